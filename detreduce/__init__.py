@@ -1,0 +1,1 @@
+"""detreduce: train object detectors on fewer images, and know what it costs."""

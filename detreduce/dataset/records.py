@@ -1,0 +1,209 @@
+"""The one in-memory form of a labelled dataset: frozen records, in an order no file system decides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+ImageId = int | str
+BoxFormat = Literal["cxcywhn", "xywh", "xyxy"]
+Format = Literal["yolo", "coco", "voc", "images"]
+
+IMAGE_SUFFIXES = frozenset({".bmp", ".dng", ".heic", ".jpeg", ".jpg", ".mpo", ".png", ".tif", ".tiff", ".webp", ".pfm"})
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something wrong in the files that did not stop the load: where it is and what it is."""
+
+    file: Path
+    what: str
+    line: int | None = None
+
+    def __str__(self) -> str:
+        where = f"{self.file}:{self.line}" if self.line is not None else str(self.file)
+        return f"{where}: {self.what}"
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRecord:
+    """One image and its boxes, as the files have them.
+
+    Attributes
+    ----------
+    id
+        COCO: the image id of the JSON. Otherwise the image's path below the dataset's root, with ``/``.
+    name
+        Path of the image below its images folder, with ``/``; what people write in lists.
+    path
+        The image file. It is not opened at load and may be missing (a listed problem).
+    boxes
+        (m, 4) float64, read-only, in the dataset's ``box_format``.
+    class_ids
+        (m,) int64, read-only: indices into the dataset's ``class_names``.
+    crowd
+        (m,) bool, read-only: COCO's ``iscrowd``. Crowd regions are not counted as boxes.
+    width, height
+        Pixels, or None where no annotation file gives them.
+    label_path
+        YOLO label file or VOC XML that the boxes came from, else None.
+    """
+
+    id: ImageId
+    name: str
+    path: Path
+    boxes: npt.NDArray[np.float64]
+    class_ids: npt.NDArray[np.int64]
+    crowd: npt.NDArray[np.bool_]
+    width: int | None = None
+    height: int | None = None
+    label_path: Path | None = None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) in pixels; the image's header is read where no annotation gave them."""
+        if self.width is not None and self.height is not None:
+            return self.width, self.height
+        return read_image_size(self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class SplitSource:
+    """Where one split's images and annotations are.
+
+    `images`: YOLO: the folders, list files or image files that data.yaml names; COCO: the images folder; VOC: JPEGImages;
+    unlabelled: the folder. `annotations`: COCO: the JSON; VOC: the ImageSets list (None: all XML files); else None.
+    """
+
+    images: tuple[Path, ...]
+    annotations: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The files a dataset came from; enough to load its other splits and to filter the original files.
+
+    `path` is the file or folder that was given, `root` the folder that YOLO and VOC ids are relative to. `splits` holds
+    every split known, in the order train, val, test, others.
+    """
+
+    format: Format
+    path: Path
+    root: Path
+    splits: Mapping[str, SplitSource] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class DetectionDataset:
+    """One split of a dataset: records sorted by name, class names, and the problems found.
+
+    Attributes
+    ----------
+    records
+        Sorted by (name, id); the same on every file system.
+    class_names
+        One a class; names may repeat (COCO categories of the same name stay apart).
+    class_keys
+        The class ids the files use: 0..C-1 for YOLO, category ids (with gaps) for COCO, names for VOC.
+    box_format
+        ``cxcywhn`` (YOLO: centre, width, height as fractions), ``xywh`` (COCO: pixels) or ``xyxy`` (VOC: pixels).
+    labelled
+        False for a folder of images without annotations.
+    """
+
+    records: tuple[ImageRecord, ...]
+    class_names: tuple[str, ...]
+    class_keys: tuple[int | str, ...]
+    box_format: BoxFormat
+    split: str
+    source: Source
+    problems: tuple[Problem, ...] = ()
+    labelled: bool = True
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __getitem__(self, row: int) -> ImageRecord:
+        return self.records[row]
+
+    def __iter__(self) -> Iterator[ImageRecord]:
+        return iter(self.records)
+
+    @property
+    def image_ids(self) -> list[ImageId]:
+        """The ids of all images, in row order."""
+        return [record.id for record in self.records]
+
+    @cached_property
+    def row_of(self) -> dict[ImageId, int]:
+        """Row number of each image id."""
+        return {record.id: row for row, record in enumerate(self.records)}
+
+    @cached_property
+    def box_rows(self) -> npt.NDArray[np.int64]:
+        """(B,) int64: the image row of every box, crowd regions included, in row order."""
+        counts = [len(record.class_ids) for record in self.records]
+        return np.repeat(np.arange(len(self.records), dtype=np.int64), counts)
+
+    @cached_property
+    def box_classes(self) -> npt.NDArray[np.int64]:
+        """(B,) int64: the class of every box, beside `box_rows`."""
+        parts = [record.class_ids for record in self.records]
+        return np.concatenate(parts) if parts else np.empty(0, np.int64)
+
+    @cached_property
+    def box_crowd(self) -> npt.NDArray[np.bool_]:
+        """(B,) bool: True where the box is a crowd region, beside `box_rows`."""
+        parts = [record.crowd for record in self.records]
+        return np.concatenate(parts) if parts else np.empty(0, np.bool_)
+
+    @cached_property
+    def boxes_xyxyn(self) -> npt.NDArray[np.float64]:
+        """(B, 4) float64: every box as x1, y1, x2, y2 fractions of its image, beside `box_rows`.
+
+        Opens the header of an image only where its boxes are in pixels and no annotation gives its size; boxes of
+        images whose size cannot be had are NaN.
+        """
+        parts = [record.boxes for record in self.records]
+        boxes = np.concatenate(parts) if parts else np.empty((0, 4))
+        if self.box_format == "cxcywhn":
+            half = boxes[:, 2:] / 2
+            return np.hstack([boxes[:, :2] - half, boxes[:, :2] + half])
+        if self.box_format == "xywh":
+            boxes = np.hstack([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]])
+        sizes = np.array([self._size_or_nan(record) for record in self.records]).reshape(-1, 2)
+        return boxes / np.tile(sizes, 2)[self.box_rows]
+
+    @staticmethod
+    def _size_or_nan(record: ImageRecord) -> tuple[float, float]:
+        if not len(record.class_ids):
+            return (np.nan, np.nan)
+        try:
+            return record.size
+        except OSError:
+            return (np.nan, np.nan)
+
+    @cached_property
+    def class_counts(self) -> npt.NDArray[np.int32]:
+        """(n, C) int32: boxes of each class in each image; crowd regions are not counted."""
+        counts = np.zeros((len(self.records), len(self.class_names)), np.int32)
+        single = ~self.box_crowd
+        np.add.at(counts, (self.box_rows[single], self.box_classes[single]), 1)
+        return counts
+
+
+def read_image_size(path: Path) -> tuple[int, int]:
+    """Read (width, height) in pixels from the header of an image, EXIF rotation applied; raises OSError."""
+    from PIL import Image
+
+    with Image.open(path) as image:
+        width, height = image.size
+        if image.getexif().get(0x0112) in (5, 6, 7, 8):
+            width, height = height, width
+    return width, height

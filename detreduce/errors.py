@@ -1,0 +1,28 @@
+"""The errors that a person can do something about; the command line prints them without a traceback."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class DetreduceError(Exception):
+    """Base of every error raised on purpose: its message says what, where and what to do."""
+
+
+class InputError(DetreduceError, ValueError):
+    """A value, file or combination of options given by the caller cannot be used."""
+
+
+class MissingFileError(InputError, FileNotFoundError):
+    """A file or folder named by the caller is not there; the message says what was tried."""
+
+
+class ImageReadError(DetreduceError):
+    """An image file is truncated or cannot be decoded."""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return `` Did you mean 'x'?`` for the known name nearest to `word`, or an empty string."""
+    match = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f" Did you mean {match[0]!r}?" if match else ""

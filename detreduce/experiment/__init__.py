@@ -1,0 +1,1 @@
+"""The grid of cells, the ledger, and statistics over it."""

@@ -1,0 +1,1 @@
+"""Features of images and boxes: decode, backbone, annotations, kept on disk under content keys."""

@@ -1,0 +1,72 @@
+"""FeatureTable: named blocks of numbers, one row an image, scaled so that none drowns the others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from detreduce.dataset.records import DetectionDataset, ImageId, Problem
+
+
+@dataclass(frozen=True)
+class FeatureTable:
+    """Features of the images of a dataset that could be read.
+
+    Attributes
+    ----------
+    dataset
+        The dataset whose images these are; categories and class counts come from it.
+    rows
+        (n,) int64, ascending: the dataset row of each feature row. Shorter than the dataset where images were skipped.
+    blocks
+        Name -> (n, d_b) float32, unscaled, as extracted.
+    provenance
+        Backbone, preprocessing, hashes, seconds: how the numbers were obtained. JSON-able.
+    problems
+        Images that were skipped, and why.
+    """
+
+    dataset: DetectionDataset
+    rows: npt.NDArray[np.int64]
+    blocks: Mapping[str, npt.NDArray[np.float32]]
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def image_ids(self) -> list[ImageId]:
+        """Ids of the images, in row order."""
+        return [self.dataset[int(row)].id for row in self.rows]
+
+    @cached_property
+    def X(self) -> npt.NDArray[np.float32]:
+        """(n, d) float32: the scaled blocks side by side, in the order of `blocks`; see `scale_block`."""
+        if not self.blocks:
+            return np.zeros((len(self.rows), 0), np.float32)
+        return np.hstack([scale_block(block, standardise=name == "annotations") for name, block in self.blocks.items()])
+
+
+def scale_block(block: npt.ArrayLike, *, standardise: bool) -> npt.NDArray[np.float32]:
+    """Centre a block and divide it by its root-mean-square row norm, so that every block weighs the same.
+
+    Afterwards the mean squared Euclidean distance of a row to the block's mean is 1, whatever the block's width.
+    `standardise` first brings each column to unit variance: for blocks whose columns have different units. Constant
+    columns become 0. Computed in float64; returns (n, d) float32.
+    """
+    values = np.asarray(block, np.float64)
+    if values.size == 0:
+        return values.astype(np.float32)
+    values = values - values.mean(axis=0)
+    if standardise:
+        spread = values.std(axis=0)
+        constant = spread <= 1e-12 * max(1.0, float(np.abs(values).max()))
+        values = np.where(constant, 0.0, values / np.where(constant, 1.0, spread))
+    norm = np.sqrt(np.einsum("ij,ij->", values, values) / len(values))
+    return (values / norm if norm > 0 else values).astype(np.float32)

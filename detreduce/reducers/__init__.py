@@ -1,0 +1,1 @@
+"""Methods that choose images; they know arrays, not images."""

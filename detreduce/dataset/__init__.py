@@ -1,1 +1,1 @@
-"""Datasets on disk: load, check, categorise, write subsets. Imports nothing of detreduce but its errors and progress."""
+"""Datasets on disk: load, check, categorise, write subsets. Imports only errors and progress of detreduce."""

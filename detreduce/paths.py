@@ -1,14 +1,51 @@
-"""Where detreduce keeps what it can make again: never beside the source."""
+"""Where files are looked for, and where detreduce keeps what it can make again: never beside the source."""
 
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from platformdirs import user_cache_path
+
+from detreduce.errors import MissingFileError
+
+_PACKAGE = Path(__file__).resolve().parent
+_VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 
 
 def cache_folder(cache: str | Path | None = None) -> Path:
     """The folder for caches: `cache`, else ``$DETREDUCE_CACHE``, else the user's cache folder."""
     chosen = cache or os.environ.get("DETREDUCE_CACHE")
     return Path(chosen).expanduser() if chosen else user_cache_path("detreduce", appauthor=False)
+
+
+def expand(text: str) -> str:
+    """Expand ``~`` and ``${NAME:-default}``; a variable that is unset and has no default stays as it is."""
+
+    def value(match: re.Match[str]) -> str:
+        default = match[2] if match[2] is not None else match[0]
+        return os.environ.get(match[1]) or default
+
+    return os.path.expanduser(_VARIABLE.sub(value, text))  # noqa: PTH111 (text, not yet a path)
+
+
+def candidates(path: str | Path, beside: Path | None = None) -> list[Path]:
+    """Where `path` may be: below `beside`, below the working folder, among the files that detreduce ships."""
+    expanded = Path(expand(str(path)))
+    if expanded.is_absolute():
+        return [expanded]
+    folders = [Path.cwd(), _PACKAGE / "shipped", _PACKAGE.parent]
+    if beside is not None:
+        folders.insert(0, beside)
+    return [folder / expanded for folder in folders]
+
+
+def find(path: str | Path, beside: Path | None = None, *, what: str = "file") -> Path:
+    """The first of `candidates` that exists; raises MissingFileError that lists where it was looked for."""
+    tried = candidates(path, beside)
+    for candidate in tried:
+        if candidate.exists():
+            return Path(os.path.normpath(candidate.absolute()))
+    shown = ", ".join(dict.fromkeys(os.path.normpath(candidate) for candidate in tried))
+    raise MissingFileError(f"The {what} {str(path)!r} is not there. Looked for: {shown}.")

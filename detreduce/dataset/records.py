@@ -77,8 +77,9 @@ class ImageRecord:
 class SplitSource:
     """Where one split's images and annotations are.
 
-    `images`: YOLO: the folders, list files or image files that data.yaml names; COCO: the images folder; VOC:
-    JPEGImages; unlabelled: the folder. `annotations`: COCO: the JSON; VOC: the ImageSets list (None: all XML files); else None.
+    `images`: YOLO: the folders, list files or image files that data.yaml names; COCO: the images folder;
+    VOC: JPEGImages; unlabelled: the folder. `annotations`: COCO: the JSON; VOC: the ImageSets list, or None for
+    all XML files; else None.
     """
 
     images: tuple[Path, ...]

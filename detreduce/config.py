@@ -1,0 +1,248 @@
+"""One model of the experiment YAML, shared by the command line and the functions."""
+
+from __future__ import annotations
+
+import importlib.util
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from detreduce.errors import DetreduceError, InputError, nearest
+from detreduce.paths import expand, find
+
+CONTROLS = ("full",)
+RESERVED_TRAIN_KEYS = ("data", "project", "name", "save_dir", "exist_ok", "resume", "mode", "task", "seed", "fraction")
+
+CategoryRule = str | list[dict[str, Any]]
+Keep = float | int
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class FeaturesConfig(_Section):
+    """Where the numbers that describe an image come from; see `detreduce.extract_features`."""
+
+    backbone: str = "efficientnet-lite0"
+    blocks: list[Literal["image", "objects", "annotations"]] | None = None
+    imgsz: int | None = Field(None, gt=0)
+    precision: str = "auto"
+
+
+class MethodConfig(BaseModel):
+    """A reducer by name, with its own parameters beside the name."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    name: str
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare_name(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _known(self) -> MethodConfig:
+        from detreduce.reducers import make_reducer
+
+        make_reducer(self.name, **self.parameters)
+        return self
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The method's own parameters, by name."""
+        return dict(self.model_extra or {})
+
+    @property
+    def label(self) -> str:
+        """Name and parameters in one short string."""
+        extras = ",".join(f"{key}={value}" for key, value in sorted(self.parameters.items()))
+        return f"{self.name}({extras})" if extras else self.name
+
+
+class ReduceConfig(_Section):
+    """Which images to keep: methods x keep x seeds."""
+
+    categories: CategoryRule = "rarest"
+    methods: list[MethodConfig] = Field(min_length=1)
+    keep: list[Keep] = Field(min_length=1)
+    seeds: list[int] = Field(default=[0], min_length=1)
+
+    @field_validator("keep", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        return value if isinstance(value, list) else [value]
+
+    @field_validator("keep")
+    @classmethod
+    def _in_range(cls, value: list[Keep]) -> list[Keep]:
+        for keep in value:
+            if isinstance(keep, float) and not 0 < keep <= 1:
+                raise ValueError(f"{keep} is not a fraction in (0, 1]; a whole number is a count of images")
+            if isinstance(keep, int) and keep < 1:
+                raise ValueError(f"{keep} is not a count of at least 1")
+        return value
+
+
+class TrainConfig(BaseModel):
+    """The detector's training: a model, training seeds, and any ultralytics argument by its own name."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    model: str = "yolo11n.yaml"
+    seeds: list[int] = Field(default=[0], min_length=1)
+
+    @model_validator(mode="after")
+    def _known(self) -> TrainConfig:
+        known = ultralytics_arguments()
+        for key in self.arguments:
+            if key in RESERVED_TRAIN_KEYS:
+                raise ValueError(f"{key!r} is set by detreduce for each cell and cannot be given here")
+            if key not in known:
+                raise ValueError(f"{key!r} is not an ultralytics training argument.{nearest(key, known)}")
+        return self
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The ultralytics arguments."""
+        return dict(self.model_extra or {})
+
+
+class EvaluateConfig(_Section):
+    """Which images the figures are from, and which epoch's weights they judge."""
+
+    on: Literal["auto", "val", "test", "val+test"] = "val+test"
+    choose: Literal["last", "best"] = "last"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _yaml_on_is_true(cls, value: Any) -> Any:
+        # YAML 1.1 reads the bare key `on` as the boolean True
+        if isinstance(value, dict) and True in value:
+            return {("on" if key is True else key): entry for key, entry in value.items()}
+        return value
+
+
+class EnergyConfig(_Section):
+    """Where the electricity comes from."""
+
+    country: str = Field("ESP", pattern="^[A-Z]{3}$")
+
+
+class ExperimentConfig(_Section):
+    """A grid of cells: every method at every keep with every seed, and the controls, on one dataset."""
+
+    name: str = Field(pattern=r"^[\w.-]+$")
+    dataset: str
+    features: FeaturesConfig = FeaturesConfig()
+    reduce: ReduceConfig
+    train: TrainConfig = TrainConfig()
+    evaluate: EvaluateConfig = EvaluateConfig()
+    controls: list[Literal["full"]] = ["full"]
+    energy: EnergyConfig = EnergyConfig()
+
+
+def load_config(path: str | Path) -> ExperimentConfig:
+    """Read an experiment YAML; paths in it become absolute.
+
+    Paths are relative to the YAML, then to the working folder, then to the files that detreduce ships. Raises
+    InputError that lists every error at once, and MissingFileError where a file is not there.
+    """
+    file = find(path, what="experiment YAML")
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        raise InputError(f"{file} cannot be read as YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{file} is not an experiment YAML: it holds {type(content).__name__}, not keys and values.")
+    return parse_config(content, beside=file.parent, file=file)
+
+
+def parse_config(content: dict[str, Any], *, beside: Path, file: Path | str = "configuration") -> ExperimentConfig:
+    """Validate the content of an experiment YAML; `beside` is the folder that its paths are relative to."""
+    problems: list[str] = []
+    config = None
+    try:
+        config = ExperimentConfig.model_validate(content)
+    except ValidationError as error:
+        problems = [_describe(item) for item in error.errors()]
+    resolved = _resolve_paths(content, beside, problems)
+    if config is None or problems:
+        numbered = "\n".join(f"  {number}. {text}" for number, text in enumerate(problems, 1))
+        count = "1 error" if len(problems) == 1 else f"{len(problems)} errors"
+        raise InputError(f"{file}: {count}\n{numbered}")
+    return config.model_copy(
+        update={
+            "dataset": resolved["dataset"],
+            "features": config.features.model_copy(update={"backbone": resolved["backbone"]}),
+            "train": config.train.model_copy(update={"model": resolved["model"]}),
+        }
+    )
+
+
+def resolve_weights(name: str, beside: Path | None = None) -> str:
+    """A weights file by path, relative to `beside` or the working folder; a bare name stays for ultralytics."""
+    expanded = expand(name)
+    if "/" not in expanded and not any((folder / expanded).is_file() for folder in (beside, Path.cwd()) if folder):
+        return expanded
+    return str(find(expanded, beside, what="weights file"))
+
+
+def _resolve_paths(content: dict[str, Any], beside: Path, problems: list[str]) -> dict[str, str]:
+    """Make the paths of the YAML absolute; what is not there joins `problems`."""
+    resolved: dict[str, str] = {}
+
+    def attempt(key: str, where: str, value: Any, resolve: Any) -> None:
+        if not isinstance(value, str):
+            return
+        try:
+            resolved[key] = str(resolve(value))
+        except DetreduceError as error:
+            problems.append(f"{where}: {error}")
+
+    def backbone(value: str) -> str:
+        source, colon, rest = value.partition(":")
+        return f"{source}:{resolve_weights(rest, beside)}" if colon and source in ("yolo", "file") else value
+
+    attempt("dataset", "dataset", content.get("dataset"), lambda value: find(value, beside, what="dataset"))
+    features = content.get("features") if isinstance(content.get("features"), dict) else {}
+    train = content.get("train") if isinstance(content.get("train"), dict) else {}
+    attempt("backbone", "features.backbone", (features or {}).get("backbone", FeaturesConfig().backbone), backbone)
+    model = (train or {}).get("model", TrainConfig().model)
+    attempt("model", "train.model", model, lambda value: resolve_weights(value, beside))
+    return resolved
+
+
+def _describe(item: Any) -> str:
+    """One validation error in words: where, what, and the nearest known name for a misspelt key."""
+    location = [str(part) for part in item["loc"] if not (isinstance(part, str) and part.startswith(("list[", "str")))]
+    where = ".".join(location)
+    if item["type"] == "extra_forbidden":
+        return f"{where}: unknown key.{nearest(location[-1], _keys_beside(location))}"
+    if item["type"] == "missing":
+        return f"{where}: missing"
+    text = str(item["msg"]).removeprefix("Value error, ")
+    if item["type"] in ("value_error", "assertion_error"):
+        return f"{where}: {text}"
+    return f"{where}: {text} (it is {item['input']!r})"
+
+
+def _keys_beside(location: list[str]) -> list[str]:
+    """The known keys of the section that a location points into."""
+    model: Any = ExperimentConfig
+    for part in location[:-1]:
+        field = model.model_fields.get(part) if hasattr(model, "model_fields") else None
+        model = field.annotation if field else None
+    return list(getattr(model, "model_fields", {}))
+
+
+@cache
+def ultralytics_arguments() -> frozenset[str]:
+    """Names of all ultralytics arguments, read without importing it."""
+    spec = importlib.util.find_spec("ultralytics")
+    if spec is None or not spec.submodule_search_locations:
+        raise DetreduceError("ultralytics is not installed; install detreduce again with its dependencies.")
+    text = (Path(spec.submodule_search_locations[0]) / "cfg" / "default.yaml").read_text(encoding="utf-8")
+    return frozenset(yaml.safe_load(text))

@@ -1,1 +1,65 @@
 """detreduce: train object detectors on fewer images, and know what it costs."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from detreduce.dataset import load_dataset
+    from detreduce.dataset.records import DetectionDataset
+    from detreduce.dataset.write import write_subset
+    from detreduce.errors import DetreduceError
+    from detreduce.experiment.ledger import Ledger
+    from detreduce.experiment.run import run_experiment
+    from detreduce.features.extract import extract_features
+    from detreduce.features.table import FeatureTable
+    from detreduce.selection import Selection, select
+    from detreduce.training.harness import train
+    from detreduce.training.record import TrainingRecord
+
+# torch and ultralytics take seconds to import, so each name is fetched when it is first used
+_HOMES = {
+    "DetectionDataset": "detreduce.dataset.records",
+    "DetreduceError": "detreduce.errors",
+    "FeatureTable": "detreduce.features.table",
+    "Ledger": "detreduce.experiment.ledger",
+    "Selection": "detreduce.selection",
+    "TrainingRecord": "detreduce.training.record",
+    "extract_features": "detreduce.features.extract",
+    "load_dataset": "detreduce.dataset",
+    "run_experiment": "detreduce.experiment.run",
+    "select": "detreduce.selection",
+    "train": "detreduce.training.harness",
+    "write_subset": "detreduce.dataset.write",
+}
+
+__all__ = [
+    "DetectionDataset",
+    "DetreduceError",
+    "FeatureTable",
+    "Ledger",
+    "Selection",
+    "TrainingRecord",
+    "__version__",
+    "extract_features",
+    "load_dataset",
+    "run_experiment",
+    "select",
+    "train",
+    "write_subset",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'detreduce' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

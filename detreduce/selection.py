@@ -1,0 +1,271 @@
+"""Selection: the chosen images, in order, with the score and the parameters that gave them."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from detreduce import __version__
+from detreduce.dataset.categories import Categories, assign_categories
+from detreduce.dataset.records import DetectionDataset, ImageId
+from detreduce.errors import InputError, MissingFileError, nearest
+from detreduce.features.table import FeatureTable
+
+if TYPE_CHECKING:
+    from detreduce.config import CategoryRule
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Chosen images and how they were chosen; a small JSON file on disk.
+
+    Attributes
+    ----------
+    image_ids
+        Ids of the chosen images, in the order in which they were chosen.
+    indices
+        (k,) int64: their rows in the dataset, in the same order.
+    scores
+        (n,) float64 in dataset order, comparable within a category, higher = chosen earlier; NaN = never looked at.
+    method, parameters, keep, seed
+        What chose them.
+    categories
+        The rule, and for each category its images in full and kept.
+    provenance
+        Dataset (path, split, content hash), features (backbone, weights hash, preprocessing), versions, seconds.
+    """
+
+    image_ids: tuple[ImageId, ...]
+    indices: npt.NDArray[np.int64]
+    scores: npt.NDArray[np.float64]
+    method: str
+    parameters: Mapping[str, Any]
+    keep: float | int
+    seed: int
+    categories: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.image_ids)
+
+    def to_json(self) -> str:
+        """The selection as JSON text; infinite scores are the strings ``inf`` and ``-inf``, NaN is null."""
+        content = {
+            "detreduce_selection": FORMAT_VERSION,
+            "method": self.method,
+            "parameters": dict(self.parameters),
+            "keep": self.keep,
+            "seed": self.seed,
+            "images": len(self.image_ids),
+            "of": len(self.scores),
+            "categories": dict(self.categories),
+            "provenance": dict(self.provenance),
+            "image_ids": list(self.image_ids),
+            "indices": self.indices.tolist(),
+            "scores": [_encode(score) for score in self.scores.tolist()],
+        }
+        return json.dumps(content, ensure_ascii=False, indent=1, default=_plain) + "\n"
+
+    def save(self, path: str | Path) -> Path:
+        """Write the selection to a JSON file, whole or not at all."""
+        target = Path(path)
+        partial = target.with_name(f".{target.name}.{os.getpid()}")
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            partial.write_text(self.to_json(), encoding="utf-8")
+            partial.replace(target)
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            raise InputError(f"{target} cannot be written: {error.strerror or error}.") from error
+        return target
+
+    @classmethod
+    def load(cls, path: str | Path) -> Selection:
+        """Read a selection that `save` wrote; raises InputError where the file is something else."""
+        file = Path(path)
+        if not file.is_file():
+            raise MissingFileError(f"There is no selection at {file}.")
+        try:
+            content = json.loads(file.read_text(encoding="utf-8"))
+            return cls(
+                image_ids=tuple(content["image_ids"]),
+                indices=np.asarray(content["indices"], np.int64),
+                scores=np.array([_decode(score) for score in content["scores"]], np.float64),
+                method=content["method"],
+                parameters=content["parameters"],
+                keep=content["keep"],
+                seed=content["seed"],
+                categories=content["categories"],
+                provenance=content["provenance"],
+            )
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{file} is not a selection written by detreduce ({error}).") from error
+
+
+def select(
+    features: FeatureTable | DetectionDataset,
+    method: str = "mms",
+    keep: float | int = 0.25,
+    seed: int = 0,
+    categories: CategoryRule | npt.ArrayLike = "rarest",
+    *,
+    groups: npt.ArrayLike | None = None,
+    initial: Selection | Sequence[ImageId] | None = None,
+    must_keep: Iterable[str | int] | None = None,
+    **parameters: Any,
+) -> Selection:
+    """Choose which images to keep.
+
+    Parameters
+    ----------
+    features
+        A FeatureTable, or a bare dataset for methods that need no features (``srs``, ``first``).
+    method, parameters
+        A reducer's name and its own parameters; see `detreduce.reducers.list_reducers`.
+    keep
+        A float is a fraction in (0, 1], an int a count of images. Exactly floor(keep * n + 0.5), at least 1.
+    seed
+        Seed of every draw, ties included.
+    categories
+        A rule of `detreduce.dataset.categories.assign_categories`, or one category for each feature row.
+    groups
+        One group (sequence, video) for each feature row, for methods that use it.
+    initial, must_keep
+        Images that are kept first: an earlier selection, ids or names. They count towards `keep`.
+
+    Raises
+    ------
+    InputError
+        Unknown method, parameter, category rule or image; keep out of range; NaN in the features.
+    """
+    from detreduce.reducers import make_reducer
+
+    table = features if isinstance(features, FeatureTable) else _bare(features)
+    reducer = make_reducer(method, keep=keep, random_state=seed, **parameters)
+    if not isinstance(features, FeatureTable) and "features" in getattr(reducer, "needs", ()):
+        raise InputError(f"The method {method!r} needs features; pass extract_features(dataset) instead of a dataset.")
+    chosen_categories = _categories(table, categories)
+    first = _initial_rows(table, initial, must_keep)
+    start = time.perf_counter()
+    reducer.fit(table.X, chosen_categories.codes, groups=groups, initial=first if len(first) else None)
+    seconds = time.perf_counter() - start
+    dataset = table.dataset
+    rows = table.rows[reducer.selected_idx_]
+    scores = np.full(len(dataset), np.nan)
+    scores[table.rows] = reducer.scores_
+    return Selection(
+        image_ids=tuple(dataset[int(row)].id for row in rows),
+        indices=rows,
+        scores=scores,
+        method=method,
+        parameters={
+            name: value for name, value in reducer.get_params().items() if name not in ("keep", "random_state")
+        },
+        keep=keep,
+        seed=seed,
+        categories=_category_counts(chosen_categories, categories, reducer.selected_idx_),
+        provenance={
+            "dataset": describe_dataset(dataset),
+            "features": dict(table.provenance),
+            "skipped_images": [str(problem) for problem in table.problems],
+            "kept_first": len(first),
+            "seconds": round(seconds, 4),
+            "versions": {"detreduce": __version__, "numpy": np.__version__},
+        },
+    )
+
+
+def describe_dataset(dataset: DetectionDataset) -> dict[str, Any]:
+    """What a dataset is, in a few JSON-able facts, with the hash of its content."""
+    return {
+        "path": str(dataset.source.path),
+        "format": dataset.source.format,
+        "split": dataset.split,
+        "images": len(dataset),
+        "boxes": int((~dataset.box_crowd).sum()),
+        "content_hash": dataset.content_hash,
+    }
+
+
+def _bare(dataset: DetectionDataset) -> FeatureTable:
+    return FeatureTable(dataset, np.arange(len(dataset), dtype=np.int64), {})
+
+
+def _categories(table: FeatureTable, rule: CategoryRule | npt.ArrayLike) -> Categories:
+    """Categories of the rows of a table, by rule or as given (one value a row)."""
+    is_rule = isinstance(rule, str) or (
+        isinstance(rule, Sequence) and all(isinstance(item, Mapping) for item in rule) and len(rule) > 0
+    )
+    if is_rule:
+        counts = table.dataset.class_counts[table.rows]
+        return assign_categories(counts, table.dataset.class_names, rule)  # type: ignore[arg-type]
+    given = np.asarray(rule)
+    if given.shape != (len(table),):
+        raise InputError(f"categories has shape {given.shape}; it needs one value for each of the {len(table)} rows.")
+    names, codes = np.unique(given, return_inverse=True)
+    return Categories(codes.astype(np.int64), tuple(str(name) for name in names))
+
+
+def _category_counts(found: Categories, rule: Any, selected: npt.NDArray[np.int64]) -> dict[str, Any]:
+    size = len(found.names)
+    full = np.bincount(found.codes, minlength=size)
+    kept = np.bincount(found.codes[selected], minlength=size)
+    is_rule = isinstance(rule, str) or (isinstance(rule, list) and rule and isinstance(rule[0], Mapping))
+    return {
+        "rule": rule if is_rule else "given",
+        "full": {name: int(full[code]) for code, name in enumerate(found.names)},
+        "kept": {name: int(kept[code]) for code, name in enumerate(found.names)},
+    }
+
+
+def _initial_rows(
+    table: FeatureTable,
+    initial: Selection | Sequence[ImageId] | None,
+    must_keep: Iterable[str | int] | None,
+) -> npt.NDArray[np.int64]:
+    """Rows of the table for images given by id or name: those that must be kept, then an earlier selection."""
+    wanted = list(must_keep or ())
+    earlier: Iterable[ImageId] = () if initial is None else getattr(initial, "image_ids", initial)  # type: ignore[assignment]
+    wanted.extend(earlier)
+    if not wanted:
+        return np.empty(0, np.int64)
+    row_of: dict[ImageId, int] = {}
+    for row, dataset_row in enumerate(table.rows):
+        record = table.dataset[int(dataset_row)]
+        row_of.setdefault(record.name, row)
+        row_of[record.id] = row
+    unknown = [item for item in wanted if item not in row_of]
+    if unknown:
+        hint = nearest(str(unknown[0]), [str(name) for name in row_of])
+        raise InputError(f"{len(unknown)} images to be kept are not in the dataset, the first {unknown[0]!r}.{hint}")
+    return np.array(list(dict.fromkeys(row_of[item] for item in wanted)), np.int64)
+
+
+def _encode(score: float) -> float | str | None:
+    if math.isnan(score):
+        return None
+    return score if math.isfinite(score) else str(score)
+
+
+def _decode(score: float | str | None) -> float:
+    return math.nan if score is None else float(score)
+
+
+def _plain(value: Any) -> Any:
+    """Make numpy values and paths fit for JSON."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    return str(value)

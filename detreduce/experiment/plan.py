@@ -1,0 +1,112 @@
+"""The cells of an experiment: pure, from the configuration and what identifies the data."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from detreduce.config import ExperimentConfig, MethodConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One training: a reducer, a keep, a selection seed, a training seed; or a control.
+
+    `key` names the cell's folder in the ledger. Its last part is a hash of all that decides the outcome, so a cell is
+    reused only where nothing of that changed. `control` is the control's name, or None for a reduced cell.
+    """
+
+    key: str
+    method: str
+    training_seed: int
+    control: str | None = None
+    parameters: dict[str, Any] = field(default_factory=dict)
+    keep: float | int = 1.0
+    selection_seed: int | None = None
+
+    @property
+    def label(self) -> str:
+        """Method and parameters, as a person would write them."""
+        extras = ",".join(f"{name}={value}" for name, value in sorted(self.parameters.items()))
+        return f"{self.method}({extras})" if extras else self.method
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able form."""
+        return asdict(self)
+
+
+def make_plan(
+    config: ExperimentConfig, identity: dict[str, str], *, is_deterministic: Callable[[MethodConfig], bool]
+) -> list[Cell]:
+    """List the cells of an experiment, controls first, without repeats.
+
+    `identity` holds hashes of what the configuration only names (data, weights). Selection seed i goes with training
+    seed i, the shorter list repeating; a deterministic method takes one selection and every training seed.
+    """
+    training = {
+        "train": config.train.model_dump(exclude={"seeds", "model"}),
+        "evaluate": config.evaluate.model_dump(),
+        "country": config.energy.country,
+        "identity": identity,
+    }
+    choosing = {"features": config.features.model_dump(exclude={"backbone"}), "categories": config.reduce.categories}
+    cells = [
+        _cell(training, method=control, control=control, training_seed=seed)
+        for control in config.controls
+        for seed in config.train.seeds
+    ]
+    for method in config.reduce.methods:
+        pairs = seed_pairs(config.reduce.seeds, config.train.seeds, deterministic=is_deterministic(method))
+        for keep in config.reduce.keep:
+            for selection_seed, training_seed in pairs:
+                cells.append(
+                    _cell(
+                        {**training, **choosing},
+                        method=method.name,
+                        parameters=method.parameters,
+                        keep=keep,
+                        selection_seed=selection_seed,
+                        training_seed=training_seed,
+                    )
+                )
+    return list({cell.key: cell for cell in cells}.values())
+
+
+def seed_pairs(selection: list[int], training: list[int], *, deterministic: bool) -> list[tuple[int, int]]:
+    """Pair selection seed i with training seed i; the shorter list repeats.
+
+    A deterministic method chooses the same images whatever the seed, so it keeps the first selection seed.
+    """
+    count = len(training) if deterministic else max(len(selection), len(training))
+    pairs = [
+        (selection[0 if deterministic else index % len(selection)], training[index % len(training)])
+        for index in range(count)
+    ]
+    return list(dict.fromkeys(pairs))
+
+
+def _cell(
+    context: dict[str, Any],
+    *,
+    method: str,
+    training_seed: int,
+    control: str | None = None,
+    parameters: dict[str, Any] | None = None,
+    keep: float | int = 1.0,
+    selection_seed: int | None = None,
+) -> Cell:
+    own = {
+        "method": method,
+        "control": control,
+        "parameters": parameters or {},
+        "keep": f"{type(keep).__name__} {keep!r}",
+        "selection_seed": selection_seed,
+        "training_seed": training_seed,
+    }
+    digest = hashlib.sha256(json.dumps([own, context], sort_keys=True, default=str).encode()).hexdigest()[:10]
+    parts = [method] if control else [method, f"keep{keep}", f"s{selection_seed}"]
+    key = "-".join([*parts, f"t{training_seed}", digest])
+    return Cell(key, method, training_seed, control, parameters or {}, keep, selection_seed)

@@ -1,0 +1,48 @@
+"""From plain lists to the read-only arrays of records: one allocation a dataset, not three an image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+
+class BoxArrays(NamedTuple):
+    """One image's boxes (m, 4) float64, class ids (m,) int64 and crowd flags (m,) bool, read-only."""
+
+    boxes: npt.NDArray[np.float64]
+    class_ids: npt.NDArray[np.int64]
+    crowd: npt.NDArray[np.bool_]
+
+
+class BoxCollector:
+    """Takes the boxes of one image after another and gives each its arrays."""
+
+    def __init__(self) -> None:
+        self._ends = [0]
+        self._boxes: list[Sequence[float]] = []
+        self._classes: list[int] = []
+        self._crowd: list[bool] = []
+
+    def add(
+        self, boxes: Sequence[Sequence[float]], classes: Sequence[int], crowd: Sequence[bool] | None = None
+    ) -> None:
+        """Add the next image's boxes; without `crowd` none is a crowd region."""
+        self._boxes.extend(boxes)
+        self._classes.extend(classes)
+        self._crowd.extend(crowd if crowd is not None else [False] * len(classes))
+        self._ends.append(len(self._classes))
+
+    def arrays(self) -> list[BoxArrays]:
+        """Return the arrays of every image, in the order of `add`."""
+        columns = (
+            np.array(self._boxes, np.float64).reshape(-1, 4),
+            np.array(self._classes, np.int64),
+            np.array(self._crowd, np.bool_),
+        )
+        for column in columns:
+            column.setflags(write=False)
+        pairs = zip(self._ends[:-1], self._ends[1:], strict=True)
+        return [BoxArrays(*(column[start:end] for column in columns)) for start, end in pairs]

@@ -1,0 +1,96 @@
+"""A dataset's YAML: reading it, and finding the folders that it names."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from detreduce.dataset.listing import absolute
+from detreduce.errors import InputError, MissingFileError
+
+_VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
+
+
+@dataclass(frozen=True)
+class Description:
+    """A dataset YAML: its file (absolute), its mapping, and what was odd about the file."""
+
+    file: Path
+    values: Mapping[str, Any]
+    oddities: tuple[str, ...] = ()
+
+    @property
+    def folder(self) -> Path:
+        """The folder that relative paths start from."""
+        return self.file.parent
+
+    def how_to_get(self) -> str:
+        """The YAML's own words on how to get the data, as the end of an error message."""
+        words = self.values.get("get")
+        return f" How to get it: {str(words).strip()}" if words else ""
+
+
+def read_description(file: str | Path) -> Description:
+    """Read a dataset YAML; MissingFileError, or InputError with line and column where it is not valid YAML."""
+    path = absolute(file)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise MissingFileError(f"{path}: the dataset file cannot be read ({error.strerror}).") from None
+    oddities: tuple[str, ...] = ()
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = data.decode("latin-1")
+        oddities = ("not UTF-8: read as Latin-1",)
+    try:
+        values = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
+        what = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise InputError(f"{path}{where}: not valid YAML: {what}.") from None
+    if not isinstance(values, dict):
+        raise InputError(f"{path}: a dataset YAML holds keys such as 'train:' and 'names:'; this one holds none.")
+    return Description(path, values, oddities)
+
+
+def expand(text: str, file: Path) -> str:
+    """Replace ``${NAME}`` and ``${NAME:-default}`` by environment variables, and a leading ``~``."""
+
+    def value(match: re.Match[str]) -> str:
+        found = os.environ.get(match[1]) or match[2]
+        if found is None:
+            raise InputError(f"{file}: the environment variable {match[1]} in {text!r} is not set.")
+        return found
+
+    return str(Path(_VARIABLE.sub(value, text)).expanduser())
+
+
+def candidate_roots(description: Description) -> list[Path]:
+    """Folders that ``path:`` may mean, best first: relative to the YAML, then to the working folder."""
+    given = description.values.get("path")
+    if given is None or given == "":
+        return [description.folder]
+    if not isinstance(given, str):
+        raise InputError(f"{description.file}: 'path' is a folder's name, not {given!r}.")
+    text = expand(given, description.file)
+    return list(dict.fromkeys([absolute(description.folder / text), absolute(text)]))
+
+
+def find_root(description: Description) -> Path:
+    """Return the dataset's folder; MissingFileError that shows what was tried and how to get the data."""
+    candidates = candidate_roots(description)
+    for folder in candidates:
+        if folder.is_dir():
+            return folder
+    tried = ", ".join(map(str, candidates))
+    raise MissingFileError(
+        f"{description.file}: the dataset's folder is not there; tried {tried}.{description.how_to_get()}"
+    )

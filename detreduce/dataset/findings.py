@@ -1,0 +1,44 @@
+"""What can be wrong with a box, in words; shared by the formats."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+# ultralytics leaves out a whole image whose label values pass these bounds (verify_image_label, version 8.4)
+TOLERANCE = 0.01
+DROPPED = "ultralytics will leave out the whole image"
+
+
+def outside_unit(values: Sequence[float], checked: Sequence[float]) -> str | None:
+    """Say that coordinates are outside [0, 1], or None.
+
+    `values` are all coordinates of the line, `checked` those that ultralytics compares with its bounds.
+    """
+    low, high = min(values), max(values)
+    if low >= 0.0 and high <= 1.0:
+        return None
+    worst = high if high - 1.0 >= -low else low
+    dropped = max(checked) > 1.0 + TOLERANCE or min(checked) < -TOLERANCE
+    after = DROPPED if dropped else "ultralytics lets it pass"
+    return f"coordinate {worst:g} is outside [0, 1]; {after}"
+
+
+def outside_image(x1: float, y1: float, x2: float, y2: float, width: float, height: float) -> str | None:
+    """Say that a box in pixels reaches more than one pixel past the image, or None."""
+    if x1 >= -1.0 and y1 >= -1.0 and x2 <= width + 1.0 and y2 <= height + 1.0:
+        return None
+    return f"box ({x1:g}, {y1:g}, {x2:g}, {y2:g}) reaches past the image ({width:g} x {height:g})"
+
+
+def bad_extent(width: float, height: float) -> tuple[str, bool] | None:
+    """Say that a box has no area; returns (words, usable) or None. A negative extent cannot be used."""
+    if width > 0.0 and height > 0.0:
+        return None
+    if width < 0.0 or height < 0.0:
+        return f"negative box size {width:g} x {height:g}; the box is left out", False
+    return f"zero-area box ({width:g} x {height:g}); kept as it is, no detector can learn it", True
+
+
+def duplicate(of: str, removed_by_ultralytics: bool = False) -> str:
+    """Say that a box repeats an earlier one exactly."""
+    return f"repeats {of}" + ("; ultralytics will remove it" if removed_by_ultralytics else "")

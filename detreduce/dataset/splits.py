@@ -1,0 +1,35 @@
+"""Names of splits: train, val and test, with the aliases that exporters write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+from detreduce.errors import InputError, nearest
+
+CANONICAL = ("train", "val", "test")
+ALIASES = {"valid": "val", "validation": "val", "training": "train", "testing": "test"}
+
+T = TypeVar("T")
+
+
+def canonical_split(name: str) -> str:
+    """Return train, val or test for any of their aliases; other names as they are."""
+    return ALIASES.get(name.lower(), name)
+
+
+def in_order(splits: Mapping[str, T]) -> dict[str, T]:
+    """Return the splits in the order train, val, test, then others by name."""
+    others = sorted(name for name in splits if name not in CANONICAL)
+    return {name: splits[name] for name in (*CANONICAL, *others) if name in splits}
+
+
+def choose_split(asked: str, known: Iterable[str], where: Path) -> str:
+    """Return the known split that `asked` means; InputError that names those there are."""
+    names = list(known)
+    split = canonical_split(asked)
+    if split in names:
+        return split
+    there = ", ".join(names) if names else "none"
+    raise InputError(f"{where}: there is no split {asked!r}; splits there: {there}.{nearest(asked, names)}")

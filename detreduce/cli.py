@@ -1,0 +1,300 @@
+"""Thin commands over the same functions that Python users call."""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from detreduce.errors import DetreduceError, InputError
+
+EXIT_FAILED = 1
+EXIT_BAD_INPUT = 2
+EXIT_INTERRUPTED = 130
+
+app = typer.Typer(
+    name="detreduce",
+    help="Train object detectors on fewer images: choose which to keep, write them, measure what it cost and saved.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    epilog="Exit codes: 0 done, 1 failed, 2 bad input, 130 interrupted.",
+)
+
+Data = Annotated[
+    Path, typer.Argument(help="data.yaml (YOLO), a COCO JSON, a Pascal VOC folder, or a folder of images.")
+]
+Images = Annotated[Path | None, typer.Option(help="COCO: the images folder, where it is not the JSON's own.")]
+Split = Annotated[str, typer.Option(help="Which split: train, val or test.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+
+
+def main() -> None:
+    """Entry point of the ``detreduce`` command."""
+    app()
+
+
+def friendly(command: Callable[..., None]) -> Callable[..., None]:
+    """Turn deliberate errors into one message on stderr and an exit code; anything else keeps its traceback."""
+
+    @functools.wraps(command)
+    def wrapped(*args: Any, **kwargs: Any) -> None:
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            try:
+                command(*args, **kwargs)
+            except DetreduceError as error:
+                typer.echo(f"Error: {error}", err=True)
+                raise typer.Exit(EXIT_BAD_INPUT if isinstance(error, InputError) else EXIT_FAILED) from None
+            except KeyboardInterrupt:
+                typer.echo("Interrupted. The same command goes on from what was finished.", err=True)
+                raise typer.Exit(EXIT_INTERRUPTED) from None
+            except BrokenPipeError:
+                # the reader of a pipe has closed it, as `| head` does
+                sys.stderr.close()
+                raise typer.Exit(EXIT_FAILED) from None
+
+    return wrapped
+
+
+@app.callback(invoke_without_command=True)
+def version(
+    context: typer.Context,
+    show: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    """Choose, write, train, measure."""
+    if show:
+        from detreduce import __version__
+
+        typer.echo(f"detreduce {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+@friendly
+def inspect(
+    data: Data,
+    split: Split = "train",
+    images: Images = None,
+    check_images: Annotated[bool, typer.Option(help="Open every image and list those that cannot be read.")] = False,
+    all_problems: Annotated[bool, typer.Option("--all", help="List every problem, not the first 20.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show what is in a dataset, and what is wrong with it.
+
+    Example: detreduce inspect data.yaml --split val
+    """
+    from detreduce.dataset import load_dataset
+    from detreduce.dataset.checks import check_images as find_unreadable
+    from detreduce.dataset.checks import summarise
+    from detreduce.paths import find
+
+    dataset = load_dataset(find(data, what="dataset"), split=split, images=images)
+    summary = summarise(dataset, extra_problems=find_unreadable(dataset) if check_images else ())
+    if as_json:
+        _print_json(summary.to_dict())
+        return
+    from detreduce.terminal import show_summary
+
+    show_summary(summary, problems_shown=None if all_problems else 20)
+
+
+@app.command()
+@friendly
+def reduce(
+    data: Data,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the reduced dataset; made anew.")],
+    parameters: Annotated[
+        list[str] | None, typer.Argument(help="The method's own parameters, for instance start=center.")
+    ] = None,
+    method: Annotated[str, typer.Option("--method", "-m", help="See `detreduce methods`.")] = "mms",
+    keep: Annotated[
+        str, typer.Option("--keep", "-k", help="A fraction with a point (0.25, 1.0) or a count of images (500).")
+    ] = "0.25",
+    seed: Annotated[int, typer.Option(help="Seed of every draw.")] = 0,
+    categories: Annotated[str, typer.Option(help="rarest, dominant, combination or none.")] = "rarest",
+    backbone: Annotated[
+        str, typer.Option(help="efficientnet-lite0, yolo:weights.pt, torchvision:name or file:vectors.npy.")
+    ] = "efficientnet-lite0",
+    blocks: Annotated[str, typer.Option(help="Blocks of features, with commas; default: all there are.")] = "",
+    split: Split = "train",
+    images: Images = None,
+    link: Annotated[str, typer.Option(help="hardlink, symlink, copy or list.")] = "hardlink",
+    output_format: Annotated[
+        str | None, typer.Option("--format", help="yolo writes YOLO labels; default: the source's format.")
+    ] = None,
+    must_keep: Annotated[
+        Path | None, typer.Option(help="Text file with one image name a line that are kept first.")
+    ] = None,
+    initial: Annotated[Path | None, typer.Option(help="An earlier selection.json to go on from.")] = None,
+    unreadable: Annotated[str, typer.Option(help="skip or raise, where an image cannot be read.")] = "skip",
+    cache: Annotated[Path | None, typer.Option(help="Folder for cached features.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output made by detreduce.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Choose which images to keep and write the smaller dataset.
+
+    Example: detreduce reduce data.yaml --method mms --keep 0.25 --output reduced/
+    """
+    from detreduce.dataset import load_dataset
+    from detreduce.dataset.write import subset_report, write_subset
+    from detreduce.features.extract import extract_features
+    from detreduce.paths import find
+    from detreduce.reducers import make_reducer
+    from detreduce.selection import Selection, select
+
+    amount = parse_keep(keep)
+    own = parse_parameters(parameters or [])
+    needs = make_reducer(method, keep=amount, **own).needs
+    dataset = load_dataset(find(data, what="dataset"), split=split, images=images)
+    earlier = Selection.load(initial) if initial else None
+    names = _read_names(must_keep) if must_keep else None
+    source: Any = dataset
+    if "features" in needs:
+        source = extract_features(
+            dataset,
+            backbone=backbone,
+            blocks=tuple(part.strip() for part in blocks.split(",")) if blocks else None,
+            unreadable=unreadable,
+            cache=cache,
+        )
+    selection = select(source, method, amount, seed, categories, initial=earlier, must_keep=names, **own)
+    write_subset(dataset, selection, output, link=link, format=output_format, overwrite=overwrite)
+    report = subset_report(dataset, selection.image_ids)
+    if as_json:
+        _print_json({"output": str(output), "images": len(selection), "of": len(dataset), "report": report.to_dict()})
+        return
+    from detreduce.terminal import show_reduced
+
+    show_reduced(selection, report, output)
+
+
+@app.command(context_settings={"ignore_unknown_options": False})
+@friendly
+def train(
+    data: Data,
+    arguments: Annotated[
+        list[str] | None, typer.Argument(help="Any ultralytics argument by its name: epochs=50 imgsz=640.")
+    ] = None,
+    model: Annotated[str, typer.Option(help="Weights (.pt) or an architecture (.yaml).")] = "yolo11n.pt",
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Run folder; default below runs/train.")] = None,
+    seed: Annotated[int, typer.Option(help="Training seed.")] = 0,
+    choose: Annotated[str, typer.Option(help="Which epoch is judged: last or best.")] = "last",
+    evaluate_on: Annotated[str, typer.Option("--on", help="auto, val, test or val+test.")] = "auto",
+    country: Annotated[str, typer.Option(help="Where the electricity comes from (ISO 3166 alpha-3).")] = "ESP",
+    as_json: Json = False,
+) -> None:
+    """Train a detector inside an energy meter and measure it twice.
+
+    Example: detreduce train reduced/data.yaml --model yolo11n.pt epochs=50 imgsz=640
+    """
+    from detreduce.paths import find
+    from detreduce.training.harness import train as run_training
+
+    record = run_training(
+        find(data, what="dataset"),
+        model=model,
+        output=output,
+        seed=seed,
+        choose=choose,
+        evaluate_on=evaluate_on,
+        country=country,
+        **parse_parameters(arguments or []),
+    )
+    if as_json:
+        typer.echo(record.to_json())
+        return
+    from detreduce.terminal import show_record
+
+    show_record(record)
+
+
+@app.command()
+@friendly
+def run(
+    config: Annotated[Path, typer.Argument(help="An experiment YAML, for instance configs/demo.yaml.")],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Ledger; default runs/<name>.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Run a whole experiment: every method, keep and seed, and the controls. The same again resumes.
+
+    Example: detreduce run configs/demo.yaml
+    """
+    from detreduce.config import load_config
+    from detreduce.experiment.run import finished_rows, run_experiment
+
+    settings = load_config(config)
+    ledger = run_experiment(settings, output, say=lambda line: typer.echo(line, err=True))
+    rows = finished_rows(ledger)
+    if as_json:
+        _print_json(rows)
+        return
+    from detreduce.experiment.statistics import summarise_cells
+    from detreduce.terminal import show_comparison
+
+    show_comparison(settings.name, summarise_cells(rows))
+
+
+@app.command()
+@friendly
+def methods(as_json: Json = False) -> None:
+    """List every method: family, what it needs, what it costs, where it comes from."""
+    from detreduce.reducers import list_reducers
+
+    found = list_reducers()
+    if as_json:
+        _print_json([method.to_dict() for method in found])
+        return
+    from detreduce.terminal import show_methods
+
+    show_methods(found)
+
+
+def parse_keep(text: str) -> float | int:
+    """A count where the text is a whole number without a point, else a fraction."""
+    try:
+        return int(text) if text.strip().lstrip("+-").isdigit() else float(text)
+    except ValueError:
+        raise InputError(
+            f"--keep {text!r} is not a number; 0.25 keeps a quarter of the images, 500 keeps 500."
+        ) from None
+
+
+def parse_parameters(texts: list[str]) -> dict[str, Any]:
+    """``name=value`` texts as a mapping; values are read as YAML (numbers, true, lists)."""
+    import yaml
+
+    found: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name.isidentifier():
+            raise InputError(f"{text!r} is not of the form name=value, for instance epochs=50.")
+        try:
+            found[name] = yaml.safe_load(value) if value else ""
+        except yaml.YAMLError as error:
+            raise InputError(f"The value of {name!r} cannot be read: {value!r}.") from error
+    return found
+
+
+def _read_names(file: Path) -> list[str]:
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"The list {file} cannot be read: {error}.") from error
+    return [line.strip() for line in lines if line.strip()]
+
+
+def _print_json(content: Any) -> None:
+    typer.echo(json.dumps(content, ensure_ascii=False, indent=1, default=str))
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+    """Detreduce's own warnings in one line; those of libraries stay out of the way."""
+    if category.__module__.startswith("detreduce"):
+        typer.echo(f"Warning: {message}", err=True)

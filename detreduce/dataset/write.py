@@ -1,0 +1,179 @@
+"""Write the smaller dataset: the original files filtered, never serialised anew."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import Literal, Protocol, runtime_checkable
+
+from detreduce.dataset.load import load_dataset
+from detreduce.dataset.records import DetectionDataset, ImageId
+from detreduce.dataset.writing.carried import Choice, in_split_order, load_others, make_choice
+from detreduce.dataset.writing.links import LinkMode, Placer, check_link, normal
+from detreduce.dataset.writing.notices import SubsetWarning, notice
+from detreduce.dataset.writing.report import SubsetReport, subset_report
+from detreduce.dataset.writing.staging import check_apart, staged, write_manifest
+from detreduce.dataset.writing.yolo import DATA_YAML, write_yolo, write_yolo_list
+from detreduce.errors import InputError, nearest
+
+__all__ = ["LinkMode", "SubsetReport", "SubsetWarning", "subset_report", "write_subset", "write_yolo_view"]
+
+SELECTION_FILE = PurePosixPath("selection.json")
+
+
+@runtime_checkable
+class ChosenImages(Protocol):
+    """Anything that names images in the order chosen; `to_json`, where there is one, gives selection.json."""
+
+    @property
+    def image_ids(self) -> Iterable[ImageId]:
+        """Ids of the chosen images."""
+
+
+def write_subset(
+    dataset: DetectionDataset,
+    selection: ChosenImages | Iterable[ImageId],
+    output: str | Path,
+    *,
+    link: LinkMode = "hardlink",
+    format: Literal["yolo"] | str | None = None,
+    overwrite: bool = False,
+) -> DetectionDataset:
+    """Write the chosen images of a dataset, and its other splits untouched, as a dataset of the same format.
+
+    The output mirrors the source's folders and file names and holds ``selection.json``; its YOLO ``data.yaml`` works
+    from any working folder and after the output was moved. The source is never changed.
+
+    Parameters
+    ----------
+    dataset
+        The split that was reduced; the others are carried over from its source.
+    selection
+        A Selection, or image ids in the order chosen.
+    output
+        A new or empty folder; with `overwrite` one that detreduce wrote. It appears whole or not at all.
+    link
+        ``hardlink`` (copies where the file system does not allow it), ``symlink`` (absolute), ``copy``, or ``list``:
+        nothing but lists and filtered annotations that point at the source. Labels are copied in all but ``list``.
+    format
+        None: the source's. ``yolo``: labels are converted from COCO or VOC boxes (polygons and crowds left out).
+    overwrite
+        Replace what detreduce wrote to `output` before.
+
+    Returns
+    -------
+    DetectionDataset
+        The reduced split, loaded from `output`.
+
+    Raises
+    ------
+    InputError
+        Unknown, doubled or missing images; an output that overlaps the source or may not be replaced.
+    DetreduceError
+        The disk is full or not writable; nothing is left at `output`.
+
+    Warns
+    -----
+    SubsetWarning
+        A class lost all or nearly all boxes; links became copies; a split could not be carried over.
+    """
+    mode = check_link(link)
+    if format is not None and format != dataset.source.format and format != "yolo":
+        known = [dataset.source.format, "yolo"]
+        raise InputError(f"format={format!r} cannot be written; use one of {known}.{nearest(str(format), known)}")
+    chosen = selection.image_ids if isinstance(selection, ChosenImages) else selection
+    choice = make_choice(dataset, chosen)
+    target = normal(Path(output).expanduser())
+    with _into(target, dataset, mode, overwrite=overwrite) as placer:
+        again = _write_format(choice, placer, target, convert=format == "yolo" and dataset.source.format != "yolo")
+        placer.write(SELECTION_FILE, _selection_json(selection, choice).encode("utf-8"))
+        placer.finish()
+        write_manifest(placer.folder, placer.placed)
+    for warning in subset_report(dataset, choice.image_ids).warnings:
+        notice(warning)
+    return load_dataset(target / again, split=dataset.split)
+
+
+def write_yolo_view(source: str | Path | DetectionDataset, output: str | Path, *, link: LinkMode = "symlink") -> Path:
+    """Write a whole dataset of any format as a YOLO folder that ultralytics may write its caches to.
+
+    All splits; images linked, labels copied byte for byte (YOLO) or converted (COCO, VOC). Where there is no val
+    split, ``val:`` names the test split, else the train split, since ultralytics asks for one.
+
+    Parameters
+    ----------
+    source
+        A path as for `load_dataset`, or a dataset (its source's other splits are loaded).
+    output
+        A new or empty folder.
+    link
+        ``symlink``, ``hardlink`` or ``copy``.
+
+    Returns
+    -------
+    pathlib.Path
+        The data.yaml.
+
+    Raises
+    ------
+    InputError
+        The source has no labels, or `output` is not empty or overlaps the source.
+    """
+    mode = check_link(link)
+    if mode == "list":
+        raise InputError("link='list' would let ultralytics write beside the source; use symlink, hardlink or copy.")
+    dataset = source if isinstance(source, DetectionDataset) else load_dataset(source)
+    choice = Choice(dataset, tuple(record.id for record in dataset if record.path.is_file()))
+    if len(choice.image_ids) < len(dataset):
+        notice(f"{len(dataset) - len(choice.image_ids)} images of the {dataset.split} split are missing and left out.")
+    target = normal(Path(output).expanduser())
+    with _into(target, dataset, mode, overwrite=False) as placer:
+        splits = in_split_order(choice, load_others(dataset))
+        if dataset.source.format == "yolo":
+            write_yolo(choice, splits, placer, target, needs_val=True)
+        else:
+            raise InputError(f"{dataset.source.path}: only YOLO datasets can be viewed as YOLO yet.")
+        placer.finish()
+    return target / DATA_YAML
+
+
+@contextmanager
+def _into(target: Path, dataset: DetectionDataset, link: LinkMode, *, overwrite: bool) -> Iterator[Placer]:
+    source = dataset.source
+    places = [path for split in source.splits.values() for path in split.images]
+    labels = {record.label_path.parent for record in dataset if record.label_path is not None}
+    check_apart(
+        target,
+        folders={*(path for path in places if path.is_dir()), *labels},
+        files=[source.path, source.root, *places, *(s.annotations for s in source.splits.values() if s.annotations)],
+    )
+    with staged(target, overwrite=overwrite) as folder:
+        yield Placer(folder, link)
+
+
+def _write_format(choice: Choice, placer: Placer, target: Path, *, convert: bool) -> PurePosixPath:
+    """Write the dataset's own files; returns what to load, relative to the output."""
+    if choice.dataset.source.format == "yolo":
+        if placer.link == "list":
+            write_yolo_list(choice, placer)
+        else:
+            write_yolo(choice, in_split_order(choice, load_others(choice.dataset)), placer, target)
+        return DATA_YAML
+    raise InputError(f"{choice.dataset.source.path}: only YOLO datasets can be written yet.")
+
+
+def _selection_json(selection: object, choice: Choice) -> str:
+    to_json = getattr(selection, "to_json", None)
+    if callable(to_json):
+        return str(to_json())
+    source = choice.dataset.source
+    content = {
+        "source": str(source.path),
+        "split": choice.dataset.split,
+        "images": len(choice.image_ids),
+        "of": len(choice.dataset),
+        "image_ids": list(choice.image_ids),
+    }
+    return json.dumps(content, ensure_ascii=False, indent=1) + "\n"

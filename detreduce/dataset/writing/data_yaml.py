@@ -1,0 +1,163 @@
+"""Edit the path lines of a data.yaml and nothing else of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from detreduce.errors import InputError
+
+_FORBIDDEN = re.compile("[^\\x09\\x0A\\x0D\\x20-\\x7E\\x85\\xA0-\\uD7FF\\uE000-\\uFFFD\\U00010000-\\U0010ffff]+")
+
+# None removes the key, which makes the folder of the data.yaml its root
+Change = str | Sequence[str] | None
+
+
+@dataclass(frozen=True)
+class _Edit:
+    start: int
+    end: int
+    text: str
+
+
+def edit_data_yaml(text: str, changes: Mapping[str, Change]) -> tuple[str, bool]:
+    """Give the keys in `changes` new values (None: remove) in the text of a data.yaml.
+
+    Returns the new text and whether it is the old one but for those lines. Comments, order, quotes and line ends stay;
+    the result is parsed and compared with the old. Where that cannot be had (anchors on a path, values that PyYAML
+    reads but cannot place), the file is dumped anew, without comments, and the second value is False.
+    Raises InputError where the text is not a YAML mapping.
+    """
+    content = load_mapping(text)
+    wanted = {key: value for key, value in content.items() if key not in changes}
+    wanted |= {key: _plain(value) for key, value in changes.items() if value is not None}
+    try:
+        edited = _edit_text(text, changes)
+        if load_mapping(edited) == wanted:
+            return edited, True
+    except (yaml.YAMLError, InputError):
+        pass
+    order = [key for key in [*content, *changes] if key in wanted]
+    ordered = {key: wanted[key] for key in dict.fromkeys(order)}
+    return yaml.safe_dump(ordered, sort_keys=False, allow_unicode=True), False
+
+
+def load_mapping(text: str) -> dict[Any, Any]:
+    """Parse a data.yaml as ultralytics does; raises InputError where it is no mapping."""
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError:
+        # ultralytics drops characters that YAML does not allow
+        content = yaml.safe_load(
+            re.sub(r"[^\x09\x0A\x0D\x20-\x7E\x85\xA0-\uD7FF\uE000-\uFFFD\U00010000-\U0010ffff]+", "", text)
+        )
+    if not isinstance(content, dict):
+        raise InputError("The data.yaml is not a mapping of keys to values.")
+    return content
+
+
+def quote(value: str) -> str:
+    """`value` as one YAML scalar, with quotes only where they are needed."""
+    line = yaml.safe_dump([value], default_flow_style=True, allow_unicode=True, width=2**30).strip()
+    return line[1:-1]
+
+
+def _plain(value: str | Sequence[str]) -> str | list[str]:
+    return value if isinstance(value, str) else list(value)
+
+
+def _edit_text(text: str, changes: Mapping[str, Change]) -> str:
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    if not isinstance(root, yaml.MappingNode):
+        raise InputError("The data.yaml is not a mapping of keys to values.")
+    edits: list[_Edit] = []
+    found = set()
+    for key, value in root.value:
+        name = key.value if isinstance(key, yaml.ScalarNode) else None
+        if name in changes:
+            found.add(name)
+            change = changes[name]
+            if change is None:
+                edits.append(_removal(text, key, value, flow=bool(root.flow_style)))
+            else:
+                edits.extend(_replacement(text, key, value, change))
+    for edit in sorted(edits, key=lambda edit: edit.start, reverse=True):
+        text = text[: edit.start] + edit.text + text[edit.end :]
+    missing = [(key, change) for key, change in changes.items() if key not in found and change is not None]
+    return _append(text, missing) if missing else text
+
+
+def _append(text: str, missing: Sequence[tuple[str, Change]]) -> str:
+    newline = "\r\n" if "\r\n" in text else "\n"
+    lines = [f"{key}: {_flow(change)}{newline}" for key, change in missing if change is not None]
+    return text + ("" if text.endswith("\n") else newline) + "".join(lines)
+
+
+def _end(node: yaml.Node) -> int:
+    """Where a value ends; PyYAML lets block collections end at the next key, past the comments between."""
+    if isinstance(node, yaml.CollectionNode) and not node.flow_style and node.value:
+        last = node.value[-1]
+        return _end(last[1] if isinstance(last, tuple) else last)
+    return int(node.end_mark.index)
+
+
+def _replacement(text: str, key: yaml.Node, value: yaml.Node, change: str | Sequence[str]) -> list[_Edit]:
+    new = _plain(change)
+    if isinstance(value, yaml.ScalarNode) and isinstance(new, str):
+        if value.value == new:
+            return []
+        if value.style not in ("|", ">") and value.end_mark.index > value.start_mark.index:
+            return [_Edit(value.start_mark.index, value.end_mark.index, quote(new))]
+    if isinstance(value, yaml.SequenceNode) and isinstance(new, list) and len(new) == len(value.value):
+        pairs = list(zip(value.value, new, strict=True))
+        if all(isinstance(node, yaml.ScalarNode) for node, _ in pairs):
+            return [
+                _Edit(node.start_mark.index, node.end_mark.index, quote(item))
+                for node, item in pairs
+                if node.value != item
+            ]
+    # another shape: the value goes behind the colon, and the comments inside the old one above the key
+    end = _end(value)
+    colon = text.index(":", key.end_mark.index) + 1
+    if isinstance(value, yaml.ScalarNode) and value.style in ("|", ">"):
+        end = colon + len(text[colon:end].rstrip())
+    comments = _comments_between(text, colon, value, end)
+    line = text.rfind("\n", 0, key.start_mark.index) + 1
+    above = [_Edit(line, line, "".join(comments))] if comments else []
+    return [*above, _Edit(colon, max(end, colon), " " + _flow(new))]
+
+
+def _comments_between(text: str, start: int, value: yaml.Node, end: int) -> list[str]:
+    gaps, position = [], start
+    leaves = value.value if isinstance(value, yaml.SequenceNode) else []
+    for leaf in leaves:
+        gaps.append(text[position : leaf.start_mark.index])
+        position = leaf.end_mark.index
+    gaps.append(text[position:end] if leaves else "")
+    return [f"{comment}\n" for gap in gaps for comment in re.findall(r"(?:^|(?<=\s))#[^\r\n]*", gap)]
+
+
+def _removal(text: str, key: yaml.Node, value: yaml.Node, *, flow: bool) -> _Edit:
+    start, end = key.start_mark.index, max(_end(value), key.end_mark.index)
+    if flow:
+        # an empty path is none, and the commas stay right
+        return _Edit(value.start_mark.index, end, "''")
+    if end == key.end_mark.index or value.start_mark.index == value.end_mark.index:
+        end = text.index(":", key.end_mark.index) + 1
+    if isinstance(value, yaml.ScalarNode) and value.style in ("|", ">"):
+        end = start + len(text[start:end].rstrip())
+    rest = re.compile(r"[ \t]*(#[^\r\n]*)?(\r\n|\n|\r|$)").match(text, end)
+    if rest is None:
+        raise InputError("A path of the data.yaml cannot be removed.")
+    # a comment behind the path stays, on a line of its own
+    return _Edit(start, rest.end(), rest.group(1) + rest.group(2) if rest.group(1) else "")
+
+
+def _flow(change: str | Sequence[str]) -> str:
+    if isinstance(change, str):
+        return quote(change)
+    return "[" + ", ".join(quote(item) for item in change) + "]"

@@ -1,0 +1,83 @@
+"""Where a source file lies in the output: the same place below the dataset's root, and never outside."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from detreduce.dataset.writing.links import normal
+
+IMAGES = "images"
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """Maps source paths to paths in the output.
+
+    Paths below `root` keep their place below `prefix`; others keep theirs below the folder that all of them share,
+    `anchor`, under `outside`.
+    """
+
+    root: Path
+    prefix: PurePosixPath
+    anchor: Path | None = None
+    outside: PurePosixPath | None = None
+
+    def __call__(self, path: Path) -> PurePosixPath:
+        """The relative output path of a source file or folder."""
+        path = normal(path)
+        if path.is_relative_to(self.root):
+            return self.prefix / path.relative_to(self.root).as_posix()
+        if self.anchor is not None and path.is_relative_to(self.anchor):
+            return (self.outside or PurePosixPath()) / path.relative_to(self.anchor).as_posix()
+        return (self.outside or PurePosixPath()) / path.name
+
+
+def make_mirror(root: Path, images: Iterable[Path], output: Path) -> Mirror:
+    """The `Mirror` of a YOLO dataset, such that ultralytics finds each label where `label_place` puts it.
+
+    Ultralytics replaces the last ``/images/`` of the absolute path by ``/labels/``. Where that would be a folder above
+    the output (its own path has an ``images``, the image's has none), everything moves below ``images/``.
+    """
+    root = normal(root)
+    paths = [normal(path) for path in images]
+    inside = [PurePosixPath(path.relative_to(root).as_posix()) for path in paths if path.is_relative_to(root)]
+    beyond = [path for path in paths if not path.is_relative_to(root)]
+    above = IMAGES in Path(os.path.realpath(output)).parts
+    prefix = PurePosixPath(IMAGES) if above and not all(_has_images(path) for path in inside) else PurePosixPath()
+    if not beyond:
+        return Mirror(root, prefix)
+    anchor = _anchor(beyond)
+    relative = [PurePosixPath(path.relative_to(anchor).as_posix()) for path in beyond]
+    outside = PurePosixPath(IMAGES) if above and not all(map(_has_images, relative)) else PurePosixPath()
+    taken = {str(prefix / path) for path in inside}
+    labels = {str(label_place(prefix / path)) for path in inside}
+    count = 1
+    while any(str(outside / p) in taken or str(label_place(outside / p)) in labels for p in relative):
+        outside = PurePosixPath("outside" if count == 1 else f"outside{count}") / (IMAGES if above else "")
+        count += 1
+    return Mirror(root, prefix, anchor, outside)
+
+
+def label_place(image: PurePosixPath) -> PurePosixPath:
+    """The label file that ultralytics looks for beside the image at this relative path."""
+    folders = list(image.parts[:-1])
+    if IMAGES in folders:
+        last = len(folders) - 1 - folders[::-1].index(IMAGES)
+        folders[last] = "labels"
+    return PurePosixPath(*folders, image.name).with_suffix(".txt")
+
+
+def _has_images(path: PurePosixPath) -> bool:
+    return IMAGES in path.parts[:-1]
+
+
+def _anchor(paths: list[Path]) -> Path:
+    """The deepest folder that all paths share, below which the ``images`` folders that matter stay visible."""
+    anchor = Path(os.path.commonpath([path.parent for path in paths]))
+    if IMAGES in anchor.parts and not all(IMAGES in path.relative_to(anchor).parts[:-1] for path in paths):
+        last = len(anchor.parts) - 1 - anchor.parts[::-1].index(IMAGES)
+        return Path(*anchor.parts[:last])
+    return anchor

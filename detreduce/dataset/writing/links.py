@@ -1,0 +1,142 @@
+"""Put files into the folder of a subset: images linked or copied, labels always copied."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+from typing import Literal, get_args
+
+from detreduce.dataset.writing.notices import notice
+from detreduce.errors import InputError, nearest
+
+LinkMode = Literal["list", "symlink", "hardlink", "copy"]
+
+_NO_HARDLINK = {errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
+_JPEG = {".jpg", ".jpeg"}
+
+
+def check_link(link: str) -> LinkMode:
+    """Return `link` if it is a known way to place images; raises InputError naming the nearest."""
+    for mode in get_args(LinkMode):
+        if link == mode:
+            return mode  # type: ignore[no-any-return]
+    raise InputError(
+        f"link={link!r} is not one of {', '.join(get_args(LinkMode))}.{nearest(str(link), get_args(LinkMode))}"
+    )
+
+
+class Placer:
+    """Places files below one folder and remembers which, so that nothing is written twice or outside.
+
+    Symbolic links are absolute, so that the output may be moved; hard links fall back to copies where the file system
+    does not allow them (`finish` says so once). JPEG files without an end marker are copied whatever `link` says:
+    ultralytics repairs such files where it finds them, which through a link would be the source.
+    """
+
+    def __init__(self, folder: Path, link: LinkMode) -> None:
+        self.folder = folder
+        self.link = link
+        self.placed: dict[PurePosixPath, Path | None] = {}
+        self._made: set[Path] = {folder}
+        self._fallbacks = 0
+        self._open_jpegs = 0
+
+    def image(self, source: Path, relative: PurePosixPath) -> None:
+        """Link or copy the image `source` to `relative`; raises OSError, or InputError where two images collide."""
+        target = self._target(relative, source)
+        if target is None:
+            return
+        # the file behind the links, so that a subset of a subset does not hang on the first
+        source = Path(os.path.realpath(source))
+        if self.link != "copy" and _lacks_end_marker(source):
+            self._open_jpegs += 1
+            shutil.copyfile(source, target)
+        elif self.link == "symlink":
+            target.symlink_to(source)
+        elif self.link == "hardlink":
+            self._hardlink(source, target)
+        else:
+            shutil.copyfile(source, target)
+
+    def copy(self, source: Path, relative: PurePosixPath) -> None:
+        """Copy `source` byte for byte to `relative`."""
+        target = self._target(relative, source)
+        if target is not None:
+            shutil.copyfile(source, target)
+
+    def write(self, relative: PurePosixPath, content: bytes) -> None:
+        """Write `content` to `relative`."""
+        target = self._target(relative, None)
+        if target is None:  # pragma: no cover - _target raises for None sources
+            raise AssertionError(relative)
+        target.write_bytes(content)
+
+    def make_folder(self, relative: PurePosixPath) -> None:
+        """Make the folder `relative`, for a split that has no image left."""
+        (self.folder / relative).mkdir(parents=True, exist_ok=True)
+
+    def finish(self) -> None:
+        """Say what was placed otherwise than asked."""
+        if self._fallbacks:
+            notice(
+                f"{self._fallbacks} images were copied, since the file system does not allow hard links to them "
+                "(another disk, or another owner's files); link='symlink' takes no space."
+            )
+        if self._open_jpegs:
+            notice(
+                f"{self._open_jpegs} JPEG files without an end marker were copied instead of linked: "
+                "ultralytics rewrites such files, and must not do so in the source."
+            )
+
+    def _target(self, relative: PurePosixPath, source: Path | None) -> Path | None:
+        if relative.is_absolute() or ".." in relative.parts or not relative.parts:
+            raise InputError(f"{source or relative}: its place in the output would be {relative}, outside of it.")
+        if relative in self.placed:
+            before = self.placed[relative]
+            if source is not None and before is not None and (before == source or _same_file(before, source)):
+                return None
+            raise InputError(f"{before} and {source} would both become {relative} in the output; rename one of them.")
+        self.placed[relative] = source
+        target = self.folder / relative
+        if target.parent not in self._made:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self._made.add(target.parent)
+        return target
+
+    def _hardlink(self, source: Path, target: Path) -> None:
+        try:
+            os.link(source, target)
+        except OSError as error:
+            if error.errno not in _NO_HARDLINK:
+                raise
+            self._fallbacks += 1
+            shutil.copyfile(source, target)
+
+
+def normal(path: Path) -> Path:
+    """`path` made absolute, ``..`` removed, symbolic links left alone: the form in which paths are compared here."""
+    return Path(os.path.abspath(path))  # noqa: PTH100 - Path.resolve would follow links
+
+
+def require_images(paths: Iterable[Path]) -> None:
+    """Raise InputError if any image file is missing, naming the first and how many."""
+    missing = [path for path in paths if not path.is_file()]
+    if missing:
+        more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
+        raise InputError(f"Chosen image {missing[0]}{more} is not there; run `detreduce inspect` for the list.")
+
+
+def _same_file(one: Path, other: Path) -> bool:
+    return normal(one) == normal(other)
+
+
+def _lacks_end_marker(path: Path) -> bool:
+    if path.suffix.lower() not in _JPEG:
+        return False
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - 2))
+        return file.read() != b"\xff\xd9"

@@ -1,0 +1,20 @@
+"""What a person should know about a subset that was written all the same."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+
+
+class SubsetWarning(UserWarning):
+    """Something about a written subset that its owner should know: lost classes, links that became copies."""
+
+
+def notice(message: str) -> None:
+    """Warn with `SubsetWarning`, pointing at the code that called into this package."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(
+        ("detreduce.dataset", "contextlib")
+    ):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, SubsetWarning, stacklevel=level)

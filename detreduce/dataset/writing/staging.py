@@ -1,0 +1,151 @@
+"""A folder that appears whole or not at all, and never in place of what a person put there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from detreduce.errors import DetreduceError, InputError
+
+MANIFEST = ".detreduce-files"
+_MARK = ".detreduce-"
+# files that ultralytics and detreduce's own users' tools leave in a dataset folder and can make again
+_REMADE = (".cache", ".npy")
+_SECONDS_WITHOUT_LOCK = 3600.0
+
+
+@contextmanager
+def staged(output: Path, *, overwrite: bool = False) -> Iterator[Path]:
+    """Yield an empty folder that becomes `output` when the block ends well, and is removed when it does not.
+
+    It lies in a hidden folder beside `output`, so that the last step is one rename. What killed runs left there is
+    removed first (a lock tells them from running ones). With `overwrite` the old folder is renamed away, the new one
+    in, then the old one deleted; killed in between, the next run puts the old one back.
+
+    Raises InputError for an output that may not be replaced, DetreduceError where the disk is full or not writable.
+    """
+    from filelock import FileLock
+
+    output = Path(os.path.realpath(output))
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        _remove_stale(output)
+        check_replaceable(output, overwrite=overwrite)
+        container = Path(tempfile.mkdtemp(prefix=f".{output.name}{_MARK}", dir=output.parent))
+    except DetreduceError:
+        raise
+    except OSError as error:
+        raise _cannot_write(output, error) from error
+    lock = FileLock(container / "lock")
+    try:
+        lock.acquire(timeout=10)
+        new = container / "new"
+        new.mkdir()
+        yield new
+        _swap(new, output, container / "old")
+    except DetreduceError:
+        raise
+    except OSError as error:
+        raise _cannot_write(output, error) from error
+    finally:
+        _put_back(container, output)
+        lock.release()
+        shutil.rmtree(container, ignore_errors=True)
+
+
+def write_manifest(folder: Path, files: Iterable[object]) -> None:
+    """List the files written, so that a later overwrite deletes these and nothing else."""
+    lines = sorted(str(file) for file in files)
+    (folder / MANIFEST).write_bytes("".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape"))
+
+
+def check_apart(output: Path, *, folders: Iterable[Path], files: Iterable[Path]) -> None:
+    """Raise InputError where `output` is, contains or lies in one of the source's folders, or contains its files."""
+    output = Path(os.path.realpath(output))
+    for folder in map(_real, folders):
+        if output == folder or output in folder.parents or folder in output.parents:
+            raise InputError(f"Output {output} and the source's folder {folder} overlap; choose another output.")
+    for file in map(_real, files):
+        if output == file or output in file.parents:
+            raise InputError(f"Output {output} holds the source's {file}; choose another output.")
+
+
+def check_replaceable(output: Path, *, overwrite: bool) -> None:
+    """Raise InputError where something that was not written by detreduce, or was not to be replaced, is at `output`."""
+    if not os.path.lexists(output):
+        return
+    if not output.is_dir():
+        raise InputError(f"Output {output} exists and is not a folder; choose another.")
+    here = _real(Path.cwd())
+    for taken in (here, _real(Path.home())):
+        if output == taken or output in taken.parents:
+            raise InputError(f"Output {output} is or holds the working or home folder {taken}; name a new folder.")
+    if not any(output.iterdir()):
+        return
+    if not overwrite:
+        raise InputError(f"Output {output} exists and is not empty; choose another, or pass overwrite (--overwrite).")
+    manifest = output / MANIFEST
+    if not (output / "selection.json").is_file() or not manifest.is_file():
+        raise InputError(
+            f"Output {output} was not written by detreduce (it has no selection.json and {MANIFEST}), so it is not "
+            "overwritten; remove it yourself or choose another."
+        )
+    known = set(manifest.read_bytes().decode("utf-8", "surrogateescape").splitlines()) | {MANIFEST}
+    for folder, _, names in os.walk(output):
+        for name in names:
+            file = Path(folder, name)
+            if file.relative_to(output).as_posix() not in known and file.suffix not in _REMADE:
+                raise InputError(
+                    f"Output {output} holds {file.relative_to(output)}, which detreduce did not write, so it is not "
+                    "overwritten; move that file away or choose another output."
+                )
+
+
+def _swap(new: Path, output: Path, old: Path) -> None:
+    if output.is_dir():
+        output.rename(old)
+    new.rename(output)
+
+
+def _put_back(container: Path, output: Path) -> None:
+    old = container / "old"
+    if old.is_dir() and not os.path.lexists(output):
+        old.rename(output)
+
+
+def _remove_stale(output: Path) -> None:
+    from filelock import FileLock, Timeout
+
+    for container in output.parent.glob(f".{_glob_escape(output.name)}{_MARK}*"):
+        lock_path = container / "lock"
+        if not lock_path.exists():
+            # perhaps just made by a run that is about to lock it
+            with suppress(OSError):
+                if time.time() - container.stat().st_mtime < _SECONDS_WITHOUT_LOCK:
+                    continue
+        try:
+            with FileLock(lock_path).acquire(timeout=0):
+                _put_back(container, output)
+                shutil.rmtree(container, ignore_errors=True)
+        except (Timeout, OSError):
+            continue
+
+
+def _glob_escape(name: str) -> str:
+    import glob
+
+    return glob.escape(name)
+
+
+def _real(path: Path) -> Path:
+    return Path(os.path.realpath(path))
+
+
+def _cannot_write(output: Path, error: OSError) -> DetreduceError:
+    where = error.filename or output
+    return DetreduceError(f"Cannot write {output}: {error.strerror or error} ({where}); nothing was left there.")

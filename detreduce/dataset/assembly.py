@@ -37,12 +37,10 @@ class BoxCollector:
 
     def arrays(self) -> list[BoxArrays]:
         """Return the arrays of every image, in the order of `add`."""
-        columns = (
-            np.array(self._boxes, np.float64).reshape(-1, 4),
-            np.array(self._classes, np.int64),
-            np.array(self._crowd, np.bool_),
-        )
-        for column in columns:
+        boxes = np.array(self._boxes, np.float64).reshape(-1, 4)
+        classes = np.array(self._classes, np.int64)
+        crowd = np.array(self._crowd, np.bool_)
+        for column in (boxes, classes, crowd):
             column.setflags(write=False)
         pairs = zip(self._ends[:-1], self._ends[1:], strict=True)
-        return [BoxArrays(*(column[start:end] for column in columns)) for start, end in pairs]
+        return [BoxArrays(boxes[start:end], classes[start:end], crowd[start:end]) for start, end in pairs]

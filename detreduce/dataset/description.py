@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +11,7 @@ import yaml
 
 from detreduce.dataset.listing import absolute
 from detreduce.errors import InputError, MissingFileError
-
-_VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
+from detreduce.paths import expand
 
 
 @dataclass(frozen=True)
@@ -61,16 +58,12 @@ def read_description(file: str | Path) -> Description:
     return Description(path, values, oddities)
 
 
-def expand(text: str, file: Path) -> str:
-    """Replace ``${NAME}`` and ``${NAME:-default}`` by environment variables, and a leading ``~``."""
-
-    def value(match: re.Match[str]) -> str:
-        found = os.environ.get(match[1]) or match[2]
-        if found is None:
-            raise InputError(f"{file}: the environment variable {match[1]} in {text!r} is not set.")
-        return found
-
-    return str(Path(_VARIABLE.sub(value, text)).expanduser())
+def expand_path(text: str, file: Path) -> str:
+    """Replace ``${NAME:-default}`` by environment variables, and a leading ``~``; InputError where one is not set."""
+    expanded = expand(text)
+    if "${" in expanded:
+        raise InputError(f"{file}: {text!r} names an environment variable that is not set.")
+    return expanded
 
 
 def candidate_roots(description: Description) -> list[Path]:
@@ -80,7 +73,7 @@ def candidate_roots(description: Description) -> list[Path]:
         return [description.folder]
     if not isinstance(given, str):
         raise InputError(f"{description.file}: 'path' is a folder's name, not {given!r}.")
-    text = expand(given, description.file)
+    text = expand_path(given, description.file)
     return list(dict.fromkeys([absolute(description.folder / text), absolute(text)]))
 
 

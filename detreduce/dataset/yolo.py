@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from detreduce.dataset.assembly import BoxCollector
-from detreduce.dataset.description import Description, candidate_roots, expand
+from detreduce.dataset.description import Description, candidate_roots, expand_path
 from detreduce.dataset.listing import absolute, below, find_files
 from detreduce.dataset.records import IMAGE_SUFFIXES, DetectionDataset, ImageRecord, Problem, Source, SplitSource
 from detreduce.dataset.splits import canonical_split, choose_split, in_order
@@ -94,7 +94,7 @@ def _declared_splits(description: Description) -> dict[str, list[str]]:
         entries = value if isinstance(value, list) else [value]
         if not all(isinstance(entry, str) and entry for entry in entries):
             raise InputError(f"{description.file}: {key!r} is a folder, a list file or a list of them, not {value!r}.")
-        declared.setdefault(canonical_split(key), [expand(entry, description.file) for entry in entries])
+        declared.setdefault(canonical_split(key), [expand_path(entry, description.file) for entry in entries])
     return declared
 
 

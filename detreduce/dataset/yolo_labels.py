@@ -102,11 +102,12 @@ def _geometry(row: tuple[float, ...], kpt_shape: tuple[int, int] | None, number:
     """The axis-aligned box of a row whose class is good, or None with a finding."""
     count = len(row)
     coordinates: Sequence[float]
+    checked: Sequence[float]
     if count == 5:
-        box: Box = row[1:]  # type: ignore[assignment]
+        box: Box = (row[1], row[2], row[3], row[4])
         coordinates = checked = box
     elif kpt_shape is not None and count == 5 + kpt_shape[0] * kpt_shape[1]:
-        box = row[1:5]  # type: ignore[assignment]
+        box = (row[1], row[2], row[3], row[4])
         step = kpt_shape[1]
         coordinates = checked = (*box, *row[5::step], *row[6::step])
     elif kpt_shape is None and count >= 7 and count % 2 == 1:

@@ -1,0 +1,226 @@
+"""Categories of images, for stratifying: what one image is, derived from the classes of its boxes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from detreduce.errors import InputError, nearest
+
+RULES = ("rarest", "combination", "dominant", "none")
+ALL, BACKGROUND, OTHER, MERGED = "all", "background", "other", "other combinations"
+CONDITIONS = ("any", "all", "only", "none", "min_boxes", "max_boxes")
+
+Rule = str | Sequence[Mapping[str, Any]] | Mapping[str, Mapping[str, Any]]
+_Counts = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Categories:
+    """One category for each image.
+
+    Attributes
+    ----------
+    codes
+        (n,) int64 in 0..K-1; every code occurs.
+    names
+        K unique names, in an order that does not depend on the order of the images.
+    """
+
+    codes: npt.NDArray[np.int64]
+    names: tuple[str, ...]
+
+
+def assign_categories(
+    class_counts: npt.ArrayLike,
+    class_names: Sequence[str],
+    rule: Rule = "rarest",
+    *,
+    min_images: int | None = None,
+) -> Categories:
+    """Give every image a category.
+
+    Parameters
+    ----------
+    class_counts
+        (n, C) boxes of each class in each image, crowd regions not counted. C = 0 (unlabelled): one category, ``all``.
+    class_names
+        C names; classes of the same name stay apart.
+    rule
+        ``rarest``: the class present that is in the fewest images (ties: fewest boxes, then the first class).
+        ``dominant``: the class with most boxes in the image, ties to the rarer.
+        ``combination``: the set of classes present; sets found in fewer than `min_images` images are one category.
+        ``none``: all images are one category.
+        A list of mappings, the first that matches wins and no match is ``other``: ``{name: single, only: [person],
+        max_boxes: 1}``. Conditions, all of which must hold: ``any`` (a box of one of these classes), ``all`` (of each
+        of them), ``only`` (of no other class), ``none`` (of none of them), ``min_boxes``, ``max_boxes`` (of all
+        classes together). Entries of the same name are one category.
+    min_images
+        For ``combination``; default a hundredth of the images, at least 2, at most 10.
+
+    Images without boxes are the category ``background`` under every rule but ``none``.
+
+    Raises
+    ------
+    InputError
+        Unknown rule, condition or class; counts that are not (n, C).
+    """
+    counts = np.asarray(class_counts)
+    if counts.ndim != 2 or counts.shape[1] != len(class_names):
+        raise InputError(f"class_counts has shape {counts.shape}; it needs {len(class_names)} columns, one a class.")
+    counts = counts.astype(np.int64)
+    if not isinstance(rule, str):
+        matchers = _read_rules(rule, class_names)
+        return _by_rules(counts, matchers) if len(class_names) else _one_category(len(counts))
+    if rule not in RULES:
+        raise InputError(f"Unknown category rule {rule!r}; known: {', '.join(RULES)}.{nearest(rule, RULES)}")
+    if rule == "none" or not len(class_names):
+        return _one_category(len(counts))
+    if rule == "combination":
+        return _by_combination(counts, class_names, min_images)
+    found = _rarest(counts) if rule == "rarest" else _dominant(counts)
+    return _dense(found, [*_labels(class_names), BACKGROUND])
+
+
+def _one_category(n: int) -> Categories:
+    return Categories(np.zeros(n, np.int64), (ALL,) if n else ())
+
+
+def rarity_order(class_counts: npt.ArrayLike) -> npt.NDArray[np.int64]:
+    """Classes from the rarest on: in the fewest images, then with the fewest boxes, then the first; (C,) int64."""
+    counts = np.asarray(class_counts)
+    return np.lexsort((np.arange(counts.shape[1]), counts.sum(axis=0), (counts > 0).sum(axis=0))).astype(np.int64)
+
+
+def _rarest(counts: _Counts) -> npt.NDArray[np.int64]:
+    order = rarity_order(counts)
+    present = counts[:, order] > 0
+    return np.where(present.any(axis=1), order[present.argmax(axis=1)], counts.shape[1])
+
+
+def _dominant(counts: _Counts) -> npt.NDArray[np.int64]:
+    order = rarity_order(counts)
+    # argmax takes the first of equals, which is the rarer one in this order
+    return np.where(counts.any(axis=1), order[counts[:, order].argmax(axis=1)], counts.shape[1])
+
+
+def _by_combination(counts: _Counts, class_names: Sequence[str], min_images: int | None) -> Categories:
+    n = len(counts)
+    least = min_images if min_images is not None else max(2, min(10, -(-n // 100)))
+    labels = _labels(class_names)
+    sets, found, sizes = np.unique(counts > 0, axis=0, return_inverse=True, return_counts=True)
+    found = found.reshape(-1)
+    members = [tuple(np.flatnonzero(row).tolist()) for row in sets]
+    order = sorted(range(len(members)), key=lambda place: members[place])
+    small = [bool(members[place]) and sizes[place] < least for place in order]
+    names = [
+        MERGED if merged else "+".join(labels[c] for c in members[place]) or BACKGROUND
+        for place, merged in zip(order, small, strict=True)
+    ]
+    kept = sorted({name for name in names if name not in (MERGED, BACKGROUND)}, key=names.index)
+    final = [*kept, MERGED, BACKGROUND]
+    code_of_set = np.empty(len(members), np.int64)
+    code_of_set[order] = [final.index(name) for name in names]
+    return _dense(code_of_set[found], final)
+
+
+@dataclass(frozen=True)
+class _Matcher:
+    """One entry of a list of rules, its classes as numbers."""
+
+    name: str
+    any: Sequence[int] | None = None
+    all: Sequence[int] | None = None
+    only: Sequence[int] | None = None
+    none: Sequence[int] | None = None
+    min_boxes: int | None = None
+    max_boxes: int | None = None
+
+    def matches(self, counts: _Counts) -> npt.NDArray[np.bool_]:
+        """(n,) bool: the images for which all conditions hold."""
+        present, total = counts > 0, counts.sum(axis=1)
+        held = np.ones(len(counts), bool)
+        if self.any is not None:
+            held &= present[:, self.any].any(axis=1)
+        if self.all is not None:
+            held &= present[:, self.all].all(axis=1)
+        if self.only is not None:
+            held &= counts[:, self.only].sum(axis=1) == total
+        if self.none is not None:
+            held &= ~present[:, self.none].any(axis=1)
+        if self.min_boxes is not None:
+            held &= total >= self.min_boxes
+        if self.max_boxes is not None:
+            held &= total <= self.max_boxes
+        return held
+
+
+def _by_rules(counts: _Counts, matchers: Sequence[_Matcher]) -> Categories:
+    names = list(dict.fromkeys([*(matcher.name for matcher in matchers), OTHER, BACKGROUND]))
+    found = np.full(len(counts), names.index(OTHER), np.int64)
+    for matcher in reversed(matchers):
+        found[matcher.matches(counts)] = names.index(matcher.name)
+    found[~counts.any(axis=1)] = names.index(BACKGROUND)
+    return _dense(found, names)
+
+
+def _read_rules(rules: Any, class_names: Sequence[str]) -> list[_Matcher]:
+    if isinstance(rules, Mapping):
+        rules = [{"name": name, **conditions} for name, conditions in rules.items()]
+    if not isinstance(rules, Sequence) or not rules or not all(isinstance(rule, Mapping) for rule in rules):
+        raise InputError(
+            f"Categories are one of {', '.join(RULES)} or a list of {{name: ..., any: [...]}}, not {rules!r}."
+        )
+    return [_read_rule(rule, number, class_names) for number, rule in enumerate(rules, 1)]
+
+
+def _read_rule(rule: Mapping[str, Any], number: int, class_names: Sequence[str]) -> _Matcher:
+    name = rule.get("name")
+    if not isinstance(name, str) or not name:
+        raise InputError(f"Category rule {number} has no name: {dict(rule)!r}.")
+    conditions: dict[str, Any] = {}
+    for key, value in rule.items():
+        if key == "name":
+            continue
+        if key not in CONDITIONS:
+            known = ", ".join(CONDITIONS)
+            raise InputError(
+                f"Category rule {name!r}: unknown condition {key!r}; known: {known}.{nearest(key, CONDITIONS)}"
+            )
+        if key in ("min_boxes", "max_boxes"):
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise InputError(f"Category rule {name!r}: {key} is a count of boxes from 1, not {value!r}.")
+            conditions[key] = value
+        else:
+            conditions[key] = _class_numbers(value, f"Category rule {name!r}, {key!r}", class_names)
+    return _Matcher(name, **conditions)
+
+
+def _class_numbers(value: Any, where: str, class_names: Sequence[str]) -> list[int]:
+    wanted = [value] if isinstance(value, str) else value
+    if not isinstance(wanted, Sequence) or not wanted:
+        raise InputError(f"{where}: a list of class names is needed, not {value!r}.")
+    for name in map(str, wanted):
+        if class_names and name not in class_names:
+            raise InputError(f"{where}: there is no class {name!r} in this dataset.{nearest(name, class_names)}")
+    chosen = set(map(str, wanted))
+    return [number for number, name in enumerate(class_names) if name in chosen]
+
+
+def _labels(class_names: Sequence[str]) -> list[str]:
+    """Class names made unique: a repeated or reserved one carries its class number."""
+    taken = {BACKGROUND, OTHER, MERGED, ALL}
+    return [
+        f"{name} (class {number})" if name in taken or list(class_names).count(name) > 1 else name
+        for number, name in enumerate(class_names)
+    ]
+
+
+def _dense(found: npt.NDArray[np.int64], names: Sequence[str]) -> Categories:
+    """Renumber codes so that only those that occur remain, in the order of `names`."""
+    occurring, codes = np.unique(found, return_inverse=True)
+    return Categories(codes.reshape(-1).astype(np.int64), tuple(names[code] for code in occurring))

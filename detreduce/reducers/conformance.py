@@ -1,0 +1,373 @@
+"""The checks that every reducer passes, for the tests of this package and of those that add reducers to it.
+
+In another package's tests::
+
+    from detreduce.reducers.conformance import CHECKS, check_reducer
+
+    def test_conformance():
+        check_reducer(MyReducer)
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+
+from detreduce.errors import InputError
+from detreduce.reducers.base import BaseReducer
+from detreduce.reducers.budget import resolve_keep, seat_sequence
+from detreduce.reducers.pool import FloatArray, IntArray
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A reducer under test.
+
+    Attributes
+    ----------
+    cls
+        Its class.
+    params
+        Parameters beside `keep` and `random_state`, e.g. to make a slow method quick.
+    extras
+        Called with (X, categories); returns what else `fit` needs, e.g. ``{"objects": …}``.
+    """
+
+    cls: type[BaseReducer]
+    params: dict[str, Any] = field(default_factory=dict)
+    extras: Callable[[Any, Any], dict[str, Any]] = lambda X, categories: {}
+
+    def fit(self, X: Any, categories: Any = None, *, initial: Any = None, **params: Any) -> BaseReducer:
+        """Fit with these parameters beside the subject's own."""
+        reducer = self.cls(**{**self.params, **params})
+        return reducer.fit(X, categories, initial=initial, **self.extras(X, categories))
+
+
+def check_reducer(
+    cls: type[BaseReducer],
+    params: dict[str, Any] | None = None,
+    extras: Callable[[Any, Any], dict[str, Any]] | None = None,
+) -> None:
+    """Run every check on a reducer class; raises AssertionError with the check's name and what was seen.
+
+    Parameters
+    ----------
+    cls
+        The class; `params` and `extras` are those of `Subject`.
+    params
+        Parameters beside `keep` and `random_state`.
+    extras
+        Called with (X, categories); returns what else `fit` needs.
+    """
+    subject = Subject(cls, params or {}, extras or (lambda X, categories: {}))
+    for check in CHECKS:
+        try:
+            check(subject)
+        except Exception as error:
+            raise AssertionError(f"{cls.__name__}: {check.__name__}: {error!r}") from error
+
+
+def sample(seed: int = 0, counts: tuple[int, ...] = (30, 17, 9, 4), d: int = 6) -> tuple[FloatArray, IntArray]:
+    """Return clustered features without ties, exact in float16, and their unequal categories, rows shuffled."""
+    rng = np.random.default_rng(seed)
+    y = np.repeat(np.arange(len(counts)), counts)
+    X = 2.0 * rng.normal(size=(len(counts), d))[y] + rng.normal(size=(len(y), d))
+    order = rng.permutation(len(y))
+    return X[order].astype(np.float16).astype(np.float64), y[order]
+
+
+def assert_valid(reducer: BaseReducer, n: int, k: int) -> None:
+    """Assert the contract of a fitted reducer: exact budget, uniqueness, dtypes, scores in the order chosen."""
+    chosen = reducer.selected_idx_
+    assert chosen.dtype == np.int64 and chosen.shape == (k,), f"{len(chosen)} rows chosen, not {k}"
+    assert len(np.unique(chosen)) == k and chosen.min() >= 0 and chosen.max() < n, "rows repeated or outside"
+    ranking = reducer.ranking_
+    assert ranking.dtype == np.int64 and k <= len(ranking) <= n and len(np.unique(ranking)) == len(ranking)
+    np.testing.assert_array_equal(ranking[:k], chosen)
+    assert reducer.scores_.dtype == np.float64 and reducer.scores_.shape == (n,)
+    assert not np.isnan(reducer.scores_[chosen]).any(), "a chosen image has no score"
+    support = reducer.get_support()
+    assert support.dtype == bool and support.shape == (n,) and set(np.flatnonzero(support)) == set(chosen.tolist())
+
+
+def check_exact_budget(subject: Subject) -> None:
+    """Exactly k, whatever form keep has."""
+    X, y = sample()
+    n = len(X)
+    keeps: tuple[Any, ...] = (1, 2, 7, n, np.int32(5), 0.001, 0.1, 0.25, np.float32(0.5), 0.99, 1.0)
+    for keep in keeps:
+        for categories in (y, None):
+            assert_valid(subject.fit(X, categories, keep=keep), n, resolve_keep(keep, n))
+
+
+def check_refuses_bad_keep(subject: Subject) -> None:
+    """Refuse what is no budget, and a random_state that is no seed."""
+    X, y = sample()
+    for keep in (0, -1, len(X) + 1, 0.0, -0.5, 1.5, True, np.True_, float("nan"), "0.5", None):
+        _refused("keep", subject, X, y, keep=keep)
+    _refused("random_state", subject, X, y, random_state="a")
+
+
+def check_same_seed_same_answer(subject: Subject) -> None:
+    """Same input and seed: the same answer, whatever the global generator's state, which stays as it was."""
+    X, y = sample()
+    np.random.seed(1)  # noqa: NPY002
+    state = np.random.get_state(legacy=False)  # noqa: NPY002
+    one = subject.fit(X, y, keep=15, random_state=3)
+    np.testing.assert_equal(np.random.get_state(legacy=False), state)  # noqa: NPY002
+    np.random.seed(2)  # noqa: NPY002
+    other = subject.fit(X, y, keep=15, random_state=3)
+    np.testing.assert_array_equal(one.selected_idx_, other.selected_idx_)
+    np.testing.assert_allclose(one.scores_, other.scores_, rtol=1e-6)
+
+
+def check_seed_matters_only_if_stochastic(subject: Subject) -> None:
+    """Another seed changes the answer of a stochastic method and of no other, where nothing ties."""
+    X, y = sample()
+    answers = {tuple(subject.fit(X, y, keep=0.3, random_state=seed).selected_idx_) for seed in range(6)}
+    if subject.cls.deterministic:
+        assert len(answers) == 1, "declared deterministic, but the seed changes the answer"
+    else:
+        assert len(answers) > 1, "declared stochastic, but six seeds give one answer"
+
+
+def check_rows_permuted(subject: Subject) -> None:
+    """The same images whatever the order of the rows, unless order is declared to matter."""
+    X, y = sample()
+    order = np.random.default_rng(5).permutation(len(X))
+    plain, permuted = (subject.fit(X, y, keep=0.3), subject.fit(X[order], y[order], keep=0.3))
+    np.testing.assert_array_equal(np.bincount(y[plain.selected_idx_]), np.bincount(y[order][permuted.selected_idx_]))
+    same = plain.selected_idx_.tolist() == order[permuted.selected_idx_].tolist()
+    if subject.cls.order_dependent:
+        assert not same, "declared order_dependent, but permuted rows give the same images"
+    elif subject.cls.deterministic:
+        assert same, "permuted rows give other images"
+
+
+def check_rows_duplicated(subject: Subject) -> None:
+    """Rows that occur three times are still chosen once each."""
+    X, y = sample(counts=(9, 5, 2))
+    X, y = np.repeat(X, 3, axis=0), np.repeat(y, 3)
+    for keep in (1, 10, 30, 1.0):
+        assert_valid(subject.fit(X, y, keep=keep), len(X), resolve_keep(keep, len(X)))
+
+
+def check_all_rows_equal(subject: Subject) -> None:
+    """Where nothing tells the images apart, the seed decides, not the order of the rows."""
+    n = 24
+    for value in (0.0, 0.1, 1e6):
+        X = np.full((n, 4), value)
+        fitted = [subject.fit(X, keep=8, random_state=seed) for seed in range(5)]
+        for reducer in fitted:
+            assert_valid(reducer, n, 8)
+        if not subject.cls.order_dependent:
+            assert len({tuple(sorted(r.selected_idx_)) for r in fitted}) > 1, "ties are broken without the seed"
+
+
+def check_tiny(subject: Subject) -> None:
+    """One image; one category with one image; as many categories as images."""
+    X, y = sample()
+    for keep in (1, 1.0, 0.01):
+        for categories in (None, [7], ["a"]):
+            assert subject.fit(X[:1], categories, keep=keep).selected_idx_.tolist() == [0]
+    y = np.where(np.arange(len(y)) == 11, 99, y)
+    for keep in (1, 5, 0.5, 1.0):
+        reducer = subject.fit(X, y, keep=keep)
+        assert_valid(reducer, len(X), resolve_keep(keep, len(X)))
+    assert_valid(subject.fit(X[:8], np.arange(8), keep=5), 8, 5)
+    assert_valid(subject.fit(X[:2], keep=2), 2, 2)
+
+
+def check_categories_none(subject: Subject) -> None:
+    """None is one category."""
+    X, _ = sample()
+    none, one = subject.fit(X, None, keep=12), subject.fit(X, np.zeros(len(X), int), keep=12)
+    np.testing.assert_array_equal(none.selected_idx_, one.selected_idx_)
+
+
+def check_category_labels(subject: Subject) -> None:
+    """Strings and objects serve as well as integers; only their order counts."""
+    X, y = sample()
+    names = np.array(["alpha", "beta", "gamma", "ünïcode"])
+    plain = subject.fit(X, y, keep=0.3)
+    for labels in (
+        names[y],
+        names[y].astype(object),
+        names[y].tolist(),
+        [f"{i}" for i in y],
+        y.astype(np.uint8),
+        3.5 * y,
+    ):
+        reducer = subject.fit(X, labels, keep=0.3)
+        np.testing.assert_array_equal(np.bincount(y[reducer.selected_idx_]), np.bincount(y[plain.selected_idx_]))
+        if subject.cls.deterministic:
+            np.testing.assert_array_equal(reducer.selected_idx_, plain.selected_idx_)
+    mixed: list[Any] = [("a", 1, 2.5, "b")[code] for code in y]
+    assert_valid(subject.fit(X, mixed, keep=0.3), len(X), len(plain.selected_idx_))
+
+
+def check_refuses_bad_categories(subject: Subject) -> None:
+    """Refuse a wrong length and missing labels."""
+    X, y = sample()
+    _refused("categories", subject, X, y[:-1])
+    missing = [None if row == 4 else "a" for row in range(len(y))]
+    _refused("row 4", subject, X, missing)
+    _refused("row 6", subject, X, np.where(np.arange(len(y)) == 6, np.nan, y))
+
+
+def check_dtypes_and_layouts(subject: Subject) -> None:
+    """Float types, Fortran order, strides, read-only arrays and lists give the same answer and stay as they were."""
+    X, y = sample()
+    plain = subject.fit(X, y, keep=0.3)
+    frozen = X.copy()
+    frozen.flags.writeable = False
+    strided = np.repeat(np.repeat(X, 2, axis=0), 3, axis=1)[::2, ::3]
+    for form in (X.astype(np.float16), X.astype(np.float32), np.asfortranarray(X), strided, frozen, X.tolist()):
+        before = np.array(form)
+        reducer = subject.fit(form, y, keep=0.3)
+        np.testing.assert_array_equal(before, np.asarray(form), "fit changed X")
+        assert_valid(reducer, len(X), len(plain.selected_idx_))
+        if getattr(form, "dtype", X.dtype) == X.dtype or subject.cls.deterministic:
+            np.testing.assert_array_equal(reducer.selected_idx_, plain.selected_idx_)
+
+
+def check_scaled_and_shifted(subject: Subject) -> None:
+    """Features of any size, offset and width are taken without overflow or warning."""
+    X, y = sample()
+    wide = np.hstack([X, np.zeros((len(X), 3)), np.full((len(X), 1), 5.0)])
+    with np.errstate(over="raise", divide="raise", invalid="raise"):
+        for form in (X * 1e3, X * 1e-3, X + 1e3, X * 1e3 - 1e4, X * 1e150, wide, X[:, :1]):
+            assert_valid(subject.fit(form, y, keep=0.3), len(X), resolve_keep(0.3, len(X)))
+
+
+def check_refuses_bad_features(subject: Subject) -> None:
+    """NaN and infinity are refused with the row; so is what is no table."""
+    X, y = sample()
+    for shape in (X[0], X[:0], X[None]):
+        _refused("X ", subject, shape)
+    for value in (np.nan, np.inf, -np.inf):
+        bad = X.copy()
+        bad[7, 2] = value
+        if "features" in subject.cls.needs:
+            _refused("row 7", subject, bad, y)
+        else:
+            assert_valid(subject.fit(bad, y, keep=5), len(X), 5)
+    if "features" in subject.cls.needs:
+        _refused("columns", subject, X[:, :0], y)
+    else:
+        assert_valid(subject.fit(X[:, :0], y, keep=5), len(X), 5)
+
+
+def check_prefixes(subject: Subject) -> None:
+    """Of a nested method, and no other, every prefix of a ranking is the selection at that smaller keep."""
+    X, y = sample(counts=(12, 7, 3))
+    n, agree = len(X), True
+    for categories in (y, None):
+        full = subject.fit(X, categories, keep=1.0).ranking_
+        for k in range(1, n):
+            smaller = subject.fit(X, categories, keep=k)
+            prefix = np.array_equal(smaller.selected_idx_, full[:k])
+            agree &= prefix
+            assert prefix or not subject.cls.nested, f"declared nested, but k={k} is no prefix of all {n}"
+            if subject.cls.nested:
+                np.testing.assert_array_equal(smaller.ranking_, full[: len(smaller.ranking_)])
+    assert subject.cls.nested or not agree, "declared not nested, but every prefix is the smaller selection"
+
+
+def check_category_seats(subject: Subject) -> None:
+    """Seats follow the rule of the contract: one to each category while the budget allows, then in proportion."""
+    if not subject.cls.uses_categories:
+        return
+    X, y = sample()
+    for k in (1, 3, 4, 5, 11, 30, len(y) - 1):
+        reducer = subject.fit(X, y, keep=k)
+        np.testing.assert_array_equal(y[reducer.selected_idx_], seat_sequence(np.bincount(y), k))
+        np.testing.assert_array_equal(reducer.seats_, np.bincount(y[reducer.selected_idx_], minlength=4))
+
+
+def check_scores_follow_order(subject: Subject) -> None:
+    """Within a category, an image with a higher score was chosen earlier; one that was not chosen is never above."""
+    X, y = sample()
+    for k in (4, 20):
+        reducer = subject.fit(X, y, keep=k)
+        strata = y if subject.cls.uses_categories else reducer.strata_
+        for code in np.unique(strata):
+            ranked = reducer.ranking_[strata[reducer.ranking_] == code]
+            scores = reducer.scores_[ranked]
+            assert (scores[1:] <= scores[:-1]).all(), f"scores rise along the ranking of category {code}"
+            rest = np.setdiff1d(np.flatnonzero(strata == code), ranked)
+            rest = rest[~np.isnan(reducer.scores_[rest])]
+            if len(rest) and len(scores):
+                assert reducer.scores_[rest].max() <= scores[-1], "an image that was left out has a higher score"
+
+
+def check_initial(subject: Subject) -> None:
+    """Rows chosen before come first, in their order, and count towards the budget and their category's seats."""
+    X, y = sample()
+    none, empty = subject.fit(X, y, keep=10), subject.fit(X, y, keep=10, initial=[])
+    np.testing.assert_array_equal(none.selected_idx_, empty.selected_idx_)
+    initial = [40, 3, 17]
+    for keep in (3, 4, 20, 1.0):
+        for categories in (y, None):
+            reducer = subject.fit(X, categories, keep=keep, initial=initial)
+            assert_valid(reducer, len(X), resolve_keep(keep, len(X)))
+            assert reducer.selected_idx_[:3].tolist() == initial, "initial rows do not come first"
+    most = np.flatnonzero(y == 3)
+    seats = np.bincount(y[subject.fit(X, y, keep=8, initial=most).selected_idx_], minlength=4)
+    if subject.cls.uses_categories:
+        assert seats[3] == len(most) and seats.min() >= 1
+    for bad in ([0, 0], [len(X)], [-1], [0.5], [True], list(range(11))):
+        _refused("initial", subject, X, y, keep=10, initial=bad)
+
+
+def check_estimator(subject: Subject) -> None:
+    """A scikit-learn estimator: clone, get_params, set_params, pickling; nothing computed in __init__."""
+    marker: Any = object()
+    names = list(subject.cls().get_params())
+    assert {"keep", "random_state"} <= set(names)
+    for name in names:
+        assert getattr(subject.cls(**dict.fromkeys([name], marker)), name) is marker, f"__init__ changes {name}"
+    X, y = sample()
+    reducer = subject.cls(**{**subject.params, "keep": 9, "random_state": 4})
+    before = reducer.get_params()
+    copy = clone(reducer)
+    assert copy.get_params() == before
+    extras = subject.extras(X, y)
+    assert reducer.fit(X, y, **extras) is reducer
+    assert reducer.get_params() == before, "fit changes a parameter"
+    np.testing.assert_array_equal(copy.fit(X, y, **extras).selected_idx_, reducer.selected_idx_)
+    again = pickle.loads(pickle.dumps(reducer))
+    np.testing.assert_array_equal(again.selected_idx_, reducer.selected_idx_)
+    assert again.get_params() == before
+    fewer = reducer.set_params(keep=5).fit(X[:20], y[:20], **subject.extras(X[:20], y[:20]))
+    assert_valid(fewer, 20, 5)
+
+
+def check_described(subject: Subject) -> None:
+    """What `detreduce methods` shows is there."""
+    for attribute in ("name", "family", "cost", "source", "summary"):
+        text = getattr(subject.cls, attribute)
+        assert isinstance(text, str) and text, f"{attribute} is not declared"
+    assert all(isinstance(need, str) for need in subject.cls.needs)
+    for attribute in ("deterministic", "nested", "order_dependent", "uses_categories"):
+        assert isinstance(getattr(subject.cls, attribute), bool), f"{attribute} is not declared"
+
+
+def _refused(text: str, subject: Subject, *args: Any, **params: Any) -> None:
+    try:
+        subject.fit(*args, **params)
+    except InputError as error:
+        assert text in str(error), f"the error does not name {text!r}: {error}"
+    else:
+        raise AssertionError(f"accepted, though an error about {text!r} was due")
+
+
+CHECKS: tuple[Callable[[Subject], None], ...] = tuple(
+    value for key, value in list(globals().items()) if key.startswith("check_") and key != "check_reducer"
+)
+"""Every check, each called with a `Subject`; parametrise over them to see each by name."""

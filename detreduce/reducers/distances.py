@@ -1,0 +1,67 @@
+"""Exact Euclidean distances from blocked matrix products."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from detreduce.reducers.pool import FloatArray, IntArray
+
+CANCELLED = 1e-5
+"""Squared distances below this share of the squared norms have lost digits in |x|^2 + |y|^2 - 2xy: taken again."""
+
+
+@dataclass
+class CentredPoints:
+    """Points about their mean, scaled by a power of two so that squares neither overflow nor vanish.
+
+    Attributes
+    ----------
+    Z
+        (n, d) float64, C-contiguous; (x - mean) / scale.
+    squares
+        (n,) squared norms of Z.
+    scale
+        What distances in Z are multiplied by to be distances in X.
+    """
+
+    Z: FloatArray
+    squares: FloatArray
+    scale: float
+
+    @classmethod
+    def of(cls, X: npt.NDArray[np.floating]) -> CentredPoints:
+        """Centre and scale X (n, d); takes one float64 copy of it."""
+        Z = np.array(X, np.float64, order="C")
+        largest = float(np.abs(Z).max(initial=0.0))
+        shrink = 2.0 ** -np.floor(np.log2(largest)) if largest > 0 else 1.0
+        Z *= shrink
+        Z -= Z.mean(axis=0)
+        spread = float(np.abs(Z).max(initial=0.0))
+        # rounding of the mean is all that is left where all rows are equal
+        grow = 2.0 ** -np.floor(np.log2(spread)) if spread > 1e-14 else 1.0
+        Z *= grow
+        return cls(Z, np.einsum("ij,ij->i", Z, Z), 1.0 / (shrink * grow))
+
+    def __len__(self) -> int:
+        return len(self.Z)
+
+    def products(self, rows: IntArray) -> FloatArray:
+        """Return (b, n) squared distances from `rows` to all, with cancellation; see `repair`."""
+        squared = self.Z[rows] @ self.Z.T
+        squared *= -2.0
+        squared += self.squares
+        squared += self.squares[rows, None]
+        return squared
+
+    def repair(self, squared: FloatArray, row: int, bound: FloatArray) -> None:
+        """Recompute from differences, in place, the entries of `squared` (n,) that lost digits and are in `bound`."""
+        lost = squared < CANCELLED * (self.squares + self.squares[row])
+        lost &= squared < bound
+        doubtful = np.flatnonzero(lost)
+        for start in range(0, len(doubtful), 4096):
+            some = doubtful[start : start + 4096]
+            difference = self.Z[some] - self.Z[row]
+            squared[some] = np.einsum("ij,ij->i", difference, difference)

@@ -1,0 +1,102 @@
+"""Farthest-point order, exact, in matrix products instead of one matrix-vector product a pick."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from detreduce.reducers.distances import CentredPoints
+from detreduce.reducers.pool import TIE, FloatArray, IntArray, best
+
+BLOCK = 64
+CANDIDATES = 768
+
+
+def farthest_points(
+    points: CentredPoints,
+    chosen: IntArray,
+    count: int,
+    priority: IntArray,
+    advance: Callable[[int], object] = lambda _: None,
+) -> tuple[IntArray, FloatArray, FloatArray]:
+    """Extend `chosen` by `count` points, each the farthest from all before it (Gonzalez 1985).
+
+    The next picks are foretold among the few hundred farthest points, which is right as long as the farthest of those
+    is farther than everything else; their distances to all points then come from one matrix product. The outcome is
+    that of the plain algorithm.
+
+    Parameters
+    ----------
+    points
+        n points.
+    chosen
+        At least one row, chosen before.
+    count
+        Points to add; at most those that are left.
+    priority
+        (n,) breaks ties, lowest first.
+    advance
+        Called with the number of picks made.
+
+    Returns
+    -------
+    order : (count,) int64
+    distances : (count,) float64
+        Distance of each pick to those before it; never rises.
+    nearest : (n,) float64
+        Distance of every point to the nearest chosen one.
+    """
+    near = np.full(len(points), np.inf)
+    for start in range(0, len(chosen), BLOCK):
+        _cover(points, near, chosen[start : start + BLOCK])
+    near[chosen] = -1.0
+    order: list[int] = []
+    picked: list[float] = []
+    while len(order) < count:
+        if near.max() <= 0.0:
+            rest = np.flatnonzero(near == 0.0)
+            order += rest[np.argsort(priority[rest])][: count - len(order)].tolist()
+            picked += [0.0] * (count - len(picked))
+            break
+        block = _foretell(points, near, min(BLOCK, count - len(order)), priority)
+        squared = points.products(block)
+        for position, row in enumerate(block):
+            if position and (near.max() <= 0.0 or best(near, priority, 2 * TIE) != row):
+                break
+            order.append(int(row))
+            picked.append(float(near[row]))
+            points.repair(squared[position], int(row), near)
+            np.minimum(near, squared[position].clip(0.0), out=near)
+            near[row] = -1.0
+        advance(position or 1)
+    distances = np.sqrt(np.minimum.accumulate(np.array(picked))) if picked else np.empty(0)
+    nearest = np.sqrt(near.clip(0.0))
+    return np.array(order, np.int64), distances * points.scale, nearest * points.scale
+
+
+def _cover(points: CentredPoints, near: FloatArray, rows: IntArray) -> None:
+    for squared, row in zip(points.products(rows), rows, strict=True):
+        points.repair(squared, int(row), near)
+        np.minimum(near, squared.clip(0.0), out=near)
+
+
+def _foretell(points: CentredPoints, near: FloatArray, count: int, priority: IntArray) -> IntArray:
+    """Return up to `count` next picks, right unless rounding decides; the first one always is."""
+    size = min(CANDIDATES, len(near))
+    top = np.argpartition(near, len(near) - size)[len(near) - size :]
+    first = best(near, priority, 2 * TIE)
+    top = np.unique(np.append(top, first))
+    threshold = near[top].min()
+    Z, squares = points.Z[top], points.squares[top]
+    squared = squares[:, None] + squares - 2.0 * (Z @ Z.T)
+    local, local_priority = near[top].copy(), priority[top]
+    picks: list[int] = []
+    row = int(np.searchsorted(top, first))
+    while True:
+        picks.append(row)
+        np.minimum(local, squared[row], out=local)
+        local[picks] = -1.0
+        if len(picks) == count or local.max() <= max(threshold, 0.0):
+            return top[picks]
+        row = best(local, local_priority, 2 * TIE)

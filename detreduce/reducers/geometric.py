@@ -1,0 +1,150 @@
+"""Reducers that look at distances: farthest points and centres of clusters."""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from detreduce.errors import InputError
+from detreduce.progress import progress
+from detreduce.reducers.base import BaseReducer, Problem, Ranking
+from detreduce.reducers.distances import CentredPoints
+from detreduce.reducers.farthest import farthest_points
+from detreduce.reducers.kmeans import kmeans
+from detreduce.reducers.pool import FloatArray, IntArray, Pool, best
+from detreduce.reducers.validation import check_rows
+
+
+class MaxMin(BaseReducer):
+    """MaxMin (farthest point, k-centre greedy): always the image farthest from those chosen.
+
+    scores_ is the distance at which an image was chosen, which is the covering radius so far (+inf for the start); for
+    the others, their distance to the nearest chosen one. Gonzalez (1985), *Clustering to minimize the maximum
+    intercluster distance*.
+
+    Parameters
+    ----------
+    start
+        ``"center"``: the image nearest the mean of its category. A row of X: that image, the other categories from
+        their centre. A list: one row of each category. Where `initial` names images of a category, they are its start.
+    keep, random_state
+        See BaseReducer.
+    """
+
+    name = "mms"
+    family = "geometric"
+    cost = "n_c * k_c * d"
+    source = "Gonzalez 1985; arXiv 2403.15150, family geometric"
+    summary = "always the image farthest from those chosen: diverse, outliers first"
+    deterministic = True
+    nested = True
+
+    def __init__(
+        self, *, keep: int | float = 0.25, start: str | int | Sequence[int] = "center", random_state: Any = 0
+    ) -> None:
+        super().__init__(keep=keep, random_state=random_state)
+        self.start = start
+
+    def _check_params(self) -> None:
+        if isinstance(self.start, str) and self.start != "center":
+            raise InputError(f"start={self.start!r} is not known: give 'center', a row number or one row a category.")
+
+    def _prepare(self, problem: Problem) -> None:
+        if isinstance(self.start, str):
+            self._start_rows = np.empty(0, np.int64)
+            return
+        one = isinstance(self.start, numbers.Integral) and not isinstance(self.start, bool)
+        self._start_rows = check_rows([self.start] if one else self.start, len(problem.X), "start")
+        codes = problem.codes[self._start_rows]
+        if not one and sorted(codes) != list(range(len(problem.labels))):
+            raise InputError(f"start has {len(codes)} rows, but must name one row of each category ({problem.labels}).")
+
+    def _rank(self, pool: Pool) -> Ranking:
+        points = CentredPoints.of(pool.X)
+        chosen, order, distances = pool.initial, np.empty(0, np.int64), np.empty(0)
+        if not len(chosen):
+            given = np.intersect1d(pool.rows, self._start_rows)
+            first = int(np.searchsorted(pool.rows, given[0])) if len(given) else _nearest_mean(points, pool.priority)
+            chosen = order = np.array([first])
+            distances = np.array([np.inf])
+        count = pool.wanted - len(order)
+        with progress(f"mms {pool.label}", count, "images") as advance:
+            more, at, nearest = farthest_points(points, chosen, count, pool.priority, advance)
+        order = np.concatenate([order, more])
+        nearest[order] = np.concatenate([distances, at])
+        return Ranking(order, nearest)
+
+
+def _nearest_mean(points: CentredPoints, priority: IntArray) -> int:
+    squares = points.squares
+    return best(-np.where(squares > 1e-20 * squares.max(), squares, 0.0), priority)
+
+
+class ClusterCentroids(BaseReducer):
+    """Clustering centroids: k-means with as many centres as seats, and the image nearest each centre.
+
+    An image that stands for one centre already gives way to the next nearest. The largest cluster's image comes first.
+    scores_ is the size of the cluster that an image stands for; for the others, minus the distance to their centre.
+
+    Parameters
+    ----------
+    keep, random_state
+        See BaseReducer; the seed places the first centres.
+    """
+
+    name = "clc"
+    family = "geometric"
+    cost = "n_c * k_c * d * iterations (at most 50)"
+    source = "k-means (Lloyd 1982); arXiv 2403.15150, family geometric"
+    summary = "the image nearest each of k cluster centres: typical, and spread by density"
+    deterministic = False
+    nested = False
+
+    def _rank(self, pool: Pool) -> Ranking:
+        points = CentredPoints.of(pool.X)
+        centres, labels = kmeans(points.Z, pool.seats, pool.rng("clc"))
+        sizes = np.bincount(labels, minlength=pool.seats)
+        scores = -np.linalg.norm(points.Z - centres[labels], axis=1) * points.scale
+        served = _centres_served(points, centres, pool.initial)
+        open_centres = np.setdiff1d(np.arange(pool.seats), served)
+        draw = pool.rng("order").permutation(pool.seats)
+        by_size = open_centres[np.lexsort((draw[open_centres], -sizes[open_centres]))]
+        order = nearest_without_repeats(points, centres[by_size], pool.initial, pool.priority)
+        scores[order] = sizes[by_size]
+        return Ranking(order, scores)
+
+
+def _centres_served(points: CentredPoints, centres: FloatArray, rows: IntArray) -> IntArray:
+    """Return the centre that each of `rows`, in turn, is nearest to among those that none before it took."""
+    free = np.ones(len(centres), bool)
+    served: list[int] = []
+    for row in rows:
+        distance = np.where(free, ((centres - points.Z[row]) ** 2).sum(axis=1), np.inf)
+        served.append(int(distance.argmin()))
+        free[served[-1]] = False
+    return np.array(served, np.int64)
+
+
+def nearest_without_repeats(
+    points: CentredPoints, centres: FloatArray, taken: IntArray, priority: IntArray
+) -> IntArray:
+    """Return for each centre, in turn, the nearest point that is not taken; ties by priority."""
+    free = np.ones(len(points), bool)
+    free[taken] = False
+    order = np.empty(len(centres), np.int64)
+    for start in range(0, len(centres), 64):
+        block = centres[start : start + 64]
+        squared = points.squares - 2.0 * (block @ points.Z.T) + np.einsum("ij,ij->i", block, block)[:, None]
+        for offset, row_squared in enumerate(squared):
+            candidates = np.where(free, row_squared, np.inf)
+            # the products lose digits near a centre: settle the nearest few by differences
+            slack = 1e-9 * (points.squares.max() + 1.0)
+            close = np.flatnonzero(candidates <= candidates.min() + slack)
+            exact = ((points.Z[close] - block[offset]) ** 2).sum(axis=1)
+            row = int(close[best(-np.where(exact > 1e-24, exact, 0.0), priority[close])])
+            order[start + offset] = row
+            free[row] = False
+    return order

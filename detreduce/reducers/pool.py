@@ -1,0 +1,124 @@
+"""One category's images as a method sees them, with the seeded draws that break its ties."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
+
+TIE = 1e-10
+"""Scores nearer than this, relatively, are a tie: rounding that differs between machines must not decide."""
+
+HASH_ROWS = 2048
+
+
+def derive_rng(seed: int, purpose: str, label: Any = "") -> np.random.Generator:
+    """Return the generator for one purpose and one category: it depends on no other category and on no row order."""
+    text = f"{purpose}\0{label}".encode()
+    key = int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little")
+    return np.random.default_rng([seed, key])
+
+
+@dataclass
+class Pool:
+    """The images of one category.
+
+    Attributes
+    ----------
+    X
+        (n_c, d) float32 or float64, read-only; (n_c, 0) for methods that need no features.
+    rows
+        (n_c,) their rows in the whole table, ascending.
+    code, label
+        The category's number and name.
+    seats
+        Images to choose in all, those of `initial` included.
+    initial
+        Rows of this pool that are chosen already, in order.
+    seed
+        The reducer's seed; see `rng`.
+    """
+
+    X: npt.NDArray[np.floating]
+    rows: IntArray
+    code: int
+    label: Any
+    seats: int
+    initial: IntArray
+    seed: int
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def wanted(self) -> int:
+        """Images still to choose."""
+        return self.seats - len(self.initial)
+
+    def rng(self, purpose: str) -> np.random.Generator:
+        """Return a fresh generator for `purpose`: the same whatever was drawn before."""
+        return derive_rng(self.seed, purpose, self.label)
+
+    @cached_property
+    def priority(self) -> IntArray:
+        """(n_c,) a seeded permutation that breaks ties, lowest first.
+
+        It is drawn from what the rows hold, so that the order of the rows decides only between rows that are equal.
+        """
+        rng = self.rng("ties")
+        multiplier = rng.integers(2**63, size=self.X.shape[1] + 1, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+        keys = _hash_rows(self.X, multiplier)
+        order = np.lexsort((rng.permutation(len(self)), keys))
+        rank = np.empty(len(self), np.int64)
+        rank[order] = np.arange(len(self))
+        return rank
+
+    def draw(self, count: int) -> IntArray:
+        """Return `count` rows of the pool (all, where it has fewer), drawn by seed and content, not by row order."""
+        return np.argsort(self.priority)[:count]
+
+
+def _hash_rows(X: npt.NDArray[np.floating], multiplier: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    keys = np.empty(len(X), np.uint64)
+    for start in range(0, len(X), HASH_ROWS):
+        # + 0.0 makes -0.0 equal to 0.0; the bits of float64 are the same whichever float type the caller used
+        bits = (np.ascontiguousarray(X[start : start + HASH_ROWS], np.float64) + 0.0).view(np.uint64)
+        bits ^= bits >> np.uint64(31)
+        bits *= multiplier[:-1]
+        bits ^= bits >> np.uint64(29)
+        keys[start : start + HASH_ROWS] = bits.sum(axis=1, dtype=np.uint64) * multiplier[-1]
+    return keys ^ (keys >> np.uint64(32))
+
+
+def best(scores: FloatArray, priority: IntArray, tie: float = TIE) -> int:
+    """Return the index of the largest score; among those within `tie` of it, the one of lowest priority number."""
+    top = scores.max()
+    near = np.flatnonzero(scores >= (top - tie * abs(top) if np.isfinite(top) else top))
+    return int(near[np.argmin(priority[near])])
+
+
+def descending(scores: FloatArray, priority: IntArray) -> tuple[IntArray, FloatArray]:
+    """Sort by falling score, ties by priority; return the order and the scores with ties made equal.
+
+    Runs of scores that differ by less than `TIE` of the largest finite magnitude beside them count as one tie and get
+    the run's highest value, so that the order and the scores always agree.
+    """
+    order = np.lexsort((priority, -scores))
+    ranked = scores[order]
+    above, below = ranked[:-1], ranked[1:]
+    with np.errstate(invalid="ignore"):
+        gap = above - below
+        breaks = ~((above == below) | (gap <= TIE * np.maximum(np.abs(above), np.abs(below))))
+    breaks |= np.isinf(above) != np.isinf(below)
+    run = np.concatenate(([0], np.cumsum(breaks)))
+    levelled = np.empty_like(scores)
+    first_of_run = np.concatenate(([0], np.flatnonzero(breaks) + 1))
+    levelled[order] = ranked[first_of_run][run]
+    return order[np.lexsort((priority[order], run))], levelled

@@ -1,0 +1,75 @@
+"""Reducers by name: the built-in ones, and those that other packages register."""
+
+from __future__ import annotations
+
+import inspect
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING, Any
+
+from detreduce.errors import InputError, nearest
+
+if TYPE_CHECKING:
+    from detreduce.reducers.base import BaseReducer
+
+ENTRY_POINT_GROUP = "detreduce.reducers"
+
+# by path, so that listing names imports no method
+BUILT_IN = {
+    "first": "detreduce.reducers.statistic:FirstImages",
+    "srs": "detreduce.reducers.statistic:StratifiedRandom",
+    "mms": "detreduce.reducers.geometric:MaxMin",
+    "clc": "detreduce.reducers.geometric:ClusterCentroids",
+}
+
+
+def _registered() -> dict[str, EntryPoint]:
+    """Reducers of other packages by name; a built-in name stays built in."""
+    return {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP) if point.name not in BUILT_IN}
+
+
+def list_reducers() -> list[str]:
+    """Return the names that `make_reducer` takes: built-in ones, then those of other packages, sorted."""
+    return [*BUILT_IN, *sorted(_registered())]
+
+
+def reducer_class(name: str) -> type[BaseReducer]:
+    """Return the class of a reducer.
+
+    Raises
+    ------
+    InputError
+        For an unknown name (with the nearest known one), and for another package's reducer that cannot be imported.
+    """
+    if name in BUILT_IN:
+        module, _, attribute = BUILT_IN[name].partition(":")
+        return getattr(import_module(module), attribute)
+    others = _registered()
+    if name not in others:
+        known = list_reducers()
+        hint = nearest(str(name), known)
+        raise InputError(f"There is no method {name!r}.{hint} Known: {', '.join(known)}.")
+    try:
+        return others[name].load()
+    except Exception as error:
+        raise InputError(
+            f"The method {name!r} is registered as {others[name].value} but cannot be imported: {error!r}. "
+            "Mend or remove that package."
+        ) from error
+
+
+def make_reducer(name: str, **params: Any) -> BaseReducer:
+    """Return the reducer called `name` with its parameters, e.g. ``make_reducer("mms", keep=0.25)``.
+
+    Raises
+    ------
+    InputError
+        For an unknown method or parameter, with the nearest known one.
+    """
+    cls = reducer_class(name)
+    known = list(inspect.signature(cls).parameters)
+    for parameter in params:
+        if parameter not in known:
+            hint = nearest(parameter, known)
+            raise InputError(f"The method {name!r} has no parameter {parameter!r}.{hint} It has: {', '.join(known)}.")
+    return cls(**params)

@@ -1,0 +1,137 @@
+"""What a reducer accepts: the arrays of a caller, checked once and named by row where they are wrong."""
+
+from __future__ import annotations
+
+import numbers
+import secrets
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from detreduce.errors import InputError
+
+CHECK_ROWS = 4096
+
+
+def check_features(X: Any, *, needed: bool) -> npt.NDArray[np.floating]:
+    """Return X as a read-only (n, d) float32 or float64 array; float16 becomes float32, integers float64.
+
+    Nothing is copied where the dtype fits. Where features are not `needed`, only n is looked at and the result may be
+    (n, 0).
+
+    Raises
+    ------
+    InputError
+        For anything that is not a table of real numbers, for no rows, and for NaN or infinite values (with the row).
+    """
+    if hasattr(X, "toarray") and hasattr(X, "nnz"):
+        raise InputError("X is a sparse matrix; reducers take dense features: pass X.toarray().")
+    try:
+        array = np.asarray(X)
+    except ValueError as error:
+        raise InputError("X is not a table: its rows differ in length.") from error
+    if array.ndim != 2:
+        raise InputError(f"X has shape {array.shape}; one row an image is needed: (n, d).")
+    if len(array) == 0:
+        raise InputError("X has no rows: there are no images to choose from.")
+    if not needed:
+        return np.empty((len(array), 0), np.float32)
+    if array.shape[1] == 0:
+        raise InputError("X has no columns, and this method needs features: extract them first, or use srs.")
+    array = _as_float(array)
+    _refuse_non_finite(array)
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def _as_float(array: npt.NDArray[Any]) -> npt.NDArray[np.floating]:
+    native = array.dtype.newbyteorder("=")
+    if native == np.float16:
+        return array.astype(np.float32)
+    if native in (np.float32, np.float64):
+        return np.asarray(array, native)
+    if array.dtype.kind not in "fiubO":
+        raise InputError(f"X holds {array.dtype}; real numbers are needed.")
+    try:
+        return array.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"X holds values that are not numbers: {error}.") from error
+
+
+def _refuse_non_finite(array: npt.NDArray[np.floating]) -> None:
+    # in blocks: a mask of the whole of X would cost a quarter of its memory
+    for start in range(0, len(array), CHECK_ROWS):
+        bad = np.argwhere(~np.isfinite(array[start : start + CHECK_ROWS]))
+        if len(bad):
+            row, column = start + int(bad[0][0]), int(bad[0][1])
+            value = array[row, column]
+            raise InputError(
+                f"X row {row}, column {column} is {value}: features must be finite; drop or mend that image."
+            )
+
+
+def encode_categories(categories: Any, n: int) -> tuple[npt.NDArray[np.int64], list[Any]]:
+    """Return (n,) codes 0..C-1 and the C labels in sorted order; None is one category with the label 0.
+
+    Labels may be numbers or strings; where a mixture has no order, they are sorted by type and text.
+
+    Raises
+    ------
+    InputError
+        For another length than n, and for missing labels (None, NaN), with the row.
+    """
+    if categories is None:
+        return np.zeros(n, np.int64), [0]
+    array = np.asarray(categories)
+    if array.shape != (n,):
+        raise InputError(f"categories has shape {array.shape}; one label an image is needed: ({n},).")
+    if array.dtype.kind == "O" or array.dtype.kind in "fc":
+        for row, label in enumerate(array.tolist()):
+            if label is None or label != label:
+                raise InputError(f"categories row {row} is {label!r}: every image needs a category.")
+    try:
+        labels, codes = np.unique(array, return_inverse=True)
+        return codes.astype(np.int64).reshape(n), labels.tolist()
+    except TypeError:
+        values = array.tolist()
+        ordered = sorted(set(values), key=lambda label: (type(label).__name__, str(label)))
+        code_of = {label: code for code, label in enumerate(ordered)}
+        return np.array([code_of[label] for label in values], np.int64), ordered
+
+
+def check_rows(rows: Any, n: int, name: str) -> npt.NDArray[np.int64]:
+    """Return `rows` as unique int64 row numbers in 0..n-1, in the order given; None is none.
+
+    Raises
+    ------
+    InputError
+        For values that are not integers, outside 0..n-1, or repeated.
+    """
+    array = np.asarray([] if rows is None else rows)
+    if array.size == 0:
+        return np.empty(0, np.int64)
+    if array.ndim != 1 or array.dtype.kind not in "iu":
+        raise InputError(f"{name} must be a list of row numbers, not {array.dtype} of shape {array.shape}.")
+    outside = array[(array < 0) | (array >= n)]
+    if outside.size:
+        raise InputError(f"{name} names row {int(outside[0])}, but rows go from 0 to {n - 1}.")
+    unique, counts = np.unique(array, return_counts=True)
+    if (counts > 1).any():
+        raise InputError(f"{name} names row {int(unique[counts > 1][0])} twice.")
+    return array.astype(np.int64)
+
+
+def resolve_seed(random_state: Any) -> int:
+    """Return a non-negative integer from an int, None (fresh entropy), a NumPy Generator or a RandomState."""
+    if random_state is None:
+        return secrets.randbits(63)
+    if isinstance(random_state, np.random.Generator):
+        return int(random_state.integers(2**63))
+    if isinstance(random_state, np.random.RandomState):
+        return int(random_state.randint(2**31 - 1))
+    whole = isinstance(random_state, numbers.Integral) and not isinstance(random_state, bool)
+    if whole and int(random_state) >= 0:
+        return int(random_state)
+    raise InputError(f"random_state={random_state!r} is not a non-negative integer, None or a NumPy generator.")

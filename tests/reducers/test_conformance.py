@@ -1,0 +1,97 @@
+"""Every registered reducer through every check of the conformance suite."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from detreduce.reducers import conformance, list_reducers, reducer_class
+from detreduce.reducers.base import BaseReducer, Ranking
+from detreduce.reducers.pool import Pool
+
+QUICK: dict[str, dict[str, Any]] = {}
+
+
+@pytest.mark.parametrize("check", conformance.CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("name", list_reducers())
+def test_conformance(name: str, check: Any) -> None:
+    check(conformance.Subject(reducer_class(name), QUICK.get(name, {})))
+
+
+class Backwards(BaseReducer):
+    name = "backwards"
+    family = "test"
+    cost = "n"
+    source = "here"
+    summary = "the last rows"
+    deterministic = True
+    nested = True
+    order_dependent = True
+
+    def _rank(self, pool: Pool) -> Ranking:
+        rows = np.arange(len(pool))[::-1]
+        return Ranking(rows[~np.isin(rows, pool.initial)], np.arange(len(pool), dtype=float))
+
+
+def test_public_helper_accepts_a_sound_reducer() -> None:
+    conformance.check_reducer(Backwards)
+
+
+class HidesOrder(Backwards):
+    order_dependent = False
+
+
+class HidesSeed(Backwards):
+    def _rank(self, pool: Pool) -> Ranking:
+        draw = pool.rng("x").random(len(pool))
+        rows = np.argsort(-draw)
+        return Ranking(rows[~np.isin(rows, pool.initial)], draw)
+
+
+class HidesBudget(Backwards):
+    def _rank(self, pool: Pool) -> Ranking:
+        rows = np.roll(np.arange(len(pool)), pool.seats)
+        return Ranking(rows[~np.isin(rows, pool.initial)], np.zeros(len(pool)))
+
+
+class Stateful(Backwards):
+    def __init__(self, *, keep: Any = 0.25, random_state: Any = 0) -> None:
+        super().__init__(keep=keep, random_state=str(random_state))
+
+
+class Repeats(Backwards):
+    def _rank(self, pool: Pool) -> Ranking:
+        return Ranking(np.zeros(len(pool), np.int64), np.zeros(len(pool)))
+
+
+class UpsideDown(Backwards):
+    def _rank(self, pool: Pool) -> Ranking:
+        ranking = super()._rank(pool)
+        return Ranking(ranking.order, -ranking.scores)
+
+
+class Vandal(Backwards):
+    def _rank(self, pool: Pool) -> Ranking:
+        pool.X[0] = 0
+        return super()._rank(pool)
+
+
+@pytest.mark.parametrize(
+    ("cls", "check"),
+    [
+        (HidesOrder, "check_rows_permuted"),
+        (HidesSeed, "check_seed_matters_only_if_stochastic"),
+        (HidesBudget, "check_prefixes"),
+        (Stateful, "check_estimator"),
+        (Repeats, "check_exact_budget"),
+        (UpsideDown, "check_scores_follow_order"),
+        (Vandal, "check_exact_budget"),
+    ],
+)
+def test_each_fault_is_found(cls: type[BaseReducer], check: str) -> None:
+    with pytest.raises((AssertionError, ValueError, RuntimeError)):
+        getattr(conformance, check)(conformance.Subject(cls))
+    with pytest.raises(AssertionError, match=cls.__name__):
+        conformance.check_reducer(cls)

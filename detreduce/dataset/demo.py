@@ -1,0 +1,332 @@
+"""The embedded dataset: handwritten digits in cluttered scenes, filmed by a drifting camera."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import yaml
+
+from detreduce.errors import InputError, nearest
+from detreduce.paths import cache_folder
+from detreduce.progress import progress
+
+VERSION = 1  # part of the cache key: raise it when the same parameters give other pixels or labels
+
+SPLITS = {"train": 0.7, "val": 0.15, "test": 0.15}
+FRAMES = (1, 1, 2, 2, 3, 6)  # lengths that a scene's sequence of near-duplicates is drawn from
+RARITY = 0.6  # each digit is drawn this many times as often as the one before it
+OBJECT_SIZES = (0.16, 0.42)  # height of a digit, as a fraction of the frame
+OVERLAP = 0.1  # at most this fraction of the smaller of two boxes is covered
+LICENCE = (
+    "CC BY 4.0 (digits: E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning "
+    "Repository, 1998, as shipped in scikit-learn)"
+)
+
+Pixels = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Placed:
+    """One digit of a scene: class id and integer box (x, y, width, height) in world pixels."""
+
+    class_id: int
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One rendered image: (size, size, 3) uint8 RGB and its YOLO label lines."""
+
+    pixels: npt.NDArray[np.uint8]
+    labels: tuple[str, ...]
+
+
+class _Draw:
+    """Random numbers made from one raw stream of uniforms: the part of numpy's generators least likely to change."""
+
+    def __init__(self, *key: int) -> None:
+        self._generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence(key)))
+
+    def uniform(self, low: float = 0.0, high: float = 1.0) -> float:
+        return low + (high - low) * float(self._generator.random())
+
+    def array(self, *shape: int) -> Pixels:
+        return self._generator.random(shape)
+
+    def integer(self, low: int, high: int) -> int:
+        """A whole number from low to high, both included."""
+        return low + int(self.uniform() * (high - low + 1))
+
+    def order(self, count: int) -> npt.NDArray[np.int64]:
+        return np.argsort(self._generator.random(count), kind="stable")
+
+    def weighted(self, weights: Pixels) -> int:
+        return int(np.searchsorted(np.cumsum(weights), self.uniform() * weights.sum(), side="right"))
+
+
+def demo_data_yaml(parameters: Mapping[str, object] | None = None, *, cache: str | Path | None = None) -> Path:
+    """Return the data.yaml of the demo dataset with these `make_demo` parameters, made on first use and kept.
+
+    It lies in the cache folder under a key made from all parameters and the generator's version. Raises InputError
+    for an unknown parameter or a value that cannot be used.
+    """
+    known = _checked(dict(parameters or {}))
+    key = hashlib.sha256(json.dumps([VERSION, known], sort_keys=True).encode()).hexdigest()[:16]
+    folder = cache_folder(cache) / "demo" / key
+    if not (folder / "data.yaml").is_file():
+        make_demo(folder, **known)
+    return folder / "data.yaml"
+
+
+def make_demo(
+    folder: str | Path,
+    *,
+    scenes: int = 360,
+    size: int = 128,
+    digits: int = 5,
+    objects: int = 4,
+    background: float = 0.05,
+    seed: int = 0,
+) -> Path:
+    """Write the demo dataset in YOLO's layout and return its data.yaml.
+
+    Every scene is a short sequence of near-duplicate frames and lies wholly in one split; a digit's handwriting
+    samples are split too, so val and test show unseen ones. The same arguments give the same label bytes and the
+    same pixels (PNG) everywhere. The folder appears whole or not at all.
+
+    Parameters
+    ----------
+    folder
+        Where to write; must be absent or empty.
+    scenes
+        Number of scenes, all splits together: 70 % train, 15 % val, 15 % test.
+    size
+        Side of the square images, in pixels (at least 32).
+    digits
+        Number of classes, 1 to 10: the digits 0, 1, ...; each is rarer than the one before.
+    objects
+        Most digits in a scene; every scene but the background ones has at least one.
+    background
+        Fraction of the scenes without any digit.
+    seed
+        Another seed gives other scenes.
+
+    Raises
+    ------
+    InputError
+        For a value out of range, or a folder that is not empty.
+    """
+    values = {"scenes": scenes, "size": size, "digits": digits, "objects": objects, "background": background}
+    _checked({**values, "seed": seed})
+    target = Path(folder)
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise InputError(f"{target} is not empty; name a new folder for the demo dataset.")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    try:
+        unfinished.chmod(0o755)  # mkdtemp makes it private
+        _write(unfinished, scenes, size, digits, objects, background, seed)
+        _move(unfinished, target)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return target / "data.yaml"
+
+
+def _move(unfinished: Path, target: Path) -> None:
+    try:
+        unfinished.rename(target)
+    except OSError:
+        # on some systems an empty folder must go first; or another process has just made the same dataset
+        if not (target / "data.yaml").is_file():
+            target.rmdir()
+            unfinished.rename(target)
+
+
+def _checked(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Fill in `make_demo`'s defaults; raises InputError that names the parameter, its value and the range."""
+    signature = inspect.signature(make_demo).parameters.values()
+    defaults = {entry.name: entry.default for entry in signature if entry.kind is entry.KEYWORD_ONLY}
+    ranges = {"scenes": (4, 10**6), "size": (32, 4096), "digits": (1, 10), "objects": (1, 50), "seed": (0, 2**63)}
+    for name, value in parameters.items():
+        if name not in defaults:
+            raise InputError(f"The demo dataset has no parameter {name!r}.{nearest(name, defaults)}")
+        if name == "background":
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1:
+                raise InputError(f"Demo dataset: background must be a fraction in [0, 1), not {value!r}.")
+            continue
+        low, high = ranges[name]
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            raise InputError(f"Demo dataset: {name} must be a whole number from {low} to {high}, not {value!r}.")
+    return {**defaults, **parameters}
+
+
+def _write(root: Path, scenes: int, size: int, digits: int, objects: int, background: float, seed: int) -> None:
+    from PIL import Image
+
+    samples = _digit_samples(digits, seed)
+    counts = _split_counts(scenes)
+    number = 0
+    with progress("Making the demo dataset", total=scenes, unit="scenes") as advance:
+        for split, count in counts.items():
+            for part in ("images", "labels"):
+                (root / part / split).mkdir(parents=True)
+            empty = set(_Draw(seed, 1, number).order(count)[: round(background * count)].tolist())
+            for index in range(count):
+                most = 0 if index in empty else objects
+                for step, frame in enumerate(_scene(_Draw(seed, 2, number), samples[split], size, most)):
+                    name = f"scene{number:04d}_frame{step:02d}"
+                    Image.fromarray(frame.pixels).save(root / "images" / split / f"{name}.png", optimize=False)
+                    text = "".join(f"{line}\n" for line in frame.labels)
+                    (root / "labels" / split / f"{name}.txt").write_bytes(text.encode("ascii"))
+                number += 1
+                advance()
+    content: dict[str, Any] = {split: f"images/{split}" for split in counts}
+    content["names"] = {digit: str(digit) for digit in range(digits)}
+    content["source"] = "made by detreduce.dataset.demo from scikit-learn's handwritten digits"
+    content["licence"] = LICENCE
+    (root / "data.yaml").write_text(yaml.safe_dump(content, sort_keys=False, width=200), encoding="utf-8", newline="\n")
+
+
+def _split_counts(scenes: int) -> dict[str, int]:
+    """Scenes a split: val and test have at least one each, train the rest."""
+    held_out = {split: max(1, round(share * scenes)) for split, share in SPLITS.items() if split != "train"}
+    return {"train": scenes - sum(held_out.values()), **held_out}
+
+
+def _digit_samples(digits: int, seed: int) -> dict[str, list[list[Pixels]]]:
+    """Ink of the handwriting samples, cut to the ink, as fractions: [split][digit] -> list of (h, w)."""
+    from sklearn.datasets import load_digits
+
+    images, targets = load_digits(return_X_y=True)
+    images = images.reshape(-1, 8, 8) / 16.0
+    samples: dict[str, list[list[Pixels]]] = {split: [] for split in SPLITS}
+    for digit in range(digits):
+        rows = np.flatnonzero(targets == digit)
+        rows = rows[_Draw(seed, 0, digit).order(len(rows))]
+        ends = np.cumsum([int(share * len(rows)) for share in SPLITS.values()])
+        for split, part in zip(SPLITS, np.split(rows, ends[:-1]), strict=True):
+            samples[split].append([_cut_to_ink(images[row]) for row in part])
+    return samples
+
+
+def _cut_to_ink(image: Pixels) -> Pixels:
+    inked = image > 0.2
+    rows, columns = np.flatnonzero(inked.any(axis=1)), np.flatnonzero(inked.any(axis=0))
+    return image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+
+
+def _scene(draw: _Draw, samples: list[list[Pixels]], size: int, most: int) -> list[Frame]:
+    """Render one scene and film it: a window that drifts over a larger world, in changing light."""
+    frames = FRAMES[draw.integer(0, len(FRAMES) - 1)]
+    step = max(1, size // 32)
+    reach = step * (max(FRAMES) - 1)
+    world = _background(draw, size + 2 * reach)
+    drift = (draw.integer(-step, step), draw.integer(-step, step))
+    weights = np.array([RARITY**rank for rank in range(len(samples))])
+    placed: list[Placed] = []
+    for _ in range(draw.integer(1, most) if most else 0):
+        class_id = draw.weighted(weights)
+        ink = samples[class_id][draw.integer(0, len(samples[class_id]) - 1)]
+        spot = _place(draw, class_id, ink.shape, size, reach, placed)
+        if spot is not None:
+            _paint(draw, world, ink, spot)
+            placed.append(spot)
+    return [_film(draw, world, placed, size, reach, drift, number) for number in range(frames)]
+
+
+def _background(draw: _Draw, side: int) -> Pixels:
+    """(side, side, 3) in 0..255: soft colour fields under translucent rectangles and rings."""
+    world = 30 + 170 * _resize(draw.array(4, 4, 3), side, side)
+    world += 50 * (_resize(draw.array(24, 24, 1), side, side) - 0.5)
+    rows, columns = np.mgrid[:side, :side]
+    for _ in range(draw.integer(6, 14)):
+        x, y = draw.uniform(0, side), draw.uniform(0, side)
+        width, height = draw.uniform(0.04, 0.3) * side, draw.uniform(0.04, 0.3) * side
+        across, down = np.abs(columns - x) / width, np.abs(rows - y) / height
+        if draw.uniform() < 0.5:
+            inside = (across < 0.5) & (down < 0.5)
+        else:
+            radius = across * across + down * down
+            inside = (radius < 0.25) & (radius > draw.uniform(0.0, 0.2))
+        strength = draw.uniform(0.25, 0.6)
+        world[inside] = (1 - strength) * world[inside] + strength * 255 * draw.array(3)
+    return np.clip(world, 0, 255)
+
+
+def _place(
+    draw: _Draw, class_id: int, ink: tuple[int, ...], size: int, reach: int, placed: list[Placed]
+) -> Placed | None:
+    """A box for a digit, mostly free of the others and, at the first frame, in view; None where no room is found."""
+    for _ in range(20):
+        height = round(size * draw.uniform(*OBJECT_SIZES))
+        width = max(3, round(height * ink[1] / ink[0] * draw.uniform(0.85, 1.15)))
+        x = reach + draw.integer(0, max(0, size - width))
+        y = reach + draw.integer(0, max(0, size - height))
+        spot = Placed(class_id, x, y, width, height)
+        if all(_covered(spot, other) <= OVERLAP for other in placed):
+            return spot
+    return None
+
+
+def _covered(first: Placed, second: Placed) -> float:
+    """The boxes' intersection as a fraction of the smaller box."""
+    across = min(first.x + first.width, second.x + second.width) - max(first.x, second.x)
+    down = min(first.y + first.height, second.y + second.height) - max(first.y, second.y)
+    if across <= 0 or down <= 0:
+        return 0.0
+    return across * down / min(first.width * first.height, second.width * second.height)
+
+
+def _paint(draw: _Draw, world: Pixels, ink: Pixels, spot: Placed) -> None:
+    """Draw the digit into the world, lighter or darker than what lies behind it."""
+    area = world[spot.y : spot.y + spot.height, spot.x : spot.x + spot.width]
+    behind = area.mean()
+    darker = draw.uniform() < behind / 255  # more often to where there is more room
+    contrast = draw.uniform(80, 130)
+    colour = behind + (-contrast if darker else contrast) + 50 * (draw.array(3) - 0.5)
+    alpha = np.clip(1.6 * _resize(ink[..., None], spot.height, spot.width), 0, 1)
+    area[:] = (1 - alpha) * area + alpha * np.clip(colour, 0, 255)
+
+
+def _film(
+    draw: _Draw, world: Pixels, placed: list[Placed], size: int, reach: int, drift: tuple[int, int], number: int
+) -> Frame:
+    """Frame `number`: the window at its drifted place, with its own brightness and noise, and the boxes in view."""
+    left, top = reach + drift[0] * number, reach + drift[1] * number
+    view = world[top : top + size, left : left + size]
+    view = view * draw.uniform(0.94, 1.06) + 16 * (draw.array(size, size, 1) - 0.5)
+    lines = []
+    for spot in placed:
+        x1, y1 = max(0, spot.x - left), max(0, spot.y - top)
+        x2, y2 = min(size, spot.x + spot.width - left), min(size, spot.y + spot.height - top)
+        # what a person would still call a digit; smaller remains stay unlabelled
+        if x2 > x1 and y2 > y1 and (x2 - x1) * (y2 - y1) >= 0.4 * spot.width * spot.height:
+            box = ((x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1)
+            lines.append(" ".join([str(spot.class_id), *(f"{value / size:.6f}" for value in box)]))
+    return Frame(np.clip(np.floor(view + 0.5), 0, 255).astype(np.uint8), tuple(lines))
+
+
+def _resize(grid: Pixels, height: int, width: int) -> Pixels:
+    """Bilinear (h, w, c) -> (height, width, c), cells centred; elementwise sums only, so the same on every platform."""
+    for axis, length in ((0, height), (1, width)):
+        count = grid.shape[axis]
+        position = np.clip((np.arange(length) + 0.5) * count / length - 0.5, 0, count - 1)
+        lower = np.floor(position).astype(np.int64)
+        upper = np.minimum(lower + 1, count - 1)
+        shape = (-1, 1, 1) if axis == 0 else (1, -1, 1)
+        share = (position - lower).reshape(shape)
+        grid = np.take(grid, lower, axis) * (1 - share) + np.take(grid, upper, axis) * share
+    return grid

@@ -1,0 +1,205 @@
+"""The embedded demo dataset: the same everywhere, honest boxes, splits that share nothing, a cache that is whole."""
+
+from __future__ import annotations
+
+import hashlib
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from detreduce.dataset import demo
+from detreduce.dataset.demo import demo_data_yaml, make_demo
+from detreduce.errors import InputError
+
+SMALL = {"scenes": 12, "size": 48, "digits": 3, "seed": 5}
+
+
+def digest(root: Path) -> str:
+    """One hash of all label bytes and pixels, files in name order; the PNG encoder has no say in it."""
+    total = hashlib.sha256()
+    for file in sorted(root.rglob("*.*")):
+        total.update(file.relative_to(root).as_posix().encode())
+        if file.suffix == ".png":
+            with Image.open(file) as image:
+                total.update(np.asarray(image).tobytes())
+        elif file.suffix == ".txt":
+            total.update(file.read_bytes())
+    return total.hexdigest()
+
+
+def labels(root: Path, split: str) -> dict[str, np.ndarray]:
+    """File stem -> (m, 5) class, centre, size."""
+    files = sorted((root / "labels" / split).glob("*.txt"))
+    return {
+        file.stem: np.array([line.split() for line in file.read_text().splitlines()], float).reshape(-1, 5)
+        for file in files
+    }
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_demo(tmp_path_factory.mktemp("demo") / "many", scenes=160, size=32).parent
+
+
+def test_same_arguments_give_the_same_bytes(tmp_path: Path) -> None:
+    first, second = (make_demo(tmp_path / name, **SMALL).parent for name in ("a", "b"))
+    assert digest(first) == digest(second)
+    assert (first / "data.yaml").read_bytes() == (second / "data.yaml").read_bytes()
+    assert digest(first) != digest(make_demo(tmp_path / "c", **{**SMALL, "seed": 6}).parent)
+
+
+def test_pixels_and_labels_are_those_of_this_version(tmp_path: Path) -> None:
+    # where this changes on purpose, raise demo.VERSION: cached datasets are kept under it
+    assert (demo.VERSION, digest(make_demo(tmp_path / "demo", **SMALL).parent)[:16]) == (1, "853593c8408a4807")
+
+
+def test_every_box_is_tight_around_the_ink() -> None:
+    draw = demo._Draw(1)
+    for number, ink in enumerate(demo._digit_samples(10, 0)["train"][7][:20]):
+        world = np.full((90, 90, 3), 120.0)
+        spot = demo.Placed(7, 20 + number, 15, 28, 40)
+        demo._paint(draw, world, ink, spot)
+        rows, columns = np.nonzero(np.abs(world - 120).max(axis=2) > 5)
+        # bilinear edges of thin strokes fade: at most a cell of the 8x8 digit may look empty
+        assert abs(columns.min() - spot.x) <= 4 and abs(columns.max() + 1 - spot.x - spot.width) <= 4
+        assert abs(rows.min() - spot.y) <= 5 and abs(rows.max() + 1 - spot.y - spot.height) <= 5
+
+
+def test_labels_follow_the_camera(many: Path) -> None:
+    scenes: dict[str, list[np.ndarray]] = {}
+    for stem, boxes in labels(many, "train").items():
+        if len(boxes) and inside(boxes).all():
+            scenes.setdefault(stem.split("_")[0], []).append(boxes)
+    moved = 0
+    for frames in scenes.values():
+        pairs = [(before, after) for before, after in pairwise(frames) if len(before) == len(after)]
+        if not pairs:
+            continue
+        steps = np.concatenate([after - before for before, after in pairs])
+        np.testing.assert_allclose(steps, np.broadcast_to(steps[0], steps.shape), atol=2e-6)
+        np.testing.assert_allclose(steps[:, [0, 3, 4]], 0, atol=2e-6)
+        moved += bool(np.abs(steps[:, 1:3]).max() > 0.02)
+    assert moved > 10
+
+
+def inside(boxes: np.ndarray) -> np.ndarray:
+    half = boxes[:, 3:] / 2
+    return ((boxes[:, 1:3] - half > 1e-3) & (boxes[:, 1:3] + half < 1 - 1e-3)).all(axis=1)
+
+
+def test_frames_of_a_scene_are_near_duplicates() -> None:
+    size, samples = 96, demo._digit_samples(3, 0)["train"]
+    compared = 0
+    for number in range(30):
+        frames = demo._scene(demo._Draw(9, number), samples, size, 3)
+        shots = [frame.pixels.astype(float) for frame in frames]
+        for before, after in pairwise(shots):
+            assert not np.array_equal(before, after)
+            reach = range(-3, 4)
+            gaps = [np.abs(crop(before, dx, dy) - crop(after, 0, 0)).mean() for dx in reach for dy in reach]
+            assert min(gaps) < 16  # light and noise alone; scenes that differ are some 50 apart
+            compared += 1
+    assert compared > 20
+
+
+def crop(image: np.ndarray, dx: int, dy: int) -> np.ndarray:
+    return image[8 + dy : -8 + dy, 8 + dx : -8 + dx]
+
+
+def test_splits_share_neither_scenes_nor_handwriting(many: Path) -> None:
+    scenes = {split: {stem.split("_")[0] for stem in labels(many, split)} for split in demo.SPLITS}
+    assert {split: len(names) for split, names in scenes.items()} == {"train": 112, "val": 24, "test": 24}
+    assert not scenes["train"] & scenes["val"] and not (scenes["train"] | scenes["val"]) & scenes["test"]
+    samples = demo._digit_samples(10, 0)
+    seen = [{ink.tobytes() for digit in samples[split] for ink in digit} for split in demo.SPLITS]
+    assert all(seen) and not seen[0] & seen[1] and not (seen[0] | seen[1]) & seen[2]
+
+
+def test_some_digits_are_rare_and_some_images_are_background(many: Path) -> None:
+    boxes = labels(many, "train")
+    counts = np.bincount(np.concatenate(list(boxes.values()))[:, 0].astype(int), minlength=5)
+    assert counts.min() > 0 and counts[0] > 4 * counts[4]
+    assert 0 < sum(len(rows) == 0 for rows in boxes.values()) < 0.2 * len(boxes)
+    assert {len(list((many / "images" / split).iterdir())) for split in demo.SPLITS} == {
+        len(labels(many, split)) for split in demo.SPLITS
+    }
+
+
+def test_labels_are_valid_and_digits_of_one_scene_barely_overlap(many: Path) -> None:
+    for split in demo.SPLITS:
+        for rows in labels(many, split).values():
+            corners = np.hstack([rows[:, 1:3] - rows[:, 3:] / 2, rows[:, 1:3] + rows[:, 3:] / 2])
+            assert (rows[:, 0] < 5).all() and (rows[:, 3:] > 0).all()
+            assert (corners > -1e-6).all() and (corners < 1 + 1e-6).all()
+    first, other = demo.Placed(0, 0, 0, 10, 10), demo.Placed(0, 8, 5, 10, 20)
+    assert demo._covered(first, other) == pytest.approx(2 * 5 / 100)
+    assert demo._covered(first, demo.Placed(0, 10, 0, 5, 5)) == 0
+
+
+def test_it_loads_without_problems(many: Path) -> None:
+    from detreduce.dataset.load import load_dataset
+
+    for split in demo.SPLITS:
+        dataset = load_dataset(many / "data.yaml", split)
+        assert len(dataset) == len(labels(many, split)) and not dataset.problems
+        assert dataset.class_names == ("0", "1", "2", "3", "4")
+
+
+def test_cached_under_its_parameters(tmp_path: Path) -> None:
+    made = demo_data_yaml(SMALL, cache=tmp_path)
+    before = made.stat().st_mtime_ns
+    assert demo_data_yaml(dict(reversed(SMALL.items())), cache=tmp_path) == made
+    assert made.stat().st_mtime_ns == before
+    assert demo_data_yaml({**SMALL, "objects": 2}, cache=tmp_path) != made
+    assert yaml.safe_load(made.read_text())["names"] == {0: "0", 1: "1", 2: "2"}
+
+
+def test_cached_in_the_cache_folder_by_default() -> None:
+    from detreduce.paths import cache_folder
+
+    assert cache_folder() in demo_data_yaml(SMALL).parents
+
+
+def test_a_killed_run_leaves_no_dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(demo, "_scene", killed)
+    with pytest.raises(KeyboardInterrupt):
+        demo_data_yaml(SMALL, cache=tmp_path)
+    assert not list((tmp_path / "demo").iterdir())
+    monkeypatch.undo()
+    assert demo_data_yaml(SMALL, cache=tmp_path).is_file()
+
+
+def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match="not empty"):
+        make_demo(tmp_path, **SMALL)
+    assert [file.name for file in tmp_path.iterdir()] == ["notes.txt"]
+    (tmp_path / "empty").mkdir()
+    assert make_demo(tmp_path / "empty", **SMALL).is_file()
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ({"scene": 10}, "'scene'.*'scenes'"),
+        ({"scenes": 3}, "scenes.*3"),
+        ({"scenes": 10.0}, "scenes.*10.0"),
+        ({"digits": 11}, "digits.*11"),
+        ({"digits": True}, "digits.*True"),
+        ({"size": "big"}, "size.*'big'"),
+        ({"background": 1.0}, "background.*1.0"),
+        ({"background": float("nan")}, "background.*nan"),
+        ({"seed": -1}, "seed.*-1"),
+    ],
+)
+def test_parameters_out_of_range_are_named(parameters: dict[str, object], words: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=words):
+        demo_data_yaml(parameters, cache=tmp_path)
+    assert not list(tmp_path.iterdir())

@@ -245,11 +245,12 @@ def run(
 @friendly
 def methods(as_json: Json = False) -> None:
     """List every method: family, what it needs, what it costs, where it comes from."""
-    from detreduce.reducers import list_reducers
+    from detreduce.reducers import list_reducers, reducer_class
 
-    found = list_reducers()
+    found = [reducer_class(name) for name in list_reducers()]
     if as_json:
-        _print_json([method.to_dict() for method in found])
+        fields = ("name", "family", "summary", "needs", "cost", "source", "deterministic", "nested", "order_dependent")
+        _print_json([{field: getattr(cls, field) for field in fields} for cls in found])
         return
     from detreduce.terminal import show_methods
 

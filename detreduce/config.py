@@ -20,6 +20,16 @@ CategoryRule = str | list[dict[str, Any]]
 Keep = float | int
 
 
+@cache
+def ultralytics_arguments() -> frozenset[str]:
+    """Names of all ultralytics arguments, read without importing it."""
+    spec = importlib.util.find_spec("ultralytics")
+    if spec is None or not spec.submodule_search_locations:
+        raise DetreduceError("ultralytics is not installed; install detreduce again with its dependencies.")
+    text = (Path(spec.submodule_search_locations[0]) / "cfg" / "default.yaml").read_text(encoding="utf-8")
+    return frozenset(yaml.safe_load(text))
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -138,7 +148,7 @@ class ExperimentConfig(_Section):
     dataset: str
     features: FeaturesConfig = FeaturesConfig()
     reduce: ReduceConfig
-    train: TrainConfig = TrainConfig()
+    train: TrainConfig = Field(default_factory=TrainConfig)
     evaluate: EvaluateConfig = EvaluateConfig()
     controls: list[Literal["full"]] = ["full"]
     energy: EnergyConfig = EnergyConfig()
@@ -236,13 +246,3 @@ def _keys_beside(location: list[str]) -> list[str]:
         field = model.model_fields.get(part) if hasattr(model, "model_fields") else None
         model = field.annotation if field else None
     return list(getattr(model, "model_fields", {}))
-
-
-@cache
-def ultralytics_arguments() -> frozenset[str]:
-    """Names of all ultralytics arguments, read without importing it."""
-    spec = importlib.util.find_spec("ultralytics")
-    if spec is None or not spec.submodule_search_locations:
-        raise DetreduceError("ultralytics is not installed; install detreduce again with its dependencies.")
-    text = (Path(spec.submodule_search_locations[0]) / "cfg" / "default.yaml").read_text(encoding="utf-8")
-    return frozenset(yaml.safe_load(text))

@@ -1,0 +1,114 @@
+"""What a person sees in the terminal: rich tables over the data classes of the package."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+from detreduce.experiment.statistics import Summary
+
+if TYPE_CHECKING:
+    from detreduce.reducers.base import BaseReducer
+    from detreduce.selection import Selection
+    from detreduce.training.record import TrainingRecord
+
+# piped output keeps whole rows: a script reads lines, not a screen
+PIPED_WIDTH = 200
+
+
+def console() -> Console:
+    """The console of stdout, wide where it is not a terminal."""
+    out = Console(highlight=False, markup=False)
+    return out if out.is_terminal else Console(highlight=False, markup=False, width=PIPED_WIDTH)
+
+
+def show_methods(classes: Sequence[type[BaseReducer]]) -> None:
+    """List the methods with their family, needs, cost and source."""
+    table = _table("method", "family", "chooses", "needs", "cost", "source")
+    for cls in classes:
+        table.add_row(cls.name, cls.family, cls.summary, ", ".join(cls.needs) or "nothing", cls.cost, cls.source)
+    console().print(table)
+
+
+def show_comparison(name: str, summaries: Sequence[Summary]) -> None:
+    """Show every method at every keep beside full: accuracy, energy, CO2, time."""
+    table = Table(title=f"{name}: reduced beside full", title_justify="left", header_style="bold")
+    table.add_column("method")
+    for header in ("keep", "images", "cells", "mAP50", "vs full", "mAP50-95", "vs full"):
+        table.add_column(header, justify="right")
+    for header in ("Wh", "vs full", "g CO2", "vs full", "minutes", "vs full"):
+        table.add_column(header, justify="right")
+    for row in summaries:
+        cells = [row.method, "all" if row.is_control else f"{row.keep}", f"{row.images}", f"{row.cells}"]
+        for measure in ("mAP50", "mAP50_95"):
+            cells += [_with_spread(row, measure, 3), _signed(row.against_full.get(measure))]
+        for measure, digits in (("wh", 2), ("g_co2", 2), ("minutes", 1)):
+            cells += [_with_spread(row, measure, digits), _percent(row.against_full.get(measure))]
+        table.add_row(*cells)
+    console().print(table)
+    if any(row.cells > 1 for row in summaries):
+        console().print("Means over cells; +- is the standard deviation between them.")
+
+
+def show_record(record: TrainingRecord) -> None:
+    """Show what one training reached and cost."""
+    row = record.row()
+    table = _table("measure", "value")
+    for label, key, digits in (
+        ("mAP50", "mAP50", 3),
+        ("mAP50-95", "mAP50_95", 3),
+        ("precision", "precision", 3),
+        ("recall", "recall", 3),
+        ("energy (Wh)", "wh", 2),
+        ("CO2 (g)", "g_co2", 2),
+        ("minutes", "minutes", 1),
+        ("optimiser steps", "optimizer_steps", 0),
+        ("images seen", "images_seen", 0),
+    ):
+        table.add_row(label, _number(row.get(key), digits))
+    console().print(table)
+
+
+def show_reduced(selection: Selection, report: Any, output: Path, next_data: Path) -> None:
+    """Show what a selection kept of each category and class, and what to type next."""
+    out = console()
+    table = _table("category", "full", "kept", "share")
+    full, kept = selection.categories["full"], selection.categories["kept"]
+    for name, count in full.items():
+        table.add_row(name, f"{count}", f"{kept[name]}", f"{kept[name] / count:.0%}" if count else "")
+    out.print(table)
+    out.print(f"{selection.method} kept {len(selection)} of {len(selection.scores)} images: {output}")
+    for line in report.licence_lines():
+        out.print(line)
+    out.print(f"Next: detreduce train {shlex.quote(str(next_data))} --model yolo11n.pt epochs=50 imgsz=640")
+
+
+def _table(*headers: str) -> Table:
+    table = Table(header_style="bold")
+    for header in headers:
+        table.add_column(header, overflow="fold")
+    return table
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "-" if value is None or math.isnan(value) else f"{value:.{digits}f}"
+
+
+def _with_spread(row: Summary, measure: str, digits: int) -> str:
+    text = _number(row.mean[measure], digits)
+    spread = row.spread[measure]
+    return text if math.isnan(spread) else f"{text} +- {spread:.{digits}f}"
+
+
+def _signed(value: float | None) -> str:
+    return "" if value is None or math.isnan(value) else f"{value:+.3f}"
+
+
+def _percent(ratio: float | None) -> str:
+    return "" if ratio is None or math.isnan(ratio) else f"{(ratio - 1) * 100:+.0f} %"

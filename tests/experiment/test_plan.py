@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from detreduce.config import ExperimentConfig, parse_config
+from detreduce.experiment.plan import make_plan, seed_pairs
+
+
+def config(**reduce: object) -> ExperimentConfig:
+    content = {
+        "name": "x",
+        "dataset": str(Path(__file__)),
+        "reduce": {"methods": ["srs", "mms"], "keep": [0.5, 0.25], "seeds": [0, 1, 2], **reduce},
+        "train": {"model": "yolov8n.yaml", "seeds": [10, 11, 12], "epochs": 1},
+        "controls": ["full"],
+    }
+    return parse_config(content, beside=Path.cwd())
+
+
+def plan(settings: ExperimentConfig, identity: dict[str, str] | None = None) -> list:
+    return make_plan(settings, identity or {"data": "d"}, is_deterministic=lambda method: method.name == "mms")
+
+
+def test_selection_seed_i_goes_with_training_seed_i() -> None:
+    cells = plan(config())
+    full = [cell for cell in cells if cell.control == "full"]
+    srs = [cell for cell in cells if cell.method == "srs" and cell.keep == 0.25]
+    mms = [cell for cell in cells if cell.method == "mms" and cell.keep == 0.25]
+    assert [cell.training_seed for cell in full] == [10, 11, 12]
+    assert [(cell.selection_seed, cell.training_seed) for cell in srs] == [(0, 10), (1, 11), (2, 12)]
+    assert [(cell.selection_seed, cell.training_seed) for cell in mms] == [(0, 10), (0, 11), (0, 12)]
+    assert len(cells) == len({cell.key for cell in cells}) == 3 + 2 * 3 + 2 * 3
+
+
+def test_seed_lists_of_unequal_length() -> None:
+    assert seed_pairs([0, 1, 2], [7], deterministic=False) == [(0, 7), (1, 7), (2, 7)]
+    assert seed_pairs([0], [7, 8], deterministic=False) == [(0, 7), (0, 8)]
+    assert seed_pairs([0, 1], [7], deterministic=True) == [(0, 7)]
+
+
+def test_a_key_changes_only_with_what_decides_the_outcome() -> None:
+    before = {cell.key for cell in plan(config())}
+    assert {cell.key for cell in plan(config(keep=[0.5, 0.25, 0.1]))} > before
+    other_data = {cell.key for cell in plan(config(), {"data": "e"})}
+    assert not other_data & before
+    recategorised = {cell.key for cell in plan(config(categories="dominant"))}
+    assert recategorised & before == {key for key in before if key.startswith("full")}
+
+
+def test_a_count_and_a_fraction_are_different_cells() -> None:
+    assert not {cell.key for cell in plan(config(keep=[1])) if not cell.control} & {
+        cell.key for cell in plan(config(keep=[1.0])) if not cell.control
+    }

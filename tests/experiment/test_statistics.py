@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import math
+import statistics
+
+import pytest
+
+from detreduce.experiment.statistics import summarise_cells
+
+
+def row(label: str, seed: int, map50: float, wh: float, **extra: object) -> dict:
+    return {
+        "label": label,
+        "control": "full" if label == "full" else None,
+        "keep": 1.0 if label == "full" else 0.25,
+        "images": 100 if label == "full" else 25,
+        "training_seed": seed,
+        "mAP50": map50,
+        "mAP50_95": map50 / 2,
+        "wh": wh,
+        "g_co2": wh / 5,
+        "minutes": wh,
+        **extra,
+    }
+
+
+def test_means_spread_and_paired_differences_by_hand() -> None:
+    rows = [row("full", 0, 0.6, 10), row("full", 1, 0.5, 12), row("mms", 0, 0.55, 3), row("mms", 1, 0.47, 2.5)]
+    full, mms = summarise_cells(rows)
+    assert (full.method, full.is_control, full.cells, full.against_full) == ("full", True, 2, {})
+    assert mms.mean["mAP50"] == pytest.approx(0.51)
+    assert mms.spread["mAP50"] == pytest.approx(statistics.stdev([0.55, 0.47]))
+    assert mms.against_full["mAP50"] == pytest.approx(((0.55 - 0.6) + (0.47 - 0.5)) / 2)
+    assert mms.against_full["wh"] == pytest.approx(2.75 / 11)
+
+
+def test_pairing_uses_the_seed_and_falls_back_on_the_mean() -> None:
+    _, srs = summarise_cells([row("full", 0, 0.6, 1), row("full", 1, 0.4, 1), row("srs", 1, 0.35, 1)])
+    assert srs.against_full["mAP50"] == pytest.approx(-0.05)
+    _, srs = summarise_cells([row("full", 0, 0.6, 1), row("full", 1, 0.4, 1), row("srs", 7, 0.35, 1)])
+    assert srs.against_full["mAP50"] == pytest.approx(-0.15)
+
+
+def test_one_cell_has_no_spread_and_unknown_energy_is_nan() -> None:
+    only = summarise_cells([row("srs", 0, 0.3, 1) | {"wh": None}])[0]
+    assert math.isnan(only.spread["mAP50"])
+    assert math.isnan(only.mean["wh"])
+    assert only.against_full == {}
+
+
+def test_a_count_of_one_is_not_all_images() -> None:
+    rows = [row("srs", 0, 0.3, 1) | {"keep": 1, "images": 1}, row("srs", 0, 0.5, 1) | {"keep": 1.0, "images": 100}]
+    assert [summary.images for summary in summarise_cells(rows)] == [100, 1]

@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from detreduce.config import load_config, parse_config, ultralytics_arguments
+from detreduce.errors import InputError, MissingFileError
+from detreduce.paths import expand, find
+
+
+@pytest.fixture
+def minimal(tmp_path: Path) -> dict:
+    (tmp_path / "data.yaml").write_text("train: images\nnames: [a]\n")
+    return {
+        "name": "tiny",
+        "dataset": "data.yaml",
+        "reduce": {"methods": ["srs", {"name": "mms", "start": "center"}], "keep": [0.25, 10], "seeds": [0, 1]},
+        "train": {"model": "yolov8n.yaml", "epochs": 2, "imgsz": 64},
+    }
+
+
+def test_paths_become_absolute_and_sections_get_defaults(minimal: dict, tmp_path: Path) -> None:
+    config = parse_config(minimal, beside=tmp_path)
+    assert config.dataset == str(tmp_path / "data.yaml")
+    assert config.reduce.categories == "rarest"
+    assert config.train.arguments == {"epochs": 2, "imgsz": 64}
+    assert config.train.model == "yolov8n.yaml"
+    assert [method.label for method in config.reduce.methods] == ["srs", "mms(start=center)"]
+    assert [type(keep) for keep in config.reduce.keep] == [float, int]
+
+
+def test_all_errors_are_listed_at_once_with_the_nearest_name(minimal: dict, tmp_path: Path) -> None:
+    minimal["nam"] = 1
+    minimal["dataset"] = "nowhere.yaml"
+    minimal["reduce"] |= {"methods": ["mmz"], "keep": [1.5], "seedz": [0]}
+    minimal["train"]["epoch"] = 3
+    minimal["features"] = {"backbone": "yolo:weights/missing.pt"}
+    with pytest.raises(InputError) as caught:
+        parse_config(minimal, beside=tmp_path, file="e.yaml")
+    text = str(caught.value)
+    assert text.startswith("e.yaml: 7 errors")
+    for expected in (
+        "nam: unknown key. Did you mean 'name'?",
+        "reduce.seedz: unknown key. Did you mean 'seeds'?",
+        "'mms'",
+        "1.5 is not a fraction in (0, 1]",
+        "'epoch' is not an ultralytics training argument. Did you mean 'epochs'?",
+        "nowhere.yaml",
+        "missing.pt",
+    ):
+        assert expected in text, expected
+
+
+@pytest.mark.parametrize("key", ["data", "seed", "fraction", "name"])
+def test_arguments_that_belong_to_the_cell_are_refused(minimal: dict, tmp_path: Path, key: str) -> None:
+    minimal["train"][key] = 1
+    with pytest.raises(InputError, match="set by detreduce"):
+        parse_config(minimal, beside=tmp_path)
+
+
+def test_method_parameters_are_checked(minimal: dict, tmp_path: Path) -> None:
+    minimal["reduce"]["methods"] = [{"name": "mms", "strat": "center"}]
+    with pytest.raises(InputError, match="Did you mean 'start'"):
+        parse_config(minimal, beside=tmp_path)
+
+
+def test_evaluate_on_survives_yaml_reading_on_as_true(minimal: dict, tmp_path: Path) -> None:
+    file = tmp_path / "e.yaml"
+    file.write_text(yaml.safe_dump(minimal) + "evaluate: {on: test, choose: best}\n")
+    config = load_config(file)
+    assert (config.evaluate.on, config.evaluate.choose) == ("test", "best")
+
+
+@pytest.mark.parametrize("text", ["- 1\n", "", "a: [", "\x00"])
+def test_what_is_no_mapping_is_refused(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "e.yaml"
+    file.write_text(text)
+    with pytest.raises(InputError, match=r"e\.yaml"):
+        load_config(file)
+
+
+def test_a_missing_yaml_says_where_it_was_looked_for(tmp_path: Path) -> None:
+    with pytest.raises(MissingFileError, match="Looked for"):
+        load_config(tmp_path / "none.yaml")
+
+
+def test_shipped_files_are_found_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert find("configs/demo.yaml").name == "demo.yaml"
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs" / "demo.yaml").write_text("mine: 1")
+    assert find("configs/demo.yaml") == tmp_path / "configs" / "demo.yaml"
+
+
+def test_variables_expand_with_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DR_TEST", "/data")
+    assert expand("${DR_TEST}/x") == "/data/x"
+    monkeypatch.delenv("DR_TEST")
+    assert expand("${DR_TEST:-../s}/x") == "../s/x"
+    assert expand("${DR_TEST}/x") == "${DR_TEST}/x"
+
+
+def test_ultralytics_arguments_are_the_real_ones() -> None:
+    from ultralytics.cfg import DEFAULT_CFG_DICT
+
+    assert ultralytics_arguments() == frozenset(DEFAULT_CFG_DICT)
+
+
+@given(st.dictionaries(st.text(min_size=1, max_size=8), st.none() | st.integers() | st.text(max_size=5), max_size=4))
+def test_any_mapping_gives_a_config_or_one_input_error(content: dict) -> None:
+    with pytest.raises(InputError):
+        parse_config({**content, "reduce": content}, beside=Path("/nowhere"))

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from detreduce.dataset.records import DetectionDataset, ImageRecord, Source
+from detreduce.errors import InputError, MissingFileError
+from detreduce.features.table import FeatureTable, scale_block
+from detreduce.selection import Selection, select
+
+
+def make_dataset(n: int = 12, classes: int = 3) -> DetectionDataset:
+    records = tuple(
+        ImageRecord(
+            id=f"images/{row:02}.jpg",
+            name=f"{row:02}.jpg",
+            path=Path(f"/data/images/{row:02}.jpg"),
+            boxes=np.full((1, 4), 0.5),
+            class_ids=np.array([row % classes]),
+            crowd=np.zeros(1, bool),
+        )
+        for row in range(n)
+    )
+    names = tuple("abc"[:classes])
+    source = Source("yolo", Path("/data/data.yaml"), Path("/data"))
+    return DetectionDataset(records, names, tuple(range(classes)), "cxcywhn", "train", source)
+
+
+def make_table(dataset: DetectionDataset, rows: list[int] | None = None) -> FeatureTable:
+    kept = np.arange(len(dataset)) if rows is None else np.array(rows)
+    block = np.random.default_rng(0).normal(size=(len(kept), 4)).astype(np.float32)
+    return FeatureTable(dataset, kept, {"image": block})
+
+
+def test_exactly_k_unique_images_with_scores_in_dataset_order() -> None:
+    dataset = make_dataset()
+    selection = select(make_table(dataset), method="mms", keep=0.5, seed=0)
+    assert len(selection) == 6 == len(set(selection.image_ids))
+    assert selection.scores.shape == (12,)
+    assert [dataset[row].id for row in selection.indices] == list(selection.image_ids)
+    assert not np.isnan(selection.scores[selection.indices]).any()
+
+
+def test_skipped_images_are_never_chosen_and_have_no_score() -> None:
+    dataset = make_dataset()
+    selection = select(make_table(dataset, rows=[0, 2, 4, 6, 8, 10]), method="srs", keep=6)
+    assert sorted(selection.indices) == [0, 2, 4, 6, 8, 10]
+    assert np.isnan(selection.scores[[1, 3, 5, 7, 9, 11]]).all()
+
+
+def test_a_bare_dataset_is_enough_for_methods_without_features() -> None:
+    assert len(select(make_dataset(), method="srs", keep=3)) == 3
+    with pytest.raises(InputError, match="extract_features"):
+        select(make_dataset(), method="mms", keep=3)
+
+
+def test_categories_by_rule_and_as_given_are_counted() -> None:
+    table = make_table(make_dataset())
+    by_rule = select(table, method="srs", keep=6, categories="rarest")
+    assert by_rule.categories["full"] == {"a": 4, "b": 4, "c": 4}
+    assert by_rule.categories["kept"] == {"a": 2, "b": 2, "c": 2}
+    given = select(table, method="srs", keep=6, categories=["x"] * 9 + ["y"] * 3)
+    assert given.categories["full"] == {"x": 9, "y": 3}
+    with pytest.raises(InputError, match="12 rows"):
+        select(table, method="srs", keep=6, categories=["x"])
+
+
+def test_must_keep_and_initial_come_first_by_name_or_id() -> None:
+    table = make_table(make_dataset())
+    earlier = select(table, method="srs", keep=3, seed=5)
+    selection = select(table, method="mms", keep=8, must_keep=["07.jpg"], initial=earlier)
+    assert selection.image_ids[0] == "images/07.jpg"
+    assert set(earlier.image_ids) <= set(selection.image_ids[:4])
+    assert len(selection) == 8
+    with pytest.raises(InputError, match=r"'images/77\.jpg'.*Did you mean"):
+        select(table, method="mms", keep=8, must_keep=["images/77.jpg"])
+
+
+def test_a_saved_selection_comes_back_whole(tmp_path: Path) -> None:
+    selection = select(make_table(make_dataset()), method="mms", keep=4)
+    assert np.isinf(selection.scores).any() and np.isnan(selection.scores).any()
+    loaded = Selection.load(selection.save(tmp_path / "new" / "selection.json"))
+    assert loaded.image_ids == selection.image_ids
+    np.testing.assert_array_equal(loaded.indices, selection.indices)
+    np.testing.assert_array_equal(loaded.scores, selection.scores)
+    assert (loaded.method, loaded.keep, loaded.seed) == ("mms", 4, 0)
+    assert loaded.parameters["start"] == "center"
+    assert loaded.provenance["dataset"]["content_hash"] == make_dataset().content_hash
+    assert [file.name for file in (tmp_path / "new").iterdir()] == ["selection.json"]
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[1]", '{"image_ids": 3}'])
+def test_what_is_no_selection_is_refused(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "s.json"
+    file.write_text(text)
+    with pytest.raises(InputError, match="not a selection"):
+        Selection.load(file)
+    with pytest.raises(MissingFileError):
+        Selection.load(tmp_path / "none.json")
+
+
+def test_the_content_hash_follows_content_not_place() -> None:
+    one, other = make_dataset(), make_dataset()
+    assert one.content_hash == other.content_hash
+    assert one.content_hash != make_dataset(11).content_hash
+    assert one.content_hash != make_dataset(classes=2).content_hash
+
+
+def test_scaled_blocks_weigh_the_same() -> None:
+    rng = np.random.default_rng(0)
+    for block, standardise in ((rng.normal(5, 100, (50, 1280)), False), (rng.normal(size=(50, 3)) * [1, 50, 0], True)):
+        scaled = scale_block(block, standardise=standardise).astype(np.float64)
+        np.testing.assert_allclose(scaled.mean(axis=0), 0, atol=1e-6)
+        np.testing.assert_allclose((scaled**2).sum(axis=1).mean(), 1, rtol=1e-5)
+    assert not scale_block(np.ones((4, 2)), standardise=True).any()

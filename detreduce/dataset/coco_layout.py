@@ -1,0 +1,122 @@
+"""Where the other splits and the images of a COCO JSON are: Roboflow's folders, and the official layout."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from detreduce.dataset.listing import absolute
+from detreduce.dataset.records import SplitSource
+from detreduce.dataset.splits import ALIASES, CANONICAL, canonical_split, in_order
+from detreduce.errors import MissingFileError
+
+ROBOFLOW = "_annotations.coco.json"
+_WORDS = "|".join(sorted({*CANONICAL, *ALIASES}, key=len, reverse=True))
+_SPLIT_IN_NAME = re.compile(rf"^(.*?)(?<![a-z])({_WORDS})(?![a-z])(.*)$", re.IGNORECASE)
+_FILE_NAME = re.compile(rb'"file_name"\s*:\s*("(?:[^"\\]|\\.)*")')
+
+
+@dataclass(frozen=True)
+class CocoLayout:
+    """The splits found around a JSON, which of them it is itself, and where its images were looked for."""
+
+    root: Path
+    own_split: str
+    splits: dict[str, SplitSource]
+    tried: tuple[Path, ...]
+
+
+def find_layout(file: Path, images: Path | None = None) -> CocoLayout:
+    """Find the images folder of a JSON and the JSONs of the other splits.
+
+    Roboflow: ``train/_annotations.coco.json`` beside ``valid/`` and ``test/``, images beside the JSON. Official:
+    ``annotations/instances_train2017.json`` beside ``instances_val2017.json``, images in ``../train2017`` or
+    ``../images/train2017``. `images` is the folder of this JSON, and of the others where they have none of their own.
+    A JSON whose name tells no split is ``train``. Raises MissingFileError where `images` is given and not there.
+    """
+    if not file.is_file():
+        raise MissingFileError(f"{file}: the annotations are not there.")
+    jsons = _jsons_by_split(file)
+    own = next(split for split, other in jsons.items() if other == file)
+    folder, tried = find_images_folder(file, images, list(jsons.values()))
+    # where no folder fits, the loader says what is wrong, with what was tried
+    splits = {own: SplitSource((folder or file.parent,), file)}
+    for split, other in jsons.items():
+        if other != file:
+            theirs, _ = find_images_folder(other, None, list(jsons.values()), also=images)
+            if theirs is not None:
+                splits[split] = SplitSource((theirs,), other)
+    nested = file.parent.name == "annotations" or (file.name == ROBOFLOW and len(jsons) > 1)
+    return CocoLayout(file.parent.parent if nested else file.parent, own, in_order(splits), tuple(tried))
+
+
+def _jsons_by_split(file: Path) -> dict[str, Path]:
+    """The JSON of each split, this one among them; as ``train`` where neither place nor name tells its split."""
+    found: dict[str, Path] = {}
+    if file.name == ROBOFLOW:
+        own = canonical_split(file.parent.name)
+        if own not in CANONICAL:
+            return {"train": file}
+        for folder in sorted(file.parent.parent.iterdir()):
+            split = canonical_split(folder.name)
+            if split in CANONICAL and (folder / ROBOFLOW).is_file():
+                found.setdefault(split, folder / ROBOFLOW)
+        return {**found, own: file}
+    match = _SPLIT_IN_NAME.match(file.stem)
+    if match is None:
+        return {"train": file}
+    for word in (*CANONICAL, *ALIASES):
+        other = file.with_name(f"{match[1]}{word}{match[3]}{file.suffix}")
+        if other.is_file():
+            found.setdefault(canonical_split(word), other)
+    return {**found, canonical_split(match[2]): file}
+
+
+def find_images_folder(
+    file: Path, given: Path | None, jsons: Iterable[Path] = (), *, also: Path | None = None
+) -> tuple[Path | None, list[Path]]:
+    """Return the first folder that holds an image of the JSON (or None), and the folders tried."""
+    if given is not None:
+        if not given.is_dir():
+            raise MissingFileError(f"{given}: the images folder is not there.")
+        return given, [given]
+    above = file.parent.parent
+    candidates = [file.parent]
+    if file.name != ROBOFLOW:
+        for name in (_folder_name(json_file) for json_file in (file, *jsons)):
+            candidates += [above / name, above / "images" / name, file.parent / name, file.parent / "images" / name]
+        candidates += [file.parent / "images", above / "images"]
+    if also is not None:
+        candidates.append(also)
+    candidates = list(dict.fromkeys(absolute(folder) for folder in candidates))
+    names = _first_file_names(file)
+    for folder in candidates:
+        if folder.is_dir() and any(os.path.isfile(folder / name) for name in names):  # noqa: PTH113 (names may be odd)
+            return folder, candidates
+    return None, candidates
+
+
+def _folder_name(file: Path) -> str:
+    """``instances_train2017.json`` -> ``train2017``."""
+    match = _SPLIT_IN_NAME.match(file.stem)
+    return match[2] + match[3] if match else file.stem
+
+
+def _first_file_names(file: Path) -> list[str]:
+    """Some file names of a JSON, from its beginning where they are there, else from all of it."""
+    with file.open("rb") as handle:
+        found = _FILE_NAME.findall(handle.read(1 << 18))
+        if not found:
+            handle.seek(0)
+            found = _FILE_NAME.findall(handle.read())
+    names = []
+    for text in found[:1000]:
+        try:
+            names.append(json.loads(text).replace("\\", "/").replace("\0", ""))
+        except ValueError:
+            continue
+    return names

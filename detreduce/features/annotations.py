@@ -1,0 +1,127 @@
+"""The `annotations` block: what the boxes alone say about an image. No image is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+QUANTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
+GRID = 4
+SHORTEST_SIDE = 1e-4  # of the image: keeps the aspect of a degenerate box finite
+_PAIRS_AT_ONCE = 1 << 20
+
+Floats = npt.NDArray[np.float64]
+
+
+def annotation_columns(class_names: Sequence[str]) -> list[str]:
+    """Names of the columns of `annotation_features`, in order."""
+    return [
+        *(f"log1p_count[{name}]" for name in class_names),
+        "boxes",
+        *(f"sqrt_area_q{round(100 * q)}" for q in QUANTILES),
+        *(f"log_aspect_q{round(100 * q)}" for q in QUANTILES),
+        *(f"cover[{row},{column}]" for row in range(GRID) for column in range(GRID)),
+        "mean_pairwise_iou",
+    ]
+
+
+def annotation_features(
+    boxes: npt.ArrayLike, rows: npt.ArrayLike, classes: npt.ArrayLike, n_images: int, n_classes: int
+) -> npt.NDArray[np.float32]:
+    """Describe the boxes of each image by numbers (methods.md, `annotations`).
+
+    Columns: log(1 + boxes) per class; number of boxes; quantiles 0, 25, 50, 75, 100 % of sqrt(area) and of log(width /
+    height); cover of the 4x4 grid's cells (summed area of the boxes inside the cell over the cell's area), row by row
+    from the top left; mean IoU of all pairs of boxes, classes ignored. Areas and aspects are in fractions of the image,
+    which YOLO files give without a look at the image. An image without boxes is all zeros; one box has no pairs: 0.
+
+    Parameters
+    ----------
+    boxes
+        (B, 4) x1, y1, x2, y2 as fractions of the image; parts outside it are cut off.
+    rows, classes
+        (B,) image and class of each box.
+    n_images, n_classes
+        How many there are, also of those without boxes.
+
+    Returns
+    -------
+    (n_images, n_classes + 28) float32
+    """
+    corners = np.clip(np.asarray(boxes, np.float64).reshape(-1, 4), 0.0, 1.0)
+    image = np.asarray(rows, np.int64)
+    kind = np.asarray(classes, np.int64)
+    order = np.argsort(image, kind="stable")
+    corners, image, kind = corners[order], image[order], kind[order]
+    sides = np.maximum(corners[:, 2:] - corners[:, :2], 0.0)
+    counts = np.bincount(image, minlength=n_images)
+    per_class = np.bincount(image * n_classes + kind, minlength=n_images * n_classes).reshape(n_images, n_classes)
+    bounded = np.maximum(sides, SHORTEST_SIDE)
+    columns = [
+        np.log1p(per_class),
+        counts[:, None],
+        _grouped_quantiles(np.sqrt(sides[:, 0] * sides[:, 1]), image, counts),
+        _grouped_quantiles(np.log(bounded[:, 0] / bounded[:, 1]), image, counts),
+        _grid_cover(corners, image, n_images),
+        _mean_pairwise_iou(corners, counts)[:, None],
+    ]
+    return np.hstack(columns).astype(np.float32)
+
+
+def _grouped_quantiles(values: Floats, image: npt.NDArray[np.int64], counts: npt.NDArray[np.int64]) -> Floats:
+    ordered = values[np.lexsort((values, image))]
+    starts = np.cumsum(counts) - counts
+    filled = np.flatnonzero(counts)
+    result = np.zeros((len(counts), len(QUANTILES)))
+    for column, q in enumerate(QUANTILES):
+        place = q * (counts[filled] - 1)
+        low = np.floor(place).astype(np.int64)
+        high = np.minimum(low + 1, counts[filled] - 1)
+        below, above = ordered[starts[filled] + low], ordered[starts[filled] + high]
+        result[filled, column] = below + (place - low) * (above - below)
+    return result
+
+
+def _grid_cover(corners: Floats, image: npt.NDArray[np.int64], n_images: int) -> Floats:
+    def overlaps(low: Floats, high: Floats) -> list[Floats]:
+        return [np.clip(high, i / GRID, (i + 1) / GRID) - np.clip(low, i / GRID, (i + 1) / GRID) for i in range(GRID)]
+
+    across = overlaps(corners[:, 0], np.maximum(corners[:, 2], corners[:, 0]))
+    down = overlaps(corners[:, 1], np.maximum(corners[:, 3], corners[:, 1]))
+    cells = [
+        np.bincount(image, weights=height * width * GRID * GRID, minlength=n_images)
+        for height in down
+        for width in across
+    ]
+    return np.stack(cells, axis=1)
+
+
+def _mean_pairwise_iou(corners: Floats, counts: npt.NDArray[np.int64]) -> Floats:
+    starts = np.cumsum(counts) - counts
+    result = np.zeros(len(counts))
+    # images with equally many boxes are worked on together, some at a time, so that memory stays bounded
+    for m in np.unique(counts[counts > 1]):
+        first, second = np.triu_indices(int(m), k=1)
+        members = np.flatnonzero(counts == m)
+        step = max(1, _PAIRS_AT_ONCE // len(first))
+        for begin in range(0, len(members), step):
+            chunk = members[begin : begin + step]
+            total = np.zeros(len(chunk))
+            for part in range(0, len(first), _PAIRS_AT_ONCE):
+                a = corners[starts[chunk][:, None] + first[part : part + _PAIRS_AT_ONCE]]
+                b = corners[starts[chunk][:, None] + second[part : part + _PAIRS_AT_ONCE]]
+                total += _iou(a, b).sum(axis=1)
+            result[chunk] = total / len(first)
+    return result
+
+
+def _iou(a: Floats, b: Floats) -> Floats:
+    sides = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
+    shared = np.prod(np.maximum(sides, 0.0), axis=-1)
+    areas = np.prod(np.maximum(a[..., 2:] - a[..., :2], 0.0), axis=-1) + np.prod(
+        np.maximum(b[..., 2:] - b[..., :2], 0.0), axis=-1
+    )
+    union = areas - shared
+    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)

@@ -1,0 +1,210 @@
+"""Vectors kept on disk under the content of the images they came from; safe to kill, share and damage."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import tempfile
+import time
+import warnings
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+
+Digest = bytes
+DIGEST_BYTES = 32
+SHARD_ROWS = 256
+SHARD_SECONDS = 30.0
+_LAYOUT = 1  # goes into every store's name: older layouts are simply not found
+
+
+def content_digest(data: bytes) -> Digest:
+    """SHA-256 of an image file's bytes."""
+    return hashlib.sha256(data).digest()
+
+
+def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+    """Write a file that appears whole or not at all, also when two processes write it; raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=".writing-", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            write(file)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+class VectorStore:
+    """float32 vectors of one backbone, preprocessing, weights and precision, by content digest.
+
+    A folder of shards, each written once and never changed. A shard that cannot be read is ignored, and its images are
+    embedded again. Where the folder cannot be written, a warning says so and the run goes on without.
+
+    Parameters
+    ----------
+    folder
+        The cache folder; the store is a folder below it, named after `key`.
+    key
+        JSON-able: everything besides the image that decides a vector.
+    """
+
+    def __init__(self, folder: Path, key: Mapping[str, Any]) -> None:
+        text = json.dumps({"layout": _LAYOUT, **key}, sort_keys=True)
+        slug = re.sub(r"[^a-z0-9]+", "-", str(key.get("backbone", "vectors")).lower()).strip("-")[:40]
+        self.folder = folder / "features" / f"{slug}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+        self._key_text = text
+        self._index: dict[Digest, tuple[Path, int]] = {}
+        self._waiting: dict[Digest, npt.NDArray[np.float32]] = {}
+        self._written = time.monotonic()
+        self.writable = True
+        self.dimension: int | None = None
+        self._read_index()
+
+    def __contains__(self, digest: Digest) -> bool:
+        return digest in self._index
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def _read_index(self) -> None:
+        for shard in sorted(self.folder.glob("*.npz")):
+            digests = _read_member(shard, "digests")
+            if digests is None or digests.ndim != 2 or digests.shape[1] != DIGEST_BYTES or digests.dtype != np.uint8:
+                continue
+            self._index.update({bytes(digest): (shard, row) for row, digest in enumerate(digests)})
+
+    def read(self, digests: Iterable[Digest]) -> Iterator[tuple[Digest, npt.NDArray[np.float32]]]:
+        """Yield the vectors of those digests that can still be read; one shard at a time, and only if needed."""
+        by_shard: dict[Path, list[tuple[Digest, int]]] = {}
+        for digest in set(digests):
+            if digest in self._index:
+                shard, row = self._index[digest]
+                by_shard.setdefault(shard, []).append((digest, row))
+        for shard, wanted in sorted(by_shard.items()):
+            vectors = _read_member(shard, "vectors")
+            if (
+                vectors is None
+                or vectors.ndim != 2
+                or not self._fits(vectors)
+                or max(r for _, r in wanted) >= len(vectors)
+            ):
+                self._forget(shard)
+                continue
+            yield from ((digest, vectors[row]) for digest, row in wanted)
+
+    def _fits(self, vectors: npt.NDArray[Any]) -> bool:
+        if vectors.dtype != np.float32 or not np.isfinite(vectors).all():
+            return False
+        self.dimension = self.dimension or vectors.shape[1]
+        return vectors.shape[1] == self.dimension
+
+    def _forget(self, shard: Path) -> None:
+        self._index = {digest: place for digest, place in self._index.items() if place[0] != shard}
+
+    def add(self, digest: Digest, vector: npt.NDArray[np.float32]) -> None:
+        """Keep a vector; it is on disk after the next `flush`, which comes by itself every so often."""
+        if digest not in self._index:
+            self._waiting[digest] = np.array(vector, np.float32)
+        if len(self._waiting) >= SHARD_ROWS or time.monotonic() - self._written > SHARD_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is waiting as one more shard."""
+        self._written = time.monotonic()
+        if not self._waiting or not self.writable:
+            self._waiting.clear()
+            return
+        digests = np.frombuffer(b"".join(self._waiting), np.uint8).reshape(-1, DIGEST_BYTES)
+        vectors = np.stack(list(self._waiting.values()))
+        name = hashlib.sha256(digests.tobytes() + os.urandom(8)).hexdigest()[:24]
+        try:
+            meta = self.folder / "key.json"
+            if not meta.exists():
+                write_atomically(meta, lambda file: file.write(self._key_text.encode()))
+            write_atomically(self.folder / f"{name}.npz", lambda file: np.savez(file, digests=digests, vectors=vectors))
+        except OSError as error:
+            self.writable = False
+            warn_unwritable(self.folder, error)
+        self._waiting.clear()
+
+
+def warn_unwritable(folder: Path, error: OSError) -> None:
+    """Say once a run that nothing will be kept."""
+    warnings.warn(
+        f"cannot write to the cache {folder} ({error.strerror or error}); "
+        "features are not kept. Name another folder with cache=",
+        stacklevel=3,
+    )
+
+
+def _read_member(shard: Path, name: str) -> npt.NDArray[Any] | None:
+    # the zip's checksums catch damaged shards
+    try:
+        with np.load(shard, allow_pickle=False) as content:
+            return np.asarray(content[name])
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, NotImplementedError):
+        return None
+
+
+class DigestMemo:
+    """Remembers the content digest of files that have not changed since, so that a second run need not open them.
+
+    A file is the same while its size, mtime and ctime are. A file changed just before it was read is not remembered,
+    since a second change within the clock's tick would not show.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder / "digests"
+        self._known: dict[Path, dict[str, tuple[str, str]]] = {}
+        self._changed: set[Path] = set()
+
+    def get(self, path: Path) -> Digest | None:
+        """The digest of the file as it is now, if it is remembered."""
+        entry = self._entries(path.parent).get(path.name)
+        if entry is None:
+            return None
+        try:
+            return bytes.fromhex(entry[1]) if entry[0] == _stamp(path.stat()) else None
+        except (OSError, ValueError):
+            return None
+
+    def put(self, path: Path, status: os.stat_result, read_at_ns: int, digest: Digest) -> None:
+        """Remember a digest; `status` was taken before the file was read, at `read_at_ns`."""
+        changed = max(status.st_mtime_ns, status.st_ctime_ns)
+        # a stamp of whole seconds comes from a file system that has no finer ones
+        tick = 2_000_000_000 if status.st_mtime_ns % 1_000_000_000 == 0 else 50_000_000
+        if read_at_ns - changed > tick:
+            self._entries(path.parent)[path.name] = (_stamp(status), digest.hex())
+            self._changed.add(path.parent)
+
+    def flush(self) -> None:
+        """Write what is new; raises OSError."""
+        for parent in sorted(self._changed):
+            content = json.dumps({"folder": str(parent), "files": self._known[parent]}).encode()
+            write_atomically(self._file(parent), lambda file, content=content: file.write(content))  # type: ignore[misc]
+        self._changed.clear()
+
+    def _file(self, parent: Path) -> Path:
+        return self._folder / f"{hashlib.sha256(os.fsencode(parent)).hexdigest()[:24]}.json"
+
+    def _entries(self, parent: Path) -> dict[str, tuple[str, str]]:
+        if parent not in self._known:
+            self._known[parent] = {}
+            try:
+                files = json.loads(self._file(parent).read_bytes())["files"]
+                self._known[parent] = {str(name): (str(stamp), str(digest)) for name, (stamp, digest) in files.items()}
+            except (OSError, ValueError, KeyError, TypeError, AttributeError):
+                pass  # a damaged memo is a memo of nothing
+        return self._known[parent]
+
+
+def _stamp(status: os.stat_result) -> str:
+    return f"{status.st_size}:{status.st_mtime_ns}:{status.st_ctime_ns}"

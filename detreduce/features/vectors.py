@@ -1,0 +1,118 @@
+"""A person's own vectors: ``file:vectors.npy`` in the dataset's order, or ``file:vectors.csv`` by image name."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from detreduce.dataset.records import DetectionDataset
+from detreduce.errors import InputError, MissingFileError
+from detreduce.progress import progress
+
+
+def read_vectors(path: Path, dataset: DetectionDataset) -> npt.NDArray[np.float32]:
+    """(n, d) float32: one row an image of the dataset.
+
+    A .npy file has no names: its rows must be the dataset's, in its order, and as many. A .csv has the image in its
+    first column (its name, its id, or its file name where that is unique) and numbers in the others; a first row
+    without numbers is a heading. Rows of other images are passed over.
+
+    Raises
+    ------
+    InputError
+        Wrong number or length of rows, an image without a row or with two, a value that is not a finite number.
+    """
+    if not path.is_file():
+        raise MissingFileError(f"no file of vectors {path}.")
+    if path.suffix.lower() == ".npy":
+        return _read_npy(path, dataset)
+    if path.suffix.lower() == ".csv":
+        return _read_csv(path, dataset)
+    raise InputError(f"{path}: vectors come as .npy (rows in the dataset's order) or .csv (image name first).")
+
+
+def _read_npy(path: Path, dataset: DetectionDataset) -> npt.NDArray[np.float32]:
+    try:
+        vectors = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"{path} cannot be read as .npy: {str(error).splitlines()[0]}") from error
+    if not isinstance(vectors, np.ndarray) or vectors.ndim != 2 or vectors.dtype.kind not in "fiu":
+        raise InputError(f"{path}: expected a two-dimensional array of numbers.")
+    if len(vectors) != len(dataset):
+        raise InputError(
+            f"{path} has {len(vectors)} rows and the dataset {len(dataset)} images: "
+            "a .npy needs one row an image in the dataset's order; a .csv with image names is matched by name."
+        )
+    bad = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
+    if len(bad):
+        raise InputError(f"{path}: row {bad[0]} ({dataset[int(bad[0])].name}) has a value that is not finite.")
+    return vectors.astype(np.float32)
+
+
+def _rows_by_word(dataset: DetectionDataset) -> dict[str, int]:
+    words: dict[str, int] = {}
+    ambiguous: set[str] = set()
+    for row, record in enumerate(dataset):
+        base = record.name.rpartition("/")[2]
+        if base in words:
+            ambiguous.add(base)
+        words[base] = row
+    for word in ambiguous:
+        del words[word]
+    # whole names and ids win over bare file names
+    words.update({str(record.id): row for row, record in enumerate(dataset)})
+    words.update({record.name: row for row, record in enumerate(dataset)})
+    return words
+
+
+def _read_csv(path: Path, dataset: DetectionDataset) -> npt.NDArray[np.float32]:
+    words = _rows_by_word(dataset)
+    vectors: npt.NDArray[np.float32] | None = None
+    line_of: dict[int, int] = {}
+    with path.open(newline="", encoding="utf-8-sig") as file, progress("Reading vectors", None, "rows") as advance:
+        reader = csv.reader(file)
+        for cells in reader:
+            if not cells or (reader.line_num == 1 and not _is_number(cells[-1])):
+                continue
+            advance()
+            row = words.get(cells[0].strip().replace("\\", "/"))
+            if row is None:
+                continue
+            if row in line_of:
+                raise InputError(f"{path}:{reader.line_num}: {cells[0]} again; it was on line {line_of[row]}.")
+            line_of[row] = reader.line_num
+            numbers = _numbers(cells[1:], f"{path}:{reader.line_num}")
+            if vectors is None:
+                vectors = np.zeros((len(dataset), len(numbers)), np.float32)
+            if len(numbers) != vectors.shape[1]:
+                raise InputError(
+                    f"{path}:{reader.line_num}: {len(numbers)} numbers, the rows before have {vectors.shape[1]}."
+                )
+            vectors[row] = numbers
+    missing = [record.name for row, record in enumerate(dataset) if row not in line_of]
+    if vectors is None or missing:
+        some = ", ".join(missing[:3]) + (" …" if len(missing) > 3 else "")
+        raise InputError(f"{path} has no row for {len(missing)} of {len(dataset)} images: {some}")
+    return vectors
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _numbers(cells: list[str], where: str) -> npt.NDArray[np.float32]:
+    try:
+        numbers = np.array(cells, np.float64).astype(np.float32)
+    except ValueError:
+        bad = next((cell for cell in cells if not _is_number(cell)), "")
+        raise InputError(f"{where}: {bad!r} is not a number.") from None
+    if not len(numbers) or not np.isfinite(numbers).all():
+        raise InputError(f"{where}: expected finite numbers after the image name.")
+    return numbers

@@ -1,0 +1,90 @@
+"""Every dataset and configuration that ships can be used, or says how to get what it lacks."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import yaml
+
+from detreduce.config import load_config
+from detreduce.dataset import load_dataset
+from detreduce.errors import MissingFileError
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+SHARED = Path(os.environ.get("DETREDUCE_SHARED", REPOSITORY.parent / "shared"))
+DATASETS = sorted((REPOSITORY / "datasets").glob("*.yaml"))
+CONFIGS = sorted((REPOSITORY / "configs").glob("*.yaml"))
+
+# images of train, val, test, as the sources' own notes count them
+COUNTS = {
+    "aquarium": {"train": 448, "val": 127, "test": 63},
+    "bccd": {"train": 205, "val": 87, "test": 72},
+    "coco128": {"train": 128},
+    "highway5": {"train": 1704, "val": 487, "test": 251},
+    "wheelchair": {"train": 495, "val": 73, "test": 30},
+}
+BOXES = {"aquarium": 4817, "bccd": 4888, "coco128": 929, "highway5": 5250, "wheelchair": 626}  # coco128: + 10 crowds
+
+
+def test_everything_is_listed() -> None:
+    assert {file.stem for file in DATASETS} == {*COUNTS, "demo", "mobility_aid", "wheelchair_roboflow"}
+    assert {"demo", "aquarium", "paper"} <= {file.stem for file in CONFIGS}
+
+
+@pytest.mark.parametrize("file", DATASETS, ids=lambda file: file.stem)
+def test_a_dataset_says_where_it_is_from(file: Path) -> None:
+    content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    assert {"source", "licence", "get"} <= content.keys()
+    assert "train" in content or content["format"] == "demo"
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("name", sorted(COUNTS))
+def test_a_dataset_loads_where_its_data_is(name: str, shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DETREDUCE_SHARED", str(shared))
+    boxes = 0
+    for split, count in COUNTS[name].items():
+        dataset = load_dataset(REPOSITORY / "datasets" / f"{name}.yaml", split=split)
+        assert len(dataset) == count
+        boxes += int(dataset.class_counts.sum())
+    assert boxes == BOXES[name]
+
+
+@pytest.mark.parametrize("name", sorted({*COUNTS, "mobility_aid", "wheelchair_roboflow"}))
+def test_a_dataset_that_is_absent_says_how_to_get_it(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DETREDUCE_SHARED", str(tmp_path))
+    monkeypatch.setenv("DETREDUCE_DATA", str(tmp_path))
+    file = REPOSITORY / "datasets" / f"{name}.yaml"
+    with pytest.raises(MissingFileError) as error:
+        load_dataset(file)
+    assert " ".join(yaml.safe_load(file.read_text(encoding="utf-8"))["get"].split()[:4]) in str(error.value)
+
+
+def test_the_demo_dataset_is_made_on_first_use() -> None:
+    file = REPOSITORY / "datasets" / "demo.yaml"
+    sizes = {split: len(load_dataset(file, split=split)) for split in ("train", "val", "test")}
+    assert sizes["train"] > 500 and min(sizes.values()) > 100
+
+
+@pytest.mark.parametrize("file", CONFIGS, ids=lambda file: file.stem)
+def test_a_configuration_is_valid(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if "DETREDUCE_SHARED" in file.read_text(encoding="utf-8") and not SHARED.is_dir():
+        # the weights that it names are not part of the checkout; any file will do to check the rest
+        (tmp_path / "weights").mkdir()
+        (tmp_path / "weights" / "yolov8n.pt").touch()
+        monkeypatch.setenv("DETREDUCE_SHARED", str(tmp_path))
+    elif SHARED.is_dir():
+        monkeypatch.setenv("DETREDUCE_SHARED", str(SHARED))
+    config = load_config(file)
+    assert config.name == file.stem
+    assert Path(config.dataset).parent == REPOSITORY / "datasets"
+    assert config.train.arguments["epochs"] > 0
+
+
+def test_the_demo_compares_at_least_two_methods_with_full() -> None:
+    config = load_config(REPOSITORY / "configs" / "demo.yaml")
+    assert len(config.reduce.methods) >= 2 and config.reduce.keep == [0.25] and config.controls == ["full"]

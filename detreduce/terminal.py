@@ -48,7 +48,7 @@ def show_comparison(name: str, summaries: Sequence[Summary]) -> None:
         cells = [row.method, "all" if row.is_control else f"{row.keep}", f"{row.images}", f"{row.cells}"]
         for measure in ("mAP50", "mAP50_95"):
             cells += [_with_spread(row, measure, 3), _signed(row.against_full.get(measure))]
-        for measure, digits in (("wh", 2), ("g_co2", 2), ("minutes", 1)):
+        for measure, digits in (("Wh", 2), ("g_co2", 2), ("minutes", 1)):
             cells += [_with_spread(row, measure, digits), _percent(row.against_full.get(measure))]
         table.add_row(*cells)
     console().print(table)
@@ -65,10 +65,10 @@ def show_record(record: TrainingRecord) -> None:
         ("mAP50-95", "mAP50_95", 3),
         ("precision", "precision", 3),
         ("recall", "recall", 3),
-        ("energy (Wh)", "wh", 2),
+        ("energy (Wh)", "Wh", 2),
         ("CO2 (g)", "g_co2", 2),
         ("minutes", "minutes", 1),
-        ("optimiser steps", "optimizer_steps", 0),
+        ("optimiser steps", "optimiser_steps", 0),
         ("images seen", "images_seen", 0),
     ):
         table.add_row(label, _number(row.get(key), digits))

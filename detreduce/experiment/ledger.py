@@ -15,52 +15,63 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from detreduce.errors import DetreduceError, InputError
+from detreduce.training.energy import PhaseEnergy
 from detreduce.training.record import TrainingRecord
 
 CELL_FILE = "cell.json"
+TRAIN_FOLDER = "train"
 
 
 @dataclass(frozen=True)
 class FinishedCell:
     """One finished training with what was chosen for it and what the choosing cost.
 
-    `cell`: the plan's cell; `training`: the TrainingRecord; `choosing`: phase -> energy of features and selection, as
-    measured; `selection`: method, counts and hash of the selection, empty for controls on all images.
+    Attributes
+    ----------
+    cell
+        The plan's cell, with its label.
+    training
+        What the training reached and cost; on disk it is the run folder's own record.
+    choosing
+        Phase (``features``, ``selection``) -> energy, as measured; empty for controls on all images.
+    selection
+        Counts and hash of the selection; empty for controls on all images.
     """
 
     key: str
     cell: Mapping[str, Any]
     training: TrainingRecord
-    choosing: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    choosing: Mapping[str, PhaseEnergy] = field(default_factory=dict)
     selection: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> str:
-        """The content of the cell's ``cell.json``."""
+        """The content of the cell's ``cell.json``: all but the training's record."""
         content = {
             "cell": dict(self.cell),
             "selection": dict(self.selection),
-            "choosing": {phase: dict(energy) for phase, energy in self.choosing.items()},
-            "training": json.loads(self.training.to_json()),
+            "choosing": {phase: energy.model_dump() for phase, energy in self.choosing.items()},
         }
         return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
 
     @classmethod
     def read(cls, folder: Path) -> FinishedCell:
         """Read a cell's folder; raises InputError where it cannot be understood."""
-        file = folder / CELL_FILE
         try:
-            content = json.loads(file.read_text(encoding="utf-8"))
-            training = TrainingRecord.from_json(json.dumps(content["training"]))
-            return cls(folder.name, content["cell"], training, content["choosing"], content["selection"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{file} is not a finished cell ({error}); remove its folder to run it again.") from error
+            content = json.loads((folder / CELL_FILE).read_text(encoding="utf-8"))
+            choosing = {phase: PhaseEnergy.model_validate(energy) for phase, energy in content["choosing"].items()}
+            training = TrainingRecord.load(folder / TRAIN_FOLDER)
+            return cls(folder.name, content["cell"], training, choosing, content["selection"])
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise InputError(f"{folder} is not a finished cell ({error}). Remove it to run it again.") from error
 
     def row(self) -> dict[str, Any]:
         """One tidy flat row: what the cell was, what it reached, what it cost."""
         cost = {
-            f"{phase}_{name}": energy.get(name) for phase, energy in self.choosing.items() for name in ("wh", "seconds")
+            f"{phase}_{name}": value
+            for phase, energy in self.choosing.items()
+            for name, value in (("Wh", energy.wh), ("seconds", energy.seconds))
         }
-        return {"key": self.key, **self.cell, **self.training.row(), **cost}
+        return {**self.cell, **self.training.row(), **cost}
 
 
 class Ledger:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-MEASURES = ("mAP50", "mAP50_95", "wh", "g_co2", "minutes")
+MEASURES = ("mAP50", "mAP50_95", "Wh", "g_co2", "minutes")
 
 
 @dataclass(frozen=True, slots=True)

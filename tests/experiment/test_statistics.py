@@ -17,7 +17,7 @@ def row(label: str, seed: int, map50: float, wh: float, **extra: object) -> dict
         "training_seed": seed,
         "mAP50": map50,
         "mAP50_95": map50 / 2,
-        "wh": wh,
+        "Wh": wh,
         "g_co2": wh / 5,
         "minutes": wh,
         **extra,
@@ -31,7 +31,7 @@ def test_means_spread_and_paired_differences_by_hand() -> None:
     assert mms.mean["mAP50"] == pytest.approx(0.51)
     assert mms.spread["mAP50"] == pytest.approx(statistics.stdev([0.55, 0.47]))
     assert mms.against_full["mAP50"] == pytest.approx(((0.55 - 0.6) + (0.47 - 0.5)) / 2)
-    assert mms.against_full["wh"] == pytest.approx(2.75 / 11)
+    assert mms.against_full["Wh"] == pytest.approx(2.75 / 11)
 
 
 def test_pairing_uses_the_seed_and_falls_back_on_the_mean() -> None:
@@ -42,9 +42,9 @@ def test_pairing_uses_the_seed_and_falls_back_on_the_mean() -> None:
 
 
 def test_one_cell_has_no_spread_and_unknown_energy_is_nan() -> None:
-    only = summarise_cells([row("srs", 0, 0.3, 1) | {"wh": None}])[0]
+    only = summarise_cells([row("srs", 0, 0.3, 1) | {"Wh": None}])[0]
     assert math.isnan(only.spread["mAP50"])
-    assert math.isnan(only.mean["wh"])
+    assert math.isnan(only.mean["Wh"])
     assert only.against_full == {}
 
 

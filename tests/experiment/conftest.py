@@ -1,0 +1,65 @@
+"""Finished records without a training, for tests of what stands around it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from detreduce.training.energy import ComponentEnergy, PhaseEnergy
+from detreduce.training.record import Counts, DataFacts, Evaluation, ModelFacts, TrainingRecord
+
+
+def _make_record(*, map50: float = 0.5, wh: float = 1.0, images: int = 10, seed: int = 0) -> TrainingRecord:
+    component = ComponentEnergy(wh=wh, provenance="constant", method="made up for a test")
+    return TrainingRecord(
+        evaluation=Evaluation(
+            splits=["test"], images=4, boxes=4, mAP50=map50, mAP50_95=map50 / 2, precision=0.5, recall=0.5
+        ),
+        energy={"training": PhaseEnergy(seconds=60, wh=wh, g_co2=wh / 5, components={"ram": component})},
+        seconds=60,
+        counts=Counts(optimiser_steps=1, batches=1, images_seen=images, epochs=1),
+        data=DataFacts(
+            path="data.yaml", hash="0", splits={"train": images}, train_images=images, train_boxes=1, class_names=["a"]
+        ),
+        model=ModelFacts(
+            name="x.yaml", task="detect", parameters=1, weights_before=None, weights_after="0", weights_file="last.pt"
+        ),
+        choose="last",
+        seed=seed,
+        imgsz=64,
+        arguments={},
+        resolved={},
+        history=[],
+        device="cpu",
+        cpu="cpu",
+        threads=1,
+        versions={},
+        started="2026-01-01T00:00:00Z",
+        run="train",
+    )
+
+
+def _stand_in_train(data: Any, *, output: Path, seed: int, **_: Any) -> TrainingRecord:
+    """Count the images that would be trained on, and be done."""
+    from detreduce.dataset import load_dataset
+
+    images = len(load_dataset(data, split="train"))
+    record = _make_record(map50=images / 1000, wh=float(images), images=images, seed=seed)
+    output.mkdir(parents=True)
+    record.save(output)
+    return record
+
+
+@pytest.fixture
+def make_record() -> Callable[..., TrainingRecord]:
+    """Make a finished record from a few figures."""
+    return _make_record
+
+
+@pytest.fixture
+def stand_in_train() -> Callable[..., TrainingRecord]:
+    """A trainer that counts images instead of training."""
+    return _stand_in_train

@@ -39,6 +39,8 @@ class Problem:
         What every draw is derived from.
     objects, groups
         As given to `fit`, for the methods that declare to use them.
+    shared
+        What the method computed once for all categories; each pool refers to it.
     """
 
     X: npt.NDArray[np.floating]
@@ -50,6 +52,7 @@ class Problem:
     seed: int
     objects: Any = None
     groups: Any = None
+    shared: Any = None
 
     def pools(self) -> Iterator[Pool]:
         """Yield the categories one by one, in the order of their codes."""
@@ -58,7 +61,7 @@ class Problem:
         for code, (label, rows) in enumerate(zip(self.labels, np.split(by_code, ends[:-1]), strict=True)):
             X = self.X if len(rows) == len(self.X) else self.X[rows]
             mine = self.initial[self.codes[self.initial] == code]
-            yield Pool(X, rows, code, label, int(self.seats[code]), np.searchsorted(rows, mine), self.seed)
+            yield Pool(X, rows, code, label, int(self.seats[code]), np.searchsorted(rows, mine), self.seed, self.shared)
 
 
 @dataclass
@@ -184,8 +187,8 @@ class BaseReducer(BaseEstimator):
     def _check_params(self) -> None:
         """Raise InputError for parameters that cannot be used; a subclass extends it."""
 
-    def _prepare(self, problem: Problem) -> None:
-        """Compute what all categories share, before any is ranked."""
+    def _prepare(self, problem: Problem) -> Any:
+        """Return what all categories share, computed before any is ranked; it is each pool's `shared`."""
 
     def _stratify(self, problem: Problem) -> Problem:
         """Return the problem with the strata that share the budget; by default the categories as given."""
@@ -196,9 +199,9 @@ class BaseReducer(BaseEstimator):
         return seat_sequence(counts, k, held)
 
     def _rank_all(self, problem: Problem) -> Iterator[tuple[Pool, Ranking]]:
-        self._prepare(problem)
+        problem.shared = self._prepare(problem)
         for pool in problem.pools():
-            if pool.wanted > 0 or self._ranks_all:
+            if pool.wanted > 0 or (self._ranks_all and len(pool)):
                 yield pool, self._rank(pool)
             else:
                 yield pool, Ranking(np.empty(0, np.int64), np.full(len(pool), np.nan))

@@ -62,12 +62,8 @@ def seat_sequence(counts: npt.ArrayLike, k: int, initial: npt.ArrayLike | None =
     """
     sizes = np.asarray(counts, np.int64)
     held = np.zeros_like(sizes) if initial is None else np.asarray(initial, np.int64)
-    free = sizes - held
-    if k > free.sum() or (free < 0).any():
-        raise InputError(f"{k} seats were asked for {int(free.clip(0).sum())} free images.")
     # Priorities of one category only fall, so taking the best one each time is the same as sorting them all.
-    category = np.repeat(np.arange(len(sizes)), free)
-    before = np.arange(len(category)) - np.repeat(np.cumsum(free) - free, free) + np.repeat(held, free)
+    category, before = _free_seats(sizes, held, k)
     size = sizes[category]
     # Correctly rounded quotients of integers below 2^25 are equal only where the fractions are.
     quotient = np.where(before == 0, np.inf, size / (2.0 * before + 1.0))
@@ -77,3 +73,24 @@ def seat_sequence(counts: npt.ArrayLike, k: int, initial: npt.ArrayLike | None =
 def allot_seats(counts: npt.ArrayLike, k: int, initial: npt.ArrayLike | None = None) -> IntArray:
     """Return the (C,) number of seats that each category gets of `k`, without those of `initial`; see seat_sequence."""
     return np.bincount(seat_sequence(counts, k, initial), minlength=len(np.asarray(counts))).astype(np.int64)
+
+
+def equal_shares(counts: npt.ArrayLike, k: int, initial: npt.ArrayLike | None = None) -> IntArray:
+    """Give `k` seats in turns, one to each group that still has images, larger ones first; return them in order.
+
+    Parameters and errors are those of seat_sequence; the sequence for a smaller `k` is a prefix here too.
+    """
+    sizes = np.asarray(counts, np.int64)
+    held = np.zeros_like(sizes) if initial is None else np.asarray(initial, np.int64)
+    group, before = _free_seats(sizes, held, k)
+    return group[np.lexsort((group, -sizes[group], before))[:k]]
+
+
+def _free_seats(sizes: IntArray, held: IntArray, k: int) -> tuple[IntArray, IntArray]:
+    """Return for every free image its category's number, and the seats that the category has when its turn comes."""
+    free = sizes - held
+    if k > free.sum() or (free < 0).any():
+        raise InputError(f"{k} seats were asked for {int(free.clip(0).sum())} free images.")
+    category = np.repeat(np.arange(len(sizes)), free)
+    before = np.arange(len(category)) - np.repeat(np.cumsum(free) - free, free) + np.repeat(held, free)
+    return category, before

@@ -35,11 +35,11 @@ class CentredPoints:
     def of(cls, X: npt.NDArray[np.floating]) -> CentredPoints:
         """Centre and scale X (n, d); takes one float64 copy of it."""
         Z = np.array(X, np.float64, order="C")
-        largest = float(np.abs(Z).max(initial=0.0))
+        largest = float(max(Z.max(initial=0.0), -Z.min(initial=0.0)))
         shrink = 2.0 ** -np.floor(np.log2(largest)) if largest > 0 else 1.0
         Z *= shrink
         Z -= Z.mean(axis=0)
-        spread = float(np.abs(Z).max(initial=0.0))
+        spread = float(max(Z.max(initial=0.0), -Z.min(initial=0.0)))
         # rounding of the mean is all that is left where all rows are equal
         grow = 2.0 ** -np.floor(np.log2(spread)) if spread > 1e-14 else 1.0
         Z *= grow

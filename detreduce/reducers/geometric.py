@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import numbers
+import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from detreduce.errors import InputError
 from detreduce.progress import progress
-from detreduce.reducers.base import BaseReducer, Problem, Ranking
+from detreduce.reducers.base import BaseReducer, Problem, Ranking, ScoringReducer
+from detreduce.reducers.budget import allot_seats, equal_shares
 from detreduce.reducers.distances import CentredPoints
+from detreduce.reducers.entropy import distance_entropy, standardised
 from detreduce.reducers.farthest import farthest_points
 from detreduce.reducers.kmeans import kmeans
-from detreduce.reducers.pool import FloatArray, IntArray, Pool, best
+from detreduce.reducers.pool import FloatArray, IntArray, Pool, best, derive_rng, descending
 from detreduce.reducers.validation import check_rows
 
 
@@ -52,21 +57,21 @@ class MaxMin(BaseReducer):
         if isinstance(self.start, str) and self.start != "center":
             raise InputError(f"start={self.start!r} is not known: give 'center', a row number or one row a category.")
 
-    def _prepare(self, problem: Problem) -> None:
+    def _prepare(self, problem: Problem) -> IntArray:
         if isinstance(self.start, str):
-            self._start_rows = np.empty(0, np.int64)
-            return
+            return np.empty(0, np.int64)
         one = isinstance(self.start, numbers.Integral) and not isinstance(self.start, bool)
-        self._start_rows = check_rows([self.start] if one else self.start, len(problem.X), "start")
-        codes = problem.codes[self._start_rows]
+        rows = check_rows([self.start] if one else self.start, len(problem.X), "start")
+        codes = problem.codes[rows]
         if not one and sorted(codes) != list(range(len(problem.labels))):
             raise InputError(f"start has {len(codes)} rows, but must name one row of each category ({problem.labels}).")
+        return rows
 
     def _rank(self, pool: Pool) -> Ranking:
         points = CentredPoints.of(pool.X)
         chosen, order, distances = pool.initial, np.empty(0, np.int64), np.empty(0)
         if not len(chosen):
-            given = np.intersect1d(pool.rows, self._start_rows)
+            given = np.intersect1d(pool.rows, pool.shared)
             first = int(np.searchsorted(pool.rows, given[0])) if len(given) else _nearest_mean(points, pool.priority)
             chosen = order = np.array([first])
             distances = np.array([np.inf])
@@ -81,6 +86,133 @@ class MaxMin(BaseReducer):
 def _nearest_mean(points: CentredPoints, priority: IntArray) -> int:
     squares = points.squares
     return best(-np.where(squares > 1e-20 * squares.max(), squares, 0.0), priority)
+
+
+class RepresentativeKMeans(ScoringReducer):
+    """Representative k-means: as many clusters as categories, and from each the images nearest its centre.
+
+    The categories' labels are ignored; each cluster gives an equal share, the larger ones first, topped up from the
+    others where one is too small. It is anti-diverse by construction, and here because the paper used it on images.
+    scores_ is minus the distance to the centre of the image's cluster (`strata_`).
+
+    Parameters
+    ----------
+    keep, random_state
+        See BaseReducer; the seed places the first centres.
+    """
+
+    name = "rkm"
+    family = "geometric"
+    needs = ("features", "categories")
+    cost = "n * C * d * iterations (at most 50)"
+    source = "arXiv 2403.15150, family geometric, as used there on images"
+    summary = "the images nearest a few cluster centres: typical, and much alike"
+    deterministic = False
+    uses_categories = False
+
+    def _stratify(self, problem: Problem) -> Problem:
+        points = CentredPoints.of(problem.X)
+        clusters = min(len(problem.labels), len(problem.X))
+        centres, codes = kmeans(points.Z, clusters, derive_rng(problem.seed, "rkm"))
+        distances = np.linalg.norm(points.Z - centres[codes], axis=1) * points.scale
+        return self._seated(replace(problem, codes=codes, labels=list(range(clusters)), shared=distances))
+
+    def _prepare(self, problem: Problem) -> FloatArray:
+        return problem.shared
+
+    def _seat_sequence(self, counts: IntArray, k: int, held: IntArray) -> IntArray:
+        return equal_shares(counts, k, held)
+
+    def _score(self, pool: Pool) -> FloatArray:
+        return -pool.shared[pool.rows]
+
+
+class DistanceEntropy(BaseReducer):
+    """Distance-entropy: beside a random base, the images about equally far from all categories' prototypes.
+
+    Prototypes are the category means of a stratified random base. For every other image p = softmax(sign * distance to
+    the prototypes) and H = - sum p log2 p; the largest H are added within each category's seats. scores_ is H, +inf
+    for the base. With one category every H is 0: a seeded draw, with a warning.
+
+    Parameters
+    ----------
+    base
+        Fraction of the budget drawn at random, in [0, 1]; one image of each category while the budget allows.
+    sign
+        -1: the nearest prototype is the likeliest. +1: the released behaviour, where the farthest is.
+    standardise
+        Bring every feature to unit variance first.
+    as_released
+        Sign +1 on raw features.
+    keep, random_state
+        See BaseReducer; the seed draws the base.
+    """
+
+    name = "des"
+    family = "geometric"
+    needs = ("features", "categories")
+    cost = "n * C * d"
+    source = "Li et al. 2020, distance-entropy; arXiv 2403.15150, family geometric"
+    summary = "a random base, then the images between categories: borderline"
+    deterministic = False
+    nested = False
+
+    def __init__(
+        self,
+        *,
+        keep: int | float = 0.25,
+        base: float = 0.2,
+        sign: int = -1,
+        standardise: bool = True,
+        as_released: bool = False,
+        random_state: Any = 0,
+    ) -> None:
+        super().__init__(keep=keep, random_state=random_state)
+        self.base = base
+        self.sign = sign
+        self.standardise = standardise
+        self.as_released = as_released
+
+    def _check_params(self) -> None:
+        if isinstance(self.base, bool) or not isinstance(self.base, numbers.Real) or not 0 <= self.base <= 1:
+            raise InputError(f"base={self.base!r} is not a fraction of the budget: give one in [0, 1].")
+        if self.sign not in (-1, 1):
+            raise InputError(f"sign={self.sign!r} must be -1 or +1.")
+
+    def _prepare(self, problem: Problem) -> tuple[IntArray, FloatArray]:
+        raw = self.as_released or not self.standardise
+        X = np.asarray(problem.X, np.float64) if raw else standardised(problem.X)
+        if len(problem.labels) == 1:
+            warnings.warn("des with one category is a random draw: every entropy is 0.", UserWarning, stacklevel=4)
+        base = _draw_base(problem, math.floor(self.base * problem.k + 0.5))
+        prototypes = np.empty((len(problem.labels), X.shape[1]))
+        for code in range(len(prototypes)):
+            mine = base[problem.codes[base] == code]
+            prototypes[code] = X[mine].mean(axis=0) if len(mine) else X[problem.codes == code].mean(axis=0)
+        return base, distance_entropy(X, prototypes, sign=1 if self.as_released else self.sign)
+
+    def _rank(self, pool: Pool) -> Ranking:
+        base, entropy = pool.shared
+        scores = entropy[pool.rows]
+        drawn = np.searchsorted(pool.rows, base[np.isin(base, pool.rows)])
+        scores[drawn] = -np.inf
+        order, scores = descending(scores, pool.priority)
+        scores[drawn] = np.inf
+        order = np.concatenate([drawn, order[: len(order) - len(drawn)]])
+        return Ranking(order[~np.isin(order, pool.initial)], scores)
+
+
+def _draw_base(problem: Problem, size: int) -> IntArray:
+    """Return the rows of the base: `initial` first, then drawn within each category's seats, one of each before."""
+    size = min(max(size, len(problem.labels), len(problem.initial)), problem.k)
+    counts = np.bincount(problem.codes, minlength=len(problem.labels))
+    held = np.bincount(problem.codes[problem.initial], minlength=len(counts))
+    seats = allot_seats(counts, size - len(problem.initial), held)
+    drawn = [problem.initial]
+    for pool in problem.pools():
+        shuffled = pool.rng("base").permutation(len(pool))
+        drawn.append(pool.rows[shuffled[~np.isin(shuffled, pool.initial)][: seats[pool.code]]])
+    return np.concatenate(drawn)
 
 
 class ClusterCentroids(BaseReducer):

@@ -44,6 +44,8 @@ class Pool:
         Rows of this pool that are chosen already, in order.
     seed
         The reducer's seed; see `rng`.
+    shared
+        What the method computed once for all categories.
     """
 
     X: npt.NDArray[np.floating]
@@ -53,6 +55,7 @@ class Pool:
     seats: int
     initial: IntArray
     seed: int
+    shared: Any = None
 
     def __len__(self) -> int:
         return len(self.rows)

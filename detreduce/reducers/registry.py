@@ -18,8 +18,10 @@ ENTRY_POINT_GROUP = "detreduce.reducers"
 BUILT_IN = {
     "first": "detreduce.reducers.statistic:FirstImages",
     "srs": "detreduce.reducers.statistic:StratifiedRandom",
-    "mms": "detreduce.reducers.geometric:MaxMin",
     "clc": "detreduce.reducers.geometric:ClusterCentroids",
+    "rkm": "detreduce.reducers.geometric:RepresentativeKMeans",
+    "mms": "detreduce.reducers.geometric:MaxMin",
+    "des": "detreduce.reducers.geometric:DistanceEntropy",
 }
 
 

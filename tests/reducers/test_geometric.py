@@ -150,3 +150,52 @@ def test_clc_against_scikit_learn() -> None:
         key=lambda chosen: inertia(X, X[chosen]),
     )
     assert set(best.tolist()) == nearest
+
+
+def test_rkm_by_hand() -> None:
+    # two clusters whatever the categories are; equal shares though one is larger, its nearest to the centre first
+    X = np.array([[0.0], [1.0], [2.0], [3.1], [4.0], [100.0], [101.0], [103.0]])
+    y = ["a", "b"] * 4
+    reducer = make_reducer("rkm", keep=4).fit(X, y)
+    assert reducer.selected_idx_.tolist() == [2, 6, 1, 5] or reducer.selected_idx_.tolist() == [2, 6, 3, 5]
+    assert reducer.scores_[2] == pytest.approx(-0.02) and reducer.scores_[7] == pytest.approx(-5 / 3)
+    assert reducer.seats_.sum() == 4
+    # the smaller cluster is topped up from the larger
+    assert make_reducer("rkm", keep=7).fit(X, y).strata_[5] == make_reducer("rkm", keep=7).fit(X, y).strata_[7]
+    assert {5, 6, 7} <= set(make_reducer("rkm", keep=7).fit(X, y).selected_idx_.tolist())
+
+
+def test_des_prefers_images_between_categories() -> None:
+    rng = np.random.default_rng(0)
+    X = np.concatenate([rng.normal(-10, 0.1, (40, 1)), rng.normal(10, 0.1, (40, 1)), [[0.0]]])
+    y = np.repeat([0, 1, 0], [40, 40, 1])
+    for seed in range(5):
+        reducer = make_reducer("des", keep=10, random_state=seed).fit(X, y)
+        chosen = reducer.selected_idx_
+        assert 80 in chosen and np.isinf(reducer.scores_[chosen]).sum() >= 2
+        assert reducer.scores_[80] in (np.inf, pytest.approx(1.0, abs=0.05))
+    far = make_reducer("des", keep=10, sign=1, standardise=False).fit(X, y)
+    np.testing.assert_allclose(
+        far.scores_, make_reducer("des", keep=10, as_released=True).fit(X, y).scores_, rtol=0, atol=0
+    )
+
+
+def test_des_base_counts() -> None:
+    X, y = clustered(100, 4), np.repeat([0, 1, 2], [60, 30, 10])
+    for keep, base, expected in ((50, 0.2, 10), (50, 0.0, 3), (2, 0.2, 2), (50, 1.0, 50)):
+        reducer = make_reducer("des", keep=keep, base=base).fit(X, y)
+        assert np.isinf(reducer.scores_).sum() == expected
+    kept = make_reducer("des", keep=50).fit(X, y, initial=[99, 1])
+    assert np.isinf(kept.scores_).sum() == 10 and kept.selected_idx_[:2].tolist() == [99, 1]
+
+
+def test_des_with_one_category_draws_and_says_so() -> None:
+    with pytest.warns(UserWarning, match="one category"):
+        draws = {tuple(make_reducer("des", keep=5, random_state=s).fit(np.eye(30)).selected_idx_) for s in range(4)}
+    assert len(draws) == 4
+
+
+@pytest.mark.parametrize("bad", [{"base": 1.5}, {"base": True}, {"sign": 0}])
+def test_des_refusals(bad: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=next(iter(bad))):
+        make_reducer("des", **bad).fit(np.eye(4), [0, 0, 1, 1])

@@ -1,0 +1,364 @@
+"""mAP twice: from ultralytics' validator, and from pycocotools on the same predictions and labels read by detreduce.
+
+The two differ a little by nature. Both take the precision envelope at 101 recalls, but ultralytics draws straight lines
+between the points of the curve and takes the area, so that a perfect class gets 0.995 where COCO gives 1; it compares
+boxes in the resized image, before predictions are cut at the image's edge. Over a hundred or more boxes a class this
+stays well below 0.01; with a handful of boxes in a class it may not, and the record then says so.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from detreduce.dataset.records import DetectionDataset
+from detreduce.errors import InputError
+from detreduce.training.quiet import offline_session
+from detreduce.training.record import Agreement, ClassMetrics, CocoFigures, Evaluation
+
+TOLERANCE = 0.01
+MAX_DET = 300
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """Boxes of many images, ground truth or predictions.
+
+    Attributes
+    ----------
+    image
+        (B,) int64: row of the image.
+    xyxy
+        (B, 4) float64: corners in pixels of the original image.
+    class_id
+        (B,) int64.
+    score
+        (B,) float64: confidence; ones for ground truth.
+    crowd
+        (B,) bool: regions that count neither as found nor as missed; all False for predictions.
+    """
+
+    image: npt.NDArray[np.int64]
+    xyxy: npt.NDArray[np.float64]
+    class_id: npt.NDArray[np.int64]
+    score: npt.NDArray[np.float64]
+    crowd: npt.NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.image)
+
+
+def boxes_of(
+    image: npt.ArrayLike,
+    xyxy: npt.ArrayLike,
+    class_id: npt.ArrayLike,
+    score: npt.ArrayLike | None = None,
+    crowd: npt.ArrayLike | None = None,
+) -> Boxes:
+    """Boxes from anything array-like, with scores of one and no crowds where none are given."""
+    rows = np.asarray(image, np.int64).reshape(-1)
+    return Boxes(
+        rows,
+        np.asarray(xyxy, np.float64).reshape(-1, 4),
+        np.asarray(class_id, np.int64).reshape(-1),
+        np.ones(len(rows)) if score is None else np.asarray(score, np.float64).reshape(-1),
+        np.zeros(len(rows), bool) if crowd is None else np.asarray(crowd, bool).reshape(-1),
+    )
+
+
+def average_precision(
+    truth: Boxes, predictions: Boxes, n_images: int, n_classes: int, max_det: int = MAX_DET
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Average precision by pycocotools (Lin et al. 2014), each class at each IoU threshold.
+
+    Crowd regions are ignored as COCO does. COCO's own limit is 100 predictions an image, ultralytics' is 300: `max_det`
+    is to be the one the predictions were made with.
+
+    Returns
+    -------
+    ap
+        (C, 10) float64: IoU 0.50 to 0.95; NaN for classes without ground truth.
+    recall
+        (C, 10) float64: of all predictions, whatever their score; NaN likewise.
+    """
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+
+    with contextlib.redirect_stdout(io.StringIO()):
+        reference = COCO()
+        reference.dataset = {
+            "images": [{"id": row} for row in range(n_images)],
+            "categories": [{"id": number} for number in range(n_classes)],
+            "annotations": _annotations(truth, scored=False),
+        }
+        reference.createIndex()
+        found = COCO()
+        found.dataset = {**reference.dataset, "annotations": _annotations(predictions, scored=True)}
+        found.createIndex()
+        evaluator = COCOeval(reference, found, "bbox")
+        evaluator.params.maxDets = [max_det]
+        evaluator.params.areaRng = [[0, 1e10]]
+        evaluator.params.areaRngLbl = ["all"]
+        evaluator.evaluate()
+        evaluator.accumulate()
+    precision = evaluator.eval["precision"][:, :, :, 0, 0]
+    recall = evaluator.eval["recall"][:, :, 0, 0].T.copy()
+    ap = precision.mean(axis=1).T.copy()
+    without = (precision < 0).all(axis=(0, 1))
+    ap[without] = np.nan
+    recall[without] = np.nan
+    return ap, recall
+
+
+def _annotations(boxes: Boxes, *, scored: bool) -> list[dict[str, Any]]:
+    sizes = boxes.xyxy[:, 2:] - boxes.xyxy[:, :2]
+    areas = sizes[:, 0] * sizes[:, 1]
+    rows = []
+    for number in range(len(boxes)):
+        row: dict[str, Any] = {
+            # an id of 0 would read as "unmatched" in pycocotools
+            "id": number + 1,
+            "image_id": int(boxes.image[number]),
+            "category_id": int(boxes.class_id[number]),
+            "bbox": [*boxes.xyxy[number, :2].tolist(), *sizes[number].tolist()],
+            "area": float(areas[number]),
+            "iscrowd": int(boxes.crowd[number]),
+        }
+        if scored:
+            row["score"] = float(boxes.score[number])
+        rows.append(row)
+    return rows
+
+
+def without_doubles(boxes: Boxes) -> Boxes:
+    """Drop boxes that are in an image twice, same class and corners; the order of the rest is kept."""
+    key = np.column_stack([boxes.image, boxes.class_id, boxes.xyxy])
+    first = np.sort(np.unique(key, axis=0, return_index=True)[1])
+    return Boxes(boxes.image[first], boxes.xyxy[first], boxes.class_id[first], boxes.score[first], boxes.crowd[first])
+
+
+def truth_of(datasets: Sequence[DetectionDataset], *, single_class: bool = False) -> tuple[Boxes, dict[str, int]]:
+    """Ground truth of several splits together, in pixels, and the row of each image file.
+
+    Opens the header of every image that has boxes. Images that cannot be read are left out, as ultralytics does.
+    """
+    rows: dict[str, int] = {}
+    image, xyxy, class_id, crowd = [], [], [], []
+    for dataset in datasets:
+        for record in dataset.records:
+            try:
+                width, height = record.size
+            except OSError:
+                continue
+            row = rows.setdefault(file_key(record.path), len(rows))
+            image.append(np.full(len(record.class_ids), row))
+            xyxy.append(_pixels(record.boxes, dataset.box_format, width, height))
+            class_id.append(np.zeros_like(record.class_ids) if single_class else record.class_ids)
+            crowd.append(record.crowd)
+    if not rows:
+        return boxes_of([], np.empty((0, 4)), []), rows
+    return boxes_of(
+        np.concatenate(image), np.concatenate(xyxy), np.concatenate(class_id), crowd=np.concatenate(crowd)
+    ), rows
+
+
+def _pixels(boxes: npt.NDArray[np.float64], box_format: str, width: int, height: int) -> npt.NDArray[np.float64]:
+    if box_format == "cxcywhn":
+        half = boxes[:, 2:] / 2
+        return np.hstack([boxes[:, :2] - half, boxes[:, :2] + half]) * [width, height, width, height]
+    if box_format == "xywh":
+        return np.hstack([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]])
+    return boxes
+
+
+def file_key(path: str | Path) -> str:
+    """One spelling of an image file's path: links in the folders resolved, the file itself, often a link, not."""
+    path = Path(path)
+    return str(path.parent.resolve() / path.name)
+
+
+def compare(
+    trainer: tuple[float, float], coco: CocoFigures, tolerance: float = TOLERANCE, fewest_boxes: int = 0
+) -> Agreement:
+    """Compare (mAP50, mAP50-95) of the trainer with those of pycocotools; `fewest_boxes` of a class explains a gap."""
+    gaps = abs(trainer[0] - coco.mAP50), abs(trainer[1] - coco.mAP50_95)
+    ok = all(gap <= tolerance for gap in gaps)
+    note = ""
+    if not ok:
+        note = (
+            f"mAP50 {trainer[0]:.4f} by ultralytics, {coco.mAP50:.4f} by pycocotools; "
+            f"mAP50-95 {trainer[1]:.4f} and {coco.mAP50_95:.4f}."
+        )
+        if 0 < fewest_boxes < 20:
+            note += f" One class has {fewest_boxes} boxes only, where the two ways of interpolating differ most."
+    return Agreement(ok=ok, tolerance=tolerance, mAP50=gaps[0], mAP50_95=gaps[1], note=note)
+
+
+def evaluate(
+    weights: str | Path,
+    data_yaml: str | Path,
+    datasets: Sequence[DetectionDataset],
+    *,
+    output: str | Path,
+    **ultralytics_arguments: Any,
+) -> tuple[Evaluation, list[str]]:
+    """Evaluate weights on the images of several splits together.
+
+    Parameters
+    ----------
+    weights
+        A trained ``.pt``.
+    data_yaml
+        A data.yaml whose ``val`` names the images of all `datasets`.
+    datasets
+        The same images, as detreduce read them from that data.yaml.
+    output
+        Folder that ultralytics may write to.
+    ultralytics_arguments
+        Of ``YOLO.val``: imgsz, batch, device, conf, iou, max_det, ...
+
+    Returns
+    -------
+    evaluation, warnings
+    """
+    with offline_session() as warnings:
+        from ultralytics import YOLO
+
+        model = YOLO(str(weights))
+        validator_class = model._smart_load("validator")
+        collected: list[_Predictions] = []
+        arguments = {
+            "plots": False,
+            **ultralytics_arguments,
+            "data": str(data_yaml),
+            "split": "val",
+            "save_dir": str(output),
+        }
+        try:
+            metrics = model.val(validator=_collecting(validator_class, collected), **arguments)
+        except RuntimeError as error:
+            raise InputError(f"{data_yaml}: could not be evaluated on ({error}).") from error
+    validator = collected[0]
+    evaluation = _summary(metrics, model.task, [dataset.split for dataset in datasets], validator.seen)
+    if model.task == "detect":
+        evaluation = _with_coco(evaluation, validator, datasets, len(model.names))
+        if evaluation.agreement is not None and not evaluation.agreement.ok:
+            warnings.append(f"The two mAP figures disagree: {evaluation.agreement.note}")
+    return evaluation, warnings
+
+
+class _Predictions:
+    """Mixin for a detection validator: keeps every prediction of the pass, in pixels of the original images."""
+
+    seen: int
+    args: Any
+
+    def update_metrics(self, preds: list[dict[str, Any]], batch: dict[str, Any]) -> None:
+        """Keep the predictions, then let ultralytics count them."""
+        if self.args.task == "detect":
+            for number, prediction in enumerate(preds):
+                image = self._prepare_batch(number, batch)  # type: ignore[attr-defined]
+                scaled = self.scale_preds(prediction, image)  # type: ignore[attr-defined]
+                columns = [scaled["bboxes"], scaled["conf"][:, None], scaled["cls"][:, None]]
+                rows = np.hstack([column.cpu().numpy().astype(np.float64) for column in columns])
+                self.kept[str(image["im_file"])] = rows
+        super().update_metrics(preds, batch)  # type: ignore[misc]
+
+    @property
+    def kept(self) -> dict[str, npt.NDArray[np.float64]]:
+        """By image file: (k, 6) float64: x1, y1, x2, y2, confidence, class."""
+        return self.__dict__.setdefault("_kept", {})
+
+
+def _collecting(base: type, collected: list[_Predictions]) -> type:
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        base.__init__(self, *args, **kwargs)  # type: ignore[misc]
+        collected.append(self)
+
+    return type("CollectingValidator", (_Predictions, base), {"__init__": __init__})
+
+
+def _summary(metrics: Any, task: str, splits: list[str], images: int) -> Evaluation:
+    box = getattr(metrics, {"segment": "seg", "pose": "pose"}.get(task, "box"))
+    precision, recall, map50, map50_95 = (float(value) for value in box.mean_results())
+    names = metrics.names
+    per_class = []
+    for position, number in enumerate(metrics.ap_class_index):
+        p, r, ap50, ap = (float(value) for value in box.class_result(position))
+        per_class.append(
+            ClassMetrics(
+                name=str(names[int(number)]),
+                class_id=int(number),
+                boxes=int(metrics.nt_per_class[number]),
+                images=int(metrics.nt_per_image[number]),
+                precision=p,
+                recall=r,
+                AP50=ap50,
+                AP50_95=ap,
+            )
+        )
+    return Evaluation(
+        splits=splits,
+        images=images,
+        boxes=int(np.sum(metrics.nt_per_class)) if metrics.nt_per_class is not None else 0,
+        mAP50=map50,
+        mAP50_95=map50_95,
+        precision=precision,
+        recall=recall,
+        per_class=per_class,
+        trainer={key: float(value) for key, value in metrics.results_dict.items()},
+    )
+
+
+def _with_coco(
+    evaluation: Evaluation, validator: Any, datasets: Sequence[DetectionDataset], n_classes: int
+) -> Evaluation:
+    all_truth, rows = truth_of(datasets, single_class=bool(validator.args.single_cls))
+    truth = without_doubles(all_truth)
+    predictions = _stack(validator.kept, rows)
+    max_det = int(validator.args.max_det)
+    ap, _ = average_precision(truth, predictions, len(rows), n_classes, max_det)
+    counted = ~truth.crowd
+    figures = CocoFigures(
+        mAP50=_mean(ap[:, 0]),
+        mAP50_95=_mean(ap),
+        max_det=max_det,
+        images=len(rows),
+        boxes=int(counted.sum()),
+        doubled_boxes=len(all_truth) - len(truth),
+    )
+    counts = np.bincount(truth.class_id[counted], minlength=n_classes)
+    fewest = int(counts[counts > 0].min()) if counts.any() else 0
+    agreement = compare((evaluation.mAP50, evaluation.mAP50_95), figures, fewest_boxes=fewest)
+    per_class = [
+        item.model_copy(
+            update={"coco_AP50": _finite(ap[item.class_id, 0]), "coco_AP50_95": _finite(ap[item.class_id].mean())}
+        )
+        for item in evaluation.per_class
+    ]
+    return evaluation.model_copy(update={"coco": figures, "agreement": agreement, "per_class": per_class})
+
+
+def _stack(kept: dict[str, npt.NDArray[np.float64]], rows: dict[str, int]) -> Boxes:
+    parts = [(rows[file_key(file)], found) for file, found in kept.items()]
+    if not parts:
+        return boxes_of([], np.empty((0, 4)), [], [])
+    table = np.concatenate([found for _, found in parts])
+    image = np.repeat([row for row, _ in parts], [len(found) for _, found in parts])
+    return boxes_of(image, table[:, :4], table[:, 5], table[:, 4])
+
+
+def _mean(values: npt.NDArray[np.float64]) -> float:
+    finite = values[np.isfinite(values)]
+    return float(finite.mean()) if finite.size else 0.0
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

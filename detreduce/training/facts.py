@@ -1,0 +1,70 @@
+"""What a record says about machine, software, data and weights."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import platform
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from detreduce.dataset.records import DetectionDataset
+
+PACKAGES = ("detreduce", "torch", "ultralytics", "codecarbon", "numpy", "pycocotools")
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that a figure depends on."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def data_hash(datasets: Iterable[DetectionDataset]) -> str:
+    """SHA-256 of image ids, classes and boxes of some splits; the same wherever the dataset lies. Pixels are not read."""
+    digest = hashlib.sha256()
+    for dataset in datasets:
+        digest.update(repr((dataset.split, dataset.class_names, dataset.box_format)).encode())
+        for record in dataset:
+            digest.update(repr(record.id).encode())
+            digest.update(record.class_ids.astype("<i8").tobytes() + record.boxes.astype("<f8").tobytes())
+            digest.update(record.crowd.astype("u1").tobytes())
+    return digest.hexdigest()
+
+
+def file_hash(path: str | Path) -> str:
+    """SHA-256 of a file's bytes."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def weights_hash(state: Mapping[str, Any]) -> str:
+    """SHA-256 of named tensors: names, shapes and bytes, in order of name."""
+    digest = hashlib.sha256()
+    for name in sorted(state):
+        tensor = state[name].detach().cpu().contiguous()
+        digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
+        digest.update(tensor.numpy().tobytes())
+    return digest.hexdigest()
+
+
+def device_name(device: Any) -> str:
+    """A torch device in words: ``cpu`` or the name of the GPU."""
+    import torch
+
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else str(device)
+
+
+def cpu_name() -> str:
+    """The processor's name, or what the platform calls it."""
+    from ultralytics.utils.torch_utils import get_cpu_info
+
+    try:
+        return str(get_cpu_info())
+    except Exception:  # a name is not worth a failed run
+        return platform.processor() or platform.machine()

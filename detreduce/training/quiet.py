@@ -1,0 +1,110 @@
+"""Ultralytics without chatter, telemetry, downloads or writes to the user's settings."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+from detreduce.paths import cache_folder
+
+
+def quiet_ultralytics() -> None:
+    """Import ultralytics (seconds, the first time) so that it asks no network and leaves the user's settings alone.
+
+    Call it instead of a first ``import ultralytics``: its settings go to a private folder in detreduce's cache, its
+    online check answers no, and it installs no packages. Values that the user set are left alone. What an earlier
+    import already read stays; `offline_session` covers that case.
+    """
+    os.environ.setdefault("YOLO_CONFIG_DIR", str(cache_folder() / "ultralytics"))
+    os.environ.setdefault("YOLO_OFFLINE", "true")
+    os.environ.setdefault("YOLO_AUTOINSTALL", "false")
+    if "ultralytics" in sys.modules:
+        return
+    # it announces the settings file that it makes
+    former = logging.root.manager.disable
+    logging.disable(logging.INFO)
+    try:
+        importlib.import_module("ultralytics.utils")
+    finally:
+        logging.disable(former)
+
+
+class _Collector(logging.Handler):
+    """Keeps what ultralytics wanted to say about faulty labels, images and settings."""
+
+    # ultralytics reports these at level INFO, one message of many lines
+    TELLING = ("ignoring corrupt", "duplicate labels removed", "corrupt JPEG", "No labels found")
+
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        for line in record.getMessage().splitlines():
+            telling = record.levelno >= logging.WARNING or any(word in line for word in self.TELLING)
+            cleaned = line.replace("WARNING ⚠️", "").strip()
+            if telling and cleaned and cleaned not in self.messages:
+                self.messages.append(cleaned)
+
+
+@contextmanager
+def offline_session() -> Iterator[list[str]]:
+    """Silence ultralytics and cut it off from the network while training or validating; yields its warnings so far.
+
+    Restores everything on leaving. Not thread-safe: ultralytics keeps these things in module globals.
+    """
+    quiet_ultralytics()
+    import ultralytics.engine.model
+    import ultralytics.engine.trainer  # noqa: F401
+    from ultralytics.utils import LOGGER
+
+    collector = _Collector()
+    saved = _replace(_replacements())
+    handlers, level, propagate = LOGGER.handlers[:], LOGGER.level, LOGGER.propagate
+    LOGGER.handlers[:] = [collector]
+    LOGGER.setLevel(logging.INFO)
+    LOGGER.propagate = False
+    try:
+        yield collector.messages
+    finally:
+        LOGGER.handlers[:] = handlers
+        LOGGER.setLevel(level)
+        LOGGER.propagate = propagate
+        _replace(saved)
+
+
+def _replacements() -> dict[tuple[str, str], Any]:
+    """What is replaced in ultralytics: (module, name) -> value."""
+    return {
+        # tracking services (events, Platform, MLflow, Comet, ...) attach themselves here
+        ("ultralytics.utils.callbacks", "add_integration_callbacks"): lambda instance: None,
+        ("ultralytics.utils.checks", "check_pip_update_available"): lambda: False,
+        ("ultralytics.utils.checks", "AUTOINSTALL"): False,
+        # downloads weights for its self-test; mixed precision stays a choice of the caller
+        ("ultralytics.engine.trainer", "check_amp"): lambda model: next(model.parameters()).device.type == "cuda",
+        ("ultralytics.data.utils", "check_font"): lambda font="": None,
+        ("ultralytics.utils.plotting", "check_font"): lambda font="": None,
+        ("ultralytics.utils.downloads", "safe_download"): _no_download,
+        ("ultralytics.data.utils", "safe_download"): _no_download,
+        ("ultralytics.utils", "VERBOSE"): False,
+    }
+
+
+def _replace(values: dict[tuple[str, str], Any]) -> dict[tuple[str, str], Any]:
+    """Set module attributes; return the former ones. Names that a version of ultralytics lacks are left out."""
+    former = {}
+    for (module_name, name), value in values.items():
+        module = importlib.import_module(module_name)
+        if hasattr(module, name):
+            former[module_name, name] = getattr(module, name)
+            setattr(module, name, value)
+    return former
+
+
+def _no_download(*args: Any, **kwargs: Any) -> NoReturn:
+    raise ConnectionError("detreduce trains without network access; download the file first")

@@ -1,0 +1,131 @@
+"""Ultralytics' trainer with counters, a progress line, and validation only where it is asked for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any
+
+from detreduce.errors import InputError
+from detreduce.progress import progress
+from detreduce.training.energy import EnergyMeter
+from detreduce.training.record import Counts
+
+
+class Watch:
+    """What happens during one training: counts, history and the progress line.
+
+    One object for one run; the trainer class made by `watched` reports to it.
+    """
+
+    def __init__(self, meter: EnergyMeter, *, validate: bool, messages: list[str]) -> None:
+        self.meter = meter
+        self.validate = validate
+        self.messages = messages
+        self.optimiser_steps = self.batches = self.images_seen = self.epochs = 0
+        self.history: list[dict[str, float | None]] = []
+        self.trainer: Any = None
+        self._batch_images = 0
+        self._epoch_start = 0.0
+        self._advance: Callable[..., None] = lambda *args, **kwargs: None
+        self._stack = ExitStack()
+
+    @property
+    def counts(self) -> Counts:
+        """What was counted so far."""
+        return Counts(
+            optimiser_steps=self.optimiser_steps,
+            batches=self.batches,
+            images_seen=self.images_seen,
+            epochs=self.epochs,
+        )
+
+    def callbacks(self) -> dict[str, Callable[[Any], None]]:
+        """Ultralytics' callbacks to register, by event."""
+        return {
+            "on_train_start": self._started,
+            "on_train_epoch_start": self._epoch_started,
+            "on_train_batch_end": self._batch_ended,
+            "on_fit_epoch_end": self._epoch_ended,
+        }
+
+    def close(self) -> None:
+        """Take the progress line away."""
+        self._stack.close()
+
+    def batch_made(self, images: int) -> None:
+        """A batch of so many images is about to go through the network."""
+        self._batch_images = images
+
+    def _started(self, trainer: Any) -> None:
+        refused = [line for line in self.messages if "exceeds dataset class count" in line]
+        if refused:
+            raise InputError(f"{refused[0].split('ignoring corrupt image/label: ')[-1]} ({refused[0].split(': ')[1]})")
+        trainer.optimizer.register_step_post_hook(self._stepped)
+        total = len(trainer.train_loader.dataset) * trainer.epochs
+        self._advance = self._stack.enter_context(progress("training", total, "images"))
+
+    def _stepped(self, *_: Any) -> None:
+        self.optimiser_steps += 1
+
+    def _epoch_started(self, trainer: Any) -> None:
+        self._epoch_start = time.perf_counter()
+
+    def _batch_ended(self, trainer: Any) -> None:
+        self.batches += 1
+        self.images_seen += self._batch_images
+        loss = sum(float(value) for value in trainer.tloss.values())
+        self._advance(self._batch_images, note=f"epoch {trainer.epoch + 1}/{trainer.epochs} loss {loss:.3f}")
+
+    def _epoch_ended(self, trainer: Any) -> None:
+        self.epochs += 1
+        row: dict[str, float | None] = {"epoch": trainer.epoch + 1}
+        row |= {key: float(value) for key, value in trainer.label_loss_items(trainer.tloss).items()}
+        if self.validate:
+            row |= {key: float(value) for key, value in trainer.metrics.items()}
+        row |= {key: float(value) for key, value in trainer.lr.items()}
+        row["seconds"] = time.perf_counter() - self._epoch_start
+        self.history.append(row)
+
+
+class _WatchedTrainer:
+    """Mixin over a task's trainer class; `watch` is set by `watched`."""
+
+    watch: Watch
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.watch.trainer = self
+
+    def get_model(self, cfg: Any = None, weights: Any = None, verbose: bool = True) -> Any:
+        """Build the model without the table of layers, which costs a FLOP count."""
+        return super().get_model(cfg=cfg, weights=weights, verbose=False)  # type: ignore[misc]
+
+    def preprocess_batch(self, batch: Any) -> Any:
+        """Count the images on their way to the network."""
+        batch = super().preprocess_batch(batch)  # type: ignore[misc]
+        self.watch.batch_made(len(batch["img"]))
+        return batch
+
+    def validate(self) -> tuple[Any, Any]:
+        """Validate as ultralytics does, metered apart, or not at all: it would do so after the last epoch."""
+        if not self.watch.validate:
+            # what ultralytics has itself after an epoch without validation
+            return self.metrics, None  # type: ignore[has-type]
+        with self.watch.meter.measure("validation"):
+            self.metrics, self.fitness = super().validate()  # type: ignore[misc]
+        return self.metrics, self.fitness
+
+    def final_eval(self) -> None:
+        """Only make the weights small; the evaluation comes later, as a phase of its own."""
+        from ultralytics.utils.torch_utils import strip_optimizer
+
+        for weights in (self.last, self.best):  # type: ignore[attr-defined]
+            if weights.exists():
+                strip_optimizer(weights)
+
+
+def watched(base: type, watch: Watch) -> type:
+    """The trainer class of a task, reporting to `watch`."""
+    return type("WatchedTrainer", (_WatchedTrainer, base), {"watch": watch})

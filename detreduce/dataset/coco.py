@@ -59,6 +59,15 @@ def load_coco(source: Source, split: str, tried: Sequence[Path] = ()) -> Detecti
     )
 
 
+def count_images(source: Source, split: str) -> int:
+    """Count the images that a split's JSON lists, whether or not they are there; 0 where it cannot be read."""
+    file = source.splits[split].annotations
+    try:
+        return len(read_json(file)["images"]) if file is not None else 0
+    except InputError:
+        return 0
+
+
 def read_json(file: Path) -> dict[str, Any]:
     """Read a COCO JSON; InputError with line and column where it is not JSON, or not COCO."""
     try:

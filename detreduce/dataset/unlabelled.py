@@ -32,6 +32,11 @@ def load_unlabelled(source: Source, split: str) -> DetectionDataset:
     return DetectionDataset(records, (), (), "cxcywhn", split, source, tuple(problems), labelled=False)
 
 
+def count_images(source: Source, split: str) -> int:
+    """Count the images of a split's folder."""
+    return len(find_files(source.splits[split].images[0], IMAGE_SUFFIXES))
+
+
 def _labels_nearby(folder: Path, names: set[str]) -> list[Problem]:
     stems = {name.rsplit(".", 1)[0] for name in names}
     beside = [file for file in find_files(folder, {".txt", ".xml"}) if file.rsplit(".", 1)[0] in stems]

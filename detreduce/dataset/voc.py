@@ -86,6 +86,14 @@ def load_voc(source: Source, split: str) -> DetectionDataset:
     return DetectionDataset(records, names, names, "xyxy", split, source, tuple(dict.fromkeys(problems)))
 
 
+def count_images(source: Source, split: str) -> int:
+    """Count the entries of a split's list, or the XML files where it has none."""
+    file = source.splits[split].annotations
+    if file is None:
+        return len(find_files(source.root / ANNOTATIONS, {".xml"}))
+    return sum(1 for line in file.read_text(encoding="utf-8-sig", errors="replace").splitlines() if line.strip())
+
+
 @dataclass(slots=True)
 class _Note:
     """What one XML file says."""

@@ -32,7 +32,7 @@ def load_yolo(description: Description, split: str) -> DetectionDataset:
     names = class_names(description)
     kpt_shape = _kpt_shape(description)
     root, splits = _resolve_splits(description, split, problems)
-    found = _find_images(splits[split].images, root, description, split, problems)
+    found = _find_images(splits[split].images, root, description.file, problems)
     records = _read_labels(found, root, len(names), kpt_shape, problems)
     source = Source("yolo", description.file, root, splits)
     return DetectionDataset(
@@ -166,9 +166,15 @@ class _Found:
     label_twin: dict[str, str] = field(default_factory=dict)
 
 
-def _find_images(
-    places: Iterable[Path], root: Path, description: Description, split: str, problems: list[Problem]
-) -> _Found:
+def count_images(source: Source, split: str) -> int:
+    """Count the images of a split without reading labels; 0 where there are none."""
+    try:
+        return len(_find_images(source.splits[split].images, source.root, source.path, []).names)
+    except InputError:
+        return 0
+
+
+def _find_images(places: Iterable[Path], root: Path, file: Path, problems: list[Problem]) -> _Found:
     found = _Found()
     places = list(places)
     listed_in: dict[str, Path] = {}
@@ -181,7 +187,7 @@ def _find_images(
         elif place.suffix.lower() == ".txt":
             pairs = [(path, _name_of(path, root)) for path in _read_list(place, root, problems)]
         else:
-            raise InputError(f"{description.file}: {split}: {place} is neither a folder, an image nor a .txt list.")
+            raise InputError(f"{file}: {place} is neither a folder, an image nor a .txt list of images.")
         for path, name in pairs:
             if path in found.names:
                 problems.append(Problem(listed_in[path], f"{name}: listed twice, taken once (again in {place})"))
@@ -189,8 +195,7 @@ def _find_images(
                 found.names[path] = name
                 listed_in[path] = place
     if not found.names:
-        where = ", ".join(map(str, places))
-        raise InputError(f"{description.file}: {split}: no images in {where}.{description.how_to_get()}")
+        raise InputError(f"{file}: no images in {', '.join(map(str, places))}.")
     return found
 
 

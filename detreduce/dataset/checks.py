@@ -1,0 +1,187 @@
+"""What is in a dataset, in numbers, and which of its images cannot be read."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from detreduce.dataset import coco, unlabelled, voc, yolo
+from detreduce.dataset.records import DetectionDataset, ImageRecord, Problem, Source
+from detreduce.progress import progress
+
+# COCO's bounds between small, medium and large objects, in square pixels
+SMALL_AREA, LARGE_AREA = 32.0**2, 96.0**2
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+# ultralytics leaves out images with a shorter side
+SMALLEST_SIDE = 10
+
+
+@dataclass(frozen=True)
+class ClassSummary:
+    """One class: its key in the files, its name, the images that it is in, and its boxes."""
+
+    key: int | str
+    name: str
+    images: int
+    boxes: int
+
+
+@dataclass(frozen=True)
+class DatasetSummary:
+    """What `detreduce inspect` shows of one split.
+
+    Attributes
+    ----------
+    boxes, crowd
+        Boxes without crowd regions; crowd regions.
+    background
+        Images without a box (a crowd region is none), whether the label file is empty or not there.
+    sizes
+        Boxes that are small, medium, large (COCO's bounds, 32 and 96 pixels squared, on the boxes' areas in the image
+        file's pixels), or None where the annotations hold no pixels (YOLO).
+    side_quantiles
+        Quantile -> sqrt(box area / image area), over the boxes whose image size is known; empty without boxes.
+    splits
+        Images that each split of the dataset names.
+    """
+
+    path: Path
+    format: str
+    split: str
+    labelled: bool
+    images: int
+    boxes: int
+    crowd: int
+    background: int
+    classes: tuple[ClassSummary, ...]
+    sizes: Mapping[str, int] | None
+    side_quantiles: Mapping[float, float]
+    splits: Mapping[str, int]
+    problems: tuple[Problem, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same, ready for JSON."""
+        plain = {key: value for key, value in vars(self).items() if key not in ("classes", "problems")}
+        return {
+            **plain,
+            "path": str(self.path),
+            "classes": [asdict(entry) for entry in self.classes],
+            "sizes": dict(self.sizes) if self.sizes is not None else None,
+            "side_quantiles": {str(q): value for q, value in self.side_quantiles.items()},
+            "splits": dict(self.splits),
+            "problems": [
+                {"file": str(problem.file), "line": problem.line, "what": problem.what} for problem in self.problems
+            ],
+        }
+
+
+def summarise(dataset: DetectionDataset) -> DatasetSummary:
+    """Count what is in a dataset; no image is opened. The other splits are counted, not loaded."""
+    counts = dataset.class_counts
+    images, boxes = (counts > 0).sum(axis=0), counts.sum(axis=0)
+    return DatasetSummary(
+        path=dataset.source.path,
+        format=dataset.source.format,
+        split=dataset.split,
+        labelled=dataset.labelled,
+        images=len(dataset),
+        boxes=int(counts.sum()),
+        crowd=int(dataset.box_crowd.sum()),
+        background=int((~counts.any(axis=1)).sum()),
+        classes=tuple(
+            ClassSummary(key, name, int(images[number]), int(boxes[number]))
+            for number, (key, name) in enumerate(zip(dataset.class_keys, dataset.class_names, strict=True))
+        ),
+        sizes=_sizes(dataset),
+        side_quantiles=_side_quantiles(dataset),
+        splits=count_splits(dataset.source, {dataset.split: len(dataset)}),
+        problems=dataset.problems,
+    )
+
+
+def count_splits(source: Source, known: Mapping[str, int] | None = None) -> dict[str, int]:
+    """Count the images of each split of a dataset; those in `known` are taken from there."""
+    count = {"yolo": yolo, "coco": coco, "voc": voc, "images": unlabelled}[source.format].count_images
+    counted = known or {}
+    return {split: counted[split] if split in counted else count(source, split) for split in source.splits}
+
+
+def _single_boxes(dataset: DetectionDataset) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """(B, 2) widths and heights as stored, and (B, 2) image sizes (NaN where no annotation gives them); no crowds."""
+    boxes = np.concatenate([record.boxes for record in dataset]) if len(dataset) else np.empty((0, 4))
+    extent = boxes[:, 2:] - boxes[:, :2] if dataset.box_format == "xyxy" else boxes[:, 2:]
+    sizes = np.array([(record.width or np.nan, record.height or np.nan) for record in dataset], np.float64).reshape(
+        -1, 2
+    )
+    single = ~dataset.box_crowd
+    return extent[single], sizes[dataset.box_rows[single]]
+
+
+def _sizes(dataset: DetectionDataset) -> dict[str, int] | None:
+    if dataset.box_format == "cxcywhn":
+        return None
+    areas = _single_boxes(dataset)[0].prod(axis=1)
+    small, large = int((areas < SMALL_AREA).sum()), int((areas >= LARGE_AREA).sum())
+    return {"small": small, "medium": len(areas) - small - large, "large": large}
+
+
+def _side_quantiles(dataset: DetectionDataset) -> dict[float, float]:
+    extent, sizes = _single_boxes(dataset)
+    if dataset.box_format != "cxcywhn":
+        extent = extent / sizes
+    sides = np.sqrt(extent.prod(axis=1))
+    sides = sides[np.isfinite(sides)]
+    return dict(zip(QUANTILES, np.quantile(sides, QUANTILES).tolist(), strict=True)) if len(sides) else {}
+
+
+def check_images(dataset: DetectionDataset) -> tuple[Problem, ...]:
+    """Decode every image and list those that are missing, truncated, unreadable, tiny or not of their stated size.
+
+    Takes a few milliseconds an image; runs on all cores.
+    """
+    problems: list[Problem] = []
+    with (
+        warnings.catch_warnings(),
+        ThreadPoolExecutor(os.cpu_count()) as pool,
+        progress("decoding images", len(dataset), "images") as advance,
+    ):
+        warnings.simplefilter("ignore")
+        for found in pool.map(_check_image, dataset.records):
+            advance()
+            problems += found
+    return tuple(problems)
+
+
+def _check_image(record: ImageRecord) -> list[Problem]:
+    from PIL import Image
+
+    try:
+        with Image.open(record.path) as image:
+            image.load()
+            kind, turned = image.format, image.getexif().get(0x0112) in (5, 6, 7, 8)
+            width, height = image.size[::-1] if turned else image.size
+    # a broken file makes Pillow's decoders raise almost anything
+    except Exception as error:
+        return [Problem(record.path, f"cannot be decoded: {error or type(error).__name__}")]
+    found = []
+    if min(width, height) < SMALLEST_SIDE:
+        found.append(f"{width} x {height} pixels; ultralytics leaves out images below {SMALLEST_SIDE}")
+    if record.width is not None and record.height is not None and (width, height) != (record.width, record.height):
+        found.append(f"{width} x {height} pixels, the annotations say {record.width} x {record.height}")
+    if kind in ("JPEG", "MPO") and not _has_end_marker(record.path):
+        found.append("JPEG without its end marker; ultralytics would rewrite the file in place")
+    return [Problem(record.path, what) for what in found]
+
+
+def _has_end_marker(path: Path) -> bool:
+    with path.open("rb") as handle:
+        handle.seek(-2, os.SEEK_END)
+        return handle.read() == b"\xff\xd9"

@@ -7,6 +7,7 @@ import json
 import sys
 import warnings
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -165,14 +166,14 @@ def reduce(
             cache=cache,
         )
     selection = select(source, method, amount, seed, categories, initial=earlier, must_keep=names, **own)
-    write_subset(dataset, selection, output, link=link, format=output_format, overwrite=overwrite)
+    reduced = write_subset(dataset, selection, output, link=link, format=output_format, overwrite=overwrite)
     report = subset_report(dataset, selection.image_ids)
     if as_json:
-        _print_json({"output": str(output), "images": len(selection), "of": len(dataset), "report": report.to_dict()})
+        _print_json({"data": str(reduced.source.path), "selection": str(output / "selection.json"), **asdict(report)})
         return
     from detreduce.terminal import show_reduced
 
-    show_reduced(selection, report, output)
+    show_reduced(selection, report, output, reduced.source.path)
 
 
 @app.command(context_settings={"ignore_unknown_options": False})

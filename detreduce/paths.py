@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from pathlib import Path
 
 from platformdirs import user_cache_path
 
-from detreduce.errors import MissingFileError
+from detreduce.errors import MissingFileError, nearest
 
 _PACKAGE = Path(__file__).resolve().parent
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
@@ -48,4 +49,13 @@ def find(path: str | Path, beside: Path | None = None, *, what: str = "file") ->
         if candidate.exists():
             return Path(os.path.normpath(candidate.absolute()))
     shown = ", ".join(dict.fromkeys(os.path.normpath(candidate) for candidate in tried))
-    raise MissingFileError(f"The {what} {str(path)!r} is not there. Looked for: {shown}.")
+    raise MissingFileError(f"The {what} {str(path)!r} is not there.{_neighbour(tried)} Looked for: {shown}.")
+
+
+def _neighbour(tried: list[Path]) -> str:
+    """A hint at the file of the most similar name where one was looked for."""
+    for candidate in tried:
+        with contextlib.suppress(OSError):
+            if hint := nearest(candidate.name, [entry.name for entry in candidate.parent.iterdir()]):
+                return hint
+    return ""

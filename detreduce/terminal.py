@@ -6,7 +6,7 @@ import math
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
@@ -14,6 +14,7 @@ from rich.table import Table
 from detreduce.experiment.statistics import Summary
 
 if TYPE_CHECKING:
+    from detreduce.dataset.write import SubsetReport
     from detreduce.reducers.base import BaseReducer
     from detreduce.selection import Selection
     from detreduce.training.record import TrainingRecord
@@ -75,24 +76,37 @@ def show_record(record: TrainingRecord) -> None:
     console().print(table)
 
 
-def show_reduced(selection: Selection, report: Any, output: Path, next_data: Path) -> None:
+def show_reduced(selection: Selection, report: SubsetReport, output: Path, next_data: Path) -> None:
     """Show what a selection kept of each category and class, and what to type next."""
     out = console()
-    table = _table("category", "full", "kept", "share")
+    out.print(f"{selection.method} kept {len(selection)} of {len(selection.scores)} images: {output}")
+    table = _table("category", "images", "kept", "share", right=3)
     full, kept = selection.categories["full"], selection.categories["kept"]
     for name, count in full.items():
-        table.add_row(name, f"{count}", f"{kept[name]}", f"{kept[name] / count:.0%}" if count else "")
+        table.add_row(name, f"{count}", f"{kept[name]}", _share(kept[name], count))
     out.print(table)
-    out.print(f"{selection.method} kept {len(selection)} of {len(selection.scores)} images: {output}")
-    for line in report.licence_lines():
-        out.print(line)
+    if report.classes:
+        table = _table("class", "images", "kept", "share", "boxes", "kept", "share", right=6)
+        for row in report.classes:
+            images, boxes = (row.images_kept, row.images_full), (row.boxes_kept, row.boxes_full)
+            table.add_row(
+                row.name, f"{images[1]}", f"{images[0]}", _share(*images), f"{boxes[1]}", f"{boxes[0]}", _share(*boxes)
+            )
+        out.print(table)
+    for name, count in report.licences:
+        out.print(f"Licence: {name}: {count} images")
     out.print(f"Next: detreduce train {shlex.quote(str(next_data))} --model yolo11n.pt epochs=50 imgsz=640")
 
 
-def _table(*headers: str) -> Table:
+def _share(part: int, whole: int) -> str:
+    return f"{part / whole:.0%}" if whole else ""
+
+
+def _table(*headers: str, right: int = 0) -> Table:
+    """Make a table; the last `right` columns hold numbers."""
     table = Table(header_style="bold")
-    for header in headers:
-        table.add_column(header, overflow="fold")
+    for place, header in enumerate(headers):
+        table.add_column(header, overflow="fold", justify="right" if place >= len(headers) - right else "left")
     return table
 
 

@@ -1,0 +1,227 @@
+"""Run the missing cells of an experiment; what is finished is never repeated."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from detreduce.config import ExperimentConfig, MethodConfig, load_config
+from detreduce.dataset import load_dataset
+from detreduce.dataset.records import DetectionDataset
+from detreduce.dataset.write import write_subset
+from detreduce.experiment.ledger import TRAIN_FOLDER, FinishedCell, Ledger
+from detreduce.experiment.plan import Cell, make_plan
+from detreduce.features.extract import extract_features
+from detreduce.features.table import FeatureTable
+from detreduce.reducers import make_reducer
+from detreduce.selection import Selection, select
+from detreduce.training.energy import EnergyMeter, PhaseEnergy
+from detreduce.training.harness import train
+from detreduce.training.record import TrainingRecord
+
+POLL_SECONDS = 5.0
+FEATURES_FILE = "features.json"
+
+Say = Callable[[str], None]
+
+
+def run_experiment(
+    config: ExperimentConfig | str | Path, output: str | Path | None = None, *, say: Say | None = None
+) -> Ledger:
+    """Run every cell of an experiment that is not in its ledger yet, and return the ledger.
+
+    Parameters
+    ----------
+    config
+        An experiment YAML or its validated content.
+    output
+        The ledger's folder; default ``runs/<name>`` in the working folder. The same again resumes; several processes
+        may share one ledger.
+    say
+        Called with one line of text for each step; silent by default.
+
+    Raises
+    ------
+    InputError
+        The configuration or the dataset cannot be used; all errors of the YAML at once.
+    """
+    settings = config if isinstance(config, ExperimentConfig) else load_config(config)
+    say = say or (lambda line: None)
+    ledger = Ledger.create(output or Path("runs") / settings.name)
+    experiment = _Experiment(settings, ledger, say)
+    plan = experiment.plan
+    missing = [cell for cell in plan if cell.key not in ledger]
+    say(f"{len(plan)} cells: {len(plan) - len(missing)} finished before, {len(missing)} to run. Ledger: {ledger.path}")
+    ledger.write_text("plan.json", json.dumps([cell.to_dict() for cell in plan], indent=1) + "\n")
+    content = settings.model_dump(mode="json")
+    ledger.write_text("config.yaml", yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+    number = len(plan) - len(missing)
+    while missing:
+        elsewhere = []
+        for cell in missing:
+            with ledger.claim(cell.key) as work:
+                if work is None:
+                    elsewhere += [cell] if cell.key not in ledger else []
+                    continue
+                number += 1
+                say(f"[{number}/{len(plan)}] {describe_cell(cell)}")
+                finished = experiment.run_cell(cell, work)
+                ledger.finish(work, finished)
+                say(f"      {describe_outcome(finished)}")
+        if len(elsewhere) == len(missing):
+            say(f"Waiting for {len(elsewhere)} cells that another process runs.")
+            time.sleep(POLL_SECONDS)
+        missing = [cell for cell in elsewhere if cell.key not in ledger]
+    return ledger
+
+
+def finished_rows(ledger: Ledger) -> list[dict[str, Any]]:
+    """Tidy rows of the cells of the ledger's latest plan that are finished; earlier plans' cells are left out."""
+    plan = ledger.path / "plan.json"
+    keys = [cell["key"] for cell in json.loads(plan.read_text(encoding="utf-8"))] if plan.is_file() else None
+    return [row for row in ledger.rows() if keys is None or row["key"] in keys]
+
+
+def describe_cell(cell: Cell) -> str:
+    """A cell in a few words."""
+    if cell.control:
+        return f"{cell.label}, training seed {cell.training_seed}"
+    seeds = f"selection seed {cell.selection_seed}, training seed {cell.training_seed}"
+    return f"{cell.label}, keep {cell.keep}, {seeds}"
+
+
+def describe_outcome(finished: FinishedCell) -> str:
+    """What a finished cell reached and cost, in one line."""
+    row = finished.row()
+    energy = "energy not known" if row["wh"] is None else f"{row['Wh']:.2f} Wh, {row['g_co2']:.2f} g CO2"
+    return (
+        f"{row['images']} images, mAP50 {row['mAP50']:.3f}, mAP50-95 {row['mAP50_95']:.3f}, "
+        f"{energy}, {row['minutes']:.1f} min"
+    )
+
+
+class _Experiment:
+    """What the cells of one run share: the dataset and its features, made when first needed."""
+
+    def __init__(self, config: ExperimentConfig, ledger: Ledger, say: Say) -> None:
+        self.config = config
+        self.ledger = ledger
+        self.say = say
+        self.meter = EnergyMeter(config.energy.country)
+
+    @cached_property
+    def dataset(self) -> DetectionDataset:
+        return load_dataset(self.config.dataset, split="train")
+
+    @cached_property
+    def plan(self) -> list[Cell]:
+        identity = {
+            "data": data_identity(self.dataset),
+            "model": _file_identity(self.config.train.model),
+            "backbone": _file_identity(self.config.features.backbone),
+        }
+        return make_plan(self.config, identity, is_deterministic=_is_deterministic)
+
+    @cached_property
+    def features(self) -> FeatureTable:
+        wanted = self.config.features
+        self.say(f"Features: {wanted.backbone}")
+        with self.meter.measure("features") as energy:
+            table = extract_features(
+                self.dataset,
+                backbone=wanted.backbone,
+                blocks=tuple(wanted.blocks) if wanted.blocks else None,
+                imgsz=wanted.imgsz,
+                precision=wanted.precision,
+            )
+        for problem in table.problems:
+            self.say(f"Skipped: {problem}")
+        kept = self.ledger.path / FEATURES_FILE
+        read = table.provenance.get("read_from_cache", 0)
+        if not kept.is_file() or read < len(table):
+            # a table read back from the cache costs next to nothing; its first making is what counts
+            content = {"energy": energy.model_dump(), "read_from_cache": read, "provenance": dict(table.provenance)}
+            self.ledger.write_text(FEATURES_FILE, json.dumps(content, indent=1, default=str) + "\n")
+        return table
+
+    def run_cell(self, cell: Cell, work: Path) -> FinishedCell:
+        if cell.control:
+            record = self._train(self.config.dataset, cell, work)
+            return FinishedCell(cell.key, {**cell.to_dict(), "label": cell.label}, record)
+        selection, choosing = self._choose(cell)
+        selection.save(work / "selection.json")
+        reduced = write_subset(self.dataset, selection, work / "reduced", link="symlink")
+        record = self._train(reduced.source.path, cell, work)
+        shutil.rmtree(work / "reduced")
+        summary = {
+            "images": len(selection),
+            "of": len(self.dataset),
+            "hash": hashlib.sha256(json.dumps(list(selection.image_ids)).encode()).hexdigest(),
+            "categories": dict(selection.categories),
+        }
+        return FinishedCell(cell.key, {**cell.to_dict(), "label": cell.label}, record, choosing, summary)
+
+    def _choose(self, cell: Cell) -> tuple[Selection, dict[str, PhaseEnergy]]:
+        choosing: dict[str, PhaseEnergy] = {}
+        source: FeatureTable | DetectionDataset = self.dataset
+        if "features" in make_reducer(cell.method, **cell.parameters).needs:
+            source = self.features
+            choosing["features"] = self._features_energy()
+        with self.meter.measure("selection") as energy:
+            selection = select(
+                source,
+                cell.method,
+                cell.keep,
+                cell.selection_seed or 0,
+                self.config.reduce.categories,
+                **cell.parameters,
+            )
+        choosing["selection"] = energy
+        return selection, choosing
+
+    def _features_energy(self) -> PhaseEnergy:
+        kept = json.loads((self.ledger.path / FEATURES_FILE).read_text(encoding="utf-8"))
+        return PhaseEnergy.model_validate(kept["energy"])
+
+    def _train(self, data: str | Path, cell: Cell, work: Path) -> TrainingRecord:
+        return train(
+            data,
+            model=self.config.train.model,
+            output=work / TRAIN_FOLDER,
+            seed=cell.training_seed,
+            choose=self.config.evaluate.choose,
+            evaluate_on=self.config.evaluate.on,
+            country=self.config.energy.country,
+            **self.config.train.arguments,
+        )
+
+
+def data_identity(dataset: DetectionDataset) -> str:
+    """Hash of every split's annotations, image names and image file sizes."""
+    digest = hashlib.sha256()
+    for split in dataset.source.splits:
+        part = dataset if split == dataset.split else load_dataset(dataset.source.path, split=split)
+        digest.update(f"{split} {part.content_hash}".encode())
+        digest.update(json.dumps([record.path.stat().st_size for record in part]).encode())
+    return digest.hexdigest()
+
+
+def _file_identity(name: str) -> str:
+    """The hash of a weights file, with or without a ``source:`` before it; a name that is no file stands for itself."""
+    path = Path(name.partition(":")[2] if name.startswith(("yolo:", "file:")) else name)
+    if not path.is_file():
+        return name
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _is_deterministic(method: MethodConfig) -> bool:
+    return bool(make_reducer(method.name, **method.parameters).deterministic)

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Literal, Protocol, runtime_checkable
 
 from detreduce.dataset.load import load_dataset
-from detreduce.dataset.records import DetectionDataset, ImageId
-from detreduce.dataset.writing.carried import Choice, in_split_order, load_others, make_choice
+from detreduce.dataset.records import DetectionDataset, ImageId, Source
+from detreduce.dataset.writing.carried import Choice, in_split_order, load_others, load_split, make_choice
+from detreduce.dataset.writing.coco import write_coco
+from detreduce.dataset.writing.convert import convert_to_yolo
 from detreduce.dataset.writing.links import LinkMode, Placer, check_link, normal
 from detreduce.dataset.writing.notices import SubsetWarning, notice
 from detreduce.dataset.writing.report import SubsetReport, subset_report
 from detreduce.dataset.writing.staging import check_apart, staged, write_manifest
+from detreduce.dataset.writing.unlabelled import write_unlabelled
+from detreduce.dataset.writing.voc import write_voc
 from detreduce.dataset.writing.yolo import DATA_YAML, write_yolo, write_yolo_list
 from detreduce.errors import InputError, nearest
 
 __all__ = ["LinkMode", "SubsetReport", "SubsetWarning", "subset_report", "write_subset", "write_yolo_view"]
+
+Reload = Callable[[], DetectionDataset]
 
 SELECTION_FILE = PurePosixPath("selection.json")
 
@@ -87,13 +94,13 @@ def write_subset(
     choice = make_choice(dataset, chosen)
     target = normal(Path(output).expanduser())
     with _into(target, dataset, mode, overwrite=overwrite) as placer:
-        again = _write_format(choice, placer, target, convert=format == "yolo" and dataset.source.format != "yolo")
+        reload = _write_format(choice, placer, target, convert=format == "yolo" and dataset.source.format != "yolo")
         placer.write(SELECTION_FILE, _selection_json(selection, choice).encode("utf-8"))
         placer.finish()
         write_manifest(placer.folder, placer.placed)
     for warning in subset_report(dataset, choice.image_ids).warnings:
         notice(warning)
-    return load_dataset(target / again, split=dataset.split)
+    return reload()
 
 
 def write_yolo_view(source: str | Path | DetectionDataset, output: str | Path, *, link: LinkMode = "symlink") -> Path:
@@ -130,11 +137,10 @@ def write_yolo_view(source: str | Path | DetectionDataset, output: str | Path, *
         notice(f"{len(dataset) - len(choice.image_ids)} images of the {dataset.split} split are missing and left out.")
     target = normal(Path(output).expanduser())
     with _into(target, dataset, mode, overwrite=False) as placer:
-        splits = in_split_order(choice, load_others(dataset))
         if dataset.source.format == "yolo":
-            write_yolo(choice, splits, placer, target, needs_val=True)
+            write_yolo(choice, in_split_order(choice, load_others(dataset)), placer, target, needs_val=True)
         else:
-            raise InputError(f"{dataset.source.path}: only YOLO datasets can be viewed as YOLO yet.")
+            convert_to_yolo(choice, load_others(dataset), placer)
         placer.finish()
     return target / DATA_YAML
 
@@ -153,15 +159,30 @@ def _into(target: Path, dataset: DetectionDataset, link: LinkMode, *, overwrite:
         yield Placer(folder, link)
 
 
-def _write_format(choice: Choice, placer: Placer, target: Path, *, convert: bool) -> PurePosixPath:
-    """Write the dataset's own files; returns what to load, relative to the output."""
-    if choice.dataset.source.format == "yolo":
-        if placer.link == "list":
-            write_yolo_list(choice, placer)
-        else:
-            write_yolo(choice, in_split_order(choice, load_others(choice.dataset)), placer, target)
-        return DATA_YAML
-    raise InputError(f"{choice.dataset.source.path}: only YOLO datasets can be written yet.")
+def _write_format(choice: Choice, placer: Placer, target: Path, *, convert: bool) -> Reload:
+    """Write the dataset's own files; returns what loads the reduced split once they are at `target`."""
+    dataset = choice.dataset
+    form = dataset.source.format
+    written: tuple[Source, str] | None = None
+    if form == "yolo" and placer.link == "list":
+        write_yolo_list(choice, placer)
+    elif form == "yolo":
+        write_yolo(choice, in_split_order(choice, load_others(dataset)), placer, target)
+    elif convert:
+        own = convert_to_yolo(choice, load_others(dataset), placer)
+        return lambda: load_dataset(target / DATA_YAML, split=own)
+    elif form == "coco":
+        written = write_coco(choice, in_split_order(choice, load_others(dataset)), placer, target)
+    elif form == "voc":
+        written = write_voc(choice, load_others(dataset), placer, target)
+    else:
+        written = write_unlabelled(choice, in_split_order(choice, load_others(dataset)), placer, target)
+        if written is None:
+            return lambda: replace(dataset, records=choice.kept)
+    if written is None:
+        return lambda: load_dataset(target / DATA_YAML, split=dataset.split)
+    source, split = written
+    return lambda: load_split(source, split)
 
 
 def _selection_json(selection: object, choice: Choice) -> str:

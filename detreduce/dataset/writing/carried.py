@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from detreduce.dataset.coco import load_coco
+from detreduce.dataset.load import load_dataset
+from detreduce.dataset.records import DetectionDataset, ImageId, ImageRecord, Source
+from detreduce.dataset.unlabelled import load_unlabelled
+from detreduce.dataset.voc import load_voc
 from detreduce.dataset.writing.links import require_images
 from detreduce.dataset.writing.notices import notice
 from detreduce.errors import InputError, nearest
-
-if TYPE_CHECKING:
-    from detreduce.dataset.records import DetectionDataset, ImageId, ImageRecord
 
 
 @dataclass(frozen=True)
@@ -61,20 +62,26 @@ def make_choice(dataset: DetectionDataset, image_ids: Iterable[ImageId]) -> Choi
 
 def load_others(dataset: DetectionDataset) -> dict[str, DetectionDataset]:
     """Load every split but the dataset's own; one that cannot be read is named in a warning and left out."""
-    from detreduce.dataset import load_dataset
-
     others = {}
-    for split, source in dataset.source.splits.items():
+    for split in dataset.source.splits:
         if split == dataset.split:
             continue
         try:
-            if dataset.source.format == "coco" and source.annotations is not None:
-                others[split] = load_dataset(source.annotations, split=split, images=source.images[0])
-            else:
-                others[split] = load_dataset(dataset.source.path, split=split)
+            others[split] = load_split(dataset.source, split)
         except InputError as error:
             notice(f"The {split} split is left out, since it cannot be read: {error}")
     return others
+
+
+def load_split(source: Source, split: str) -> DetectionDataset:
+    """Load a split of a source that is known already; raises what `load_dataset` raises."""
+    if source.format == "coco":
+        return load_coco(source, split)
+    if source.format == "voc":
+        return load_voc(source, split)
+    if source.format == "images":
+        return load_unlabelled(source, split)
+    return load_dataset(source.path, split=split)
 
 
 def in_split_order(choice: Choice, others: Mapping[str, DetectionDataset]) -> dict[str, tuple[ImageRecord, ...]]:

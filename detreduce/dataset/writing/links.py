@@ -69,10 +69,14 @@ class Placer:
 
     def write(self, relative: PurePosixPath, content: bytes) -> None:
         """Write `content` to `relative`."""
+        self.reserve(relative).write_bytes(content)
+
+    def reserve(self, relative: PurePosixPath) -> Path:
+        """Where to write a new file that will be `relative`; raises InputError where something is there already."""
         target = self._target(relative, None)
-        if target is None:  # pragma: no cover - _target raises for None sources
-            raise AssertionError(relative)
-        target.write_bytes(content)
+        if target is None:
+            raise InputError(f"Two files would become {relative} in the output.")
+        return target
 
     def make_folder(self, relative: PurePosixPath) -> None:
         """Make the folder `relative`, for a split that has no image left."""

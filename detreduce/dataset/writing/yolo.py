@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from detreduce.dataset.records import IMAGE_SUFFIXES, ImageRecord
 from detreduce.dataset.splits import canonical_split
-from detreduce.dataset.writing.carried import Choice
+from detreduce.dataset.writing.carried import Choice, load_split
 from detreduce.dataset.writing.data_yaml import Change, edit_data_yaml, load_mapping
 from detreduce.dataset.writing.layout import Mirror, label_place, make_mirror
 from detreduce.dataset.writing.links import Placer, normal
@@ -68,10 +68,8 @@ def write_yolo_list(choice: Choice, placer: Placer) -> None:
 
 
 def _list_of_split(choice: Choice, split: str, placer: Placer) -> list[str]:
-    from detreduce.dataset import load_dataset
-
     try:
-        records = load_dataset(choice.dataset.source.path, split=split).records
+        records = load_split(choice.dataset.source, split).records
     except InputError as error:
         notice(f"The {split} split is left out, since it cannot be read: {error}")
         return []

@@ -1,0 +1,106 @@
+"""Write a COCO dataset: the original JSON less what was not chosen, images linked."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from detreduce.dataset.records import ImageId, ImageRecord, Source, SplitSource
+from detreduce.dataset.writing.carried import Choice
+from detreduce.dataset.writing.coco_text import kept_spans, read_text, to_bytes
+from detreduce.dataset.writing.links import Placer, normal
+from detreduce.errors import InputError
+from detreduce.progress import progress
+
+
+def write_coco(
+    choice: Choice, splits: Mapping[str, Iterable[ImageRecord]], placer: Placer, target: Path
+) -> tuple[Source, str]:
+    """Fill the placer's folder; returns the source to load the reduced split from, once the folder is at `target`.
+
+    Everything kept: the JSON's bytes are the source's. Else images that were not chosen go, with all annotations whose
+    image is not kept, those of images unknown to the JSON among them; the text of all else stays. With link='list' the
+    JSONs are written and the images stay where they are.
+    """
+    source = choice.dataset.source
+    places = mirror_coco(source)
+    written: dict[str, SplitSource] = {}
+    for split, records in splits.items():
+        old = source.splits[split]
+        if old.annotations is None:
+            raise InputError(f"{source.path}: the {split} split has no JSON.")
+        relative, folder = places[old.annotations], places[old.images[0]]
+        if split != choice.dataset.split:
+            if relative not in placer.placed:
+                placer.copy(old.annotations, relative)
+        elif choice.everything:
+            placer.copy(old.annotations, relative)
+        else:
+            _filter_json(old.annotations, set(choice.image_ids), placer.reserve(relative))
+        images = old.images[0]
+        if placer.link != "list":
+            _place_images(records, folder, placer)
+            images = target / folder
+        written[split] = SplitSource((images,), target / relative)
+    json_path = written[choice.dataset.split].annotations or target
+    return Source("coco", json_path, target, written), choice.dataset.split
+
+
+def mirror_coco(source: Source) -> dict[Path, PurePosixPath]:
+    """The output place of every JSON and images folder of a source.
+
+    Their places below the root, or below its parent where that holds them all; a folder elsewhere becomes
+    ``images`` (``images/<name>`` where there are several), a JSON elsewhere ``annotations/<name>``.
+    """
+    jsons = [split.annotations for split in source.splits.values() if split.annotations is not None]
+    folders = list(dict.fromkeys(split.images[0] for split in source.splits.values()))
+    root = normal(source.root)
+    shared = Path(os.path.commonpath([root, *map(normal, jsons), *map(normal, folders)]))
+    base = shared if shared in (root, root.parent) else root
+    places: dict[Path, PurePosixPath] = {}
+    taken: set[PurePosixPath] = set()
+    outside = [folder for folder in folders if not normal(folder).is_relative_to(base)]
+    for path in dict.fromkeys([*jsons, *folders]):
+        if normal(path).is_relative_to(base):
+            place = PurePosixPath(normal(path).relative_to(base).as_posix())
+        elif path in folders:
+            place = PurePosixPath("images") if len(outside) == 1 else PurePosixPath("images", path.name)
+        else:
+            place = PurePosixPath("annotations", path.name)
+        count = 1
+        free = place
+        while free in taken:
+            count += 1
+            free = place.with_name(f"{place.stem}-{count}{place.suffix}")
+        taken.add(free)
+        places[path] = free
+    return places
+
+
+def _place_images(records: Iterable[ImageRecord], folder: PurePosixPath, placer: Placer) -> None:
+    listed = list(records)
+    with progress("Writing images", len(listed), "images") as advance:
+        for record in listed:
+            placer.image(record.path, folder / record.name)
+            advance()
+    placer.make_folder(folder)
+
+
+def _filter_json(path: Path, ids: Collection[ImageId], target: Path) -> None:
+    text = read_text(path)
+    wanted = {"images": lambda image: _has(ids, image, "id"), "annotations": lambda box: _has(ids, box, "image_id")}
+    try:
+        with progress("Filtering annotations", None, "entries") as advance:
+            spans = kept_spans(text, wanted, advance)
+    except ValueError as error:
+        raise InputError(f"{path}: not COCO JSON any more ({error}).") from None
+    with target.open("wb") as file:
+        for start, end in spans:
+            file.write(to_bytes(text[start:end]))
+
+
+def _has(ids: Collection[ImageId], element: Any, key: str) -> bool:
+    value = element.get(key) if isinstance(element, dict) else None
+    return isinstance(value, int | float | str) and value in ids

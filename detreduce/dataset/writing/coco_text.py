@@ -1,0 +1,133 @@
+"""Filter a COCO JSON as text: elements that stay are copied, never serialised anew."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+_SPACE = re.compile(r"[ \t\r\n]*")
+_DECODER = json.JSONDecoder()
+
+Span = tuple[int, int]
+Advance = Callable[[], None]
+
+
+class Event(NamedTuple):
+    """One step through the top-level object.
+
+    ``member``: a value that is not taken apart. ``element``: one of an array that is. ``close``: the end of such an
+    array, `start` at its bracket. `start` and `end` are places in the text.
+    """
+
+    kind: Literal["member", "element", "close"]
+    key: str
+    value: Any
+    start: int
+    end: int
+
+
+def read_text(path: Path) -> str:
+    """Read a JSON file such that `to_bytes` of the text is the file again; a byte-order mark is part of the text."""
+    return path.read_bytes().decode("utf-8", "surrogateescape")
+
+
+def to_bytes(text: str) -> bytes:
+    """The bytes of a piece of such a text."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+def walk(text: str, arrays: Collection[str]) -> Iterator[Event]:
+    """Yield the members of the top-level object in order, the elements of `arrays` one at a time.
+
+    Raises json.JSONDecodeError where the text is not one JSON object. Stopping early is fine.
+    """
+    place = _expect(text, _skip(text, 1 if text.startswith("\ufeff") else 0), "{")
+    if text[place : place + 1] == "}":
+        return
+    while True:
+        key, end = _DECODER.raw_decode(text, place)
+        if not isinstance(key, str):
+            raise json.JSONDecodeError("Expecting property name enclosed in double quotes", text, place)
+        place = _expect(text, _skip(text, end), ":")
+        if key in arrays and text[place : place + 1] == "[":
+            end = yield from _walk_array(text, key, place)
+        else:
+            value, end = _DECODER.raw_decode(text, place)
+            yield Event("member", key, value, place, end)
+        place = _skip(text, end)
+        if text[place : place + 1] == "}":
+            break
+        place = _expect(text, place, ",")
+    if _skip(text, place + 1) != len(text):
+        raise json.JSONDecodeError("Extra data", text, place + 1)
+
+
+def _walk_array(text: str, key: str, start: int) -> Generator[Event, None, int]:
+    decode = _DECODER.raw_decode
+    place = _expect(text, start, "[")
+    if text[place : place + 1] != "]":
+        while True:
+            value, end = decode(text, place)
+            yield Event("element", key, value, place, end)
+            place = _skip(text, end)
+            if text[place : place + 1] == "]":
+                break
+            place = _expect(text, place, ",")
+    yield Event("close", key, None, start, place + 1)
+    return place + 1
+
+
+def kept_spans(text: str, wanted: Mapping[str, Callable[[Any], bool]], advance: Advance = lambda: None) -> list[Span]:
+    """Spans of the text that stay when the top-level arrays in `wanted` lose the elements that are not wanted.
+
+    The space before an array's first element, between elements and after the last stays, so that an indented file
+    stays indented. Spans that adjoin are one: the whole text where nothing is lost. `advance` is called an element.
+    """
+    spans: list[Span] = []
+    cursor = 0
+    first = kept_end = last_end = None
+    for event in walk(text, wanted.keys()):
+        if event.kind == "element":
+            advance()
+            first = event.start if first is None else first
+            if wanted[event.key](event.value):
+                if kept_end is None:
+                    _emit(spans, cursor, first)
+                    cursor = event.start
+                elif kept_end != last_end and last_end is not None:
+                    _emit(spans, cursor, kept_end)
+                    cursor = last_end
+                kept_end = event.end
+            last_end = event.end
+        elif event.kind == "close":
+            if last_end is not None and kept_end is None:
+                _emit(spans, cursor, event.start + 1)
+                cursor = event.end - 1
+            elif kept_end is not None and last_end is not None and kept_end != last_end:
+                _emit(spans, cursor, kept_end)
+                cursor = last_end
+            first = kept_end = last_end = None
+    _emit(spans, cursor, len(text))
+    return spans
+
+
+def _emit(spans: list[Span], start: int, end: int) -> None:
+    if spans and spans[-1][1] == start:
+        spans[-1] = (spans[-1][0], end)
+    elif end > start:
+        spans.append((start, end))
+
+
+def _skip(text: str, place: int) -> int:
+    match = _SPACE.match(text, place)
+    return match.end() if match else place
+
+
+def _expect(text: str, place: int, mark: str) -> int:
+    """The place behind `mark` and the space that follows it."""
+    if text[place : place + 1] != mark:
+        raise json.JSONDecodeError(f"Expecting {mark!r}", text, place)
+    return _skip(text, place + 1)

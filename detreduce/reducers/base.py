@@ -189,6 +189,7 @@ class BaseReducer(BaseEstimator):
 
     def _prepare(self, problem: Problem) -> Any:
         """Return what all categories share, computed before any is ranked; it is each pool's `shared`."""
+        return problem.shared
 
     def _stratify(self, problem: Problem) -> Problem:
         """Return the problem with the strata that share the budget; by default the categories as given."""

@@ -117,9 +117,6 @@ class RepresentativeKMeans(ScoringReducer):
         distances = np.linalg.norm(points.Z - centres[codes], axis=1) * points.scale
         return self._seated(replace(problem, codes=codes, labels=list(range(clusters)), shared=distances))
 
-    def _prepare(self, problem: Problem) -> FloatArray:
-        return problem.shared
-
     def _seat_sequence(self, counts: IntArray, k: int, held: IntArray) -> IntArray:
         return equal_shares(counts, k, held)
 

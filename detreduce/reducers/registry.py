@@ -21,6 +21,8 @@ BUILT_IN = {
     "clc": "detreduce.reducers.geometric:ClusterCentroids",
     "rkm": "detreduce.reducers.geometric:RepresentativeKMeans",
     "mms": "detreduce.reducers.geometric:MaxMin",
+    "nrmd": "detreduce.reducers.ranking:NumerosityReduction",
+    "fes": "detreduce.reducers.wrapper:ForgettingEvents",
     "des": "detreduce.reducers.geometric:DistanceEntropy",
 }
 

@@ -11,7 +11,7 @@ from detreduce.reducers import conformance, list_reducers, reducer_class
 from detreduce.reducers.base import BaseReducer, Ranking
 from detreduce.reducers.pool import Pool
 
-QUICK: dict[str, dict[str, Any]] = {}
+QUICK: dict[str, dict[str, Any]] = {"fes": {"epochs": 3}}
 
 
 @pytest.mark.parametrize("check", conformance.CHECKS, ids=lambda check: check.__name__)

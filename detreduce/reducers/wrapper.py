@@ -1,0 +1,92 @@
+"""Reducers that train something and watch it learn."""
+
+from __future__ import annotations
+
+import numbers
+import warnings
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import clone
+
+from detreduce.errors import InputError
+from detreduce.progress import progress
+from detreduce.reducers.base import Problem, ScoringReducer
+from detreduce.reducers.entropy import standardised
+from detreduce.reducers.pool import FloatArray, Pool, derive_rng
+
+
+class ForgettingEvents(ScoringReducer):
+    """Forgetting events: the images that a classifier of the category learns and loses again.
+
+    After each epoch an image's change from right to wrong is a forgetting event; an image that was never right counts
+    as `epochs` events. scores_ is that count, so many images tie, and the seed draws among them. With one category
+    nothing can be forgotten: a seeded draw, with a warning. Toneva et al. 2019.
+
+    Parameters
+    ----------
+    epochs
+        Passes over the images, at least 1.
+    classifier
+        Any scikit-learn classifier with `partial_fit`, called once an epoch with X (n, d) float32, standardised; None
+        is a perceptron with one hidden layer of 128.
+    keep, random_state
+        See BaseReducer; the seed starts the classifier and shuffles its batches.
+    """
+
+    name = "fes"
+    family = "wrapper"
+    needs = ("features", "categories")
+    cost = "n * d * 128 * epochs"
+    source = "Toneva et al. 2019 (ICLR), forgetting events; arXiv 2403.15150, family wrapper"
+    summary = "the images whose category a small classifier forgets most often: hard"
+    deterministic = False
+
+    def __init__(
+        self, *, keep: int | float = 0.25, epochs: int = 20, classifier: Any = None, random_state: Any = 0
+    ) -> None:
+        super().__init__(keep=keep, random_state=random_state)
+        self.epochs = epochs
+        self.classifier = classifier
+
+    def _check_params(self) -> None:
+        if isinstance(self.epochs, bool) or not isinstance(self.epochs, numbers.Integral) or self.epochs < 1:
+            raise InputError(f"epochs={self.epochs!r} is not a count: give at least 1.")
+        if self.classifier is not None and not hasattr(self.classifier, "partial_fit"):
+            raise InputError(f"classifier={self.classifier!r} has no partial_fit: it cannot be trained by the epoch.")
+
+    def _prepare(self, problem: Problem) -> FloatArray:
+        if len(problem.labels) == 1:
+            warnings.warn("fes with one category is a random draw: nothing is forgotten.", UserWarning, stacklevel=4)
+            return np.zeros(len(problem.codes))
+        X = standardised(problem.X).astype(np.float32)
+        seed = int(derive_rng(problem.seed, "fes").integers(2**31))
+        model = self._model(seed)
+        classes = np.arange(len(problem.labels))
+        right = np.empty((int(self.epochs), len(X)), bool)
+        with progress("fes", int(self.epochs), "epochs") as advance:
+            for epoch in range(int(self.epochs)):
+                model.partial_fit(X, problem.codes, classes=classes)
+                right[epoch] = model.predict(X) == problem.codes
+                advance()
+        return forgetting_events(right)
+
+    def _model(self, seed: int) -> Any:
+        if self.classifier is None:
+            from sklearn.neural_network import MLPClassifier
+
+            return MLPClassifier((128,), random_state=seed)
+        model = clone(self.classifier)
+        if "random_state" in model.get_params():
+            model.set_params(random_state=seed)
+        return model
+
+    def _score(self, pool: Pool) -> FloatArray:
+        return pool.shared[pool.rows]
+
+
+def forgetting_events(right: npt.NDArray[np.bool_]) -> FloatArray:
+    """Return (n,) changes from right to wrong over the epochs of `right` (E, n); E where an image was never right."""
+    events = (right[:-1] & ~right[1:]).sum(axis=0).astype(np.float64)
+    return np.where(right.any(axis=0), events, float(len(right)))

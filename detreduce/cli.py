@@ -7,7 +7,7 @@ import json
 import sys
 import warnings
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -97,7 +97,9 @@ def inspect(
     from detreduce.paths import find
 
     dataset = load_dataset(find(data, what="dataset"), split=split, images=images)
-    summary = summarise(dataset, extra_problems=find_unreadable(dataset) if check_images else ())
+    if check_images:
+        dataset = replace(dataset, problems=(*dataset.problems, *find_unreadable(dataset)))
+    summary = summarise(dataset)
     if as_json:
         _print_json(summary.to_dict())
         return

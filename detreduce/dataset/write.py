@@ -138,7 +138,7 @@ def write_yolo_view(source: str | Path | DetectionDataset, output: str | Path, *
     target = normal(Path(output).expanduser())
     with _into(target, dataset, mode, overwrite=False) as placer:
         if dataset.source.format == "yolo":
-            write_yolo(choice, in_split_order(choice, load_others(dataset)), placer, target, needs_val=True)
+            write_yolo(choice, in_split_order(choice, load_others(dataset)), placer, target, trainable=True)
         else:
             convert_to_yolo(choice, load_others(dataset), placer)
         placer.finish()
@@ -148,13 +148,12 @@ def write_yolo_view(source: str | Path | DetectionDataset, output: str | Path, *
 @contextmanager
 def _into(target: Path, dataset: DetectionDataset, link: LinkMode, *, overwrite: bool) -> Iterator[Placer]:
     source = dataset.source
-    places = [path for split in source.splits.values() for path in split.images]
+    places = {path for split in source.splits.values() for path in split.images}
+    jsons = {split.annotations for split in source.splits.values() if split.annotations is not None}
     labels = {record.label_path.parent for record in dataset if record.label_path is not None}
-    check_apart(
-        target,
-        folders={*(path for path in places if path.is_dir()), *labels},
-        files=[source.path, source.root, *places, *(s.annotations for s in source.splits.values() if s.annotations)],
-    )
+    # what lies in a listed folder would become part of the source; a COCO folder that holds its JSON is not listed
+    listed = {path for path in places if path.is_dir() and not any(path in file.parents for file in jsons)}
+    check_apart(target, folders=listed, files={source.path, source.root, *places, *jsons, *labels})
     with staged(target, overwrite=overwrite) as folder:
         yield Placer(folder, link)
 

@@ -25,11 +25,11 @@ def write_yolo(
     placer: Placer,
     output: Path,
     *,
-    needs_val: bool = False,
+    trainable: bool = False,
 ) -> None:
     """Fill the placer's folder with the records of `splits`, laid out as in the source; `output` is its later place.
 
-    `needs_val`: where there is no val split, ``val:`` points at test, else train, since ultralytics asks for one.
+    `trainable`: where there is no val (train) split, another stands in for it, since ultralytics asks for both.
     """
     source = choice.dataset.source
     mirror = make_mirror(source.root, [r.path for records in splits.values() for r in records], output)
@@ -42,8 +42,13 @@ def write_yolo(
         split: _entries(source.splits[split].images, records, split, splits, mirror, placer)
         for split, records in splits.items()
     }
-    if needs_val and "val" not in entries:
-        entries["val"] = entries.get("test") or entries[choice.dataset.split]
+    for needed in ("train", "val"):
+        if needed not in entries and trainable:
+            entries[needed] = (
+                entries["test"] if needed == "val" and "test" in entries else entries[choice.dataset.split]
+            )
+        elif needed not in entries:
+            notice(f"There is no {needed} split; ultralytics asks for one before it trains.")
     _write_data_yaml(source.path, entries, placer)
 
 

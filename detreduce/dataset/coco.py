@@ -80,6 +80,8 @@ def read_json(file: Path) -> dict[str, Any]:
         raise InputError(f"{file}:{error.lineno}:{error.colno}: not valid JSON: {error.msg}.") from None
     except UnicodeDecodeError as error:
         raise InputError(f"{file}: not UTF-8 (byte {error.start}); JSON has to be.") from None
+    except ValueError as error:
+        raise InputError(f"{file}: not valid JSON: {error}.") from None
     except RecursionError:
         raise InputError(f"{file}: nested too deeply to be COCO JSON.") from None
     if not isinstance(content, dict) or not isinstance(content.get("images"), list):
@@ -105,6 +107,8 @@ class _Image:
 
 def _id(value: Any) -> ImageId | None:
     """The value where it can be an id (a whole number or a text), else None."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
     return value if isinstance(value, int | str) and not isinstance(value, bool) else None
 
 
@@ -161,8 +165,7 @@ def safe_name(name: str, file: Path) -> str:
 
 
 def _side(value: Any) -> int | None:
-    usable = isinstance(value, int | float) and isfinite(value) and value >= 1
-    return int(value) if usable else None
+    return int(value) if isinstance(value, int | float) and 1 <= value < 2**31 else None
 
 
 def _add_annotations(
@@ -222,7 +225,7 @@ def _box(value: Any) -> Box | None:
         return None
     try:
         x, y, width, height = (float(number) for number in value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return (x, y, width, height) if isfinite(x + y + width + height) else None
 

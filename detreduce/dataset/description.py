@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +54,8 @@ def read_description(file: str | Path) -> Description:
         where = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
         what = getattr(error, "problem", None) or str(error).splitlines()[0]
         raise InputError(f"{path}{where}: not valid YAML: {what}.") from None
+    except ValueError as error:
+        raise InputError(f"{path}: not valid YAML: {error}.") from None
     if not isinstance(values, dict):
         raise InputError(f"{path}: a dataset YAML holds keys such as 'train:' and 'names:'; this one holds none.")
     return Description(path, values, oddities)
@@ -81,7 +84,7 @@ def find_root(description: Description) -> Path:
     """Return the dataset's folder; MissingFileError that shows what was tried and how to get the data."""
     candidates = candidate_roots(description)
     for folder in candidates:
-        if folder.is_dir():
+        if os.path.isdir(folder):  # noqa: PTH112 (an odd text must not raise)
             return folder
     tried = ", ".join(map(str, candidates))
     raise MissingFileError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from detreduce.dataset.splits import canonical_split, choose_split, in_order
 from detreduce.dataset.unlabelled import load_unlabelled
 from detreduce.dataset.voc import LISTS, find_voc_splits, is_voc_folder, load_voc
 from detreduce.dataset.yolo import SPLIT_KEYS, load_yolo
-from detreduce.errors import InputError, MissingFileError, nearest
+from detreduce.errors import DetreduceError, InputError, MissingFileError, nearest
 
 FORMATS = ("yolo", "coco", "voc", "images", "demo")
 YAML_SUFFIXES = frozenset({".yaml", ".yml"})
@@ -47,7 +48,15 @@ def load_dataset(path: str | Path, split: str | None = None, images: str | Path 
     InputError
         The path is no dataset, a file cannot be used, or the split does not exist (names those that do).
     """
-    place = _dataset_in(absolute(Path(path).expanduser()))
+    try:
+        return _load(_dataset_in(absolute(Path(path).expanduser())), split, images)
+    except DetreduceError:
+        raise
+    except OSError as error:
+        raise InputError(f"{error.filename or path}: cannot be read ({error.strerror}).") from error
+
+
+def _load(place: Path, split: str | None, images: str | Path | None) -> DetectionDataset:
     if images is not None and place.suffix.lower() != ".json":
         raise InputError(f"{place}: images= is for a COCO JSON; other formats say themselves where their images are.")
     if place.is_dir():
@@ -64,7 +73,7 @@ def load_dataset(path: str | Path, split: str | None = None, images: str | Path 
 
 def _dataset_in(path: Path) -> Path:
     """The dataset's own file or folder where a folder that holds it was given."""
-    if not path.exists():
+    if not os.path.exists(path):  # noqa: PTH110 (an odd text must not raise)
         raise MissingFileError(f"{path}: there is no such dataset file or folder.")
     if not path.is_dir() or is_voc_folder(path):
         return path

@@ -8,13 +8,14 @@ from pathlib import Path
 from detreduce.dataset.assembly import BoxCollector
 from detreduce.dataset.listing import below, find_files
 from detreduce.dataset.records import IMAGE_SUFFIXES, DetectionDataset, ImageRecord, Problem, Source
+from detreduce.dataset.yolo import label_path_of
 from detreduce.errors import InputError
 
 
 def load_unlabelled(source: Source, split: str) -> DetectionDataset:
     """Load the images below the split's folder, sub-folders included, as a dataset without classes or boxes.
 
-    Files beside the images that look like labels are listed as a problem. InputError where there are no images.
+    Files that look like labels of the images are listed as a problem. InputError where there are no images.
     """
     folder = source.splits[split].images[0]
     names = find_files(folder, IMAGE_SUFFIXES)
@@ -28,7 +29,7 @@ def load_unlabelled(source: Source, split: str) -> DetectionDataset:
         ImageRecord(below(path, str(source.root)) or Path(path).as_posix(), name, Path(path), *arrays)
         for path, name, arrays in zip(paths, names, boxes.arrays(), strict=True)
     )
-    problems = _labels_nearby(folder, set(names))
+    problems = _labels_nearby(paths)
     return DetectionDataset(records, (), (), "cxcywhn", split, source, tuple(problems), labelled=False)
 
 
@@ -37,18 +38,12 @@ def count_images(source: Source, split: str) -> int:
     return len(find_files(source.splits[split].images[0], IMAGE_SUFFIXES))
 
 
-def _labels_nearby(folder: Path, names: set[str]) -> list[Problem]:
-    stems = {name.rsplit(".", 1)[0] for name in names}
-    beside = [file for file in find_files(folder, {".txt", ".xml"}) if file.rsplit(".", 1)[0] in stems]
-    problems = []
-    if beside:
-        problems.append(
-            Problem(folder / beside[0], f"{len(beside)} label files lie beside the images; they are not read")
-        )
-    twin = folder.parent / "labels"
-    inner = folder / "labels"
-    for labels in [twin] if folder.name == "images" and twin.is_dir() else [inner] if inner.is_dir() else []:
-        problems.append(
-            Problem(labels, "a folder of labels that is not read; load the data.yaml that names its classes")
-        )
-    return problems
+def _labels_nearby(paths: list[str]) -> list[Problem]:
+    """List what looks like YOLO labels or VOC XML of the images, for who meant a labelled dataset."""
+    found = []
+    for kind, of in (("YOLO labels", label_path_of), ("XML files", lambda path: path.rsplit(".", 1)[0] + ".xml")):
+        labels = [label for label in map(of, paths) if os.path.isfile(label)]  # noqa: PTH113 (100,000 calls)
+        if labels:
+            what = f"looks like {kind} of {len(labels)} images, which are not read here; load the dataset's own file"
+            found.append(Problem(Path(labels[0]), what))
+    return found

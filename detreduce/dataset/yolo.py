@@ -146,7 +146,7 @@ def _resolve(entry: str, root: Path, folder: Path, tried: list[Path]) -> tuple[l
     guesses = [root / entry, root / stripped, folder / stripped, root / tail, folder / tail]
     for guess in dict.fromkeys(absolute(guess) for guess in guesses):
         tried.append(guess)
-        if guess.exists():
+        if os.path.exists(guess):  # noqa: PTH110 (an odd text must not raise)
             hits = [guess]
         elif glob.has_magic(str(guess)):
             hits = [absolute(hit) for hit in sorted(glob.glob(str(guess), recursive=True))]  # noqa: PTH207
@@ -190,7 +190,9 @@ def _find_images(places: Iterable[Path], root: Path, file: Path, problems: list[
             raise InputError(f"{file}: {place} is neither a folder, an image nor a .txt list of images.")
         for path, name in pairs:
             if path in found.names:
-                problems.append(Problem(listed_in[path], f"{name}: listed twice, taken once (again in {place})"))
+                problems.append(
+                    Problem(listed_in[path], f"{found.names[path]}: listed twice, taken once (again in {place})")
+                )
             else:
                 found.names[path] = name
                 listed_in[path] = place

@@ -79,7 +79,8 @@ def test_must_keep_and_initial_come_first_by_name_or_id() -> None:
 
 
 def test_a_saved_selection_comes_back_whole(tmp_path: Path) -> None:
-    selection = select(make_table(make_dataset()), method="mms", keep=4)
+    table = make_table(make_dataset(), rows=list(range(10)))
+    selection = select(table, method="mms", keep=4)
     assert np.isinf(selection.scores).any() and np.isnan(selection.scores).any()
     loaded = Selection.load(selection.save(tmp_path / "new" / "selection.json"))
     assert loaded.image_ids == selection.image_ids

@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from detreduce.cli import app, parse_keep, parse_parameters
+from detreduce.errors import InputError
+
+
+def detreduce(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def yolo_folder(tmp_path: Path) -> Path:
+    """Eight grey images, two classes, one background image, one bad label line."""
+    from PIL import Image
+
+    for row in range(8):
+        image = tmp_path / "set" / "images" / f"{row}.jpg"
+        label = tmp_path / "set" / "labels" / f"{row}.txt"
+        for file in (image, label):
+            file.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (64, 48), (row * 30, 100, 100)).save(image)
+        label.write_text("" if row == 7 else f"{row % 2} 0.5 0.5 0.2 0.2\n")
+    with (tmp_path / "set" / "labels" / "3.txt").open("a") as stream:
+        stream.write("9 0.5 0.5 0.1 0.1\n")
+    data = tmp_path / "set" / "data.yaml"
+    data.write_text("train: images\nval: images\nnames: [cat, dog]\n")
+    return data
+
+
+def test_inspect_counts_and_names_the_bad_line(yolo_folder: Path) -> None:
+    result = detreduce("inspect", yolo_folder)
+    assert result.exit_code == 0, result.output
+    assert "3.txt:2" in result.output and "cat" in result.output
+    content = json.loads(detreduce("inspect", yolo_folder, "--json").output)
+    assert (content["images"], content["boxes"], content["background"]) == (8, 7, 1)
+    assert [entry["boxes"] for entry in content["classes"]] == [4, 3]
+
+
+def test_inspect_finds_unreadable_images_only_when_asked(yolo_folder: Path) -> None:
+    broken = yolo_folder.parent / "images" / "5.jpg"
+    broken.write_bytes(broken.read_bytes()[:200])
+    assert "5.jpg" not in detreduce("inspect", yolo_folder).output
+    assert "5.jpg" in detreduce("inspect", yolo_folder, "--check-images").output
+
+
+def test_reduce_writes_exactly_k_images_and_says_what_to_type_next(yolo_folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    result = detreduce("reduce", yolo_folder, "--method", "srs", "--keep", "0.5", "--output", out)
+    assert result.exit_code == 0, result.output
+    assert "srs kept 4 of 8 images" in result.output
+    assert f"detreduce train {out}/data.yaml" in result.output
+    assert len(list((out / "images").iterdir())) == 8, "val is the same folder and is carried over untouched"
+    content = json.loads((out / "selection.json").read_text())
+    assert content["images"] == 4 and content["method"] == "srs"
+    again = detreduce("reduce", yolo_folder, "--method", "srs", "--output", out)
+    assert again.exit_code == 2 and "--overwrite" in again.output
+    assert detreduce("reduce", yolo_folder, "-m", "srs", "-k", "1", "-o", out, "--overwrite").exit_code == 0
+    assert json.loads((out / "selection.json").read_text())["images"] == 1
+
+
+def test_reduce_with_features_must_keep_and_initial(yolo_folder: Path, tmp_path: Path) -> None:
+    names = tmp_path / "names.txt"
+    names.write_text("7.jpg\n\n")
+    first = tmp_path / "first"
+    vectors = tmp_path / "vectors.csv"
+    vectors.write_text("image,a,b\n" + "".join(f"{row}.jpg,{row},{row * row}\n" for row in range(8)))
+    options = ("--backbone", f"file:{vectors}", "--blocks", "image")
+    result = detreduce("reduce", yolo_folder, "-k", "3", "-o", first, "--must-keep", names, *options)
+    assert result.exit_code == 0, result.output
+    chosen = json.loads((first / "selection.json").read_text())["image_ids"]
+    assert chosen[0] == "images/7.jpg"
+    initial = first / "selection.json"
+    result = detreduce("reduce", yolo_folder, "-k", "5", "-o", tmp_path / "b", "--initial", initial, *options)
+    assert result.exit_code == 0, result.output
+    assert set(chosen) < set(json.loads((tmp_path / "b" / "selection.json").read_text())["image_ids"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--method", "mmz"), "Did you mean 'mms'"),
+        (("--keep", "lots"), "0.25 keeps a quarter"),
+        (("--keep", "1.5"), "1.5"),
+        (("--keep", "900"), "900"),
+        (("--categories", "rarst"), "Did you mean 'rarest'"),
+        (("--backbone", "efficientnet"), "efficientnet-lite0"),
+        (("--link", "hardlnk"), "Did you mean 'hardlink'"),
+        (("--split", "tset"), "train"),
+        (("--must-keep", "/nowhere.txt"), "/nowhere.txt"),
+        (("start",), "name=value"),
+        (("strat=center",), "Did you mean 'start'"),
+    ],
+)
+def test_bad_input_is_one_message_and_exit_code_2(
+    yolo_folder: Path, tmp_path: Path, arguments: tuple[str, ...], said: str
+) -> None:
+    result = detreduce("reduce", yolo_folder, "--output", tmp_path / "out", *arguments)
+    assert result.exit_code == 2, result.output
+    assert said in result.output
+    assert "Traceback" not in result.output
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("command", ["inspect", "reduce", "train", "run"])
+def test_a_missing_dataset_or_config_names_its_neighbour(tmp_path: Path, command: str) -> None:
+    (tmp_path / "data.yaml").write_text("")
+    extra = ("-o", tmp_path / "o") if command == "reduce" else ()
+    result = detreduce(command, tmp_path / "dato.yaml", *extra)
+    assert result.exit_code == 2
+    assert "Did you mean 'data.yaml'?" in result.output
+
+
+def test_methods_lists_the_registered_ones() -> None:
+    from detreduce.reducers import list_reducers
+
+    assert [entry["name"] for entry in json.loads(detreduce("methods", "--json").output)] == list_reducers()
+    assert "mms" in detreduce("methods").output
+
+
+def test_every_command_has_help_with_an_example() -> None:
+    for command in ("inspect", "reduce", "train", "run"):
+        result = detreduce(command, "--help")
+        assert result.exit_code == 0 and f"Example: detreduce {command}" in " ".join(result.output.split())
+
+
+def test_help_imports_nothing_heavy() -> None:
+    script = "import sys; sys.argv = ['detreduce', '--help']\nimport detreduce.cli\n"
+    script += "try:\n    detreduce.cli.main()\nexcept SystemExit:\n    pass\n"
+    script += "print(sorted({'torch', 'ultralytics', 'numpy', 'sklearn', 'pandas', 'rich'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=os.environ)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_keep_is_a_count_without_a_point() -> None:
+    assert parse_keep("1") == 1 and isinstance(parse_keep("1"), int)
+    assert parse_keep("1.0") == 1.0 and isinstance(parse_keep("1.0"), float)
+    assert parse_keep("1e-1") == 0.1
+    with pytest.raises(InputError, match="not a number"):
+        parse_keep("a quarter")
+
+
+def test_parameters_are_read_as_yaml() -> None:
+    assert parse_parameters(["epochs=50", "lr0=0.01", "cos_lr=true", "name=a=b", "classes=[0, 1]"]) == {
+        "epochs": 50,
+        "lr0": 0.01,
+        "cos_lr": True,
+        "name": "a=b",
+        "classes": [0, 1],
+    }
+    for bad in ("epochs", "=3", "a-b=3", "x=["):
+        with pytest.raises(InputError):
+            parse_parameters([bad])

@@ -169,7 +169,7 @@ def _by_rules(counts: _Counts, matchers: Sequence[_Matcher]) -> Categories:
 
 
 def _read_rules(rules: Any, class_names: Sequence[str]) -> list[_Matcher]:
-    if isinstance(rules, Mapping):
+    if isinstance(rules, Mapping) and all(isinstance(conditions, Mapping) for conditions in rules.values()):
         rules = [{"name": name, **conditions} for name, conditions in rules.items()]
     if not isinstance(rules, Sequence) or not rules or not all(isinstance(rule, Mapping) for rule in rules):
         raise InputError(

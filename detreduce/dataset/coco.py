@@ -87,7 +87,7 @@ def read_json(file: Path) -> dict[str, Any]:
     if not isinstance(content, dict) or not isinstance(content.get("images"), list):
         raise InputError(f"{file}: not COCO: a JSON object with a list 'images' is expected.")
     for key in ("annotations", "categories"):
-        if not isinstance(content.get(key) or [], list):
+        if not isinstance(content.get(key), list | None):
             raise InputError(f"{file}: not COCO: {key!r} is to be a list.")
     return content
 

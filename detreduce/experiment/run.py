@@ -101,7 +101,7 @@ def describe_cell(cell: Cell) -> str:
 def describe_outcome(finished: FinishedCell) -> str:
     """What a finished cell reached and cost, in one line."""
     row = finished.row()
-    energy = "energy not known" if row["wh"] is None else f"{row['Wh']:.2f} Wh, {row['g_co2']:.2f} g CO2"
+    energy = "energy not known" if row["Wh"] is None else f"{row['Wh']:.2f} Wh, {row['g_co2']:.2f} g CO2"
     return (
         f"{row['images']} images, mAP50 {row['mAP50']:.3f}, mAP50-95 {row['mAP50_95']:.3f}, "
         f"{energy}, {row['minutes']:.1f} min"
@@ -160,7 +160,7 @@ class _Experiment:
         selection.save(work / "selection.json")
         reduced = write_subset(self.dataset, selection, work / "reduced", link="symlink")
         record = self._train(reduced.source.path, cell, work)
-        shutil.rmtree(work / "reduced")
+        shutil.rmtree(work / "reduced")  # selection.json makes it again
         summary = {
             "images": len(selection),
             "of": len(self.dataset),

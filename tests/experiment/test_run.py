@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from PIL import Image
+
+from detreduce.dataset import load_dataset
+from detreduce.experiment import run as run_module
+from detreduce.experiment.ledger import Ledger
+from detreduce.experiment.run import data_identity, finished_rows, run_experiment
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """Twelve images in two classes with given vectors; srs and mms at two keeps, two seeds: 1 x 2 + 2 x 2 x 2 cells."""
+    for row in range(12):
+        image = tmp_path / "set" / "images" / f"{row:02}.jpg"
+        label = tmp_path / "set" / "labels" / f"{row:02}.txt"
+        for file in (image, label):
+            file.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (32, 32), (row * 20, 0, 0)).save(image)
+        label.write_text(f"{row % 2} 0.5 0.5 0.2 0.2\n")
+    (tmp_path / "set" / "data.yaml").write_text("train: images\nval: images\nnames: [a, b]\n")
+    lines = [f"{row:02}.jpg,{row},{row % 5}" for row in range(12)]
+    (tmp_path / "vectors.csv").write_text("\n".join(["image,x,y", *lines]) + "\n")
+    content = {
+        "name": "tiny",
+        "dataset": "set/data.yaml",
+        "features": {"backbone": "file:vectors.csv", "blocks": ["image"]},
+        "reduce": {"methods": ["srs", "mms"], "keep": [0.5, 3], "seeds": [0, 1]},
+        "train": {"model": "yolov8n.yaml", "seeds": [0, 1], "epochs": 1},
+        "evaluate": {"on": "val"},
+    }
+    file = tmp_path / "tiny.yaml"
+    file.write_text(yaml.safe_dump(content))
+    return file
+
+
+def test_every_cell_runs_once_with_its_own_images(
+    config: Path, stand_in_train: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+
+    def counted(data: Any, **arguments: Any) -> Any:
+        calls.append(arguments)
+        return stand_in_train(data, **arguments)
+
+    monkeypatch.setattr(run_module, "train", counted)
+    said: list[str] = []
+    ledger = run_experiment(config, config.parent / "ledger", say=said.append)
+    assert len(calls) == len(ledger) == 10
+    assert all(call["epochs"] == 1 and call["evaluate_on"] == "val" for call in calls)
+    rows = finished_rows(ledger)
+    assert sorted(row["images"] for row in rows) == [3] * 4 + [6] * 4 + [12] * 2
+    assert {row["training_seed"] for row in rows if row["method"] == "mms"} == {0, 1}
+    assert {row["selection_seed"] for row in rows if row["method"] == "mms"} == {0}, "mms is deterministic"
+    assert all(row["features_seconds"] >= 0 for row in rows if row["method"] == "mms")
+    assert not any(line.startswith("Skipped") for line in said)
+    run_experiment(config, ledger.path)
+    assert len(calls) == 10, "a second run repeats nothing"
+    assert not any((ledger.path / "unfinished").iterdir())
+
+
+def test_changed_images_make_new_cells_and_the_table_forgets_the_old(
+    config: Path, stand_in_train: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_module, "train", stand_in_train)
+    ledger = run_experiment(config, config.parent / "ledger")
+    before = data_identity(load_dataset(config.parent / "set" / "data.yaml"))
+    Image.new("RGB", (64, 64), "white").save(config.parent / "set" / "images" / "00.jpg")
+    assert data_identity(load_dataset(config.parent / "set" / "data.yaml")) != before
+    run_experiment(config, ledger.path)
+    assert len(ledger) == 20
+    assert len(finished_rows(ledger)) == 10
+
+
+def test_a_failed_training_leaves_the_finished_cells(
+    config: Path, stand_in_train: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = 0
+
+    def breaks(data: Any, **arguments: Any) -> Any:
+        nonlocal done
+        done += 1
+        if done == 4:
+            raise KeyboardInterrupt
+        return stand_in_train(data, **arguments)
+
+    monkeypatch.setattr(run_module, "train", breaks)
+    with pytest.raises(KeyboardInterrupt):
+        run_experiment(config, config.parent / "ledger")
+    ledger = Ledger(config.parent / "ledger")
+    assert len(ledger) == 3
+    run_experiment(config, ledger.path)
+    assert len(ledger) == 10 and done == 11
+
+
+def test_killed_at_any_moment_nothing_finished_is_lost_or_repeated(config: Path) -> None:
+    """SIGKILL five times; every finished cell was trained exactly once to its end."""
+    log = config.parent / "log"
+    script = textwrap.dedent(
+        f"""
+        import sys, time
+        sys.path.insert(0, {str(Path(__file__).parent)!r})
+        from conftest import _stand_in_train
+        from detreduce.experiment import run
+        def slow(data, *, output, seed, **rest):
+            time.sleep(0.15)
+            record = _stand_in_train(data, output=output, seed=seed)
+            return record
+        run.train = slow
+        finish = run.Ledger.finish
+        def logged(self, work, cell):
+            finish(self, work, cell)
+            with open({str(log)!r}, "a") as stream:
+                stream.write(cell.key + "\\n")
+        run.Ledger.finish = logged
+        run.run_experiment({str(config)!r}, {str(config.parent / "ledger")!r})
+        """
+    )
+    environment = {**os.environ, "DETREDUCE_CACHE": str(config.parent / "cache")}
+    ledger = Ledger(config.parent / "ledger")
+    for kill in range(5):
+        process = subprocess.Popen([sys.executable, "-c", script], env=environment)
+        target = len(ledger) + 1
+        while len(ledger) < target and process.poll() is None:
+            time.sleep(0.01)
+        time.sleep(0.04 * kill)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    subprocess.run([sys.executable, "-c", script], env=environment, check=True)
+    assert len(ledger) == 10
+    assert all(cell.training.data.train_images in (3, 6, 12) for cell in ledger)
+    finished = log.read_text().splitlines()
+    assert len(finished) == len(set(finished)), "a finished cell was repeated"
+    assert not any((ledger.path / "unfinished").iterdir())

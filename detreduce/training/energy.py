@@ -32,7 +32,7 @@ class ComponentEnergy(BaseModel):
     wh
         Watt-hours.
     provenance
-        ``measured`` (a counter or sensor of the hardware), ``modelled`` (from the load) or ``constant`` (watts times time).
+        ``measured`` (a counter or sensor of the hardware), ``modelled`` (from the load) or ``constant`` (watts x time).
     method
         How, in words.
     """
@@ -75,7 +75,7 @@ class EnergyMeter:
     Parameters
     ----------
     country
-        ISO 3166 alpha-3 code of where the machine stands, for the CO2 of its electricity. Unknown codes raise InputError.
+        ISO 3166 alpha-3 code of where the machine stands, for the CO2 of its electricity; unknown: InputError.
 
     Attributes
     ----------
@@ -153,7 +153,7 @@ def add_reading(total: PhaseEnergy, tracker: Any) -> None:
 
 
 def provenances(tracker: Any) -> dict[str, tuple[Provenance, str]]:
-    """How each component of a started codecarbon tracker gets its watts, read off the hardware objects that it holds."""
+    """How each component of a started codecarbon tracker gets its watts, read off the hardware that it holds."""
     found: dict[str, tuple[Provenance, str]] = {}
     for hardware in getattr(tracker, "_hardware", []):
         kind = type(hardware).__name__
@@ -189,7 +189,7 @@ def make_tracker(country: str) -> Any:
     logging.getLogger("codecarbon").setLevel(logging.CRITICAL)
     from codecarbon import OfflineEmissionsTracker
 
-    wanted = {
+    wanted: dict[str, Any] = {
         "country_iso_code": country,
         "measure_power_secs": SAMPLE_SECONDS,
         "log_level": "critical",
@@ -199,7 +199,7 @@ def make_tracker(country: str) -> Any:
         "electricitymaps_api_token": None,
         "output_methods": [],
     }
-    known = inspect.signature(OfflineEmissionsTracker.__mro__[1].__init__).parameters
+    known = inspect.signature(OfflineEmissionsTracker.__mro__[1]).parameters
     if "output_methods" not in known:
         wanted.pop("output_methods")
         wanted |= {"save_to_file": False, "save_to_api": False}

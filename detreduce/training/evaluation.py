@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -144,15 +144,19 @@ def without_doubles(boxes: Boxes) -> Boxes:
     return Boxes(boxes.image[first], boxes.xyxy[first], boxes.class_id[first], boxes.score[first], boxes.crowd[first])
 
 
-def truth_of(datasets: Sequence[DetectionDataset], *, single_class: bool = False) -> tuple[Boxes, dict[str, int]]:
+def truth_of(
+    datasets: Sequence[DetectionDataset], files: Collection[str] | None = None, *, single_class: bool = False
+) -> tuple[Boxes, dict[str, int]]:
     """Ground truth of several splits together, in pixels, and the row of each image file.
 
-    Opens the header of every image that has boxes. Images that cannot be read are left out, as ultralytics does.
+    Images that are not among `files` (keys as of `file_key`), or whose header cannot be read, are left out.
     """
     rows: dict[str, int] = {}
     image, xyxy, class_id, crowd = [], [], [], []
     for dataset in datasets:
         for record in dataset.records:
+            if files is not None and file_key(record.path) not in files:
+                continue
             try:
                 width, height = record.size
             except OSError:
@@ -246,7 +250,7 @@ def evaluate(
         except RuntimeError as error:
             raise InputError(f"{data_yaml}: could not be evaluated on ({error}).") from error
     validator = collected[0]
-    evaluation = _summary(metrics, model.task, [dataset.split for dataset in datasets], validator.seen)
+    evaluation = _summary(metrics, str(model.task), [dataset.split for dataset in datasets], validator.seen)
     if model.task == "detect":
         evaluation = _with_coco(evaluation, validator, datasets, len(model.names))
         if evaluation.agreement is not None and not evaluation.agreement.ok:
@@ -320,9 +324,11 @@ def _summary(metrics: Any, task: str, splits: list[str], images: int) -> Evaluat
 def _with_coco(
     evaluation: Evaluation, validator: Any, datasets: Sequence[DetectionDataset], n_classes: int
 ) -> Evaluation:
-    all_truth, rows = truth_of(datasets, single_class=bool(validator.args.single_cls))
+    # ultralytics leaves images out that it holds for corrupt, and says so
+    kept = {file_key(file): found for file, found in validator.kept.items()}
+    all_truth, rows = truth_of(datasets, kept, single_class=bool(validator.args.single_cls))
     truth = without_doubles(all_truth)
-    predictions = _stack(validator.kept, rows)
+    predictions = _stack(kept, rows)
     max_det = int(validator.args.max_det)
     ap, _ = average_precision(truth, predictions, len(rows), n_classes, max_det)
     counted = ~truth.crowd
@@ -347,7 +353,7 @@ def _with_coco(
 
 
 def _stack(kept: dict[str, npt.NDArray[np.float64]], rows: dict[str, int]) -> Boxes:
-    parts = [(rows[file_key(file)], found) for file, found in kept.items()]
+    parts = [(rows[file], found) for file, found in kept.items() if file in rows]
     if not parts:
         return boxes_of([], np.empty((0, 4)), [], [])
     table = np.concatenate([found for _, found in parts])

@@ -26,7 +26,7 @@ def versions() -> dict[str, str]:
 
 
 def data_hash(datasets: Iterable[DetectionDataset]) -> str:
-    """SHA-256 of image ids, classes and boxes of some splits; the same wherever the dataset lies. Pixels are not read."""
+    """SHA-256 of ids, classes and boxes of some splits; the same wherever the dataset lies. Pixels are not read."""
     digest = hashlib.sha256()
     for dataset in datasets:
         digest.update(repr((dataset.split, dataset.class_names, dataset.box_format)).encode())

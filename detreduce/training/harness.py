@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -85,6 +86,10 @@ def train(
         evaluation, heard = _evaluate(run, choose, given, watch, meter)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"training stopped; the unfinished run is in {run.path}") from None
+    except DetreduceError:
+        # bad input: nothing in the folder is worth keeping, and the next try may use it
+        shutil.rmtree(run.path, ignore_errors=True)
+        raise
     record = TrainingRecord(
         evaluation=evaluation,
         energy=meter.phases,
@@ -206,6 +211,8 @@ def _resolved(trainer: Any) -> dict[str, Any]:
     settings = {name: getattr(trainer.args, name, None) for name in _RESOLVED}
     settings["optimizer"] = type(trainer.optimizer).__name__
     settings["accumulate"] = trainer.accumulate
+    # optimizer=auto passes its own momentum by, which for Adam is the first beta
+    settings["momentum"] = trainer.optimizer.param_groups[0].get("betas", [settings["momentum"]])[0]
     return settings
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import importlib
 import logging
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from detreduce.paths import cache_folder
+
+_COLOURS = re.compile(r"\x1b\[\d+m")
 
 
 def quiet_ultralytics() -> None:
@@ -47,7 +50,7 @@ class _Collector(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         for line in record.getMessage().splitlines():
             telling = record.levelno >= logging.WARNING or any(word in line for word in self.TELLING)
-            cleaned = line.replace("WARNING ⚠️", "").strip()
+            cleaned = _COLOURS.sub("", line).replace("WARNING ⚠️", "").strip()
             if telling and cleaned and cleaned not in self.messages:
                 self.messages.append(cleaned)
 

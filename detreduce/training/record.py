@@ -112,7 +112,7 @@ class DataFacts(_Part):
 
 
 class ModelFacts(_Part):
-    """The network. `weights_before` is the SHA-256 of the file that was given; None where it started from random weights.
+    """The network. `weights_before` is the SHA-256 of the file given; None where it started from random weights.
 
     `weights_after` is the SHA-256 of the trained tensors by name, the same for equal trainings (checkpoint files hold
     dates).
@@ -191,7 +191,7 @@ class TrainingRecord(_Part):
         }
 
     def save(self, path: str | Path) -> Path:
-        """Write the record as JSON; the file appears whole or not at all. `path`: a file, or a folder for record.json."""
+        """Write the record as JSON, whole or not at all. `path`: a file, or a folder for its record.json."""
         target = Path(path)
         if target.is_dir():
             target = target / RECORD_NAME

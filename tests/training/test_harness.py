@@ -1,0 +1,356 @@
+"""Real trainings of a few seconds, and everything that stops one before it starts."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tiny_dataset import make_tiny, snapshot
+
+from detreduce.dataset import load_dataset
+from detreduce.errors import InputError, MissingFileError
+from detreduce.training.harness import train
+from detreduce.training.record import TrainingRecord
+from detreduce.training.run_folder import detach_fragile, make_run_folder
+
+SMALL = {"epochs": 2, "imgsz": 64, "batch": 8, "model": "yolov8n.yaml"}
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny dataset with what makes ultralytics write: a JPEG with bytes after its end marker, under two names."""
+    data = make_tiny(tmp_path_factory.mktemp("source") / "tiny")
+    images = data.parent / "train/images"
+    open_end = images / "001.jpg"
+    open_end.write_bytes(open_end.read_bytes() + b"\0\0")
+    shutil.copyfile(open_end, images / "disguised.png")
+    shutil.copyfile(data.parent / "train/labels/001.txt", data.parent / "train/labels/disguised.txt")
+    (data.parent / "selection.json").write_text('{"image_ids": []}')
+    return data
+
+
+@pytest.fixture(scope="module")
+def run(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[TrainingRecord, Path, dict, dict]]:
+    """One training that may not use the network; with the source before and after."""
+    folder = tmp_path_factory.mktemp("runs") / "first"
+    patch = pytest.MonkeyPatch()
+    patch.setenv("DETREDUCE_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+    def refuse(*args: object, **kwargs: object) -> None:
+        raise AssertionError("asked the network")
+
+    patch.setattr(socket.socket, "connect", refuse)
+    patch.setattr(socket, "getaddrinfo", refuse)
+    before = snapshot(source.parent)
+    try:
+        record = train(source, output=folder, **SMALL)
+    finally:
+        patch.undo()
+    yield record, folder, before, snapshot(source.parent)
+
+
+@pytest.mark.train
+class TestOneTraining:
+    def test_the_source_is_untouched(self, run: tuple) -> None:
+        _, folder, before, after = run
+        assert after == before
+        assert (folder / "data/train/labels.cache").is_file(), "ultralytics' cache is in the run"
+
+    def test_counts_are_known_answers(self, run: tuple) -> None:
+        record = run[0]
+        # 25 images in batches of 8: 4 batches an epoch, 8 in all; nbs 64 / batch 8 would accumulate 8, and the warm-up
+        # (one epoch: 4 batches) raises it from 1 to 8 with np.interp
+        assert record.counts.batches == 8
+        assert record.counts.images_seen == 50
+        assert record.counts.epochs == 2
+        assert record.counts.optimiser_steps == _steps_by_hand(batches=8, warmup=4, accumulate=8)
+        assert [row["epoch"] for row in record.history] == [1, 2]
+
+    def test_weights_are_those_of_the_last_epoch(self, run: tuple) -> None:
+        record, folder, _, _ = run
+        assert record.model.weights_file == "weights/last.pt"
+        assert [path.name for path in (folder / "weights").iterdir()] == ["last.pt"]
+        assert record.model.weights_before is None
+        assert record.model.parameters > 1e6
+        assert not any("metrics/" in key for row in record.history for key in row), "nothing validated while training"
+        assert "validation" not in record.energy
+
+    def test_figures_are_of_the_test_split(self, run: tuple) -> None:
+        evaluation = run[0].evaluation
+        assert evaluation.splits == ["test"]
+        assert evaluation.images == 6
+        assert evaluation.boxes == 10
+        assert evaluation.coco.boxes == 10
+        assert evaluation.agreement is not None
+
+    def test_what_it_cost(self, run: tuple) -> None:
+        record = run[0]
+        assert set(record.energy) == {"training", "evaluation"}
+        assert record.energy["training"].wh > 0
+        assert record.seconds == record.energy["training"].seconds
+        row = record.row()
+        assert row["Wh"] == record.energy["training"].wh
+        assert row["minutes"] == record.seconds / 60
+        assert row["images"] == 25
+
+    def test_what_was_run(self, run: tuple, source: Path) -> None:
+        record = run[0]
+        assert record.data.selection_hash == hashlib.sha256(b'{"image_ids": []}').hexdigest()
+        assert record.data.splits == {"train": 25, "val": 6, "test": 6}
+        assert record.data.train_boxes == 48
+        assert record.resolved["optimizer"] == "AdamW"
+        assert record.resolved["lr0"] == pytest.approx(0.002 * 5 / 6, abs=1e-6), "ultralytics' own for two classes"
+        assert record.resolved["momentum"] == pytest.approx(0.9)
+        assert {"python", "torch", "ultralytics", "detreduce", "codecarbon", "numpy"} <= set(record.versions)
+        assert record.started.endswith("+00:00")
+        assert any("end marker" in line or "corrupt JPEG" in line for line in record.warnings)
+
+    def test_the_record_reads_back(self, run: tuple) -> None:
+        record, folder, _, _ = run
+        assert TrainingRecord.load(folder) == record
+        assert TrainingRecord.load(folder / "record.json") == record
+
+    def test_a_second_run_never_overwrites(self, run: tuple, source: Path) -> None:
+        with pytest.raises(InputError, match="something already"):
+            train(source, output=run[1], **SMALL)
+
+    def test_the_same_seed_gives_the_same_weights(self, run: tuple, source: Path, tmp_path: Path) -> None:
+        record = run[0]
+        again = train(source, output=tmp_path / "again", **SMALL)
+        assert again.model.weights_after == record.model.weights_after
+        assert again.evaluation == record.evaluation
+        assert again.data.hash == record.data.hash
+        other = train(source, output=tmp_path / "other", **{**SMALL, "epochs": 1}, seed=1)
+        assert other.model.weights_after != record.model.weights_after
+
+
+def _steps_by_hand(batches: int, warmup: int, accumulate: int) -> int:
+    steps, last, now = 0, -1, accumulate
+    for batch in range(batches):
+        if batch <= warmup:
+            now = max(1, round(1 + (accumulate - 1) * batch / warmup))
+        if batch - last >= now:
+            steps, last = steps + 1, batch
+    return steps
+
+
+@pytest.mark.train
+def test_best_validates_each_epoch_apart_from_training(tiny: Path, tmp_path: Path) -> None:
+    record = train(tiny, output=tmp_path / "run", choose="best", evaluate_on="val+test", **SMALL)
+    assert record.model.weights_file == "weights/best.pt"
+    assert all("metrics/mAP50(B)" in row for row in record.history)
+    assert record.energy["validation"].seconds > 0
+    assert record.evaluation is not None
+    assert record.evaluation.splits == ["val", "test"]
+    assert record.evaluation.images == 12
+    assert record.evaluation.boxes == 20
+    assert any("too good" in line for line in record.warnings)
+
+
+@pytest.mark.train
+def test_real_photographs_from_pretrained_weights(shared: Path, tmp_path: Path) -> None:
+    """One epoch on aquarium with the backbone frozen learns something, and both figures agree."""
+    before = {path: path.stat().st_mtime_ns for path in (shared / "data/aquarium").rglob("*")}
+    record = train(
+        shared / "data/aquarium/data.yaml",
+        shared / "weights/yolov8n.pt",
+        output=tmp_path / "run",
+        evaluate_on="val+test",
+        epochs=1,
+        imgsz=160,
+        freeze=10,
+    )
+    assert {path: path.stat().st_mtime_ns for path in (shared / "data/aquarium").rglob("*")} == before
+    assert record.evaluation is not None and record.evaluation.agreement is not None
+    assert record.evaluation.images == 190
+    assert record.evaluation.mAP50 > 0.02
+    assert record.evaluation.agreement.ok, record.evaluation.agreement.note
+    assert record.counts.images_seen == 448
+    assert record.model.weights_before == hashlib.sha256((shared / "weights/yolov8n.pt").read_bytes()).hexdigest()
+
+
+@pytest.mark.train
+def test_faulty_labels_are_told_and_a_dataset_without_test_uses_val(tmp_path: Path) -> None:
+    data = make_tiny(tmp_path / "tiny", {"train": 12, "val": 4})
+    labels = tmp_path / "tiny/train/labels/002.txt"
+    labels.write_text(labels.read_text() * 2)
+    record = train(data, output=tmp_path / "run", **{**SMALL, "epochs": 1})
+    assert record.evaluation is not None
+    assert record.evaluation.splits == ["val"]
+    assert any("duplicate labels removed" in line and "002.jpg" in line for line in record.warnings)
+    assert "\x1b" not in json.dumps(record.warnings)
+
+
+@pytest.mark.train
+@pytest.mark.parametrize(("task", "main"), [("seg", "(M)"), ("pose", "(P)"), ("obb", "(B)")])
+def test_other_tasks_have_the_trainers_figures(tmp_path: Path, task: str, main: str) -> None:
+    data = make_tiny(tmp_path / "tiny", {"train": 8, "test": 4})
+    for file in data.parent.rglob("labels/*.txt"):
+        lines = []
+        for class_id, *numbers in (line.split() for line in file.read_text().splitlines()):
+            x, y, w, h = map(float, numbers)
+            corners = [x - w / 2, y - h / 2, x + w / 2, y - h / 2, x + w / 2, y + h / 2, x - w / 2, y + h / 2]
+            values = [x, y, w, h, x, y, 2] if task == "pose" else corners
+            lines.append(" ".join(map(str, [class_id, *values])) + "\n")
+        file.write_text("".join(lines))
+    if task == "pose":
+        data.write_text(data.read_text() + "kpt_shape: [1, 3]\nflip_idx: [0]\n")
+    record = train(data, output=tmp_path / "run", **{**SMALL, "epochs": 1, "model": f"yolov8n-{task}.yaml"})
+    evaluation = record.evaluation
+    assert evaluation is not None
+    assert evaluation.coco is None
+    assert evaluation.agreement is None
+    assert evaluation.mAP50 == evaluation.trainer[f"metrics/mAP50{main}"]
+    assert evaluation.boxes == 6
+
+
+@pytest.mark.train
+def test_a_train_split_alone_has_no_figures(tmp_path: Path) -> None:
+    data = make_tiny(tmp_path / "tiny", {"train": 8})
+    record = train(data, output=tmp_path / "run", **{**SMALL, "epochs": 1})
+    assert record.evaluation is None
+    assert record.row()["mAP50"] is None
+    assert any("neither a test nor a val" in line for line in record.warnings)
+
+
+@pytest.mark.train
+def test_a_stopped_training_leaves_no_record(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from detreduce.training.trainer import Watch
+
+    def stop(self: Watch, trainer: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Watch, "_epoch_ended", stop)
+    with pytest.raises(KeyboardInterrupt, match="unfinished run is in"):
+        train(tiny, output=tmp_path / "run", **SMALL)
+    assert (tmp_path / "run").is_dir()
+    with pytest.raises(MissingFileError, match="no training record"):
+        TrainingRecord.load(tmp_path / "run")
+
+
+class TestRefused:
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            ({"epoch": 3}, "no training argument 'epoch'.*'epochs'"),
+            ({"epochs": "many"}, "epochs"),
+            ({"epochs": 0}, "epochs=0"),
+            ({"project": "x"}, "output="),
+            ({"resume": True}, "anew"),
+            ({"val": True}, 'choose="best"'),
+            ({"device": "0,1"}, "one device"),
+            ({"choose": "first"}, "choose='first'"),
+            ({"evaluate_on": "tset"}, "evaluate_on='tset'"),
+            ({"country": "ESPA"}, "Did you mean 'ESP'"),
+        ],
+    )
+    def test_bad_arguments(self, tiny: Path, tmp_path: Path, arguments: dict, message: str) -> None:
+        with pytest.raises(InputError, match=message):
+            train(tiny, output=tmp_path / "run", **{**SMALL, **arguments})
+        assert not (tmp_path / "run").exists()
+
+    def test_a_device_that_is_not_there(self, tiny: Path, tmp_path: Path) -> None:
+        with pytest.raises(InputError, match="device"):
+            train(tiny, output=tmp_path / "run", **SMALL, device=97)
+        assert not (tmp_path / "run").exists()
+
+    def test_missing_splits(self, tmp_path: Path) -> None:
+        data = make_tiny(tmp_path / "tiny", {"train": 4, "test": 2})
+        with pytest.raises(InputError, match="no val split, only train, test"):
+            train(data, output=tmp_path / "run", evaluate_on="val", **SMALL)
+        with pytest.raises(InputError, match="needs a val split"):
+            train(data, output=tmp_path / "run", choose="best", **SMALL)
+
+    def test_nothing_to_train_on(self, tiny: Path, tmp_path: Path) -> None:
+        for file in (tiny.parent / "train/labels").iterdir():
+            file.write_text("")
+        with pytest.raises(InputError, match="none of the 24 images"):
+            train(tiny, output=tmp_path / "run", **SMALL)
+
+    def test_a_class_that_the_dataset_does_not_have(self, tiny: Path, tmp_path: Path) -> None:
+        (tiny.parent / "train/labels/003.txt").write_text("7 0.5 0.5 0.2 0.2\n")
+        with pytest.raises(InputError, match=r"class 7 .*003"):
+            train(tiny, output=tmp_path / "run", **SMALL)
+        assert not (tmp_path / "run").exists()
+
+    def test_weights_that_are_not_there(self, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def unreachable(*args: object, **kwargs: object) -> None:
+            raise OSError("no route")
+
+        monkeypatch.setattr(socket, "create_connection", unreachable)
+        for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.chdir(tmp_path)
+        with pytest.raises(MissingFileError, match=r"yolo11n.pt is not in this folder.*put it at ./yolo11n.pt"):
+            train(tiny, "yolo11n.pt", epochs=1)
+        with pytest.raises(MissingFileError, match=r"Did you mean 'yolo11n\.pt'"):
+            train(tiny, "yolo11nn.pt", epochs=1)
+        with pytest.raises(MissingFileError, match=r"nowhere/a\.pt is not there"):
+            train(tiny, "nowhere/a.pt", epochs=1)
+        with pytest.raises(MissingFileError, match=r"Did you mean 'yolov8n\.yaml'"):
+            train(tiny, "yolov8nn.yaml", epochs=1)
+        with pytest.raises(InputError, match="give weights"):
+            train(tiny, "yolo11n", epochs=1)
+        assert [path.name for path in tmp_path.iterdir()] == ["tiny"]
+
+    def test_weights_that_are_none(self, tiny: Path, tmp_path: Path) -> None:
+        (tmp_path / "bad.pt").write_bytes(b"not weights")
+        with pytest.raises(InputError, match="cannot read this model"):
+            train(tiny, tmp_path / "bad.pt", output=tmp_path / "run", epochs=1)
+
+    def test_a_dataset_that_is_not_there(self, tmp_path: Path) -> None:
+        with pytest.raises(MissingFileError):
+            train(tmp_path / "data.yaml", **SMALL)
+
+
+def test_runs_get_names_of_their_own(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    paths = [make_run_folder(tiny, None, label="a", evaluate_on="auto", choose="last").path for _ in range(2)]
+    assert [str(path.relative_to(tmp_path.resolve())) for path in paths] == ["runs/train/a-1", "runs/train/a-2"]
+    view = load_dataset(paths[0] / "data/data.yaml", split="train")
+    assert len(view) == 24
+    assert all(record.path.is_symlink() for record in view)
+    assert not any(record.label_path.is_symlink() for record in view if record.label_path)
+
+
+def test_only_jpegs_without_end_marker_are_detached(source: Path, tmp_path: Path) -> None:
+    view = tmp_path / "view"
+    view.mkdir()
+    for image in (source.parent / "train/images").iterdir():
+        (view / image.name).symlink_to(image)
+    assert detach_fragile(view) == 2
+    assert sorted(path.name for path in view.iterdir() if not path.is_symlink()) == ["001.jpg", "disguised.png"]
+    assert (view / "disguised.png").read_bytes() == (source.parent / "train/images/disguised.png").read_bytes()
+
+
+def test_a_fresh_process_leaves_the_users_settings_and_the_network_alone(tmp_path: Path) -> None:
+    """Importing ultralytics through detreduce in a home of its own makes no file there and resolves no name."""
+    code = (
+        "import socket\n"
+        "def refuse(*a, **k): raise SystemExit('asked the network')\n"
+        "socket.getaddrinfo = refuse; socket.socket.connect = refuse\n"
+        "from detreduce.training.quiet import quiet_ultralytics\n"
+        "quiet_ultralytics()\n"
+        "import ultralytics.utils as u\n"
+        "print(u.ONLINE, u.SETTINGS_FILE)\n"
+    )
+    home = tmp_path / "home"
+    home.mkdir()
+    environment = {
+        key: value for key, value in os.environ.items() if not key.startswith(("YOLO_", "XDG_", "DETREDUCE_"))
+    }
+    environment |= {"HOME": str(home), "DETREDUCE_CACHE": str(tmp_path / "cache"), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split()[0] == "False"
+    assert str(tmp_path / "cache") in done.stdout
+    assert "Settings" not in done.stdout + done.stderr
+    assert not (home / ".config/Ultralytics").exists()

@@ -1,0 +1,91 @@
+"""The record's file: whole or not there, readable elsewhere."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from detreduce.errors import InputError, MissingFileError
+from detreduce.training.energy import ComponentEnergy, PhaseEnergy
+from detreduce.training.record import Counts, DataFacts, Evaluation, ModelFacts, TrainingRecord
+
+
+def make_record(**changes: object) -> TrainingRecord:
+    values: dict = {
+        "evaluation": Evaluation(
+            splits=["val", "test"], images=9, boxes=20, mAP50=0.5, mAP50_95=0.25, precision=0.6, recall=0.4
+        ),
+        "energy": {
+            "training": PhaseEnergy(
+                seconds=90,
+                wh=3.0,
+                g_co2=0.5,
+                components={
+                    "gpu": ComponentEnergy(wh=2.0, provenance="measured", method="NVML"),
+                    "ram": ComponentEnergy(wh=1.0, provenance="constant", method="slots"),
+                },
+            )
+        },
+        "seconds": 90.0,
+        "counts": Counts(optimiser_steps=7, batches=28, images_seen=448, epochs=1),
+        "data": DataFacts(
+            path="/data", hash="h", splits={"train": 5}, train_images=5, train_boxes=11, class_names=["a"]
+        ),
+        "model": ModelFacts(
+            name="n.pt", task="detect", parameters=3, weights_before=None, weights_after="w", weights_file="f"
+        ),
+        "choose": "last",
+        "seed": 3,
+        "imgsz": 64,
+        "arguments": {"epochs": 1, "freeze": [0, 1]},
+        "resolved": {"optimizer": "AdamW"},
+        "history": [{"epoch": 1, "loss": 2.5}],
+        "device": "cpu",
+        "cpu": "c",
+        "threads": 1,
+        "versions": {"python": "3.11"},
+        "started": "2026-01-01T00:00:00+00:00",
+        "run": "/run",
+    }
+    return TrainingRecord(**{**values, **changes})
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    record = make_record()
+    assert record.save(tmp_path) == tmp_path / "record.json"
+    assert TrainingRecord.load(tmp_path) == record
+    assert [path.name for path in tmp_path.iterdir()] == ["record.json"], "nothing unfinished stays"
+
+
+def test_a_diverged_loss_is_still_json(tmp_path: Path) -> None:
+    make_record(history=[{"epoch": 1, "loss": float("nan")}]).save(tmp_path)
+    assert json.loads((tmp_path / "record.json").read_text(), parse_constant=pytest.fail)
+    assert TrainingRecord.load(tmp_path).history[0]["loss"] is None
+
+
+def test_row() -> None:
+    row = make_record().row()
+    assert row["mAP50"] == 0.5
+    assert row["mAP50_95"] == 0.25
+    assert row["Wh"] == 3.0
+    assert row["Wh_measured"] == 2.0
+    assert row["minutes"] == 1.5
+    assert row["evaluated_on"] == "val+test"
+    assert all(not isinstance(value, (dict, list)) for value in row.values())
+    without = make_record(energy={"training": PhaseEnergy(seconds=1, unavailable="why")}, evaluation=None).row()
+    assert without["Wh"] is None and without["Wh_measured"] is None and without["mAP50"] is None
+
+
+def test_what_is_no_record(tmp_path: Path) -> None:
+    with pytest.raises(MissingFileError, match="unfinished"):
+        TrainingRecord.load(tmp_path)
+    (tmp_path / "record.json").write_text('{"seed": 1}')
+    with pytest.raises(InputError, match="not a training record"):
+        TrainingRecord.load(tmp_path)
+    make_record().save(tmp_path)
+    content = json.loads((tmp_path / "record.json").read_text())
+    (tmp_path / "record.json").write_text(json.dumps({**content, "extra": 1}))
+    with pytest.raises(InputError, match="not a training record"):
+        TrainingRecord.load(tmp_path)

@@ -1,6 +1,6 @@
 """Datasets on disk: load, check, categorise, write subsets. Imports only errors and progress of detreduce."""
 
-from detreduce.dataset.load import load_dataset
+from detreduce.dataset.load import load_dataset, load_split
 from detreduce.dataset.records import DetectionDataset, ImageRecord, Problem, Source, SplitSource
 
-__all__ = ["DetectionDataset", "ImageRecord", "Problem", "Source", "SplitSource", "load_dataset"]
+__all__ = ["DetectionDataset", "ImageRecord", "Problem", "Source", "SplitSource", "load_dataset", "load_split"]

@@ -56,6 +56,17 @@ def load_dataset(path: str | Path, split: str | None = None, images: str | Path 
         raise InputError(f"{error.filename or path}: cannot be read ({error.strerror}).") from error
 
 
+def load_split(source: Source, split: str) -> DetectionDataset:
+    """Load another split of a dataset that is loaded already, from where its `source` says; raises what `load_dataset` does.
+
+    Unlike `load_dataset(source.path, split)` it knows the images folder that was given for a COCO JSON.
+    """
+    chosen = choose_split(split, source.splits, source.path)
+    if source.format == "yolo":
+        return load_yolo(read_description(source.path), chosen)
+    return {"coco": load_coco, "voc": load_voc, "images": load_unlabelled}[source.format](source, chosen)
+
+
 def _load(place: Path, split: str | None, images: str | Path | None) -> DetectionDataset:
     if images is not None and place.suffix.lower() != ".json":
         raise InputError(f"{place}: images= is for a COCO JSON; other formats say themselves where their images are.")

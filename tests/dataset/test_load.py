@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from detreduce.dataset import demo, load_dataset
+from detreduce.dataset import demo, load_dataset, load_split
 from detreduce.errors import InputError, MissingFileError
+
+REPOSITORY = Path(__file__).resolve().parent.parent.parent
 
 
 def touch(*paths: Path) -> None:
@@ -76,3 +78,21 @@ def test_what_is_no_dataset(tmp_path):
         load_dataset(tmp_path / "empty")
     with pytest.raises(InputError, match="images= is for a COCO JSON"):
         load_dataset(tmp_path / "empty", images=tmp_path)
+
+
+@pytest.mark.parametrize("name", ["aquarium", "bccd", "wheelchair", "datasets/highway5.yaml", "datasets/bccd.yaml"])
+def test_load_split_is_load_dataset_of_that_split(shared, name):
+    place = REPOSITORY / name if "/" in name else shared / "data" / name
+    expected = load_dataset(place, "test")
+    again = load_split(load_dataset(place).source, "test")
+    assert (again.content_hash, again.split, again.source) == (expected.content_hash, "test", expected.source)
+
+
+def test_load_split_knows_the_images_folder_that_was_given(tmp_path):
+    touch(tmp_path / "pictures/a.jpg")
+    for split in ("train", "val"):
+        (tmp_path / f"notes_{split}.json").write_text('{"images": [{"id": 1, "file_name": "a.jpg"}]}')
+    dataset = load_dataset(tmp_path / "notes_train.json", images=tmp_path / "pictures")
+    assert load_split(dataset.source, "validation")[0].path == tmp_path / "pictures/a.jpg"
+    with pytest.raises(InputError, match="no split 'test'; splits there: train, val"):
+        load_split(dataset.source, "test")

@@ -18,6 +18,7 @@ ENTRY_POINT_GROUP = "detreduce.reducers"
 BUILT_IN = {
     "first": "detreduce.reducers.statistic:FirstImages",
     "srs": "detreduce.reducers.statistic:StratifiedRandom",
+    "prd": "detreduce.reducers.statistic:ProtoDash",
     "clc": "detreduce.reducers.geometric:ClusterCentroids",
     "rkm": "detreduce.reducers.geometric:RepresentativeKMeans",
     "mms": "detreduce.reducers.geometric:MaxMin",

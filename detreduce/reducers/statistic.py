@@ -1,11 +1,22 @@
-"""Reducers that sample: the file order that ultralytics takes, and stratified random sampling."""
+"""Reducers of the statistic family: file order, stratified random sampling, and prototypes of a distribution."""
 
 from __future__ import annotations
 
+import numbers
+from typing import Any
+
 import numpy as np
 
-from detreduce.reducers.base import ScoringReducer
+from detreduce.errors import InputError
+from detreduce.progress import progress
+from detreduce.reducers.base import BaseReducer, Problem, Ranking, ScoringReducer
+from detreduce.reducers.distances import CentredPoints
+from detreduce.reducers.kernels import Kernel, median_distance
 from detreduce.reducers.pool import FloatArray, Pool
+from detreduce.reducers.protodash import protodash
+
+SIGMA_SAMPLE = 2000
+"""Images of a category that `sigma="auto"` is taken from."""
 
 
 class FirstImages(ScoringReducer):
@@ -53,3 +64,86 @@ class StratifiedRandom(ScoringReducer):
 
     def _score(self, pool: Pool) -> FloatArray:
         return pool.rng("srs").random(len(pool))
+
+
+class ProtoDash(BaseReducer):
+    """ProtoDash: prototypes with non-negative weights, whose kernel mean is nearest to that of the category.
+
+    With K_ij = exp(-|x_i - x_j|^2 / (2 sigma^2)) and mu_i = mean_j K_ij: add the image of the largest gradient
+    mu_i - (K_S w)_i, then w = argmax over w >= 0 of w.mu_S - w'K_SS w / 2, and again. scores_ is the gradient at which
+    an image was chosen, or the smallest before it where that is less; for the others the last gradient, so bounded.
+
+    Parameters
+    ----------
+    sigma
+        Width of the kernel, in units of the features. ``"auto"``: the median distance between pairs of images of the
+        category, of 2,000 seeded ones where it has more.
+    as_released
+        The linear kernel of the released code, for which all gradients are about 0 once as many images as features are
+        chosen.
+    keep, random_state
+        See BaseReducer; the seed decides ties, and which images `sigma` is taken from.
+
+    Attributes
+    ----------
+    weights_ : (n,) float64
+        Weight of each chosen image in its category's mean, 0 for the others.
+    objectives_ : dict
+        Category label -> objective after each pick.
+    sigmas_ : dict
+        Category label -> width used; NaN for the linear kernel.
+    """
+
+    name = "prd"
+    family = "statistic"
+    cost = "n_c^2 * d + n_c * k_c^2"
+    source = "Gurumoorthy et al. 2019, ProtoDash; arXiv 2403.15150, family statistic"
+    summary = "weighted prototypes that match each category's distribution: typical and varied"
+    deterministic = True
+    nested = True
+
+    def __init__(
+        self,
+        *,
+        keep: int | float = 0.25,
+        sigma: str | float = "auto",
+        as_released: bool = False,
+        random_state: Any = 0,
+    ) -> None:
+        super().__init__(keep=keep, random_state=random_state)
+        self.sigma = sigma
+        self.as_released = as_released
+
+    def _check_params(self) -> None:
+        number = isinstance(self.sigma, numbers.Real) and not isinstance(self.sigma, bool)
+        if self.sigma != "auto" and not (number and 0 < float(self.sigma) < float("inf")):
+            raise InputError(f"sigma={self.sigma!r} is neither 'auto' nor a width above 0.")
+
+    def _prepare(self, problem: Problem) -> None:
+        self.weights_ = np.zeros(len(problem.codes))
+        self.objectives_: dict[Any, FloatArray] = {}
+        self.sigmas_: dict[Any, float] = {}
+
+    def _rank(self, pool: Pool) -> Ranking:
+        kernel = self._kernel(pool)
+        with progress(f"prd {pool.label}: kernel", len(pool), "images") as advance:
+            mu = kernel.means(advance)
+        with progress(f"prd {pool.label}", pool.wanted, "images") as advance:
+            found = protodash(kernel, mu, pool.initial, pool.wanted, pool.priority, advance)
+        self.weights_[pool.rows[np.concatenate([pool.initial, found.order])]] = found.weights
+        self.objectives_[pool.label] = found.objectives
+        falling = np.minimum.accumulate(found.gradients)
+        scores = np.minimum(found.gradient, falling[-1])
+        scores[found.order] = falling
+        return Ranking(found.order, scores)
+
+    def _kernel(self, pool: Pool) -> Kernel:
+        if self.as_released:
+            self.sigmas_[pool.label] = float("nan")
+            largest = float(max(pool.X.max(), -pool.X.min()))
+            # a power of two changes no digit, and the weights do not depend on a common factor
+            return Kernel(np.asarray(pool.X, np.float64) * 2.0 ** -np.ceil(np.log2(largest or 1.0)), None)
+        points = CentredPoints.of(pool.X)
+        sigma = median_distance(points, pool.draw(SIGMA_SAMPLE)) if self.sigma == "auto" else float(self.sigma)
+        self.sigmas_[pool.label] = sigma
+        return Kernel.gaussian(points, sigma)

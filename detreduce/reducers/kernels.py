@@ -1,0 +1,96 @@
+"""Kernels between rows of a table, in blocks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from detreduce.reducers.distances import CentredPoints
+from detreduce.reducers.pool import FloatArray, IntArray
+
+EXACT_ROWS = 8192
+"""Up to this many rows, means over all rows are taken in float64."""
+BLOCK = 1024
+
+
+@dataclass
+class Kernel:
+    """Kernel values between rows of Z: exp(-|a - b|^2 / (2 sigma^2)), or the inner product where sigma is None.
+
+    Attributes
+    ----------
+    Z
+        (n, d) float64.
+    sigma
+        In units of Z.
+    """
+
+    Z: FloatArray
+    sigma: float | None
+    squares: FloatArray = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.squares = np.einsum("ij,ij->i", self.Z, self.Z)
+
+    @classmethod
+    def gaussian(cls, points: CentredPoints, sigma: float) -> Kernel:
+        """Return the Gaussian kernel of width `sigma`, in the units of the features."""
+        return cls(points.Z, sigma / points.scale)
+
+    @cached_property
+    def coarse(self) -> npt.NDArray[np.float32]:
+        """Z in float32, for what is only screened."""
+        return self.Z.astype(np.float32)
+
+    @property
+    def diagonal(self) -> FloatArray:
+        """(n,) the kernel of each row with itself."""
+        return self.squares if self.sigma is None else np.ones(len(self.Z))
+
+    def between(self, rows: Any, columns: Any, *, exact: bool = True) -> npt.NDArray[np.floating]:
+        """Return (a, b) kernel values: float64, or float32 where not `exact`."""
+        Z = self.Z if exact else self.coarse
+        product = Z[rows] @ Z[columns].T
+        if self.sigma is None:
+            return product
+        squares = self.squares.astype(product.dtype)
+        factor = product.dtype.type(1.0 / self.sigma**2)
+        half = product.dtype.type(0.5)
+        product -= half * squares[rows][:, None]
+        product -= half * squares[columns]
+        product *= factor
+        # rounding must not put a row nearer than itself
+        np.minimum(product, 0, out=product)
+        return np.exp(product, out=product)
+
+    def means(self, advance: Any) -> FloatArray:
+        """Return (n,) the mean kernel of each row with all rows; `advance` is called with the rows done."""
+        n = len(self.Z)
+        if self.sigma is None:
+            return self.Z @ self.Z.mean(axis=0)
+        exact = n <= EXACT_ROWS
+        sums = np.zeros(n)
+        for start in range(0, n, BLOCK):
+            rows = slice(start, min(start + BLOCK, n))
+            # the matrix is symmetric: what lies right of the diagonal counts for both sides
+            for other in range(start, n, 8 * BLOCK):
+                columns = slice(other, min(other + 8 * BLOCK, n))
+                values = self.between(rows, columns, exact=exact)
+                sums[rows] += values.sum(axis=1)
+                width = rows.stop - start if other == start else 0
+                sums[columns.start + width : columns.stop] += values[:, width:].sum(axis=0)
+            advance(rows.stop - start)
+        return sums / n
+
+
+def median_distance(points: CentredPoints, rows: IntArray) -> float:
+    """Return the median distance between pairs of `rows`, or 1 where half of the pairs coincide, in feature units."""
+    Z, squares = points.Z[rows], points.squares[rows]
+    upper = np.triu_indices(len(rows), 1)
+    squared = (squares[:, None] + squares - 2.0 * (Z @ Z.T))[upper]
+    median = float(np.median(np.sqrt(squared.clip(0.0)))) if len(squared) else 0.0
+    return median * points.scale if median > 1e-7 else points.scale

@@ -1,0 +1,234 @@
+"""ProtoDash for one category: greedy prototypes whose weighted kernel mean is nearest to that of all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from detreduce.reducers.kernels import Kernel
+from detreduce.reducers.nnls import GrowingFit
+from detreduce.reducers.pool import FloatArray, IntArray, best
+
+CHUNK = 2048
+SCREENED = 2e-6
+"""Gradients from float32 are trusted to this, relative to the largest kernel value; nearer ones are taken again."""
+
+
+@dataclass
+class Prototypes:
+    """What `protodash` chose.
+
+    Attributes
+    ----------
+    order
+        (k,) rows, in the order chosen.
+    gradients
+        (k,) gradient at which each was chosen.
+    objectives
+        (k,) w.mu - w'Kw/2 after each pick.
+    weights
+        (m + k,) final weights of the initial rows and `order`.
+    gradient
+        (n,) gradient of every row after the last pick.
+    """
+
+    order: IntArray
+    gradients: FloatArray
+    objectives: FloatArray
+    weights: FloatArray
+    gradient: FloatArray
+
+
+@dataclass
+class _Search:
+    """Greedy picks in blocks: exact among the rows of largest gradient, then held against all the others at once.
+
+    A block's picks are made among a few hundred "hot" rows, whose kernel with the members is at hand. The gradients of
+    all rows after each of them then come from one matrix product, and picks are undone from the first one that a row
+    outside would have won. So the outcome is that of the plain algorithm, which needs a pass over all kernel columns a
+    pick.
+    """
+
+    kernel: Kernel
+    mu: FloatArray
+    capacity: int
+    priority: IntArray
+    fit: GrowingFit = field(init=False)
+    members: list[int] = field(default_factory=list)
+    fitted: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        n = len(self.mu)
+        self.fit = GrowingFit(self.capacity)
+        self.columns = np.empty((self.capacity, n), np.float32 if n > CHUNK else np.float64)
+        self.stored = 0
+        self.gradient = self.mu.copy()
+        self.taken = np.zeros(n, bool)
+        self.diagonal = self.kernel.diagonal
+        self.hot_size = int(np.clip(n // 16, 256, 2048))
+        self.block = 16
+        self.gradients: list[float] = []
+        self.objectives: list[float] = []
+
+    def start_from(self, initial: IntArray) -> None:
+        """Take rows that were chosen before."""
+        for row in initial:
+            self._join(int(row), self._kernel_with_members(int(row)))
+        self.gradients.clear()
+        self.objectives.clear()
+        self._store()
+        self._accept([self._weights()], [0.0], np.empty(0, np.int64))
+
+    def advance(self, count: int) -> int:
+        """Make up to `count` picks; return how many."""
+        n = len(self.mu)
+        masked = np.where(self.taken, -np.inf, self.gradient)
+        size = min(self.hot_size, n - len(self.members))
+        hot = np.argpartition(masked, n - size)[n - size :]
+        before = len(self.members)
+        snapshots = self._pick(hot, masked[hot], min(count, self.block, size))
+        made = len(self.members) - before
+        self._store()
+        weights = [snapshot[0] for snapshot in snapshots]
+        accepted = self._accept(weights, self.gradients[before - len(self.members) + len(self.gradients) :], hot)
+        if accepted < made:
+            self._undo(made - accepted, snapshots[accepted - 1])
+            self.block = max(4, accepted)
+        else:
+            self.block = min(128, 2 * self.block)
+        return accepted
+
+    def _pick(self, hot: IntArray, gradient: FloatArray, count: int) -> list[tuple[FloatArray, IntArray, int]]:
+        """Make `count` picks among `hot`; return after each (weights, members of weight 0, members in the fit)."""
+        m = len(self.fitted)
+        kernel = np.empty((m + count, len(hot)))
+        if m:
+            kernel[:m] = self.kernel.between(self.fitted, hot)
+        among = self.kernel.between(hot, hot)
+        priority, mu = self.priority[hot], self.mu[hot]
+        # the same arithmetic for all picks: that of the last block came in float32
+        gradient = mu - self.fit.weights @ kernel[:m] if m else mu.copy()
+        gradient[self.taken[hot]] = -np.inf
+        snapshots = []
+        for _ in range(count):
+            position = best(gradient, priority)
+            self.gradients.append(float(gradient[position]))
+            size = len(self.fitted)
+            if self._join(int(hot[position]), np.ascontiguousarray(kernel[:size, position])):
+                kernel[size] = among[position]
+            size = len(self.fitted)
+            np.subtract(mu, self.fit.weights @ kernel[:size], out=gradient)
+            gradient[self.taken[hot]] = -np.inf
+            snapshots.append((self.fit.weights.copy(), self.fit.zero, size))
+        return snapshots
+
+    def _join(self, row: int, kernel: FloatArray) -> bool:
+        self.members.append(row)
+        self.taken[row] = True
+        joined = self.fit.add(kernel, float(self.diagonal[row]), float(self.mu[row]))
+        if joined:
+            self.fitted.append(row)
+        self.objectives.append(self.fit.objective)
+        return joined
+
+    def _kernel_with_members(self, row: int) -> FloatArray:
+        if not self.fitted:
+            return np.empty(0)
+        return np.asarray(self.kernel.between(self.fitted, [row])[:, 0], np.float64)
+
+    def _weights(self) -> FloatArray:
+        return self.fit.weights.copy()
+
+    def _store(self) -> None:
+        """Keep the kernel columns of the members that are new."""
+        new = self.fitted[self.stored :]
+        exact = self.columns.dtype == np.float64
+        for start in range(0, len(self.mu) if new else 0, 8 * CHUNK):
+            part = slice(start, start + 8 * CHUNK)
+            self.columns[self.stored : len(self.fitted), part] = self.kernel.between(new, part, exact=exact)
+        self.stored = len(self.fitted)
+
+    def _accept(self, weights: list[FloatArray], gradients: list[float], hot: IntArray) -> int:
+        """Return how many of the picks stand, and set the gradient of all rows after them."""
+        W = np.zeros((len(weights), len(self.fitted)), self.columns.dtype)
+        for row, snapshot in zip(W, weights, strict=True):
+            row[: len(snapshot)] = snapshot
+        n, picks = len(self.mu), len(weights)
+        outside = ~self.taken
+        outside[hot] = False
+        # after pick t, the next one must have had a larger gradient than every row outside
+        bars = np.append(gradients[1:], np.inf)
+        slack = SCREENED * max(1.0, float(self.diagonal.max())) if W.dtype == np.float32 else 1e-13
+        after = np.empty((picks, n), W.dtype)
+        stands = picks
+        for start in range(0, n, CHUNK):
+            part = slice(start, start + CHUNK)
+            values = self.mu[part] - W @ self.columns[: len(self.fitted), part]
+            after[:, part] = values
+            doubtful = (values[: stands - 1] > (bars[: stands - 1] - slack)[:, None]) & outside[part]
+            for pick in np.flatnonzero(doubtful.any(axis=1)).tolist():
+                if pick < stands - 1 and self._beaten(
+                    weights[pick], start + np.flatnonzero(doubtful[pick]), bars[pick]
+                ):
+                    stands = pick + 1
+        self.gradient = after[stands - 1].astype(np.float64)
+        return stands
+
+    def _beaten(self, weights: FloatArray, rows: IntArray, bar: float) -> bool:
+        exact = self.mu[rows] - weights @ self.kernel.between(self.fitted[: len(weights)], rows)
+        return bool((exact > bar).any())
+
+    def _undo(self, count: int, snapshot: tuple[FloatArray, IntArray, int]) -> None:
+        for row in self.members[len(self.members) - count :]:
+            self.taken[row] = False
+        del self.members[len(self.members) - count :]
+        del self.gradients[len(self.gradients) - count :]
+        del self.objectives[len(self.objectives) - count :]
+        _, zero, size = snapshot
+        del self.fitted[size:]
+        self.stored = size
+        self.fit.truncate(size, zero)
+
+
+def protodash(
+    kernel: Kernel,
+    mu: FloatArray,
+    initial: IntArray,
+    count: int,
+    priority: IntArray,
+    advance: Callable[[int], object] = lambda _: None,
+) -> Prototypes:
+    """Choose `count` rows, each that of the largest gradient mu_i - (K_S w)_i, with w the best non-negative weights.
+
+    Parameters
+    ----------
+    kernel, mu
+        The kernel and each row's mean with all rows.
+    initial
+        Rows chosen before; they hold weights and are not returned in `order`.
+    count
+        Rows to choose.
+    priority
+        (n,) breaks ties, lowest first.
+    advance
+        Called with the number of picks made.
+    """
+    search = _Search(kernel, mu, len(initial) + count, priority)
+    if len(initial):
+        search.start_from(initial)
+    done = 0
+    while done < count:
+        made = search.advance(count - done)
+        done += made
+        advance(made)
+        search.fit.refresh()
+    weights = dict(zip(search.fitted, search.fit.weights, strict=True))
+    return Prototypes(
+        np.array(search.members[len(initial) :], np.int64),
+        np.array(search.gradients),
+        np.array(search.objectives),
+        np.array([weights.get(row, 0.0) for row in search.members]),
+        search.gradient,
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -51,14 +50,14 @@ def write_coco(
 def mirror_coco(source: Source) -> dict[Path, PurePosixPath]:
     """The output place of every JSON and images folder of a source.
 
-    Their places below the root, or below its parent where that holds them all; a folder elsewhere becomes
+    Their places below the root, or below its parent where the others lie beside the root; a folder elsewhere becomes
     ``images`` (``images/<name>`` where there are several), a JSON elsewhere ``annotations/<name>``.
     """
     jsons = [split.annotations for split in source.splits.values() if split.annotations is not None]
     folders = list(dict.fromkeys(split.images[0] for split in source.splits.values()))
     root = normal(source.root)
-    shared = Path(os.path.commonpath([root, *map(normal, jsons), *map(normal, folders)]))
-    base = shared if shared in (root, root.parent) else root
+    beside = [path for path in map(normal, [*jsons, *folders]) if not path.is_relative_to(root)]
+    base = root.parent if beside and all(path.parent == root.parent for path in beside) else root
     places: dict[Path, PurePosixPath] = {}
     taken: set[PurePosixPath] = set()
     outside = [folder for folder in folders if not normal(folder).is_relative_to(base)]

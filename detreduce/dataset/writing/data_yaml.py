@@ -37,7 +37,10 @@ def edit_data_yaml(text: str, changes: Mapping[str, Change]) -> tuple[str, bool]
     wanted |= {key: _plain(value) for key, value in changes.items() if value is not None}
     try:
         edited = _edit_text(text, changes)
-        if load_mapping(edited) == wanted:
+        removed = {key for key, value in changes.items() if value is None}
+        # in a flow mapping a removed path is an empty one, which means the same
+        found = {key: value for key, value in load_mapping(edited).items() if key not in removed or value}
+        if found == wanted:
             return edited, True
     except (yaml.YAMLError, InputError):
         pass
@@ -85,16 +88,24 @@ def _edit_text(text: str, changes: Mapping[str, Change]) -> str:
                 edits.append(_removal(text, key, value, flow=bool(root.flow_style)))
             else:
                 edits.extend(_replacement(text, key, value, change))
+    missing = [(key, change) for key, change in changes.items() if key not in found and change is not None]
+    edits.extend(_additions(text, root, missing))
+    # back to front, so that the places of the others stay right
     for edit in sorted(edits, key=lambda edit: edit.start, reverse=True):
         text = text[: edit.start] + edit.text + text[edit.end :]
-    missing = [(key, change) for key, change in changes.items() if key not in found and change is not None]
-    return _append(text, missing) if missing else text
+    return text
 
 
-def _append(text: str, missing: Sequence[tuple[str, Change]]) -> str:
+def _additions(text: str, root: yaml.MappingNode, missing: Sequence[tuple[str, Change]]) -> list[_Edit]:
+    lines = [f"{key}: {_flow(change)}" for key, change in missing if change is not None]
+    if not lines:
+        return []
+    if root.flow_style:
+        brace = root.end_mark.index - 1
+        return [_Edit(brace, brace, (", " if root.value else "") + ", ".join(lines))]
     newline = "\r\n" if "\r\n" in text else "\n"
-    lines = [f"{key}: {_flow(change)}{newline}" for key, change in missing if change is not None]
-    return text + ("" if text.endswith("\n") else newline) + "".join(lines)
+    start = "" if text.endswith("\n") else newline
+    return [_Edit(len(text), len(text), start + "".join(line + newline for line in lines))]
 
 
 def _end(node: yaml.Node) -> int:

@@ -1,0 +1,277 @@
+"""What holds for every format: whole or not at all, never over a person's files, never into the source."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from detreduce.dataset import DetectionDataset, load_dataset
+from detreduce.dataset.records import ImageRecord, Source, SplitSource
+from detreduce.dataset.write import SubsetWarning, subset_report, write_subset
+from detreduce.dataset.writing import links
+from detreduce.errors import DetreduceError, InputError
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> DetectionDataset:
+    root = tmp_path / "photos"
+    for name in ("b.jpg", "a.jpg", "sub/a.jpg", "sub/deep/c.png"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(b"\xff\xd8 " + name.encode() + b" \xff\xd9")
+    return load_dataset(root)
+
+
+def names(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+WRITTEN = {"a.jpg", "sub/a.jpg", "train.txt", "selection.json", ".detreduce-files"}
+
+
+def test_unlabelled_images_and_their_list(photos: DetectionDataset, tmp_path: Path) -> None:
+    reduced = write_subset(photos, ["sub/a.jpg", "a.jpg"], tmp_path / "out")
+    assert names(tmp_path / "out") == WRITTEN
+    assert (tmp_path / "out/train.txt").read_text() == "./sub/a.jpg\n./a.jpg\n"
+    assert reduced.image_ids == ["a.jpg", "sub/a.jpg"] and not reduced.labelled
+    listed = write_subset(photos, ["sub/a.jpg", "a.jpg"], tmp_path / "list", link="list")
+    assert (tmp_path / "list/train.txt").read_text() == "".join(
+        f"{photos.source.root / n}\n" for n in ("sub/a.jpg", "a.jpg")
+    )
+    assert [record.path for record in listed] == [photos.source.root / n for n in ("a.jpg", "sub/a.jpg")]
+
+
+def test_selection_json_is_the_selections_own(photos: DetectionDataset, tmp_path: Path) -> None:
+    class Chosen:
+        image_ids = ("b.jpg",)
+
+        def to_json(self) -> str:
+            return '{"mine": "é"}'
+
+    write_subset(photos, Chosen(), tmp_path / "one")
+    assert (tmp_path / "one/selection.json").read_text(encoding="utf-8") == '{"mine": "é"}'
+    write_subset(photos, iter(["b.jpg"]), tmp_path / "two")
+    assert json.loads((tmp_path / "two/selection.json").read_text())["image_ids"] == ["b.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("ids", "message"),
+    [
+        (["a.jpgg"], "'a.jpgg'.*Did you mean 'a.jpg'"),
+        (["a.jpg", "b.jpg", "a.jpg"], "'a.jpg' is in the selection twice"),
+        ([], "empty"),
+    ],
+)
+def test_ids_that_cannot_be_used(photos: DetectionDataset, tmp_path: Path, ids: list[str], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        write_subset(photos, ids, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_chosen_image_that_is_gone(photos: DetectionDataset, tmp_path: Path) -> None:
+    photos[0].path.unlink()
+    with pytest.raises(InputError, match=r"a\.jpg is not there"):
+        write_subset(photos, photos.image_ids, tmp_path / "out")
+    write_subset(photos, photos.image_ids[1:], tmp_path / "out")
+
+
+def test_unknown_link(photos: DetectionDataset, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="Did you mean 'symlink'"):
+        write_subset(photos, photos.image_ids, tmp_path / "out", link="softlink")  # type: ignore[arg-type]
+
+
+def test_output_that_is_taken(photos: DetectionDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = photos.image_ids[:1]
+    out = tmp_path / "out"
+    out.mkdir()
+    write_subset(photos, ids, out)
+    with pytest.raises(InputError, match="not empty"):
+        write_subset(photos, ids, out)
+    with pytest.raises(InputError, match="not a folder"):
+        write_subset(photos, ids, out / "selection.json")
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "thesis.tex").write_text("years of work")
+    for _ in range(2):
+        with pytest.raises(InputError, match="not written by detreduce"):
+            write_subset(photos, ids, mine, overwrite=True)
+        (mine / "selection.json").write_text("{}")
+    assert (mine / "thesis.tex").read_text() == "years of work"
+    (out / "inner").mkdir()
+    for here in (out, out / "inner"):
+        monkeypatch.chdir(here)
+        with pytest.raises(InputError, match="working or home folder"):
+            write_subset(photos, ids, out, overwrite=True)
+    monkeypatch.chdir("/")
+    monkeypatch.setenv("HOME", str(out))
+    with pytest.raises(InputError, match="working or home folder"):
+        write_subset(photos, ids, out, overwrite=True)
+
+
+def test_overwrite_replaces_what_detreduce_wrote_and_spares_the_rest(photos: DetectionDataset, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    write_subset(photos, ["b.jpg"], out)
+    (out / "sub.cache").write_bytes(b"ultralytics")
+    write_subset(photos, ["a.jpg", "sub/a.jpg"], out, overwrite=True)
+    assert names(out) == WRITTEN
+    (out / "best.pt").write_bytes(b"weights")
+    with pytest.raises(InputError, match=r"holds best\.pt"):
+        write_subset(photos, ["b.jpg"], out, overwrite=True)
+    assert names(out) == {*WRITTEN, "best.pt"}
+
+
+@pytest.mark.parametrize("place", ["photos", "photos/new", "photos/sub", "."])
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_output_may_not_overlap_the_source(
+    photos: DetectionDataset, tmp_path: Path, place: str, overwrite: bool
+) -> None:
+    before = names(tmp_path)
+    with pytest.raises(InputError, match=r"overlap|holds the source"):
+        write_subset(photos, photos.image_ids, tmp_path / place, overwrite=overwrite)
+    (tmp_path / "link").symlink_to(tmp_path / "photos")
+    with pytest.raises(InputError, match="overlap"):
+        write_subset(photos, photos.image_ids, tmp_path / "link", overwrite=overwrite)
+    (tmp_path / "link").unlink()
+    assert names(tmp_path) == before
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError(28, "No space left on device", "/disk/x")])
+def test_an_interrupted_run_leaves_nothing(
+    photos: DetectionDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[BaseException] | OSError
+) -> None:
+    out = tmp_path / "out"
+    write_subset(photos, ["b.jpg"], out)
+    before = names(tmp_path)
+    place, count = links.Placer.image, [0]
+
+    def fail_on_second(self: links.Placer, *args: object) -> None:
+        count[0] += 1
+        if count[0] == 2:
+            raise error
+        place(self, *args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(links.Placer, "image", fail_on_second)
+    expected = KeyboardInterrupt if error is KeyboardInterrupt else DetreduceError
+    for target in (out, tmp_path / "fresh"):
+        count[0] = 0
+        with pytest.raises(expected, match=None if error is KeyboardInterrupt else "No space left.*/disk/x"):
+            write_subset(photos, photos.image_ids, target, overwrite=True)
+    assert names(tmp_path) == before
+    assert not [path for path in tmp_path.iterdir() if ".detreduce-" in path.name]
+
+
+def test_a_place_that_cannot_be_written(photos: DetectionDataset, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DetreduceError, match="Cannot write"):
+        write_subset(photos, photos.image_ids, tmp_path / "file" / "out")
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from detreduce.dataset import load_dataset
+from detreduce.dataset.write import write_subset
+from detreduce.dataset.writing import links, staging
+def stop(*_):
+    print("ready", flush=True)
+    signal.pause()
+if sys.argv[3] == "placing":
+    links.Placer.image = stop
+else:
+    rename = Path.rename
+    def rename_old_only(self, target):
+        if Path(target).name == "out": stop()
+        return rename(self, target)
+    Path.rename = rename_old_only
+photos = load_dataset(sys.argv[1])
+write_subset(photos, photos.image_ids, sys.argv[2], overwrite=True)
+"""
+
+
+@pytest.mark.parametrize("moment", ["placing", "swapping"])
+def test_a_killed_run_is_cleared_away_by_the_next(photos: DetectionDataset, tmp_path: Path, moment: str) -> None:
+    out = tmp_path / "out"
+    write_subset(photos, ["b.jpg"], out)
+    first = names(out)
+    command = [sys.executable, "-c", KILLED, str(photos.source.root), str(out), moment]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stdout.readline() == "ready\n"
+        # a running one is left alone
+        write_subset(photos, ["b.jpg"], tmp_path / "other")
+        left = [path for path in tmp_path.iterdir() if path.name.startswith(".out.detreduce-")]
+        assert len(left) == 1
+        if moment == "placing":
+            with pytest.raises(InputError, match="not empty"):
+                write_subset(photos, ["b.jpg"], out)
+            assert left[0].exists()
+        process.send_signal(signal.SIGKILL)
+    assert out.exists() == (moment == "placing")
+    with pytest.raises(InputError, match="not empty"):
+        write_subset(photos, ["b.jpg"], out)
+    assert names(out) == first
+    assert not left[0].exists()
+
+
+def test_a_folder_without_lock_is_stale_only_when_old(photos: DetectionDataset, tmp_path: Path) -> None:
+    container = tmp_path / ".out.detreduce-abc"
+    (container / "new").mkdir(parents=True)
+    write_subset(photos, ["b.jpg"], tmp_path / "out")
+    assert container.exists()
+    os.utime(container, (time.time() - 7200,) * 2)
+    write_subset(photos, ["b.jpg"], tmp_path / "out", overwrite=True)
+    assert not container.exists()
+
+
+def counted(rows: list[list[int]], classes: int) -> DetectionDataset:
+    records = tuple(
+        ImageRecord(
+            i, str(i), Path(f"{i}.jpg"), np.zeros((len(row), 4)), np.array(row, np.int64), np.zeros(len(row), bool)
+        )
+        for i, row in enumerate(rows)
+    )
+    source = Source("images", Path("x"), Path("x"), {"train": SplitSource((Path("x"),))})
+    return DetectionDataset(records, tuple("abcdef"[:classes]), tuple(range(classes)), "cxcywhn", "train", source)
+
+
+def test_report_of_classes() -> None:
+    # kept of a: 2 of 2; b: 0 of 1; c: 1 of 20 (95 % gone); d: 1 of 19 (less); e: never there; f: 5 of 100 (five left)
+    dataset = counted([[0, 0, 2, 3] + [5] * 5, [1] + [2] * 19, [3] * 18, [5] * 95], 6)
+    report = subset_report(dataset, [0])
+    assert (report.images_full, report.images_kept) == (4, 1)
+    kept = [(c.boxes_kept, c.boxes_full, c.images_kept, c.images_full) for c in report.classes]
+    assert kept == [(2, 2, 1, 1), (0, 1, 0, 1), (1, 20, 1, 2), (1, 19, 1, 2), (0, 0, 0, 0), (5, 100, 1, 2)]
+    assert [c.name for c in report.classes if c.lost] == ["b"]
+    assert [c.name for c in report.classes if c.nearly_lost] == ["c"]
+    assert report.warnings == (
+        "No box is left of b (1); a detector trained on the subset cannot find them.",
+        "Nearly all boxes are gone of c (1 of 20).",
+    )
+    assert report.licences == ()
+    with pytest.raises(InputError, match="Image 9"):
+        subset_report(dataset, [9])
+
+
+@pytest.mark.parametrize(
+    ("text", "licences"),
+    [("license: MIT\n", (("MIT", 1),)), ("roboflow: {license: CC BY 4.0}\n", (("CC BY 4.0", 1),)), ("", ())],
+)
+def test_licence_of_a_data_yaml(photos: DetectionDataset, text: str, licences: tuple) -> None:
+    file = photos.source.root / "data.yaml"
+    file.write_text(f"train: .\nnames: [a]\n{text}")
+    assert subset_report(load_dataset(file), ["a.jpg"]).licences == licences
+
+
+def test_lost_classes_are_named(photos: DetectionDataset, tmp_path: Path) -> None:
+    root = photos.source.root
+    (root / "a.txt").write_text("1 0.5 0.5 0.1 0.1\n")
+    (root / "data.yaml").write_text("train: .\nval: .\nnames: [owl, kite]\n")
+    dataset = load_dataset(root / "data.yaml")
+    with pytest.warns(SubsetWarning, match=r"No box is left of kite \(1\)"):
+        write_subset(dataset, ["b.jpg"], tmp_path / "out")

@@ -121,7 +121,9 @@ def reduce(
         str, typer.Option("--keep", "-k", help="A fraction with a point (0.25, 1.0) or a count of images (500).")
     ] = "0.25",
     seed: Annotated[int, typer.Option(help="Seed of every draw.")] = 0,
-    categories: Annotated[str, typer.Option(help="rarest, dominant, combination or none.")] = "rarest",
+    categories: Annotated[
+        str, typer.Option(help="rarest, dominant, combination, none, or a YAML file of rules.")
+    ] = "rarest",
     backbone: Annotated[
         str, typer.Option(help="efficientnet-lite0, yolo:weights.pt, torchvision:name or file:vectors.npy.")
     ] = "efficientnet-lite0",
@@ -167,7 +169,9 @@ def reduce(
             unreadable=unreadable,
             cache=cache,
         )
-    selection = select(source, method, amount, seed, categories, initial=earlier, must_keep=names, **own)
+    selection = select(
+        source, method, amount, seed, read_categories(categories), initial=earlier, must_keep=names, **own
+    )
     reduced = write_subset(dataset, selection, output, link=link, format=output_format, overwrite=overwrite)
     report = subset_report(dataset, selection.image_ids)
     if as_json:
@@ -222,6 +226,9 @@ def train(
 @friendly
 def run(
     config: Annotated[Path, typer.Argument(help="An experiment YAML, for instance configs/demo.yaml.")],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(help="Values that replace the YAML's: train.epochs=1 reduce.keep=[0.1].")
+    ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Ledger; default runs/<name>.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -232,7 +239,7 @@ def run(
     from detreduce.config import load_config
     from detreduce.experiment.run import finished_rows, run_experiment
 
-    settings = load_config(config)
+    settings = load_config(config, parse_parameters(overrides or []))
     ledger = run_experiment(settings, output, say=lambda line: typer.echo(line, err=True))
     rows = finished_rows(ledger)
     if as_json:
@@ -277,13 +284,32 @@ def parse_parameters(texts: list[str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for text in texts:
         name, equals, value = text.partition("=")
-        if not equals or not name.isidentifier():
+        if not equals or not name.replace(".", "_").isidentifier():
             raise InputError(f"{text!r} is not of the form name=value, for instance epochs=50.")
         try:
             found[name] = yaml.safe_load(value) if value else ""
         except yaml.YAMLError as error:
             raise InputError(f"The value of {name!r} cannot be read: {value!r}.") from error
     return found
+
+
+def read_categories(text: str) -> Any:
+    """The name of a rule, or the list of rules in a YAML file (at its top, or under ``categories``)."""
+    if not text.endswith((".yaml", ".yml")):
+        return text
+    import yaml
+
+    from detreduce.paths import find
+
+    file = find(text, what="YAML file of category rules")
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        raise InputError(f"{file} cannot be read as YAML: {error}") from error
+    rules = content.get("categories") if isinstance(content, dict) else content
+    if not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in rules):
+        raise InputError(f"{file} holds no list of category rules.")
+    return rules
 
 
 def _read_names(file: Path) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -154,9 +155,10 @@ class ExperimentConfig(_Section):
     energy: EnergyConfig = EnergyConfig()
 
 
-def load_config(path: str | Path) -> ExperimentConfig:
+def load_config(path: str | Path, overrides: Mapping[str, Any] | None = None) -> ExperimentConfig:
     """Read an experiment YAML; paths in it become absolute.
 
+    `overrides` replaces values by dotted name: ``{"train.epochs": 1}``.
     Paths are relative to the YAML, then to the working folder, then to the files that detreduce ships. Raises
     InputError that lists every error at once, and MissingFileError where a file is not there.
     """
@@ -167,7 +169,19 @@ def load_config(path: str | Path) -> ExperimentConfig:
         raise InputError(f"{file} cannot be read as YAML: {error}") from error
     if not isinstance(content, dict):
         raise InputError(f"{file} is not an experiment YAML: it holds {type(content).__name__}, not keys and values.")
+    for name, value in (overrides or {}).items():
+        _replace(content, name, value)
     return parse_config(content, beside=file.parent, file=file)
+
+
+def _replace(content: dict[str, Any], name: str, value: Any) -> None:
+    """Set the value of a dotted name, making the sections on the way."""
+    *sections, key = name.split(".")
+    for section in sections:
+        content = content.setdefault(section, {})
+        if not isinstance(content, dict):
+            raise InputError(f"{name}: {section!r} holds a value, not a section.")
+    content[key] = value
 
 
 def parse_config(content: dict[str, Any], *, beside: Path, file: Path | str = "configuration") -> ExperimentConfig:

@@ -84,6 +84,18 @@ def test_reduce_with_features_must_keep_and_initial(yolo_folder: Path, tmp_path:
     assert set(chosen) < set(json.loads((tmp_path / "b" / "selection.json").read_text())["image_ids"])
 
 
+def test_categories_by_rules_from_a_file(yolo_folder: Path, tmp_path: Path) -> None:
+    rules = tmp_path / "rules.yaml"
+    rules.write_text("categories:\n- {name: cats, only: [cat]}\n")
+    command = ("reduce", yolo_folder, "-m", "srs", "-k", "4", "-o", tmp_path / "out", "--categories", rules)
+    assert detreduce(*command).exit_code == 0
+    kept = json.loads((tmp_path / "out" / "selection.json").read_text())["categories"]["kept"]
+    assert kept["cats"] == 2
+    rules.write_text("categories: rarest")
+    result = detreduce(*command, "--overwrite")
+    assert result.exit_code == 2 and "no list of category rules" in result.output
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

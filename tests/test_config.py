@@ -75,6 +75,17 @@ def test_evaluate_on_survives_yaml_reading_on_as_true(minimal: dict, tmp_path: P
     assert (config.evaluate.on, config.evaluate.choose) == ("test", "best")
 
 
+def test_values_are_replaced_by_dotted_name(minimal: dict, tmp_path: Path) -> None:
+    file = tmp_path / "e.yaml"
+    file.write_text(yaml.safe_dump(minimal))
+    config = load_config(file, {"train.epochs": 7, "evaluate.on": "val", "reduce.keep": 0.1})
+    assert (config.train.arguments["epochs"], config.evaluate.on, config.reduce.keep) == (7, "val", [0.1])
+    with pytest.raises(InputError, match="Did you mean 'epochs'"):
+        load_config(file, {"train.epoch": 7})
+    with pytest.raises(InputError, match="not a section"):
+        load_config(file, {"name.x": 7})
+
+
 @pytest.mark.parametrize("text", ["- 1\n", "", "a: [", "\x00"])
 def test_what_is_no_mapping_is_refused(tmp_path: Path, text: str) -> None:
     file = tmp_path / "e.yaml"

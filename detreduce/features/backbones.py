@@ -118,8 +118,10 @@ class Network:
         """(b, h, w, 3) uint8 RGB, resized by the backbone's preprocessing, to its (b, c, h', w') feature map."""
         import torch
 
-        # TF32 rounds like a 10-bit float: float32 must mean float32 on any device
-        with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        # TF32 keeps 10 bits, and float32 must mean float32. These flags belong to the process, not to a thread
+        cuda = self.device.type == "cuda"
+        exact = torch.backends.cudnn.flags(enabled=True, allow_tf32=False) if cuda else contextlib.nullcontext()
+        with torch.inference_mode(), exact:
             return self.module(self.tensor(batch))
 
     @staticmethod
@@ -192,12 +194,15 @@ class EfficientNetLite0(Backbone):
             def forward(self, x: torch.Tensor) -> torch.Tensor:
                 return self.network.extract_features(x)  # type: ignore[operator]
 
-        network = EfficientNet.from_name("efficientnet-lite0")
-        network.load_state_dict(torch.load(self.weights, map_location="cpu", weights_only=True))
+        with torch.device("meta"):  # random weights would only be thrown away
+            network = EfficientNet.from_name("efficientnet-lite0")
+        network.load_state_dict(torch.load(self.weights, map_location="cpu", weights_only=True), assign=True)
+        network._swish = torch.nn.ReLU6(inplace=True)
         network.eval()
         _fold(network, "_conv_stem", "_bn0")
         _fold(network, "_conv_head", "_bn1")
         for block in network._blocks:
+            block._swish = torch.nn.ReLU6(inplace=True)
             for convolution, norm in (("_expand_conv", "_bn0"), ("_depthwise_conv", "_bn1"), ("_project_conv", "_bn2")):
                 if hasattr(block, convolution):
                     _fold(block, convolution, norm)

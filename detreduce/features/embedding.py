@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,12 +22,6 @@ from detreduce.features.store import Digest, content_digest
 
 if TYPE_CHECKING:
     from detreduce.features.backbones import Network
-
-
-def default_workers() -> int:
-    """Threads for reading and decoding: one a core that this process may use, at most 16."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(16, cores)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,26 +55,58 @@ def prepare(row: int, path: Path, preprocess: Preprocess, known: Callable[[Diges
         return Prepared(row, status, read_at_ns, digest, error=str(error))
 
 
+@dataclass(frozen=True)
+class Threads:
+    """Where the work is done.
+
+    On a CPU, `decode` and `forward` are one pool, whose threads decode an image or run a batch, each with few threads
+    of torch's own: no core waits for another at the end of each layer, also when other programs use the machine. On
+    other devices one thread feeds the network beside those that decode.
+    """
+
+    decode: ThreadPoolExecutor
+    forward: ThreadPoolExecutor
+    count: int
+
+
+@contextmanager
+def threads(device_type: str, workers: int | None = None) -> Iterator[Threads]:
+    """Start the threads for a run and set torch's and OpenCV's own back as they were afterwards."""
+    import torch
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    on_cpu = device_type == "cpu"
+    count = workers or min(8 if on_cpu else 16, cores)
+    before = torch.get_num_threads(), cv2.getNumThreads()
+    each = max(1, before[0] // count)
+    pool = ThreadPoolExecutor(count, "detreduce", initializer=torch.set_num_threads, initargs=(each,))
+    single = pool if on_cpu else ThreadPoolExecutor(1, "detreduce-forward")
+    try:
+        cv2.setNumThreads(1)
+        yield Threads(pool, single, count)
+    finally:
+        for executor in (pool, single):
+            executor.shutdown(wait=True, cancel_futures=True)
+        # a pool thread's setting is also the default of threads started later
+        torch.set_num_threads(before[0])
+        cv2.setNumThreads(before[1])
+
+
 def read_ahead(
     jobs: Iterable[tuple[int, Path]],
     preprocess: Preprocess,
     known: Callable[[Digest], bool],
-    *,
-    workers: int,
+    pool: ThreadPoolExecutor,
     ahead: int,
 ) -> Iterator[Prepared]:
-    """Yield the images in order; `workers` threads stay at most `ahead` images in front, so memory is bounded."""
+    """Yield the images in order; the pool is at most `ahead` images in front, so memory is bounded."""
     waiting: deque[Future[Prepared]] = deque()
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="detreduce-decode")
-    try:
-        for row, path in jobs:
-            waiting.append(pool.submit(prepare, row, path, preprocess, known))
-            if len(waiting) > ahead:
-                yield waiting.popleft().result()
-        while waiting:
+    for row, path in jobs:
+        waiting.append(pool.submit(prepare, row, path, preprocess, known))
+        if len(waiting) > ahead:
             yield waiting.popleft().result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+    while waiting:
+        yield waiting.popleft().result()
 
 
 def same_shape_batches(images: Iterable[Prepared], batch: int) -> Iterator[list[Prepared]]:
@@ -94,6 +121,26 @@ def same_shape_batches(images: Iterable[Prepared], batch: int) -> Iterator[list[
         elif sum(map(len, waiting.values())) >= 4 * batch:
             yield waiting.pop(max(waiting, key=lambda shape: len(waiting[shape])))
     yield from waiting.values()
+
+
+def embed_groups(
+    groups: Iterable[list[Prepared]], network: Callable[[], Network], pool: ThreadPoolExecutor, in_flight: int
+) -> Iterator[tuple[list[Prepared], npt.NDArray[np.float32]]]:
+    """Yield each group with its (b, c) vectors, in order, with at most `in_flight` groups under way."""
+    waiting: deque[tuple[list[Prepared], Future[npt.NDArray[np.float32]]]] = deque()
+    for group in groups:
+        images = [item.image for item in group if item.image is not None]
+        waiting.append((group, pool.submit(embed_batch, network(), images)))
+        if len(waiting) >= in_flight:
+            done, future = waiting.popleft()
+            yield done, future.result()
+    for done, future in waiting:
+        yield done, future.result()
+
+
+def default_batch(device_type: str, imgsz: int) -> int:
+    """Images a forward pass: on a CPU about 1.6 million pixels, which keeps each thread's activations near 100 MB."""
+    return 64 if device_type != "cpu" else max(1, min(16, round(16 * (320 / imgsz) ** 2)))
 
 
 def embed_batch(network: Network, images: list[RGB]) -> npt.NDArray[np.float32]:

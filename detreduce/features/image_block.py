@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,16 @@ import numpy.typing as npt
 
 from detreduce.errors import ImageReadError, InputError
 from detreduce.features.backbones import Backbone, Network
-from detreduce.features.embedding import Prepared, default_workers, embed_batch, read_ahead, same_shape_batches
-from detreduce.features.precision import make_network, resolve_precision
+from detreduce.features.embedding import (
+    Prepared,
+    Threads,
+    default_batch,
+    embed_groups,
+    read_ahead,
+    same_shape_batches,
+    threads,
+)
+from detreduce.features.precision import Networks, resolve_precision
 from detreduce.features.store import Digest, DigestMemo, VectorStore, warn_unwritable
 from detreduce.progress import progress
 
@@ -49,23 +58,15 @@ def image_block(paths: Sequence[Path], backbone: Backbone, folder: Path, options
     """Embed the images at `paths`, reading from and adding to the store below `folder`."""
     start = time.perf_counter()
     device = _device(options.device)
-    precision: str = options.precision
-    why: dict[str, Any] = {}
-    if precision == "auto":
-        precision, why = resolve_precision(backbone, device, folder)
-    store = VectorStore(folder, {**backbone.key, "precision": precision})
-    job = _Job([path.absolute() for path in paths], backbone, store, DigestMemo(folder), options.stop_at_failure)
-    batch = options.batch or (64 if device.type == "cuda" else 16)
-    workers = options.workers or default_workers()
-    try:
-        job.recall(range(len(paths)))
-        made = _LazyNetwork(backbone, device, precision)
-        again = job.embed(job.open_rows(), made, batch, workers, known=store.__contains__)
-        job.recall(again)
-        # what the store promised and could not give
-        job.embed(job.open_rows(), made, batch, workers, known=lambda digest: False)
-    finally:
-        job.keep()
+    networks = Networks(backbone, device)
+    with threads(device.type, options.workers) as pools:
+        precision: str = options.precision
+        why: dict[str, Any] = {}
+        if precision == "auto":
+            precision, why = resolve_precision(networks, folder, pools.forward)
+        store = VectorStore(folder, {**backbone.key, "precision": precision})
+        job = _Job([path.absolute() for path in paths], backbone, store, DigestMemo(folder), options.stop_at_failure)
+        job.run(partial(networks, precision), options.batch or default_batch(device.type, backbone.imgsz), pools)
     seconds = time.perf_counter() - start
     provenance = {
         "backbone": backbone.name,
@@ -85,18 +86,6 @@ def image_block(paths: Sequence[Path], backbone: Backbone, folder: Path, options
         "store": str(store.folder),
     }
     return ImageBlock(job.rows.array(), job.failures, provenance)
-
-
-class _LazyNetwork:
-    """Built at the first batch: a run that finds all in the store needs no network."""
-
-    def __init__(self, backbone: Backbone, device: torch.device, precision: str) -> None:
-        self._make = lambda: make_network(backbone, device, precision)
-        self._network: Network | None = None
-
-    def __call__(self) -> Network:
-        self._network = self._network or self._make()
-        return self._network
 
 
 class _Rows:
@@ -139,7 +128,19 @@ class _Job:
         remembered = ((row, self.memo.get(path)) for row, path in enumerate(self.paths))
         self.digests = {row: digest for row, digest in remembered if digest is not None}
 
+    def run(self, network: Callable[[], Network], batch: int, pools: Threads) -> None:
+        """Fill every row that can be filled, and keep what was computed, also when interrupted."""
+        try:
+            self.recall(range(len(self.paths)))
+            seen = self.embed(network, batch, pools, known=self.store.__contains__)
+            self.recall(seen)
+            # what the store promised and could not give
+            self.embed(network, batch, pools, known=lambda digest: False)
+        finally:
+            self.keep()
+
     def open_rows(self) -> list[int]:
+        """Rows that have no vector yet and did not fail."""
         return [int(row) for row in np.flatnonzero(~self.rows.filled) if row not in self.failures]
 
     def recall(self, rows: Iterable[int]) -> None:
@@ -154,22 +155,19 @@ class _Job:
                 self.recalled += 1
 
     def embed(
-        self, rows: list[int], network: _LazyNetwork, batch: int, workers: int, known: Callable[[Digest], bool]
+        self, network: Callable[[], Network], batch: int, pools: Threads, known: Callable[[Digest], bool]
     ) -> list[int]:
-        """Read, decode and embed rows; returns those that were not, since their digest is `known`."""
+        """Read, decode and embed the open rows; returns those that were not, since their digest is `known`."""
+        rows = self.open_rows()
         if not rows:
             return []
         skipped: list[int] = []
         with progress("Embedding images", len(rows), "images") as advance:
-            ahead = read_ahead(
-                ((row, self.paths[row]) for row in rows),
-                self.backbone.preprocess,
-                known,
-                workers=workers,
-                ahead=2 * batch + workers,
-            )
-            for group in same_shape_batches(self._readable(ahead, skipped, advance), batch):
-                self._embed_group(network(), group)
+            jobs = ((row, self.paths[row]) for row in rows)
+            images = read_ahead(jobs, self.backbone.preprocess, known, pools.decode, ahead=2 * batch + pools.count)
+            groups = same_shape_batches(self._readable(images, skipped, advance), batch)
+            for group, vectors in embed_groups(groups, network, pools.forward, in_flight=pools.count + 1):
+                self._take(group, vectors)
                 advance(len(group))
         return skipped
 
@@ -191,8 +189,7 @@ class _Job:
             else:
                 yield item
 
-    def _embed_group(self, network: Network, group: list[Prepared]) -> None:
-        vectors = embed_batch(network, [item.image for item in group if item.image is not None])
+    def _take(self, group: list[Prepared], vectors: npt.NDArray[np.float32]) -> None:
         if not np.isfinite(vectors).all():
             bad = group[int(np.flatnonzero(~np.isfinite(vectors).all(axis=1))[0])]
             raise InputError(
@@ -205,6 +202,7 @@ class _Job:
         self.embedded += len(group)
 
     def keep(self) -> None:
+        """Write what the store and the memo still hold."""
         self.store.flush()
         try:
             self.memo.flush()

@@ -5,15 +5,18 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+from concurrent.futures import Executor
+from copy import deepcopy
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal
 
 import cv2
 import numpy as np
 
 from detreduce.errors import InputError, nearest
 from detreduce.features.embedding import embed_batch
-from detreduce.features.images import RGB, Preprocess
+from detreduce.features.images import RGB, Preprocess, decode
 from detreduce.features.store import write_atomically
 
 if TYPE_CHECKING:
@@ -32,56 +35,67 @@ def check_precision(precision: str) -> None:
         raise InputError(f"precision={precision!r}: one of {', '.join(PRECISIONS)}.{nearest(precision, PRECISIONS)}")
 
 
-def resolve_precision(backbone: Backbone, device: torch.device, folder: Path) -> tuple[str, dict[str, Any]]:
+def resolve_precision(networks: Networks, folder: Path, pool: Executor) -> tuple[str, dict[str, Any]]:
     """Turn ``auto`` into ``bfloat16`` or ``float32``, and say why.
 
     bfloat16 is taken where the hardware computes it natively and no probe image's vector differs from float32's by more
     than 1e-2 in relative Euclidean length. The probe does not depend on the dataset, so that the cache key does not
-    either; its result is kept.
+    either; its result is kept below `folder`.
     """
-    if not _native_bfloat16(device):
+    if not _native_bfloat16(networks.device):
         return "float32", {"why": "no native bfloat16"}
     import torch
 
-    text = json.dumps([backbone.key, device.type, torch.__version__, _processor(device)], sort_keys=True)
+    subject = [networks.backbone.key, networks.device.type, torch.__version__, _processor(networks.device)]
+    text = json.dumps(subject, sort_keys=True)
     memo = folder / "features" / "precision" / f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.json"
     error = _remembered(memo)
     if error is None:
-        error = bfloat16_error(backbone, device)
+        error = bfloat16_error(networks, pool)
         with contextlib.suppress(OSError):  # the store warns of an unwritable cache
             write_atomically(memo, lambda file: file.write(json.dumps({"bfloat16_error": error}).encode()))
     chosen = "bfloat16" if error <= TOLERANCE else "float32"
     return chosen, {"bfloat16_error": error, "tolerance": TOLERANCE}
 
 
-def bfloat16_error(backbone: Backbone, device: torch.device) -> float:
+def bfloat16_error(networks: Networks, pool: Executor) -> float:
     """The largest relative difference of a probe image's vector in bfloat16 from float32's."""
-    images = probe_images(backbone.preprocess)
-    exact = embed_batch(make_network(backbone, device, "float32"), images).astype(np.float64)
-    rough = embed_batch(make_network(backbone, device, "bfloat16"), images)
-    return float((np.linalg.norm(rough - exact, axis=1) / np.linalg.norm(exact, axis=1)).max())
+    images = probe_images(networks.backbone.preprocess)
+    both = [pool.submit(embed_batch, networks(precision), images) for precision in ("float32", "bfloat16")]
+    exact, rough = (future.result().astype(np.float64) for future in both)
+    error = float((np.linalg.norm(rough - exact, axis=1) / np.linalg.norm(exact, axis=1)).max())
+    return error if np.isfinite(error) else float(np.finfo(np.float64).max)
 
 
 def probe_images(preprocess: Preprocess) -> list[RGB]:
-    """Scikit-learn's two photographs, whole and in quarters."""
-    from sklearn.datasets import load_sample_images
-
-    crops = []
-    for photograph in load_sample_images().images:
-        height, width = (side // 2 for side in photograph.shape[:2])
-        crops.append(photograph)
-        crops += [photograph[y : y + height, x : x + width] for y in (0, height) for x in (0, width)]
-    # one shape, so that they make one batch
-    return [preprocess(cv2.resize(np.ascontiguousarray(crop), (640, 480))) for crop in crops]  # type: ignore[arg-type]
+    """Scikit-learn's two photographs, and a quarter of each, all of one shape."""
+    spec = find_spec("sklearn")
+    folder = Path(str(spec and spec.origin)).parent / "datasets" / "images"
+    photographs = [decode((folder / name).read_bytes()) for name in ("china.jpg", "flower.jpg")]
+    quarters = [photograph[: len(photograph) // 2, : photograph.shape[1] // 2] for photograph in photographs]
+    images = (cv2.resize(image, (640, 480)) for image in photographs + quarters)
+    return [preprocess(image) for image in images]  # type: ignore[arg-type]
 
 
-def make_network(backbone: Backbone, device: torch.device, precision: str) -> Network:
-    """Build a backbone's network on a device at ``float32`` or ``bfloat16``."""
-    import torch
+class Networks:
+    """A backbone's network on a device, built when first asked for, once a precision."""
 
-    from detreduce.features.backbones import Network
+    def __init__(self, backbone: Backbone, device: torch.device) -> None:
+        self.backbone, self.device = backbone, device
+        self._built: torch.nn.Module | None = None
+        self._made: dict[str, Network] = {}
 
-    return Network(backbone.build(), backbone.preprocess, device, cast("torch.dtype", getattr(torch, precision)))
+    def __call__(self, precision: str) -> Network:
+        """The network at ``float32`` or ``bfloat16``."""
+        import torch
+
+        from detreduce.features.backbones import Network
+
+        if precision not in self._made:
+            self._built = self._built if self._built is not None else self.backbone.build()
+            dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
+            self._made[precision] = Network(deepcopy(self._built), self.backbone.preprocess, self.device, dtype)
+        return self._made[precision]
 
 
 def _remembered(memo: Path) -> float | None:

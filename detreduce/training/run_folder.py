@@ -15,6 +15,8 @@ from detreduce.dataset import DetectionDataset, load_dataset
 from detreduce.dataset.write import write_yolo_view
 from detreduce.errors import InputError
 
+SPLITS = ("train", "val", "test")
+
 EvaluateOn = Literal["auto", "test", "val", "val+test"]
 
 
@@ -29,7 +31,7 @@ class RunFolder:
     data_yaml
         The view: images linked, labels copied.
     datasets
-        Every split of the view, as detreduce reads it.
+        Train, val and test of the view, where the source has them, as detreduce reads them.
     evaluated
         The splits to evaluate on; may be empty.
     warnings
@@ -82,7 +84,9 @@ def make_run_folder(
             python_warnings.simplefilter("always")
             data_yaml = write_yolo_view(dataset, path / "data")
             detach_fragile(path / "data")
-            datasets = {split: load_dataset(data_yaml, split=split) for split in dataset.source.splits}
+            # VOC has trainval besides, which the view leaves out
+            splits = [split for split in SPLITS if split in dataset.source.splits]
+            datasets = {split: load_dataset(data_yaml, split=split) for split in splits}
         heard += [str(item.message) for item in caught if issubclass(item.category, UserWarning)]
     except BaseException:
         shutil.rmtree(path, ignore_errors=True)

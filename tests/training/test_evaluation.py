@@ -56,8 +56,10 @@ def test_the_limit_on_predictions_is_the_callers() -> None:
 
 def test_crowds_count_neither_way() -> None:
     truth = boxes_of([0, 0], [BOX, FAR], [0, 0], crowd=[False, True])
-    predictions = boxes_of([0, 0], [FAR, BOX], [0, 0], [0.9, 0.8])
-    assert average_precision(truth, predictions, 1, 1)[0][0] == pytest.approx(np.ones(10))
+    both_in_the_crowd = boxes_of([0, 0, 0], [FAR, FAR, BOX], [0, 0, 0], [0.9, 0.9, 0.8])
+    none_in_the_crowd = boxes_of([0], [BOX], [0], [0.8])
+    for predictions in (both_in_the_crowd, none_in_the_crowd):
+        assert average_precision(truth, predictions, 1, 1)[0][0] == pytest.approx(np.ones(10))
 
 
 def test_classes_without_ground_truth_are_nan_and_images_apart() -> None:

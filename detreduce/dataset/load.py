@@ -57,7 +57,7 @@ def load_dataset(path: str | Path, split: str | None = None, images: str | Path 
 
 
 def load_split(source: Source, split: str) -> DetectionDataset:
-    """Load another split of a dataset that is loaded already, from where its `source` says; raises what `load_dataset` does.
+    """Load another split of a dataset that is loaded already; raises what `load_dataset` does.
 
     Unlike `load_dataset(source.path, split)` it knows the images folder that was given for a COCO JSON.
     """

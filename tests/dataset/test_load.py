@@ -19,9 +19,9 @@ def touch(*paths: Path) -> None:
 
 
 def test_folder_of_images(tmp_path):
-    touch(tmp_path / "b.jpg", tmp_path / "s/a.PNG", tmp_path / ".trash/x.jpg", tmp_path / "notes.txt")
+    touch(tmp_path / "s.jpg", tmp_path / "b/a.PNG", tmp_path / ".trash/x.jpg", tmp_path / "notes.txt")
     dataset = load_dataset(str(tmp_path))
-    assert dataset.image_ids == [record.name for record in dataset] == ["b.jpg", "s/a.PNG"]
+    assert dataset.image_ids == [record.name for record in dataset] == ["b/a.PNG", "s.jpg"]
     assert (dataset.labelled, dataset.class_names, dataset.class_counts.shape) == (False, (), (2, 0))
     assert (dataset.source.format, dataset.problems) == ("images", ())
     with pytest.raises(InputError, match="no split 'val'; splits there: train"):

@@ -83,6 +83,11 @@ def test_several_places_and_an_image_listed_twice(root):
     assert what.startswith("b.jpg: listed twice, taken once")
 
 
+def test_rows_are_sorted_by_name_over_all_places(root):
+    dataset = load_dataset(data_yaml(root, train=["images/val", "images/train"]))
+    assert [record.name for record in dataset] == ["b.jpg", "background.jpg", "sub/a.PNG", "v.jpg"]
+
+
 def test_list_file_entries(root):
     """./ is below the list's folder; bare names are below the root, or else below the list's folder."""
     write(root / "lists/one.txt", "\ufeff./here.jpg\r\nimages/val/v.jpg\r\nthere.jpg\r\nmissing.jpg\r\nREADME.md")
@@ -173,6 +178,13 @@ def test_broken_export_paths_are_mended_and_listed(tmp_path, entry):
     assert any(f"train: '{entry}' is not there; used" in what for what in whats(dataset))
     assert any("test: '../test/images' is not there; tried" in what for what in whats(dataset))
     assert list(dataset.source.splits) == ["train"]
+
+
+def test_all_leading_dots_of_a_broken_path_are_taken_off(tmp_path):
+    write(tmp_path / "deep/set/a/train/images/x.jpg")
+    assert load_dataset(data_yaml(tmp_path / "deep/set", train="../../a/train/images")).image_ids == [
+        "a/train/images/x.jpg"
+    ]
 
 
 def test_missing_images_say_what_was_tried_and_how_to_get_them(tmp_path):

@@ -54,6 +54,12 @@ def test_keypoints_are_not_a_polygon():
     assert parse(row).boxes != labels.boxes
 
 
+@pytest.mark.parametrize("points", ["1.2 0.5 2 0.9 0.9 1", "0.5 1.2 2 0.9 0.9 1", "0.5 0.5 2 0.9 1.2 1"])
+def test_keypoints_outside_the_image(points):
+    [(_, what)] = parse(f"{BOX} {points}", kpt_shape=(2, 3)).findings
+    assert "1.2 is outside [0, 1]" in what
+
+
 @pytest.mark.parametrize(
     ("line", "word"),
     [

@@ -167,6 +167,24 @@ def test_an_interrupted_run_leaves_nothing(
     assert not [path for path in tmp_path.iterdir() if ".detreduce-" in path.name]
 
 
+def test_the_old_folder_comes_back_where_the_last_rename_fails(
+    photos: DetectionDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    write_subset(photos, ["b.jpg"], out)
+    before, rename = names(out), Path.rename
+
+    def fail_once(self: Path, target: Path) -> Path:
+        if self.name == "new":
+            raise PermissionError(13, "Permission denied", str(target))
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", fail_once)
+    with pytest.raises(DetreduceError, match="Permission denied"):
+        write_subset(photos, ["a.jpg"], out, overwrite=True)
+    assert names(out) == before
+
+
 def test_a_place_that_cannot_be_written(photos: DetectionDataset, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(DetreduceError, match="Cannot write"):

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from detreduce.dataset import load_dataset
@@ -81,6 +81,7 @@ def test_only_boxes_that_ultralytics_refuses_are_clipped() -> None:
     np.testing.assert_allclose(boxes, [[0.2, 0.25, 0.6, 0.5], [0.95, 0.95, 0.1, 0.1], [0.5, 0.5, 0, 0]], atol=1e-12)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.tuples(*[st.floats(-0.5, 1.5)] * 4), max_size=5))
 def test_all_converted_boxes_are_fractions(values: list[tuple[float, ...]]) -> None:
     corners = np.array([(min(a, c), min(b, d), max(a, c), max(b, d)) for a, b, c, d in values]).reshape(-1, 4)

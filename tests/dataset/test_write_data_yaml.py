@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from detreduce.dataset.writing.data_yaml import edit_data_yaml
@@ -68,6 +68,7 @@ values = st.recursive(
 paths = names | st.lists(names, min_size=1, max_size=3)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     others=st.dictionaries(names.filter(lambda name: name not in ("path", "train", "val")), values, max_size=4),
     old=st.fixed_dictionaries({"train": paths}, optional={"path": names, "val": paths}),

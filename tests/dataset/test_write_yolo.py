@@ -238,6 +238,18 @@ def test_images_outside_the_root_come_inside(tmp_path: Path, monkeypatch: pytest
     assert len(listed_by_ultralytics(found["train"])) == 3
 
 
+def test_images_outside_the_root_do_not_take_the_place_of_those_inside(tmp_path: Path) -> None:
+    root = tmp_path / "cfg"
+    add(root, ".", "same.jpg", b"0 0.1 0.1 0.1 0.1\n", 1)
+    add(tmp_path / "far", "train", "same.png", b"0 0.2 0.2 0.2 0.2\n", 2)
+    (root / "data.yaml").write_text("train: [images, ../far/train/images]\nval: images\nnames: [x]\n")
+    dataset = load_dataset(root / "data.yaml")
+    reduced = write_subset(dataset, dataset.image_ids, tmp_path / "out")
+    pairs = {(record.path.read_bytes(), record.boxes[0, 0]) for record in reduced}
+    assert pairs == {(JPEG % 1, 0.1), (JPEG % 2, 0.2)}
+    assert tmp_path / "out/outside/images/same.png" in {record.path for record in reduced}
+
+
 def test_labels_beside_images_below_a_folder_called_images(tmp_path: Path) -> None:
     """Ultralytics takes the last /images/ of the absolute path, which may lie above the output."""
     from ultralytics.data.utils import img2label_paths

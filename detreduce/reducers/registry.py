@@ -22,6 +22,7 @@ BUILT_IN = {
     "clc": "detreduce.reducers.geometric:ClusterCentroids",
     "rkm": "detreduce.reducers.geometric:RepresentativeKMeans",
     "mms": "detreduce.reducers.geometric:MaxMin",
+    "phl": "detreduce.reducers.ranking:PersistentHomologyLandmarks",
     "nrmd": "detreduce.reducers.ranking:NumerosityReduction",
     "fes": "detreduce.reducers.wrapper:ForgettingEvents",
     "des": "detreduce.reducers.geometric:DistanceEntropy",

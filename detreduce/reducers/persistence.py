@@ -1,0 +1,96 @@
+"""Persistent homology of each image's neighbourhood."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+from detreduce.reducers.distances import CANCELLED, CentredPoints
+from detreduce.reducers.pool import FloatArray, IntArray
+
+ROWS = 128
+BATCH = 64
+ROUNDING = 1e-9
+"""Distances that differ by less than this share of the radius are equal, and a bar shorter than it is none."""
+
+
+def nearest_neighbours(
+    points: CentredPoints, count: int, advance: Callable[[int], object]
+) -> tuple[IntArray, FloatArray]:
+    """Return each point's `count` nearest others and their distances (n, count), nearest first, in feature units."""
+    n = len(points)
+    count = min(count, n - 1)
+    neighbours, distances = np.empty((n, count), np.int64), np.empty((n, count))
+    for start in range(0, n if count else 0, ROWS):
+        rows = np.arange(start, min(start + ROWS, n))
+        squared = points.products(rows)
+        squared[np.arange(len(rows)), rows] = np.inf
+        near = np.argpartition(squared, count - 1, axis=1)[:, :count]
+        squared = np.take_along_axis(squared, near, axis=1)
+        lost = squared < CANCELLED * (points.squares[near] + points.squares[rows, None])
+        row, column = np.nonzero(lost)
+        difference = points.Z[rows[row]] - points.Z[near[row, column]]
+        squared[row, column] = np.einsum("ij,ij->i", difference, difference)
+        order = np.argsort(squared, axis=1)
+        neighbours[rows] = np.take_along_axis(near, order, axis=1)
+        distances[rows] = np.sqrt(np.take_along_axis(squared, order, axis=1).clip(0.0)) * points.scale
+        advance(len(rows))
+    return neighbours, distances
+
+
+def neighbourhood_persistence(
+    points: CentredPoints, neighbours: list[IntArray], dims: list[int], advance: Callable[[int], object]
+) -> FloatArray:
+    """Return (n,) the largest finite persistence, in `dims`, of the Vietoris-Rips diagram of each set of neighbours.
+
+    0 where there is no finite bar. Neighbourhoods are shared out among threads; GUDHI works outside Python's lock.
+    """
+    # H_k of fewer than 2k + 2 points has no bar
+    busy = np.array([i for i, near in enumerate(neighbours) if len(near) >= 2 * min(dims) + 2], np.int64)
+    largest = np.zeros(len(neighbours))
+    with ThreadPoolExecutor(_processors()) as executor:
+        try:
+            batches = [busy[start : start + BATCH] for start in range(0, len(busy), BATCH)]
+
+            def work(batch: IntArray) -> list[float]:
+                return _largest_bars(points, batch, [neighbours[i] for i in batch], dims)
+
+            for batch, bars in zip(batches, executor.map(work, batches), strict=True):
+                largest[batch] = bars
+                advance(len(batch))
+        except BaseException:
+            executor.shutdown(cancel_futures=True)
+            raise
+    return largest
+
+
+def _processors() -> int:
+    """Return how many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _largest_bars(points: CentredPoints, rows: IntArray, neighbours: list[IntArray], dims: list[int]) -> list[float]:
+    from gudhi.sklearn.rips_persistence import RipsPersistence
+
+    matrices = [_distance_matrix(points, row, near) for row, near in zip(rows, neighbours, strict=True)]
+    rips: Any = RipsPersistence(homology_dimensions=dims, input_type="full distance matrix")
+    bars = []
+    for diagrams, matrix in zip(rips.fit_transform(matrices), matrices, strict=True):
+        lengths = np.concatenate([diagram[:, 1] - diagram[:, 0] for diagram in diagrams])
+        longest = float(lengths[np.isfinite(lengths)].max(initial=0.0))
+        bars.append(longest * points.scale if longest > ROUNDING * matrix.max() else 0.0)
+    return bars
+
+
+def _distance_matrix(points: CentredPoints, row: int, near: IntArray) -> FloatArray:
+    # about the image itself, so that no digits are lost to its distance from the mean
+    Z = points.Z[near] - points.Z[row]
+    squares = np.einsum("ij,ij->i", Z, Z)
+    squared = squares[:, None] + squares - 2.0 * (Z @ Z.T)
+    distances = np.sqrt(squared.clip(0.0))
+    np.fill_diagonal(distances, 0.0)
+    return np.maximum(distances, distances.T)

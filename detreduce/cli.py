@@ -32,7 +32,9 @@ Data = Annotated[
     Path, typer.Argument(help="data.yaml (YOLO), a COCO JSON, a Pascal VOC folder, or a folder of images.")
 ]
 Images = Annotated[Path | None, typer.Option(help="COCO: the images folder, where it is not the JSON's own.")]
-Split = Annotated[str, typer.Option(help="Which split: train, val or test.")]
+Split = Annotated[
+    str | None, typer.Option(help="train, val or test; default: train, or the split that a COCO JSON is.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 
 
@@ -81,7 +83,7 @@ def version(
 @friendly
 def inspect(
     data: Data,
-    split: Split = "train",
+    split: Split = None,
     images: Images = None,
     check_images: Annotated[bool, typer.Option(help="Open every image and list those that cannot be read.")] = False,
     all_problems: Annotated[bool, typer.Option("--all", help="List every problem, not the first 20.")] = False,
@@ -128,7 +130,7 @@ def reduce(
         str, typer.Option(help="efficientnet-lite0, yolo:weights.pt, torchvision:name or file:vectors.npy.")
     ] = "efficientnet-lite0",
     blocks: Annotated[str, typer.Option(help="Blocks of features, with commas; default: all there are.")] = "",
-    split: Split = "train",
+    split: Split = None,
     images: Images = None,
     link: Annotated[str, typer.Option(help="hardlink, symlink, copy or list.")] = "hardlink",
     output_format: Annotated[

@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from detreduce.config import ExperimentConfig, MethodConfig, load_config
-from detreduce.dataset import load_dataset
+from detreduce.dataset import load_dataset, load_split
 from detreduce.dataset.records import DetectionDataset
 from detreduce.dataset.write import write_subset
 from detreduce.experiment.ledger import TRAIN_FOLDER, FinishedCell, Ledger
@@ -208,7 +208,7 @@ def data_identity(dataset: DetectionDataset) -> str:
     """Hash of every split's annotations, image names and image file sizes."""
     digest = hashlib.sha256()
     for split in dataset.source.splits:
-        part = dataset if split == dataset.split else load_dataset(dataset.source.path, split=split)
+        part = dataset if split == dataset.split else load_split(dataset.source, split)
         digest.update(f"{split} {part.content_hash}".encode())
         digest.update(json.dumps([record.path.stat().st_size for record in part]).encode())
     return digest.hexdigest()

@@ -87,7 +87,7 @@ def load_split(source: Source, split: str) -> DetectionDataset:
 def in_split_order(choice: Choice, others: Mapping[str, DetectionDataset]) -> dict[str, tuple[ImageRecord, ...]]:
     """Records of every split in the source's order: the kept ones, then all whose image file is there."""
     splits: dict[str, tuple[ImageRecord, ...]] = {}
-    for split in choice.dataset.source.splits or {choice.dataset.split: None}:
+    for split in choice.dataset.source.splits:
         if split == choice.dataset.split:
             splits[split] = choice.kept
         elif split in others:

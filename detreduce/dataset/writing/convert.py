@@ -82,9 +82,11 @@ def yolo_boxes(corners: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64
     boxes = _centres(corners)
     outside = ((boxes < 0) | (boxes > 1)).any(axis=1)
     clipped = np.clip(corners, 0, 1)
-    gone = outside & ((clipped[:, 2:] - clipped[:, :2]) <= 0).any(axis=1)
+    empty = ((clipped[:, 2:] - clipped[:, :2]) <= 0).any(axis=1)
+    gone: npt.NDArray[np.bool_] = np.logical_and(outside, empty)
     boxes[outside] = _centres(clipped[outside])
-    return boxes[~gone], ~gone, int((outside & ~gone).sum())
+    stays = np.logical_not(gone)
+    return boxes[stays], stays, int((outside & stays).sum())
 
 
 def _centres(corners: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -81,7 +81,7 @@ def _edit_text(text: str, changes: Mapping[str, Change]) -> str:
     found = set()
     for key, value in root.value:
         name = key.value if isinstance(key, yaml.ScalarNode) else None
-        if name in changes:
+        if name is not None and name in changes:
             found.add(name)
             change = changes[name]
             if change is None:

@@ -22,7 +22,7 @@ def check_link(link: str) -> LinkMode:
     """Return `link` if it is a known way to place images; raises InputError naming the nearest."""
     for mode in get_args(LinkMode):
         if link == mode:
-            return mode  # type: ignore[no-any-return]
+            return mode
     raise InputError(
         f"link={link!r} is not one of {', '.join(get_args(LinkMode))}.{nearest(str(link), get_args(LinkMode))}"
     )

@@ -1,0 +1,130 @@
+"""Average precision by pycocotools, on arrays."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+MAX_DET = 300
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """Boxes of many images, ground truth or predictions.
+
+    Attributes
+    ----------
+    image
+        (B,) int64: row of the image.
+    xyxy
+        (B, 4) float64: corners in pixels of the original image.
+    class_id
+        (B,) int64.
+    score
+        (B,) float64: confidence; ones for ground truth.
+    crowd
+        (B,) bool: regions that count neither as found nor as missed; all False for predictions.
+    """
+
+    image: npt.NDArray[np.int64]
+    xyxy: npt.NDArray[np.float64]
+    class_id: npt.NDArray[np.int64]
+    score: npt.NDArray[np.float64]
+    crowd: npt.NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.image)
+
+
+def boxes_of(
+    image: npt.ArrayLike,
+    xyxy: npt.ArrayLike,
+    class_id: npt.ArrayLike,
+    score: npt.ArrayLike | None = None,
+    crowd: npt.ArrayLike | None = None,
+) -> Boxes:
+    """Boxes from anything array-like, with scores of one and no crowds where none are given."""
+    rows = np.asarray(image, np.int64).reshape(-1)
+    return Boxes(
+        rows,
+        np.asarray(xyxy, np.float64).reshape(-1, 4),
+        np.asarray(class_id, np.int64).reshape(-1),
+        np.ones(len(rows)) if score is None else np.asarray(score, np.float64).reshape(-1),
+        np.zeros(len(rows), bool) if crowd is None else np.asarray(crowd, bool).reshape(-1),
+    )
+
+
+def average_precision(
+    truth: Boxes, predictions: Boxes, n_images: int, n_classes: int, max_det: int = MAX_DET
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Average precision by pycocotools (Lin et al. 2014), each class at each IoU threshold.
+
+    Crowd regions are ignored as COCO does. COCO's own limit is 100 predictions an image, ultralytics' is 300: `max_det`
+    is to be the one the predictions were made with.
+
+    Returns
+    -------
+    ap
+        (C, 10) float64: IoU 0.50 to 0.95; NaN for classes without ground truth.
+    recall
+        (C, 10) float64: of all predictions, whatever their score; NaN likewise.
+    """
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+
+    with contextlib.redirect_stdout(io.StringIO()):
+        reference = COCO()
+        reference.dataset = {
+            "images": [{"id": row} for row in range(n_images)],
+            "categories": [{"id": number} for number in range(n_classes)],
+            "annotations": _annotations(truth, scored=False),
+        }
+        reference.createIndex()
+        found = COCO()
+        found.dataset = {**reference.dataset, "annotations": _annotations(predictions, scored=True)}
+        found.createIndex()
+        evaluator = COCOeval(reference, found, "bbox")
+        evaluator.params.maxDets = [max_det]
+        evaluator.params.areaRng = [[0, 1e10]]
+        evaluator.params.areaRngLbl = ["all"]
+        evaluator.evaluate()
+        evaluator.accumulate()
+    precision = evaluator.eval["precision"][:, :, :, 0, 0]
+    recall = evaluator.eval["recall"][:, :, 0, 0].T.copy()
+    ap = precision.mean(axis=1).T.copy()
+    without = (precision < 0).all(axis=(0, 1))
+    ap[without] = np.nan
+    recall[without] = np.nan
+    return ap, recall
+
+
+def _annotations(boxes: Boxes, *, scored: bool) -> list[dict[str, Any]]:
+    sizes = boxes.xyxy[:, 2:] - boxes.xyxy[:, :2]
+    areas = sizes[:, 0] * sizes[:, 1]
+    rows = []
+    for number in range(len(boxes)):
+        row: dict[str, Any] = {
+            # an id of 0 would read as "unmatched" in pycocotools
+            "id": number + 1,
+            "image_id": int(boxes.image[number]),
+            "category_id": int(boxes.class_id[number]),
+            "bbox": [*boxes.xyxy[number, :2].tolist(), *sizes[number].tolist()],
+            "area": float(areas[number]),
+            "iscrowd": int(boxes.crowd[number]),
+        }
+        if scored:
+            row["score"] = float(boxes.score[number])
+        rows.append(row)
+    return rows
+
+
+def without_doubles(boxes: Boxes) -> Boxes:
+    """Drop boxes that are in an image twice, same class and corners; the order of the rest is kept."""
+    key = np.column_stack([boxes.image, boxes.class_id, boxes.xyxy])
+    first = np.sort(np.unique(key, axis=0, return_index=True)[1])
+    return Boxes(boxes.image[first], boxes.xyxy[first], boxes.class_id[first], boxes.score[first], boxes.crowd[first])

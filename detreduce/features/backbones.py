@@ -269,7 +269,7 @@ class Yolo(Backbone):
         """The detector's backbone layers, batch norms folded into the convolutions."""
         import torch
 
-        os.environ.setdefault("YOLO_AUTOINSTALL", "false")
+        _keep_ultralytics_local()
         from ultralytics.nn.tasks import load_checkpoint
 
         try:
@@ -283,6 +283,13 @@ class Yolo(Backbone):
         if any(layer.f != -1 for layer in layers):
             raise InputError(f"{self.weights}: its backbone is not a plain chain of layers; use another backbone.")
         return torch.nn.Sequential(*layers)
+
+
+def _keep_ultralytics_local() -> None:
+    """Before its first import: no online check, no installing of packages, settings in our own cache."""
+    os.environ.setdefault("YOLO_CONFIG_DIR", str(cache_folder() / "ultralytics"))
+    os.environ.setdefault("YOLO_OFFLINE", "true")
+    os.environ.setdefault("YOLO_AUTOINSTALL", "false")
 
 
 def _download(name: str, target: Path) -> bool:

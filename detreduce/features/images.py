@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import sys
 from dataclasses import dataclass
 from typing import Literal
 
@@ -136,7 +137,9 @@ def _decode_pillow(data: bytes) -> RGB:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(data)) as image:
+            # ultralytics' replacement of Image.open installs packages when a file is no image
+            patched = sys.modules.get("ultralytics.utils.patches")
+            with getattr(patched, "_image_open", Image.open)(io.BytesIO(data)) as image:
                 image.load()
                 rotated = ImageOps.exif_transpose(image)
                 return np.asarray(rotated.convert("RGB"))

@@ -1,0 +1,131 @@
+"""The real backbones against the packages they come from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from hand_made import dataset_of
+
+from detreduce.errors import InputError
+from detreduce.features import extract_features
+from detreduce.features.backbones import make_backbone
+from detreduce.features.images import decode
+from detreduce.features.precision import Networks, probe_images
+
+CPU = torch.device("cpu")
+
+
+def image_rows(paths: list[Path], backbone: str, cache: Path, **options: object) -> np.ndarray:
+    dataset = dataset_of(paths, paths[0].parent)
+    return extract_features(dataset, backbone, ("image",), cache=cache, **options).blocks["image"]  # type: ignore[arg-type]
+
+
+def test_efficientnet_equals_the_package_and_knows_a_daisy(tmp_path: Path) -> None:
+    from efficientnet_lite_pytorch import EfficientNet
+    from torchvision.models._meta import _IMAGENET_CATEGORIES
+
+    backbone = make_backbone("efficientnet-lite0")
+    reference = EfficientNet.from_name("efficientnet-lite0")
+    reference.load_state_dict(torch.load(backbone.weights, weights_only=True))
+    reference.eval()
+    images = probe_images(backbone.preprocess)
+    batch = torch.from_numpy(np.stack(images))
+    network = Networks(backbone, CPU)("float32")
+    ours = network.pool(network.feature_map(batch))
+    with torch.inference_mode():
+        pixels = (batch.permute(0, 3, 1, 2).float() - 127) / 128
+        expected = reference.extract_features(pixels).mean((2, 3))
+        best = [_IMAGENET_CATEGORIES[i] for i in reference._fc(ours).argmax(1).tolist()]
+    torch.testing.assert_close(ours, expected, rtol=1e-4, atol=1e-4)
+    assert best[1] == "daisy"
+    assert ours.shape == (len(images), 1280)
+
+
+def test_batches_equal_single_images(photos: list[Path], tmp_path: Path) -> None:
+    together = image_rows(photos, "efficientnet-lite0", tmp_path / "a", precision="float32", batch=8)
+    alone = image_rows(photos, "efficientnet-lite0", tmp_path / "b", precision="float32", batch=1)
+    np.testing.assert_allclose(together, alone, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(("weights", "last"), [("yolov8n", 9), ("yolo26n", 10)])
+def test_yolo_equals_its_own_layers_and_embed(shared: Path, tmp_path: Path, weights: str, last: int) -> None:
+    from ultralytics import YOLO
+
+    file = shared / "weights" / f"{weights}.pt"
+    paths = sorted((shared / "data" / "aquarium" / "valid" / "images").glob("*.jpg"))[:7]
+    ours = image_rows(paths, f"yolo:{file}", tmp_path, imgsz=320, precision="float32")
+    layers = YOLO(file).model.float().eval().model[: last + 1]
+    preprocess = make_backbone(f"yolo:{file}", 320).preprocess
+    for row, path in zip(ours, paths, strict=True):
+        x = torch.from_numpy(preprocess(decode(path.read_bytes()))).permute(2, 0, 1)[None].float() / 255
+        with torch.inference_mode():
+            for layer in layers:
+                x = layer(x)
+        expected = x.mean((2, 3))[0].numpy()
+        assert np.linalg.norm(row - expected) < 1e-4 * np.linalg.norm(expected)
+    embedded = [YOLO(file).embed(str(path), imgsz=320, embed=[last], verbose=False)[0].numpy() for path in paths[:2]]
+    np.testing.assert_allclose(ours[:2], embedded, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.shared
+def test_auto_takes_bfloat16_only_within_its_tolerance(
+    shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("detreduce.features.precision._native_bfloat16", lambda device: True)
+    paths = sorted((shared / "data" / "aquarium" / "valid" / "images").glob("*.jpg"))[:2]
+    chosen = {}
+    for tolerance in (1e-2, 1.0):
+        monkeypatch.setattr("detreduce.features.precision.TOLERANCE", tolerance)
+        table = extract_features(
+            dataset_of(paths, paths[0].parent),
+            f"yolo:{shared}/weights/yolov8n.pt",
+            ("image",),
+            imgsz=64,
+            cache=tmp_path,
+        )
+        chosen[tolerance] = table.provenance["image"]["precision"]
+        assert table.provenance["image"]["precision_choice"]["bfloat16_error"] > 1e-3
+    assert chosen == {1e-2: "float32", 1.0: "bfloat16"}
+
+
+@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v3_small", "regnet_y_400mf"])
+def test_torchvision_from_a_local_state(tmp_path: Path, name: str, photos: list[Path]) -> None:
+    from torchvision.models import get_model
+
+    torch.manual_seed(0)
+    network = get_model(name, weights=None).eval()
+    state = {key: value for key, value in network.state_dict().items() if not key.startswith(("fc", "classifier"))}
+    torch.save({"state_dict": state}, tmp_path / "state.pt")
+    ours = image_rows(photos[:3], f"torchvision:{name}@{tmp_path / 'state.pt'}", tmp_path / "c", precision="float32")
+    pooled = []
+    pool = network.avgpool if hasattr(network, "avgpool") else network.avg_pool
+    pool.register_forward_hook(lambda module, inputs, output: pooled.append(output.flatten(1)))
+    preprocess = make_backbone(f"torchvision:{name}@{tmp_path / 'state.pt'}").preprocess
+    batch = np.stack([preprocess(decode(path.read_bytes())) for path in photos[:3]])
+    mean, std = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
+    pixels = torch.from_numpy(((batch / 255 - mean) / std).astype(np.float32)).permute(0, 3, 1, 2)
+    with torch.inference_mode():
+        network(pixels)
+    np.testing.assert_allclose(ours, pooled[0].numpy(), rtol=1e-3, atol=1e-4)
+
+
+def test_bad_weights_files(tmp_path: Path, photos: list[Path]) -> None:
+    (tmp_path / "bad.pt").write_text("no weights")
+    torch.save({"a": torch.zeros(1)}, tmp_path / "other.pt")
+    for backbone in (f"yolo:{tmp_path}/bad.pt", f"yolo:{tmp_path}/other.pt"):
+        with pytest.raises(InputError, match="not an ultralytics model"):
+            image_rows(photos, backbone, tmp_path / "c")
+    with pytest.raises(InputError, match="not a state file"):
+        image_rows(photos, f"torchvision:resnet18@{tmp_path}/bad.pt", tmp_path / "c")
+    with pytest.raises(InputError, match="does not fit resnet18"):
+        image_rows(photos, f"torchvision:resnet18@{tmp_path}/other.pt", tmp_path / "c")
+
+
+def test_probe_is_of_one_shape() -> None:
+    assert {image.shape for image in probe_images(make_backbone("efficientnet-lite0").preprocess)} == {(224, 224, 3)}
+    assert cv2.getBuildInformation()

@@ -1,0 +1,305 @@
+"""extract_features end to end on small images: rows, blocks, the store, and bad input."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from unittest.mock import patch
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from hand_made import dataset_of
+
+from detreduce.errors import ImageReadError, InputError, MissingFileError
+from detreduce.features import Backbone, extract_features, register
+from detreduce.features import backbones as registry
+from detreduce.features.images import Preprocess
+from detreduce.features.table import FeatureTable
+
+
+class _MeanColour(torch.nn.Module):
+    passes = 0
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        type(self).passes += len(x)
+        return torch.nn.functional.avg_pool2d(x, 32)
+
+
+@pytest.fixture(autouse=True)
+def mean_colour(tmp_path: Path) -> Iterator[type[Backbone]]:
+    """A backbone whose features are the mean colour: known answers, no weights to speak of."""
+    weights = tmp_path / "none.bin"
+    weights.write_bytes(b"0")
+
+    class MeanColour(Backbone):
+        family = "mean-colour"
+        default_imgsz = 64
+        layers = "all"
+
+        @property
+        def preprocess(self) -> Preprocess:
+            return Preprocess(self.imgsz, "stretch", std=(1.0, 1.0, 1.0))
+
+        @property
+        def weights(self) -> Path:
+            return weights
+
+        def build(self) -> torch.nn.Module:
+            return _MeanColour()
+
+    _MeanColour.passes = 0
+    yield register(MeanColour)
+    del registry.REGISTRY["mean-colour"]
+
+
+def colours(folder: Path, count: int) -> list[Path]:
+    """PNGs of one colour each, of many shapes, written and listed in different orders."""
+    folder.mkdir(exist_ok=True)
+    paths = [folder / f"{i:03}.png" for i in range(count)]
+    for i in reversed(range(count)):
+        pixels = np.empty((20 + 7 * (i % 5), 30 + 5 * (i % 7), 3), np.uint8)
+        pixels[:] = (i, 255 - i, (7 * i) % 256)
+        cv2.imwrite(str(paths[i]), pixels)
+    return paths
+
+
+def embed(paths: list[Path], cache: Path, **options: object) -> FeatureTable:
+    options = {"backbone": "mean-colour", "blocks": ("image",), "precision": "float32", **options}
+    return extract_features(dataset_of(paths, paths[0].parent), cache=cache, **options)  # type: ignore[arg-type]
+
+
+def rgb(table: FeatureTable) -> list[list[int]]:
+    return table.blocks["image"].round().astype(int).tolist()
+
+
+@pytest.mark.parametrize(("batch", "workers"), [(1, 1), (3, 4), (64, 2), (None, None)])
+def test_rows_are_never_mixed_up(tmp_path: Path, batch: int | None, workers: int | None) -> None:
+    paths = colours(tmp_path / "images", 150)
+    shuffled = [paths[i] for i in np.random.default_rng(0).permutation(150)]
+    table = embed(shuffled, tmp_path / "cache", batch=batch, workers=workers)
+    expected = [[(7 * i) % 256, 255 - i, i] for i in (int(path.stem) for path in shuffled)]
+    assert rgb(table) == expected
+    again = embed(shuffled[::-1], tmp_path / "cache", batch=batch, workers=workers)
+    assert rgb(again) == expected[::-1]
+
+
+def test_second_run_opens_no_image(tmp_path: Path) -> None:
+    paths = colours(tmp_path / "images", 40)
+    _age(paths)
+    first = embed(paths, tmp_path / "cache")
+    assert first.provenance["image"]["embedded"] == 40
+    with patch.object(Path, "read_bytes", side_effect=_refuse_images(Path.read_bytes), autospec=True):
+        second = embed(paths, tmp_path / "cache")
+    assert second.provenance["image"]["from_cache"] == 40
+    assert _MeanColour.passes == 40
+    np.testing.assert_array_equal(second.X, first.X)
+
+
+def _age(paths: list[Path]) -> None:
+    # the memo trusts no file that was changed within the clock's tick; wait it out
+    import time
+
+    newest = max(path.stat().st_ctime for path in paths)
+    time.sleep(max(0.0, newest + 0.06 - time.time()))
+
+
+def _refuse_images(original):  # type: ignore[no-untyped-def]
+    def read(path: Path) -> bytes:
+        assert path.suffix != ".png", f"{path} was opened"
+        return original(path)
+
+    return read
+
+
+def test_changed_content_is_seen_also_behind_an_old_timestamp(tmp_path: Path) -> None:
+    paths = colours(tmp_path / "images", 4)
+    _age(paths)
+    embed(paths, tmp_path / "cache")
+    before = paths[0].stat()
+    data = paths[3].read_bytes()
+    paths[0].write_bytes(data)
+    os.utime(paths[0], ns=(before.st_atime_ns, before.st_mtime_ns))
+    table = embed(paths, tmp_path / "cache")
+    assert rgb(table)[0] == rgb(table)[3] == [21, 252, 3]
+    assert table.provenance["image"]["from_cache"] == 4
+
+
+def test_subset_superset_and_copies_share_rows(tmp_path: Path) -> None:
+    paths = colours(tmp_path / "images", 30)
+    embed(paths[:20], tmp_path / "cache")
+    assert embed(paths[5:25], tmp_path / "cache").provenance["image"]["embedded"] == 5
+    copies = colours(tmp_path / "elsewhere", 30)
+    table = embed(copies, tmp_path / "cache")
+    assert (table.provenance["image"]["from_cache"], table.provenance["image"]["embedded"]) == (25, 5)
+    assert rgb(table) == [[(7 * i) % 256, 255 - i, i] for i in range(30)]
+
+
+def test_other_preprocessing_precision_or_weights_share_nothing(tmp_path: Path) -> None:
+    paths = colours(tmp_path / "images", 3)
+    embed(paths, tmp_path / "cache")
+    assert embed(paths, tmp_path / "cache", imgsz=96).provenance["image"]["embedded"] == 3
+    assert embed(paths, tmp_path / "cache", precision="bfloat16").provenance["image"]["embedded"] == 3
+    (tmp_path / "none.bin").write_bytes(b"1")
+    assert embed(paths, tmp_path / "cache").provenance["image"]["embedded"] == 3
+
+
+def test_a_killed_run_goes_on(tmp_path: Path) -> None:
+    paths = colours(tmp_path / "images", 60)
+    real = _MeanColour.forward
+    with (
+        patch.object(_MeanColour, "forward", autospec=True) as forward,
+        patch("detreduce.features.store.SHARD_ROWS", 8),
+        # a kill gives no time to keep anything
+        patch("detreduce.features.image_block._Job.keep"),
+        pytest.raises(KeyboardInterrupt),
+    ):
+        forward.side_effect = lambda module, x: _after(real, module, x, 40)
+        embed(paths, tmp_path / "cache", batch=4, workers=1)
+    done = _MeanColour.passes
+    table = embed(paths, tmp_path / "cache")
+    kept = table.provenance["image"]["from_cache"]
+    assert 8 <= kept <= done < 60
+    assert table.provenance["image"]["embedded"] == 60 - kept
+    assert rgb(table) == [[(7 * i) % 256, 255 - i, i] for i in range(60)]
+
+
+def _after(real, module, x, limit):  # type: ignore[no-untyped-def]
+    if _MeanColour.passes >= limit:
+        raise KeyboardInterrupt
+    return real(module, x)
+
+
+@pytest.mark.parametrize("damage", ["truncate", "flip", "empty", "text"])
+def test_damaged_shards_are_computed_again(tmp_path: Path, damage: str) -> None:
+    paths = colours(tmp_path / "images", 20)
+    _age(paths)
+    with patch("detreduce.features.store.SHARD_ROWS", 8):
+        first = embed(paths, tmp_path / "cache", batch=4)
+    shards = sorted((tmp_path / "cache").rglob("*.npz"))
+    assert len(shards) >= 2
+    content = shards[0].read_bytes()
+    middle = len(content) - 700 if damage == "flip" else len(content) // 2
+    shards[0].write_bytes(
+        {
+            "truncate": content[:middle],
+            "flip": content[: middle - 20] + bytes(b ^ 255 for b in content[middle - 20 : middle]) + content[middle:],
+            "empty": b"",
+            "text": b"not a shard",
+        }[damage]
+    )
+    second = embed(paths, tmp_path / "cache")
+    assert 0 < second.provenance["image"]["embedded"] < 20
+    np.testing.assert_array_equal(second.blocks["image"], first.blocks["image"])
+    assert embed(paths, tmp_path / "cache").provenance["image"]["from_cache"] == 20
+
+
+def test_damaged_memo_is_a_memo_of_nothing(tmp_path: Path) -> None:
+    paths = colours(tmp_path / "images", 3)
+    _age(paths)
+    embed(paths, tmp_path / "cache")
+    for memo in (tmp_path / "cache" / "digests").glob("*.json"):
+        memo.write_text('{"files": {"000.png": 3, "001.png": ["x"]}}')
+    assert embed(paths, tmp_path / "cache").provenance["image"]["from_cache"] == 3
+
+
+def test_unwritable_cache_warns_and_goes_on(tmp_path: Path) -> None:
+    paths = colours(tmp_path / "images", 3)
+    (tmp_path / "cache").write_text("a file where the folder should be")
+    with pytest.warns(UserWarning, match="cannot write to the cache") as caught:
+        table = embed(paths, tmp_path / "cache")
+    assert len(table) == 3
+    assert len(caught) == 1
+
+
+def broken(folder: Path) -> list[Path]:
+    paths = colours(folder, 6)
+    whole = paths[1].read_bytes()
+    paths[1].write_bytes(whole[: len(whole) // 2])
+    paths[3].write_bytes(b"")
+    paths[4].write_text("not an image")
+    paths[5].unlink()
+    return paths
+
+
+def test_unreadable_images_are_skipped_and_reported(tmp_path: Path) -> None:
+    paths = broken(tmp_path / "images")
+    with pytest.warns(UserWarning, match=r"001\.png.*and 3 more"):
+        table = embed(paths, tmp_path / "cache", blocks=("image", "annotations"))
+    assert table.rows.tolist() == [0, 2]
+    assert table.image_ids == ["000.png", "002.png"]
+    assert rgb(table) == [[0, 255, 0], [14, 253, 2]]
+    assert [problem.file.name for problem in table.problems] == ["001.png", "003.png", "004.png", "005.png"]
+    reasons = " | ".join(problem.what for problem in table.problems)
+    assert re.search(r"truncated.*empty.*not an image.*No such file", reasons)
+    assert table.X.shape == (2, 3 + 29)
+    assert np.isfinite(table.X).all()
+
+
+def test_unreadable_images_are_raised(tmp_path: Path) -> None:
+    paths = broken(tmp_path / "images")
+    with pytest.raises(ImageReadError, match=r"001\.png: truncated"):
+        embed(paths, tmp_path / "cache", unreadable="raise")
+    with pytest.raises(ImageReadError, match="none of 2 images"):
+        embed([paths[3], paths[4]], tmp_path / "cache")
+
+
+def test_non_finite_features_are_an_error(tmp_path: Path) -> None:
+    paths = colours(tmp_path / "images", 3)
+    with (
+        patch.object(_MeanColour, "forward", lambda self, x: x * float("nan")),
+        pytest.raises(InputError, match="not finite"),
+    ):
+        embed(paths, tmp_path / "cache")
+
+
+def test_default_blocks_follow_the_labels(tmp_path: Path) -> None:
+    paths = colours(tmp_path / "images", 3)
+    labelled, bare = dataset_of(paths, paths[0].parent), dataset_of(paths, paths[0].parent, labelled=False)
+    assert list(extract_features(labelled, "mean-colour").blocks) == ["image", "annotations"]
+    assert list(extract_features(bare, "mean-colour").blocks) == ["image"]
+    assert list(extract_features(labelled, "mean-colour", ("annotations", "image")).blocks) == ["annotations", "image"]
+    with pytest.raises(InputError, match="without labels"):
+        extract_features(bare, "mean-colour", ("annotations",))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"backbone": "efficientnet-lite"}, "Did you mean 'efficientnet-lite0'"),
+        ({"backbone": "yolo"}, "write it as yolo:<weights.pt>"),
+        ({"backbone": "mean-colour:x"}, "write it as mean-colour"),
+        ({"backbone": "yolo:nothing/there.pt"}, "put the file at"),
+        ({"backbone": "torchvision:resnet5"}, "Did you mean 'resnet50'"),
+        ({"backbone": "torchvision:resnet18"}, r"put https.*resnet18-.*\.pth at .*resnet18-.*\.pth"),
+        ({"backbone": "file:none.npy"}, "no file of vectors"),
+        ({"blocks": ("objects",)}, "comes with a later version"),
+        ({"blocks": ("imagen",)}, "Did you mean 'image'"),
+        ({"blocks": ()}, "give each wanted block once"),
+        ({"blocks": ("image", "image")}, "give each wanted block once"),
+        ({"imgsz": 100}, "for example 96"),
+        ({"imgsz": 0}, "multiple of 32"),
+        ({"precision": "float23"}, "Did you mean 'float32'"),
+        ({"unreadable": "ignore"}, "'skip' or 'raise'"),
+        ({"batch": 0}, "at least 1"),
+        ({"device": "quantum"}, "device='quantum' cannot be used"),
+    ],
+)
+def test_bad_input(tmp_path: Path, options: dict[str, object], message: str) -> None:
+    paths = colours(tmp_path / "images", 2)
+    with patch.dict(os.environ, {"TORCH_HOME": str(tmp_path)}), pytest.raises(InputError, match=message):
+        embed(paths, tmp_path / "cache", **options)
+
+
+def test_missing_weights_are_a_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(MissingFileError):
+        embed(colours(tmp_path / "images", 2), tmp_path / "cache", backbone="yolo:nothing/there.pt")
+
+
+def test_threads_are_left_as_they_were(tmp_path: Path) -> None:
+    before = torch.get_num_threads(), cv2.getNumThreads()
+    embed(colours(tmp_path / "images", 5), tmp_path / "cache", workers=3)
+    assert (torch.get_num_threads(), cv2.getNumThreads()) == before

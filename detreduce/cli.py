@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -132,7 +132,9 @@ def reduce(
     blocks: Annotated[str, typer.Option(help="Blocks of features, with commas; default: all there are.")] = "",
     split: Split = None,
     images: Images = None,
-    link: Annotated[str, typer.Option(help="hardlink, symlink, copy or list.")] = "hardlink",
+    link: Annotated[
+        Literal["hardlink", "symlink", "copy", "list"], typer.Option(help="How images get into the output.")
+    ] = "hardlink",
     output_format: Annotated[
         str | None, typer.Option("--format", help="yolo writes YOLO labels; default: the source's format.")
     ] = None,
@@ -140,7 +142,9 @@ def reduce(
         Path | None, typer.Option(help="Text file with one image name a line that are kept first.")
     ] = None,
     initial: Annotated[Path | None, typer.Option(help="An earlier selection.json to go on from.")] = None,
-    unreadable: Annotated[str, typer.Option(help="skip or raise, where an image cannot be read.")] = "skip",
+    unreadable: Annotated[
+        Literal["skip", "raise"], typer.Option(help="What to do where an image cannot be read.")
+    ] = "skip",
     cache: Annotated[Path | None, typer.Option(help="Folder for cached features.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output made by detreduce.")] = False,
     as_json: Json = False,
@@ -194,8 +198,11 @@ def train(
     model: Annotated[str, typer.Option(help="Weights (.pt) or an architecture (.yaml).")] = "yolo11n.pt",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Run folder; default below runs/train.")] = None,
     seed: Annotated[int, typer.Option(help="Training seed.")] = 0,
-    choose: Annotated[str, typer.Option(help="Which epoch is judged: last or best.")] = "last",
-    evaluate_on: Annotated[str, typer.Option("--on", help="auto, val, test or val+test.")] = "auto",
+    choose: Annotated[Literal["last", "best"], typer.Option(help="Which epoch is judged.")] = "last",
+    evaluate_on: Annotated[
+        Literal["auto", "val", "test", "val+test"],
+        typer.Option("--on", help="Which images the figures are from; auto: test if there is one, else val."),
+    ] = "auto",
     country: Annotated[str, typer.Option(help="Where the electricity comes from (ISO 3166 alpha-3).")] = "ESP",
     as_json: Json = False,
 ) -> None:
@@ -217,7 +224,7 @@ def train(
         **parse_parameters(arguments or []),
     )
     if as_json:
-        typer.echo(record.to_json())
+        typer.echo(record.model_dump_json(indent=1))
         return
     from detreduce.terminal import show_record
 

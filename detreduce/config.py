@@ -40,8 +40,8 @@ class FeaturesConfig(_Section):
 
     backbone: str = "efficientnet-lite0"
     blocks: list[Literal["image", "objects", "annotations"]] | None = None
-    imgsz: int | None = Field(None, gt=0)
-    precision: str = "auto"
+    imgsz: int | None = Field(default=None, gt=0)
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
 
 
 class MethodConfig(BaseModel):
@@ -139,7 +139,7 @@ class EvaluateConfig(_Section):
 class EnergyConfig(_Section):
     """Where the electricity comes from."""
 
-    country: str = Field("ESP", pattern="^[A-Z]{3}$")
+    country: str = Field(default="ESP", pattern="^[A-Z]{3}$")
 
 
 class ExperimentConfig(_Section):

@@ -236,8 +236,7 @@ def _initial_rows(
 ) -> npt.NDArray[np.int64]:
     """Rows of the table for images given by id or name: those that must be kept, then an earlier selection."""
     wanted = list(must_keep or ())
-    earlier: Iterable[ImageId] = () if initial is None else getattr(initial, "image_ids", initial)  # type: ignore[assignment]
-    wanted.extend(earlier)
+    wanted.extend(initial.image_ids if isinstance(initial, Selection) else initial or ())
     if not wanted:
         return np.empty(0, np.int64)
     row_of: dict[ImageId, int] = {}

@@ -105,7 +105,7 @@ def test_categories_by_rules_from_a_file(yolo_folder: Path, tmp_path: Path) -> N
         (("--keep", "900"), "900"),
         (("--categories", "rarst"), "Did you mean 'rarest'"),
         (("--backbone", "efficientnet"), "efficientnet-lite0"),
-        (("--link", "hardlnk"), "Did you mean 'hardlink'"),
+        (("--link", "hardlnk"), "'hardlink'"),
         (("--split", "tset"), "train"),
         (("--must-keep", "/nowhere.txt"), "/nowhere.txt"),
         (("start",), "name=value"),

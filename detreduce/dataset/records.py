@@ -17,7 +17,9 @@ ImageId = int | str
 BoxFormat = Literal["cxcywhn", "xywh", "xyxy"]
 Format = Literal["yolo", "coco", "voc", "images"]
 
-IMAGE_SUFFIXES = frozenset({".bmp", ".dng", ".heic", ".jpeg", ".jpg", ".mpo", ".png", ".tif", ".tiff", ".webp", ".pfm"})
+# what ultralytics takes for an image
+_SUFFIXES = "avif bmp dng heic heif jp2 jpeg jpeg2000 jpg mpo png tif tiff webp"
+IMAGE_SUFFIXES = frozenset(f".{suffix}" for suffix in _SUFFIXES.split())
 
 
 @dataclass(frozen=True, slots=True)

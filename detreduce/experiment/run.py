@@ -26,6 +26,7 @@ from detreduce.selection import Selection, select
 from detreduce.training.energy import EnergyMeter, PhaseEnergy
 from detreduce.training.harness import train
 from detreduce.training.record import TrainingRecord
+from detreduce.training.run_folder import VIEW_FOLDER
 
 POLL_SECONDS = 5.0
 FEATURES_FILE = "features.json"
@@ -192,7 +193,7 @@ class _Experiment:
         return PhaseEnergy.model_validate(kept["energy"])
 
     def _train(self, data: str | Path, cell: Cell, work: Path) -> TrainingRecord:
-        return train(
+        record = train(
             data,
             model=self.config.train.model,
             output=work / TRAIN_FOLDER,
@@ -202,6 +203,9 @@ class _Experiment:
             country=self.config.energy.country,
             **self.config.train.arguments,
         )
+        # links into the source: a ledger must not grow with the dataset
+        shutil.rmtree(work / TRAIN_FOLDER / VIEW_FOLDER, ignore_errors=True)
+        return record
 
 
 def data_identity(dataset: DetectionDataset) -> str:

@@ -214,10 +214,12 @@ class TrainingRecord(_Part):
         if not source.is_file():
             raise MissingFileError(f"{source}: no training record here; the training is unfinished or was elsewhere.")
         try:
-            return cls.model_validate_json(source.read_text(encoding="utf-8"))
+            record = cls.model_validate_json(source.read_text(encoding="utf-8"))
         except (ValidationError, UnicodeDecodeError) as error:
             what = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
             raise InputError(f"{source}: not a training record of this version ({what}).") from None
+        # a run folder may have been moved since
+        return record.model_copy(update={"run": str(source.absolute().parent)})
 
 
 def _without_nan(value: Any) -> Any:

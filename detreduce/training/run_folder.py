@@ -19,6 +19,8 @@ SPLITS = ("train", "val", "test")
 
 EvaluateOn = Literal["auto", "test", "val", "val+test"]
 
+VIEW_FOLDER = "data"
+
 
 @dataclass(frozen=True)
 class RunFolder:
@@ -82,8 +84,8 @@ def make_run_folder(
     try:
         with python_warnings.catch_warnings(record=True) as caught:
             python_warnings.simplefilter("always")
-            data_yaml = write_yolo_view(dataset, path / "data")
-            detach_fragile(path / "data")
+            data_yaml = write_yolo_view(dataset, path / VIEW_FOLDER)
+            detach_fragile(path / VIEW_FOLDER)
             # VOC has trainval besides, which the view leaves out
             splits = [split for split in SPLITS if split in dataset.source.splits]
             datasets = {split: load_dataset(data_yaml, split=split) for split in splits}

@@ -31,7 +31,8 @@ def test_a_finished_cell_comes_back_whole(tmp_path: Path, make_record: Make) -> 
     finish(ledger, "srs-1", make_record(map50=0.4, wh=2))
     assert "srs-1" in ledger and len(ledger) == 1
     cell = Ledger(ledger.path)["srs-1"]
-    assert cell.training == make_record(map50=0.4, wh=2)
+    place = {"run": str(ledger.path / "cells" / "srs-1" / TRAIN_FOLDER)}
+    assert cell.training == make_record(map50=0.4, wh=2).model_copy(update=place)
     assert cell.selection == {"of": 4}
     row = cell.row()
     assert (row["mAP50"], row["Wh"], row["selection_Wh"], row["keep"]) == (0.4, 2, 0.1, 0.5)

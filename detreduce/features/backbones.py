@@ -279,10 +279,10 @@ class Yolo(Backbone):
             raise InputError(
                 f"{self.weights} is not an ultralytics model: {str(error).splitlines()[0][:120]}"
             ) from error
-        layers = list(model.fuse(verbose=False).model[:count])
-        if any(layer.f != -1 for layer in layers):
+        model.model = model.model[:count]
+        if any(layer.f != -1 for layer in model.model):
             raise InputError(f"{self.weights}: its backbone is not a plain chain of layers; use another backbone.")
-        return torch.nn.Sequential(*layers)
+        return torch.nn.Sequential(*model.fuse(verbose=False).model)
 
 
 def _keep_ultralytics_local() -> None:

@@ -82,6 +82,8 @@ def threads(device_type: str, workers: int | None = None) -> Iterator[Threads]:
     pool = ThreadPoolExecutor(count, "detreduce", initializer=torch.set_num_threads, initargs=(each,))
     single = pool if on_cpu else ThreadPoolExecutor(1, "detreduce-forward")
     try:
+        # the calling thread builds and probes networks: it too must not wait for cores that are busy
+        torch.set_num_threads(each)
         cv2.setNumThreads(1)
         yield Threads(pool, single, count)
     finally:

@@ -1,0 +1,203 @@
+"""How fast images become features: the paper's way, YOLO.embed, the bare forward pass, and detreduce from files.
+
+    python scripts/benchmarks/embedding.py [--rounds 5] [--images 448] [--imgsz 320] [--json out.json]
+
+One process; every round runs every arm once, so that a machine that others use slows them alike; medians over rounds.
+The aquarium photographs and yolov8n.pt are looked for at ../shared or where DETREDUCE_SHARED says.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+os.environ.setdefault("YOLO_OFFLINE", "true")
+os.environ.setdefault("YOLO_AUTOINSTALL", "false")
+
+SHARED = Path(os.environ.get("DETREDUCE_SHARED", Path(__file__).resolve().parents[2].parent / "shared"))
+BARE_BATCH = 16
+TOLERANCE = 1e-2
+
+Arm = Callable[[], "np.ndarray | None"]
+
+
+def main() -> None:
+    arguments = _arguments()
+    import torch
+
+    weights = arguments.weights or SHARED / "weights" / "yolov8n.pt"
+    paths = sorted((SHARED / "data" / "aquarium" / "train" / "images").glob("*.jpg"))[: arguments.images]
+    if not paths or not weights.is_file():
+        raise SystemExit(f"needs {SHARED}/data/aquarium and {weights} (set DETREDUCE_SHARED)")
+    print(
+        f"{len(paths)} photographs, {weights.name}, {arguments.imgsz} px, {torch.get_num_threads()} torch threads, ",
+        end="",
+    )
+    print(f"torch {torch.__version__}, load {os.getloadavg()[0]:.1f} before the first round")
+    with tempfile.TemporaryDirectory() as folder:
+        arms = _arms(paths, weights, arguments.imgsz, Path(folder))
+        walls, cpus, features = _race(arms, arguments.rounds)
+    _report(len(paths), walls, cpus, features, arguments.json)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--images", type=int, default=448)
+    parser.add_argument("--imgsz", type=int, default=320)
+    parser.add_argument("--weights", type=Path)
+    parser.add_argument("--json", type=Path, help="write every round's seconds here")
+    return parser.parse_args()
+
+
+def _race(arms: dict[str, Arm], rounds: int):  # type: ignore[no-untyped-def]
+    walls: dict[str, list[float]] = {name: [] for name in arms}
+    cpus: dict[str, list[float]] = {name: [] for name in arms}
+    features: dict[str, np.ndarray] = {}
+    for number in range(rounds + 1):
+        for name, arm in arms.items():
+            wall, cpu = time.perf_counter(), time.process_time()
+            result = arm()
+            wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+            if result is not None:
+                features[name] = result
+            if number:  # the first round warms up
+                walls[name].append(wall)
+                cpus[name].append(cpu)
+        print(f"round {number} of {rounds}, load {os.getloadavg()[0]:.1f}", flush=True)
+    return walls, cpus, features
+
+
+def _arms(paths: list[Path], weights: Path, imgsz: int, folder: Path) -> dict[str, Arm]:
+    import cv2
+    import torch
+    from ultralytics import YOLO
+
+    from detreduce.features.backbones import Network, make_backbone
+    from detreduce.features.images import decode
+
+    torch.set_grad_enabled(False)
+    detector = YOLO(weights)
+    last = len(detector.model.yaml["backbone"]) - 1
+    plain = torch.nn.Sequential(*copy.deepcopy(detector.model).float().eval().model[: last + 1])
+    backbone = make_backbone(f"yolo:{weights}", imgsz)
+    networks = {
+        dtype: Network(backbone.build(), backbone.preprocess, torch.device("cpu"), dtype)
+        for dtype in (torch.float32, torch.bfloat16)
+    }
+    prepared = [backbone.preprocess(decode(path.read_bytes())) for path in paths]
+    groups = _same_shape(prepared)
+    squares = torch.rand(BARE_BATCH, 3, imgsz, imgsz)
+
+    def papers_way() -> None:
+        for path in paths:
+            image = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
+            tensor = torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255
+            plain(tensor).mean((2, 3)).numpy()
+
+    def embed(layers: list[int] | None) -> None:
+        copy.copy(detector).embed([str(path) for path in paths], imgsz=imgsz, embed=layers, verbose=False)
+
+    def bare_squares(module: torch.nn.Module, tensor: torch.Tensor) -> None:
+        for start in range(0, len(paths), BARE_BATCH):
+            module(tensor[: len(paths) - start]).mean((2, 3))
+
+    def bare_same(dtype: torch.dtype) -> np.ndarray:
+        rows = np.empty((len(paths), 0), np.float32)
+        for indices, tensor in ready[dtype]:
+            vectors = networks[dtype].pool(networks[dtype].module(tensor)).numpy()
+            rows = rows if rows.shape[1] else np.empty((len(paths), vectors.shape[1]), np.float32)
+            rows[indices] = vectors
+        return rows
+
+    ready = {
+        dtype: [(indices, network.tensor(torch.from_numpy(stack))) for indices, stack in groups]
+        for dtype, network in networks.items()
+    }
+    last_squares = squares.contiguous(memory_format=torch.channels_last)
+    return {
+        "paper's way: batch 1, native size, from files": papers_way,
+        "YOLO.embed as it comes, from files": lambda: embed(None),
+        f"YOLO.embed, layer {last}, from files": lambda: embed([last]),
+        "bare, squares, float32": lambda: bare_squares(plain, squares),
+        "bare, squares, float32 fused channels-last": lambda: bare_squares(
+            networks[torch.float32].module, last_squares
+        ),
+        "bare, squares, bfloat16": lambda: bare_squares(networks[torch.bfloat16].module, last_squares.bfloat16()),
+        "bare, our tensors, float32 fused channels-last": lambda: bare_same(torch.float32),
+        "bare, our tensors, bfloat16": lambda: bare_same(torch.bfloat16),
+        "detreduce, from files, cold cache": lambda: _ours(paths, weights, imgsz, folder, "auto"),
+        "detreduce, from files, cold cache, bfloat16": lambda: _ours(paths, weights, imgsz, folder, "bfloat16"),
+    }
+
+
+def _same_shape(images: list[np.ndarray]) -> list[tuple[list[int], np.ndarray]]:
+    by_shape: dict[tuple[int, ...], list[int]] = {}
+    for index, image in enumerate(images):
+        by_shape.setdefault(image.shape, []).append(index)
+    chunks = [rows[i : i + BARE_BATCH] for rows in by_shape.values() for i in range(0, len(rows), BARE_BATCH)]
+    return [(chunk, np.stack([images[i] for i in chunk])) for chunk in chunks]
+
+
+def _ours(paths: list[Path], weights: Path, imgsz: int, folder: Path, precision: str) -> np.ndarray:
+    from detreduce.dataset.records import DetectionDataset, ImageRecord, Source
+    from detreduce.features import extract_features
+
+    none = np.empty((0, 4)), np.empty(0, np.int64), np.empty(0, bool)
+    records = tuple(ImageRecord(path.name, path.name, path, *none) for path in paths)
+    root = paths[0].parent
+    dataset = DetectionDataset(records, (), (), "cxcywhn", "train", Source("images", root, root), labelled=False)
+    with tempfile.TemporaryDirectory(dir=folder) as cache:
+        table = extract_features(
+            dataset,
+            f"yolo:{weights}",
+            ("image",),
+            imgsz=imgsz,
+            precision=precision,
+            cache=cache,  # type: ignore[arg-type]
+        )
+    assert table.provenance["image"]["embedded"] == len(paths)
+    return table.blocks["image"]
+
+
+def _report(count: int, walls, cpus, features, target: Path | None) -> None:  # type: ignore[no-untyped-def]
+    exact = features["bare, our tensors, float32 fused channels-last"].astype(np.float64)
+    rates = {name: count / np.median(values) for name, values in walls.items()}
+    errors = {
+        name: float(np.linalg.norm(rows - exact) / np.linalg.norm(exact))
+        for name, rows in features.items()
+        if len(rows)
+    }
+    print(f"\n{'':52}{'images/s':>9}{'best':>7}{'CPU ms':>8}{'rel. error':>12}")
+    for name, rate in rates.items():
+        error = f"{errors[name]:12.1e}" if name in errors else ""
+        cpu = 1e3 * float(np.median(cpus[name])) / count
+        print(f"{name:52}{rate:9.0f}{count / min(walls[name]):7.0f}{cpu:8.2f}{error}")
+    ours = "detreduce, from files, cold cache"
+    rough = errors["bare, our tensors, bfloat16"]
+    bare = [
+        name for name in rates if name.startswith("bare, squares") and ("bfloat16" not in name or rough <= TOLERANCE)
+    ]
+    same = [n for n in rates if n.startswith("bare, our tensors") and ("bfloat16" not in n or rough <= TOLERANCE)]
+    best, best_same = max(bare, key=rates.__getitem__), max(same, key=rates.__getitem__)
+    print(f"\nbfloat16 is {'within' if rough <= TOLERANCE else 'outside'} {TOLERANCE:g} of float32's features")
+    for other in (*[name for name in rates if name.startswith(("paper", "YOLO"))], best, best_same):
+        paired = np.median(np.divide(walls[other], walls[ours]))
+        work = np.median(cpus[other]) / np.median(cpus[ours])
+        print(f"detreduce / {other:52}{paired:6.2f} (by CPU time {work:.2f})")
+    if target:
+        target.write_text(
+            json.dumps({"images": count, "wall_s": walls, "cpu_s": cpus, "relative_error": errors}, indent=1)
+        )
+
+
+if __name__ == "__main__":
+    main()

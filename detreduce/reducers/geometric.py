@@ -234,7 +234,8 @@ class ClusterCentroids(BaseReducer):
 
     def _rank(self, pool: Pool) -> Ranking:
         points = CentredPoints.of(pool.X)
-        centres, labels = kmeans(points.Z, pool.seats, pool.rng("clc"))
+        with progress(f"clc {pool.label}", pool.seats, "centres") as advance:
+            centres, labels = kmeans(points.Z, pool.seats, pool.rng("clc"), advance)
         sizes = np.bincount(labels, minlength=pool.seats)
         scores = -np.linalg.norm(points.Z - centres[labels], axis=1) * points.scale
         served = _centres_served(points, centres, pool.initial)

@@ -14,6 +14,8 @@ from detreduce.reducers.pool import FloatArray, IntArray
 
 EXACT_ROWS = 8192
 """Up to this many rows, means over all rows are taken in float64."""
+DENSE_ROWS = 6144
+"""Up to this many rows the whole kernel is kept: 288 MiB."""
 BLOCK = 1024
 
 
@@ -51,8 +53,28 @@ class Kernel:
         """(n,) the kernel of each row with itself."""
         return self.squares if self.sigma is None else np.ones(len(self.Z))
 
+    @cached_property
+    def dense(self) -> FloatArray | None:
+        """(n, n) the whole kernel, where it is small enough to keep."""
+        n = len(self.Z)
+        if n > DENSE_ROWS:
+            return None
+        whole = np.empty((n, n))
+        for start in range(0, n, BLOCK):
+            rows = slice(start, min(start + BLOCK, n))
+            whole[rows, start:] = self._computed(rows, slice(start, n), exact=True)
+            whole[start:, rows] = whole[rows, start:].T
+        return whole
+
     def between(self, rows: Any, columns: Any, *, exact: bool = True) -> npt.NDArray[np.floating]:
-        """Return (a, b) kernel values: float64, or float32 where not `exact`."""
+        """Return (a, b) kernel values: float64, or float32 where not `exact` and not kept."""
+        if self.dense is None:
+            return self._computed(rows, columns, exact=exact)
+        if isinstance(rows, slice) or isinstance(columns, slice):
+            return self.dense[rows, columns]
+        return self.dense[np.ix_(rows, columns)]
+
+    def _computed(self, rows: Any, columns: Any, *, exact: bool) -> npt.NDArray[np.floating]:
         Z = self.Z if exact else self.coarse
         product = Z[rows] @ Z[columns].T
         if self.sigma is None:
@@ -72,6 +94,9 @@ class Kernel:
         n = len(self.Z)
         if self.sigma is None:
             return self.Z @ self.Z.mean(axis=0)
+        if self.dense is not None:
+            advance(n)
+            return self.dense.mean(axis=1)
         exact = n <= EXACT_ROWS
         sums = np.zeros(n)
         for start in range(0, n, BLOCK):
@@ -90,7 +115,16 @@ class Kernel:
 def median_distance(points: CentredPoints, rows: IntArray) -> float:
     """Return the median distance between pairs of `rows`, or 1 where half of the pairs coincide, in feature units."""
     Z, squares = points.Z[rows], points.squares[rows]
-    upper = np.triu_indices(len(rows), 1)
-    squared = (squares[:, None] + squares - 2.0 * (Z @ Z.T))[upper]
-    median = float(np.median(np.sqrt(squared.clip(0.0)))) if len(squared) else 0.0
+    pairs = len(rows) * (len(rows) - 1) // 2
+    if not pairs:
+        return points.scale
+    squared = Z @ Z.T
+    squared *= -2.0
+    squared += squares
+    squared += squares[:, None]
+    # every pair is there twice, which moves no median, and the diagonal lies before them all
+    np.fill_diagonal(squared, -np.inf)
+    middle = [len(rows) + pairs - 1, len(rows) + pairs]
+    low, high = np.partition(squared, middle, axis=None)[middle].clip(0.0)
+    median = float(np.sqrt(low) + np.sqrt(high)) / 2.0
     return median * points.scale if median > 1e-7 else points.scale

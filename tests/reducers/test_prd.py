@@ -99,8 +99,9 @@ def test_hot_rows_and_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> 
     X = clustered(900, 6, 0)
     K = gaussian(X, 1.5)
     order, w, _ = plain_prd(K, 60)
-    for chunk in (100, 5000):  # float32 screening, and none
+    for chunk, dense in ((100, 10), (100, 5000), (5000, 5000)):  # float32 screening, and none
         monkeypatch.setattr(protodash, "CHUNK", chunk)
+        monkeypatch.setattr(kernels, "DENSE_ROWS", dense)
         for hot in (2, 30):
             monkeypatch.setattr(np, "clip", lambda value, low, high, hot=hot: hot)
             reducer = make_reducer("prd", keep=60, sigma=1.5).fit(X)
@@ -172,12 +173,16 @@ def test_growing_fit_against_scipy(seed: int, sigma: float) -> None:
     np.testing.assert_allclose(fit.weights, before, atol=1e-5 * max(1.0, np.abs(before).max()))
 
 
-def test_means_in_float32_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_means_in_blocks_and_in_float32_agree(monkeypatch: pytest.MonkeyPatch) -> None:
     X = clustered(2500, 8, 5)
     points = kernels.CentredPoints.of(X)
     kernel = kernels.Kernel.gaussian(points, 1.0)
     exact = kernel.means(lambda _: None)
     np.testing.assert_allclose(exact[:50], gaussian(np.vstack([X]), 1.0)[:50].mean(axis=1), rtol=1e-10)
+    np.testing.assert_array_equal(exact, kernel.dense.mean(axis=1))
+    monkeypatch.setattr(kernels, "DENSE_ROWS", 100)
+    kernel = kernels.Kernel.gaussian(points, 1.0)
+    np.testing.assert_allclose(kernel.means(lambda _: None), exact, rtol=1e-12)
     monkeypatch.setattr(kernels, "EXACT_ROWS", 100)
     np.testing.assert_allclose(kernel.means(lambda _: None), exact, rtol=1e-5)
 

@@ -1,0 +1,244 @@
+"""How long each reducer takes beside the plain code that people would write, on clustered features.
+
+    python scripts/benchmarks/reducers.py [--sizes 1000 4000 10000] [--methods mms prd …] [--limit 120] [--json out]
+
+512 features in 50 clusters, 5 categories of 50, 25, 13, 7 and 5 %, keep 0.25. Every run is a process of its own, killed
+after --limit seconds; memory is the peak above that of the data and the imports. `slope` is the growth exponent in n
+between the two largest sizes that finished.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from detreduce.reducers import make_reducer
+from detreduce.reducers.budget import allot_seats
+
+SHARES = (0.5, 0.25, 0.13, 0.07, 0.05)
+DIMENSIONS, CLUSTERS, SPREAD = 512, 50, 0.5
+Plain = Callable[[np.ndarray, np.ndarray, np.ndarray], Any]
+
+
+def clustered(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Return (n, 512) float32 features in 50 clusters, and 5 unequal categories, each of all clusters."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(CLUSTERS, DIMENSIONS)).astype(np.float32)[rng.integers(CLUSTERS, size=n)]
+    for start in range(0, n, 4096):
+        block = X[start : start + 4096]
+        block += SPREAD * rng.standard_normal(block.shape, np.float32)
+    return X, rng.choice(len(SHARES), size=n, p=SHARES)
+
+
+def plain_mms(X: np.ndarray, y: np.ndarray, seats: np.ndarray) -> None:
+    """Farthest points by gudhi."""
+    import gudhi
+
+    for code, k in enumerate(seats):
+        gudhi.choose_n_farthest_points(points=X[y == code].astype(np.float64), nb_points=int(k), starting_point=0)
+
+
+def plain_prd(X: np.ndarray, y: np.ndarray, seats: np.ndarray) -> None:
+    """The whole kernel, and scipy's non-negative least squares for each pick."""
+    from scipy.optimize import nnls
+    from scipy.spatial.distance import cdist
+
+    for code, k in enumerate(seats):
+        rows = X[y == code].astype(np.float64)
+        distances = cdist(rows, rows)
+        K = np.exp(-(distances**2) / (2 * np.median(distances[distances > 0]) ** 2))
+        mu = K.mean(axis=1)
+        gradient, order = mu.copy(), []
+        for _ in range(k):
+            gradient[order] = -np.inf
+            order.append(int(gradient.argmax()))
+            L = np.linalg.cholesky(K[np.ix_(order, order)] + 1e-12 * np.eye(len(order)))
+            w, _ = nnls(L.T, np.linalg.solve(L, mu[order]))
+            gradient = mu - K[:, order] @ w
+
+
+def plain_phl(X: np.ndarray, y: np.ndarray, seats: np.ndarray, radius: float | None = None) -> None:
+    """GUDHI's Rips simplex tree for each neighbourhood, found by a fresh KD-tree."""
+    import gudhi
+    from scipy.spatial import cKDTree
+
+    for code in range(len(seats)):
+        rows = X[y == code].astype(np.float64)
+        reach = radius or float(np.median(cKDTree(rows).query(rows, 11)[0][:, 10]))
+        for i, row in enumerate(rows):
+            near = [j for j in cKDTree(rows).query_ball_point(row, reach) if j != i]
+            if len(near) >= 2:
+                tree = gudhi.RipsComplex(points=rows[near]).create_simplex_tree(max_dimension=2)
+                tree.compute_persistence()
+                tree.persistence_intervals_in_dimension(1)
+
+
+def plain_nrmd(X: np.ndarray, y: np.ndarray, seats: np.ndarray) -> None:
+    """The SVD by numpy of each matrix and of all, and a loop over its columns."""
+    joint = np.hstack([X, np.eye(len(seats))[y]])
+    for matrix in [*(X[y == code] for code in range(len(seats))), joint]:
+        A = matrix.T.astype(np.float64)
+        U, s, _ = np.linalg.svd(A, full_matrices=False)
+        weights = (1 / s) / (1 / s).sum()
+        for a in A.T:
+            cosines = np.abs(a / np.linalg.norm(a) @ U)
+            (weights * -np.log(np.maximum(cosines, 1e-3))).sum()
+
+
+def plain_des(X: np.ndarray, y: np.ndarray, seats: np.ndarray) -> None:
+    """One image at a time."""
+    X = (X - X.mean(axis=0)) / X.std(axis=0)
+    prototypes = np.array([X[y == code][: max(1, k // 5)].mean(axis=0) for code, k in enumerate(seats)])
+    for row in X:
+        distances = np.array([np.linalg.norm(row - prototype) for prototype in prototypes])
+        p = np.exp(-(distances - distances.min()))
+        p /= p.sum()
+        -sum(float(v) * math.log2(v) for v in p if v > 0)
+
+
+def plain_clc(X: np.ndarray, y: np.ndarray, seats: np.ndarray) -> float:
+    """scikit-learn's k-means; returns the inertia."""
+    from sklearn.cluster import KMeans
+
+    total = 0.0
+    for code, k in enumerate(seats):
+        total += KMeans(int(k), n_init=1, max_iter=50, random_state=0).fit(X[y == code]).inertia_
+    return total
+
+
+def our_inertia(X: np.ndarray, y: np.ndarray, seats: np.ndarray) -> float:
+    """Return the inertia of the clusterings behind `clc`, to hold against scikit-learn's."""
+    from detreduce.reducers.kmeans import kmeans
+
+    total = 0.0
+    for code, k in enumerate(seats):
+        rows = X[y == code].astype(np.float64)
+        rows -= rows.mean(axis=0)
+        centres, labels = kmeans(rows, int(k), np.random.default_rng(0))
+        total += float(((rows - centres[labels]) ** 2).sum())
+    return total
+
+
+def wide_radius(X: np.ndarray) -> float:
+    """Return the radius within which an image of the largest category has 80 others on average."""
+    rows = X[: int(len(X) * 0.5)].astype(np.float64)[:2000]
+    squares = (rows**2).sum(axis=1)
+    squared = squares[:, None] + squares - 2 * rows @ rows.T
+    share = min(1.0, 80 / (len(X) * SHARES[0]))
+    return float(np.sqrt(np.quantile(squared[np.triu_indices(len(rows), 1)], share)))
+
+
+PLAIN: dict[str, Plain | None] = {
+    "srs": None,
+    "prd": plain_prd,
+    "clc": plain_clc,
+    "rkm": None,
+    "mms": plain_mms,
+    "des": plain_des,
+    "phl": plain_phl,
+    "phl80": lambda X, y, seats: plain_phl(X, y, seats, wide_radius(X)),
+    "nrmd": plain_nrmd,
+    "fes": None,
+}
+
+
+def run_one(method: str, arm: str, n: int, keep: float) -> None:
+    """Run one arm in this process and print what it took, as JSON."""
+    X, y = clustered(n)
+    seats = allot_seats(np.bincount(y, minlength=len(SHARES)), int(keep * n + 0.5))
+    params = {"radius": wide_radius(X)} if method == "phl80" else {}
+    reducer = make_reducer(method.rstrip("0123456789"), keep=keep, **params)
+    for module in ("gudhi.sklearn.rips_persistence", "scipy.linalg", "scipy.sparse", "sklearn.cluster"):
+        import_module(module)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    start = time.perf_counter()
+    plain = PLAIN[method]
+    result: Any = None
+    if arm == "ours":
+        reducer.fit(X, y)
+    elif plain is not None:
+        result = plain(X, y, seats)
+    seconds = time.perf_counter() - start
+    peak = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    if method == "clc" and arm == "ours":
+        result = our_inertia(X, y, seats)
+    print(json.dumps({"seconds": seconds, "mib": peak, "inertia": result if method == "clc" else None}))
+
+
+def measure(method: str, arm: str, n: int, keep: float, limit: float) -> dict[str, Any] | None:
+    """Run one arm in a process of its own; None where it takes longer than `limit` seconds."""
+    command = [sys.executable, __file__, "--one", method, arm, str(n), str(keep)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=limit, check=True)
+    except subprocess.TimeoutExpired:
+        return None
+    except subprocess.CalledProcessError as error:
+        raise SystemExit(f"{method} {arm} {n}: {error.stderr}") from error
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def slope(rows: list[dict[str, Any]], arm: str) -> str:
+    """Return the growth exponent of the seconds between the last two sizes that finished."""
+    done = [(row["n"], row[arm]["seconds"]) for row in rows if row[arm]]
+    if len(done) < 2:
+        return "-"
+    (n0, t0), (n1, t1) = done[-2:]
+    return f"{math.log(t1 / t0) / math.log(n1 / n0):.1f}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[1000, 4000, 10_000])
+    parser.add_argument("--methods", nargs="+", choices=list(PLAIN), default=list(PLAIN))
+    parser.add_argument("--keep", type=float, default=0.25)
+    parser.add_argument("--limit", type=float, default=120.0, help="seconds after which a run is given up")
+    parser.add_argument("--skip-plain", action="store_true")
+    parser.add_argument("--json", help="write every figure here")
+    parser.add_argument("--one", nargs=4, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.one:
+        method, arm, n, keep = arguments.one
+        return run_one(method, arm, int(n), float(keep))
+    print(f"{os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}, keep {arguments.keep}, 5 categories, d = 512")
+    print(f"{'method':7}{'n':>8}{'ours s':>10}{'plain s':>10}{'ratio':>8}{'ours MiB':>10}{'plain MiB':>11}  inertia")
+    everything = {}
+    for method in arguments.methods:
+        rows: list[dict[str, Any]] = []
+        everything[method] = rows
+        for n in arguments.sizes:
+            row: dict[str, Any] = {"n": n, "plain": None}
+            row["ours"] = measure(method, "ours", n, arguments.keep, arguments.limit)
+            given_up = bool(rows) and rows[-1]["plain"] is None
+            if PLAIN[method] and not arguments.skip_plain and not given_up:
+                row["plain"] = measure(method, "plain", n, arguments.keep, arguments.limit)
+            rows.append(row)
+            print(line(method, row), flush=True)
+        print(f"{'':7}{'slope':>8}{slope(rows, 'ours'):>10}{slope(rows, 'plain'):>10}", flush=True)
+    if arguments.json:
+        with open(arguments.json, "w") as file:  # noqa: PTH123
+            json.dump(everything, file, indent=1)
+
+
+def line(method: str, row: dict[str, Any]) -> str:
+    """Return one row of the table."""
+    ours, plain = row["ours"], row["plain"]
+    ratio = f"{plain['seconds'] / ours['seconds']:.1f}" if ours and plain else "-"
+    cells = [f"{arm['seconds']:.2f}" if arm else "-" for arm in (ours, plain)]
+    memory = [f"{arm['mib']:.0f}" if arm else "-" for arm in (ours, plain)]
+    inertia = f"{ours['inertia'] / plain['inertia']:.4f}" if method == "clc" and ours and plain else ""
+    return f"{method:7}{row['n']:>8}{cells[0]:>10}{cells[1]:>10}{ratio:>8}{memory[0]:>10}{memory[1]:>11}  {inertia}"
+
+
+if __name__ == "__main__":
+    main()

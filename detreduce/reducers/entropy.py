@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from detreduce.reducers.pool import FloatArray
 
-BLOCK = 8192
+BLOCK = 512
 
 
 def standardised(X: npt.NDArray[np.floating]) -> FloatArray:
@@ -43,10 +43,14 @@ def distance_entropy(X: FloatArray, prototypes: FloatArray, *, sign: int = -1) -
     centre = prototypes.mean(axis=0)
     reach = max((X.max(axis=0) - centre).max(), (centre - X.min(axis=0)).max(), np.abs(prototypes - centre).max())
     scale = float(reach) or 1.0
-    centred = (prototypes - centre) / scale
+    # a power of two changes no digit
+    scale = 2.0 ** np.ceil(np.log2(scale))
+    shrink = 1.0 / scale
+    centred = (prototypes - centre) * shrink
     squares = np.einsum("ij,ij->i", centred, centred)
     for start in range(0, len(X), BLOCK):
-        rows = (X[start : start + BLOCK] - centre) / scale
+        rows = X[start : start + BLOCK] - centre
+        rows *= shrink
         squared = np.einsum("ij,ij->i", rows, rows)[:, None] + squares - 2.0 * (rows @ centred.T)
         logit = sign * scale * np.sqrt(squared.clip(0.0))
         logit -= logit.max(axis=1, keepdims=True)

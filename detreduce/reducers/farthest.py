@@ -10,7 +10,7 @@ from detreduce.reducers.distances import CentredPoints
 from detreduce.reducers.pool import TIE, FloatArray, IntArray, best
 
 BLOCK = 64
-CANDIDATES = 768
+CANDIDATES = 128
 
 
 def farthest_points(

@@ -14,6 +14,11 @@ from detreduce.reducers.pool import FloatArray, IntArray, best
 CHUNK = 2048
 SCREENED = 2e-6
 """Gradients from float32 are trusted to this, relative to the largest kernel value; nearer ones are taken again."""
+WIDE_BYTES = 2 * 2**30
+"""Kernel columns of more bytes in float32 are kept in 16 bits."""
+LEVELS = 65535
+SPREADS = 8.0
+"""Standard deviations of rounding to 16 bits that a gradient is trusted to."""
 
 
 @dataclass
@@ -62,7 +67,9 @@ class _Search:
     def __post_init__(self) -> None:
         n = len(self.mu)
         self.fit = GrowingFit(self.capacity)
-        self.columns = np.empty((self.capacity, n), np.float32 if n > CHUNK else np.float64)
+        self.dtype: type[np.floating] = np.float32 if n > CHUNK else np.float64
+        self.narrow = self.kernel.sigma is not None and 4 * self.capacity * n > WIDE_BYTES
+        self.columns = np.empty((self.capacity, n), np.uint16 if self.narrow else self.dtype)
         self.stored = 0
         self.gradient = self.mu.copy()
         self.taken = np.zeros(n, bool)
@@ -144,28 +151,32 @@ class _Search:
     def _store(self) -> None:
         """Keep the kernel columns of the members that are new."""
         new = self.fitted[self.stored :]
-        exact = self.columns.dtype == np.float64
+        exact = self.dtype == np.float64
         for start in range(0, len(self.mu) if new else 0, 8 * CHUNK):
             part = slice(start, start + 8 * CHUNK)
-            self.columns[self.stored : len(self.fitted), part] = self.kernel.between(new, part, exact=exact)
+            values = self.kernel.between(new, part, exact=exact)
+            self.columns[self.stored : len(self.fitted), part] = np.rint(values * LEVELS) if self.narrow else values
         self.stored = len(self.fitted)
 
     def _accept(self, weights: list[FloatArray], gradients: list[float], hot: IntArray) -> int:
         """Return how many of the picks stand, and set the gradient of all rows after them."""
-        W = np.zeros((len(weights), len(self.fitted)), self.columns.dtype)
+        W = np.zeros((len(weights), len(self.fitted)), self.dtype)
         for row, snapshot in zip(W, weights, strict=True):
             row[: len(snapshot)] = snapshot
+        slack = SCREENED * max(1.0, float(self.diagonal.max())) if self.dtype == np.float32 else 1e-13
+        if self.narrow:
+            slack += SPREADS * float(np.linalg.norm(W, axis=1).max()) / LEVELS / np.sqrt(12.0)
+            W /= LEVELS
         n, picks = len(self.mu), len(weights)
         outside = ~self.taken
         outside[hot] = False
         # after pick t, the next one must have had a larger gradient than every row outside
         bars = np.append(gradients[1:], np.inf)
-        slack = SCREENED * max(1.0, float(self.diagonal.max())) if W.dtype == np.float32 else 1e-13
         after = np.empty((picks, n), W.dtype)
         stands = picks
         for start in range(0, n, CHUNK):
             part = slice(start, start + CHUNK)
-            values = self.mu[part] - W @ self.columns[: len(self.fitted), part]
+            values = self.mu[part] - W @ self.columns[: len(self.fitted), part].astype(self.dtype, copy=False)
             after[:, part] = values
             doubtful = (values[: stands - 1] > (bars[: stands - 1] - slack)[:, None]) & outside[part]
             for pick in np.flatnonzero(doubtful.any(axis=1)).tolist():

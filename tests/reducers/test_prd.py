@@ -99,8 +99,10 @@ def test_hot_rows_and_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> 
     X = clustered(900, 6, 0)
     K = gaussian(X, 1.5)
     order, w, _ = plain_prd(K, 60)
-    for chunk, dense in ((100, 10), (100, 5000), (5000, 5000)):  # float32 screening, and none
+    # screening in float32, in 16 bits, and none
+    for chunk, dense, wide in ((100, 10, 2**30), (100, 5000, 0), (5000, 5000, 2**30)):
         monkeypatch.setattr(protodash, "CHUNK", chunk)
+        monkeypatch.setattr(protodash, "WIDE_BYTES", wide)
         monkeypatch.setattr(kernels, "DENSE_ROWS", dense)
         for hot in (2, 30):
             monkeypatch.setattr(np, "clip", lambda value, low, high, hot=hot: hot)

@@ -122,7 +122,8 @@ def same_shape_batches(images: Iterable[Prepared], batch: int) -> Iterator[list[
             yield waiting.pop(item.image.shape)
         elif sum(map(len, waiting.values())) >= 4 * batch:
             yield waiting.pop(max(waiting, key=lambda shape: len(waiting[shape])))
-    yield from waiting.values()
+    # the largest first, so that the threads come to an end together
+    yield from sorted(waiting.values(), key=len, reverse=True)
 
 
 def embed_groups(

@@ -21,6 +21,8 @@ _JPEG_START = b"\xff\xd8"
 _PNG_START = b"\x89PNG\r\n\x1a\n"
 _MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])", re.DOTALL)
 _FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+# OpenCV before 4.11 has only BGR
+_COLOUR: int = getattr(cv2, "IMREAD_COLOR_RGB", cv2.IMREAD_COLOR)
 _REDUCED = ((8, cv2.IMREAD_REDUCED_COLOR_8), (4, cv2.IMREAD_REDUCED_COLOR_4), (2, cv2.IMREAD_REDUCED_COLOR_2))
 
 
@@ -99,7 +101,7 @@ def decode(data: bytes, *, longest: int | None = None, shortest: int | None = No
     """
     if not data:
         raise ImageReadError("the file is empty")
-    flag = cv2.IMREAD_COLOR
+    flag = _COLOUR
     if data.startswith(_JPEG_START):
         size, whole = _walk_jpeg(data)
         if not whole:
@@ -119,13 +121,15 @@ def _decode_opencv(data: bytes, flag: int) -> RGB | None:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
     except cv2.error:  # OpenCV raises for sizes over its limit
         return None
-    return None if image is None else cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image)  # type: ignore[return-value]
+    if image is None or flag == getattr(cv2, "IMREAD_COLOR_RGB", None):
+        return image  # type: ignore[return-value]
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image)  # type: ignore[return-value]
 
 
 def _decode_other(data: bytes) -> RGB:
     # some OpenCV versions fill what is missing of these formats with black; Pillow is strict
     strict = _decode_pillow(data)
-    image = _decode_opencv(data, cv2.IMREAD_COLOR)
+    image = _decode_opencv(data, _COLOUR)
     return strict if image is None else image
 
 
@@ -151,11 +155,11 @@ def _decode_pillow(data: bytes) -> RGB:
 
 def _reduction(size: tuple[int, int] | None, longest: int | None, shortest: int | None) -> int:
     if size is None or longest is None:
-        return cv2.IMREAD_COLOR
+        return _COLOUR
     for divisor, flag in _REDUCED:
         if max(size) >= divisor * longest and min(size) >= divisor * (shortest or 1):
             return flag
-    return cv2.IMREAD_COLOR
+    return _COLOUR
 
 
 def _walk_jpeg(data: bytes) -> tuple[tuple[int, int] | None, bool]:

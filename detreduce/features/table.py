@@ -40,6 +40,11 @@ class FeatureTable:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def __repr__(self) -> str:
+        blocks = ", ".join(f"{name} {block.shape[1]}" for name, block in self.blocks.items())
+        skipped = f", {len(self.dataset) - len(self.rows)} skipped" if len(self.rows) < len(self.dataset) else ""
+        return f"FeatureTable({len(self.rows)} images, {blocks}{skipped})"
+
     @property
     def image_ids(self) -> list[ImageId]:
         """Ids of the images, in row order."""

@@ -14,10 +14,12 @@ import pytest
 import torch
 from hand_made import dataset_of
 
+from detreduce.dataset.records import DetectionDataset, ImageRecord, Source
 from detreduce.errors import ImageReadError, InputError, MissingFileError
 from detreduce.features import Backbone, extract_features, register
 from detreduce.features import backbones as registry
 from detreduce.features.images import Preprocess
+from detreduce.features.store import VectorStore, content_digest
 from detreduce.features.table import FeatureTable
 
 
@@ -303,3 +305,44 @@ def test_threads_are_left_as_they_were(tmp_path: Path) -> None:
     before = torch.get_num_threads(), cv2.getNumThreads()
     embed(colours(tmp_path / "images", 5), tmp_path / "cache", workers=3)
     assert (torch.get_num_threads(), cv2.getNumThreads()) == before
+
+
+def test_crowd_regions_are_no_boxes_and_pixels_become_fractions(tmp_path: Path) -> None:
+    boxes = np.array([[10.0, 20.0, 50.0, 50.0], [0.0, 0.0, 100.0, 100.0]])
+    record = ImageRecord(
+        7, "a.jpg", tmp_path / "a.jpg", boxes, np.zeros(2, np.int64), np.array([False, True]), 100, 200
+    )
+    source = Source("coco", tmp_path, tmp_path)
+    dataset = DetectionDataset((record,), ("thing",), (1,), "xywh", "train", source)
+    block = extract_features(dataset, blocks=("annotations",)).blocks["annotations"][0]
+    assert block[0] == pytest.approx(np.log(2))
+    assert block[1] == 1
+    assert block[2] == pytest.approx(np.sqrt(0.5 * 0.25))
+    assert block[7] == pytest.approx(np.log(0.5 / 0.25))
+
+
+def test_boxes_in_pixels_of_an_image_without_a_size_are_reported(tmp_path: Path) -> None:
+    def record(name: str, size: int | None) -> ImageRecord:
+        box = np.array([[1.0, 1.0, 5.0, 5.0]])
+        return ImageRecord(name, name, tmp_path / name, box, np.zeros(1, np.int64), np.zeros(1, bool), size, size)
+
+    source = Source("coco", tmp_path, tmp_path)
+    dataset = DetectionDataset((record("a", 10), record("b", None)), ("thing",), (1,), "xywh", "train", source)
+    with pytest.warns(UserWarning, match="size cannot be read"):
+        table = extract_features(dataset, blocks=("annotations",))
+    assert table.rows.tolist() == [0]
+    assert np.isfinite(table.blocks["annotations"]).all()
+
+
+def test_two_writers_at_once_do_no_harm(tmp_path: Path) -> None:
+    first, second = VectorStore(tmp_path, {"backbone": "x"}), VectorStore(tmp_path, {"backbone": "x"})
+    digests = [content_digest(bytes([i])) for i in range(6)]
+    for i, digest in enumerate(digests):
+        (first if i % 2 else second).add(digest, np.array([i, 0], np.float32))
+        if i in (2, 3):
+            first.add(digest, np.array([i, 0], np.float32))
+    first.flush()
+    second.flush()
+    found = dict(VectorStore(tmp_path, {"backbone": "x"}).read(digests))
+    assert [found[digest][0] for digest in digests] == [0, 1, 2, 3, 4, 5]
+    assert len(VectorStore(tmp_path, {"backbone": "y"})) == 0

@@ -14,6 +14,7 @@ from detreduce.reducers.pool import Pool
 QUICK: dict[str, dict[str, Any]] = {"fes": {"epochs": 3}}
 
 
+@pytest.mark.filterwarnings("ignore:.* with one category is a random draw")
 @pytest.mark.parametrize("check", conformance.CHECKS, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("name", list_reducers())
 def test_conformance(name: str, check: Any) -> None:

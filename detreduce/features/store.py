@@ -101,7 +101,7 @@ class VectorStore:
             yield from ((digest, vectors[row]) for digest, row in wanted)
 
     def _fits(self, vectors: npt.NDArray[Any]) -> bool:
-        if vectors.dtype != np.float32 or not np.isfinite(vectors).all():
+        if vectors.dtype != np.float32:
             return False
         self.dimension = self.dimension or vectors.shape[1]
         return vectors.shape[1] == self.dimension

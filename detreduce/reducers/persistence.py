@@ -52,7 +52,10 @@ def neighbourhood_persistence(
     # H_k of fewer than 2k + 2 points has no bar
     busy = np.array([i for i, near in enumerate(neighbours) if len(near) >= 2 * min(dims) + 2], np.int64)
     largest = np.zeros(len(neighbours))
-    with ThreadPoolExecutor(_processors()) as executor:
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    # the threads are ours: BLAS with its own on matrices this small would only wait
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(_processors()) as executor:
         try:
             batches = [busy[start : start + BATCH] for start in range(0, len(busy), BATCH)]
 

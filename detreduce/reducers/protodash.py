@@ -6,13 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 
 from detreduce.reducers.kernels import Kernel
 from detreduce.reducers.nnls import GrowingFit
 from detreduce.reducers.pool import FloatArray, IntArray, best
 
 CHUNK = 2048
-SCREENED = 2e-6
+SCREENED = 5e-7
 """Gradients from float32 are trusted to this, relative to the largest kernel value; nearer ones are taken again."""
 WIDE_BYTES = 2 * 2**30
 """Kernel columns of more bytes in float32 are kept in 16 bits."""
@@ -113,7 +114,6 @@ class _Search:
         kernel = np.empty((m + count, len(hot)))
         if m:
             kernel[:m] = self.kernel.between(self.fitted, hot)
-        among = self.kernel.between(hot, hot)
         priority, mu = self.priority[hot], self.mu[hot]
         # the same arithmetic for all picks: that of the last block came in float32
         gradient = mu - self.fit.weights @ kernel[:m] if m else mu.copy()
@@ -124,7 +124,7 @@ class _Search:
             self.gradients.append(float(gradient[position]))
             size = len(self.fitted)
             if self._join(int(hot[position]), np.ascontiguousarray(kernel[:size, position])):
-                kernel[size] = among[position]
+                kernel[size] = self.kernel.between(hot[[position]], hot)[0]
             size = len(self.fitted)
             np.subtract(mu, self.fit.weights @ kernel[:size], out=gradient)
             gradient[self.taken[hot]] = -np.inf
@@ -173,23 +173,27 @@ class _Search:
         # after pick t, the next one must have had a larger gradient than every row outside
         bars = np.append(gradients[1:], np.inf)
         after = np.empty((picks, n), W.dtype)
-        stands = picks
         for start in range(0, n, CHUNK):
             part = slice(start, start + CHUNK)
-            values = self.mu[part] - W @ self.columns[: len(self.fitted), part].astype(self.dtype, copy=False)
-            after[:, part] = values
-            doubtful = (values[: stands - 1] > (bars[: stands - 1] - slack)[:, None]) & outside[part]
-            for pick in np.flatnonzero(doubtful.any(axis=1)).tolist():
-                if pick < stands - 1 and self._beaten(
-                    weights[pick], start + np.flatnonzero(doubtful[pick]), bars[pick]
-                ):
-                    stands = pick + 1
+            after[:, part] = self.mu[part] - W @ self.columns[: len(self.fitted), part].astype(self.dtype, copy=False)
+        doubtful = (after[:-1] > (bars[:-1] - slack)[:, None]) & outside
+        stands = self._stands(weights, doubtful, bars)
         self.gradient = after[stands - 1].astype(np.float64)
         return stands
 
-    def _beaten(self, weights: FloatArray, rows: IntArray, bar: float) -> bool:
-        exact = self.mu[rows] - weights @ self.kernel.between(self.fitted[: len(weights)], rows)
-        return bool((exact > bar).any())
+    def _stands(self, weights: list[FloatArray], doubtful: npt.NDArray[np.bool_], bars: FloatArray) -> int:
+        """Return after how many picks a row outside has, exactly, a larger gradient than the next pick had."""
+        stands = len(weights)
+        rows = np.flatnonzero(doubtful.any(axis=0))
+        for start in range(0, len(rows), CHUNK):
+            some = rows[start : start + CHUNK]
+            kernel = self.kernel.between(self.fitted, some)
+            for pick in range(stands - 1):
+                exact = self.mu[some] - weights[pick] @ kernel[: len(weights[pick])]
+                if (exact[doubtful[pick, some]] > bars[pick]).any():
+                    stands = pick + 1
+                    break
+        return stands
 
     def _undo(self, count: int, snapshot: tuple[FloatArray, IntArray, int]) -> None:
         for row in self.members[len(self.members) - count :]:

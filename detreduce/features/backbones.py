@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 from abc import ABC, abstractmethod
 from functools import cached_property
 from importlib.util import find_spec
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from detreduce.errors import InputError, MissingFileError, nearest
 from detreduce.features.images import Preprocess
-from detreduce.paths import cache_folder
+from detreduce.pretrained import find_weights, quiet_ultralytics
 
 if TYPE_CHECKING:
     import torch
@@ -252,24 +251,14 @@ class Yolo(Backbone):
 
     @cached_property
     def weights(self) -> Path:
-        """The given file; an official name is also sought in the cache's ``weights`` folder, else downloaded to it."""
-        given = Path(self.argument).expanduser()
-        kept = cache_folder() / "weights" / given.name
-        if given.is_file():
-            return given
-        official = given.parent == Path() and not given.exists()
-        if official and kept.is_file():
-            return kept
-        if official and _download(given.name, kept):
-            return kept
-        where = f" or {kept}" if official else ""
-        raise MissingFileError(f"no weights {self.argument}: put the file at {given.absolute()}{where}.")
+        """The given file, or an official name's: see `find_weights`."""
+        return find_weights(self.argument)
 
     def build(self) -> torch.nn.Module:
         """The detector's backbone layers, batch norms folded into the convolutions."""
         import torch
 
-        _keep_ultralytics_local()
+        quiet_ultralytics()
         from ultralytics.nn.tasks import load_checkpoint
 
         try:
@@ -283,26 +272,6 @@ class Yolo(Backbone):
         if any(layer.f != -1 for layer in model.model):
             raise InputError(f"{self.weights}: its backbone is not a plain chain of layers; use another backbone.")
         return torch.nn.Sequential(*model.fuse(verbose=False).model)
-
-
-def _keep_ultralytics_local() -> None:
-    """Before its first import: no online check, no installing of packages, settings in our own cache."""
-    os.environ.setdefault("YOLO_CONFIG_DIR", str(cache_folder() / "ultralytics"))
-    os.environ.setdefault("YOLO_OFFLINE", "true")
-    os.environ.setdefault("YOLO_AUTOINSTALL", "false")
-
-
-def _download(name: str, target: Path) -> bool:
-    """Let ultralytics fetch an official weights file, when it finds itself online."""
-    from ultralytics.utils import ONLINE
-    from ultralytics.utils.downloads import GITHUB_ASSETS_NAMES, attempt_download_asset
-
-    if not ONLINE or name not in GITHUB_ASSETS_NAMES:
-        return False
-    with contextlib.suppress(Exception):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        attempt_download_asset(target)
-    return target.is_file()
 
 
 @register

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from detreduce.errors import DetreduceError, InputError
+from detreduce.pretrained import quiet_ultralytics
 from detreduce.training.arguments import check_arguments
 from detreduce.training.energy import EnergyMeter
 from detreduce.training.evaluation import evaluate
 from detreduce.training.facts import cpu_name, data_hash, device_name, file_hash, versions, weights_hash
-from detreduce.training.quiet import offline_session, quiet_ultralytics
+from detreduce.training.quiet import offline_session
 from detreduce.training.record import DataFacts, Evaluation, ModelFacts, TrainingRecord
 from detreduce.training.run_folder import EvaluateOn, RunFolder, make_run_folder
 from detreduce.training.trainer import Watch, watched
@@ -82,8 +85,9 @@ def train(
     run = make_run_folder(data, output, label=label, evaluate_on=evaluate_on, choose=choose)
     given = {**arguments, "seed": seed, "val": choose == "best"}
     try:
-        watch, facts, messages = _train(run, weights, given, meter)
-        evaluation, heard = _evaluate(run, choose, given, watch, meter)
+        with _cpu_threads() as threads:
+            watch, facts, messages = _train(run, weights, given, meter)
+            evaluation, heard = _evaluate(run, choose, given, watch, meter)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"training stopped; the unfinished run is in {run.path}") from None
     except DetreduceError:
@@ -105,7 +109,7 @@ def train(
         history=watch.history,
         device=device_name(watch.trainer.device),
         cpu=cpu_name(),
-        threads=_threads(),
+        threads=threads,
         versions=versions(),
         started=started,
         run=str(run.path),
@@ -221,10 +225,19 @@ def _dataset_name(data: str | Path) -> str:
     return place.resolve().parent.name if place.stem in {"data", "dataset"} else (place.stem or "dataset")
 
 
-def _threads() -> int:
+@contextmanager
+def _cpu_threads() -> Iterator[int]:
+    """Let torch use as many threads as ``OMP_NUM_THREADS`` says, else one; yields the number.
+
+    One is what ultralytics sets for itself, but only where torch was not imported before: the cells of an experiment
+    would differ in time and energy by what ran before them.
+    """
     import torch
 
-    return int(torch.get_num_threads())
-
-
-__all__: Sequence[str] = ("train",)
+    former = torch.get_num_threads()
+    wanted = os.environ.get("OMP_NUM_THREADS", "1").split(",")[0]
+    torch.set_num_threads(int(wanted) if wanted.isdigit() and int(wanted) else 1)
+    try:
+        yield torch.get_num_threads()
+    finally:
+        torch.set_num_threads(former)

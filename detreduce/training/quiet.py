@@ -4,37 +4,14 @@ from __future__ import annotations
 
 import importlib
 import logging
-import os
 import re
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
-from detreduce.paths import cache_folder
+from detreduce.pretrained import quiet_ultralytics
 
 _COLOURS = re.compile(r"\x1b\[\d+m")
-
-
-def quiet_ultralytics() -> None:
-    """Import ultralytics (seconds, the first time) so that it asks no network and leaves the user's settings alone.
-
-    Call it instead of a first ``import ultralytics``: its settings go to a private folder in detreduce's cache, its
-    online check answers no, and it installs no packages. Values that the user set are left alone. What an earlier
-    import already read stays; `offline_session` covers that case.
-    """
-    os.environ.setdefault("YOLO_CONFIG_DIR", str(cache_folder() / "ultralytics"))
-    os.environ.setdefault("YOLO_OFFLINE", "true")
-    os.environ.setdefault("YOLO_AUTOINSTALL", "false")
-    if "ultralytics" in sys.modules:
-        return
-    # it announces the settings file that it makes
-    former = logging.root.manager.disable
-    logging.disable(logging.INFO)
-    try:
-        importlib.import_module("ultralytics.utils")
-    finally:
-        logging.disable(former)
 
 
 class _Collector(logging.Handler):

@@ -1,17 +1,11 @@
-"""Where a model's weights or description are: a file, a name that ultralytics knows, or a download."""
+"""What to start a training from: weights, or a description by file or by name."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-import socket
 from pathlib import Path
 
 from detreduce.errors import InputError, MissingFileError, nearest
-from detreduce.paths import cache_folder
-from detreduce.training.quiet import quiet_ultralytics
-
-CONNECT_SECONDS = 3.0
+from detreduce.pretrained import find_weights, quiet_ultralytics
 
 
 def find_model(model: str | Path) -> str:
@@ -32,14 +26,7 @@ def find_model(model: str | Path) -> str:
         return str(given) if given.is_file() else _known_description(str(model))
     if given.suffix != ".pt":
         raise InputError(f"model={str(model)!r}: give weights (.pt) or a model's description (.yaml).")
-    if given.is_file():
-        return str(given)
-    if given.parent != Path():
-        raise MissingFileError(f"{given} is not there; put the weights there or give their path.")
-    kept = cache_folder() / "weights" / given.name
-    if kept.is_file():
-        return str(kept)
-    return str(_download(given.name, kept))
+    return str(find_weights(given))
 
 
 def _known_description(name: str) -> str:
@@ -57,36 +44,3 @@ def _known_description(name: str) -> str:
             f"{name} is neither a file here nor a model that ultralytics knows.{nearest(name, known + sizes)}"
         ) from None
     return name
-
-
-def _download(name: str, target: Path) -> Path:
-    quiet_ultralytics()
-    from ultralytics.utils.downloads import GITHUB_ASSETS_NAMES
-
-    advice = f"put it at ./{name} or give its path"
-    if name not in GITHUB_ASSETS_NAMES:
-        raise MissingFileError(
-            f"{name} is not in this folder, and ultralytics offers no such weights; {advice}."
-            f"{nearest(name, GITHUB_ASSETS_NAMES)}"
-        )
-    if not _reachable("github.com"):
-        raise MissingFileError(f"{name} is not in this folder and could not be downloaded (no network); {advice}.")
-    from ultralytics.utils.downloads import attempt_download_asset
-
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with contextlib.suppress(ConnectionError, OSError):
-        attempt_download_asset(target, retry=0, progress=False)
-    if not target.is_file():
-        raise MissingFileError(f"{name} is not in this folder and could not be downloaded; {advice}.")
-    return target
-
-
-def _reachable(host: str) -> bool:
-    """One quick try, so that a closed machine waits seconds, not minutes; a proxy is left to the download."""
-    if any(os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")):
-        return True
-    try:
-        socket.create_connection((host, 443), timeout=CONNECT_SECONDS).close()
-    except OSError:
-        return False
-    return True

@@ -277,7 +277,7 @@ def test_default_blocks_follow_the_labels(tmp_path: Path) -> None:
         ({"backbone": "efficientnet-lite"}, "Did you mean 'efficientnet-lite0'"),
         ({"backbone": "yolo"}, "write it as yolo:<weights.pt>"),
         ({"backbone": "mean-colour:x"}, "write it as mean-colour"),
-        ({"backbone": "yolo:nothing/there.pt"}, "put the file at"),
+        ({"backbone": "yolo:nothing/there.pt"}, "put the weights there"),
         ({"backbone": "torchvision:resnet5"}, "Did you mean 'resnet50'"),
         ({"backbone": "torchvision:resnet18"}, r"put https.*resnet18-.*\.pth at .*resnet18-.*\.pth"),
         ({"backbone": "file:none.npy"}, "no file of vectors"),

@@ -12,9 +12,9 @@ import numpy.typing as npt
 from sklearn.base import BaseEstimator
 
 from detreduce.errors import InputError
-from detreduce.reducers.budget import resolve_keep, seat_sequence
+from detreduce.reducers.budget import check_keep, resolve_keep, seat_sequence
 from detreduce.reducers.pool import FloatArray, IntArray, Pool, descending
-from detreduce.reducers.validation import check_features, check_rows, encode_categories, resolve_seed
+from detreduce.reducers.validation import check_features, check_rows, check_seed, encode_categories, resolve_seed
 
 
 @dataclass
@@ -100,7 +100,7 @@ class BaseReducer(BaseEstimator):
     ranking_ : (m,) int64
         k <= m <= n; where the method is `nested`, every prefix is the selection at that smaller keep.
     scores_ : (n,) float64
-        Comparable within a category, higher = chosen earlier, +inf for `initial`, NaN = never looked at.
+        Comparable within a stratum (`strata_`), higher = chosen earlier, +inf for `initial`, NaN = never looked at.
     categories_ : list
         Labels of the categories, sorted.
     seats_ : (C,) int64
@@ -154,7 +154,7 @@ class BaseReducer(BaseEstimator):
         InputError
             For arrays, parameters or combinations that cannot be used.
         """
-        self._check_params()
+        self.check_params()
         problem = self._problem(X, categories, objects, groups, initial)
         n, codes, self.categories_ = len(problem.codes), problem.codes, problem.labels
         problem = self._stratify(problem)
@@ -180,12 +180,24 @@ class BaseReducer(BaseEstimator):
         support[self.selected_idx_] = True
         return support
 
+    def check_params(self) -> None:
+        """Check all parameters as far as that needs no data; `fit` does it too.
+
+        Raises
+        ------
+        InputError
+            For a `keep`, a `random_state` or a method's own parameter that cannot be used on any dataset.
+        """
+        check_keep(self.keep)
+        check_seed(self.random_state)
+        self._check_params()
+
     @abstractmethod
     def _rank(self, pool: Pool) -> Ranking:
         """Rank the images of one category; called only where it has seats to fill."""
 
     def _check_params(self) -> None:
-        """Raise InputError for parameters that cannot be used; a subclass extends it."""
+        """Raise InputError for the method's own parameters that cannot be used; for a subclass to fill in."""
 
     def _prepare(self, problem: Problem) -> Any:
         """Return what all categories share, computed before any is ranked; it is each pool's `shared`."""

@@ -13,6 +13,20 @@ from detreduce.errors import InputError
 IntArray = npt.NDArray[np.int64]
 
 
+def check_keep(keep: int | float) -> None:
+    """Raise InputError for a `keep` that no dataset allows: no number, a fraction outside (0, 1], a count below 1."""
+    if isinstance(keep, (bool, np.bool_)) or not isinstance(keep, numbers.Real):
+        raise InputError(f"keep={keep!r} is not a number: give a count (25) or a fraction (0.25).")
+    if isinstance(keep, numbers.Integral):
+        if keep < 1:
+            raise InputError(f"keep={int(keep)}: at least one image must be kept; give a count from 1 on.")
+        return
+    fraction = float(keep)
+    if not 0.0 < fraction <= 1.0:
+        hint = f" For a count, write {int(fraction)}." if fraction > 1 and fraction.is_integer() else ""
+        raise InputError(f"keep={keep!r} is not a fraction in (0, 1].{hint}")
+
+
 def resolve_keep(keep: int | float, n: int) -> int:
     """Return the number of images that `keep` asks for out of `n`.
 
@@ -26,16 +40,12 @@ def resolve_keep(keep: int | float, n: int) -> int:
     """
     if n < 1:
         raise InputError("There are no images to choose from.")
-    if isinstance(keep, (bool, np.bool_)) or not isinstance(keep, numbers.Real):
-        raise InputError(f"keep={keep!r} is not a number: give a count (25) or a fraction (0.25).")
+    check_keep(keep)
     if isinstance(keep, numbers.Integral):
-        if not 1 <= keep <= n:
+        if keep > n:
             raise InputError(f"keep={int(keep)} images was asked, but there are {n}: give a count from 1 to {n}.")
         return int(keep)
     fraction = float(keep)
-    if not 0.0 < fraction <= 1.0:
-        hint = f" For a count, write {int(fraction)}." if fraction > 1 and fraction.is_integer() else ""
-        raise InputError(f"keep={keep!r} is not a fraction in (0, 1].{hint}")
     return max(1, math.floor(fraction * n + 0.5))
 
 

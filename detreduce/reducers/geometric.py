@@ -56,6 +56,10 @@ class MaxMin(BaseReducer):
     def _check_params(self) -> None:
         if isinstance(self.start, str) and self.start != "center":
             raise InputError(f"start={self.start!r} is not known: give 'center', a row number or one row a category.")
+        if isinstance(self.start, numbers.Real) and (
+            isinstance(self.start, bool) or not isinstance(self.start, numbers.Integral) or self.start < 0
+        ):
+            raise InputError(f"start={self.start!r} is not a row number: rows go from 0.")
 
     def _prepare(self, problem: Problem) -> IntArray:
         if isinstance(self.start, str):
@@ -93,7 +97,8 @@ class RepresentativeKMeans(ScoringReducer):
 
     The categories' labels are ignored; each cluster gives an equal share, the larger ones first, topped up from the
     others where one is too small. It is anti-diverse by construction, and here because the paper used it on images.
-    scores_ is minus the distance to the centre of the image's cluster (`strata_`).
+    scores_ is minus the distance to the centre of the image's cluster. Seats go to clusters, not to categories, so
+    scores are comparable only within one cluster, which `strata_` names; the overall order is that of `ranking_`.
 
     Parameters
     ----------
@@ -106,7 +111,7 @@ class RepresentativeKMeans(ScoringReducer):
     needs = ("features", "categories")
     cost = "n * C * d * iterations (at most 50)"
     source = "arXiv 2403.15150, family geometric, as used there on images"
-    summary = "the images nearest a few cluster centres: typical, and much alike"
+    summary = "the images nearest a few cluster centres: typical, and much alike; scores compare within a cluster only"
     deterministic = False
     uses_categories = False
 

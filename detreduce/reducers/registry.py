@@ -77,5 +77,7 @@ def make_reducer(name: str, **params: Any) -> BaseReducer:
     for parameter in params:
         if parameter not in known:
             hint = nearest(parameter, known)
+            if parameter == "seed" and "random_state" in known:
+                hint = " The seed is random_state= in Python, --seed on the command line."
             raise InputError(f"The method {name!r} has no parameter {parameter!r}.{hint} It has: {', '.join(known)}.")
     return cls(**params)

@@ -123,15 +123,22 @@ def check_rows(rows: Any, n: int, name: str) -> npt.NDArray[np.int64]:
     return array.astype(np.int64)
 
 
+def check_seed(random_state: Any) -> None:
+    """Raise InputError for a `random_state` that `resolve_seed` refuses; a generator is not advanced."""
+    if random_state is None or isinstance(random_state, np.random.Generator | np.random.RandomState):
+        return
+    whole = isinstance(random_state, numbers.Integral) and not isinstance(random_state, bool)
+    if not whole or int(random_state) < 0:
+        raise InputError(f"random_state={random_state!r} is not a non-negative integer, None or a NumPy generator.")
+
+
 def resolve_seed(random_state: Any) -> int:
     """Return a non-negative integer from an int, None (fresh entropy), a NumPy Generator or a RandomState."""
+    check_seed(random_state)
     if random_state is None:
         return secrets.randbits(63)
     if isinstance(random_state, np.random.Generator):
         return int(random_state.integers(2**63))
     if isinstance(random_state, np.random.RandomState):
         return int(random_state.randint(2**31 - 1))
-    whole = isinstance(random_state, numbers.Integral) and not isinstance(random_state, bool)
-    if whole and int(random_state) >= 0:
-        return int(random_state)
-    raise InputError(f"random_state={random_state!r} is not a non-negative integer, None or a NumPy generator.")
+    return int(random_state)

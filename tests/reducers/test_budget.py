@@ -38,7 +38,7 @@ def test_resolve_keep(keep: Any, n: int, expected: int) -> None:
 @pytest.mark.parametrize(
     ("keep", "says"),
     [
-        (0, "count from 1 to 10"),
+        (0, "count from 1 on"),
         (11, "there are 10"),
         (-1, "count"),
         (0.0, "fraction"),

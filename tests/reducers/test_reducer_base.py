@@ -144,3 +144,34 @@ def test_resolve_seed() -> None:
     for bad in (-1, 1.5, "0", True):
         with pytest.raises(InputError, match="random_state"):
             resolve_seed(bad)
+
+
+@pytest.mark.parametrize(
+    ("method", "params", "says"),
+    [
+        ("srs", {"keep": 0}, "keep=0: at least one"),
+        ("srs", {"keep": -3}, "keep=-3: at least one"),
+        ("srs", {"keep": 1.5}, "not a fraction"),
+        ("srs", {"keep": 25.0}, "For a count, write 25"),
+        ("srs", {"keep": True}, "not a number"),
+        ("mms", {"random_state": -1}, "random_state=-1"),
+        ("mms", {"random_state": "0"}, "random_state='0'"),
+        ("mms", {"start": "centre"}, "start='centre'"),
+        ("mms", {"start": -1}, "start=-1"),
+        ("mms", {"start": 0.5}, "start=0.5"),
+        ("des", {"base": 2}, "base=2"),
+        ("fes", {"epochs": 0}, "epochs=0"),
+    ],
+)
+def test_parameters_are_checked_without_data(method: str, params: dict[str, object], says: str) -> None:
+    reducer = make_reducer(method, **params)
+    with pytest.raises(InputError, match=says):
+        reducer.check_params()
+    with pytest.raises(InputError, match=says):
+        reducer.fit(np.eye(6), [0, 0, 0, 1, 1, 1])
+
+
+def test_checking_parameters_draws_nothing() -> None:
+    one, other = np.random.default_rng(5), np.random.default_rng(5)
+    make_reducer("srs", keep=10_000, random_state=one).check_params()
+    assert one.integers(2**40) == other.integers(2**40)

@@ -23,7 +23,10 @@ RESERVED = {
     "cfg": "give its arguments by name",
     "fraction": "it takes the first files in name order; choose images with detreduce.select",
     "seed": "give it as seed=",
+    "save": "the weights are always kept, since they are evaluated",
 }
+
+OPTIMIZERS = ("auto", "SGD", "MuSGD", "Adam", "Adamax", "AdamW", "NAdam", "RAdam", "RMSprop")
 
 DEFAULTS: dict[str, Any] = {"plots": False, "deterministic": True}
 
@@ -31,8 +34,8 @@ DEFAULTS: dict[str, Any] = {"plots": False, "deterministic": True}
 def check_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments for ultralytics: detreduce's defaults, then those given.
 
-    Raises InputError for names that ultralytics does not have, names that detreduce decides, several devices, and
-    values that ultralytics refuses.
+    Pure, but the first call imports ultralytics (seconds). Raises InputError for names that ultralytics does not have,
+    names that detreduce decides, several devices, and values that ultralytics refuses, at once or later in a run.
     """
     from ultralytics.cfg import get_cfg
     from ultralytics.utils import DEFAULT_CFG_DICT
@@ -49,11 +52,28 @@ def check_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
         get_cfg(overrides={**arguments, "mode": "train"})
     except (TypeError, ValueError, SyntaxError) as error:
         raise InputError(f"ultralytics: {_first_sentence(error)}") from None
-    for name in ("epochs", "imgsz"):
-        value = arguments.get(name)
-        if isinstance(value, int) and value < 1:
-            raise InputError(f"{name}={value}: must be at least 1.")
+    arguments.update(_check_values(arguments))
     return arguments
+
+
+def _check_values(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """What ultralytics would refuse only in the middle of a run; returns values to take instead."""
+    for name in ("epochs", "workers", "imgsz"):
+        value, least = arguments.get(name), 0 if name == "workers" else 1
+        for number in value if isinstance(value, (list, tuple)) and name == "imgsz" else [value]:
+            if number is not None and (isinstance(number, bool) or not isinstance(number, int) or number < least):
+                raise InputError(f"{name}={value!r}: must be a whole number of at least {least}.")
+    batch = arguments.get("batch")
+    if batch is not None and not (batch == -1 or 0 < batch < 1 or (batch >= 1 and batch == int(batch))):
+        raise InputError(f"batch={batch!r}: give a number of images, -1 (automatic) or a fraction of the GPU's memory.")
+    optimizer = arguments.get("optimizer")
+    if optimizer is None:
+        return {}
+    known = {name.lower(): name for name in OPTIMIZERS}
+    if str(optimizer).lower() not in known:
+        hint = nearest(str(optimizer), OPTIMIZERS)
+        raise InputError(f"optimizer={optimizer!r}: ultralytics has {', '.join(OPTIMIZERS)}.{hint}")
+    return {"optimizer": known[str(optimizer).lower()]}
 
 
 def _check_device(device: Any) -> None:

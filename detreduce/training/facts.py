@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import json
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,34 @@ def file_hash(path: str | Path) -> str:
     """SHA-256 of a file's bytes."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+SELECTION_NAME = "selection.json"
+# a COCO JSON may lie in a folder of the dataset, train/ or annotations/
+LEVELS_UP = 2
+_SELECTED_BY = ("method", "parameters", "keep", "seed", "image_ids")
+
+
+def selection_hash(data: Path, image_ids: Collection[int | str]) -> str | None:
+    """SHA-256 of method, parameters, keep, seed and image ids of the selection.json that made a dataset.
+
+    Times and paths, which two equal selections differ in, are left out. It is looked for beside `data`, a file or
+    folder, and up to two folders above it, there only where it has all `image_ids`, those of the train split. None
+    where there is none.
+    """
+    folder = data if data.is_dir() else data.parent
+    for level, place in enumerate([folder, *folder.parents][: LEVELS_UP + 1]):
+        try:
+            content = json.loads((place / SELECTION_NAME).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        if not isinstance(content, dict) or not isinstance(content.get("image_ids"), list):
+            continue
+        if level and not set(image_ids) <= set(content["image_ids"]):
+            continue
+        chosen = [content.get(key) for key in _SELECTED_BY]
+        return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()
+    return None
 
 
 def weights_hash(state: Mapping[str, Any]) -> str:

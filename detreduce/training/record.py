@@ -100,7 +100,12 @@ class Counts(_Part):
 
 
 class DataFacts(_Part):
-    """The data trained on. `hash` covers ids, boxes and classes of every split, not the pixels."""
+    """The data trained on.
+
+    `hash` covers ids, boxes and classes of every split, not the pixels; `selection_hash` the method, parameters, keep,
+    seed and ids of the selection.json that made the dataset. `splits` counts the images that each split names,
+    `train_images` and `train_boxes` those that were really trained on: ultralytics leaves corrupt ones out.
+    """
 
     path: str
     hash: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
@@ -41,7 +41,7 @@ def offline_session() -> Iterator[list[str]]:
     quiet_ultralytics()
     import ultralytics.engine.model
     import ultralytics.engine.trainer  # noqa: F401
-    from ultralytics.utils import LOGGER
+    from ultralytics.utils import LOGGER, TQDM
 
     collector = _Collector()
     saved = _replace(_replacements())
@@ -49,13 +49,25 @@ def offline_session() -> Iterator[list[str]]:
     LOGGER.handlers[:] = [collector]
     LOGGER.setLevel(logging.INFO)
     LOGGER.propagate = False
+    show_bar = TQDM.__init__
+    TQDM.__init__ = _silent(show_bar)  # type: ignore[method-assign]
     try:
         yield collector.messages
     finally:
+        TQDM.__init__ = show_bar  # type: ignore[method-assign]
         LOGGER.handlers[:] = handlers
         LOGGER.setLevel(level)
         LOGGER.propagate = propagate
         _replace(saved)
+
+
+def _silent(show_bar: Callable[..., None]) -> Callable[..., None]:
+    """The constructor of a progress bar that never shows: bars go to stdout past the logger, some even when quiet."""
+
+    def hide_bar(self: Any, *args: Any, **kwargs: Any) -> None:
+        show_bar(self, *args, **{**kwargs, "disable": True})
+
+    return hide_bar
 
 
 def _replacements() -> dict[tuple[str, str], Any]:

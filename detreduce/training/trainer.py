@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -11,6 +12,9 @@ from detreduce.errors import InputError
 from detreduce.progress import progress
 from detreduce.training.energy import EnergyMeter
 from detreduce.training.record import Counts
+
+# between the lines that say how far a training without a terminal is
+LINE_SECONDS = 60.0
 
 
 class Watch:
@@ -26,8 +30,9 @@ class Watch:
         self.optimiser_steps = self.batches = self.images_seen = self.epochs = 0
         self.history: list[dict[str, float | None]] = []
         self.trainer: Any = None
+        self.image_files: list[str] = []
         self._batch_images = 0
-        self._epoch_start = 0.0
+        self._epoch_start = self._start = self._last_line = 0.0
         self._advance: Callable[..., None] = lambda *args, **kwargs: None
         self._stack = ExitStack()
 
@@ -63,6 +68,9 @@ class Watch:
         if refused:
             raise InputError(f"{refused[0].split('ignoring corrupt image/label: ')[-1]} ({refused[0].split(': ')[1]})")
         trainer.optimizer.register_step_post_hook(self._stepped)
+        # without those that ultralytics left out as corrupt
+        self.image_files = [str(file) for file in trainer.train_loader.dataset.im_files]
+        self._start = self._last_line = time.monotonic()
         total = len(trainer.train_loader.dataset) * trainer.epochs
         self._advance = self._stack.enter_context(progress("training", total, "images"))
 
@@ -76,7 +84,14 @@ class Watch:
         self.batches += 1
         self.images_seen += self._batch_images
         loss = sum(float(value) for value in trainer.tloss.values())
-        self._advance(self._batch_images, note=f"epoch {trainer.epoch + 1}/{trainer.epochs} loss {loss:.3f}")
+        note = f"epoch {trainer.epoch + 1}/{trainer.epochs} loss {loss:.3f}"
+        self._advance(self._batch_images, note=note)
+        now = time.monotonic()
+        if now - self._last_line >= LINE_SECONDS and not sys.stderr.isatty():
+            self._last_line = now
+            total = len(self.image_files) * trainer.epochs
+            left = (now - self._start) * max(0, total - self.images_seen) / max(1, self.images_seen)
+            print(f"training: {note}, about {left / 60:.0f} min left", file=sys.stderr, flush=True)
 
     def _epoch_ended(self, trainer: Any) -> None:
         self.epochs += 1

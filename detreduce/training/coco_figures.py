@@ -124,7 +124,7 @@ def _annotations(boxes: Boxes, *, scored: bool) -> list[dict[str, Any]]:
 
 
 def without_doubles(boxes: Boxes) -> Boxes:
-    """Drop boxes that are in an image twice, same class and corners; the order of the rest is kept."""
-    key = np.column_stack([boxes.image, boxes.class_id, boxes.xyxy])
+    """Drop boxes that are in an image twice, same class, corners and crowd; the order of the rest is kept."""
+    key = np.column_stack([boxes.image, boxes.class_id, boxes.crowd, boxes.xyxy])
     first = np.sort(np.unique(key, axis=0, return_index=True)[1])
     return Boxes(boxes.image[first], boxes.xyxy[first], boxes.class_id[first], boxes.score[first], boxes.crowd[first])

@@ -7,7 +7,9 @@ The two still differ a little by nature. Both take the precision envelope at 101
 lines between the points of the curve and takes the area, so that a perfect class gets 0.995 where COCO gives 1. On
 COCO's own 128 images (71 classes, most with few boxes) this comes to 0.003. And ultralytics sorts predictions of equal
 confidence in no set order, so that images which are in a split twice can move its figure: on the 30 wheelchair test
-images, by 0.01. Where it comes to more than 0.01 the record says so, and names what may be the cause.
+images, by 0.01. And crowd regions (COCO's iscrowd), which YOLO labels cannot hold, are ignored by pycocotools as COCO
+does, while to ultralytics whatever is found on them is a false alarm. Where it comes to more than 0.01 the record says
+so, and names what may be the cause.
 """
 
 from __future__ import annotations
@@ -27,6 +29,8 @@ from detreduce.training.record import Agreement, ClassMetrics, CocoFigures, Eval
 
 TOLERANCE = 0.01
 FEW_BOXES = 50
+# how ultralytics begins its complaints about images
+ABOUT_IMAGES = ("No valid images", "No images", "images not found", "Error loading data")
 
 
 def truth_of(
@@ -80,10 +84,12 @@ def compare(
     *,
     fewest_boxes: int = 0,
     ties: int = 0,
+    crowds: int = 0,
 ) -> Agreement:
     """Compare (mAP50, mAP50-95) of the trainer with those of pycocotools.
 
-    `fewest_boxes` of a class and `ties`, predictions with the confidence of another, go into the note on a gap.
+    `fewest_boxes` of a class, `ties` (predictions with the confidence of another) and `crowds` (regions that only
+    pycocotools ignores) go into the note on a gap.
     """
     gaps = abs(trainer[0] - coco.mAP50), abs(trainer[1] - coco.mAP50_95)
     ok = all(gap <= tolerance for gap in gaps)
@@ -97,6 +103,8 @@ def compare(
             note += f" One class has {fewest_boxes} boxes only, where the two ways of interpolating differ most."
         if ties:
             note += f" {ties} predictions share the confidence of another; ultralytics ranks such in no set order."
+        if crowds:
+            note += f" Detections on {crowds} crowd regions are false alarms to ultralytics; pycocotools ignores them."
     return Agreement(ok=ok, tolerance=tolerance, mAP50=gaps[0], mAP50_95=gaps[1], note=note)
 
 
@@ -117,7 +125,7 @@ def evaluate(
     data_yaml
         A data.yaml whose ``val`` names the images of all `datasets`.
     datasets
-        The same images, as detreduce read them from that data.yaml.
+        The same images, as detreduce read them from that data.yaml, with crowd regions where the source has them.
     output
         Folder that ultralytics may write to.
     ultralytics_arguments
@@ -126,6 +134,11 @@ def evaluate(
     Returns
     -------
     evaluation, warnings
+
+    Raises
+    ------
+    InputError
+        Ultralytics finds no image that it can use; whatever else fails there is raised as it is.
     """
     with offline_session() as warnings:
         from ultralytics import YOLO
@@ -142,7 +155,9 @@ def evaluate(
         }
         try:
             metrics = model.val(validator=_collecting(validator_class, collected), **arguments)
-        except RuntimeError as error:
+        except (RuntimeError, FileNotFoundError) as error:
+            if not any(word in str(error) for word in ABOUT_IMAGES):
+                raise
             raise InputError(f"{data_yaml}: could not be evaluated on ({error}).") from error
     validator = collected[0]
     evaluation = _summary(metrics, str(model.task), [dataset.split for dataset in datasets], validator.seen)
@@ -248,7 +263,8 @@ def _with_coco(
     counts = np.bincount(truth.class_id[counted], minlength=n_classes)
     fewest = int(counts[counts > 0].min()) if counts.any() else 0
     ties = len(predictions) - len(np.unique(predictions.score))
-    agreement = compare((evaluation.mAP50, evaluation.mAP50_95), figures, fewest_boxes=fewest, ties=ties)
+    both = evaluation.mAP50, evaluation.mAP50_95
+    agreement = compare(both, figures, fewest_boxes=fewest, ties=ties, crowds=int(truth.crowd.sum()))
     per_class = [
         item.model_copy(
             update={"coco_AP50": _finite(ap[item.class_id, 0]), "coco_AP50_95": _finite(ap[item.class_id].mean())}

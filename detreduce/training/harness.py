@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -13,13 +13,22 @@ from typing import Any, Literal
 from detreduce.errors import DetreduceError, InputError
 from detreduce.pretrained import quiet_ultralytics
 from detreduce.training.arguments import check_arguments
-from detreduce.training.energy import EnergyMeter
-from detreduce.training.evaluation import evaluate
-from detreduce.training.facts import cpu_name, data_hash, device_name, file_hash, versions, weights_hash
+from detreduce.training.energy import EnergyMeter, check_country
+from detreduce.training.evaluation import evaluate, file_key
+from detreduce.training.facts import (
+    cpu_name,
+    data_hash,
+    device_name,
+    file_hash,
+    selection_hash,
+    versions,
+    weights_hash,
+)
 from detreduce.training.quiet import offline_session
 from detreduce.training.record import DataFacts, Evaluation, ModelFacts, TrainingRecord
 from detreduce.training.run_folder import EvaluateOn, RunFolder, make_run_folder
 from detreduce.training.trainer import Watch, watched
+from detreduce.training.warm_up import warm_up
 from detreduce.training.weights import find_model
 
 # arguments of training that also decide how predictions are made
@@ -39,6 +48,7 @@ def train(
     evaluate_on: EvaluateOn = "auto",
     country: str = "ESP",
     seed: int = 0,
+    images: str | Path | None = None,
     **ultralytics_arguments: Any,
 ) -> TrainingRecord:
     """Train a detector with ultralytics inside an energy meter and evaluate it twice.
@@ -59,11 +69,14 @@ def train(
         ``last``: the weights of the last epoch, nothing is validated while training. ``best``: those of the epoch that
         is best on the val split, validated each epoch and metered apart.
     evaluate_on
-        ``auto``: test if there is one, else val; or ``test``, ``val``, ``val+test`` (all images together).
+        ``auto``: test if there is one, else val; or ``test``, ``val``, ``val+test`` (all images together). Where no
+        split has readable images with boxes, the record's ``evaluation`` is None and a warning says why.
     country
-        Where the machine's electricity comes from (ISO code of three letters).
+        Where the machine's electricity comes from (ISO code of three letters, in either case).
     seed
         Of ultralytics: the same seed on the same machine gives the same weights.
+    images
+        COCO only: the folder of the JSON's images, as for `load_dataset`.
     **ultralytics_arguments
         Any training argument of ultralytics by its own name: ``epochs=50, imgsz=640, batch=16, freeze=10``.
 
@@ -73,16 +86,18 @@ def train(
         Unknown arguments, unusable data, an output that holds something already.
     MissingFileError
         Weights or dataset that are not there.
+    DetreduceError
+        The evaluation failed; the message says where the trained weights are.
     """
+    meter = EnergyMeter(check_country(country))
     quiet_ultralytics()
     if choose not in ("last", "best"):
         raise InputError(f'choose={choose!r}: give "last" or "best".')
     arguments = check_arguments(ultralytics_arguments)
-    meter = EnergyMeter(country)
     weights = find_model(model)
     label = f"{_dataset_name(data)}-{Path(weights).stem}"
     started = datetime.now(UTC).isoformat(timespec="seconds")
-    run = make_run_folder(data, output, label=label, evaluate_on=evaluate_on, choose=choose)
+    run = make_run_folder(data, output, label=label, evaluate_on=evaluate_on, choose=choose, images=images)
     given = {**arguments, "seed": seed, "val": choose == "best"}
     try:
         with _cpu_threads() as threads:
@@ -91,15 +106,16 @@ def train(
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"training stopped; the unfinished run is in {run.path}") from None
     except DetreduceError:
-        # bad input: nothing in the folder is worth keeping, and the next try may use it
-        shutil.rmtree(run.path, ignore_errors=True)
+        # bad input: unless something was trained nothing is worth keeping, and the next try may use the folder
+        if not any((run.path / "weights").glob("*.pt")):
+            run.discard()
         raise
     record = TrainingRecord(
         evaluation=evaluation,
         energy=meter.phases,
         seconds=meter.phases["training"].seconds,
         counts=watch.counts,
-        data=_data_facts(data, run),
+        data=_data_facts(data, run, watch),
         model=facts,
         choose=choose,
         seed=seed,
@@ -113,7 +129,7 @@ def train(
         versions=versions(),
         started=started,
         run=str(run.path),
-        warnings=list(dict.fromkeys([*run.warnings, *messages, *heard])),
+        warnings=list(dict.fromkeys([*run.warnings, *_left_out(run, watch), *messages, *heard])),
     )
     record.save(run.path)
     return record
@@ -129,6 +145,7 @@ def _train(
             network.add_callback(event, callback)
         trainer_class = watched(network._smart_load("trainer"), watch)
         before = file_hash(weights) if network.ckpt else None
+        warm_up(network, arguments.get("device"))
         try:
             with meter.measure("training"):
                 network.train(
@@ -172,19 +189,34 @@ def _plain(arguments: dict[str, Any]) -> dict[str, Any]:
 def _evaluate(
     run: RunFolder, choose: str, arguments: dict[str, Any], watch: Watch, meter: EnergyMeter
 ) -> tuple[Evaluation | None, list[str]]:
-    if not run.evaluated:
-        return None, ["The dataset has neither a test nor a val split, so there are no figures."]
+    if not run.truths:
+        return None, []
+    weights = run.path / "weights" / f"{choose}.pt"
     shared = {name: arguments[name] for name in _SHARED_WITH_EVALUATION if arguments.get(name) is not None}
     shared["imgsz"] = watch.trainer.args.imgsz
-    with meter.measure("evaluation"):
-        return evaluate(
-            run.path / "weights" / f"{choose}.pt",
-            run.evaluation_yaml,
-            [run.datasets[split] for split in run.evaluated],
-            output=run.path / "evaluation",
-            batch=max(1, int(watch.trainer.batch_size)) * 2,
-            **shared,
-        )
+    data_yaml, scratch = run.evaluation_yaml, run.path / "evaluation"
+    try:
+        with meter.measure("evaluation"):
+            return evaluate(
+                weights,
+                data_yaml,
+                list(run.truths.values()),
+                output=scratch,
+                batch=max(1, int(watch.trainer.batch_size)) * 2,
+                **shared,
+            )
+    except InputError as error:
+        raise InputError(f"{error} The training itself is finished; its weights are {weights}.") from error
+    except Exception as error:
+        raise DetreduceError(
+            f"The evaluation failed ({type(error).__name__}: {error}). "
+            f"The training itself is finished; its weights are {weights}."
+        ) from error
+    finally:
+        data_yaml.unlink(missing_ok=True)
+        # pictures stay, if plots were asked for
+        with contextlib.suppress(OSError):
+            scratch.rmdir()
 
 
 def _told(error: Exception, run: RunFolder) -> Exception:
@@ -196,19 +228,27 @@ def _told(error: Exception, run: RunFolder) -> Exception:
     return error
 
 
-def _data_facts(data: str | Path, run: RunFolder) -> DataFacts:
+def _data_facts(data: str | Path, run: RunFolder, watch: Watch) -> DataFacts:
     training = run.datasets["train"]
     place = Path(data).expanduser().resolve()
-    selection = (place if place.is_dir() else place.parent) / "selection.json"
+    used = {file_key(file) for file in watch.image_files}
+    rows = [row for row, record in enumerate(training) if file_key(record.path) in used]
     return DataFacts(
         path=str(place),
         hash=data_hash(run.datasets.values()),
-        selection_hash=file_hash(selection) if selection.is_file() else None,
+        selection_hash=selection_hash(place, run.source.image_ids),
         splits={split: len(dataset) for split, dataset in run.datasets.items()},
-        train_images=len(training),
-        train_boxes=int(training.class_counts.sum()),
+        train_images=len(watch.image_files),
+        train_boxes=int(training.class_counts[rows].sum()),
         class_names=list(training.class_names),
     )
+
+
+def _left_out(run: RunFolder, watch: Watch) -> list[str]:
+    named, used = len(run.datasets["train"]), len(watch.image_files)
+    if used == named:
+        return []
+    return [f"{named - used} of the {named} images of the train split were not trained on: ultralytics left them out."]
 
 
 def _resolved(trainer: Any) -> dict[str, Any]:

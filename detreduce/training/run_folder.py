@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import warnings as python_warnings
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
 
-from detreduce.dataset import DetectionDataset, load_dataset
+from detreduce.dataset import DetectionDataset, load_dataset, load_split
+from detreduce.dataset.records import read_image_size
 from detreduce.dataset.write import write_yolo_view
 from detreduce.errors import InputError
+from detreduce.training.crowds import with_crowds
 
 SPLITS = ("train", "val", "test")
 
@@ -32,26 +34,32 @@ class RunFolder:
         The folder; ultralytics' files land here.
     data_yaml
         The view: images linked, labels copied.
+    source
+        The train split as it was given.
     datasets
-        Train, val and test of the view, where the source has them, as detreduce reads them.
-    evaluated
-        The splits to evaluate on; may be empty.
+        Train, val and test of the view, where the source really has them, as detreduce reads them.
+    truths
+        The splits to evaluate on, with the crowd regions that YOLO labels cannot hold; may be empty.
     warnings
-        What was said while the view was made.
+        What was said while the view was made, and why there is nothing to evaluate on.
+    created
+        Whether the folder was made for this run, or was there, empty.
     """
 
     path: Path
     data_yaml: Path
+    source: DetectionDataset
     datasets: dict[str, DetectionDataset]
-    evaluated: tuple[str, ...]
+    truths: dict[str, DetectionDataset]
     warnings: tuple[str, ...]
+    created: bool
 
     @property
     def evaluation_yaml(self) -> Path:
         """A data.yaml whose ``val`` is all the splits to evaluate on."""
         content = yaml.safe_load(self.data_yaml.read_text(encoding="utf-8"))
         entries: list[str] = []
-        for split in self.evaluated:
+        for split in self.truths:
             value = content.get(_key(content, split))
             entries += [str(item) for item in (value if isinstance(value, list) else [value])]
         content["path"] = str(_root(content, self.data_yaml))
@@ -60,40 +68,97 @@ class RunFolder:
         target.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")
         return target
 
+    def discard(self) -> None:
+        """Remove what the run left, so that the next try may use the place; a folder that was there stays."""
+        _discard(self.path, self.created)
+
 
 def make_run_folder(
-    data: str | Path, output: str | Path | None, *, label: str, evaluate_on: EvaluateOn, choose: str
+    data: str | Path,
+    output: str | Path | None,
+    *,
+    label: str,
+    evaluate_on: str,
+    choose: str,
+    images: str | Path | None = None,
 ) -> RunFolder:
-    """Make the run folder and the view of the data in it.
+    """Make the folder of a run and its view of the data; nothing is written beside the source.
 
-    Raises InputError where there is nothing to train on, where the splits asked for are missing, or where `output`
+    `label` names the folder where `output` is None, as ``runs/train/<label>-<number>``. `images` is that of
+    `load_dataset`. Splits that cannot be read, have no image or no box are not evaluated on, whatever stands in for
+    them in the view. Raises InputError for data that cannot be trained on, splits that are missing, or where `output`
     holds something already; then nothing is left behind.
     """
-    dataset = load_dataset(data, split="train")
+    dataset = load_dataset(data, split="train", images=images)
     _check_trainable(dataset)
-    evaluated = _choose_splits(evaluate_on, tuple(dataset.source.splits), str(data))
-    if choose == "best" and "val" not in dataset.source.splits:
-        raise InputError(f'{data}: choose="best" needs a val split to choose on, and there is none.')
-    if choose == "best" and "val" in evaluated:
-        heard = [
-            'The weights were chosen on the val split, which the figures are from: they are too good (choose="best").'
-        ]
-    else:
-        heard = []
-    path = _new_folder(output, label)
+    sources, unusable = _other_splits(dataset)
+    evaluated = _choose_splits(evaluate_on, unusable, str(data))
+    if choose == "best" and unusable.get("val", ""):
+        raise InputError(f'{data}: choose="best" needs a val split to choose on, and {unusable["val"]}.')
+    heard = _forewarnings(evaluated, unusable, choose)
+    path, created = _new_folder(output, label)
     try:
         with python_warnings.catch_warnings(record=True) as caught:
             python_warnings.simplefilter("always")
             data_yaml = write_yolo_view(dataset, path / VIEW_FOLDER)
+            originals = _targets(path / VIEW_FOLDER)
             detach_fragile(path / VIEW_FOLDER)
             # VOC has trainval besides, which the view leaves out
-            splits = [split for split in SPLITS if split in dataset.source.splits]
-            datasets = {split: load_dataset(data_yaml, split=split) for split in splits}
+            datasets = {split: load_dataset(data_yaml, split=split) for split in ("train", *sources)}
+            truths = {split: with_crowds(datasets[split], split, dataset, sources, originals) for split in evaluated}
         heard += [str(item.message) for item in caught if issubclass(item.category, UserWarning)]
     except BaseException:
-        shutil.rmtree(path, ignore_errors=True)
+        _discard(path, created)
         raise
-    return RunFolder(path, data_yaml, datasets, evaluated, tuple(heard))
+    return RunFolder(path, data_yaml, dataset, datasets, truths, tuple(heard), created)
+
+
+def _other_splits(dataset: DetectionDataset) -> tuple[dict[str, DetectionDataset], dict[str, str]]:
+    """The val and test splits that can be loaded, and for both why they cannot be evaluated on, or an empty text."""
+    sources: dict[str, DetectionDataset] = {}
+    unusable: dict[str, str] = {}
+    for split in ("val", "test"):
+        if split not in dataset.source.splits:
+            unusable[split] = f"there is no {split} split"
+            continue
+        try:
+            loaded = load_split(dataset.source, split)
+        except InputError as error:
+            unusable[split] = f"the {split} split cannot be read ({str(error).rstrip('.')})"
+            continue
+        if not any(_is_readable(record.path) for record in loaded):
+            unusable[split] = f"the {split} split has no image that can be read"
+            continue
+        sources[split] = loaded
+        with_boxes = any(len(record.class_ids) for record in loaded)
+        unusable[split] = "" if with_boxes else f"none of the images of the {split} split has a box"
+    return sources, unusable
+
+
+def _is_readable(path: Path) -> bool:
+    try:
+        read_image_size(path)
+    except OSError:
+        return False
+    return True
+
+
+def _forewarnings(evaluated: tuple[str, ...], unusable: dict[str, str], choose: str) -> list[str]:
+    if not evaluated:
+        return [f"Nothing was evaluated: {unusable['val']}, and {unusable['test']}."]
+    if choose == "best" and "val" in evaluated:
+        return [
+            'The weights were chosen on the val split, which the figures are from: they are too good (choose="best").'
+        ]
+    # with auto a broken test split would else quietly become val
+    return [
+        f"Not evaluated on test: {why}." for why in [unusable["test"]] if evaluated == ("val",) and "no test" not in why
+    ]
+
+
+def _targets(view: Path) -> dict[str, Path]:
+    """The image that each link of the view leads to, by the link's path."""
+    return {str(path): path.resolve() for path in view.rglob("*") if path.is_symlink()}
 
 
 def needs_copy(path: Path) -> bool:
@@ -126,27 +191,29 @@ def _check_trainable(dataset: DetectionDataset) -> None:
         raise InputError(f"{dataset.source.path}: none of the {len(dataset)} images of the train split has a box.")
 
 
-def _choose_splits(asked: str, known: Sequence[str], where: str) -> tuple[str, ...]:
+def _choose_splits(asked: str, unusable: dict[str, str], where: str) -> tuple[str, ...]:
     if asked == "auto":
-        return next(((split,) for split in ("test", "val") if split in known), ())
-    splits = tuple(asked.split("+"))
+        return next(((split,) for split in ("test", "val") if not unusable[split]), ())
     if asked not in ("test", "val", "val+test"):
         raise InputError(f"evaluate_on={asked!r}: give auto, test, val or val+test.")
+    splits = tuple(asked.split("+"))
     for split in splits:
-        if split not in known:
-            raise InputError(f"evaluate_on={asked!r}: {where} has no {split} split, only {', '.join(known)}.")
+        if unusable[split]:
+            raise InputError(f"evaluate_on={asked!r}: {where}: {unusable[split]}.")
     return splits
 
 
-def _new_folder(output: str | Path | None, label: str) -> Path:
+def _new_folder(output: str | Path | None, label: str) -> tuple[Path, bool]:
+    """A new or empty folder, and whether it was made here."""
     if output is not None:
         path = Path(output).expanduser().resolve()
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise InputError(
                 f"{path}: there is something already; a training is never overwritten, give another output=."
             )
+        created = not path.exists()
         path.mkdir(parents=True, exist_ok=True)
-        return path
+        return path, created
     parent = Path("runs", "train").resolve()
     parent.mkdir(parents=True, exist_ok=True)
     number = 1
@@ -157,7 +224,19 @@ def _new_folder(output: str | Path | None, label: str) -> Path:
         except FileExistsError:
             number += 1
         else:
-            return path
+            return path, True
+
+
+def _discard(path: Path, created: bool) -> None:
+    if created:
+        shutil.rmtree(path, ignore_errors=True)
+        return
+    for entry in path.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry, ignore_errors=True)
+        else:
+            with contextlib.suppress(OSError):
+                entry.unlink()
 
 
 def _key(content: dict[str, Any], split: str) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
+import inspect
 import json
 import os
 import shutil
@@ -11,12 +13,16 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tiny_dataset import make_tiny, snapshot
 
 from detreduce.dataset import load_dataset
-from detreduce.errors import InputError, MissingFileError
+from detreduce.errors import DetreduceError, InputError, MissingFileError
+from detreduce.training import harness, trainer, warm_up
+from detreduce.training.arguments import OPTIMIZERS, check_arguments
+from detreduce.training.facts import selection_hash
 from detreduce.training.harness import train
 from detreduce.training.record import TrainingRecord
 from detreduce.training.run_folder import detach_fragile, make_run_folder
@@ -63,6 +69,7 @@ class TestOneTraining:
         _, folder, before, after = run
         assert after == before
         assert (folder / "data/train/labels.cache").is_file(), "ultralytics' cache is in the run"
+        assert not list(folder.glob("evaluation*")), "scaffolding is taken away"
 
     def test_counts_are_known_answers(self, run: tuple) -> None:
         record = run[0]
@@ -103,7 +110,8 @@ class TestOneTraining:
 
     def test_what_was_run(self, run: tuple, source: Path) -> None:
         record = run[0]
-        assert record.data.selection_hash == hashlib.sha256(b'{"image_ids": []}').hexdigest()
+        assert record.data.selection_hash == selection_hash(source, [])
+        assert record.data.selection_hash is not None
         assert record.data.splits == {"train": 25, "val": 6, "test": 6}
         assert record.data.train_boxes == 48
         assert record.resolved["optimizer"] == "AdamW"
@@ -218,7 +226,86 @@ def test_a_train_split_alone_has_no_figures(tmp_path: Path) -> None:
     record = train(data, output=tmp_path / "run", **{**SMALL, "epochs": 1})
     assert record.evaluation is None
     assert record.row()["mAP50"] is None
-    assert any("neither a test nor a val" in line for line in record.warnings)
+    assert any("there is no val split, and there is no test split" in line for line in record.warnings)
+
+
+@pytest.mark.train
+@pytest.mark.parametrize("how", ["empty", "gone", "unreadable", "no boxes"])
+def test_what_stands_in_for_val_is_never_evaluated_on(tmp_path: Path, how: str) -> None:
+    data = make_tiny(tmp_path / "tiny", {"train": 8, "val": 2})
+    val = data.parent / "val/images"
+    if how in ("empty", "gone"):
+        shutil.rmtree(val)
+    if how == "empty":
+        val.mkdir()
+    for image in val.glob("*.jpg") if how == "unreadable" else ():
+        image.write_bytes(b"no image")
+    for label in (data.parent / "val/labels").iterdir() if how == "no boxes" else ():
+        label.write_text("")
+    with pytest.raises(InputError, match="needs a val split to choose on"):
+        train(data, output=tmp_path / "run", choose="best", **SMALL)
+    with pytest.raises(InputError, match=r"evaluate_on='val'.*val split"):
+        train(data, output=tmp_path / "run", evaluate_on="val", **SMALL)
+    assert not (tmp_path / "run").exists()
+    if how in ("empty", "gone"):
+        record = train(data, output=tmp_path / "run", **{**SMALL, "epochs": 1})
+        assert record.evaluation is None
+        assert any(line.startswith("Nothing was evaluated") and "val" in line for line in record.warnings)
+        assert set(record.data.splits) == {"train"}
+    else:
+        run = make_run_folder(data, tmp_path / "run", label="a", evaluate_on="auto", choose="last")
+        assert not run.truths
+        assert run.warnings[0].startswith("Nothing was evaluated")
+
+
+@pytest.mark.train
+@pytest.mark.parametrize(
+    ("error", "kind"), [(InputError("no use."), InputError), (ZeroDivisionError("0"), DetreduceError)]
+)
+def test_a_failed_evaluation_keeps_the_training(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, kind: type[Exception]
+) -> None:
+    def fail(*args: object, **kwargs: object) -> None:
+        raise error
+
+    monkeypatch.setattr(harness, "evaluate", fail)
+    with pytest.raises(kind, match=r"training itself is finished.*weights.last\.pt"):
+        train(tiny, output=tmp_path / "run", **{**SMALL, "epochs": 1})
+    assert (tmp_path / "run/weights/last.pt").is_file()
+
+
+@pytest.mark.train
+def test_images_left_out_are_not_counted_and_stdout_stays_clean(tiny: Path, tmp_path: Path, capfd: Any) -> None:
+    """With a corrupt image, a cache in memory (ultralytics shows a bar) and no terminal for a minute of each second."""
+    (tiny.parent / "train/images/003.jpg").write_bytes(b"\xff\xd8 no image \xff\xd9")
+    patch = pytest.MonkeyPatch()
+    patch.setattr(trainer, "LINE_SECONDS", 0.0)
+    try:
+        record = train(tiny, output=tmp_path / "run", cache="ram", **{**SMALL, "epochs": 1})
+    finally:
+        patch.undo()
+    assert record.data.splits["train"] == 24
+    assert record.data.train_images == 23
+    assert record.data.train_boxes == 44
+    assert any("1 of the 24 images of the train split were not trained on" in line for line in record.warnings)
+    written = capfd.readouterr()
+    assert written.out == ""
+    assert len(written.err.splitlines()) == 3
+    assert "training: epoch 1/1 loss" in written.err and "min left" in written.err
+
+
+def test_warming_up_changes_neither_weights_nor_seeds(tmp_path: Path) -> None:
+    import torch
+
+    network = harness._load("yolov8n.yaml")
+    before = {name: value.clone() for name, value in network.model.state_dict().items()}
+    seeds = torch.get_rng_state()
+    modes = [module.training for module in network.model.modules()]
+    warm_up._one_step(network.model, "cpu")
+    assert torch.equal(torch.get_rng_state(), seeds)
+    assert all(torch.equal(value, before[name]) for name, value in network.model.state_dict().items())
+    assert [module.training for module in network.model.modules()] == modes
+    assert all(parameter.grad is None for parameter in network.model.parameters())
 
 
 @pytest.mark.train
@@ -250,12 +337,42 @@ class TestRefused:
             ({"choose": "first"}, "choose='first'"),
             ({"evaluate_on": "tset"}, "evaluate_on='tset'"),
             ({"country": "ESPA"}, "Did you mean 'ESP'"),
+            ({"country": "ESPA", "epoch": 3}, "Did you mean 'ESP'"),
+            ({"optimizer": "Adm"}, "optimizer='Adm'.*Did you mean 'Adam'"),
+            ({"imgsz": "big"}, "imgsz='big'"),
+            ({"epochs": True}, "epochs=True"),
+            ({"workers": -1}, "workers=-1"),
+            ({"batch": 0}, "batch=0"),
+            ({"batch": 2.5}, "batch=2.5"),
+            ({"lr0": 7}, "lr0=7"),
+            ({"save": False}, "weights are always kept"),
+            ({"images": "elsewhere"}, "images= is for a COCO JSON"),
         ],
     )
     def test_bad_arguments(self, tiny: Path, tmp_path: Path, arguments: dict, message: str) -> None:
         with pytest.raises(InputError, match=message):
             train(tiny, output=tmp_path / "run", **{**SMALL, **arguments})
         assert not (tmp_path / "run").exists()
+
+    def test_a_folder_that_was_there_stays_empty(self, tiny: Path, tmp_path: Path) -> None:
+        (tmp_path / "run").mkdir()
+        with pytest.raises(InputError, match="device"):
+            train(tiny, output=tmp_path / "run", **SMALL, device=97)
+        assert not list((tmp_path / "run").iterdir())
+
+    def test_optimizers_are_ultralytics_own_in_any_case(self) -> None:
+        from ultralytics.engine.trainer import BaseTrainer
+
+        text = inspect.getsource(BaseTrainer.build_optimizer)
+        assert set(ast.literal_eval(text.split("optimizers = ", 1)[1].splitlines()[0])) == set(OPTIMIZERS)
+        assert check_arguments({"optimizer": "rmsPROP"})["optimizer"] == "RMSprop"
+
+    def test_arguments_are_had_without_torch(self) -> None:
+        code = (
+            "import sys; from detreduce.training.arguments import RESERVED, check_arguments\n"
+            "assert not {'torch', 'ultralytics'} & set(sys.modules)"
+        )
+        assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
     def test_a_device_that_is_not_there(self, tiny: Path, tmp_path: Path) -> None:
         with pytest.raises(InputError, match="device"):
@@ -264,7 +381,7 @@ class TestRefused:
 
     def test_missing_splits(self, tmp_path: Path) -> None:
         data = make_tiny(tmp_path / "tiny", {"train": 4, "test": 2})
-        with pytest.raises(InputError, match="no val split, only train, test"):
+        with pytest.raises(InputError, match="there is no val split"):
             train(data, output=tmp_path / "run", evaluate_on="val", **SMALL)
         with pytest.raises(InputError, match="needs a val split"):
             train(data, output=tmp_path / "run", choose="best", **SMALL)

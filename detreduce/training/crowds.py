@@ -1,0 +1,65 @@
+"""Crowd regions for the ground truth: YOLO labels have no place for them, the source does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from detreduce.dataset.records import DetectionDataset, ImageRecord
+from detreduce.dataset.writing.convert import class_union
+
+
+def with_crowds(
+    view: DetectionDataset,
+    split: str,
+    train: DetectionDataset,
+    others: Mapping[str, DetectionDataset],
+    originals: Mapping[str, Path],
+) -> DetectionDataset:
+    """Add the crowd regions of the source to a split of the view, image by image; no other box is touched.
+
+    Parameters
+    ----------
+    view
+        A split of the YOLO view.
+    split, train, others
+        Which one, and the source's train split and other splits, by name: the view's classes are their union.
+    originals
+        The image file that each link of the view led to, by the link's path; copied images are matched by name.
+    """
+    source = others[split]
+    if not source.box_crowd.any():
+        return view
+    numbers = {key: row for row, key in enumerate(class_union([train, *others.values()]))}
+    number = np.array([numbers[key] for key in source.class_keys], np.int64)
+    corners = source.boxes_xyxyn
+    starts = np.searchsorted(source.box_rows, np.arange(len(source) + 1))
+    crowds: dict[Path, list[tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]]] = {}
+    for row, record in enumerate(source):
+        inside = np.arange(starts[row], starts[row + 1])[record.crowd]
+        if len(inside):
+            found = corners[inside], number[source.box_classes[inside]]
+            crowds.setdefault(record.path.resolve(), []).append(found)
+    by_name = {record.name: record.path.resolve() for record in source}
+    records = []
+    for record in view:
+        original = originals.get(str(record.path)) or by_name.get(record.name)
+        joined = record
+        for boxes, classes in crowds.get(original, ()) if original else ():
+            joined = _joined(joined, boxes, classes)
+        records.append(joined)
+    return replace(view, records=tuple(records))
+
+
+def _joined(record: ImageRecord, corners: npt.NDArray[np.float64], classes: npt.NDArray[np.int64]) -> ImageRecord:
+    centred = np.hstack([(corners[:, :2] + corners[:, 2:]) / 2, corners[:, 2:] - corners[:, :2]])
+    return replace(
+        record,
+        boxes=np.vstack([record.boxes, centred]),
+        class_ids=np.concatenate([record.class_ids, classes]),
+        crowd=np.concatenate([record.crowd, np.ones(len(classes), bool)]),
+    )

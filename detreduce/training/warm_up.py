@@ -1,0 +1,47 @@
+"""What the first training of a process would pay for: modules imported, kernels chosen, a GPU's context made."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import importlib
+from typing import Any
+
+# imported by ultralytics, or by torch's optimisers, only once a training has begun
+_LATE_MODULES = ("ultralytics.data.build", "ultralytics.data.augment", "ultralytics.utils.loss", "torch._dynamo")
+_SIDE = 64
+
+
+def warm_up(network: Any, device: Any = None) -> None:
+    """Import what a training needs and take one throw-away step with a copy of the network; no weight, no seed changes.
+
+    `network` is an ultralytics ``YOLO``, `device` the argument of its ``train``. Whatever goes wrong here is left to
+    the training itself to report.
+    """
+    for name in _LATE_MODULES:
+        with contextlib.suppress(Exception):
+            importlib.import_module(name)
+    with contextlib.suppress(Exception):
+        _one_step(network.model, device)
+
+
+def _one_step(model: Any, device: Any) -> None:
+    import torch
+    from ultralytics.utils.torch_utils import select_device
+
+    place = select_device("" if device is None else device, verbose=False)
+    with torch.random.fork_rng(devices=[place] if place.type == "cuda" else []):
+        trial = copy.deepcopy(model).float().to(place).train()
+        trial.requires_grad_(True)
+        optimizer = torch.optim.AdamW(trial.parameters(), lr=0.0)
+        sum(part.float().sum() for part in _tensors(trial(torch.zeros(2, 3, _SIDE, _SIDE, device=place)))).backward()
+        optimizer.step()
+
+
+def _tensors(value: Any) -> list[Any]:
+    """The tensors with a gradient in what a network gives, whatever its nesting."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, (list, tuple)):
+        return [tensor for part in value for tensor in _tensors(part)]
+    return [value] if getattr(value, "requires_grad", False) else []

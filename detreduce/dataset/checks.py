@@ -14,7 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from detreduce.dataset import coco, unlabelled, voc, yolo
+from detreduce.dataset.jpeg import lacks_end_marker
+from detreduce.dataset.load import load_split
 from detreduce.dataset.records import DetectionDataset, ImageRecord, Problem, Source
+from detreduce.errors import InputError
 from detreduce.progress import progress
 
 # COCO's bounds between small, medium and large objects, in square pixels
@@ -84,7 +87,7 @@ class DatasetSummary:
 
 
 def summarise(dataset: DetectionDataset) -> DatasetSummary:
-    """Count what is in a dataset; no image is opened. The other splits are counted, not loaded."""
+    """Count what is in a dataset; no image is opened. The other splits are loaded for their problems."""
     counts = dataset.class_counts
     images, boxes = (counts > 0).sum(axis=0), counts.sum(axis=0)
     return DatasetSummary(
@@ -103,8 +106,49 @@ def summarise(dataset: DetectionDataset) -> DatasetSummary:
         sizes=_sizes(dataset),
         side_quantiles=_side_quantiles(dataset),
         splits=count_splits(dataset.source, {dataset.split: len(dataset)}),
-        problems=dataset.problems,
+        problems=tuple(
+            dict.fromkeys(
+                [
+                    *dataset.problems,
+                    *_doubled_names(dataset),
+                    *_emptiness(dataset),
+                    *problems_of_other_splits(dataset),
+                ]
+            )
+        ),
     )
+
+
+def problems_of_other_splits(dataset: DetectionDataset) -> tuple[Problem, ...]:
+    """List what is wrong in the splits that the dataset is not; loads their annotations, opens no image."""
+    problems: list[Problem] = []
+    for split in dataset.source.splits:
+        if split == dataset.split:
+            continue
+        try:
+            other = load_split(dataset.source, split)
+        except InputError as error:
+            problems.append(Problem(dataset.source.path, f"the {split} split cannot be loaded: {error}"))
+        else:
+            problems += [*other.problems, *_emptiness(other)]
+    return tuple(dict.fromkeys(problem for problem in problems if problem not in set(dataset.problems)))
+
+
+def _emptiness(dataset: DetectionDataset) -> list[Problem]:
+    place = dataset.source.splits.get(dataset.split)
+    file = place.annotations if place is not None and place.annotations is not None else dataset.source.path
+    return [] if len(dataset) else [Problem(file, f"the {dataset.split} split has no images")]
+
+
+def _doubled_names(dataset: DetectionDataset) -> list[Problem]:
+    keys_of: dict[str, list[str]] = {}
+    for key, name in zip(dataset.class_keys, dataset.class_names, strict=True):
+        keys_of.setdefault(name, []).append(str(key))
+    return [
+        Problem(dataset.source.path, f"classes {', '.join(keys)} share the name {name!r}; they stay apart")
+        for name, keys in keys_of.items()
+        if len(keys) > 1
+    ]
 
 
 def count_splits(source: Source, known: Mapping[str, int] | None = None) -> dict[str, int]:
@@ -176,12 +220,6 @@ def _check_image(record: ImageRecord) -> list[Problem]:
         found.append(f"{width} x {height} pixels; ultralytics leaves out images below {SMALLEST_SIDE}")
     if record.width is not None and record.height is not None and (width, height) != (record.width, record.height):
         found.append(f"{width} x {height} pixels, the annotations say {record.width} x {record.height}")
-    if kind in ("JPEG", "MPO") and not _has_end_marker(record.path):
+    if kind in ("JPEG", "MPO") and lacks_end_marker(record.path):
         found.append("JPEG without its end marker; ultralytics would rewrite the file in place")
     return [Problem(record.path, what) for what in found]
-
-
-def _has_end_marker(path: Path) -> bool:
-    with path.open("rb") as handle:
-        handle.seek(-2, os.SEEK_END)
-        return handle.read() == b"\xff\xd9"

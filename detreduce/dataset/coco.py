@@ -27,8 +27,10 @@ def load_coco(source: Source, split: str, tried: Sequence[Path] = ()) -> Detecti
 
     `tried` are the folders where the images were looked for, for the error's sake.
 
-    Raises InputError for a file that is not COCO JSON, a repeated image or category id, or a ``file_name`` outside the
-    images folder; MissingFileError where none of the images is there.
+    A ``file_name`` outside the images folder is never looked at: its row is left out and listed.
+
+    Raises InputError for a file that is not COCO JSON and a repeated image or category id, MissingFileError where
+    none of the images is there.
     """
     place = source.splits[split]
     assert place.annotations is not None, "a COCO split has annotations"
@@ -142,7 +144,12 @@ def _images(content: Mapping[str, Any], file: Path, folder: Path, problems: list
         if not isinstance(name, str) or not name.strip():
             problems.append(Problem(file, f"image {key!r} has no file_name; left out"))
             continue
-        name = safe_name(name, file)
+        given, name = name, safe_name(name)
+        if name is None:
+            problems.append(
+                Problem(file, f"image {key!r}: the file_name {given!r} is outside the images folder; left out")
+            )
+            continue
         if name in first_of:
             problems.append(Problem(file, f"{name}: listed twice, as images {first_of[name]!r} and {key!r}"))
         first_of.setdefault(name, key)
@@ -154,13 +161,11 @@ def _images(content: Mapping[str, Any], file: Path, folder: Path, problems: list
     return images
 
 
-def safe_name(name: str, file: Path) -> str:
-    """Return a file name of a JSON with ``/``, without ``./``; InputError where it climbs out of its folder."""
+def safe_name(name: str) -> str | None:
+    """Return a file name of a JSON with ``/``, without ``./``, or None where it climbs out of its folder."""
     path = PurePosixPath(name.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or (path.parts and path.parts[0].endswith(":")):
-        raise InputError(
-            f"{file}: the file_name {name!r} is outside the images folder; make it relative to that folder."
-        )
+        return None
     return str(path)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from detreduce.dataset.coco import safe_name
 from detreduce.dataset.listing import absolute
 from detreduce.dataset.records import SplitSource
 from detreduce.dataset.splits import ALIASES, CANONICAL, canonical_split, in_order
@@ -116,7 +117,9 @@ def _first_file_names(file: Path) -> list[str]:
     names = []
     for text in found[:1000]:
         try:
-            names.append(json.loads(text).replace("\\", "/").replace("\0", ""))
+            name = safe_name(json.loads(text).replace("\0", ""))
         except ValueError:
             continue
+        if name is not None:
+            names.append(name)
     return names

@@ -37,11 +37,14 @@ def find_voc_splits(folder: Path) -> dict[str, SplitSource]:
     return in_order(splits) if splits else {"train": SplitSource(images)}
 
 
+def _lines(file: Path) -> list[str]:
+    # a file name's bytes need not be UTF-8; surrogateescape is how the file system's names are read too
+    return file.read_text(encoding="utf-8-sig", errors="surrogateescape").splitlines()
+
+
 def _is_class_list(file: Path) -> bool:
     """True for VOC's lists of one class: every line ends in -1, 0 or 1."""
-    lines = [
-        line.split() for line in file.read_text(encoding="utf-8-sig", errors="replace").splitlines() if line.strip()
-    ]
+    lines = [line.split() for line in _lines(file) if line.strip()]
     return bool(lines) and all(len(fields) == 2 and fields[1] in ("-1", "0", "1") for fields in lines)
 
 
@@ -91,7 +94,7 @@ def count_images(source: Source, split: str) -> int:
     file = source.splits[split].annotations
     if file is None:
         return len(find_files(source.root / ANNOTATIONS, {".xml"}))
-    return sum(1 for line in file.read_text(encoding="utf-8-sig", errors="replace").splitlines() if line.strip())
+    return sum(1 for line in _lines(file) if line.strip())
 
 
 @dataclass(slots=True)
@@ -204,7 +207,7 @@ def _read_list(
     file: Path, notes: Mapping[str, _Note], images: Mapping[str, Sequence[str]], problems: list[Problem]
 ) -> list[tuple[str, int | None]]:
     stems: list[tuple[str, int | None]] = []
-    for number, line in enumerate(file.read_text(encoding="utf-8-sig", errors="replace").splitlines(), 1):
+    for number, line in enumerate(_lines(file), 1):
         entry = line.strip()
         if not entry:
             continue

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Literal, Protocol, runtime_checkable
 
-from detreduce.dataset.load import load_dataset
+from detreduce.dataset.listing import absolute
+from detreduce.dataset.load import load_dataset, load_split
 from detreduce.dataset.records import DetectionDataset, ImageId, Source
-from detreduce.dataset.writing.carried import Choice, in_split_order, load_others, load_split, make_choice
+from detreduce.dataset.writing.carried import Choice, in_split_order, load_others, make_choice
 from detreduce.dataset.writing.coco import write_coco
 from detreduce.dataset.writing.convert import convert_to_yolo
-from detreduce.dataset.writing.links import LinkMode, Placer, check_link, normal
+from detreduce.dataset.writing.links import LinkMode, Placer, check_link
 from detreduce.dataset.writing.notices import SubsetWarning, notice
 from detreduce.dataset.writing.report import SubsetReport, subset_report
 from detreduce.dataset.writing.staging import check_apart, staged, write_manifest
@@ -63,7 +64,8 @@ def write_subset(
         A new or empty folder; with `overwrite` one that detreduce wrote. It appears whole or not at all.
     link
         ``hardlink`` (copies where the file system does not allow it), ``symlink`` (absolute), ``copy``, or ``list``:
-        nothing but lists and filtered annotations that point at the source. Labels are copied in all but ``list``.
+        nothing but lists, filtered annotations and a data.yaml that point at the source (not for VOC folders). Labels
+        are copied in all but ``list``.
     format
         None: the source's. ``yolo``: labels are converted from COCO or VOC boxes (polygons and crowds left out).
     overwrite
@@ -84,20 +86,22 @@ def write_subset(
     Warns
     -----
     SubsetWarning
-        A class lost all or nearly all boxes; links became copies; a split could not be carried over.
+        A class lost all or nearly all boxes; links became copies; a split could not be carried over; the selection
+        says that it was made on another dataset.
     """
     mode = check_link(link)
     if format is not None and format != dataset.source.format and format != "yolo":
-        known = [dataset.source.format, "yolo"]
-        raise InputError(f"format={format!r} cannot be written; use one of {known}.{nearest(str(format), known)}")
+        known = list(dict.fromkeys([dataset.source.format, "yolo"]))
+        raise InputError(f"format={format!r} cannot be written; use {' or '.join(known)}.{nearest(str(format), known)}")
     chosen = selection.image_ids if isinstance(selection, ChosenImages) else selection
     choice = make_choice(dataset, chosen)
-    target = normal(Path(output).expanduser())
+    target = absolute(Path(output).expanduser())
     with _into(target, dataset, mode, overwrite=overwrite) as placer:
         reload = _write_format(choice, placer, target, convert=format == "yolo" and dataset.source.format != "yolo")
-        placer.write(SELECTION_FILE, _selection_json(selection, choice).encode("utf-8"))
+        placer.write(SELECTION_FILE, _selection_json(selection, choice))
         placer.finish()
         write_manifest(placer.folder, placer.placed)
+    _check_provenance(selection, dataset)
     for warning in subset_report(dataset, choice.image_ids).warnings:
         notice(warning)
     return reload()
@@ -135,7 +139,7 @@ def write_yolo_view(source: str | Path | DetectionDataset, output: str | Path, *
     choice = Choice(dataset, tuple(record.id for record in dataset if record.path.is_file()))
     if len(choice.image_ids) < len(dataset):
         notice(f"{len(dataset) - len(choice.image_ids)} images of the {dataset.split} split are missing and left out.")
-    target = normal(Path(output).expanduser())
+    target = absolute(Path(output).expanduser())
     with _into(target, dataset, mode, overwrite=False) as placer:
         if dataset.source.format == "yolo":
             write_yolo(choice, in_split_order(choice, load_others(dataset)), placer, target, trainable=True)
@@ -184,16 +188,31 @@ def _write_format(choice: Choice, placer: Placer, target: Path, *, convert: bool
     return lambda: load_split(source, split)
 
 
-def _selection_json(selection: object, choice: Choice) -> str:
+def _selection_json(selection: object, choice: Choice) -> bytes:
     to_json = getattr(selection, "to_json", None)
-    if callable(to_json):
-        return str(to_json())
     source = choice.dataset.source
-    content = {
-        "source": str(source.path),
-        "split": choice.dataset.split,
-        "images": len(choice.image_ids),
-        "of": len(choice.dataset),
-        "image_ids": list(choice.image_ids),
-    }
-    return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
+    if callable(to_json):
+        text = str(to_json())
+    else:
+        content = {
+            "source": str(source.path),
+            "split": choice.dataset.split,
+            "images": len(choice.image_ids),
+            "of": len(choice.dataset),
+            "image_ids": list(choice.image_ids),
+        }
+        text = json.dumps(content, ensure_ascii=False, indent=1) + "\n"
+    # what stands for a byte that is not UTF-8 becomes JSON's own escape, which is read back as the same
+    return text.encode("utf-8", "backslashreplace")
+
+
+def _check_provenance(selection: object, dataset: DetectionDataset) -> None:
+    """Warn where a selection says that it was made on another dataset, though the ids are known here too."""
+    provenance = getattr(selection, "provenance", None)
+    made_on = provenance.get("dataset") if isinstance(provenance, Mapping) else None
+    if not isinstance(made_on, Mapping) or made_on.get("content_hash") in (None, dataset.content_hash):
+        return
+    notice(
+        f"The selection was made on another dataset or another version of it ({made_on.get('path', 'path unknown')}), "
+        f"not on what is at {dataset.source.path} now; its ids are there too, so it was written all the same."
+    )

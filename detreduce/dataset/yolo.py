@@ -221,12 +221,7 @@ def _name_of(path: str, root: Path) -> str:
 
 def _read_list(file: Path, root: Path, problems: list[Problem]) -> list[str]:
     """Return the images of a list file: ``./x`` is below the file's folder, ``x`` below the root (or else that)."""
-    data = file.read_bytes()
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = data.decode("latin-1")
-        problems.append(Problem(file, "not UTF-8: read as Latin-1"))
+    text, latin = file.read_bytes().decode("utf-8-sig", "surrogateescape"), False
     paths = []
     missing = 0
     for number, line in enumerate(text.splitlines(), 1):
@@ -237,18 +232,28 @@ def _read_list(file: Path, root: Path, problems: list[Problem]) -> list[str]:
             problems.append(Problem(file, f"{entry[:80]!r} is not an image file's name; left out", number))
             continue
         bases = [file.parent] if entry.startswith("./") else [root, file.parent, Path.cwd()]
-        hits = (os.path.normpath(os.path.join(base, entry)) for base in bases)  # noqa: PTH118
-        hit = next((hit for hit in hits if os.path.isfile(hit)), None)  # noqa: PTH113
+        hit = _first_file(bases, entry)
+        if hit is None and not entry.isprintable():
+            # the bytes are no file's name; the list may have been written in another encoding than the names
+            hit = _first_file(bases, os.fsencode(entry).decode("latin-1"))
+            latin = latin or hit is not None
         if hit is None:
             missing += 1
             problems.append(Problem(file, f"image {entry!r} is not there; left out", number))
         else:
             paths.append(hit)
+    if latin:
+        problems.append(Problem(file, "not UTF-8: read as Latin-1"))
     if missing and not paths:
         raise MissingFileError(
             f"{file}: none of the {missing} images that it lists is there, below {root} or beside it."
         )
     return paths
+
+
+def _first_file(bases: Iterable[Path], entry: str) -> str | None:
+    hits = (os.path.normpath(os.path.join(base, entry)) for base in bases)  # noqa: PTH118
+    return next((hit for hit in hits if os.path.isfile(hit)), None)  # noqa: PTH113
 
 
 def label_path_of(image: str) -> str:

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from detreduce.dataset import load_dataset
-from detreduce.dataset.checks import check_images, count_splits, summarise
+from detreduce.dataset.checks import check_images, count_splits, problems_of_other_splits, summarise
 
 
 def coco_set(root: Path) -> Path:
@@ -116,3 +116,24 @@ def test_check_images_compares_sizes(tmp_path):
     exif[0x0112] = 6
     Image.new("RGB", (100, 200)).save(tmp_path / "2.png", exif=exif)
     assert check_images(load_dataset(place)) == ()
+
+
+def test_summary_lists_the_problems_of_all_splits(tmp_path):
+    file = coco_set(tmp_path)
+    content = json.loads((tmp_path / "val.json").read_text())
+    content["annotations"][0]["bbox"] = [0, 0, 0, 10]
+    content["categories"] = [{"id": 5, "name": "a"}, {"id": 9, "name": "a"}]
+    for name in ("train", "val"):
+        (tmp_path / f"{name}.json").write_text(json.dumps(content))
+    (tmp_path / "test.json").write_text(json.dumps({**content, "images": [], "annotations": []}))
+    content["annotations"][0]["bbox"] = [0, 0, 10, 10]
+    file.write_text(json.dumps(content))
+    splits = {name: {"annotations": f"{name}.json", "images": "."} for name in ("train", "val", "test")}
+    (tmp_path / "data.yaml").write_text(json.dumps({"format": "coco", **splits}))
+    dataset = load_dataset(tmp_path / "data.yaml")
+    found = [str(problem) for problem in problems_of_other_splits(dataset)]
+    assert any("val.json: annotation 0: image 1.png: zero-area" in text for text in found)
+    assert any("test.json: the test split" in text for text in found)
+    joint = [str(problem) for problem in summarise(dataset).problems]
+    assert set(found) < set(joint) and len(joint) == len(set(joint))
+    assert sum("classes 5, 9 share the name 'a'" in text for text in joint) == 1

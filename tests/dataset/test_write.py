@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -293,3 +294,65 @@ def test_lost_classes_are_named(photos: DetectionDataset, tmp_path: Path) -> Non
     dataset = load_dataset(root / "data.yaml")
     with pytest.warns(SubsetWarning, match=r"No box is left of kite \(1\)"):
         write_subset(dataset, ["b.jpg"], tmp_path / "out")
+
+
+@pytest.mark.parametrize("link", ["hardlink", "symlink", "list"])
+def test_names_that_are_not_utf8(tmp_path: Path, link: str) -> None:
+    odd = os.fsdecode(b"caf\xe9.jpg")
+    root = tmp_path / "photos"
+    (root / "images").mkdir(parents=True)
+    (root / "labels").mkdir()
+    for name in (odd, "b.jpg"):
+        (root / "images" / name).write_bytes(b"\xff\xd8 x \xff\xd9")
+        (root / "labels" / name).with_suffix(".txt").write_text("0 0.5 0.5 0.1 0.1\n")
+    (root / "list.txt").write_bytes(b"./images/caf\xe9.jpg\n./images/b.jpg\n")
+    (root / "data.yaml").write_text("train: list.txt\nval: images\nnames: [x]\n")
+    dataset = load_dataset(root)
+    assert not dataset.problems and len(dataset) == 2
+    chosen = [image for image in dataset.image_ids if image != "images/b.jpg"]
+    reduced = write_subset(dataset, chosen, tmp_path / "out", link=link)
+    assert [record.name for record in reduced] == [odd] and reduced.box_classes.tolist() == [0]
+    assert load_dataset(tmp_path / "out").image_ids == reduced.image_ids
+    content = json.loads((tmp_path / "out/selection.json").read_text(encoding="utf-8"))
+    assert content["image_ids"] == chosen
+    images = load_dataset(root / "images")
+    write_subset(images, [odd], tmp_path / "plain", link=link)
+    assert b"caf\xe9.jpg\n" in (tmp_path / "plain/train.txt").read_bytes()
+
+
+def test_a_selection_of_another_dataset_is_told(photos: DetectionDataset, tmp_path: Path) -> None:
+    class Chosen:
+        image_ids = ("b.jpg",)
+
+        def __init__(self, content_hash: str) -> None:
+            self.provenance = {"dataset": {"path": "/elsewhere", "content_hash": content_hash}}
+
+    with pytest.warns(SubsetWarning, match="another dataset or another version of it .*elsewhere.*photos"):
+        write_subset(photos, Chosen("0" * 64), tmp_path / "one")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        write_subset(photos, Chosen(photos.content_hash), tmp_path / "two")
+
+
+def test_formats_are_named_once(birds_yaml: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="use yolo\\."):
+        write_subset(load_dataset(birds_yaml), ["images/a.jpg"], tmp_path / "out", format="coko")
+
+
+@pytest.fixture
+def birds_yaml(tmp_path: Path) -> Path:
+    (tmp_path / "birds/images").mkdir(parents=True)
+    (tmp_path / "birds/images/a.jpg").write_bytes(b"\xff\xd8 x \xff\xd9")
+    (tmp_path / "birds/data.yaml").write_text("train: images\nnames: [x]\n")
+    return tmp_path / "birds/data.yaml"
+
+
+def test_open_jpegs_are_known_by_content(tmp_path: Path) -> None:
+    root = tmp_path / "photos"
+    root.mkdir()
+    (root / "a.png").write_bytes(b"\xff\xd8 a JPEG, cut short")
+    (root / "b.jpg").write_bytes(b"\x89PNG no JPEG")
+    with pytest.warns(SubsetWarning, match="1 JPEG files without an end marker"):
+        write_subset(load_dataset(root), ["a.png", "b.jpg"], tmp_path / "out")
+    assert not (tmp_path / "out/a.png").samefile(root / "a.png")
+    assert (tmp_path / "out/b.jpg").samefile(root / "b.jpg")

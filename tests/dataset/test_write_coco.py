@@ -207,8 +207,15 @@ def test_subset_mirrors_the_layout(zoo: Path, tmp_path: Path) -> None:
 def test_list_filters_the_json_and_links_nothing(zoo: Path, tmp_path: Path) -> None:
     dataset = load_dataset(zoo / "annotations/instances_train2017.json")
     reduced = write_subset(dataset, [10], tmp_path / "out", link="list")
-    assert {Path(name).suffix for name in files(tmp_path / "out")} == {".json"}
+    assert {Path(name).suffix for name in files(tmp_path / "out")} == {".json", ".yaml"}
     assert [record.path for record in reduced] == [zoo / "train2017/a/1.jpg"]
+    assert reduced.source.path == tmp_path / "out/data.yaml"
+    for place in (reduced.source.path, tmp_path / "out"):
+        again = load_dataset(place)
+        assert [record.path for record in again] == [zoo / "train2017/a/1.jpg"]
+        assert again.content_hash == reduced.content_hash
+        full = load_dataset(zoo / "annotations/instances_train2017.json", split="val")
+        assert load_dataset(place, split="val").content_hash == full.content_hash
 
 
 def test_images_far_from_the_json(zoo: Path, tmp_path: Path) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from detreduce.dataset import load_dataset
 from detreduce.dataset.write import write_subset
+from detreduce.errors import InputError
 
 XML = (
     "<annotation>\n\t<filename>{name}.jpg</filename><size><width>40</width><height>20</height><depth>3</depth></size>\n"
@@ -84,10 +86,22 @@ def test_without_lists_the_kept_files_are_the_dataset(voc: Path, tmp_path: Path)
     assert {path.name for path in (tmp_path / "out/JPEGImages").iterdir()} == {"0.jpg", "1.jpg"}
 
 
-def test_list_mode_reads_images_from_the_source(voc: Path, tmp_path: Path) -> None:
-    reduced = write_subset(load_dataset(voc), ["JPEGImages/2.jpg"], tmp_path / "out", link="list")
-    assert [record.path for record in reduced] == [voc / "JPEGImages/2.jpg"]
-    assert {path.parts[0] for path in map(Path, files(tmp_path / "out"))} == {"ImageSets"}
+def test_lists_alone_are_refused(voc: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="link='list' cannot be used for a VOC folder"):
+        write_subset(load_dataset(voc), ["JPEGImages/2.jpg"], tmp_path / "out", link="list")
+    assert not (tmp_path / "out").exists()
+
+
+def test_lists_with_names_that_are_not_utf8(voc: Path, tmp_path: Path) -> None:
+    odd = os.fsdecode(b"caf\xe9")
+    (voc / f"JPEGImages/{odd}.jpg").write_bytes(b"\xff\xd8 odd \xff\xd9")
+    (voc / f"Annotations/{odd}.xml").write_text(XML.format(name="x", cls="cat"))
+    (voc / "ImageSets/Main/train.txt").write_bytes(b"0\ncaf\xe9\n1\n")
+    dataset = load_dataset(voc)
+    assert f"JPEGImages/{odd}.jpg" in dataset.image_ids
+    reduced = write_subset(dataset, [f"JPEGImages/{odd}.jpg"], tmp_path / "out")
+    assert (tmp_path / "out/ImageSets/Main/train.txt").read_bytes() == b"caf\xe9\n"
+    assert load_dataset(tmp_path / "out").image_ids == reduced.image_ids
 
 
 @pytest.mark.shared

@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from detreduce.dataset.coco import load_coco
-from detreduce.dataset.load import load_dataset
-from detreduce.dataset.records import DetectionDataset, ImageId, ImageRecord, Source
-from detreduce.dataset.unlabelled import load_unlabelled
-from detreduce.dataset.voc import load_voc
+from detreduce.dataset.load import load_split
+from detreduce.dataset.records import DetectionDataset, ImageId, ImageRecord
 from detreduce.dataset.writing.links import require_images
 from detreduce.dataset.writing.notices import notice
 from detreduce.errors import InputError, nearest
@@ -71,17 +68,6 @@ def load_others(dataset: DetectionDataset) -> dict[str, DetectionDataset]:
         except InputError as error:
             notice(f"The {split} split is left out, since it cannot be read: {error}")
     return others
-
-
-def load_split(source: Source, split: str) -> DetectionDataset:
-    """Load a split of a source that is known already; raises what `load_dataset` raises."""
-    if source.format == "coco":
-        return load_coco(source, split)
-    if source.format == "voc":
-        return load_voc(source, split)
-    if source.format == "images":
-        return load_unlabelled(source, split)
-    return load_dataset(source.path, split=split)
 
 
 def in_split_order(choice: Choice, others: Mapping[str, DetectionDataset]) -> dict[str, tuple[ImageRecord, ...]]:

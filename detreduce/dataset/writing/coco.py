@@ -6,12 +6,17 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import yaml
+
+from detreduce.dataset.listing import absolute
 from detreduce.dataset.records import ImageId, ImageRecord, Source, SplitSource
 from detreduce.dataset.writing.carried import Choice
 from detreduce.dataset.writing.coco_text import kept_spans, read_text, to_bytes
-from detreduce.dataset.writing.links import Placer, normal
+from detreduce.dataset.writing.links import Placer
 from detreduce.errors import InputError
 from detreduce.progress import progress
+
+DATA_YAML = PurePosixPath("data.yaml")
 
 
 def write_coco(
@@ -21,7 +26,7 @@ def write_coco(
 
     Everything kept: the JSON's bytes are the source's. Else images that were not chosen go, with all annotations whose
     image is not kept, those of images unknown to the JSON among them; the text of all else stays. With link='list' the
-    JSONs are written and the images stay where they are.
+    images stay where they are, and a data.yaml (``format: coco``) names the JSONs written and the source's folders.
     """
     source = choice.dataset.source
     places = mirror_coco(source)
@@ -43,8 +48,22 @@ def write_coco(
             _place_images(records, folder, placer)
             images = target / folder
         written[split] = SplitSource((images,), target / relative)
+    if placer.link == "list":
+        placer.write(DATA_YAML, _description(written, target))
+        return Source("coco", target / DATA_YAML, target, written), choice.dataset.split
     json_path = written[choice.dataset.split].annotations or target
     return Source("coco", json_path, target, written), choice.dataset.split
+
+
+def _description(splits: Mapping[str, SplitSource], target: Path) -> bytes:
+    """A dataset YAML that names each split's JSON, relative to `target`, and the folder of its images."""
+    content: dict[str, Any] = {"format": "coco"}
+    for split, place in splits.items():
+        assert place.annotations is not None, "every written split has its JSON"
+        annotations = place.annotations.relative_to(target).as_posix()
+        content[split] = {"annotations": annotations, "images": str(absolute(place.images[0]))}
+    # not allow_unicode: a name that is not UTF-8 is escaped, and read back
+    return yaml.safe_dump(content, sort_keys=False).encode("ascii")
 
 
 def mirror_coco(source: Source) -> dict[Path, PurePosixPath]:
@@ -55,15 +74,15 @@ def mirror_coco(source: Source) -> dict[Path, PurePosixPath]:
     """
     jsons = [split.annotations for split in source.splits.values() if split.annotations is not None]
     folders = list(dict.fromkeys(split.images[0] for split in source.splits.values()))
-    root = normal(source.root)
-    beside = [path for path in map(normal, [*jsons, *folders]) if not path.is_relative_to(root)]
+    root = absolute(source.root)
+    beside = [path for path in map(absolute, [*jsons, *folders]) if not path.is_relative_to(root)]
     base = root.parent if beside and all(path.parent == root.parent for path in beside) else root
     places: dict[Path, PurePosixPath] = {}
     taken: set[PurePosixPath] = set()
-    outside = [folder for folder in folders if not normal(folder).is_relative_to(base)]
+    outside = [folder for folder in folders if not absolute(folder).is_relative_to(base)]
     for path in dict.fromkeys([*jsons, *folders]):
-        if normal(path).is_relative_to(base):
-            place = PurePosixPath(normal(path).relative_to(base).as_posix())
+        if absolute(path).is_relative_to(base):
+            place = PurePosixPath(absolute(path).relative_to(base).as_posix())
         elif path in folders:
             place = PurePosixPath("images") if len(outside) == 1 else PurePosixPath("images", path.name)
         else:

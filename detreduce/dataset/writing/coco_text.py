@@ -18,11 +18,11 @@ Advance = Callable[[], None]
 class Event(NamedTuple):
     """One step through the top-level object.
 
-    ``member``: a value that is not taken apart. ``element``: one of an array that is. ``close``: the end of such an
-    array, `start` at its bracket. `start` and `end` are places in the text.
+    ``element``: one of an array that is taken apart. ``close``: the end of such an array, `start` at its bracket.
+    `start` and `end` are places in the text.
     """
 
-    kind: Literal["member", "element", "close"]
+    kind: Literal["element", "close"]
     key: str
     value: Any
     start: int
@@ -40,7 +40,7 @@ def to_bytes(text: str) -> bytes:
 
 
 def walk(text: str, arrays: Collection[str]) -> Iterator[Event]:
-    """Yield the members of the top-level object in order, the elements of `arrays` one at a time.
+    """Yield the elements of the top-level `arrays` in order, one at a time; other members are checked and passed over.
 
     Raises json.JSONDecodeError where the text is not one JSON object. Stopping early is fine.
     """
@@ -55,8 +55,7 @@ def walk(text: str, arrays: Collection[str]) -> Iterator[Event]:
         if key in arrays and text[place : place + 1] == "[":
             end = yield from _walk_array(text, key, place)
         else:
-            value, end = _DECODER.raw_decode(text, place)
-            yield Event("member", key, value, place, end)
+            _, end = _DECODER.raw_decode(text, place)
         place = _skip(text, end)
         if text[place : place + 1] == "}":
             break

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from detreduce.dataset.writing.links import normal
+from detreduce.dataset.listing import absolute
 
 IMAGES = "images"
 
@@ -27,7 +27,7 @@ class Mirror:
 
     def __call__(self, path: Path) -> PurePosixPath:
         """The relative output path of a source file or folder."""
-        path = normal(path)
+        path = absolute(path)
         if path.is_relative_to(self.root):
             return self.prefix / path.relative_to(self.root).as_posix()
         if self.anchor is not None and path.is_relative_to(self.anchor):
@@ -41,8 +41,8 @@ def make_mirror(root: Path, images: Iterable[Path], output: Path) -> Mirror:
     Ultralytics replaces the last ``/images/`` of the absolute path by ``/labels/``. Where that would be a folder above
     the output (its own path has an ``images``, the image's has none), everything moves below ``images/``.
     """
-    root = normal(root)
-    paths = [normal(path) for path in images]
+    root = absolute(root)
+    paths = [absolute(path) for path in images]
     inside = [PurePosixPath(path.relative_to(root).as_posix()) for path in paths if path.is_relative_to(root)]
     beyond = [path for path in paths if not path.is_relative_to(root)]
     above = IMAGES in Path(os.path.realpath(output)).parts

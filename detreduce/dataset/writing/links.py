@@ -9,13 +9,14 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Literal, get_args
 
+from detreduce.dataset.jpeg import lacks_end_marker
+from detreduce.dataset.listing import absolute
 from detreduce.dataset.writing.notices import notice
 from detreduce.errors import InputError, nearest
 
 LinkMode = Literal["list", "symlink", "hardlink", "copy"]
 
 _NO_HARDLINK = {errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
-_JPEG = {".jpg", ".jpeg"}
 
 
 def check_link(link: str) -> LinkMode:
@@ -51,7 +52,7 @@ class Placer:
             return
         # the file behind the links, so that a subset of a subset does not hang on the first
         source = Path(os.path.realpath(source))
-        if self.link != "copy" and _lacks_end_marker(source):
+        if self.link != "copy" and lacks_end_marker(source):
             self._open_jpegs += 1
             shutil.copyfile(source, target)
         elif self.link == "symlink":
@@ -120,11 +121,6 @@ class Placer:
             shutil.copyfile(source, target)
 
 
-def normal(path: Path) -> Path:
-    """`path` made absolute, ``..`` removed, symbolic links left alone: the form in which paths are compared here."""
-    return Path(os.path.abspath(path))  # noqa: PTH100 - Path.resolve would follow links
-
-
 def require_images(paths: Iterable[Path]) -> None:
     """Raise InputError if any image file is missing, naming the first and how many."""
     missing = [path for path in paths if not path.is_file()]
@@ -134,13 +130,4 @@ def require_images(paths: Iterable[Path]) -> None:
 
 
 def _same_file(one: Path, other: Path) -> bool:
-    return normal(one) == normal(other)
-
-
-def _lacks_end_marker(path: Path) -> bool:
-    if path.suffix.lower() not in _JPEG:
-        return False
-    with path.open("rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - 2))
-        return file.read() != b"\xff\xd9"
+    return absolute(one) == absolute(other)

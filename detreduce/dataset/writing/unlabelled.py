@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
+from detreduce.dataset.listing import absolute
 from detreduce.dataset.records import ImageRecord, Source, SplitSource
 from detreduce.dataset.writing.carried import Choice
-from detreduce.dataset.writing.links import Placer, normal
+from detreduce.dataset.writing.links import Placer
 from detreduce.progress import progress
 
 
@@ -20,14 +21,16 @@ def write_unlabelled(
     with link='list'.
     """
     source = choice.dataset.source
-    root = normal(source.root)
+    root = absolute(source.root)
     written = {}
     for split, records in splits.items():
-        folder = normal(source.splits[split].images[0])
+        folder = absolute(source.splits[split].images[0])
         place = PurePosixPath(folder.relative_to(root).as_posix() if folder.is_relative_to(root) else split)
         own = split == choice.dataset.split
         if own:
-            lines = [f"{normal(r.path)}\n" if placer.link == "list" else f"./{place / r.name}\n" for r in choice.chosen]
+            lines = [
+                f"{absolute(r.path)}\n" if placer.link == "list" else f"./{place / r.name}\n" for r in choice.chosen
+            ]
             placer.write(PurePosixPath(f"{split}.txt"), "".join(lines).encode("utf-8", "surrogateescape"))
         if placer.link == "list":
             continue

@@ -6,10 +6,12 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
+from detreduce.dataset.listing import absolute
 from detreduce.dataset.records import DetectionDataset, ImageRecord, Source, SplitSource
 from detreduce.dataset.voc import ANNOTATIONS, IMAGES, LISTS
 from detreduce.dataset.writing.carried import Choice
-from detreduce.dataset.writing.links import Placer, normal
+from detreduce.dataset.writing.links import Placer
+from detreduce.errors import InputError
 from detreduce.progress import progress
 
 MASKS = ("SegmentationClass", "SegmentationObject")
@@ -22,25 +24,30 @@ def write_voc(
 
     The reduced split's list and its lists per class (``cat_train.txt``) keep the lines of the chosen images. Splits
     that hold the reduced one (trainval) lose the removed images, unless val or test has them too; all other lists are
-    copied. Lists outside ImageSets/Main keep the lines of images that the output holds. With link='list' only
-    ImageSets is written: put it over the source's, or name its lists.
+    copied. Lists outside ImageSets/Main keep the lines of images that the output holds.
+
+    Raises InputError for link='list': a VOC folder is one folder, and lists alone cannot be loaded.
     """
+    if placer.link == "list":
+        raise InputError(
+            "link='list' cannot be used for a VOC folder, whose lists mean nothing without its other folders; "
+            "use symlink, which takes no space, hardlink or copy."
+        )
     source = choice.dataset.source
     kept = {record.name for record in choice.kept}
     removed = _removed(choice, others, kept)
     records = {record.name: record for record in choice.kept}
     for dataset in others.values():
         records |= {r.name: r for r in dataset if r.name not in removed and r.path.is_file()}
-    if placer.link != "list":
-        _place(source.root, list(records.values()), placer)
+    _place(source.root, list(records.values()), placer)
     _write_lists(choice, others, kept, removed, records, placer)
-    images = (source.root / IMAGES,) if placer.link == "list" else (target / IMAGES,)
     written = {}
     for split in [choice.dataset.split, *others]:
         old = source.splits[split].annotations
-        written[split] = SplitSource(images, target / old.relative_to(source.root) if old is not None else None)
-    root = source.root if placer.link == "list" else target
-    return Source("voc", root, root, written), choice.dataset.split
+        written[split] = SplitSource(
+            (target / IMAGES,), target / old.relative_to(source.root) if old is not None else None
+        )
+    return Source("voc", target, target, written), choice.dataset.split
 
 
 def _removed(choice: Choice, others: Mapping[str, DetectionDataset], kept: set[str]) -> set[str]:
@@ -61,7 +68,7 @@ def _place(root: Path, records: Sequence[ImageRecord], placer: Placer) -> None:
             placer.image(record.path, PurePosixPath(IMAGES, record.name))
             if record.label_path is not None and record.label_path.is_file():
                 placer.copy(
-                    record.label_path, PurePosixPath(normal(record.label_path).relative_to(normal(root)).as_posix())
+                    record.label_path, PurePosixPath(absolute(record.label_path).relative_to(absolute(root)).as_posix())
                 )
             for folder, place in masks:
                 name = PurePosixPath(record.name).with_suffix(".png")

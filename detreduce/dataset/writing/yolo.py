@@ -6,12 +6,14 @@ import posixpath
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
+from detreduce.dataset.listing import absolute
+from detreduce.dataset.load import load_split
 from detreduce.dataset.records import IMAGE_SUFFIXES, ImageRecord
 from detreduce.dataset.splits import canonical_split
-from detreduce.dataset.writing.carried import Choice, load_split
+from detreduce.dataset.writing.carried import Choice
 from detreduce.dataset.writing.data_yaml import Change, edit_data_yaml, load_mapping
 from detreduce.dataset.writing.layout import Mirror, label_place, make_mirror
-from detreduce.dataset.writing.links import Placer, normal
+from detreduce.dataset.writing.links import Placer
 from detreduce.dataset.writing.notices import notice
 from detreduce.errors import InputError
 from detreduce.progress import progress
@@ -58,11 +60,11 @@ def write_yolo_list(choice: Choice, placer: Placer) -> None:
     entries: dict[str, list[str]] = {}
     for split, split_source in source.splits.items():
         if split == choice.dataset.split:
-            lines = [f"{normal(record.path)}\n" for record in choice.chosen]
+            lines = [f"{absolute(record.path)}\n" for record in choice.chosen]
             placer.write(PurePosixPath(f"{split}.txt"), "".join(lines).encode("utf-8", "surrogateescape"))
             entries[split] = [f"{split}.txt"]
         elif all(path.is_dir() for path in split_source.images):
-            entries[split] = [str(normal(path)) for path in split_source.images]
+            entries[split] = [str(absolute(path)) for path in split_source.images]
         else:
             entries[split] = _list_of_split(choice, split, placer)
     _write_data_yaml(source.path, {split: entry for split, entry in entries.items() if entry}, placer)
@@ -78,7 +80,7 @@ def _list_of_split(choice: Choice, split: str, placer: Placer) -> list[str]:
     except InputError as error:
         notice(f"The {split} split is left out, since it cannot be read: {error}")
         return []
-    lines = [f"{normal(record.path)}\n" for record in records]
+    lines = [f"{absolute(record.path)}\n" for record in records]
     placer.write(PurePosixPath(f"{split}.txt"), "".join(lines).encode("utf-8", "surrogateescape"))
     return [f"{split}.txt"]
 
@@ -141,7 +143,7 @@ def _list_lines(path: Path, records: Sequence[ImageRecord], mirror: Mirror) -> l
     (None: blank lines, comments); other lines of wanted images are written anew, beginning with ``./``, which is the
     only spelling that ultralytics reads relative to the list.
     """
-    places = {str(normal(record.path)): mirror(record.path) for record in records}
+    places = {str(absolute(record.path)): mirror(record.path) for record in records}
     home = mirror(path).parent
     lines: list[tuple[PurePosixPath | None, bytes]] = []
     for raw in path.read_bytes().splitlines(keepends=True):
@@ -150,7 +152,7 @@ def _list_lines(path: Path, records: Sequence[ImageRecord], mirror: Mirror) -> l
             lines.append((None, raw))
             continue
         bases = [path.parent] if text.startswith("./") else [mirror.root, path.parent, Path.cwd()]
-        image = next((places[name] for base in bases if (name := str(normal(base / text))) in places), None)
+        image = next((places[name] for base in bases if (name := str(absolute(base / text))) in places), None)
         if image is None:
             continue
         if text.startswith("./") and posixpath.normpath(str(home / text)) == str(image):
@@ -175,7 +177,7 @@ def _write_data_yaml(source: Path, entries: Mapping[str, Sequence[str]], placer:
     edited, verbatim = edit_data_yaml(text, changes)
     if not verbatim:
         notice(f"The comments of {source} are lost: its paths could not be changed where they stand.")
-    placer.write(DATA_YAML, edited.encode(encoding if verbatim else "utf-8"))
+    placer.write(DATA_YAML, edited.encode(encoding if verbatim else "utf-8", "surrogateescape"))
 
 
 def _changes(content: Mapping[object, object], entries: Mapping[str, Sequence[str]]) -> dict[str, Change]:

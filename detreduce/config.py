@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -14,21 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from detreduce.errors import DetreduceError, InputError, nearest
 from detreduce.paths import expand, find
 
-CONTROLS = ("full",)
-RESERVED_TRAIN_KEYS = ("data", "project", "name", "save_dir", "exist_ok", "resume", "mode", "task", "seed", "fraction")
-
 CategoryRule = str | list[dict[str, Any]]
 Keep = float | int
-
-
-@cache
-def ultralytics_arguments() -> frozenset[str]:
-    """Names of all ultralytics arguments, read without importing it."""
-    spec = importlib.util.find_spec("ultralytics")
-    if spec is None or not spec.submodule_search_locations:
-        raise DetreduceError("ultralytics is not installed; install detreduce again with its dependencies.")
-    text = (Path(spec.submodule_search_locations[0]) / "cfg" / "default.yaml").read_text(encoding="utf-8")
-    return frozenset(yaml.safe_load(text))
+Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 
 
 class _Section(BaseModel):
@@ -39,7 +25,7 @@ class FeaturesConfig(_Section):
     """Where the numbers that describe an image come from; see `detreduce.extract_features`."""
 
     backbone: str = "efficientnet-lite0"
-    blocks: list[Literal["image", "objects", "annotations"]] | None = None
+    blocks: list[Literal["image", "annotations"]] | None = None
     imgsz: int | None = Field(default=None, gt=0)
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
 
@@ -59,19 +45,16 @@ class MethodConfig(BaseModel):
     def _known(self) -> MethodConfig:
         from detreduce.reducers import make_reducer
 
-        make_reducer(self.name, **self.parameters)
+        for name, place in (("keep", "reduce.keep"), ("random_state", "reduce.seeds"), ("seed", "reduce.seeds")):
+            if name in self.parameters:
+                raise ValueError(f"{name!r} is not a parameter of one method; it stands in {place}")
+        make_reducer(self.name, **self.parameters).check_params()
         return self
 
     @property
     def parameters(self) -> dict[str, Any]:
         """The method's own parameters, by name."""
         return dict(self.model_extra or {})
-
-    @property
-    def label(self) -> str:
-        """Name and parameters in one short string."""
-        extras = ",".join(f"{key}={value}" for key, value in sorted(self.parameters.items()))
-        return f"{self.name}({extras})" if extras else self.name
 
 
 class ReduceConfig(_Section):
@@ -80,12 +63,16 @@ class ReduceConfig(_Section):
     categories: CategoryRule = "rarest"
     methods: list[MethodConfig] = Field(min_length=1)
     keep: list[Keep] = Field(min_length=1)
-    seeds: list[int] = Field(default=[0], min_length=1)
+    seeds: list[Seed] = Field(default=[0], min_length=1)
 
     @field_validator("keep", mode="before")
     @classmethod
     def _listed(cls, value: Any) -> Any:
-        return value if isinstance(value, list) else [value]
+        listed = value if isinstance(value, list) else [value]
+        for keep in listed:
+            if isinstance(keep, (bool, str)):
+                raise ValueError(f"{keep!r} is not a number")
+        return listed
 
     @field_validator("keep")
     @classmethod
@@ -103,16 +90,16 @@ class TrainConfig(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True)
     model: str = "yolo11n.yaml"
-    seeds: list[int] = Field(default=[0], min_length=1)
+    seeds: list[Seed] = Field(default=[0], min_length=1)
 
     @model_validator(mode="after")
     def _known(self) -> TrainConfig:
-        known = ultralytics_arguments()
-        for key in self.arguments:
-            if key in RESERVED_TRAIN_KEYS:
-                raise ValueError(f"{key!r} is set by detreduce for each cell and cannot be given here")
-            if key not in known:
-                raise ValueError(f"{key!r} is not an ultralytics training argument.{nearest(key, known)}")
+        from detreduce.pretrained import quiet_ultralytics
+        from detreduce.training.arguments import check_arguments
+
+        if self.arguments:
+            quiet_ultralytics()
+            check_arguments(self.arguments)
         return self
 
     @property
@@ -122,9 +109,9 @@ class TrainConfig(BaseModel):
 
 
 class EvaluateConfig(_Section):
-    """Which images the figures are from, and which epoch's weights they judge."""
+    """Which images the figures are from (default: val and test together, where there are both), and which epoch's."""
 
-    on: Literal["auto", "val", "test", "val+test"] = "val+test"
+    on: Literal["auto", "val", "test", "val+test"] | None = None
     choose: Literal["last", "best"] = "last"
 
     @model_validator(mode="before")
@@ -139,7 +126,14 @@ class EvaluateConfig(_Section):
 class EnergyConfig(_Section):
     """Where the electricity comes from."""
 
-    country: str = Field(default="ESP", pattern="^[A-Z]{3}$")
+    country: str = "ESP"
+
+    @field_validator("country")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        from detreduce.training.energy import check_country
+
+        return check_country(value)
 
 
 class ExperimentConfig(_Section):
@@ -228,6 +222,9 @@ def _resolve_paths(content: dict[str, Any], beside: Path, problems: list[str]) -
 
     def backbone(value: str) -> str:
         source, colon, rest = value.partition(":")
+        if source == "torchvision" and "@" in rest:
+            name, _, state = rest.partition("@")
+            return f"{source}:{name}@{find(state, beside, what='state file')}"
         return f"{source}:{resolve_weights(rest, beside)}" if colon and source in ("yolo", "file") else value
 
     attempt("dataset", "dataset", content.get("dataset"), lambda value: find(value, beside, what="dataset"))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from detreduce.config import ExperimentConfig, MethodConfig
+from detreduce.config import ExperimentConfig
+from detreduce.reducers import make_reducer
+from detreduce.reducers.base import BaseReducer
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,41 +39,66 @@ class Cell:
         return asdict(self)
 
 
-def make_plan(
-    config: ExperimentConfig, identity: dict[str, str], *, is_deterministic: Callable[[MethodConfig], bool]
-) -> list[Cell]:
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Hashes of what a configuration only names: images and annotations of all splits, model, features."""
+
+    data: str
+    model: str
+    features: str
+
+
+def make_plan(config: ExperimentConfig, identity: Identity) -> list[Cell]:
     """List the cells of an experiment, controls first, without repeats.
 
-    `identity` holds hashes of what the configuration only names (data, weights). Selection seed i goes with training
-    seed i, the shorter list repeating; a deterministic method takes one selection and every training seed.
+    Selection seed i goes with training seed i, the shorter list repeating; a deterministic method takes one selection
+    and every training seed. A cell's hash takes in what that cell uses, so other features train no control again. The
+    country is left out: it changes the grams of CO2, not the training.
     """
-    training = {
+    training: dict[str, Any] = {
         "train": config.train.model_dump(exclude={"seeds", "model"}),
         "evaluate": config.evaluate.model_dump(),
-        "country": config.energy.country,
-        "identity": identity,
+        "data": identity.data,
+        "model": identity.model,
     }
-    choosing = {"features": config.features.model_dump(exclude={"backbone"}), "categories": config.reduce.categories}
     cells = [
         _cell(training, method=control, control=control, training_seed=seed)
         for control in config.controls
         for seed in config.train.seeds
     ]
     for method in config.reduce.methods:
-        pairs = seed_pairs(config.reduce.seeds, config.train.seeds, deterministic=is_deterministic(method))
+        reducer = make_reducer(method.name, **method.parameters)
+        parameters = changed_parameters(reducer)
+        context = dict(training)
+        if "features" in reducer.needs:
+            context["features"] = identity.features
+        if reducer.uses_categories:
+            context["categories"] = config.reduce.categories
+        pairs = seed_pairs(config.reduce.seeds, config.train.seeds, deterministic=reducer.deterministic)
         for keep in config.reduce.keep:
             for selection_seed, training_seed in pairs:
                 cells.append(
                     _cell(
-                        {**training, **choosing},
+                        context,
                         method=method.name,
-                        parameters=method.parameters,
+                        parameters=parameters,
                         keep=keep,
                         selection_seed=selection_seed,
                         training_seed=training_seed,
                     )
                 )
     return list({cell.key: cell for cell in cells}.values())
+
+
+def changed_parameters(reducer: BaseReducer) -> dict[str, Any]:
+    """The parameters of a reducer that differ from its defaults; keep and seed belong to the cell."""
+    defaults = type(reducer)().get_params()
+    own = reducer.get_params()
+    return {
+        name: value
+        for name, value in own.items()
+        if name not in ("keep", "random_state") and repr(value) != repr(defaults[name])
+    }
 
 
 def seed_pairs(selection: list[int], training: list[int], *, deterministic: bool) -> list[tuple[int, int]]:

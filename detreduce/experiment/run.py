@@ -13,12 +13,14 @@ from typing import Any
 
 import yaml
 
-from detreduce.config import ExperimentConfig, MethodConfig, load_config
-from detreduce.dataset import load_dataset, load_split
+from detreduce.config import ExperimentConfig, load_config
+from detreduce.dataset import load_dataset
 from detreduce.dataset.records import DetectionDataset
 from detreduce.dataset.write import write_subset
+from detreduce.experiment.identity import data_identity, features_identity, file_identity
 from detreduce.experiment.ledger import TRAIN_FOLDER, FinishedCell, Ledger
-from detreduce.experiment.plan import Cell, make_plan
+from detreduce.experiment.plan import Cell, Identity, make_plan
+from detreduce.experiment.preflight import check_experiment
 from detreduce.features.extract import extract_features
 from detreduce.features.table import FeatureTable
 from detreduce.reducers import make_reducer
@@ -26,7 +28,7 @@ from detreduce.selection import Selection, select
 from detreduce.training.energy import EnergyMeter, PhaseEnergy
 from detreduce.training.harness import train
 from detreduce.training.record import TrainingRecord
-from detreduce.training.run_folder import VIEW_FOLDER
+from detreduce.training.run_folder import VIEW_FOLDER, EvaluateOn
 
 POLL_SECONDS = 5.0
 FEATURES_FILE = "features.json"
@@ -58,6 +60,7 @@ def run_experiment(
     say = say or (lambda line: None)
     ledger = Ledger.create(output or Path("runs") / settings.name)
     experiment = _Experiment(settings, ledger, say)
+    check_experiment(settings, experiment.dataset, experiment.evaluate_on)
     plan = experiment.plan
     missing = [cell for cell in plan if cell.key not in ledger]
     say(f"{len(plan)} cells: {len(plan) - len(missing)} finished before, {len(missing)} to run. Ledger: {ledger.path}")
@@ -102,11 +105,11 @@ def describe_cell(cell: Cell) -> str:
 def describe_outcome(finished: FinishedCell) -> str:
     """What a finished cell reached and cost, in one line."""
     row = finished.row()
-    energy = "energy not known" if row["Wh"] is None else f"{row['Wh']:.2f} Wh, {row['g_co2']:.2f} g CO2"
-    return (
-        f"{row['images']} images, mAP50 {row['mAP50']:.3f}, mAP50-95 {row['mAP50_95']:.3f}, "
-        f"{energy}, {row['minutes']:.1f} min"
-    )
+    parts = [f"{row['images']} images"]
+    for name, label in (("mAP50", "mAP50"), ("mAP50_95", "mAP50-95")):
+        parts.append(f"{label} not known" if row[name] is None else f"{label} {row[name]:.3f}")
+    parts.append("energy not known" if row["Wh"] is None else f"{row['Wh']:.2f} Wh, {row['g_co2']:.2f} g CO2")
+    return ", ".join([*parts, f"{row['minutes']:.1f} min"])
 
 
 class _Experiment:
@@ -116,26 +119,33 @@ class _Experiment:
         self.config = config
         self.ledger = ledger
         self.say = say
-        self.meter = EnergyMeter(config.energy.country)
 
     @cached_property
     def dataset(self) -> DetectionDataset:
         return load_dataset(self.config.dataset, split="train")
 
     @cached_property
+    def evaluate_on(self) -> EvaluateOn:
+        """What the YAML says, else val and test together, or the one that is there."""
+        both = {"val", "test"} <= set(self.dataset.source.splits)
+        return self.config.evaluate.on or ("val+test" if both else "auto")
+
+    @cached_property
     def plan(self) -> list[Cell]:
-        identity = {
-            "data": data_identity(self.dataset),
-            "model": _file_identity(self.config.train.model),
-            "backbone": _file_identity(self.config.features.backbone),
-        }
-        return make_plan(self.config, identity, is_deterministic=_is_deterministic)
+        config = self.config
+        needed = any("features" in make_reducer(method.name).needs for method in config.reduce.methods)
+        identity = Identity(
+            data=data_identity(self.dataset),
+            model=file_identity(config.train.model),
+            features=features_identity(config.features) if needed else "",
+        )
+        return make_plan(config, identity)
 
     @cached_property
     def features(self) -> FeatureTable:
         wanted = self.config.features
         self.say(f"Features: {wanted.backbone}")
-        with self.meter.measure("features") as energy:
+        with EnergyMeter(self.config.energy.country).measure("features") as energy:
             table = extract_features(
                 self.dataset,
                 backbone=wanted.backbone,
@@ -145,19 +155,27 @@ class _Experiment:
             )
         for problem in table.problems:
             self.say(f"Skipped: {problem}")
-        kept = self.ledger.path / FEATURES_FILE
-        read = table.provenance.get("read_from_cache", 0)
-        if not kept.is_file() or read < len(table):
-            # a table read back from the cache costs next to nothing; its first making is what counts
-            content = {"energy": energy.model_dump(), "read_from_cache": read, "provenance": dict(table.provenance)}
-            self.ledger.write_text(FEATURES_FILE, json.dumps(content, indent=1, default=str) + "\n")
+        self._keep_features_cost(table, energy)
         return table
+
+    @cached_property
+    def _features_cost(self) -> Path:
+        return self.ledger.path / f"features-{features_identity(self.config.features)[:10]}.json"
+
+    def _keep_features_cost(self, table: FeatureTable, energy: PhaseEnergy) -> None:
+        """Keep what making the features cost; reading them back later costs next to nothing and is not what counts."""
+        cached = int(table.provenance.get("image", {}).get("from_cache", 0))
+        made = len(table) - cached
+        if self._features_cost.is_file() and not made:
+            return
+        content = {"energy": energy.model_dump(), "made": made, "from_cache": cached, "provenance": table.provenance}
+        self.ledger.write_text(self._features_cost.name, json.dumps(content, indent=1, default=str) + "\n")
 
     def run_cell(self, cell: Cell, work: Path) -> FinishedCell:
         if cell.control:
             record = self._train(self.config.dataset, cell, work)
             return FinishedCell(cell.key, {**cell.to_dict(), "label": cell.label}, record)
-        selection, choosing = self._choose(cell)
+        selection, choosing, cached = self._choose(cell)
         selection.save(work / "selection.json")
         reduced = write_subset(self.dataset, selection, work / "reduced", link="symlink")
         record = self._train(reduced.source.path, cell, work)
@@ -167,16 +185,20 @@ class _Experiment:
             "of": len(self.dataset),
             "hash": hashlib.sha256(json.dumps(list(selection.image_ids)).encode()).hexdigest(),
             "categories": dict(selection.categories),
+            **cached,
         }
         return FinishedCell(cell.key, {**cell.to_dict(), "label": cell.label}, record, choosing, summary)
 
-    def _choose(self, cell: Cell) -> tuple[Selection, dict[str, PhaseEnergy]]:
+    def _choose(self, cell: Cell) -> tuple[Selection, dict[str, PhaseEnergy], dict[str, int]]:
         choosing: dict[str, PhaseEnergy] = {}
+        cached: dict[str, int] = {}
         source: FeatureTable | DetectionDataset = self.dataset
         if "features" in make_reducer(cell.method, **cell.parameters).needs:
             source = self.features
-            choosing["features"] = self._features_energy()
-        with self.meter.measure("selection") as energy:
+            kept = json.loads(self._features_cost.read_text(encoding="utf-8"))
+            choosing["features"] = PhaseEnergy.model_validate(kept["energy"])
+            cached["features_from_cache"] = kept["from_cache"]
+        with EnergyMeter(self.config.energy.country).measure("selection") as energy:
             selection = select(
                 source,
                 cell.method,
@@ -186,11 +208,7 @@ class _Experiment:
                 **cell.parameters,
             )
         choosing["selection"] = energy
-        return selection, choosing
-
-    def _features_energy(self) -> PhaseEnergy:
-        kept = json.loads((self.ledger.path / FEATURES_FILE).read_text(encoding="utf-8"))
-        return PhaseEnergy.model_validate(kept["energy"])
+        return selection, choosing, cached
 
     def _train(self, data: str | Path, cell: Cell, work: Path) -> TrainingRecord:
         record = train(
@@ -199,33 +217,10 @@ class _Experiment:
             output=work / TRAIN_FOLDER,
             seed=cell.training_seed,
             choose=self.config.evaluate.choose,
-            evaluate_on=self.config.evaluate.on,
+            evaluate_on=self.evaluate_on,
             country=self.config.energy.country,
             **self.config.train.arguments,
         )
         # links into the source: a ledger must not grow with the dataset
         shutil.rmtree(work / TRAIN_FOLDER / VIEW_FOLDER, ignore_errors=True)
         return record
-
-
-def data_identity(dataset: DetectionDataset) -> str:
-    """Hash of every split's annotations, image names and image file sizes."""
-    digest = hashlib.sha256()
-    for split in dataset.source.splits:
-        part = dataset if split == dataset.split else load_split(dataset.source, split)
-        digest.update(f"{split} {part.content_hash}".encode())
-        digest.update(json.dumps([record.path.stat().st_size for record in part]).encode())
-    return digest.hexdigest()
-
-
-def _file_identity(name: str) -> str:
-    """The hash of a weights file, with or without a ``source:`` before it; a name that is no file stands for itself."""
-    path = Path(name.partition(":")[2] if name.startswith(("yolo:", "file:")) else name)
-    if not path.is_file():
-        return name
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _is_deterministic(method: MethodConfig) -> bool:
-    return bool(make_reducer(method.name, **method.parameters).deterministic)

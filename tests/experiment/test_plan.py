@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from detreduce.config import ExperimentConfig, parse_config
-from detreduce.experiment.plan import make_plan, seed_pairs
+from detreduce.experiment.plan import Identity, make_plan, seed_pairs
 
 
 def config(**reduce: object) -> ExperimentConfig:
@@ -17,8 +17,8 @@ def config(**reduce: object) -> ExperimentConfig:
     return parse_config(content, beside=Path.cwd())
 
 
-def plan(settings: ExperimentConfig, identity: dict[str, str] | None = None) -> list:
-    return make_plan(settings, identity or {"data": "d"}, is_deterministic=lambda method: method.name == "mms")
+def plan(settings: ExperimentConfig, data: str = "d", features: str = "f") -> list:
+    return make_plan(settings, Identity(data=data, model="m", features=features))
 
 
 def test_selection_seed_i_goes_with_training_seed_i() -> None:
@@ -41,7 +41,7 @@ def test_seed_lists_of_unequal_length() -> None:
 def test_a_key_changes_only_with_what_decides_the_outcome() -> None:
     before = {cell.key for cell in plan(config())}
     assert {cell.key for cell in plan(config(keep=[0.5, 0.25, 0.1]))} > before
-    other_data = {cell.key for cell in plan(config(), {"data": "e"})}
+    other_data = {cell.key for cell in plan(config(), data="e")}
     assert not other_data & before
     recategorised = {cell.key for cell in plan(config(categories="dominant"))}
     assert recategorised & before == {key for key in before if key.startswith("full")}
@@ -51,3 +51,23 @@ def test_a_count_and_a_fraction_are_different_cells() -> None:
     assert not {cell.key for cell in plan(config(keep=[1])) if not cell.control} & {
         cell.key for cell in plan(config(keep=[1.0])) if not cell.control
     }
+
+
+def test_other_features_train_again_only_what_uses_them() -> None:
+    before = {cell.key for cell in plan(config())}
+    after = {cell.key for cell in plan(config(), features="g")}
+    assert {key.split("-")[0] for key in before - after} == {"mms"}
+
+
+def test_a_parameter_given_as_its_default_is_the_same_cell() -> None:
+    plain = {cell.key for cell in plan(config(methods=["mms"]))}
+    assert {cell.key for cell in plan(config(methods=[{"name": "mms", "start": "center"}]))} == plain
+    assert not {cell.key for cell in plan(config(methods=[{"name": "mms", "start": 3}]))} & plain - {
+        key for key in plain if key.startswith("full")
+    }
+
+
+def test_the_country_of_the_electricity_trains_nothing_again() -> None:
+    settings = config()
+    elsewhere = settings.model_copy(update={"energy": settings.energy.model_copy(update={"country": "FRA"})})
+    assert plan(elsewhere) == plan(settings)

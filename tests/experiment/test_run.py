@@ -15,6 +15,7 @@ import yaml
 from PIL import Image
 
 from detreduce.dataset import load_dataset
+from detreduce.errors import InputError
 from detreduce.experiment import run as run_module
 from detreduce.experiment.ledger import Ledger
 from detreduce.experiment.run import data_identity, finished_rows, run_experiment
@@ -82,6 +83,40 @@ def test_changed_images_make_new_cells_and_the_table_forgets_the_old(
     run_experiment(config, ledger.path)
     assert len(ledger) == 20
     assert len(finished_rows(ledger)) == 10
+
+
+def test_the_cost_of_choosing_is_each_cells_own_and_is_kept(
+    config: Path, stand_in_train: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow_select(*arguments: Any, **named: Any) -> Any:
+        time.sleep(0.2)
+        return run_module_select(*arguments, **named)
+
+    run_module_select = run_module.select
+    monkeypatch.setattr(run_module, "train", stand_in_train)
+    monkeypatch.setattr(run_module, "select", slow_select)
+    ledger = run_experiment(config, config.parent / "ledger")
+    assert len(list(ledger.path.glob("features-*.json"))) == 1
+    seconds = [row["selection_seconds"] for row in ledger.rows() if not row["control"]]
+    assert len(seconds) == 8 and max(seconds) < 8 * 0.2, "seconds add up from cell to cell"
+    content = yaml.safe_load(config.read_text())
+    content["reduce"]["keep"] = [0.25]
+    config.write_text(yaml.safe_dump(content))
+    run_experiment(config, ledger.path)
+    assert len(ledger) == 14
+
+
+def test_what_would_fail_in_a_cell_is_told_before_the_first(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_module, "train", lambda *_, **__: pytest.fail("a cell was run"))
+    content = yaml.safe_load(config.read_text())
+    content["reduce"] |= {"categories": "rarst", "keep": [500]}
+    content["evaluate"] = {"on": "test"}
+    content["train"]["model"] = "yolov99.yaml"
+    config.write_text(yaml.safe_dump(content))
+    with pytest.raises(InputError) as caught:
+        run_experiment(config, config.parent / "ledger")
+    for expected in ("evaluate.on", "500", "Did you mean 'rarest'", "yolov99.yaml"):
+        assert expected in str(caught.value)
 
 
 def test_a_failed_training_leaves_the_finished_cells(

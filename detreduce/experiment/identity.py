@@ -1,0 +1,65 @@
+"""Hashes that say whether a finished cell is still an answer to the same question."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import time
+from pathlib import Path
+
+from detreduce.config import FeaturesConfig
+from detreduce.dataset import load_split
+from detreduce.dataset.records import DetectionDataset
+from detreduce.features.backbones import make_backbone
+from detreduce.features.store import DigestMemo, content_digest
+from detreduce.paths import cache_folder
+from detreduce.progress import progress
+
+
+def data_identity(dataset: DetectionDataset) -> str:
+    """Hash of the annotations and image files of every split; files that have not changed are not read again."""
+    digest = hashlib.sha256()
+    memo = DigestMemo(cache_folder())
+    for split in dataset.source.splits:
+        part = dataset if split == dataset.split else load_split(dataset.source, split)
+        digest.update(f"{split} {part.content_hash}".encode())
+        with progress(f"checking {split} images", len(part), "images") as advance:
+            for record in part:
+                digest.update(_image_digest(record.path.absolute(), memo))
+                advance()
+    with contextlib.suppress(OSError):  # the next run then reads the images again
+        memo.flush()
+    return digest.hexdigest()
+
+
+def _image_digest(path: Path, memo: DigestMemo) -> bytes:
+    if known := memo.get(path):
+        return known
+    try:
+        status, now = path.stat(), time.time_ns()
+        found = content_digest(path.read_bytes())
+    except OSError:
+        return b"unreadable"
+    memo.put(path, status, now, found)
+    return found
+
+
+def features_identity(features: FeaturesConfig) -> str:
+    """Hash of the backbone with its weights and preprocessing, of the blocks and the precision."""
+    backbone = features.backbone
+    if backbone.startswith("file:"):
+        parts = {"file": file_identity(backbone.removeprefix("file:"))}
+    else:
+        parts = dict(make_backbone(backbone, features.imgsz).key)
+    content = [parts, features.blocks, features.imgsz, features.precision]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def file_identity(name: str) -> str:
+    """The hash of a file; a name that is no file stands for itself."""
+    path = Path(name)
+    if not path.is_file():
+        return name
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,44 @@
+"""What a configuration and a dataset can be checked for before the first cell runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from detreduce.config import ExperimentConfig
+from detreduce.dataset.categories import assign_categories
+from detreduce.dataset.records import DetectionDataset
+from detreduce.errors import DetreduceError, InputError
+from detreduce.features.backbones import make_backbone
+from detreduce.reducers import make_reducer
+from detreduce.reducers.budget import resolve_keep
+from detreduce.training.weights import find_model
+
+
+def check_experiment(config: ExperimentConfig, dataset: DetectionDataset, evaluate_on: str) -> None:
+    """Raise InputError that lists everything for which a cell would fail: splits, keep, categories, weights."""
+    problems: list[str] = []
+
+    def attempt(where: str, check: Callable[[], object]) -> None:
+        try:
+            check()
+        except DetreduceError as error:
+            problems.append(f"{where}: {error}")
+
+    if not dataset.labelled:
+        problems.append(f"dataset: {dataset.source.path} has no labels to train on")
+    for split in evaluate_on.split("+"):
+        if split != "auto" and split not in dataset.source.splits:
+            there = ", ".join(dataset.source.splits)
+            problems.append(f"evaluate.on: the dataset has no split {split!r}; it has: {there}")
+    for keep in config.reduce.keep:
+        attempt("reduce.keep", lambda keep=keep: resolve_keep(keep, len(dataset)))  # type: ignore[misc]
+    rule = config.reduce.categories
+    attempt("reduce.categories", lambda: assign_categories(dataset.class_counts, dataset.class_names, rule))
+    attempt("train.model", lambda: find_model(config.train.model))
+    backbone = config.features.backbone
+    needed = any("features" in make_reducer(method.name).needs for method in config.reduce.methods)
+    if needed and not backbone.startswith("file:"):
+        attempt("features.backbone", lambda: make_backbone(backbone, config.features.imgsz).weights)
+    if problems:
+        numbered = "\n".join(f"  {number}. {text}" for number, text in enumerate(problems, 1))
+        raise InputError(f"The experiment {config.name!r} cannot run:\n{numbered}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import warnings
 from abc import ABC, abstractmethod
 from functools import cached_property
 from importlib.util import find_spec
@@ -148,7 +149,11 @@ def make_backbone(name: str, imgsz: int | None = None) -> Backbone:
     kind = REGISTRY.get(family)
     if kind is None:
         known = ", ".join([*backbone_names(), "file:<vectors.npy or .csv>"])
-        raise InputError(f"no backbone {name!r}.{nearest(family, [*REGISTRY, 'file'])} Known: {known}.")
+        hint = nearest(family, [*REGISTRY, "file"])
+        # importing torchvision takes seconds, which only a wrong name costs
+        if not colon and family in _torchvision_classifiers():
+            hint = f" Did you mean 'torchvision:{family}'?"
+        raise InputError(f"no backbone {name!r}.{hint} Known: {known}.")
     if bool(kind.takes) != bool(argument) or (colon and not kind.takes):
         raise InputError(f"backbone {name!r}: write it as {family + (':' + kind.takes if kind.takes else '')}.")
     return kind(name, imgsz)
@@ -289,11 +294,28 @@ class Torchvision(Backbone):
     def __init__(self, name: str, imgsz: int | None = None) -> None:
         super().__init__(name, imgsz)
         self.model, _, self.state = self.argument.partition("@")
-        from torchvision.models import list_models
-
-        known = [model for model in list_models() if "/" not in model and not model.startswith("quantized")]
+        known = _torchvision_classifiers()
         if self.model not in known:
             raise InputError(f"torchvision has no classifier {self.model!r}.{nearest(self.model, known)}")
+        import torch
+
+        # the architecture alone, before anyone fetches weights for it; what needs numbers to be built is seen by `build`
+        with contextlib.suppress(NotImplementedError), warnings.catch_warnings(), torch.device("meta"):
+            warnings.simplefilter("ignore")
+            self._body(self._network())
+
+    def _body(self, network: torch.nn.Module) -> torch.nn.Module:
+        body = _convolutional_part(network)
+        if body is None:
+            raise InputError(
+                f"{self.name}: its feature map is not known here. Use a ResNet, MobileNet, EfficientNet, RegNet, VGG …"
+            )
+        return body
+
+    def _network(self) -> torch.nn.Module:
+        from torchvision.models import get_model
+
+        return get_model(self.model, weights=None, **({"init_weights": False} if "inception" in self.model else {}))
 
     @property
     def preprocess(self) -> Preprocess:
@@ -329,14 +351,9 @@ class Torchvision(Backbone):
     def build(self) -> torch.nn.Module:
         """The convolutional part, with the state's values for it, batch norms folded where the tracer can."""
         import torch
-        from torchvision.models import get_model
 
-        network = get_model(self.model, weights=None, **({"init_weights": False} if "inception" in self.model else {}))
-        body = _convolutional_part(network)
-        if body is None:
-            raise InputError(
-                f"{self.name}: its feature map is not known here. Use a ResNet, MobileNet, EfficientNet, RegNet, VGG …"
-            )
+        network = self._network()
+        body = self._body(network)
         try:
             state = torch.load(self.weights, map_location="cpu", weights_only=True)
             for wrapper in ("state_dict", "model"):
@@ -345,11 +362,21 @@ class Torchvision(Backbone):
             own = {key: value for key, value in network.state_dict().items() if value.data_ptr() in _pointers(body)}
             missing = [key for key in own if key not in state or state[key].shape != own[key].shape]
         except Exception as error:
-            raise InputError(f"{self.weights} is not a state file: {str(error).splitlines()[0][:120]}") from error
+            raise InputError(
+                f"{self.weights} is not a state file of {self.model}: it is damaged, or holds other than named tensors "
+                f"(torch.save(network.state_dict(), ...) writes one)."
+            ) from error
         if missing:
             raise InputError(f"{self.weights} does not fit {self.model}: {missing[0]} is missing or of another shape.")
         network.load_state_dict({key: state[key] for key in own}, strict=False)
         return _fold_all(body.eval())
+
+
+def _torchvision_classifiers() -> list[str]:
+    from torchvision import models
+
+    # of this module only: detectors and others would fetch weights of their own
+    return models.list_models(module=models)
 
 
 def _pointers(module: torch.nn.Module) -> set[int]:

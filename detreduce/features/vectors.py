@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +20,9 @@ def read_vectors(path: Path, dataset: DetectionDataset) -> npt.NDArray[np.float3
     """(n, d) float32: one row an image of the dataset.
 
     A .npy file has no names: its rows must be the dataset's, in its order, and as many. A .csv has the image in its
-    first column (its name, its id, or its file name where that is unique) and numbers in the others; a first row
-    without numbers is a heading. Rows of other images are passed over.
+    first column (its name, its id, or its file name where that is unique; where not one of these fits, the file
+    name that ends a longer path, where that is unique among the images and in the file) and numbers in the others;
+    a first row without numbers is a heading. Rows of other images are passed over.
 
     Raises
     ------
@@ -46,17 +50,22 @@ def _read_npy(path: Path, dataset: DetectionDataset) -> npt.NDArray[np.float32]:
             f"{path} has {len(vectors)} rows and the dataset {len(dataset)} images: "
             "a .npy needs one row an image in the dataset's order; a .csv with image names is matched by name."
         )
-    bad = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
+    with np.errstate(over="ignore"):
+        rows = vectors.astype(np.float32)
+    bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
     if len(bad):
-        raise InputError(f"{path}: row {bad[0]} ({dataset[int(bad[0])].name}) has a value that is not finite.")
-    return vectors.astype(np.float32)
+        raise InputError(
+            f"{path}: row {bad[0]} ({dataset[int(bad[0])].name}) has a value that is not finite, "
+            "or beyond float32's 3.4e38: drop or scale it."
+        )
+    return rows
 
 
 def _rows_by_word(dataset: DetectionDataset) -> dict[str, int]:
     words: dict[str, int] = {}
     ambiguous: set[str] = set()
     for row, record in enumerate(dataset):
-        base = record.name.rpartition("/")[2]
+        base = _bare(record.name)
         if base in words:
             ambiguous.add(base)
         words[base] = row
@@ -70,33 +79,72 @@ def _rows_by_word(dataset: DetectionDataset) -> dict[str, int]:
 
 def _read_csv(path: Path, dataset: DetectionDataset) -> npt.NDArray[np.float32]:
     words = _rows_by_word(dataset)
+    try:
+        found = _match(path, len(dataset), words)
+        if found.vectors is None:
+            found = _match(
+                path, len(dataset), {word: words[_bare(word)] for word in _unique_ends(found.strangers, words)}
+            )
+    except csv.Error as error:
+        raise InputError(f"{path} cannot be read as CSV: {error}.") from None
+    missing = [record.name for row, record in enumerate(dataset) if row not in found.line_of]
+    if found.vectors is None or missing:
+        some = ", ".join(missing[:3]) + (" …" if len(missing) > 3 else "")
+        stranger = f"; its {found.strangers[0]!r} is none of them" if found.strangers else ""
+        if any(not name.isprintable() for name in found.strangers):
+            stranger += " (the file is not UTF-8: save it as that)"
+        raise InputError(f"{path} has no row for {len(missing)} of {len(dataset)} images: {some}{stranger}")
+    return found.vectors
+
+
+@dataclass
+class _Found:
+    """What a CSV holds: rows of vectors, the line of each, and the names that are no image's."""
+
     vectors: npt.NDArray[np.float32] | None = None
-    line_of: dict[int, int] = {}
-    with path.open(newline="", encoding="utf-8-sig") as file, progress("Reading vectors", None, "rows") as advance:
+    line_of: dict[int, int] = field(default_factory=dict)
+    strangers: list[str] = field(default_factory=list)
+
+
+def _match(path: Path, count: int, words: Mapping[str, int]) -> _Found:
+    found = _Found()
+    # surrogateescape: a file name's bytes need not be UTF-8
+    with (
+        path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file,
+        progress("Reading vectors", None, "rows") as advance,
+    ):
         reader = csv.reader(file)
         for cells in reader:
             if not cells or (reader.line_num == 1 and not _is_number(cells[-1])):
                 continue
             advance()
-            row = words.get(cells[0].strip().replace("\\", "/"))
+            word = cells[0].strip().replace("\\", "/")
+            row = words.get(word)
             if row is None:
+                found.strangers.append(word)
                 continue
-            if row in line_of:
-                raise InputError(f"{path}:{reader.line_num}: {cells[0]} again; it was on line {line_of[row]}.")
-            line_of[row] = reader.line_num
+            if row in found.line_of:
+                raise InputError(f"{path}:{reader.line_num}: {cells[0]} again; it was on line {found.line_of[row]}.")
+            found.line_of[row] = reader.line_num
             numbers = _numbers(cells[1:], f"{path}:{reader.line_num}")
-            if vectors is None:
-                vectors = np.zeros((len(dataset), len(numbers)), np.float32)
-            if len(numbers) != vectors.shape[1]:
+            if found.vectors is None:
+                found.vectors = np.zeros((count, len(numbers)), np.float32)
+            if len(numbers) != found.vectors.shape[1]:
                 raise InputError(
-                    f"{path}:{reader.line_num}: {len(numbers)} numbers, the rows before have {vectors.shape[1]}."
+                    f"{path}:{reader.line_num}: {len(numbers)} numbers, the rows before have {found.vectors.shape[1]}."
                 )
-            vectors[row] = numbers
-    missing = [record.name for row, record in enumerate(dataset) if row not in line_of]
-    if vectors is None or missing:
-        some = ", ".join(missing[:3]) + (" …" if len(missing) > 3 else "")
-        raise InputError(f"{path} has no row for {len(missing)} of {len(dataset)} images: {some}")
-    return vectors
+            found.vectors[row] = numbers
+    return found
+
+
+def _unique_ends(names: Sequence[str], words: Mapping[str, int]) -> list[str]:
+    """The names whose last part is an image's file name, and no other of the names has."""
+    often = Counter(map(_bare, names))
+    return [name for name in names if often[_bare(name)] == 1 and _bare(name) in words]
+
+
+def _bare(name: str) -> str:
+    return name.rpartition("/")[2]
 
 
 def _is_number(cell: str) -> bool:
@@ -109,7 +157,8 @@ def _is_number(cell: str) -> bool:
 
 def _numbers(cells: list[str], where: str) -> npt.NDArray[np.float32]:
     try:
-        numbers = np.array(cells, np.float64).astype(np.float32)
+        with np.errstate(over="ignore"):
+            numbers = np.array(cells, np.float64).astype(np.float32)
     except ValueError:
         bad = next((cell for cell in cells if not _is_number(cell)), "")
         raise InputError(f"{where}: {bad!r} is not a number.") from None

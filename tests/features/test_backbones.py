@@ -129,3 +129,28 @@ def test_bad_weights_files(tmp_path: Path, photos: list[Path]) -> None:
 def test_probe_is_of_one_shape() -> None:
     assert {image.shape for image in probe_images(make_backbone("efficientnet-lite0").preprocess)} == {(224, 224, 3)}
     assert cv2.getBuildInformation()
+
+
+@pytest.mark.parametrize("name", ["vit_b_16", "swin_t", "googlenet"])
+def test_architectures_without_a_known_map_are_refused_by_name(name: str) -> None:
+    with pytest.raises(InputError, match="feature map is not known"):
+        make_backbone(f"torchvision:{name}")
+
+
+def test_names_of_torchvision_are_answered() -> None:
+    with pytest.raises(InputError, match="Did you mean 'torchvision:resnet50'"):
+        make_backbone("resnet50")
+    # a detector would fetch a backbone's weights
+    with pytest.raises(InputError, match="no classifier 'fasterrcnn_resnet50_fpn'"):
+        make_backbone("torchvision:fasterrcnn_resnet50_fpn")
+
+
+def test_pickles_are_no_state_files(tmp_path: Path, photos: list[Path]) -> None:
+    import torch
+
+    torch.save({"a": Path("x")}, tmp_path / "pickle.pt")
+    with pytest.raises(
+        InputError, match=r"pickle\.pt is not a state file of resnet18: it is damaged, or holds"
+    ) as error:
+        image_rows(photos[:1], f"torchvision:resnet18@{tmp_path}/pickle.pt", tmp_path / "c")
+    assert "\n" not in str(error.value) and "weights_only" not in str(error.value)

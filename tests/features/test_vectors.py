@@ -54,6 +54,36 @@ def test_equal_file_names_in_two_folders_need_the_folder(tmp_path: Path) -> None
         extract_features(dataset, f"file:{tmp_path}/v.csv", ("image",))
 
 
+def test_npy_beyond_float32_is_named(photos: list[Path], tmp_path: Path) -> None:
+    vectors = np.zeros((12, 2))
+    vectors[3, 1] = 1e39
+    np.save(tmp_path / "v.npy", vectors)
+    with pytest.raises(InputError, match=r"row 3 \(.*photo03\.jpg\) .*beyond float32"):
+        table_of(tmp_path / "v.npy", photos)
+
+
+def test_csv_of_longer_paths_is_matched_by_file_name_where_unique(photos: list[Path], tmp_path: Path) -> None:
+    path = tmp_path / "v.csv"
+    lines = [f"/mnt/else/{photo.name},{i}" for i, photo in enumerate(photos)]
+    path.write_text("\n".join(lines))
+    assert table_of(path, photos).tolist() == [[i] for i in range(len(photos))]
+    path.write_text("\n".join([*lines, "/mnt/other/photo03.jpg,5"]))
+    with pytest.raises(InputError, match=r"no row for 1 of 12 images: photos/photo03\.jpg; its '/mnt/else/photo03"):
+        table_of(path, photos)
+    # where whole names fit, another folder's image of the same name is another image
+    whole = [f"photos/{photo.name},{i}" for i, photo in enumerate(photos)]
+    path.write_text("\n".join([*whole[:3], lines[3], *whole[4:]]))
+    with pytest.raises(InputError, match="no row for 1 of 12"):
+        table_of(path, photos)
+
+
+def test_csv_that_is_not_utf8(photos: list[Path], tmp_path: Path) -> None:
+    path = tmp_path / "v.csv"
+    path.write_bytes(b"caf\xe9.jpg,1\n")
+    with pytest.raises(InputError, match=r"no row for 12 of 12 images: photos/photo00.*'caf.*not UTF-8"):
+        table_of(path, photos)
+
+
 def test_npy(photos: list[Path], tmp_path: Path) -> None:
     vectors = np.arange(24.0).reshape(12, 2)
     np.save(tmp_path / "v.npy", vectors)

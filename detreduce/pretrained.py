@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import importlib.util
 import logging
 import os
 import socket
@@ -21,13 +22,20 @@ def quiet_ultralytics() -> None:
 
     Call it instead of a first ``import ultralytics``: its settings go to a private folder in detreduce's cache, its
     online check answers no, and it installs no packages. Values that the user set are left alone. What an earlier
-    import already read stays.
+    import already read stays. Files that are no images stay OSErrors to Pillow: ultralytics' patch of it would ask for
+    a package on stdout and raise ModuleNotFoundError.
     """
     os.environ.setdefault("YOLO_CONFIG_DIR", str(cache_folder() / "ultralytics"))
     os.environ.setdefault("YOLO_OFFLINE", "true")
     os.environ.setdefault("YOLO_AUTOINSTALL", "false")
-    if "ultralytics" in sys.modules:
-        return
+    if "ultralytics" not in sys.modules:
+        _first_import()
+    patches = importlib.import_module("ultralytics.utils.patches")
+    if hasattr(patches, "_pil_plugins_registered") and importlib.util.find_spec("pi_heif") is None:
+        patches._pil_plugins_registered = True  # type: ignore[attr-defined]
+
+
+def _first_import() -> None:
     # it announces the settings file that it makes
     former = logging.root.manager.disable
     logging.disable(logging.INFO)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import sys
 import warnings
 from collections.abc import Callable
@@ -55,13 +56,13 @@ def friendly(command: Callable[..., None]) -> Callable[..., None]:
             except DetreduceError as error:
                 typer.echo(f"Error: {error}", err=True)
                 raise typer.Exit(EXIT_BAD_INPUT if isinstance(error, InputError) else EXIT_FAILED) from None
-            except KeyboardInterrupt:
-                typer.echo("Interrupted. The same command goes on from what was finished.", err=True)
+            except KeyboardInterrupt as interruption:
+                typer.echo(f"Interrupted. {interruption}".strip(), err=True)
                 raise typer.Exit(EXIT_INTERRUPTED) from None
             except BrokenPipeError:
                 # the reader of a pipe has closed it, as `| head` does
-                sys.stderr.close()
-                raise typer.Exit(EXIT_FAILED) from None
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                raise typer.Exit(0) from None
 
     return wrapped
 
@@ -154,20 +155,28 @@ def reduce(
     Example: detreduce reduce data.yaml --method mms --keep 0.25 --output reduced/
     """
     from detreduce.dataset import load_dataset
-    from detreduce.dataset.write import subset_report, write_subset
+    from detreduce.dataset.categories import assign_categories
+    from detreduce.dataset.write import check_output, subset_report, write_subset
     from detreduce.features.extract import extract_features
     from detreduce.paths import find
     from detreduce.reducers import make_reducer
+    from detreduce.reducers.budget import resolve_keep
     from detreduce.selection import Selection, select
 
     amount = parse_keep(keep)
-    own = parse_parameters(parameters or [])
-    needs = make_reducer(method, keep=amount, **own).needs
+    own = parse_parameters(parameters or [], options=("keep", "seed", "random_state", "method", "categories"))
+    reducer = make_reducer(method, keep=amount, random_state=seed, **own)
+    reducer.check_params()
     dataset = load_dataset(find(data, what="dataset"), split=split, images=images)
     earlier = Selection.load(initial) if initial else None
     names = _read_names(must_keep) if must_keep else None
+    rule = read_categories(categories)
+    # what would fail after the features were extracted fails now
+    resolve_keep(amount, len(dataset))
+    assign_categories(dataset.class_counts, dataset.class_names, rule)
+    check_output(dataset, output, link=link, format=output_format, overwrite=overwrite)
     source: Any = dataset
-    if "features" in needs:
+    if "features" in reducer.needs:
         source = extract_features(
             dataset,
             backbone=backbone,
@@ -185,7 +194,7 @@ def reduce(
         return
     from detreduce.terminal import show_reduced
 
-    show_reduced(selection, report, output, reduced.source.path)
+    show_reduced(selection, report, output, reduced.source.path if dataset.labelled else None)
 
 
 @app.command(context_settings={"ignore_unknown_options": False})
@@ -197,6 +206,7 @@ def train(
     ] = None,
     model: Annotated[str, typer.Option(help="Weights (.pt) or an architecture (.yaml).")] = "yolo11n.pt",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Run folder; default below runs/train.")] = None,
+    images: Images = None,
     seed: Annotated[int, typer.Option(help="Training seed.")] = 0,
     choose: Annotated[Literal["last", "best"], typer.Option(help="Which epoch is judged.")] = "last",
     evaluate_on: Annotated[
@@ -221,7 +231,10 @@ def train(
         choose=choose,
         evaluate_on=evaluate_on,
         country=country,
-        **parse_parameters(arguments or []),
+        images=images,
+        **parse_parameters(
+            arguments or [], options=("model", "output", "seed", "choose", "evaluate_on", "country", "images", "data")
+        ),
     )
     if as_json:
         typer.echo(record.model_dump_json(indent=1))
@@ -249,7 +262,10 @@ def run(
     from detreduce.experiment.run import finished_rows, run_experiment
 
     settings = load_config(config, parse_parameters(overrides or []))
-    ledger = run_experiment(settings, output, say=lambda line: typer.echo(line, err=True))
+    try:
+        ledger = run_experiment(settings, output, say=lambda line: typer.echo(line, err=True))
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("The same command goes on after the cells that are finished.") from None
     rows = finished_rows(ledger)
     if as_json:
         _print_json(rows)
@@ -286,8 +302,11 @@ def parse_keep(text: str) -> float | int:
         ) from None
 
 
-def parse_parameters(texts: list[str]) -> dict[str, Any]:
-    """``name=value`` texts as a mapping; values are read as YAML (numbers, true, lists)."""
+def parse_parameters(texts: list[str], options: tuple[str, ...] = ()) -> dict[str, Any]:
+    """``name=value`` texts as a mapping; values are read as YAML (numbers, true, lists).
+
+    Names among `options` are refused: they have an option or argument of their own.
+    """
     import yaml
 
     found: dict[str, Any] = {}
@@ -295,6 +314,9 @@ def parse_parameters(texts: list[str]) -> dict[str, Any]:
         name, equals, value = text.partition("=")
         if not equals or not name.replace(".", "_").isidentifier():
             raise InputError(f"{text!r} is not of the form name=value, for instance epochs=50.")
+        if name in options:
+            own = {"random_state": "seed", "evaluate_on": "on"}.get(name, name)
+            raise InputError(f"Give {name!r} as " + ("the first argument." if own == "data" else f"--{own} {value}."))
         try:
             found[name] = yaml.safe_load(value) if value else ""
         except yaml.YAMLError as error:
@@ -323,7 +345,7 @@ def read_categories(text: str) -> Any:
 
 def _read_names(file: Path) -> list[str]:
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"The list {file} cannot be read: {error}.") from error
     return [line.strip() for line in lines if line.strip()]

@@ -36,7 +36,10 @@ def candidates(path: str | Path, beside: Path | None = None) -> list[Path]:
     expanded = Path(expand(str(path)))
     if expanded.is_absolute():
         return [expanded]
-    folders = [Path.cwd(), _PACKAGE / "shipped", _PACKAGE.parent]
+    folders = [Path.cwd()]
+    if expanded.parts[:1] in (("configs",), ("datasets",)) and len(expanded.parts) > 1:
+        # what ships: in the package, or beside it in a checkout
+        folders += [_PACKAGE / "shipped", _PACKAGE.parent]
     if beside is not None:
         folders.insert(0, beside)
     return [folder / expanded for folder in folders]

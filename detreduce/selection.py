@@ -75,7 +75,8 @@ class Selection:
             "indices": self.indices.tolist(),
             "scores": [_encode(score) for score in self.scores.tolist()],
         }
-        return json.dumps(content, ensure_ascii=False, indent=1, default=_plain) + "\n"
+        # file names that are not UTF-8 hold surrogates, which only escapes can carry
+        return json.dumps(content, ensure_ascii=not _is_utf8(self.image_ids), indent=1, default=_plain) + "\n"
 
     def save(self, path: str | Path) -> Path:
         """Write the selection to a JSON file, whole or not at all."""
@@ -98,6 +99,8 @@ class Selection:
             raise MissingFileError(f"There is no selection at {file}.")
         try:
             content = json.loads(file.read_text(encoding="utf-8"))
+            if content["detreduce_selection"] != FORMAT_VERSION or not isinstance(content["image_ids"], list):
+                raise ValueError(f"format {content['detreduce_selection']!r}")
             return cls(
                 image_ids=tuple(content["image_ids"]),
                 indices=np.asarray(content["indices"], np.int64),
@@ -118,7 +121,7 @@ def select(
     method: str = "mms",
     keep: float | int = 0.25,
     seed: int = 0,
-    categories: CategoryRule | npt.ArrayLike = "rarest",
+    categories: CategoryRule | npt.ArrayLike | None = "rarest",
     *,
     groups: npt.ArrayLike | None = None,
     initial: Selection | Sequence[ImageId] | None = None,
@@ -138,7 +141,8 @@ def select(
     seed
         Seed of every draw, ties included.
     categories
-        A rule of `detreduce.dataset.categories.assign_categories`, or one category for each feature row.
+        A rule of `detreduce.dataset.categories.assign_categories`, one category for each feature row, or None for one
+        category.
     groups
         One group (sequence, video) for each feature row, for methods that use it.
     initial, must_keep
@@ -152,7 +156,11 @@ def select(
     from detreduce.reducers import make_reducer
 
     table = features if isinstance(features, FeatureTable) else _bare(features)
+    for name, argument in (("random_state", "seed"), ("keep", "keep")):
+        if name in parameters:
+            raise InputError(f"{name!r} is not a parameter of the method {method!r} here; give it as {argument}=.")
     reducer = make_reducer(method, keep=keep, random_state=seed, **parameters)
+    reducer.check_params()
     if not isinstance(features, FeatureTable) and "features" in getattr(reducer, "needs", ()):
         raise InputError(f"The method {method!r} needs features; pass extract_features(dataset) instead of a dataset.")
     chosen_categories = _categories(table, categories)
@@ -202,28 +210,30 @@ def _bare(dataset: DetectionDataset) -> FeatureTable:
     return FeatureTable(dataset, np.arange(len(dataset), dtype=np.int64), {})
 
 
-def _categories(table: FeatureTable, rule: CategoryRule | npt.ArrayLike) -> Categories:
+def _categories(table: FeatureTable, rule: CategoryRule | npt.ArrayLike | None) -> Categories:
     """Categories of the rows of a table, by rule or as given (one value a row)."""
-    is_rule = isinstance(rule, str) or (
-        isinstance(rule, Sequence) and all(isinstance(item, Mapping) for item in rule) and len(rule) > 0
-    )
-    if is_rule:
+    if _is_rule(rule):
         counts = table.dataset.class_counts[table.rows]
         return assign_categories(counts, table.dataset.class_names, rule)  # type: ignore[arg-type]
-    given = np.asarray(rule)
-    if given.shape != (len(table),):
-        raise InputError(f"categories has shape {given.shape}; it needs one value for each of the {len(table)} rows.")
-    names, codes = np.unique(given, return_inverse=True)
-    return Categories(codes.astype(np.int64), tuple(str(name) for name in names))
+    from detreduce.reducers.validation import encode_categories
+
+    codes, labels = encode_categories(rule, len(table))
+    return Categories(codes, tuple(str(label) for label in labels))
+
+
+def _is_rule(categories: Any) -> bool:
+    """Whether these are rules to make categories by, not one category a row."""
+    if isinstance(categories, str):
+        return True
+    return isinstance(categories, list) and bool(categories) and all(isinstance(item, Mapping) for item in categories)
 
 
 def _category_counts(found: Categories, rule: Any, selected: npt.NDArray[np.int64]) -> dict[str, Any]:
     size = len(found.names)
     full = np.bincount(found.codes, minlength=size)
     kept = np.bincount(found.codes[selected], minlength=size)
-    is_rule = isinstance(rule, str) or (isinstance(rule, list) and rule and isinstance(rule[0], Mapping))
     return {
-        "rule": rule if is_rule else "given",
+        "rule": rule if _is_rule(rule) else "none" if rule is None else "given",
         "full": {name: int(full[code]) for code, name in enumerate(found.names)},
         "kept": {name: int(kept[code]) for code, name in enumerate(found.names)},
     }
@@ -235,20 +245,32 @@ def _initial_rows(
     must_keep: Iterable[str | int] | None,
 ) -> npt.NDArray[np.int64]:
     """Rows of the table for images given by id or name: those that must be kept, then an earlier selection."""
-    wanted = list(must_keep or ())
+    wanted: list[ImageId] = [must_keep] if isinstance(must_keep, str) else list(must_keep or ())
     wanted.extend(initial.image_ids if isinstance(initial, Selection) else initial or ())
     if not wanted:
         return np.empty(0, np.int64)
+    rows_of: dict[str, list[int]] = {}
     row_of: dict[ImageId, int] = {}
     for row, dataset_row in enumerate(table.rows):
         record = table.dataset[int(dataset_row)]
-        row_of.setdefault(record.name, row)
         row_of[record.id] = row
-    unknown = [item for item in wanted if item not in row_of]
-    if unknown:
-        hint = nearest(str(unknown[0]), [str(name) for name in row_of])
-        raise InputError(f"{len(unknown)} images to be kept are not in the dataset, the first {unknown[0]!r}.{hint}")
-    return np.array(list(dict.fromkeys(row_of[item] for item in wanted)), np.int64)
+        for name in {record.name, str(record.id)}:
+            rows_of.setdefault(name, []).append(row)
+    found = []
+    for item in wanted:
+        rows = [row_of[item]] if item in row_of else rows_of.get(str(item), [])
+        if not rows:
+            hint = nearest(str(item), rows_of)
+            raise InputError(f"The image {item!r} that is to be kept is not among those to choose from.{hint}")
+        if len(rows) > 1:
+            ids = ", ".join(repr(table.dataset[int(table.rows[row])].id) for row in rows[:3])
+            raise InputError(f"{len(rows)} images are called {item!r}; name the one to be kept by its id: {ids}.")
+        found.append(rows[0])
+    return np.array(list(dict.fromkeys(found)), np.int64)
+
+
+def _is_utf8(image_ids: Iterable[ImageId]) -> bool:
+    return not any("\ud800" <= letter <= "\udfff" for item in image_ids for letter in str(item))
 
 
 def _encode(score: float) -> float | str | None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich.box import HEAVY_HEAD, SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -20,8 +21,13 @@ if TYPE_CHECKING:
     from detreduce.selection import Selection
     from detreduce.training.record import TrainingRecord
 
+# name in the rows, heading, digits, how the difference to full is shown
+Measure = tuple[str, str, int, Callable[[float | None], str]]
+
 # piped output keeps whole rows: a script reads lines, not a screen
 PIPED_WIDTH = 200
+# narrower terminals show accuracy and cost one below the other
+WIDE = 130
 
 
 def console() -> Console:
@@ -68,22 +74,31 @@ def show_methods(classes: Sequence[type[BaseReducer]]) -> None:
 
 def show_comparison(name: str, summaries: Sequence[Summary]) -> None:
     """Show every method at every keep beside full: accuracy, energy, CO2, time."""
-    table = Table(title=f"{name}: reduced beside full", title_justify="left", header_style="bold")
-    table.add_column("method")
-    for header in ("keep", "images", "cells", "mAP50", "vs full", "mAP50-95", "vs full"):
-        table.add_column(header, justify="right")
-    for header in ("Wh", "vs full", "g CO2", "vs full", "minutes", "vs full"):
-        table.add_column(header, justify="right")
-    for row in summaries:
-        cells = [row.method, "all" if row.is_control else f"{row.keep}", f"{row.images}", f"{row.cells}"]
-        for measure in ("mAP50", "mAP50_95"):
-            cells += [_with_spread(row, measure, 3), _signed(row.against_full.get(measure))]
-        for measure, digits in (("Wh", 2), ("g_co2", 2), ("minutes", 1)):
-            cells += [_with_spread(row, measure, digits), _percent(row.against_full.get(measure))]
-        table.add_row(*cells)
-    console().print(table)
+    out = console()
+    out.print(f"{name}: reduced beside full")
+    accuracy: list[Measure] = [("mAP50", "mAP50", 3, _signed), ("mAP50_95", "mAP50-95", 3, _signed)]
+    cost: list[Measure] = [
+        ("Wh", "Wh", 2, _percent),
+        ("g_co2", "g CO2", 2, _percent),
+        ("minutes", "minutes", 1, _percent),
+    ]
+    wide = out.width >= WIDE
+    for measures in [accuracy + cost] if wide else [accuracy, cost[:2], cost[2:]]:
+        table = Table(header_style="bold", box=HEAVY_HEAD if wide else SIMPLE_HEAD, padding=(0, int(wide)))
+        table.add_column("method", overflow="fold")
+        for header in ("keep", "images", "cells"):
+            table.add_column(header, justify="right")
+        for _, header, _, _ in measures:
+            table.add_column(header, justify="right")
+            table.add_column("vs full", justify="right")
+        for row in summaries:
+            cells = [row.method, "all" if row.is_control else f"{row.keep}", f"{row.images}", f"{row.cells}"]
+            for measure, _, digits, show in measures:
+                cells += [_with_spread(row, measure, digits), show(row.against_full.get(measure))]
+            table.add_row(*cells)
+        out.print(table)
     if any(row.cells > 1 for row in summaries):
-        console().print("Means over cells; +- is the standard deviation between them.")
+        out.print("Means over cells; ± is the standard deviation between them.")
 
 
 def show_record(record: TrainingRecord) -> None:
@@ -102,10 +117,18 @@ def show_record(record: TrainingRecord) -> None:
         ("images seen", "images_seen", 0),
     ):
         table.add_row(label, _number(row.get(key), digits))
-    console().print(table)
+    out = console()
+    out.print(table)
+    for component, part in record.energy["training"].components.items():
+        out.print(f"Energy of the {component}: {part.wh:.2f} Wh, {part.provenance} ({part.method})")
+    if (evaluation := record.evaluation) and (agreement := evaluation.agreement) and not agreement.ok:
+        out.print(f"The two mAP figures differ by more than {agreement.tolerance}: {agreement.note}")
+    for warning in record.warnings:
+        out.print(f"Warning: {warning}")
+    out.print(f"Run folder: {record.run}")
 
 
-def show_reduced(selection: Selection, report: SubsetReport, output: Path, next_data: Path) -> None:
+def show_reduced(selection: Selection, report: SubsetReport, output: Path, next_data: Path | None) -> None:
     """Show what a selection kept of each category and class, and what to type next."""
     out = console()
     out.print(f"{selection.method} kept {len(selection)} of {len(selection.scores)} images: {output}")
@@ -124,6 +147,9 @@ def show_reduced(selection: Selection, report: SubsetReport, output: Path, next_
         out.print(table)
     for name, count in report.licences:
         out.print(f"Licence: {name}: {count} images")
+    if next_data is None:
+        out.print("Next: label these images.")
+        return
     out.print(f"Next: detreduce train {shlex.quote(str(next_data))} --model yolo11n.pt epochs=50 imgsz=640")
 
 
@@ -146,7 +172,7 @@ def _number(value: float | None, digits: int) -> str:
 def _with_spread(row: Summary, measure: str, digits: int) -> str:
     text = _number(row.mean[measure], digits)
     spread = row.spread[measure]
-    return text if math.isnan(spread) else f"{text} +- {spread:.{digits}f}"
+    return text if math.isnan(spread) else f"{text} ± {spread:.{digits}f}"
 
 
 def _signed(value: float | None) -> str:

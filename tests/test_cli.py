@@ -110,6 +110,10 @@ def test_categories_by_rules_from_a_file(yolo_folder: Path, tmp_path: Path) -> N
         (("--must-keep", "/nowhere.txt"), "/nowhere.txt"),
         (("start",), "name=value"),
         (("strat=center",), "Did you mean 'start'"),
+        (("keep=0.5",), "--keep 0.5"),
+        (("random_state=1",), "--seed 1"),
+        (("start=centre",), "centre"),
+        (("--format", "coko"), "coko"),
     ],
 )
 def test_bad_input_is_one_message_and_exit_code_2(
@@ -129,6 +133,36 @@ def test_a_missing_dataset_or_config_names_its_neighbour(tmp_path: Path, command
     result = detreduce(command, tmp_path / "dato.yaml", *extra)
     assert result.exit_code == 2
     assert "Did you mean 'data.yaml'?" in result.output
+
+
+def test_train_refuses_options_given_as_arguments(yolo_folder: Path) -> None:
+    for argument, said in (("model=yolov8n.yaml", "--model yolov8n.yaml"), ("seed=1", "--seed 1")):
+        result = detreduce("train", yolo_folder, argument)
+        assert result.exit_code == 2 and said in result.output
+
+
+def test_what_cannot_be_written_is_told_before_features_are_extracted(
+    yolo_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("detreduce.features.extract.extract_features", lambda *_, **__: pytest.fail("too late"))
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine").write_text("x")
+    for extra in (("-o", tmp_path / "out"), ("-o", tmp_path / "o", "-k", "900")):
+        assert detreduce("reduce", yolo_folder, *extra).exit_code == 2
+
+
+def test_the_comparison_fits_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    from rich.console import Console
+
+    from detreduce import terminal
+    from detreduce.experiment.statistics import Summary
+
+    out = Console(width=80, record=True, markup=False)
+    monkeypatch.setattr(terminal, "console", lambda: out)
+    mean = {"mAP50": 0.5234, "mAP50_95": 0.3, "Wh": 2.24, "g_co2": 0.39, "minutes": 6.0}
+    terminal.show_comparison("x", [Summary("mms(start=3)", 0.25, 112, 3, False, mean, mean, mean)])
+    text = out.export_text()
+    assert "0.523 ± 0.523" in text and "2.24 ± 2.24" in text and "…" not in text
 
 
 def test_methods_lists_the_registered_ones() -> None:

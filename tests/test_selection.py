@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -63,7 +64,7 @@ def test_categories_by_rule_and_as_given_are_counted() -> None:
     assert by_rule.categories["kept"] == {"a": 2, "b": 2, "c": 2}
     given = select(table, method="srs", keep=6, categories=["x"] * 9 + ["y"] * 3)
     assert given.categories["full"] == {"x": 9, "y": 3}
-    with pytest.raises(InputError, match="12 rows"):
+    with pytest.raises(InputError, match="shape"):
         select(table, method="srs", keep=6, categories=["x"])
 
 
@@ -116,3 +117,35 @@ def test_scaled_blocks_weigh_the_same() -> None:
         np.testing.assert_allclose(scaled.mean(axis=0), 0, atol=1e-6)
         np.testing.assert_allclose((scaled**2).sum(axis=1).mean(), 1, rtol=1e-5)
     assert not scale_block(np.ones((4, 2)), standardise=True).any()
+
+
+def test_ambiguous_names_and_reserved_parameters_are_refused() -> None:
+    dataset = make_dataset(4)
+    twins = tuple(replace(record, name="same.jpg") if row < 2 else record for row, record in enumerate(dataset))
+    table = make_table(replace(dataset, records=twins))
+    with pytest.raises(InputError, match="2 images are called"):
+        select(table, method="srs", keep=3, must_keep=["same.jpg"])
+    assert select(table, method="srs", keep=3, must_keep="images/01.jpg").image_ids[0] == "images/01.jpg"
+    with pytest.raises(InputError, match="give it as seed="):
+        select(table, method="srs", keep=3, random_state=4)
+
+
+def test_coco_ids_are_found_as_numbers_and_as_text() -> None:
+    dataset = make_dataset(4)
+    numbered = replace(dataset, records=tuple(replace(record, id=row + 7) for row, record in enumerate(dataset)))
+    for wanted in (9, "9", "02.jpg"):
+        assert select(make_table(numbered), method="srs", keep=2, must_keep=[wanted]).image_ids[0] == 9
+
+
+def test_categories_none_is_one_category_and_missing_labels_are_refused() -> None:
+    table = make_table(make_dataset())
+    assert select(table, method="srs", keep=4, categories=None).categories["full"] == {"0": 12}
+    with pytest.raises(InputError, match="row 3"):
+        select(table, method="srs", keep=4, categories=[1.0, 2, 2, float("nan"), *range(8)])
+
+
+def test_names_that_are_not_utf8_survive_the_file(tmp_path: Path) -> None:
+    dataset = make_dataset(2)
+    odd = tuple(replace(record, id=f"caf\udce9{row}.jpg") for row, record in enumerate(dataset))
+    selection = select(make_table(replace(dataset, records=odd)), method="srs", keep=2)
+    assert Selection.load(selection.save(tmp_path / "s.json")).image_ids == selection.image_ids

@@ -18,13 +18,21 @@ from detreduce.dataset.writing.convert import convert_to_yolo
 from detreduce.dataset.writing.links import LinkMode, Placer, check_link
 from detreduce.dataset.writing.notices import SubsetWarning, notice
 from detreduce.dataset.writing.report import SubsetReport, subset_report
-from detreduce.dataset.writing.staging import check_apart, staged, write_manifest
+from detreduce.dataset.writing.staging import check_apart, check_replaceable, staged, write_manifest
 from detreduce.dataset.writing.unlabelled import write_unlabelled
 from detreduce.dataset.writing.voc import write_voc
 from detreduce.dataset.writing.yolo import DATA_YAML, write_yolo, write_yolo_list
 from detreduce.errors import InputError, nearest
 
-__all__ = ["LinkMode", "SubsetReport", "SubsetWarning", "subset_report", "write_subset", "write_yolo_view"]
+__all__ = [
+    "LinkMode",
+    "SubsetReport",
+    "SubsetWarning",
+    "check_output",
+    "subset_report",
+    "write_subset",
+    "write_yolo_view",
+]
 
 Reload = Callable[[], DetectionDataset]
 
@@ -90,9 +98,7 @@ def write_subset(
         says that it was made on another dataset.
     """
     mode = check_link(link)
-    if format is not None and format != dataset.source.format and format != "yolo":
-        known = list(dict.fromkeys([dataset.source.format, "yolo"]))
-        raise InputError(f"format={format!r} cannot be written; use {' or '.join(known)}.{nearest(str(format), known)}")
+    _check_format(dataset, format)
     chosen = selection.image_ids if isinstance(selection, ChosenImages) else selection
     choice = make_choice(dataset, chosen)
     target = absolute(Path(output).expanduser())
@@ -105,6 +111,22 @@ def write_subset(
     for warning in subset_report(dataset, choice.image_ids).warnings:
         notice(warning)
     return reload()
+
+
+def check_output(
+    dataset: DetectionDataset,
+    output: str | Path,
+    *,
+    link: str = "hardlink",
+    format: str | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Raise InputError for what `write_subset` would refuse, whichever images are chosen; writes nothing."""
+    check_link(link)
+    _check_format(dataset, format)
+    target = absolute(Path(output).expanduser())
+    _check_apart(target, dataset)
+    check_replaceable(target, overwrite=overwrite)
 
 
 def write_yolo_view(source: str | Path | DetectionDataset, output: str | Path, *, link: LinkMode = "symlink") -> Path:
@@ -151,6 +173,18 @@ def write_yolo_view(source: str | Path | DetectionDataset, output: str | Path, *
 
 @contextmanager
 def _into(target: Path, dataset: DetectionDataset, link: LinkMode, *, overwrite: bool) -> Iterator[Placer]:
+    _check_apart(target, dataset)
+    with staged(target, overwrite=overwrite) as folder:
+        yield Placer(folder, link)
+
+
+def _check_format(dataset: DetectionDataset, format: str | None) -> None:
+    if format is not None and format != dataset.source.format and format != "yolo":
+        known = list(dict.fromkeys([dataset.source.format, "yolo"]))
+        raise InputError(f"format={format!r} cannot be written; use {' or '.join(known)}.{nearest(str(format), known)}")
+
+
+def _check_apart(target: Path, dataset: DetectionDataset) -> None:
     source = dataset.source
     places = {path for split in source.splits.values() for path in split.images}
     jsons = {split.annotations for split in source.splits.values() if split.annotations is not None}
@@ -158,8 +192,6 @@ def _into(target: Path, dataset: DetectionDataset, link: LinkMode, *, overwrite:
     # what lies in a listed folder would become part of the source; a COCO folder that holds its JSON is not listed
     listed = {path for path in places if path.is_dir() and not any(path in file.parents for file in jsons)}
     check_apart(target, folders=listed, files={source.path, source.root, *places, *jsons, *labels})
-    with staged(target, overwrite=overwrite) as folder:
-        yield Placer(folder, link)
 
 
 def _write_format(choice: Choice, placer: Placer, target: Path, *, convert: bool) -> Reload:

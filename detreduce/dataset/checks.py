@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detreduce.dataset import coco, unlabelled, voc, yolo
-from detreduce.dataset.jpeg import lacks_end_marker
+from detreduce.dataset.jpeg import damaged_jpegs, lacks_end_marker
 from detreduce.dataset.load import load_split
 from detreduce.dataset.records import DetectionDataset, ImageRecord, Problem, Source
 from detreduce.errors import InputError
@@ -201,6 +201,9 @@ def check_images(dataset: DetectionDataset) -> tuple[Problem, ...]:
         for found in pool.map(_check_image, dataset.records):
             advance()
             problems += found
+    named = {problem.file for problem in problems}
+    for path, words in damaged_jpegs([record.path for record in dataset if record.path not in named]).items():
+        problems.append(Problem(path, f"damaged inside, filled in when decoded ({words})"))
     return tuple(problems)
 
 

@@ -299,7 +299,7 @@ class Torchvision(Backbone):
             raise InputError(f"torchvision has no classifier {self.model!r}.{nearest(self.model, known)}")
         import torch
 
-        # the architecture alone, before anyone fetches weights for it; what needs numbers to be built is seen by `build`
+        # the architecture alone, before anyone fetches weights for it; `build` sees those that need numbers
         with contextlib.suppress(NotImplementedError), warnings.catch_warnings(), torch.device("meta"):
             warnings.simplefilter("ignore")
             self._body(self._network())

@@ -137,3 +137,16 @@ def test_summary_lists_the_problems_of_all_splits(tmp_path):
     joint = [str(problem) for problem in summarise(dataset).problems]
     assert set(found) < set(joint) and len(joint) == len(set(joint))
     assert sum("classes 5, 9 share the name 'a'" in text for text in joint) == 1
+
+
+def test_damage_before_the_end_marker_is_found(tmp_path):
+    buffer = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (200, 200, 3), np.uint8)).save(buffer, "JPEG")
+    data = buffer.getvalue()
+    half = len(data) // 2
+    (tmp_path / "whole.jpg").write_bytes(data)
+    (tmp_path / "half.jpg").write_bytes(data[:half] + b"\xff\xd9")
+    (tmp_path / "zeros.jpg").write_bytes(data[:half] + bytes(3000) + data[half + 3000 :])
+    found = {problem.file.name: problem.what for problem in check_images(load_dataset(tmp_path))}
+    assert set(found) == {"half.jpg", "zeros.jpg"}
+    assert all("damaged inside, filled in when decoded (Corrupt JPEG data" in what for what in found.values())

@@ -95,7 +95,7 @@ def decode(data: bytes, *, longest: int | None = None, shortest: int | None = No
     a JPEG may be decoded at 1/2, 1/4 or 1/8 as long as its longer and shorter sides keep at least these many pixels.
 
     Damage inside a JPEG's compressed data, where its end marker is still there, is not noticed: no decoder here reports
-    it (libjpeg fills in and prints a line), and a second, strict decoding would cost as much as the first.
+    it (libjpeg fills in and prints a line), and a second decoding costs too much. `check_images` finds it.
 
     Raises
     ------

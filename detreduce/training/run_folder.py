@@ -102,7 +102,6 @@ def make_run_folder(
             python_warnings.simplefilter("always")
             data_yaml = write_yolo_view(dataset, path / VIEW_FOLDER)
             originals = _targets(path / VIEW_FOLDER)
-            detach_fragile(path / VIEW_FOLDER)
             # VOC has trainval besides, which the view leaves out
             datasets = {split: load_dataset(data_yaml, split=split) for split in ("train", *sources)}
             truths = {split: with_crowds(datasets[split], split, dataset, sources, originals) for split in evaluated}
@@ -159,27 +158,6 @@ def _forewarnings(evaluated: tuple[str, ...], unusable: dict[str, str], choose: 
 def _targets(view: Path) -> dict[str, Path]:
     """The image that each link of the view leads to, by the link's path."""
     return {str(path): path.resolve() for path in view.rglob("*") if path.is_symlink()}
-
-
-def needs_copy(path: Path) -> bool:
-    """Is this a JPEG without an end marker, whatever its name? Ultralytics rewrites such files where it finds them."""
-    with path.open("rb") as file:
-        if file.read(2) != b"\xff\xd8":
-            return False
-        file.seek(-2, 2)
-        return file.read() != b"\xff\xd9"
-
-
-def detach_fragile(view: Path) -> int:
-    """Replace links to images that ultralytics would rewrite by copies; return how many."""
-    detached = 0
-    for path in view.rglob("*"):
-        if path.is_symlink() and path.is_file() and needs_copy(path):
-            source = path.resolve()
-            path.unlink()
-            shutil.copyfile(source, path)
-            detached += 1
-    return detached
 
 
 def _check_trainable(dataset: DetectionDataset) -> None:

@@ -134,7 +134,7 @@ def _arms(paths: list[Path], weights: Path, imgsz: int, folder: Path) -> dict[st
         "bare, squares, bfloat16": lambda: bare_squares(networks[torch.bfloat16].module, last_squares.bfloat16()),
         "bare, our tensors, float32 fused channels-last": lambda: bare_same(torch.float32),
         "bare, our tensors, bfloat16": lambda: bare_same(torch.bfloat16),
-        "detreduce, from files, cold cache": lambda: _ours(paths, weights, imgsz, folder, "auto"),
+        "detreduce, from files, cold cache, float32": lambda: _ours(paths, weights, imgsz, folder, "float32"),
         "detreduce, from files, cold cache, bfloat16": lambda: _ours(paths, weights, imgsz, folder, "bfloat16"),
     }
 
@@ -181,7 +181,7 @@ def _report(count: int, walls, cpus, features, target: Path | None) -> None:  # 
         error = f"{errors[name]:12.1e}" if name in errors else ""
         cpu = 1e3 * float(np.median(cpus[name])) / count
         print(f"{name:52}{rate:9.0f}{count / min(walls[name]):7.0f}{cpu:8.2f}{error}")
-    ours = "detreduce, from files, cold cache"
+    ours = "detreduce, from files, cold cache, float32"
     rough = errors["bare, our tensors, bfloat16"]
     bare = [
         name for name in rates if name.startswith("bare, squares") and ("bfloat16" not in name or rough <= TOLERANCE)

@@ -25,7 +25,7 @@ from detreduce.training.arguments import OPTIMIZERS, check_arguments
 from detreduce.training.facts import selection_hash
 from detreduce.training.harness import train
 from detreduce.training.record import TrainingRecord
-from detreduce.training.run_folder import detach_fragile, make_run_folder
+from detreduce.training.run_folder import make_run_folder
 
 SMALL = {"epochs": 2, "imgsz": 64, "batch": 8, "model": "yolov8n.yaml"}
 
@@ -438,14 +438,11 @@ def test_runs_get_names_of_their_own(tiny: Path, tmp_path: Path, monkeypatch: py
     assert not any(record.label_path.is_symlink() for record in view if record.label_path)
 
 
-def test_only_jpegs_without_end_marker_are_detached(source: Path, tmp_path: Path) -> None:
-    view = tmp_path / "view"
-    view.mkdir()
-    for image in (source.parent / "train/images").iterdir():
-        (view / image.name).symlink_to(image)
-    assert detach_fragile(view) == 2
-    assert sorted(path.name for path in view.iterdir() if not path.is_symlink()) == ["001.jpg", "disguised.png"]
-    assert (view / "disguised.png").read_bytes() == (source.parent / "train/images/disguised.png").read_bytes()
+def test_only_jpegs_without_end_marker_are_copies(source: Path, tmp_path: Path) -> None:
+    run = make_run_folder(source, tmp_path / "run", label="a", evaluate_on="auto", choose="last")
+    images = run.path / "data" / "train" / "images"
+    assert sorted(path.name for path in images.iterdir() if not path.is_symlink()) == ["001.jpg", "disguised.png"]
+    assert (images / "disguised.png").read_bytes() == (source.parent / "train/images/disguised.png").read_bytes()
 
 
 def test_a_fresh_process_leaves_the_users_settings_and_the_network_alone(tmp_path: Path) -> None:

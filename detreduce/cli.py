@@ -74,7 +74,7 @@ def version(
 ) -> None:
     """Choose, write, train, measure."""
     if show:
-        from detreduce import __version__
+        from detreduce.version import __version__
 
         typer.echo(f"detreduce {__version__}")
         raise typer.Exit

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from detreduce import __version__
 from detreduce.dataset.categories import Categories, assign_categories
 from detreduce.dataset.records import DetectionDataset, ImageId
 from detreduce.errors import InputError, MissingFileError, nearest
 from detreduce.features.table import FeatureTable
+from detreduce.version import __version__
 
 if TYPE_CHECKING:
     from detreduce.config import CategoryRule

@@ -24,6 +24,7 @@ os.environ.setdefault("YOLO_AUTOINSTALL", "false")
 
 SHARED = Path(os.environ.get("DETREDUCE_SHARED", Path(__file__).resolve().parents[2].parent / "shared"))
 BARE_BATCH = 16
+PAUSE_SECONDS = 1.0
 TOLERANCE = 1e-2
 
 Arm = Callable[[], "np.ndarray | None"]
@@ -64,6 +65,7 @@ def _race(arms: dict[str, Arm], rounds: int):  # type: ignore[no-untyped-def]
     features: dict[str, np.ndarray] = {}
     for number in range(rounds + 1):
         for name, arm in arms.items():
+            time.sleep(PAUSE_SECONDS)  # the threads of the arm before spin for a while
             wall, cpu = time.perf_counter(), time.process_time()
             result = arm()
             wall, cpu = time.perf_counter() - wall, time.process_time() - cpu

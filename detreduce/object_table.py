@@ -1,0 +1,113 @@
+"""ObjectTable: the boxes of many images, summed up for each (image, class) pair that occurs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from detreduce.errors import InputError
+
+IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class ObjectTable:
+    """A sparse (image, class) table of boxes, sorted by image, then class; arrays only, so that reducers can use it.
+
+    Attributes
+    ----------
+    n_images, n_classes
+        Size of the table; images and classes without boxes are not stored.
+    images, classes
+        (m,) int64: the pairs that occur.
+    counts
+        (m,) int64: boxes of each pair, at least 1; crowd regions are not counted.
+    vectors
+        (m, d) float32: mean feature of the pair's boxes, or None where only labels were looked at.
+    size_counts
+        (m, s) int64: the pair's boxes by size class, or None; rows sum to `counts`.
+    """
+
+    n_images: int
+    n_classes: int
+    images: IntArray
+    classes: IntArray
+    counts: IntArray
+    vectors: npt.NDArray[np.float32] | None = None
+    size_counts: IntArray | None = None
+
+    def __post_init__(self) -> None:
+        m = len(self.images)
+        if len(self.classes) != m or len(self.counts) != m:
+            raise InputError("images, classes and counts of an ObjectTable must be equally long.")
+        for name, values, size in (
+            ("images", self.images, self.n_images),
+            ("classes", self.classes, self.n_classes),
+        ):
+            if m and (values.min() < 0 or values.max() >= size):
+                raise InputError(f"{name} of an ObjectTable must lie in 0..{size - 1}.")
+        key = self.images * self.n_classes + self.classes
+        if (key[1:] <= key[:-1]).any():
+            raise InputError("An ObjectTable has each (image, class) pair once, sorted by image, then class.")
+
+    def __len__(self) -> int:
+        """Images, those without boxes included."""
+        return self.n_images
+
+    @classmethod
+    def from_boxes(
+        cls,
+        box_images: npt.ArrayLike,
+        box_classes: npt.ArrayLike,
+        n_images: int,
+        n_classes: int,
+        *,
+        vectors: npt.NDArray[np.floating] | None = None,
+        box_sizes: npt.ArrayLike | None = None,
+        n_sizes: int = 0,
+    ) -> ObjectTable:
+        """Sum up boxes.
+
+        Parameters
+        ----------
+        box_images, box_classes
+            (B,) image and class of each box.
+        n_images, n_classes
+            How many there are, also of those without boxes.
+        vectors
+            (B, d) a feature of each box; averaged over each pair.
+        box_sizes, n_sizes
+            (B,) size class of each box, 0..n_sizes - 1.
+        """
+        image = np.asarray(box_images, np.int64)
+        kind = np.asarray(box_classes, np.int64)
+        keys, pair, counts = np.unique(image * n_classes + kind, return_inverse=True, return_counts=True)
+        means = None
+        if vectors is not None:
+            from scipy.sparse import csr_matrix
+
+            weights = csr_matrix((1.0 / counts[pair], (pair, np.arange(len(pair)))), shape=(len(keys), len(pair)))
+            means = np.asarray(weights @ vectors, np.float32)
+        sizes = None
+        if box_sizes is not None:
+            flat = np.bincount(pair * n_sizes + np.asarray(box_sizes, np.int64), minlength=len(keys) * n_sizes)
+            sizes = flat.reshape(len(keys), n_sizes).astype(np.int64)
+        return cls(n_images, n_classes, keys // n_classes, keys % n_classes, counts.astype(np.int64), means, sizes)
+
+    def take(self, rows: npt.ArrayLike) -> ObjectTable:
+        """The table of the images `rows`, in that order; image numbers count from 0 again."""
+        wanted = np.asarray(rows, np.int64)
+        starts = np.searchsorted(self.images, wanted, side="left")
+        lengths = np.searchsorted(self.images, wanted, side="right") - starts
+        places = np.repeat(starts - np.cumsum(lengths) + lengths, lengths) + np.arange(lengths.sum())
+        return ObjectTable(
+            len(wanted),
+            self.n_classes,
+            np.repeat(np.arange(len(wanted), dtype=np.int64), lengths),
+            self.classes[places],
+            self.counts[places],
+            None if self.vectors is None else self.vectors[places],
+            None if self.size_counts is None else self.size_counts[places],
+        )

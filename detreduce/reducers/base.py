@@ -59,9 +59,8 @@ class Problem:
         by_code = np.argsort(self.codes, kind="stable")
         ends = np.cumsum(np.bincount(self.codes, minlength=len(self.labels)))
         for code, (label, rows) in enumerate(zip(self.labels, np.split(by_code, ends[:-1]), strict=True)):
-            X = self.X if len(rows) == len(self.X) else self.X[rows]
-            mine = self.initial[self.codes[self.initial] == code]
-            yield Pool(X, rows, code, label, int(self.seats[code]), np.searchsorted(rows, mine), self.seed, self.shared)
+            mine = np.searchsorted(rows, self.initial[self.codes[self.initial] == code])
+            yield Pool(self.X, rows, code, label, int(self.seats[code]), mine, self.seed, self.shared)
 
 
 @dataclass
@@ -272,7 +271,7 @@ class ScoringReducer(BaseReducer):
         """Return (n_c,) scores, higher = chosen earlier; ties are drawn by the base."""
 
     def _rank(self, pool: Pool) -> Ranking:
-        order, scores = descending(np.asarray(self._score(pool), np.float64), pool.priority)
+        order, scores = descending(np.asarray(self._score(pool), np.float64), pool.precedence)
         return Ranking(order[~np.isin(order, pool.initial)], scores)
 
 

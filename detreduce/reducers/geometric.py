@@ -16,7 +16,7 @@ from detreduce.progress import progress
 from detreduce.reducers.base import BaseReducer, Problem, Ranking, ScoringReducer
 from detreduce.reducers.budget import allot_seats, equal_shares
 from detreduce.reducers.distances import CentredPoints
-from detreduce.reducers.entropy import distance_entropy, standardised
+from detreduce.reducers.entropy import StandardScale, distance_entropy, mean_rows
 from detreduce.reducers.farthest import farthest_points
 from detreduce.reducers.kmeans import kmeans
 from detreduce.reducers.pool import FloatArray, IntArray, Pool, best, derive_rng, descending
@@ -182,23 +182,25 @@ class DistanceEntropy(BaseReducer):
             raise InputError(f"sign={self.sign!r} must be -1 or +1.")
 
     def _prepare(self, problem: Problem) -> tuple[IntArray, FloatArray]:
-        raw = self.as_released or not self.standardise
-        X = np.asarray(problem.X, np.float64) if raw else standardised(problem.X)
         if len(problem.labels) == 1:
             warnings.warn("des with one category is a random draw: every entropy is 0.", UserWarning, stacklevel=4)
         base = _draw_base(problem, math.floor(self.base * problem.k + 0.5))
-        prototypes = np.empty((len(problem.labels), X.shape[1]))
-        for code in range(len(prototypes)):
-            mine = base[problem.codes[base] == code]
-            prototypes[code] = X[mine].mean(axis=0) if len(mine) else X[problem.codes == code].mean(axis=0)
-        return base, distance_entropy(X, prototypes, sign=1 if self.as_released else self.sign)
+        if len(problem.labels) == 1:
+            return base, np.zeros(len(problem.X))
+        raw = self.as_released or not self.standardise
+        scale = None if raw else StandardScale(problem.X)
+        groups = [base[problem.codes[base] == pool.code] for pool in problem.pools()]
+        groups = [mine if len(mine) else pool.rows for mine, pool in zip(groups, problem.pools(), strict=True)]
+        prototypes = mean_rows(problem.X, groups, scale)
+        sign = 1 if self.as_released else self.sign
+        return base, distance_entropy(problem.X, prototypes, sign=sign, scale=scale)
 
     def _rank(self, pool: Pool) -> Ranking:
         base, entropy = pool.shared
         scores = entropy[pool.rows]
         drawn = np.searchsorted(pool.rows, base[np.isin(base, pool.rows)])
         scores[drawn] = -np.inf
-        order, scores = descending(scores, pool.priority)
+        order, scores = descending(scores, pool.precedence)
         scores[drawn] = np.inf
         order = np.concatenate([drawn, order[: len(order) - len(drawn)]])
         return Ranking(order[~np.isin(order, pool.initial)], scores)

@@ -52,7 +52,7 @@ def neighbourhood_persistence(
     # H_k of fewer than 2k + 2 points has no bar
     busy = np.array([i for i, near in enumerate(neighbours) if len(near) >= 2 * min(dims) + 2], np.int64)
     largest = np.zeros(len(neighbours))
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     # the threads are ours: BLAS with its own on matrices this small would only wait
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(_processors()) as executor:

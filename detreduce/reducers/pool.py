@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -16,7 +17,7 @@ FloatArray = npt.NDArray[np.float64]
 TIE = 1e-10
 """Scores nearer than this, relatively, are a tie: rounding that differs between machines must not decide."""
 
-HASH_ROWS = 2048
+HASH_ROWS = 512
 
 
 def derive_rng(seed: int, purpose: str, label: Any = "") -> np.random.Generator:
@@ -32,8 +33,8 @@ class Pool:
 
     Attributes
     ----------
-    X
-        (n_c, d) float32 or float64, read-only; (n_c, 0) for methods that need no features.
+    whole
+        (n, d) the features of all images; see `X`.
     rows
         (n_c,) their rows in the whole table, ascending.
     code, label
@@ -48,7 +49,7 @@ class Pool:
         What the method computed once for all categories.
     """
 
-    X: npt.NDArray[np.floating]
+    whole: npt.NDArray[np.floating]
     rows: IntArray
     code: int
     label: Any
@@ -70,17 +71,29 @@ class Pool:
         return derive_rng(self.seed, purpose, self.label)
 
     @cached_property
+    def X(self) -> npt.NDArray[np.floating]:
+        """(n_c, d) float32 or float64, read-only; (n_c, 0) for methods that need no features."""
+        return self.whole if len(self) == len(self.whole) else _frozen(self.whole[self.rows])
+
+    @cached_property
     def priority(self) -> IntArray:
         """(n_c,) a seeded permutation that breaks ties, lowest first.
 
         It is drawn from what the rows hold, so that the order of the rows decides only between rows that are equal.
         """
+        return self._rank_by_content(np.arange(len(self)))
+
+    def precedence(self, rows: IntArray) -> IntArray:
+        """Return (m,) ranks of `rows` among themselves in the order of `priority`, without looking at other rows."""
+        return self.priority[rows] if "priority" in vars(self) else self._rank_by_content(rows)
+
+    def _rank_by_content(self, rows: IntArray) -> IntArray:
         rng = self.rng("ties")
-        multiplier = rng.integers(2**63, size=self.X.shape[1] + 1, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
-        keys = _hash_rows(self.X, multiplier)
-        order = np.lexsort((rng.permutation(len(self)), keys))
-        rank = np.empty(len(self), np.int64)
-        rank[order] = np.arange(len(self))
+        multiplier = rng.integers(2**63, size=self.whole.shape[1] + 1, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+        draws = rng.permutation(len(self))
+        order = np.lexsort((draws[rows], _hash_rows(self.whole, self.rows[rows], multiplier)))
+        rank = np.empty(len(rows), np.int64)
+        rank[order] = np.arange(len(rows))
         return rank
 
     def draw(self, count: int) -> IntArray:
@@ -88,11 +101,19 @@ class Pool:
         return np.argsort(self.priority)[:count]
 
 
-def _hash_rows(X: npt.NDArray[np.floating], multiplier: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-    keys = np.empty(len(X), np.uint64)
-    for start in range(0, len(X), HASH_ROWS):
+def _frozen(array: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+    array.flags.writeable = False
+    return array
+
+
+def _hash_rows(
+    X: npt.NDArray[np.floating], rows: IntArray, multiplier: npt.NDArray[np.uint64]
+) -> npt.NDArray[np.uint64]:
+    keys = np.empty(len(rows), np.uint64)
+    for start in range(0, len(rows), HASH_ROWS):
+        part = X[rows[start : start + HASH_ROWS]]
         # + 0.0 makes -0.0 equal to 0.0; the bits of float64 are the same whichever float type the caller used
-        bits = (np.ascontiguousarray(X[start : start + HASH_ROWS], np.float64) + 0.0).view(np.uint64)
+        bits = (np.ascontiguousarray(part, np.float64) + 0.0).view(np.uint64)
         bits ^= bits >> np.uint64(31)
         bits *= multiplier[:-1]
         bits ^= bits >> np.uint64(29)
@@ -107,13 +128,14 @@ def best(scores: FloatArray, priority: IntArray, tie: float = TIE) -> int:
     return int(near[np.argmin(priority[near])])
 
 
-def descending(scores: FloatArray, priority: IntArray) -> tuple[IntArray, FloatArray]:
-    """Sort by falling score, ties by priority; return the order and the scores with ties made equal.
+def descending(scores: FloatArray, precedence: Callable[[IntArray], IntArray]) -> tuple[IntArray, FloatArray]:
+    """Sort by falling score; return the order and the scores with ties made equal.
 
     Runs of scores that differ by less than `TIE` of the largest finite magnitude beside them count as one tie and get
-    the run's highest value, so that the order and the scores always agree.
+    the run's highest value, so that the order and the scores always agree. `precedence` is asked for numbers that break
+    the ties, lowest first, of the rows that are in one: `Pool.precedence`.
     """
-    order = np.lexsort((priority, -scores))
+    order = np.argsort(-scores, kind="stable")
     ranked = scores[order]
     above, below = ranked[:-1], ranked[1:]
     with np.errstate(invalid="ignore"):
@@ -124,4 +146,7 @@ def descending(scores: FloatArray, priority: IntArray) -> tuple[IntArray, FloatA
     levelled = np.empty_like(scores)
     first_of_run = np.concatenate(([0], np.flatnonzero(breaks) + 1))
     levelled[order] = ranked[first_of_run][run]
-    return order[np.lexsort((priority[order], run))], levelled
+    tied = np.flatnonzero(np.bincount(run)[run] > 1)
+    if len(tied):
+        order[tied] = order[tied][np.lexsort((precedence(order[tied]), run[tied]))]
+    return order, levelled

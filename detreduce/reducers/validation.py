@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from detreduce.errors import InputError
 
-CHECK_ROWS = 4096
+CHECK_ROWS = 1024
 
 
 def check_features(X: Any, *, needed: bool) -> npt.NDArray[np.floating]:
@@ -63,6 +63,9 @@ def _as_float(array: npt.NDArray[Any]) -> npt.NDArray[np.floating]:
 def _refuse_non_finite(array: npt.NDArray[np.floating]) -> None:
     # in blocks: a mask of the whole of X would cost a quarter of its memory
     for start in range(0, len(array), CHECK_ROWS):
+        with np.errstate(over="ignore", invalid="ignore"):
+            if np.isfinite(array[start : start + CHECK_ROWS].sum()):
+                continue
         bad = np.argwhere(~np.isfinite(array[start : start + CHECK_ROWS]))
         if len(bad):
             row, column = start + int(bad[0][0]), int(bad[0][1])

@@ -60,7 +60,7 @@ class ForgettingEvents(ScoringReducer):
         if len(problem.labels) == 1:
             warnings.warn("fes with one category is a random draw: nothing is forgotten.", UserWarning, stacklevel=4)
             return np.zeros(len(problem.codes))
-        X = standardised(problem.X).astype(np.float32)
+        X = standardised(problem.X, np.float32)
         seed = int(derive_rng(problem.seed, "fes").integers(2**31))
         model = self._model(seed)
         classes = np.arange(len(problem.labels))

@@ -72,7 +72,7 @@ def test_arguments_that_a_method_does_not_use_are_refused() -> None:
 
 def test_rounding_decides_no_rank() -> None:
     scores = np.array([1.0, 2.0, 2.0 * (1 + 1e-13), np.inf, -np.inf, 0.0, np.inf])
-    order, levelled = descending(scores, np.array([0, 1, 2, 3, 4, 5, 0]))
+    order, levelled = descending(scores, np.array([0, 1, 2, 3, 4, 5, 0]).__getitem__)
     assert order.tolist() == [6, 3, 1, 2, 0, 5, 4]
     assert levelled[1] == levelled[2] == scores[2] and levelled[[0, 5]].tolist() == [1.0, 0.0]
     assert best(scores[:3], np.array([0, 2, 1])) == 2 and best(scores[:3], np.array([0, 1, 2])) == 1

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
+from detreduce.reducers.parallel import in_threads, slices
 from detreduce.reducers.pool import FloatArray, IntArray
 
-BLOCK = 4096
+BLOCK = 2048
+SCORED = 256
+"""Rows scored at once: their cosines stay in a core's cache."""
 SMALLEST = 1e-3
 """Cosines below this count as this, so that a logarithm stays finite."""
 DROPPED = 1e-7
@@ -21,65 +26,107 @@ NMF_ITERATIONS = 200
 
 
 class Rows:
-    """The rows of X as float64 blocks, scaled, with the one-hot code under the features where `codes` is given."""
+    """The rows of X as float64, scaled, with the one-hot code under the features where `codes` is given."""
 
-    def __init__(self, X: npt.NDArray[np.floating], codes: IntArray | None = None, width: int = 0) -> None:
+    def __init__(
+        self,
+        X: npt.NDArray[np.floating],
+        codes: IntArray | None = None,
+        width: int = 0,
+        factor: float | None = None,
+    ) -> None:
         self.X = X
         self.codes = codes
         self.width = width
-        largest = float(max(X.max(initial=0), -X.min(initial=0), 1.0 if width else 0.0))
-        # a power of two changes no digit, and scores do not depend on a common factor
-        self.factor = 2.0 ** -np.floor(np.log2(largest)) if largest > 0 else 1.0
+        self.factor = common_factor(X, 1.0 if width else 0.0) if factor is None else factor
 
     @property
     def shape(self) -> tuple[int, int]:
         """Rows, columns."""
         return len(self.X), self.X.shape[1] + self.width
 
-    def block(self, start: int, stop: int) -> FloatArray:
-        """Return rows start..stop as a new (b, D) float64 array."""
-        part = self.X[start:stop]
-        rows = np.zeros((len(part), self.shape[1]))
-        np.multiply(part, self.factor, out=rows[:, : self.X.shape[1]], casting="unsafe")
+    def block(self, where: slice) -> FloatArray:
+        """Return the rows of a slice as a new (b, D) float64 array."""
+        part = self.X[where]
+        features = self.X.shape[1]
+        rows = np.empty((len(part), self.shape[1]))
+        np.multiply(part, self.factor, out=rows[:, :features], dtype=np.float64)
         if self.codes is not None:
-            rows[np.arange(len(part)), self.X.shape[1] + self.codes[start:stop]] = self.factor
+            rows[:, features:] = 0.0
+            rows[np.arange(len(part)), features + self.codes[where]] = self.factor
         return rows
 
-    def blocks(self) -> Iterator[tuple[slice, FloatArray]]:
-        """Yield (rows, block) over all rows."""
-        for start in range(0, len(self.X), BLOCK):
-            stop = min(start + BLOCK, len(self.X))
-            yield slice(start, stop), self.block(start, stop)
+    def all(self) -> FloatArray:
+        """Return all rows."""
+        return self.block(slice(0, len(self.X)))
+
+    def parts(self, size: int) -> list[slice]:
+        """Return slices of `size` rows over all rows."""
+        return slices(len(self.X), size)
+
+    def gram(self) -> FloatArray:
+        """Return (D, D) the products of the columns."""
+        total = np.zeros((self.shape[1], self.shape[1]))
+        for where in self.parts(BLOCK):
+            block = self.block(where)
+            total += block.T @ block
+        return total
+
+    def sums(self) -> FloatArray:
+        """Return (D,) the sums of the columns."""
+        return sum((self.block(where).sum(axis=0) for where in self.parts(BLOCK)), np.zeros(self.shape[1]))
 
 
-def svd_axes(rows: Rows) -> tuple[FloatArray, FloatArray]:
+def common_factor(X: npt.NDArray[np.floating], least: float = 0.0) -> float:
+    """Return the power of two that brings X within 2; it changes no digit, and scores do not depend on it."""
+    largest = float(max(X.max(initial=0), -X.min(initial=0), least))
+    return 2.0 ** -np.floor(np.log2(largest)) if largest > 0 else 1.0
+
+
+def svd_axes(rows: Rows, gram: FloatArray | None = None) -> tuple[FloatArray, FloatArray]:
     """Return the (D, r) left singular vectors of the matrix with `rows` as columns, and its (r,) singular values.
 
-    From a Gram matrix where that keeps ten digits, else from the triangle of a QR over blocks of rows.
+    From a Gram matrix where that keeps ten digits, else from an SVD, of the triangle of a QR over blocks of rows where
+    there are more rows than columns. `gram` is `rows.gram()` where it is at hand.
     """
     n, width = rows.shape
     if n <= width:
-        _, values, axes = np.linalg.svd(rows.block(0, n), full_matrices=False)
+        block = rows.all()
+        values, turned = _eigen(block @ block.T)
+        if values[-1] > WELL_SPREAD * values[0]:
+            return _kept(block.T @ (turned / values), values)
+        _, values, axes = np.linalg.svd(block, full_matrices=False)
         return _kept(axes.T, values)
-    gram = np.zeros((width, width))
-    for _, block in rows.blocks():
-        gram += block.T @ block
-    squares, axes = np.linalg.eigh(gram)
-    values = np.sqrt(squares[::-1].clip(0.0))
+    gram = rows.gram() if gram is None else gram
+    # a column of zeros takes part in no axis, but would make the matrix singular
+    used = np.flatnonzero(np.diagonal(gram))
+    used = used if len(used) else np.arange(width)
+    values, turned = _eigen(gram[np.ix_(used, used)])
     if values[-1] <= WELL_SPREAD * values[0]:
-        triangle = np.zeros((0, width))
-        for _, block in rows.blocks():
-            triangle = np.asarray(np.linalg.qr(np.vstack([triangle, block]), mode="r"))
+        triangle = np.zeros((0, len(used)))
+        for where in rows.parts(2 * BLOCK):
+            stacked = np.vstack([triangle, rows.block(where)[:, used]])
+            triangle = np.asarray(np.linalg.qr(stacked, mode="r"))
         _, values, rights = np.linalg.svd(triangle, full_matrices=False)
-        return _kept(rights.T, values)
-    return _kept(axes[:, ::-1], values)
+        turned = rights.T
+    axes = np.zeros((width, len(values)))
+    axes[used] = turned
+    return _kept(axes, values)
+
+
+def _eigen(gram: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return falling singular values and the vectors beside them."""
+    # with threads of its own it gains little, and on a busy machine loses much
+    with threadpool_limits(1, user_api="blas"):
+        squares, vectors = np.linalg.eigh(gram)
+    return np.sqrt(squares[::-1].clip(0.0)), vectors[:, ::-1]
 
 
 def qr_axes(rows: Rows) -> tuple[FloatArray, FloatArray]:
     """Return Q (D, r) and |diag R| of a QR with column pivoting, which does not depend on the order of the images."""
     from scipy.linalg import qr
 
-    Q, R, _ = qr(rows.block(0, rows.shape[0]).T, mode="economic", pivoting=True, overwrite_a=True, check_finite=False)
+    Q, R, _ = qr(rows.all().T, mode="economic", pivoting=True, overwrite_a=True, check_finite=False)
     return _kept(Q, np.abs(np.diag(R)))
 
 
@@ -90,7 +137,7 @@ def nmf_axes(rows: Rows) -> tuple[FloatArray, FloatArray]:
     from sklearn.decomposition import NMF
     from sklearn.exceptions import ConvergenceWarning
 
-    A = rows.block(0, rows.shape[0])
+    A = rows.all()
     A -= A.min(axis=0)
     model = NMF(min(*A.shape, NMF_COMPONENTS), init="nndsvda", max_iter=NMF_ITERATIONS, random_state=0)
     with warnings.catch_warnings():
@@ -114,22 +161,82 @@ DECOMPOSITIONS: dict[str, Callable[[Rows], tuple[FloatArray, FloatArray]]] = {
 }
 
 
-def mirror_scores(rows: Rows, decomposition: str = "svd") -> FloatArray:
+def mirror_scores(rows: Rows, axes: FloatArray, values: FloatArray) -> FloatArray:
     """Return (n,) sum_i w_i * -log(max(|a_j . u_i|, 1e-3)) with w_i = (1 / s_i) / sum(1 / s), a_j of unit length.
 
     A zero row scores -log 1e-3. Ghojogh and Crowley 2019.
+
+    Parameters
+    ----------
+    rows
+        n rows of D columns.
+    axes, values
+        (D, r) u_i and (r,) s_i, falling: one of DECOMPOSITIONS of these rows.
     """
-    axes, values = DECOMPOSITIONS[decomposition](rows)
     scores = np.full(rows.shape[0], -np.log(SMALLEST))
     if not len(values):
         return scores
     weights = (values[-1] / values) / (values[-1] / values).sum()
-    for where, block in rows.blocks():
+
+    def work(where: slice) -> None:
+        block = rows.block(where)
         norms = np.sqrt(np.einsum("ij,ij->i", block, block))
         cosines = block @ axes
         np.abs(cosines, out=cosines)
-        cosines /= np.where(norms > 0, norms, 1.0)[:, None]
-        np.maximum(cosines, SMALLEST, out=cosines)
-        scores[where] = -np.log(cosines, out=cosines) @ weights
+        # norms come out of the logarithm: no division of every cosine
+        np.maximum(cosines, (SMALLEST * norms)[:, None], out=cosines)
+        zero = norms == 0.0
+        cosines[zero], norms[zero] = SMALLEST, 1.0
+        scores[where] = np.log(norms) - np.log(cosines, out=cosines) @ weights
+
+    deque(in_threads(work, rows.parts(SCORED)), maxlen=0)
     # a cosine of 1 is 1 to rounding only
     return np.where(scores > 1e-12, scores, 0.0)
+
+
+def category_scores(
+    X: npt.NDArray[np.floating], codes: IntArray, width: int, decomposition: str, advance: Callable[[], object]
+) -> FloatArray:
+    """Return (n,) products of the scores in the matrix of an image's category and in that of all images.
+
+    Parameters
+    ----------
+    X
+        (n, d) features.
+    codes, width
+        (n,) category numbers 0..width - 1.
+    decomposition
+        A key of DECOMPOSITIONS.
+    advance
+        Called after each of the width + 1 matrices.
+    """
+    scores = np.empty(len(X))
+    whole = Rows(X, codes, width)
+    # the categories' products add up to those of all images
+    summed = decomposition == "svd" and len(X) > whole.shape[1]
+    joint = np.zeros((whole.shape[1], whole.shape[1])) if summed else None
+    ends = np.cumsum(np.bincount(codes, minlength=width))
+    members = np.split(np.argsort(codes, kind="stable"), ends[:-1])
+
+    def decompose(own: IntArray) -> tuple[Rows, FloatArray | None, tuple[FloatArray, FloatArray]]:
+        rows = Rows(X[own], factor=whole.factor)
+        gram = rows.gram() if summed else None
+        return rows, gram, _decomposed(rows, decomposition, gram)
+
+    # scikit-learn's NMF silences warnings, which threads must not
+    decomposed = in_threads(decompose, members) if decomposition == "svd" else map(decompose, members)
+    for code, (rows, gram, found) in enumerate(decomposed):
+        scores[members[code]] = mirror_scores(rows, *found)
+        if joint is not None and gram is not None:
+            features, own = X.shape[1], X.shape[1] + code
+            joint[:features, :features] += gram
+            joint[own, :features] = joint[:features, own] = rows.sums() * whole.factor
+            joint[own, own] = len(members[code]) * whole.factor**2
+        advance()
+    scores *= mirror_scores(whole, *_decomposed(whole, decomposition, joint))
+    advance()
+    return scores
+
+
+def _decomposed(rows: Rows, decomposition: str, gram: FloatArray | None) -> tuple[FloatArray, FloatArray]:
+    return svd_axes(rows, gram) if decomposition == "svd" else DECOMPOSITIONS[decomposition](rows)

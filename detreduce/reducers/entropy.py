@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import threadpool_limits
 
+from detreduce.reducers.parallel import in_threads, slices
 from detreduce.reducers.pool import FloatArray, IntArray
 
 BLOCK = 256
@@ -108,18 +109,18 @@ def distance_entropy(
     shrink = 1.0 / factor
     centred = (prototypes - centre) * shrink
     squares = np.einsum("ij,ij->i", centred, centred)
-    start = 0
-    # products this narrow are slower by the waiting of a second thread
-    with threadpool_limits(1, user_api="blas"):
-        for rows in _blocks(X):
-            if scale is not None:
-                scale.apply(rows)
-            rows -= centre
-            if shrink != 1.0:
-                rows *= shrink
-            squared = np.einsum("ij,ij->i", rows, rows)[:, None] + squares - 2.0 * (rows @ centred.T)
-            entropy[start : start + len(rows)] = _softmax_entropy(sign * factor * np.sqrt(squared.clip(0.0)))
-            start += len(rows)
+
+    def work(where: slice) -> None:
+        rows = X[where].astype(np.float64)
+        if scale is not None:
+            scale.apply(rows)
+        rows -= centre
+        if shrink != 1.0:
+            rows *= shrink
+        squared = np.einsum("ij,ij->i", rows, rows)[:, None] + squares - 2.0 * (rows @ centred.T)
+        entropy[where] = _softmax_entropy(sign * factor * np.sqrt(squared.clip(0.0)))
+
+    deque(in_threads(work, slices(len(X), BLOCK)), maxlen=0)
     return entropy / np.log(2.0)
 
 

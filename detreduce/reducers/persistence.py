@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 
 from detreduce.reducers.distances import CANCELLED, CentredPoints
+from detreduce.reducers.parallel import in_threads, slices
 from detreduce.reducers.pool import FloatArray, IntArray
 
 ROWS = 128
@@ -25,8 +24,10 @@ def nearest_neighbours(
     n = len(points)
     count = min(count, n - 1)
     neighbours, distances = np.empty((n, count), np.int64), np.empty((n, count))
-    for start in range(0, n if count else 0, ROWS):
-        rows = np.arange(start, min(start + ROWS, n))
+    blocks = slices(n if count else 0, ROWS)
+
+    def work(part: slice) -> None:
+        rows = np.arange(part.start, part.stop)
         squared = points.products(rows)
         squared[np.arange(len(rows)), rows] = np.inf
         near = np.argpartition(squared, count - 1, axis=1)[:, :count]
@@ -36,9 +37,11 @@ def nearest_neighbours(
         difference = points.Z[rows[row]] - points.Z[near[row, column]]
         squared[row, column] = np.einsum("ij,ij->i", difference, difference)
         order = np.argsort(squared, axis=1)
-        neighbours[rows] = np.take_along_axis(near, order, axis=1)
-        distances[rows] = np.sqrt(np.take_along_axis(squared, order, axis=1).clip(0.0)) * points.scale
-        advance(len(rows))
+        neighbours[part] = np.take_along_axis(near, order, axis=1)
+        distances[part] = np.sqrt(np.take_along_axis(squared, order, axis=1).clip(0.0)) * points.scale
+
+    for part, _ in zip(blocks, in_threads(work, blocks), strict=True):
+        advance(part.stop - part.start)
     return neighbours, distances
 
 
@@ -52,28 +55,15 @@ def neighbourhood_persistence(
     # H_k of fewer than 2k + 2 points has no bar
     busy = np.array([i for i, near in enumerate(neighbours) if len(near) >= 2 * min(dims) + 2], np.int64)
     largest = np.zeros(len(neighbours))
-    from threadpoolctl import threadpool_limits
+    batches = [busy[part] for part in slices(len(busy), BATCH)]
 
-    # the threads are ours: BLAS with its own on matrices this small would only wait
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(_processors()) as executor:
-        try:
-            batches = [busy[start : start + BATCH] for start in range(0, len(busy), BATCH)]
+    def work(batch: IntArray) -> list[float]:
+        return _largest_bars(points, batch, [neighbours[i] for i in batch], dims)
 
-            def work(batch: IntArray) -> list[float]:
-                return _largest_bars(points, batch, [neighbours[i] for i in batch], dims)
-
-            for batch, bars in zip(batches, executor.map(work, batches), strict=True):
-                largest[batch] = bars
-                advance(len(batch))
-        except BaseException:
-            executor.shutdown(cancel_futures=True)
-            raise
+    for batch, bars in zip(batches, in_threads(work, batches), strict=True):
+        largest[batch] = bars
+        advance(len(batch))
     return largest
-
-
-def _processors() -> int:
-    """Return how many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _largest_bars(points: CentredPoints, rows: IntArray, neighbours: list[IntArray], dims: list[int]) -> list[float]:

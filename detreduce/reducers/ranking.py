@@ -11,7 +11,7 @@ import numpy as np
 from detreduce.errors import InputError, nearest
 from detreduce.progress import progress
 from detreduce.reducers.base import Problem, ScoringReducer
-from detreduce.reducers.decomposition import DECOMPOSITIONS, Rows, mirror_scores
+from detreduce.reducers.decomposition import DECOMPOSITIONS, category_scores
 from detreduce.reducers.distances import CentredPoints
 from detreduce.reducers.persistence import ROUNDING, nearest_neighbours, neighbourhood_persistence
 from detreduce.reducers.pool import FloatArray, Pool
@@ -65,13 +65,9 @@ class NumerosityReduction(ScoringReducer):
             raise InputError(f"decomposition={self.decomposition!r} is not one of {', '.join(DECOMPOSITIONS)}.{hint}")
 
     def _stratify(self, problem: Problem) -> Problem:
-        scores = np.empty(len(problem.codes))
-        with progress("nrmd", len(problem.labels) + 1, "matrices") as advance:
-            for pool in problem.pools():
-                scores[pool.rows] = mirror_scores(Rows(pool.X), self.decomposition)
-                advance()
-            joint = Rows(problem.X, problem.codes, len(problem.labels))
-            scores *= mirror_scores(joint, self.decomposition)
+        width = len(problem.labels)
+        with progress("nrmd", width + 1, "matrices") as advance:
+            scores = category_scores(problem.X, problem.codes, width, self.decomposition, advance)
         problem = replace(problem, shared=scores)
         if self.as_released:
             return self._seated(replace(problem, codes=np.zeros_like(problem.codes), labels=[0]))

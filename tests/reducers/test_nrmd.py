@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from detreduce.errors import InputError
-from detreduce.reducers import make_reducer
-from detreduce.reducers.decomposition import Rows, mirror_scores
+from detreduce.reducers import decomposition, make_reducer
+from detreduce.reducers.decomposition import DECOMPOSITIONS, Rows
 
 
 def plain_scores(A: np.ndarray) -> np.ndarray:
@@ -21,6 +21,10 @@ def plain_scores(A: np.ndarray) -> np.ndarray:
         unit = a / np.linalg.norm(a) if a.any() else a
         scores.append(sum(w[i] * -np.log(max(abs(unit @ U[:, i]), 1e-3)) for i in range(len(s))))
     return np.array(scores)
+
+
+def mirror_scores(rows: Rows, name: str = "svd") -> np.ndarray:
+    return decomposition.mirror_scores(rows, *DECOMPOSITIONS[name](rows))
 
 
 def one_hot(y: np.ndarray) -> np.ndarray:
@@ -61,19 +65,31 @@ def test_against_the_formula(n: int, spread: float) -> None:
     np.testing.assert_allclose(joint, plain_scores(np.hstack([X, np.eye(3)[y]]).T), rtol=1e-9)
 
 
+def test_categories_and_all_images_share_their_products() -> None:
+    # more and fewer rows than columns, a column of zeros, and a category of zeros
+    rng = np.random.default_rng(2)
+    X = np.hstack([rng.normal(size=(300, 5)), np.zeros((300, 1))])
+    y = np.repeat([0, 1, 2], [280, 4, 16])
+    X[y == 2] = 0.0
+    expected = plain_scores(np.hstack([X, one_hot(y)]).T)
+    for code in range(3):
+        expected[y == code] *= plain_scores(X[y == code].T) if code < 2 else -np.log(1e-3)
+    np.testing.assert_allclose(make_reducer("nrmd").fit(X, y).scores_, expected, rtol=1e-9)
+
+
 def test_scale_does_not_matter_to_a_matrix() -> None:
     X = np.random.default_rng(0).normal(size=(50, 4))
     np.testing.assert_allclose(mirror_scores(Rows(X * 1e200)), mirror_scores(Rows(X)), rtol=1e-12)
 
 
-@pytest.mark.parametrize("decomposition", ["qr", "nmf"])
-def test_other_decompositions(decomposition: str) -> None:
+@pytest.mark.parametrize("name", ["qr", "nmf"])
+def test_other_decompositions(name: str) -> None:
     rng = np.random.default_rng(0)
     X, y = np.abs(rng.normal(size=(60, 5))), rng.integers(2, size=60)
-    reducer = make_reducer("nrmd", decomposition=decomposition).fit(X, y)
+    reducer = make_reducer("nrmd", decomposition=name).fit(X, y)
     assert np.isfinite(reducer.scores_).all() and len(np.unique(reducer.scores_)) == 60
     order = rng.permutation(60)
-    permuted = make_reducer("nrmd", decomposition=decomposition).fit(X[order], y[order])
+    permuted = make_reducer("nrmd", decomposition=name).fit(X[order], y[order])
     np.testing.assert_allclose(permuted.scores_, reducer.scores_[order], rtol=1e-4)
 
 

@@ -14,7 +14,7 @@ from detreduce.errors import InputError
 from detreduce.progress import progress
 from detreduce.reducers.base import Problem, ScoringReducer
 from detreduce.reducers.entropy import standardised
-from detreduce.reducers.pool import FloatArray, Pool, derive_rng
+from detreduce.reducers.pool import FloatArray, IntArray, Pool, derive_rng
 
 
 class ForgettingEvents(ScoringReducer):
@@ -67,7 +67,7 @@ class ForgettingEvents(ScoringReducer):
         right = np.empty((int(self.epochs), len(X)), bool)
         with progress("fes", int(self.epochs), "epochs") as advance:
             for epoch in range(int(self.epochs)):
-                model.partial_fit(X, problem.codes, classes=classes)
+                _one_epoch(model, X, problem.codes, classes)
                 right[epoch] = model.predict(X) == problem.codes
                 advance()
         return forgetting_events(right)
@@ -84,6 +84,18 @@ class ForgettingEvents(ScoringReducer):
 
     def _score(self, pool: Pool) -> FloatArray:
         return pool.shared[pool.rows]
+
+
+def _one_epoch(model: Any, X: npt.NDArray[np.float32], codes: IntArray, classes: IntArray) -> None:
+    """Train for one pass over the images; Ctrl-C ends it, though scikit-learn's networks answer it with a warning."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="Training interrupted by user")
+        try:
+            model.partial_fit(X, codes, classes=classes)
+        except UserWarning as warning:
+            if "interrupted by user" in str(warning):
+                raise KeyboardInterrupt from None
+            raise
 
 
 def forgetting_events(right: npt.NDArray[np.bool_]) -> FloatArray:

@@ -73,3 +73,14 @@ def test_one_category_is_a_draw() -> None:
 def test_refusals(bad: dict[str, Any], says: str) -> None:
     with pytest.raises(InputError, match=says):
         make_reducer("fes", **bad).fit(np.eye(4), [0, 0, 1, 1])
+
+
+def test_ctrl_c_ends_the_classifier(monkeypatch: pytest.MonkeyPatch) -> None:
+    from sklearn.neural_network import MLPClassifier
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(MLPClassifier, "_backprop", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        make_reducer("fes").fit(np.eye(8), [0, 1] * 4)

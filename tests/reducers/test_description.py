@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from detreduce.cli import parse_parameters
-from detreduce.reducers import list_reducers, make_reducer, reducer_class
+from detreduce.reducers import make_reducer, reducer_class
 from detreduce.reducers.base import BaseReducer, Ranking
 from detreduce.reducers.description import Parameter, describe, documented_parameters, shown
 from detreduce.reducers.pool import Pool
+from detreduce.reducers.registry import BUILT_IN
 
 
 class Documented(BaseReducer):
@@ -126,7 +127,7 @@ def test_defaults_are_shown_as_yaml_reads_them() -> None:
         assert parse_parameters([f"x={shown(value)}"]) == {"x": value}
 
 
-@pytest.mark.parametrize("name", list_reducers())
+@pytest.mark.parametrize("name", list(BUILT_IN))
 class TestBuiltIn:
     def test_it_says_what_it_keeps_and_when_it_fails(self, name: str) -> None:
         cls = reducer_class(name)

@@ -278,18 +278,27 @@ def run(
 
 @app.command()
 @friendly
-def methods(as_json: Json = False) -> None:
-    """List every method: family, what it needs, what it costs, where it comes from."""
+def methods(
+    name: Annotated[str | None, typer.Argument(help="Show this method in full: its parameters, an example.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List every method: family, what it keeps, needs and costs, when it fails, where it comes from.
+
+    Example: detreduce methods mms
+    """
     from detreduce.reducers import list_reducers, reducer_class
+    from detreduce.reducers.description import describe
 
-    found = [reducer_class(name) for name in list_reducers()]
+    found = [describe(reducer_class(known)) for known in ([name] if name is not None else list_reducers())]
     if as_json:
-        fields = ("name", "family", "summary", "needs", "cost", "source", "deterministic", "nested", "order_dependent")
-        _print_json([{field: getattr(cls, field) for field in fields} for cls in found])
+        _print_json(asdict(found[0]) if name is not None else [method.declared() for method in found])
         return
-    from detreduce.terminal import show_methods
+    from detreduce.terminal import show_method, show_methods
 
-    show_methods(found)
+    if name is None:
+        show_methods(found)
+    else:
+        show_method(found[0])
 
 
 def parse_keep(text: str) -> float | int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shlex
+import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from detreduce.experiment.statistics import Summary
 if TYPE_CHECKING:
     from detreduce.dataset.checks import DatasetSummary
     from detreduce.dataset.write import SubsetReport
-    from detreduce.reducers.base import BaseReducer
+    from detreduce.reducers.description import Description
     from detreduce.selection import Selection
     from detreduce.training.record import TrainingRecord
 
@@ -26,7 +27,9 @@ Measure = tuple[str, str, int, Callable[[float | None], str]]
 
 # piped output keeps whole rows: a script reads lines, not a screen
 PIPED_WIDTH = 200
-# narrower terminals show accuracy and cost one below the other
+# longer lines of prose are hard to follow
+READABLE = 80
+# narrower terminals show wide tables in parts, one below the other
 WIDE = 130
 
 
@@ -64,12 +67,72 @@ def show_summary(summary: DatasetSummary, *, problems_shown: int | None) -> None
         out.print(f"  ... and {len(summary.problems) - len(shown)} more; --all lists them.")
 
 
-def show_methods(classes: Sequence[type[BaseReducer]]) -> None:
-    """List the methods with their family, needs, cost and source."""
-    table = _table("method", "family", "chooses", "needs", "cost", "source")
-    for cls in classes:
-        table.add_row(cls.name, cls.family, cls.summary, ", ".join(cls.needs) or "nothing", cls.cost, cls.source)
-    console().print(table)
+def show_methods(methods: Sequence[Description]) -> None:
+    """List the methods: a table on a wide terminal, else a line for each fact, which reads well in a pipe too."""
+    from detreduce.reducers.description import SYMBOLS
+
+    out = console()
+    if out.is_terminal and out.width >= WIDE:
+        table = _table("method", "family", *(label for label, _ in _facts(methods[0])))
+        for method in methods:
+            table.add_row(method.name, method.family, *(text for _, text in _facts(method)))
+            table.add_section()
+        out.print(table)
+    else:
+        for method in methods:
+            _show_facts(out, method, out.width)
+    _show_text(out, f"Cost: {SYMBOLS}", out.width)
+    out.print("One method in full: detreduce methods mms")
+
+
+def show_method(method: Description) -> None:
+    """Show one method in full: what it declares, its formula, its parameters, a command to begin with."""
+    from detreduce.reducers.description import SYMBOLS, shown
+
+    out = console()
+    width = min(out.width, READABLE)
+    _show_facts(out, method, width)
+    for paragraph in method.about:
+        out.print()
+        _show_text(out, paragraph, width)
+    out.print()
+    for trait in method.traits:
+        _show_text(out, trait, width, first="- ", indent="  ")
+    out.print("\nParameters", style="bold")
+    for parameter in method.parameters:
+        option = f"{parameter.option}, in Python " if parameter.option else ""
+        out.print(f"  {option}{parameter.name}={shown(parameter.default)}", soft_wrap=True)
+        _show_text(out, parameter.text, width, indent=" " * 6)
+    out.print("\nExample", style="bold")
+    out.print(f"  {method.example}", soft_wrap=True)
+    out.print()
+    _show_text(out, f"Cost: {SYMBOLS}", width)
+
+
+def _facts(method: Description) -> tuple[tuple[str, str], ...]:
+    return (
+        ("keeps", f"{method.keeps}: {method.summary}" if method.keeps else method.summary),
+        ("needs", ", ".join(method.needs) or "nothing"),
+        ("cost", method.cost),
+        ("fails", method.fails),
+        ("source", method.source),
+    )
+
+
+def _show_facts(out: Console, method: Description, width: int) -> None:
+    out.print(method.name, style="bold", end="")
+    out.print(f" ({method.family})")
+    for label, text in _facts(method):
+        if text:
+            _show_text(out, text, width, first=f"  {label:8}", indent=" " * 10)
+
+
+def _show_text(out: Console, text: str, width: int, *, first: str | None = None, indent: str = "") -> None:
+    """Print text broken at words, without the spaces to the right that a table would fill up with."""
+    lead = indent if first is None else first
+    lines = textwrap.wrap(text, width, initial_indent=lead, subsequent_indent=indent, break_on_hyphens=False)
+    for line in lines:
+        out.print(line, soft_wrap=True)
 
 
 def show_comparison(name: str, summaries: Sequence[Summary]) -> None:

@@ -114,6 +114,10 @@ class BaseReducer(BaseEstimator):
     cost: ClassVar[str]
     source: ClassVar[str]
     summary: ClassVar[str]
+    keeps: ClassVar[str] = ""
+    """What kind of images it keeps, in a word or two."""
+    fails: ClassVar[str] = ""
+    """When it fails or disappoints, in a sentence."""
 
     deterministic: ClassVar[bool]
     """Whether the seed decides nothing but ties."""

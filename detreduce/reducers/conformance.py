@@ -366,6 +366,8 @@ def check_described(subject: Subject) -> None:
     for attribute in ("name", "family", "cost", "source", "summary"):
         text = getattr(subject.cls, attribute)
         assert isinstance(text, str) and text, f"{attribute} is not declared"
+    for attribute in ("keeps", "fails"):
+        assert isinstance(getattr(subject.cls, attribute), str), f"{attribute} is no text"
     assert all(isinstance(need, str) for need in subject.cls.needs)
     for attribute in ("deterministic", "nested", "order_dependent", "uses_categories"):
         assert isinstance(getattr(subject.cls, attribute), bool), f"{attribute} is not declared"

@@ -43,7 +43,9 @@ class MaxMin(BaseReducer):
     family = "geometric"
     cost = "n_c * k_c * d"
     source = "Gonzalez 1985; arXiv 2403.15150, family geometric"
-    summary = "always the image farthest from those chosen: diverse, outliers first"
+    summary = "always the image farthest from those chosen"
+    keeps = "diverse"
+    fails = "Outliers, mislabelled and broken images come first."
     deterministic = True
     nested = True
 
@@ -111,7 +113,9 @@ class RepresentativeKMeans(ScoringReducer):
     needs = ("features", "categories")
     cost = "n * C * d * iterations (at most 50)"
     source = "arXiv 2403.15150, family geometric, as used there on images"
-    summary = "the images nearest a few cluster centres: typical, and much alike; scores compare within a cluster only"
+    summary = "the images nearest as many cluster centres as there are categories"
+    keeps = "typical"
+    fails = "It keeps near-duplicates side by side and nothing rare, and a category may get no image."
     deterministic = False
     uses_categories = False
 
@@ -155,7 +159,9 @@ class DistanceEntropy(BaseReducer):
     needs = ("features", "categories")
     cost = "n * C * d"
     source = "Li et al. 2020, distance-entropy; arXiv 2403.15150, family geometric"
-    summary = "a random base, then the images between categories: borderline"
+    summary = "a random base, then the images between the categories"
+    keeps = "borderline"
+    fails = "Ambiguous and mislabelled images come first; with one category it is a random draw."
     deterministic = False
     nested = False
 
@@ -233,9 +239,11 @@ class ClusterCentroids(BaseReducer):
 
     name = "clc"
     family = "geometric"
-    cost = "n_c * k_c * d * iterations (at most 50)"
+    cost = "n_c * k_c * d * (log k_c + iterations, at most 50)"
     source = "k-means (Lloyd 1982); arXiv 2403.15150, family geometric"
-    summary = "the image nearest each of k cluster centres: typical, and spread by density"
+    summary = "the image nearest each of k_c cluster centres"
+    keeps = "typical, spread"
+    fails = "Another seed gives other images, and with many seats outliers are centres of their own."
     deterministic = False
     nested = False
 

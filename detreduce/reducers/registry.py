@@ -16,8 +16,8 @@ ENTRY_POINT_GROUP = "detreduce.reducers"
 
 # by path, so that listing names imports no method
 BUILT_IN = {
-    "first": "detreduce.reducers.statistic:FirstImages",
     "srs": "detreduce.reducers.statistic:StratifiedRandom",
+    "first": "detreduce.reducers.statistic:FirstImages",
     "prd": "detreduce.reducers.statistic:ProtoDash",
     "clc": "detreduce.reducers.geometric:ClusterCentroids",
     "rkm": "detreduce.reducers.geometric:RepresentativeKMeans",

@@ -33,9 +33,11 @@ class FirstImages(ScoringReducer):
     name = "first"
     family = "baseline"
     needs = ()
-    cost = "n"
+    cost = "n log n"
     source = "ultralytics, argument `fraction`"
-    summary = "the first files in name order: what people do by accident"
+    summary = "the first files in name order, as people do by accident"
+    keeps = "earliest"
+    fails = "Files are mostly sorted by scene or time: it keeps the first scenes and nothing of the others."
     deterministic = True
     order_dependent = True
 
@@ -57,9 +59,11 @@ class StratifiedRandom(ScoringReducer):
     name = "srs"
     family = "statistic"
     needs = ()
-    cost = "n"
+    cost = "n log n"
     source = "stratified random sampling; arXiv 2403.15150, family statistic"
-    summary = "a random subset with every category in proportion: the control to beat"
+    summary = "a draw with every category in proportion, the control to beat"
+    keeps = "random"
+    fails = "One draw says little, and near-duplicates stay as frequent as they were: use several seeds."
     deterministic = False
 
     def _score(self, pool: Pool) -> FloatArray:
@@ -98,7 +102,9 @@ class ProtoDash(BaseReducer):
     family = "statistic"
     cost = "n_c^2 * d + n_c * k_c^2"
     source = "Gurumoorthy et al. 2019, ProtoDash; arXiv 2403.15150, family statistic"
-    summary = "weighted prototypes that match each category's distribution: typical and varied"
+    summary = "prototypes whose weighted mean embedding matches the category's"
+    keeps = "representative"
+    fails = "Training does not use its weights, without which rare images count too much; slow in a large category."
     deterministic = True
     nested = True
 

@@ -38,9 +38,11 @@ class ForgettingEvents(ScoringReducer):
     name = "fes"
     family = "wrapper"
     needs = ("features", "categories")
-    cost = "n * d * 128 * epochs"
+    cost = "n * (d + C) * 128 * epochs"
     source = "Toneva et al. 2019 (ICLR), forgetting events; arXiv 2403.15150, family wrapper"
-    summary = "the images whose category a small classifier forgets most often: hard"
+    summary = "the images whose category a small classifier forgets most often"
+    keeps = "hard"
+    fails = "Mislabelled images come first; where nothing is forgotten, as with one category, it is a random draw."
     deterministic = False
 
     def __init__(

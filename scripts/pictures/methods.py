@@ -1,0 +1,172 @@
+"""One small picture of each method: the same 2-D points in all, and the tenth of them that it keeps.
+
+    python scripts/pictures/methods.py [--methods mms prd …] [--output docs/methods] [--readme]
+
+The points, and what methods need beside them, are made in `example`. --readme draws nothing, but writes the table of
+methods in README.md anew from what the classes declare.
+"""
+
+from __future__ import annotations
+
+import argparse
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from detreduce.object_table import ObjectTable
+from detreduce.reducers import make_reducer, reducer_class
+from detreduce.reducers.description import SYMBOLS
+from detreduce.reducers.registry import BUILT_IN
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+REPOSITORY = Path(__file__).resolve().parent.parent.parent
+PICTURES = REPOSITORY / "docs" / "methods"
+README = REPOSITORY / "README.md"
+BEGIN, END = "<!-- methods: scripts/pictures/methods.py --readme -->", "<!-- /methods -->"
+
+KEEP, SEED = 0.1, 0
+INCHES, DPI = 2.4, 100
+SHOWN_PIXELS = 150
+# Okabe and Ito's colours, told apart by the colour-blind; the markers tell them apart in grey
+STYLES = (("#0072B2", "o"), ("#D55E00", "^"), ("#009E73", "s"))
+
+
+@dataclass(frozen=True)
+class Example:
+    """What every method chooses from.
+
+    Attributes
+    ----------
+    X
+        (n, 2) features, centred, in the order of x, as frames of a video that pans.
+    categories
+        (n,) 0..2.
+    extras
+        By the name in a reducer's `needs`: what else `fit` takes.
+    """
+
+    X: np.ndarray
+    categories: np.ndarray
+    extras: dict[str, Any] = field(default_factory=dict)
+
+
+def example() -> Example:
+    """Return unequal clusters, two of which touch, a thin bridge between the largest, and outliers."""
+    rng = np.random.default_rng(7)
+    parts: list[tuple[int, np.ndarray]] = []
+
+    def cluster(category: int, count: int, centre: tuple[float, float], spread: tuple[float, float]) -> None:
+        parts.append((category, centre + rng.normal(size=(count, 2)) * spread))
+
+    cluster(0, 130, (-0.55, 0.25), (0.15, 0.2))
+    cluster(0, 24, (-0.45, -0.7), (0.07, 0.06))
+    cluster(1, 80, (0.45, -0.3), (0.16, 0.15))
+    cluster(2, 36, (0.62, 0.2), (0.13, 0.12))
+    along = np.linspace(0.0, 1.0, 12)[:, None]
+    bridge = (1 - along) * (-0.25, 0.15) + along * (0.2, -0.15) + 0.015 * rng.normal(size=(12, 2))
+    parts += [(0, bridge[:6]), (1, bridge[6:])]
+    parts += [(0, np.array([[-0.98, -0.85], [-0.1, 0.95]])), (1, np.array([[0.95, -0.9], [0.0, -0.9]]))]
+    parts += [(2, np.array([[0.95, 0.92], [0.35, 0.85]]))]
+    X = np.concatenate([points for _, points in parts])
+    categories = np.repeat([category for category, _ in parts], [len(points) for _, points in parts])
+    order = np.argsort(X[:, 0])
+    X, categories = X[order] - X.mean(axis=0), categories[order]
+    return Example(X, categories, _extras(X, categories, rng))
+
+
+def _extras(X: np.ndarray, categories: np.ndarray, rng: np.random.Generator) -> dict[str, Any]:
+    """Return one to three boxes an image, mostly of its category's class and alike it, and runs of 20 frames."""
+    images = np.repeat(np.arange(len(X)), rng.integers(1, 4, size=len(X)))
+    strange = rng.random(len(images)) < 0.1
+    classes = np.where(strange, rng.integers(len(STYLES), size=len(images)), categories[images])
+    vectors = X[images] + 0.02 * rng.normal(size=(len(images), 2))
+    objects = ObjectTable.from_boxes(images, classes, len(X), len(STYLES), vectors=vectors)
+    return {"objects": objects, "groups": np.arange(len(X)) // 20}
+
+
+def picks(name: str, points: Example) -> np.ndarray:
+    """Return the rows that the method keeps, in the order in which it chose them."""
+    reducer = make_reducer(name, keep=KEEP, random_state=SEED)
+    extras = {need: points.extras[need] for need in reducer.needs if need in points.extras}
+    return reducer.fit(points.X, points.categories, **extras).selected_idx_
+
+
+def draw(points: Example, chosen: np.ndarray) -> Figure:
+    """Draw all points faintly and those chosen strongly."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(INCHES, INCHES), dpi=DPI, facecolor="white")
+    axes = figure.add_axes((0.02, 0.02, 0.96, 0.96))
+    x, y = (points.X.min(axis=0) + points.X.max(axis=0)) / 2
+    reach = 1.08 * float(np.abs(points.X - (x, y)).max())
+    axes.set(xticks=[], yticks=[], xlim=(x - reach, x + reach), ylim=(y - reach, y + reach))
+    for spine in axes.spines.values():
+        spine.set_color("#bbbbbb")
+    kept = np.isin(np.arange(len(points.X)), chosen)
+    for category, (colour, marker) in enumerate(STYLES):
+        mine = points.categories == category
+        axes.scatter(*points.X[mine & ~kept].T, s=10, c=colour, marker=marker, alpha=0.35, linewidths=0)
+        axes.scatter(
+            *points.X[mine & kept].T, s=30, c=colour, marker=marker, edgecolors="black", linewidths=0.8, gid="kept"
+        )
+    return figure
+
+
+def write(name: str, points: Example, folder: Path) -> Path:
+    """Draw a method into the folder; the picks are in the PNG's text too, so that a test can compare them."""
+    chosen = picks(name, points)
+    file = folder / f"{name}.png"
+    folder.mkdir(parents=True, exist_ok=True)
+    draw(points, chosen).savefig(file, metadata={"Software": None, "picks": " ".join(map(str, chosen))})
+    return file
+
+
+def table(names: Sequence[str]) -> str:
+    """Return the README's table of methods, with what its symbols mean."""
+    rows = [
+        "| | method | keeps | needs | cost | when it fails |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name in names:
+        cls = reducer_class(name)
+        picture = f'<img src="{(PICTURES / name).relative_to(REPOSITORY).as_posix()}.png" width="{SHOWN_PIXELS}" '
+        picture += f'alt="What {name} keeps of the points">'
+        keeps = f"**{cls.keeps}**: {cls.summary}"
+        needs = ", ".join(cls.needs) or "nothing"
+        cells = (picture, f"`{name}`", keeps, needs, f"`{cls.cost}`", cls.fails)
+        rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join([*rows, "", *textwrap.wrap(f"Cost: {SYMBOLS}", 120)])
+
+
+def with_table(text: str, rows: str) -> str:
+    """Return the README's text with the table between its two markers replaced."""
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise SystemExit(f"README.md lacks the markers {BEGIN} and {END}.")
+    return f"{before}{BEGIN}\n\n{rows}\n\n{END}{after}"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--methods", nargs="+", choices=list(BUILT_IN), default=list(BUILT_IN), metavar="NAME")
+    parser.add_argument("--output", type=Path, default=PICTURES, help="folder for the pictures")
+    parser.add_argument("--readme", action="store_true", help="only bring README.md's table up to date")
+    options = parser.parse_args(arguments)
+    if options.readme:
+        text = with_table(README.read_text(encoding="utf-8"), table(list(BUILT_IN)))
+        README.write_text(text, encoding="utf-8")
+        return
+    points = example()
+    for name in options.methods:
+        print(write(name, points, options.output))
+
+
+if __name__ == "__main__":
+    main()

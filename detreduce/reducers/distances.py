@@ -49,19 +49,17 @@ class CentredPoints:
         return len(self.Z)
 
     def products(self, rows: IntArray) -> FloatArray:
-        """Return (b, n) squared distances from `rows` to all, with cancellation; see `repair`."""
-        squared = self.Z[rows] @ self.Z.T
-        squared *= -2.0
+        """Return (b, n) squared distances from `rows` to all, with cancellation; see `settled`."""
+        squared = (-2.0 * self.Z[rows]) @ self.Z.T
         squared += self.squares
         squared += self.squares[rows, None]
         return squared
 
-    def repair(self, squared: FloatArray, row: int, bound: FloatArray) -> None:
-        """Recompute from differences, in place, the entries of `squared` (n,) that lost digits and are in `bound`."""
-        lost = squared < CANCELLED * (self.squares + self.squares[row])
-        lost &= squared < bound
-        doubtful = np.flatnonzero(lost)
+    def settled(self, squared: FloatArray, others: IntArray, row: int) -> FloatArray:
+        """Return `squared` (m,), the products of `row` with `others`, with entries that lost digits taken again."""
+        doubtful = np.flatnonzero(squared < CANCELLED * (self.squares[others] + self.squares[row]))
         for start in range(0, len(doubtful), 4096):
             some = doubtful[start : start + 4096]
-            difference = self.Z[some] - self.Z[row]
+            difference = self.Z[others[some]] - self.Z[row]
             squared[some] = np.einsum("ij,ij->i", difference, difference)
+        return squared

@@ -66,8 +66,7 @@ def farthest_points(
                 break
             order.append(int(row))
             picked.append(float(near[row]))
-            points.repair(squared[position], int(row), near)
-            np.minimum(near, squared[position].clip(0.0), out=near)
+            _approach(points, near, squared[position], int(row))
             near[row] = -1.0
         advance(position or 1)
     distances = np.sqrt(np.minimum.accumulate(np.array(picked))) if picked else np.empty(0)
@@ -77,8 +76,13 @@ def farthest_points(
 
 def _cover(points: CentredPoints, near: FloatArray, rows: IntArray) -> None:
     for squared, row in zip(points.products(rows), rows, strict=True):
-        points.repair(squared, int(row), near)
-        np.minimum(near, squared.clip(0.0), out=near)
+        _approach(points, near, squared, int(row))
+
+
+def _approach(points: CentredPoints, near: FloatArray, squared: FloatArray, row: int) -> None:
+    """Lower `near` where `row`, at `squared` from all, is nearer; few points are."""
+    closer = np.flatnonzero(squared < near)
+    near[closer] = np.minimum(near[closer], points.settled(squared[closer], closer, row).clip(0.0))
 
 
 def _foretell(points: CentredPoints, near: FloatArray, count: int, priority: IntArray) -> IntArray:

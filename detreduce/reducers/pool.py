@@ -125,7 +125,7 @@ def best(scores: FloatArray, priority: IntArray, tie: float = TIE) -> int:
     """Return the index of the largest score; among those within `tie` of it, the one of lowest priority number."""
     top = scores.max()
     near = np.flatnonzero(scores >= (top - tie * abs(top) if np.isfinite(top) else top))
-    return int(near[np.argmin(priority[near])])
+    return int(near[0]) if len(near) == 1 else int(near[np.argmin(priority[near])])
 
 
 def descending(scores: FloatArray, precedence: Callable[[IntArray], IntArray]) -> tuple[IntArray, FloatArray]:

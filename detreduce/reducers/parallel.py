@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -19,12 +19,16 @@ def processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def in_threads(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+def in_threads(work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
     """Yield `work(item)` of each item, in their order, a few ahead of the one that was asked for.
 
     BLAS has one thread the while: threads of its own, on blocks that fit a cache, mostly wait for each other, and on a
     busy machine for long. Results do not depend on the number of processors. Ctrl-C ends it after the running blocks.
     """
+    if len(items) <= 1:
+        # threads take milliseconds to start
+        yield from map(work, items)
+        return
     count = processors()
     running: deque[Future[Result]] = deque()
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(count) as executor:

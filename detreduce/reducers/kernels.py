@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -81,6 +82,15 @@ class Kernel:
             return self.dense[rows, columns]
         # one flat index is half the time of a row and a column index
         return self.dense.take(np.asarray(rows)[:, None] * len(self.Z) + np.asarray(columns))
+
+    def among(self, rows: IntArray) -> Callable[[int], FloatArray]:
+        """Return a function of a place in `rows` that gives its row's kernel with all of `rows`, one at a time."""
+        if self.dense is not None:
+            dense = self.dense
+            return lambda place: dense[rows[place]].take(rows)
+        # together in memory once, not for every call
+        own = Kernel(self.Z[rows], self.sigma)
+        return lambda place: own._computed([place], slice(None), exact=True)[0]
 
     def _computed(self, rows: Any, columns: Any, *, exact: bool) -> npt.NDArray[np.floating]:
         Z = self.Z if exact else self.coarse

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -10,6 +11,7 @@ import numpy.typing as npt
 
 from detreduce.reducers.kernels import Kernel
 from detreduce.reducers.nnls import GrowingFit
+from detreduce.reducers.parallel import in_threads, slices
 from detreduce.reducers.pool import FloatArray, IntArray, best
 
 CHUNK = 2048
@@ -17,6 +19,8 @@ SCREENED = 5e-7
 """Gradients from float32 are trusted to this, relative to the largest kernel value; nearer ones are taken again."""
 WIDE_BYTES = 2 * 2**30
 """Kernel columns of more bytes in float32 are kept in 16 bits."""
+MANY = 50_000_000
+"""Kernel values of more than this many are worth threads of our own."""
 LEVELS = 65535
 SPREADS = 8.0
 """Standard deviations of rounding to 16 bits that a gradient is trusted to."""
@@ -51,7 +55,7 @@ class Prototypes:
 class _Search:
     """Greedy picks in blocks: exact among the rows of largest gradient, then held against all the others at once.
 
-    A block's picks are made among a few hundred "hot" rows, whose kernel with the members is at hand. The gradients of
+    A block's picks are made among a few hundred "hot" rows, whose kernel with the members is kept. The gradients of
     all rows after each of them then come from one matrix product, and picks are undone from the first one that a row
     outside would have won. So the outcome is that of the plain algorithm, which needs a pass over all kernel columns a
     pick.
@@ -75,7 +79,9 @@ class _Search:
         self.gradient = self.mu.copy()
         self.taken = np.zeros(n, bool)
         self.diagonal = self.kernel.diagonal
-        self.hot_size = int(np.clip(n // 16, 256, 2048))
+        size = int(np.clip(n // 16, 256, 2048))
+        self.hot = np.full(min(size, n), -1)
+        self.hot_kernel = np.empty((self.capacity, len(self.hot)))
         self.block = 16
         self.gradients: list[float] = []
         self.objectives: list[float] = []
@@ -91,12 +97,9 @@ class _Search:
 
     def advance(self, count: int) -> int:
         """Make up to `count` picks; return how many."""
-        n = len(self.mu)
-        masked = np.where(self.taken, -np.inf, self.gradient)
-        size = min(self.hot_size, n - len(self.members))
-        hot = np.argpartition(masked, n - size)[n - size :]
+        hot = self._heat()
         before = len(self.members)
-        snapshots = self._pick(hot, masked[hot], min(count, self.block, size))
+        snapshots = self._pick(hot, min(count, self.block, len(hot)))
         made = len(self.members) - before
         self._store()
         weights = [snapshot[0] for snapshot in snapshots]
@@ -108,12 +111,24 @@ class _Search:
             self.block = min(128, 2 * self.block)
         return accepted
 
-    def _pick(self, hot: IntArray, gradient: FloatArray, count: int) -> list[tuple[FloatArray, IntArray, int]]:
+    def _heat(self) -> IntArray:
+        """Make the free rows of largest gradient the hot ones; return them. The kernel of those that stay is kept."""
+        size = min(len(self.hot), len(self.mu) - len(self.members))
+        if size < len(self.hot):
+            self.hot, self.hot_kernel = self.hot[:size], self.hot_kernel[:, :size]
+        masked = np.where(self.taken, -np.inf, self.gradient)
+        top = np.argpartition(masked, len(masked) - size)[len(masked) - size :]
+        places = np.flatnonzero(~np.isin(self.hot, top))
+        self.hot[places] = np.setdiff1d(top, self.hot)
+        m = len(self.fitted)
+        if m and len(places):
+            self.hot_kernel[:m, places] = self.kernel.between(self.fitted, self.hot[places])
+        return self.hot
+
+    def _pick(self, hot: IntArray, count: int) -> list[tuple[FloatArray, IntArray, int]]:
         """Make `count` picks among `hot`; return after each (weights, members of weight 0, members in the fit)."""
         m = len(self.fitted)
-        kernel = np.empty((m + count, len(hot)))
-        if m:
-            kernel[:m] = self.kernel.between(self.fitted, hot)
+        kernel, with_hot = self.hot_kernel, self.kernel.among(hot)
         priority, mu = self.priority[hot], self.mu[hot]
         # the same arithmetic for all picks: that of the last block came in float32
         gradient = mu - self.fit.weights @ kernel[:m] if m else mu.copy()
@@ -124,7 +139,7 @@ class _Search:
             self.gradients.append(float(gradient[position]))
             size = len(self.fitted)
             if self._join(int(hot[position]), np.ascontiguousarray(kernel[:size, position])):
-                kernel[size] = self.kernel.between(hot[[position]], hot)[0]
+                kernel[size] = with_hot(position)
             size = len(self.fitted)
             np.subtract(mu, self.fit.weights @ kernel[:size], out=gradient)
             gradient[self.taken[hot]] = -np.inf
@@ -173,9 +188,13 @@ class _Search:
         # after pick t, the next one must have had a larger gradient than every row outside
         bars = np.append(gradients[1:], np.inf)
         after = np.empty((picks, n), W.dtype)
-        for start in range(0, n, CHUNK):
-            part = slice(start, start + CHUNK)
-            after[:, part] = self.mu[part] - W @ self.columns[: len(self.fitted), part].astype(self.dtype, copy=False)
+        columns = self.columns[: len(self.fitted)]
+
+        def work(part: slice) -> None:
+            after[:, part] = self.mu[part] - W @ columns[:, part].astype(self.dtype, copy=False)
+
+        parts = slices(n, CHUNK)
+        deque(in_threads(work, parts) if columns.size > MANY else map(work, parts), maxlen=0)
         doubtful = (after[:-1] > (bars[:-1] - slack)[:, None]) & outside
         stands = self._stands(weights, doubtful, bars)
         self.gradient = after[stands - 1].astype(np.float64)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from detreduce.experiment.run import run_experiment
     from detreduce.features.extract import extract_features
     from detreduce.features.table import FeatureTable
+    from detreduce.representativeness import measure_representativeness
     from detreduce.selection import Selection, select
     from detreduce.training.harness import train
     from detreduce.training.record import TrainingRecord
@@ -30,6 +31,7 @@ _HOMES = {
     "TrainingRecord": "detreduce.training.record",
     "extract_features": "detreduce.features.extract",
     "load_dataset": "detreduce.dataset",
+    "measure_representativeness": "detreduce.representativeness",
     "run_experiment": "detreduce.experiment.run",
     "select": "detreduce.selection",
     "train": "detreduce.training.harness",
@@ -46,6 +48,7 @@ __all__ = [
     "__version__",
     "extract_features",
     "load_dataset",
+    "measure_representativeness",
     "run_experiment",
     "select",
     "train",

@@ -161,6 +161,7 @@ def reduce(
     from detreduce.paths import find
     from detreduce.reducers import make_reducer
     from detreduce.reducers.budget import resolve_keep
+    from detreduce.representativeness import measure_representativeness
     from detreduce.selection import Selection, select
 
     amount = parse_keep(keep)
@@ -184,17 +185,18 @@ def reduce(
             unreadable=unreadable,
             cache=cache,
         )
-    selection = select(
-        source, method, amount, seed, read_categories(categories), initial=earlier, must_keep=names, **own
-    )
+    selection = select(source, method, amount, seed, rule, initial=earlier, must_keep=names, **own)
+    measured = measure_representativeness(source, selection, rule)
+    selection = replace(selection, representativeness=measured.to_dict())
     reduced = write_subset(dataset, selection, output, link=link, format=output_format, overwrite=overwrite)
     report = subset_report(dataset, selection.image_ids)
     if as_json:
-        _print_json({"data": str(reduced.source.path), "selection": str(output / "selection.json"), **asdict(report)})
+        found = {"data": str(reduced.source.path), "selection": str(output / "selection.json"), **asdict(report)}
+        _print_json({**found, "representativeness": selection.representativeness})
         return
     from detreduce.terminal import show_reduced
 
-    show_reduced(selection, report, output, reduced.source.path if dataset.labelled else None)
+    show_reduced(selection, report, measured, output, reduced.source.path if dataset.labelled else None)
 
 
 @app.command(context_settings={"ignore_unknown_options": False})

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from detreduce.dataset.categories import Categories, assign_categories
+from detreduce.dataset.categories import Categories
 from detreduce.dataset.records import DetectionDataset, ImageId
 from detreduce.errors import InputError, MissingFileError, nearest
 from detreduce.features.table import FeatureTable
+from detreduce.row_categories import categories_of_rows, is_rule
 from detreduce.version import __version__
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ class Selection:
         The rule, and for each category its images in full and kept.
     provenance
         Dataset (path, split, content hash), features (backbone, weights hash, preprocessing), versions, seconds.
+    representativeness
+        How well the chosen images stand for all, as `Representativeness.to_dict` gives it; empty where not measured.
     """
 
     image_ids: tuple[ImageId, ...]
@@ -55,6 +58,7 @@ class Selection:
     seed: int
     categories: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    representativeness: Mapping[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.image_ids)
@@ -71,6 +75,7 @@ class Selection:
             "of": len(self.scores),
             "categories": dict(self.categories),
             "provenance": dict(self.provenance),
+            "representativeness": dict(self.representativeness),
             "image_ids": list(self.image_ids),
             "indices": self.indices.tolist(),
             "scores": [_encode(score) for score in self.scores.tolist()],
@@ -111,6 +116,8 @@ class Selection:
                 seed=content["seed"],
                 categories=content["categories"],
                 provenance=content["provenance"],
+                # not every file has it
+                representativeness=content.get("representativeness", {}),
             )
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(f"{file} is not a selection written by detreduce ({error}).") from error
@@ -163,7 +170,7 @@ def select(
     reducer.check_params()
     if not isinstance(features, FeatureTable) and "features" in getattr(reducer, "needs", ()):
         raise InputError(f"The method {method!r} needs features; pass extract_features(dataset) instead of a dataset.")
-    chosen_categories = _categories(table, categories)
+    chosen_categories = categories_of_rows(table.dataset, table.rows, categories)
     first = _initial_rows(table, initial, must_keep)
     start = time.perf_counter()
     reducer.fit(table.X, chosen_categories.codes, groups=groups, initial=first if len(first) else None)
@@ -210,30 +217,12 @@ def _bare(dataset: DetectionDataset) -> FeatureTable:
     return FeatureTable(dataset, np.arange(len(dataset), dtype=np.int64), {})
 
 
-def _categories(table: FeatureTable, rule: CategoryRule | npt.ArrayLike | None) -> Categories:
-    """Categories of the rows of a table, by rule or as given (one value a row)."""
-    if _is_rule(rule):
-        counts = table.dataset.class_counts[table.rows]
-        return assign_categories(counts, table.dataset.class_names, rule)  # type: ignore[arg-type]
-    from detreduce.reducers.validation import encode_categories
-
-    codes, labels = encode_categories(rule, len(table))
-    return Categories(codes, tuple(str(label) for label in labels))
-
-
-def _is_rule(categories: Any) -> bool:
-    """Whether these are rules to make categories by, not one category a row."""
-    if isinstance(categories, str):
-        return True
-    return isinstance(categories, list) and bool(categories) and all(isinstance(item, Mapping) for item in categories)
-
-
 def _category_counts(found: Categories, rule: Any, selected: npt.NDArray[np.int64]) -> dict[str, Any]:
     size = len(found.names)
     full = np.bincount(found.codes, minlength=size)
     kept = np.bincount(found.codes[selected], minlength=size)
     return {
-        "rule": rule if _is_rule(rule) else "none" if rule is None else "given",
+        "rule": rule if is_rule(rule) else "none" if rule is None else "given",
         "full": {name: int(full[code]) for code, name in enumerate(found.names)},
         "kept": {name: int(kept[code]) for code, name in enumerate(found.names)},
     }

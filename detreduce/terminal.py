@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from detreduce.dataset.checks import DatasetSummary
     from detreduce.dataset.write import SubsetReport
     from detreduce.reducers.description import Description
+    from detreduce.representativeness import Representativeness
     from detreduce.selection import Selection
     from detreduce.training.record import TrainingRecord
 
@@ -191,15 +192,22 @@ def show_record(record: TrainingRecord) -> None:
     out.print(f"Run folder: {record.run}")
 
 
-def show_reduced(selection: Selection, report: SubsetReport, output: Path, next_data: Path | None) -> None:
-    """Show what a selection kept of each category and class, and what to type next."""
+def show_reduced(
+    selection: Selection, report: SubsetReport, measured: Representativeness, output: Path, next_data: Path | None
+) -> None:
+    """Show what a selection kept of each category and class, how well it stands for all, and what to type next."""
     out = console()
     out.print(f"{selection.method} kept {len(selection)} of {len(selection.scores)} images: {output}")
-    table = _table("category", "images", "kept", "share", right=3)
-    full, kept = selection.categories["full"], selection.categories["kept"]
-    for name, count in full.items():
-        table.add_row(name, f"{count}", f"{kept[name]}", _share(kept[name], count))
+    by_features = measured.epsilon is not None
+    more = ("epsilon", "covering radius", "coverage") if by_features else ()
+    table = _table("category", "images", "kept", "share", *more, right=3 + len(more))
+    for one in measured.categories:
+        cells = [one.name, f"{one.images}", f"{one.kept}", _share(one.kept, one.images)]
+        if by_features:
+            cells += [_digits(one.epsilon), _digits(one.covering_radius), _percentage(one.coverage)]
+        table.add_row(*cells)
     out.print(table)
+    show_representativeness(out, measured)
     if report.classes:
         table = _table("class", "images", "kept", "share", "boxes", "kept", "share", right=6)
         for row in report.classes:
@@ -214,6 +222,41 @@ def show_reduced(selection: Selection, report: SubsetReport, output: Path, next_
         out.print("Next: label these images.")
         return
     out.print(f"Next: detreduce train {shlex.quote(str(next_data))} --model yolo11n.pt epochs=50 imgsz=640")
+
+
+def show_representativeness(out: Console, measured: Representativeness) -> None:
+    """Show how well a selection stands for all images, with what each measure means."""
+    if measured.lost:
+        out.print(f"Nothing is kept of the categories {', '.join(measured.lost)}.")
+    between = measured.between_images or {}
+    typical = "; between two images typically {}".format
+    rows = (
+        ("epsilon", measured.epsilon, "largest difference in any feature" + typical(_digits(between.get("chebyshev")))),
+        ("covering radius", measured.covering_radius, "largest distance" + typical(_digits(between.get("euclidean")))),
+        ("coverage", measured.coverage, "images with a kept one among the 5 nearest of their category: 100% is best"),
+        ("discrepancy", measured.discrepancy, "of the features' distribution (MMD): 0 is none, 1.41 the most"),
+        ("diagram distance", measured.diagram_distance, "of the features' gaps and loops (bottleneck): 0 is none"),
+        ("class divergence", measured.class_divergence, "of the boxes' classes, in bits: 0 is none, 1 the most"),
+        ("size divergence", measured.size_divergence, "of the boxes' sizes, in bits: 0 is none, 1 the most"),
+    )
+    table = _table("stands for all", "value", "at random", "what it says")
+    for name, found, meaning in rows:
+        if found is None:
+            continue
+        show = _percentage if name == "coverage" else _digits
+        table.add_row(name, show(found.value), show(found.at_random), meaning + ("" if found.exact else " (sample)"))
+    if table.rows:
+        out.print(table)
+    if by_distance := [name for name, found, _ in rows[:2] if found is not None]:
+        out.print(f"{' and '.join(by_distance)}: from the worst served image to the nearest kept one of its category.")
+
+
+def _digits(value: float | None) -> str:
+    return "" if value is None else f"{value:.3g}"
+
+
+def _percentage(value: float | None) -> str:
+    return "" if value is None else f"{value:.0%}"
 
 
 def _share(part: int, whole: int) -> str:

@@ -280,3 +280,21 @@ def test_parameters_are_read_as_yaml() -> None:
     for bad in ("epochs", "=3", "a-b=3", "x=["):
         with pytest.raises(InputError):
             parse_parameters([bad])
+
+
+def test_reduce_says_how_well_the_kept_images_stand_for_all(yolo_folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    result = detreduce("reduce", yolo_folder, "-m", "mms", "-k", "4", "-o", out, "--blocks", "annotations")
+    assert result.exit_code == 0, result.output
+    for words in ("covering radius", "at random", "class divergence", "100% is best"):
+        assert words in result.output
+    kept = json.loads((out / "selection.json").read_text())["representativeness"]
+    assert kept["kept"] == 4 and kept["epsilon"]["value"] >= 0
+    result = detreduce("reduce", yolo_folder, "-m", "srs", "-k", "1", "-o", tmp_path / "one", "--json")
+    measured = json.loads(result.stdout)["representativeness"]
+    assert measured["epsilon"] is None and len(measured["lost"]) == 2
+
+
+def test_reduce_names_lost_categories(yolo_folder: Path, tmp_path: Path) -> None:
+    result = detreduce("reduce", yolo_folder, "-m", "srs", "-k", "1", "-o", tmp_path / "out")
+    assert "Nothing is kept of the categories" in result.output

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.spatial.distance import cdist
 
 from detreduce.errors import InputError
-from detreduce.representativeness import epsilon, lost_categories
+from detreduce.representativeness import covering_radius, epsilon, lost_categories
 
 
 def test_epsilon_by_hand() -> None:
@@ -63,3 +64,34 @@ def test_refusals() -> None:
         epsilon(np.ones((3, 2)), None, [9])
     with pytest.raises(InputError, match="row 1"):
         epsilon([[1.0], [np.nan]], None, [0])
+
+
+@given(st.integers(0, 10_000), st.integers(1, 40), st.sampled_from([1, 3, 70]))
+@settings(max_examples=40, deadline=None)
+def test_covering_radius_against_the_definition(seed: int, k: int, d: int) -> None:
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(60, d)) ** 3 + 100.0
+    y = rng.integers(3, size=60)
+    kept = rng.permutation(60)[:k]
+    worst = 0.0
+    for c in set(y):
+        mine = kept[y[kept] == c]
+        distances = np.linalg.norm(X[y == c][:, None] - X[mine][None], axis=2)
+        worst = max(worst, float(distances.min(axis=1).max()) if len(mine) else np.inf)
+    assert covering_radius(X, y, kept) == pytest.approx(worst, rel=1e-12)
+
+
+def test_distances_of_many_kept_rows_in_blocks() -> None:
+    # more kept rows than are looked at together, in clusters, so that likely neighbours are not always the nearest
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(40, 80))[rng.integers(40, size=9000)] + 0.3 * rng.normal(size=(9000, 80))
+    kept = rng.permutation(9000)[:6000]
+    left = np.setdiff1d(np.arange(9000), kept)
+    brute = {
+        "chebyshev": max(
+            cdist(X[left[i : i + 500]], X[kept], "chebyshev").min(axis=1).max() for i in range(0, 3000, 500)
+        ),
+        "euclidean": max(cdist(X[left[i : i + 500]], X[kept]).min(axis=1).max() for i in range(0, 3000, 500)),
+    }
+    assert epsilon(X, None, kept) == brute["chebyshev"]
+    assert covering_radius(X, None, kept) == pytest.approx(brute["euclidean"], rel=1e-12)

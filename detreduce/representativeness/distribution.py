@@ -1,0 +1,250 @@
+"""How far the distribution of the kept images is from that of all: features, classes, box sizes."""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from detreduce.errors import InputError
+from detreduce.progress import progress
+from detreduce.reducers.distances import CentredPoints
+from detreduce.reducers.kernels import Kernel, median_distance
+from detreduce.reducers.pool import FloatArray, IntArray, derive_rng
+from detreduce.reducers.validation import check_features, check_rows, check_seed
+from detreduce.representativeness.measurement import Measurement
+
+SIGMA_ROWS = 2000
+IMAGES = 4096
+"""Up to so many images, all pairs are looked at."""
+SAMPLE = 2048
+"""Of more, so many are drawn of all images, and of the kept ones."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Discrepancy(Measurement):
+    """Maximum mean discrepancy; `sigma` is the width of the Gaussian kernel, in units of the features."""
+
+    sigma: float
+
+
+def maximum_mean_discrepancy(
+    X: Any, selected_idx: Any, sigma: str | float = "auto", *, max_images: int | None = IMAGES, seed: int = 0
+) -> Discrepancy:
+    """Measure how far the kernel means of the kept images and of all are apart.
+
+    MMD = |mean_i phi(x_i) - mean_{i in S} phi(x_i)| with K_ij = exp(-|x_i - x_j|^2 / (2 sigma^2)), the root of the
+    V-statistic: 0 for all images, at most sqrt(2). Gretton et al. 2012, *A kernel two-sample test*. Memory does not
+    grow with n^2.
+
+    Parameters
+    ----------
+    X
+        (n, d) features of any float type.
+    selected_idx
+        Kept rows of X, at least one.
+    sigma
+        Width in units of the features; ``"auto"`` is the median distance between two images, of 2,000 seeded ones where
+        there are more.
+    max_images
+        Of more images, 2,048 are drawn, and as many of the kept ones; the V-statistic is then estimated without bias.
+        None looks at all.
+    seed
+        Of these draws.
+
+    Returns
+    -------
+    Discrepancy
+        `at_random`: the root of what the square is expected to be for as many images drawn uniformly.
+
+    Raises
+    ------
+    InputError
+        For arrays that do not fit each other, NaN, no kept image or a sigma that is no width.
+    """
+    check_sigma(sigma)
+    check_seed(seed)
+    features = check_features(X, needed=True)
+    chosen = check_rows(selected_idx, len(features), "selected_idx")
+    if not len(chosen):
+        raise InputError("selected_idx is empty: there is no mean of no image.")
+    with progress("discrepancy", len(features), "images") as advance:
+        return discrepancy(features, chosen, sigma, max_images=max_images, seed=seed, advance=advance)
+
+
+def check_sigma(sigma: Any) -> None:
+    """Raise InputError for a kernel width that is neither ``auto`` nor a number above 0."""
+    number = isinstance(sigma, numbers.Real) and not isinstance(sigma, bool)
+    if sigma != "auto" and not (number and 0 < float(sigma) < float("inf")):
+        raise InputError(f"sigma={sigma!r} is neither 'auto' nor a width above 0.")
+
+
+def discrepancy(
+    X: npt.NDArray[np.floating],
+    chosen: IntArray,
+    sigma: str | float = "auto",
+    *,
+    max_images: int | None = IMAGES,
+    seed: int = 0,
+    advance: Callable[[int], object] = lambda _: None,
+) -> Discrepancy:
+    """Measure on arrays that were checked; `advance` is called with the images done."""
+    rng = derive_rng(seed, "discrepancy")
+    n, k = len(X), len(chosen)
+    width = _auto_sigma(X, rng) if sigma == "auto" else float(sigma)
+    exact = max_images is None or n <= max_images
+    full = np.arange(n) if exact else np.sort(rng.choice(n, min(SAMPLE, n), replace=False))
+    kept = chosen if exact or k <= SAMPLE else np.sort(rng.choice(chosen, SAMPLE, replace=False))
+    whole, cross, within = _exact_means(X, kept, width, advance) if exact else _estimates(X, full, kept, width, k)
+    return Discrepancy(
+        value=float(np.sqrt(max(0.0, whole - 2.0 * cross + within))),
+        images=len(full),
+        kept=len(kept),
+        exact=exact,
+        seed=None if exact and (sigma != "auto" or n <= SIGMA_ROWS) else seed,
+        at_random=float(np.sqrt(max(0.0, (1.0 - whole) * (n - k) / (k * max(1, n - 1))))),
+        sigma=width,
+    )
+
+
+def _auto_sigma(X: npt.NDArray[np.floating], rng: np.random.Generator) -> float:
+    rows = np.arange(len(X)) if len(X) <= SIGMA_ROWS else rng.choice(len(X), SIGMA_ROWS, replace=False)
+    return median_distance(CentredPoints.of(X[rows]), np.arange(len(rows)))
+
+
+def _exact_means(
+    X: npt.NDArray[np.floating], kept: IntArray, sigma: float, advance: Callable[[int], object]
+) -> tuple[float, float, float]:
+    """Return the mean kernel of all with all, of all with the kept, and of the kept with the kept."""
+    kernel = Kernel.gaussian(CentredPoints.of(X), sigma)
+    means = kernel.means(advance)
+    within = Kernel(kernel.Z[kept], kernel.sigma).means(lambda _: None)
+    return float(means.mean()), float(means[kept].mean()), float(within.mean())
+
+
+def _estimates(
+    X: npt.NDArray[np.floating], full: IntArray, kept: IntArray, sigma: float, k: int
+) -> tuple[float, float, float]:
+    """Return the same three means, estimated without bias from some of all n images and some of the k kept ones.
+
+    An image with itself has the kernel 1, and is among the n^2 pairs n times: such pairs are put in by number, the
+    others by their mean.
+    """
+    n = len(X)
+    kernel = Kernel.gaussian(CentredPoints.of(X[np.concatenate([full, kept])]), sigma)
+    size = slice(0, len(full)), slice(len(full), len(full) + len(kept))
+    same = full[:, None] == kept
+    off = [
+        _mean_of_others(kernel.between(a, b), int(pairs))
+        for a, b, pairs in (
+            (size[0], size[0], len(full)),
+            (size[0], size[1], same.sum()),
+            (size[1], size[1], len(kept)),
+        )
+    ]
+    shares = (1.0 / n, 1.0 / n, 1.0 / k)
+    whole, cross, within = (share + (1.0 - share) * mean for share, mean in zip(shares, off, strict=True))
+    return whole, cross, within
+
+
+def _mean_of_others(kernel: npt.NDArray[np.floating], same: int) -> float:
+    """Return the mean kernel of all pairs but the `same` ones of an image with itself, whose kernel is 1."""
+    others = kernel.size - same
+    return (float(kernel.sum(dtype=np.float64)) - same) / others if others else 1.0
+
+
+def class_divergence(class_counts: Any, selected_idx: Any) -> float:
+    """Return how far the classes' shares of the kept boxes are from their shares of all boxes.
+
+    Jensen-Shannon divergence in bits: 0 for equal shares, 1 where no box is kept; NaN where there are none at all.
+    Lin 1991, *Divergence measures based on the Shannon entropy*.
+
+    Parameters
+    ----------
+    class_counts
+        (n, C) boxes of each class in each image.
+    selected_idx
+        Kept rows.
+
+    Raises
+    ------
+    InputError
+        For counts that are not (n, C) or negative, and rows that do not fit.
+    """
+    counts = np.asarray(class_counts)
+    if counts.ndim != 2 or counts.dtype.kind not in "biu" or (counts.size and counts.min() < 0):
+        raise InputError("class_counts must be (n, C) counts of boxes: whole numbers from 0 on.")
+    return histogram_divergence(counts, check_rows(selected_idx, len(counts), "selected_idx"))
+
+
+def size_divergence(box_sizes: Any, box_rows: Any, selected_idx: Any, *, bins: int = 10) -> float:
+    """Return how far the distribution of the kept boxes' sizes is from that of all boxes.
+
+    Jensen-Shannon divergence in bits over bins that hold equally many of all boxes, as far as equal sizes allow: 0 for
+    the same distribution, 1 where no box is kept; NaN where there are none at all.
+
+    Parameters
+    ----------
+    box_sizes
+        (B,) sizes, for instance sqrt(box area / image area); boxes of size NaN are left out.
+    box_rows
+        (B,) image of each box.
+    selected_idx
+        Kept images.
+    bins
+        Bins, at least 1.
+
+    Raises
+    ------
+    InputError
+        For arrays that do not fit each other.
+    """
+    rows = np.asarray(box_rows, np.int64)
+    n = int(max(rows.max(initial=-1), np.max(selected_idx, initial=-1))) + 1
+    return histogram_divergence(size_histogram(box_sizes, rows, n, bins), check_rows(selected_idx, n, "selected_idx"))
+
+
+def size_histogram(box_sizes: Any, box_rows: Any, n: int, bins: int = 10) -> IntArray:
+    """Return (n, b) boxes of each image in b <= `bins` bins of size that hold equally many boxes together."""
+    sizes, rows = np.asarray(box_sizes, np.float64), np.asarray(box_rows, np.int64)
+    if sizes.ndim != 1 or sizes.shape != rows.shape:
+        raise InputError(f"box_sizes has shape {sizes.shape} and box_rows {rows.shape}; both are (boxes,).")
+    if isinstance(bins, bool) or not isinstance(bins, numbers.Integral) or bins < 1:
+        raise InputError(f"bins={bins!r} is not a count from 1 on.")
+    known = ~np.isnan(sizes)
+    sizes, rows = sizes[known], rows[known]
+    if not len(sizes):
+        return np.zeros((n, 1), np.int64)
+    # a bin ends at a box, whatever its digits, so that equal sizes are never parted
+    edges = np.unique(np.sort(sizes)[-(-np.arange(1, bins) * len(sizes) // bins) - 1]) if bins > 1 else sizes[:0]
+    bin_ = np.searchsorted(edges, sizes, side="left")
+    width = len(edges) + 1
+    return np.bincount(rows * width + bin_, minlength=n * width).reshape(n, width).astype(np.int64)
+
+
+def histogram_divergence(counts: npt.NDArray[Any], chosen: IntArray) -> float:
+    """Return the Jensen-Shannon divergence in bits between the column sums of (n, b) counts, all and chosen rows."""
+    return _jensen_shannon(counts.sum(axis=0, dtype=np.float64), counts[chosen].sum(axis=0, dtype=np.float64))
+
+
+def divergence_at_random(counts: npt.NDArray[Any], k: int, rng: np.random.Generator, draws: int = 20) -> float:
+    """Return the mean of `histogram_divergence` for `draws` selections of k rows, drawn uniformly."""
+    picks = (rng.choice(len(counts), k, replace=False) for _ in range(draws))
+    return float(np.mean([histogram_divergence(counts, rows) for rows in picks]))
+
+
+def _jensen_shannon(first: FloatArray, second: FloatArray) -> float:
+    from scipy.special import rel_entr
+
+    if not first.sum():
+        return float("nan")
+    if not second.sum():
+        return 1.0
+    p, q = first / first.sum(), second / second.sum()
+    middle = (p + q) / 2.0
+    nats = (rel_entr(p, middle).sum() + rel_entr(q, middle).sum()) / 2.0
+    return float(np.clip(nats / np.log(2.0), 0.0, 1.0))

@@ -1,0 +1,32 @@
+"""One category for each of some images of a dataset: by a rule, or as the caller gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from detreduce.dataset.categories import Categories, assign_categories
+from detreduce.dataset.records import DetectionDataset
+from detreduce.reducers.validation import encode_categories
+
+
+def categories_of_rows(dataset: DetectionDataset, rows: npt.NDArray[np.int64], categories: Any) -> Categories:
+    """Return the categories of the images `rows` of a dataset.
+
+    `categories` is a rule of `assign_categories`, one label for each of `rows`, or None for one category. Raises
+    InputError for an unknown rule and for labels that do not fit.
+    """
+    if is_rule(categories):
+        return assign_categories(dataset.class_counts[rows], dataset.class_names, categories)
+    codes, labels = encode_categories(categories, len(rows))
+    return Categories(codes, tuple(str(label) for label in labels))
+
+
+def is_rule(categories: Any) -> bool:
+    """Whether these are rules to make categories by, not one category a row."""
+    if isinstance(categories, str):
+        return True
+    return isinstance(categories, list) and bool(categories) and all(isinstance(item, Mapping) for item in categories)

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.spatial.distance import cdist, jensenshannon, pdist
+
+from detreduce.errors import InputError
+from detreduce.representativeness import class_divergence, maximum_mean_discrepancy, size_divergence
+
+
+def plain_mmd(X: np.ndarray, kept: np.ndarray, sigma: float) -> float:
+    K = np.exp(-cdist(X, X, "sqeuclidean") / (2 * sigma**2))
+    part = K[np.ix_(kept, kept)].mean() - 2 * K[kept].mean() + K.mean()
+    return float(np.sqrt(max(part, 0.0)))
+
+
+@pytest.mark.parametrize(("n", "d"), [(50, 3), (700, 40)])
+def test_discrepancy_against_the_kernel_matrix(n: int, d: int) -> None:
+    rng = np.random.default_rng(0)
+    X, kept = 5.0 + rng.normal(size=(n, d)), rng.permutation(n)[: n // 5]
+    found = maximum_mean_discrepancy(X, kept)
+    assert found.sigma == pytest.approx(np.median(pdist(X)))
+    assert found.value == pytest.approx(plain_mmd(X, kept, found.sigma), rel=1e-6)
+    assert maximum_mean_discrepancy(X, kept, 0.7).value == pytest.approx(plain_mmd(X, kept, 0.7), rel=1e-6)
+    assert maximum_mean_discrepancy(X, np.arange(n)).value == pytest.approx(0.0, abs=1e-7)
+
+
+def test_discrepancy_sees_a_shift_and_random_is_what_random_gives() -> None:
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(400, 2))
+    corner = np.argsort(-X.sum(axis=1))[:80]
+    drawn = [maximum_mean_discrepancy(X, rng.permutation(400)[:80]) for _ in range(40)]
+    assert maximum_mean_discrepancy(X, corner).value > 4 * drawn[0].at_random
+    root = np.sqrt(np.mean([found.value**2 for found in drawn]))
+    assert drawn[0].at_random == pytest.approx(root, rel=0.2)
+
+
+def test_a_sample_of_many() -> None:
+    X = np.random.default_rng(2).normal(size=(5000, 2))
+    corner = np.argsort(-X.sum(axis=1))[:3000]
+    some, whole = maximum_mean_discrepancy(X, corner), maximum_mean_discrepancy(X, corner, max_images=None)
+    assert not some.exact and whole.exact
+    assert some.value == pytest.approx(whole.value, rel=0.1)
+
+
+def test_class_divergence_by_hand_and_against_scipy() -> None:
+    counts = np.array([[3, 0, 0], [0, 2, 0], [1, 1, 4], [0, 0, 1]])
+    assert class_divergence(counts, [0, 1, 2, 3]) == pytest.approx(0.0, abs=1e-12)
+    # all of one class against half and half: H(3/4, 1/4) - 1/2
+    expected = -(0.75 * np.log2(0.75) + 0.25 * np.log2(0.25)) - 0.5
+    assert class_divergence(np.array([[1, 0], [0, 1]]), [0]) == pytest.approx(expected)
+    theirs = jensenshannon(counts.sum(axis=0), counts[[0, 2]].sum(axis=0), base=2) ** 2
+    assert class_divergence(counts, [0, 2]) == pytest.approx(theirs)
+
+
+def test_size_divergence() -> None:
+    rng = np.random.default_rng(0)
+    sizes, rows = rng.random(3000), rng.integers(300, size=3000)
+    sizes[rows < 100] *= 0.3
+    assert size_divergence(sizes, rows, np.arange(300)) == pytest.approx(0.0, abs=1e-12)
+    fair, small = rng.permutation(300)[:100], np.arange(100)
+    assert size_divergence(sizes, rows, small) > 10 * size_divergence(sizes, rows, fair)
+
+
+def test_refusals() -> None:
+    with pytest.raises(InputError, match="sigma"):
+        maximum_mean_discrepancy(np.eye(3), [0], -1.0)
+    with pytest.raises(InputError, match="empty"):
+        maximum_mean_discrepancy(np.eye(3), [])

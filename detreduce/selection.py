@@ -15,13 +15,16 @@ import numpy as np
 import numpy.typing as npt
 
 from detreduce.dataset.categories import Categories, assign_categories
+from detreduce.dataset.object_counts import label_objects
 from detreduce.dataset.records import DetectionDataset, ImageId
 from detreduce.errors import InputError, MissingFileError, nearest
 from detreduce.features.table import FeatureTable
+from detreduce.object_table import ObjectTable
 from detreduce.version import __version__
 
 if TYPE_CHECKING:
     from detreduce.config import CategoryRule
+    from detreduce.reducers.base import BaseReducer
 
 FORMAT_VERSION = 1
 
@@ -161,12 +164,14 @@ def select(
             raise InputError(f"{name!r} is not a parameter of the method {method!r} here; give it as {argument}=.")
     reducer = make_reducer(method, keep=keep, random_state=seed, **parameters)
     reducer.check_params()
-    if not isinstance(features, FeatureTable) and "features" in getattr(reducer, "needs", ()):
+    if not isinstance(features, FeatureTable) and "features" in reducer.needs:
         raise InputError(f"The method {method!r} needs features; pass extract_features(dataset) instead of a dataset.")
+    objects = _objects(table, method, reducer.needs)
     chosen_categories = _categories(table, categories)
     first = _initial_rows(table, initial, must_keep)
     start = time.perf_counter()
-    reducer.fit(table.X, chosen_categories.codes, groups=groups, initial=first if len(first) else None)
+    X = table.X if "features" in reducer.needs else np.empty((len(table), 0), np.float32)
+    reducer.fit(X, chosen_categories.codes, objects=objects, groups=groups, initial=first if len(first) else None)
     seconds = time.perf_counter() - start
     dataset = table.dataset
     rows = table.rows[reducer.selected_idx_]
@@ -192,6 +197,32 @@ def select(
             "versions": {"detreduce": __version__, "numpy": np.__version__},
         },
     )
+
+
+def needs_extraction(reducer: BaseReducer) -> bool:
+    """Whether `select` needs a FeatureTable for this method; for the others a dataset will do, and no image is opened.
+
+    A reducer's `needs` says what it is given: ``features`` a table's X, ``objects`` the (image, class) table of the
+    boxes, ``object_vectors`` besides that the table has vectors.
+    """
+    return not {"features", "object_vectors"}.isdisjoint(reducer.needs)
+
+
+def _objects(table: FeatureTable, method: str, needs: Iterable[str]) -> ObjectTable | None:
+    """What a method is given as `objects`: the table's own, else counts from the labels alone."""
+    if "objects" not in needs:
+        return None
+    if not table.dataset.labelled:
+        raise InputError(f"The method {method!r} needs boxes, and {table.dataset.source.path} has no labels.")
+    if table.objects is not None and (table.objects.vectors is not None or "object_vectors" not in needs):
+        return table.objects
+    if "object_vectors" in needs:
+        raise InputError(
+            f"The method {method!r} needs object vectors: "
+            "pass extract_features(dataset, blocks=('objects',)), or more blocks with 'objects' among them."
+        )
+    objects = label_objects(table.dataset)
+    return objects if len(table) == len(objects) else objects.take(table.rows)
 
 
 def describe_dataset(dataset: DetectionDataset) -> dict[str, Any]:

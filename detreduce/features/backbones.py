@@ -42,12 +42,16 @@ class Backbone(ABC):
         Input size in pixels, a multiple of 32.
     layers
         Words saying which part of the network is used; part of the cache key.
+    has_map
+        Whether `build` gives a map with places, so that boxes can be pooled from it; False where it gives one vector an
+        image, as (b, c, 1, 1).
     """
 
     family: ClassVar[str]
     default_imgsz: ClassVar[int]
     layers: ClassVar[str]
     takes: ClassVar[str] = ""
+    has_map: ClassVar[bool] = True
 
     def __init__(self, name: str, imgsz: int | None = None) -> None:
         self.name = name
@@ -141,6 +145,14 @@ def register(backbone: type[Backbone]) -> type[Backbone]:
 def backbone_names() -> list[str]:
     """The names that `make_backbone` takes, with what follows the colon."""
     return [family + (f":{kind.takes}" if kind.takes else "") for family, kind in REGISTRY.items()]
+
+
+def gives_map(backbone: str | Backbone) -> bool:
+    """Whether a backbone, by name or made, gives feature maps; vectors from a file do not."""
+    if isinstance(backbone, Backbone):
+        return backbone.has_map
+    family = backbone.partition(":")[0]
+    return family != "file" and (family not in REGISTRY or REGISTRY[family].has_map)
 
 
 def make_backbone(name: str, imgsz: int | None = None) -> Backbone:

@@ -136,7 +136,8 @@ def select(
     Parameters
     ----------
     features
-        A FeatureTable, or a bare dataset for methods that need no features (``srs``, ``first``).
+        A FeatureTable, or a bare dataset for methods that need no features (``srs``, ``first``). Methods that look at
+        objects get the table's `objects`, or counts from the labels where it has none and they need no vectors.
     method, parameters
         A reducer's name and its own parameters; see `detreduce.reducers.list_reducers`.
     keep
@@ -154,7 +155,8 @@ def select(
     Raises
     ------
     InputError
-        Unknown method, parameter, category rule or image; keep out of range; NaN in the features.
+        Unknown method, parameter, category rule or image; keep out of range; NaN in the features; features, labels or
+        object vectors that the method needs and that are not there.
     """
     from detreduce.reducers import make_reducer
 

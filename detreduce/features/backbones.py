@@ -147,14 +147,6 @@ def backbone_names() -> list[str]:
     return [family + (f":{kind.takes}" if kind.takes else "") for family, kind in REGISTRY.items()]
 
 
-def gives_map(backbone: str | Backbone) -> bool:
-    """Whether a backbone, by name or made, gives feature maps; vectors from a file do not."""
-    if isinstance(backbone, Backbone):
-        return backbone.has_map
-    family = backbone.partition(":")[0]
-    return family != "file" and (family not in REGISTRY or REGISTRY[family].has_map)
-
-
 def make_backbone(name: str, imgsz: int | None = None) -> Backbone:
     """The backbone of that name; raises InputError naming the nearest known one."""
     family, colon, argument = name.partition(":")

@@ -6,9 +6,17 @@ from collections.abc import Collection, Sequence
 
 from detreduce.dataset.records import DetectionDataset
 from detreduce.errors import InputError, nearest
-from detreduce.features.backbones import Backbone, gives_map
+from detreduce.features.backbones import REGISTRY, Backbone
 
 BLOCKS = ("image", "objects", "annotations")
+
+
+def gives_map(backbone: str | Backbone) -> bool:
+    """Whether a backbone, by name or made, gives feature maps; vectors from a file do not."""
+    if isinstance(backbone, Backbone):
+        return backbone.has_map
+    family = backbone.partition(":")[0]
+    return family != "file" and (family not in REGISTRY or REGISTRY[family].has_map)
 
 
 def default_blocks(backbone: str | Backbone, *, labelled: bool) -> tuple[str, ...]:

@@ -130,7 +130,9 @@ def reduce(
     backbone: Annotated[
         str, typer.Option(help="efficientnet-lite0, yolo:weights.pt, torchvision:name or file:vectors.npy.")
     ] = "efficientnet-lite0",
-    blocks: Annotated[str, typer.Option(help="Blocks of features, with commas; default: all there are.")] = "",
+    blocks: Annotated[
+        str, typer.Option(help="Of image, objects, annotations, with commas; default: all that the method can use.")
+    ] = "",
     split: Split = None,
     images: Images = None,
     link: Annotated[
@@ -157,12 +159,13 @@ def reduce(
     from detreduce.dataset import load_dataset
     from detreduce.dataset.categories import assign_categories
     from detreduce.dataset.write import check_output, subset_report, write_subset
+    from detreduce.features.blocks import blocks_for
     from detreduce.features.extract import extract_features
     from detreduce.paths import find
     from detreduce.reducers import make_reducer
     from detreduce.reducers.budget import resolve_keep
     from detreduce.representativeness import measure_representativeness
-    from detreduce.selection import Selection, select
+    from detreduce.selection import Selection, needs_extraction, select
 
     amount = parse_keep(keep)
     own = parse_parameters(parameters or [], options=("keep", "seed", "random_state", "method", "categories"))
@@ -177,11 +180,12 @@ def reduce(
     assign_categories(dataset.class_counts, dataset.class_names, rule)
     check_output(dataset, output, link=link, format=output_format, overwrite=overwrite)
     source: Any = dataset
-    if "features" in reducer.needs:
+    if needs_extraction(reducer):
+        asked = tuple(part.strip() for part in blocks.split(",")) if blocks else None
         source = extract_features(
             dataset,
             backbone=backbone,
-            blocks=tuple(part.strip() for part in blocks.split(",")) if blocks else None,
+            blocks=blocks_for(method, reducer.needs, dataset, backbone, asked),
             unreadable=unreadable,
             cache=cache,
         )

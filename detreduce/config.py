@@ -25,7 +25,7 @@ class FeaturesConfig(_Section):
     """Where the numbers that describe an image come from; see `detreduce.extract_features`."""
 
     backbone: str = "efficientnet-lite0"
-    blocks: list[Literal["image", "annotations"]] | None = None
+    blocks: list[Literal["image", "objects", "annotations"]] | None = None
     imgsz: int | None = Field(default=None, gt=0)
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
 

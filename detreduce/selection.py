@@ -15,14 +15,17 @@ import numpy as np
 import numpy.typing as npt
 
 from detreduce.dataset.categories import Categories
+from detreduce.dataset.object_counts import label_objects
 from detreduce.dataset.records import DetectionDataset, ImageId
 from detreduce.errors import InputError, MissingFileError, nearest
 from detreduce.features.table import FeatureTable
+from detreduce.object_table import ObjectTable
 from detreduce.row_categories import categories_of_rows, is_rule
 from detreduce.version import __version__
 
 if TYPE_CHECKING:
     from detreduce.config import CategoryRule
+    from detreduce.reducers.base import BaseReducer
 
 FORMAT_VERSION = 1
 
@@ -140,7 +143,8 @@ def select(
     Parameters
     ----------
     features
-        A FeatureTable, or a bare dataset for methods that need no features (``srs``, ``first``).
+        A FeatureTable, or a bare dataset for methods that need no features (``srs``, ``first``). Methods that look at
+        objects get the table's `objects`, or counts from the labels where it has none and they need no vectors.
     method, parameters
         A reducer's name and its own parameters; see `detreduce.reducers.list_reducers`.
     keep
@@ -158,7 +162,8 @@ def select(
     Raises
     ------
     InputError
-        Unknown method, parameter, category rule or image; keep out of range; NaN in the features.
+        Unknown method, parameter, category rule or image; keep out of range; NaN in the features; features, labels or
+        object vectors that the method needs and that are not there.
     """
     from detreduce.reducers import make_reducer
 
@@ -168,12 +173,14 @@ def select(
             raise InputError(f"{name!r} is not a parameter of the method {method!r} here; give it as {argument}=.")
     reducer = make_reducer(method, keep=keep, random_state=seed, **parameters)
     reducer.check_params()
-    if not isinstance(features, FeatureTable) and "features" in getattr(reducer, "needs", ()):
+    if not isinstance(features, FeatureTable) and "features" in reducer.needs:
         raise InputError(f"The method {method!r} needs features; pass extract_features(dataset) instead of a dataset.")
+    objects = _objects(table, method, reducer.needs)
     chosen_categories = categories_of_rows(table.dataset, table.rows, categories)
     first = _initial_rows(table, initial, must_keep)
     start = time.perf_counter()
-    reducer.fit(table.X, chosen_categories.codes, groups=groups, initial=first if len(first) else None)
+    X = table.X if "features" in reducer.needs else np.empty((len(table), 0), np.float32)
+    reducer.fit(X, chosen_categories.codes, objects=objects, groups=groups, initial=first if len(first) else None)
     seconds = time.perf_counter() - start
     dataset = table.dataset
     rows = table.rows[reducer.selected_idx_]
@@ -199,6 +206,32 @@ def select(
             "versions": {"detreduce": __version__, "numpy": np.__version__},
         },
     )
+
+
+def needs_extraction(reducer: BaseReducer) -> bool:
+    """Whether `select` needs a FeatureTable for this method; for the others a dataset will do, and no image is opened.
+
+    A reducer's `needs` says what it is given: ``features`` a table's X, ``objects`` the (image, class) table of the
+    boxes, ``object_vectors`` besides that the table has vectors.
+    """
+    return not {"features", "object_vectors"}.isdisjoint(reducer.needs)
+
+
+def _objects(table: FeatureTable, method: str, needs: Iterable[str]) -> ObjectTable | None:
+    """What a method is given as `objects`: the table's own, else counts from the labels alone."""
+    if "objects" not in needs:
+        return None
+    if not table.dataset.labelled:
+        raise InputError(f"The method {method!r} needs boxes, and {table.dataset.source.path} has no labels.")
+    if table.objects is not None and (table.objects.vectors is not None or "object_vectors" not in needs):
+        return table.objects
+    if "object_vectors" in needs:
+        raise InputError(
+            f"The method {method!r} needs object vectors: "
+            "pass extract_features(dataset, blocks=('objects',)), or more blocks with 'objects' among them."
+        )
+    objects = label_objects(table.dataset)
+    return objects if len(table) == len(objects) else objects.take(table.rows)
 
 
 def describe_dataset(dataset: DetectionDataset) -> dict[str, Any]:

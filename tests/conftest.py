@@ -23,3 +23,12 @@ def shared() -> Path:
 def private_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep every test out of the user's cache folder."""
     monkeypatch.setenv("DETREDUCE_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+@pytest.fixture
+def stand_in_reducers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Register ``by_objects``, ``by_vectors`` and ``by_both``."""
+    from detreduce.reducers import registry
+
+    for name, cls in (("by_objects", "ByObjects"), ("by_vectors", "ByVectors"), ("by_both", "ByBoth")):
+        monkeypatch.setitem(registry.BUILT_IN, name, f"stand_in_reducers:{cls}")

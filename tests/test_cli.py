@@ -85,6 +85,42 @@ def test_reduce_with_features_must_keep_and_initial(yolo_folder: Path, tmp_path:
     assert set(chosen) < set(json.loads((tmp_path / "b" / "selection.json").read_text())["image_ids"])
 
 
+@pytest.mark.usefixtures("stand_in_reducers")
+@pytest.mark.parametrize("method", ["srs", "by_objects"])
+def test_reduce_from_labels_alone_opens_no_image(yolo_folder: Path, tmp_path: Path, method: str) -> None:
+    for image in (yolo_folder.parent / "images").iterdir():
+        image.write_bytes(b"no image")
+    result = detreduce("reduce", yolo_folder, "-m", method, "-k", "3", "-o", tmp_path / "out", "--unreadable", "raise")
+    assert result.exit_code == 0, result.output
+    assert json.loads((tmp_path / "out" / "selection.json").read_text())["images"] == 3
+
+
+@pytest.mark.usefixtures("stand_in_reducers")
+def test_reduce_extracts_what_the_method_needs(yolo_folder: Path, tmp_path: Path) -> None:
+    command = ("reduce", yolo_folder, "-k", "3", "--cache", tmp_path / "cache", "-o")
+    for method, blocks in (("by_vectors", ["objects"]), ("by_both", ["image", "objects", "annotations"])):
+        result = detreduce(*command, tmp_path / method, "-m", method)
+        assert result.exit_code == 0, result.output
+        provenance = json.loads((tmp_path / method / "selection.json").read_text())["provenance"]
+        assert provenance["features"]["blocks"] == blocks
+
+
+@pytest.mark.usefixtures("stand_in_reducers")
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--blocks", "image"), "name 'objects' among the blocks"),
+        (("--blocks", "image,object"), "Did you mean 'objects'"),
+        (("--backbone", "file:vectors.npy"), "gives no feature map"),
+    ],
+)
+def test_blocks_that_a_method_cannot_do_without(
+    yolo_folder: Path, tmp_path: Path, options: tuple[str, ...], said: str
+) -> None:
+    result = detreduce("reduce", yolo_folder, "-m", "by_vectors", "-k", "3", "-o", tmp_path / "out", *options)
+    assert result.exit_code == 2 and said in result.output
+
+
 def test_categories_by_rules_from_a_file(yolo_folder: Path, tmp_path: Path) -> None:
     rules = tmp_path / "rules.yaml"
     rules.write_text("categories:\n- {name: cats, only: [cat]}\n")

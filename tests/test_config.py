@@ -128,7 +128,7 @@ def test_variables_expand_with_defaults(monkeypatch: pytest.MonkeyPatch) -> None
         ("train", {"device": "0,1"}, "device"),
         ("train", {"optimizer": "Adm"}, "Adm"),
         ("energy", {"country": "XYZ"}, "XYZ"),
-        ("features", {"blocks": ["objects"]}, "objects"),
+        ("features", {"blocks": ["object"]}, "'objects'"),
     ],
 )
 def test_values_are_checked_before_anything_runs(

@@ -5,11 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from stand_in_reducers import ByBoth, ByObjects, ByVectors
 
+from detreduce.dataset.object_counts import label_objects
 from detreduce.dataset.records import DetectionDataset, ImageRecord, Source
 from detreduce.errors import InputError, MissingFileError
 from detreduce.features.table import FeatureTable, scale_block
-from detreduce.selection import Selection, select
+from detreduce.selection import Selection, needs_extraction, select
 
 
 def make_dataset(n: int = 12, classes: int = 3) -> DetectionDataset:
@@ -149,3 +151,50 @@ def test_names_that_are_not_utf8_survive_the_file(tmp_path: Path) -> None:
     odd = tuple(replace(record, id=f"caf\udce9{row}.jpg") for row, record in enumerate(dataset))
     selection = select(make_table(replace(dataset, records=odd)), method="srs", keep=2)
     assert Selection.load(selection.save(tmp_path / "s.json")).image_ids == selection.image_ids
+
+
+def with_vectors(dataset: DetectionDataset, rows: list[int] | None = None) -> FeatureTable:
+    table = make_table(dataset, rows)
+    labels = label_objects(dataset).take(table.rows)
+    return replace(table, objects=replace(labels, vectors=np.ones((len(labels.counts), 2), np.float32)))
+
+
+@pytest.mark.usefixtures("stand_in_reducers")
+def test_methods_get_the_objects_that_they_declare(monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset = make_dataset()
+    table = with_vectors(dataset, [1, 2, 5])
+    with monkeypatch.context() as patch:
+        patch.setattr(FeatureTable, "X", property(lambda table: pytest.fail("features are put together for nothing")))
+        for cls in (ByObjects, ByVectors):
+            assert len(select(table, method=cls.name, keep=2)) == 2
+            assert cls.seen == (table.objects, (3, 0))
+    select(table, method="by_both", keep=2)
+    assert ByBoth.seen == (table.objects, (3, 4))
+    select(table, method="mms", keep=2)  # refuses objects, so it got none
+
+
+@pytest.mark.usefixtures("stand_in_reducers")
+def test_labels_alone_are_enough_for_methods_without_vectors() -> None:
+    dataset = make_dataset()
+    select(dataset, method="by_objects", keep=3)
+    objects, _ = ByObjects.seen
+    assert (len(objects), objects.n_classes, objects.vectors) == (12, 3, None)
+    assert objects.classes.tolist() == [0, 1, 2] * 4 and objects.counts.tolist() == [1] * 12
+    assert objects.size_counts is not None and objects.size_counts[:, 2].tolist() == [1] * 12
+    select(make_table(dataset, [1, 5, 9, 10]), method="by_both", keep=3)
+    assert ByBoth.seen[0].images.tolist() == [0, 1, 2, 3] and ByBoth.seen[0].classes.tolist() == [1, 2, 0, 1]
+
+
+@pytest.mark.usefixtures("stand_in_reducers")
+def test_object_vectors_that_are_missing_are_asked_for() -> None:
+    dataset = make_dataset()
+    table = make_table(dataset)
+    for source in (dataset, table, replace(table, objects=label_objects(dataset))):
+        with pytest.raises(InputError, match=r"'by_vectors' needs object vectors: .*blocks=\('objects',\)"):
+            select(source, method="by_vectors", keep=3)
+    with pytest.raises(InputError, match=r"'by_objects' needs boxes, and .* has no labels"):
+        select(replace(dataset, labelled=False), method="by_objects", keep=3)
+
+
+def test_which_methods_need_a_table() -> None:
+    assert [needs_extraction(cls()) for cls in (ByObjects, ByVectors, ByBoth)] == [False, True, True]

@@ -12,6 +12,8 @@ from detreduce.config import FeaturesConfig
 from detreduce.dataset import load_split
 from detreduce.dataset.records import DetectionDataset
 from detreduce.features.backbones import make_backbone
+from detreduce.features.blocks import default_blocks
+from detreduce.features.roi_pooling import WORDS
 from detreduce.features.store import DigestMemo, content_digest
 from detreduce.paths import cache_folder
 from detreduce.progress import progress
@@ -52,7 +54,11 @@ def features_identity(features: FeaturesConfig) -> str:
         parts = {"file": file_identity(backbone.removeprefix("file:"))}
     else:
         parts = dict(make_backbone(backbone, features.imgsz).key)
-    content = [parts, features.blocks, features.imgsz, features.precision]
+    # the names, not None for the default: what the default is may change between versions
+    blocks = features.blocks or default_blocks(backbone, labelled=True)
+    if "objects" in blocks:
+        parts["objects"] = WORDS
+    content = [parts, list(blocks), features.imgsz, features.precision]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from detreduce.config import ExperimentConfig
 from detreduce.reducers import make_reducer
 from detreduce.reducers.base import BaseReducer
+from detreduce.selection import needs_extraction
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ def make_plan(config: ExperimentConfig, identity: Identity) -> list[Cell]:
         reducer = make_reducer(method.name, **method.parameters)
         parameters = changed_parameters(reducer)
         context = dict(training)
-        if "features" in reducer.needs:
+        if needs_extraction(reducer):
             context["features"] = identity.features
         if reducer.uses_categories:
             context["categories"] = config.reduce.categories

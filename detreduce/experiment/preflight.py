@@ -9,8 +9,10 @@ from detreduce.dataset.categories import assign_categories
 from detreduce.dataset.records import DetectionDataset
 from detreduce.errors import DetreduceError, InputError
 from detreduce.features.backbones import make_backbone
+from detreduce.features.blocks import blocks_for, default_blocks
 from detreduce.reducers import make_reducer
 from detreduce.reducers.budget import resolve_keep
+from detreduce.selection import needs_extraction
 from detreduce.training.weights import find_model
 
 
@@ -35,10 +37,28 @@ def check_experiment(config: ExperimentConfig, dataset: DetectionDataset, evalua
     rule = config.reduce.categories
     attempt("reduce.categories", lambda: assign_categories(dataset.class_counts, dataset.class_names, rule))
     attempt("train.model", lambda: find_model(config.train.model))
-    backbone = config.features.backbone
-    needed = any("features" in make_reducer(method.name).needs for method in config.reduce.methods)
-    if needed and not backbone.startswith("file:"):
-        attempt("features.backbone", lambda: make_backbone(backbone, config.features.imgsz).weights)
+    problems += _features_problems(config, dataset)
     if problems:
         numbered = "\n".join(f"  {number}. {text}" for number, text in enumerate(problems, 1))
         raise InputError(f"The experiment {config.name!r} cannot run:\n{numbered}")
+
+
+def _features_problems(config: ExperimentConfig, dataset: DetectionDataset) -> list[str]:
+    """What keeps the features of the methods that need some from being extracted; each problem once."""
+    features = config.features
+    problems: dict[str, None] = {}
+    for method in config.reduce.methods:
+        reducer = make_reducer(method.name, **method.parameters)
+        if not needs_extraction(reducer):
+            continue
+        try:
+            if not features.backbone.startswith("file:"):
+                _ = make_backbone(features.backbone, features.imgsz).weights
+        except DetreduceError as error:
+            problems[f"features.backbone: {error}"] = None
+        try:
+            blocks = features.blocks or default_blocks(features.backbone, labelled=dataset.labelled)
+            blocks_for(method.name, reducer.needs, dataset, features.backbone, blocks)
+        except DetreduceError as error:
+            problems[f"features.blocks: {error}"] = None
+    return list(problems)

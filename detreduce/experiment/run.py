@@ -24,7 +24,7 @@ from detreduce.experiment.preflight import check_experiment
 from detreduce.features.extract import extract_features
 from detreduce.features.table import FeatureTable
 from detreduce.reducers import make_reducer
-from detreduce.selection import Selection, select
+from detreduce.selection import Selection, needs_extraction, select
 from detreduce.training.energy import EnergyMeter, PhaseEnergy
 from detreduce.training.harness import train
 from detreduce.training.record import TrainingRecord
@@ -133,7 +133,9 @@ class _Experiment:
     @cached_property
     def plan(self) -> list[Cell]:
         config = self.config
-        needed = any("features" in make_reducer(method.name).needs for method in config.reduce.methods)
+        needed = any(
+            needs_extraction(make_reducer(method.name, **method.parameters)) for method in config.reduce.methods
+        )
         identity = Identity(
             data=data_identity(self.dataset),
             model=file_identity(config.train.model),
@@ -164,11 +166,16 @@ class _Experiment:
 
     def _keep_features_cost(self, table: FeatureTable, energy: PhaseEnergy) -> None:
         """Keep what making the features cost; reading them back later costs next to nothing and is not what counts."""
-        cached = int(table.provenance.get("image", {}).get("from_cache", 0))
-        made = len(table) - cached
+        pixels = table.provenance.get("image") or table.provenance.get("objects") or {}
+        made = int(pixels.get("passes", len(table)))
         if self._features_cost.is_file() and not made:
             return
-        content = {"energy": energy.model_dump(), "made": made, "from_cache": cached, "provenance": table.provenance}
+        content = {
+            "energy": energy.model_dump(),
+            "made": made,
+            "from_cache": max(0, len(table) - made),
+            "provenance": table.provenance,
+        }
         self.ledger.write_text(self._features_cost.name, json.dumps(content, indent=1, default=str) + "\n")
 
     def run_cell(self, cell: Cell, work: Path) -> FinishedCell:
@@ -193,7 +200,7 @@ class _Experiment:
         choosing: dict[str, PhaseEnergy] = {}
         cached: dict[str, int] = {}
         source: FeatureTable | DetectionDataset = self.dataset
-        if "features" in make_reducer(cell.method, **cell.parameters).needs:
+        if needs_extraction(make_reducer(cell.method, **cell.parameters)):
             source = self.features
             kept = json.loads(self._features_cost.read_text(encoding="utf-8"))
             choosing["features"] = PhaseEnergy.model_validate(kept["energy"])

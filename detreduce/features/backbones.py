@@ -42,12 +42,16 @@ class Backbone(ABC):
         Input size in pixels, a multiple of 32.
     layers
         Words saying which part of the network is used; part of the cache key.
+    has_map
+        Whether `build` gives a map with places, so that boxes can be pooled from it; False where it gives one vector an
+        image, as (b, c, 1, 1).
     """
 
     family: ClassVar[str]
     default_imgsz: ClassVar[int]
     layers: ClassVar[str]
     takes: ClassVar[str] = ""
+    has_map: ClassVar[bool] = True
 
     def __init__(self, name: str, imgsz: int | None = None) -> None:
         self.name = name

@@ -17,26 +17,36 @@ import numpy as np
 import numpy.typing as npt
 
 from detreduce.errors import ImageReadError
-from detreduce.features.images import RGB, Preprocess, decode
+from detreduce.features.frame import WHOLE, Frame
+from detreduce.features.images import RGB, Preprocess, decode_framed
+from detreduce.features.roi_pooling import PlacedBoxes, pool_boxes
 from detreduce.features.store import Digest, content_digest
 
 if TYPE_CHECKING:
     from detreduce.features.backbones import Network
 
 
+Known = Callable[[int, Digest], bool]
+"""Whether all that is wanted of a row is there already, now that its image's digest is known."""
+
+
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """One image read: its digest, its pixels unless they are not needed, or why it could not be read."""
+    """One image read: its digest, its pixels unless they are not needed, or why it could not be read.
+
+    `frame`: where the picture lies in `image`, the network's input.
+    """
 
     row: int
     status: os.stat_result | None = None
     read_at_ns: int = 0
     digest: Digest = b""
     image: RGB | None = None
+    frame: Frame = WHOLE
     error: str = ""
 
 
-def prepare(row: int, path: Path, preprocess: Preprocess, known: Callable[[Digest], bool]) -> Prepared:
+def prepare(row: int, path: Path, preprocess: Preprocess, known: Known) -> Prepared:
     """Read a file once: digest its bytes, and decode and resize them unless the digest is known."""
     try:
         read_at_ns = time.time_ns()
@@ -45,12 +55,13 @@ def prepare(row: int, path: Path, preprocess: Preprocess, known: Callable[[Diges
     except OSError as error:
         return Prepared(row, error=error.strerror or str(error))
     digest = content_digest(data)
-    if known(digest):
+    if known(row, digest):
         return Prepared(row, status, read_at_ns, digest)
     size = preprocess.imgsz
     try:
-        image = decode(data, longest=size, shortest=size if preprocess.shape == "stretch" else None)
-        return Prepared(row, status, read_at_ns, digest, preprocess(image))
+        image, frame = decode_framed(data, longest=size, shortest=size if preprocess.shape == "stretch" else None)
+        frame = frame.inside(preprocess.frame(*image.shape[:2]))
+        return Prepared(row, status, read_at_ns, digest, preprocess(image), frame)
     except (ImageReadError, cv2.error, MemoryError) as error:
         return Prepared(row, status, read_at_ns, digest, error=str(error))
 
@@ -97,7 +108,7 @@ def threads(device_type: str, workers: int | None = None) -> Iterator[Threads]:
 def read_ahead(
     jobs: Iterable[tuple[int, Path]],
     preprocess: Preprocess,
-    known: Callable[[Digest], bool],
+    known: Known,
     pool: ThreadPoolExecutor,
     ahead: int,
 ) -> Iterator[Prepared]:
@@ -126,14 +137,26 @@ def same_shape_batches(images: Iterable[Prepared], batch: int) -> Iterator[list[
     yield from sorted(waiting.values(), key=len, reverse=True)
 
 
+@dataclass(frozen=True)
+class Embedded:
+    """What a batch of images gave: `images` (b, c) and, of its pairs of boxes, `pairs` (P, c), both float32."""
+
+    images: npt.NDArray[np.float32]
+    pairs: npt.NDArray[np.float32] | None = None
+
+
 def embed_groups(
-    groups: Iterable[list[Prepared]], network: Callable[[], Network], pool: ThreadPoolExecutor, in_flight: int
-) -> Iterator[tuple[list[Prepared], npt.NDArray[np.float32]]]:
-    """Yield each group with its (b, c) vectors, in order, with at most `in_flight` groups under way."""
-    waiting: deque[tuple[list[Prepared], Future[npt.NDArray[np.float32]]]] = deque()
+    groups: Iterable[list[Prepared]],
+    network: Callable[[], Network],
+    pool: ThreadPoolExecutor,
+    in_flight: int,
+    boxes: Callable[[list[Prepared]], PlacedBoxes | None],
+) -> Iterator[tuple[list[Prepared], Embedded]]:
+    """Yield each group with what it gave, in order, with at most `in_flight` groups under way."""
+    waiting: deque[tuple[list[Prepared], Future[Embedded]]] = deque()
     for group in groups:
         images = [item.image for item in group if item.image is not None]
-        waiting.append((group, pool.submit(embed_batch, network(), images)))
+        waiting.append((group, pool.submit(embed_batch, network(), images, boxes(group))))
         if len(waiting) >= in_flight:
             done, future = waiting.popleft()
             yield done, future.result()
@@ -146,9 +169,10 @@ def default_batch(device_type: str, imgsz: int) -> int:
     return 64 if device_type != "cpu" else max(1, min(16, round(16 * (320 / imgsz) ** 2)))
 
 
-def embed_batch(network: Network, images: list[RGB]) -> npt.NDArray[np.float32]:
-    """(b, c) float32: the pooled feature map of b images of one shape."""
+def embed_batch(network: Network, images: list[RGB], boxes: PlacedBoxes | None = None) -> Embedded:
+    """Pool the feature map of b images of one shape over each image and, where there are boxes, inside them."""
     import torch
 
-    batch = torch.from_numpy(np.stack(images))
-    return network.pool(network.feature_map(batch)).cpu().numpy()
+    feature_map = network.feature_map(torch.from_numpy(np.stack(images)))
+    pairs = None if boxes is None else pool_boxes(feature_map, boxes)
+    return Embedded(network.pool(feature_map).cpu().numpy(), pairs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
@@ -11,19 +12,21 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from detreduce.dataset.object_counts import label_objects
 from detreduce.dataset.records import DetectionDataset, Problem
-from detreduce.errors import ImageReadError, InputError, nearest
+from detreduce.errors import ImageReadError, InputError
 from detreduce.features.annotations import annotation_columns, annotation_features
 from detreduce.features.backbones import Backbone, make_backbone
-from detreduce.features.image_block import EmbeddingOptions, image_block
+from detreduce.features.blocks import check_blocks
+from detreduce.features.image_block import EmbeddingOptions, ImageBlock, image_block
+from detreduce.features.objects import PairedBoxes, objects_block
 from detreduce.features.precision import Precision, check_precision
 from detreduce.features.store import content_digest
 from detreduce.features.table import FeatureTable
 from detreduce.features.vectors import read_vectors
+from detreduce.object_table import ObjectTable
 from detreduce.paths import cache_folder
 
-BLOCKS = ("image", "annotations")
-LATER_BLOCKS = ("objects",)
 SCALING = (
     "X holds the blocks side by side, each centred and divided by its root-mean-square row norm, "
     "so that every block weighs the same; the columns of annotations are brought to unit variance first"
@@ -45,9 +48,10 @@ def extract_features(
 ) -> FeatureTable:
     """Describe every image of a dataset by numbers.
 
-    Vectors are kept on disk under the content of the image, the backbone, its weights and preprocessing, and the
-    precision. A second run reads them back without opening the images; a killed run goes on from where it was; a subset
-    or superset shares what it has.
+    Vectors are kept on disk under the content of the image, those of boxes under the boxes too, the backbone, its
+    weights and preprocessing, and the precision. A second run reads them back without opening the images; a killed run
+    goes on from where it was; a subset or superset shares what it has; with changed labels only the images that they
+    belong to are looked at again.
 
     Parameters
     ----------
@@ -57,8 +61,10 @@ def extract_features(
         ``efficientnet-lite0``; ``yolo:<weights.pt>``; ``torchvision:<name>[@state.pt]``;
         ``file:<vectors.npy or .csv>`` for vectors of your own; or a `Backbone`.
     blocks
-        ``image`` (the backbone's feature map, average-pooled) and ``annotations`` (the boxes alone, see
-        `annotation_features`). Default: both, for an unlabelled dataset ``image`` alone.
+        ``image`` (the backbone's feature map, average-pooled), ``objects`` (the same map pooled inside each box by
+        RoI-align; see `objects_block` for the row of an image, and the table's `objects` for the vector of each class
+        in each image) and ``annotations`` (the boxes alone, see `annotation_features`). Default: all that there can
+        be: for an unlabelled dataset ``image`` alone, for vectors of your own all but ``objects``.
     imgsz
         Input size in pixels, a multiple of 32; default the backbone's own (efficientnet-lite0: 224, yolo: 640).
     batch
@@ -66,7 +72,8 @@ def extract_features(
     device
         As torch names it; default ``cuda`` where there is one, else ``cpu``.
     precision
-        ``float32``, ``bfloat16`` or ``auto``: bfloat16 where it is native and within 1e-2 of float32's features.
+        ``float32``, ``bfloat16`` or ``auto``: bfloat16 where it is native and within 1e-2 of float32's features of
+        whole images.
     unreadable
         What becomes of truncated, damaged or missing images: ``skip`` leaves them out, warns and lists them in the
         table's ``problems``; ``raise`` raises ImageReadError at the first.
@@ -78,7 +85,8 @@ def extract_features(
     Returns
     -------
     FeatureTable
-        One row an image that could be read, in the dataset's order.
+        One row an image that could be read, in the dataset's order. Images whose boxes are in pixels and whose size
+        cannot be read are left out as well, where a block depends on the boxes.
 
     Raises
     ------
@@ -89,7 +97,7 @@ def extract_features(
     ImageReadError
         An unreadable image with ``unreadable="raise"``, or not one image readable.
     """
-    names = _check_blocks(dataset, blocks)
+    names = check_blocks(dataset, backbone, blocks)
     check_precision(precision)
     if unreadable not in ("skip", "raise"):
         raise InputError(f"unreadable={unreadable!r}: give 'skip' or 'raise'.")
@@ -98,41 +106,39 @@ def extract_features(
             raise InputError(f"{option}={value}: give a number of at least 1.")
     if not len(dataset):
         raise InputError(f"{dataset.source.path}: no images to extract features from.")
-    found: dict[str, npt.NDArray[np.float32]] = {}
-    provenance: dict[str, Any] = {}
-    failures: dict[int, str] = {}
-    if "image" in names:
+    found = _Found(failures={} if names == ("image",) else _unsized(dataset))
+    if "image" in names or "objects" in names:
         source = backbone if isinstance(backbone, Backbone) else _from_file(backbone, dataset)
         if isinstance(source, Backbone | str):
             chosen = source if isinstance(source, Backbone) else make_backbone(source, imgsz)
             options = EmbeddingOptions(batch, device, precision, workers, stop_at_failure=unreadable == "raise")
-            block = image_block([record.path for record in dataset], chosen, cache_folder(cache), options)
-            found["image"], provenance["image"], failures = block.vectors, block.provenance, dict(block.failures)
+            boxes = PairedBoxes.of(dataset) if "objects" in names else None
+            paths = [record.path for record in dataset]
+            found.add_pixels(image_block(paths, chosen, cache_folder(cache), options, boxes), dataset)
         else:
-            found["image"], provenance["image"] = source
+            found.blocks["image"], found.provenance["image"] = source
     if "annotations" in names:
-        found["annotations"], unsized = _annotations(dataset)
-        failures = {**unsized, **failures}
-        provenance["annotations"] = {"columns": annotation_columns(dataset.class_names)}
-    return _table(dataset, {name: found[name] for name in names}, provenance, failures, unreadable)
+        found.blocks["annotations"] = _annotations(dataset)
+        found.provenance["annotations"] = {"columns": annotation_columns(dataset.class_names)}
+    return _table(dataset, names, found, unreadable)
 
 
-def _check_blocks(dataset: DetectionDataset, blocks: Sequence[str] | None) -> tuple[str, ...]:
-    if blocks is None:
-        return BLOCKS if dataset.labelled else ("image",)
-    names = (blocks,) if isinstance(blocks, str) else tuple(blocks)
-    for name in names:
-        if name in LATER_BLOCKS:
-            raise InputError(f"block {name!r} comes with a later version; there are: {', '.join(BLOCKS)}.")
-        if name not in BLOCKS:
-            raise InputError(f"no block {name!r}.{nearest(name, BLOCKS)} There are: {', '.join(BLOCKS)}.")
-    if not names or len(set(names)) < len(names):
-        raise InputError(f"blocks={list(names)}: give each wanted block once, of: {', '.join(BLOCKS)}.")
-    if "annotations" in names and not dataset.labelled:
-        raise InputError(
-            f"{dataset.source.path}: without labels there is no block 'annotations'; ask for blocks=('image',)."
-        )
-    return names
+@dataclass
+class _Found:
+    """What was extracted: blocks of one row an image of the dataset, its objects, and rows that failed, with why."""
+
+    failures: dict[int, str]
+    blocks: dict[str, npt.NDArray[np.float32]] = field(default_factory=dict)
+    objects: ObjectTable | None = None
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    def add_pixels(self, block: ImageBlock, dataset: DetectionDataset) -> None:
+        """Take over what a backbone gave."""
+        self.blocks["image"] = block.vectors
+        if block.pairs is not None:
+            self.objects = replace(label_objects(dataset), vectors=block.pairs)
+        self.provenance |= block.provenance
+        self.failures |= block.failures
 
 
 def _from_file(backbone: str, dataset: DetectionDataset) -> str | tuple[npt.NDArray[np.float32], dict[str, Any]]:
@@ -148,22 +154,21 @@ def _from_file(backbone: str, dataset: DetectionDataset) -> str | tuple[npt.NDAr
     }
 
 
-def _annotations(dataset: DetectionDataset) -> tuple[npt.NDArray[np.float32], dict[int, str]]:
+def _annotations(dataset: DetectionDataset) -> npt.NDArray[np.float32]:
     use = ~dataset.box_crowd
     boxes, rows, classes = dataset.boxes_xyxyn[use], dataset.box_rows[use], dataset.box_classes[use]
-    unsized = np.unique(rows[~np.isfinite(boxes).all(axis=1)])
-    block = annotation_features(np.nan_to_num(boxes), rows, classes, len(dataset), len(dataset.class_names))
+    return annotation_features(np.nan_to_num(boxes), rows, classes, len(dataset), len(dataset.class_names))
+
+
+def _unsized(dataset: DetectionDataset) -> dict[int, str]:
+    """Rows whose boxes cannot be placed in the image."""
+    unplaced = ~dataset.box_crowd & ~np.isfinite(dataset.boxes_xyxyn).all(axis=1)
     reason = "its boxes are in pixels and its size cannot be read"
-    return block, {int(row): reason for row in unsized}
+    return {int(row): reason for row in np.unique(dataset.box_rows[unplaced])}
 
 
-def _table(
-    dataset: DetectionDataset,
-    blocks: dict[str, npt.NDArray[np.float32]],
-    provenance: dict[str, Any],
-    failures: dict[int, str],
-    unreadable: str,
-) -> FeatureTable:
+def _table(dataset: DetectionDataset, names: tuple[str, ...], found: _Found, unreadable: str) -> FeatureTable:
+    failures = found.failures
     problems = tuple(Problem(dataset[row].path, f"skipped: {why}") for row, why in sorted(failures.items()))
     if failures and (unreadable == "raise" or len(failures) == len(dataset)):
         row, why = min(failures.items())
@@ -174,19 +179,24 @@ def _table(
         warnings.warn(f"unreadable images are left out: {problems[0]}{more}", stacklevel=3)
     rows = np.array([row for row in range(len(dataset)) if row not in failures], np.int64)
     # an array is only copied where rows are missing
-    kept = blocks if not failures else {name: block[rows] for name, block in blocks.items()}
+    blocks = found.blocks if not failures else {name: block[rows] for name, block in found.blocks.items()}
+    objects = found.objects
+    if objects is not None:
+        objects = objects if not failures else objects.take(rows)
+        blocks["objects"] = objects_block(objects)
     return FeatureTable(
         dataset,
         rows,
-        kept,
+        {name: blocks[name] for name in names},
         provenance={
-            **provenance,
-            "blocks": list(blocks),
+            **{name: found.provenance[name] for name in names},
+            "blocks": list(names),
             "scaling": SCALING,
             "skipped": len(failures),
             "versions": _versions(),
         },
         problems=problems,
+        objects=objects,
     )
 
 

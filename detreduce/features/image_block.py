@@ -1,4 +1,4 @@
-"""The `image` block: pooled backbone features of every readable image, from the store where it has them."""
+"""The vectors of the `image` and `objects` blocks: one pass of each image through the backbone, unless kept."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ import numpy.typing as npt
 from detreduce.errors import ImageReadError, InputError
 from detreduce.features.backbones import Backbone, Network
 from detreduce.features.embedding import (
+    Embedded,
+    Known,
     Prepared,
     Threads,
     default_batch,
@@ -23,7 +25,9 @@ from detreduce.features.embedding import (
     same_shape_batches,
     threads,
 )
+from detreduce.features.objects import PairedBoxes
 from detreduce.features.precision import Networks, resolve_precision
+from detreduce.features.roi_pooling import WORDS, PlacedBoxes
 from detreduce.features.store import Digest, DigestMemo, VectorStore, warn_unwritable
 from detreduce.progress import progress
 
@@ -35,12 +39,14 @@ if TYPE_CHECKING:
 class ImageBlock:
     """What became of a list of images.
 
-    `vectors`: (n, d) float32, NaN where an image could not be read. `failures`: row -> why. `provenance`: JSON-able.
+    `vectors`: (n, d) float32, NaN where an image could not be read. `pairs`: (m, d) float32, of the (image, class)
+    pairs of boxes, likewise; None where no boxes were given. `failures`: row -> why. `provenance`: block -> JSON-able.
     """
 
     vectors: npt.NDArray[np.float32]
+    pairs: npt.NDArray[np.float32] | None
     failures: dict[int, str]
-    provenance: dict[str, Any]
+    provenance: dict[str, dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -54,8 +60,14 @@ class EmbeddingOptions:
     stop_at_failure: bool = False
 
 
-def image_block(paths: Sequence[Path], backbone: Backbone, folder: Path, options: EmbeddingOptions) -> ImageBlock:
-    """Embed the images at `paths`, reading from and adding to the store below `folder`."""
+def image_block(
+    paths: Sequence[Path],
+    backbone: Backbone,
+    folder: Path,
+    options: EmbeddingOptions,
+    boxes: PairedBoxes | None = None,
+) -> ImageBlock:
+    """Embed the images at `paths`, and their boxes if given, reading from and adding to the stores below `folder`."""
     start = time.perf_counter()
     device = _device(options.device)
     networks = Networks(backbone, device)
@@ -64,49 +76,108 @@ def image_block(paths: Sequence[Path], backbone: Backbone, folder: Path, options
         why: dict[str, Any] = {}
         if precision == "auto":
             precision, why = resolve_precision(networks, folder, pools.forward)
-        store = VectorStore(folder, {**backbone.key, "precision": precision})
-        job = _Job([path.absolute() for path in paths], backbone, store, DigestMemo(folder), options.stop_at_failure)
+        key = {**backbone.key, "precision": precision}
+        images = _Vectors(len(paths), VectorStore(folder, key))
+        objects = None if boxes is None else _Objects(boxes, VectorStore(folder, {**key, "pooling": WORDS}))
+        absolute = [path.absolute() for path in paths]
+        job = _Job(absolute, backbone, images, objects, DigestMemo(folder), options.stop_at_failure)
         job.run(partial(networks, precision), options.batch or default_batch(device.type, backbone.imgsz), pools)
     seconds = time.perf_counter() - start
-    provenance = {
+    facts = {
         "backbone": backbone.name,
         "weights": str(backbone.weights),
-        **{key: value for key, value in backbone.key.items() if key != "backbone"},
+        **{name: value for name, value in backbone.key.items() if name != "backbone"},
         "imgsz": backbone.imgsz,
         "precision": precision,
         **({"precision_choice": why} if why else {}),
         "device": str(device),
-        "dimension": job.rows.width,
         "images": len(paths),
-        "from_cache": job.recalled,
-        "embedded": job.embedded,
         "unreadable": len(job.failures),
+        "passes": job.passes,
         "seconds": round(seconds, 3),
         "images_per_second": round(len(paths) / seconds, 1),
-        "store": str(store.folder),
     }
-    return ImageBlock(job.rows.array(), job.failures, provenance)
+    provenance = {"image": {**facts, **images.facts()}}
+    if objects is None:
+        return ImageBlock(images.array(), None, job.failures, provenance)
+    provenance["objects"] = {**facts, "pooling": WORDS, **objects.facts()}
+    return ImageBlock(images.array(), objects.array(images.width), job.failures, provenance)
 
 
-class _Rows:
-    """An (n, d) array that is allocated when the first vector shows what d is."""
+class _Vectors:
+    """Vectors by number, each recalled from a store or added to it; allocated when the first shows what d is."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, store: VectorStore) -> None:
         self.filled = np.zeros(count, bool)
+        self.store = store
+        self.recalled = self.embedded = 0
         self._values: npt.NDArray[np.float32] | None = None
 
     @property
     def width(self) -> int:
         return 0 if self._values is None else self._values.shape[1]
 
-    def fill(self, row: int, vector: npt.NDArray[np.float32]) -> None:
+    def array(self, width: int = 0) -> npt.NDArray[np.float32]:
+        """The vectors, NaN where there is none; `width` is taken where not one is there."""
+        return np.full((len(self.filled), width), np.nan, np.float32) if self._values is None else self._values
+
+    def recall(self, wanted: Iterable[tuple[int, Digest]]) -> None:
+        """Fill what the store has of these numbers, each with what it is kept under."""
+        numbers: dict[Digest, list[int]] = {}
+        for number, digest in wanted:
+            if not self.filled[number]:
+                numbers.setdefault(digest, []).append(number)
+        for digest, vector in self.store.read(numbers):
+            for number in numbers[digest]:
+                self._fill(number, vector)
+                self.recalled += 1
+
+    def take(self, number: int, digest: Digest, vector: npt.NDArray[np.float32]) -> None:
+        """Fill a number and keep its vector, unless the store has one, which is to be recalled."""
+        if not self.filled[number] and digest not in self.store:
+            self._fill(number, vector)
+            self.embedded += 1
+            self.store.add(digest, vector)
+
+    def _fill(self, number: int, vector: npt.NDArray[np.float32]) -> None:
         if self._values is None:
             self._values = np.full((len(self.filled), len(vector)), np.nan, np.float32)
-        self._values[row] = vector
-        self.filled[row] = True
+        self._values[number] = vector
+        self.filled[number] = True
 
-    def array(self) -> npt.NDArray[np.float32]:
-        return np.full((len(self.filled), 0), np.nan, np.float32) if self._values is None else self._values
+    def facts(self) -> dict[str, Any]:
+        """What came from where."""
+        return {
+            "dimension": self.width,
+            "from_cache": self.recalled,
+            "embedded": self.embedded,
+            "store": str(self.store.folder),
+        }
+
+
+class _Objects(_Vectors):
+    """The vectors of the (image, class) pairs of boxes."""
+
+    def __init__(self, boxes: PairedBoxes, store: VectorStore) -> None:
+        super().__init__(len(boxes), store)
+        self.boxes = boxes
+
+    def keys(self, row: int, digest: Digest) -> Iterator[tuple[int, Digest]]:
+        """The pairs of an image and what each is kept under."""
+        return ((pair, self.boxes.key(pair, digest)) for pair in self.boxes.pairs(row))
+
+    def known(self, row: int, digest: Digest) -> bool:
+        """Whether the store has all pairs of an image."""
+        return all(key in self.store for _, key in self.keys(row, digest))
+
+    def complete(self) -> npt.NDArray[np.bool_]:
+        """(n,) bool: images of which no pair is missing."""
+        missing = np.concatenate([[0], np.cumsum(~self.filled)])
+        return missing[self.boxes.pair_starts[1:]] == missing[self.boxes.pair_starts[:-1]]
+
+    def facts(self) -> dict[str, Any]:
+        """What came from where, counted in pairs."""
+        return {"boxes": len(self.boxes.corners), "pairs": len(self.boxes), **super().facts()}
 
 
 @dataclass
@@ -115,16 +186,15 @@ class _Job:
 
     paths: list[Path]
     backbone: Backbone
-    store: VectorStore
+    images: _Vectors
+    objects: _Objects | None
     memo: DigestMemo
     stop_at_failure: bool
     failures: dict[int, str] = field(default_factory=dict)
     digests: dict[int, Digest] = field(default_factory=dict)
-    recalled: int = 0
-    embedded: int = 0
+    passes: int = 0
 
     def __post_init__(self) -> None:
-        self.rows = _Rows(len(self.paths))
         remembered = ((row, self.memo.get(path)) for row, path in enumerate(self.paths))
         self.digests = {row: digest for row, digest in remembered if digest is not None}
 
@@ -132,48 +202,43 @@ class _Job:
         """Fill every row that can be filled, and keep what was computed, also when interrupted."""
         try:
             self.recall(range(len(self.paths)))
-            seen = self.embed(network, batch, pools, known=self.store.__contains__)
-            self.recall(seen)
-            # what the store promised and could not give
-            self.embed(network, batch, pools, known=lambda digest: False)
+            self.embed(network, batch, pools, known=self.known)
+            self.recall(self.open_rows())
+            # what the stores promised and could not give
+            self.embed(network, batch, pools, known=lambda row, digest: False)
         finally:
             self.keep()
 
+    def known(self, row: int, digest: Digest) -> bool:
+        """Whether the stores have all that is wanted of a row."""
+        return digest in self.images.store and (self.objects is None or self.objects.known(row, digest))
+
     def open_rows(self) -> list[int]:
-        """Rows that have no vector yet and did not fail."""
-        return [int(row) for row in np.flatnonzero(~self.rows.filled) if row not in self.failures]
+        """Rows of which something is missing and that did not fail."""
+        done = self.images.filled if self.objects is None else self.images.filled & self.objects.complete()
+        return [int(row) for row in np.flatnonzero(~done) if row not in self.failures]
 
     def recall(self, rows: Iterable[int]) -> None:
-        """Fill what the store has, for rows whose digest is known."""
-        rows_of: dict[Digest, list[int]] = {}
-        for row in rows:
-            if row in self.digests:
-                rows_of.setdefault(self.digests[row], []).append(row)
-        for digest, vector in self.store.read(rows_of):
-            for row in rows_of[digest]:
-                self.rows.fill(row, vector)
-                self.recalled += 1
+        """Fill what the stores have, for rows whose digest is known."""
+        digests = [(row, self.digests[row]) for row in rows if row in self.digests]
+        self.images.recall(digests)
+        if self.objects is not None:
+            self.objects.recall(item for row, digest in digests for item in self.objects.keys(row, digest))
 
-    def embed(
-        self, network: Callable[[], Network], batch: int, pools: Threads, known: Callable[[Digest], bool]
-    ) -> list[int]:
-        """Read, decode and embed the open rows; returns those that were not, since their digest is `known`."""
+    def embed(self, network: Callable[[], Network], batch: int, pools: Threads, known: Known) -> None:
+        """Read the open rows, and decode and embed those of which not all is `known`."""
         rows = self.open_rows()
         if not rows:
-            return []
-        skipped: list[int] = []
+            return
         with progress("Embedding images", len(rows), "images") as advance:
             jobs = ((row, self.paths[row]) for row in rows)
             images = read_ahead(jobs, self.backbone.preprocess, known, pools.decode, ahead=2 * batch + pools.count)
-            groups = same_shape_batches(self._readable(images, skipped, advance), batch)
-            for group, vectors in embed_groups(groups, network, pools.forward, in_flight=pools.count + 1):
-                self._take(group, vectors)
+            groups = same_shape_batches(self._readable(images, advance), batch)
+            for group, found in embed_groups(groups, network, pools.forward, pools.count + 1, self._boxes):
+                self._take(group, found)
                 advance(len(group))
-        return skipped
 
-    def _readable(
-        self, images: Iterable[Prepared], skipped: list[int], advance: Callable[..., None]
-    ) -> Iterator[Prepared]:
+    def _readable(self, images: Iterable[Prepared], advance: Callable[..., None]) -> Iterator[Prepared]:
         for item in images:
             if item.status is not None:
                 self.digests[item.row] = item.digest
@@ -184,31 +249,44 @@ class _Job:
                 self.failures[item.row] = item.error
                 advance()
             elif item.image is None:
-                skipped.append(item.row)
                 advance()
             else:
                 yield item
 
-    def _take(self, group: list[Prepared], vectors: npt.NDArray[np.float32]) -> None:
-        if not np.isfinite(vectors).all():
-            bad = group[int(np.flatnonzero(~np.isfinite(vectors).all(axis=1))[0])]
+    def _boxes(self, group: list[Prepared]) -> PlacedBoxes | None:
+        if self.objects is None:
+            return None
+        return self.objects.boxes.placed([item.row for item in group], [item.frame for item in group])
+
+    def _take(self, group: list[Prepared], found: Embedded) -> None:
+        self._check_finite(found.images, group)
+        for item, vector in zip(group, found.images, strict=True):
+            self.images.take(item.row, item.digest, vector)
+        if self.objects is not None and found.pairs is not None:
+            owners = [(item, *pair) for item in group for pair in self.objects.keys(item.row, item.digest)]
+            self._check_finite(found.pairs, [item for item, _, _ in owners])
+            for (_, pair, key), vector in zip(owners, found.pairs, strict=True):
+                self.objects.take(pair, key, vector)
+        self.passes += len(group)
+
+    def _check_finite(self, vectors: npt.NDArray[np.float32], owners: list[Prepared]) -> None:
+        finite = np.isfinite(vectors).all(axis=1)
+        if not finite.all():
             raise InputError(
-                f"{self.backbone.name} gives features that are not finite for {self.paths[bad.row]}: "
-                "check its weights, or give precision='float32'."
+                f"{self.backbone.name} gives features that are not finite for "
+                f"{self.paths[owners[int(np.argmin(finite))].row]}: check its weights, or give precision='float32'."
             )
-        for item, vector in zip(group, vectors, strict=True):
-            self.rows.fill(item.row, vector)
-            self.store.add(item.digest, vector)
-        self.embedded += len(group)
 
     def keep(self) -> None:
-        """Write what the store and the memo still hold."""
-        self.store.flush()
+        """Write what the stores and the memo still hold."""
+        stores = [self.images.store, *([self.objects.store] if self.objects is not None else [])]
+        for store in stores:
+            store.flush()
         try:
             self.memo.flush()
         except OSError as error:
-            if self.store.writable:
-                warn_unwritable(self.store.folder, error)
+            if all(store.writable for store in stores):
+                warn_unwritable(self.images.store.folder, error)
 
 
 def _device(name: str | None) -> torch.device:

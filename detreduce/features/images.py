@@ -6,13 +6,17 @@ import io
 import re
 import sys
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from detreduce.errors import ImageReadError
+from detreduce.features.frame import WHOLE, Frame, reduced_frame
+
+if TYPE_CHECKING:
+    import PIL.Image
 
 RGB = npt.NDArray[np.uint8]
 
@@ -23,7 +27,13 @@ _MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])", re.DOTALL)
 _FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 # OpenCV before 4.11 has only BGR
 _COLOUR: int = getattr(cv2, "IMREAD_COLOR_RGB", cv2.IMREAD_COLOR)
-_REDUCED = ((8, cv2.IMREAD_REDUCED_COLOR_8), (4, cv2.IMREAD_REDUCED_COLOR_4), (2, cv2.IMREAD_REDUCED_COLOR_2))
+_FLAGS: dict[int, int] = {
+    8: cv2.IMREAD_REDUCED_COLOR_8,
+    4: cv2.IMREAD_REDUCED_COLOR_4,
+    2: cv2.IMREAD_REDUCED_COLOR_2,
+    1: _COLOUR,
+}
+_ORIENTATION = 0x0112
 
 
 @dataclass(frozen=True)
@@ -68,18 +78,31 @@ class Preprocess:
         """Resize an (h, w, 3) uint8 image to the network's input size; still uint8, not yet normalised."""
         if self.shape == "stretch":
             return _resize(image, self.imgsz, self.imgsz)
-        height, width = image.shape[:2]
-        scale = self.imgsz / max(height, width)
-        new_height, new_width = max(1, round(height * scale)), max(1, round(width * scale))
-        image = _resize(image, new_height, new_width)
-        pad_height, pad_width = -new_height % self.stride, -new_width % self.stride
-        if not pad_height and not pad_width:
+        height, top, below = self._letterboxed(image.shape[0], max(image.shape[:2]))
+        width, left, beside = self._letterboxed(image.shape[1], max(image.shape[:2]))
+        image = _resize(image, height, width)
+        if not any((top, below, left, beside)):
             return image
-        # the odd pixel goes below and to the right, as in ultralytics
-        top, left = round(pad_height / 2 - 0.1), round(pad_width / 2 - 0.1)
         return cv2.copyMakeBorder(  # type: ignore[return-value]
-            image, top, pad_height - top, left, pad_width - left, cv2.BORDER_CONSTANT, value=(PAD_VALUE,) * 3
+            image, top, below, left, beside, cv2.BORDER_CONSTANT, value=(PAD_VALUE,) * 3
         )
+
+    def frame(self, height: int, width: int) -> Frame:
+        """Where an (height, width) image lies in the network's input that is made of it."""
+        if self.shape == "stretch":
+            return WHOLE
+        rows, top, below = self._letterboxed(height, max(height, width))
+        columns, left, beside = self._letterboxed(width, max(height, width))
+        high, wide = top + rows + below, left + columns + beside
+        return Frame(left / wide, top / high, (left + columns) / wide, (top + rows) / high)
+
+    def _letterboxed(self, side: int, longest: int) -> tuple[int, int, int]:
+        """Pixels of a side after scaling, of the padding before it, and after it."""
+        scaled = max(1, round(side * (self.imgsz / longest)))
+        padding = -scaled % self.stride
+        # the odd pixel goes below and to the right, as in ultralytics
+        before = round(padding / 2 - 0.1)
+        return scaled, before, padding - before
 
 
 def _resize(image: RGB, height: int, width: int) -> RGB:
@@ -102,21 +125,30 @@ def decode(data: bytes, *, longest: int | None = None, shortest: int | None = No
     ImageReadError
         Empty, truncated (a JPEG or PNG without its end marker counts as truncated) or not an image.
     """
+    return decode_framed(data, longest=longest, shortest=shortest)[0]
+
+
+def decode_framed(data: bytes, *, longest: int | None = None, shortest: int | None = None) -> tuple[RGB, Frame]:
+    """`decode`, and the picture's frame in the array, which is all of it but for JPEGs decoded smaller."""
     if not data:
         raise ImageReadError("the file is empty")
-    flag = _COLOUR
+    size, divisor = None, 1
     if data.startswith(_JPEG_START):
         size, whole = _walk_jpeg(data)
         if not whole:
             raise ImageReadError("truncated JPEG (no end marker)")
-        flag = _reduction(size, longest, shortest)
+        divisor = _reduction(size, longest, shortest)
     elif data.startswith(_PNG_START):
         if b"IEND\xaeB`\x82" not in data[-1024:]:
             raise ImageReadError("truncated PNG (no end chunk)")
     else:
-        return _decode_other(data)
-    image = _decode_opencv(data, flag)
-    return _decode_pillow(data) if image is None else image
+        return _decode_other(data), WHOLE
+    image = _decode_opencv(data, _FLAGS[divisor])
+    if image is None:
+        return _decode_pillow(data), WHOLE
+    if size is None or not (size[0] % divisor or size[1] % divisor):
+        return image, WHOLE
+    return image, reduced_frame(*size, divisor, _orientation(data))
 
 
 def _decode_opencv(data: bytes, flag: int) -> RGB | None:
@@ -136,6 +168,23 @@ def _decode_other(data: bytes) -> RGB:
     return strict if image is None else image
 
 
+def _open_pillow(data: bytes) -> PIL.Image.Image:
+    from PIL import Image
+
+    # ultralytics' replacement of Image.open installs packages when a file is no image
+    patched = sys.modules.get("ultralytics.utils.patches")
+    return getattr(patched, "_image_open", Image.open)(io.BytesIO(data))
+
+
+def _orientation(data: bytes) -> int:
+    """EXIF's orientation, 1 to 8; 1 where there is none."""
+    try:
+        with _open_pillow(data) as image:
+            return int(image.getexif().get(_ORIENTATION, 1))
+    except Exception:  # Pillow's plugins raise many kinds, and OpenCV could read the image
+        return 1
+
+
 def _decode_pillow(data: bytes) -> RGB:
     import warnings
 
@@ -144,9 +193,7 @@ def _decode_pillow(data: bytes) -> RGB:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            # ultralytics' replacement of Image.open installs packages when a file is no image
-            patched = sys.modules.get("ultralytics.utils.patches")
-            with getattr(patched, "_image_open", Image.open)(io.BytesIO(data)) as image:
+            with _open_pillow(data) as image:
                 image.load()
                 rotated = ImageOps.exif_transpose(image)
                 return np.asarray(rotated.convert("RGB"))
@@ -157,12 +204,11 @@ def _decode_pillow(data: bytes) -> RGB:
 
 
 def _reduction(size: tuple[int, int] | None, longest: int | None, shortest: int | None) -> int:
+    """The largest divisor that a JPEG may be decoded at."""
     if size is None or longest is None:
-        return _COLOUR
-    for divisor, flag in _REDUCED:
-        if max(size) >= divisor * longest and min(size) >= divisor * (shortest or 1):
-            return flag
-    return _COLOUR
+        return 1
+    fits = (n for n in _FLAGS if max(size) >= n * longest and min(size) >= n * (shortest or 1))
+    return next(fits, 1)
 
 
 def _walk_jpeg(data: bytes) -> tuple[tuple[int, int] | None, bool]:

@@ -62,7 +62,7 @@ def bfloat16_error(networks: Networks, pool: Executor) -> float:
     """The largest relative difference of a probe image's vector in bfloat16 from float32's."""
     images = probe_images(networks.backbone.preprocess)
     both = [pool.submit(embed_batch, networks(precision), images) for precision in ("float32", "bfloat16")]
-    exact, rough = (future.result().astype(np.float64) for future in both)
+    exact, rough = (future.result().images.astype(np.float64) for future in both)
     error = float((np.linalg.norm(rough - exact, axis=1) / np.linalg.norm(exact, axis=1)).max())
     return error if np.isfinite(error) else float(np.finfo(np.float64).max)
 

@@ -62,6 +62,7 @@ class VectorStore:
         self.folder = folder / "features" / f"{slug}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
         self._key_text = text
         self._index: dict[Digest, tuple[Path, int]] = {}
+        self._spare: dict[Digest, list[tuple[Path, int]]] = {}
         self._waiting: dict[Digest, npt.NDArray[np.float32]] = {}
         self._written = time.monotonic()
         self.writable = True
@@ -79,26 +80,33 @@ class VectorStore:
             digests = _read_member(shard, "digests")
             if digests is None or digests.ndim != 2 or digests.shape[1] != DIGEST_BYTES or digests.dtype != np.uint8:
                 continue
-            self._index.update({bytes(digest): (shard, row) for row, digest in enumerate(digests)})
+            for row, digest in enumerate(map(bytes, digests)):
+                if digest in self._index:
+                    # computed again since one of the shards is damaged, or by two processes at once
+                    self._spare.setdefault(digest, []).append(self._index[digest])
+                self._index[digest] = (shard, row)
 
     def read(self, digests: Iterable[Digest]) -> Iterator[tuple[Digest, npt.NDArray[np.float32]]]:
         """Yield the vectors of those digests that can still be read; one shard at a time, and only if needed."""
-        by_shard: dict[Path, list[tuple[Digest, int]]] = {}
-        for digest in set(digests):
-            if digest in self._index:
+        wanted = set(digests)
+        while wanted:
+            by_shard: dict[Path, list[tuple[Digest, int]]] = {}
+            for digest in wanted & self._index.keys():
                 shard, row = self._index[digest]
                 by_shard.setdefault(shard, []).append((digest, row))
-        for shard, wanted in sorted(by_shard.items()):
-            vectors = _read_member(shard, "vectors")
-            if (
-                vectors is None
-                or vectors.ndim != 2
-                or not self._fits(vectors)
-                or max(r for _, r in wanted) >= len(vectors)
-            ):
-                self._forget(shard)
-                continue
-            yield from ((digest, vectors[row]) for digest, row in wanted)
+            wanted = set()
+            for shard, places in sorted(by_shard.items()):
+                vectors = _read_member(shard, "vectors")
+                if (
+                    vectors is None
+                    or vectors.ndim != 2
+                    or not self._fits(vectors)
+                    or max(row for _, row in places) >= len(vectors)
+                ):
+                    self._forget(shard)
+                    wanted.update(digest for digest, _ in places)
+                    continue
+                yield from ((digest, vectors[row]) for digest, row in places)
 
     def _fits(self, vectors: npt.NDArray[Any]) -> bool:
         if vectors.dtype != np.float32:
@@ -107,7 +115,12 @@ class VectorStore:
         return vectors.shape[1] == self.dimension
 
     def _forget(self, shard: Path) -> None:
-        self._index = {digest: place for digest, place in self._index.items() if place[0] != shard}
+        for digest in [digest for digest, place in self._index.items() if place[0] == shard]:
+            spare = self._spare.get(digest)
+            if spare:
+                self._index[digest] = spare.pop()
+            else:
+                del self._index[digest]
 
     def add(self, digest: Digest, vector: npt.NDArray[np.float32]) -> None:
         """Keep a vector; it is on disk after the next `flush`, which comes by itself every so often."""

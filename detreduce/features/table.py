@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detreduce.dataset.records import DetectionDataset, ImageId, Problem
+from detreduce.object_table import ObjectTable
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,9 @@ class FeatureTable:
         Backbone, preprocessing, hashes, seconds: how the numbers were obtained. JSON-able.
     problems
         Images that were skipped, and why.
+    objects
+        The classes in each image, with the mean vector and the number of their boxes: `ObjectTable`, its images being
+        the table's rows. None where the block ``objects`` was not extracted.
     """
 
     dataset: DetectionDataset
@@ -36,6 +40,7 @@ class FeatureTable:
     blocks: Mapping[str, npt.NDArray[np.float32]]
     provenance: Mapping[str, Any] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
+    objects: ObjectTable | None = None
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -14,9 +15,11 @@ import pytest
 import yaml
 from PIL import Image
 
+from detreduce.config import FeaturesConfig
 from detreduce.dataset import load_dataset
 from detreduce.errors import InputError
 from detreduce.experiment import run as run_module
+from detreduce.experiment.identity import features_identity
 from detreduce.experiment.ledger import Ledger
 from detreduce.experiment.run import data_identity, finished_rows, run_experiment
 
@@ -179,3 +182,41 @@ def test_killed_at_any_moment_nothing_finished_is_lost_or_repeated(config: Path)
     finished = log.read_text().splitlines()
     assert len(finished) == len(set(finished)), "a finished cell was repeated"
     assert not any((ledger.path / "unfinished").iterdir())
+
+
+@pytest.mark.usefixtures("stand_in_reducers")
+def test_methods_that_need_object_vectors_get_them_or_are_told_of_before_the_first_cell(
+    config: Path, stand_in_train: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_module, "train", stand_in_train)
+    content = yaml.safe_load(config.read_text())
+    content["reduce"] = {"methods": ["by_vectors", "by_objects"], "keep": [3]}
+    config.write_text(yaml.safe_dump(content))
+    with pytest.raises(InputError, match=r"features\.blocks: .*gives no feature map") as caught:
+        run_experiment(config, config.parent / "ledger")
+    assert str(caught.value).count("features.blocks") == 1
+    content["features"] = {"backbone": "efficientnet-lite0", "imgsz": 32, "blocks": ["image"]}
+    config.write_text(yaml.safe_dump(content))
+    with pytest.raises(InputError, match=r"features\.blocks: .*name 'objects' among the blocks"):
+        run_experiment(config, config.parent / "ledger")
+    content["features"]["blocks"] = ["objects"]
+    config.write_text(yaml.safe_dump(content))
+    ledger = run_experiment(config, config.parent / "ledger")
+    cost = json.loads(next(ledger.path.glob("features-*.json")).read_text())
+    assert (cost["made"], cost["from_cache"]) == (12, 0)
+    selections = [cell for cell in finished_rows(ledger) if not cell["control"]]
+    assert {row["method"] for row in selections} == {"by_vectors", "by_objects"}
+    # read back for more cells, features cost next to nothing; what they did cost is kept
+    content["reduce"]["keep"] = [3, 4]
+    config.write_text(yaml.safe_dump(content))
+    run_experiment(config, config.parent / "ledger")
+    assert len(ledger) > len(selections) + 1
+    assert json.loads(next(ledger.path.glob("features-*.json")).read_text()) == cost
+
+
+def test_the_default_blocks_are_part_of_the_features_identity() -> None:
+    def identity(blocks: list[str] | None) -> str:
+        return features_identity(FeaturesConfig(blocks=blocks))  # type: ignore[arg-type]
+
+    assert identity(None) == identity(["image", "objects", "annotations"])
+    assert len({identity(None), identity(["image", "annotations"]), identity(["objects"])}) == 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -154,3 +155,53 @@ def test_pickles_are_no_state_files(tmp_path: Path, photos: list[Path]) -> None:
     ) as error:
         image_rows(photos[:1], f"torchvision:resnet18@{tmp_path}/pickle.pt", tmp_path / "c")
     assert "\n" not in str(error.value) and "weights_only" not in str(error.value)
+
+
+def roi_mean(feature_map: np.ndarray, box: np.ndarray) -> np.ndarray:
+    """RoI-align in plain numpy: the mean of a (c, h, w) map inside a box in cells, the map's edges being 0 and w."""
+    places = []
+    for low, high, size in ((box[0], box[2], feature_map.shape[2]), (box[1], box[3], feature_map.shape[1])):
+        # two bins a side, in each as many points as cells begun
+        points = 2 * max(1, int(np.ceil((high - low) / 2)))
+        centres = low + (np.arange(points) + 0.5) * (high - low) / points - 0.5
+        weights = np.maximum(0, 1 - np.abs(np.clip(centres, 0, size - 1)[:, None] - np.arange(size)))
+        places.append(weights.mean(axis=0))
+    return np.einsum("cyx,y,x->c", feature_map, places[1], places[0])
+
+
+@pytest.mark.parametrize("name", ["efficientnet-lite0", "resnet18", "yolov8n"])
+def test_objects_of_every_backbone_equal_roi_align_in_numpy(
+    tmp_path: Path, photos: list[Path], request: pytest.FixtureRequest, name: str
+) -> None:
+    if name == "resnet18":
+        from torchvision.models import get_model
+
+        torch.manual_seed(0)
+        torch.save(get_model(name, weights=None).state_dict(), tmp_path / "state.pt")
+        name = f"torchvision:resnet18@{tmp_path / 'state.pt'}"
+    elif name == "yolov8n":
+        name = f"yolo:{request.getfixturevalue('shared')}/weights/yolov8n.pt"
+    corners = np.array([[0.1, 0.2, 0.9, 0.7], [0.3, 0.3, 0.35, 0.42], [0.0, 0.0, 1.0, 1.0]])
+    dataset = dataset_of(photos[:3], photos[0].parent)
+    boxes = np.hstack([(corners[:, :2] + corners[:, 2:]) / 2, corners[:, 2:] - corners[:, :2]])
+    kinds, none = np.arange(3), np.zeros(3, bool)
+    records = tuple(replace(record, boxes=boxes, class_ids=kinds, crowd=none) for record in dataset)
+    dataset = replace(dataset, records=records, class_names=("a", "b", "c"), class_keys=(0, 1, 2))
+    options = {"imgsz": 320, "precision": "float32", "cache": tmp_path / "cache"}
+    table = extract_features(dataset, name, ("image", "objects"), **options)  # type: ignore[arg-type]
+    assert table.objects is not None and table.objects.vectors is not None
+    backbone = make_backbone(name, 320)
+    network = Networks(backbone, CPU)("float32")
+    for row, path in enumerate(photos[:3]):
+        image = decode(path.read_bytes())
+        pixels = backbone.preprocess(image)
+        feature_map = network.feature_map(torch.from_numpy(pixels[None]))[0].numpy()
+        high, wide = pixels.shape[:2] if backbone.preprocess.shape == "stretch" else (0, 0)
+        left = top = 0
+        if not wide:  # letterboxed: the longer side is 320, the shorter one centred
+            wide, high = (round(side * 320 / max(image.shape[:2])) for side in (image.shape[1], image.shape[0]))
+            left, top = (pixels.shape[1] - wide) // 2, (pixels.shape[0] - high) // 2
+        for pair, box in zip(table.objects.vectors[3 * row : 3 * row + 3], corners, strict=True):
+            cells = (box * [wide, high, wide, high] + [left, top, left, top]) / 32
+            expected = roi_mean(feature_map, cells)
+            assert np.linalg.norm(pair - expected) < 1e-3 * np.linalg.norm(expected)

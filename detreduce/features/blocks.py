@@ -1,0 +1,72 @@
+"""The blocks of features: which there are, which a dataset and a backbone can have, which a method needs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from detreduce.dataset.records import DetectionDataset
+from detreduce.errors import InputError, nearest
+from detreduce.features.backbones import REGISTRY, Backbone
+
+BLOCKS = ("image", "objects", "annotations")
+
+
+def gives_map(backbone: str | Backbone) -> bool:
+    """Whether a backbone, by name or made, gives feature maps; vectors from a file do not."""
+    if isinstance(backbone, Backbone):
+        return backbone.has_map
+    family = backbone.partition(":")[0]
+    return family != "file" and (family not in REGISTRY or REGISTRY[family].has_map)
+
+
+def default_blocks(backbone: str | Backbone, *, labelled: bool) -> tuple[str, ...]:
+    """All that a backbone and labels, or none, can give."""
+    if not labelled:
+        return ("image",)
+    return tuple(name for name in BLOCKS if name != "objects" or gives_map(backbone))
+
+
+def check_blocks(
+    dataset: DetectionDataset, backbone: str | Backbone, blocks: Sequence[str] | str | None
+) -> tuple[str, ...]:
+    """The wanted blocks, by default all; raises InputError for those that this dataset or backbone cannot have."""
+    possible = default_blocks(backbone, labelled=dataset.labelled)
+    if blocks is None:
+        return possible
+    names = (blocks,) if isinstance(blocks, str) else tuple(blocks)
+    for name in names:
+        if name not in BLOCKS:
+            raise InputError(f"no block {name!r}.{nearest(str(name), BLOCKS)} There are: {', '.join(BLOCKS)}.")
+    if not names or len(set(names)) < len(names):
+        raise InputError(f"blocks={list(names)}: give each wanted block once, of: {', '.join(possible)}.")
+    for name in names:
+        if name not in possible:
+            why = f"{dataset.source.path}: without labels"
+            if dataset.labelled:
+                why = f"{backbone if isinstance(backbone, str) else backbone.name} gives no feature map: without one"
+            raise InputError(f"{why} there is no block {name!r}; there can be: {', '.join(possible)}.")
+    return names
+
+
+def blocks_for(
+    method: str,
+    needs: Collection[str],
+    dataset: DetectionDataset,
+    backbone: str | Backbone,
+    blocks: Sequence[str] | None = None,
+) -> tuple[str, ...]:
+    """The blocks to extract for a method: those asked for, else those that its `needs` call for.
+
+    Raises
+    ------
+    InputError
+        For blocks that this dataset or backbone cannot have, and for a method that needs object vectors without the
+        block ``objects``.
+    """
+    if blocks is None and "features" not in needs and "object_vectors" in needs:
+        blocks = ("objects",)
+    names = check_blocks(dataset, backbone, blocks)
+    if "object_vectors" in needs and "objects" not in names:
+        check_blocks(dataset, backbone, ("objects",))
+        raise InputError(f"The method {method!r} needs object vectors: name 'objects' among the blocks.")
+    return names

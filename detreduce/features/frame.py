@@ -1,0 +1,52 @@
+"""Where a picture lies in a larger array, so that boxes go exactly the way of the pixels."""
+
+from __future__ import annotations
+
+from dataclasses import astuple, dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+# what EXIF's orientations do to the stored picture: turned (axes swapped), then mirrored along x, along y
+_TURNED = (5, 6, 7, 8)
+_MIRRORED_X = (2, 3, 6, 7)
+_MIRRORED_Y = (3, 4, 7, 8)
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The edges of a picture inside an array, as fractions of the array's width and height.
+
+    Edges, not pixel centres: pixel i spans i to i + 1, which bilinear resizing keeps.
+    """
+
+    left: float = 0.0
+    top: float = 0.0
+    right: float = 1.0
+    bottom: float = 1.0
+
+    def place(self, boxes: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Carry (B, 4) boxes x1, y1, x2, y2 from fractions of the picture to fractions of the array."""
+        origin = np.array([self.left, self.top] * 2)
+        size = np.array([self.right - self.left, self.bottom - self.top] * 2)
+        return origin + np.asarray(boxes, np.float64) * size
+
+    def inside(self, outer: Frame) -> Frame:
+        """The picture's frame in the array that holds this frame's own array as `outer` says."""
+        return Frame(*outer.place(astuple(self)).tolist())
+
+
+WHOLE = Frame()
+
+
+def reduced_frame(width: int, height: int, divisor: int, orientation: int) -> Frame:
+    """Frame of a width x height JPEG that was decoded at 1/`divisor`, then turned as its EXIF orientation says.
+
+    Where the divisor does not divide a side, the last pixel is only in part inside the picture.
+    """
+    right, bottom = (side / (divisor * -(-side // divisor)) for side in (width, height))
+    if orientation in _TURNED:
+        right, bottom = bottom, right
+    left, right = (1 - right, 1.0) if orientation in _MIRRORED_X else (0.0, right)
+    top, bottom = (1 - bottom, 1.0) if orientation in _MIRRORED_Y else (0.0, bottom)
+    return Frame(left, top, right, bottom)

@@ -1,0 +1,99 @@
+"""The `objects` block: the boxes of a dataset as RoI-align takes them, and one row an image from what it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from detreduce.dataset.records import DetectionDataset
+from detreduce.features.frame import Frame
+from detreduce.features.roi_pooling import PlacedBoxes
+from detreduce.features.store import Digest, content_digest
+from detreduce.object_table import ObjectTable
+
+
+@dataclass(frozen=True)
+class PairedBoxes:
+    """The boxes of a dataset, crowd regions left out, sorted by image, then class, then place.
+
+    Attributes
+    ----------
+    corners
+        (B, 4) float64: x1, y1, x2, y2 as fractions of the image, cut off at its border. A box outside the image is left
+        with no area on the border.
+    box_starts
+        (m + 1,) int64: the first box of each (image, class) pair, in the order of `ObjectTable`, and B.
+    pair_starts
+        (n + 1,) int64: the first pair of each image, and m.
+    """
+
+    corners: npt.NDArray[np.float64]
+    box_starts: npt.NDArray[np.int64]
+    pair_starts: npt.NDArray[np.int64]
+
+    @classmethod
+    def of(cls, dataset: DetectionDataset) -> PairedBoxes:
+        """Sort the boxes of a dataset; opens headers of images only where `boxes_xyxyn` does."""
+        use = ~dataset.box_crowd
+        # -0.0 would be another key; boxes of images without a known size are NaN, and their rows are left out later
+        corners = np.clip(np.nan_to_num(dataset.boxes_xyxyn[use]), 0.0, 1.0) + 0.0
+        image, kind = dataset.box_rows[use], dataset.box_classes[use]
+        order = np.lexsort((*corners.T[::-1], kind, image))
+        corners, image, kind = corners[order], image[order], kind[order]
+        new = np.ones(len(order), bool)
+        new[1:] = (np.diff(image) != 0) | (np.diff(kind) != 0)
+        firsts = np.flatnonzero(new)
+        pairs_of = np.bincount(image[firsts], minlength=len(dataset))
+        return cls(corners, np.append(firsts, len(order)), np.concatenate([[0], np.cumsum(pairs_of)]))
+
+    def __len__(self) -> int:
+        """Pairs."""
+        return len(self.box_starts) - 1
+
+    def pairs(self, row: int) -> range:
+        """Numbers of an image's pairs."""
+        return range(int(self.pair_starts[row]), int(self.pair_starts[row + 1]))
+
+    def key(self, pair: int, image: Digest) -> Digest:
+        """What a pair's vector is kept under: the content of the image and the boxes, not the class's number."""
+        boxes = self.corners[self.box_starts[pair] : self.box_starts[pair + 1]]
+        return content_digest(image + boxes.astype("<f8").tobytes())
+
+    def placed(self, rows: Sequence[int], frames: Sequence[Frame]) -> PlacedBoxes:
+        """The boxes of a batch of images, each carried into the network's input by its image's frame."""
+        starts, ends = self.pair_starts[list(rows)], self.pair_starts[np.add(rows, 1)]
+        first, last = self.box_starts[starts], self.box_starts[ends]
+        parts = [frame.place(self.corners[a:b]) for frame, a, b in zip(frames, first, last, strict=True)]
+        sizes = [np.diff(self.box_starts[a : b + 1]) for a, b in zip(starts, ends, strict=True)]
+        boxes_of_pair = np.concatenate(sizes)
+        return PlacedBoxes(
+            np.concatenate(parts),
+            np.repeat(np.arange(len(parts)), last - first),
+            np.repeat(np.arange(len(boxes_of_pair)), boxes_of_pair),
+        )
+
+
+def objects_block(table: ObjectTable) -> npt.NDArray[np.float32]:
+    """(n, d) float32: for each image the mean of its classes' vectors, weighted by 1 / frequency of the class.
+
+    The frequency of a class is its share of the table's boxes, so a rare class speaks louder than those beside it. An
+    image without boxes gets the mean of the images that have some: after centring it is 0 and says nothing.
+    """
+    from scipy.sparse import csr_matrix
+
+    assert table.vectors is not None
+    boxes_of_class = np.bincount(table.classes, weights=table.counts, minlength=table.n_classes)
+    weights = 1.0 / boxes_of_class[table.classes]
+    totals = np.bincount(table.images, weights=weights, minlength=len(table))
+    # float32: a float64 product would copy the vectors
+    shares = (weights / totals[table.images]).astype(np.float32)
+    starts = np.concatenate([[0], np.cumsum(np.bincount(table.images, minlength=len(table)))])
+    mean = csr_matrix((shares, np.arange(len(shares)), starts), shape=(len(table), len(shares)))
+    block = np.asarray(mean @ table.vectors, np.float32)
+    empty = totals == 0
+    if empty.any() and not empty.all():
+        block[empty] = block.sum(axis=0, dtype=np.float64) / (~empty).sum()
+    return block

@@ -1,0 +1,74 @@
+"""Boxes pooled from a feature map by RoI-align, and averaged over the boxes of one class in one image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import torch
+
+BINS = 2
+LEAST_SIDE = 1e-3  # cells of the map: a box without area is looked at in its centre
+VALUES_AT_ONCE = 1 << 22
+WORDS = (
+    "RoI-align (torchvision, aligned) of each box cut off at the image's border, "
+    f"{BINS}x{BINS} bins with at least one sample a cell, averaged; mean over the image's boxes of the class"
+)
+
+
+@dataclass(frozen=True)
+class PlacedBoxes:
+    """The boxes of a batch of images.
+
+    Attributes
+    ----------
+    corners
+        (K, 4) float64: x1, y1, x2, y2 as fractions of the network's input, padding included.
+    images
+        (K,) int64: place of the box's image in the batch.
+    pairs
+        (K,) int64, ascending from 0 without gaps: which boxes are averaged.
+    """
+
+    corners: npt.NDArray[np.float64]
+    images: npt.NDArray[np.int64]
+    pairs: npt.NDArray[np.int64]
+
+
+def pool_boxes(feature_map: torch.Tensor, boxes: PlacedBoxes) -> npt.NDArray[np.float32]:
+    """Average a (b, c, h, w) map inside each box, then over the boxes of each pair: (P, c) float32.
+
+    The map is taken to cover the input evenly: cell i of w spans i/w to (i + 1)/w of its width. Values between the
+    cells' centres are interpolated, beyond the outermost centres they stay as they are there. Boxes are pooled some at
+    a time, so that memory does not grow with their number.
+    """
+    import torch
+    from torchvision.ops import roi_align
+
+    _, channels, height, width = feature_map.shape
+    count = int(boxes.pairs[-1]) + 1 if len(boxes.pairs) else 0
+    sums = np.zeros((count, channels))
+    regions = torch.from_numpy(_regions(boxes, height, width)).to(feature_map.device)
+    step = max(1, VALUES_AT_ONCE // (channels * BINS * BINS))
+    with torch.inference_mode():
+        # the operator takes no bfloat16 on a CPU, and would copy a channels-last map at each call
+        plain = feature_map.float().contiguous() if count else feature_map
+        for start in range(0, len(regions), step):
+            bins = roi_align(plain, regions[start : start + step], BINS, sampling_ratio=-1, aligned=True)
+            pairs = boxes.pairs[start : start + step]
+            firsts = np.flatnonzero(np.diff(pairs, prepend=-1))
+            values = bins.mean(dim=(2, 3)).cpu().numpy()
+            sums[pairs[firsts]] += np.add.reduceat(values, firsts, axis=0, dtype=np.float64)
+    return (sums / np.bincount(boxes.pairs, minlength=count)[:, None]).astype(np.float32)
+
+
+def _regions(boxes: PlacedBoxes, height: int, width: int) -> npt.NDArray[np.float32]:
+    """(K, 5): place in the batch, and the corners in cells of the map."""
+    corners = boxes.corners * np.array([width, height, width, height])
+    centre = (corners[:, :2] + corners[:, 2:]) / 2
+    half = np.maximum(corners[:, 2:] - corners[:, :2], LEAST_SIDE) / 2
+    return np.column_stack([boxes.images, centre - half, centre + half]).astype(np.float32)

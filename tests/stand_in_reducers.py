@@ -1,0 +1,43 @@
+"""Reducers that need objects, for tests of what hands them over."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from detreduce.object_table import ObjectTable
+from detreduce.reducers.base import Problem, ScoringReducer
+from detreduce.reducers.pool import FloatArray, Pool
+
+
+class ByObjects(ScoringReducer):
+    """Images of most boxes first; keeps the table and the shape of the features that it was given."""
+
+    name = "by_objects"
+    family = "test"
+    cost = "n"
+    source = "none"
+    summary = "most boxes first"
+    needs = ("objects",)
+    deterministic = True
+    seen: tuple[ObjectTable, tuple[int, ...]]
+
+    def _prepare(self, problem: Problem) -> FloatArray:
+        type(self).seen = (problem.objects, problem.X.shape)
+        return np.bincount(problem.objects.images, problem.objects.counts, minlength=len(problem.codes))
+
+    def _score(self, pool: Pool) -> FloatArray:
+        return pool.shared[pool.rows]
+
+
+class ByVectors(ByObjects):
+    """The same, and it insists on vectors."""
+
+    name = "by_vectors"
+    needs = ("objects", "object_vectors")
+
+
+class ByBoth(ByObjects):
+    """The same, and it insists on features."""
+
+    name = "by_both"
+    needs = ("features", "objects")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -12,9 +12,18 @@ import numpy.typing as npt
 from sklearn.base import BaseEstimator
 
 from detreduce.errors import InputError
-from detreduce.reducers.budget import check_keep, resolve_keep, seat_sequence
+from detreduce.object_table import ObjectTable
+from detreduce.reducers.budget import check_keep, occurrence, resolve_keep, seat_sequence
+from detreduce.reducers.groups import Groups, fill_seats, make_groups
 from detreduce.reducers.pool import FloatArray, IntArray, Pool, descending
-from detreduce.reducers.validation import check_features, check_rows, check_seed, encode_categories, resolve_seed
+from detreduce.reducers.validation import (
+    check_features,
+    check_objects,
+    check_rows,
+    check_seed,
+    encode_categories,
+    resolve_seed,
+)
 
 
 @dataclass
@@ -37,8 +46,10 @@ class Problem:
         (C,) images to choose in each category, `initial` included.
     seed
         What every draw is derived from.
-    objects, groups
-        As given to `fit`, for the methods that declare to use them.
+    objects
+        As given to `fit`, for the methods that need it.
+    groups
+        The group of each image, and the most of one that may be chosen.
     shared
         What the method computed once for all categories; each pool refers to it.
     """
@@ -50,17 +61,26 @@ class Problem:
     initial: IntArray
     seats: IntArray
     seed: int
-    objects: Any = None
-    groups: Any = None
+    objects: ObjectTable | None = None
+    groups: Groups | None = None
     shared: Any = None
 
-    def pools(self) -> Iterator[Pool]:
-        """Yield the categories one by one, in the order of their codes."""
+    @property
+    def limited(self) -> bool:
+        """Whether only so many images of a group may be chosen."""
+        return self.groups is not None and self.groups.most is not None
+
+    def pools(self, wanted: Collection[int] | None = None) -> Iterator[Pool]:
+        """Yield the categories one by one, or those `wanted`, in the order of their codes."""
+        left = self.groups.left(self.initial) if self.groups and self.limited else None
         by_code = np.argsort(self.codes, kind="stable")
         ends = np.cumsum(np.bincount(self.codes, minlength=len(self.labels)))
         for code, (label, rows) in enumerate(zip(self.labels, np.split(by_code, ends[:-1]), strict=True)):
+            if wanted is not None and code not in wanted:
+                continue
             mine = np.searchsorted(rows, self.initial[self.codes[self.initial] == code])
-            yield Pool(self.X, rows, code, label, int(self.seats[code]), mine, self.seed, self.shared)
+            groups = self.groups.codes[rows] if self.groups and left is not None else None
+            yield Pool(self.X, rows, code, label, int(self.seats[code]), mine, self.seed, self.shared, groups, left)
 
 
 @dataclass
@@ -127,17 +147,33 @@ class BaseReducer(BaseEstimator):
     """Whether the order of the rows is part of the question."""
     uses_categories: ClassVar[bool] = True
     """Whether seats go to categories; if not, `strata_` says what they went to."""
+    uses: ClassVar[tuple[str, ...]] = ()
+    """What of `objects` and `groups` it looks at where it is given, beside what it needs."""
 
     _ranks_all: ClassVar[bool] = False
+    _keeps_to_groups: ClassVar[bool] = False
+    """Whether `_rank` chooses by `Openings`, so that its order holds no more of a group than allowed."""
 
     def __init__(self, *, keep: int | float = 0.25, random_state: Any = 0) -> None:
         self.keep = keep
         self.random_state = random_state
 
     def fit(
-        self, X: Any, categories: Any = None, *, objects: Any = None, groups: Any = None, initial: Any = None
+        self,
+        X: Any,
+        categories: Any = None,
+        *,
+        objects: Any = None,
+        groups: Any = None,
+        initial: Any = None,
+        max_per_group: int | None = None,
     ) -> Self:
         """Choose rows of X.
+
+        With `max_per_group` each seat goes to the best image of its category whose group is not full; a category that
+        has none gives the seat to the next one. Greedy methods of one stratum leave out the images of a full group
+        while they choose; for the others a longer ranking is walked down, so an image that is passed over has been
+        reckoned with by those after it. `scores_` are those of the ranking, passed over or not.
 
         Parameters
         ----------
@@ -146,32 +182,26 @@ class BaseReducer(BaseEstimator):
         categories
             (n,) numbers or strings; None is one category.
         objects
-            What the object-wise methods need beside X; others refuse it.
+            An ObjectTable of the n images, for the methods that look at objects; others refuse it.
         groups
-            (n,) group of each row (video, sequence), for the methods that use it; others refuse it.
+            (n,) group of each row (video, sequence), for `max_per_group` and the methods that use it; else refused.
         initial
-            Rows chosen already: they come first and count towards `keep` and their category's seats.
+            Rows chosen already: they come first and count towards `keep`, their category's seats and their group.
+        max_per_group
+            Images to choose of one group at most; None is no limit.
 
         Raises
         ------
         InputError
-            For arrays, parameters or combinations that cannot be used.
+            For arrays, parameters or combinations that cannot be used, and where `max_per_group` leaves fewer images
+            than `keep` asks for.
         """
         self.check_params()
-        problem = self._problem(X, categories, objects, groups, initial)
+        problem = self._problem(X, categories, objects, groups, initial, max_per_group)
         n, codes, self.categories_ = len(problem.codes), problem.codes, problem.labels
         problem = self._stratify(problem)
-        scores = np.full(n, np.nan)
-        orders: list[IntArray] = []
-        for pool, ranking in self._rank_all(problem):
-            _check_ranking(ranking, pool, self._ranks_all)
-            orders.append(pool.rows[ranking.order])
-            scores[pool.rows] = ranking.scores
-        scores[problem.initial] = np.inf
-        length = n if self._ranks_all else problem.k
-        self.ranking_ = self._interleave(problem, orders, length)
+        self.ranking_, self.scores_ = self._ranked(problem)
         self.selected_idx_ = self.ranking_[: problem.k].copy()
-        self.scores_ = scores
         self.n_rows_in_ = n
         self.strata_ = problem.codes
         self.seats_ = np.bincount(codes[self.selected_idx_], minlength=len(self.categories_)).astype(np.int64)
@@ -214,18 +244,49 @@ class BaseReducer(BaseEstimator):
         """Return the stratum of each of the k seats to give; by default Webster's rule."""
         return seat_sequence(counts, k, held)
 
-    def _rank_all(self, problem: Problem) -> Iterator[tuple[Pool, Ranking]]:
+    def _ranked(self, problem: Problem) -> tuple[IntArray, FloatArray]:
+        """Return `ranking_` and `scores_`: every stratum ranked, and as far down as the limit on groups asks for."""
+        n = len(problem.codes)
+        scores = np.full(n, np.nan)
+        orders = [np.empty(0, np.int64) for _ in problem.labels]
+        length = n if self._ranks_all else problem.k
         problem.shared = self._prepare(problem)
-        for pool in problem.pools():
-            if pool.wanted > 0 or (self._ranks_all and len(pool)):
-                yield pool, self._rank(pool)
+        pending: Collection[int] = range(len(orders))
+        while pending:
+            for pool in problem.pools(pending):
+                if pool.wanted > 0 or (self._ranks_all and len(pool)):
+                    ranking = self._rank(pool)
+                    _check_ranking(ranking, pool, self._ranks_all)
+                    orders[pool.code] = pool.rows[ranking.order]
+                    scores[pool.rows] = ranking.scores
+            pending = ()
+            if problem.limited:
+                rows, pending = self._within_groups(problem, orders, length)
             else:
-                yield pool, Ranking(np.empty(0, np.int64), np.full(len(pool), np.nan))
+                rows = self._interleave(problem, orders, length)
+        scores[problem.initial] = np.inf
+        return np.concatenate([problem.initial, rows]), scores
 
-    def _problem(self, X: Any, categories: Any, objects: Any, groups: Any, initial: Any) -> Problem:
+    def _within_groups(self, problem: Problem, orders: list[IntArray], length: int) -> tuple[IntArray, list[int]]:
+        """Fill the seats; return the strata whose orders were too short, which have got twice the seats then."""
+        groups, (counts, held) = problem.groups, self._counts(problem)
+        assert groups is not None
+        most = counts - held
+        if self._keeps_to_groups:
+            most = groups.room(problem.codes, len(counts), problem.initial)
+        complete = np.array([len(order) for order in orders]) >= most
+        sequence = self._seat_sequence(counts, len(problem.codes) - len(problem.initial), held)
+        rows, short = fill_seats(sequence, orders, complete, groups, problem.initial, length - len(problem.initial))
+        more = np.minimum(most, np.maximum(1, 2 * (problem.seats - held)))
+        problem.seats[short] = (held + more)[short]
+        return rows, short
+
+    def _problem(self, X: Any, categories: Any, objects: Any, groups: Any, initial: Any, max_per_group: Any) -> Problem:
+        used = (*self.needs, *self.uses, *(("groups",) if max_per_group is not None else ()))
         for given, argument in ((objects, "objects"), (groups, "groups")):
-            if given is not None and argument not in self.needs:
-                raise InputError(f"The method {self.name!r} makes no use of {argument}=: leave it out.")
+            if given is not None and argument not in used:
+                hint = " or give max_per_group=" if argument == "groups" else ""
+                raise InputError(f"The method {self.name!r} makes no use of {argument}=: leave it out{hint}.")
         features = check_features(X, needed="features" in self.needs)
         n = len(features)
         k = resolve_keep(self.keep, n)
@@ -234,15 +295,24 @@ class BaseReducer(BaseEstimator):
             raise InputError(f"initial has {len(chosen)} rows, more than the {k} that keep={self.keep!r} allows.")
         codes, labels = encode_categories(categories, n)
         problem = Problem(features, codes, labels, k, chosen, np.zeros(0, np.int64), resolve_seed(self.random_state))
-        problem.objects, problem.groups = objects, groups
+        if objects is not None or "objects" in self.needs:
+            problem.objects = check_objects(objects, n, self.name, vectors="object_vectors" in self.needs)
+        problem.groups = make_groups(groups, max_per_group, n)
+        if problem.groups is not None:
+            problem.groups.check(k, chosen)
         return self._seated(problem)
 
     def _seated(self, problem: Problem) -> Problem:
         """Fill in the seats of each stratum."""
         counts, held = self._counts(problem)
-        problem.seats = held + np.bincount(
-            self._seat_sequence(counts, problem.k - len(problem.initial), held), minlength=len(counts)
-        )
+        free = k = problem.k - len(problem.initial)
+        if problem.groups is not None and problem.limited:
+            free = len(problem.codes) - len(problem.initial)
+        sequence = self._seat_sequence(counts, free, held)
+        if problem.groups is not None and problem.limited:
+            room = problem.groups.room(problem.codes, len(counts), problem.initial)
+            sequence = sequence[occurrence(sequence) < room[sequence]][:k]
+        problem.seats = held + np.bincount(sequence, minlength=len(counts))
         return problem
 
     @staticmethod
@@ -252,16 +322,15 @@ class BaseReducer(BaseEstimator):
         return np.bincount(problem.codes, minlength=size).astype(np.int64), held
 
     def _interleave(self, problem: Problem, orders: list[IntArray], length: int) -> IntArray:
-        """Put the strata's orders together as the seats were given, `initial` first."""
+        """Put the strata's orders together as the seats were given, `initial` left out."""
         counts, held = self._counts(problem)
         seats = self._seat_sequence(counts, length - len(problem.initial), held)
-        ranking = np.empty(length, np.int64)
-        ranking[: len(problem.initial)] = problem.initial
-        rest = ranking[len(problem.initial) :]
-        by_code = np.argsort(seats, kind="stable")
+        rows = np.empty(len(seats), np.int64)
         taken = np.bincount(seats, minlength=len(counts))
-        rest[by_code] = np.concatenate([order[:count] for order, count in zip(orders, taken, strict=True)])
-        return ranking
+        rows[np.argsort(seats, kind="stable")] = np.concatenate(
+            [order[:count] for order, count in zip(orders, taken, strict=True)]
+        )
+        return rows
 
 
 class ScoringReducer(BaseReducer):

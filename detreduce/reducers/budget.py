@@ -96,6 +96,15 @@ def equal_shares(counts: npt.ArrayLike, k: int, initial: npt.ArrayLike | None = 
     return group[np.lexsort((group, -sizes[group], before))[:k]]
 
 
+def occurrence(sequence: IntArray) -> IntArray:
+    """Return how often each entry of a sequence of seats has come before in it."""
+    order = np.argsort(sequence, kind="stable")
+    counts = np.bincount(sequence) if len(sequence) else np.zeros(0, np.int64)
+    before = np.empty(len(sequence), np.int64)
+    before[order] = np.arange(len(sequence)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return before
+
+
 def _free_seats(sizes: IntArray, held: IntArray, k: int) -> tuple[IntArray, IntArray]:
     """Return for every free image its category's number, and the seats that the category has when its turn comes."""
     free = sizes - held

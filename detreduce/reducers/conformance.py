@@ -12,40 +12,24 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from sklearn.base import clone
 
-from detreduce.errors import InputError
+from detreduce.object_table import ObjectTable
 from detreduce.reducers.base import BaseReducer
 from detreduce.reducers.budget import resolve_keep, seat_sequence
-from detreduce.reducers.pool import FloatArray, IntArray
-
-
-@dataclass(frozen=True)
-class Subject:
-    """A reducer under test.
-
-    Attributes
-    ----------
-    cls
-        Its class.
-    params
-        Parameters beside `keep` and `random_state`, e.g. to make a slow method quick.
-    extras
-        Called with (X, categories); returns what else `fit` needs, e.g. ``{"objects": …}``.
-    """
-
-    cls: type[BaseReducer]
-    params: dict[str, Any] = field(default_factory=dict)
-    extras: Callable[[Any, Any], dict[str, Any]] = lambda X, categories: {}
-
-    def fit(self, X: Any, categories: Any = None, *, initial: Any = None, **params: Any) -> BaseReducer:
-        """Fit with these parameters beside the subject's own."""
-        reducer = self.cls(**{**self.params, **params})
-        return reducer.fit(X, categories, initial=initial, **self.extras(X, categories))
+from detreduce.reducers.conformance_groups import GROUP_CHECKS
+from detreduce.reducers.conformance_subject import (
+    Subject,
+    assert_same_up_to_ties,
+    assert_valid,
+    objects_of,
+    refused,
+    sample,
+)
 
 
 def check_reducer(
@@ -62,7 +46,7 @@ def check_reducer(
     params
         Parameters beside `keep` and `random_state`.
     extras
-        Called with (X, categories); returns what else `fit` needs.
+        Called with (X, categories); returns what else `fit` gets.
     """
     subject = Subject(cls, params or {}, extras or (lambda X, categories: {}))
     for check in CHECKS:
@@ -70,38 +54,6 @@ def check_reducer(
             check(subject)
         except Exception as error:
             raise AssertionError(f"{cls.__name__}: {check.__name__}: {error!r}") from error
-
-
-def sample(seed: int = 0, counts: tuple[int, ...] = (30, 17, 9, 4), d: int = 6) -> tuple[FloatArray, IntArray]:
-    """Return clustered features without ties, exact in float16, and their unequal categories, rows shuffled."""
-    rng = np.random.default_rng(seed)
-    y = np.repeat(np.arange(len(counts)), counts)
-    X = 2.0 * rng.normal(size=(len(counts), d))[y] + rng.normal(size=(len(y), d))
-    order = rng.permutation(len(y))
-    return X[order].astype(np.float16).astype(np.float64), y[order]
-
-
-def assert_valid(reducer: BaseReducer, n: int, k: int) -> None:
-    """Assert the contract of a fitted reducer: exact budget, uniqueness, dtypes, scores in the order chosen."""
-    chosen = reducer.selected_idx_
-    assert chosen.dtype == np.int64 and chosen.shape == (k,), f"{len(chosen)} rows chosen, not {k}"
-    assert len(np.unique(chosen)) == k and chosen.min() >= 0 and chosen.max() < n, "rows repeated or outside"
-    ranking = reducer.ranking_
-    assert ranking.dtype == np.int64 and k <= len(ranking) <= n and len(np.unique(ranking)) == len(ranking)
-    np.testing.assert_array_equal(ranking[:k], chosen)
-    assert reducer.scores_.dtype == np.float64 and reducer.scores_.shape == (n,)
-    assert not np.isnan(reducer.scores_[chosen]).any(), "a chosen image has no score"
-    support = reducer.get_support()
-    assert support.dtype == bool and support.shape == (n,) and set(np.flatnonzero(support)) == set(chosen.tolist())
-
-
-def assert_same_up_to_ties(one: BaseReducer, other: BaseReducer) -> None:
-    """Assert equal scores, and equal choices as far as scores tell images apart."""
-    np.testing.assert_allclose(one.scores_, other.scores_, rtol=1e-6, atol=1e-12)
-    a, b = one.selected_idx_, other.selected_idx_
-    np.testing.assert_allclose(one.scores_[a], one.scores_[b], rtol=1e-6, atol=1e-12)
-    if len(np.unique(one.scores_)) == len(one.scores_):
-        np.testing.assert_array_equal(a, b)
 
 
 def check_exact_budget(subject: Subject) -> None:
@@ -118,8 +70,8 @@ def check_refuses_bad_keep(subject: Subject) -> None:
     """Refuse what is no budget, and a random_state that is no seed."""
     X, y = sample()
     for keep in (0, -1, len(X) + 1, 0.0, -0.5, 1.5, True, np.True_, float("nan"), "0.5", None):
-        _refused("keep", subject, X, y, keep=keep)
-    _refused("random_state", subject, X, y, random_state="a")
+        refused("keep", subject, X, y, keep=keep)
+    refused("random_state", subject, X, y, random_state="a")
 
 
 def check_same_seed_same_answer(subject: Subject) -> None:
@@ -227,10 +179,10 @@ def check_category_labels(subject: Subject) -> None:
 def check_refuses_bad_categories(subject: Subject) -> None:
     """Refuse a wrong length and missing labels."""
     X, y = sample()
-    _refused("categories", subject, X, y[:-1])
+    refused("categories", subject, X, y[:-1])
     missing = [None if row == 4 else "a" for row in range(len(y))]
-    _refused("row 4", subject, X, missing)
-    _refused("row 6", subject, X, np.where(np.arange(len(y)) == 6, np.nan, y))
+    refused("row 4", subject, X, missing)
+    refused("row 6", subject, X, np.where(np.arange(len(y)) == 6, np.nan, y))
 
 
 def check_dtypes_and_layouts(subject: Subject) -> None:
@@ -262,16 +214,16 @@ def check_refuses_bad_features(subject: Subject) -> None:
     """NaN and infinity are refused with the row; so is what is no table."""
     X, y = sample()
     for shape in (X[0], X[:0], X[None]):
-        _refused("X ", subject, shape)
+        refused("X ", subject, shape)
     for value in (np.nan, np.inf, -np.inf):
         bad = X.copy()
         bad[7, 2] = value
         if "features" in subject.cls.needs:
-            _refused("row 7", subject, bad, y)
+            refused("row 7", subject, bad, y)
         else:
             assert_valid(subject.fit(bad, y, keep=5), len(X), 5)
     if "features" in subject.cls.needs:
-        _refused("columns", subject, X[:, :0], y)
+        refused("columns", subject, X[:, :0], y)
     else:
         assert_valid(subject.fit(X[:, :0], y, keep=5), len(X), 5)
 
@@ -335,7 +287,33 @@ def check_initial(subject: Subject) -> None:
     if subject.cls.uses_categories:
         assert seats[3] == len(most) and seats.min() >= 1
     for bad in ([0, 0], [len(X)], [-1], [0.5], [True], list(range(11))):
-        _refused("initial", subject, X, y, keep=10, initial=bad)
+        refused("initial", subject, X, y, keep=10, initial=bad)
+
+
+def check_refuses_bad_objects(subject: Subject) -> None:
+    """Objects that are missing, of another type or of other images are refused by the methods that need them."""
+    X, y = sample()
+    reducer = subject.cls(**subject.params)
+    if "objects" not in reducer.needs:
+        refused("objects", Subject(subject.cls, subject.params, lambda X, y: {"objects": objects_of(X)}), X, y)
+        return
+    bad: list[Any] = [None, [1] * len(X), objects_of(X[:-1])]
+    if "object_vectors" in reducer.needs:
+        table = objects_of(X)
+        assert table.vectors is not None
+        holed = table.vectors.copy()
+        holed[3] = np.nan
+        bad += [replace(table, vectors=None), replace(table, vectors=holed)]
+    for objects in bad:
+        refused("objects", replace(subject, extras=_always(objects)), X, y)
+    empty = ObjectTable.from_boxes([], [], len(X), 4, vectors=np.empty((0, 5)), box_sizes=[], n_sizes=2)
+    for keep in (1, 20, 1.0):
+        reducer = replace(subject, extras=_always(empty)).fit(X, y, keep=keep)
+        assert_valid(reducer, len(X), resolve_keep(keep, len(X)))
+
+
+def _always(objects: Any) -> Callable[[Any, Any], dict[str, Any]]:
+    return lambda X, categories: {"objects": objects}
 
 
 def check_estimator(subject: Subject) -> None:
@@ -350,14 +328,14 @@ def check_estimator(subject: Subject) -> None:
     before = reducer.get_params()
     copy = clone(reducer)
     assert copy.get_params() == before
-    extras = subject.extras(X, y)
+    extras = subject.given(X, y)
     assert reducer.fit(X, y, **extras) is reducer
     assert reducer.get_params() == before, "fit changes a parameter"
     np.testing.assert_array_equal(copy.fit(X, y, **extras).selected_idx_, reducer.selected_idx_)
     again = pickle.loads(pickle.dumps(reducer))
     np.testing.assert_array_equal(again.selected_idx_, reducer.selected_idx_)
     assert again.get_params() == before
-    fewer = reducer.set_params(keep=5).fit(X[:20], y[:20], **subject.extras(X[:20], y[:20]))
+    fewer = reducer.set_params(keep=5).fit(X[:20], y[:20], **subject.given(X[:20], y[:20]))
     assert_valid(fewer, 20, 5)
 
 
@@ -373,16 +351,8 @@ def check_described(subject: Subject) -> None:
         assert isinstance(getattr(subject.cls, attribute), bool), f"{attribute} is not declared"
 
 
-def _refused(text: str, subject: Subject, *args: Any, **params: Any) -> None:
-    try:
-        subject.fit(*args, **params)
-    except InputError as error:
-        assert text in str(error), f"the error does not name {text!r}: {error}"
-    else:
-        raise AssertionError(f"accepted, though an error about {text!r} was due")
-
-
-CHECKS: tuple[Callable[[Subject], None], ...] = tuple(
-    value for key, value in list(globals().items()) if key.startswith("check_") and key != "check_reducer"
+CHECKS: tuple[Callable[[Subject], None], ...] = (
+    *(value for key, value in list(globals().items()) if key.startswith("check_") and key != "check_reducer"),
+    *GROUP_CHECKS,
 )
 """Every check, each called with a `Subject`; parametrise over them to see each by name."""

@@ -7,42 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from detreduce.reducers.distances import CANCELLED, CentredPoints
+from detreduce.reducers.distances import CentredPoints
 from detreduce.reducers.parallel import in_threads, slices
 from detreduce.reducers.pool import FloatArray, IntArray
 
-ROWS = 128
 BATCH = 64
 ROUNDING = 1e-9
 """Distances that differ by less than this share of the radius are equal, and a bar shorter than it is none."""
-
-
-def nearest_neighbours(
-    points: CentredPoints, count: int, advance: Callable[[int], object]
-) -> tuple[IntArray, FloatArray]:
-    """Return each point's `count` nearest others and their distances (n, count), nearest first, in feature units."""
-    n = len(points)
-    count = min(count, n - 1)
-    neighbours, distances = np.empty((n, count), np.int64), np.empty((n, count))
-    blocks = slices(n if count else 0, ROWS)
-
-    def work(part: slice) -> None:
-        rows = np.arange(part.start, part.stop)
-        squared = points.products(rows)
-        squared[np.arange(len(rows)), rows] = np.inf
-        near = np.argpartition(squared, count - 1, axis=1)[:, :count]
-        squared = np.take_along_axis(squared, near, axis=1)
-        lost = squared < CANCELLED * (points.squares[near] + points.squares[rows, None])
-        row, column = np.nonzero(lost)
-        difference = points.Z[rows[row]] - points.Z[near[row, column]]
-        squared[row, column] = np.einsum("ij,ij->i", difference, difference)
-        order = np.argsort(squared, axis=1)
-        neighbours[part] = np.take_along_axis(near, order, axis=1)
-        distances[part] = np.sqrt(np.take_along_axis(squared, order, axis=1).clip(0.0)) * points.scale
-
-    for part, _ in zip(blocks, in_threads(work, blocks), strict=True):
-        advance(part.stop - part.start)
-    return neighbours, distances
 
 
 def neighbourhood_persistence(

@@ -47,6 +47,8 @@ class Pool:
         The reducer's seed; see `rng`.
     shared
         What the method computed once for all categories.
+    group_codes, group_left
+        (n_c,) group of each row, and (G,) how many more may be chosen of each group; None without a limit.
     """
 
     whole: npt.NDArray[np.floating]
@@ -57,6 +59,8 @@ class Pool:
     initial: IntArray
     seed: int
     shared: Any = None
+    group_codes: IntArray | None = None
+    group_left: IntArray | None = None
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -13,7 +13,8 @@ from detreduce.progress import progress
 from detreduce.reducers.base import Problem, ScoringReducer
 from detreduce.reducers.decomposition import DECOMPOSITIONS, category_scores
 from detreduce.reducers.distances import CentredPoints
-from detreduce.reducers.persistence import ROUNDING, nearest_neighbours, neighbourhood_persistence
+from detreduce.reducers.neighbours import nearest_neighbours
+from detreduce.reducers.persistence import ROUNDING, neighbourhood_persistence
 from detreduce.reducers.pool import FloatArray, Pool
 
 LANDMARKS = ("representative", "vital")

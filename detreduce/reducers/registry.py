@@ -26,6 +26,12 @@ BUILT_IN = {
     "nrmd": "detreduce.reducers.ranking:NumerosityReduction",
     "fes": "detreduce.reducers.wrapper:ForgettingEvents",
     "des": "detreduce.reducers.geometric:DistanceEntropy",
+    "facility": "detreduce.reducers.neighbourhood:FacilityLocation",
+    "moderate": "detreduce.reducers.neighbourhood:Moderate",
+    "class_coverage": "detreduce.reducers.objectwise:ClassCoverage",
+    "csod": "detreduce.reducers.objectwise:ClasswiseObjects",
+    "herding": "detreduce.reducers.objectwise:Herding",
+    "stride": "detreduce.reducers.sequence:Stride",
 }
 
 

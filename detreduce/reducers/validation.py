@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detreduce.errors import InputError
+from detreduce.object_table import ObjectTable
 
 CHECK_ROWS = 1024
 
@@ -75,10 +76,11 @@ def _refuse_non_finite(array: npt.NDArray[np.floating]) -> None:
             )
 
 
-def encode_categories(categories: Any, n: int) -> tuple[npt.NDArray[np.int64], list[Any]]:
+def encode_categories(categories: Any, n: int, name: str = "categories") -> tuple[npt.NDArray[np.int64], list[Any]]:
     """Return (n,) codes 0..C-1 and the C labels in sorted order; None is one category with the label 0.
 
-    Labels may be numbers or strings; where a mixture has no order, they are sorted by type and text.
+    Labels may be numbers or strings; where a mixture has no order, they are sorted by type and text. `name` is what
+    errors call the argument.
 
     Raises
     ------
@@ -89,11 +91,11 @@ def encode_categories(categories: Any, n: int) -> tuple[npt.NDArray[np.int64], l
         return np.zeros(n, np.int64), [0]
     array = np.asarray(categories)
     if array.shape != (n,):
-        raise InputError(f"categories has shape {array.shape}; one label an image is needed: ({n},).")
+        raise InputError(f"{name} has shape {array.shape}; one label an image is needed: ({n},).")
     if array.dtype.kind == "O" or array.dtype.kind in "fc":
         for row, label in enumerate(array.tolist()):
             if label is None or label != label:
-                raise InputError(f"categories row {row} is {label!r}: every image needs a category.")
+                raise InputError(f"{name} row {row} is {label!r}: every image needs a label.")
     try:
         labels, codes = np.unique(array, return_inverse=True)
         return codes.astype(np.int64).reshape(n), labels.tolist()
@@ -145,3 +147,35 @@ def resolve_seed(random_state: Any) -> int:
     if isinstance(random_state, np.random.RandomState):
         return int(random_state.randint(2**31 - 1))
     return int(random_state)
+
+
+def check_objects(objects: Any, n: int, method: str, *, vectors: bool) -> ObjectTable:
+    """Return `objects` where it is an ObjectTable of `n` images, with finite vectors where those are needed.
+
+    Raises
+    ------
+    InputError
+        For None, another type, another number of images, and missing or non-finite vectors; it says what to pass.
+    """
+    source = "extract_features(dataset, blocks=[..., 'objects']).objects" if vectors else "ObjectTable.from_boxes(...)"
+    if objects is None:
+        raise InputError(f"The method {method!r} looks at the boxes: pass objects=, for instance {source}.")
+    if not isinstance(objects, ObjectTable):
+        raise InputError(
+            f"objects is of type {type(objects).__name__}; an ObjectTable is needed, for instance {source}."
+        )
+    if len(objects) != n:
+        raise InputError(f"objects has {len(objects)} images where X has {n} rows: take(rows) gives the table of some.")
+    if not vectors:
+        return objects
+    if objects.vectors is None or not objects.vectors.shape[1]:
+        raise InputError(
+            f"The method {method!r} compares objects by their features, and objects has no vectors: "
+            "extract features with the block 'objects'."
+        )
+    for start in range(0, len(objects.vectors), CHECK_ROWS):
+        bad = ~np.isfinite(objects.vectors[start : start + CHECK_ROWS]).all(axis=1)
+        if bad.any():
+            image = int(objects.images[start + int(bad.argmax())])
+            raise InputError(f"objects image {image} has a vector that is not finite; drop or mend that image.")
+    return objects

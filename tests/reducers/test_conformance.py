@@ -14,11 +14,27 @@ from detreduce.reducers.pool import Pool
 QUICK: dict[str, dict[str, Any]] = {"fes": {"epochs": 3}}
 
 
+def _parity(X: Any, categories: Any) -> dict[str, Any]:
+    """Two sequences, by what the rows hold."""
+    return {"groups": [sum(np.asarray(row, float).tobytes()) % 2 for row in X]}
+
+
+SUBJECTS = {name: conformance.Subject(reducer_class(name), QUICK.get(name, {})) for name in list_reducers()}
+SUBJECTS |= {
+    "srs by classes": conformance.Subject(reducer_class("srs"), {"by": "classes"}),
+    "class_coverage by size": conformance.Subject(reducer_class("class_coverage"), {"by_size": True}),
+    "csod, diverse": conformance.Subject(reducer_class("csod"), {"balance": 0.2}),
+    "herding, class means": conformance.Subject(reducer_class("herding"), {"match": "class_means"}),
+    "facility, few neighbours": conformance.Subject(reducer_class("facility"), {"neighbours": 3}),
+    "stride in groups": conformance.Subject(reducer_class("stride"), {}, _parity),
+}
+
+
 @pytest.mark.filterwarnings("ignore:.* with one category is a random draw")
 @pytest.mark.parametrize("check", conformance.CHECKS, ids=lambda check: check.__name__)
-@pytest.mark.parametrize("name", list_reducers())
+@pytest.mark.parametrize("name", SUBJECTS)
 def test_conformance(name: str, check: Any) -> None:
-    check(conformance.Subject(reducer_class(name), QUICK.get(name, {})))
+    check(SUBJECTS[name])
 
 
 class Backwards(BaseReducer):

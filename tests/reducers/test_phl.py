@@ -10,7 +10,7 @@ import pytest
 from detreduce.errors import InputError
 from detreduce.reducers import make_reducer
 from detreduce.reducers.distances import CentredPoints
-from detreduce.reducers.persistence import nearest_neighbours
+from detreduce.reducers.neighbours import nearest_neighbours
 
 
 @pytest.mark.parametrize("version", ["restrictedDim", "multiDim"])

@@ -1,0 +1,176 @@
+"""Greedy choice of objects class by class: typical of what is left, unlike what is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from detreduce.object_table import ObjectTable
+from detreduce.reducers.groups import Openings
+from detreduce.reducers.object_content import image_starts
+from detreduce.reducers.pool import FloatArray, IntArray, best
+
+BLOCK = 16_384
+UNIT = 2.0**-24
+"""Largest relative rounding of one float32 operation."""
+
+
+@dataclass
+class ClassRows:
+    """The pairs of a table sorted by class, so that those of one class are one matrix.
+
+    Attributes
+    ----------
+    pairs
+        (m,) places in the table, by class, then image.
+    starts
+        (C + 1,) where each class starts in `pairs`.
+    norms
+        (m,) length of each pair's vector, in the table's order; 1 for zero vectors.
+    units
+        C arrays (d, m_c) float32, the unit vectors of each class in the order of `pairs`: as columns, whose inner
+        product with a vector is several times faster than that of rows.
+    """
+
+    table: ObjectTable
+    pairs: IntArray
+    starts: IntArray
+    norms: FloatArray
+    units: list[npt.NDArray[np.float32]]
+
+    @classmethod
+    def of(cls, table: ObjectTable) -> ClassRows:
+        """Sort a table with vectors; takes one float32 copy of them."""
+        assert table.vectors is not None
+        pairs = np.argsort(table.classes, kind="stable")
+        starts = np.searchsorted(table.classes[pairs], np.arange(table.n_classes + 1))
+        norms = np.empty(len(pairs))
+        units = [np.empty((table.vectors.shape[1], size), np.float32) for size in np.diff(starts).tolist()]
+        rows = cls(table, pairs, starts, norms, units)
+        for number, mine in enumerate(units):
+            for start in range(0, mine.shape[1], BLOCK):
+                some = pairs[starts[number] :][start : min(start + BLOCK, mine.shape[1])]
+                vectors = table.vectors[some].astype(np.float64)
+                lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
+                norms[some] = np.where(lengths > 0.0, lengths, 1.0)
+                mine[:, start : start + BLOCK] = rows.exact(some).T
+        return rows
+
+    def of_class(self, number: int) -> slice:
+        """Return where the class stands in `pairs` and `units`."""
+        return slice(int(self.starts[number]), int(self.starts[number + 1]))
+
+    def exact(self, pairs: IntArray) -> FloatArray:
+        """Return (p, d) float64 unit vectors of pairs of the table."""
+        assert self.table.vectors is not None
+        return self.table.vectors[pairs].astype(np.float64) / self.norms[pairs, None]
+
+
+class _Sums:
+    """The sums of the unit vectors of each class, of all its images and of those kept."""
+
+    def __init__(self, rows: ClassRows) -> None:
+        table = rows.table
+        self.rows = rows
+        self.starts = image_starts(table)
+        assert table.vectors is not None
+        self.total = np.zeros((table.n_classes, table.vectors.shape[1]))
+        self.size = np.diff(rows.starts)
+        for number in range(table.n_classes):
+            place = rows.of_class(number)
+            for start in range(place.start, place.stop, BLOCK):
+                some = rows.pairs[start : min(start + BLOCK, place.stop)]
+                self.total[number] += rows.exact(some).sum(axis=0)
+        self.kept = np.zeros_like(self.total)
+        self.kept_size = np.zeros(table.n_classes, np.int64)
+
+    def keep(self, image: int) -> None:
+        pairs = np.arange(self.starts[image], self.starts[image + 1])
+        classes = self.rows.table.classes[pairs]
+        self.kept[classes] += self.rows.exact(pairs)
+        self.kept_size[classes] += 1
+
+    def direction(self, number: int, balance: float) -> FloatArray:
+        """Return (d,) what the criterion of a class is the inner product with."""
+        rest = (self.total[number] - self.kept[number]) / (self.size[number] - self.kept_size[number])
+        return balance * rest - self.kept[number] / max(1, self.kept_size[number])
+
+
+def classwise_greedy(
+    rows: ClassRows,
+    balance: float,
+    chosen: IntArray,
+    count: int,
+    openings: Openings,
+    priority: IntArray,
+    advance: Callable[[int], object] = lambda _: None,
+) -> tuple[IntArray, FloatArray]:
+    """Extend `chosen` by up to `count` images, one for each class in turn, the rarest first (arXiv 2404.09161).
+
+    For class c, with p_i the mean vector of the image's objects of c, it is the image i of the largest
+    balance * mean_{j not kept} cos(p_i, p_j) - mean_{j kept} cos(p_i, p_j), over the images that have c. Both means
+    are inner products of the unit vector of p_i with running sums, so a turn is one pass over the class: screened in
+    float32, settled in float64. A class without images that may be chosen is passed over.
+
+    Parameters
+    ----------
+    rows
+        The objects by class.
+    balance
+        Weight of being typical of what is left against being unlike what is kept.
+    chosen
+        Rows chosen before.
+    count
+        Images to add; fewer where the images with objects are exhausted.
+    openings, priority
+        Which may be chosen, and the order of ties.
+    advance
+        Called with the picks made.
+
+    Returns
+    -------
+    order : (m,) int64
+    found : (m,) float64
+        The criterion at each pick.
+    """
+    table, sums = rows.table, _Sums(rows)
+    for image in chosen.tolist():
+        sums.keep(image)
+    boxes = np.bincount(table.classes, table.counts, table.n_classes)
+    turns = [int(c) for c in np.lexsort((np.arange(table.n_classes), boxes, sums.size)) if sums.size[c]]
+    images = {c: table.images[rows.pairs[rows.of_class(c)]] for c in turns}
+    order: list[int] = []
+    found: list[float] = []
+    while turns and len(order) < count:
+        for c in tuple(turns):
+            if len(order) == count:
+                break
+            free = openings.mask[images[c]]
+            if not free.any():
+                turns.remove(c)
+                continue
+            place, value = _best_of_class(rows, c, sums.direction(c, balance), free, priority[images[c]])
+            image = int(images[c][place])
+            order.append(image)
+            found.append(value)
+            openings.take(image)
+            sums.keep(image)
+            advance(1)
+    return np.array(order, np.int64), np.array(found)
+
+
+def _best_of_class(
+    rows: ClassRows, number: int, direction: FloatArray, free: npt.NDArray[np.bool_], priority: IntArray
+) -> tuple[int, float]:
+    place = rows.of_class(number)
+    length = float(np.linalg.norm(direction)) or 1.0
+    coarse = (direction / length).astype(np.float32) @ rows.units[number]
+    coarse[~free] = -np.inf
+    near = np.flatnonzero(coarse >= coarse.max() - 2.0 * (len(direction) + 2) * UNIT)
+    # cosines: eleven decimals are all that rounding leaves
+    values = np.round(np.einsum("ij,j->i", rows.exact(rows.pairs[place][near]), direction), 11)
+    winner = best(values, priority[near])
+    return int(near[winner]), float(values[winner])

@@ -1,0 +1,331 @@
+"""Greedy matching of a distribution of objects: by its kernel mean, or by the mean of each class."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from detreduce.object_table import ObjectTable
+from detreduce.reducers.distances import CentredPoints
+from detreduce.reducers.groups import Openings
+from detreduce.reducers.kernels import median_distance
+from detreduce.reducers.object_content import image_starts
+from detreduce.reducers.pool import TIE, FloatArray, IntArray, derive_rng
+
+FREQUENCIES = 128
+SIGMA_SAMPLE = 2000
+BLOCK = 8192
+UNIT = 2.0**-24
+"""Largest relative rounding of one float32 operation."""
+
+Advance = Callable[[int], object]
+
+
+@dataclass
+class FourierMap:
+    """Random Fourier features of the Gaussian kernel (Rahimi and Recht 2007), orthogonal (Yu et al. 2016).
+
+    The frequencies are the same whatever the seed, so that what is matched is a property of the data.
+
+    Attributes
+    ----------
+    frequencies
+        (D / 2, d) float64.
+    centre
+        (d,) subtracted first.
+    """
+
+    frequencies: FloatArray
+    centre: FloatArray
+
+    @classmethod
+    def gaussian(cls, centre: FloatArray, sigma: float, count: int = FREQUENCIES) -> FourierMap:
+        """Return the map of exp(-|a - b|^2 / (2 sigma^2)) with `count` frequencies."""
+        d = len(centre)
+        rng = derive_rng(0, "herding frequencies")
+        blocks = []
+        for _ in range(0, count, d):
+            q, r = np.linalg.qr(rng.standard_normal((d, d)))
+            lengths = np.sqrt(rng.chisquare(d, size=d))
+            blocks.append(lengths[:, None] * (q * np.sign(np.diag(r))).T)
+        return cls(np.concatenate(blocks)[:count] / sigma, centre)
+
+    def __call__(self, vectors: npt.NDArray[np.floating]) -> FloatArray:
+        """Return (b, D) float64 features of unit length, whose inner products are the kernel up to O(1 / sqrt(D))."""
+        angles = (vectors - self.centre) @ self.frequencies.T
+        return np.concatenate([np.cos(angles), np.sin(angles)], axis=1) / np.sqrt(len(self.frequencies))
+
+
+class KernelMean:
+    """Squared MMD between all objects and those of the images kept, by random Fourier features.
+
+    The objects of an image and class count as so many copies of their mean vector. With phi(S) the mean feature of the
+    objects of S, the distance is |phi(all) - phi(S)|^2; it is exact for the kernel that the features stand for.
+
+    Parameters
+    ----------
+    table
+        Objects with vectors.
+    content
+        (n,) numbers by which the sample for the width of the kernel, the median distance, is drawn.
+    """
+
+    def __init__(self, table: ObjectTable, content: FloatArray, advance: Advance = lambda _: None) -> None:
+        assert table.vectors is not None
+        self.boxes = np.bincount(table.images, table.counts, len(table))
+        fourier = fourier_map(table, content)
+        starts = image_starts(table)
+        # one column an image: its inner product with a vector is several times faster than that of rows
+        features = np.zeros((2 * len(fourier.frequencies), len(table)), np.float32)
+        for first in range(0, len(table), BLOCK):
+            last = min(first + BLOCK, len(table))
+            pairs = slice(int(starts[first]), int(starts[last]))
+            weighted = fourier(table.vectors[pairs].astype(np.float64)) * table.counts[pairs, None]
+            filled = np.flatnonzero(np.diff(starts[first : last + 1]))
+            if len(filled):
+                sums = np.add.reduceat(weighted, starts[first + filled] - pairs.start, axis=0)
+                features[:, first + filled] = sums.T
+            advance(last - first)
+        mean = features.sum(axis=1, dtype=np.float64) / max(1.0, self.boxes.sum())
+        # what each image adds beyond its share of the mean of all, so that sums stay small
+        self.excess = features
+        for row, share in zip(features, mean, strict=True):
+            row -= share * self.boxes
+        self.squares = np.einsum("ij,ij->j", features, features, dtype=np.float64)
+        self.lengths = np.sqrt(self.squares)
+        self.longest, self.fewest = float(self.lengths.max()), float(self.boxes.min())
+        self.sum = np.zeros(len(mean))
+        self.kept = 0.0
+        self.typical = float(self.boxes.mean())
+
+    @property
+    def value(self) -> float:
+        """The squared MMD."""
+        return float(self.sum @ self.sum) / self.kept**2 if self.kept else float("nan")
+
+    def keep(self, image: int) -> None:
+        """Count an image as kept."""
+        self.sum += self.excess[:, image]
+        self.kept += self.boxes[image]
+
+    def screen(self) -> FloatArray:
+        """Return (n,) the distance after each image, up to a common factor and `doubt`."""
+        values = (self.sum.astype(np.float32) @ self.excess).astype(np.float64)
+        values *= 2.0
+        values += self.squares
+        values += float(self.sum @ self.sum)
+        values *= self._factor(self.boxes)
+        return values
+
+    def doubt(self, images: IntArray) -> FloatArray:
+        """Return how far `screen` may be wrong for `images`."""
+        return self._rounding() * self.lengths[images] * self._factor(self.boxes[images])
+
+    def worst_doubt(self) -> float:
+        """Return at least how far `screen` may be wrong for any image."""
+        return self._rounding() * self.longest * float(self._factor(self.fewest))
+
+    def _rounding(self) -> float:
+        return 4.0 * (len(self.sum) + 2) * UNIT * float(np.linalg.norm(self.sum))
+
+    def exact(self, images: IntArray) -> tuple[FloatArray, float]:
+        """Return the distance after each of `images`, up to the factor of `screen`, and what rounding may add to it."""
+        summed = self.sum + self.excess[:, images].T
+        return np.einsum("ij,ij->i", summed, summed) * self._factor(self.boxes[images]), 1e-11
+
+    def _factor(self, boxes: Any) -> Any:
+        return ((self.kept + self.typical) / np.maximum(self.kept + boxes, 1.0)) ** 2
+
+
+def fourier_map(table: ObjectTable, content: FloatArray) -> FourierMap:
+    """Return the map of the kernel whose width is the median distance between objects, of those of least `content`."""
+    assert table.vectors is not None
+    drawn = np.argsort(content[table.images], kind="stable")[:SIGMA_SAMPLE]
+    if not len(drawn):
+        return FourierMap.gaussian(np.zeros(table.vectors.shape[1]), 1.0)
+    vectors = table.vectors[drawn].astype(np.float64)
+    sigma = median_distance(CentredPoints.of(vectors), np.arange(len(vectors)))
+    return FourierMap.gaussian(vectors.mean(axis=0), sigma)
+
+
+class ClassMeans:
+    """Sum over classes of the distance between the mean object of all images and of those kept.
+
+    A class that is not kept yet counts as its object farthest from the mean, so that keeping one never costs.
+
+    Parameters
+    ----------
+    table
+        Objects with vectors; those of an image and class are as many copies of their mean vector.
+    """
+
+    def __init__(self, table: ObjectTable) -> None:
+        assert table.vectors is not None
+        self.table = table
+        self.starts = image_starts(table)
+        self.pairs = np.argsort(table.classes, kind="stable")
+        self.class_starts = np.searchsorted(table.classes[self.pairs], np.arange(table.n_classes + 1))
+        self.means = np.zeros((table.n_classes, table.vectors.shape[1]))
+        self.sums, self.kept = np.zeros_like(self.means), np.zeros(table.n_classes)
+        self.scale = 1.0
+        self.offsets = [
+            np.empty((self.means.shape[1], size), np.float32) for size in np.diff(self.class_starts).tolist()
+        ]
+        self._centre()
+        self.images = table.images[self.pairs]
+        self.counts = table.counts[self.pairs].astype(np.float64)
+        columns = [np.einsum("ij,ij->j", offsets, offsets, dtype=np.float64) for offsets in self.offsets]
+        self.squares = np.concatenate([np.empty(0), *columns])
+        self.distances = np.zeros(table.n_classes)
+        self.changes, self.errors = np.zeros(len(self.pairs)), np.zeros(len(self.pairs))
+        self.totals, self.doubts = np.zeros(len(table)), np.full(len(table), 1e-9)
+        for number in range(table.n_classes):
+            self.distances[number] = np.sqrt(self.squares[self._of_class(number)].max(initial=0.0))
+            self._renew(number)
+
+    @property
+    def value(self) -> float:
+        """The sum of the distances, in units of the features."""
+        return float(self.distances.sum()) * self.scale
+
+    def keep(self, image: int) -> None:
+        """Count an image as kept."""
+        pairs = np.arange(self.starts[image], self.starts[image + 1])
+        classes = self.table.classes[pairs]
+        self.sums[classes] += self.table.counts[pairs, None] * self._offsets_of(pairs)
+        self.kept[classes] += self.table.counts[pairs]
+        for number in classes.tolist():
+            self.distances[number] = np.linalg.norm(self.sums[number]) / self.kept[number]
+            self._renew(number)
+
+    def screen(self) -> FloatArray:
+        """Return (n,) what each image adds to the sum, up to `doubt`."""
+        return self.totals.copy()
+
+    def doubt(self, images: IntArray) -> FloatArray:
+        """Return how far `screen` may be wrong for `images`."""
+        return self.doubts[images]
+
+    def worst_doubt(self) -> float:
+        """Return how far `screen` may be wrong for any image."""
+        return float(self.doubts.max())
+
+    def exact(self, images: IntArray) -> tuple[FloatArray, float]:
+        """Return what each of `images` adds to the sum, and what rounding may add to it."""
+        lengths = self.starts[images + 1] - self.starts[images]
+        pairs = np.repeat(self.starts[images] - np.cumsum(lengths) + lengths, lengths) + np.arange(lengths.sum())
+        classes, counts = self.table.classes[pairs], self.table.counts[pairs]
+        moved = self.sums[classes] + counts[:, None] * self._offsets_of(pairs)
+        after = np.sqrt(np.einsum("ij,ij->i", moved, moved)) / (self.kept[classes] + counts)
+        change = after - self.distances[classes]
+        owner = np.repeat(np.arange(len(images)), lengths)
+        summed = np.bincount(owner, change, len(images)).astype(np.float64)
+        return summed, 1e-13 * float(self.distances[classes].max(initial=0.0))
+
+    def _of_class(self, number: int) -> slice:
+        return slice(int(self.class_starts[number]), int(self.class_starts[number + 1]))
+
+    def _offsets_of(self, pairs: IntArray) -> FloatArray:
+        assert self.table.vectors is not None
+        offsets = self.table.vectors[pairs].astype(np.float64) - self.means[self.table.classes[pairs]]
+        return offsets * (1.0 / self.scale if self.scale else 0.0)
+
+    def _centre(self) -> None:
+        """Take the means of the classes, and the objects' offsets from them in units of the largest."""
+        assert self.table.vectors is not None
+        blocks = [(c, start) for c, mine in enumerate(self.offsets) for start in range(0, mine.shape[1], BLOCK)]
+        largest = [0.0]
+        for number, start in blocks:
+            some = self._block(number, start)
+            self.means[number] += self.table.counts[some] @ self.table.vectors[some].astype(np.float64)
+        self.means /= np.maximum(1, np.bincount(self.table.classes, self.table.counts, self.table.n_classes))[:, None]
+        for number, start in blocks:
+            largest.append(float(np.square(self._offsets_of(self._block(number, start))).sum(axis=1).max()))
+        scale = float(np.sqrt(max(largest)))
+        # rounding of the means is all that is left where the objects of each class are equal
+        self.scale = scale if scale > 1e-12 * float(np.abs(self.means).max(initial=0.0)) else 0.0
+        for number, start in blocks:
+            self.offsets[number][:, start : start + BLOCK] = self._offsets_of(self._block(number, start)).T
+
+    def _block(self, number: int, start: int) -> IntArray:
+        mine = self._of_class(number)
+        return self.pairs[mine.start + start : min(mine.start + start + BLOCK, mine.stop)]
+
+    def _renew(self, number: int) -> None:
+        """Take the changes of one class anew."""
+        mine = self._of_class(number)
+        total, counts, squares = self.sums[number], self.counts[mine], self.squares[mine]
+        length = float(np.linalg.norm(total))
+        products = (total.astype(np.float32) @ self.offsets[number]).astype(np.float64)
+        after = np.sqrt((length**2 + counts * (2.0 * products + counts * squares)).clip(0.0))
+        error = 4.0 * (len(total) + 2) * UNIT * counts * (length * np.sqrt(squares) + counts * squares)
+        error = np.minimum(np.sqrt(error), error / np.maximum(after, 1e-30))
+        boxes = self.kept[number] + counts
+        change, error = after / boxes - self.distances[number], error / boxes
+        images = self.images[mine]
+        self.totals[images] += change - self.changes[mine]
+        self.doubts[images] += error - self.errors[mine]
+        self.changes[mine], self.errors[mine] = change, error
+
+
+def _near_least(coarse: FloatArray, objective: KernelMean | ClassMeans) -> IntArray:
+    """Return the images that may be the least, as far as the screening tells."""
+    first = np.array([coarse.argmin()])
+    bound = float((coarse[first] + objective.doubt(first))[0])
+    near = np.flatnonzero(coarse <= bound + objective.worst_doubt())
+    return near[coarse[near] - objective.doubt(near) <= bound]
+
+
+def match_distribution(
+    objective: KernelMean | ClassMeans,
+    chosen: IntArray,
+    count: int,
+    openings: Openings,
+    priority: IntArray,
+    advance: Advance = lambda _: None,
+) -> tuple[IntArray, FloatArray]:
+    """Extend `chosen` by up to `count` images, each the one after which the objective is least.
+
+    Every image is screened in float32 at each pick, and those that rounding may have put behind are settled in float64.
+
+    Parameters
+    ----------
+    objective
+        What is matched.
+    chosen
+        Rows chosen before.
+    count
+        Images to add; fewer where the images that are open are exhausted.
+    openings, priority
+        Which may be chosen, and the order of ties.
+    advance
+        Called with the picks made.
+
+    Returns
+    -------
+    order : (m,) int64
+    values : (m,) float64
+        The objective after each pick.
+    """
+    for image in chosen.tolist():
+        objective.keep(image)
+    order: list[int] = []
+    values: list[float] = []
+    while len(order) < count and openings.mask.any():
+        coarse = objective.screen()
+        coarse[~openings.mask] = np.inf
+        near = _near_least(coarse, objective)
+        exact, rounding = objective.exact(near)
+        least = exact.min()
+        tied = near[exact <= least + TIE * abs(least) + rounding]
+        image = int(tied[np.argmin(priority[tied])])
+        order.append(image)
+        openings.take(image)
+        objective.keep(image)
+        values.append(objective.value)
+        advance(1)
+    return np.array(order, np.int64), np.array(values)

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from detreduce.reducers.groups import Openings
+from detreduce.reducers.lazy import LazyGains, lazy_greedy, rounded
+from detreduce.reducers.pool import Pool
+
+
+def openings(n: int) -> Openings:
+    return Openings(Pool(np.empty((n, 0)), np.arange(n), 0, 0, n, np.empty(0, np.int64), 0))
+
+
+class Cover:
+    """The number of elements covered by sets; counts the gains that were taken."""
+
+    def __init__(self, sets: list[set[int]]) -> None:
+        self.sets, self.covered, self.taken = sets, set[int](), 0
+
+    def gain(self, row: int) -> float:
+        self.taken += 1
+        return float(len(self.sets[row] - self.covered))
+
+    def choose(self, row: int) -> None:
+        self.covered |= self.sets[row]
+
+
+def test_maximum_coverage_by_hand() -> None:
+    cover = Cover([{1, 2, 3}, {3, 4}, {1, 2}, {5}])
+    bounds = np.array([3.0, 2.0, 2.0, 1.0])
+    gains = LazyGains(bounds, cover.gain, cover.choose)
+    order, found = lazy_greedy(gains, 4, openings(4), np.array([0, 2, 3, 1]))
+    # after the first, sets 1 and 3 add 1 each: 3 has priority; set 2 adds nothing
+    assert order.tolist() == [0, 3, 1, 2] and found.tolist() == [3, 1, 1, 0]
+
+
+def test_gains_are_taken_only_where_they_could_win() -> None:
+    cover = Cover([{row} | {100 + row + i for i in range(row % 7)} for row in range(50)])
+    gains = LazyGains(np.array([1.0 + row % 7 for row in range(50)]), cover.gain, cover.choose)
+    lazy_greedy(gains, 1, openings(50), np.arange(50))
+    assert cover.taken < 10
+
+
+def test_twins_come_one_after_the_other() -> None:
+    cover = Cover([{1}, {2, 3}, {1}, {1}])
+    twins = np.array([2, -1, 3, -1])
+    gains = LazyGains(np.array([1.0, 2.0, 1.0, 1.0]), cover.gain, cover.choose, twins)
+    order, _ = lazy_greedy(gains, 4, openings(4), np.arange(4))
+    assert order.tolist() == [1, 0, 2, 3]
+    mask = openings(4)
+    mask.mask[0] = False
+    cover.covered.clear()
+    assert lazy_greedy(gains, 2, mask, np.arange(4))[0].tolist() == [1, 2]
+
+
+def test_rounding_decides_nothing() -> None:
+    assert rounded(0.1 + 0.2) == rounded(0.3) and rounded(1e-13) == 0.0
+    assert rounded(1.0 + 1e-9) > rounded(1.0)
+    assert rounded(3.7e12) == pytest.approx(3.7e12, rel=1e-9)

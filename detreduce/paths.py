@@ -5,7 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 from platformdirs import user_cache_path
 
@@ -19,6 +22,19 @@ def cache_folder(cache: str | Path | None = None) -> Path:
     """The folder for caches: `cache`, else ``$DETREDUCE_CACHE``, else the user's cache folder."""
     chosen = cache or os.environ.get("DETREDUCE_CACHE")
     return Path(chosen).expanduser() if chosen else user_cache_path("detreduce", appauthor=False)
+
+
+def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+    """Write a file that appears whole or not at all, also when two processes write it; raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=".writing-", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            write(file)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
 
 
 def expand(text: str) -> str:

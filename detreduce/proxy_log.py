@@ -21,6 +21,8 @@ SUFFIX = ".npz"
 MEASURES = {"iou": "f2", "confidence": "f2", "error": "f2", "margin": "f2", "loss": "f4"}
 """What is logged of each box at each epoch, and the type it is kept in."""
 
+_UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error)
+
 
 @dataclass(frozen=True)
 class ProxyLog:
@@ -119,7 +121,7 @@ class ProxyLog:
 
     @classmethod
     def load(cls, path: str | Path) -> ProxyLog:
-        """Read a log that `save` wrote; raises MissingFileError, and InputError where the file is another or damaged."""
+        """Read a log that `save` wrote; raises MissingFileError, or InputError for another or a damaged file."""
         file = Path(path)
         if not file.is_file():
             raise MissingFileError(f"There is no proxy log at {file}; `detreduce proxy` makes one.")
@@ -131,7 +133,16 @@ class ProxyLog:
                 image_ids = tuple(facts.pop("image_ids"))
                 arrays = {name: content[name] for name in ("box_images", "box_classes", *MEASURES)}
             return cls(image_ids, **arrays, facts=facts)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        except (
+            OSError,
+            ValueError,
+            KeyError,
+            TypeError,
+            AttributeError,
+            EOFError,
+            zipfile.BadZipFile,
+            zlib.error,
+        ) as error:
             raise InputError(
                 f"{file} is not a proxy log of this version, or is damaged ({str(error).rstrip('.')}). "
                 "Make it anew with `detreduce proxy`."

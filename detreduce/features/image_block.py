@@ -57,7 +57,7 @@ class EmbeddingOptions:
 def image_block(paths: Sequence[Path], backbone: Backbone, folder: Path, options: EmbeddingOptions) -> ImageBlock:
     """Embed the images at `paths`, reading from and adding to the store below `folder`."""
     start = time.perf_counter()
-    device = _device(options.device)
+    device = pick_device(options.device)
     networks = Networks(backbone, device)
     with threads(device.type, options.workers) as pools:
         precision: str = options.precision
@@ -211,7 +211,8 @@ class _Job:
                 warn_unwritable(self.store.folder, error)
 
 
-def _device(name: str | None) -> torch.device:
+def pick_device(name: str | None) -> torch.device:
+    """The torch device of that name, by default a GPU where there is one; raises InputError where it cannot be used."""
     import torch
 
     if name is None:

@@ -16,6 +16,9 @@ from detreduce.reducers.budget import check_keep, resolve_keep, seat_sequence
 from detreduce.reducers.pool import FloatArray, IntArray, Pool, descending
 from detreduce.reducers.validation import check_features, check_rows, check_seed, encode_categories, resolve_seed
 
+MATRICES = ("features", "dynamics", "gradients")
+"""What X may hold, as a method `needs` it: the scaled features of a table, or one block of it by that name."""
+
 
 @dataclass
 class Problem:
@@ -192,6 +195,11 @@ class BaseReducer(BaseEstimator):
         check_seed(self.random_state)
         self._check_params()
 
+    @classmethod
+    def reads_matrix(cls) -> bool:
+        """Whether the values in X matter; else only its number of rows does."""
+        return any(matrix in cls.needs for matrix in MATRICES)
+
     @abstractmethod
     def _rank(self, pool: Pool) -> Ranking:
         """Rank the images of one category; called only where it has seats to fill."""
@@ -223,7 +231,7 @@ class BaseReducer(BaseEstimator):
         for given, argument in ((objects, "objects"), (groups, "groups")):
             if given is not None and argument not in self.needs:
                 raise InputError(f"The method {self.name!r} makes no use of {argument}=: leave it out.")
-        features = check_features(X, needed="features" in self.needs)
+        features = check_features(X, needed=self.reads_matrix())
         n = len(features)
         k = resolve_keep(self.keep, n)
         chosen = check_rows(initial, n, "initial")

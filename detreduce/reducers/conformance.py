@@ -36,35 +36,41 @@ class Subject:
         Parameters beside `keep` and `random_state`, e.g. to make a slow method quick.
     extras
         Called with (X, categories); returns what else `fit` needs, e.g. ``{"objects": …}``.
+    matrix
+        Called with a check's X; returns the X that `fit` gets, with the same rows: for methods that read set columns.
     """
 
     cls: type[BaseReducer]
     params: dict[str, Any] = field(default_factory=dict)
     extras: Callable[[Any, Any], dict[str, Any]] = lambda X, categories: {}
+    matrix: Callable[[Any], Any] = lambda X: X
 
     def fit(self, X: Any, categories: Any = None, *, initial: Any = None, **params: Any) -> BaseReducer:
         """Fit with these parameters beside the subject's own."""
         reducer = self.cls(**{**self.params, **params})
-        return reducer.fit(X, categories, initial=initial, **self.extras(X, categories))
+        return reducer.fit(self.matrix(X), categories, initial=initial, **self.extras(X, categories))
 
 
 def check_reducer(
     cls: type[BaseReducer],
     params: dict[str, Any] | None = None,
     extras: Callable[[Any, Any], dict[str, Any]] | None = None,
+    matrix: Callable[[Any], Any] | None = None,
 ) -> None:
     """Run every check on a reducer class; raises AssertionError with the check's name and what was seen.
 
     Parameters
     ----------
     cls
-        The class; `params` and `extras` are those of `Subject`.
+        The class; `params`, `extras` and `matrix` are those of `Subject`.
     params
         Parameters beside `keep` and `random_state`.
     extras
         Called with (X, categories); returns what else `fit` needs.
+    matrix
+        Called with X; returns what `fit` gets for it.
     """
-    subject = Subject(cls, params or {}, extras or (lambda X, categories: {}))
+    subject = Subject(cls, params or {}, extras or (lambda X, categories: {}), matrix or (lambda X: X))
     for check in CHECKS:
         try:
             check(subject)
@@ -266,11 +272,11 @@ def check_refuses_bad_features(subject: Subject) -> None:
     for value in (np.nan, np.inf, -np.inf):
         bad = X.copy()
         bad[7, 2] = value
-        if "features" in subject.cls.needs:
+        if subject.cls.reads_matrix():
             _refused("row 7", subject, bad, y)
         else:
             assert_valid(subject.fit(bad, y, keep=5), len(X), 5)
-    if "features" in subject.cls.needs:
+    if subject.cls.reads_matrix():
         _refused("columns", subject, X[:, :0], y)
     else:
         assert_valid(subject.fit(X[:, :0], y, keep=5), len(X), 5)
@@ -351,13 +357,13 @@ def check_estimator(subject: Subject) -> None:
     copy = clone(reducer)
     assert copy.get_params() == before
     extras = subject.extras(X, y)
-    assert reducer.fit(X, y, **extras) is reducer
+    assert reducer.fit(subject.matrix(X), y, **extras) is reducer
     assert reducer.get_params() == before, "fit changes a parameter"
-    np.testing.assert_array_equal(copy.fit(X, y, **extras).selected_idx_, reducer.selected_idx_)
+    np.testing.assert_array_equal(copy.fit(subject.matrix(X), y, **extras).selected_idx_, reducer.selected_idx_)
     again = pickle.loads(pickle.dumps(reducer))
     np.testing.assert_array_equal(again.selected_idx_, reducer.selected_idx_)
     assert again.get_params() == before
-    fewer = reducer.set_params(keep=5).fit(X[:20], y[:20], **subject.extras(X[:20], y[:20]))
+    fewer = reducer.set_params(keep=5).fit(subject.matrix(X[:20]), y[:20], **subject.extras(X[:20], y[:20]))
     assert_valid(fewer, 20, 5)
 
 

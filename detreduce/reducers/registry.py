@@ -26,6 +26,12 @@ BUILT_IN = {
     "nrmd": "detreduce.reducers.ranking:NumerosityReduction",
     "fes": "detreduce.reducers.wrapper:ForgettingEvents",
     "des": "detreduce.reducers.geometric:DistanceEntropy",
+    "vps": "detreduce.reducers.training_aware:VariancePredictionScore",
+    "forgetting": "detreduce.reducers.training_aware:DetectorForgetting",
+    "el2n": "detreduce.reducers.training_aware:ErrorNorm",
+    "aum": "detreduce.reducers.training_aware:AreaUnderMargin",
+    "gradmatch": "detreduce.reducers.gradmatch:GradMatch",
+    "extrapolate": "detreduce.reducers.extrapolation:Extrapolated",
 }
 
 

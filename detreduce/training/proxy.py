@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detreduce.dataset.records import DetectionDataset
+from detreduce.detector import check_head, raw_predictions
 from detreduce.errors import DetreduceError, InputError
 from detreduce.pretrained import quiet_ultralytics
 from detreduce.proxy_log import MEASURES, SUFFIX, ProxyLog
@@ -22,7 +23,7 @@ from detreduce.training.energy import EnergyMeter, check_country
 from detreduce.training.evaluation import file_key
 from detreduce.training.facts import device_name, file_hash, versions
 from detreduce.training.harness import cpu_threads, load_network, run_training
-from detreduce.training.matching import check_head, match, raw_predictions
+from detreduce.training.matching import match
 from detreduce.training.run_folder import RunFolder, make_run_folder
 from detreduce.training.weights import find_model
 
@@ -51,8 +52,8 @@ def log_proxy_training(
     The training is that of `detreduce.training.harness.train` with the same arguments: the same seed gives the same
     weights, the source is never written to. After each epoch the weights that ultralytics would validate (the moving
     average, EMA) look once at all training images, without augmentation, letterboxed as for validation; that costs one
-    forward pass. Each box is matched to a prediction by `detreduce.training.matching.match`. For end-to-end heads
-    (YOLO26) the predictions are the one-to-one branch's.
+    forward pass. Each box is matched to a prediction by `detreduce.training.matching.match`. Of twofold
+    heads (YOLO26) the predictions are those of the part that ultralytics' inference uses by default.
 
     Kept are the log, and beside it, under its name with ``.pt``, the weights after the last epoch, which the block
     ``gradients`` is made from. Nothing is evaluated. All of it, the looking included, is metered as one phase, whose

@@ -11,14 +11,32 @@ from detreduce.reducers import conformance, list_reducers, reducer_class
 from detreduce.reducers.base import BaseReducer, Ranking
 from detreduce.reducers.pool import Pool
 
-QUICK: dict[str, dict[str, Any]] = {"fes": {"epochs": 3}}
+QUICK: dict[str, dict[str, Any]] = {
+    "fes": {"epochs": 3},
+    "extrapolate": {"parameters": {"epochs": 2}, "share": 0.5},
+}
+
+
+def subject_of(name: str) -> conformance.Subject:
+    cls = reducer_class(name)
+    return conformance.Subject(cls, QUICK.get(name, {}), matrix=dynamics if "dynamics" in cls.needs else unchanged)
+
+
+def unchanged(X: Any) -> Any:
+    return X
+
+
+def dynamics(X: Any) -> Any:
+    """As many columns as the block `dynamics` has, from those of X over and over."""
+    table = np.asarray(X)
+    return np.tile(table, (1, 12)) if table.ndim == 2 else table
 
 
 @pytest.mark.filterwarnings("ignore:.* with one category is a random draw")
 @pytest.mark.parametrize("check", conformance.CHECKS, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("name", list_reducers())
 def test_conformance(name: str, check: Any) -> None:
-    check(conformance.Subject(reducer_class(name), QUICK.get(name, {})))
+    check(subject_of(name))
 
 
 class Backwards(BaseReducer):

@@ -20,6 +20,10 @@ FORMAT_VERSION = 1
 SUFFIX = ".npz"
 MEASURES = {"iou": "f2", "confidence": "f2", "error": "f2", "margin": "f2", "loss": "f4"}
 """What is logged of each box at each epoch, and the type it is kept in."""
+SCORES = ("vps", "forgetting", "el2n", "aum")
+OVERS = ("sum", "mean", "max")
+DYNAMICS_COLUMNS = tuple(f"{score}_{over}" for score in SCORES for over in OVERS)
+"""Columns of the block `dynamics`, in order; every one is higher for harder images."""
 
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error)
 
@@ -126,6 +130,8 @@ class ProxyLog:
         if not file.is_file():
             raise MissingFileError(f"There is no proxy log at {file}; `detreduce proxy` makes one.")
         try:
+            if not zipfile.is_zipfile(file):
+                raise InputError("it is no .npz")
             with np.load(file, allow_pickle=False) as content:
                 facts = json.loads(content["facts"].tobytes())
                 if facts.pop("detreduce_proxy_log") != FORMAT_VERSION:

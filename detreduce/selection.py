@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
@@ -17,7 +18,7 @@ import numpy.typing as npt
 from detreduce.dataset.categories import Categories, assign_categories
 from detreduce.dataset.records import DetectionDataset, ImageId
 from detreduce.errors import InputError, MissingFileError, nearest
-from detreduce.features.table import FeatureTable
+from detreduce.features.table import SEPARATE_BLOCKS, FeatureTable
 from detreduce.version import __version__
 
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ class Selection:
     categories
         The rule, and for each category its images in full and kept.
     provenance
-        Dataset (path, split, content hash), features (backbone, weights hash, preprocessing), versions, seconds.
+        Dataset (path, split, content hash), features (backbone, weights hash, preprocessing), versions, seconds; for
+        methods that learn from a proxy training its seconds and energy, as ``proxy_training``.
     """
 
     image_ids: tuple[ImageId, ...]
@@ -163,10 +165,11 @@ def select(
     reducer.check_params()
     if not isinstance(features, FeatureTable) and "features" in getattr(reducer, "needs", ()):
         raise InputError(f"The method {method!r} needs features; pass extract_features(dataset) instead of a dataset.")
+    X = table.matrix(getattr(reducer, "needs", ()))
     chosen_categories = _categories(table, categories)
     first = _initial_rows(table, initial, must_keep)
     start = time.perf_counter()
-    reducer.fit(table.X, chosen_categories.codes, groups=groups, initial=first if len(first) else None)
+    reducer.fit(X, chosen_categories.codes, groups=groups, initial=first if len(first) else None)
     seconds = time.perf_counter() - start
     dataset = table.dataset
     rows = table.rows[reducer.selected_idx_]
@@ -178,7 +181,9 @@ def select(
         scores=scores,
         method=method,
         parameters={
-            name: value for name, value in reducer.get_params().items() if name not in ("keep", "random_state")
+            name: _brief(value, len(table))
+            for name, value in reducer.get_params().items()
+            if name not in ("keep", "random_state")
         },
         keep=keep,
         seed=seed,
@@ -189,9 +194,27 @@ def select(
             "skipped_images": [str(problem) for problem in table.problems],
             "kept_first": len(first),
             "seconds": round(seconds, 4),
+            **_proxy_cost(table, reducer),
             "versions": {"detreduce": __version__, "numpy": np.__version__},
         },
     )
+
+
+def _proxy_cost(table: FeatureTable, reducer: Any) -> dict[str, Any]:
+    """What the proxy training cost that a selection was made from, if one was."""
+    energy = table.provenance.get("proxy", {}).get("energy")
+    learns = any(name in getattr(reducer, "needs", ()) for name in SEPARATE_BLOCKS)
+    return {"proxy_training": energy} if learns and energy else {}
+
+
+def _brief(value: Any, rows: int) -> Any:
+    """A parameter for the record: of one with a decimal number for each row only the hash."""
+    if not isinstance(value, (list, tuple)) and not hasattr(value, "__array__"):
+        return value
+    array = np.asarray(value)
+    if array.dtype.kind != "f" or array.shape != (rows,):
+        return value
+    return {"values": rows, "sha256": hashlib.sha256(array.astype("<f8").tobytes()).hexdigest()}
 
 
 def describe_dataset(dataset: DetectionDataset) -> dict[str, Any]:

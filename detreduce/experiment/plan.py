@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from detreduce.config import ExperimentConfig
+from detreduce.features.table import SEPARATE_BLOCKS
 from detreduce.reducers import make_reducer
 from detreduce.reducers.base import BaseReducer
 
@@ -41,11 +42,12 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Hashes of what a configuration only names: images and annotations of all splits, model, features."""
+    """Hashes of what a configuration only names: images and annotations of all splits, model, features, proxy."""
 
     data: str
     model: str
     features: str
+    proxy: str = ""
 
 
 def make_plan(config: ExperimentConfig, identity: Identity) -> list[Cell]:
@@ -72,6 +74,8 @@ def make_plan(config: ExperimentConfig, identity: Identity) -> list[Cell]:
         context = dict(training)
         if "features" in reducer.needs:
             context["features"] = identity.features
+        if any(name in reducer.needs for name in SEPARATE_BLOCKS):
+            context["proxy"] = identity.proxy
         if reducer.uses_categories:
             context["categories"] = config.reduce.categories
         pairs = seed_pairs(config.reduce.seeds, config.train.seeds, deterministic=reducer.deterministic)

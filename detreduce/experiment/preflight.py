@@ -7,10 +7,13 @@ from collections.abc import Callable
 from detreduce.config import ExperimentConfig
 from detreduce.dataset.categories import assign_categories
 from detreduce.dataset.records import DetectionDataset
+from detreduce.detector import check_head
 from detreduce.errors import DetreduceError, InputError
 from detreduce.features.backbones import make_backbone
+from detreduce.features.table import SEPARATE_BLOCKS
 from detreduce.reducers import make_reducer
 from detreduce.reducers.budget import resolve_keep
+from detreduce.training.harness import load_network
 from detreduce.training.weights import find_model
 
 
@@ -39,6 +42,12 @@ def check_experiment(config: ExperimentConfig, dataset: DetectionDataset, evalua
     needed = any("features" in make_reducer(method.name).needs for method in config.reduce.methods)
     if needed and not backbone.startswith("file:"):
         attempt("features.backbone", lambda: make_backbone(backbone, config.features.imgsz).weights)
+    if any(name in make_reducer(method.name).needs for method in config.reduce.methods for name in SEPARATE_BLOCKS):
+        model = (config.proxy.model if config.proxy else None) or config.train.model
+        attempt("proxy.model", lambda: check_head(load_network(find_model(model)), model))
+        if config.proxy:
+            share = config.proxy.share
+            attempt("proxy.share", lambda: resolve_keep(share, len(dataset)))
     if problems:
         numbered = "\n".join(f"  {number}. {text}" for number, text in enumerate(problems, 1))
         raise InputError(f"The experiment {config.name!r} cannot run:\n{numbered}")

@@ -9,8 +9,7 @@ import numpy.typing as npt
 
 from detreduce.dataset.records import DetectionDataset
 from detreduce.errors import InputError
-from detreduce.proxy_log import ProxyLog
-from detreduce.reducers.training_aware import DYNAMICS_COLUMNS, OVERS, SCORES
+from detreduce.proxy_log import DYNAMICS_COLUMNS, SCORES, ProxyLog
 
 DETECTED_IOU = 0.5
 DETECTED_CONFIDENCE = 0.25
@@ -114,7 +113,6 @@ def dynamics_block(
     scores = box_scores(log, **options)
     parts = [image_scores(scores[name], log.box_images, len(log.image_ids)) for name in SCORES]
     block = np.full((len(dataset), len(DYNAMICS_COLUMNS)), np.nan, np.float32)
-    assert len(DYNAMICS_COLUMNS) == len(SCORES) * len(OVERS)
     block[rows[rows >= 0]] = np.hstack(parts)[rows >= 0]
     reason = "the proxy training did not see it"
     return block, {int(row): reason for row in np.flatnonzero(np.isnan(block[:, 0]))}

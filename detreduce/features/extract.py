@@ -18,7 +18,8 @@ from detreduce.features.backbones import Backbone, make_backbone
 from detreduce.features.image_block import EmbeddingOptions, image_block
 from detreduce.features.precision import Precision, check_precision
 from detreduce.features.store import content_digest
-from detreduce.features.table import FeatureTable
+from detreduce.features.table import SEPARATE_BLOCKS, FeatureTable
+from detreduce.features.trained import open_proxy
 from detreduce.features.vectors import read_vectors
 from detreduce.paths import cache_folder
 
@@ -42,6 +43,7 @@ def extract_features(
     unreadable: Literal["skip", "raise"] = "skip",
     cache: str | Path | None = None,
     workers: int | None = None,
+    proxy: str | Path | None = None,
 ) -> FeatureTable:
     """Describe every image of a dataset by numbers.
 
@@ -58,7 +60,8 @@ def extract_features(
         ``file:<vectors.npy or .csv>`` for vectors of your own; or a `Backbone`.
     blocks
         ``image`` (the backbone's feature map, average-pooled) and ``annotations`` (the boxes alone, see
-        `annotation_features`). Default: both, for an unlabelled dataset ``image`` alone.
+        `annotation_features`). Default: both, for an unlabelled dataset ``image`` alone. With `proxy` also ``dynamics``
+        (see `dynamics_block`) and ``gradients`` (see `gradient_block`), which are no part of the table's X.
     imgsz
         Input size in pixels, a multiple of 32; default the backbone's own (efficientnet-lite0: 224, yolo: 640).
     batch
@@ -74,6 +77,9 @@ def extract_features(
         Folder to keep vectors in; default ``$DETREDUCE_CACHE``, else the user's cache folder.
     workers
         Threads that read and decode beside the network; default one a core, at most 16.
+    proxy
+        Log of a proxy training, of `log_proxy_training`. Images that it lacks get the mean of their 10 nearest
+        neighbours' rows of ``dynamics``, by the other blocks asked for; where there are none, they are skipped.
 
     Returns
     -------
@@ -98,6 +104,7 @@ def extract_features(
             raise InputError(f"{option}={value}: give a number of at least 1.")
     if not len(dataset):
         raise InputError(f"{dataset.source.path}: no images to extract features from.")
+    trained = open_proxy(names, proxy, dataset)
     found: dict[str, npt.NDArray[np.float32]] = {}
     provenance: dict[str, Any] = {}
     failures: dict[int, str] = {}
@@ -114,23 +121,41 @@ def extract_features(
         found["annotations"], unsized = _annotations(dataset)
         failures = {**unsized, **failures}
         provenance["annotations"] = {"columns": annotation_columns(dataset.class_names)}
+    if trained:
+        failures = trained.add(
+            found,
+            provenance,
+            failures,
+            folder=cache_folder(cache),
+            batch=batch,
+            device=device,
+            workers=workers,
+            stop_at_failure=unreadable == "raise",
+        )
     return _table(dataset, {name: found[name] for name in names}, provenance, failures, unreadable)
+
+
+def default_blocks(dataset: DetectionDataset) -> tuple[str, ...]:
+    """The blocks that `extract_features` makes where none are named."""
+    return BLOCKS if dataset.labelled else ("image",)
 
 
 def _check_blocks(dataset: DetectionDataset, blocks: Sequence[str] | None) -> tuple[str, ...]:
     if blocks is None:
-        return BLOCKS if dataset.labelled else ("image",)
+        return default_blocks(dataset)
     names = (blocks,) if isinstance(blocks, str) else tuple(blocks)
+    known = (*BLOCKS, *SEPARATE_BLOCKS)
     for name in names:
         if name in LATER_BLOCKS:
             raise InputError(f"block {name!r} comes with a later version; there are: {', '.join(BLOCKS)}.")
-        if name not in BLOCKS:
-            raise InputError(f"no block {name!r}.{nearest(name, BLOCKS)} There are: {', '.join(BLOCKS)}.")
+        if name not in known:
+            raise InputError(f"no block {name!r}.{nearest(name, known)} There are: {', '.join(known)}.")
     if not names or len(set(names)) < len(names):
-        raise InputError(f"blocks={list(names)}: give each wanted block once, of: {', '.join(BLOCKS)}.")
-    if "annotations" in names and not dataset.labelled:
+        raise InputError(f"blocks={list(names)}: give each wanted block once, of: {', '.join(known)}.")
+    unlabelled = [name for name in names if name != "image"]
+    if unlabelled and not dataset.labelled:
         raise InputError(
-            f"{dataset.source.path}: without labels there is no block 'annotations'; ask for blocks=('image',)."
+            f"{dataset.source.path}: without labels there is no block {unlabelled[0]!r}; ask for blocks=('image',)."
         )
     return names
 

@@ -5,13 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from detreduce.errors import InputError, nearest
+from detreduce.proxy_log import DYNAMICS_COLUMNS, OVERS
 from detreduce.reducers.base import Problem, ScoringReducer
 from detreduce.reducers.pool import FloatArray, Pool
-
-SCORES = ("vps", "forgetting", "el2n", "aum")
-OVERS = ("sum", "mean", "max")
-DYNAMICS_COLUMNS = tuple(f"{score}_{over}" for score in SCORES for over in OVERS)
-"""Columns of the block `dynamics`, in order; every one is higher for harder images."""
 
 
 class _Dynamics(ScoringReducer):

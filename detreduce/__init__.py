@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from detreduce.features.table import FeatureTable
     from detreduce.selection import Selection, select
     from detreduce.training.harness import train
+    from detreduce.training.proxy import log_proxy_training
     from detreduce.training.record import TrainingRecord
 
 # torch and ultralytics take seconds to import, so each name is fetched when it is first used
@@ -30,6 +31,7 @@ _HOMES = {
     "TrainingRecord": "detreduce.training.record",
     "extract_features": "detreduce.features.extract",
     "load_dataset": "detreduce.dataset",
+    "log_proxy_training": "detreduce.training.proxy",
     "run_experiment": "detreduce.experiment.run",
     "select": "detreduce.selection",
     "train": "detreduce.training.harness",
@@ -46,6 +48,7 @@ __all__ = [
     "__version__",
     "extract_features",
     "load_dataset",
+    "log_proxy_training",
     "run_experiment",
     "select",
     "train",

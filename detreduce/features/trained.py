@@ -18,6 +18,7 @@ from detreduce.features.head_gradients import GradientOptions
 from detreduce.features.image_block import ImageBlock
 from detreduce.features.store import content_digest
 from detreduce.features.table import SEPARATE_BLOCKS, scaled_blocks
+from detreduce.progress import progress
 from detreduce.proxy_log import DYNAMICS_COLUMNS, ProxyLog
 
 Blocks = dict[str, npt.NDArray[np.float32]]
@@ -151,7 +152,9 @@ def fill_missing(
     from detreduce.reducers.extrapolation import extrapolate
 
     filled = block.copy()
-    filled[rows] = extrapolate(block[rows], X, NEIGHBOURS)
+    known = block[rows]
+    with progress("Filling what the proxy did not see", int(np.isnan(known[:, 0]).sum()), "images") as advance:
+        filled[rows] = extrapolate(known, X, NEIGHBOURS, advance)
     return filled
 
 

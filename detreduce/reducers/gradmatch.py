@@ -9,14 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from detreduce.errors import InputError
+from detreduce.errors import InputError, nearest
 from detreduce.progress import progress
 from detreduce.reducers.base import BaseReducer, Problem, Ranking
 from detreduce.reducers.nnls import GrowingFit
 from detreduce.reducers.pool import FloatArray, IntArray, Pool, best
 
+BY = ("cosine", "product")
 MOST = 512
 """Members of one round at most: their factor takes 1 MiB."""
+
+ROUNDING = 1e-12
+"""Less of the mean than this is none."""
 
 
 @dataclass
@@ -44,14 +48,15 @@ def matching_pursuit(
     count: int,
     priority: IntArray,
     tolerance: float = 0.1,
+    by: str = "cosine",
     advance: Callable[[int], object] = lambda _: None,
 ) -> Pursuit:
     """Choose rows of G by orthogonal matching pursuit of their mean, with non-negative weights.
 
-    A pick is the row of the largest product with what is left of the mean, and the weights are then fitted anew. Once
-    what is left is at most `tolerance` of the mean, no row's product is positive, or there are 512 members, a new
-    round begins: the same target, from the rows not chosen yet. So any count can be had, however few columns G has,
-    and memory does not grow with its square.
+    A pick is the row that agrees best with what is left of the mean, and the weights are then fitted anew. Once what is
+    left is at most `tolerance` of the mean, no row agrees with it, or there are 512 members, a new round begins: the
+    same target, from the rows not chosen yet. So any count can be had, however few columns G has, and memory does not
+    grow with its square.
 
     Parameters
     ----------
@@ -65,6 +70,8 @@ def matching_pursuit(
         (n,) breaks ties, lowest first.
     tolerance
         In [0, 1).
+    by
+        What agrees best: of the largest ``"cosine"`` with what is left, or of the largest ``"product"``.
     advance
         Called with the number of picks made.
     """
@@ -74,25 +81,31 @@ def matching_pursuit(
     taken[initial] = True
     order, residuals = np.empty(count, np.int64), np.empty(count)
     weights = np.zeros(len(G))
+    norms = np.linalg.norm(G, axis=1) if by == "cosine" else np.ones(len(G))
+    norms[norms == 0] = 1.0
+
+    def agreement(left: FloatArray) -> FloatArray:
+        found = G @ left / norms
+        found[taken] = -np.inf
+        return found
+
     current = _Round(G, target)
     for row in initial[len(initial) - len(initial) % MOST :]:
         current.add(int(row))
     for pick in range(count):
         fresh = not current.members
-        products = G @ current.left
-        products[taken] = -np.inf
-        row = best(products, priority)
-        if not fresh and (products[row] <= 0 or current.share(whole) <= tolerance or len(current.members) >= MOST):
-            weights[current.members] = current.weights()
+        agrees = agreement(current.left)
+        row = best(agrees, priority)
+        done = current.share(whole) <= max(tolerance, ROUNDING) or len(current.members) >= MOST
+        if not fresh and (done or agrees[row] <= 0):
+            weights[current.members] = current.weights
             current = _Round(G, target)
-            products = G @ target
-            products[taken] = -np.inf
-            row = best(products, priority)
+            row = best(agreement(target), priority)
         current.add(row)
         taken[row] = True
         order[pick], residuals[pick] = row, current.share(whole)
         advance(1)
-    weights[current.members] = current.weights()
+    weights[current.members] = current.weights
     return Pursuit(order, weights[order], residuals)
 
 
@@ -103,33 +116,34 @@ class _Round:
         self.G = G
         self.target = target
         self.left = target
-        self.fit = GrowingFit(MOST)
         self.members: list[int] = []
-        self.fitted: list[int] = []
+        self.weights = np.empty(0)
+        self._fit: GrowingFit | None = GrowingFit(MOST)
 
     def add(self, row: int) -> None:
-        """Take a row, and fit anew; one that depends on the others keeps weight 0."""
-        own = self.G[row]
+        """Take a row, and fit anew."""
+        own, others = self.G[row], self.G[self.members]
         self.members.append(row)
-        if self.fit.add(self.G[self.fitted] @ own, float(own @ own), float(own @ self.target)):
-            self.fitted.append(row)
-            self.left = self.target - self.fit.weights @ self.G[self.fitted]
+        if self._fit and self._fit.add(others @ own, float(own @ own), float(own @ self.target)):
+            self.weights = self._fit.weights
+        else:
+            # a member that depends on the others may still free one of them of a weight of 0
+            from scipy.optimize import nnls
+
+            self._fit = None
+            self.weights = nnls(self.G[self.members].T, self.target)[0]
+        self.left = self.target - self.weights @ self.G[self.members]
 
     def share(self, whole: float) -> float:
         """What is left of the target, as a share of its norm."""
         return float(np.linalg.norm(self.left)) / whole if whole > 0 else 0.0
 
-    def weights(self) -> FloatArray:
-        """(m,) weight of each member."""
-        found = dict(zip(self.fitted, self.fit.weights, strict=True))
-        return np.array([found.get(row, 0.0) for row in self.members])
-
 
 class GradMatch(BaseReducer):
     """GradMatch: orthogonal matching pursuit of the category's mean gradient.
 
-    X is the block `gradients`: a detector's gradient at each image. Per category, always the image whose gradient has
-    the largest product with what the chosen ones, with the best non-negative weights, leave of the mean; rounds as in
+    X is the block `gradients`: a detector's gradient at each image. Per category, always the image whose gradient
+    agrees best with what the chosen ones, with the best non-negative weights, leave of the mean; rounds as in
     `matching_pursuit`. scores_ is minus the place at which an image was chosen in its category, NaN for the others.
     Killamsetty et al. 2021. Memory: one float64 copy of a category's gradients, 4 KiB an image at 512 columns.
 
@@ -137,6 +151,9 @@ class GradMatch(BaseReducer):
     ----------
     tolerance
         A round ends once so little of the mean gradient is left, as a share in [0, 1).
+    by
+        ``"cosine"``: of gradients in one direction the long ones are not preferred, which suits a training without
+        weights. ``"product"``: the paper's; long gradients come first and get small weights.
     keep, random_state
         See BaseReducer; the seed decides ties alone.
 
@@ -154,19 +171,24 @@ class GradMatch(BaseReducer):
     cost = "k * n_c * d, after a proxy training and a pass for gradients"
     source = "Killamsetty et al. 2021 (ICML), GRAD-MATCH; cf. arXiv 2006.05929"
     summary = "images whose gradients together pull a half-trained detector where all would"
-    keeps = "large gradients, varied"
-    fails = "Matches the gradient of one moment of the proxy; later ones, and other detectors, may pull elsewhere."
+    keeps = "varied gradients"
+    fails = "Matches one moment of the proxy, and with weights that the training then lacks: random may match as well."
     deterministic = True
     nested = True
 
-    def __init__(self, *, keep: int | float = 0.25, tolerance: float = 0.1, random_state: Any = 0) -> None:
+    def __init__(
+        self, *, keep: int | float = 0.25, tolerance: float = 0.1, by: str = "cosine", random_state: Any = 0
+    ) -> None:
         super().__init__(keep=keep, random_state=random_state)
         self.tolerance = tolerance
+        self.by = by
 
     def _check_params(self) -> None:
         value = self.tolerance
         if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0 <= float(value) < 1:
             raise InputError(f"tolerance={value!r} is not a share in [0, 1).")
+        if self.by not in BY:
+            raise InputError(f"by={self.by!r} is neither 'cosine' nor 'product'.{nearest(str(self.by), BY)}")
 
     def _prepare(self, problem: Problem) -> None:
         self.weights_ = np.zeros(len(problem.codes))
@@ -178,7 +200,9 @@ class GradMatch(BaseReducer):
         # a power of two changes no digit, and the weights do not depend on a common factor
         G *= 2.0 ** -np.ceil(np.log2(largest or 1.0))
         with progress(f"gradmatch {pool.label}", pool.wanted, "images") as advance:
-            found = matching_pursuit(G, pool.initial, pool.wanted, pool.priority, float(self.tolerance), advance)
+            found = matching_pursuit(
+                G, pool.initial, pool.wanted, pool.priority, float(self.tolerance), self.by, advance
+            )
         self.weights_[pool.rows[found.order]] = found.weights
         self.residuals_[pool.label] = found.residuals
         scores = np.full(len(pool), np.nan)

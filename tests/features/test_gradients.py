@@ -16,7 +16,7 @@ from detreduce.detector import branch
 from detreduce.errors import ImageReadError, InputError
 from detreduce.features import gradients
 from detreduce.features.gradients import gradient_block, letterbox_frame
-from detreduce.features.head_gradients import GradientOptions, HeadGradients, _targets
+from detreduce.features.head_gradients import GradientOptions, HeadGradients, HeadInput, _targets
 from detreduce.features.images import Preprocess
 from detreduce.pretrained import quiet_ultralytics
 
@@ -31,6 +31,10 @@ def weights(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
     torch.manual_seed(0)
     model = DetectionModel(f"{request.param}.yaml", nc=2, verbose=False)
+    for layer in model.modules():
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            # as trained ones have: with random weights alone all images look the same to the last layers
+            layer.weight.data.uniform_(1.0, 3.0)
     model.args = {"box": 7.5, "cls": 0.5, "dfl": 1.5, "task": "detect"}
     file = tmp_path_factory.mktemp("weights") / f"{request.param}.pt"
     torch.save({"model": model, "train_args": {"task": "detect", "cls": 0.5}}, file)
@@ -72,7 +76,16 @@ def test_each_images_gradient_is_that_of_plain_backpropagation(weights: Path, da
         plain = torch.autograd.grad(parts.sum(), parameters)
         whole = torch.cat([part.flatten() for part in plain]).numpy()
         assert np.abs(whole).max() > 1e-3
+        assert np.abs(whole - found[1 - number]).max() > 0.05 * np.abs(whole).max(), "another image's is another"
         np.testing.assert_allclose(found[number], whole, rtol=1e-3, atol=1e-5 * np.abs(whole).max())
+
+
+def test_boxes_lie_in_the_letterboxed_input() -> None:
+    item = HeadInput(0, np.zeros((96, 64, 3), np.uint8), (8, 4, 48, 90))
+    found = _targets(item, np.array([[0, 0, 1, 1], [0.5, 0, 1, 0.1]]), np.array([1, 0]), torch.device("cpu"))
+    assert found["cls"].tolist() == [1, 0]
+    wanted = [[32 / 64, 49 / 96, 48 / 64, 90 / 96], [44 / 64, 8.5 / 96, 24 / 64, 9 / 96]]
+    np.testing.assert_allclose(found["bboxes"].numpy(), wanted, rtol=1e-6)
 
 
 def test_the_loss_takes_the_gains_of_the_weights(weights: Path) -> None:

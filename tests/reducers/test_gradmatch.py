@@ -16,29 +16,33 @@ NONE = np.empty(0, np.int64)
 
 
 def test_by_hand() -> None:
-    # the mean is (2, 1): the first row has the largest product, 4 x 2; with weight 1/2 it leaves (0, 1)
-    G = np.array([[4.0, 0.0], [0.0, 1.0], [2.0, 3.0], [2.0, 0.0]])
-    found = matching_pursuit(G, NONE, 2, np.arange(4), tolerance=0.0)
-    target = G.mean(axis=0)
-    assert target.tolist() == [2.0, 1.0]
-    assert found.order.tolist() == [0, 2]
-    # 4 a + 2 b = 2, 3 b = 1
-    assert found.weights.tolist() == pytest.approx([1 / 3, 1 / 3])
-    assert found.residuals.tolist() == pytest.approx([1 / np.sqrt(5), 0.0])
+    G = np.array([[4.0, 0.0], [0.0, 2.0], [1.0, 3.0], [3.0, -1.0]])
+    assert G.mean(axis=0).tolist() == [2.0, 1.0]
+    # the first row lies nearest the mean, and has the largest product, 8; with weight 1/2 it leaves (0, 1)
+    cosine = matching_pursuit(G, NONE, 2, np.arange(4), 0.0)
+    assert cosine.order.tolist() == [0, 1], "the second row points where (0, 1) does"
+    assert cosine.weights.tolist() == pytest.approx([1 / 2, 1 / 2])
+    product = matching_pursuit(G, NONE, 2, np.arange(4), 0.0, "product")
+    assert product.order.tolist() == [0, 2], "3 > 2"
+    # 4 a + b = 2, 3 b = 1
+    assert product.weights.tolist() == pytest.approx([5 / 12, 1 / 3])
+    for found in (cosine, product):
+        assert found.residuals.tolist() == pytest.approx([1 / np.sqrt(5), 0.0])
 
 
-def plain(G: np.ndarray, count: int, tolerance: float) -> tuple[list[int], list[float]]:
+def plain(G: np.ndarray, count: int, tolerance: float, by: str) -> tuple[list[int], list[float]]:
     """The same by definition, each fit from scratch."""
     target, order, left, members, shares = G.mean(axis=0), [], G.mean(axis=0), [], []
+    lengths = np.linalg.norm(G, axis=1) if by == "cosine" else 1.0
     for _ in range(count):
-        products = G @ left
-        products[order] = -np.inf
+        agrees = G @ left / lengths
+        agrees[order] = -np.inf
         done = np.linalg.norm(left) <= tolerance * np.linalg.norm(target)
-        if members and (products.max() <= 0 or done or len(members) >= MOST):
+        if members and (agrees.max() <= 0 or done or len(members) >= MOST):
             members, left = [], target
-            products = G @ left
-            products[order] = -np.inf
-        row = int(products.argmax())
+            agrees = G @ left / lengths
+            agrees[order] = -np.inf
+        row = int(agrees.argmax())
         order.append(row)
         members.append(row)
         weights, _ = nnls(G[members].T, target)
@@ -47,11 +51,12 @@ def plain(G: np.ndarray, count: int, tolerance: float) -> tuple[list[int], list[
     return order, shares
 
 
+@pytest.mark.parametrize("by", ["cosine", "product"])
 @pytest.mark.parametrize(("n", "d", "tolerance"), [(40, 60, 0.0), (40, 5, 0.1), (60, 8, 0.3), (30, 1, 0.1)])
-def test_as_by_definition(n: int, d: int, tolerance: float) -> None:
+def test_as_by_definition(n: int, d: int, tolerance: float, by: str) -> None:
     G = np.random.default_rng(n + d).normal(size=(n, d)) + 0.3
-    found = matching_pursuit(G, NONE, n, np.arange(n), tolerance)
-    order, shares = plain(G, n, tolerance)
+    found = matching_pursuit(G, NONE, n, np.arange(n), tolerance, by)
+    order, shares = plain(G, n, tolerance, by)
     assert found.order.tolist() == order
     np.testing.assert_allclose(found.residuals, shares, atol=1e-6)
     assert (found.weights >= 0).all()
@@ -81,20 +86,18 @@ def test_the_largest_round_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gradmatch, "MOST", 4)
     G = np.random.default_rng(0).normal(size=(30, 40)) + 0.5
     found = matching_pursuit(G, NONE, 9, np.arange(30), 0.0)
-    alone = matching_pursuit(np.delete(G, found.order[:4], axis=0), NONE, 1, np.arange(26), 0.0)
     assert (np.diff(found.residuals) > 0).nonzero()[0].tolist() == [3, 7]
-    products = G @ G.mean(axis=0)
-    products[found.order[:4]] = -np.inf
-    assert found.order[4] == products.argmax()
-    assert len(alone.order) == 1
+    agrees = G @ G.mean(axis=0) / np.linalg.norm(G, axis=1)
+    agrees[found.order[:4]] = -np.inf
+    assert found.order[4] == agrees.argmax()
 
 
 def test_images_chosen_before_are_matched_with() -> None:
     G = np.array([[4.0, 0.0], [0.0, 1.0], [3.9, 0.1], [0.1, 3.0]])
     free = make_reducer("gradmatch", keep=1).fit(G)
-    assert free.selected_idx_.tolist() == [0]
-    after = make_reducer("gradmatch", keep=2).fit(G, initial=[2])
-    assert after.selected_idx_.tolist() == [2, 3], "what row 2 leaves is the other direction"
+    assert free.selected_idx_.tolist() == [2]
+    after = make_reducer("gradmatch", keep=2).fit(G, initial=[0])
+    assert after.selected_idx_.tolist() == [0, 1], "what row 0 leaves is the other direction"
 
 
 def test_weights_are_each_categorys_own() -> None:
@@ -109,7 +112,13 @@ def test_weights_are_each_categorys_own() -> None:
         np.testing.assert_allclose(alone.weights_, reducer.weights_[y == code])
 
 
-@pytest.mark.parametrize("bad", [1.0, -0.1, True, "0.1", float("nan")])
-def test_refusals(bad: Any) -> None:
-    with pytest.raises(InputError, match="tolerance"):
-        make_reducer("gradmatch", tolerance=bad).fit(np.eye(4))
+@pytest.mark.parametrize(
+    ("bad", "says"),
+    [
+        *(({"tolerance": bad}, "tolerance") for bad in (1.0, -0.1, True, "0.1", float("nan"))),
+        ({"by": "cosin"}, "Did you mean 'cosine'"),
+    ],
+)
+def test_refusals(bad: dict[str, Any], says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        make_reducer("gradmatch", **bad).fit(np.eye(4))

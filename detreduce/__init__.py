@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from detreduce.representativeness import measure_representativeness
     from detreduce.selection import Selection, select
     from detreduce.training.harness import train
+    from detreduce.training.proxy import log_proxy_training
     from detreduce.training.record import TrainingRecord
 
 # torch and ultralytics take seconds to import, so each name is fetched when it is first used
@@ -31,6 +32,7 @@ _HOMES = {
     "TrainingRecord": "detreduce.training.record",
     "extract_features": "detreduce.features.extract",
     "load_dataset": "detreduce.dataset",
+    "log_proxy_training": "detreduce.training.proxy",
     "measure_representativeness": "detreduce.representativeness",
     "run_experiment": "detreduce.experiment.run",
     "select": "detreduce.selection",
@@ -48,6 +50,7 @@ __all__ = [
     "__version__",
     "extract_features",
     "load_dataset",
+    "log_proxy_training",
     "measure_representativeness",
     "run_experiment",
     "select",

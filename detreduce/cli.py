@@ -149,6 +149,9 @@ def reduce(
         Literal["skip", "raise"], typer.Option(help="What to do where an image cannot be read.")
     ] = "skip",
     cache: Annotated[Path | None, typer.Option(help="Folder for cached features.")] = None,
+    proxy: Annotated[
+        Path | None, typer.Option(help="Log of a proxy training, for vps, forgetting, el2n, aum and gradmatch.")
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output made by detreduce.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -171,6 +174,7 @@ def reduce(
     own = parse_parameters(parameters or [], options=("keep", "seed", "random_state", "method", "categories"))
     reducer = make_reducer(method, keep=amount, random_state=seed, **own)
     reducer.check_params()
+    check_proxy(method, reducer.needs, proxy)
     dataset = load_dataset(find(data, what="dataset"), split=split, images=images)
     earlier = Selection.load(initial) if initial else None
     names = _read_names(must_keep) if must_keep else None
@@ -188,6 +192,7 @@ def reduce(
             blocks=blocks_for(method, reducer.needs, dataset, backbone, asked),
             unreadable=unreadable,
             cache=cache,
+            proxy=proxy,
         )
     selection = select(source, method, amount, seed, rule, initial=earlier, must_keep=names, **own)
     measured = measure_representativeness(source, selection, rule)
@@ -250,6 +255,44 @@ def train(
     show_record(record)
 
 
+@app.command(context_settings={"ignore_unknown_options": False})
+@friendly
+def proxy(
+    data: Data,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The log to write, for instance proxy.npz.")],
+    arguments: Annotated[
+        list[str] | None, typer.Argument(help="Any ultralytics argument by its name: epochs=10 imgsz=320.")
+    ] = None,
+    model: Annotated[str, typer.Option(help="Weights (.pt) or an architecture (.yaml).")] = "yolo11n.pt",
+    images: Images = None,
+    seed: Annotated[int, typer.Option(help="Training seed.")] = 0,
+    country: Annotated[str, typer.Option(help="Where the electricity comes from (ISO 3166 alpha-3).")] = "ESP",
+    as_json: Json = False,
+) -> None:
+    """Train a small detector briefly and log how it fares on every box, for methods that choose by that.
+
+    Example: detreduce proxy data.yaml --model yolov8n.pt --output proxy.npz epochs=5 imgsz=320
+    """
+    from detreduce.paths import find
+    from detreduce.training.proxy import log_proxy_training
+
+    log = log_proxy_training(
+        find(data, what="dataset"),
+        model=model,
+        output=output,
+        seed=seed,
+        country=country,
+        images=images,
+        **parse_parameters(arguments or [], options=("model", "output", "seed", "country", "images", "data")),
+    )
+    if as_json:
+        _print_json({"log": str(output), "images": len(log.image_ids), "boxes": len(log.box_images), **log.facts})
+        return
+    from detreduce.terminal import show_proxy
+
+    show_proxy(log, output)
+
+
 @app.command()
 @friendly
 def run(
@@ -305,6 +348,20 @@ def methods(
         show_methods(found)
     else:
         show_method(found[0])
+
+
+def check_proxy(method: str, needs: tuple[str, ...], proxy: Path | None) -> None:
+    """Raise InputError unless a proxy is given just where the method needs a block of a proxy training."""
+    from detreduce.features.table import SEPARATE_BLOCKS
+
+    learns = any(name in needs for name in SEPARATE_BLOCKS)
+    if learns and proxy is None:
+        raise InputError(
+            f"The method {method!r} learns from a proxy training: make its log with `detreduce proxy data.yaml "
+            "--output proxy.npz` and give it as --proxy proxy.npz."
+        )
+    if proxy is not None and not learns:
+        raise InputError(f"--proxy {proxy}: the method {method!r} does not learn from a proxy training; leave it out.")
 
 
 def parse_keep(text: str) -> float | int:

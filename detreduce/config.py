@@ -108,6 +108,39 @@ class TrainConfig(BaseModel):
         return dict(self.model_extra or {})
 
 
+class ProxyConfig(BaseModel):
+    """A short training of a small detector, which some methods choose by; see `log_proxy_training`.
+
+    `model`: default the training's. `share`: the images that it learns from, a stratified random fraction or count; the
+    others are given the mean of their nearest neighbours, by the features. Any other ultralytics argument goes by its
+    own name.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    model: str | None = None
+    epochs: int = Field(default=10, ge=2)
+    imgsz: int = Field(default=320, gt=0)
+    seed: Seed = 0
+    share: Keep = 1.0
+
+    @model_validator(mode="after")
+    def _known(self) -> ProxyConfig:
+        from detreduce.pretrained import quiet_ultralytics
+        from detreduce.reducers.budget import check_keep
+        from detreduce.training.arguments import check_arguments
+
+        if self.arguments:
+            quiet_ultralytics()
+            check_arguments(self.arguments)
+        check_keep(self.share)
+        return self
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The other ultralytics arguments."""
+        return dict(self.model_extra or {})
+
+
 class EvaluateConfig(_Section):
     """Which images the figures are from (default: val and test together, where there are both), and which epoch's."""
 
@@ -143,10 +176,24 @@ class ExperimentConfig(_Section):
     dataset: str
     features: FeaturesConfig = FeaturesConfig()
     reduce: ReduceConfig
+    proxy: ProxyConfig | None = None
     train: TrainConfig = Field(default_factory=TrainConfig)
     evaluate: EvaluateConfig = EvaluateConfig()
     controls: list[Literal["full"]] = ["full"]
     energy: EnergyConfig = EnergyConfig()
+
+    @model_validator(mode="after")
+    def _has_its_proxy(self) -> ExperimentConfig:
+        from detreduce.features.table import SEPARATE_BLOCKS
+        from detreduce.reducers import reducer_class
+
+        for method in self.reduce.methods:
+            if self.proxy is None and any(name in reducer_class(method.name).needs for name in SEPARATE_BLOCKS):
+                raise ValueError(
+                    f"missing, and the method {method.name!r} learns from a proxy training: add for instance "
+                    "proxy: {model: yolov8n.pt, epochs: 5, imgsz: 320}"
+                )
+        return self
 
 
 def load_config(path: str | Path, overrides: Mapping[str, Any] | None = None) -> ExperimentConfig:
@@ -191,11 +238,15 @@ def parse_config(content: dict[str, Any], *, beside: Path, file: Path | str = "c
         numbered = "\n".join(f"  {number}. {text}" for number, text in enumerate(problems, 1))
         count = "1 error" if len(problems) == 1 else f"{len(problems)} errors"
         raise InputError(f"{file}: {count}\n{numbered}")
+    proxy = config.proxy
+    if proxy is not None and proxy.model is not None:
+        proxy = proxy.model_copy(update={"model": resolved["proxy"]})
     return config.model_copy(
         update={
             "dataset": resolved["dataset"],
             "features": config.features.model_copy(update={"backbone": resolved["backbone"]}),
             "train": config.train.model_copy(update={"model": resolved["model"]}),
+            "proxy": proxy,
         }
     )
 
@@ -233,6 +284,8 @@ def _resolve_paths(content: dict[str, Any], beside: Path, problems: list[str]) -
     attempt("backbone", "features.backbone", (features or {}).get("backbone", FeaturesConfig().backbone), backbone)
     model = (train or {}).get("model", TrainConfig().model)
     attempt("model", "train.model", model, lambda value: resolve_weights(value, beside))
+    proxy = content.get("proxy") if isinstance(content.get("proxy"), dict) else {}
+    attempt("proxy", "proxy.model", (proxy or {}).get("model"), lambda value: resolve_weights(value, beside))
     return resolved
 
 
@@ -245,6 +298,9 @@ def _describe(item: Any) -> str:
     if item["type"] == "missing":
         return f"{where}: missing"
     text = str(item["msg"]).removeprefix("Value error, ")
+    if not where:
+        # the whole is what is wrong: sections that do not go together
+        return f"proxy: {text}"
     if item["type"] in ("value_error", "assertion_error"):
         return f"{where}: {text}"
     return f"{where}: {text} (it is {item['input']!r})"

@@ -5,7 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import uuid
+from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 from platformdirs import user_cache_path
 
@@ -19,6 +22,19 @@ def cache_folder(cache: str | Path | None = None) -> Path:
     """The folder for caches: `cache`, else ``$DETREDUCE_CACHE``, else the user's cache folder."""
     chosen = cache or os.environ.get("DETREDUCE_CACHE")
     return Path(chosen).expanduser() if chosen else user_cache_path("detreduce", appauthor=False)
+
+
+def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+    """Write a file that appears whole or not at all, also when two processes write it; raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".writing-{os.getpid()}-{uuid.uuid4().hex[:12]}")
+    try:
+        with partial.open("xb") as file:
+            write(file)
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
 
 
 def expand(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
@@ -18,7 +19,8 @@ from detreduce.dataset.categories import Categories
 from detreduce.dataset.object_counts import label_objects
 from detreduce.dataset.records import DetectionDataset, ImageId
 from detreduce.errors import InputError, MissingFileError, nearest
-from detreduce.features.table import FeatureTable
+from detreduce.features.blocks import kinds_of
+from detreduce.features.table import SEPARATE_BLOCKS, FeatureTable
 from detreduce.object_table import ObjectTable
 from detreduce.row_categories import categories_of_rows, is_rule
 from detreduce.version import __version__
@@ -47,7 +49,8 @@ class Selection:
     categories
         The rule, and for each category its images in full and kept.
     provenance
-        Dataset (path, split, content hash), features (backbone, weights hash, preprocessing), versions, seconds.
+        Dataset (path, split, content hash), features (backbone, weights hash, preprocessing), versions, seconds; for
+        methods that learn from a proxy training its seconds and energy, as ``proxy_training``.
     representativeness
         How well the chosen images stand for all, as `Representativeness.to_dict` gives it; empty where not measured.
     """
@@ -179,7 +182,7 @@ def select(
     chosen_categories = categories_of_rows(table.dataset, table.rows, categories)
     first = _initial_rows(table, initial, must_keep)
     start = time.perf_counter()
-    X = table.X if "features" in reducer.needs else np.empty((len(table), 0), np.float32)
+    X = table.matrix(reducer.needs) if reducer.reads_matrix() else np.empty((len(table), 0), np.float32)
     reducer.fit(X, chosen_categories.codes, objects=objects, groups=groups, initial=first if len(first) else None)
     seconds = time.perf_counter() - start
     dataset = table.dataset
@@ -192,7 +195,9 @@ def select(
         scores=scores,
         method=method,
         parameters={
-            name: value for name, value in reducer.get_params().items() if name not in ("keep", "random_state")
+            name: _brief(value, len(table))
+            for name, value in reducer.get_params().items()
+            if name not in ("keep", "random_state")
         },
         keep=keep,
         seed=seed,
@@ -203,6 +208,7 @@ def select(
             "skipped_images": [str(problem) for problem in table.problems],
             "kept_first": len(first),
             "seconds": round(seconds, 4),
+            **_proxy_cost(table, reducer),
             "versions": {"detreduce": __version__, "numpy": np.__version__},
         },
     )
@@ -212,9 +218,9 @@ def needs_extraction(reducer: BaseReducer) -> bool:
     """Whether `select` needs a FeatureTable for this method; for the others a dataset will do, and no image is opened.
 
     A reducer's `needs` says what it is given: ``features`` a table's X, ``objects`` the (image, class) table of the
-    boxes, ``object_vectors`` besides that the table has vectors.
+    boxes, ``object_vectors`` besides that the table has vectors, ``dynamics`` and ``gradients`` a block by itself.
     """
-    return not {"features", "object_vectors"}.isdisjoint(reducer.needs)
+    return bool(kinds_of(reducer.needs))
 
 
 def _objects(table: FeatureTable, method: str, needs: Iterable[str]) -> ObjectTable | None:
@@ -232,6 +238,23 @@ def _objects(table: FeatureTable, method: str, needs: Iterable[str]) -> ObjectTa
         )
     objects = label_objects(table.dataset)
     return objects if len(table) == len(objects) else objects.take(table.rows)
+
+
+def _proxy_cost(table: FeatureTable, reducer: Any) -> dict[str, Any]:
+    """What the proxy training cost that a selection was made from, if one was."""
+    energy = table.provenance.get("proxy", {}).get("energy")
+    learns = any(name in getattr(reducer, "needs", ()) for name in SEPARATE_BLOCKS)
+    return {"proxy_training": energy} if learns and energy else {}
+
+
+def _brief(value: Any, rows: int) -> Any:
+    """A parameter for the record: of one with a decimal number for each row only the hash."""
+    if not isinstance(value, (list, tuple)) and not hasattr(value, "__array__"):
+        return value
+    array = np.asarray(value)
+    if array.dtype.kind != "f" or array.shape != (rows,):
+        return value
+    return {"values": rows, "sha256": hashlib.sha256(array.astype("<f8").tobytes()).hexdigest()}
 
 
 def describe_dataset(dataset: DetectionDataset) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from detreduce.experiment.statistics import Summary
 if TYPE_CHECKING:
     from detreduce.dataset.checks import DatasetSummary
     from detreduce.dataset.write import SubsetReport
+    from detreduce.proxy_log import ProxyLog
     from detreduce.reducers.description import Description
     from detreduce.representativeness import Representativeness
     from detreduce.selection import Selection
@@ -190,6 +191,24 @@ def show_record(record: TrainingRecord) -> None:
     for warning in record.warnings:
         out.print(f"Warning: {warning}")
     out.print(f"Run folder: {record.run}")
+
+
+def show_proxy(log: ProxyLog, output: Path) -> None:
+    """Show how a proxy came to know the boxes, what it cost, and what to type next."""
+    out = console()
+    table = _table("epoch", "mean IoU", "mean confidence", "mean loss", right=4)
+    boxes = bool(len(log.box_images))
+    for epoch in range(log.epochs if boxes else 0):
+        values = (log.iou[epoch], log.confidence[epoch], log.loss[epoch])
+        table.add_row(f"{epoch + 1}", *(f"{float(value.mean(dtype='f8')):.3f}" for value in values))
+    out.print(table)
+    energy = log.facts.get("energy", {})
+    cost = f"{_number(energy.get('seconds', math.nan) / 60, 1)} minutes, {_number(energy.get('wh'), 2)} Wh"
+    out.print(f"{len(log.box_images)} boxes in {len(log.image_ids)} images; {cost}. Log: {output}")
+    for warning in log.facts.get("warnings", ()):
+        out.print(f"Warning: {warning}")
+    data = shlex.quote(str(log.facts.get("data", {}).get("path", "data.yaml")))
+    out.print(f"Next: detreduce reduce {data} --method vps --proxy {shlex.quote(str(output))} --output reduced/")
 
 
 def show_reduced(

@@ -188,6 +188,38 @@ def test_what_cannot_be_written_is_told_before_features_are_extracted(
         assert detreduce("reduce", yolo_folder, *extra).exit_code == 2
 
 
+@pytest.mark.train
+def test_a_proxy_and_what_is_chosen_by_it(yolo_folder: Path, tmp_path: Path) -> None:
+    (yolo_folder.parent / "labels" / "3.txt").write_text("1 0.5 0.5 0.2 0.2\n")
+    log = tmp_path / "proxy.npz"
+    made = detreduce("proxy", yolo_folder, "--model", "yolov8n.yaml", "-o", log, "epochs=2", "imgsz=32", "batch=4")
+    assert made.exit_code == 0, made.output
+    assert "7 boxes in 8 images" in made.output and f"--method vps --proxy {log}" in made.output
+    for method in ("vps", "gradmatch"):
+        reduced = detreduce("reduce", yolo_folder, "-m", method, "-k", "3", "--proxy", log, "-o", tmp_path / method)
+        assert reduced.exit_code == 0, reduced.output
+        chosen = json.loads((tmp_path / method / "selection.json").read_text())
+        assert chosen["images"] == 3
+        assert chosen["provenance"]["proxy_training"]["seconds"] > 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--method", "vps"], "give it as --proxy proxy.npz"),
+        (["--method", "srs", "--proxy", "proxy.npz"], "does not learn from a proxy training"),
+        (["--method", "aum", "--proxy", "none.npz"], "There is no proxy log at none.npz"),
+    ],
+)
+def test_a_proxy_is_asked_for_where_it_serves(
+    yolo_folder: Path, tmp_path: Path, arguments: list[str], says: str
+) -> None:
+    result = detreduce("reduce", yolo_folder, *arguments, "--output", tmp_path / "out")
+    assert result.exit_code == 2
+    assert says in result.output
+    assert not (tmp_path / "out").exists()
+
+
 def test_the_comparison_fits_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     from rich.console import Console
 

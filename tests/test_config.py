@@ -140,6 +140,30 @@ def test_values_are_checked_before_anything_runs(
     assert said in str(caught.value)
 
 
+def test_a_proxy_is_checked_and_its_weights_found(minimal: dict, tmp_path: Path) -> None:
+    assert parse_config(minimal, beside=tmp_path).proxy is None
+    minimal["reduce"]["methods"] = ["vps", "gradmatch"]
+    with pytest.raises(InputError, match=r"proxy: missing, and the method 'vps' learns from a proxy training"):
+        parse_config(minimal, beside=tmp_path)
+    (tmp_path / "mine.pt").write_bytes(b"weights")
+    minimal["proxy"] = {"model": "mine.pt", "epochs": 3, "batch": 4, "share": 0.5}
+    proxy = parse_config(minimal, beside=tmp_path).proxy
+    assert proxy is not None
+    assert (proxy.model, proxy.epochs, proxy.imgsz) == (str(tmp_path / "mine.pt"), 3, 320)
+    assert proxy.arguments == {"batch": 4}
+    for bad, said in (
+        ({"epochs": 1}, "proxy.epochs"),
+        ({"epoch": 3}, "proxy: ultralytics has no training argument 'epoch'. Did you mean 'epochs'?"),
+        ({"model": "weights/none.pt"}, "proxy.model: The weights file 'weights/none.pt' is not there"),
+        ({"share": 1.5}, "1.5 is not a fraction"),
+        ({"val": True}, "val"),
+    ):
+        minimal["proxy"] = bad
+        with pytest.raises(InputError) as caught:
+            parse_config(minimal, beside=tmp_path)
+        assert said in str(caught.value)
+
+
 @given(st.dictionaries(st.text(min_size=1, max_size=8), st.none() | st.integers() | st.text(max_size=5), max_size=4))
 def test_any_mapping_gives_a_config_or_one_input_error(content: dict) -> None:
     with pytest.raises(InputError):

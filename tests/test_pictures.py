@@ -47,7 +47,9 @@ def points(script: ModuleType) -> Any:
 def fitted(name: str, points: Any) -> Any:
     reducer = make_reducer(name, keep=0.1, random_state=0)
     extras = {need: points.extras[need] for need in ("objects", "groups") if need in reducer.needs}
-    return reducer.fit(points.X, points.categories, **extras)
+    trained = [name for name in ("dynamics", "gradients") if name in reducer.needs]
+    X = points.matrices[trained[0]] if trained else points.X
+    return reducer.fit(X, points.categories, **extras)
 
 
 def strays(points: Any) -> set[int]:

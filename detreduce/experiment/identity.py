@@ -7,6 +7,7 @@ import hashlib
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 from detreduce.config import FeaturesConfig
 from detreduce.dataset import load_split
@@ -58,7 +59,11 @@ def features_identity(features: FeaturesConfig) -> str:
     blocks = features.blocks or default_blocks(backbone, labelled=True)
     if "objects" in blocks:
         parts["objects"] = WORDS
-    content = [parts, list(blocks), features.imgsz, features.precision]
+    return digest_of([parts, list(blocks), features.imgsz, features.precision])
+
+
+def digest_of(content: Any) -> str:
+    """SHA-256 of something JSON-able, whatever the order of its keys."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

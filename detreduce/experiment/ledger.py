@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,7 +33,8 @@ class FinishedCell:
     training
         What the training reached and cost; on disk it is the run folder's own record.
     choosing
-        Phase (``features``, ``selection``) -> energy, as measured; empty for controls on all images.
+        Phase (``proxy training``, ``features``, ``selection``) -> energy, as measured; empty for controls on all
+        images.
     selection
         Counts and hash of the selection; empty for controls on all images.
     """
@@ -67,7 +68,7 @@ class FinishedCell:
     def row(self) -> dict[str, Any]:
         """One tidy flat row: what the cell was, what it reached, what it cost."""
         cost = {
-            f"{phase}_{name}": value
+            f"{phase.replace(' ', '_')}_{name}": value
             for phase, energy in self.choosing.items()
             for name, value in (("Wh", energy.wh), ("seconds", energy.seconds))
         }
@@ -135,6 +136,20 @@ class Ledger:
             yield work
         finally:
             shutil.rmtree(work, ignore_errors=True)
+            lock.release()
+
+    @contextmanager
+    def exclusive(self, name: str, wait: Callable[[], None]) -> Iterator[None]:
+        """Let one process at a time do the work called `name`; `wait` is called before waiting for another."""
+        lock = FileLock(self._locks / f"{name}.lock")
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            wait()
+            lock.acquire()
+        try:
+            yield
+        finally:
             lock.release()
 
     def finish(self, work: Path, cell: FinishedCell) -> None:

@@ -8,9 +8,10 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from detreduce.config import ExperimentConfig
+from detreduce.features.blocks import FEATURES, kinds_of
+from detreduce.features.table import SEPARATE_BLOCKS
 from detreduce.reducers import make_reducer
 from detreduce.reducers.base import BaseReducer
-from detreduce.selection import needs_extraction
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +43,12 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Hashes of what a configuration only names: images and annotations of all splits, model, features."""
+    """Hashes of what a configuration only names: images and annotations of all splits, model, features, proxy."""
 
     data: str
     model: str
     features: str
+    proxy: str = ""
 
 
 def make_plan(config: ExperimentConfig, identity: Identity) -> list[Cell]:
@@ -71,8 +73,10 @@ def make_plan(config: ExperimentConfig, identity: Identity) -> list[Cell]:
         reducer = make_reducer(method.name, **method.parameters)
         parameters = changed_parameters(reducer)
         context = dict(training)
-        if needs_extraction(reducer):
+        if FEATURES in kinds_of(reducer.needs):
             context["features"] = identity.features
+        if any(name in reducer.needs for name in SEPARATE_BLOCKS):
+            context["proxy"] = identity.proxy
         if reducer.uses_categories:
             context["categories"] = config.reduce.categories
         pairs = seed_pairs(config.reduce.seeds, config.train.seeds, deterministic=reducer.deterministic)

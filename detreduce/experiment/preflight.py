@@ -7,12 +7,14 @@ from collections.abc import Callable
 from detreduce.config import ExperimentConfig
 from detreduce.dataset.categories import assign_categories
 from detreduce.dataset.records import DetectionDataset
+from detreduce.detector import check_head
 from detreduce.errors import DetreduceError, InputError
 from detreduce.features.backbones import make_backbone
-from detreduce.features.blocks import blocks_for, default_blocks
+from detreduce.features.blocks import FEATURES, blocks_for, default_blocks, kinds_of
+from detreduce.features.table import SEPARATE_BLOCKS
 from detreduce.reducers import make_reducer
 from detreduce.reducers.budget import resolve_keep
-from detreduce.selection import needs_extraction
+from detreduce.training.harness import load_network
 from detreduce.training.weights import find_model
 
 
@@ -38,6 +40,12 @@ def check_experiment(config: ExperimentConfig, dataset: DetectionDataset, evalua
     attempt("reduce.categories", lambda: assign_categories(dataset.class_counts, dataset.class_names, rule))
     attempt("train.model", lambda: find_model(config.train.model))
     problems += _features_problems(config, dataset)
+    if any(name in make_reducer(method.name).needs for method in config.reduce.methods for name in SEPARATE_BLOCKS):
+        model = (config.proxy.model if config.proxy else None) or config.train.model
+        attempt("proxy.model", lambda: check_head(load_network(find_model(model)), model))
+        if config.proxy:
+            share = config.proxy.share
+            attempt("proxy.share", lambda: resolve_keep(share, len(dataset)))
     if problems:
         numbered = "\n".join(f"  {number}. {text}" for number, text in enumerate(problems, 1))
         raise InputError(f"The experiment {config.name!r} cannot run:\n{numbered}")
@@ -49,7 +57,7 @@ def _features_problems(config: ExperimentConfig, dataset: DetectionDataset) -> l
     problems: dict[str, None] = {}
     for method in config.reduce.methods:
         reducer = make_reducer(method.name, **method.parameters)
-        if not needs_extraction(reducer):
+        if FEATURES not in kinds_of(reducer.needs):
             continue
         try:
             if not features.backbone.startswith("file:"):

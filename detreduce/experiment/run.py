@@ -6,7 +6,6 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,19 +20,16 @@ from detreduce.experiment.identity import data_identity, features_identity, file
 from detreduce.experiment.ledger import TRAIN_FOLDER, FinishedCell, Ledger
 from detreduce.experiment.plan import Cell, Identity, make_plan
 from detreduce.experiment.preflight import check_experiment
-from detreduce.features.extract import extract_features
-from detreduce.features.table import FeatureTable
+from detreduce.experiment.sources import Say, Sources, proxy_identity
+from detreduce.features.blocks import FEATURES, kinds_of
 from detreduce.reducers import make_reducer
-from detreduce.selection import Selection, needs_extraction, select
+from detreduce.selection import Selection, select
 from detreduce.training.energy import EnergyMeter, PhaseEnergy
 from detreduce.training.harness import train
 from detreduce.training.record import TrainingRecord
 from detreduce.training.run_folder import VIEW_FOLDER, EvaluateOn
 
 POLL_SECONDS = 5.0
-FEATURES_FILE = "features.json"
-
-Say = Callable[[str], None]
 
 
 def run_experiment(
@@ -113,7 +109,7 @@ def describe_outcome(finished: FinishedCell) -> str:
 
 
 class _Experiment:
-    """What the cells of one run share: the dataset and its features, made when first needed."""
+    """What the cells of one run share: the dataset and what is chosen from, made when first needed."""
 
     def __init__(self, config: ExperimentConfig, ledger: Ledger, say: Say) -> None:
         self.config = config
@@ -131,52 +127,26 @@ class _Experiment:
         return self.config.evaluate.on or ("val+test" if both else "auto")
 
     @cached_property
-    def plan(self) -> list[Cell]:
+    def identity(self) -> Identity:
         config = self.config
-        needed = any(
-            needs_extraction(make_reducer(method.name, **method.parameters)) for method in config.reduce.methods
+        reducers = [make_reducer(method.name, **method.parameters) for method in config.reduce.methods]
+        kinds = {kind for reducer in reducers for kind in kinds_of(reducer.needs)}
+        data, model = data_identity(self.dataset), file_identity(config.train.model)
+        proxy = file_identity(config.proxy.model) if config.proxy and config.proxy.model else model
+        return Identity(
+            data=data,
+            model=model,
+            features=features_identity(config.features) if FEATURES in kinds else "",
+            proxy=proxy_identity(config, data, proxy),
         )
-        identity = Identity(
-            data=data_identity(self.dataset),
-            model=file_identity(config.train.model),
-            features=features_identity(config.features) if needed else "",
-        )
-        return make_plan(config, identity)
 
     @cached_property
-    def features(self) -> FeatureTable:
-        wanted = self.config.features
-        self.say(f"Features: {wanted.backbone}")
-        with EnergyMeter(self.config.energy.country).measure("features") as energy:
-            table = extract_features(
-                self.dataset,
-                backbone=wanted.backbone,
-                blocks=tuple(wanted.blocks) if wanted.blocks else None,
-                imgsz=wanted.imgsz,
-                precision=wanted.precision,
-            )
-        for problem in table.problems:
-            self.say(f"Skipped: {problem}")
-        self._keep_features_cost(table, energy)
-        return table
+    def plan(self) -> list[Cell]:
+        return make_plan(self.config, self.identity)
 
     @cached_property
-    def _features_cost(self) -> Path:
-        return self.ledger.path / f"features-{features_identity(self.config.features)[:10]}.json"
-
-    def _keep_features_cost(self, table: FeatureTable, energy: PhaseEnergy) -> None:
-        """Keep what making the features cost; reading them back later costs next to nothing and is not what counts."""
-        pixels = table.provenance.get("image") or table.provenance.get("objects") or {}
-        made = int(pixels.get("passes", len(table)))
-        if self._features_cost.is_file() and not made:
-            return
-        content = {
-            "energy": energy.model_dump(),
-            "made": made,
-            "from_cache": max(0, len(table) - made),
-            "provenance": table.provenance,
-        }
-        self.ledger.write_text(self._features_cost.name, json.dumps(content, indent=1, default=str) + "\n")
+    def sources(self) -> Sources:
+        return Sources(self.config, self.ledger, self.say, self.dataset, self.identity.proxy)
 
     def run_cell(self, cell: Cell, work: Path) -> FinishedCell:
         if cell.control:
@@ -197,14 +167,7 @@ class _Experiment:
         return FinishedCell(cell.key, {**cell.to_dict(), "label": cell.label}, record, choosing, summary)
 
     def _choose(self, cell: Cell) -> tuple[Selection, dict[str, PhaseEnergy], dict[str, int]]:
-        choosing: dict[str, PhaseEnergy] = {}
-        cached: dict[str, int] = {}
-        source: FeatureTable | DetectionDataset = self.dataset
-        if needs_extraction(make_reducer(cell.method, **cell.parameters)):
-            source = self.features
-            kept = json.loads(self._features_cost.read_text(encoding="utf-8"))
-            choosing["features"] = PhaseEnergy.model_validate(kept["energy"])
-            cached["features_from_cache"] = kept["from_cache"]
+        source, choosing, cached = self.sources.choose_from(make_reducer(cell.method, **cell.parameters).needs)
         with EnergyMeter(self.config.energy.country).measure("selection") as energy:
             selection = select(
                 source,

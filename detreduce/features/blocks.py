@@ -7,8 +7,16 @@ from collections.abc import Collection, Sequence
 from detreduce.dataset.records import DetectionDataset
 from detreduce.errors import InputError, nearest
 from detreduce.features.backbones import REGISTRY, Backbone
+from detreduce.features.table import SEPARATE_BLOCKS
 
 BLOCKS = ("image", "objects", "annotations")
+FEATURES = "features"
+
+
+def kinds_of(needs: Collection[str]) -> list[str]:
+    """Which tables a method that `needs` these chooses from: ``features``, ``dynamics``, ``gradients``, or none."""
+    features = [] if {"features", "object_vectors"}.isdisjoint(needs) else [FEATURES]
+    return [*features, *(name for name in SEPARATE_BLOCKS if name in needs)]
 
 
 def gives_map(backbone: str | Backbone) -> bool:
@@ -29,14 +37,16 @@ def default_blocks(backbone: str | Backbone, *, labelled: bool) -> tuple[str, ..
 def check_blocks(
     dataset: DetectionDataset, backbone: str | Backbone, blocks: Sequence[str] | str | None
 ) -> tuple[str, ...]:
-    """The wanted blocks, by default all; raises InputError for those that this dataset or backbone cannot have."""
+    """The wanted blocks, by default all but those of a proxy training; raises InputError for those that cannot be."""
     possible = default_blocks(backbone, labelled=dataset.labelled)
     if blocks is None:
         return possible
-    names = (blocks,) if isinstance(blocks, str) else tuple(blocks)
+    names, known = (blocks,) if isinstance(blocks, str) else tuple(blocks), (*BLOCKS, *SEPARATE_BLOCKS)
+    if dataset.labelled:
+        possible = (*possible, *SEPARATE_BLOCKS)
     for name in names:
-        if name not in BLOCKS:
-            raise InputError(f"no block {name!r}.{nearest(str(name), BLOCKS)} There are: {', '.join(BLOCKS)}.")
+        if name not in known:
+            raise InputError(f"no block {name!r}.{nearest(str(name), known)} There are: {', '.join(known)}.")
     if not names or len(set(names)) < len(names):
         raise InputError(f"blocks={list(names)}: give each wanted block once, of: {', '.join(possible)}.")
     for name in names:
@@ -57,15 +67,19 @@ def blocks_for(
 ) -> tuple[str, ...]:
     """The blocks to extract for a method: those asked for, else those that its `needs` call for.
 
+    Blocks of a proxy training that it needs are added to those asked for.
+
     Raises
     ------
     InputError
         For blocks that this dataset or backbone cannot have, and for a method that needs object vectors without the
         block ``objects``.
     """
-    if blocks is None and "features" not in needs and "object_vectors" in needs:
-        blocks = ("objects",)
+    trained = tuple(name for name in SEPARATE_BLOCKS if name in needs)
+    if blocks is None and "features" not in needs:
+        blocks = (*(("objects",) if "object_vectors" in needs else ()), *trained) or None
     names = check_blocks(dataset, backbone, blocks)
+    names = check_blocks(dataset, backbone, tuple(dict.fromkeys((*names, *trained))))
     if "object_vectors" in needs and "objects" not in names:
         check_blocks(dataset, backbone, ("objects",))
         raise InputError(f"The method {method!r} needs object vectors: name 'objects' among the blocks.")

@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import cv2
 import numpy as np
@@ -122,9 +122,17 @@ def read_ahead(
         yield waiting.popleft().result()
 
 
-def same_shape_batches(images: Iterable[Prepared], batch: int) -> Iterator[list[Prepared]]:
-    """Group images of one shape into batches; what waits for company never exceeds four batches."""
-    waiting: dict[tuple[int, ...], list[Prepared]] = {}
+class _Shaped(Protocol):
+    @property
+    def image(self) -> RGB | None: ...
+
+
+_Item = TypeVar("_Item", bound=_Shaped)
+
+
+def same_shape_batches(images: Iterable[_Item], batch: int) -> Iterator[list[_Item]]:
+    """Group items by the shape of their image into batches; what waits for company never exceeds four batches."""
+    waiting: dict[tuple[int, ...], list[_Item]] = {}
     for item in images:
         assert item.image is not None
         group = waiting.setdefault(item.image.shape, [])

@@ -22,7 +22,8 @@ from detreduce.features.image_block import EmbeddingOptions, ImageBlock, image_b
 from detreduce.features.objects import PairedBoxes, objects_block
 from detreduce.features.precision import Precision, check_precision
 from detreduce.features.store import content_digest
-from detreduce.features.table import FeatureTable
+from detreduce.features.table import SEPARATE_BLOCKS, FeatureTable
+from detreduce.features.trained import open_proxy
 from detreduce.features.vectors import read_vectors
 from detreduce.object_table import ObjectTable
 from detreduce.paths import cache_folder
@@ -45,6 +46,7 @@ def extract_features(
     unreadable: Literal["skip", "raise"] = "skip",
     cache: str | Path | None = None,
     workers: int | None = None,
+    proxy: str | Path | None = None,
 ) -> FeatureTable:
     """Describe every image of a dataset by numbers.
 
@@ -64,7 +66,9 @@ def extract_features(
         ``image`` (the backbone's feature map, average-pooled), ``objects`` (the same map pooled inside each box by
         RoI-align; see `objects_block` for the row of an image, and the table's `objects` for the vector of each class
         in each image) and ``annotations`` (the boxes alone, see `annotation_features`). Default: all that there can
-        be: for an unlabelled dataset ``image`` alone, for vectors of your own all but ``objects``.
+        be: for an unlabelled dataset ``image`` alone, for vectors of your own all but ``objects``. With `proxy` also
+        ``dynamics`` (see `dynamics_block`) and ``gradients`` (see `gradient_block`), which are no part of the table's
+        X and are made only where named.
     imgsz
         Input size in pixels, a multiple of 32; default the backbone's own (efficientnet-lite0: 224, yolo: 640).
     batch
@@ -81,6 +85,9 @@ def extract_features(
         Folder to keep vectors in; default ``$DETREDUCE_CACHE``, else the user's cache folder.
     workers
         Threads that read and decode beside the network; default one a core, at most 16.
+    proxy
+        Log of a proxy training, of `log_proxy_training`. Images that it lacks get the mean of their 10 nearest
+        neighbours' rows of ``dynamics``, by the other blocks asked for; where there are none, they are skipped.
 
     Returns
     -------
@@ -106,7 +113,8 @@ def extract_features(
             raise InputError(f"{option}={value}: give a number of at least 1.")
     if not len(dataset):
         raise InputError(f"{dataset.source.path}: no images to extract features from.")
-    found = _Found(failures={} if names == ("image",) else _unsized(dataset))
+    trained = open_proxy(names, proxy, dataset)
+    found = _Found(failures=_unsized(dataset) if "objects" in names or "annotations" in names else {})
     if "image" in names or "objects" in names:
         source = backbone if isinstance(backbone, Backbone) else _from_file(backbone, dataset)
         if isinstance(source, Backbone | str):
@@ -120,6 +128,19 @@ def extract_features(
     if "annotations" in names:
         found.blocks["annotations"] = _annotations(dataset)
         found.provenance["annotations"] = {"columns": annotation_columns(dataset.class_names)}
+    if trained:
+        alike = tuple(name for name in names if name not in SEPARATE_BLOCKS)
+        found.failures = trained.add(
+            found.blocks,
+            found.provenance,
+            found.failures,
+            alike=lambda rows: {name: found.at(rows)[0][name] for name in alike},
+            folder=cache_folder(cache),
+            batch=batch,
+            device=device,
+            workers=workers,
+            stop_at_failure=unreadable == "raise",
+        )
     return _table(dataset, names, found, unreadable)
 
 
@@ -139,6 +160,16 @@ class _Found:
             self.objects = replace(label_objects(dataset), vectors=block.pairs)
         self.provenance |= block.provenance
         self.failures |= block.failures
+
+    def at(self, rows: npt.NDArray[np.int64]) -> tuple[dict[str, npt.NDArray[np.float32]], ObjectTable | None]:
+        """The blocks and objects of these rows, ascending; ``objects`` among the blocks where there are any."""
+        # an array is only copied where rows are missing
+        blocks = {name: block if len(rows) == len(block) else block[rows] for name, block in self.blocks.items()}
+        objects = self.objects
+        if objects is not None:
+            objects = objects if len(rows) == len(objects) else objects.take(rows)
+            blocks["objects"] = objects_block(objects)
+        return blocks, objects
 
 
 def _from_file(backbone: str, dataset: DetectionDataset) -> str | tuple[npt.NDArray[np.float32], dict[str, Any]]:
@@ -178,18 +209,13 @@ def _table(dataset: DetectionDataset, names: tuple[str, ...], found: _Found, unr
         more = f" and {len(problems) - 1} more" if len(problems) > 1 else ""
         warnings.warn(f"unreadable images are left out: {problems[0]}{more}", stacklevel=3)
     rows = np.array([row for row in range(len(dataset)) if row not in failures], np.int64)
-    # an array is only copied where rows are missing
-    blocks = found.blocks if not failures else {name: block[rows] for name, block in found.blocks.items()}
-    objects = found.objects
-    if objects is not None:
-        objects = objects if not failures else objects.take(rows)
-        blocks["objects"] = objects_block(objects)
+    blocks, objects = found.at(rows)
     return FeatureTable(
         dataset,
         rows,
         {name: blocks[name] for name in names},
         provenance={
-            **{name: found.provenance[name] for name in names},
+            **{name: found.provenance[name] for name in (*names, "proxy") if name in found.provenance},
             "blocks": list(names),
             "scaling": SCALING,
             "skipped": len(failures),

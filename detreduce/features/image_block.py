@@ -69,7 +69,7 @@ def image_block(
 ) -> ImageBlock:
     """Embed the images at `paths`, and their boxes if given, reading from and adding to the stores below `folder`."""
     start = time.perf_counter()
-    device = _device(options.device)
+    device = pick_device(options.device)
     networks = Networks(backbone, device)
     with threads(device.type, options.workers) as pools:
         precision: str = options.precision
@@ -289,7 +289,8 @@ class _Job:
                 warn_unwritable(self.images.store.folder, error)
 
 
-def _device(name: str | None) -> torch.device:
+def pick_device(name: str | None) -> torch.device:
+    """The torch device of that name, by default a GPU where there is one; raises InputError where it cannot be used."""
     import torch
 
     if name is None:

@@ -6,16 +6,17 @@ import hashlib
 import json
 import os
 import re
-import tempfile
 import time
 import warnings
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from detreduce.paths import write_atomically
 
 Digest = bytes
 DIGEST_BYTES = 32
@@ -27,19 +28,6 @@ _LAYOUT = 1  # goes into every store's name: older layouts are simply not found
 def content_digest(data: bytes) -> Digest:
     """SHA-256 of an image file's bytes."""
     return hashlib.sha256(data).digest()
-
-
-def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Write a file that appears whole or not at all, also when two processes write it; raises OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=".writing-", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            write(file)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 class VectorStore:

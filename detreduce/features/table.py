@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -11,7 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from detreduce.dataset.records import DetectionDataset, ImageId, Problem
+from detreduce.errors import InputError
 from detreduce.object_table import ObjectTable
+
+SEPARATE_BLOCKS = ("dynamics", "gradients")
+"""What a proxy training leaves: not part of X, but itself the X of the methods that need it."""
 
 
 @dataclass(frozen=True)
@@ -57,10 +61,34 @@ class FeatureTable:
 
     @cached_property
     def X(self) -> npt.NDArray[np.float32]:
-        """(n, d) float32: the scaled blocks side by side, in the order of `blocks`; see `scale_block`."""
-        if not self.blocks:
-            return np.zeros((len(self.rows), 0), np.float32)
-        return np.hstack([scale_block(block, standardise=name == "annotations") for name, block in self.blocks.items()])
+        """(n, d) float32: the scaled blocks side by side, in the order of `blocks`; see `scale_block`.
+
+        The blocks of a proxy training (`SEPARATE_BLOCKS`) are left out: they say what was hard, not what is alike.
+        """
+        parts = {name: block for name, block in self.blocks.items() if name not in SEPARATE_BLOCKS}
+        return scaled_blocks(parts, len(self.rows))
+
+    def matrix(self, needs: Collection[str]) -> npt.NDArray[np.float32]:
+        """The X of a method that `needs` these: a block of a proxy training, unscaled, or else `X`.
+
+        Raises InputError where the table has no such block.
+        """
+        for name in SEPARATE_BLOCKS:
+            if name in needs and name not in self.blocks:
+                raise InputError(
+                    f"the table has no block {name!r}, which comes from a proxy training: extract_features(dataset, "
+                    f"blocks=({name!r},), proxy='proxy.npz'); `detreduce proxy` makes the log."
+                )
+            if name in needs:
+                return self.blocks[name]
+        return self.X
+
+
+def scaled_blocks(blocks: Mapping[str, npt.ArrayLike], n: int) -> npt.NDArray[np.float32]:
+    """(n, d) float32: blocks of n rows, each scaled, side by side; (n, 0) where there are none."""
+    if not blocks:
+        return np.zeros((n, 0), np.float32)
+    return np.hstack([scale_block(block, standardise=name == "annotations") for name, block in blocks.items()])
 
 
 def scale_block(block: npt.ArrayLike, *, standardise: bool) -> npt.NDArray[np.float32]:

@@ -25,6 +25,9 @@ from detreduce.reducers.validation import (
     resolve_seed,
 )
 
+MATRICES = ("features", "dynamics", "gradients")
+"""What X may hold, as a method `needs` it: the scaled features of a table, or one block of it by that name."""
+
 
 @dataclass
 class Problem:
@@ -225,6 +228,11 @@ class BaseReducer(BaseEstimator):
         check_seed(self.random_state)
         self._check_params()
 
+    @classmethod
+    def reads_matrix(cls) -> bool:
+        """Whether the values in X matter; else only its number of rows does."""
+        return any(matrix in cls.needs for matrix in MATRICES)
+
     @abstractmethod
     def _rank(self, pool: Pool) -> Ranking:
         """Rank the images of one category; called only where it has seats to fill."""
@@ -287,7 +295,7 @@ class BaseReducer(BaseEstimator):
             if given is not None and argument not in used:
                 hint = " or give max_per_group=" if argument == "groups" else ""
                 raise InputError(f"The method {self.name!r} makes no use of {argument}=: leave it out{hint}.")
-        features = check_features(X, needed="features" in self.needs)
+        features = check_features(X, needed=self.reads_matrix())
         n = len(features)
         k = resolve_keep(self.keep, n)
         chosen = check_rows(initial, n, "initial")

@@ -36,19 +36,22 @@ def check_reducer(
     cls: type[BaseReducer],
     params: dict[str, Any] | None = None,
     extras: Callable[[Any, Any], dict[str, Any]] | None = None,
+    matrix: Callable[[Any], Any] | None = None,
 ) -> None:
     """Run every check on a reducer class; raises AssertionError with the check's name and what was seen.
 
     Parameters
     ----------
     cls
-        The class; `params` and `extras` are those of `Subject`.
+        The class; `params`, `extras` and `matrix` are those of `Subject`.
     params
         Parameters beside `keep` and `random_state`.
     extras
         Called with (X, categories); returns what else `fit` gets.
+    matrix
+        Called with X; returns what `fit` gets for it.
     """
-    subject = Subject(cls, params or {}, extras or (lambda X, categories: {}))
+    subject = Subject(cls, params or {}, extras or (lambda X, categories: {}), matrix or (lambda X: X))
     for check in CHECKS:
         try:
             check(subject)
@@ -218,11 +221,11 @@ def check_refuses_bad_features(subject: Subject) -> None:
     for value in (np.nan, np.inf, -np.inf):
         bad = X.copy()
         bad[7, 2] = value
-        if "features" in subject.cls.needs:
+        if subject.cls.reads_matrix():
             refused("row 7", subject, bad, y)
         else:
             assert_valid(subject.fit(bad, y, keep=5), len(X), 5)
-    if "features" in subject.cls.needs:
+    if subject.cls.reads_matrix():
         refused("columns", subject, X[:, :0], y)
     else:
         assert_valid(subject.fit(X[:, :0], y, keep=5), len(X), 5)
@@ -295,7 +298,7 @@ def check_refuses_bad_objects(subject: Subject) -> None:
     X, y = sample()
     reducer = subject.cls(**subject.params)
     if "objects" not in reducer.needs:
-        refused("objects", Subject(subject.cls, subject.params, lambda X, y: {"objects": objects_of(X)}), X, y)
+        refused("objects", replace(subject, extras=lambda X, y: {"objects": objects_of(X)}), X, y)
         return
     bad: list[Any] = [None, [1] * len(X), objects_of(X[:-1])]
     if "object_vectors" in reducer.needs:
@@ -329,13 +332,13 @@ def check_estimator(subject: Subject) -> None:
     copy = clone(reducer)
     assert copy.get_params() == before
     extras = subject.given(X, y)
-    assert reducer.fit(X, y, **extras) is reducer
+    assert reducer.fit(subject.matrix(X), y, **extras) is reducer
     assert reducer.get_params() == before, "fit changes a parameter"
-    np.testing.assert_array_equal(copy.fit(X, y, **extras).selected_idx_, reducer.selected_idx_)
+    np.testing.assert_array_equal(copy.fit(subject.matrix(X), y, **extras).selected_idx_, reducer.selected_idx_)
     again = pickle.loads(pickle.dumps(reducer))
     np.testing.assert_array_equal(again.selected_idx_, reducer.selected_idx_)
     assert again.get_params() == before
-    fewer = reducer.set_params(keep=5).fit(X[:20], y[:20], **subject.given(X[:20], y[:20]))
+    fewer = reducer.set_params(keep=5).fit(subject.matrix(X[:20]), y[:20], **subject.given(X[:20], y[:20]))
     assert_valid(fewer, 20, 5)
 
 

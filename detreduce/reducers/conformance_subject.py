@@ -28,11 +28,14 @@ class Subject:
     extras
         Called with (X, categories); returns what else `fit` gets. A method that needs objects gets those of
         `objects_of` where this gives none.
+    matrix
+        Called with a check's X; returns the X that `fit` gets, with the same rows: for methods that read set columns.
     """
 
     cls: type[BaseReducer]
     params: dict[str, Any] = field(default_factory=dict)
     extras: Callable[[Any, Any], dict[str, Any]] = lambda X, categories: {}
+    matrix: Callable[[Any], Any] = lambda X: X
 
     def fit(
         self,
@@ -49,7 +52,7 @@ class Subject:
         given = self.given(X, categories)
         if groups is not None:
             given["groups"] = groups
-        return reducer.fit(X, categories, initial=initial, max_per_group=max_per_group, **given)
+        return reducer.fit(self.matrix(X), categories, initial=initial, max_per_group=max_per_group, **given)
 
     def given(self, X: Any, categories: Any) -> dict[str, Any]:
         """Return what `fit` gets beside X and categories."""

@@ -114,7 +114,11 @@ def documented_parameters(cls: type) -> dict[str, str]:
 
 
 def _parameters(cls: type[BaseReducer]) -> tuple[Parameter, ...]:
-    texts, common = documented_parameters(cls), documented_parameters(BaseReducer)
+    common = documented_parameters(BaseReducer)
+    texts: dict[str, str] = {}
+    # methods of one kind may share their parameters, explained at their common base
+    for base in reversed(cls.__mro__[: cls.__mro__.index(BaseReducer)]):
+        texts |= documented_parameters(base)
     found = []
     for name, parameter in inspect.signature(cls).parameters.items():
         text = texts.get(name, "")

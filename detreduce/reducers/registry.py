@@ -32,6 +32,12 @@ BUILT_IN = {
     "csod": "detreduce.reducers.objectwise:ClasswiseObjects",
     "herding": "detreduce.reducers.objectwise:Herding",
     "stride": "detreduce.reducers.sequence:Stride",
+    "vps": "detreduce.reducers.training_aware:VariancePredictionScore",
+    "forgetting": "detreduce.reducers.training_aware:DetectorForgetting",
+    "el2n": "detreduce.reducers.training_aware:ErrorNorm",
+    "aum": "detreduce.reducers.training_aware:AreaUnderMargin",
+    "gradmatch": "detreduce.reducers.gradmatch:GradMatch",
+    "extrapolate": "detreduce.reducers.extrapolation:Extrapolated",
 }
 
 

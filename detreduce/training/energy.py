@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any, Literal
@@ -67,6 +67,21 @@ class PhaseEnergy(BaseModel):
     components: dict[str, ComponentEnergy] = {}
     country: str = ""
     unavailable: str | None = None
+
+
+def together(parts: Sequence[PhaseEnergy]) -> PhaseEnergy:
+    """The sum of some phases; energy is None where one of them has none."""
+    total = PhaseEnergy(seconds=sum(part.seconds for part in parts), country=parts[0].country if parts else "")
+    total.unavailable = next((part.unavailable for part in parts if part.unavailable), None)
+    known = [part.wh is not None and part.g_co2 is not None for part in parts]
+    if parts and all(known):
+        total.wh = sum(part.wh or 0.0 for part in parts)
+        total.g_co2 = sum(part.g_co2 or 0.0 for part in parts)
+    for part in parts:
+        for name, component in part.components.items():
+            held = total.components.setdefault(name, component.model_copy(update={"wh": 0.0}))
+            held.wh += component.wh
+    return total
 
 
 class EnergyMeter:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -100,8 +100,8 @@ def train(
     run = make_run_folder(data, output, label=label, evaluate_on=evaluate_on, choose=choose, images=images)
     given = {**arguments, "seed": seed, "val": choose == "best"}
     try:
-        with _cpu_threads() as threads:
-            watch, facts, messages = _train(run, weights, given, meter)
+        with cpu_threads() as threads:
+            watch, facts, messages = run_training(run, weights, given, meter)
             evaluation, heard = _evaluate(run, choose, given, watch, meter)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"training stopped; the unfinished run is in {run.path}") from None
@@ -135,19 +135,30 @@ def train(
     return record
 
 
-def _train(
-    run: RunFolder, weights: str, arguments: dict[str, Any], meter: EnergyMeter
+def run_training(
+    run: RunFolder,
+    weights: str,
+    arguments: dict[str, Any],
+    meter: EnergyMeter,
+    *,
+    phase: str = "training",
+    observers: Mapping[str, Callable[[Any], None]] | None = None,
 ) -> tuple[Watch, ModelFacts, list[str]]:
+    """Train in a run folder, metered as `phase`; the weights are in it afterwards.
+
+    `observers` are called with ultralytics' trainer at its events (``on_fit_epoch_end``), inside the phase. Returns
+    what was counted, the model's facts and what ultralytics had to say.
+    """
     with offline_session() as messages:
-        network = _load(weights)
+        network = load_network(weights)
         watch = Watch(meter, validate=bool(arguments["val"]), messages=messages)
-        for event, callback in watch.callbacks().items():
+        for event, callback in [*watch.callbacks().items(), *(observers or {}).items()]:
             network.add_callback(event, callback)
         trainer_class = watched(network._smart_load("trainer"), watch)
         before = file_hash(weights) if network.ckpt else None
         warm_up(network, arguments.get("device"))
         try:
-            with meter.measure("training"):
+            with meter.measure(phase):
                 network.train(
                     trainer=trainer_class, data=str(run.data_yaml), save_dir=str(run.path), **_plain(arguments)
                 )
@@ -166,13 +177,14 @@ def _train(
             task=network.task,
             parameters=sum(parameter.numel() for parameter in network.model.parameters()),
             weights_before=before,
-            weights_after=weights_hash(_load(str(kept)).model.state_dict()),
+            weights_after=weights_hash(load_network(str(kept)).model.state_dict()),
             weights_file=str(kept.relative_to(run.path)),
         )
         return watch, facts, list(messages)
 
 
-def _load(weights: str) -> Any:
+def load_network(weights: str) -> Any:
+    """Ultralytics' ``YOLO`` of weights or a description; raises InputError where it cannot be read."""
     from ultralytics import YOLO
 
     try:
@@ -266,7 +278,7 @@ def _dataset_name(data: str | Path) -> str:
 
 
 @contextmanager
-def _cpu_threads() -> Iterator[int]:
+def cpu_threads() -> Iterator[int]:
     """Let torch use as many threads as ``OMP_NUM_THREADS`` says, else one; yields the number.
 
     One is what ultralytics sets for itself, but only where torch was not imported before: the cells of an experiment

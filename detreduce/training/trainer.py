@@ -63,6 +63,10 @@ class Watch:
         """A batch of so many images is about to go through the network."""
         self._batch_images = images
 
+    def say(self, note: str) -> None:
+        """Show a note beside the progress line."""
+        self._advance(0, note=note)
+
     def _started(self, trainer: Any) -> None:
         refused = [line for line in self.messages if "exceeds dataset class count" in line]
         if refused:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from detreduce.object_table import ObjectTable
+from detreduce.proxy_log import SCORES
 from detreduce.reducers import make_reducer, reducer_class
 from detreduce.reducers.description import SYMBOLS
 from detreduce.reducers.registry import BUILT_IN
@@ -49,11 +50,14 @@ class Example:
         (n,) 0..2.
     extras
         By the name in a reducer's `needs`: what else `fit` takes.
+    matrices
+        By the name in a reducer's `needs`: what `fit` takes instead of X.
     """
 
     X: np.ndarray
     categories: np.ndarray
     extras: dict[str, Any] = field(default_factory=dict)
+    matrices: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 def example() -> Example:
@@ -77,7 +81,8 @@ def example() -> Example:
     categories = np.repeat([category for category, _ in parts], [len(points) for _, points in parts])
     order = np.argsort(X[:, 0])
     X, categories = X[order] - X.mean(axis=0), categories[order]
-    return Example(X, categories, _extras(X, categories, rng))
+    extras = _extras(X, categories, rng)
+    return Example(X, categories, extras, {"gradients": X, "dynamics": _dynamics(X, categories, extras["objects"])})
 
 
 def _extras(X: np.ndarray, categories: np.ndarray, rng: np.random.Generator) -> dict[str, Any]:
@@ -90,11 +95,36 @@ def _extras(X: np.ndarray, categories: np.ndarray, rng: np.random.Generator) -> 
     return {"objects": objects, "groups": np.arange(len(X)) // 20}
 
 
+def _dynamics(X: np.ndarray, categories: np.ndarray, objects: ObjectTable) -> np.ndarray:
+    """Return scores as a proxy training might give: boxes are the harder the farther they lie from their category."""
+    rng = np.random.default_rng(8)
+    middles = np.array([X[categories == category].mean(axis=0) for category in range(len(STYLES))])
+    far = np.linalg.norm(X - middles[categories], axis=1)
+    boxes = np.bincount(objects.images, objects.counts, len(X))
+    hard = {
+        # what is never learnt varies as little as what is learnt at once
+        "vps": far * np.exp(-3 * far),
+        "forgetting": np.floor(8 * far),
+        "el2n": far,
+        "aum": far,
+    }
+    columns = []
+    for score in SCORES:
+        mean = np.maximum(hard[score] + (0.1 * rng.normal(size=len(X)) if score != "forgetting" else 0.0), 0.0)
+        columns += [mean * boxes, mean, mean]
+    return np.column_stack(columns)
+
+
+def matrix(needs: Sequence[str], points: Example) -> np.ndarray:
+    """Return the X of a method that `needs` these."""
+    return next((points.matrices[need] for need in needs if need in points.matrices), points.X)
+
+
 def picks(name: str, points: Example) -> np.ndarray:
     """Return the rows that the method keeps, in the order in which it chose them."""
     reducer = make_reducer(name, keep=KEEP, random_state=SEED)
     extras = {need: points.extras[need] for need in reducer.needs if need in points.extras}
-    return reducer.fit(points.X, points.categories, **extras).selected_idx_
+    return reducer.fit(matrix(reducer.needs, points), points.categories, **extras).selected_idx_
 
 
 def draw(points: Example, chosen: np.ndarray) -> Figure:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 from PIL import Image
@@ -19,9 +20,12 @@ from detreduce.config import FeaturesConfig
 from detreduce.dataset import load_dataset
 from detreduce.errors import InputError
 from detreduce.experiment import run as run_module
+from detreduce.experiment import sources
 from detreduce.experiment.identity import features_identity
 from detreduce.experiment.ledger import Ledger
 from detreduce.experiment.run import data_identity, finished_rows, run_experiment
+from detreduce.proxy_log import ProxyLog
+from detreduce.selection import Selection
 
 
 @pytest.fixture
@@ -141,6 +145,107 @@ def test_a_failed_training_leaves_the_finished_cells(
     assert len(ledger) == 3
     run_experiment(config, ledger.path)
     assert len(ledger) == 10 and done == 11
+
+
+@pytest.fixture
+def stand_in_proxy(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """A proxy whose log says that the boxes of later images vary more; returns the calls."""
+    calls: list[dict[str, Any]] = []
+
+    def log_proxy(data: Any, model: str, *, output: Path, **arguments: Any) -> None:
+        calls.append({"model": model, "images": len(load_dataset(data, split="train")), **arguments})
+        dataset = load_dataset(data, split="train")
+        spread = np.array([[0.0], [1.0]]) * [int(record.path.stem) / 16 for record in dataset]
+        boxes = np.arange(len(dataset), dtype=np.int32)
+        still = np.zeros_like(spread)
+        energy = {"seconds": 40.0, "wh": 3.0, "g_co2": 1.0}
+        classes = dataset.box_classes.astype(np.int32)
+        facts = {"energy": energy, "imgsz": 64}
+        log = ProxyLog(tuple(dataset.image_ids), boxes, classes, spread, spread**0, still, still, still, facts)
+        log.save(output)
+
+    monkeypatch.setattr(sources, "log_proxy_training", log_proxy)
+    return calls
+
+
+def test_the_proxy_is_trained_once_and_charged_to_what_it_chose(
+    config: Path,
+    stand_in_train: Callable[..., Any],
+    stand_in_proxy: list[dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(run_module, "train", stand_in_train)
+    content = yaml.safe_load(config.read_text())
+    content["reduce"] |= {"methods": ["srs", "vps", {"name": "vps", "easy_first": True}], "keep": [3], "seeds": [0]}
+    content["proxy"] = {"epochs": 2, "batch": 4}
+    content["controls"] = []
+    config.write_text(yaml.safe_dump(content))
+    ledger = run_experiment(config, config.parent / "ledger")
+    assert len(ledger) == 6
+    assert stand_in_proxy == [
+        {"model": "yolov8n.yaml", "images": 12, "epochs": 2, "imgsz": 320, "seed": 0, "country": "ESP", "batch": 4}
+    ]
+    for cell in ledger:
+        learns = cell.cell["method"] == "vps"
+        assert (cell.row().get("proxy_training_Wh"), cell.row().get("proxy_training_seconds")) == (
+            (3.0, 40.0) if learns else (None, None)
+        )
+        chosen = Selection.load(ledger.path / "cells" / cell.key / "selection.json")
+        assert ("proxy_training" in chosen.provenance) == learns
+        if learns:
+            easy = cell.cell["parameters"].get("easy_first", False)
+            kept = {int(Path(name).stem) for name in map(str, chosen.image_ids)}
+            # even images are of the first class, which has two of three seats
+            assert kept == ({0, 2, 1} if easy else {10, 8, 11})
+    (proxy,) = ledger.path.glob("proxy-*")
+    content["reduce"]["keep"] = [3, 4]
+    config.write_text(yaml.safe_dump(content))
+    run_experiment(config, ledger.path)
+    assert len(ledger) == 12 and len(stand_in_proxy) == 1, "a second run reads the log"
+    # what a killed proxy may leave: weights without a log
+    (proxy / "proxy.npz").rename(proxy / "proxy.pt")
+    content["reduce"]["keep"] = [5]
+    config.write_text(yaml.safe_dump(content))
+    run_experiment(config, ledger.path)
+    assert len(stand_in_proxy) == 2
+    content["proxy"]["epochs"] = 3
+    config.write_text(yaml.safe_dump(content))
+    run_experiment(config, ledger.path)
+    assert len(stand_in_proxy) == 3 and len(ledger) == 22, "another proxy makes other cells, of its methods alone"
+
+
+def test_a_proxy_on_a_share_serves_all_images(
+    config: Path,
+    stand_in_train: Callable[..., Any],
+    stand_in_proxy: list[dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(run_module, "train", stand_in_train)
+    content = yaml.safe_load(config.read_text())
+    content["reduce"] |= {"methods": ["vps"], "keep": [1.0], "seeds": [0]}
+    content["train"]["seeds"] = [0]
+    content["proxy"] = {"epochs": 2, "share": 0.5}
+    content["controls"] = []
+    config.write_text(yaml.safe_dump(content))
+    ledger = run_experiment(config, config.parent / "ledger")
+    assert [call["images"] for call in stand_in_proxy] == [6]
+    (cell,) = ledger
+    assert cell.training.data.train_images == 12
+    chosen = Selection.load(ledger.path / "cells" / cell.key / "selection.json")
+    assert chosen.provenance["features"]["dynamics"]["extrapolated"] == 6
+    assert set(cell.choosing) == {"features", "proxy training", "selection"}
+    assert not list(ledger.path.glob("proxy-*/share"))
+
+
+def test_what_a_proxy_would_fail_for_is_told_before_the_first_cell(config: Path) -> None:
+    content = yaml.safe_load(config.read_text())
+    content["reduce"]["methods"] = ["vps"]
+    content["proxy"] = {"model": "yolov8n-seg.yaml", "share": 500}
+    config.write_text(yaml.safe_dump(content))
+    with pytest.raises(InputError) as caught:
+        run_experiment(config, config.parent / "ledger")
+    assert "proxy.model: yolov8n-seg.yaml: a proxy is a plain YOLO detector" in str(caught.value)
+    assert "proxy.share: keep=500" in str(caught.value)
 
 
 def test_killed_at_any_moment_nothing_finished_is_lost_or_repeated(config: Path) -> None:

@@ -11,7 +11,25 @@ from detreduce.reducers import conformance, list_reducers, reducer_class
 from detreduce.reducers.base import BaseReducer, Ranking
 from detreduce.reducers.pool import Pool
 
-QUICK: dict[str, dict[str, Any]] = {"fes": {"epochs": 3}}
+QUICK: dict[str, dict[str, Any]] = {
+    "fes": {"epochs": 3},
+    "extrapolate": {"parameters": {"epochs": 2}, "share": 0.5},
+}
+
+
+def subject_of(name: str) -> conformance.Subject:
+    cls = reducer_class(name)
+    return conformance.Subject(cls, QUICK.get(name, {}), matrix=dynamics if "dynamics" in cls.needs else unchanged)
+
+
+def unchanged(X: Any) -> Any:
+    return X
+
+
+def dynamics(X: Any) -> Any:
+    """As many columns as the block `dynamics` has, from those of X over and over."""
+    table = np.asarray(X)
+    return np.tile(table, (1, 12)) if table.ndim == 2 else table
 
 
 def _parity(X: Any, categories: Any) -> dict[str, Any]:
@@ -19,7 +37,7 @@ def _parity(X: Any, categories: Any) -> dict[str, Any]:
     return {"groups": [sum(np.asarray(row, float).tobytes()) % 2 for row in X]}
 
 
-SUBJECTS = {name: conformance.Subject(reducer_class(name), QUICK.get(name, {})) for name in list_reducers()}
+SUBJECTS = {name: subject_of(name) for name in list_reducers()}
 SUBJECTS |= {
     "srs by classes": conformance.Subject(reducer_class("srs"), {"by": "classes"}),
     "class_coverage by size": conformance.Subject(reducer_class("class_coverage"), {"by_size": True}),

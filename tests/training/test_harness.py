@@ -297,7 +297,7 @@ def test_images_left_out_are_not_counted_and_stdout_stays_clean(tiny: Path, tmp_
 def test_warming_up_changes_neither_weights_nor_seeds(tmp_path: Path) -> None:
     import torch
 
-    network = harness._load("yolov8n.yaml")
+    network = harness.load_network("yolov8n.yaml")
     before = {name: value.clone() for name, value in network.model.state_dict().items()}
     seeds = torch.get_rng_state()
     modes = [module.training for module in network.model.modules()]

@@ -1,0 +1,62 @@
+"""Ultralytics' detection heads: which there are, and their predictions before any are suppressed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from detreduce.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
+
+HEADS = ("Detect", "v10Detect")
+"""Ultralytics' anchor-free detection heads: YOLOv5u to YOLO26, with and without non-maximum suppression."""
+
+
+def check_head(network: Any, name: str) -> None:
+    """Raise InputError where an ultralytics ``YOLO`` is no plain detector: its predictions could not be told apart."""
+    layers = getattr(network.model, "model", None)
+    head = type(layers[-1]).__name__ if layers is not None else "no head"
+    if network.task != "detect" or head not in HEADS:
+        raise InputError(
+            f"{name}: a proxy is a plain YOLO detector, and this is a model for {network.task!r} with {head}; "
+            "take for instance yolo11n.pt."
+        )
+
+
+def raw_predictions(model: Any, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Every prediction of the head, before any are suppressed; of twofold heads see `branch`.
+
+    Parameters
+    ----------
+    model
+        Ultralytics' ``DetectionModel``, in eval mode.
+    images
+        (b, 3, h, w) float, RGB in 0..1.
+
+    Returns
+    -------
+    corners
+        (b, a, 4) float32: x1, y1, x2, y2 in pixels of the input.
+    logits
+        (b, a, C) float32: of each class, before the sigmoid.
+    """
+    import torch
+
+    head = model.model[-1]
+    _, raw = model(images)
+    raw = branch(head, raw)
+    raw = {name: value.float() if isinstance(value, torch.Tensor) else value for name, value in raw.items()}
+    boxes = head._inference(raw)[:, :4].permute(0, 2, 1)
+    if not (head.end2end or head.xyxy):
+        half = boxes[..., 2:] / 2
+        boxes = torch.cat((boxes[..., :2] - half, boxes[..., :2] + half), dim=-1)
+    return boxes, raw["scores"].permute(0, 2, 1)
+
+
+def branch(head: Any, raw: dict[str, Any]) -> dict[str, Any]:
+    """Of a twofold head, the raw predictions of the part that inference uses by default, in the ultralytics installed.
+
+    YOLO26 and YOLOv10 have a one-to-one part, and a one-to-many part for non-maximum suppression.
+    """
+    return raw["one2one" if head.end2end else "one2many"] if "one2one" in raw else raw

@@ -1,0 +1,176 @@
+"""What the reduced cells of an experiment choose from, made once, with what the making cost."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Collection
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from detreduce.config import ExperimentConfig, ProxyConfig
+from detreduce.dataset.records import DetectionDataset
+from detreduce.dataset.write import write_subset
+from detreduce.experiment.identity import digest_of, features_identity
+from detreduce.experiment.ledger import Ledger
+from detreduce.features.blocks import FEATURES, default_blocks, kinds_of
+from detreduce.features.extract import extract_features
+from detreduce.features.table import FeatureTable
+from detreduce.proxy_log import ProxyLog
+from detreduce.reducers.budget import resolve_keep
+from detreduce.selection import select
+from detreduce.training.energy import EnergyMeter, PhaseEnergy, together
+from detreduce.training.proxy import PHASE, log_proxy_training
+
+PROXY_FILE = "proxy.npz"
+
+Say = Callable[[str], None]
+
+
+class Sources:
+    """The tables of one experiment, each made when a cell first needs it.
+
+    Parameters
+    ----------
+    config, ledger, say
+        As in `run_experiment`.
+    dataset
+        The train split.
+    proxy_identity
+        Hash of all that decides the proxy's log; it names its folder in the ledger.
+    """
+
+    def __init__(
+        self, config: ExperimentConfig, ledger: Ledger, say: Say, dataset: DetectionDataset, proxy_identity: str
+    ) -> None:
+        self.config = config
+        self.ledger = ledger
+        self.say = say
+        self.dataset = dataset
+        self._proxy_identity = proxy_identity
+        self._tables: dict[str, FeatureTable] = {}
+
+    def choose_from(
+        self, needs: Collection[str]
+    ) -> tuple[FeatureTable | DetectionDataset, dict[str, PhaseEnergy], dict[str, int]]:
+        """What a method that `needs` these gets, what making it cost by phase, and what came from the cache."""
+        choosing: dict[str, PhaseEnergy] = {}
+        cached: dict[str, int] = {}
+        source: FeatureTable | DetectionDataset = self.dataset
+        for kind in kinds_of(needs):
+            source = self.table(kind)
+            made = [FEATURES, kind] if self._by_features(kind) else [kind]
+            kept = [json.loads(self._cost_file(part).read_text(encoding="utf-8")) for part in made]
+            choosing["features"] = together([PhaseEnergy.model_validate(part["energy"]) for part in kept])
+            cached["features_from_cache"] = kept[0]["from_cache"]
+            if kind != FEATURES:
+                choosing[PHASE] = PhaseEnergy.model_validate(ProxyLog.load(self.proxy).facts["energy"])
+        return source, choosing, cached
+
+    def table(self, kind: str) -> FeatureTable:
+        """The table of that kind."""
+        if kind not in self._tables:
+            self._tables[kind] = self._extract(kind)
+        return self._tables[kind]
+
+    @cached_property
+    def proxy(self) -> Path:
+        """The log of the proxy training, made where the ledger has none; other processes wait for it."""
+        assert self.config.proxy is not None
+        folder = self.ledger.path / f"proxy-{self._proxy_identity[:10]}"
+        log = folder / PROXY_FILE
+        with self.ledger.exclusive(folder.name, lambda: self.say("Waiting for another process's proxy training.")):
+            if log.is_file():
+                return log
+            # weights without a log are of a run that was killed
+            shutil.rmtree(folder, ignore_errors=True)
+            self._train_proxy(self.config.proxy, log)
+        return log
+
+    def _train_proxy(self, wanted: ProxyConfig, log: Path) -> None:
+        model = wanted.model or self.config.train.model
+        data: str | Path = self.config.dataset
+        share = log.parent / "share"
+        if self._is_part(wanted):
+            drawn = select(self.dataset, "srs", wanted.share, wanted.seed, self.config.reduce.categories)
+            data = write_subset(self.dataset, drawn, share, link="symlink").source.path
+        self.say(f"Proxy training: {Path(model).name}, {wanted.epochs} epochs at {wanted.imgsz} pixels")
+        log_proxy_training(
+            data,
+            model,
+            output=log,
+            epochs=wanted.epochs,
+            imgsz=wanted.imgsz,
+            seed=wanted.seed,
+            country=self.config.energy.country,
+            **wanted.arguments,
+        )
+        shutil.rmtree(share, ignore_errors=True)
+
+    def _by_features(self, kind: str) -> bool:
+        """Whether images that the proxy did not see find their neighbours by the features."""
+        return kind == "dynamics" and self.config.proxy is not None and self._is_part(self.config.proxy)
+
+    def _is_part(self, wanted: ProxyConfig) -> bool:
+        return resolve_keep(wanted.share, len(self.dataset)) < len(self.dataset)
+
+    def _extract(self, kind: str) -> FeatureTable:
+        if self._by_features(kind):
+            # so that what they cost is known by itself, whichever cell comes first
+            self.table(FEATURES)
+        options = self._options(kind)
+        backbone = f" by {options['backbone']}" if "backbone" in options else ""
+        self.say(f"Features: {', '.join(options['blocks'])}{backbone}")
+        with EnergyMeter(self.config.energy.country).measure("features") as energy:
+            table = extract_features(self.dataset, **options)
+        for problem in table.problems:
+            self.say(f"Skipped: {problem}")
+        self._keep_cost(kind, table, energy)
+        return table
+
+    def _options(self, kind: str) -> dict[str, Any]:
+        """Arguments of `extract_features` for that kind."""
+        wanted = self.config.features
+        features: dict[str, Any] = {
+            "backbone": wanted.backbone,
+            "blocks": tuple(wanted.blocks or default_blocks(wanted.backbone, labelled=self.dataset.labelled)),
+            "imgsz": wanted.imgsz,
+            "precision": wanted.precision,
+        }
+        if kind == FEATURES:
+            return features
+        if self._by_features(kind):
+            return {**features, "blocks": (*features["blocks"], kind), "proxy": self.proxy}
+        return {"blocks": (kind,), "proxy": self.proxy}
+
+    def _cost_file(self, kind: str) -> Path:
+        identity = features_identity(self.config.features) if kind == FEATURES else self._proxy_identity
+        return self.ledger.path / f"{kind}-{identity[:10]}.json"
+
+    def _keep_cost(self, kind: str, table: FeatureTable, energy: PhaseEnergy) -> None:
+        """Keep what making a table cost; reading it back later costs next to nothing and is not what counts."""
+        pixels = table.provenance.get("image") or table.provenance.get("objects") or {}
+        made = int(pixels.get("passes", len(table)))
+        if "gradients" in table.blocks:
+            made = int(table.provenance["gradients"]["embedded"])
+        file = self._cost_file(kind)
+        if file.is_file() and not made:
+            return
+        content = {
+            "energy": energy.model_dump(),
+            "made": made,
+            "from_cache": max(0, len(table) - made),
+            "provenance": table.provenance,
+        }
+        self.ledger.write_text(file.name, json.dumps(content, indent=1, default=str) + "\n")
+
+
+def proxy_identity(config: ExperimentConfig, data: str, model: str) -> str:
+    """Hash of all that decides a proxy's log; `data` and `model` are hashes. Empty where the YAML has no proxy."""
+    if config.proxy is None:
+        return ""
+    wanted = config.proxy
+    part = [repr(wanted.share), config.reduce.categories, config.features.model_dump()]
+    drawn = part if wanted.share != 1.0 or isinstance(wanted.share, int) else None
+    return digest_of([data, model, wanted.epochs, wanted.imgsz, wanted.seed, wanted.arguments, drawn])

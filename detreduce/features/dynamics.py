@@ -1,0 +1,139 @@
+"""The block `dynamics`: what a proxy training showed of an image, as one row of numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from detreduce.dataset.records import DetectionDataset
+from detreduce.errors import InputError
+from detreduce.proxy_log import DYNAMICS_COLUMNS, SCORES, ProxyLog
+
+DETECTED_IOU = 0.5
+DETECTED_CONFIDENCE = 0.25
+"""Ultralytics' own confidence from which a prediction is shown."""
+
+
+def box_scores(
+    log: ProxyLog,
+    *,
+    iou: float = DETECTED_IOU,
+    confidence: float = DETECTED_CONFIDENCE,
+    early: int | None = None,
+) -> dict[str, npt.NDArray[np.float64]]:
+    """Score each ground-truth box of a proxy log; all are higher for harder boxes and at least 0.
+
+    Parameters
+    ----------
+    log
+        Of E epochs and B boxes.
+    iou, confidence
+        From when a box counts as detected, both at least.
+    early
+        The first so many epochs are those of `el2n`; default half of them, rounded up.
+
+    Returns
+    -------
+    dict
+        (B,) float64 each:
+
+        ``vps``: variance over the epochs of IoU x confidence (Yagi 2025, arXiv 2505.17245, with the match of
+        `detreduce.training.matching.match`).
+        ``forgetting``: changes from detected to not, E where never detected (Toneva et al. 2019).
+        ``el2n``: the error's L2 norm, mean over the early epochs (Paul et al. 2021).
+        ``aum``: 1 minus the area under the margin, which is the margin's mean over the epochs, here of confidences
+        instead of logits (Pleiss et al. 2020).
+
+    Raises
+    ------
+    InputError
+        `early` is not among the log's epochs.
+    """
+    epochs = log.epochs
+    first = (epochs + 1) // 2 if early is None else early
+    if isinstance(first, bool) or not 1 <= first <= epochs:
+        raise InputError(f"early={early!r}: give a number of epochs from 1 to the log's {epochs}.")
+    detected = (log.iou >= iou) & (log.confidence >= confidence)
+    events = (detected[:-1] & ~detected[1:]).sum(axis=0).astype(np.float64)
+    return {
+        "vps": (log.iou.astype(np.float64) * log.confidence).var(axis=0),
+        "forgetting": np.where(detected.any(axis=0), events, float(epochs)),
+        "el2n": log.error[:first].mean(axis=0, dtype=np.float64),
+        "aum": 1.0 - log.margin.mean(axis=0, dtype=np.float64),
+    }
+
+
+def image_scores(
+    scores: npt.NDArray[np.float64], box_images: npt.NDArray[np.integer], n_images: int
+) -> npt.NDArray[np.float64]:
+    """(n, 3) float64: sum, mean and max of (B,) non-negative scores over each image's boxes; 0 without boxes."""
+    total = np.bincount(box_images, scores, n_images)
+    largest = np.zeros(n_images)
+    np.maximum.at(largest, box_images, scores)
+    count = np.bincount(box_images, minlength=n_images)
+    return np.column_stack([total, total / np.maximum(count, 1), largest])
+
+
+def dynamics_block(
+    log: ProxyLog, dataset: DetectionDataset, **options: Any
+) -> tuple[npt.NDArray[np.float32], dict[int, str]]:
+    """The block `dynamics` of a dataset, from the log of a proxy trained on it or on a part of it.
+
+    Parameters
+    ----------
+    log
+        Its images are found by id.
+    dataset
+        With the same boxes in these images.
+    **options
+        Of `box_scores`.
+
+    Returns
+    -------
+    block
+        (n, 12) float32, columns as in `DYNAMICS_COLUMNS`: for each of vps, forgetting, el2n and aum the sum, mean and
+        max over the image's boxes; 0 for images without boxes, NaN for those that the log lacks.
+    missing
+        Row -> why, for images that the log lacks.
+
+    Raises
+    ------
+    InputError
+        The log has images of the dataset with other boxes, or none of its images.
+    """
+    rows = np.array([dataset.row_of.get(image_id, -1) for image_id in log.image_ids], np.int64)
+    if not (rows >= 0).any():
+        raise InputError(
+            f"{dataset.source.path}: the proxy log has none of these images; it was made on "
+            f"{log.facts.get('data', {}).get('path', 'another dataset')}."
+        )
+    _check_boxes(log, rows, dataset)
+    scores = box_scores(log, **options)
+    parts = [image_scores(scores[name], log.box_images, len(log.image_ids)) for name in SCORES]
+    block = np.full((len(dataset), len(DYNAMICS_COLUMNS)), np.nan, np.float32)
+    block[rows[rows >= 0]] = np.hstack(parts)[rows >= 0]
+    reason = "the proxy training did not see it"
+    return block, {int(row): reason for row in np.flatnonzero(np.isnan(block[:, 0]))}
+
+
+def _check_boxes(log: ProxyLog, rows: npt.NDArray[np.int64], dataset: DetectionDataset) -> None:
+    """Refuse a log of other labels: each image's classes must be the same, box by box."""
+    single = ~dataset.box_crowd
+    image, classes = dataset.box_rows[single], dataset.box_classes[single]
+    place = np.full(len(dataset), -1, np.int64)
+    place[rows[rows >= 0]] = np.flatnonzero(rows >= 0)
+    shared = place[image] >= 0
+    order = np.argsort(place[image[shared]], kind="stable")
+    ours = place[image[shared]][order], classes[shared][order]
+    used = rows[log.box_images] >= 0
+    theirs = log.box_images[used], log.box_classes[used]
+    if len(ours[0]) == len(theirs[0]) and all(np.array_equal(a, b) for a, b in zip(ours, theirs, strict=True)):
+        return
+    count = len(log.image_ids)
+    differ = np.flatnonzero(np.bincount(ours[0], minlength=count) != np.bincount(theirs[0], minlength=count))
+    where = f"image {log.image_ids[int(differ[0])]!r}" if len(differ) else "some images"
+    raise InputError(
+        f"{dataset.source.path}: the proxy log was made on other labels ({where} has other boxes). Make it anew."
+    )

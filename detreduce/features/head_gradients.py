@@ -1,0 +1,171 @@
+"""Gradients of a detector's loss with respect to the last layers of its head, image by image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from detreduce.detector import branch, check_head
+from detreduce.errors import InputError
+from detreduce.features.images import RGB
+from detreduce.pretrained import quiet_ultralytics
+
+if TYPE_CHECKING:
+    import torch
+
+DIMENSIONS = 512
+"""Columns of the block; 2 KiB an image in float32."""
+LAYERS = "the last convolutions of the box and class branches, weights and biases"
+
+
+@dataclass(frozen=True)
+class GradientOptions:
+    """How to compute gradients.
+
+    `imgsz`: pixels of the longer side. `dimensions`: columns after the projection. `seed`: of the projection.
+    `batch`, `device`, `workers`, `stop_at_failure`: as for `extract_features`.
+    """
+
+    imgsz: int = 320
+    dimensions: int = DIMENSIONS
+    seed: int = 0
+    batch: int | None = None
+    device: str | None = None
+    workers: int | None = None
+    stop_at_failure: bool = False
+
+
+@dataclass(frozen=True)
+class HeadInput:
+    """An image as the network gets it, with where the whole image lies in it: left, top, width, height."""
+
+    row: int
+    image: RGB
+    frame: tuple[int, int, int, int]
+
+
+class HeadGradients:
+    """A detector's head, its loss and the projection; the network is only built where an image needs it."""
+
+    def __init__(self, weights: Path, n_classes: int, device: torch.device, options: GradientOptions) -> None:
+        self.weights = weights
+        self.n_classes = n_classes
+        self.device = device
+        self.options = options
+
+    @cached_property
+    def model(self) -> Any:
+        """Ultralytics' network in eval mode, with the gains it was trained with as attributes."""
+        quiet_ultralytics()
+        from ultralytics import YOLO
+        from ultralytics.cfg import get_cfg
+
+        try:
+            network: Any = YOLO(str(self.weights))
+        except Exception as error:  # unpickling raises anything
+            raise InputError(f"{self.weights} is not an ultralytics model: {str(error)[:120]}") from error
+        check_head(network, self.weights.name)
+        model = network.model.float().to(self.device).eval().requires_grad_(False)
+        count = int(model.model[-1].nc)
+        if count != self.n_classes:
+            raise InputError(
+                f"{self.weights} knows {count} classes and the dataset has {self.n_classes}: gradients are of a "
+                "detector trained on these classes, such as the proxy's own weights."
+            )
+        given = model.args if isinstance(model.args, dict) else vars(model.args)
+        model.args = get_cfg(overrides={name: given[name] for name in ("box", "cls", "dfl") if name in given})
+        return model
+
+    @cached_property
+    def convolutions(self) -> list[Any]:
+        """The last convolutions: of the box branch, level by level, then of the class branch."""
+        head = self.model.model[-1]
+        heads = (head.one2one_cv2, head.one2one_cv3) if head.end2end else (head.cv2, head.cv3)
+        return [level[-1] for part in heads for level in part]
+
+    @cached_property
+    def loss(self) -> Any:
+        """Ultralytics' loss of the branch that `branch` takes."""
+        criterion = self.model.init_criterion()
+        if not hasattr(criterion, "one2many"):
+            return criterion
+        return criterion.one2one if self.model.model[-1].end2end else criterion.one2many
+
+    @cached_property
+    def projection(self) -> Any:
+        """Scikit-learn's sparse random projection, or None where there are no more columns than wanted."""
+        from sklearn.random_projection import SparseRandomProjection
+
+        width = sum(parameter.numel() for layer in self.convolutions for parameter in layer.parameters())
+        if width <= self.options.dimensions:
+            return None
+        chosen = SparseRandomProjection(self.options.dimensions, dense_output=True, random_state=self.options.seed)
+        return chosen.fit(np.zeros((1, width), np.float32))
+
+    def vectors(
+        self, group: list[HeadInput], truth: list[tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]]
+    ) -> npt.NDArray[np.float32]:
+        """(b, dimensions) float32: projected gradients of images of one shape."""
+        full = self.gradients(group, truth)
+        if not np.isfinite(full).all():
+            raise InputError(f"{self.weights} gives gradients that are not finite: its training diverged.")
+        return full if self.projection is None else self.projection.transform(full).astype(np.float32)
+
+    def gradients(
+        self, group: list[HeadInput], truth: list[tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]]
+    ) -> npt.NDArray[np.float32]:
+        """(b, D) float32: full gradients; each layer's weights, row by row, then its biases, layer by layer."""
+        import torch
+
+        seen: list[torch.Tensor] = []
+        hooks = [layer.register_forward_pre_hook(lambda _, given: seen.append(given[0])) for layer in self.convolutions]
+        images = torch.from_numpy(np.stack([item.image for item in group])).to(self.device)
+        try:
+            with torch.no_grad():
+                _, raw = self.model(images.permute(0, 3, 1, 2).float() / 255)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        raw = branch(self.model.model[-1], raw)
+        rows = []
+        for number, (item, (boxes, classes)) in enumerate(zip(group, truth, strict=True)):
+            slopes = self._slopes(raw, number, _targets(item, boxes, classes, self.device))
+            parts = []
+            for slope, given in zip(slopes, seen, strict=True):
+                parts += [(slope @ given[number].flatten(1).T).flatten(), slope.sum(dim=1)]
+            rows.append(torch.cat(parts))
+        return torch.stack(rows).cpu().numpy()
+
+    def _slopes(self, raw: dict[str, Any], number: int, targets: dict[str, torch.Tensor]) -> list[torch.Tensor]:
+        """(channels, positions) of each layer's output: the derivative of one image's loss."""
+        import torch
+
+        leaves = {name: raw[name][number : number + 1].clone().requires_grad_(True) for name in ("boxes", "scores")}
+        levels = [level[number : number + 1] for level in raw["feats"]]
+        with torch.enable_grad():
+            parts, _ = self.loss.loss({**leaves, "feats": levels}, targets)
+            found = torch.autograd.grad(parts.sum(), list(leaves.values()))
+        sizes = [level.shape[2] * level.shape[3] for level in levels]
+        return [part for slope in found for part in slope[0].split(sizes, dim=1)]
+
+
+def _targets(
+    item: HeadInput, boxes: npt.NDArray[np.float64], classes: npt.NDArray[np.int64], device: torch.device
+) -> dict[str, torch.Tensor]:
+    """One image's boxes as ultralytics' loss takes them: centre and size as fractions of the input."""
+    import torch
+
+    left, top, width, height = item.frame
+    corners = boxes * [width, height, width, height] + [left, top, left, top]
+    centred = np.hstack([(corners[:, :2] + corners[:, 2:]) / 2, corners[:, 2:] - corners[:, :2]])
+    shape = np.array(item.image.shape[1::-1] * 2, np.float64)
+    return {
+        "batch_idx": torch.zeros(len(boxes), device=device),
+        "cls": torch.from_numpy(classes.astype(np.float32)).to(device),
+        "bboxes": torch.from_numpy((centred / shape).astype(np.float32)).to(device),
+    }

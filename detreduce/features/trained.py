@@ -1,0 +1,170 @@
+"""The blocks that a proxy training leaves, `dynamics` and `gradients`, as `extract_features` asks for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from detreduce.dataset.records import DetectionDataset
+from detreduce.errors import InputError, MissingFileError
+from detreduce.features.dynamics import DETECTED_CONFIDENCE, DETECTED_IOU, dynamics_block
+from detreduce.features.gradients import gradient_block
+from detreduce.features.head_gradients import GradientOptions
+from detreduce.features.image_block import ImageBlock
+from detreduce.features.store import content_digest
+from detreduce.features.table import SEPARATE_BLOCKS, scaled_blocks
+from detreduce.progress import progress
+from detreduce.proxy_log import DYNAMICS_COLUMNS, ProxyLog
+
+Blocks = dict[str, npt.NDArray[np.float32]]
+
+NEIGHBOURS = 10
+_TOLD = ("model", "epochs", "imgsz", "seed", "arguments", "energy", "weights_sha256", "device", "versions", "data")
+
+
+@dataclass
+class ProxyBlocks:
+    """What one call of `extract_features` takes from a proxy.
+
+    Attributes
+    ----------
+    names
+        The blocks asked for, of `SEPARATE_BLOCKS`.
+    path
+        The log; its weights lie beside it.
+    log
+        Its content.
+    dataset
+        Whose blocks they are.
+    dynamics
+        (n, 12) float32, NaN in the rows of `missing`; None where it was not asked for.
+    missing
+        Row -> why, for images that the log lacks.
+    """
+
+    names: tuple[str, ...]
+    path: Path
+    log: ProxyLog
+    dataset: DetectionDataset
+    dynamics: npt.NDArray[np.float32] | None = None
+    missing: dict[int, str] = field(default_factory=dict)
+
+    @property
+    def weights(self) -> Path:
+        """The weights after the proxy's last epoch."""
+        return self.path.with_suffix(".pt")
+
+    def add(
+        self,
+        found: Blocks,
+        provenance: dict[str, Any],
+        failures: dict[int, str],
+        alike: Callable[[npt.NDArray[np.int64]], Blocks],
+        **options: Any,
+    ) -> dict[int, str]:
+        """Put the blocks and their provenance beside the others; return the failures with those that are new.
+
+        Images that the log lacks are filled by their neighbours in the blocks that `alike` gives of rows; where there
+        are none, they are failures. `options` are those of `gradients`.
+        """
+        provenance["proxy"] = self._training()
+        if "gradients" in self.names:
+            made = self._gradients(**options)
+            found["gradients"] = made.vectors
+            provenance |= made.provenance
+            failures = {**made.failures, **failures}
+        if self.dynamics is None:
+            return failures
+        found["dynamics"], provenance["dynamics"] = self.dynamics, self._dynamics_provenance()
+        if not self.missing:
+            return failures
+        rows = np.array([row for row in range(len(self.dataset)) if row not in failures], np.int64)
+        by = alike(rows) if len(rows) else {}
+        if not by:
+            return {**self.missing, **failures}
+        X = scaled_blocks(by, len(rows))
+        found["dynamics"] = fill_missing(self.dynamics, X, rows)
+        provenance["dynamics"] |= {"extrapolated": len(self.missing), "neighbours": NEIGHBOURS, "by": list(by)}
+        return failures
+
+    def _gradients(self, folder: Path, **options: Any) -> ImageBlock:
+        imgsz = self.log.facts.get("imgsz")
+        size = int(max(imgsz) if isinstance(imgsz, list) else imgsz or GradientOptions.imgsz)
+        return gradient_block(self.dataset, self.weights, folder, GradientOptions(imgsz=size, **options))
+
+    def _dynamics_provenance(self) -> dict[str, Any]:
+        return {
+            "columns": list(DYNAMICS_COLUMNS),
+            "detected": {"iou": DETECTED_IOU, "confidence": DETECTED_CONFIDENCE},
+            "epochs": self.log.epochs,
+            "known": len(self.dataset) - len(self.missing),
+        }
+
+    def _training(self) -> dict[str, Any]:
+        """What the log says of its training, and its own hash; JSON-able."""
+        sha256 = content_digest(self.path.read_bytes()).hex()
+        return {"path": str(self.path), "sha256": sha256, **{name: self.log.facts.get(name) for name in _TOLD}}
+
+
+def open_proxy(names: Collection[str], proxy: str | Path | None, dataset: DetectionDataset) -> ProxyBlocks | None:
+    """The proxy that some of the blocks `names` are made from, read and held against the dataset; None if none is.
+
+    Raises
+    ------
+    InputError
+        A proxy is needed and not given, or given and not needed; its log was made on other images or labels.
+    MissingFileError
+        The log, or for `gradients` its weights, are not there.
+    """
+    needing = tuple(name for name in names if name in SEPARATE_BLOCKS)
+    if proxy is None:
+        if needing:
+            raise InputError(
+                f"the block {needing[0]!r} comes from a proxy training: give its log as proxy=, made by "
+                "`detreduce proxy` or detreduce.training.proxy.log_proxy_training."
+            )
+        return None
+    if not needing:
+        raise InputError(f"proxy={str(proxy)!r} serves the blocks {' and '.join(SEPARATE_BLOCKS)}: ask for one.")
+    path = Path(proxy).expanduser()
+    opened = ProxyBlocks(needing, path, ProxyLog.load(path), dataset)
+    if "gradients" in needing and not opened.weights.is_file():
+        raise MissingFileError(
+            f"{opened.weights} is not there: the block 'gradients' needs the proxy's weights beside its log."
+        )
+    if "dynamics" in needing:
+        opened.dynamics, opened.missing = dynamics_block(opened.log, dataset)
+    return opened
+
+
+def fill_missing(
+    block: npt.NDArray[np.float32], X: npt.NDArray[np.float32], rows: npt.NDArray[np.int64]
+) -> npt.NDArray[np.float32]:
+    """Fill the rows of a block that are NaN with the mean of their nearest neighbours' rows; see `extrapolate`.
+
+    Parameters
+    ----------
+    block
+        (n, m).
+    X, rows
+        (r, d) features by which neighbours are near, and the rows of the block that they belong to; the others are left
+        as they are.
+    """
+    from detreduce.reducers.extrapolation import extrapolate
+
+    filled = block.copy()
+    known = block[rows]
+    with progress("Filling what the proxy did not see", int(np.isnan(known[:, 0]).sum()), "images") as advance:
+        filled[rows] = extrapolate(known, X, NEIGHBOURS, advance)
+    return filled
+
+
+def proxy_energy(provenance: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What the proxy training behind a table cost, from the table's provenance; None where there is none."""
+    proxy = provenance.get("proxy")
+    return dict(proxy["energy"]) if isinstance(proxy, Mapping) and proxy.get("energy") else None

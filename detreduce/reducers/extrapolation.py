@@ -1,0 +1,221 @@
+"""Scores that are dear to have, computed on some images and given to the others by their nearest neighbours."""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from detreduce.errors import InputError
+from detreduce.progress import progress
+from detreduce.reducers.base import BaseReducer, Problem, ScoringReducer
+from detreduce.reducers.budget import check_keep, resolve_keep
+from detreduce.reducers.distances import CentredPoints
+from detreduce.reducers.pool import FloatArray, IntArray, Pool, derive_rng
+from detreduce.reducers.statistic import StratifiedRandom
+
+BLOCK_ENTRIES = 4_000_000
+TIED = 1e-12
+"""Squared distances that differ by less than this share of the points' squared norms are equal."""
+
+
+def extrapolate(
+    scores: npt.ArrayLike,
+    X: npt.NDArray[np.floating],
+    neighbours: int = 10,
+    advance: Callable[[int], object] = lambda _: None,
+) -> FloatArray:
+    """Give every row without scores the mean of those of its nearest rows that have them.
+
+    Cf. arXiv 2406.13283. Distances are Euclidean; all rows as near as the last of the `neighbours` count too, so that
+    the order of the rows decides nothing. Memory beside a float64 copy of X is bounded.
+
+    Parameters
+    ----------
+    scores
+        (n,) or (n, m): NaN in a row makes it one without scores.
+    X
+        (n, d) features.
+    neighbours
+        At least 1; where fewer have scores, all of these.
+    advance
+        Called with the number of rows done.
+
+    Returns
+    -------
+    numpy.ndarray
+        Float64, shaped as `scores`; rows that had scores keep them.
+
+    Raises
+    ------
+    InputError
+        Other lengths than X's, infinite scores, or not one row with scores.
+    """
+    given = _checked(scores, len(X))
+    table = given.reshape(len(given), -1)
+    unknown = np.isnan(table).any(axis=1)
+    known = np.flatnonzero(~unknown)
+    rest = np.flatnonzero(unknown)
+    points = CentredPoints.of(X)
+    reference, squares = points.Z[known], points.squares[known]
+    count = min(neighbours, len(known))
+    step = max(1, BLOCK_ENTRIES // len(known))
+    for start in range(0, len(rest), step):
+        rows = rest[start : start + step]
+        squared = points.Z[rows] @ reference.T
+        squared *= -2.0
+        squared += squares
+        squared += points.squares[rows, None]
+        reach = np.partition(squared, count - 1, axis=1)[:, [count - 1]]
+        near = (squared <= reach + TIED * (points.squares[rows, None] + squares)).astype(np.float64)
+        table[rows] = (near @ table[known]) / near.sum(axis=1, keepdims=True)
+        advance(len(rows))
+    return given
+
+
+def _checked(scores: Any, n: int) -> FloatArray:
+    """A copy of `scores` as float64; raises InputError for what `extrapolate` says."""
+    try:
+        given = np.array(scores, np.float64)
+    except (TypeError, ValueError):
+        raise InputError("scores are not a table of numbers; unknown ones are NaN.") from None
+    if given.ndim not in (1, 2) or len(given) != n:
+        raise InputError(f"scores has shape {given.shape}; one row for each of the {n} images is needed.")
+    if np.isinf(given).any():
+        raise InputError(f"scores row {int(np.argwhere(np.isinf(given))[0][0])} is infinite; unknown ones are NaN.")
+    if np.isnan(given.reshape(n, -1)).any(axis=1).all():
+        raise InputError("scores are NaN for every image: there is nothing to extrapolate from.")
+    return given
+
+
+class Extrapolated(ScoringReducer):
+    """Another method's scores on a share of the images, given to the rest by their nearest neighbours.
+
+    The method is run on a stratified random share, with its categories; each other image gets the mean score of its
+    nearest neighbours of that share, within its category, or among all where the share has none of it. Or `scores` are
+    known of some images already, from wherever. scores_ is as that method has it. Cf. arXiv 2406.13283.
+
+    Parameters
+    ----------
+    method
+        A method that scores every image from features: ``"fes"``, ``"nrmd"``, ``"phl"``.
+    parameters
+        That method's own parameters by name, or None.
+    share
+        Images to run it on: a fraction or a count, as for `keep`.
+    neighbours
+        Images whose mean is taken, at least 1.
+    scores
+        (n,) known scores, higher = chosen earlier, NaN = unknown; `method` and `share` are then not looked at.
+    keep, random_state
+        See BaseReducer; the seed draws the share and is the method's own.
+
+    Attributes
+    ----------
+    known_ : (n,) bool
+        Whose score was computed or given.
+    """
+
+    name = "extrapolate"
+    family = "training"
+    needs = ("features", "categories")
+    cost = "the method's on the share, + n * n_share * d"
+    source = "cf. arXiv 2406.13283, pruning scores extrapolated from a subset"
+    summary = "what a costly method would choose, had it looked at more than a share of the images"
+    keeps = "approximated choice"
+    fails = "What neighbours in feature space do not share (wrong labels, single hard objects) is averaged away."
+    deterministic = False
+
+    def __init__(
+        self,
+        *,
+        keep: int | float = 0.25,
+        method: str = "fes",
+        parameters: Mapping[str, Any] | None = None,
+        share: int | float = 0.2,
+        neighbours: int = 10,
+        scores: Any = None,
+        random_state: Any = 0,
+    ) -> None:
+        super().__init__(keep=keep, random_state=random_state)
+        self.method = method
+        self.parameters = parameters
+        self.share = share
+        self.neighbours = neighbours
+        self.scores = scores
+
+    def _check_params(self) -> None:
+        count = self.neighbours
+        if isinstance(count, bool) or not isinstance(count, numbers.Integral) or count < 1:
+            raise InputError(f"neighbours={count!r} is not a count: give at least 1.")
+        if self.scores is None:
+            try:
+                check_keep(self.share)
+            except InputError as error:
+                raise InputError(f"share: {error}") from None
+            self._costly(0).check_params()
+
+    def _costly(self, seed: int) -> BaseReducer:
+        """The reducer whose scores are extrapolated."""
+        from detreduce.reducers.registry import make_reducer, reducer_class
+
+        own = dict(self.parameters or {})
+        for name in ("keep", "random_state"):
+            if name in own:
+                raise InputError(
+                    f"parameters: {name!r} is extrapolate's own; the method is run with share= and its seed."
+                )
+        cls = reducer_class(self.method)
+        if not issubclass(cls, ScoringReducer) or not {"features"} <= set(cls.needs) <= {"features", "categories"}:
+            raise InputError(
+                f"method={self.method!r} does not score every image by its features; "
+                "give one that does, such as fes, or scores= of your own."
+            )
+        if issubclass(cls, Extrapolated):
+            raise InputError("method='extrapolate' would extrapolate what is extrapolated; name another.")
+        return make_reducer(self.method, keep=1.0, random_state=seed, **own)
+
+    def _prepare(self, problem: Problem) -> FloatArray:
+        scores = self._known_scores(problem)
+        self.known_ = ~np.isnan(scores)
+        filled = scores.copy()
+        with progress("extrapolate", int((~self.known_).sum()), "images") as advance:
+            for pool in problem.pools():
+                if self.known_[pool.rows].any():
+                    filled[pool.rows] = extrapolate(scores[pool.rows], pool.X, int(self.neighbours), advance)
+        lost = np.isnan(filled)
+        if lost.any():
+            filled[lost] = extrapolate(scores, problem.X, int(self.neighbours))[lost]
+        return filled
+
+    def _known_scores(self, problem: Problem) -> FloatArray:
+        n = len(problem.codes)
+        if self.scores is not None:
+            scores = _checked(self.scores, n)
+            if scores.ndim != 1:
+                raise InputError(f"scores has shape {scores.shape}; one an image is needed: ({n},).")
+            return scores
+        rows = self._share_rows(problem)
+        costly = self._costly(problem.seed).fit(problem.X[rows], problem.codes[rows])
+        # infinite ones cannot be averaged: they become the extremes of the finite ones
+        finite = costly.scores_[np.isfinite(costly.scores_)]
+        low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 0.0)
+        scores = np.full(n, np.nan)
+        scores[rows] = np.clip(costly.scores_, low, high)
+        return scores
+
+    def _share_rows(self, problem: Problem) -> IntArray:
+        """The rows of a stratified random share, ascending."""
+        try:
+            resolve_keep(self.share, len(problem.codes))
+        except InputError as error:
+            raise InputError(f"share: {error}") from None
+        seed = int(derive_rng(problem.seed, "extrapolate").integers(2**31))
+        drawn = StratifiedRandom(keep=self.share, random_state=seed).fit(problem.X, problem.codes)
+        return np.sort(drawn.selected_idx_)
+
+    def _score(self, pool: Pool) -> FloatArray:
+        return pool.shared[pool.rows]

@@ -1,0 +1,70 @@
+"""What a detector's predictions are worth on given boxes: one image's matches, from its raw predictions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+BLOCK = 256
+
+
+def match(
+    corners: torch.Tensor, logits: torch.Tensor, truth: torch.Tensor, classes: torch.Tensor
+) -> dict[str, torch.Tensor]:
+    """Match each ground-truth box of an image to a prediction, and measure the prediction against it.
+
+    The match is the prediction of the largest IoU x confidence of the box's class, among all that the head makes; one
+    may be the match of several boxes. Of a box that no prediction overlaps it is the one whose centre is nearest.
+
+    Parameters
+    ----------
+    corners, logits
+        (a, 4) and (a, C), as of `detreduce.detector.raw_predictions`, for one image.
+    truth, classes
+        (g, 4) corners in the same pixels, and (g,) int64 classes.
+
+    Returns
+    -------
+    dict
+        (g,) float32 each: ``iou``, ``confidence``, ``error``, ``margin``, ``loss``, as `ProxyLog` has them.
+    """
+    import torch
+
+    parts = [
+        _match_block(corners, logits, truth[start : start + BLOCK], classes[start : start + BLOCK])
+        for start in range(0, len(truth), BLOCK)
+    ]
+    if not parts:
+        return {name: corners.new_empty(0) for name in ("iou", "confidence", "error", "margin", "loss")}
+    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+
+
+def _match_block(
+    corners: torch.Tensor, logits: torch.Tensor, truth: torch.Tensor, classes: torch.Tensor
+) -> dict[str, torch.Tensor]:
+    import torch
+    from torch.nn.functional import binary_cross_entropy_with_logits, one_hot
+    from torchvision.ops import box_iou
+
+    # raw boxes may be inside out, and then have no area to divide by
+    overlap = box_iou(truth, corners).nan_to_num(0.0, 0.0, 0.0).clamp(0.0, 1.0)
+    worth, best = (overlap * logits.sigmoid().T[classes]).max(dim=1)
+    centres, wanted = (boxes[:, :2] + boxes[:, 2:] for boxes in (corners, truth))
+    best = torch.where(worth > 0, best, torch.cdist(wanted, centres).argmin(dim=1))
+    rows = torch.arange(len(truth), device=truth.device)
+    matched = logits[best]
+    label = one_hot(classes, logits.shape[1]).to(matched.dtype)
+    found = matched.sigmoid()
+    confidence = found[rows, classes]
+    iou = overlap[rows, best]
+    others = found * (1 - label)
+    entropy = binary_cross_entropy_with_logits(matched, label, reduction="none").sum(dim=1)
+    return {
+        "iou": iou,
+        "confidence": confidence,
+        "error": (found - label).norm(dim=1),
+        "margin": confidence - others.max(dim=1).values,
+        "loss": 1 - iou + entropy,
+    }

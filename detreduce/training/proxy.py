@@ -1,0 +1,286 @@
+"""A proxy: a short training of a small detector, of which a log is kept of how each ground-truth box fared."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import copy
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from detreduce.dataset.records import DetectionDataset
+from detreduce.detector import check_head, raw_predictions
+from detreduce.errors import DetreduceError, InputError
+from detreduce.pretrained import quiet_ultralytics
+from detreduce.proxy_log import MEASURES, SUFFIX, ProxyLog
+from detreduce.training.arguments import check_arguments
+from detreduce.training.energy import EnergyMeter, check_country
+from detreduce.training.evaluation import file_key
+from detreduce.training.facts import device_name, file_hash, versions
+from detreduce.training.harness import cpu_threads, load_network, run_training
+from detreduce.training.matching import match
+from detreduce.training.run_folder import RunFolder, make_run_folder
+from detreduce.training.weights import find_model
+
+if TYPE_CHECKING:
+    import torch
+
+PHASE = "proxy training"
+WEIGHTS_SUFFIX = ".pt"
+LEAST_EPOCHS = 2
+
+
+def log_proxy_training(
+    data: str | Path | DetectionDataset,
+    model: str | Path = "yolo11n.pt",
+    *,
+    output: str | Path,
+    epochs: int = 10,
+    imgsz: int = 320,
+    seed: int = 0,
+    country: str = "ESP",
+    images: str | Path | None = None,
+    **ultralytics_arguments: Any,
+) -> ProxyLog:
+    """Train a small detector briefly and log, after each epoch, what it makes of every ground-truth box.
+
+    The training is that of `detreduce.training.harness.train` with the same arguments: the same seed gives the same
+    weights, the source is never written to. After each epoch the weights that ultralytics would validate (the moving
+    average, EMA) look once at all training images, without augmentation, letterboxed as for validation; that costs one
+    forward pass. Each box is matched to a prediction by `detreduce.training.matching.match`. Of twofold
+    heads (YOLO26) the predictions are those of the part that ultralytics' inference uses by default.
+
+    Kept are the log, and beside it, under its name with ``.pt``, the weights after the last epoch, which the block
+    ``gradients`` is made from. Nothing is evaluated. All of it, the looking included, is metered as one phase, whose
+    figures stay in the log's ``facts["energy"]``: they are part of what a selection made from it cost.
+
+    Parameters
+    ----------
+    data
+        Anything that `load_dataset` takes, or a dataset, whose source is read anew; its train split.
+    model
+        Weights (``.pt``) or a description to start from random weights (``.yaml``) of a YOLO detector.
+    output
+        The ``.npz`` to write; it may not be there yet.
+    epochs
+        At least 2: variance and forgetting are over epochs.
+    imgsz, seed
+        Of ultralytics.
+    country
+        Where the machine's electricity comes from.
+    images
+        COCO only: the folder of the JSON's images.
+    **ultralytics_arguments
+        Any other training argument of ultralytics by its own name.
+
+    Raises
+    ------
+    InputError
+        Unknown arguments, a model that is no plain detector, unusable data, an output that is there already.
+    MissingFileError
+        Weights or dataset that are not there.
+    DetreduceError
+        The training diverged: predictions that are not numbers.
+    """
+    meter = EnergyMeter(check_country(country))
+    quiet_ultralytics()
+    target = check_log_place(output)
+    arguments = check_arguments({**ultralytics_arguments, "epochs": epochs, "imgsz": imgsz})
+    if epochs < LEAST_EPOCHS:
+        raise InputError(f"epochs={epochs}: a proxy needs at least {LEAST_EPOCHS}, since its scores are over epochs.")
+    weights = find_model(model)
+    check_head(load_network(weights), Path(weights).name)
+    place, images = _place(data, images)
+    with _scratch_run(place, images) as run, cpu_threads():
+        observer = Observer(run)
+        given = {**arguments, "seed": seed, "val": False}
+        watch, model_facts, heard = run_training(
+            run, weights, given, meter, phase=PHASE, observers={"on_fit_epoch_end": observer.look}
+        )
+        facts = {
+            "class_names": list(run.source.class_names),
+            "model": model_facts.name,
+            "weights_before": model_facts.weights_before,
+            "epochs": epochs,
+            "imgsz": watch.trainer.args.imgsz,
+            "seed": seed,
+            "arguments": ultralytics_arguments,
+            "energy": meter.phases[PHASE].model_dump(mode="json"),
+            "device": device_name(watch.trainer.device),
+            "versions": versions(),
+            "data": {"path": str(place), "split": run.source.split, "content_hash": run.source.content_hash},
+            "warnings": list(dict.fromkeys([*run.warnings, *heard])),
+        }
+        return _keep(observer, facts, run.path / model_facts.weights_file, target)
+
+
+def check_log_place(output: str | Path) -> Path:
+    """The log's path; raises InputError where it is no ``.npz``, or it or its weights are there already."""
+    target = Path(output).expanduser().absolute()
+    if target.suffix.lower() != SUFFIX:
+        raise InputError(f"output={str(output)!r}: a proxy log is a {SUFFIX} file, for instance proxy{SUFFIX}.")
+    for file in (target, target.with_suffix(WEIGHTS_SUFFIX)):
+        if file.exists():
+            raise InputError(f"{file} is there already; a log is never overwritten, give another output.")
+    return target
+
+
+def _place(data: str | Path | DetectionDataset, images: str | Path | None) -> tuple[str | Path, str | Path | None]:
+    """Where a dataset is, and for COCO its folder of images."""
+    if not isinstance(data, DetectionDataset):
+        return data, images
+    if data.split != "train":
+        raise InputError(f"{data.source.path}: a proxy learns from the train split, and this is {data.split!r}.")
+    if data.source.format == "coco" and data.source.path.is_file() and images is None:
+        images = data.source.splits[data.split].images[0]
+    return data.source.path, images
+
+
+@contextmanager
+def _scratch_run(place: str | Path, images: str | Path | None) -> Iterator[RunFolder]:
+    with tempfile.TemporaryDirectory(prefix="detreduce-proxy-", ignore_cleanup_errors=True) as scratch:
+        run = make_run_folder(
+            place, Path(scratch) / "run", label="proxy", evaluate_on="auto", choose="last", images=images
+        )
+        try:
+            yield run
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt("the proxy training was stopped; nothing of it is kept") from None
+
+
+def _keep(observer: Observer, facts: dict[str, Any], weights: Path, target: Path) -> ProxyLog:
+    kept = target.with_suffix(WEIGHTS_SUFFIX)
+    partial = kept.with_name(f".{kept.name}.partial")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(weights, partial)
+        facts["weights_sha256"] = file_hash(partial)
+        log = observer.log(facts)
+        partial.replace(kept)
+    except OSError as error:
+        raise InputError(f"{kept} cannot be written: {error.strerror or error}.") from error
+    finally:
+        partial.unlink(missing_ok=True)
+    # last: where there is a log, there are its weights
+    log.save(target)
+    return log
+
+
+class Observer:
+    """Looks at every training image after each epoch, and gathers what is logged.
+
+    Boxes are those that detreduce read from the source, so that ids and counts are the source's; ultralytics' own
+    labels lack doubled ones.
+    """
+
+    def __init__(self, run: RunFolder) -> None:
+        source = run.source
+        self.source = source
+        single = ~source.box_crowd
+        self._boxes = source.boxes_xyxyn[single]
+        self._classes = source.box_classes[single]
+        rows = source.box_rows[single]
+        self._box_rows = rows
+        self._starts = np.searchsorted(rows, np.arange(len(source) + 1))
+        self._row_of = _rows_by_file(run)
+        self._seen = np.zeros(len(source), bool)
+        self._epochs: list[dict[str, npt.NDArray[np.float32]]] = []
+        self._loader: Any = None
+
+    def look(self, trainer: Any) -> None:
+        """Measure the trainer's moving average on every box; ultralytics' callback at the end of an epoch."""
+        import torch
+
+        loader = self._images(trainer)
+        model = trainer.ema.ema
+        device = trainer.device
+        found = {name: np.full(len(self._boxes), np.nan, np.float32) for name in MEASURES}
+        trainer.watch.say(f"epoch {trainer.epoch + 1}/{trainer.epochs}: looking at every box")
+        for batch in loader:
+            with torch.no_grad(), torch.autocast(device.type, enabled=bool(trainer.amp)):
+                images = batch["img"].to(device).float() / 255
+                corners, logits = raw_predictions(model, images)
+            if not bool(torch.isfinite(logits).all()):
+                raise DetreduceError(
+                    f"The proxy training diverged in epoch {trainer.epoch + 1}: its predictions are not numbers. "
+                    "Lower lr0, or start from weights."
+                )
+            for number, file in enumerate(batch["im_file"]):
+                row = self._row_of.get(file_key(file))
+                if row is None:
+                    continue
+                self._seen[row] = True
+                inside = slice(self._starts[row], self._starts[row + 1])
+                truth, classes = self._truth(inside, batch, number, single_class=bool(trainer.args.single_cls))
+                measures = match(corners[number], logits[number], truth.to(device), classes.to(device))
+                for name, values in measures.items():
+                    found[name][inside] = values.cpu().numpy()
+        self._epochs.append(found)
+        if trainer.epoch + 1 >= trainer.epochs or trainer.stop:
+            loader.close()
+
+    def log(self, facts: dict[str, Any]) -> ProxyLog:
+        """What was gathered, of the images that were seen."""
+        place = np.cumsum(self._seen) - 1
+        used = self._seen[self._box_rows]
+        stacked = {
+            name: np.stack([epoch[name][used] for epoch in self._epochs]).astype(kind)
+            for name, kind in MEASURES.items()
+        }
+        ids = self.source.image_ids
+        return ProxyLog(
+            tuple(ids[int(row)] for row in np.flatnonzero(self._seen)),
+            place[self._box_rows[used]].astype(np.int32),
+            self._classes[used].astype(np.int32),
+            **stacked,
+            facts=facts,
+        )
+
+    def _images(self, trainer: Any) -> Any:
+        """Ultralytics' own validation loader, over the training images; made once."""
+        if self._loader is None:
+            own = trainer.args
+            # what training keeps in memory would be kept twice
+            trainer.args = copy(own)
+            trainer.args.cache = False
+            try:
+                size = max(1, int(trainer.batch_size)) * 2
+                self._loader = trainer.get_dataloader(trainer.data["train"], batch_size=size, rank=-1, mode="val")
+            finally:
+                trainer.args = own
+        return self._loader
+
+    def _truth(
+        self, inside: slice, batch: dict[str, Any], number: int, *, single_class: bool
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Corners of an image's boxes in pixels of the input, and their classes."""
+        import torch
+
+        height, width = batch["ori_shape"][number]
+        (gain_height, gain_width), (left, top) = batch["ratio_pad"][number]
+        scale = np.array([width * gain_width, height * gain_height] * 2)
+        corners = self._boxes[inside] * scale + [left, top, left, top]
+        classes = np.zeros_like(self._classes[inside]) if single_class else self._classes[inside]
+        return torch.from_numpy(corners.astype(np.float32)), torch.from_numpy(classes)
+
+
+def _rows_by_file(run: RunFolder) -> dict[str, int]:
+    """The source's row of each image file of the view: by the link's target, by name where the file was copied."""
+    by_path: dict[Path, list[int]] = {}
+    by_name: dict[str, list[int]] = {}
+    for row, record in enumerate(run.source):
+        by_path.setdefault(record.path.resolve(), []).append(row)
+        by_name.setdefault(record.name, []).append(row)
+    rows: dict[str, int] = {}
+    for record in run.datasets["train"]:
+        candidates = by_path.get(record.path.resolve()) or by_name.get(record.name, [])
+        if len(candidates) > 1:
+            candidates = [row for row in candidates if run.source[row].name == record.name] or candidates
+        if candidates:
+            rows[file_key(record.path)] = candidates[0]
+    return rows

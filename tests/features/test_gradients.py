@@ -1,0 +1,152 @@
+"""Gradients of the head against plain backpropagation, and what is kept of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from detreduce.dataset import load_dataset
+from detreduce.dataset.records import DetectionDataset
+from detreduce.detector import branch
+from detreduce.errors import ImageReadError, InputError
+from detreduce.features import gradients
+from detreduce.features.gradients import gradient_block, letterbox_frame
+from detreduce.features.head_gradients import GradientOptions, HeadGradients, HeadInput, _targets
+from detreduce.features.images import Preprocess
+from detreduce.pretrained import quiet_ultralytics
+
+OPTIONS = GradientOptions(imgsz=64)
+
+
+@pytest.fixture(scope="module", params=["yolov8n", "yolo26n"])
+def weights(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Random weights of a detector of two classes."""
+    quiet_ultralytics()
+    from ultralytics.nn.tasks import DetectionModel
+
+    torch.manual_seed(0)
+    model = DetectionModel(f"{request.param}.yaml", nc=2, verbose=False)
+    for layer in model.modules():
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            # as trained ones have: with random weights alone all images look the same to the last layers
+            layer.weight.data.uniform_(1.0, 3.0)
+    model.args = {"box": 7.5, "cls": 0.5, "dfl": 1.5, "task": "detect"}
+    file = tmp_path_factory.mktemp("weights") / f"{request.param}.pt"
+    torch.save({"model": model, "train_args": {"task": "detect", "cls": 0.5}}, file)
+    return file
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> DetectionDataset:
+    rng = np.random.default_rng(0)
+    for row, size in enumerate([(64, 64), (64, 40), (30, 64), (64, 64), (64, 40)]):
+        for folder in ("images", "labels"):
+            (tmp_path / "set" / folder).mkdir(parents=True, exist_ok=True)
+        pixels = rng.integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"set/images/{row}.png")
+        lines = [f"{c} 0.{4 + c} 0.5 0.4 0.{3 + row}\n" for c in range(row % 3)]
+        (tmp_path / f"set/labels/{row}.txt").write_text("".join(lines))
+    (tmp_path / "set/data.yaml").write_text("train: images\nval: images\nnames: [a, b]\n")
+    return load_dataset(tmp_path / "set/data.yaml")
+
+
+def truth(dataset: DetectionDataset, row: int) -> tuple[Any, Any]:
+    mine = dataset.box_rows == row
+    return dataset.boxes_xyxyn[mine], dataset.box_classes[mine]
+
+
+def test_each_images_gradient_is_that_of_plain_backpropagation(weights: Path, dataset: DetectionDataset) -> None:
+    head = HeadGradients(weights, 2, torch.device("cpu"), OPTIONS)
+    preprocess = Preprocess(64, "letterbox")
+    # 1 and 4 are of one shape: what a batch mixes up would show
+    items = [gradients._read(row, dataset[row].path, preprocess).input for row in (1, 4)]
+    found = head.gradients(items, [truth(dataset, row) for row in (1, 4)])
+    parameters = [parameter for layer in head.convolutions for parameter in (layer.weight, layer.bias)]
+    for parameter in parameters:
+        parameter.requires_grad_(True)
+    for number, (item, row) in enumerate(zip(items, (1, 4), strict=True)):
+        raw = head.model(torch.from_numpy(item.image[None]).permute(0, 3, 1, 2).float() / 255)[1]
+        targets = _targets(item, *truth(dataset, row), torch.device("cpu"))
+        parts, _ = head.loss.loss(branch(head.model.model[-1], raw), targets)
+        plain = torch.autograd.grad(parts.sum(), parameters)
+        whole = torch.cat([part.flatten() for part in plain]).numpy()
+        assert np.abs(whole).max() > 1e-3
+        assert np.abs(whole - found[1 - number]).max() > 0.05 * np.abs(whole).max(), "another image's is another"
+        np.testing.assert_allclose(found[number], whole, rtol=1e-3, atol=1e-5 * np.abs(whole).max())
+
+
+def test_boxes_lie_in_the_letterboxed_input() -> None:
+    item = HeadInput(0, np.zeros((96, 64, 3), np.uint8), (8, 4, 48, 90))
+    found = _targets(item, np.array([[0, 0, 1, 1], [0.5, 0, 1, 0.1]]), np.array([1, 0]), torch.device("cpu"))
+    assert found["cls"].tolist() == [1, 0]
+    wanted = [[32 / 64, 49 / 96, 48 / 64, 90 / 96], [44 / 64, 8.5 / 96, 24 / 64, 9 / 96]]
+    np.testing.assert_allclose(found["bboxes"].numpy(), wanted, rtol=1e-6)
+
+
+def test_the_loss_takes_the_gains_of_the_weights(weights: Path) -> None:
+    head = HeadGradients(weights, 2, torch.device("cpu"), OPTIONS)
+    assert (head.loss.hyp.box, head.loss.hyp.cls, head.loss.hyp.dfl) == (7.5, 0.5, 1.5)
+
+
+def test_the_projection_keeps_inner_products(weights: Path) -> None:
+    head = HeadGradients(weights, 2, torch.device("cpu"), OPTIONS)
+    if head.projection is None:
+        assert sum(p.numel() for layer in head.convolutions for p in layer.parameters()) <= 640
+        return
+    rng = np.random.default_rng(0)
+    full = rng.normal(size=(20, head.projection.components_.shape[1])).astype(np.float32)
+    full[:10] += 3
+    small = head.projection.transform(full)
+    assert small.shape == (20, 512)
+    np.testing.assert_allclose((small**2).sum(1), (full**2).sum(1), rtol=0.25)
+
+
+def test_vectors_are_kept_by_content_and_labels(weights: Path, dataset: DetectionDataset, tmp_path: Path) -> None:
+    first = gradient_block(dataset, weights, tmp_path / "cache", OPTIONS)
+    assert first.vectors.shape[0] == 5 and np.isfinite(first.vectors).all()
+    assert (first.provenance["gradients"]["embedded"], first.provenance["gradients"]["from_cache"]) == (5, 0)
+    again = gradient_block(dataset, weights, tmp_path / "cache", OPTIONS)
+    assert (again.provenance["gradients"]["embedded"], again.provenance["gradients"]["from_cache"]) == (0, 5)
+    np.testing.assert_array_equal(again.vectors, first.vectors)
+    (tmp_path / "set/labels/1.txt").write_text("1 0.3 0.3 0.2 0.2\n")
+    relabelled = gradient_block(load_dataset(tmp_path / "set/data.yaml"), weights, tmp_path / "cache", OPTIONS)
+    assert (relabelled.provenance["gradients"]["embedded"], relabelled.provenance["gradients"]["from_cache"]) == (1, 4)
+    assert not np.array_equal(relabelled.vectors[1], first.vectors[1])
+    np.testing.assert_array_equal(relabelled.vectors[[0, 2, 3, 4]], first.vectors[[0, 2, 3, 4]])
+    other = gradient_block(dataset, weights, tmp_path / "cache", GradientOptions(imgsz=96))
+    assert other.provenance["gradients"]["from_cache"] == 0
+
+
+def test_unreadable_images_are_told(weights: Path, dataset: DetectionDataset, tmp_path: Path) -> None:
+    (tmp_path / "set/images/2.png").write_bytes(b"no image")
+    block = gradient_block(dataset, weights, tmp_path / "cache", OPTIONS)
+    assert list(block.failures) == [2]
+    assert np.isnan(block.vectors[2]).all() and np.isfinite(block.vectors[[0, 1, 3, 4]]).all()
+    with pytest.raises(ImageReadError, match=r"2\.png"):
+        gradient_block(dataset, weights, tmp_path / "new", GradientOptions(imgsz=64, stop_at_failure=True))
+
+
+def test_weights_of_other_classes_are_refused(weights: Path, dataset: DetectionDataset, tmp_path: Path) -> None:
+    content = (tmp_path / "set/data.yaml").read_text().replace("[a, b]", "[a, b, c]")
+    (tmp_path / "set/data.yaml").write_text(content)
+    with pytest.raises(InputError, match="knows 2 classes and the dataset has 3"):
+        gradient_block(load_dataset(tmp_path / "set/data.yaml"), weights, tmp_path / "cache", OPTIONS)
+    (tmp_path / "bad.pt").write_bytes(b"no weights")
+    with pytest.raises(InputError, match=r"bad\.pt is not an ultralytics model"):
+        gradient_block(dataset, tmp_path / "bad.pt", tmp_path / "cache", OPTIONS)
+
+
+@pytest.mark.parametrize("size", [(64, 64), (40, 64), (100, 31), (17, 400), (1, 300), (480, 640)])
+def test_the_frame_is_where_the_image_is(size: tuple[int, int]) -> None:
+    """A white image in grey padding: what is white is the frame."""
+    preprocess = Preprocess(96, "letterbox")
+    image = preprocess(np.full((*size, 3), 255, np.uint8))
+    left, top, width, height = letterbox_frame(*size, preprocess)
+    rows, columns = (np.flatnonzero((image[..., 0] == 255).any(axis=axis)) for axis in (1, 0))
+    assert (columns[0], rows[0]) == (left, top)
+    assert (len(columns), len(rows)) == (width, height)

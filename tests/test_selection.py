@@ -10,7 +10,9 @@ from stand_in_reducers import ByBoth, ByObjects, ByVectors
 from detreduce.dataset.object_counts import label_objects
 from detreduce.dataset.records import DetectionDataset, ImageRecord, Source
 from detreduce.errors import InputError, MissingFileError
+from detreduce.features.blocks import blocks_for
 from detreduce.features.table import FeatureTable, scale_block
+from detreduce.reducers import make_reducer
 from detreduce.selection import Selection, needs_extraction, select
 
 
@@ -198,3 +200,16 @@ def test_object_vectors_that_are_missing_are_asked_for() -> None:
 
 def test_which_methods_need_a_table() -> None:
     assert [needs_extraction(cls()) for cls in (ByObjects, ByVectors, ByBoth)] == [False, True, True]
+    assert [needs_extraction(make_reducer(name)) for name in ("vps", "gradmatch", "srs")] == [True, True, False]
+
+
+def test_methods_that_learn_from_a_proxy_get_its_block_and_no_other_unasked() -> None:
+    dataset = make_dataset()
+    assert blocks_for("vps", ("dynamics",), dataset, "efficientnet-lite0") == ("dynamics",)
+    assert blocks_for("vps", ("dynamics",), dataset, "efficientnet-lite0", ("image",)) == ("image", "dynamics")
+    everything = ("image", "objects", "annotations", "gradients")
+    assert blocks_for("both", ("features", "gradients"), dataset, "efficientnet-lite0") == everything
+    with pytest.raises(InputError, match=r"without labels there is no block 'dynamics'; there can be: image\."):
+        blocks_for("vps", ("dynamics",), replace(dataset, labelled=False), "efficientnet-lite0")
+    with pytest.raises(InputError, match="the table has no block 'dynamics', which comes from a proxy training"):
+        select(dataset, "vps", keep=3)

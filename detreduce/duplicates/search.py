@@ -181,7 +181,7 @@ def near_duplicates(
 
 
 def exact_duplicates(
-    dataset: DetectionDataset,
+    source: DetectionDataset | FeatureTable,
     *,
     prefer: Iterable[ImageId] = (),
     seed: int = 0,
@@ -193,8 +193,8 @@ def exact_duplicates(
     Parameters are those of `near_duplicates`; files of equal bytes are decoded once.
     """
     start = time.perf_counter()
-    dataset, rows = _rows(dataset)
-    signatures = read_signatures([record.path for record in dataset], cache_folder(cache), workers)
+    dataset, rows = _rows(source)
+    signatures = read_signatures([dataset[row].path for row in rows.tolist()], cache_folder(cache), workers)
     preferred = _places(dataset, rows, prefer)
     order = priority(dataset, rows, preferred, signatures, seed)
     found = _result(dataset, rows, order, _exact_matches(signatures.digests, order), preferred, signatures)
@@ -222,10 +222,16 @@ def priority(
         area = np.array([(dataset[row].width or 0) * (dataset[row].height or 0) for row in rows.tolist()], np.int64)
     else:
         area = signatures.sizes.prod(axis=1)
-    draw = [hashlib.blake2b(f"{seed}\0{dataset[row].id!r}".encode(), digest_size=8).digest() for row in rows.tolist()]
-    drawn = np.array([int.from_bytes(item, "little") for item in draw], np.uint64)
+    drawn = draw_by_id([dataset[row].id for row in rows.tolist()], seed)
     last = np.array([place not in preferred for place in range(len(rows))], bool)
     return np.lexsort((drawn, -area, -boxes.astype(np.int64), last)).astype(np.int64)
+
+
+def draw_by_id(ids: Iterable[ImageId], seed: int, purpose: str = "duplicates") -> npt.NDArray[np.uint64]:
+    """(n,) numbers that depend on the seed and the image's id alone: a draw among images that no row order decides."""
+    texts = (f"{seed}\0{purpose}\0{item!r}".encode() for item in ids)
+    digests = b"".join(hashlib.blake2b(text, digest_size=8).digest() for text in texts)
+    return np.frombuffer(digests, "<u8").astype(np.uint64)
 
 
 def _rows(source: DetectionDataset | FeatureTable) -> tuple[DetectionDataset, IntArray]:

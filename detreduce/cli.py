@@ -145,9 +145,7 @@ def reduce(
         Path | None, typer.Option(help="Text file with one image name a line that are kept first.")
     ] = None,
     initial: Annotated[Path | None, typer.Option(help="An earlier selection.json to go on from.")] = None,
-    drop_duplicates: Annotated[
-        bool, typer.Option("--drop-duplicates", help="Leave out near-duplicates first.")
-    ] = False,
+    drop_duplicates: Annotated[bool, typer.Option("--drop-duplicates", help="Leave near-duplicates out.")] = False,
     duplicates_from: Annotated[
         float | None, typer.Option(help="Similarity from which an image is a near-duplicate; default 0.85.")
     ] = None,

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,12 +12,14 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image
 
 from detreduce.composition import compose, floor_rows, image_rows
+from detreduce.dataset.object_counts import label_objects
 from detreduce.dataset.records import DetectionDataset, ImageRecord, Source
 from detreduce.duplicates import DuplicatePair, Duplicates, near_duplicates
 from detreduce.duplicates.files import identical_files
 from detreduce.errors import InputError
 from detreduce.features.table import FeatureTable
 from detreduce.object_table import ObjectTable
+from detreduce.reducers import reducer_class
 from detreduce.selection import Selection, select
 
 CLASSES = ("ant", "bee", "cow")
@@ -75,6 +78,26 @@ def test_the_steps_come_in_order_and_keep_is_the_final_size(pictures: DetectionD
     assert selection.steps[3] == {"step": "method", "name": "mms", "images": 0}
     # 7 is of class 1, so one more of class 1 and two of each other class fill the floor
     assert len(selection.steps[2]["images"]) == 5
+
+
+def test_objects_are_those_of_the_images_that_are_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset = dataset_of([[row % 3] * (row + 1) for row in range(6)])
+    given: list[ObjectTable] = []
+    cls = reducer_class("class_coverage")
+    fit = cls.fit
+
+    def noted(self: Any, *arguments: Any, **options: Any) -> Any:
+        given.append(options["objects"])
+        return fit(self, *arguments, **options)
+
+    monkeypatch.setattr(cls, "fit", noted)
+    monkeypatch.setattr("detreduce.composition.identical_files", lambda paths: [])
+    with_objects = replace(table_of(dataset), objects=label_objects(dataset))
+    for source in (dataset, with_objects):
+        select(source, "class_coverage", keep=2, drop_duplicates=copies((1, 0), (3, 2)))
+        objects = given.pop()
+        assert objects.n_images == 4
+        assert objects.classes.tolist() == [0, 2, 1, 2] and objects.counts.tolist() == [1, 3, 5, 6]
 
 
 def test_dropped_images_have_no_score_and_are_never_chosen(pictures: DetectionDataset) -> None:

@@ -104,7 +104,7 @@ def inspect(
         dataset = replace(dataset, problems=(*dataset.problems, *find_unreadable(dataset)))
     summary = summarise(dataset)
     if as_json:
-        _print_json(summary.to_dict())
+        print_json(summary.to_dict())
         return
     from detreduce.terminal import show_summary
 
@@ -145,6 +145,13 @@ def reduce(
         Path | None, typer.Option(help="Text file with one image name a line that are kept first.")
     ] = None,
     initial: Annotated[Path | None, typer.Option(help="An earlier selection.json to go on from.")] = None,
+    drop_duplicates: Annotated[bool, typer.Option("--drop-duplicates", help="Leave near-duplicates out.")] = False,
+    duplicates_from: Annotated[
+        float | None, typer.Option(help="Similarity from which an image is a near-duplicate; default 0.85.")
+    ] = None,
+    class_floor: Annotated[
+        list[str] | None, typer.Option(help="Images to keep of every class (3), or of one (bus=10); may be repeated.")
+    ] = None,
     unreadable: Annotated[
         Literal["skip", "raise"], typer.Option(help="What to do where an image cannot be read.")
     ] = "skip",
@@ -156,6 +163,7 @@ def reduce(
 
     Example: detreduce reduce data.yaml --method mms --keep 0.25 --output reduced/
     """
+    from detreduce.composition import check_composition, read_names
     from detreduce.dataset import load_dataset
     from detreduce.dataset.categories import assign_categories
     from detreduce.dataset.write import check_output, subset_report, write_subset
@@ -172,11 +180,15 @@ def reduce(
     reducer = make_reducer(method, keep=amount, random_state=seed, **own)
     reducer.check_params()
     dataset = load_dataset(find(data, what="dataset"), split=split, images=images)
-    earlier = Selection.load(initial) if initial else None
-    names = _read_names(must_keep) if must_keep else None
+    composition: dict[str, Any] = {
+        "initial": Selection.load(initial).image_ids if initial else (),
+        "must_keep": read_names(must_keep) if must_keep else None,
+        "class_floor": parse_class_floor(class_floor or []),
+        "drop_duplicates": drop_duplicates and (True if duplicates_from is None else duplicates_from),
+    }
     rule = read_categories(categories)
     # what would fail after the features were extracted fails now
-    resolve_keep(amount, len(dataset))
+    check_composition(dataset, resolve_keep(amount, len(dataset)), **composition)
     assign_categories(dataset.class_counts, dataset.class_names, rule)
     check_output(dataset, output, link=link, format=output_format, overwrite=overwrite)
     source: Any = dataset
@@ -189,14 +201,14 @@ def reduce(
             unreadable=unreadable,
             cache=cache,
         )
-    selection = select(source, method, amount, seed, rule, initial=earlier, must_keep=names, **own)
+    selection = select(source, method, amount, seed, rule, cache=cache, **composition, **own)
     measured = measure_representativeness(source, selection, rule)
     selection = replace(selection, representativeness=measured.to_dict())
     reduced = write_subset(dataset, selection, output, link=link, format=output_format, overwrite=overwrite)
     report = subset_report(dataset, selection.image_ids)
     if as_json:
         found = {"data": str(reduced.source.path), "selection": str(output / "selection.json"), **asdict(report)}
-        _print_json({**found, "representativeness": selection.representativeness})
+        print_json({**found, "representativeness": selection.representativeness})
         return
     from detreduce.terminal import show_reduced
 
@@ -274,7 +286,7 @@ def run(
         raise KeyboardInterrupt("The same command goes on after the cells that are finished.") from None
     rows = finished_rows(ledger)
     if as_json:
-        _print_json(rows)
+        print_json(rows)
         return
     from detreduce.experiment.statistics import summarise_cells
     from detreduce.terminal import show_comparison
@@ -297,7 +309,7 @@ def methods(
 
     found = [describe(reducer_class(known)) for known in ([name] if name is not None else list_reducers())]
     if as_json:
-        _print_json(asdict(found[0]) if name is not None else [method.declared() for method in found])
+        print_json(asdict(found[0]) if name is not None else [method.declared() for method in found])
         return
     from detreduce.terminal import show_method, show_methods
 
@@ -312,9 +324,8 @@ def parse_keep(text: str) -> float | int:
     try:
         return int(text) if text.strip().lstrip("+-").isdigit() else float(text)
     except ValueError:
-        raise InputError(
-            f"--keep {text!r} is not a number; 0.25 keeps a quarter of the images, 500 keeps 500."
-        ) from None
+        example = "0.25 keeps a quarter of the images, 500 keeps 500"
+        raise InputError(f"--keep {text!r} is not a number; {example}.") from None
 
 
 def parse_parameters(texts: list[str], options: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -339,6 +350,21 @@ def parse_parameters(texts: list[str], options: tuple[str, ...] = ()) -> dict[st
     return found
 
 
+def parse_class_floor(texts: list[str]) -> int | dict[str, int] | None:
+    """``["3"]`` is a floor for every class, ``["bus=10", "car=5"]`` one for each class named."""
+    if not texts:
+        return None
+    if len(texts) == 1 and texts[0].strip().isdigit():
+        return int(texts[0])
+    found = {}
+    for text in texts:
+        name, _, count = text.rpartition("=")
+        if not name.strip() or not count.strip().isdigit():
+            raise InputError(f"--class-floor {text!r}: give a number of images (3), or a class and a number (bus=10).")
+        found[name.strip()] = int(count)
+    return found
+
+
 def read_categories(text: str) -> Any:
     """The name of a rule, or the list of rules in a YAML file (at its top, or under ``categories``)."""
     if not text.endswith((".yaml", ".yml")):
@@ -358,15 +384,8 @@ def read_categories(text: str) -> Any:
     return rules
 
 
-def _read_names(file: Path) -> list[str]:
-    try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"The list {file} cannot be read: {error}.") from error
-    return [line.strip() for line in lines if line.strip()]
-
-
-def _print_json(content: Any) -> None:
+def print_json(content: Any) -> None:
+    """Print JSON for scripts."""
     typer.echo(json.dumps(content, ensure_ascii=False, indent=1, default=str))
 
 
@@ -374,3 +393,7 @@ def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__
     """Detreduce's own warnings in one line; those of libraries stay out of the way."""
     if category.__module__.startswith("detreduce"):
         typer.echo(f"Warning: {message}", err=True)
+
+
+# the commands of another module register themselves
+import detreduce.cli_questions  # noqa: E402, F401

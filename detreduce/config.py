@@ -30,7 +30,43 @@ class FeaturesConfig(_Section):
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
 
 
-class MethodConfig(BaseModel):
+class CompositionConfig(BaseModel):
+    """What comes before a method chooses; see `detreduce.select`. None: as the section `reduce` says, else nothing."""
+
+    model_config = ConfigDict(frozen=True)
+    drop_duplicates: bool | float | str | None = None
+    must_keep: str | list[str | int] | None = None
+    class_floor: int | dict[str, int] | None = None
+
+    @field_validator("drop_duplicates", mode="before")
+    @classmethod
+    def _usable(cls, value: Any) -> Any:
+        from detreduce.composition import check_drop_duplicates
+
+        check_drop_duplicates(value)
+        return value
+
+    @field_validator("class_floor", mode="before")
+    @classmethod
+    def _counts(cls, value: Any) -> Any:
+        from detreduce.composition import check_class_floor
+
+        check_class_floor(value)
+        return value
+
+    def composition(self, otherwise: CompositionConfig | None = None) -> dict[str, Any]:
+        """What is set here, or else in `otherwise`, as keyword arguments of `select`; what does nothing is left out."""
+        found = {}
+        for name in CompositionConfig.model_fields:
+            value = getattr(self, name)
+            if value is None and otherwise is not None:
+                value = getattr(otherwise, name)
+            if value is not None and value is not False and value != 0 and value != []:
+                found[name] = value
+        return found
+
+
+class MethodConfig(CompositionConfig):
     """A reducer by name, with its own parameters beside the name."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
@@ -57,8 +93,8 @@ class MethodConfig(BaseModel):
         return dict(self.model_extra or {})
 
 
-class ReduceConfig(_Section):
-    """Which images to keep: methods x keep x seeds."""
+class ReduceConfig(CompositionConfig, _Section):
+    """Which images to keep: methods x keep x seeds, and what comes before the methods unless they say otherwise."""
 
     categories: CategoryRule = "rarest"
     methods: list[MethodConfig] = Field(min_length=1)
@@ -83,6 +119,15 @@ class ReduceConfig(_Section):
             if isinstance(keep, int) and keep < 1:
                 raise ValueError(f"{keep} is not a count of at least 1")
         return value
+
+    def with_names(self, lists: Mapping[str, list[str]]) -> ReduceConfig:
+        """The same with the names in each `must_keep` file in place of the file."""
+
+        def named(part: Any) -> Any:
+            names = part.must_keep
+            return part.model_copy(update={"must_keep": lists.get(names, names) if isinstance(names, str) else names})
+
+        return named(self.model_copy(update={"methods": [named(method) for method in self.methods]}))
 
 
 class TrainConfig(BaseModel):
@@ -187,6 +232,7 @@ def parse_config(content: dict[str, Any], *, beside: Path, file: Path | str = "c
     except ValidationError as error:
         problems = [_describe(item) for item in error.errors()]
     resolved = _resolve_paths(content, beside, problems)
+    lists = _read_lists(config.reduce, beside, problems) if config is not None else {}
     if config is None or problems:
         numbered = "\n".join(f"  {number}. {text}" for number, text in enumerate(problems, 1))
         count = "1 error" if len(problems) == 1 else f"{len(problems)} errors"
@@ -194,6 +240,7 @@ def parse_config(content: dict[str, Any], *, beside: Path, file: Path | str = "c
     return config.model_copy(
         update={
             "dataset": resolved["dataset"],
+            "reduce": config.reduce.with_names(lists),
             "features": config.features.model_copy(update={"backbone": resolved["backbone"]}),
             "train": config.train.model_copy(update={"model": resolved["model"]}),
         }
@@ -234,6 +281,20 @@ def _resolve_paths(content: dict[str, Any], beside: Path, problems: list[str]) -
     model = (train or {}).get("model", TrainConfig().model)
     attempt("model", "train.model", model, lambda value: resolve_weights(value, beside))
     return resolved
+
+
+def _read_lists(reduce: ReduceConfig, beside: Path, problems: list[str]) -> dict[str, list[str]]:
+    """The names in each file that a `must_keep` names; what cannot be read joins `problems`."""
+    from detreduce.composition import read_names
+
+    lists: dict[str, list[str]] = {}
+    for part in (reduce, *reduce.methods):
+        if isinstance(part.must_keep, str) and part.must_keep not in lists:
+            try:
+                lists[part.must_keep] = read_names(find(part.must_keep, beside, what="list of images"))
+            except DetreduceError as error:
+                problems.append(f"reduce.must_keep: {error}")
+    return lists
 
 
 def _describe(item: Any) -> str:

@@ -216,6 +216,8 @@ def show_reduced(
                 row.name, f"{images[1]}", f"{images[0]}", _share(*images), f"{boxes[1]}", f"{boxes[0]}", _share(*boxes)
             )
         out.print(table)
+    for line in _redundancy(selection):
+        out.print(line)
     for name, count in report.licences:
         out.print(f"Licence: {name}: {count} images")
     if next_data is None:
@@ -257,6 +259,17 @@ def _digits(value: float | None) -> str:
 
 def _percentage(value: float | None) -> str:
     return "" if value is None else f"{value:.0%}"
+
+
+def _redundancy(selection: Selection) -> list[str]:
+    """What is known of duplicates, in words; nothing where there is nothing to say."""
+    dropped = [step for step in selection.steps if step["step"] == "drop_duplicates"]
+    if dropped:
+        return [f"Left out before choosing: {dropped[0]['dropped']} images ({dropped[0]['what']})."]
+    twice = selection.provenance.get("duplicates", {}).get("kept_twice", 0)
+    return [f"{twice} of the kept files are copies of other kept files; --drop-duplicates leaves them out."] * bool(
+        twice
+    )
 
 
 def _share(part: int, whole: int) -> str:

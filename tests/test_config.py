@@ -85,6 +85,35 @@ def test_values_are_replaced_by_dotted_name(minimal: dict, tmp_path: Path) -> No
         load_config(file, {"name.x": 7})
 
 
+def test_a_must_keep_list_is_a_file_or_names(minimal: dict, tmp_path: Path) -> None:
+    (tmp_path / "keep.txt").write_text("a.jpg\n\n b.jpg\n")
+    minimal["reduce"] |= {"must_keep": "keep.txt", "methods": ["srs", {"name": "srs", "must_keep": ["c.jpg"]}]}
+    reduce = parse_config(minimal, beside=tmp_path).reduce
+    assert [method.composition(reduce) for method in reduce.methods] == [
+        {"must_keep": ["a.jpg", "b.jpg"]},
+        {"must_keep": ["c.jpg"]},
+    ]
+    minimal["reduce"]["must_keep"] = "kept.txt"
+    with pytest.raises(InputError, match=r"reduce.must_keep: .*Did you mean 'keep.txt'"):
+        parse_config(minimal, beside=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"drop_duplicates": "exct"}, "Did you mean 'exact'"),
+        ({"drop_duplicates": 5}, "threshold=5"),
+        ({"class_floor": -2}, "class_floor=-2"),
+        ({"class_flor": 2}, "Did you mean 'class_floor'"),
+        ({"methods": [{"name": "srs", "class_floor": 1.5}]}, "class_floor=1.5"),
+    ],
+)
+def test_what_comes_before_the_methods_is_checked(minimal: dict, tmp_path: Path, values: dict, said: str) -> None:
+    minimal["reduce"] |= values
+    with pytest.raises(InputError, match=said):
+        parse_config(minimal, beside=tmp_path)
+
+
 @pytest.mark.parametrize("text", ["- 1\n", "", "a: [", "\x00"])
 def test_what_is_no_mapping_is_refused(tmp_path: Path, text: str) -> None:
     file = tmp_path / "e.yaml"

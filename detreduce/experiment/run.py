@@ -21,6 +21,7 @@ from detreduce.experiment.identity import data_identity, features_identity, file
 from detreduce.experiment.ledger import TRAIN_FOLDER, FinishedCell, Ledger
 from detreduce.experiment.plan import Cell, Identity, make_plan
 from detreduce.experiment.preflight import check_experiment
+from detreduce.experiment.redundancy import Redundancy
 from detreduce.features.extract import extract_features
 from detreduce.features.table import FeatureTable
 from detreduce.reducers import make_reducer
@@ -63,6 +64,8 @@ def run_experiment(
     check_experiment(settings, experiment.dataset, experiment.evaluate_on)
     plan = experiment.plan
     missing = [cell for cell in plan if cell.key not in ledger]
+    for cell in missing:
+        experiment.redundancy.check(cell)
     say(f"{len(plan)} cells: {len(plan) - len(missing)} finished before, {len(missing)} to run. Ledger: {ledger.path}")
     ledger.write_text("plan.json", json.dumps([cell.to_dict() for cell in plan], indent=1) + "\n")
     content = settings.model_dump(mode="json")
@@ -129,6 +132,10 @@ class _Experiment:
         """What the YAML says, else val and test together, or the one that is there."""
         both = {"val", "test"} <= set(self.dataset.source.splits)
         return self.config.evaluate.on or ("val+test" if both else "auto")
+
+    @cached_property
+    def redundancy(self) -> Redundancy:
+        return Redundancy(self.dataset, self.ledger, self.config.energy.country)
 
     @cached_property
     def plan(self) -> list[Cell]:
@@ -205,6 +212,8 @@ class _Experiment:
             kept = json.loads(self._features_cost.read_text(encoding="utf-8"))
             choosing["features"] = PhaseEnergy.model_validate(kept["energy"])
             cached["features_from_cache"] = kept["from_cache"]
+        composition, cost = self.redundancy.replaced(cell)
+        choosing |= cost
         with EnergyMeter(self.config.energy.country).measure("selection") as energy:
             selection = select(
                 source,
@@ -212,6 +221,7 @@ class _Experiment:
                 cell.keep,
                 cell.selection_seed or 0,
                 self.config.reduce.categories,
+                **composition,
                 **cell.parameters,
             )
         choosing["selection"] = energy

@@ -334,3 +334,9 @@ def test_reduce_says_how_well_the_kept_images_stand_for_all(yolo_folder: Path, t
 def test_reduce_names_lost_categories(yolo_folder: Path, tmp_path: Path) -> None:
     result = detreduce("reduce", yolo_folder, "-m", "srs", "-k", "1", "-o", tmp_path / "out")
     assert "Nothing is kept of the categories" in result.output
+
+
+def test_a_random_draw_is_said(yolo_folder: Path, tmp_path: Path) -> None:
+    arguments = ("-m", "des", "-k", "3", "--categories", "none", "--blocks", "annotations", "-o", tmp_path / "out")
+    result = detreduce("reduce", yolo_folder, *arguments)
+    assert result.exit_code == 0 and "is a random draw" in result.stderr

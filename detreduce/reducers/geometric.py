@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from detreduce.errors import InputError
+from detreduce.errors import InputError, RandomDrawWarning
 from detreduce.progress import progress
 from detreduce.reducers.base import BaseReducer, Problem, Ranking, ScoringReducer
 from detreduce.reducers.budget import allot_seats, equal_shares
@@ -189,7 +189,9 @@ class DistanceEntropy(BaseReducer):
 
     def _prepare(self, problem: Problem) -> tuple[IntArray, FloatArray]:
         if len(problem.labels) == 1:
-            warnings.warn("des with one category is a random draw: every entropy is 0.", UserWarning, stacklevel=4)
+            warnings.warn(
+                "des with one category is a random draw: every entropy is 0.", RandomDrawWarning, stacklevel=4
+            )
         base = _draw_base(problem, math.floor(self.base * problem.k + 0.5))
         if len(problem.labels) == 1:
             return base, np.zeros(len(problem.X))

@@ -138,20 +138,16 @@ def reduce(
     link: Annotated[
         Literal["hardlink", "symlink", "copy", "list"], typer.Option(help="How images get into the output.")
     ] = "hardlink",
-    output_format: Annotated[
-        str | None, typer.Option("--format", help="yolo writes YOLO labels; default: the source's format.")
-    ] = None,
-    must_keep: Annotated[
-        Path | None, typer.Option(help="Text file with one image name a line that are kept first.")
-    ] = None,
+    output_format: Annotated[str | None, typer.Option("--format", help="yolo; default: the source's own.")] = None,
+    must_keep: Annotated[Path | None, typer.Option(help="Text file of image names, one a line, kept first.")] = None,
     initial: Annotated[Path | None, typer.Option(help="An earlier selection.json to go on from.")] = None,
     drop_duplicates: Annotated[bool, typer.Option("--drop-duplicates", help="Leave near-duplicates out.")] = False,
-    duplicates_from: Annotated[
-        float | None, typer.Option(help="Similarity from which an image is a near-duplicate; default 0.85.")
-    ] = None,
+    duplicates_from: Annotated[float | None, typer.Option(help="From this similarity on; default 0.85.")] = None,
     class_floor: Annotated[
         list[str] | None, typer.Option(help="Images to keep of every class (3), or of one (bus=10); may be repeated.")
     ] = None,
+    groups: Annotated[str | None, typer.Option(help=r"Videos: folder, or part of the name: '(.+)_\d+'.")] = None,
+    max_per_group: Annotated[int | None, typer.Option(help="Images to keep of one of the groups at most.")] = None,
     unreadable: Annotated[
         Literal["skip", "raise"], typer.Option(help="What to do where an image cannot be read.")
     ] = "skip",
@@ -179,12 +175,15 @@ def reduce(
     own = parse_parameters(parameters or [], options=("keep", "seed", "random_state", "method", "categories"))
     reducer = make_reducer(method, keep=amount, random_state=seed, **own)
     reducer.check_params()
+    reducer.check_given(groups=groups is not None, limited=max_per_group is not None)
     dataset = load_dataset(find(data, what="dataset"), split=split, images=images)
     composition: dict[str, Any] = {
         "initial": Selection.load(initial).image_ids if initial else (),
         "must_keep": read_names(must_keep) if must_keep else None,
         "class_floor": parse_class_floor(class_floor or []),
         "drop_duplicates": drop_duplicates and (True if duplicates_from is None else duplicates_from),
+        "groups": groups,
+        "max_per_group": max_per_group,
     }
     rule = read_categories(categories)
     # what would fail after the features were extracted fails now

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from detreduce.dataset.groups import assign_groups
 from detreduce.dataset.records import DetectionDataset, ImageId
 from detreduce.duplicates.files import identical_files
 from detreduce.duplicates.search import (
@@ -23,6 +24,7 @@ from detreduce.duplicates.search import (
 )
 from detreduce.errors import InputError, nearest
 from detreduce.features.table import FeatureTable
+from detreduce.reducers.groups import make_groups
 
 EXACT = "exact"
 
@@ -140,13 +142,18 @@ def check_composition(
     must_keep: Iterable[str | int] | None = None,
     initial: Sequence[ImageId] = (),
     class_floor: ClassFloor | None = None,
+    groups: str | None = None,
+    max_per_group: int | None = None,
 ) -> None:
-    """Raise the InputError that `compose` would raise, as far as it shows without opening an image."""
+    """Raise the InputError that `detreduce.select` would raise, as far as it shows without opening an image."""
     check_drop_duplicates(drop_duplicates)
     table = FeatureTable(dataset, np.arange(len(dataset), dtype=np.int64), {})
     first = np.concatenate(_named_rows(table, must_keep, initial))
     floors = class_floors(dataset, class_floor)
     _check_room(k, len(first), 0 if floors is None else len(_reserve(table, floors, first, table.rows, 0)))
+    found = make_groups(None if groups is None else assign_groups(dataset, groups), max_per_group, len(dataset))
+    if found is not None:
+        found.check(k, first)
 
 
 def check_drop_duplicates(value: Any) -> None:

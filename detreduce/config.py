@@ -37,6 +37,17 @@ class CompositionConfig(BaseModel):
     drop_duplicates: bool | float | str | None = None
     must_keep: str | list[str | int] | None = None
     class_floor: int | dict[str, int] | None = None
+    groups: str | None = None
+    max_per_group: int | None = Field(default=None, gt=0)
+
+    @field_validator("groups")
+    @classmethod
+    def _rule(cls, value: str | None) -> str | None:
+        from detreduce.dataset.groups import check_group_rule
+
+        if value is not None:
+            check_group_rule(value)
+        return value
 
     @field_validator("drop_duplicates", mode="before")
     @classmethod
@@ -91,6 +102,16 @@ class MethodConfig(CompositionConfig):
     def parameters(self) -> dict[str, Any]:
         """The method's own parameters, by name."""
         return dict(self.model_extra or {})
+
+    def composition(self, otherwise: CompositionConfig | None = None) -> dict[str, Any]:
+        """As of every section; groups only where the method uses them, or a limit does."""
+        from detreduce.reducers import reducer_class
+
+        found = super().composition(otherwise)
+        cls = reducer_class(self.name)
+        if "max_per_group" not in found and "groups" not in (*cls.needs, *cls.uses):
+            found.pop("groups", None)
+        return found
 
 
 class ReduceConfig(CompositionConfig, _Section):

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from detreduce.composition import ClassFloor, DropDuplicates, compose
 from detreduce.dataset.categories import Categories
+from detreduce.dataset.groups import assign_groups
 from detreduce.dataset.object_counts import label_objects
 from detreduce.dataset.records import DetectionDataset, ImageId
 from detreduce.errors import InputError, MissingFileError
@@ -149,7 +150,8 @@ def select(
     seed: int = 0,
     categories: CategoryRule | npt.ArrayLike | None = "rarest",
     *,
-    groups: npt.ArrayLike | None = None,
+    groups: npt.ArrayLike | str | None = None,
+    max_per_group: int | None = None,
     initial: Selection | Sequence[ImageId] | None = None,
     must_keep: Iterable[str | int] | None = None,
     drop_duplicates: DropDuplicates = False,
@@ -176,8 +178,9 @@ def select(
     categories
         A rule of `detreduce.dataset.categories.assign_categories`, one category for each feature row, or None for one
         category.
-    groups
-        One group (sequence, video) for each feature row, for methods that use it.
+    groups, max_per_group
+        The group (sequence, video) of each feature row, or a rule of `detreduce.dataset.groups.assign_groups`, and the
+        most images to keep of one group. Without a limit groups are for the methods that use them (``stride``).
     initial, must_keep
         Images that are kept first: an earlier selection, ids or names. They count towards `keep`, and are dropped as
         no duplicate. An earlier selection may be of fewer images: those that are new since compete for the rest.
@@ -208,6 +211,9 @@ def select(
     if not isinstance(features, FeatureTable) and "features" in reducer.needs:
         raise InputError(f"The method {method!r} needs features; pass extract_features(dataset) instead of a dataset.")
     objects = _objects(table, method, reducer.needs)
+    rule = groups if isinstance(groups, str) else "given"
+    if isinstance(groups, str):
+        groups = assign_groups((table.dataset[row] for row in table.rows.tolist()), groups)
     chosen_categories = categories_of_rows(table.dataset, table.rows, categories)
     k = resolve_keep(keep, len(table))
     composed = compose(
@@ -228,7 +234,15 @@ def select(
     reducer.set_params(keep=k)
     start = time.perf_counter()
     X = table.X if "features" in reducer.needs else np.empty((len(table), 0), np.float32)
-    reducer.fit(X, codes, objects=objects, groups=groups, initial=first if len(first) else None)
+    reducer.fit(
+        X,
+        codes,
+        objects=objects,
+        groups=groups,
+        initial=first if len(first) else None,
+        # reducers of other packages may not know the limit
+        **({} if max_per_group is None else {"max_per_group": max_per_group}),
+    )
     seconds = time.perf_counter() - start
     dataset = table.dataset
     rows = table.rows[reducer.selected_idx_]
@@ -248,7 +262,15 @@ def select(
         keep=keep,
         seed=seed,
         categories=_category_counts(chosen_categories, categories, composed.positions[reducer.selected_idx_]),
-        steps=(*composed.steps, {"step": "method", "name": method, "images": k - len(first)}),
+        steps=(
+            *composed.steps,
+            {
+                "step": "method",
+                "name": method,
+                "images": k - len(first),
+                **({} if groups is None else {"groups": rule, "max_per_group": max_per_group}),
+            },
+        ),
         category_codes=category_codes,
         provenance={
             "dataset": describe_dataset(dataset),

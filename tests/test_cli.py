@@ -53,6 +53,19 @@ def test_inspect_finds_unreadable_images_only_when_asked(yolo_folder: Path) -> N
     assert "5.jpg" in detreduce("inspect", yolo_folder, "--check-images").output
 
 
+def test_reduce_keeps_no_more_of_a_group_than_allowed(yolo_folder: Path, tmp_path: Path) -> None:
+    arguments = ["reduce", yolo_folder, "-m", "srs", "--groups", "([0-3])?", "--max-per-group", "1", "--output"]
+    result = detreduce(*arguments, tmp_path / "out", "--keep", "5")
+    # 0 to 3 are a group each, and the others are one together
+    assert result.exit_code == 0, result.output
+    kept = sorted(int(file.stem) for file in (tmp_path / "out" / "images").iterdir())
+    assert kept[:4] == [0, 1, 2, 3] and kept[4] > 3
+    result = detreduce(*arguments, tmp_path / "more", "--keep", "6")
+    assert result.exit_code == 2 and "max_per_group=1 leaves 5" in result.output
+    result = detreduce("reduce", yolo_folder, "-m", "srs", "--groups", "folder", "--output", tmp_path / "more")
+    assert result.exit_code == 2 and "makes no use of groups" in result.output
+
+
 def test_reduce_writes_exactly_k_images_and_says_what_to_type_next(yolo_folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     result = detreduce("reduce", yolo_folder, "--method", "srs", "--keep", "0.5", "--output", out)

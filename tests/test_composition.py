@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
-from detreduce.composition import compose, floor_rows, image_rows
+from detreduce.composition import check_composition, compose, floor_rows, image_rows
 from detreduce.dataset.object_counts import label_objects
 from detreduce.dataset.records import DetectionDataset, ImageRecord, Source
 from detreduce.duplicates import DuplicatePair, Duplicates, near_duplicates
@@ -98,6 +98,44 @@ def test_objects_are_those_of_the_images_that_are_left(monkeypatch: pytest.Monke
         objects = given.pop()
         assert objects.n_images == 4
         assert objects.classes.tolist() == [0, 2, 1, 2] and objects.counts.tolist() == [1, 3, 5, 6]
+
+
+def test_no_more_of_a_group_than_allowed() -> None:
+    dataset = dataset_of([[row % 3] for row in range(12)])
+    # 00 to 09 are of group 0, 10 and 11 of group 1
+    selection = select(dataset, "srs", keep=4, groups=r"(\d)\d\.png", max_per_group=2, initial=["images/07.png"])
+    assert sorted(image[-6] for image in selection.image_ids) == ["0", "0", "1", "1"]
+    assert selection.steps[-1]["groups"] == r"(\d)\d\.png" and selection.steps[-1]["max_per_group"] == 2
+    given = select(dataset, "srs", keep=4, groups=[0] * 10 + [1] * 2, max_per_group=2, initial=["images/07.png"])
+    assert given.image_ids == selection.image_ids and given.steps[-1]["groups"] == "given"
+    with pytest.raises(InputError, match="max_per_group=2 leaves 4 of the 2 groups"):
+        select(dataset, "srs", keep=5, groups=r"(\d)\d\.png", max_per_group=2)
+    with pytest.raises(InputError, match="makes no use of groups="):
+        select(dataset, "srs", keep=5, groups="folder")
+    with pytest.raises(InputError, match="without groups="):
+        select(dataset, "srs", keep=5, max_per_group=3)
+
+
+def test_the_limit_on_groups_is_checked_before_an_image_is_opened() -> None:
+    dataset = dataset_of([[0]] * 12)
+    check_composition(dataset, 4, groups=r"(\d)\d\.png", max_per_group=2)
+    for options, said in (
+        ({"groups": r"(\d)\d\.png", "max_per_group": 2}, "leaves 4"),
+        ({"groups": "(a)", "max_per_group": 2}, "not found in the image name '00.png'"),
+        ({"max_per_group": 2}, "without groups="),
+        (
+            {"groups": "folder", "max_per_group": 5, "must_keep": [f"0{i}.png" for i in range(6)]},
+            "initial has 6 images",
+        ),
+    ):
+        with pytest.raises(InputError, match=said):
+            check_composition(dataset, 6, **options)
+
+
+def test_stride_takes_groups_without_a_limit() -> None:
+    dataset = dataset_of([[0]] * 12)
+    selection = select(dataset, "stride", keep=3, groups=r"(\d)\d\.png")
+    assert selection.indices.tolist() == [0, 10, 5]
 
 
 def test_dropped_images_have_no_score_and_are_never_chosen(pictures: DetectionDataset) -> None:

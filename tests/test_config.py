@@ -98,6 +98,16 @@ def test_a_must_keep_list_is_a_file_or_names(minimal: dict, tmp_path: Path) -> N
         parse_config(minimal, beside=tmp_path)
 
 
+def test_groups_are_for_the_methods_that_use_them_or_for_a_limit(minimal: dict, tmp_path: Path) -> None:
+    minimal["reduce"] |= {"groups": "folder", "methods": ["srs", "stride", {"name": "srs", "max_per_group": 3}]}
+    reduce = parse_config(minimal, beside=tmp_path).reduce
+    assert [method.composition(reduce) for method in reduce.methods] == [
+        {},
+        {"groups": "folder"},
+        {"groups": "folder", "max_per_group": 3},
+    ]
+
+
 @pytest.mark.parametrize(
     ("values", "said"),
     [
@@ -106,6 +116,9 @@ def test_a_must_keep_list_is_a_file_or_names(minimal: dict, tmp_path: Path) -> N
         ({"class_floor": -2}, "class_floor=-2"),
         ({"class_flor": 2}, "Did you mean 'class_floor'"),
         ({"methods": [{"name": "srs", "class_floor": 1.5}]}, "class_floor=1.5"),
+        ({"groups": "(.+"}, "neither 'folder' nor a regular expression"),
+        ({"groups": "folders"}, "in parentheses"),
+        ({"max_per_group": 0}, "max_per_group"),
     ],
 )
 def test_what_comes_before_the_methods_is_checked(minimal: dict, tmp_path: Path, values: dict, said: str) -> None:

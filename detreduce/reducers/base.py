@@ -225,6 +225,20 @@ class BaseReducer(BaseEstimator):
         check_seed(self.random_state)
         self._check_params()
 
+    def check_given(self, *, objects: bool = False, groups: bool = False, limited: bool = False) -> None:
+        """Check that the method makes use of what `fit` is to be given; `limited`: a `max_per_group` is.
+
+        Raises
+        ------
+        InputError
+            For objects or groups that it makes no use of.
+        """
+        used = (*self.needs, *self.uses, *(("groups",) if limited else ()))
+        for given, argument in ((objects, "objects"), (groups, "groups")):
+            if given and argument not in used:
+                hint = " or give max_per_group=" if argument == "groups" else ""
+                raise InputError(f"The method {self.name!r} makes no use of {argument}=: leave it out{hint}.")
+
     @abstractmethod
     def _rank(self, pool: Pool) -> Ranking:
         """Rank the images of one category; called only where it has seats to fill."""
@@ -282,11 +296,7 @@ class BaseReducer(BaseEstimator):
         return rows, short
 
     def _problem(self, X: Any, categories: Any, objects: Any, groups: Any, initial: Any, max_per_group: Any) -> Problem:
-        used = (*self.needs, *self.uses, *(("groups",) if max_per_group is not None else ()))
-        for given, argument in ((objects, "objects"), (groups, "groups")):
-            if given is not None and argument not in used:
-                hint = " or give max_per_group=" if argument == "groups" else ""
-                raise InputError(f"The method {self.name!r} makes no use of {argument}=: leave it out{hint}.")
+        self.check_given(objects=objects is not None, groups=groups is not None, limited=max_per_group is not None)
         features = check_features(X, needed="features" in self.needs)
         n = len(features)
         k = resolve_keep(self.keep, n)

@@ -320,9 +320,14 @@ def _read_lists(reduce: ReduceConfig, beside: Path, problems: list[str]) -> dict
 
 def _describe(item: Any) -> str:
     """One validation error in words: where, what, and the nearest known name for a misspelt key."""
-    location = [str(part) for part in item["loc"] if not (isinstance(part, str) and part.startswith(("list[", "str")))]
+    unknown = item["type"] == "extra_forbidden"
+    # pydantic names the branch of a union among the keys; the name of an unknown key is always the user's
+    *parents, last = item["loc"] or ("",)
+    location = [str(part) for part in parents if not _is_branch(part)]
+    if unknown or not _is_branch(last):
+        location.append(str(last))
     where = ".".join(location)
-    if item["type"] == "extra_forbidden":
+    if unknown:
         return f"{where}: unknown key.{nearest(location[-1], _keys_beside(location))}"
     if item["type"] == "missing":
         return f"{where}: missing"
@@ -330,6 +335,10 @@ def _describe(item: Any) -> str:
     if item["type"] in ("value_error", "assertion_error"):
         return f"{where}: {text}"
     return f"{where}: {text} (it is {item['input']!r})"
+
+
+def _is_branch(part: str | int) -> bool:
+    return isinstance(part, str) and (part in ("str", "int", "float", "bool") or part.startswith(("list[", "dict[")))
 
 
 def _keys_beside(location: list[str]) -> list[str]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from detreduce.config import load_config, parse_config
@@ -182,6 +182,8 @@ def test_values_are_checked_before_anything_runs(
     assert said in str(caught.value)
 
 
+@example({"str": None})
+@example({"list[": 1, "strange": 2})
 @given(st.dictionaries(st.text(min_size=1, max_size=8), st.none() | st.integers() | st.text(max_size=5), max_size=4))
 def test_any_mapping_gives_a_config_or_one_input_error(content: dict) -> None:
     with pytest.raises(InputError):

@@ -171,9 +171,10 @@ class BaseReducer(BaseEstimator):
         """Choose rows of X.
 
         With `max_per_group` each seat goes to the best image of its category whose group is not full; a category that
-        has none gives the seat to the next one. Greedy methods of one stratum leave out the images of a full group
-        while they choose; for the others a longer ranking is walked down, so an image that is passed over has been
-        reckoned with by those after it. `scores_` are those of the ranking, passed over or not.
+        has none gives the seat to the next one. A method that builds on what it has chosen leaves out the images of a
+        full group while it chooses (all but ``prd``), so that what comes after does not reckon with them. Where another
+        category has filled the group, and for methods that score, a ranking is walked down, a longer one where it has
+        to be. `scores_` are those of the ranking, also of images that were passed over.
 
         Parameters
         ----------

@@ -89,9 +89,10 @@ def discrepancy(
     """Measure on arrays that were checked; `advance` is called with the images done."""
     rng = derive_rng(seed, "discrepancy")
     n, k = len(X), len(chosen)
-    width = _auto_sigma(X, rng) if sigma == "auto" else float(sigma)
+    width = float(_auto_sigma(X, rng) if sigma == "auto" else sigma)
     exact = max_images is None or n <= max_images
-    size = min(SAMPLE, max_images or SAMPLE)
+    # one image has no others to be compared with
+    size = max(2, min(SAMPLE, max_images or SAMPLE))
     full = np.arange(n) if exact else np.sort(rng.choice(n, size, replace=False))
     kept = chosen if exact or k <= size else np.sort(rng.choice(chosen, size, replace=False))
     whole, cross, within = _exact_means(X, kept, width, advance) if exact else _estimates(X, full, kept, width, k)

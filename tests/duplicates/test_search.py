@@ -149,6 +149,15 @@ def test_stars_not_chains() -> None:
     assert [(match.member, match.leader) for match in matches] == [(1, 0), (3, 2), (5, 4), (7, 6), (9, 8)]
 
 
+def test_images_that_must_lead_are_leaders_of_others() -> None:
+    """Of three points 10 degrees apart the first two lead: the third is like the second alone."""
+    angles = np.deg2rad([0, 10, 20])
+    comparison = FeatureComparison(np.column_stack([np.cos(angles), np.sin(angles)]), np.cos(np.deg2rad(15)))
+    threshold = float(np.cos(np.deg2rad(15)))
+    led = star_groups(comparison, np.arange(3), threshold, always_lead={0, 1})
+    assert [(match.member, match.leader) for match in led] == [(2, 1)]
+
+
 def test_equal_rows_of_features_are_within_any_threshold() -> None:
     rows = np.random.default_rng(0).normal(size=(3, 700))
     comparison = FeatureComparison(np.repeat(rows, 100, axis=0), 1.0)
@@ -216,8 +225,10 @@ def test_by_boxes_an_object_is_found_turned_in_its_box_or_before_another_backgro
 
 def test_by_boxes_images_without_a_large_box_are_like_none(tmp_path: Path) -> None:
     one, *_ = photographs()
-    data = yolo_of(tmp_path, {"none": 0}, train={"none": one, "tiny": one, "large": one})
-    (tmp_path / "train" / "labels" / "tiny.txt").write_text("0 0.5 0.5 0.1 0.5\n")
+    images = {"none": one, "tiny": one, "mirrored": one[:, ::-1], "large": one}
+    data = yolo_of(tmp_path, {"none": 0}, train=images)
+    for name in ("tiny", "mirrored"):
+        (tmp_path / "train" / "labels" / f"{name}.txt").write_text("0 0.5 0.5 0.1 0.5\n")
     found = near_duplicates(load_dataset(data), by="boxes")
     assert (found.groups, found.images, found.problems) == ((), 1, ())
 

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from detreduce.cli_values import parse_class_floor, wanted_duplicates
 from detreduce.errors import DetreduceError, InputError
 
 EXIT_FAILED = 1
@@ -142,6 +143,9 @@ def reduce(
     must_keep: Annotated[Path | None, typer.Option(help="Text file of image names, one a line, kept first.")] = None,
     initial: Annotated[Path | None, typer.Option(help="An earlier selection.json to go on from.")] = None,
     drop_duplicates: Annotated[bool, typer.Option("--drop-duplicates", help="Leave near-duplicates out.")] = False,
+    duplicates_by: Annotated[
+        Literal["pixels", "boxes", "exact"], typer.Option(help="Alike in pixels, in the largest box, or equal.")
+    ] = "pixels",
     duplicates_from: Annotated[float | None, typer.Option(help="From this similarity on; default 0.85.")] = None,
     class_floor: Annotated[
         list[str] | None, typer.Option(help="Images to keep of every class (3), or of one (bus=10); may be repeated.")
@@ -181,7 +185,7 @@ def reduce(
         "initial": Selection.load(initial).image_ids if initial else (),
         "must_keep": read_names(must_keep) if must_keep else None,
         "class_floor": parse_class_floor(class_floor or []),
-        "drop_duplicates": drop_duplicates and (True if duplicates_from is None else duplicates_from),
+        "drop_duplicates": drop_duplicates and wanted_duplicates(duplicates_by, duplicates_from),
         "groups": groups,
         "max_per_group": max_per_group,
     }
@@ -346,21 +350,6 @@ def parse_parameters(texts: list[str], options: tuple[str, ...] = ()) -> dict[st
             found[name] = yaml.safe_load(value) if value else ""
         except yaml.YAMLError as error:
             raise InputError(f"The value of {name!r} cannot be read: {value!r}.") from error
-    return found
-
-
-def parse_class_floor(texts: list[str]) -> int | dict[str, int] | None:
-    """``["3"]`` is a floor for every class, ``["bus=10", "car=5"]`` one for each class named."""
-    if not texts:
-        return None
-    if len(texts) == 1 and texts[0].strip().isdigit():
-        return int(texts[0])
-    found = {}
-    for text in texts:
-        name, _, count = text.rpartition("=")
-        if not name.strip() or not count.strip().isdigit():
-            raise InputError(f"--class-floor {text!r}: give a number of images (3), or a class and a number (bus=10).")
-        found[name.strip()] = int(count)
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -21,7 +21,10 @@ def duplicates(
     threshold: Annotated[
         float, typer.Option(help="Similarity from which images are the same: 0.85 copies, 0.6 also video frames.")
     ] = 0.85,
-    exact: Annotated[bool, typer.Option("--exact", help="Only images of equal pixels.")] = False,
+    by: Annotated[
+        Literal["pixels", "boxes", "exact"],
+        typer.Option(help="Compare whole pictures, what is in the largest box of each, or only equal pixels."),
+    ] = "pixels",
     leakage: Annotated[bool, typer.Option(help="Look for images of one split in another, too.")] = True,
     show_all: Annotated[bool, typer.Option("--all", help="List every group, not the first 20.")] = False,
     cache: Cache = None,
@@ -30,7 +33,8 @@ def duplicates(
     """List images that show the same, and images that are in more than one split.
 
     Finds copies that were encoded anew, resized, brightened, cropped by a twentieth, flipped or turned by quarters.
-    Nothing is changed; `detreduce reduce --drop-duplicates` leaves them out.
+    `--by boxes` also finds objects that were turned inside their box or put on another background. Nothing is changed;
+    `detreduce reduce --drop-duplicates` leaves duplicates out.
 
     Example: detreduce duplicates data.yaml
     """
@@ -39,9 +43,15 @@ def duplicates(
     from detreduce.paths import find
 
     dataset = load_dataset(find(data, what="dataset"), split=split, images=images)
+    exact = by == "exact"
     limit = 1.0 if exact else threshold
-    found = exact_duplicates(dataset, cache=cache) if exact else near_duplicates(dataset, threshold=limit, cache=cache)
-    report = leakage_report(dataset, threshold=limit, cache=cache) if leakage else None
+    way: Any = "pixels" if exact else by
+    found = (
+        exact_duplicates(dataset, cache=cache)
+        if exact
+        else near_duplicates(dataset, threshold=limit, by=way, cache=cache)
+    )
+    report = leakage_report(dataset, threshold=limit, by=way, cache=cache) if leakage else None
     if as_json:
         print_json({"split": dataset.split, **found.to_dict(), "leakage": report.to_dict() if report else None})
         return

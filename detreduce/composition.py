@@ -26,7 +26,7 @@ from detreduce.errors import InputError, nearest
 from detreduce.features.table import FeatureTable
 from detreduce.reducers.groups import make_groups
 
-EXACT = "exact"
+EXACT, BOXES = "exact", "boxes"
 
 IntArray = npt.NDArray[np.int64]
 DropDuplicates = bool | float | str | Duplicates
@@ -129,6 +129,8 @@ def find_duplicates(
         return wanted
     if wanted is None or wanted is False:
         return None
+    if wanted == BOXES:
+        return near_duplicates(table, by="boxes", prefer=prefer, seed=seed, cache=cache)
     if isinstance(wanted, str):
         return exact_duplicates(table, prefer=prefer, seed=seed, cache=cache)
     return near_duplicates(table, threshold=None if wanted is True else wanted, prefer=prefer, seed=seed, cache=cache)
@@ -161,8 +163,9 @@ def check_drop_duplicates(value: Any) -> None:
     if isinstance(value, bool | Duplicates | None):
         return
     if isinstance(value, str):
-        if value != EXACT:
-            raise InputError(f"drop_duplicates={value!r}: give true, 'exact' or a threshold.{nearest(value, [EXACT])}")
+        if value not in (EXACT, BOXES):
+            hint = nearest(value, (EXACT, BOXES))
+            raise InputError(f"drop_duplicates={value!r}: give true, a threshold, 'exact' or 'boxes'.{hint}")
         return
     check_threshold(value)
 

@@ -186,8 +186,9 @@ def select(
         no duplicate. An earlier selection may be of fewer images: those that are new since compete for the rest.
     drop_duplicates
         True drops near-duplicates (`detreduce.duplicates.near_duplicates`, by pixels) before anything is chosen, a
-        number those from that similarity on, ``"exact"`` only images of equal pixels; or what was found before. What
-        is a duplicate is said in ``provenance`` in any case; unless asked for more, of identical files.
+        number those from that similarity on, ``"exact"`` only images of equal pixels, ``"boxes"`` images whose largest
+        boxes show the same; or what was found before. What is a duplicate is said in ``provenance`` in any case; unless
+        asked for more, of identical files.
     class_floor
         Images to keep of every class, or of each class by name: at least so many hold a box of it, or all that do.
     cache

@@ -25,7 +25,8 @@ def show_duplicates(dataset: DetectionDataset, found: Duplicates, *, shown: int 
     """Show the groups of a split, the image to keep first; `shown` None lists every group."""
     out = console()
     content = found.by == "content"
-    what = "images of equal pixels" if content else f"near-duplicates (similarity from {found.threshold:g})"
+    near = f"near-duplicates by {found.by} (similarity from {found.threshold:g})"
+    what = "images of equal pixels" if content else near
     out.print(f"{dataset.source.path}, split {dataset.split}: {found.images} images compared")
     if not found.groups:
         out.print(f"No {what}.")

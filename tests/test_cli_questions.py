@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner, Result
 
-from detreduce.cli import app, parse_class_floor
+from detreduce.cli import app
+from detreduce.cli_values import parse_class_floor
 from detreduce.errors import InputError
 
 
@@ -38,7 +39,7 @@ def test_duplicates_and_leakage_in_plain_words(data: Path) -> None:
     result = detreduce("duplicates", data)
     assert result.exit_code == 0, result.output
     assert "split train: 6 images compared" in result.output
-    assert "1 groups of near-duplicates" in result.output and "turned by 90 degrees" in result.output
+    assert "1 groups of near-duplicates by pixels" in result.output and "turned by 90 degrees" in result.output
     assert "2 of the 2 images of val are in train, 1 of them equal in every pixel." in result.output
     assert "val/images/0.png is train train/images/0.png: equal pixels" in result.output
     assert "mirrored, similarity 1.00" in result.output
@@ -48,12 +49,13 @@ def test_duplicates_as_json_of_one_split_without_leakage(data: Path) -> None:
     content = json.loads(detreduce("duplicates", data, "--json").output)
     assert content["redundant"] == 1 and content["leakage"]["counts"]["train / val"] == {"exact": 1, "near": 1, "of": 2}
     assert content["split"] == "train"
-    exact = json.loads(detreduce("duplicates", data, "--exact", "--no-leakage", "--json", "--split", "val").output)
+    options = ("--by", "exact", "--no-leakage", "--split", "val")
+    exact = json.loads(detreduce("duplicates", data, *options, "--json").output)
     assert (exact["groups"], exact["leakage"], exact["by"]) == ([], None, "content")
 
 
 def test_nothing_found_is_said(data: Path) -> None:
-    result = detreduce("duplicates", data, "--exact", "--split", "val", "--no-leakage")
+    result = detreduce("duplicates", data, "--by", "exact", "--split", "val", "--no-leakage")
     assert "No images of equal pixels." in result.output
     (data.parent / "val" / "images" / "0.png").unlink()
     (data.parent / "val" / "images" / "1.png").unlink()
@@ -96,6 +98,7 @@ def test_kept_copies_are_reported_when_they_were_not_dropped(data: Path, tmp_pat
         (("-k", "2", "--class-floor", "bird=1"), "bird"),
         (("-k", "2", "--class-floor", "many"), "a class and a number"),
         (("-k", "2", "--drop-duplicates", "--duplicates-from", "2"), "0.85 finds copies"),
+        (("-k", "2", "--drop-duplicates", "--duplicates-by", "exact", "--duplicates-from", "0.9"), "leave it out"),
     ],
 )
 def test_bad_compositions_are_one_message(data: Path, tmp_path: Path, options: tuple[str, ...], said: str) -> None:

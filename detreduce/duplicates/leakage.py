@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -17,9 +17,8 @@ from detreduce.dataset.records import DetectionDataset, ImageId, Problem
 from detreduce.dataset.splits import CANONICAL
 from detreduce.duplicates.matching import Match, PixelComparison, nearest_matches
 from detreduce.duplicates.orientations import ORIENTATIONS
-from detreduce.duplicates.search import THRESHOLD, check_threshold
-from detreduce.duplicates.signatures import Signatures, read_signatures
-from detreduce.paths import cache_folder
+from detreduce.duplicates.search import IMAGES_BY, THRESHOLD, check_by, check_threshold, signatures_of
+from detreduce.duplicates.signatures import Signatures, together
 
 IntArray = npt.NDArray[np.int64]
 
@@ -105,6 +104,7 @@ def leakage_report(
     dataset: DetectionDataset,
     *,
     threshold: float = THRESHOLD,
+    by: Literal["pixels", "boxes"] = "pixels",
     cache: str | Path | None = None,
     workers: int | None = None,
 ) -> LeakageReport:
@@ -116,20 +116,23 @@ def leakage_report(
     ----------
     dataset
         Any split; the others are loaded from its source.
-    threshold, cache, workers
-        As for `near_duplicates` by pixels.
+    threshold, by, cache, workers
+        As for `near_duplicates`.
 
     Raises
     ------
     InputError
-        A threshold out of range, or another split that cannot be loaded.
+        An unknown `by`, a threshold out of range, or another split that cannot be loaded.
     """
+    check_by(by, IMAGES_BY)
     limit = check_threshold(threshold)
     start = time.perf_counter()
-    names = [name for name in dataset.source.splits if name in CANONICAL]
+    names = [name for name in dataset.source.splits if name in CANONICAL] or [dataset.split]
     parts = [dataset if name == dataset.split else load_split(dataset.source, name) for name in names]
     records = [record for part in parts for record in part]
-    signatures = read_signatures([record.path for record in records], cache_folder(cache), workers)
+    signatures = together(
+        [signatures_of(part, np.arange(len(part), dtype=np.int64), by, cache, workers) for part in parts]
+    )
     ends = np.cumsum([0, *map(len, parts)])
     places = [np.arange(begin, end, dtype=np.int64) for begin, end in pairwise(ends)]
     comparison = PixelComparison(signatures.pixels)

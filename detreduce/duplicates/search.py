@@ -16,7 +16,7 @@ import numpy.typing as npt
 from detreduce.dataset.records import DetectionDataset, ImageId, Problem
 from detreduce.duplicates.matching import Comparison, FeatureComparison, Match, PixelComparison, star_groups
 from detreduce.duplicates.orientations import ORIENTATIONS
-from detreduce.duplicates.signatures import Signatures, read_signatures
+from detreduce.duplicates.signatures import Region, Signatures, read_signatures
 from detreduce.errors import InputError, nearest
 from detreduce.features.table import FeatureTable
 from detreduce.paths import cache_folder
@@ -24,7 +24,10 @@ from detreduce.paths import cache_folder
 THRESHOLD = 0.85
 FEATURE_THRESHOLD = 0.95
 LOWEST = 0.4
-BY = ("pixels", "features")
+IMAGES_BY = ("pixels", "boxes")
+BY = (*IMAGES_BY, "features")
+SMALLEST_BOX = 32
+"""Boxes of a shorter side, in pixels, hold too little to be recognised."""
 
 IntArray = npt.NDArray[np.int64]
 
@@ -42,7 +45,7 @@ class DuplicatePair:
     transformation
         What was done to `kept` to get `copy`: ``same way up``, ``mirrored``, ``turned by 90 degrees clockwise``, ...
     exact
-        Whether the decoded pixels are equal.
+        Whether the decoded pixels are equal; by ``boxes`` those inside the box.
     """
 
     copy: ImageId
@@ -119,7 +122,7 @@ def near_duplicates(
     source: DetectionDataset | FeatureTable,
     *,
     threshold: float | None = None,
-    by: Literal["pixels", "features"] = "pixels",
+    by: Literal["pixels", "boxes", "features"] = "pixels",
     prefer: Iterable[ImageId] = (),
     seed: int = 0,
     cache: str | Path | None = None,
@@ -136,13 +139,16 @@ def near_duplicates(
         A dataset; or a FeatureTable, of which the images with a row are compared.
     by
         ``pixels``: the pictures are laid over each other, in all eight orientations. Letterboxing's black bars are cut
-        off first; colour is not looked at. ``features``: the cosine of the table's rows; no image is opened, and flips
+        off first; colour is not looked at. ``boxes``: the same for what is inside the largest box of each image, which
+        finds objects that were turned in their box or put on another background; images whose largest box is below 32
+        pixels are like none. ``features``: the cosine of the table's rows; no image is opened, and flips
         and turns are found only as far as the backbone does not see them.
     threshold
-        Similarity from which images count as duplicates. ``pixels``, default 0.85: the correlation of the details of
-        the two pictures (64 pixels a side) once they are aligned. About 1: the same file saved anew; 0.9: cropped by 5
-        %, brightened and turned; 0.5 to 0.8: consecutive frames, another photograph of the same thing from the same
-        place; below 0.4 nothing is meant by it. ``features``, default 0.95: the cosine of the scaled features.
+        Similarity from which images count as duplicates. ``pixels`` and ``boxes``, default 0.85: the correlation of
+        the details of the two pictures (64 pixels a side) once they are aligned. About 1: the same file saved anew;
+        0.9: cropped by 5 %, brightened and turned; 0.5 to 0.8: consecutive frames, another photograph of the same thing
+        from the same place; below 0.4 nothing is meant by it. ``features``, default 0.95: the cosine of the scaled
+        features.
     prefer
         Ids of images to keep before others of their group; they are never called redundant.
     seed
@@ -166,7 +172,7 @@ def near_duplicates(
         comparison: Comparison = FeatureComparison(source.X, limit)
         signatures = None
     else:
-        signatures = read_signatures([dataset[row].path for row in rows.tolist()], cache_folder(cache), workers)
+        signatures = signatures_of(dataset, rows, by, cache, workers)
         comparison = PixelComparison(signatures.pixels)
     preferred = _places(dataset, rows, prefer)
     order = priority(dataset, rows, preferred, signatures, seed)
@@ -201,9 +207,41 @@ def exact_duplicates(
     return replace(found, provenance=_provenance(start, signatures))
 
 
+def check_by(by: str, known: tuple[str, ...]) -> None:
+    """Raise InputError for a way of comparing that is not known."""
+    if by not in known:
+        raise InputError(f"by={by!r}: one of {', '.join(known)}.{nearest(str(by), known)}")
+
+
+def signatures_of(
+    dataset: DetectionDataset, rows: IntArray, by: str, cache: str | Path | None, workers: int | None
+) -> Signatures:
+    """The signatures of images of a dataset, or by ``boxes`` of what is in the largest box of each."""
+    paths = [dataset[row].path for row in rows.tolist()]
+    regions = None if by == "pixels" else largest_boxes(dataset, rows)
+    found = read_signatures(paths, cache_folder(cache), workers, regions)
+    if regions is None:
+        return found
+    small = found.sizes.min(axis=1, initial=SMALLEST_BOX) < SMALLEST_BOX
+    found.pixels[small] = 0
+    digests = tuple(b"" if tiny else digest for tiny, digest in zip(small.tolist(), found.digests, strict=True))
+    return replace(found, digests=digests)
+
+
+def largest_boxes(dataset: DetectionDataset, rows: IntArray) -> list[Region | None]:
+    """The largest box of each image as x1, y1, x2, y2 fractions; None where there is none, crowd regions left out."""
+    boxes, single = dataset.boxes_xyxyn, ~dataset.box_crowd
+    areas = np.prod(np.clip(boxes[:, 2:], 0, 1) - np.clip(boxes[:, :2], 0, 1), axis=1)
+    order = np.lexsort((-areas, dataset.box_rows))
+    order = order[single[order] & (areas[order] > 0)]
+    images, first = np.unique(dataset.box_rows[order], return_index=True)
+    found = {int(image): tuple(boxes[order[place]].tolist()) for image, place in zip(images, first, strict=True)}
+    return [found.get(row) for row in rows.tolist()]
+
+
 def check_threshold(threshold: float, by: str = "pixels") -> float:
     """Return a threshold as a float; InputError where it means nothing."""
-    least = LOWEST if by == "pixels" else 0.0
+    least = 0.0 if by == "features" else LOWEST
     number = isinstance(threshold, numbers.Real) and not isinstance(threshold, bool)
     if not number or not least <= float(threshold) <= 1.0:
         raise InputError(
@@ -241,12 +279,11 @@ def _rows(source: DetectionDataset | FeatureTable) -> tuple[DetectionDataset, In
 
 
 def _check(source: DetectionDataset | FeatureTable, by: str, threshold: float | None) -> float:
-    if by not in BY:
-        raise InputError(f"by={by!r}: one of {', '.join(BY)}.{nearest(str(by), BY)}")
+    check_by(by, BY)
     if by == "features" and not (isinstance(source, FeatureTable) and source.blocks):
         raise InputError("by='features' needs features: pass extract_features(dataset) instead of a dataset.")
     if threshold is None:
-        return THRESHOLD if by == "pixels" else FEATURE_THRESHOLD
+        return FEATURE_THRESHOLD if by == "features" else THRESHOLD
     return check_threshold(threshold, by)
 
 
@@ -308,7 +345,8 @@ def _result(
     problems = tuple(
         Problem(dataset[int(rows[place])].path, f"not compared: {why}") for place, why in sorted(failures.items())
     )
-    return Duplicates(tuple(named), tuple(pairs), len(rows) - len(failures), "content", 1.0, problems)
+    images = len(rows) if signatures is None else sum(map(bool, signatures.digests))
+    return Duplicates(tuple(named), tuple(pairs), images, "content", 1.0, problems)
 
 
 def _provenance(start: float, signatures: Signatures | None) -> dict[str, Any]:

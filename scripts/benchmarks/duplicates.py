@@ -157,9 +157,15 @@ def known_datasets(threshold: float, folder: Path) -> dict[str, Any]:
         stem = {record.id: record.name.split(".rf.")[0] for record in dataset}
         for record in dataset:
             sources[stem[record.id]].append(record.path.read_bytes())
-        for pair in near_duplicates(dataset, threshold=threshold, cache=folder).pairs:
-            kind = "identical" if pair.exact else "changed"
-            joined[f"{kind}, {'one source' if stem[pair.copy] == stem[pair.kept] else 'different names'}"] += 1
+        for by in ("pixels", "boxes"):
+            found = near_duplicates(dataset, threshold=threshold, by=by, cache=folder)
+            group_of = {image: number for number, group in enumerate(found.groups) for image in group}
+            for name in set(stem.values()):
+                members = [image for image in stem if stem[image] == name]
+                groups = {group_of.get(image) for image in members}
+                if len(members) == 2:
+                    joined[f"by {by}, of one source"] += len(groups) == 1 and None not in groups
+            joined[f"by {by}, pairs of different names"] += sum(stem[p.copy] != stem[p.kept] for p in found.pairs)
     pairs = [content for content in sources.values() if len(content) == 2]
     report = leakage_report(load_dataset(SHARED / "data" / "highway5"), threshold=threshold, cache=folder)
     return {

@@ -45,6 +45,22 @@ def test_whichever_split_is_given_the_report_is_the_same(tmp_path: Path) -> None
     assert leakage_report(load_dataset(data, "val")).leaked == leakage_report(load_dataset(data)).leaked != ()
 
 
+def test_by_boxes_an_object_that_leaks_is_found_on_another_background(tmp_path: Path) -> None:
+    one, two, *_, thing = photographs()
+    images = []
+    for background in (one, two):
+        image = background.copy()
+        image[50:170, 50:170] = thing[:120, :120]
+        images.append(image)
+    data = yolo_of(tmp_path, {}, train={"a": images[0]}, val={"b": images[1]})
+    for split, name in (("train", "a"), ("val", "b")):
+        (tmp_path / split / "labels" / f"{name}.txt").write_text("0 0.5164 0.5164 0.5634 0.5634\n")
+    assert len(leakage_report(load_dataset(data), by="boxes").leaked) == 1
+    assert leakage_report(load_dataset(data)).leaked == ()
+    with pytest.raises(InputError, match="Did you mean 'boxes'"):
+        leakage_report(load_dataset(data), by="boxs")  # type: ignore[arg-type]
+
+
 def test_one_split_alone_leaks_nothing(tmp_path: Path) -> None:
     one, *_ = photographs()
     report = leakage_report(load_dataset(yolo_of(tmp_path, {}, train={"a": one, "b": one})))

@@ -14,6 +14,7 @@ from PIL import Image
 from detreduce.dataset import DetectionDataset, load_dataset
 from detreduce.duplicates import exact_duplicates, near_duplicates
 from detreduce.duplicates.matching import CANDIDATE, FeatureComparison, star_groups
+from detreduce.duplicates.search import largest_boxes
 from detreduce.errors import InputError
 from detreduce.features.table import FeatureTable
 
@@ -148,6 +149,15 @@ def test_stars_not_chains() -> None:
     assert [(match.member, match.leader) for match in matches] == [(1, 0), (3, 2), (5, 4), (7, 6), (9, 8)]
 
 
+def test_images_that_must_lead_are_leaders_of_others() -> None:
+    """Of three points 10 degrees apart the first two lead: the third is like the second alone."""
+    angles = np.deg2rad([0, 10, 20])
+    comparison = FeatureComparison(np.column_stack([np.cos(angles), np.sin(angles)]), np.cos(np.deg2rad(15)))
+    threshold = float(np.cos(np.deg2rad(15)))
+    led = star_groups(comparison, np.arange(3), threshold, always_lead={0, 1})
+    assert [(match.member, match.leader) for match in led] == [(2, 1)]
+
+
 def test_equal_rows_of_features_are_within_any_threshold() -> None:
     rows = np.random.default_rng(0).normal(size=(3, 700))
     comparison = FeatureComparison(np.repeat(rows, 100, axis=0), 1.0)
@@ -191,6 +201,46 @@ def test_results_are_ready_for_json(tmp_path: Path) -> None:
     assert content["redundant"] == 1 and content["exact"] == 0
     assert content["pairs"][0]["transformation"] == "mirrored top to bottom"
     assert 0.4 < CANDIDATE < 0.85
+
+
+def test_by_boxes_an_object_is_found_turned_in_its_box_or_before_another_background(tmp_path: Path) -> None:
+    one, two, three, four, *_ = photographs()
+    small = cv2.resize(four, (120, 120))
+
+    def put(background: np.ndarray, thing: np.ndarray) -> np.ndarray:
+        image = background.copy()
+        image[40:160, 30:150] = thing
+        return image
+
+    images = {"a": put(one, small), "b": put(one, np.rot90(small)), "c": put(two, small), "d": three, "e": one}
+    data = yolo_of(tmp_path, {}, train=images)
+    for name in images:
+        box = "0 0.4225 0.4695 0.5634 0.5634\n" if name in "abc" else "0 0.5 0.5 0.9 0.9\n"
+        (tmp_path / "train" / "labels" / f"{name}.txt").write_text(box + "0 0.1 0.1 0.05 0.05\n")
+    dataset = load_dataset(data)
+    found = near_duplicates(dataset, by="boxes")
+    assert [{Path(image).stem for image in group} for group in found.groups] == [{"a", "b", "c"}]
+    assert not any({Path(image).stem for image in group} >= {"a", "c"} for group in near_duplicates(dataset).groups)
+
+
+def test_by_boxes_images_without_a_large_box_are_like_none(tmp_path: Path) -> None:
+    one, *_ = photographs()
+    images = {"none": one, "tiny": one, "mirrored": one[:, ::-1], "large": one}
+    data = yolo_of(tmp_path, {"none": 0}, train=images)
+    for name in ("tiny", "mirrored"):
+        (tmp_path / "train" / "labels" / f"{name}.txt").write_text("0 0.5 0.5 0.1 0.5\n")
+    found = near_duplicates(load_dataset(data), by="boxes")
+    assert (found.groups, found.images, found.problems) == ((), 1, ())
+
+
+def test_the_largest_box_is_taken_within_the_image_and_no_crowd(tmp_path: Path) -> None:
+    dataset = load_dataset(yolo_of(tmp_path, {}, train={"a": photographs()[0]}))
+    boxes = np.array([[0.5, 0.5, 0.4, 0.4], [0.0, 0.0, 0.9, 0.9], [0.5, 0.5, 1.0, 1.0]])
+    crowd = np.array([False, False, True])
+    record = replace(dataset[0], boxes=boxes, class_ids=np.zeros(3, np.int64), crowd=crowd)
+    [found] = largest_boxes(replace(dataset, records=(record,)), np.array([0]))
+    # of the second box a quarter is inside, 0.45 x 0.45, which is more than 0.4 x 0.4
+    np.testing.assert_allclose(found, [-0.45, -0.45, 0.45, 0.45])
 
 
 @pytest.mark.shared

@@ -11,9 +11,11 @@ if TYPE_CHECKING:
     from detreduce.dataset import load_dataset
     from detreduce.dataset.records import DetectionDataset
     from detreduce.dataset.write import write_subset
+    from detreduce.duplicates import exact_duplicates, leakage_report, near_duplicates
     from detreduce.errors import DetreduceError
     from detreduce.experiment.ledger import Ledger
     from detreduce.experiment.run import run_experiment
+    from detreduce.explanation import explain
     from detreduce.features.extract import extract_features
     from detreduce.features.table import FeatureTable
     from detreduce.representativeness import measure_representativeness
@@ -30,10 +32,14 @@ _HOMES = {
     "Ledger": "detreduce.experiment.ledger",
     "Selection": "detreduce.selection",
     "TrainingRecord": "detreduce.training.record",
+    "exact_duplicates": "detreduce.duplicates",
+    "explain": "detreduce.explanation",
     "extract_features": "detreduce.features.extract",
+    "leakage_report": "detreduce.duplicates",
     "load_dataset": "detreduce.dataset",
     "log_proxy_training": "detreduce.training.proxy",
     "measure_representativeness": "detreduce.representativeness",
+    "near_duplicates": "detreduce.duplicates",
     "run_experiment": "detreduce.experiment.run",
     "select": "detreduce.selection",
     "train": "detreduce.training.harness",
@@ -48,10 +54,14 @@ __all__ = [
     "Selection",
     "TrainingRecord",
     "__version__",
+    "exact_duplicates",
+    "explain",
     "extract_features",
+    "leakage_report",
     "load_dataset",
     "log_proxy_training",
     "measure_representativeness",
+    "near_duplicates",
     "run_experiment",
     "select",
     "train",

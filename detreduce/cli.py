@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from detreduce.cli_values import parse_class_floor, wanted_duplicates
 from detreduce.errors import DetreduceError, InputError
 
 EXIT_FAILED = 1
@@ -104,7 +105,7 @@ def inspect(
         dataset = replace(dataset, problems=(*dataset.problems, *find_unreadable(dataset)))
     summary = summarise(dataset)
     if as_json:
-        _print_json(summary.to_dict())
+        print_json(summary.to_dict())
         return
     from detreduce.terminal import show_summary
 
@@ -138,13 +139,19 @@ def reduce(
     link: Annotated[
         Literal["hardlink", "symlink", "copy", "list"], typer.Option(help="How images get into the output.")
     ] = "hardlink",
-    output_format: Annotated[
-        str | None, typer.Option("--format", help="yolo writes YOLO labels; default: the source's format.")
-    ] = None,
-    must_keep: Annotated[
-        Path | None, typer.Option(help="Text file with one image name a line that are kept first.")
-    ] = None,
+    output_format: Annotated[str | None, typer.Option("--format", help="yolo; default: the source's own.")] = None,
+    must_keep: Annotated[Path | None, typer.Option(help="Text file of image names, one a line, kept first.")] = None,
     initial: Annotated[Path | None, typer.Option(help="An earlier selection.json to go on from.")] = None,
+    drop_duplicates: Annotated[bool, typer.Option("--drop-duplicates", help="Leave near-duplicates out.")] = False,
+    duplicates_by: Annotated[
+        Literal["pixels", "boxes", "exact"], typer.Option(help="Alike in pixels, in the largest box, or equal.")
+    ] = "pixels",
+    duplicates_from: Annotated[float | None, typer.Option(help="From this similarity on; default 0.85.")] = None,
+    class_floor: Annotated[
+        list[str] | None, typer.Option(help="Images to keep of every class (3), or of one (bus=10); may be repeated.")
+    ] = None,
+    groups: Annotated[str | None, typer.Option(help=r"Videos: folder, or part of the name: '(.+)_\d+'.")] = None,
+    max_per_group: Annotated[int | None, typer.Option(help="Images to keep of one of the groups at most.")] = None,
     unreadable: Annotated[
         Literal["skip", "raise"], typer.Option(help="What to do where an image cannot be read.")
     ] = "skip",
@@ -159,6 +166,7 @@ def reduce(
 
     Example: detreduce reduce data.yaml --method mms --keep 0.25 --output reduced/
     """
+    from detreduce.composition import check_composition, read_names
     from detreduce.dataset import load_dataset
     from detreduce.dataset.categories import assign_categories
     from detreduce.dataset.write import check_output, subset_report, write_subset
@@ -175,12 +183,19 @@ def reduce(
     reducer = make_reducer(method, keep=amount, random_state=seed, **own)
     reducer.check_params()
     check_proxy(method, reducer.needs, proxy)
+    reducer.check_given(groups=groups is not None, limited=max_per_group is not None)
     dataset = load_dataset(find(data, what="dataset"), split=split, images=images)
-    earlier = Selection.load(initial) if initial else None
-    names = _read_names(must_keep) if must_keep else None
+    composition: dict[str, Any] = {
+        "initial": Selection.load(initial).image_ids if initial else (),
+        "must_keep": read_names(must_keep) if must_keep else None,
+        "class_floor": parse_class_floor(class_floor or []),
+        "drop_duplicates": drop_duplicates and wanted_duplicates(duplicates_by, duplicates_from),
+        "groups": groups,
+        "max_per_group": max_per_group,
+    }
     rule = read_categories(categories)
     # what would fail after the features were extracted fails now
-    resolve_keep(amount, len(dataset))
+    check_composition(dataset, resolve_keep(amount, len(dataset)), **composition)
     assign_categories(dataset.class_counts, dataset.class_names, rule)
     check_output(dataset, output, link=link, format=output_format, overwrite=overwrite)
     source: Any = dataset
@@ -194,14 +209,14 @@ def reduce(
             cache=cache,
             proxy=proxy,
         )
-    selection = select(source, method, amount, seed, rule, initial=earlier, must_keep=names, **own)
+    selection = select(source, method, amount, seed, rule, cache=cache, **composition, **own)
     measured = measure_representativeness(source, selection, rule)
     selection = replace(selection, representativeness=measured.to_dict())
     reduced = write_subset(dataset, selection, output, link=link, format=output_format, overwrite=overwrite)
     report = subset_report(dataset, selection.image_ids)
     if as_json:
         found = {"data": str(reduced.source.path), "selection": str(output / "selection.json"), **asdict(report)}
-        _print_json({**found, "representativeness": selection.representativeness})
+        print_json({**found, "representativeness": selection.representativeness})
         return
     from detreduce.terminal import show_reduced
 
@@ -286,7 +301,7 @@ def proxy(
         **parse_parameters(arguments or [], options=("model", "output", "seed", "country", "images", "data")),
     )
     if as_json:
-        _print_json({"log": str(output), "images": len(log.image_ids), "boxes": len(log.box_images), **log.facts})
+        print_json({"log": str(output), "images": len(log.image_ids), "boxes": len(log.box_images), **log.facts})
         return
     from detreduce.terminal import show_proxy
 
@@ -317,7 +332,7 @@ def run(
         raise KeyboardInterrupt("The same command goes on after the cells that are finished.") from None
     rows = finished_rows(ledger)
     if as_json:
-        _print_json(rows)
+        print_json(rows)
         return
     from detreduce.experiment.statistics import summarise_cells
     from detreduce.terminal import show_comparison
@@ -340,7 +355,7 @@ def methods(
 
     found = [describe(reducer_class(known)) for known in ([name] if name is not None else list_reducers())]
     if as_json:
-        _print_json(asdict(found[0]) if name is not None else [method.declared() for method in found])
+        print_json(asdict(found[0]) if name is not None else [method.declared() for method in found])
         return
     from detreduce.terminal import show_method, show_methods
 
@@ -369,9 +384,8 @@ def parse_keep(text: str) -> float | int:
     try:
         return int(text) if text.strip().lstrip("+-").isdigit() else float(text)
     except ValueError:
-        raise InputError(
-            f"--keep {text!r} is not a number; 0.25 keeps a quarter of the images, 500 keeps 500."
-        ) from None
+        example = "0.25 keeps a quarter of the images, 500 keeps 500"
+        raise InputError(f"--keep {text!r} is not a number; {example}.") from None
 
 
 def parse_parameters(texts: list[str], options: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -415,15 +429,8 @@ def read_categories(text: str) -> Any:
     return rules
 
 
-def _read_names(file: Path) -> list[str]:
-    try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"The list {file} cannot be read: {error}.") from error
-    return [line.strip() for line in lines if line.strip()]
-
-
-def _print_json(content: Any) -> None:
+def print_json(content: Any) -> None:
+    """Print JSON for scripts."""
     typer.echo(json.dumps(content, ensure_ascii=False, indent=1, default=str))
 
 
@@ -431,3 +438,7 @@ def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__
     """Detreduce's own warnings in one line; those of libraries stay out of the way."""
     if category.__module__.startswith("detreduce"):
         typer.echo(f"Warning: {message}", err=True)
+
+
+# the commands of another module register themselves
+import detreduce.cli_questions  # noqa: E402, F401

@@ -30,7 +30,54 @@ class FeaturesConfig(_Section):
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
 
 
-class MethodConfig(BaseModel):
+class CompositionConfig(BaseModel):
+    """What comes before a method chooses; see `detreduce.select`. None: as the section `reduce` says, else nothing."""
+
+    model_config = ConfigDict(frozen=True)
+    drop_duplicates: bool | float | str | None = None
+    must_keep: str | list[str | int] | None = None
+    class_floor: int | dict[str, int] | None = None
+    groups: str | None = None
+    max_per_group: int | None = Field(default=None, gt=0)
+
+    @field_validator("groups")
+    @classmethod
+    def _rule(cls, value: str | None) -> str | None:
+        from detreduce.dataset.groups import check_group_rule
+
+        if value is not None:
+            check_group_rule(value)
+        return value
+
+    @field_validator("drop_duplicates", mode="before")
+    @classmethod
+    def _usable(cls, value: Any) -> Any:
+        from detreduce.composition import check_drop_duplicates
+
+        check_drop_duplicates(value)
+        return value
+
+    @field_validator("class_floor", mode="before")
+    @classmethod
+    def _counts(cls, value: Any) -> Any:
+        from detreduce.composition import check_class_floor
+
+        check_class_floor(value)
+        return value
+
+    def composition(self, otherwise: CompositionConfig | None = None) -> dict[str, Any]:
+        """What is set here, or else in `otherwise`, as keyword arguments of `select`; what does nothing is left out."""
+        found = {}
+        for name in CompositionConfig.model_fields:
+            value = getattr(self, name)
+            if value is None and otherwise is not None:
+                value = getattr(otherwise, name)
+            if value is not None and value is not False and value != 0 and value != []:
+                found[name] = value
+        return found
+
+
+class MethodConfig(CompositionConfig):
     """A reducer by name, with its own parameters beside the name."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
@@ -56,9 +103,19 @@ class MethodConfig(BaseModel):
         """The method's own parameters, by name."""
         return dict(self.model_extra or {})
 
+    def composition(self, otherwise: CompositionConfig | None = None) -> dict[str, Any]:
+        """As of every section; groups only where the method uses them, or a limit does."""
+        from detreduce.reducers import reducer_class
 
-class ReduceConfig(_Section):
-    """Which images to keep: methods x keep x seeds."""
+        found = super().composition(otherwise)
+        cls = reducer_class(self.name)
+        if "max_per_group" not in found and "groups" not in (*cls.needs, *cls.uses):
+            found.pop("groups", None)
+        return found
+
+
+class ReduceConfig(CompositionConfig, _Section):
+    """Which images to keep: methods x keep x seeds, and what comes before the methods unless they say otherwise."""
 
     categories: CategoryRule = "rarest"
     methods: list[MethodConfig] = Field(min_length=1)
@@ -83,6 +140,15 @@ class ReduceConfig(_Section):
             if isinstance(keep, int) and keep < 1:
                 raise ValueError(f"{keep} is not a count of at least 1")
         return value
+
+    def with_names(self, lists: Mapping[str, list[str]]) -> ReduceConfig:
+        """The same with the names in each `must_keep` file in place of the file."""
+
+        def named(part: Any) -> Any:
+            names = part.must_keep
+            return part.model_copy(update={"must_keep": lists.get(names, names) if isinstance(names, str) else names})
+
+        return named(self.model_copy(update={"methods": [named(method) for method in self.methods]}))
 
 
 class TrainConfig(BaseModel):
@@ -234,6 +300,7 @@ def parse_config(content: dict[str, Any], *, beside: Path, file: Path | str = "c
     except ValidationError as error:
         problems = [_describe(item) for item in error.errors()]
     resolved = _resolve_paths(content, beside, problems)
+    lists = _read_lists(config.reduce, beside, problems) if config is not None else {}
     if config is None or problems:
         numbered = "\n".join(f"  {number}. {text}" for number, text in enumerate(problems, 1))
         count = "1 error" if len(problems) == 1 else f"{len(problems)} errors"
@@ -244,6 +311,7 @@ def parse_config(content: dict[str, Any], *, beside: Path, file: Path | str = "c
     return config.model_copy(
         update={
             "dataset": resolved["dataset"],
+            "reduce": config.reduce.with_names(lists),
             "features": config.features.model_copy(update={"backbone": resolved["backbone"]}),
             "train": config.train.model_copy(update={"model": resolved["model"]}),
             "proxy": proxy,
@@ -289,11 +357,30 @@ def _resolve_paths(content: dict[str, Any], beside: Path, problems: list[str]) -
     return resolved
 
 
+def _read_lists(reduce: ReduceConfig, beside: Path, problems: list[str]) -> dict[str, list[str]]:
+    """The names in each file that a `must_keep` names; what cannot be read joins `problems`."""
+    from detreduce.composition import read_names
+
+    lists: dict[str, list[str]] = {}
+    for part in (reduce, *reduce.methods):
+        if isinstance(part.must_keep, str) and part.must_keep not in lists:
+            try:
+                lists[part.must_keep] = read_names(find(part.must_keep, beside, what="list of images"))
+            except DetreduceError as error:
+                problems.append(f"reduce.must_keep: {error}")
+    return lists
+
+
 def _describe(item: Any) -> str:
     """One validation error in words: where, what, and the nearest known name for a misspelt key."""
-    location = [str(part) for part in item["loc"] if not (isinstance(part, str) and part.startswith(("list[", "str")))]
+    unknown = item["type"] == "extra_forbidden"
+    # pydantic names the branch of a union among the keys; the name of an unknown key is always the user's
+    *parents, last = item["loc"] or ("",)
+    location = [str(part) for part in parents if not _is_branch(part)]
+    if unknown or not _is_branch(last):
+        location.append(str(last))
     where = ".".join(location)
-    if item["type"] == "extra_forbidden":
+    if unknown:
         return f"{where}: unknown key.{nearest(location[-1], _keys_beside(location))}"
     if item["type"] == "missing":
         return f"{where}: missing"
@@ -304,6 +391,10 @@ def _describe(item: Any) -> str:
     if item["type"] in ("value_error", "assertion_error"):
         return f"{where}: {text}"
     return f"{where}: {text} (it is {item['input']!r})"
+
+
+def _is_branch(part: str | int) -> bool:
+    return isinstance(part, str) and (part in ("str", "int", "float", "bool") or part.startswith(("list[", "dict[")))
 
 
 def _keys_beside(location: list[str]) -> list[str]:

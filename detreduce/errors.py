@@ -22,6 +22,10 @@ class ImageReadError(DetreduceError):
     """An image file is truncated or cannot be decoded."""
 
 
+class RandomDrawWarning(UserWarning):
+    """A method has nothing to go by and draws at random, for instance with one category."""
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return `` Did you mean 'x'?`` for the known name nearest to `word`, or an empty string."""
     match = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)

@@ -15,13 +15,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from detreduce.composition import ClassFloor, DropDuplicates, compose
 from detreduce.dataset.categories import Categories
+from detreduce.dataset.groups import assign_groups
 from detreduce.dataset.object_counts import label_objects
 from detreduce.dataset.records import DetectionDataset, ImageId
-from detreduce.errors import InputError, MissingFileError, nearest
+from detreduce.errors import InputError, MissingFileError
 from detreduce.features.blocks import kinds_of
 from detreduce.features.table import SEPARATE_BLOCKS, FeatureTable
 from detreduce.object_table import ObjectTable
+from detreduce.reducers.budget import resolve_keep
 from detreduce.row_categories import categories_of_rows, is_rule
 from detreduce.version import __version__
 
@@ -49,10 +52,16 @@ class Selection:
     categories
         The rule, and for each category its images in full and kept.
     provenance
-        Dataset (path, split, content hash), features (backbone, weights hash, preprocessing), versions, seconds; for
-        methods that learn from a proxy training its seconds and energy, as ``proxy_training``.
+        Dataset (path, split, content hash), features (backbone, weights hash, preprocessing), duplicates, versions,
+        seconds; for methods that learn from a proxy training its seconds and energy, as ``proxy_training``.
     representativeness
         How well the chosen images stand for all, as `Representativeness.to_dict` gives it; empty where not measured.
+    category_codes
+        (n,) int64 in dataset order: each image's category, a place in ``categories["full"]``; -1 where it has none,
+        since its image could not be read. None in files of version 0.1.
+    steps
+        What was done, in order: ``drop_duplicates``, ``must_keep``, ``initial``, ``class_floor`` where asked for, then
+        ``method``; each with what it dropped or took.
     """
 
     image_ids: tuple[ImageId, ...]
@@ -65,6 +74,8 @@ class Selection:
     categories: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
     representativeness: Mapping[str, Any] = field(default_factory=dict)
+    steps: tuple[Mapping[str, Any], ...] = ()
+    category_codes: npt.NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.image_ids)
@@ -80,11 +91,13 @@ class Selection:
             "images": len(self.image_ids),
             "of": len(self.scores),
             "categories": dict(self.categories),
+            "steps": [dict(step) for step in self.steps],
             "provenance": dict(self.provenance),
             "representativeness": dict(self.representativeness),
             "image_ids": list(self.image_ids),
             "indices": self.indices.tolist(),
             "scores": [_encode(score) for score in self.scores.tolist()],
+            "category_codes": None if self.category_codes is None else self.category_codes.tolist(),
         }
         # file names that are not UTF-8 hold surrogates, which only escapes can carry
         return json.dumps(content, ensure_ascii=not _is_utf8(self.image_ids), indent=1, default=_plain) + "\n"
@@ -112,6 +125,7 @@ class Selection:
             content = json.loads(file.read_text(encoding="utf-8"))
             if content["detreduce_selection"] != FORMAT_VERSION or not isinstance(content["image_ids"], list):
                 raise ValueError(f"format {content['detreduce_selection']!r}")
+            codes = content.get("category_codes")
             return cls(
                 image_ids=tuple(content["image_ids"]),
                 indices=np.asarray(content["indices"], np.int64),
@@ -124,6 +138,8 @@ class Selection:
                 provenance=content["provenance"],
                 # not every file has it
                 representativeness=content.get("representativeness", {}),
+                steps=tuple(content.get("steps", ())),
+                category_codes=None if codes is None else np.asarray(codes, np.int64),
             )
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(f"{file} is not a selection written by detreduce ({error}).") from error
@@ -136,12 +152,19 @@ def select(
     seed: int = 0,
     categories: CategoryRule | npt.ArrayLike | None = "rarest",
     *,
-    groups: npt.ArrayLike | None = None,
+    groups: npt.ArrayLike | str | None = None,
+    max_per_group: int | None = None,
     initial: Selection | Sequence[ImageId] | None = None,
     must_keep: Iterable[str | int] | None = None,
+    drop_duplicates: DropDuplicates = False,
+    class_floor: ClassFloor | None = None,
+    cache: str | Path | None = None,
     **parameters: Any,
 ) -> Selection:
     """Choose which images to keep.
+
+    In this order: duplicates are dropped, the images of `must_keep` and `initial` are taken, the floor of each class is
+    reserved, and the method chooses the rest. `keep` is the final size, of all images that were given.
 
     Parameters
     ----------
@@ -157,16 +180,28 @@ def select(
     categories
         A rule of `detreduce.dataset.categories.assign_categories`, one category for each feature row, or None for one
         category.
-    groups
-        One group (sequence, video) for each feature row, for methods that use it.
+    groups, max_per_group
+        The group (sequence, video) of each feature row, or a rule of `detreduce.dataset.groups.assign_groups`, and the
+        most images to keep of one group. Without a limit groups are for the methods that use them (``stride``).
     initial, must_keep
-        Images that are kept first: an earlier selection, ids or names. They count towards `keep`.
+        Images that are kept first: an earlier selection, ids or names. They count towards `keep`, and are dropped as
+        no duplicate. An earlier selection may be of fewer images: those that are new since compete for the rest.
+    drop_duplicates
+        True drops near-duplicates (`detreduce.duplicates.near_duplicates`, by pixels) before anything is chosen, a
+        number those from that similarity on, ``"exact"`` only images of equal pixels, ``"boxes"`` images whose largest
+        boxes show the same; or what was found before. What is a duplicate is said in ``provenance`` in any case; unless
+        asked for more, of identical files.
+    class_floor
+        Images to keep of every class, or of each class by name: at least so many hold a box of it, or all that do.
+    cache
+        Folder for what is kept of the images on the search for duplicates; default as for `extract_features`.
 
     Raises
     ------
     InputError
-        Unknown method, parameter, category rule or image; keep out of range; NaN in the features; features, labels or
-        object vectors that the method needs and that are not there.
+        Unknown method, parameter, category rule, class or image; keep out of range, too small for what must be kept or
+        too large for what is left without duplicates; NaN in the features; features, labels or object vectors that the
+        method needs and that are not there.
     """
     from detreduce.reducers import make_reducer
 
@@ -179,18 +214,48 @@ def select(
     if not isinstance(features, FeatureTable) and "features" in reducer.needs:
         raise InputError(f"The method {method!r} needs features; pass extract_features(dataset) instead of a dataset.")
     objects = _objects(table, method, reducer.needs)
+    rule = groups if isinstance(groups, str) else "given"
+    if isinstance(groups, str):
+        groups = assign_groups((table.dataset[row] for row in table.rows.tolist()), groups)
     chosen_categories = categories_of_rows(table.dataset, table.rows, categories)
-    first = _initial_rows(table, initial, must_keep)
+    k = resolve_keep(keep, len(table))
+    composed = compose(
+        table,
+        k,
+        drop_duplicates=drop_duplicates,
+        must_keep=must_keep,
+        initial=initial.image_ids if isinstance(initial, Selection) else initial or (),
+        class_floor=class_floor,
+        seed=seed,
+        cache=cache,
+    )
+    all_rows, table, first = table.rows, composed.table, composed.first
+    codes = chosen_categories.codes[composed.positions]
+    groups = composed.left(groups, "groups")
+    if objects is not None and len(objects) != len(table):
+        objects = objects.take(composed.positions)
+    reducer.set_params(keep=k)
     start = time.perf_counter()
     X = table.matrix(reducer.needs) if reducer.reads_matrix() else np.empty((len(table), 0), np.float32)
-    reducer.fit(X, chosen_categories.codes, objects=objects, groups=groups, initial=first if len(first) else None)
+    reducer.fit(
+        X,
+        codes,
+        objects=objects,
+        groups=groups,
+        initial=first if len(first) else None,
+        # reducers of other packages may not know the limit
+        **({} if max_per_group is None else {"max_per_group": max_per_group}),
+    )
     seconds = time.perf_counter() - start
     dataset = table.dataset
     rows = table.rows[reducer.selected_idx_]
     scores = np.full(len(dataset), np.nan)
     scores[table.rows] = reducer.scores_
+    image_ids = tuple(dataset[int(row)].id for row in rows)
+    category_codes = np.full(len(dataset), -1, np.int64)
+    category_codes[all_rows] = chosen_categories.codes
     return Selection(
-        image_ids=tuple(dataset[int(row)].id for row in rows),
+        image_ids=image_ids,
         indices=rows,
         scores=scores,
         method=method,
@@ -201,12 +266,23 @@ def select(
         },
         keep=keep,
         seed=seed,
-        categories=_category_counts(chosen_categories, categories, reducer.selected_idx_),
+        categories=_category_counts(chosen_categories, categories, composed.positions[reducer.selected_idx_]),
+        steps=(
+            *composed.steps,
+            {
+                "step": "method",
+                "name": method,
+                "images": k - len(first),
+                **({} if groups is None else {"groups": rule, "max_per_group": max_per_group}),
+            },
+        ),
+        category_codes=category_codes,
         provenance={
             "dataset": describe_dataset(dataset),
             "features": dict(table.provenance),
             "skipped_images": [str(problem) for problem in table.problems],
             "kept_first": len(first),
+            "duplicates": {**composed.duplicates, "kept_twice": _kept_twice(composed.duplicates["pairs"], image_ids)},
             "seconds": round(seconds, 4),
             **_proxy_cost(table, reducer),
             "versions": {"detreduce": __version__, "numpy": np.__version__},
@@ -259,9 +335,12 @@ def _brief(value: Any, rows: int) -> Any:
 
 def describe_dataset(dataset: DetectionDataset) -> dict[str, Any]:
     """What a dataset is, in a few JSON-able facts, with the hash of its content."""
+    place = dataset.source.splits.get(dataset.split)
     return {
         "path": str(dataset.source.path),
         "format": dataset.source.format,
+        # a COCO JSON does not say where its images are
+        **({"image_folder": str(place.images[0])} if dataset.source.format == "coco" and place else {}),
         "split": dataset.split,
         "images": len(dataset),
         "boxes": int((~dataset.box_crowd).sum()),
@@ -284,34 +363,13 @@ def _category_counts(found: Categories, rule: Any, selected: npt.NDArray[np.int6
     }
 
 
-def _initial_rows(
-    table: FeatureTable,
-    initial: Selection | Sequence[ImageId] | None,
-    must_keep: Iterable[str | int] | None,
-) -> npt.NDArray[np.int64]:
-    """Rows of the table for images given by id or name: those that must be kept, then an earlier selection."""
-    wanted: list[ImageId] = [must_keep] if isinstance(must_keep, str) else list(must_keep or ())
-    wanted.extend(initial.image_ids if isinstance(initial, Selection) else initial or ())
-    if not wanted:
-        return np.empty(0, np.int64)
-    rows_of: dict[str, list[int]] = {}
-    row_of: dict[ImageId, int] = {}
-    for row, dataset_row in enumerate(table.rows):
-        record = table.dataset[int(dataset_row)]
-        row_of[record.id] = row
-        for name in {record.name, str(record.id)}:
-            rows_of.setdefault(name, []).append(row)
-    found = []
-    for item in wanted:
-        rows = [row_of[item]] if item in row_of else rows_of.get(str(item), [])
-        if not rows:
-            hint = nearest(str(item), rows_of)
-            raise InputError(f"The image {item!r} that is to be kept is not among those to choose from.{hint}")
-        if len(rows) > 1:
-            ids = ", ".join(repr(table.dataset[int(table.rows[row])].id) for row in rows[:3])
-            raise InputError(f"{len(rows)} images are called {item!r}; name the one to be kept by its id: {ids}.")
-        found.append(rows[0])
-    return np.array(list(dict.fromkeys(found)), np.int64)
+def _kept_twice(pairs: Iterable[Mapping[str, Any]], kept: Iterable[ImageId]) -> int:
+    """How many kept images show what another kept one shows."""
+    chosen = set(kept)
+    groups: dict[ImageId, set[ImageId]] = {}
+    for pair in pairs:
+        groups.setdefault(pair["kept"], {pair["kept"]}).add(pair["copy"])
+    return sum(max(0, len(group & chosen) - 1) for group in groups.values())
 
 
 def _is_utf8(image_ids: Iterable[ImageId]) -> bool:

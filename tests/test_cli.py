@@ -53,6 +53,19 @@ def test_inspect_finds_unreadable_images_only_when_asked(yolo_folder: Path) -> N
     assert "5.jpg" in detreduce("inspect", yolo_folder, "--check-images").output
 
 
+def test_reduce_keeps_no_more_of_a_group_than_allowed(yolo_folder: Path, tmp_path: Path) -> None:
+    arguments = ["reduce", yolo_folder, "-m", "srs", "--groups", "([0-3])?", "--max-per-group", "1", "--output"]
+    result = detreduce(*arguments, tmp_path / "out", "--keep", "5")
+    # 0 to 3 are a group each, and the others are one together
+    assert result.exit_code == 0, result.output
+    kept = sorted(int(file.stem) for file in (tmp_path / "out" / "images").iterdir())
+    assert kept[:4] == [0, 1, 2, 3] and kept[4] > 3
+    result = detreduce(*arguments, tmp_path / "more", "--keep", "6")
+    assert result.exit_code == 2 and "max_per_group=1 leaves 5" in result.output
+    result = detreduce("reduce", yolo_folder, "-m", "srs", "--groups", "folder", "--output", tmp_path / "more")
+    assert result.exit_code == 2 and "makes no use of groups" in result.output
+
+
 def test_reduce_writes_exactly_k_images_and_says_what_to_type_next(yolo_folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     result = detreduce("reduce", yolo_folder, "--method", "srs", "--keep", "0.5", "--output", out)
@@ -234,7 +247,7 @@ def test_the_comparison_fits_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) 
     assert "0.523 ± 0.523" in text and "2.24 ± 2.24" in text and "…" not in text
 
 
-def on_a_terminal(monkeypatch: pytest.MonkeyPatch, width: int, *arguments: str) -> list[str]:
+def on_a_terminal(monkeypatch: pytest.MonkeyPatch, width: int, *arguments: object) -> list[str]:
     from rich.console import Console
 
     from detreduce import terminal
@@ -365,4 +378,26 @@ def test_reduce_says_how_well_the_kept_images_stand_for_all(yolo_folder: Path, t
 
 def test_reduce_names_lost_categories(yolo_folder: Path, tmp_path: Path) -> None:
     result = detreduce("reduce", yolo_folder, "-m", "srs", "-k", "1", "-o", tmp_path / "out")
-    assert "Nothing is kept of the categories" in result.output
+    # three categories of 4, 3 and 1 images, and one seat
+    assert "Nothing is kept of dog (3 images), background (1 images)" in result.output
+    reason = "Not measured, since no features were given: epsilon, covering radius, coverage, discrepancy, diagram"
+    assert reason in result.output
+
+
+@pytest.mark.parametrize("width", [60, 80, 160])
+def test_how_well_the_kept_stand_for_all_fits_the_terminal(
+    yolo_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    options = ("-m", "mms", "-k", "2", "--blocks", "annotations", "-o", tmp_path / "out")
+    lines = on_a_terminal(monkeypatch, width, "reduce", yolo_folder, *options)
+    table = [line for line in lines if line[:1] in "┏┃┡│└"]
+    assert max(map(len, table)) <= width and "…" not in "".join(lines)
+    text = " ".join(" ".join(table).replace("│", " ").split())
+    # a category is lost
+    assert "infinite" in text and "random" in text and "typical" in text
+
+
+def test_a_random_draw_is_said(yolo_folder: Path, tmp_path: Path) -> None:
+    arguments = ("-m", "des", "-k", "3", "--categories", "none", "--blocks", "annotations", "-o", tmp_path / "out")
+    result = detreduce("reduce", yolo_folder, *arguments)
+    assert result.exit_code == 0 and "is a random draw" in result.stderr

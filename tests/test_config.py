@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from detreduce.config import load_config, parse_config
@@ -83,6 +83,48 @@ def test_values_are_replaced_by_dotted_name(minimal: dict, tmp_path: Path) -> No
         load_config(file, {"train.epoch": 7})
     with pytest.raises(InputError, match="not a section"):
         load_config(file, {"name.x": 7})
+
+
+def test_a_must_keep_list_is_a_file_or_names(minimal: dict, tmp_path: Path) -> None:
+    (tmp_path / "keep.txt").write_text("a.jpg\n\n b.jpg\n")
+    minimal["reduce"] |= {"must_keep": "keep.txt", "methods": ["srs", {"name": "srs", "must_keep": ["c.jpg"]}]}
+    reduce = parse_config(minimal, beside=tmp_path).reduce
+    assert [method.composition(reduce) for method in reduce.methods] == [
+        {"must_keep": ["a.jpg", "b.jpg"]},
+        {"must_keep": ["c.jpg"]},
+    ]
+    minimal["reduce"]["must_keep"] = "kept.txt"
+    with pytest.raises(InputError, match=r"reduce.must_keep: .*Did you mean 'keep.txt'"):
+        parse_config(minimal, beside=tmp_path)
+
+
+def test_groups_are_for_the_methods_that_use_them_or_for_a_limit(minimal: dict, tmp_path: Path) -> None:
+    minimal["reduce"] |= {"groups": "folder", "methods": ["srs", "stride", {"name": "srs", "max_per_group": 3}]}
+    reduce = parse_config(minimal, beside=tmp_path).reduce
+    assert [method.composition(reduce) for method in reduce.methods] == [
+        {},
+        {"groups": "folder"},
+        {"groups": "folder", "max_per_group": 3},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"drop_duplicates": "exct"}, "Did you mean 'exact'"),
+        ({"drop_duplicates": 5}, "threshold=5"),
+        ({"class_floor": -2}, "class_floor=-2"),
+        ({"class_flor": 2}, "Did you mean 'class_floor'"),
+        ({"methods": [{"name": "srs", "class_floor": 1.5}]}, "class_floor=1.5"),
+        ({"groups": "(.+"}, "neither 'folder' nor a regular expression"),
+        ({"groups": "folders"}, "in parentheses"),
+        ({"max_per_group": 0}, "max_per_group"),
+    ],
+)
+def test_what_comes_before_the_methods_is_checked(minimal: dict, tmp_path: Path, values: dict, said: str) -> None:
+    minimal["reduce"] |= values
+    with pytest.raises(InputError, match=said):
+        parse_config(minimal, beside=tmp_path)
 
 
 @pytest.mark.parametrize("text", ["- 1\n", "", "a: [", "\x00"])
@@ -164,6 +206,8 @@ def test_a_proxy_is_checked_and_its_weights_found(minimal: dict, tmp_path: Path)
         assert said in str(caught.value)
 
 
+@example({"str": None})
+@example({"list[": 1, "strange": 2})
 @given(st.dictionaries(st.text(min_size=1, max_size=8), st.none() | st.integers() | st.text(max_size=5), max_size=4))
 def test_any_mapping_gives_a_config_or_one_input_error(content: dict) -> None:
     with pytest.raises(InputError):

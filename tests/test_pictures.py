@@ -193,3 +193,31 @@ class TestWhatTheTableClaims:
         added = [row for row in reducer.selected_idx_ if np.isfinite(reducer.scores_[row])]
         assert len(added) == len(reducer.selected_idx_) - round(0.2 * len(reducer.selected_idx_))
         assert np.median(reducer.scores_[added]) > 1.2 * np.median(reducer.scores_[np.isfinite(reducer.scores_)])
+
+    @pytest.mark.parametrize("name", ["facility", "moderate"])
+    def test_facility_and_moderate_keep_no_outlier(self, points: Any, name: str) -> None:
+        assert not strays(points) & set(fitted(name, points).selected_idx_)
+
+    def test_moderate_keeps_images_nearer_together_than_facility(self, points: Any) -> None:
+        def nearest_apart(name: str) -> float:
+            X = points.X[fitted(name, points).selected_idx_]
+            gaps = np.linalg.norm(X[:, None] - X[None], axis=2)
+            return float((gaps + np.diag(np.full(len(X), np.inf))).min(axis=1).mean())
+
+        assert nearest_apart("facility") > 1.5 * nearest_apart("moderate")
+
+    def test_class_coverage_keeps_the_fullest_images(self, points: Any) -> None:
+        boxes = np.bincount(points.extras["objects"].images, points.extras["objects"].counts, len(points.X))
+        assert boxes[fitted("class_coverage", points).selected_idx_].min() == boxes.max()
+
+    def test_csod_gives_every_class_as_many_turns(self, points: Any) -> None:
+        table = points.extras["objects"]
+        reducer = make_reducer("csod", keep=12).fit(points.X, objects=table)
+        held = np.zeros((len(points.X), 3), bool)
+        held[table.images, table.classes] = True
+        # the rarest class first, and every third pick after it
+        turns = np.argsort(held.sum(axis=0))
+        assert all(held[row, turns[place % 3]] for place, row in enumerate(reducer.selected_idx_))
+
+    def test_stride_takes_every_tenth_frame(self, points: Any) -> None:
+        assert set(np.diff(make_reducer("stride", keep=0.1).fit(points.X).selected_idx_)) <= {9, 10}

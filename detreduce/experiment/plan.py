@@ -29,12 +29,15 @@ class Cell:
     parameters: dict[str, Any] = field(default_factory=dict)
     keep: float | int = 1.0
     selection_seed: int | None = None
+    composition: dict[str, Any] = field(default_factory=dict)
 
     @property
     def label(self) -> str:
-        """Method and parameters, as a person would write them."""
-        extras = ",".join(f"{name}={value}" for name, value in sorted(self.parameters.items()))
-        return f"{self.method}({extras})" if extras else self.method
+        """Method and parameters, and what comes before the method, as a person would write them."""
+        extras = [f"{name}={value}" for name, value in sorted(self.parameters.items())]
+        for name, value in sorted(self.composition.items()):
+            extras.append(name if value is True else f"{name}={_brief(value)}")
+        return f"{self.method}({','.join(extras)})" if extras else self.method
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able form."""
@@ -79,6 +82,9 @@ def make_plan(config: ExperimentConfig, identity: Identity) -> list[Cell]:
             context["proxy"] = identity.proxy
         if reducer.uses_categories:
             context["categories"] = config.reduce.categories
+        composition = method.composition(config.reduce)
+        if composition:
+            context["composition"] = composition
         pairs = seed_pairs(config.reduce.seeds, config.train.seeds, deterministic=reducer.deterministic)
         for keep in config.reduce.keep:
             for selection_seed, training_seed in pairs:
@@ -90,6 +96,7 @@ def make_plan(config: ExperimentConfig, identity: Identity) -> list[Cell]:
                         keep=keep,
                         selection_seed=selection_seed,
                         training_seed=training_seed,
+                        composition=composition,
                     )
                 )
     return list({cell.key: cell for cell in cells}.values())
@@ -119,6 +126,11 @@ def seed_pairs(selection: list[int], training: list[int], *, deterministic: bool
     return list(dict.fromkeys(pairs))
 
 
+def _brief(value: Any) -> str:
+    """A value for a label; of a list only its length."""
+    return f"{len(value)} images" if isinstance(value, list) else str(value)
+
+
 def _cell(
     context: dict[str, Any],
     *,
@@ -128,6 +140,7 @@ def _cell(
     parameters: dict[str, Any] | None = None,
     keep: float | int = 1.0,
     selection_seed: int | None = None,
+    composition: dict[str, Any] | None = None,
 ) -> Cell:
     own = {
         "method": method,
@@ -140,4 +153,4 @@ def _cell(
     digest = hashlib.sha256(json.dumps([own, context], sort_keys=True, default=str).encode()).hexdigest()[:10]
     parts = [method] if control else [method, f"keep{keep}", f"s{selection_seed}"]
     key = "-".join([*parts, f"t{training_seed}", digest])
-    return Cell(key, method, training_seed, control, parameters or {}, keep, selection_seed)
+    return Cell(key, method, training_seed, control, parameters or {}, keep, selection_seed, composition or {})

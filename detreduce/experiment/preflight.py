@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from detreduce.composition import check_composition
 from detreduce.config import ExperimentConfig
 from detreduce.dataset.categories import assign_categories
 from detreduce.dataset.records import DetectionDataset
@@ -35,7 +36,7 @@ def check_experiment(config: ExperimentConfig, dataset: DetectionDataset, evalua
             there = ", ".join(dataset.source.splits)
             problems.append(f"evaluate.on: the dataset has no split {split!r}; it has: {there}")
     for keep in config.reduce.keep:
-        attempt("reduce.keep", lambda keep=keep: resolve_keep(keep, len(dataset)))  # type: ignore[misc]
+        attempt("reduce.keep", lambda keep=keep: _check_keep(config, dataset, keep))  # type: ignore[misc]
     rule = config.reduce.categories
     attempt("reduce.categories", lambda: assign_categories(dataset.class_counts, dataset.class_names, rule))
     attempt("train.model", lambda: find_model(config.train.model))
@@ -70,3 +71,13 @@ def _features_problems(config: ExperimentConfig, dataset: DetectionDataset) -> l
         except DetreduceError as error:
             problems[f"features.blocks: {error}"] = None
     return list(problems)
+
+
+def _check_keep(config: ExperimentConfig, dataset: DetectionDataset, keep: float | int) -> None:
+    """Is there room for what is kept before each method chooses?"""
+    k = resolve_keep(keep, len(dataset))
+    for method in config.reduce.methods:
+        try:
+            check_composition(dataset, k, **method.composition(config.reduce))
+        except InputError as error:
+            raise InputError(f"{method.name} at keep {keep}: {error}") from None

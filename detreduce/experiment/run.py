@@ -20,6 +20,7 @@ from detreduce.experiment.identity import data_identity, features_identity, file
 from detreduce.experiment.ledger import TRAIN_FOLDER, FinishedCell, Ledger
 from detreduce.experiment.plan import Cell, Identity, make_plan
 from detreduce.experiment.preflight import check_experiment
+from detreduce.experiment.redundancy import Redundancy
 from detreduce.experiment.sources import Say, Sources, proxy_identity
 from detreduce.features.blocks import FEATURES, kinds_of
 from detreduce.reducers import make_reducer
@@ -59,6 +60,8 @@ def run_experiment(
     check_experiment(settings, experiment.dataset, experiment.evaluate_on)
     plan = experiment.plan
     missing = [cell for cell in plan if cell.key not in ledger]
+    for cell in missing:
+        experiment.redundancy.check(cell)
     say(f"{len(plan)} cells: {len(plan) - len(missing)} finished before, {len(missing)} to run. Ledger: {ledger.path}")
     ledger.write_text("plan.json", json.dumps([cell.to_dict() for cell in plan], indent=1) + "\n")
     content = settings.model_dump(mode="json")
@@ -127,6 +130,10 @@ class _Experiment:
         return self.config.evaluate.on or ("val+test" if both else "auto")
 
     @cached_property
+    def redundancy(self) -> Redundancy:
+        return Redundancy(self.dataset, self.ledger, self.config.energy.country)
+
+    @cached_property
     def identity(self) -> Identity:
         config = self.config
         reducers = [make_reducer(method.name, **method.parameters) for method in config.reduce.methods]
@@ -168,6 +175,8 @@ class _Experiment:
 
     def _choose(self, cell: Cell) -> tuple[Selection, dict[str, PhaseEnergy], dict[str, int]]:
         source, choosing, cached = self.sources.choose_from(make_reducer(cell.method, **cell.parameters).needs)
+        composition, cost = self.redundancy.replaced(cell)
+        choosing |= cost
         with EnergyMeter(self.config.energy.country).measure("selection") as energy:
             selection = select(
                 source,
@@ -175,6 +184,7 @@ class _Experiment:
                 cell.keep,
                 cell.selection_seed or 0,
                 self.config.reduce.categories,
+                **composition,
                 **cell.parameters,
             )
         choosing["selection"] = energy

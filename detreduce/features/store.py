@@ -11,7 +11,7 @@ import warnings
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -31,7 +31,7 @@ def content_digest(data: bytes) -> Digest:
 
 
 class VectorStore:
-    """float32 vectors of one backbone, preprocessing, weights and precision, by content digest.
+    """Vectors of one backbone, preprocessing, weights and precision, by content digest; float32 unless a subclass says.
 
     A folder of shards, each written once and never changed. A shard that cannot be read is ignored, and its images are
     embedded again. Where the folder cannot be written, a warning says so and the run goes on without.
@@ -44,6 +44,8 @@ class VectorStore:
         JSON-able: everything besides the image that decides a vector.
     """
 
+    dtype: ClassVar[np.dtype[Any]] = np.dtype(np.float32)
+
     def __init__(self, folder: Path, key: Mapping[str, Any]) -> None:
         text = json.dumps({"layout": _LAYOUT, **key}, sort_keys=True)
         slug = re.sub(r"[^a-z0-9]+", "-", str(key.get("backbone", "vectors")).lower()).strip("-")[:40]
@@ -51,7 +53,7 @@ class VectorStore:
         self._key_text = text
         self._index: dict[Digest, tuple[Path, int]] = {}
         self._spare: dict[Digest, list[tuple[Path, int]]] = {}
-        self._waiting: dict[Digest, npt.NDArray[np.float32]] = {}
+        self._waiting: dict[Digest, npt.NDArray[Any]] = {}
         self._written = time.monotonic()
         self.writable = True
         self.dimension: int | None = None
@@ -74,7 +76,7 @@ class VectorStore:
                     self._spare.setdefault(digest, []).append(self._index[digest])
                 self._index[digest] = (shard, row)
 
-    def read(self, digests: Iterable[Digest]) -> Iterator[tuple[Digest, npt.NDArray[np.float32]]]:
+    def read(self, digests: Iterable[Digest]) -> Iterator[tuple[Digest, npt.NDArray[Any]]]:
         """Yield the vectors of those digests that can still be read; one shard at a time, and only if needed."""
         wanted = set(digests)
         while wanted:
@@ -97,7 +99,7 @@ class VectorStore:
                 yield from ((digest, vectors[row]) for digest, row in places)
 
     def _fits(self, vectors: npt.NDArray[Any]) -> bool:
-        if vectors.dtype != np.float32:
+        if vectors.dtype != self.dtype:
             return False
         self.dimension = self.dimension or vectors.shape[1]
         return vectors.shape[1] == self.dimension
@@ -110,10 +112,10 @@ class VectorStore:
             else:
                 del self._index[digest]
 
-    def add(self, digest: Digest, vector: npt.NDArray[np.float32]) -> None:
+    def add(self, digest: Digest, vector: npt.NDArray[Any]) -> None:
         """Keep a vector; it is on disk after the next `flush`, which comes by itself every so often."""
         if digest not in self._index:
-            self._waiting[digest] = np.array(vector, np.float32)
+            self._waiting[digest] = np.array(vector, self.dtype)
         if len(self._waiting) >= SHARD_ROWS or time.monotonic() - self._written > SHARD_SECONDS:
             self.flush()
 

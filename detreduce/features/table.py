@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -58,6 +58,14 @@ class FeatureTable:
     def image_ids(self) -> list[ImageId]:
         """Ids of the images, in row order."""
         return [self.dataset[int(row)].id for row in self.rows]
+
+    def take(self, rows: npt.NDArray[np.int64]) -> FeatureTable:
+        """The table of some of its rows, ascending; `X` is scaled anew, as if there were no others."""
+        blocks = {name: block[rows] for name, block in self.blocks.items()}
+        tables: dict[str, Any] = {
+            name: part.take(rows) for name, part in vars(self).items() if isinstance(part, ObjectTable)
+        }
+        return replace(self, rows=self.rows[rows], blocks=blocks, **tables)
 
     @cached_property
     def X(self) -> npt.NDArray[np.float32]:

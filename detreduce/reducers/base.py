@@ -174,9 +174,10 @@ class BaseReducer(BaseEstimator):
         """Choose rows of X.
 
         With `max_per_group` each seat goes to the best image of its category whose group is not full; a category that
-        has none gives the seat to the next one. Greedy methods of one stratum leave out the images of a full group
-        while they choose; for the others a longer ranking is walked down, so an image that is passed over has been
-        reckoned with by those after it. `scores_` are those of the ranking, passed over or not.
+        has none gives the seat to the next one. A method that builds on what it has chosen leaves out the images of a
+        full group while it chooses (all but ``prd``), so that what comes after does not reckon with them. Where another
+        category has filled the group, and for methods that score, a ranking is walked down, a longer one where it has
+        to be. `scores_` are those of the ranking, also of images that were passed over.
 
         Parameters
         ----------
@@ -232,6 +233,20 @@ class BaseReducer(BaseEstimator):
     def reads_matrix(cls) -> bool:
         """Whether the values in X matter; else only its number of rows does."""
         return any(matrix in cls.needs for matrix in MATRICES)
+
+    def check_given(self, *, objects: bool = False, groups: bool = False, limited: bool = False) -> None:
+        """Check that the method makes use of what `fit` is to be given; `limited`: a `max_per_group` is.
+
+        Raises
+        ------
+        InputError
+            For objects or groups that it makes no use of.
+        """
+        used = (*self.needs, *self.uses, *(("groups",) if limited else ()))
+        for given, argument in ((objects, "objects"), (groups, "groups")):
+            if given and argument not in used:
+                hint = " or give max_per_group=" if argument == "groups" else ""
+                raise InputError(f"The method {self.name!r} makes no use of {argument}=: leave it out{hint}.")
 
     @abstractmethod
     def _rank(self, pool: Pool) -> Ranking:
@@ -290,11 +305,7 @@ class BaseReducer(BaseEstimator):
         return rows, short
 
     def _problem(self, X: Any, categories: Any, objects: Any, groups: Any, initial: Any, max_per_group: Any) -> Problem:
-        used = (*self.needs, *self.uses, *(("groups",) if max_per_group is not None else ()))
-        for given, argument in ((objects, "objects"), (groups, "groups")):
-            if given is not None and argument not in used:
-                hint = " or give max_per_group=" if argument == "groups" else ""
-                raise InputError(f"The method {self.name!r} makes no use of {argument}=: leave it out{hint}.")
+        self.check_given(objects=objects is not None, groups=groups is not None, limited=max_per_group is not None)
         features = check_features(X, needed=self.reads_matrix())
         n = len(features)
         k = resolve_keep(self.keep, n)

@@ -42,8 +42,8 @@ class ClassRows:
     units: list[npt.NDArray[np.float32]]
 
     @classmethod
-    def of(cls, table: ObjectTable) -> ClassRows:
-        """Sort a table with vectors; takes one float32 copy of them."""
+    def of(cls, table: ObjectTable, advance: Callable[[int], object] = lambda _: None) -> ClassRows:
+        """Sort a table with vectors; takes one float32 copy of them. `advance` is called with the pairs done."""
         assert table.vectors is not None
         pairs = np.argsort(table.classes, kind="stable")
         starts = np.searchsorted(table.classes[pairs], np.arange(table.n_classes + 1))
@@ -57,6 +57,7 @@ class ClassRows:
                 lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
                 norms[some] = np.where(lengths > 0.0, lengths, 1.0)
                 mine[:, start : start + BLOCK] = rows.exact(some).T
+                advance(len(some))
         return rows
 
     def of_class(self, number: int) -> slice:

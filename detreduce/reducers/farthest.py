@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from detreduce.reducers.distances import CentredPoints
+from detreduce.reducers.groups import Openings
 from detreduce.reducers.pool import TIE, FloatArray, IntArray, best
 
 BLOCK = 64
@@ -17,6 +18,7 @@ def farthest_points(
     points: CentredPoints,
     chosen: IntArray,
     count: int,
+    openings: Openings,
     priority: IntArray,
     advance: Callable[[int], object] = lambda _: None,
 ) -> tuple[IntArray, FloatArray, FloatArray]:
@@ -34,8 +36,8 @@ def farthest_points(
         At least one row, chosen before.
     count
         Points to add; at most those that are left.
-    priority
-        (n,) breaks ties, lowest first.
+    openings, priority
+        Which may be added, and the order of ties, lowest first.
     advance
         Called with the number of picks made.
 
@@ -53,25 +55,33 @@ def farthest_points(
     near[chosen] = -1.0
     order: list[int] = []
     picked: list[float] = []
+    far = _open(near, openings)
     while len(order) < count:
-        if near.max() <= 0.0:
-            rest = np.flatnonzero(near == 0.0)
-            order += rest[np.argsort(priority[rest])][: count - len(order)].tolist()
+        if far.max() <= 0.0:
+            rest = [row for row in np.argsort(priority).tolist() if near[row] == 0.0]
+            order += openings.take_first(rest, count - len(order))
             picked += [0.0] * (count - len(picked))
             break
-        block = _foretell(points, near, min(BLOCK, count - len(order)), priority)
+        block = _foretell(points, far, min(BLOCK, count - len(order)), priority)
         squared = points.products(block)
         for position, row in enumerate(block):
-            if position and (near.max() <= 0.0 or best(near, priority, 2 * TIE) != row):
+            if position and (far.max() <= 0.0 or best(far, priority, 2 * TIE) != row):
                 break
             order.append(int(row))
             picked.append(float(near[row]))
             _approach(points, near, squared[position], int(row))
             near[row] = -1.0
+            openings.take(int(row))
+            far = _open(near, openings)
         advance(position or 1)
     distances = np.sqrt(np.minimum.accumulate(np.array(picked))) if picked else np.empty(0)
     nearest = np.sqrt(near.clip(0.0))
     return np.array(order, np.int64), distances * points.scale, nearest * points.scale
+
+
+def _open(near: FloatArray, openings: Openings) -> FloatArray:
+    """Return `near` itself where nothing but the rows taken is closed, else with -1 for what is."""
+    return np.where(openings.mask, near, -1.0) if openings.limited else near
 
 
 def _cover(points: CentredPoints, near: FloatArray, rows: IntArray) -> None:

@@ -10,14 +10,16 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from detreduce.errors import InputError
+from detreduce.errors import InputError, RandomDrawWarning
 from detreduce.progress import progress
 from detreduce.reducers.base import BaseReducer, Problem, Ranking, ScoringReducer
 from detreduce.reducers.budget import allot_seats, equal_shares
 from detreduce.reducers.distances import CentredPoints
 from detreduce.reducers.entropy import StandardScale, distance_entropy, mean_rows
 from detreduce.reducers.farthest import farthest_points
+from detreduce.reducers.groups import Openings
 from detreduce.reducers.kmeans import kmeans
 from detreduce.reducers.pool import FloatArray, IntArray, Pool, best, derive_rng, descending
 from detreduce.reducers.validation import check_rows
@@ -48,6 +50,7 @@ class MaxMin(BaseReducer):
     fails = "Outliers, mislabelled and broken images come first."
     deterministic = True
     nested = True
+    _keeps_to_groups = True
 
     def __init__(
         self, *, keep: int | float = 0.25, start: str | int | Sequence[int] = "center", random_state: Any = 0
@@ -75,23 +78,26 @@ class MaxMin(BaseReducer):
 
     def _rank(self, pool: Pool) -> Ranking:
         points = CentredPoints.of(pool.X)
+        openings = Openings(pool)
         chosen, order, distances = pool.initial, np.empty(0, np.int64), np.empty(0)
         if not len(chosen):
-            given = np.intersect1d(pool.rows, pool.shared)
-            first = int(np.searchsorted(pool.rows, given[0])) if len(given) else _nearest_mean(points, pool.priority)
+            given = np.searchsorted(pool.rows, np.intersect1d(pool.rows, pool.shared))
+            given = given[openings.mask[given]]
+            first = int(given[0]) if len(given) else _nearest_mean(points, openings.mask, pool.priority)
+            openings.take(first)
             chosen = order = np.array([first])
             distances = np.array([np.inf])
         count = pool.wanted - len(order)
         with progress(f"mms {pool.label}", count, "images") as advance:
-            more, at, nearest = farthest_points(points, chosen, count, pool.priority, advance)
+            more, at, nearest = farthest_points(points, chosen, count, openings, pool.priority, advance)
         order = np.concatenate([order, more])
         nearest[order] = np.concatenate([distances, at])
         return Ranking(order, nearest)
 
 
-def _nearest_mean(points: CentredPoints, priority: IntArray) -> int:
-    squares = points.squares
-    return best(-np.where(squares > 1e-20 * squares.max(), squares, 0.0), priority)
+def _nearest_mean(points: CentredPoints, free: npt.NDArray[np.bool_], priority: IntArray) -> int:
+    squares = np.where(points.squares > 1e-20 * points.squares.max(), points.squares, 0.0)
+    return best(np.where(free, -squares, -np.inf), priority)
 
 
 class RepresentativeKMeans(ScoringReducer):
@@ -189,7 +195,9 @@ class DistanceEntropy(BaseReducer):
 
     def _prepare(self, problem: Problem) -> tuple[IntArray, FloatArray]:
         if len(problem.labels) == 1:
-            warnings.warn("des with one category is a random draw: every entropy is 0.", UserWarning, stacklevel=4)
+            warnings.warn(
+                "des with one category is a random draw: every entropy is 0.", RandomDrawWarning, stacklevel=4
+            )
         base = _draw_base(problem, math.floor(self.base * problem.k + 0.5))
         if len(problem.labels) == 1:
             return base, np.zeros(len(problem.X))
@@ -246,6 +254,7 @@ class ClusterCentroids(BaseReducer):
     fails = "Another seed gives other images, and with many seats outliers are centres of their own."
     deterministic = False
     nested = False
+    _keeps_to_groups = True
 
     def _rank(self, pool: Pool) -> Ranking:
         points = CentredPoints.of(pool.X)
@@ -257,7 +266,7 @@ class ClusterCentroids(BaseReducer):
         open_centres = np.setdiff1d(np.arange(pool.seats), served)
         draw = pool.rng("order").permutation(pool.seats)
         by_size = open_centres[np.lexsort((draw[open_centres], -sizes[open_centres]))]
-        order = nearest_without_repeats(points, centres[by_size], pool.initial, pool.priority)
+        order = nearest_without_repeats(points, centres[by_size], Openings(pool), pool.priority)
         scores[order] = sizes[by_size]
         return Ranking(order, scores)
 
@@ -274,22 +283,20 @@ def _centres_served(points: CentredPoints, centres: FloatArray, rows: IntArray) 
 
 
 def nearest_without_repeats(
-    points: CentredPoints, centres: FloatArray, taken: IntArray, priority: IntArray
+    points: CentredPoints, centres: FloatArray, openings: Openings, priority: IntArray
 ) -> IntArray:
-    """Return for each centre, in turn, the nearest point that is not taken; ties by priority."""
-    free = np.ones(len(points), bool)
-    free[taken] = False
+    """Return for each centre, in turn, the nearest point that is open; ties by priority."""
     order = np.empty(len(centres), np.int64)
     for start in range(0, len(centres), 64):
         block = centres[start : start + 64]
         squared = points.squares - 2.0 * (block @ points.Z.T) + np.einsum("ij,ij->i", block, block)[:, None]
         for offset, row_squared in enumerate(squared):
-            candidates = np.where(free, row_squared, np.inf)
+            candidates = np.where(openings.mask, row_squared, np.inf)
             # the products lose digits near a centre: settle the nearest few by differences
             slack = 1e-9 * (points.squares.max() + 1.0)
             close = np.flatnonzero(candidates <= candidates.min() + slack)
             exact = ((points.Z[close] - block[offset]) ** 2).sum(axis=1)
             row = int(close[best(-np.where(exact > 1e-24, exact, 0.0), priority[close])])
             order[start + offset] = row
-            free[row] = False
+            openings.take(row)
     return order

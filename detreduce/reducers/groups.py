@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,6 +109,11 @@ class Openings:
             self._by_group = np.argsort(self._codes, kind="stable")
             self._starts = np.searchsorted(self._codes[self._by_group], np.arange(len(self._left) + 1))
 
+    @property
+    def limited(self) -> bool:
+        """Whether a row may be closed that was not taken."""
+        return self._left is not None
+
     def take(self, row: int) -> None:
         """Close the row, and its group's rows where that is full."""
         self.mask[row] = False
@@ -118,6 +123,17 @@ class Openings:
         self._left[group] -= 1
         if self._left[group] <= 0:
             self.mask[self._by_group[self._starts[group] : self._starts[group + 1]]] = False
+
+    def take_first(self, rows: Iterable[int], count: int) -> list[int]:
+        """Take the first `count` of `rows` that may be chosen; return them."""
+        taken: list[int] = []
+        for row in rows:
+            if len(taken) == count:
+                break
+            if self.mask[row]:
+                taken.append(row)
+                self.take(row)
+        return taken
 
 
 def fill_seats(

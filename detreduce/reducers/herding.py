@@ -72,6 +72,8 @@ class KernelMean:
         Objects with vectors.
     content
         (n,) numbers by which the sample for the width of the kernel, the median distance, is drawn.
+    advance
+        Called with the images done.
     """
 
     def __init__(self, table: ObjectTable, content: FloatArray, advance: Advance = lambda _: None) -> None:
@@ -161,9 +163,11 @@ class ClassMeans:
     ----------
     table
         Objects with vectors; those of an image and class are as many copies of their mean vector.
+    advance
+        Called with the pairs of image and class done.
     """
 
-    def __init__(self, table: ObjectTable) -> None:
+    def __init__(self, table: ObjectTable, advance: Advance = lambda _: None) -> None:
         assert table.vectors is not None
         self.table = table
         self.starts = image_starts(table)
@@ -175,7 +179,7 @@ class ClassMeans:
         self.offsets = [
             np.empty((self.means.shape[1], size), np.float32) for size in np.diff(self.class_starts).tolist()
         ]
-        self._centre()
+        self._centre(advance)
         self.images = table.images[self.pairs]
         self.counts = table.counts[self.pairs].astype(np.float64)
         columns = [np.einsum("ij,ij->j", offsets, offsets, dtype=np.float64) for offsets in self.offsets]
@@ -234,7 +238,7 @@ class ClassMeans:
         offsets = self.table.vectors[pairs].astype(np.float64) - self.means[self.table.classes[pairs]]
         return offsets * (1.0 / self.scale if self.scale else 0.0)
 
-    def _centre(self) -> None:
+    def _centre(self, advance: Advance) -> None:
         """Take the means of the classes, and the objects' offsets from them in units of the largest."""
         assert self.table.vectors is not None
         blocks = [(c, start) for c, mine in enumerate(self.offsets) for start in range(0, mine.shape[1], BLOCK)]
@@ -249,7 +253,9 @@ class ClassMeans:
         # rounding of the means is all that is left where the objects of each class are equal
         self.scale = scale if scale > 1e-12 * float(np.abs(self.means).max(initial=0.0)) else 0.0
         for number, start in blocks:
-            self.offsets[number][:, start : start + BLOCK] = self._offsets_of(self._block(number, start)).T
+            some = self._block(number, start)
+            self.offsets[number][:, start : start + BLOCK] = self._offsets_of(some).T
+            advance(len(some))
 
     def _block(self, number: int, start: int) -> IntArray:
         mine = self._of_class(number)

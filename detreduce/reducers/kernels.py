@@ -45,7 +45,8 @@ class Kernel:
     @classmethod
     def gaussian(cls, points: CentredPoints, sigma: float) -> Kernel:
         """Return the Gaussian kernel of width `sigma`, in the units of the features."""
-        return cls(points.Z, sigma / points.scale)
+        # beyond these every row is alone, or all are one
+        return cls(points.Z, min(max(sigma / points.scale, 1e-15), 1e15))
 
     @cached_property
     def coarse(self) -> npt.NDArray[np.float32]:

@@ -110,7 +110,9 @@ def _squared_distances(
     squared *= -2.0
     squared += squares
     squared += squares[rows, None]
-    squared[squared < 1e-6 * squares.max(initial=0.0)] = 0.0
+    # what is rounding goes by the two norms: one point far off must not make all others coincide
+    rounding = 1e-6 if points.dtype == np.float32 else 1e-12
+    squared[squared < rounding * (squares + squares[rows, None])] = 0.0
     return squared
 
 

@@ -76,13 +76,8 @@ def lazy_greedy(
             advance(1)
     if len(order) < count:
         # gains never rise: nothing that is left adds anything
-        for row in np.argsort(priority).tolist():
-            if len(order) == count:
-                break
-            if mask[row]:
-                order.append(row)
-                found.append(0.0)
-                openings.take(row)
+        order += openings.take_first(np.argsort(priority).tolist(), count - len(order))
+        found += [0.0] * (len(order) - len(found))
     return np.array(order, np.int64), np.array(found)
 
 

@@ -28,7 +28,7 @@ class FacilityLocation(BaseReducer):
     Parameters
     ----------
     neighbours
-        Neighbours of each image, at least 1.
+        Neighbours of each image, at least 1; about as many as a kept image is to stand for, so 10 for a tenth.
     keep, random_state
         See BaseReducer; the seed decides ties alone.
     """
@@ -39,12 +39,12 @@ class FacilityLocation(BaseReducer):
     source = "facility location (Cornuejols et al. 1977); lazy greedy, Minoux 1978; cf. arXiv 1906.01827"
     summary = "the images that stand for most others not yet stood for: dense regions first, then all"
     keeps = "typical, spread"
-    fails = "Rare and odd images stand for nobody but themselves, so they come last."
+    fails = "Rare and odd images stand for none but themselves: they come once all dense parts are served."
     deterministic = True
     nested = True
     _keeps_to_groups = True
 
-    def __init__(self, *, keep: int | float = 0.25, neighbours: int = 30, random_state: Any = 0) -> None:
+    def __init__(self, *, keep: int | float = 0.25, neighbours: int = 10, random_state: Any = 0) -> None:
         super().__init__(keep=keep, random_state=random_state)
         self.neighbours = neighbours
 

@@ -74,7 +74,7 @@ class ClassCoverage(ObjectReducer):
     """
 
     name = "class_coverage"
-    cost = "(n + k) * classes an image * log n"
+    cost = "n log n * classes in an image"
     source = "feature-based submodular function; lazy greedy, Minoux 1978"
     summary = "the images whose boxes are most wanted by class: labels alone, rare classes and crowded images first"
     keeps = "rare classes"
@@ -98,7 +98,7 @@ class ClassCoverage(ObjectReducer):
         return super()._stratify(replace(problem, objects=table))
 
     def _rank(self, pool: Pool) -> Ranking:
-        with progress(self.name, pool.wanted, "images") as advance:
+        with progress("class_coverage", pool.wanted, "images") as advance:
             order, found, left = class_coverage(
                 pool.shared, pool.initial, pool.wanted, Openings(pool), pool.priority, advance
             )
@@ -131,7 +131,7 @@ class ClasswiseObjects(ObjectReducer):
 
     name = "csod"
     needs = ("objects", "object_vectors")
-    cost = "(image, class) pairs * d * k / C"
+    cost = "(image, class) pairs * d * k / classes"
     source = "CSOD, arXiv 2404.09161"
     summary = "for each class in turn, objects typical of what is left and unlike what is kept"
     keeps = "typical, diverse"
@@ -149,8 +149,9 @@ class ClasswiseObjects(ObjectReducer):
     def _rank(self, pool: Pool) -> Ranking:
         openings = Openings(pool)
         # many small products: BLAS threads would wait for each other
-        with progress(self.name, pool.wanted, "images") as advance, threadpool_limits(1, user_api="blas"):
-            rows = ClassRows.of(pool.shared)
+        with threadpool_limits(1, user_api="blas"), progress("csod: objects", len(pool.shared.images)) as advance:
+            rows = ClassRows.of(pool.shared, advance)
+        with threadpool_limits(1, user_api="blas"), progress("csod", pool.wanted, "images") as advance:
             order, found = classwise_greedy(
                 rows, float(self.balance), pool.initial, pool.wanted, openings, pool.priority, advance
             )
@@ -185,7 +186,7 @@ class Herding(ObjectReducer):
 
     name = "herding"
     needs = ("objects", "object_vectors")
-    cost = "n * k * 256; class_means: pairs of the classes of each pick * d"
+    cost = "n * k * 256; class_means: at most (image, class) pairs * d * k"
     source = "kernel herding, Chen et al. 2010; distribution matching, cf. arXiv 2307.09742"
     summary = "the images whose objects, taken together, are distributed like all objects"
     keeps = "typical objects"
@@ -206,9 +207,11 @@ class Herding(ObjectReducer):
         filled = Openings(pool)
         filled.mask &= np.bincount(table.images, minlength=len(pool)) > 0
         with threadpool_limits(1, user_api="blas"):
-            with progress("herding: features", len(pool), "images") as advance:
-                mmd = self.match == "mmd"
-                objective = KernelMean(table, pool.X[:, 0].astype(np.float64), advance) if mmd else ClassMeans(table)
+            mmd = self.match == "mmd"
+            total = len(pool) if mmd else len(table.images)
+            with progress("herding: features", total, "images" if mmd else "objects") as advance:
+                content = pool.X[:, 0].astype(np.float64)
+                objective = KernelMean(table, content, advance) if mmd else ClassMeans(table, advance)
             with progress("herding", pool.wanted, "images") as advance:
                 order, self.objectives_ = match_distribution(
                     objective, pool.initial, pool.wanted, filled, pool.priority, advance
@@ -220,13 +223,7 @@ class Herding(ObjectReducer):
 
 def _in_order(pool: Pool, order: IntArray, openings: Openings) -> Ranking:
     """Rank images by place, after those with boxes the ones without, by priority."""
-    rest: list[int] = []
-    for row in np.argsort(pool.priority).tolist():
-        if len(order) + len(rest) == pool.wanted:
-            break
-        if openings.mask[row]:
-            rest.append(row)
-            openings.take(row)
+    rest = openings.take_first(np.argsort(pool.priority).tolist(), pool.wanted - len(order))
     order = np.concatenate([order, np.array(rest, np.int64)])
     scores: FloatArray = np.full(len(pool), np.nan)
     scores[order] = -np.arange(len(order), dtype=np.float64)

@@ -64,7 +64,7 @@ class NumerosityReduction(ScoringReducer):
         self.as_released = as_released
 
     def _check_params(self) -> None:
-        if self.decomposition not in DECOMPOSITIONS:
+        if not isinstance(self.decomposition, str) or self.decomposition not in DECOMPOSITIONS:
             hint = nearest(str(self.decomposition), DECOMPOSITIONS)
             raise InputError(f"decomposition={self.decomposition!r} is not one of {', '.join(DECOMPOSITIONS)}.{hint}")
 

@@ -130,7 +130,8 @@ class ProtoDash(BaseReducer):
     Attributes
     ----------
     weights_ : (n,) float64
-        Weight of each chosen image in its category's mean, 0 for the others.
+        Weight of each chosen image in its category's mean, 0 for the others; with `max_per_group` also of images that
+        were passed over.
     objectives_ : dict
         Category label -> objective after each pick.
     sigmas_ : dict

@@ -14,9 +14,9 @@ def stratified_order(
 ) -> IntArray:
     """Return a random order of images, every prefix of which holds nearly its share of every class.
 
-    The images are halved by iterative stratification (Sechidis et al. 2011), the halves again, and so on: the order
-    is that of the halves. Which half comes first is drawn, so each image is as likely as any other at each place, and a
-    prefix of a half, quarter, … of the images is as well stratified as the splits that made it.
+    The images are halved by iterative stratification (Sechidis et al. 2011), the halves again, and so on: the order is
+    that of the halves. Which half comes first is drawn, so no kind of image comes earlier than another on average;
+    where all halves are of equal size, each image is as likely as any other at each place.
 
     Parameters
     ----------

@@ -92,9 +92,10 @@ def encode_categories(categories: Any, n: int, name: str = "categories") -> tupl
     array = np.asarray(categories)
     if array.shape != (n,):
         raise InputError(f"{name} has shape {array.shape}; one label an image is needed: ({n},).")
-    if array.dtype.kind == "O" or array.dtype.kind in "fc":
-        for row, label in enumerate(array.tolist()):
-            if label is None or label != label:
+    if isinstance(categories, list | tuple) or array.dtype.kind in "OfcmM":
+        # numpy makes text of a NaN among strings, so a list is looked at as it came
+        for row, label in enumerate(categories if isinstance(categories, list | tuple) else array.tolist()):
+            if _missing(label):
                 raise InputError(f"{name} row {row} is {label!r}: every image needs a label.")
     try:
         labels, codes = np.unique(array, return_inverse=True)
@@ -104,6 +105,14 @@ def encode_categories(categories: Any, n: int, name: str = "categories") -> tupl
         ordered = sorted(set(values), key=lambda label: (type(label).__name__, str(label)))
         code_of = {label: code for code, label in enumerate(ordered)}
         return np.array([code_of[label] for label in values], np.int64), ordered
+
+
+def _missing(label: Any) -> bool:
+    try:
+        return label is None or bool(label != label)
+    except (TypeError, ValueError):
+        # pandas' NA is neither equal nor unequal
+        return True
 
 
 def check_rows(rows: Any, n: int, name: str) -> npt.NDArray[np.int64]:

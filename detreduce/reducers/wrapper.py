@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import clone
 
-from detreduce.errors import InputError
+from detreduce.errors import InputError, RandomDrawWarning
 from detreduce.progress import progress
 from detreduce.reducers.base import Problem, ScoringReducer
 from detreduce.reducers.entropy import standardised
@@ -60,7 +60,9 @@ class ForgettingEvents(ScoringReducer):
 
     def _prepare(self, problem: Problem) -> FloatArray:
         if len(problem.labels) == 1:
-            warnings.warn("fes with one category is a random draw: nothing is forgotten.", UserWarning, stacklevel=4)
+            warnings.warn(
+                "fes with one category is a random draw: nothing is forgotten.", RandomDrawWarning, stacklevel=4
+            )
             return np.zeros(len(problem.codes))
         X = standardised(problem.X, np.float32)
         seed = int(derive_rng(problem.seed, "fes").integers(2**31))

@@ -51,7 +51,9 @@ def covering_radius(X: Any, categories: Any, selected_idx: Any, *, skip_lost: bo
 
 
 def lost_categories(categories: Any, selected_idx: Any) -> list[Any]:
-    """Return the labels of the categories of which nothing was kept."""
+    """Return the labels of the categories of which nothing was kept; None is one category, 0."""
+    if categories is None:
+        return [] if len(selected_idx) else [0]
     array = np.asarray(categories)
     codes, labels = encode_categories(array, len(array))
     chosen = check_rows(selected_idx, len(array), "selected_idx")

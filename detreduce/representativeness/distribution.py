@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numbers
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +14,8 @@ from detreduce.progress import progress
 from detreduce.reducers.distances import CentredPoints
 from detreduce.reducers.kernels import Kernel, median_distance
 from detreduce.reducers.pool import FloatArray, IntArray, derive_rng
-from detreduce.reducers.validation import check_features, check_rows, check_seed
+from detreduce.reducers.validation import check_features, check_rows, resolve_seed
+from detreduce.representativeness.checks import check_count, check_sigma
 from detreduce.representativeness.measurement import Measurement
 
 SIGMA_ROWS = 2000
@@ -33,7 +33,7 @@ class Discrepancy(Measurement):
 
 
 def maximum_mean_discrepancy(
-    X: Any, selected_idx: Any, sigma: str | float = "auto", *, max_images: int | None = IMAGES, seed: int = 0
+    X: Any, selected_idx: Any, sigma: str | float = "auto", *, max_images: int | None = IMAGES, seed: Any = 0
 ) -> Discrepancy:
     """Measure how far the kernel means of the kept images and of all are apart.
 
@@ -51,8 +51,8 @@ def maximum_mean_discrepancy(
         Width in units of the features; ``"auto"`` is the median distance between two images, of 2,000 seeded ones where
         there are more.
     max_images
-        Of more images, 2,048 are drawn, and as many of the kept ones; the V-statistic is then estimated without bias.
-        None looks at all.
+        Of more images, so many, at most 2,048, are drawn, and as many of the kept ones; the V-statistic is then
+        estimated without bias. None looks at all.
     seed
         Of these draws.
 
@@ -67,20 +67,14 @@ def maximum_mean_discrepancy(
         For arrays that do not fit each other, NaN, no kept image or a sigma that is no width.
     """
     check_sigma(sigma)
-    check_seed(seed)
+    check_count(max_images, "max_images", or_none=True)
+    seed = resolve_seed(seed)
     features = check_features(X, needed=True)
     chosen = check_rows(selected_idx, len(features), "selected_idx")
     if not len(chosen):
         raise InputError("selected_idx is empty: there is no mean of no image.")
     with progress("discrepancy", len(features), "images") as advance:
         return discrepancy(features, chosen, sigma, max_images=max_images, seed=seed, advance=advance)
-
-
-def check_sigma(sigma: Any) -> None:
-    """Raise InputError for a kernel width that is neither ``auto`` nor a number above 0."""
-    number = isinstance(sigma, numbers.Real) and not isinstance(sigma, bool)
-    if sigma != "auto" and not (number and 0 < float(sigma) < float("inf")):
-        raise InputError(f"sigma={sigma!r} is neither 'auto' nor a width above 0.")
 
 
 def discrepancy(
@@ -95,10 +89,12 @@ def discrepancy(
     """Measure on arrays that were checked; `advance` is called with the images done."""
     rng = derive_rng(seed, "discrepancy")
     n, k = len(X), len(chosen)
-    width = _auto_sigma(X, rng) if sigma == "auto" else float(sigma)
+    width = float(_auto_sigma(X, rng) if sigma == "auto" else sigma)
     exact = max_images is None or n <= max_images
-    full = np.arange(n) if exact else np.sort(rng.choice(n, min(SAMPLE, n), replace=False))
-    kept = chosen if exact or k <= SAMPLE else np.sort(rng.choice(chosen, SAMPLE, replace=False))
+    # one image has no others to be compared with
+    size = max(2, min(SAMPLE, max_images or SAMPLE))
+    full = np.arange(n) if exact else np.sort(rng.choice(n, size, replace=False))
+    kept = chosen if exact or k <= size else np.sort(rng.choice(chosen, size, replace=False))
     whole, cross, within = _exact_means(X, kept, width, advance) if exact else _estimates(X, full, kept, width, k)
     return Discrepancy(
         value=float(np.sqrt(max(0.0, whole - 2.0 * cross + within))),
@@ -175,7 +171,10 @@ def class_divergence(class_counts: Any, selected_idx: Any) -> float:
     InputError
         For counts that are not (n, C) or negative, and rows that do not fit.
     """
-    counts = np.asarray(class_counts)
+    try:
+        counts = np.asarray(class_counts)
+    except ValueError as error:
+        raise InputError("class_counts is not a table: its rows differ in length.") from error
     if counts.ndim != 2 or counts.dtype.kind not in "biu" or (counts.size and counts.min() < 0):
         raise InputError("class_counts must be (n, C) counts of boxes: whole numbers from 0 on.")
     return histogram_divergence(counts, check_rows(selected_idx, len(counts), "selected_idx"))
@@ -203,20 +202,21 @@ def size_divergence(box_sizes: Any, box_rows: Any, selected_idx: Any, *, bins: i
     InputError
         For arrays that do not fit each other.
     """
-    rows = np.asarray(box_rows, np.int64)
-    n = int(max(rows.max(initial=-1), np.max(selected_idx, initial=-1))) + 1
-    return histogram_divergence(size_histogram(box_sizes, rows, n, bins), check_rows(selected_idx, n, "selected_idx"))
+    rows, chosen = np.asarray(box_rows), np.asarray(selected_idx)
+    n = max((int(each.max()) + 1 for each in (rows, chosen) if each.size and each.dtype.kind in "iu"), default=0)
+    return histogram_divergence(size_histogram(box_sizes, rows, n, bins=bins), check_rows(chosen, n, "selected_idx"))
 
 
 def size_histogram(box_sizes: Any, box_rows: Any, n: int, bins: int = 10) -> IntArray:
     """Return (n, b) boxes of each image in b <= `bins` bins of size that hold equally many boxes together."""
-    sizes, rows = np.asarray(box_sizes, np.float64), np.asarray(box_rows, np.int64)
+    sizes, rows = np.asarray(box_sizes), np.asarray(box_rows)
     if sizes.ndim != 1 or sizes.shape != rows.shape:
         raise InputError(f"box_sizes has shape {sizes.shape} and box_rows {rows.shape}; both are (boxes,).")
-    if isinstance(bins, bool) or not isinstance(bins, numbers.Integral) or bins < 1:
-        raise InputError(f"bins={bins!r} is not a count from 1 on.")
-    known = ~np.isnan(sizes)
-    sizes, rows = sizes[known], rows[known]
+    if sizes.size and (sizes.dtype.kind not in "fiu" or rows.dtype.kind not in "iu" or rows.min() < 0):
+        raise InputError("box_sizes must be numbers, and box_rows the row of each box's image, from 0 on.")
+    check_count(bins, "bins")
+    known = ~np.isnan(sizes.astype(np.float64))
+    sizes, rows = sizes[known].astype(np.float64), rows[known].astype(np.int64)
     if not len(sizes):
         return np.zeros((n, 1), np.int64)
     # a bin ends at a box, whatever its digits, so that equal sizes are never parted

@@ -55,38 +55,33 @@ class Gaps:
         """
         if not len(self.left):
             return floor
-        upper = self._nearest_of(metric, np.arange(len(self.left)), self.near[:, :1])
+        upper = self._bounds(metric, np.arange(len(self.left)), self.near[:, :1])
         peak = _largest(upper, 32 * PEAK)
-        upper[peak] = self._nearest_of(metric, peak, self.near[peak])
-        peak = peak[_largest(upper[peak], PEAK)]
-        # where all kept rows were looked at, this is no bound but the distance
-        everything = self.near.shape[1] == len(self.kept)
-        floor = max(floor, float(upper[peak].max())) if everything else self._settle(metric, peak, floor)
+        upper[peak] = self._bounds(metric, peak, self.near[peak])
+        floor = self._settle(metric, peak[_largest(upper[peak], PEAK)], floor)
         for some in (slice(1, 8), slice(8, None)):
             open_ = np.flatnonzero(upper > floor)
-            upper[open_] = np.minimum(upper[open_], self._nearest_of(metric, open_, self.near[open_, some]))
+            upper[open_] = np.minimum(upper[open_], self._bounds(metric, open_, self.near[open_, some]))
         open_ = np.flatnonzero(upper > floor)
-        if everything:
-            return max(floor, float(upper[open_].max(initial=0.0)))
         for begin in range(SEARCHED, len(self.kept), SEARCHED):
             if len(open_) <= FEW:
                 break
             near = self.kept.likely(self.left[open_], begin)
-            upper[open_] = np.minimum(upper[open_], self._nearest_of(metric, open_, near))
+            upper[open_] = np.minimum(upper[open_], self._bounds(metric, open_, near))
             open_ = open_[upper[open_] > floor]
         return self._settle(metric, open_[np.argsort(-upper[open_])], floor)
 
-    def _nearest_of(self, metric: Metric, places: IntArray, near: npt.NDArray[np.int32]) -> FloatArray:
-        """Return the exact distance of each of the rows at `places` to the nearest of the kept ones beside it."""
+    def _bounds(self, metric: Metric, places: IntArray, near: npt.NDArray[np.int32]) -> FloatArray:
+        """Return values at or above the distance of each row at `places` to the nearest of the kept ones beside it."""
         screen = self.kept.screen
         nearest = np.full(len(places), np.inf)
         if not near.shape[1]:
             return nearest
 
         def look(part: slice) -> None:
-            others = screen.exact(self.kept.rows[near[part]])
-            others -= screen.exact(self.left[places[part]])[:, None]
-            nearest[part] = metric.length(others).min(axis=1)
+            others = screen.scaled(self.kept.rows[near[part]])
+            others -= screen.scaled(self.left[places[part]])[:, None]
+            nearest[part] = metric.upper(others).min(axis=1)
 
         each_chunk(look, len(places), max(1, VALUES // (near.shape[1] * screen.X.shape[1])))
         return nearest
@@ -119,8 +114,8 @@ class Metric(ABC):
     last: int
 
     @abstractmethod
-    def length(self, difference: FloatArray) -> FloatArray:
-        """Return the lengths of differences along the last axis."""
+    def upper(self, difference: npt.NDArray[np.floating]) -> FloatArray:
+        """Return values at or above the lengths of rounded differences along the last axis, which are used up."""
 
     @abstractmethod
     def rows(self, kept: KeptRows, rows: IntArray) -> _Rows:
@@ -132,9 +127,10 @@ class Chebyshev(Metric):
 
     first, last = 16, 256
 
-    def length(self, difference: FloatArray) -> FloatArray:
-        """Return the largest absolute value along the last axis."""
-        return np.abs(difference, out=difference).max(axis=-1)
+    def upper(self, difference: npt.NDArray[np.floating]) -> FloatArray:
+        """Return the largest absolute values, a rounding up."""
+        largest = np.abs(difference, out=difference).max(axis=-1).astype(np.float64)
+        return largest * (1.0 + 2.0 * float(np.finfo(difference.dtype).eps))
 
     def rows(self, kept: KeptRows, rows: IntArray) -> _Rows:
         """Return rows that are compared exactly."""
@@ -146,9 +142,11 @@ class Euclidean(Metric):
 
     first, last = 256, 4096
 
-    def length(self, difference: FloatArray) -> FloatArray:
-        """Return the Euclidean norm along the last axis."""
-        return np.sqrt(np.einsum("...i,...i->...", difference, difference))
+    def upper(self, difference: npt.NDArray[np.floating]) -> FloatArray:
+        """Return the Euclidean norms, a rounding of each term up."""
+        d, limits = difference.shape[-1], np.finfo(difference.dtype)
+        squares = np.einsum("...i,...i->...", difference, difference).astype(np.float64)
+        return np.sqrt(squares * (1.0 + (d + 8) * float(limits.eps)) + d * float(limits.tiny))
 
     def rows(self, kept: KeptRows, rows: IntArray) -> _Rows:
         """Return rows that are compared in float32 first."""

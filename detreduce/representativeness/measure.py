@@ -14,10 +14,10 @@ from detreduce.dataset.records import DetectionDataset, ImageId
 from detreduce.errors import InputError, nearest
 from detreduce.progress import progress
 from detreduce.reducers.pool import IntArray, derive_rng
-from detreduce.reducers.validation import check_features, check_seed
+from detreduce.reducers.validation import check_features, resolve_seed
+from detreduce.representativeness.checks import check_count, check_metric, check_sigma
 from detreduce.representativeness.distances import category_gaps, strata
 from detreduce.representativeness.distribution import (
-    check_sigma,
     discrepancy,
     divergence_at_random,
     histogram_divergence,
@@ -25,14 +25,16 @@ from detreduce.representativeness.distribution import (
 )
 from detreduce.representativeness.gaps import Chebyshev, Euclidean
 from detreduce.representativeness.measurement import Measurement
-from detreduce.representativeness.neighbourhoods import category_coverage, check_neighbours
+from detreduce.representativeness.neighbourhoods import category_coverage
 from detreduce.representativeness.result import CategoryMeasures, Representativeness
 from detreduce.representativeness.screening import Screen
-from detreduce.representativeness.topology import check_metric, compare_diagrams
+from detreduce.representativeness.topology import compare_diagrams
 from detreduce.row_categories import categories_of_rows
 
 BETWEEN = 500
 """Images whose distances to each other are what epsilon and the covering radius are compared with."""
+COVERAGE_IMAGES = 500
+"""Of more images left out of a category, so many are looked at: the share is then within 0.05, 19 times in 20."""
 FEATURE_MEASURES = ("epsilon", "covering_radius", "coverage", "discrepancy", "diagram_distance")
 BOX_MEASURES = ("class_divergence", "size_divergence")
 
@@ -71,7 +73,7 @@ def measure_representativeness(
     neighbours: int = 5,
     metric: str = "bottleneck",
     sigma: str | float = "auto",
-    seed: int = 0,
+    seed: Any = 0,
 ) -> Representativeness:
     """Measure how well a selection stands for all images.
 
@@ -100,10 +102,10 @@ def measure_representativeness(
     InputError
         No kept image, images that `features` does not have, NaN in the features, options that cannot be used.
     """
-    check_neighbours(neighbours)
+    check_count(neighbours, "neighbours")
     check_metric(metric)
     check_sigma(sigma)
-    check_seed(seed)
+    seed = resolve_seed(seed)
     start = time.perf_counter()
     dataset, rows, X = _taken_apart(features)
     chosen = _rows_of(selection, dataset, rows)
@@ -176,7 +178,7 @@ def _feature_measures(
             found[name] = Measurement(value=max(gap[place] for gap in gaps), images=n, kept=k)
         advance(0, "coverage")
         cover = category_coverage(
-            screen, parts, names, neighbours=int(neighbours), max_images=1000, seed=seed, advance=advance
+            screen, parts, names, neighbours=int(neighbours), max_images=COVERAGE_IMAGES, seed=seed, advance=advance
         )
         advance(0, "distribution")
         found["discrepancy"] = discrepancy(features, chosen, sigma, seed=seed)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numbers
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,10 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from detreduce.errors import InputError
 from detreduce.progress import progress
 from detreduce.reducers.pool import TIE, FloatArray, IntArray, derive_rng
-from detreduce.reducers.validation import check_features, check_rows, check_seed, encode_categories
+from detreduce.reducers.validation import check_features, check_rows, encode_categories, resolve_seed
+from detreduce.representativeness.checks import check_count
 from detreduce.representativeness.chunks import each_chunk
 from detreduce.representativeness.distances import Stratum, strata
 from detreduce.representativeness.measurement import Measurement
@@ -43,7 +42,7 @@ class Coverage(Measurement):
 
 
 def coverage(
-    X: Any, categories: Any, selected_idx: Any, *, neighbours: int = 5, max_images: int | None = 1000, seed: int = 0
+    X: Any, categories: Any, selected_idx: Any, *, neighbours: int = 5, max_images: int | None = 1000, seed: Any = 0
 ) -> Coverage:
     """Measure how many images have a kept one among the nearest images of their category.
 
@@ -76,8 +75,9 @@ def coverage(
     InputError
         For arrays that do not fit each other, NaN, or numbers out of range.
     """
-    check_neighbours(neighbours)
-    check_seed(seed)
+    check_count(neighbours, "neighbours")
+    check_count(max_images, "max_images", or_none=True)
+    seed = resolve_seed(seed)
     features = check_features(X, needed=True)
     codes, labels = encode_categories(categories, len(features))
     chosen = check_rows(selected_idx, len(features), "selected_idx")
@@ -91,12 +91,6 @@ def coverage(
             seed=seed,
             advance=advance,
         )
-
-
-def check_neighbours(neighbours: Any) -> None:
-    """Raise InputError for a number of neighbours below 1 or that is no integer."""
-    if isinstance(neighbours, bool) or not isinstance(neighbours, numbers.Integral) or neighbours < 1:
-        raise InputError(f"neighbours={neighbours!r} is not a count of images from 1 on.")
 
 
 def category_coverage(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
 from detreduce.representativeness.distribution import Discrepancy
@@ -82,7 +82,7 @@ class Representativeness:
     size_divergence: Measurement | None = None
     between_images: Mapping[str, float] | None = None
     unknown_sizes: int = 0
-    absent: Mapping[str, str] | None = None
+    absent: Mapping[str, str] = field(default_factory=dict)
     seconds: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
@@ -92,7 +92,7 @@ class Representativeness:
 
 def _plain(value: Any) -> Any:
     if is_dataclass(value):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+        return {item.name: _plain(getattr(value, item.name)) for item in fields(value)}
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, tuple | list):

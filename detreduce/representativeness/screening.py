@@ -91,7 +91,7 @@ class Screen:
         for start in range(0, len(rows), ROWS):
             part = slice(start, start + ROWS)
             # the one rounding, whatever the dtype, is that of the difference
-            Z[part] = self._scaled(rows[part]) - self.centre
+            Z[part] = self.scaled(rows[part]) - self.centre
         return Block(Z, np.einsum("ij,ij->i", Z, Z))
 
     def distances(self, rows: IntArray, others: IntArray) -> FloatArray:
@@ -106,9 +106,10 @@ class Screen:
 
     def exact(self, rows: IntArray) -> FloatArray:
         """Return `rows` in float64, scaled by a power of two: no digit is lost."""
-        return self._scaled(rows).astype(np.float64, copy=False)
+        return self.scaled(rows).astype(np.float64, copy=False)
 
-    def _scaled(self, rows: IntArray) -> npt.NDArray[np.floating]:
+    def scaled(self, rows: IntArray) -> npt.NDArray[np.floating]:
+        """Return a copy of `rows` in X's dtype, scaled."""
         some = self.X[rows]
         if self.shrink != 1.0:
             some *= some.dtype.type(self.shrink)

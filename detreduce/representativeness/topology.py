@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numbers
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,13 +10,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from detreduce.errors import InputError, nearest
+from detreduce.errors import InputError
 from detreduce.reducers.pool import FloatArray, IntArray, derive_rng
-from detreduce.reducers.validation import check_features, check_rows, check_seed
+from detreduce.reducers.validation import check_features, check_rows, resolve_seed
+from detreduce.representativeness.checks import check_count, check_dimensions, check_metric
 from detreduce.representativeness.measurement import Measurement
 from detreduce.representativeness.screening import Screen
 
-METRICS = ("bottleneck", "wasserstein")
 DIMENSIONS = (0, 1)
 POINTS = 1000
 """Vietoris-Rips diagrams of so many points take about a quarter of a second."""
@@ -34,12 +33,13 @@ class DiagramDistance(Measurement):
     ----------
     metric
         ``bottleneck`` or ``wasserstein``.
-    by_dimension
+    by_dimension, at_random_by_dimension
         Dimension of the homology -> distance.
     """
 
     metric: str
     by_dimension: Mapping[int, float]
+    at_random_by_dimension: Mapping[int, float]
 
 
 def diagram_distance(
@@ -49,7 +49,7 @@ def diagram_distance(
     metric: str = "bottleneck",
     dimensions: Sequence[int] = DIMENSIONS,
     max_points: int | None = POINTS,
-    seed: int = 0,
+    seed: Any = 0,
 ) -> DiagramDistance:
     """Measure how far the Vietoris-Rips persistence diagrams of all and of the kept images are apart.
 
@@ -84,9 +84,8 @@ def diagram_distance(
         For arrays that do not fit each other, NaN, no kept image or unknown options.
     """
     check_metric(metric)
-    check_seed(seed)
-    if not dimensions or any(not isinstance(dim, numbers.Integral) or dim < 0 for dim in dimensions):
-        raise InputError(f"dimensions={dimensions!r} are not dimensions of homology, such as (0, 1).")
+    check_count(max_points, "max_points", or_none=True)
+    dimensions, seed = check_dimensions(dimensions), resolve_seed(seed)
     features = check_features(X, needed=True)
     chosen = check_rows(selected_idx, len(features), "selected_idx")
     if not len(chosen):
@@ -94,12 +93,6 @@ def diagram_distance(
     return compare_diagrams(
         Screen.of(features), chosen, metric=metric, dimensions=dimensions, max_points=max_points, seed=seed
     )
-
-
-def check_metric(metric: Any) -> None:
-    """Raise InputError for an unknown distance between diagrams."""
-    if metric not in METRICS:
-        raise InputError(f"metric={metric!r} is not one of {', '.join(METRICS)}.{nearest(str(metric), METRICS)}")
 
 
 def compare_diagrams(
@@ -131,6 +124,7 @@ def compare_diagrams(
         at_random=float(together(by_chance)),
         metric=metric,
         by_dimension=dict(zip(map(int, dimensions), found, strict=True)),
+        at_random_by_dimension=dict(zip(map(int, dimensions), by_chance, strict=True)),
     )
 
 

@@ -71,3 +71,25 @@ def test_the_country_of_the_electricity_trains_nothing_again() -> None:
     settings = config()
     elsewhere = settings.model_copy(update={"energy": settings.energy.model_copy(update={"country": "FRA"})})
     assert plan(elsewhere) == plan(settings)
+
+
+def test_what_comes_before_the_method_is_part_of_the_cell() -> None:
+    plain = {cell.key for cell in plan(config())}
+    for change in ({"drop_duplicates": True}, {"class_floor": 2}, {"must_keep": ["a.jpg"]}):
+        composed = plan(config(**change))
+        assert not {cell.key for cell in composed if not cell.control} & plain
+        assert {cell.key for cell in composed if cell.control} < plain
+        assert all(cell.composition == change for cell in composed if not cell.control)
+    nothing = config(drop_duplicates=False, class_floor=0, must_keep=[])
+    assert {cell.key for cell in plan(nothing)} == plain
+
+
+def test_a_method_says_otherwise_than_the_section() -> None:
+    methods = ["srs", {"name": "srs", "drop_duplicates": False}, {"name": "mms", "class_floor": {"a": 1}}]
+    cells = plan(config(methods=methods, drop_duplicates=0.9, must_keep=["a.jpg", "b.jpg"], keep=[0.5]))
+    assert {cell.label for cell in cells} == {
+        "full",
+        "srs(drop_duplicates=0.9,must_keep=2 images)",
+        "srs(must_keep=2 images)",
+        "mms(class_floor={'a': 1},drop_duplicates=0.9,must_keep=2 images)",
+    }

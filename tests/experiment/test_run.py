@@ -325,3 +325,52 @@ def test_the_default_blocks_are_part_of_the_features_identity() -> None:
 
     assert identity(None) == identity(["image", "objects", "annotations"])
     assert len({identity(None), identity(["image", "annotations"]), identity(["objects"])}) == 3
+
+
+def test_duplicates_are_searched_once_and_their_cost_is_charged(
+    config: Path, stand_in_train: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from detreduce.experiment import redundancy
+
+    monkeypatch.setattr(run_module, "train", stand_in_train)
+    searches = []
+
+    def counted(*arguments: Any, **options: Any) -> Any:
+        searches.append(arguments)
+        return find(*arguments, **options)
+
+    find = redundancy.find_duplicates
+    monkeypatch.setattr(redundancy, "find_duplicates", counted)
+    images = config.parent / "set" / "images"
+    (images / "01.jpg").write_bytes((images / "00.jpg").read_bytes())
+    content = yaml.safe_load(config.read_text())
+    content["reduce"] |= {"drop_duplicates": "exact", "class_floor": 1, "must_keep": ["01.jpg"], "keep": [0.5]}
+    config.write_text(yaml.safe_dump(content))
+    ledger = run_experiment(config, config.parent / "ledger")
+    rows = [row for row in finished_rows(ledger) if not row["control"]]
+    assert len(searches) == 1
+    assert len(rows) == 4 and all(row["duplicates_seconds"] >= 0 and row["images"] == 6 for row in rows)
+    assert all("drop_duplicates=exact" in row["label"] for row in rows)
+    for file in ledger.path.rglob("selection.json"):
+        chosen = Selection.load(file)
+        assert "images/01.jpg" in chosen.image_ids and "images/00.jpg" not in chosen.image_ids
+
+
+def test_a_keep_that_leaves_no_room_is_refused_before_the_first_cell(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_module, "train", lambda *_, **__: pytest.fail("too late"))
+    images = config.parent / "set" / "images"
+    for row in range(6):
+        (images / f"{row:02}.jpg").write_bytes((images / "11.jpg").read_bytes())
+    content = yaml.safe_load(config.read_text())
+    for change, said in (
+        ({"drop_duplicates": "exact", "keep": [0.9]}, "11 images are to be kept, but 6 of 12 are left"),
+        ({"class_floor": 4}, "srs at keep 3: 3 images are to be kept, but 0 are named and 8 more"),
+        ({"must_keep": ["x.jpg"]}, "'x.jpg'"),
+        ({"class_floor": {"c": 1}}, "'c'"),
+    ):
+        changed = {**content, "reduce": {**content["reduce"], **change}}
+        config.write_text(yaml.safe_dump(changed))
+        with pytest.raises(InputError, match=said):
+            run_experiment(config, config.parent / "ledger")

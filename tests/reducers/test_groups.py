@@ -108,6 +108,17 @@ def test_greedy_methods_leave_a_full_group_out_while_they_choose() -> None:
     assert reducer.fit(np.empty((9, 0)), objects=table, groups=groups, max_per_group=1).selected_idx_.tolist() == [0, 2]
 
 
+def test_mms_does_not_keep_away_from_what_a_full_group_would_have_given() -> None:
+    # 20 and 11 are of one group; were 11 reckoned with after 20, the next would be 5
+    points = np.array([[0.0], [20], [11], [5], [14]])
+    reducer = make_reducer("mms", keep=4, start=0).fit(points, groups=[0, 1, 1, 2, 3], max_per_group=1)
+    assert reducer.selected_idx_.tolist() == [0, 1, 4, 3]
+    assert reducer.scores_.tolist() == [np.inf, 20, 3, 5, 6]
+    options = {"groups": [0, 0, 1, 1, 1], "max_per_group": 1, "initial": [1]}
+    full = make_reducer("mms", keep=2, start=0).fit(points, [0, 1, 1, 0, 1], **options)
+    assert full.selected_idx_.tolist() == [1, 3], "the start is of a group that is full"
+
+
 def test_more_than_the_groups_allow_is_refused() -> None:
     with pytest.raises(InputError, match="keep asks for 3 images, but max_per_group=1 leaves 2 of the 2 groups"):
         Largest(keep=3).fit(X, groups=list("aaaabbb"), max_per_group=1)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from detreduce.errors import InputError
 from detreduce.object_table import ObjectTable
 from detreduce.reducers import make_reducer
-from detreduce.reducers.herding import FourierMap, KernelMean, fourier_map
+from detreduce.reducers.herding import ClassMeans, FourierMap, KernelMean, fourier_map
 from detreduce.reducers.object_content import content_column
 
 
@@ -138,6 +138,20 @@ def test_mmd_falls_far_below_that_of_random_subsets() -> None:
             judge.keep(int(row))
         random.append(judge.value)
     assert chosen < 0.25 * min(random)
+
+
+@pytest.mark.parametrize("kind", ["mmd", "class_means"])
+def test_what_is_screened_is_what_is_settled_up_to_the_doubt(kind: str) -> None:
+    table = random_table(7, 80, 4)
+    filled = np.unique(table.images)
+    objective = KernelMean(table, np.arange(80.0)) if kind == "mmd" else ClassMeans(table)
+    for row in filled[:12].tolist():
+        screened, doubt = objective.screen()[filled], objective.doubt(filled)
+        exact, rounding = objective.exact(filled)
+        assert (np.abs(screened - exact) <= doubt + rounding + 1e-12).all()
+        assert (doubt <= objective.worst_doubt() * (1 + 1e-9)).all()
+        assert doubt.max() < 1e-3 * np.ptp(exact)
+        objective.keep(row)
 
 
 @pytest.mark.parametrize("d", [1, 5, 300])

@@ -68,3 +68,18 @@ def test_more_centres_than_distinct_points() -> None:
     centres, labels = kmeans(X, 6, np.random.default_rng(0))
     assert centres.shape == (6, 1) and inertia(X, centres) == 0
     assert len(labels) == 9
+
+
+@pytest.mark.parametrize("far", [1e3, 1e5])
+def test_one_image_far_off_spoils_nothing(far: float) -> None:
+    from sklearn.cluster import KMeans
+
+    rng = np.random.default_rng(0)
+    X = np.vstack(
+        [20 * rng.normal(size=(20, 8))[rng.integers(20, size=300)] + rng.normal(size=(300, 8)), np.full(8, far)]
+    )
+    Z = X - X.mean(axis=0)
+    mine = np.mean([inertia(Z, kmeans(Z, 30, np.random.default_rng(seed))[0]) for seed in range(6)])
+    assert mine < 1.05 * np.mean(
+        [KMeans(30, n_init=1, max_iter=50, random_state=seed).fit(Z).inertia_ for seed in range(6)]
+    )

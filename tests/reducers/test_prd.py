@@ -193,3 +193,9 @@ def test_means_in_blocks_and_in_float32_agree(monkeypatch: pytest.MonkeyPatch) -
 def test_refused_sigma(sigma: object) -> None:
     with pytest.raises(InputError, match="sigma"):
         make_reducer("prd", sigma=sigma).fit(np.eye(3))
+
+
+@pytest.mark.parametrize("sigma", [1e-300, 1e300])
+def test_widths_beyond_all_distances(sigma: float) -> None:
+    with np.errstate(over="raise", divide="raise", invalid="raise"):
+        assert len(make_reducer("prd", keep=5, sigma=sigma).fit(clustered(40, 3, 0)).selected_idx_) == 5

@@ -175,3 +175,9 @@ def test_checking_parameters_draws_nothing() -> None:
     one, other = np.random.default_rng(5), np.random.default_rng(5)
     make_reducer("srs", keep=10_000, random_state=one).check_params()
     assert one.integers(2**40) == other.integers(2**40)
+
+
+@pytest.mark.parametrize("missing", [None, float("nan"), np.datetime64("NaT")])
+def test_a_missing_label_is_refused_by_row(missing: object) -> None:
+    with pytest.raises(InputError, match="row 2"):
+        encode_categories(["a", "b", missing, "a"], 4)

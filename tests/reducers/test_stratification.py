@@ -58,6 +58,13 @@ def test_every_image_is_as_likely() -> None:
     assert np.abs(hits - 300).max() < 70
 
 
+def test_no_kind_of_image_comes_earlier_than_another() -> None:
+    # the only image of class 1 is in the larger half, with one of the two others
+    labels = [[0], [0], [1]]
+    places = [stratified_order(labels, np.random.default_rng(seed)).tolist().index(2) for seed in range(800)]
+    assert abs(np.mean(places) - 1) < 0.1
+
+
 def test_srs_by_classes() -> None:
     labels = [[0], [0], [0], [0], [0, 1], [0, 1], [0, 1], [0, 1], [], [], [], []]
     table = table_of(labels, 2)

@@ -81,10 +81,11 @@ def test_covering_radius_against_the_definition(seed: int, k: int, d: int) -> No
     assert covering_radius(X, y, kept) == pytest.approx(worst, rel=1e-12)
 
 
-def test_distances_of_many_kept_rows_in_blocks() -> None:
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_distances_of_many_kept_rows_in_blocks(dtype: str) -> None:
     # more kept rows than are looked at together, in clusters, so that likely neighbours are not always the nearest
     rng = np.random.default_rng(0)
-    X = rng.normal(size=(40, 80))[rng.integers(40, size=9000)] + 0.3 * rng.normal(size=(9000, 80))
+    X = (rng.normal(size=(40, 80))[rng.integers(40, size=9000)] + 0.3 * rng.normal(size=(9000, 80))).astype(dtype)
     kept = rng.permutation(9000)[:6000]
     left = np.setdiff1d(np.arange(9000), kept)
     brute = {
@@ -95,3 +96,33 @@ def test_distances_of_many_kept_rows_in_blocks() -> None:
     }
     assert epsilon(X, None, kept) == brute["chebyshev"]
     assert covering_radius(X, None, kept) == pytest.approx(brute["euclidean"], rel=1e-12)
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e3, 1e30])
+@given(st.integers(0, 10_000), st.sampled_from(["float32", "float64"]), st.sampled_from([2, 66]))
+@settings(max_examples=20, deadline=None)
+def test_distances_of_uncommon_features(scale: float, seed: int, dtype: str, d: int) -> None:
+    rng = np.random.default_rng(seed)
+    # many equal rows and equal distances, and one image far from all
+    X = rng.integers(4, size=(200, d)).astype(float)
+    X[rng.integers(200)] *= 1e6
+    X = (scale * X).astype(dtype)
+    kept = rng.permutation(200)[: rng.integers(1, 150)]
+    unit = 2.0 ** np.floor(np.log2(scale))
+    whole = X.astype(float) / unit
+    assert epsilon(X, None, kept) == cdist(whole, whole[kept], "chebyshev").min(axis=1).max() * unit
+    radius = cdist(whole, whole[kept]).min(axis=1).max() * unit
+    assert covering_radius(X, None, kept) == pytest.approx(radius, rel=1e-12)
+
+
+def test_distances_do_not_depend_on_the_order_of_rows() -> None:
+    rng = np.random.default_rng(3)
+    X, y, kept = rng.normal(size=(500, 70)), rng.integers(2, size=500), rng.permutation(500)[:90]
+    order = rng.permutation(500)
+    place = np.argsort(order)
+    for measure in (epsilon, covering_radius):
+        assert measure(X, y, kept) == measure(X[order], y[order], place[kept])
+
+
+def test_none_is_one_category() -> None:
+    assert lost_categories(None, [3]) == [] and lost_categories(None, []) == [0]

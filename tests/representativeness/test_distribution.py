@@ -62,7 +62,41 @@ def test_size_divergence() -> None:
     assert size_divergence(sizes, rows, small) > 10 * size_divergence(sizes, rows, fair)
 
 
+def test_estimates_are_right_on_average() -> None:
+    rng = np.random.default_rng(4)
+    X = rng.normal(size=(300, 3))
+    kept = np.argsort(X[:, 0] + rng.normal(size=300))[:120]
+    whole = maximum_mean_discrepancy(X, kept, 1.5)
+    # where all roots are of positive numbers, their squares can be averaged
+    squares = [maximum_mean_discrepancy(X, kept, 1.5, max_images=60, seed=seed).value ** 2 for seed in range(300)]
+    assert min(squares) > 0
+    assert np.mean(squares) == pytest.approx(whole.value**2, rel=0.05)
+
+
+def test_size_divergence_by_hand() -> None:
+    # two bins of two boxes; the kept image has the two small ones
+    assert size_divergence([0.1, 0.2, 0.3, 0.4], [0, 0, 1, 2], [0], bins=2) == pytest.approx(
+        class_divergence(np.array([[2, 0], [0, 1], [0, 1]]), [0])
+    )
+    # equal sizes are never parted, and a box of unknown size is none
+    assert size_divergence([0.2, 0.2, 0.2, np.nan], [0, 1, 1, 2], [0]) == 0.0
+    assert np.isnan(size_divergence([np.nan], [0], [0])) and size_divergence([0.2], [0], [1]) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("sizes", "rows", "options"),
+    [([0.1, 0.2], [0], {}), ([0.1], [-1], {}), (["a"], [0], {}), ([0.1], [0.5], {}), ([0.1], [0], {"bins": 0})],
+)
+def test_boxes_that_cannot_be_counted(sizes: list[object], rows: list[float], options: dict[str, int]) -> None:
+    with pytest.raises(InputError, match=r"box_sizes|bins=0"):
+        size_divergence(sizes, rows, [0], **options)
+
+
 def test_refusals() -> None:
+    with pytest.raises(InputError, match="differ in length"):
+        class_divergence([[1, 2], [3]], [0])
+    with pytest.raises(InputError, match="max_images='all'"):
+        maximum_mean_discrepancy(np.eye(3), [0], max_images="all")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="sigma"):
         maximum_mean_discrepancy(np.eye(3), [0], -1.0)
     with pytest.raises(InputError, match="empty"):

@@ -83,8 +83,24 @@ def test_unknown_sizes_are_left_out() -> None:
     assert found.unknown_sizes == 120 and found.size_divergence is None and "size" in found.absent["size_divergence"]
 
 
+def test_images_without_features_are_not_among_all() -> None:
+    table = make_table()
+    rows = np.arange(0, 60, 2)
+    some = FeatureTable(table.dataset, rows, {"image": table.blocks["image"][rows]})
+    found = dr.measure_representativeness(some, ["02.jpg", "10.jpg"], None)
+    assert found.images == 30 and found.epsilon is not None and found.class_divergence is not None
+    assert found.epsilon.value == epsilon(some.X, None, [1, 5])
+    assert found.class_divergence.value == class_divergence(table.dataset.class_counts[rows], [1, 5])
+    with pytest.raises(InputError, match=r"1 of the 2 kept images have no features.*'03.jpg'"):
+        dr.measure_representativeness(some, ["02.jpg", "03.jpg"], None)
+
+
 def test_refusals() -> None:
     table = make_table()
+    with pytest.raises(InputError, match="not ndarray"):
+        dr.measure_representativeness(table.X, ["00.jpg"])
+    with pytest.raises(InputError, match="neighbours=0"):
+        dr.measure_representativeness(table, ["00.jpg"], neighbours=0)
     with pytest.raises(InputError, match=r"Did you mean '00.jpg'"):
         dr.measure_representativeness(table, ["00.jpeg"])
     with pytest.raises(InputError, match="no image"):

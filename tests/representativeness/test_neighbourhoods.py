@@ -43,6 +43,28 @@ def test_a_sample_is_seeded_and_said() -> None:
     assert some.value == pytest.approx(exact, abs=0.12)
 
 
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("seed", range(4))
+def test_equal_distances_at_the_last_place_all_count(seed: int, dtype: str) -> None:
+    rng = np.random.default_rng(seed)
+    X = rng.integers(3, size=(150, 3)).astype(dtype)
+    kept = rng.permutation(150)[:10]
+    distances = cdist(X.astype(float), X.astype(float))
+    closer = (distances < distances[:, kept].min(axis=1, keepdims=True) * (1 - 1e-9)).sum(axis=1)
+    for k in (1, 4, 30):
+        assert coverage(X, None, kept, neighbours=k).value == pytest.approx((closer < k).mean())
+
+
+def test_random_is_what_random_gives() -> None:
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(300, 4)), np.repeat([0, 1], [200, 100])
+    draws = [np.concatenate([rng.permutation(200)[:40], 200 + rng.permutation(100)[:10]]) for _ in range(60)]
+    found = [coverage(X, y, kept) for kept in draws]
+    assert np.mean([one.value for one in found]) == pytest.approx(found[0].at_random, abs=0.01)
+
+
 def test_refusals() -> None:
+    with pytest.raises(InputError, match="max_images=0"):
+        coverage(np.eye(3), None, [0], max_images=0)
     with pytest.raises(InputError, match="neighbours"):
         coverage(np.eye(3), None, [0], neighbours=0)

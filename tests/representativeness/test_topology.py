@@ -44,7 +44,14 @@ def test_samples_are_seeded() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "says"), [({"metric": "botleneck"}, "Did you mean 'bottleneck'"), ({"dimensions": [-1]}, "dimensions")]
+    ("options", "says"),
+    [
+        ({"metric": "botleneck"}, "Did you mean 'bottleneck'"),
+        ({"dimensions": [-1]}, "dimensions"),
+        ({"dimensions": 1}, "dimensions"),
+        ({"dimensions": [1, 1]}, "dimensions"),
+        ({"max_points": 0}, "max_points=0"),
+    ],
 )
 def test_refusals(options: dict[str, object], says: str) -> None:
     with pytest.raises(InputError, match=says):

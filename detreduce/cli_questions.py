@@ -1,0 +1,98 @@
+"""Commands that answer questions about images: which show the same, and why was this one kept?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from detreduce.cli import Data, Images, Json, Split, app, friendly, print_json
+
+Cache = Annotated[Path | None, typer.Option(help="Folder for cached features and signatures.")]
+
+
+@app.command()
+@friendly
+def duplicates(
+    data: Data,
+    split: Split = None,
+    images: Images = None,
+    threshold: Annotated[
+        float, typer.Option(help="Similarity from which images are the same: 0.85 copies, 0.6 also video frames.")
+    ] = 0.85,
+    by: Annotated[
+        Literal["pixels", "boxes", "exact"],
+        typer.Option(help="Compare whole pictures, what is in the largest box of each, or only equal pixels."),
+    ] = "pixels",
+    leakage: Annotated[bool, typer.Option(help="Look for images of one split in another, too.")] = True,
+    show_all: Annotated[bool, typer.Option("--all", help="List every group, not the first 20.")] = False,
+    cache: Cache = None,
+    as_json: Json = False,
+) -> None:
+    """List images that show the same, and images that are in more than one split.
+
+    Finds copies that were encoded anew, resized, brightened, cropped by a twentieth, flipped or turned by quarters.
+    `--by boxes` also finds objects that were turned inside their box or put on another background. Nothing is changed;
+    `detreduce reduce --drop-duplicates` leaves duplicates out.
+
+    Example: detreduce duplicates data.yaml
+    """
+    from detreduce.dataset import load_dataset
+    from detreduce.duplicates import exact_duplicates, leakage_report, near_duplicates
+    from detreduce.paths import find
+
+    dataset = load_dataset(find(data, what="dataset"), split=split, images=images)
+    exact = by == "exact"
+    limit = 1.0 if exact else threshold
+    way: Any = "pixels" if exact else by
+    found = (
+        exact_duplicates(dataset, cache=cache)
+        if exact
+        else near_duplicates(dataset, threshold=limit, by=way, cache=cache)
+    )
+    report = leakage_report(dataset, threshold=limit, by=way, cache=cache) if leakage else None
+    if as_json:
+        print_json({"split": dataset.split, **found.to_dict(), "leakage": report.to_dict() if report else None})
+        return
+    from detreduce.terminal_questions import show_duplicates, show_leakage
+
+    shown = None if show_all else 20
+    show_duplicates(dataset, found, shown=shown)
+    if report is not None:
+        show_leakage(report, shown=shown)
+
+
+@app.command()
+@friendly
+def explain(
+    selection: Annotated[Path, typer.Argument(help="A selection.json.")],
+    image: Annotated[str, typer.Option("--image", help="Name, id, or end of the path of an image of the dataset.")],
+    data: Annotated[
+        Path | None, typer.Option(help="The dataset, where it is no longer where the selection was made.")
+    ] = None,
+    images: Images = None,
+    cache: Cache = None,
+    as_json: Json = False,
+) -> None:
+    """Say why a selection kept or dropped an image.
+
+    Example: detreduce explain reduced/selection.json --image IMG_2277.jpg
+    """
+    from detreduce.dataset import load_dataset
+    from detreduce.explanation import explain as explain_image
+    from detreduce.paths import find
+    from detreduce.selection import Selection
+
+    made = Selection.load(selection)
+    dataset = None
+    if data is not None:
+        split = made.provenance.get("dataset", {}).get("split")
+        dataset = load_dataset(find(data, what="dataset"), split=split, images=images)
+    explanation = explain_image(made, image, dataset=dataset, cache=cache)
+    if as_json:
+        print_json(explanation.to_dict())
+        return
+    from detreduce.terminal_questions import show_explanation
+
+    show_explanation(explanation, made)

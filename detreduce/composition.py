@@ -1,0 +1,309 @@
+"""What comes before a method chooses: duplicates out, named images in, a floor for every class."""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from detreduce.dataset.groups import assign_groups
+from detreduce.dataset.records import DetectionDataset, ImageId
+from detreduce.duplicates.files import identical_files
+from detreduce.duplicates.search import (
+    Duplicates,
+    check_threshold,
+    draw_by_id,
+    exact_duplicates,
+    near_duplicates,
+    pair_to_dict,
+)
+from detreduce.errors import InputError, nearest
+from detreduce.features.table import FeatureTable
+from detreduce.reducers.groups import make_groups
+
+EXACT, BOXES = "exact", "boxes"
+
+IntArray = npt.NDArray[np.int64]
+DropDuplicates = bool | float | str | Duplicates
+ClassFloor = int | Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Composition:
+    """What a method is to choose from, and what is chosen already.
+
+    Attributes
+    ----------
+    table
+        The images left to choose from.
+    positions
+        (m,) int64: their rows in the table that was given.
+    images
+        Rows of the table that was given.
+    first
+        Rows of `table` that are kept before the method chooses, in order.
+    steps
+        What was done, in order; JSON-able.
+    duplicates
+        What is known of duplicates; JSON-able.
+    """
+
+    table: FeatureTable
+    positions: IntArray
+    images: int
+    first: IntArray
+    steps: tuple[Mapping[str, Any], ...]
+    duplicates: Mapping[str, Any]
+
+    def left(self, values: Any, name: str) -> Any:
+        """Of one value for each row of the table that was given, those of the images that are left."""
+        if values is None or len(self.positions) == self.images:
+            return values
+        array = np.asarray(values)
+        if array.shape[:1] != (self.images,):
+            raise InputError(f"{name} has shape {array.shape}; one value an image is needed: ({self.images},).")
+        return array[self.positions]
+
+
+def compose(
+    table: FeatureTable,
+    k: int,
+    *,
+    drop_duplicates: DropDuplicates = False,
+    must_keep: Iterable[str | int] | None = None,
+    initial: Sequence[ImageId] = (),
+    class_floor: ClassFloor | None = None,
+    seed: int = 0,
+    cache: str | Path | None = None,
+) -> Composition:
+    """Drop duplicates, take the images of `must_keep` and `initial`, then reserve the floor of each class.
+
+    Images that are named are never dropped. Raises InputError where an option cannot be used, an image is not there, or
+    more than `k` images would be kept before the method chooses, or fewer are left than `k`.
+    """
+    check_drop_duplicates(drop_duplicates)
+    floors = class_floors(table.dataset, class_floor)
+    named, earlier = _named_rows(table, must_keep, initial)
+    first = np.concatenate([named, earlier])
+    _check_room(k, len(first), 0)
+    steps: list[Mapping[str, Any]] = []
+    found = find_duplicates(table, drop_duplicates, _ids(table, first), seed, cache)
+    positions = np.arange(len(table), dtype=np.int64)
+    if found is not None:
+        positions = _without(table, found, set(first.tolist()))
+        steps.append({"step": "drop_duplicates", "what": _looked_for(found), "dropped": len(table) - len(positions)})
+    if k > len(positions):
+        raise InputError(
+            f"{k} images are to be kept, but {len(positions)} of {len(table)} are left without duplicates: "
+            f"keep at most {len(positions)}."
+        )
+    for step, rows in (("must_keep", named), ("initial", earlier)):
+        if len(rows):
+            steps.append({"step": step, "images": _ids(table, rows)})
+    if floors is not None:
+        reserved = _reserve(table, floors, first, positions, seed)
+        _check_room(k, len(first), len(reserved))
+        floor = {name: int(count) for name, count in zip(table.dataset.class_names, floors, strict=True) if count}
+        steps.append({"step": "class_floor", "floor": floor, "images": _ids(table, reserved)})
+        first = np.concatenate([first, reserved])
+    kept = table if len(positions) == len(table) else table.take(positions)
+    report = _report(table, found)
+    return Composition(kept, positions, len(table), np.searchsorted(positions, first), tuple(steps), report)
+
+
+def find_duplicates(
+    table: FeatureTable,
+    wanted: DropDuplicates | None,
+    prefer: Iterable[ImageId] = (),
+    seed: int = 0,
+    cache: str | Path | None = None,
+) -> Duplicates | None:
+    """What a `drop_duplicates` asks for, or None where it asks for nothing; see `detreduce.select`."""
+    check_drop_duplicates(wanted)
+    if isinstance(wanted, Duplicates):
+        return wanted
+    if wanted is None or wanted is False:
+        return None
+    if wanted == BOXES:
+        return near_duplicates(table, by="boxes", prefer=prefer, seed=seed, cache=cache)
+    if isinstance(wanted, str):
+        return exact_duplicates(table, prefer=prefer, seed=seed, cache=cache)
+    return near_duplicates(table, threshold=None if wanted is True else wanted, prefer=prefer, seed=seed, cache=cache)
+
+
+def check_composition(
+    dataset: DetectionDataset,
+    k: int,
+    *,
+    drop_duplicates: DropDuplicates = False,
+    must_keep: Iterable[str | int] | None = None,
+    initial: Sequence[ImageId] = (),
+    class_floor: ClassFloor | None = None,
+    groups: str | None = None,
+    max_per_group: int | None = None,
+) -> None:
+    """Raise the InputError that `detreduce.select` would raise, as far as it shows without opening an image."""
+    check_drop_duplicates(drop_duplicates)
+    table = FeatureTable(dataset, np.arange(len(dataset), dtype=np.int64), {})
+    first = np.concatenate(_named_rows(table, must_keep, initial))
+    floors = class_floors(dataset, class_floor)
+    _check_room(k, len(first), 0 if floors is None else len(_reserve(table, floors, first, table.rows, 0)))
+    found = make_groups(None if groups is None else assign_groups(dataset, groups), max_per_group, len(dataset))
+    if found is not None:
+        found.check(k, first)
+
+
+def check_drop_duplicates(value: Any) -> None:
+    """Raise InputError for what `drop_duplicates` cannot be."""
+    if isinstance(value, bool | Duplicates | None):
+        return
+    if isinstance(value, str):
+        if value not in (EXACT, BOXES):
+            hint = nearest(value, (EXACT, BOXES))
+            raise InputError(f"drop_duplicates={value!r}: give true, a threshold, 'exact' or 'boxes'.{hint}")
+        return
+    check_threshold(value)
+
+
+def check_class_floor(value: Any) -> None:
+    """Raise InputError for what `class_floor` cannot be on any dataset."""
+    counts = value.values() if isinstance(value, Mapping) else [] if value is None else [value]
+    for count in counts:
+        if isinstance(count, bool) or not isinstance(count, numbers.Integral) or count < 0:
+            raise InputError(f"class_floor={value!r}: give a number of images of at least 0, or one for each class.")
+
+
+def class_floors(dataset: DetectionDataset, value: ClassFloor | None) -> IntArray | None:
+    """(C,) images to keep of each class; None where there is no floor. Classes of one name have it each."""
+    check_class_floor(value)
+    if value is None:
+        return None
+    if not isinstance(value, Mapping):
+        return np.full(len(dataset.class_names), value, np.int64)
+    unknown = [name for name in value if name not in dataset.class_names]
+    if unknown:
+        hint = nearest(str(unknown[0]), dataset.class_names)
+        raise InputError(f"class_floor names the class {unknown[0]!r}, which the dataset does not have.{hint}")
+    return np.array([value.get(name, 0) for name in dataset.class_names], np.int64)
+
+
+def read_names(file: Path) -> list[str]:
+    """The image names in a text file, one a line; raises InputError where it cannot be read."""
+    try:
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"The list {file} cannot be read: {error}.") from error
+    return [line.strip() for line in lines if line.strip()]
+
+
+def image_rows(table: FeatureTable, wanted: Sequence[str | int]) -> IntArray:
+    """Rows of the table for images given by id or name, each once; InputError for those it has not."""
+    if not wanted:
+        return np.empty(0, np.int64)
+    rows_of: dict[str, list[int]] = {}
+    row_of: dict[ImageId, int] = {}
+    for row, dataset_row in enumerate(table.rows):
+        record = table.dataset[int(dataset_row)]
+        row_of[record.id] = row
+        for name in {record.name, str(record.id)}:
+            rows_of.setdefault(name, []).append(row)
+    found = []
+    for item in wanted:
+        rows = [row_of[item]] if item in row_of else rows_of.get(str(item), [])
+        if not rows:
+            hint = nearest(str(item), rows_of)
+            raise InputError(f"The image {item!r} that is to be kept is not among those to choose from.{hint}")
+        if len(rows) > 1:
+            ids = ", ".join(repr(table.dataset[int(table.rows[row])].id) for row in rows[:3])
+            raise InputError(f"{len(rows)} images are called {item!r}; name the one to be kept by its id: {ids}.")
+        found.append(rows[0])
+    return np.array(list(dict.fromkeys(found)), np.int64)
+
+
+def _named_rows(
+    table: FeatureTable, must_keep: Iterable[str | int] | None, initial: Sequence[ImageId]
+) -> tuple[IntArray, IntArray]:
+    """Rows of the images that must be kept, and of those of an earlier selection that are not among them."""
+    named = image_rows(table, [must_keep] if isinstance(must_keep, str) else list(must_keep or ()))
+    earlier = image_rows(table, list(initial))
+    return named, earlier[~np.isin(earlier, named)]
+
+
+def floor_rows(
+    present: npt.NDArray[np.bool_], floors: IntArray, held: IntArray, draw: npt.NDArray[np.uint64]
+) -> IntArray:
+    """Few rows that bring every class to its floor: always the row that helps the most classes.
+
+    Parameters
+    ----------
+    present
+        (n, C): which classes each row has.
+    floors
+        (C,) rows to hold of each class; where there are fewer, all of them.
+    held
+        Rows held already.
+    draw
+        (n,) breaks ties, lowest first.
+    """
+    missing = np.minimum(floors, present.sum(axis=0)) - present[held].sum(axis=0)
+    gain = present[:, missing > 0].sum(axis=1).astype(np.int64)
+    gain[held] = 0
+    chosen: list[int] = []
+    while (missing > 0).any():
+        top = np.flatnonzero(gain == gain.max())
+        best = int(top[np.argmin(draw[top])])
+        chosen.append(best)
+        gain[best] = 0
+        filled = (missing == 1) & present[best]
+        missing -= present[best]
+        gain[gain > 0] -= present[np.ix_(gain > 0, filled)].sum(axis=1)
+    return np.array(chosen, np.int64)
+
+
+def _reserve(table: FeatureTable, floors: IntArray, first: IntArray, positions: IntArray, seed: int) -> IntArray:
+    present = table.dataset.class_counts[table.rows[positions]] > 0
+    draw = draw_by_id(_ids(table, positions), seed, "class floor")
+    return positions[floor_rows(present, floors, np.searchsorted(positions, first), draw)]
+
+
+def _without(table: FeatureTable, found: Duplicates, named: set[int]) -> IntArray:
+    """Rows that are left: those that are named, and those that no image of the table stands for."""
+    ids = _ids(table, np.arange(len(table)))
+    there = set(ids)
+    redundant = {pair.copy for pair in found.pairs if pair.kept in there}
+    return np.array([row for row, image in enumerate(ids) if row in named or image not in redundant], np.int64)
+
+
+def _report(table: FeatureTable, found: Duplicates | None) -> dict[str, Any]:
+    """What was looked for and the pairs that were found; identical files are looked for in any case."""
+    if found is not None:
+        pairs = [pair_to_dict(pair) for pair in found.pairs]
+        return {"looked_for": _looked_for(found), "pairs": pairs, **found.provenance}
+    groups = identical_files([table.dataset[row].path for row in table.rows.tolist()])
+    pairs = [
+        {"copy": copy, "kept": kept, "similarity": 1.0, "transformation": "same way up", "exact": True}
+        for group in groups
+        for kept, *copies in [_ids(table, np.array(group))]
+        for copy in copies
+    ]
+    return {"looked_for": "identical files", "pairs": pairs}
+
+
+def _looked_for(found: Duplicates) -> str:
+    return "equal content" if found.by == "content" else f"near-duplicates by {found.by} from {found.threshold:g}"
+
+
+def _check_room(k: int, named: int, reserved: int) -> None:
+    if named + reserved <= k:
+        return
+    parts = f"{named} are named" + (f" and {reserved} more fill the floor of the classes" if reserved else "")
+    raise InputError(f"{k} images are to be kept, but {parts}: keep at least {named + reserved}.")
+
+
+def _ids(table: FeatureTable, rows: IntArray) -> list[ImageId]:
+    return [table.dataset[row].id for row in table.rows[rows].tolist()]

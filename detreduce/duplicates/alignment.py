@@ -1,0 +1,122 @@
+"""Do two small pictures show the same? Found by laying one over the other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from detreduce.duplicates.signatures import SIDE
+
+COARSE = SIDE // 2
+SHIFT, SCALE, SHEAR = 0.12, 0.15, 0.05
+"""How far a picture may lie beside the other, as shares of its side: a crop of a tenth, and no more."""
+
+HOPELESS = 0.3
+"""Below this at half size a pair is not looked at any closer."""
+
+_SIGMA = 2.0
+_STEPS = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 50, 1e-4)
+_EDGE = 2
+
+Picture = npt.NDArray[np.float32]
+
+_IDENTITY: Picture = np.eye(2, 3, dtype=np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Overlay:
+    """How two pictures lie over each other: `similarity` in [-1, 1], and the share of the first that they share."""
+
+    similarity: float
+    overlap: float
+
+
+NOTHING = Overlay(0.0, 0.0)
+
+
+def overlay(first: npt.NDArray[np.uint8], second: npt.NDArray[np.uint8]) -> Overlay:
+    """Lay (64, 64) pictures over each other and compare what they share.
+
+    The affine map between them is found by maximising the correlation coefficient (Evangelidis and Psarakis 2008,
+    `cv2.findTransformECC`), at half size first. `similarity` is then the correlation of their details, that is of the
+    pictures less their Gaussian blur (2 pixels), where they overlap: broad light and shade, which unrelated pictures
+    share, do not count.
+    """
+    one, other = first.astype(np.float32), second.astype(np.float32)
+    small, small_other = _half(one), _half(other)
+    warp, found = _refine(small, small_other, _IDENTITY, _SIGMA / 2)
+    if warp is None:
+        start = max(_STARTS, key=lambda start: _compare(small, small_other, start, _SIGMA / 2).similarity)
+        warp, found = _refine(small, small_other, start, _SIGMA / 2)
+        warp = start if warp is None else warp
+    if found.similarity < HOPELESS:
+        return NOTHING
+    finer = warp.copy()
+    finer[:, 2] *= 2
+    return _refine(one, other, finer, _SIGMA)[1]
+
+
+def _refine(one: Picture, other: Picture, start: Picture, sigma: float) -> tuple[Picture | None, Overlay]:
+    """Align from `start`: the better of the two maps and what it gives; no map where none was found within bounds."""
+    before = _compare(one, other, start, sigma)
+    warp = _align(one, other, start)
+    if warp is None:
+        return None, before
+    after = _compare(one, other, warp, sigma)
+    return (warp, after) if after.similarity >= before.similarity else (start, before)
+
+
+def _starts() -> tuple[Picture, ...]:
+    """Maps to start from: none, and a twentieth cut off either picture at nine places, for half-size pictures."""
+    found = [_IDENTITY]
+    for scale in (0.95, 1 / 0.95):
+        room = (1 - scale) * (COARSE - 1)
+        for x in (0.0, 0.5, 1.0):
+            for y in (0.0, 0.5, 1.0):
+                found.append(np.array([[scale, 0, x * room], [0, scale, y * room]], np.float32))
+    return tuple(found)
+
+
+def _half(picture: Picture) -> Picture:
+    return np.asarray(cv2.resize(picture, (COARSE, COARSE), interpolation=cv2.INTER_AREA), np.float32)
+
+
+def _align(one: Picture, other: Picture, warp: Picture) -> Picture | None:
+    """The (2, 3) map from `one` to `other`, or None where there is none within bounds."""
+    try:
+        _, warp = cv2.findTransformECC(one, other, warp.copy(), cv2.MOTION_AFFINE, _STEPS, None, 5)  # type: ignore[call-overload]
+    except cv2.error:  # did not converge
+        return None
+    linear = warp[:, :2]
+    centre = (len(one) - 1) / 2
+    shift = linear @ [centre, centre] + warp[:, 2] - centre
+    stretched = np.abs(np.diag(linear) - 1).max() > SCALE
+    sheared = max(abs(linear[0, 1]), abs(linear[1, 0])) > SHEAR
+    return None if stretched or sheared or np.abs(shift).max() > SHIFT * len(one) else warp
+
+
+def _compare(one: Picture, other: Picture, warp: Picture, sigma: float) -> Overlay:
+    size = (len(one), len(one))
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    moved = cv2.warpAffine(other, warp, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    inside = np.zeros_like(other)
+    inside[_EDGE:-_EDGE, _EDGE:-_EDGE] = 1.0
+    shared = cv2.warpAffine(inside, warp, size, flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP) > 0.5
+    shared[:_EDGE], shared[-_EDGE:], shared[:, :_EDGE], shared[:, -_EDGE:] = False, False, False, False
+    a, b = _details(one, sigma)[shared], _details(np.asarray(moved), sigma)[shared]
+    if not a.size:
+        return NOTHING
+    a, b = a - a.mean(), b - b.mean()
+    power = float(np.sqrt((a @ a) * (b @ b)))
+    full = (len(one) - 2 * _EDGE) ** 2
+    return Overlay(float(a @ b) / power if power > 0 else 0.0, float(shared.sum()) / full)
+
+
+def _details(picture: Picture, sigma: float) -> Picture:
+    return picture - np.asarray(cv2.GaussianBlur(picture, (0, 0), sigma))
+
+
+_STARTS = _starts()

@@ -1,0 +1,53 @@
+"""A few cosine coefficients of each picture: close for near-duplicates in any of the eight orientations."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from scipy.fft import dct
+
+from detreduce.duplicates.orientations import ORIENTATIONS
+from detreduce.duplicates.signatures import SIDE
+
+REACH = 8
+"""Frequencies below this many half waves a side are compared: higher ones suffer from a crop."""
+
+FLAT = 1.0
+"""A picture whose grey values deviate less than this is plain: nothing in it can be recognised."""
+
+_ROWS = 512
+
+Floats = npt.NDArray[np.float32]
+
+
+def _frequencies() -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    rows, columns = np.mgrid[:REACH, :REACH].reshape(2, -1)
+    used = (np.hypot(rows, columns) < REACH) & (rows + columns > 0)
+    return rows[used], columns[used]
+
+
+_U, _V = _frequencies()
+# natural pictures fall off with frequency: without weights one or two coefficients would decide
+_WEIGHTS = np.hypot(_U, _V).astype(np.float32)
+
+
+def describe(pixels: npt.NDArray[np.uint8]) -> Floats:
+    """(n, d) float32 unit rows of (n, 64, 64) pictures, brightness and contrast taken out; 0 for plain pictures."""
+    basis = dct(np.eye(SIDE), norm="ortho", axis=0)[:REACH].astype(np.float32)
+    described = np.empty((len(pixels), len(_U)), np.float32)
+    for start in range(0, len(pixels), _ROWS):
+        part = pixels[start : start + _ROWS].astype(np.float32)
+        rows = (basis @ part @ basis.T)[:, _U, _V] * _WEIGHTS
+        norms = np.linalg.norm(rows, axis=1, keepdims=True)
+        plain = (part.std(axis=(1, 2))[:, None] < FLAT) | (norms == 0)
+        described[start : start + _ROWS] = np.where(plain, 0.0, rows / np.where(plain, 1.0, norms))
+    return described
+
+
+def in_all_orientations(rows: Floats) -> Floats:
+    """(8, n, d): the descriptors of the same pictures flipped and turned, in the order of `ORIENTATIONS`."""
+    turned = np.empty((len(ORIENTATIONS), *rows.shape), np.float32)
+    for number, orientation in enumerate(ORIENTATIONS):
+        places, signs = orientation.on_coefficients(_U, _V)
+        turned[number] = rows[:, places] * signs
+    return turned

@@ -1,0 +1,60 @@
+"""Files of equal bytes, found without reading those that can have no twin."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Hashable, Sequence
+from pathlib import Path
+
+from detreduce.progress import progress
+
+_TAIL = 4096
+
+
+def identical_files(paths: Sequence[Path]) -> list[list[int]]:
+    """Groups of places in `paths` whose files hold equal bytes; files that cannot be read are in none.
+
+    Only files of equal size are opened, and only those whose last 4 KiB are equal are read whole.
+    """
+    with progress("Looking for identical files", len(paths), "files") as advance:
+        sized = _grouped([list(range(len(paths)))], lambda place: _size(paths[place], advance))
+        tailed = _grouped(sized, lambda place: _tail(paths[place]))
+        return _grouped(tailed, lambda place: _digest(paths[place]))
+
+
+def _grouped(groups: list[list[int]], key: Callable[[int], Hashable]) -> list[list[int]]:
+    """Split groups by a key; places without one, and those alone with theirs, are left out."""
+    found: list[list[int]] = []
+    for group in groups:
+        parts: dict[Hashable, list[int]] = {}
+        for place in group:
+            if (value := key(place)) is not None:
+                parts.setdefault(value, []).append(place)
+        found += [part for part in parts.values() if len(part) > 1]
+    return found
+
+
+def _size(path: Path, advance: Callable[[], object]) -> int | None:
+    advance()
+    try:
+        return path.stat().st_size
+    except OSError:
+        return None
+
+
+def _tail(path: Path) -> bytes | None:
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - _TAIL), os.SEEK_SET)
+            return file.read()
+    except OSError:
+        return None
+
+
+def _digest(path: Path) -> bytes | None:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").digest()
+    except OSError:
+        return None

@@ -1,0 +1,195 @@
+"""leakage_report: images of one split that are in another split too, as they are or a little changed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from detreduce.dataset.load import load_split
+from detreduce.dataset.records import DetectionDataset, ImageId, Problem
+from detreduce.dataset.splits import CANONICAL
+from detreduce.duplicates.matching import Match, PixelComparison, nearest_matches
+from detreduce.duplicates.orientations import ORIENTATIONS
+from detreduce.duplicates.search import IMAGES_BY, THRESHOLD, check_by, check_threshold, signatures_of
+from detreduce.duplicates.signatures import Signatures, together
+
+IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class LeakedImage:
+    """An image of a later split beside the most similar image of an earlier one.
+
+    `transformation` is what was done to `other` to get `image`; `exact`: the decoded pixels are equal.
+    """
+
+    split: str
+    image: ImageId
+    other_split: str
+    other: ImageId
+    similarity: float
+    transformation: str
+    exact: bool
+
+
+@dataclass(frozen=True)
+class LeakageReport:
+    """What the splits of a dataset share.
+
+    Attributes
+    ----------
+    splits
+        Images of each split of train, val and test that there is.
+    leaked
+        Each image of a split that is like one of an earlier split, once for each earlier split that it is like.
+    problems
+        Images that could not be read.
+    threshold
+        As for `near_duplicates` by pixels.
+    """
+
+    splits: Mapping[str, int]
+    leaked: tuple[LeakedImage, ...]
+    threshold: float
+    problems: tuple[Problem, ...] = ()
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def counts(self) -> dict[tuple[str, str], dict[str, int]]:
+        """(earlier split, later split) -> images of the later one that leak: ``exact``, ``near``, and ``of`` how many.
+
+        Every pair of splits has an entry.
+        """
+        names = list(self.splits)
+        counts = {
+            (earlier, later): {"exact": 0, "near": 0, "of": self.splits[later]}
+            for place, later in enumerate(names)
+            for earlier in names[:place]
+        }
+        for item in self.leaked:
+            counts[item.other_split, item.split]["exact" if item.exact else "near"] += 1
+        return counts
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same, ready for JSON."""
+        return {
+            "splits": dict(self.splits),
+            "threshold": self.threshold,
+            "counts": {f"{earlier} / {later}": count for (earlier, later), count in self.counts.items()},
+            "leaked": [
+                {
+                    "split": item.split,
+                    "image": item.image,
+                    "other_split": item.other_split,
+                    "other": item.other,
+                    "similarity": round(item.similarity, 4),
+                    "transformation": item.transformation,
+                    "exact": item.exact,
+                }
+                for item in self.leaked
+            ],
+            "problems": [str(problem) for problem in self.problems],
+            "provenance": dict(self.provenance),
+        }
+
+
+def leakage_report(
+    dataset: DetectionDataset,
+    *,
+    threshold: float = THRESHOLD,
+    by: Literal["pixels", "boxes"] = "pixels",
+    cache: str | Path | None = None,
+    workers: int | None = None,
+) -> LeakageReport:
+    """Find the images of val and test that are near-duplicates of train images, and those of test like val's.
+
+    Other splits (a VOC folder's ``trainval``) are left out.
+
+    Parameters
+    ----------
+    dataset
+        Any split; the others are loaded from its source.
+    threshold, by, cache, workers
+        As for `near_duplicates`.
+
+    Raises
+    ------
+    InputError
+        An unknown `by`, a threshold out of range, or another split that cannot be loaded.
+    """
+    check_by(by, IMAGES_BY)
+    limit = check_threshold(threshold)
+    start = time.perf_counter()
+    names = [name for name in dataset.source.splits if name in CANONICAL] or [dataset.split]
+    parts = [dataset if name == dataset.split else load_split(dataset.source, name) for name in names]
+    records = [record for part in parts for record in part]
+    signatures = together(
+        [signatures_of(part, np.arange(len(part), dtype=np.int64), by, cache, workers) for part in parts]
+    )
+    ends = np.cumsum([0, *map(len, parts)])
+    places = [np.arange(begin, end, dtype=np.int64) for begin, end in pairwise(ends)]
+    comparison = PixelComparison(signatures.pixels)
+    comparison.comparable[list(signatures.failures)] = False
+    leaked: list[LeakedImage] = []
+    for later in range(1, len(parts)):
+        for earlier in range(later):
+            matches = _leaks(comparison, signatures, places[later], places[earlier], limit, workers)
+            starts = int(ends[later]), int(ends[earlier])
+            leaked += [_named(match, parts[later], parts[earlier], starts, signatures) for match in matches]
+    problems = [Problem(records[place].path, f"not compared: {why}") for place, why in signatures.failures.items()]
+    return LeakageReport(
+        {part.split: len(part) for part in parts},
+        tuple(leaked),
+        limit,
+        tuple(dict.fromkeys(problems)),
+        {"seconds": round(time.perf_counter() - start, 3), "from_cache": signatures.from_cache},
+    )
+
+
+def _leaks(
+    comparison: PixelComparison,
+    signatures: Signatures,
+    queries: IntArray,
+    against: IntArray,
+    threshold: float,
+    workers: int | None,
+) -> list[Match]:
+    """Equal content first; what has none is laid over its likeliest partners."""
+    first: dict[bytes, int] = {}
+    for place in against.tolist():
+        first.setdefault(signatures.digests[place], place)
+    first.pop(b"", None)
+    exact = [
+        Match(query, first[signatures.digests[query]], 1.0)
+        for query in queries.tolist()
+        if signatures.digests[query] in first
+    ]
+    settled = {match.member for match in exact}
+    open_queries = np.array([query for query in queries.tolist() if query not in settled], np.int64)
+    near = nearest_matches(comparison, open_queries, against, threshold, workers)
+    return sorted([*exact, *near], key=lambda match: match.member)
+
+
+def _named(
+    match: Match,
+    later: DetectionDataset,
+    earlier: DetectionDataset,
+    starts: tuple[int, int],
+    signatures: Signatures,
+) -> LeakedImage:
+    return LeakedImage(
+        later.split,
+        later[match.member - starts[0]].id,
+        earlier.split,
+        earlier[match.leader - starts[1]].id,
+        match.similarity,
+        ORIENTATIONS[match.orientation].words,
+        signatures.digests[match.member] == signatures.digests[match.leader],
+    )

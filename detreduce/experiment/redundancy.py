@@ -1,0 +1,80 @@
+"""Duplicates of an experiment's dataset, searched once, with what the search cost."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from detreduce.composition import find_duplicates, image_rows
+from detreduce.dataset.records import DetectionDataset
+from detreduce.duplicates.search import Duplicates
+from detreduce.errors import InputError
+from detreduce.experiment.ledger import Ledger
+from detreduce.experiment.plan import Cell
+from detreduce.features.table import FeatureTable
+from detreduce.reducers.budget import resolve_keep
+from detreduce.training.energy import EnergyMeter, PhaseEnergy
+
+PHASE = "duplicates"
+
+
+class Redundancy:
+    """Finds what a cell's `drop_duplicates` asks for; cells that ask for the same share the search and its cost."""
+
+    def __init__(self, dataset: DetectionDataset, ledger: Ledger, country: str) -> None:
+        self.dataset, self.ledger, self.country = dataset, ledger, country
+        self._found: dict[str, Duplicates] = {}
+
+    def replaced(self, cell: Cell) -> tuple[dict[str, Any], dict[str, PhaseEnergy]]:
+        """The cell's composition with the duplicates in place of the wish for them, and what finding them cost."""
+        found = self._search(cell.composition)
+        if found is None:
+            return cell.composition, {}
+        kept = json.loads(self._cost_file(cell.composition).read_text(encoding="utf-8"))
+        return {**cell.composition, "drop_duplicates": found}, {PHASE: PhaseEnergy.model_validate(kept["energy"])}
+
+    def check(self, cell: Cell) -> None:
+        """Raise InputError where fewer images are left without duplicates than the cell keeps."""
+        found = self._search(cell.composition)
+        k, left = resolve_keep(cell.keep, len(self.dataset)), len(self.dataset) - len(found.pairs if found else ())
+        if k > left:
+            raise InputError(
+                f"{cell.label} at keep {cell.keep}: {k} images are to be kept, but {left} of {len(self.dataset)} are "
+                f"left without duplicates: keep at most {left}."
+            )
+
+    def _search(self, composition: dict[str, Any]) -> Duplicates | None:
+        wanted = composition.get("drop_duplicates")
+        if wanted is None:
+            return None
+        key = self._key(composition)
+        if key not in self._found:
+            table = FeatureTable(self.dataset, np.arange(len(self.dataset), dtype=np.int64), {})
+            named = image_rows(table, composition.get("must_keep", ()))
+            prefer = [self.dataset[row].id for row in named.tolist()]
+            with EnergyMeter(self.country).measure(PHASE) as energy:
+                found = find_duplicates(table, wanted, prefer)
+            assert found is not None
+            self._found[key] = found
+            self._keep_cost(composition, found, energy)
+        return self._found[key]
+
+    def _keep_cost(self, composition: dict[str, Any], found: Duplicates, energy: PhaseEnergy) -> None:
+        """Keep what the first search cost; one that finds all signatures in the cache costs next to nothing."""
+        file = self._cost_file(composition)
+        cached = int(found.provenance.get("from_cache", 0))
+        if file.is_file() and cached >= found.images:
+            return
+        content = {"energy": energy.model_dump(), "from_cache": cached, "images": found.images}
+        self.ledger.write_text(file.name, json.dumps(content, indent=1, default=str) + "\n")
+
+    def _cost_file(self, composition: dict[str, Any]) -> Path:
+        return self.ledger.path / f"{PHASE}-{self._key(composition)}.json"
+
+    def _key(self, composition: dict[str, Any]) -> str:
+        wish = [composition.get("drop_duplicates"), composition.get("must_keep")]
+        return hashlib.sha256(json.dumps(wish, default=str).encode()).hexdigest()[:10]

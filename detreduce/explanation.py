@@ -1,0 +1,288 @@
+"""explain: why a selection kept or dropped an image."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from detreduce.dataset.load import load_dataset
+from detreduce.dataset.records import DetectionDataset, ImageId
+from detreduce.errors import DetreduceError, InputError, MissingFileError, nearest
+from detreduce.features.extract import extract_features
+from detreduce.features.table import FeatureTable
+from detreduce.paths import find
+from detreduce.selection import Selection
+
+# what decides a feature, as far as a table's provenance says it
+_DECISIVE = ("weights_sha256", "vectors_sha256", "layers", "preprocessing", "imgsz", "precision")
+_ROWS = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """Another image and its Euclidean distance in the scaled features."""
+
+    image: ImageId
+    distance: float
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What is known of one image in a selection.
+
+    Attributes
+    ----------
+    image, name, kept
+        The image, and whether it was kept.
+    step
+        Kept images: the step that took it (``must_keep``, ``initial``, ``class_floor``, ``method``). Dropped ones:
+        ``drop_duplicates``, ``unreadable`` or ``method``.
+    rank, of
+        Its place in the order chosen, from 1, of how many kept images; None where it was dropped.
+    score, score_place, scored
+        Its score, and its place by score, from 1, among the scored images of its category; None where the method never
+        looked at it.
+    category, category_kept, category_full
+        Its category, and how many images of that category were kept, of how many.
+    duplicate_of, copies
+        The image that stands for it, and the images that it stands for, as pairs of `near_duplicates`.
+    nearest_kept, nearest_dropped
+        The other images nearest to it; None without features.
+    classes
+        Class name -> boxes in it.
+    alone
+        Kept: the classes, with boxes, that no other kept image has. Dropped: those that no kept image has.
+    notes
+        Why something is not known.
+    """
+
+    image: ImageId
+    name: str
+    kept: bool
+    step: str
+    rank: int | None
+    of: int
+    score: float | None
+    score_place: int | None
+    scored: int
+    category: str | None
+    category_kept: int | None
+    category_full: int | None
+    duplicate_of: Mapping[str, Any] | None
+    copies: tuple[Mapping[str, Any], ...]
+    nearest_kept: Neighbour | None
+    nearest_dropped: Neighbour | None
+    classes: Mapping[str, int]
+    alone: Mapping[str, int]
+    notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same, ready for JSON; an infinite score is the string ``inf`` or ``-inf``."""
+        content = asdict(self)
+        if self.score is not None and math.isinf(self.score):
+            content["score"] = str(self.score)
+        return content
+
+
+def explain(
+    selection: Selection,
+    image: ImageId,
+    *,
+    dataset: DetectionDataset | None = None,
+    features: FeatureTable | None = None,
+    cache: str | Path | None = None,
+) -> Explanation:
+    """Say why a selection kept or dropped an image.
+
+    Parameters
+    ----------
+    selection
+        Of `select`, or read from its file.
+    image
+        An id, a name, or the end of a path that fits one image alone.
+    dataset
+        The dataset that was chosen from; default: loaded from where the selection says that it was.
+    features
+        Features for the nearest images; default: those that the selection was made with, from the cache, or computed
+        again. Where they cannot be had, or are other ones by now, the two are None and a note says why.
+    cache
+        Folder for features; default the one that the selection used, where it is there.
+
+    Raises
+    ------
+    MissingFileError
+        The dataset is not where it was.
+    InputError
+        The dataset is another one by now, or has no such image, or more than one.
+    """
+    data = check_dataset(selection, dataset if dataset is not None else find_dataset(selection))
+    row = find_image(data, image)
+    notes: list[str] = []
+    table = features
+    if table is None:
+        try:
+            table = find_features(selection, data, cache)
+        except DetreduceError as error:
+            notes.append(f"The nearest images are not known: {error}")
+    chosen = np.zeros(len(data), bool)
+    chosen[[data.row_of[item] for item in selection.image_ids]] = True
+    near_kept, near_dropped = (None, None) if table is None else _nearest(table, row, chosen)
+    if table is not None and row not in table.rows:
+        notes.append("The nearest images are not known: this image has no features, since it could not be read.")
+    record = data[row]
+    pairs = selection.provenance.get("duplicates", {}).get("pairs", ())
+    counts = data.class_counts
+    others = chosen.copy()
+    others[row] = False
+    lacking = ~(counts[others] > 0).any(axis=0)
+    return Explanation(
+        image=record.id,
+        name=record.name,
+        kept=bool(chosen[row]),
+        step=_step(selection, record.id, bool(chosen[row]), row),
+        rank=selection.image_ids.index(record.id) + 1 if chosen[row] else None,
+        of=len(selection),
+        **_score(selection, row),
+        **_category(selection, row),
+        duplicate_of=next((pair for pair in pairs if pair["copy"] == record.id), None),
+        copies=tuple(pair for pair in pairs if pair["kept"] == record.id),
+        nearest_kept=near_kept,
+        nearest_dropped=near_dropped,
+        classes=_boxes(data, counts[row], counts[row] > 0),
+        alone=_boxes(data, counts[row], (counts[row] > 0) & lacking),
+        notes=tuple(notes),
+    )
+
+
+def find_dataset(selection: Selection) -> DetectionDataset:
+    """Load the dataset that a selection says it was made on; MissingFileError says where it was looked for."""
+    place = selection.provenance.get("dataset", {})
+    if not isinstance(place, Mapping) or "path" not in place:
+        raise InputError("The selection does not say on which dataset it was made: give the dataset (--data).")
+    try:
+        folder = place.get("image_folder")
+        return load_dataset(find(place["path"], what="dataset of the selection"), place.get("split"), folder)
+    except MissingFileError as error:
+        raise MissingFileError(f"{error} If it was moved, give the dataset where it is now (--data).") from None
+
+
+def check_dataset(selection: Selection, dataset: DetectionDataset) -> DetectionDataset:
+    """Return the dataset; InputError where its names, boxes or classes are not those that the selection was made on."""
+    made_on = selection.provenance.get("dataset", {})
+    if made_on.get("content_hash") in (None, dataset.content_hash) and len(dataset) == len(selection.scores):
+        return dataset
+    raise InputError(
+        f"{dataset.source.path} ({dataset.split}, {len(dataset)} images, {int((~dataset.box_crowd).sum())} boxes) is "
+        f"not what the selection was made on ({made_on.get('path', 'path unknown')}, {made_on.get('split', 'train')}, "
+        f"{len(selection.scores)} images, {made_on.get('boxes', '?')} boxes): its images or labels changed since."
+    )
+
+
+def find_image(dataset: DetectionDataset, image: ImageId) -> int:
+    """Row of an image by id, by name, or by the end of its path where one image alone has it."""
+    if image in dataset.row_of:
+        return dataset.row_of[image]
+    text = str(image)
+    exact = [row for row, record in enumerate(dataset) if text in (record.name, str(record.id))]
+    ends = exact or [row for row, record in enumerate(dataset) if str(record.path).endswith("/" + text)]
+    if len(ends) == 1:
+        return ends[0]
+    if not ends:
+        hint = nearest(text, [record.name for record in dataset])
+        raise InputError(f"{dataset.source.path}: the {dataset.split} split has no image {image!r}.{hint}")
+    ids = ", ".join(repr(dataset[row].id) for row in ends[:3])
+    raise InputError(f"{len(ends)} images are called {image!r}; give the id of one: {ids}.")
+
+
+def find_features(selection: Selection, dataset: DetectionDataset, cache: str | Path | None) -> FeatureTable:
+    """The features that a selection was made with; InputError where there were none or they are other ones by now."""
+    made = selection.provenance.get("features", {})
+    if not made.get("blocks"):
+        raise InputError(f"the method {selection.method!r} used no features.")
+    image = made.get("image") or made.get("objects") or {}
+    store = Path(image["store"]).parents[1] if "store" in image else None
+    table = extract_features(
+        dataset,
+        backbone=image.get("backbone", "efficientnet-lite0"),
+        blocks=made["blocks"],
+        imgsz=image.get("imgsz"),
+        precision=image.get("precision", "auto"),
+        cache=cache or (store if store is not None and store.is_dir() else None),
+    )
+    found = table.provenance.get("image") or table.provenance.get("objects") or {}
+    changed = [name for name in _DECISIVE if image.get(name) != found.get(name)]
+    if changed:
+        raise InputError(f"the features changed since ({', '.join(changed)} of {image.get('backbone')}).")
+    return table
+
+
+def _nearest(table: FeatureTable, row: int, chosen: npt.NDArray[np.bool_]) -> tuple[Neighbour | None, Neighbour | None]:
+    """The nearest other kept and the nearest other dropped image of the table; ties to the first in the dataset."""
+    places = np.flatnonzero(table.rows == row)
+    if not len(places) or table.X.shape[1] == 0:
+        return None, None
+    own = table.X[places[0]].astype(np.float64)
+    distances = np.concatenate(
+        [
+            np.linalg.norm(table.X[start : start + _ROWS].astype(np.float64) - own, axis=1)
+            for start in range(0, len(table), _ROWS)
+        ]
+    )
+    distances[places[0]] = np.inf
+
+    def least(wanted: npt.NDArray[np.bool_]) -> Neighbour | None:
+        masked = np.where(wanted[table.rows], distances, np.inf)
+        best = int(masked.argmin())
+        return Neighbour(table.image_ids[best], float(masked[best])) if np.isfinite(masked[best]) else None
+
+    return least(chosen), least(~chosen)
+
+
+def _step(selection: Selection, image: ImageId, kept: bool, row: int) -> str:
+    for step in selection.steps:
+        taken = step.get("images")
+        if kept and isinstance(taken, list) and image in taken:
+            return str(step["step"])
+    if kept:
+        return "method"
+    dropped = any(step.get("step") == "drop_duplicates" for step in selection.steps)
+    pairs = selection.provenance.get("duplicates", {}).get("pairs", ())
+    if dropped and any(pair["copy"] == image for pair in pairs):
+        return "drop_duplicates"
+    codes = selection.category_codes
+    return "unreadable" if codes is not None and codes[row] < 0 else "method"
+
+
+def _score(selection: Selection, row: int) -> dict[str, Any]:
+    scores, codes = selection.scores, selection.category_codes
+    beside = scores if codes is None else scores[codes == codes[row]]
+    beside = beside[~np.isnan(beside)]
+    if np.isnan(scores[row]):
+        return {"score": None, "score_place": None, "scored": len(beside)}
+    place = int((beside > scores[row]).sum()) + 1
+    return {"score": float(scores[row]), "score_place": place, "scored": len(beside)}
+
+
+def _category(selection: Selection, row: int) -> dict[str, Any]:
+    codes = selection.category_codes
+    names = list(selection.categories.get("full", ()))
+    if codes is None or codes[row] < 0 or codes[row] >= len(names):
+        return {"category": None, "category_kept": None, "category_full": None}
+    name = names[codes[row]]
+    kept, full = selection.categories["kept"], selection.categories["full"]
+    return {"category": name, "category_kept": kept[name], "category_full": full[name]}
+
+
+def _boxes(dataset: DetectionDataset, counts: npt.NDArray[np.int32], wanted: npt.NDArray[np.bool_]) -> dict[str, int]:
+    """Class name -> boxes for the classes wanted; classes of one name are told apart by their key in the files."""
+    names = dataset.class_names
+    return {
+        names[c] if names.count(names[c]) == 1 else f"{names[c]} ({dataset.class_keys[c]})": int(counts[c])
+        for c in np.flatnonzero(wanted)
+    }

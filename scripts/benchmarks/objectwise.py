@@ -1,0 +1,220 @@
+"""What the class-aware reducers take on labels and object features like COCO's, and beside them the plain code.
+
+    python scripts/benchmarks/objectwise.py [--images 118000] [--keep 0.1 0.25] [--methods csod …] [--skip-plain]
+
+80 classes of which the most frequent is in 54 % of the images and the rarest in 0.16 %, 2.9 classes and 7.3 boxes an
+image, 256-d vectors about a centre for each class. Image features are the means of the image's objects; categories are
+the rarest class of each image. Every run is a process of its own, killed after --limit seconds: wall and CPU seconds of
+`fit`, and the peak memory of the process, data and imports included. The plain code that people would write is run on
+fewer images, beside the reducer on as many.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from typing import Any
+
+import numpy as np
+
+from detreduce.object_table import ObjectTable
+from detreduce.reducers import make_reducer
+
+CLASSES, DIMENSIONS = 80, 256
+MOST, NEXT, LEAST = 0.54, 0.127, 0.0016
+BOXES_A_PAIR = 7.3 / 2.9
+FRAMES = 100
+
+# name in the table: the reducer, its parameters, the category of each image
+ARMS: dict[str, tuple[str, dict[str, Any], bool]] = {
+    "class_coverage": ("class_coverage", {}, False),
+    "class_coverage by size": ("class_coverage", {"by_size": True}, False),
+    "csod": ("csod", {}, False),
+    "herding mmd": ("herding", {"match": "mmd"}, False),
+    "herding class_means": ("herding", {"match": "class_means"}, False),
+    "facility": ("facility", {}, True),
+    "facility, one category": ("facility", {}, False),
+    "moderate": ("moderate", {}, True),
+    "stride": ("stride", {}, False),
+    "srs by classes": ("srs", {"by": "classes"}, False),
+}
+
+
+def simulated(n: int, seed: int = 0) -> tuple[ObjectTable, np.ndarray, np.ndarray]:
+    """Return the objects of n images, their features (n, 256) and categories."""
+    rng = np.random.default_rng(seed)
+    shares = np.concatenate([[MOST], np.geomspace(NEXT, LEAST, CLASSES - 1)])
+    held = [np.flatnonzero(rng.random(n) < share) for share in shares]
+    images = np.concatenate(held)
+    classes = np.repeat(np.arange(CLASSES), [len(rows) for rows in held])
+    order = np.lexsort((classes, images))
+    images, classes = images[order].astype(np.int64), classes[order].astype(np.int64)
+    sizes = rng.multinomial(rng.geometric(1 / BOXES_A_PAIR, len(images)), [0.4, 0.35, 0.25]).astype(np.int64)
+    centres = rng.standard_normal((CLASSES, DIMENSIONS), np.float32)
+    vectors = np.empty((len(images), DIMENSIONS), np.float32)
+    for start in range(0, len(images), 8192):
+        some = classes[start : start + 8192]
+        vectors[start : start + 8192] = centres[some] + rng.standard_normal((len(some), DIMENSIONS), np.float32)
+    X = np.zeros((n, DIMENSIONS), np.float32)
+    filled, starts, counts = np.unique(images, return_index=True, return_counts=True)
+    X[filled] = np.add.reduceat(vectors, starts, axis=0) / counts[:, None]
+    categories = np.full(n, CLASSES)
+    # the later class of an image is the rarer one
+    categories[filled] = classes[starts + counts - 1]
+    return ObjectTable(n, CLASSES, images, classes, sizes.sum(axis=1), vectors, sizes), X, categories
+
+
+def plain_class_coverage(table: ObjectTable, X: np.ndarray, k: int) -> None:
+    """The gain of every image at every pick."""
+    counts = np.zeros((len(table), CLASSES))
+    counts[table.images, table.classes] = table.counts
+    total, kept, free = counts.sum(axis=0), np.zeros(CLASSES), np.ones(len(table), bool)
+    for _ in range(k):
+        values = np.where(free, np.sqrt((kept + counts) / total).sum(axis=1), -np.inf)
+        row = int(values.argmax())
+        kept += counts[row]
+        free[row] = False
+
+
+def plain_csod(table: ObjectTable, X: np.ndarray, k: int) -> None:
+    """The similarities of each class as a matrix, and their means at every pick."""
+    assert table.vectors is not None
+    unit = table.vectors / np.linalg.norm(table.vectors, axis=1, keepdims=True)
+    rows = [table.images[table.classes == c] for c in range(CLASSES)]
+    similar = [unit[table.classes == c] @ unit[table.classes == c].T for c in range(CLASSES)]
+    kept, count = np.zeros(len(table), bool), 0
+    while count < k:
+        for c in np.argsort([len(mine) for mine in rows]):
+            mine = kept[rows[c]]
+            if mine.all() or count == k:
+                continue
+            values = similar[c][:, ~mine].mean(axis=1)
+            if mine.any():
+                values -= similar[c][:, mine].mean(axis=1)
+            values[mine] = -np.inf
+            kept[rows[c][values.argmax()]] = True
+            count += 1
+
+
+def plain_herding(table: ObjectTable, X: np.ndarray, k: int) -> None:
+    """The exact kernel between all objects, summed up for each pair of images, and running sums over it."""
+    from scipy.sparse import csr_matrix
+    from scipy.spatial.distance import cdist
+
+    assert table.vectors is not None
+    squared = cdist(table.vectors, table.vectors, "sqeuclidean")
+    kernel = np.exp(-squared / (2 * np.median(squared)))
+    weights = csr_matrix((table.counts, (table.images, np.arange(len(table.images)))), (len(table), len(table.images)))
+    between = weights @ (weights @ kernel).T
+    boxes = np.bincount(table.images, table.counts, len(table))
+    towards = between.sum(axis=1) / boxes.sum()
+    kept, inner, own, cross = 0.0, np.zeros(len(table)), 0.0, 0.0
+    free = boxes > 0
+    for _ in range(k):
+        after = kept + boxes
+        values = (own + 2 * inner + between.diagonal()) / after.clip(1) ** 2 - 2 * (cross + towards) / after.clip(1)
+        row = int(np.where(free, values, np.inf).argmin())
+        own += 2 * inner[row] + between[row, row]
+        cross, kept, inner = cross + towards[row], kept + boxes[row], inner + between[row]
+        free[row] = False
+
+
+def plain_facility(table: ObjectTable, X: np.ndarray, k: int) -> None:
+    """The whole matrix of similarities, and the gain of every image at every pick."""
+    from scipy.spatial.distance import cdist
+
+    squared = cdist(X, X, "sqeuclidean")
+    similar = np.exp(-squared / (2 * np.median(squared)))
+    served, free = np.zeros(len(X)), np.ones(len(X), bool)
+    for _ in range(k):
+        gains = np.where(free, np.maximum(similar, served).sum(axis=1), -np.inf)
+        row = int(gains.argmax())
+        served = np.maximum(served, similar[row])
+        free[row] = False
+
+
+# with the number of images
+PLAIN = {
+    "class_coverage": (plain_class_coverage, 20_000),
+    "csod": (plain_csod, 10_000),
+    "herding mmd": (plain_herding, 4000),
+    "facility, one category": (plain_facility, 4000),
+}
+
+
+def fit(arm: str, table: ObjectTable, X: np.ndarray, categories: np.ndarray, keep: float) -> int:
+    """Fit an arm's reducer; return how many images it chose."""
+    method, params, by_category = ARMS[arm]
+    reducer = make_reducer(method, keep=keep, **params)
+    extras: dict[str, Any] = {"objects": table} if "objects" in reducer.needs else {}
+    if "groups" in reducer.uses:
+        extras["groups"] = np.arange(len(X)) // FRAMES
+    return len(reducer.fit(X, categories if by_category else None, **extras).selected_idx_)
+
+
+def run_one(arm: str, n: int, keep: float, plain: bool) -> None:
+    """Run one arm in this process and print what it took, as JSON."""
+    fit(arm, *simulated(50), keep=0.1)  # imports
+    table, X, categories = simulated(n)
+    k = int(keep * n + 0.5)
+    wall, cpu = time.perf_counter(), time.process_time()
+    if plain:
+        PLAIN[arm][0](table, X, k)
+    else:
+        assert fit(arm, table, X, categories, keep) == k
+    took = {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
+    took["mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({**took, "boxes": int(table.counts.sum()), "pairs": len(table.images)}))
+
+
+def measure(arm: str, n: int, keep: float, plain: bool, limit: float) -> dict[str, Any] | None:
+    """Run one arm in a process of its own; None where it takes longer than `limit` seconds."""
+    command = [sys.executable, __file__, "--one", arm, str(n), str(keep), "plain" if plain else "ours"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=limit, check=True)
+    except subprocess.TimeoutExpired:
+        return None
+    except subprocess.CalledProcessError as error:
+        raise SystemExit(f"{arm} {n}: {error.stderr}") from error
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--images", type=int, default=118_000)
+    parser.add_argument("--keep", type=float, nargs="+", default=[0.1, 0.25])
+    parser.add_argument("--methods", nargs="+", choices=list(ARMS), default=list(ARMS), metavar="NAME")
+    parser.add_argument("--skip-plain", action="store_true")
+    parser.add_argument("--limit", type=float, default=600.0, help="seconds after which a run is given up")
+    parser.add_argument("--one", nargs=4, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.one:
+        arm, n, keep, which = options.one
+        return run_one(arm, int(n), float(keep), which == "plain")
+    print(f"{os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}")
+    print(f"{'method':24}{'images':>8}{'keep':>6}{'wall s':>9}{'CPU s':>9}{'MiB':>7}  plain: wall s, MiB, ratio")
+    for arm in options.methods:
+        if not options.skip_plain and arm in PLAIN:
+            n, keep = PLAIN[arm][1], options.keep[0]
+            ours, plain = (measure(arm, n, keep, which, options.limit) for which in (False, True))
+            beside = "-"
+            if ours and plain:
+                beside = f"{plain['wall']:.1f}, {plain['mib']:.0f}, {plain['wall'] / ours['wall']:.0f}"
+            print(line(arm, n, keep, ours) + "  " + beside, flush=True)
+        for keep in options.keep:
+            print(line(arm, options.images, keep, measure(arm, options.images, keep, False, options.limit)), flush=True)
+
+
+def line(arm: str, n: int, keep: float, took: dict[str, Any] | None) -> str:
+    """Return one row of the table."""
+    figures = [f"{took['wall']:.1f}", f"{took['cpu']:.1f}", f"{took['mib']:.0f}"] if took else ["-"] * 3
+    return f"{arm:24}{n:>8}{keep:>6}{figures[0]:>9}{figures[1]:>9}{figures[2]:>7}"
+
+
+if __name__ == "__main__":
+    main()

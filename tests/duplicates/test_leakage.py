@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pictures import photographs, yolo_of
+
+from detreduce.dataset import load_dataset
+from detreduce.duplicates import leakage_report
+from detreduce.errors import InputError
+
+
+def test_images_of_val_and_test_that_are_in_train_are_named(tmp_path: Path) -> None:
+    one, two, three, four, *_ = photographs()
+    data = yolo_of(
+        tmp_path,
+        {},
+        train={"a": one, "b": two},
+        val={"c": one, "d": three},
+        test={"e": np.rot90(two), "f": three[:, ::-1], "g": four},
+    )
+    report = leakage_report(load_dataset(data))
+    assert dict(report.splits) == {"train": 2, "val": 2, "test": 3}
+    found = {(i.split, Path(i.image).stem, i.other_split, Path(i.other).stem, i.exact) for i in report.leaked}
+    assert found == {
+        ("val", "c", "train", "a", True),
+        ("test", "e", "train", "b", False),
+        ("test", "f", "val", "d", False),
+    }
+    assert report.counts == {
+        ("train", "val"): {"exact": 1, "near": 0, "of": 2},
+        ("train", "test"): {"exact": 0, "near": 1, "of": 3},
+        ("val", "test"): {"exact": 0, "near": 1, "of": 3},
+    }
+    [turned] = [item for item in report.leaked if item.split == "test" and item.other_split == "train"]
+    assert turned.transformation == "turned by 90 degrees counter-clockwise"
+    assert json.loads(json.dumps(report.to_dict()))["counts"]["train / val"]["exact"] == 1
+
+
+def test_whichever_split_is_given_the_report_is_the_same(tmp_path: Path) -> None:
+    one, two, *_ = photographs()
+    data = yolo_of(tmp_path, {}, train={"a": one}, val={"b": one, "c": two})
+    assert leakage_report(load_dataset(data, "val")).leaked == leakage_report(load_dataset(data)).leaked != ()
+
+
+def test_by_boxes_an_object_that_leaks_is_found_on_another_background(tmp_path: Path) -> None:
+    one, two, *_, thing = photographs()
+    images = []
+    for background in (one, two):
+        image = background.copy()
+        image[50:170, 50:170] = thing[:120, :120]
+        images.append(image)
+    data = yolo_of(tmp_path, {}, train={"a": images[0]}, val={"b": images[1]})
+    for split, name in (("train", "a"), ("val", "b")):
+        (tmp_path / split / "labels" / f"{name}.txt").write_text("0 0.5164 0.5164 0.5634 0.5634\n")
+    assert len(leakage_report(load_dataset(data), by="boxes").leaked) == 1
+    assert leakage_report(load_dataset(data)).leaked == ()
+    with pytest.raises(InputError, match="Did you mean 'boxes'"):
+        leakage_report(load_dataset(data), by="boxs")  # type: ignore[arg-type]
+
+
+def test_one_split_alone_leaks_nothing(tmp_path: Path) -> None:
+    one, *_ = photographs()
+    report = leakage_report(load_dataset(yolo_of(tmp_path, {}, train={"a": one, "b": one})))
+    assert (report.leaked, report.counts) == ((), {})
+
+
+def test_two_unreadable_images_are_not_each_other(tmp_path: Path) -> None:
+    one, two, *_ = photographs()
+    data = yolo_of(tmp_path, {}, train={"a": one, "x": two}, val={"y": two, "z": one})
+    for file in ("train/images/x.png", "val/images/y.png"):
+        (tmp_path / file).write_bytes(b"no image")
+    report = leakage_report(load_dataset(data))
+    assert [(item.image, item.other) for item in report.leaked] == [("val/images/z.png", "train/images/a.png")]
+    assert [problem.file.name for problem in report.problems] == ["x.png", "y.png"]
+
+
+def test_the_threshold_is_checked_first(tmp_path: Path) -> None:
+    data = yolo_of(tmp_path, {}, train={"a": photographs()[0]})
+    with pytest.raises(InputError, match="threshold=3"):
+        leakage_report(load_dataset(data), threshold=3)
+
+
+@pytest.mark.shared
+def test_what_is_known_of_the_highway_set(shared: Path) -> None:
+    """Ten groups of identical images, nine of them across splits; eleven groups of near-duplicates."""
+    report = leakage_report(load_dataset(shared / "data" / "highway5"))
+    assert sum(count["exact"] for count in report.counts.values()) == 9
+    assert 10 <= sum(count["near"] for count in report.counts.values()) <= 13
+    same_file = [Path(str(item.image)).name.split("_jpg.rf")[0] for item in report.leaked if item.exact]
+    assert len(same_file) == 9

@@ -1,0 +1,184 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from detreduce.dataset import load_dataset
+from detreduce.dataset.records import DetectionDataset
+from detreduce.errors import InputError, MissingFileError
+from detreduce.explanation import explain, find_image
+from detreduce.features.extract import extract_features
+from detreduce.selection import Selection, select
+
+# along a line, one image an integer; classes: 5 is the only one with a bee, 6 with a cow
+PLACES = [0, 1, 2, 10, 11, 20, 31, 32]
+CLASSES = ["0", "0", "0 0", "0", "0", "0 1", "2", "0"]
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> DetectionDataset:
+    """Eight noise images whose features are their places on a line; 7 is a copy of 0, mirrored."""
+    rng = np.random.default_rng(0)
+    for row, classes in enumerate(CLASSES):
+        image = tmp_path / "set" / "images" / f"{row}.png"
+        label = tmp_path / "set" / "labels" / f"{row}.txt"
+        for file in (image, label):
+            file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (40, 60, 3), dtype=np.uint8)).save(image)
+        label.write_text("".join(f"{name} 0.5 0.5 0.2 0.{n + 2}\n" for n, name in enumerate(classes.split())))
+    images = tmp_path / "set" / "images"
+    Image.fromarray(np.asarray(Image.open(images / "0.png"))[:, ::-1]).save(images / "7.png")
+    (tmp_path / "vectors.csv").write_text("image,x\n" + "".join(f"{n}.png,{x}\n" for n, x in enumerate(PLACES)))
+    (tmp_path / "set" / "data.yaml").write_text("train: images\nnames: [ant, bee, cow]\n")
+    return load_dataset(tmp_path / "set" / "data.yaml")
+
+
+def choose(data: DetectionDataset, **options: object) -> Selection:
+    vectors = data.source.path.parents[1] / "vectors.csv"
+    table = extract_features(data, f"file:{vectors}", ("image",))
+    return select(table, "mms", categories="none", **{"keep": 3, **options})  # type: ignore[arg-type]
+
+
+def test_a_kept_image(data: DetectionDataset) -> None:
+    """The mean is 13.4, so 11 comes first; then 32, the farthest, then 0."""
+    selection = choose(data)
+    assert [PLACES[row] for row in selection.indices] == [11, 32, 0]
+    found = explain(selection, "7.png")
+    assert (found.kept, found.rank, found.of, found.step) == (True, 2, 3, "method")
+    assert (found.category, found.category_kept, found.category_full) == ("all", 3, 8)
+    assert found.score_place == 2 and found.scored >= 3
+    assert found.nearest_kept is not None and found.nearest_kept.image == "images/4.png"
+    assert found.nearest_dropped is not None and found.nearest_dropped.image == "images/6.png"
+    assert found.nearest_kept.distance == pytest.approx(21 * found.nearest_dropped.distance, rel=1e-5)
+    assert (found.classes, found.alone, found.notes) == ({"ant": 1}, {}, ())
+
+
+def test_a_dropped_image_says_what_it_would_have_brought(data: DetectionDataset) -> None:
+    found = explain(choose(data), "images/5.png")
+    assert (found.kept, found.rank, found.step) == (False, None, "method")
+    assert (found.classes, found.alone) == ({"ant": 1, "bee": 1}, {"bee": 1})
+    assert found.nearest_kept is not None and found.nearest_kept.image == "images/4.png"
+    assert found.nearest_dropped is not None and found.nearest_dropped.image == "images/3.png"
+
+
+def test_a_kept_image_says_what_would_be_lost_without_it(data: DetectionDataset) -> None:
+    found = explain(choose(data, keep=1.0), "5.png")
+    assert found.alone == {"bee": 1}
+    assert found.nearest_dropped is None
+    assert explain(choose(data, keep=1.0), "0.png").alone == {}
+
+
+def test_the_step_that_took_or_dropped_it(data: DetectionDataset) -> None:
+    selection = choose(data, keep=5, must_keep=["1.png"], class_floor={"bee": 1}, drop_duplicates=True)
+    assert explain(selection, "1.png").step == "must_keep"
+    assert explain(selection, "5.png").step == "class_floor"
+    [dropped] = {"images/0.png", "images/7.png"} & {
+        pair["copy"] for pair in selection.provenance["duplicates"]["pairs"]
+    }
+    [other] = {"images/0.png", "images/7.png"} - {dropped}
+    found = explain(selection, dropped)
+    assert (found.step, found.kept, found.score) == ("drop_duplicates", False, None)
+    assert found.duplicate_of is not None and found.duplicate_of["kept"] == other
+    assert found.duplicate_of["transformation"] == "mirrored"
+    assert [pair["copy"] for pair in explain(selection, other).copies] == [dropped]
+    assert explain(choose(data, initial=selection, keep=6), "1.png").step == "initial"
+
+
+def test_places_by_score_are_within_the_category(data: DetectionDataset) -> None:
+    vectors = data.source.path.parents[1] / "vectors.csv"
+    table = extract_features(data, f"file:{vectors}", ("image",))
+    selection = select(table, "nrmd", keep=4, categories=list("aaaabbbb"))
+    places = {explain(selection, record.id).score_place for record in list(data)[4:]}
+    assert places <= {1, 2, 3, 4} and 1 in places
+    found = explain(selection, "4.png")
+    assert (found.category, found.category_full, found.scored) == ("b", 4, 4)
+
+
+def test_without_features_the_two_neighbours_are_absent_and_a_note_says_why(data: DetectionDataset) -> None:
+    found = explain(select(data, "srs", keep=3), "0.png")
+    assert found.nearest_kept is None and found.nearest_dropped is None
+    assert found.notes == ("The nearest images are not known: the method 'srs' used no features.",)
+
+
+def test_features_that_changed_are_not_taken_for_the_same(data: DetectionDataset) -> None:
+    selection = choose(data)
+    vectors = data.source.path.parents[1] / "vectors.csv"
+    vectors.write_text(vectors.read_text().replace("7.png,32", "7.png,5"))
+    found = explain(selection, "7.png")
+    assert found.nearest_kept is None
+    assert "changed since (vectors_sha256 of file:" in found.notes[0]
+    vectors.unlink()
+    assert "vectors.csv" in explain(selection, "7.png").notes[0]
+
+
+def test_features_given_are_used(data: DetectionDataset) -> None:
+    selection = select(data, "srs", keep=3, seed=1)
+    vectors = data.source.path.parents[1] / "vectors.csv"
+    table = extract_features(data, f"file:{vectors}", ("image",))
+    assert explain(selection, "0.png", features=table).nearest_kept is not None
+
+
+def test_an_unreadable_image_is_explained(data: DetectionDataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors = data.source.path.parents[1] / "vectors.csv"
+    table = extract_features(data, f"file:{vectors}", ("image",)).take(np.array([0, 1, 3, 4, 5, 6, 7]))
+    selection = select(table, "mms", keep=2)
+    found = explain(selection, "2.png", features=table)
+    assert (found.step, found.score, found.category) == ("unreadable", None, None)
+    assert "has no features" in found.notes[0]
+
+
+def test_a_dataset_that_moved_is_looked_for_and_can_be_given(data: DetectionDataset, tmp_path: Path) -> None:
+    selection = choose(data)
+    (tmp_path / "set").rename(tmp_path / "moved")
+    with pytest.raises(MissingFileError, match=r"Looked for: .*set/data\.yaml.*--data"):
+        explain(selection, "0.png")
+    moved = load_dataset(tmp_path / "moved" / "data.yaml")
+    assert explain(selection, "0.png", dataset=moved).kept
+
+
+def test_a_dataset_that_changed_is_refused(data: DetectionDataset) -> None:
+    selection = choose(data)
+    (data.source.path.parent / "labels" / "3.txt").write_text("1 0.5 0.5 0.1 0.1\n")
+    with pytest.raises(InputError, match=r"8 images, 10 boxes\) is not what .*changed since"):
+        explain(selection, "0.png")
+
+
+@pytest.mark.parametrize(("image", "said"), [("77.png", "no image '77.png'"), ("7.pngg", "Did you mean '7.png'")])
+def test_an_image_that_is_not_there_is_named_with_its_nearest(data: DetectionDataset, image: str, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        explain(choose(data), image)
+
+
+def test_images_are_found_by_id_name_or_the_end_of_their_path(data: DetectionDataset) -> None:
+    numbered = replace(data, records=tuple(replace(record, id=row + 40) for row, record in enumerate(data)))
+    assert [find_image(numbered, wanted) for wanted in (43, "43", "3.png", "images/3.png")] == [3] * 4
+    folders = [f"{'ab'[row % 2]}/same.png" for row in range(8)]
+    twins = replace(
+        data,
+        records=tuple(
+            replace(record, name=name, path=Path("/d") / name) for record, name in zip(data, folders, strict=True)
+        ),
+    )
+    with pytest.raises(InputError, match="8 images are called"):
+        find_image(twins, "same.png")
+
+
+def test_old_selections_without_categories_of_images_are_explained(data: DetectionDataset, tmp_path: Path) -> None:
+    file = choose(data).save(tmp_path / "s.json")
+    content = json.loads(file.read_text())
+    for key in ("category_codes", "steps"):
+        del content[key]
+    del content["provenance"]["duplicates"]
+    file.write_text(json.dumps(content))
+    found = explain(Selection.load(file), "7.png")
+    assert found.kept and found.category is None and found.score_place == 2
+
+
+def test_it_is_ready_for_json(data: DetectionDataset) -> None:
+    content = json.loads(json.dumps(explain(choose(data), "4.png").to_dict()))
+    assert content["score"] == "inf" and content["nearest_kept"]["image"] == "images/0.png"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -162,9 +162,3 @@ def fill_missing(
     with progress("Filling what the proxy did not see", int(np.isnan(known[:, 0]).sum()), "images") as advance:
         filled[rows] = extrapolate(known, X, NEIGHBOURS, advance)
     return filled
-
-
-def proxy_energy(provenance: Mapping[str, Any]) -> dict[str, Any] | None:
-    """What the proxy training behind a table cost, from the table's provenance; None where there is none."""
-    proxy = provenance.get("proxy")
-    return dict(proxy["energy"]) if isinstance(proxy, Mapping) and proxy.get("energy") else None

@@ -381,7 +381,11 @@ def test_default_blocks_are_all_that_there_can_be(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("backbone", "labelled", "message"),
     [
-        ("file:v.npy", True, r"file:v\.npy gives no feature map.* no block 'objects'; .*: image, annotations\."),
+        (
+            "file:v.npy",
+            True,
+            r"file:v\.npy gives no feature map.* no block 'objects'; .*: image, annotations, dynamics, gradients\.",
+        ),
         ("one-vector", True, "one-vector gives no feature map"),
         ("picture", False, r"without labels there is no block 'objects'; there can be: image\."),
     ],

@@ -223,6 +223,9 @@ def reduce(
     show_reduced(selection, report, measured, output, reduced.source.path if dataset.labelled else None)
 
 
+_TRAIN_OPTIONS = ("model", "output", "seed", "choose", "evaluate_on", "country", "images", "images_per_epoch", "data")
+
+
 @app.command(context_settings={"ignore_unknown_options": False})
 @friendly
 def train(
@@ -240,6 +243,9 @@ def train(
         typer.Option("--on", help="Which images the figures are from; auto: test if there is one, else val."),
     ] = "auto",
     country: Annotated[str, typer.Option(help="Where the electricity comes from (ISO 3166 alpha-3).")] = "ESP",
+    images_per_epoch: Annotated[
+        int | None, typer.Option(help="As many batches and steps an epoch as a subset of so many images, on all data.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Train a detector inside an energy meter and measure it twice.
@@ -258,9 +264,8 @@ def train(
         evaluate_on=evaluate_on,
         country=country,
         images=images,
-        **parse_parameters(
-            arguments or [], options=("model", "output", "seed", "choose", "evaluate_on", "country", "images", "data")
-        ),
+        images_per_epoch=images_per_epoch,
+        **parse_parameters(arguments or [], options=_TRAIN_OPTIONS),
     )
     if as_json:
         typer.echo(record.model_dump_json(indent=1))

@@ -14,7 +14,13 @@ from detreduce.paths import expand, find
 
 CategoryRule = str | list[dict[str, Any]]
 Keep = float | int
+Control = Literal["full", "full_equal_iterations", "random", "first"]
+"""`full`: all images, as many epochs. `full_equal_iterations`: all images, as many batches and optimiser steps as each
+reduced cell. `random`: a uniform draw at each keep. `first`: the first files, what ultralytics' `fraction=` does."""
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
+
+
+EQUAL_ITERATIONS = "full_equal_iterations"
 
 
 class _Section(BaseModel):
@@ -245,8 +251,18 @@ class ExperimentConfig(_Section):
     proxy: ProxyConfig | None = None
     train: TrainConfig = Field(default_factory=TrainConfig)
     evaluate: EvaluateConfig = EvaluateConfig()
-    controls: list[Literal["full"]] = ["full"]
+    controls: list[Control] = ["full"]
     energy: EnergyConfig = EnergyConfig()
+
+    @model_validator(mode="after")
+    def _counts_its_steps(self) -> ExperimentConfig:
+        batch = self.train.arguments.get("batch", 16)
+        if EQUAL_ITERATIONS in self.controls and (batch is None or batch != int(batch) or batch < 1):
+            raise ValueError(
+                f"the control {EQUAL_ITERATIONS} needs a number of images a batch, for instance train: {{batch: 16}}; "
+                f"it is {batch!r}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _has_its_proxy(self) -> ExperimentConfig:

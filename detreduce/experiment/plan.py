@@ -7,11 +7,12 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from detreduce.config import ExperimentConfig
+from detreduce.config import EQUAL_ITERATIONS, ExperimentConfig
 from detreduce.features.blocks import FEATURES, kinds_of
 from detreduce.features.table import SEPARATE_BLOCKS
 from detreduce.reducers import make_reducer
 from detreduce.reducers.base import BaseReducer
+from detreduce.training.optimiser import resolve_optimiser
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,8 @@ class Cell:
     """One training: a reducer, a keep, a selection seed, a training seed; or a control.
 
     `key` names the cell's folder in the ledger. Its last part is a hash of all that decides the outcome, so a cell is
-    reused only where nothing of that changed. `control` is the control's name, or None for a reduced cell.
+    reused only where nothing of that changed. `control` is the control's name, or None for a reduced cell. The `keep`
+    of ``full_equal_iterations`` is that of the reduced cells whose batches it has; it trains on all images.
     """
 
     key: str
@@ -30,6 +32,11 @@ class Cell:
     keep: float | int = 1.0
     selection_seed: int | None = None
     composition: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def on_all(self) -> bool:
+        """Whether it trains on all the images."""
+        return self.control in ("full", EQUAL_ITERATIONS)
 
     @property
     def label(self) -> str:
@@ -54,24 +61,32 @@ class Identity:
     proxy: str = ""
 
 
-def make_plan(config: ExperimentConfig, identity: Identity) -> list[Cell]:
-    """List the cells of an experiment, controls first, without repeats.
+def training_arguments(config: ExperimentConfig, *, images: int, classes: int) -> dict[str, Any]:
+    """The ultralytics arguments of every cell: those of the YAML, and what all the images make of "auto".
+
+    With the control ``full_equal_iterations`` every batch is an optimiser step (``nbs`` is ``batch``), so that few
+    images do not mean even fewer steps, unless the YAML says otherwise.
+    """
+    given = dict(config.train.arguments)
+    if EQUAL_ITERATIONS in config.controls:
+        given.setdefault("nbs", int(given.get("batch", 16)))
+    return {**given, **resolve_optimiser(given, images=images, classes=classes)}
+
+
+def make_plan(config: ExperimentConfig, identity: Identity, arguments: dict[str, Any]) -> list[Cell]:
+    """List the cells of an experiment, controls first, without repeats; `arguments` are the ultralytics ones.
 
     Selection seed i goes with training seed i, the shorter list repeating; a deterministic method takes one selection
     and every training seed. A cell's hash takes in what that cell uses, so other features train no control again. The
     country is left out: it changes the grams of CO2, not the training.
     """
     training: dict[str, Any] = {
-        "train": config.train.model_dump(exclude={"seeds", "model"}),
+        "train": arguments,
         "evaluate": config.evaluate.model_dump(),
         "data": identity.data,
         "model": identity.model,
     }
-    cells = [
-        _cell(training, method=control, control=control, training_seed=seed)
-        for control in config.controls
-        for seed in config.train.seeds
-    ]
+    cells = [cell for control in config.controls for cell in _control_cells(config, training, control)]
     for method in config.reduce.methods:
         reducer = make_reducer(method.name, **method.parameters)
         parameters = changed_parameters(reducer)
@@ -100,6 +115,25 @@ def make_plan(config: ExperimentConfig, identity: Identity) -> list[Cell]:
                     )
                 )
     return list({cell.key: cell for cell in cells}.values())
+
+
+def _control_cells(config: ExperimentConfig, context: dict[str, Any], control: str) -> list[Cell]:
+    """A control's cells: one for every training seed, and for every keep where the keep matters."""
+    if control == "full":
+        return [_cell(context, method=control, control=control, training_seed=seed) for seed in config.train.seeds]
+    pairs = seed_pairs(config.reduce.seeds, config.train.seeds, deterministic=control != "random")
+    return [
+        _cell(
+            context,
+            method=control,
+            control=control,
+            keep=keep,
+            selection_seed=selection_seed if control != EQUAL_ITERATIONS else None,
+            training_seed=training_seed,
+        )
+        for keep in config.reduce.keep
+        for selection_seed, training_seed in pairs
+    ]
 
 
 def changed_parameters(reducer: BaseReducer) -> dict[str, Any]:
@@ -151,6 +185,8 @@ def _cell(
         "training_seed": training_seed,
     }
     digest = hashlib.sha256(json.dumps([own, context], sort_keys=True, default=str).encode()).hexdigest()[:10]
-    parts = [method] if control else [method, f"keep{keep}", f"s{selection_seed}"]
+    parts = [method] if control == "full" else [method, f"keep{keep}"]
+    if selection_seed is not None:
+        parts.append(f"s{selection_seed}")
     key = "-".join([*parts, f"t{training_seed}", digest])
     return Cell(key, method, training_seed, control, parameters or {}, keep, selection_seed, composition or {})

@@ -12,18 +12,19 @@ from typing import Any
 
 import yaml
 
-from detreduce.config import ExperimentConfig, load_config
+from detreduce.config import EQUAL_ITERATIONS, ExperimentConfig, load_config
 from detreduce.dataset import load_dataset
 from detreduce.dataset.records import DetectionDataset
 from detreduce.dataset.write import write_subset
 from detreduce.experiment.identity import data_identity, features_identity, file_identity
 from detreduce.experiment.ledger import TRAIN_FOLDER, FinishedCell, Ledger
-from detreduce.experiment.plan import Cell, Identity, make_plan
+from detreduce.experiment.plan import Cell, Identity, make_plan, training_arguments
 from detreduce.experiment.preflight import check_experiment
 from detreduce.experiment.redundancy import Redundancy
 from detreduce.experiment.sources import Say, Sources, proxy_identity
 from detreduce.features.blocks import FEATURES, kinds_of
 from detreduce.reducers import make_reducer
+from detreduce.reducers.budget import resolve_keep
 from detreduce.selection import Selection, select
 from detreduce.training.energy import EnergyMeter, PhaseEnergy
 from detreduce.training.harness import train
@@ -95,8 +96,10 @@ def finished_rows(ledger: Ledger) -> list[dict[str, Any]]:
 
 def describe_cell(cell: Cell) -> str:
     """A cell in a few words."""
-    if cell.control:
+    if cell.control == "full":
         return f"{cell.label}, training seed {cell.training_seed}"
+    if cell.control == EQUAL_ITERATIONS:
+        return f"{cell.label} to keep {cell.keep}, training seed {cell.training_seed}"
     seeds = f"selection seed {cell.selection_seed}, training seed {cell.training_seed}"
     return f"{cell.label}, keep {cell.keep}, {seeds}"
 
@@ -148,15 +151,19 @@ class _Experiment:
         )
 
     @cached_property
+    def arguments(self) -> dict[str, Any]:
+        return training_arguments(self.config, images=len(self.dataset), classes=len(self.dataset.class_names))
+
+    @cached_property
     def plan(self) -> list[Cell]:
-        return make_plan(self.config, self.identity)
+        return make_plan(self.config, self.identity, self.arguments)
 
     @cached_property
     def sources(self) -> Sources:
         return Sources(self.config, self.ledger, self.say, self.dataset, self.identity.proxy)
 
     def run_cell(self, cell: Cell, work: Path) -> FinishedCell:
-        if cell.control:
+        if cell.on_all:
             record = self._train(self.config.dataset, cell, work)
             return FinishedCell(cell.key, {**cell.to_dict(), "label": cell.label}, record)
         selection, choosing, cached = self._choose(cell)
@@ -174,16 +181,18 @@ class _Experiment:
         return FinishedCell(cell.key, {**cell.to_dict(), "label": cell.label}, record, choosing, summary)
 
     def _choose(self, cell: Cell) -> tuple[Selection, dict[str, PhaseEnergy], dict[str, int]]:
-        source, choosing, cached = self.sources.choose_from(make_reducer(cell.method, **cell.parameters).needs)
+        # the control `random` knows no categories, as srs does without them
+        method, rule = ("srs", None) if cell.control == "random" else (cell.method, self.config.reduce.categories)
+        source, choosing, cached = self.sources.choose_from(make_reducer(method, **cell.parameters).needs)
         composition, cost = self.redundancy.replaced(cell)
         choosing |= cost
         with EnergyMeter(self.config.energy.country).measure("selection") as energy:
             selection = select(
                 source,
-                cell.method,
+                method,
                 cell.keep,
                 cell.selection_seed or 0,
-                self.config.reduce.categories,
+                rule,
                 **composition,
                 **cell.parameters,
             )
@@ -199,7 +208,8 @@ class _Experiment:
             choose=self.config.evaluate.choose,
             evaluate_on=self.evaluate_on,
             country=self.config.energy.country,
-            **self.config.train.arguments,
+            images_per_epoch=resolve_keep(cell.keep, len(self.dataset)) if cell.control == EQUAL_ITERATIONS else None,
+            **self.arguments,
         )
         # links into the source: a ledger must not grow with the dataset
         shutil.rmtree(work / TRAIN_FOLDER / VIEW_FOLDER, ignore_errors=True)

@@ -24,6 +24,7 @@ from detreduce.training.facts import (
     versions,
     weights_hash,
 )
+from detreduce.training.flops import training_flops
 from detreduce.training.quiet import offline_session
 from detreduce.training.record import DataFacts, Evaluation, ModelFacts, TrainingRecord
 from detreduce.training.run_folder import EvaluateOn, RunFolder, make_run_folder
@@ -49,6 +50,7 @@ def train(
     country: str = "ESP",
     seed: int = 0,
     images: str | Path | None = None,
+    images_per_epoch: int | None = None,
     **ultralytics_arguments: Any,
 ) -> TrainingRecord:
     """Train a detector with ultralytics inside an energy meter and evaluate it twice.
@@ -77,6 +79,10 @@ def train(
         Of ultralytics: the same seed on the same machine gives the same weights.
     images
         COCO only: the folder of the JSON's images, as for `load_dataset`.
+    images_per_epoch
+        Let an epoch be as long as one of so many images, in a stream that goes through all images again and again: the
+        batches, optimiser steps, warm-up, learning rates and mosaic of a training on a subset of that size, with all
+        the data. Default: an epoch is all images once.
     **ultralytics_arguments
         Any training argument of ultralytics by its own name: ``epochs=50, imgsz=640, batch=16, freeze=10``.
 
@@ -96,12 +102,13 @@ def train(
     arguments = check_arguments(ultralytics_arguments)
     weights = find_model(model)
     label = f"{_dataset_name(data)}-{Path(weights).stem}"
+    _check_images_per_epoch(images_per_epoch)
     started = datetime.now(UTC).isoformat(timespec="seconds")
     run = make_run_folder(data, output, label=label, evaluate_on=evaluate_on, choose=choose, images=images)
     given = {**arguments, "seed": seed, "val": choose == "best"}
     try:
         with cpu_threads() as threads:
-            watch, facts, messages = run_training(run, weights, given, meter)
+            watch, facts, messages = run_training(run, weights, given, meter, images_per_epoch=images_per_epoch)
             evaluation, heard = _evaluate(run, choose, given, watch, meter)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"training stopped; the unfinished run is in {run.path}") from None
@@ -119,6 +126,8 @@ def train(
         model=facts,
         choose=choose,
         seed=seed,
+        images_per_epoch=images_per_epoch,
+        flops=training_flops(watch.trainer),
         imgsz=watch.trainer.args.imgsz,
         arguments=dict(ultralytics_arguments),
         resolved=_resolved(watch.trainer),
@@ -142,6 +151,7 @@ def run_training(
     meter: EnergyMeter,
     *,
     phase: str = "training",
+    images_per_epoch: int | None = None,
     observers: Mapping[str, Callable[[Any], None]] | None = None,
 ) -> tuple[Watch, ModelFacts, list[str]]:
     """Train in a run folder, metered as `phase`; the weights are in it afterwards.
@@ -151,7 +161,7 @@ def run_training(
     """
     with offline_session() as messages:
         network = load_network(weights)
-        watch = Watch(meter, validate=bool(arguments["val"]), messages=messages)
+        watch = Watch(meter, validate=bool(arguments["val"]), messages=messages, images_per_epoch=images_per_epoch)
         for event, callback in [*watch.callbacks().items(), *(observers or {}).items()]:
             network.add_callback(event, callback)
         trainer_class = watched(network._smart_load("trainer"), watch)
@@ -181,6 +191,11 @@ def run_training(
             weights_file=str(kept.relative_to(run.path)),
         )
         return watch, facts, list(messages)
+
+
+def _check_images_per_epoch(images: int | None) -> None:
+    if images is not None and (isinstance(images, bool) or not isinstance(images, int) or images < 1):
+        raise InputError(f"images_per_epoch={images!r}: must be a whole number of at least 1.")
 
 
 def load_network(weights: str) -> Any:

@@ -99,6 +99,18 @@ class Counts(_Part):
     epochs: int
 
 
+class Flops(_Part):
+    """Floating-point operations (a multiplication and an addition are two) that one training image costs.
+
+    Counted on the network as it was trained, frozen layers included, at the size of a square image. `forward` and
+    `backward` are those of convolutions and matrix products, nearly all there are.
+    """
+
+    forward: float
+    backward: float
+    method: str
+
+
 class DataFacts(_Part):
     """The data trained on.
 
@@ -140,6 +152,10 @@ class TrainingRecord(_Part):
         None where the dataset has no images to evaluate on.
     seconds
         Wall-clock time of the training alone.
+    images_per_epoch
+        As given to `train`; None: all.
+    flops
+        Of one image; None where they could not be counted.
     energy
         By phase: ``training``, ``validation`` (within training, with ``choose="best"``) and ``evaluation``.
     resolved
@@ -159,6 +175,8 @@ class TrainingRecord(_Part):
     model: ModelFacts
     choose: Literal["last", "best"]
     seed: int
+    images_per_epoch: int | None = None
+    flops: Flops | None = None
     imgsz: int | list[int]
     arguments: dict[str, Any]
     resolved: dict[str, Any]
@@ -170,6 +188,13 @@ class TrainingRecord(_Part):
     started: str
     run: str
     warnings: list[str] = Field(default_factory=list)
+
+    @property
+    def training_tflops(self) -> float | None:
+        """10^12 floating-point operations of all forward and backward passes of the training."""
+        if self.flops is None:
+            return None
+        return (self.flops.forward + self.flops.backward) * self.counts.images_seen / 1e12
 
     def row(self) -> dict[str, Any]:
         """One flat row for a table; Wh, g_co2 and minutes are those of the training alone."""
@@ -191,8 +216,11 @@ class TrainingRecord(_Part):
             "g_co2": training.g_co2,
             "minutes": self.seconds / 60,
             "optimiser_steps": self.counts.optimiser_steps,
+            "batches": self.counts.batches,
             "images_seen": self.counts.images_seen,
             "epochs": self.counts.epochs,
+            "passes": self.counts.images_seen / self.data.train_images if self.data.train_images else None,
+            "TFLOPs": self.training_tflops,
         }
 
     def save(self, path: str | Path) -> Path:

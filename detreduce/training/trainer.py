@@ -12,6 +12,7 @@ from detreduce.errors import InputError
 from detreduce.progress import progress
 from detreduce.training.energy import EnergyMeter
 from detreduce.training.record import Counts
+from detreduce.training.stream import BatchStream
 
 # between the lines that say how far a training without a terminal is
 LINE_SECONDS = 60.0
@@ -20,13 +21,17 @@ LINE_SECONDS = 60.0
 class Watch:
     """What happens during one training: counts, history and the progress line.
 
-    One object for one run; the trainer class made by `watched` reports to it.
+    One object for one run; the trainer class made by `watched` reports to it. With `images_per_epoch` it gives the
+    training a `BatchStream`.
     """
 
-    def __init__(self, meter: EnergyMeter, *, validate: bool, messages: list[str]) -> None:
+    def __init__(
+        self, meter: EnergyMeter, *, validate: bool, messages: list[str], images_per_epoch: int | None = None
+    ) -> None:
         self.meter = meter
         self.validate = validate
         self.messages = messages
+        self.images_per_epoch = images_per_epoch
         self.optimiser_steps = self.batches = self.images_seen = self.epochs = 0
         self.history: list[dict[str, float | None]] = []
         self.trainer: Any = None
@@ -63,6 +68,10 @@ class Watch:
         """A batch of so many images is about to go through the network."""
         self._batch_images = images
 
+    @property
+    def _total(self) -> int:
+        return (self.images_per_epoch or len(self.image_files)) * self.trainer.epochs
+
     def say(self, note: str) -> None:
         """Show a note beside the progress line."""
         self._advance(0, note=note)
@@ -75,8 +84,7 @@ class Watch:
         # without those that ultralytics left out as corrupt
         self.image_files = [str(file) for file in trainer.train_loader.dataset.im_files]
         self._start = self._last_line = time.monotonic()
-        total = len(trainer.train_loader.dataset) * trainer.epochs
-        self._advance = self._stack.enter_context(progress("training", total, "images"))
+        self._advance = self._stack.enter_context(progress("training", self._total, "images"))
 
     def _stepped(self, *_: Any) -> None:
         self.optimiser_steps += 1
@@ -93,8 +101,7 @@ class Watch:
         now = time.monotonic()
         if now - self._last_line >= LINE_SECONDS and not sys.stderr.isatty():
             self._last_line = now
-            total = len(self.image_files) * trainer.epochs
-            left = (now - self._start) * max(0, total - self.images_seen) / max(1, self.images_seen)
+            left = (now - self._start) * max(0, self._total - self.images_seen) / max(1, self.images_seen)
             print(f"training: {note}, about {left / 60:.0f} min left", file=sys.stderr, flush=True)
 
     def _epoch_ended(self, trainer: Any) -> None:
@@ -112,6 +119,7 @@ class _WatchedTrainer:
     """Mixin over a task's trainer class; `watch` is set by `watched`."""
 
     watch: Watch
+    stream: BatchStream
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -120,6 +128,26 @@ class _WatchedTrainer:
     def get_model(self, cfg: Any = None, weights: Any = None, verbose: bool = True) -> Any:
         """Build the model without the table of layers, which costs a FLOP count."""
         return super().get_model(cfg=cfg, weights=weights, verbose=False)  # type: ignore[misc]
+
+    def get_dataloader(self, dataset_path: Any, batch_size: int = 16, rank: int = 0, mode: str = "train") -> Any:
+        """Let the training loader draw from a stream where epochs have a length of their own."""
+        loader = super().get_dataloader(dataset_path, batch_size, rank, mode)  # type: ignore[misc]
+        if mode == "train" and self.watch.images_per_epoch:
+            self.stream = BatchStream(
+                len(loader.dataset),
+                self.watch.images_per_epoch,
+                batch_size,
+                self.args.seed,  # type: ignore[attr-defined]
+            )
+            # ultralytics' loader repeats this sampler for ever, and is as long as it
+            loader.batch_sampler.sampler = self.stream
+        return loader
+
+    def _close_dataloader_mosaic(self) -> None:
+        """Close the mosaic; ultralytics starts the loader anew then, whose workers had drawn batches in advance."""
+        if self.watch.images_per_epoch:
+            self.stream.epoch = self.epoch  # type: ignore[attr-defined]
+        super()._close_dataloader_mosaic()  # type: ignore[misc]
 
     def preprocess_batch(self, batch: Any) -> Any:
         """Count the images on their way to the network."""

@@ -2,8 +2,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from detreduce.config import ExperimentConfig, parse_config
-from detreduce.experiment.plan import Identity, make_plan, seed_pairs
+from detreduce.errors import InputError
+from detreduce.experiment.plan import Identity, make_plan, seed_pairs, training_arguments
 
 
 def config(**reduce: object) -> ExperimentConfig:
@@ -18,7 +21,7 @@ def config(**reduce: object) -> ExperimentConfig:
 
 
 def plan(settings: ExperimentConfig, data: str = "d", features: str = "f") -> list:
-    return make_plan(settings, Identity(data=data, model="m", features=features))
+    return make_plan(settings, Identity(data=data, model="m", features=features), settings.train.arguments)
 
 
 def test_selection_seed_i_goes_with_training_seed_i() -> None:
@@ -93,3 +96,43 @@ def test_a_method_says_otherwise_than_the_section() -> None:
         "srs(must_keep=2 images)",
         "mms(class_floor={'a': 1},drop_duplicates=0.9,must_keep=2 images)",
     }
+
+
+def test_each_keep_has_controls_of_its_own() -> None:
+    settings = config().model_copy(update={"controls": ["full", "full_equal_iterations", "random", "first"]})
+    controls = [cell for cell in plan(settings) if cell.control]
+    found = {
+        name: [(cell.keep, cell.selection_seed, cell.training_seed) for cell in controls if cell.control == name]
+        for name in settings.controls
+    }
+    assert found["full"] == [(1.0, None, seed) for seed in (10, 11, 12)]
+    assert found["full_equal_iterations"] == [(keep, None, seed) for keep in (0.5, 0.25) for seed in (10, 11, 12)]
+    assert found["random"] == [(keep, i, 10 + i) for keep in (0.5, 0.25) for i in range(3)]
+    assert found["first"] == [(keep, 0, seed) for keep in (0.5, 0.25) for seed in (10, 11, 12)]
+    assert [cell.on_all for cell in controls] == [True] * 9 + [False] * 12
+
+
+def test_every_cell_gets_what_all_the_images_make_of_auto() -> None:
+    few, many = (training_arguments(config(), images=images, classes=7) for images in (448, 10_000_000))
+    # ultralytics' own: 0.002 * 5 / (4 + classes) below 10,000 iterations
+    assert (few["optimizer"], few["lr0"], few["momentum"]) == ("AdamW", 0.000909, 0.9)
+    assert (many["optimizer"], many["lr0"]) == ("MuSGD", 0.01)
+    given = config().model_copy(deep=True)
+    given.train.model_extra["optimizer"] = "SGD"  # type: ignore[index]
+    assert training_arguments(given, images=448, classes=7) == {"epochs": 1, "optimizer": "SGD"}
+
+
+def test_equal_iterations_make_every_batch_a_step() -> None:
+    settings = config().model_copy(update={"controls": ["full_equal_iterations"]})
+    assert training_arguments(settings, images=9, classes=1)["nbs"] == 16
+    settings.train.model_extra["nbs"] = 32  # type: ignore[index]
+    assert training_arguments(settings, images=9, classes=1)["nbs"] == 32
+
+
+@pytest.mark.parametrize("batch", [-1, 0.7])
+def test_equal_iterations_need_a_batch_of_known_size(batch: float) -> None:
+    content = config().model_dump() | {"controls": ["full_equal_iterations"]}
+    content["train"]["batch"] = batch
+    with pytest.raises(InputError, match="full_equal_iterations needs a number of images a batch"):
+        parse_config(content, beside=Path.cwd())
+    parse_config(content | {"controls": ["full"]}, beside=Path.cwd())

@@ -19,6 +19,7 @@ import pytest
 from tiny_dataset import make_tiny, snapshot
 
 from detreduce.dataset import load_dataset
+from detreduce.dataset.write import write_subset
 from detreduce.errors import DetreduceError, InputError, MissingFileError
 from detreduce.training import harness, trainer, warm_up
 from detreduce.training.arguments import OPTIMIZERS, check_arguments
@@ -125,6 +126,12 @@ class TestOneTraining:
         record, folder, _, _ = run
         assert TrainingRecord.load(folder) == record
         assert TrainingRecord.load(folder / "record.json") == record
+
+    def test_operations_are_counted(self, run: tuple) -> None:
+        record = run[0]
+        assert record.flops is not None
+        assert record.row()["TFLOPs"] == pytest.approx((record.flops.forward + record.flops.backward) * 50 / 1e12)
+        assert record.row()["passes"] == 2
 
     def test_a_second_run_never_overwrites(self, run: tuple, source: Path) -> None:
         with pytest.raises(InputError, match="something already"):
@@ -468,3 +475,43 @@ def test_a_fresh_process_leaves_the_users_settings_and_the_network_alone(tmp_pat
     assert str(tmp_path / "cache") in done.stdout
     assert "Settings" not in done.stdout + done.stderr
     assert not (home / ".config/Ultralytics").exists()
+
+
+@pytest.mark.train
+def test_all_the_data_in_as_many_steps_as_a_subset(tmp_path: Path) -> None:
+    """What the control full_equal_iterations stands on: only the images differ."""
+    data = make_tiny(tmp_path / "tiny")
+    (tmp_path / "part").mkdir()
+    reduced = write_subset(load_dataset(data), load_dataset(data).image_ids[:11], tmp_path / "part")
+    settings = {**SMALL, "epochs": 4, "batch": 4, "nbs": 8, "close_mosaic": 2, "warmup_epochs": 1, "lr0": 0.001}
+    settings["optimizer"] = "AdamW"
+    seen: dict[str, list[list[str]]] = {}
+
+    def watched(self: Any, batch: Any) -> Any:
+        seen.setdefault(str(self.save_dir.name), []).append([Path(file).name for file in batch["im_file"]])
+        return original(self, batch)
+
+    original = trainer._WatchedTrainer.preprocess_batch
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trainer._WatchedTrainer, "preprocess_batch", watched)
+        one = train(reduced.source.path, output=tmp_path / "reduced", **settings)
+        control = train(data, output=tmp_path / "control", images_per_epoch=11, **settings)
+    assert control.counts == one.counts
+    assert (control.counts.batches, control.counts.images_seen) == (12, 44)
+    assert control.data.train_images == 24
+    rates = [
+        [{key: row[key] for key in row if key.startswith("lr/")} for row in each.history] for each in (one, control)
+    ]
+    assert rates[0] == rates[1]
+    assert [len(batch) for batch in seen["control"]] == [len(batch) for batch in seen["reduced"]] == [4, 4, 3] * 4
+    drawn = [name for batch in seen["control"] for name in batch]
+    assert len(set(drawn[:24])) == 24, "a pass is all the images, over the end of an epoch and of the mosaic"
+    assert control.images_per_epoch == 11
+    assert control.row()["passes"] == pytest.approx(44 / 24)
+
+
+@pytest.mark.parametrize("images", [0, -3, 2.5, True])
+def test_an_epoch_of_no_images(tiny: Path, tmp_path: Path, images: Any) -> None:
+    with pytest.raises(InputError, match="images_per_epoch"):
+        train(tiny, output=tmp_path / "run", images_per_epoch=images, **SMALL)
+    assert not (tmp_path / "run").exists()

@@ -1,0 +1,53 @@
+"""Floating-point operations of a training image, counted from the network without computing anything."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import Any
+
+from detreduce.training.record import Flops
+
+METHOD = "torch.utils.flop_counter on the network as trained, one square image"
+
+
+def training_flops(trainer: Any) -> Flops | None:
+    """Count what one image costs a finished ultralytics trainer, forward and backward; None where it cannot be counted.
+
+    The network runs on torch's meta device, which knows shapes and no values. What is frozen costs no backward pass,
+    as in the training.
+    """
+    import torch
+
+    size = trainer.args.imgsz
+    try:
+        network = deepcopy(trainer.model).float().train().to("meta")
+        for kept, parameter in zip(trainer.model.parameters(), network.parameters(), strict=True):
+            parameter.requires_grad_(kept.requires_grad)
+        channels = int(trainer.data.get("channels", 3))
+        return count_flops(network, torch.empty(2, channels, size, size, device="meta"))
+    except (RuntimeError, NotImplementedError, AttributeError, TypeError, ValueError):
+        return None
+
+
+def count_flops(network: Any, images: Any) -> Flops:
+    """Operations of a forward and of a backward pass through a network, for each of the `images`."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    forward, backward = FlopCounterMode(display=False), FlopCounterMode(display=False)
+    with forward:
+        outputs = network(images)
+    total = sum(part.float().sum() for part in _tensors(outputs) if part.requires_grad)
+    with backward:
+        total.backward()
+    count = len(images)
+    return Flops(forward=forward.get_total_flops() / count, backward=backward.get_total_flops() / count, method=METHOD)
+
+
+def _tensors(value: Any) -> list[Any]:
+    """All floating tensors in nested lists, tuples and dicts."""
+    import torch
+
+    if isinstance(value, torch.Tensor):
+        return [value] if value.is_floating_point() else []
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
+    return [tensor for part in parts for tensor in _tensors(part)]

@@ -1,0 +1,53 @@
+"""What ultralytics makes of ``optimizer=auto``, known before a training starts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from types import SimpleNamespace
+from typing import Any
+
+from detreduce.pretrained import quiet_ultralytics
+from detreduce.training.quiet import offline_session
+
+
+def resolve_optimiser(arguments: Mapping[str, Any], *, images: int, classes: int) -> dict[str, Any]:
+    """The arguments that stand for ``optimizer=auto`` in a training on so many images and classes; else nothing.
+
+    Ultralytics chooses by the number of iterations, so that a training on part of the images may get another optimiser
+    than one on all; an experiment gives every cell what all the images get. ``optimizer``, ``lr0``, ``warmup_bias_lr``,
+    and for Adam ``momentum``, its first beta, are ultralytics' own answer, asked of its own code with a network of one
+    weight.
+    """
+    import torch
+
+    quiet_ultralytics()
+    from ultralytics.cfg import get_cfg
+    from ultralytics.engine.trainer import BaseTrainer
+
+    settings = get_cfg(overrides={**arguments, "mode": "train"})
+    if str(settings.optimizer).lower() != "auto":
+        return {}
+    network = torch.nn.Module()
+    network.model = torch.nn.Sequential(torch.nn.Linear(1, 1))
+    trainer = SimpleNamespace(args=settings, data={"nc": 1 if settings.single_cls else classes})
+    # an automatic batch counts as ultralytics' default
+    batch = settings.batch if settings.batch >= 1 else 16
+    iterations = math.ceil(images / max(batch, settings.nbs)) * settings.epochs
+    with offline_session():
+        made = BaseTrainer.build_optimizer(
+            trainer,  # type: ignore[arg-type]
+            network,
+            name="auto",
+            lr=settings.lr0,
+            momentum=settings.momentum,
+            decay=settings.weight_decay,
+            iterations=iterations,
+        )
+    found = {
+        "optimizer": settings.optimizer,
+        "lr0": settings.lr0,
+        "warmup_bias_lr": settings.warmup_bias_lr,
+    }
+    betas = made.param_groups[0].get("betas")
+    return found if betas is None else {**found, "momentum": betas[0]}

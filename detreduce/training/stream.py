@@ -1,0 +1,49 @@
+"""Batches out of an endless, shuffled stream of images, in epochs of any length."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+
+class BatchStream:
+    """A batch sampler whose epochs are as long as those of a smaller dataset, and go on where the last one ended.
+
+    A training on it takes the batches, optimiser steps, warm-up, learning rates and augmentation of a training on
+    `per_epoch` images, while it goes through all of its own images again and again, each pass in a new order.
+
+    Parameters
+    ----------
+    images
+        How many images there are to draw from.
+    per_epoch
+        Images an epoch.
+    batch
+        Images a batch; the last batch of an epoch holds what is left.
+    seed
+        Of the orders; pass p is the same whatever came before it.
+    """
+
+    def __init__(self, images: int, per_epoch: int, batch: int, seed: int = 0) -> None:
+        self.images, self.per_epoch, self.batch, self.seed = images, per_epoch, min(batch, per_epoch), seed
+        self.epoch = 0
+        self._pass = -1
+        self._order = np.empty(0, np.int64)
+
+    def __len__(self) -> int:
+        return -(-self.per_epoch // self.batch)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        """Yield the batches of the epoch `epoch`, which is one more afterwards."""
+        start = self.epoch * self.per_epoch
+        self.epoch += 1
+        for first in range(start, start + self.per_epoch, self.batch):
+            yield [self._image(place) for place in range(first, min(first + self.batch, start + self.per_epoch))]
+
+    def _image(self, place: int) -> int:
+        number, rest = divmod(place, self.images)
+        if number != self._pass:
+            self._pass = number
+            self._order = np.random.default_rng([self.seed, number]).permutation(self.images)
+        return int(self._order[rest])

@@ -22,7 +22,7 @@ WIDE_BYTES = 2 * 2**30
 MANY = 50_000_000
 """Kernel values of more than this many are worth threads of our own."""
 LEVELS = 65535
-SPREADS = 8.0
+SPREADS = 6.0
 """Standard deviations of rounding to 16 bits that a gradient is trusted to."""
 
 
@@ -75,6 +75,8 @@ class _Search:
         self.dtype: type[np.floating] = np.float32 if n > CHUNK else np.float64
         self.narrow = self.kernel.sigma is not None and 4 * self.capacity * n > WIDE_BYTES
         self.columns = np.empty((self.capacity, n), np.uint16 if self.narrow else self.dtype)
+        # a column in 16 bits is its least value and so many steps
+        self.least, self.step = np.zeros(self.capacity), np.ones(self.capacity)
         self.stored = 0
         self.gradient = self.mu.copy()
         self.taken = np.zeros(n, bool)
@@ -166,11 +168,22 @@ class _Search:
     def _store(self) -> None:
         """Keep the kernel columns of the members that are new."""
         new = self.fitted[self.stored :]
+        place = slice(self.stored, len(self.fitted))
         exact = self.dtype == np.float64
-        for start in range(0, len(self.mu) if new else 0, 8 * CHUNK):
-            part = slice(start, start + 8 * CHUNK)
-            values = self.kernel.between(new, part, exact=exact)
-            self.columns[self.stored : len(self.fitted), part] = np.rint(values * LEVELS) if self.narrow else values
+        parts = [slice(start, start + 8 * CHUNK) for start in range(0, len(self.mu) if new else 0, 8 * CHUNK)]
+        if not self.narrow:
+            for part in parts:
+                self.columns[place, part] = self.kernel.between(new, part, exact=exact)
+        elif parts:
+            values = np.hstack([self.kernel.between(new, part, exact=exact) for part in parts])
+            # a member's own value, far above all others, is never asked for: its row is taken
+            values[np.arange(len(new)), new] = values.min(axis=1)
+            least = values.min(axis=1)
+            step = np.maximum((values.max(axis=1) - least) / LEVELS, 1e-12)
+            self.least[place], self.step[place] = least, step
+            values -= least[:, None]
+            values /= step[:, None]
+            self.columns[place] = np.rint(values, out=values)
         self.stored = len(self.fitted)
 
     def _accept(self, weights: list[FloatArray], gradients: list[float], hot: IntArray) -> int:
@@ -179,9 +192,13 @@ class _Search:
         for row, snapshot in zip(W, weights, strict=True):
             row[: len(snapshot)] = snapshot
         slack = SCREENED * max(1.0, float(self.diagonal.max())) if self.dtype == np.float32 else 1e-13
+        mu = self.mu
+        base = np.zeros((len(weights), 1))
         if self.narrow:
-            slack += SPREADS * float(np.linalg.norm(W, axis=1).max()) / LEVELS / np.sqrt(12.0)
-            W /= LEVELS
+            m = len(self.fitted)
+            base = (W @ self.least[:m])[:, None]
+            W *= self.step[:m]
+            slack += SPREADS * float(np.linalg.norm(W, axis=1).max()) / np.sqrt(12.0)
         n, picks = len(self.mu), len(weights)
         outside = ~self.taken
         outside[hot] = False
@@ -191,7 +208,7 @@ class _Search:
         columns = self.columns[: len(self.fitted)]
 
         def work(part: slice) -> None:
-            after[:, part] = self.mu[part] - W @ columns[:, part].astype(self.dtype, copy=False)
+            after[:, part] = (mu[part] - base) - W @ columns[:, part].astype(self.dtype, copy=False)
 
         parts = slices(n, CHUNK)
         deque(in_threads(work, parts) if columns.size > MANY else map(work, parts), maxlen=0)
@@ -206,12 +223,13 @@ class _Search:
         rows = np.flatnonzero(doubtful.any(axis=0))
         for start in range(0, len(rows), CHUNK):
             some = rows[start : start + CHUNK]
-            kernel = self.kernel.between(self.fitted, some)
-            for pick in range(stands - 1):
-                exact = self.mu[some] - weights[pick] @ kernel[: len(weights[pick])]
-                if (exact[doubtful[pick, some]] > bars[pick]).any():
-                    stands = pick + 1
-                    break
+            W = np.zeros((stands - 1, len(self.fitted)))
+            for row, snapshot in zip(W, weights, strict=False):
+                row[: len(snapshot)] = snapshot
+            exact = self.mu[some] - W @ self.kernel.between(self.fitted, some)
+            wrong = ((exact > bars[: len(W), None]) & doubtful[: len(W), some]).any(axis=1)
+            if wrong.any():
+                stands = int(wrong.argmax()) + 1
         return stands
 
     def _undo(self, count: int, snapshot: tuple[FloatArray, IntArray, int]) -> None:

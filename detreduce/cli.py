@@ -339,10 +339,14 @@ def run(
     if as_json:
         print_json(rows)
         return
+    from detreduce.experiment.leakage import read_leakage
     from detreduce.experiment.statistics import summarise_cells
     from detreduce.terminal import show_comparison
+    from detreduce.terminal_questions import leakage_lines
 
     show_comparison(settings.name, summarise_cells(rows))
+    for line in leakage_lines(read_leakage(ledger).get("counts", {})):
+        typer.echo(line)
 
 
 @app.command()

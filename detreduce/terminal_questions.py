@@ -50,17 +50,24 @@ def show_duplicates(dataset: DetectionDataset, found: Duplicates, *, shown: int 
         out.print(f"  {problem}", soft_wrap=True)
 
 
+def leakage_lines(counts: Mapping[str, Mapping[str, int]]) -> list[str]:
+    """In words how many images of a split are in an earlier one; keys are ``train / test``."""
+    if not counts:
+        return ["Leakage: the dataset has one split only."]
+    lines = []
+    for pair, count in counts.items():
+        earlier, _, later = pair.partition(" / ")
+        if both := count["exact"] + count["near"]:
+            of_which = f", {count['exact']} of them equal in every pixel" if count["exact"] else ""
+            lines.append(f"  {both} of the {count['of']} images of {later} are in {earlier}{of_which}.")
+    return ["Leakage between splits:", *lines] if lines else ["Leakage between splits: none found."]
+
+
 def show_leakage(report: LeakageReport, *, shown: int | None) -> None:
     """Show which images of val and test are in an earlier split too."""
     out = console()
-    if len(report.splits) < 2:
-        out.print("Leakage: the dataset has one split only.")
-        return
-    out.print("Leakage between splits:" if report.leaked else "Leakage between splits: none found.")
-    for (earlier, later), count in report.counts.items() if report.leaked else ():
-        both = count["exact"] + count["near"]
-        of_which = f", {count['exact']} of them equal in every pixel" if count["exact"] else ""
-        out.print(f"  {both} of the {count['of']} images of {later} are in {earlier}{of_which}.")
+    for line in leakage_lines({f"{earlier} / {later}": count for (earlier, later), count in report.counts.items()}):
+        out.print(line)
     for item in report.leaked[:shown]:
         alike = _alike(item.exact, item.transformation, item.similarity)
         out.print(f"    {item.split} {item.image} is {item.other_split} {item.other}: {alike}", soft_wrap=True)

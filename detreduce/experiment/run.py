@@ -17,6 +17,7 @@ from detreduce.dataset import load_dataset
 from detreduce.dataset.records import DetectionDataset
 from detreduce.dataset.write import write_subset
 from detreduce.experiment.identity import data_identity, features_identity, file_identity
+from detreduce.experiment.leakage import keep_leakage
 from detreduce.experiment.ledger import TRAIN_FOLDER, FinishedCell, Ledger
 from detreduce.experiment.plan import Cell, Identity, make_plan, training_arguments
 from detreduce.experiment.preflight import check_experiment
@@ -63,6 +64,7 @@ def run_experiment(
     missing = [cell for cell in plan if cell.key not in ledger]
     for cell in missing:
         experiment.redundancy.check(cell)
+    keep_leakage(experiment.dataset, ledger, experiment.identity.data)
     say(f"{len(plan)} cells: {len(plan) - len(missing)} finished before, {len(missing)} to run. Ledger: {ledger.path}")
     ledger.write_text("plan.json", json.dumps([cell.to_dict() for cell in plan], indent=1) + "\n")
     content = settings.model_dump(mode="json")

@@ -374,3 +374,43 @@ def test_a_keep_that_leaves_no_room_is_refused_before_the_first_cell(
         config.write_text(yaml.safe_dump(changed))
         with pytest.raises(InputError, match=said):
             run_experiment(config, config.parent / "ledger")
+
+
+def test_controls_are_run_with_what_the_reduced_cells_have(
+    config: Path, stand_in_train: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[dict[str, Any]] = []
+
+    def counted(data: Any, **arguments: Any) -> Any:
+        calls.append(arguments)
+        return stand_in_train(data, **arguments)
+
+    monkeypatch.setattr(run_module, "train", counted)
+    content = yaml.safe_load(config.read_text())
+    content["controls"] = ["full", "full_equal_iterations", "random", "first"]
+    content["train"]["batch"] = 4
+    config.write_text(yaml.safe_dump(content))
+    ledger = run_experiment(config, config.parent / "ledger")
+    rows = [row for row in finished_rows(ledger) if row["control"]]
+    found = sorted((row["control"], str(row["keep"]), row["images"]) for row in rows)
+    assert found == sorted(
+        2
+        * [
+            ("full", "1.0", 12),
+            *(("full_equal_iterations", keep, 12) for keep in ("0.5", "3")),
+            *((control, keep, images) for control in ("random", "first") for keep, images in (("0.5", 6), ("3", 3))),
+        ]
+    )
+    assert sorted(str(call["images_per_epoch"]) for call in calls) == ["3", "3", "6", "6"] + ["None"] * 18
+    assert {(call["optimizer"], call["nbs"], call["batch"]) for call in calls} == {("AdamW", 4, 4)}
+    chosen = {
+        (cell.cell["control"], cell.cell["keep"], cell.cell["selection_seed"]): Selection.load(
+            ledger.path / "cells" / cell.key / "selection.json"
+        )
+        for cell in ledger
+        if cell.cell["control"] in ("random", "first")
+    }
+    assert sorted(chosen["first", 3, 0].image_ids) == [f"images/{row:02}.jpg" for row in range(3)]
+    draws = [chosen["random", 3, seed] for seed in (0, 1)]
+    assert draws[0].image_ids != draws[1].image_ids
+    assert all(list(draw.categories["full"].values()) == [12] for draw in draws), "no categories"

@@ -1,0 +1,30 @@
+"""What the splits of an experiment's dataset share, looked for once and kept in the ledger."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from detreduce.dataset.records import DetectionDataset
+from detreduce.duplicates.leakage import leakage_report
+from detreduce.experiment.ledger import Ledger
+
+LEAKAGE_FILE = "leakage.json"
+
+
+def keep_leakage(dataset: DetectionDataset, ledger: Ledger, data_identity: str) -> None:
+    """Write the ledger's ``leakage.json``, by pixels, unless it has one of these very images."""
+    known = read_leakage(ledger)
+    if known.get("data") != data_identity:
+        report = leakage_report(dataset)
+        content = {"data": data_identity, **report.to_dict()}
+        ledger.write_text(LEAKAGE_FILE, json.dumps(content, indent=1, ensure_ascii=False, default=str) + "\n")
+
+
+def read_leakage(ledger: Ledger) -> dict[str, Any]:
+    """The content of the ledger's ``leakage.json``; empty where there is none, or none that can be read."""
+    try:
+        content = json.loads((ledger.path / LEAKAGE_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}

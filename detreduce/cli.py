@@ -450,4 +450,5 @@ def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__
 
 
 # the commands of another module register themselves
+import detreduce.cli_plan  # noqa: E402
 import detreduce.cli_questions  # noqa: E402, F401

@@ -1,0 +1,179 @@
+"""mAP as one surface over the images kept and the images seen in training, fitted to finished cells.
+
+mAP(n, s) = A g(n_eff / n0, a) g(s / s0, b) with g(x, a) = 1 - (1 + x)^-a: it grows from 0 and saturates in both, like
+the power laws that learning curves follow (Hestness et al. 2017, arXiv 1712.00409). n is the number of different
+images, s how many went through the network, n_eff = n exp(m (1 - n / N)) with one m for each method: how many random
+images one of its images is worth, which fades as everything is kept; m is 0 for random draws.
+
+Few cells do not determine that many parameters. So each has a prior, and what is reported is a sample of the posterior
+by randomise-then-optimise (Bardsley et al. 2014): the fit again and again, with noise on the cells and on the priors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from detreduce.errors import InputError
+
+FloatArray = npt.NDArray[np.float64]
+
+RANDOM = ("srs", "random", "full", "full_equal_iterations")
+"""Methods whose images are worth as much as random ones."""
+SHARED = ("A", "n0", "a", "s0", "b")
+RUN_SPREAD = 0.015
+"""Standard deviation between seeds that is expected before any is seen, and below the misfit of the surface."""
+MISFIT = 0.01
+WORTH = 4.0
+"""Degrees of freedom that these expectations count as."""
+SAMPLES = 250
+LEAST_CONFIGURATIONS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """Cells that differ in their seeds alone: so many images kept, so many seen."""
+
+    method: str
+    images: int
+    images_seen: float
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Surface:
+    """A fitted surface.
+
+    Attributes
+    ----------
+    methods
+        The methods with a worth of their own.
+    total
+        Images of the whole dataset.
+    samples
+        (S, 5 + methods) parameters drawn from the posterior, on their unbounded scales.
+    misfit, run_spread
+        Standard deviations: of a configuration's mean about the surface, of one run about that mean.
+    freedom
+        Degrees of freedom that these two were estimated with.
+    """
+
+    methods: tuple[str, ...]
+    total: int
+    samples: FloatArray
+    misfit: float
+    run_spread: float
+    freedom: float
+
+    def means(self, method: str, images: int, images_seen: float) -> FloatArray:
+        """(S,) draws of the surface at a configuration; InputError for a method that no cell had."""
+        if method not in RANDOM and method not in self.methods:
+            raise InputError(f"no finished cell has the method {method!r}; there are: {', '.join(self.methods)}.")
+        place = self.methods.index(method) if method in self.methods else -1
+        return _surface(self.samples, np.array([place]), np.array([images]), np.array([images_seen]), self.total)[:, 0]
+
+    def runs(self, method: str, images: int, images_seen: float, seed: int = 0) -> FloatArray:
+        """(S,) draws of what one new training at a configuration would give."""
+        rng = np.random.default_rng(seed)
+        # the spreads are known from few cells themselves
+        noise = np.hypot(self.misfit, self.run_spread) * rng.standard_t(self.freedom, len(self.samples))
+        return self.means(method, images, images_seen) + noise
+
+
+def configurations(rows: Iterable[Mapping[str, Any]], measure: str) -> list[Configuration]:
+    """Group tidy rows of a ledger; rows without the measure are left out, and those of part of the method's label."""
+    groups: dict[tuple[str, int, float], list[float]] = {}
+    for row in rows:
+        if row.get(measure) is not None and row.get("images_seen"):
+            key = (str(row["label"]), int(row["images"]), float(row["images_seen"]))
+            groups.setdefault(key, []).append(float(row[measure]))
+    return [Configuration(*key, tuple(values)) for key, values in sorted(groups.items())]
+
+
+def fit_surface(found: Sequence[Configuration], total: int, *, samples: int = SAMPLES, seed: int = 0) -> Surface:
+    """Fit the surface to configurations of a dataset of `total` images.
+
+    Raises InputError for fewer than three configurations: then there is nothing to fit.
+    """
+    from scipy.optimize import least_squares
+
+    if len(found) < LEAST_CONFIGURATIONS:
+        raise InputError(
+            f"{len(found)} different configurations are finished, and a plan needs at least {LEAST_CONFIGURATIONS}: "
+            "other keeps, or the controls full and full_equal_iterations."
+        )
+    methods = tuple(sorted({item.method for item in found} - set(RANDOM)))
+    places = np.array([methods.index(item.method) if item.method in methods else -1 for item in found])
+    images = np.array([item.images for item in found], float)
+    seen = np.array([item.images_seen for item in found])
+    mean = np.array([np.mean(item.values) for item in found])
+    counts = np.array([len(item.values) for item in found], float)
+    centre, width = _priors(mean.max(), total, seen.max(), len(methods))
+    run_spread = _pooled(found)
+
+    def solve(target: FloatArray, middle: FloatArray, start: FloatArray, spread: FloatArray) -> Any:
+        def residuals(theta: FloatArray) -> FloatArray:
+            fitted = _surface(theta[None], places, images, seen, total)[0]
+            return np.concatenate([(fitted - target) / spread, (theta - middle) / width])
+
+        return least_squares(residuals, start, method="lm", max_nfev=1000)
+
+    misfit = MISFIT
+    for _ in range(4):
+        spread = np.sqrt(misfit**2 + run_spread**2 / counts)
+        best = solve(mean, centre, centre, spread)
+        left = best.fun[: len(mean)] * spread
+        # what the seeds alone leave of a mean is no misfit
+        excess = np.clip(left**2 - run_spread**2 / counts, 0.0, None)
+        free = max(1.0, len(mean) - _used(best.jac, len(mean)))
+        misfit = float(np.sqrt((WORTH * MISFIT**2 + excess.sum() * len(mean) / free) / (WORTH + len(mean))))
+    spread = np.sqrt(misfit**2 + run_spread**2 / counts)
+    rng = np.random.default_rng(seed)
+    drawn = [
+        solve(
+            mean + spread * rng.standard_normal(len(mean)),
+            centre + width * rng.standard_normal(len(centre)),
+            best.x,
+            spread,
+        ).x
+        for _ in range(samples)
+    ]
+    return Surface(methods, total, np.array(drawn), misfit, run_spread, WORTH + free)
+
+
+def _priors(largest: float, total: int, most_seen: float, methods: int) -> tuple[FloatArray, FloatArray]:
+    """Centre and standard deviation of each parameter on its unbounded scale."""
+    top = float(np.clip(largest * 1.1, 0.05, 0.95))
+    centre = [np.log(top / (1 - top)), np.log(total / 10), np.log(0.7), np.log(most_seen / 10), np.log(0.7)]
+    width = [0.7, 1.5, 0.6, 1.5, 0.6]
+    return np.array([*centre, *[0.0] * methods]), np.array([*width, *[0.6] * methods])
+
+
+def _surface(theta: FloatArray, places: npt.ArrayLike, images: Any, seen: Any, total: int) -> FloatArray:
+    """(S, m) the surface of S sets of parameters at m configurations."""
+    places = np.asarray(places)
+    shared = theta[:, : len(SHARED)]
+    top = 1 / (1 + np.exp(-shared[:, :1]))
+    n0, a, s0, b = (np.exp(np.clip(shared[:, index : index + 1], -30, 30)) for index in range(1, len(SHARED)))
+    worth = np.zeros((len(theta), len(places)))
+    own = places >= 0
+    worth[:, own] = theta[:, len(SHARED) + places[own]]
+    effective = images * np.exp(np.clip(worth, -10, 10) * (1 - images / total))
+    return top * (1 - (1 + effective / n0) ** -a) * (1 - (1 + seen / s0) ** -b)
+
+
+def _pooled(found: Sequence[Configuration]) -> float:
+    """Standard deviation between seeds, pooled over configurations with what is expected beforehand."""
+    squares = sum(float(np.var(item.values)) * len(item.values) for item in found)
+    free = sum(len(item.values) - 1 for item in found)
+    return float(np.sqrt((WORTH * RUN_SPREAD**2 + squares) / (WORTH + free)))
+
+
+def _used(jacobian: FloatArray, rows: int) -> float:
+    """Degrees of freedom that the cells, beside the priors, spend: the trace of the hat matrix of their rows."""
+    data = jacobian[:rows]
+    return float(np.trace(data @ np.linalg.pinv(jacobian.T @ jacobian) @ data.T))

@@ -36,6 +36,7 @@ def test_a_finished_cell_comes_back_whole(tmp_path: Path, make_record: Make) -> 
     assert cell.selection == {"of": 4}
     row = cell.row()
     assert (row["mAP50"], row["Wh"], row["selection_Wh"], row["keep"]) == (0.4, 2, 0.1, 0.5)
+    assert ledger.evidence("srs-1") is None, "cells of older versions have none"
 
 
 def test_an_abandoned_cell_leaves_nothing_and_can_be_claimed_again(tmp_path: Path, make_record: Make) -> None:

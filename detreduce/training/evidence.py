@@ -68,13 +68,20 @@ class Evidence:
         moved = row_of[self.image]
         # pycocotools ranks equal confidences by image
         order = np.lexsort((np.arange(len(self)), moved, self.class_id))
-        parts = (moved, self.class_id, self.confidence, self.hit, self.ignored)
-        return Evidence(images, truth, *(part[order] for part in parts))
+        return Evidence(
+            images,
+            truth,
+            moved[order],
+            self.class_id[order],
+            self.confidence[order],
+            self.hit[order],
+            self.ignored[order],
+        )
 
     def save(self, path: Path) -> None:
         """Write an ``.npz``, whole or not at all; raises OSError."""
         single = self.confidence.astype(np.float32)
-        content = {
+        content: dict[str, Any] = {
             "schema": np.array(SCHEMA),
             "images": self.images,
             "truth": self.truth,

@@ -335,9 +335,11 @@ def run(
         print_json(rows)
         return
     from detreduce.experiment.statistics import summarise_cells
+    from detreduce.experiment.statistics.comparison import compare_methods
+    from detreduce.experiment.statistics.ranks import rank_methods
     from detreduce.terminal import show_comparison
 
-    show_comparison(settings.name, summarise_cells(rows))
+    show_comparison(settings.name, summarise_cells(rows), compare_methods(rows, ledger.evidence), rank_methods(rows))
 
 
 @app.command()

@@ -343,10 +343,12 @@ def run(
         return
     from detreduce.experiment.leakage import read_leakage
     from detreduce.experiment.statistics import summarise_cells
+    from detreduce.experiment.statistics.comparison import compare_methods
+    from detreduce.experiment.statistics.ranks import rank_methods
     from detreduce.terminal import show_comparison
     from detreduce.terminal_questions import leakage_lines
 
-    show_comparison(settings.name, summarise_cells(rows))
+    show_comparison(settings.name, summarise_cells(rows), compare_methods(rows, ledger.evidence), rank_methods(rows))
     for line in leakage_lines(read_leakage(ledger).get("counts", {})):
         typer.echo(line)
 

@@ -19,8 +19,8 @@ from PIL import Image
 from detreduce.config import FeaturesConfig
 from detreduce.dataset import load_dataset
 from detreduce.errors import InputError
+from detreduce.experiment import choices, sources
 from detreduce.experiment import run as run_module
-from detreduce.experiment import sources
 from detreduce.experiment.identity import features_identity
 from detreduce.experiment.ledger import Ledger
 from detreduce.experiment.run import data_identity, finished_rows, run_experiment
@@ -99,9 +99,9 @@ def test_the_cost_of_choosing_is_each_cells_own_and_is_kept(
         time.sleep(0.2)
         return run_module_select(*arguments, **named)
 
-    run_module_select = run_module.select
+    run_module_select = choices.select
     monkeypatch.setattr(run_module, "train", stand_in_train)
-    monkeypatch.setattr(run_module, "select", slow_select)
+    monkeypatch.setattr(choices, "select", slow_select)
     ledger = run_experiment(config, config.parent / "ledger")
     assert len(list(ledger.path.glob("features-*.json"))) == 1
     seconds = [row["selection_seconds"] for row in ledger.rows() if not row["control"]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import json
 import os
@@ -20,6 +21,8 @@ from detreduce.errors import DetreduceError, InputError
 EXIT_FAILED = 1
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
+# what a disk says, not a mistake of the program
+CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 
 app = typer.Typer(
     name="detreduce",
@@ -64,6 +67,11 @@ def friendly(command: Callable[..., None]) -> Callable[..., None]:
                 # the reader of a pipe has closed it, as `| head` does
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
                 raise typer.Exit(0) from None
+            except OSError as error:
+                if error.errno not in CANNOT_WRITE:
+                    raise
+                typer.echo(f"Error: {error}", err=True)
+                raise typer.Exit(EXIT_FAILED) from None
 
     return wrapped
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import math
@@ -144,7 +145,8 @@ class Selection:
             partial.write_text(self.to_json(), encoding="utf-8")
             partial.replace(target)
         except OSError as error:
-            partial.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # a disk that can only be read says so again
+                partial.unlink(missing_ok=True)
             raise InputError(f"{target} cannot be written: {error.strerror or error}.") from error
         return target
 

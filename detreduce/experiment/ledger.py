@@ -7,7 +7,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -228,7 +228,8 @@ class Ledger:
             partial.write_text(text, encoding="utf-8")
             partial.replace(target)
         except OSError as error:
-            partial.unlink(missing_ok=True)
+            with suppress(OSError):  # a disk that can only be read says so again
+                partial.unlink(missing_ok=True)
             raise DetreduceError(f"{target} cannot be written: {error.strerror or error}.") from error
         return target
 

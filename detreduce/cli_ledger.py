@@ -15,12 +15,11 @@ if TYPE_CHECKING:
     from detreduce.experiment.ledger import Ledger
 
 commands = typer.Typer(
-    name="ledger",
     help="List, export, merge and remove the finished cells of an experiment.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
-app.add_typer(commands)
+app.add_typer(commands, name="ledger")
 
 Folder = Annotated[Path, typer.Argument(metavar="LEDGER", help="The folder of an experiment, for instance runs/demo.")]
 Method = Annotated[str | None, typer.Option(help="Only cells of this method, by name or with its parameters.")]

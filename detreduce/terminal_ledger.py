@@ -29,7 +29,10 @@ TEXT = ("key", "label", "ended")
 
 
 def show_plan(plan: Overview, *, stderr: bool) -> None:
-    """Show the cells of an experiment by method and keep, and what those to run will probably cost."""
+    """Show the cells of an experiment by method and keep, and what those to run will probably cost.
+
+    On stderr it is what comes before a run, which says the rest itself.
+    """
     out = Console(stderr=True, highlight=False, markup=False) if stderr else console()
     if stderr and not out.is_terminal:
         out = Console(stderr=True, highlight=False, markup=False, width=PIPED_WIDTH)
@@ -43,10 +46,8 @@ def show_plan(plan: Overview, *, stderr: bool) -> None:
     counts = [f"{plan.cells}", f"{plan.reused}", f"{plan.to_run}"]
     table.add_row("together", "", *counts, *_cost(plan.to_run, plan.seconds, plan.wh), style="bold")
     out.print(table)
-    if not plan.estimated_from and plan.to_run:
-        out.print("No estimate yet: no cell like these is finished in this ledger.")
-    elif plan.to_run:
-        out.print(f"Minutes and Wh are estimates by {plan.estimated_from} finished cells, features and proxy left out.")
+    if not stderr:
+        out.print(plan.in_words(), soft_wrap=True)
 
 
 def show_rows(rows: Sequence[Mapping[str, Any]], path: object, of: int) -> None:

@@ -153,7 +153,7 @@ class Ledger:
         return [folder.name for folder in self._folders()]
 
     def __contains__(self, key: str) -> bool:
-        return (self._cells / key / CELL_FILE).is_file()
+        return Path(key).name == key and (self._cells / key / CELL_FILE).is_file()
 
     def __getitem__(self, key: str) -> FinishedCell:
         return FinishedCell.read(self.cell_folder(key))

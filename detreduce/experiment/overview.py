@@ -77,7 +77,8 @@ def cost_in_words(cost: Estimate, cells: int) -> str:
     if cost.seconds is None:
         return "No estimate yet: no cell like these is finished."
     energy = "energy not known" if cost.wh is None else f"{cost.wh:.2f} Wh"
-    return f"About {cost.seconds / 60:.1f} minutes, {energy}, by the {cells} finished cells that are like these."
+    by = f"by {cells} finished cells like these; features and proxy training come on top"
+    return f"About {cost.seconds / 60:.1f} minutes, {energy}, {by}."
 
 
 def overview(

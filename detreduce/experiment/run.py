@@ -186,10 +186,13 @@ class PreparedExperiment:
                 self.ledger.finish(work, finished)
             except DetreduceError:
                 raise
-            except OSError as error:
+            except (OSError, RuntimeError) as error:
+                # torch says of a full disk that its writer failed
+                if isinstance(error, RuntimeError) and "inline_container" not in str(error):
+                    raise
                 raise DetreduceError(
                     f"The cell {cell.key} could not be finished: {error}. Nothing of it is kept, and all that was "
-                    f"finished before is; the same command goes on."
+                    "finished before is; the same command goes on."
                 ) from error
             self._experiment.finished.append(finished)
         self.say(f"      {describe_outcome(finished)}")

@@ -14,7 +14,9 @@ import numpy as np
 import pytest
 import yaml
 from PIL import Image
+from typer.testing import CliRunner, Result
 
+from detreduce.cli import app
 from detreduce.config import FeaturesConfig
 from detreduce.dataset import load_dataset
 from detreduce.errors import InputError
@@ -415,3 +417,32 @@ def test_a_cell_says_where_and_when_it_ran(
         assert cell.ran["started"] < cell.ran["ended"] and cell.ran["overlapped"] is False
         assert cell.ran["machine"] == boot_identity() and cell.ran["host"] and cell.ran["training_seconds"] >= 0
     assert {row["overlapped"] for row in ledger.rows()} == {False}
+
+
+def test_the_command_shows_the_plan_and_takes_limits_and_shards(
+    config: Path, stand_in_train: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_module, "train", stand_in_train)
+
+    def detreduce(*arguments: object) -> Result:
+        given = ["run", str(config), "--output", str(config.parent / "ledger"), *map(str, arguments)]
+        return CliRunner().invoke(app, given)
+
+    dry = detreduce("--dry-run", "--shard", "2/2")
+    assert dry.exit_code == 0 and "5 cells (shard 2/2): 0 finished before, 5 to run" in dry.stdout
+    assert "together" in dry.stdout and "No estimate yet" in dry.stdout
+    content = json.loads(detreduce("--dry-run", "--json").stdout)
+    assert (content["cells"], content["to_run"], content["wh"]) == (10, 10, None)
+    assert not (config.parent / "ledger").exists()
+    stopped = detreduce("--max-wh", 37)
+    assert stopped.exit_code == 0 and "Stopped by max_wh=37" in stopped.stderr
+    assert "6 of 10 cells are left" in stopped.stderr and "together" in stopped.stderr
+    assert "by 4 finished cells like these" in detreduce("--dry-run").stdout
+    assert len(json.loads(detreduce("--json").stdout)) == 10
+    for arguments, said in (
+        (("--shard", "3/2"), "give i/n"),
+        (("--max-hours", 0), "max_hours=0"),
+        (("--gpus-per-cell", 1), "is for --ray"),
+    ):
+        result = detreduce(*arguments)
+        assert result.exit_code == 2 and said in result.stderr

@@ -2,9 +2,10 @@
 
 A stand-in trainer counts images instead of training, in fractions of a second, with torch's own loader processes beside
 it. The experiment is killed (SIGKILL) and started again until all kills are done; whenever a grid is finished, a new
-one begins. A fifth of the kills comes while it starts, half at any time, the others as a cell is chosen, written or
-finished. After each kill: every finished cell is still there, untouched and whole, and none is begun again. At the end:
-each ledger says what one of an undisturbed run says, and no process of a killed one is left.
+one begins. The first kill comes in a training; of the others a fifth while it starts, half at any time, and the rest as
+a cell is chosen, written or finished. After each kill: every finished cell is still there, untouched and whole, and
+none is begun again. At the end: each ledger says what one of an undisturbed run says, and no process of a killed one is
+left.
 """
 
 from __future__ import annotations
@@ -100,7 +101,10 @@ def survive(
         while told.kills < kills:
             attempt = Attempt(config, place, log, cell_seconds)
             kind = draw.random()
-            if kind < 0.2:
+            if told.kills == 0:
+                # so that at least one leaves loader processes behind
+                attempt.wait_until(TRAINING)
+            elif kind < 0.2:
                 time.sleep(draw.uniform(0, startup))
             elif kind < 0.7:
                 attempt.wait_until(READY)
@@ -270,11 +274,12 @@ def be_killed(config: Path, ledger: Path, log: Path, said: Path, cell_seconds: f
     stand_in = _conftest()._stand_in_train
 
     def train(data: Any, *, output: Path, seed: int, **arguments: Any) -> Any:
-        _tell(TRAINING)
         with log.open("a") as stream:
             stream.write(f"{output.parent.name}\n")
         loader = DataLoader(range(64), num_workers=2, persistent_workers=True, multiprocessing_context="fork")
-        for _ in loader:
+        for number in loader:
+            if not number:
+                _tell(TRAINING)
             time.sleep(cell_seconds / 64)
         record = stand_in(data, output=output, seed=seed, **arguments)
         weights = output / "weights" / "last.pt"

@@ -379,12 +379,21 @@ def run(
         return
     from detreduce.experiment.leakage import read_leakage
     from detreduce.experiment.statistics import summarise_cells
+    from detreduce.experiment.statistics.break_even import break_even
     from detreduce.experiment.statistics.comparison import compare_methods
     from detreduce.experiment.statistics.ranks import rank_methods
     from detreduce.terminal import show_comparison
     from detreduce.terminal_questions import leakage_lines
+    from detreduce.training.energy import carbon_intensity
 
-    show_comparison(settings.name, summarise_cells(rows), compare_methods(rows, ledger.evidence), rank_methods(rows))
+    show_comparison(
+        settings.name,
+        summarise_cells(rows),
+        compare_methods(rows, ledger.evidence),
+        rank_methods(rows),
+        break_even(rows),
+    )
+    typer.echo(carbon_intensity(settings.energy.country))
     for line in leakage_lines(read_leakage(ledger).get("counts", {})):
         typer.echo(line)
 

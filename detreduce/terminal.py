@@ -19,6 +19,7 @@ from detreduce.terminal_differences import show_differences
 if TYPE_CHECKING:
     from detreduce.dataset.checks import DatasetSummary
     from detreduce.dataset.write import SubsetReport
+    from detreduce.experiment.statistics.break_even import BreakEven
     from detreduce.experiment.statistics.comparison import Comparison
     from detreduce.experiment.statistics.ranks import Ranking
     from detreduce.proxy_log import ProxyLog
@@ -157,6 +158,7 @@ def show_comparison(
     summaries: Sequence[Summary],
     comparisons: Sequence[Comparison] | None = None,
     ranking: Ranking | None = None,
+    paid: Sequence[BreakEven] = (),
 ) -> None:
     """Show every method at every keep beside full: accuracy, energy, CO2, time; then beside chance, with verdicts."""
     out = console()
@@ -178,7 +180,8 @@ def show_comparison(
             table.add_column("vs full", justify="right")
         for row in summaries:
             count = f"{row.cells}" + f" ({row.overlapped}*)" * bool(row.overlapped)
-            cells = [row.method, "all" if row.is_control else f"{row.keep}", f"{row.images}", count]
+            keep = "all" if row.method == "full" else f"{row.keep}"
+            cells = [row.method, keep, f"{row.images}", count]
             for measure, _, digits, show in measures:
                 cells += [_with_spread(row, measure, digits), show(row.against_full.get(measure))]
             table.add_row(*cells)
@@ -187,8 +190,24 @@ def show_comparison(
         out.print("Means over cells; ± is the standard deviation between them.")
     if any(row.overlapped for row in summaries):
         out.print("* ran beside another training on one machine: Wh, g CO2 and minutes are of the other cells alone.")
+    if any(row.method == "full_equal_iterations" for row in summaries):
+        out.print("full_equal_iterations: all images, in as many batches and optimiser steps as that keep.")
+    show_break_even(out, paid)
     if comparisons is not None and any(not row.is_control for row in summaries):
         show_differences(out, comparisons, ranking)
+
+
+def show_break_even(out: Console, paid: Sequence[BreakEven]) -> None:
+    """Show after how many trainings each method's choosing has paid for itself, where it costs anything."""
+    paid = [item for item in paid if item.choosing_wh >= 0.005]
+    if not paid:
+        return
+    table = _table("method", "keep", "choosing, Wh", "saved a training, Wh", "pays after", right=4)
+    for item in paid:
+        count = math.inf if math.isinf(item.trainings) else math.ceil(item.trainings)
+        after = "never" if math.isinf(count) else f"{count} training{'s' * (count > 1)}"
+        table.add_row(item.method, f"{item.keep}", f"{item.choosing_wh:.2f}", f"{item.saved_wh:.2f}", after)
+    out.print(table)
 
 
 def show_record(record: TrainingRecord) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detreduce.errors import InputError
+from detreduce.experiment.statistics.break_even import choosing_wh
 from detreduce.experiment.surface import RANDOM, Surface, configurations, fit_surface
 
 FloatArray = npt.NDArray[np.float64]
@@ -18,7 +19,6 @@ KEEPS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 EPOCHS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.25, 1.5, 2.0)
 """Shares of the epochs of the cells."""
 INTERVAL = (0.05, 0.95)
-_CHOOSING = ("features_Wh", "selection_Wh", "proxy_training_Wh", "duplicates_Wh")
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +190,7 @@ class _Energy:
         constant, per_image = nnls(np.column_stack([np.ones(len(seen)), seen]), wh)[0]
         choosing: dict[str, list[float]] = {}
         for row in known:
-            choosing.setdefault(row["label"], []).append(sum(float(row.get(name) or 0.0) for name in _CHOOSING))
+            choosing.setdefault(row["label"], []).append(choosing_wh(row))
         return cls(float(constant), float(per_image), {name: float(np.mean(all)) for name, all in choosing.items()})
 
 
@@ -255,6 +255,7 @@ def _surer(
         own = draws(recipe)
         return float((wanted * own).mean() ** 2 / (variance * ((own**2).mean() + noise)))
 
-    shares = [share(recipe) for recipe in recipes]
+    tried = [recipe for recipe in recipes if recipe.epochs <= full.epochs]
+    shares = [share(recipe) for recipe in tried]
     place = int(np.argmax(shares))
-    return recipes[place], shares[place]
+    return tried[place], shares[place]

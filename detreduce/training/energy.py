@@ -237,6 +237,20 @@ def check_country(code: str) -> str:
     return upper
 
 
+def carbon_intensity(country: str) -> str:
+    """In words how much CO2 the electricity of a country stands for, and where that figure is from."""
+    from importlib.metadata import version
+
+    from codecarbon.input import DataSource
+
+    mix = DataSource().get_global_energy_mix_data().get(country, {})
+    grams, year = mix.get("carbon_intensity"), mix.get("year")
+    source = f"the table of electricity mixes in codecarbon {version('codecarbon')}"
+    if grams is None:
+        return f"CO2: by the mix of {country} in {source}."
+    return f"CO2: {grams:g} g/kWh, the mean of {mix.get('country_name', country)} in {year}, by {source}."
+
+
 @cache
 def _known_countries() -> frozenset[str]:
     try:

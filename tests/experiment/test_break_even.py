@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from detreduce.experiment.statistics.break_even import break_even
+
+
+def row(label: str, wh: float | None, control: str | None = None, **more: Any) -> dict[str, Any]:
+    return {"label": label, "control": control, "keep": 0.5, "images": 10, "Wh": wh, **more}
+
+
+def test_by_hand() -> None:
+    rows = [
+        row("full", 10.0, "full", keep=1.0, images=20),
+        row("full", 12.0, "full", keep=1.0, images=20),
+        row("full", 99.0, "full", keep=1.0, images=20, overlapped=True),
+        row("full_equal_iterations", 5.0, "full_equal_iterations"),
+        row("mms", 5.0, features_Wh=2.0, selection_Wh=1.0),
+        row("mms", 7.0, features_Wh=2.0, selection_Wh=1.0, proxy_training_Wh=None),
+        row("vps", 13.0, proxy_training_Wh=4.0),
+        row("srs", 6.0, selection_Wh=0.0),
+        row("csod", None, features_Wh=1.0),
+    ]
+    found = {item.method: item for item in break_even(rows)}
+    assert list(found) == ["mms", "srs", "vps"]
+    assert (found["mms"].choosing_wh, found["mms"].saved_wh) == (3.0, 5.0)
+    assert found["mms"].trainings == pytest.approx(0.6)
+    assert found["srs"].trainings == 0
+    assert found["vps"].saved_wh == -2.0
+    assert found["vps"].trainings == math.inf
+    assert break_even(rows[3:]) == []

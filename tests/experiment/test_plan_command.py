@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from test_recipes import rows
+from typer.testing import CliRunner
+
+from detreduce.cli import app
+from detreduce.experiment import run as run_module
+
+
+def plan(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["plan", *map(str, arguments)])
+
+
+@pytest.fixture
+def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "cells").mkdir()
+    monkeypatch.setattr(run_module, "finished_rows", lambda ledger: rows())
+    monkeypatch.setenv("COLUMNS", "150")
+    return tmp_path
+
+
+def test_a_target(ledger: Path) -> None:
+    result = plan(ledger, "--target", 0.9)
+    assert result.exit_code == 0, result.output
+    assert "Fitted to 13 configurations: mAP50-95 of all images, 20 epochs" in result.stdout
+    assert "For 90% of that:" in result.stdout
+    assert "It reaches the target with a chance of" in result.stdout
+    assert "would take away" in result.stdout
+    found = json.loads(plan(ledger, "--target", 0.9, "--json").stdout)
+    assert found["best"]["total_wh"] < found["full"]["wh"]
+
+
+def test_a_budget_and_what_cannot_be_reached(ledger: Path) -> None:
+    assert "For at most 4 Wh:" in plan(ledger, "--budget-wh", 4).stdout
+    result = plan(ledger, "--target", 1.5)
+    assert result.exit_code == 0
+    assert "No recipe among those tried is expected to reach 150% of that with a chance of 50%." in result.stdout
+
+
+def test_bad_questions(ledger: Path) -> None:
+    result = plan(ledger / "none")
+    assert result.exit_code == 2
+    assert "is no ledger" in result.stderr
+    assert "target=-1" in plan(ledger, "--target", -1).stderr

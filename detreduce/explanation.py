@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from detreduce.dataset.load import load_dataset
+from detreduce.dataset.load import load_dataset, takes_images
 from detreduce.dataset.records import DetectionDataset, ImageId
 from detreduce.errors import DetreduceError, InputError, MissingFileError, nearest
 from detreduce.features.extract import extract_features
@@ -166,8 +166,8 @@ def find_dataset(selection: Selection) -> DetectionDataset:
     if not isinstance(place, Mapping) or "path" not in place:
         raise InputError("The selection does not say on which dataset it was made: give the dataset (--data).")
     try:
-        folder = place.get("image_folder")
-        return load_dataset(find(place["path"], what="dataset of the selection"), place.get("split"), folder)
+        file = find(place["path"], what="dataset of the selection")
+        return load_dataset(file, place.get("split"), place.get("image_folder") if takes_images(file) else None)
     except MissingFileError as error:
         raise MissingFileError(f"{error} If it was moved, give the dataset where it is now (--data).") from None
 

@@ -154,6 +154,30 @@ def test_an_image_that_is_not_there_is_named_with_its_nearest(data: DetectionDat
         explain(choose(data), image)
 
 
+@pytest.fixture
+def coco(tmp_path: Path) -> Path:
+    """A COCO JSON of four images in a folder of their own, and a dataset YAML that names both; returns the YAML."""
+    images = [{"id": 7 + row, "file_name": f"{row}.png", "width": 30, "height": 20} for row in range(4)]
+    boxes = [{"id": row, "image_id": 7 + row, "category_id": 1, "bbox": [1, 2, 3 + row, 4]} for row in range(4)]
+    content = {"images": images, "annotations": boxes, "categories": [{"id": 1, "name": "ant"}]}
+    (tmp_path / "pictures").mkdir()
+    for row in range(4):
+        Image.new("RGB", (30, 20), (60 * row, 9, 9)).save(tmp_path / "pictures" / f"{row}.png")
+    (tmp_path / "boxes.json").write_text(json.dumps(content))
+    file = tmp_path / "coco.yaml"
+    file.write_text("format: coco\npath: .\ntrain: {annotations: boxes.json, images: pictures}\n")
+    return file
+
+
+def test_a_coco_dataset_is_found_again_by_its_yaml_or_its_json(coco: Path) -> None:
+    by_yaml = select(load_dataset(coco), "srs", keep=2)
+    by_json = select(load_dataset(coco.parent / "boxes.json", images=coco.parent / "pictures"), "srs", keep=2)
+    assert "image_folder" not in by_yaml.provenance["dataset"]
+    assert by_json.provenance["dataset"]["image_folder"] == str(coco.parent / "pictures")
+    for selection in (by_yaml, by_json):
+        assert explain(selection, "2.png").image == 9
+
+
 def test_images_are_found_by_id_name_or_the_end_of_their_path(data: DetectionDataset) -> None:
     numbered = replace(data, records=tuple(replace(record, id=row + 40) for row, record in enumerate(data)))
     assert [find_image(numbered, wanted) for wanted in (43, "43", "3.png", "images/3.png")] == [3] * 4

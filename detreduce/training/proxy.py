@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from detreduce.dataset.load import images_to_give
 from detreduce.dataset.records import DetectionDataset
 from detreduce.detector import check_head, raw_predictions
 from detreduce.errors import DetreduceError, InputError
@@ -136,9 +137,7 @@ def _place(data: str | Path | DetectionDataset, images: str | Path | None) -> tu
         return data, images
     if data.split != "train":
         raise InputError(f"{data.source.path}: a proxy learns from the train split, and this is {data.split!r}.")
-    if data.source.format == "coco" and data.source.path.is_file() and images is None:
-        images = data.source.splits[data.split].images[0]
-    return data.source.path, images
+    return data.source.path, images or images_to_give(data)
 
 
 @contextmanager

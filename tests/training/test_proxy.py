@@ -326,3 +326,20 @@ class TestRefused:
     def test_a_dataset_that_is_not_there(self, tmp_path: Path) -> None:
         with pytest.raises(MissingFileError):
             log_proxy_training(tmp_path / "data.yaml", "yolov8n.yaml", output=tmp_path / "p.npz", **SMALL)
+
+
+def test_a_coco_dataset_is_read_again_by_its_yaml_or_its_json(tmp_path: Path) -> None:
+    (tmp_path / "pictures").mkdir()
+    Image.new("RGB", (30, 20)).save(tmp_path / "pictures" / "a.png")
+    content = {
+        "images": [{"id": 7, "file_name": "a.png", "width": 30, "height": 20}],
+        "annotations": [{"id": 1, "image_id": 7, "category_id": 1, "bbox": [1, 2, 3, 4]}],
+        "categories": [{"id": 1, "name": "ant"}],
+    }
+    (tmp_path / "boxes.json").write_text(json.dumps(content))
+    (tmp_path / "coco.yaml").write_text("format: coco\npath: .\ntrain: {annotations: boxes.json, images: pictures}\n")
+    by_yaml = load_dataset(tmp_path / "coco.yaml")
+    by_json = load_dataset(tmp_path / "boxes.json", images=tmp_path / "pictures")
+    for dataset in (by_yaml, by_json):
+        place, images = module._place(dataset, None)
+        assert load_dataset(place, images=images).image_ids == [7]

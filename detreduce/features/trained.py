@@ -18,6 +18,7 @@ from detreduce.features.head_gradients import GradientOptions
 from detreduce.features.image_block import ImageBlock
 from detreduce.features.store import content_digest
 from detreduce.features.table import SEPARATE_BLOCKS, scaled_blocks
+from detreduce.neighbour_scores import extrapolate
 from detreduce.progress import progress
 from detreduce.proxy_log import DYNAMICS_COLUMNS, ProxyLog
 
@@ -155,8 +156,6 @@ def fill_missing(
         (r, d) features by which neighbours are near, and the rows of the block that they belong to; the others are left
         as they are.
     """
-    from detreduce.reducers.extrapolation import extrapolate
-
     filled = block.copy()
     known = block[rows]
     with progress("Filling what the proxy did not see", int(np.isnan(known[:, 0]).sum()), "images") as advance:

@@ -236,6 +236,7 @@ class Observer:
             tuple(ids[int(row)] for row in np.flatnonzero(self._seen)),
             place[self._box_rows[used]].astype(np.int32),
             self._classes[used].astype(np.int32),
+            self._boxes[used].astype(np.float16),
             **stacked,
             facts=facts,
         )

@@ -26,8 +26,9 @@ class Extrapolated(ScoringReducer):
 
     Parameters
     ----------
-    method
-        A method that scores every image from features: ``"fes"``, ``"nrmd"``, ``"phl"``.
+    of
+        A method that scores every image from features: ``"fes"``, ``"nrmd"``, ``"phl"``. Those that learn from a proxy
+        need no other method for it: the log of a proxy on a share serves all images.
     parameters
         That method's own parameters by name, or None.
     share
@@ -35,7 +36,7 @@ class Extrapolated(ScoringReducer):
     neighbours
         Images whose mean is taken, at least 1.
     scores
-        (n,) known scores, higher = chosen earlier, NaN = unknown; `method` and `share` are then not looked at.
+        (n,) known scores, higher = chosen earlier, NaN = unknown; `of` and `share` are then not looked at.
     keep, random_state
         See BaseReducer; the seed draws the share and is the method's own.
 
@@ -59,7 +60,7 @@ class Extrapolated(ScoringReducer):
         self,
         *,
         keep: int | float = 0.25,
-        method: str = "fes",
+        of: str = "fes",
         parameters: Mapping[str, Any] | None = None,
         share: int | float = 0.2,
         neighbours: int = 10,
@@ -67,7 +68,7 @@ class Extrapolated(ScoringReducer):
         random_state: Any = 0,
     ) -> None:
         super().__init__(keep=keep, random_state=random_state)
-        self.method = method
+        self.of = of
         self.parameters = parameters
         self.share = share
         self.neighbours = neighbours
@@ -94,15 +95,21 @@ class Extrapolated(ScoringReducer):
                 raise InputError(
                     f"parameters: {name!r} is extrapolate's own; the method is run with share= and its seed."
                 )
-        cls = reducer_class(self.method)
+        cls = reducer_class(self.of)
+        if not {"dynamics", "gradients"}.isdisjoint(cls.needs):
+            raise InputError(
+                f"of={self.of!r}: {self.of} serves images that its proxy did not see by itself. Make the proxy on a "
+                "share (detreduce reduce --method srs --keep 0.2, then detreduce proxy on the result) and give its log "
+                f"to {self.of}."
+            )
         if not issubclass(cls, ScoringReducer) or not {"features"} <= set(cls.needs) <= {"features", "categories"}:
             raise InputError(
-                f"method={self.method!r} does not score every image by its features; "
+                f"of={self.of!r} does not score every image by its features; "
                 "give one that does, such as fes, or scores= of your own."
             )
         if issubclass(cls, Extrapolated):
-            raise InputError("method='extrapolate' would extrapolate what is extrapolated; name another.")
-        return make_reducer(self.method, keep=1.0, random_state=seed, **own)
+            raise InputError("of='extrapolate' would extrapolate what is extrapolated; name another.")
+        return make_reducer(self.of, keep=1.0, random_state=seed, **own)
 
     def _prepare(self, problem: Problem) -> FloatArray:
         scores = self._known_scores(problem)

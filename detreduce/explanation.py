@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,18 @@ import numpy.typing as npt
 from detreduce.dataset.load import load_dataset, takes_images
 from detreduce.dataset.records import DetectionDataset, ImageId
 from detreduce.errors import DetreduceError, InputError, MissingFileError, nearest
+from detreduce.features.backbones import make_backbone
 from detreduce.features.extract import extract_features
+from detreduce.features.image_block import kept_precision
 from detreduce.features.table import SEPARATE_BLOCKS, FeatureTable
-from detreduce.paths import find
+from detreduce.paths import cache_folder, find
 from detreduce.selection import Selection
 
 # what decides a feature, as far as a table's provenance says it
 _DECISIVE = ("weights_sha256", "vectors_sha256", "layers", "preprocessing", "imgsz", "precision")
 _ROWS = 4096
+BACKBONE = "efficientnet-lite0"
+"""Whose vectors are looked for where a selection was made without any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +120,8 @@ def explain(
         The dataset that was chosen from; default: loaded from where the selection says that it was.
     features
         Features for the nearest images; default: those that the selection was made with, but for what a proxy left,
-        from the cache, or computed again; the boxes' own numbers where it was made without any. Where they cannot be
-        had, or are other ones by now, the two are None and a note says why.
+        from the cache, or computed again; where it was made without any, vectors of the images in the cache, else the
+        boxes' own numbers. Where they cannot be had, or are other ones by now, the two are None and a note says why.
     cache
         Folder for features; default the one that the selection used, where it is there.
 
@@ -210,20 +215,18 @@ def find_image(dataset: DetectionDataset, image: ImageId) -> int:
 def find_features(selection: Selection, dataset: DetectionDataset, cache: str | Path | None) -> FeatureTable:
     """The features that say which images were alike to a selection's method, or to anyone where it used none.
 
-    Without features these are the boxes' own numbers, for which no image is opened. InputError where there are no
-    boxes either, or the features are other ones by now.
+    Without features these are images' vectors that the cache has, else the boxes' own numbers: no image is opened.
+    InputError where there are neither, or the features are other ones by now.
     """
     made = selection.provenance.get("features", {})
     blocks = _alike_by(made.get("blocks", ()))
-    if not blocks and not dataset.labelled:
-        raise InputError(f"the method {selection.method!r} used no features, and there are no boxes.")
     if not blocks:
-        return extract_features(dataset, blocks=("annotations",))
+        return _cheap_features(selection, dataset, cache)
     image = made.get("image") or made.get("objects") or {}
     store = Path(image["store"]).parents[1] if "store" in image else None
     table = extract_features(
         dataset,
-        backbone=image.get("backbone", "efficientnet-lite0"),
+        backbone=image.get("backbone", BACKBONE),
         blocks=blocks,
         imgsz=image.get("imgsz"),
         precision=image.get("precision", "auto"),
@@ -234,6 +237,17 @@ def find_features(selection: Selection, dataset: DetectionDataset, cache: str | 
     if changed:
         raise InputError(f"the features changed since ({', '.join(changed)} of {image.get('backbone')}).")
     return table
+
+
+def _cheap_features(selection: Selection, dataset: DetectionDataset, cache: str | Path | None) -> FeatureTable:
+    with suppress(MissingFileError):
+        backbone = make_backbone(BACKBONE)
+        precision: Any = kept_precision([record.path for record in dataset], backbone, cache_folder(cache))
+        if precision is not None:
+            return extract_features(dataset, backbone, ("image",), precision=precision, cache=cache)
+    if not dataset.labelled:
+        raise InputError(f"the method {selection.method!r} used no features, and there are no boxes.")
+    return extract_features(dataset, blocks=("annotations",))
 
 
 def _alike_by(blocks: Iterable[str]) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -108,6 +109,17 @@ def test_without_features_the_boxes_say_what_is_near(data: DetectionDataset) -> 
     assert found.nearest_kept is not None and found.nearest_dropped is not None
     table = extract_features(data, blocks=("annotations",))
     assert explain(selection, "2.png", features=table) == found
+
+
+def test_without_features_the_vectors_in_the_cache_say_what_is_near(data: DetectionDataset, tmp_path: Path) -> None:
+    selection = select(data, "srs", keep=4)
+    # what is kept of a file is told by its time, and not of one that was written a moment ago
+    time.sleep(0.1)
+    table = extract_features(data, blocks=("image",), cache=tmp_path / "cache")
+    found = explain(selection, "2.png", cache=tmp_path / "cache")
+    assert found.nearest_by == ("image",) and found == explain(selection, "2.png", features=table)
+    (tmp_path / "set" / "images" / "5.png").write_bytes((tmp_path / "set" / "images" / "6.png").read_bytes())
+    assert explain(selection, "2.png", cache=tmp_path / "cache").nearest_by == ("annotations",)
 
 
 def test_without_features_and_labels_a_note_says_why(data: DetectionDataset) -> None:

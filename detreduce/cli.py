@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from detreduce.cli_values import parse_class_floor, wanted_duplicates
-from detreduce.errors import DetreduceError, InputError
+from detreduce.errors import DetreduceError, DetreduceWarning, InputError
 
 EXIT_FAILED = 1
 EXIT_BAD_INPUT = 2
@@ -179,6 +179,8 @@ def reduce(
     from detreduce.selection import Selection, needs_extraction, select
 
     amount = parse_keep(keep)
+    if not drop_duplicates and (duplicates_from is not None or duplicates_by != "pixels"):
+        raise InputError("--duplicates-by and --duplicates-from need --drop-duplicates: they say which to leave out.")
     own = parse_parameters(parameters or [], options=("keep", "seed", "random_state", "method", "categories"))
     reducer = make_reducer(method, keep=amount, random_state=seed, **own)
     reducer.check_params()
@@ -341,10 +343,12 @@ def run(
         return
     from detreduce.experiment.leakage import read_leakage
     from detreduce.experiment.statistics import summarise_cells
+    from detreduce.experiment.statistics.comparison import compare_methods
+    from detreduce.experiment.statistics.ranks import rank_methods
     from detreduce.terminal import show_comparison
     from detreduce.terminal_questions import leakage_lines
 
-    show_comparison(settings.name, summarise_cells(rows))
+    show_comparison(settings.name, summarise_cells(rows), compare_methods(rows, ledger.evidence), rank_methods(rows))
     for line in leakage_lines(read_leakage(ledger).get("counts", {})):
         typer.echo(line)
 
@@ -445,7 +449,7 @@ def print_json(content: Any) -> None:
 
 def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
     """Detreduce's own warnings in one line; those of libraries stay out of the way."""
-    if category.__module__.startswith("detreduce"):
+    if issubclass(category, DetreduceWarning):
         typer.echo(f"Warning: {message}", err=True)
 
 

@@ -19,8 +19,9 @@ def duplicates(
     split: Split = None,
     images: Images = None,
     threshold: Annotated[
-        float, typer.Option(help="Similarity from which images are the same: 0.85 copies, 0.6 also video frames.")
-    ] = 0.85,
+        float | None,
+        typer.Option(help="Similarity from which images are the same: 0.85 (default) copies, 0.6 also video frames."),
+    ] = None,
     by: Annotated[
         Literal["pixels", "boxes", "exact"],
         typer.Option(help="Compare whole pictures, what is in the largest box of each, or only equal pixels."),
@@ -40,11 +41,15 @@ def duplicates(
     """
     from detreduce.dataset import load_dataset
     from detreduce.duplicates import exact_duplicates, leakage_report, near_duplicates
+    from detreduce.duplicates.search import THRESHOLD
+    from detreduce.errors import InputError
     from detreduce.paths import find
 
     dataset = load_dataset(find(data, what="dataset"), split=split, images=images)
     exact = by == "exact"
-    limit = 1.0 if exact else threshold
+    if exact and threshold is not None:
+        raise InputError("--threshold is for pixels and boxes; equal pixels have no degrees: leave it out.")
+    limit = 1.0 if exact else THRESHOLD if threshold is None else threshold
     way: Any = "pixels" if exact else by
     found = (
         exact_duplicates(dataset, cache=cache)

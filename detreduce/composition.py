@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import heapq
 import numbers
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +24,9 @@ from detreduce.duplicates.search import (
     near_duplicates,
     pair_to_dict,
 )
-from detreduce.errors import InputError, nearest
+from detreduce.errors import DetreduceWarning, InputError, nearest
 from detreduce.features.table import FeatureTable
-from detreduce.reducers.groups import make_groups
+from detreduce.reducers.groups import Groups, make_groups
 
 EXACT, BOXES = "exact", "boxes"
 
@@ -78,13 +80,16 @@ def compose(
     must_keep: Iterable[str | int] | None = None,
     initial: Sequence[ImageId] = (),
     class_floor: ClassFloor | None = None,
+    groups: Any = None,
+    max_per_group: int | None = None,
     seed: int = 0,
     cache: str | Path | None = None,
 ) -> Composition:
     """Drop duplicates, take the images of `must_keep` and `initial`, then reserve the floor of each class.
 
-    Images that are named are never dropped. Raises InputError where an option cannot be used, an image is not there, or
-    more than `k` images would be kept before the method chooses, or fewer are left than `k`.
+    Images that are named are never dropped, and those of the floors keep to `max_per_group` of the `groups`. Raises
+    InputError where an option cannot be used, an image is not there, or more than `k` images would be kept before the
+    method chooses, or fewer are left than `k`.
     """
     check_drop_duplicates(drop_duplicates)
     floors = class_floors(table.dataset, class_floor)
@@ -106,7 +111,8 @@ def compose(
         if len(rows):
             steps.append({"step": step, "images": _ids(table, rows)})
     if floors is not None:
-        reserved = _reserve(table, floors, first, positions, seed)
+        limited = make_groups(groups, max_per_group, len(table))
+        reserved = _reserve(table, floors, first, positions, seed, limited)
         _check_room(k, len(first), len(reserved))
         floor = {name: int(count) for name, count in zip(table.dataset.class_names, floors, strict=True) if count}
         steps.append({"step": "class_floor", "floor": floor, "images": _ids(table, reserved)})
@@ -152,8 +158,8 @@ def check_composition(
     table = FeatureTable(dataset, np.arange(len(dataset), dtype=np.int64), {})
     first = np.concatenate(_named_rows(table, must_keep, initial))
     floors = class_floors(dataset, class_floor)
-    _check_room(k, len(first), 0 if floors is None else len(_reserve(table, floors, first, table.rows, 0)))
     found = make_groups(None if groups is None else assign_groups(dataset, groups), max_per_group, len(dataset))
+    _check_room(k, len(first), 0 if floors is None else len(_reserve(table, floors, first, table.rows, 0, found)))
     if found is not None:
         found.check(k, first)
 
@@ -215,6 +221,8 @@ def image_rows(table: FeatureTable, wanted: Sequence[str | int]) -> IntArray:
     found = []
     for item in wanted:
         rows = [row_of[item]] if item in row_of else rows_of.get(str(item), [])
+        if not rows and str(item) in _left_out(table):
+            raise InputError(f"The image {item!r} that is to be kept could not be read: mend it or leave it out.")
         if not rows:
             hint = nearest(str(item), rows_of)
             raise InputError(f"The image {item!r} that is to be kept is not among those to choose from.{hint}")
@@ -225,17 +233,35 @@ def image_rows(table: FeatureTable, wanted: Sequence[str | int]) -> IntArray:
     return np.array(list(dict.fromkeys(found)), np.int64)
 
 
+def _left_out(table: FeatureTable) -> set[str]:
+    """Names and ids of the dataset's images that the table has no row of."""
+    rows = np.setdiff1d(np.arange(len(table.dataset)), table.rows)
+    return {name for row in rows.tolist() for name in (table.dataset[row].name, str(table.dataset[row].id))}
+
+
 def _named_rows(
     table: FeatureTable, must_keep: Iterable[str | int] | None, initial: Sequence[ImageId]
 ) -> tuple[IntArray, IntArray]:
     """Rows of the images that must be kept, and of those of an earlier selection that are not among them."""
     named = image_rows(table, [must_keep] if isinstance(must_keep, str) else list(must_keep or ()))
-    earlier = image_rows(table, list(initial))
+    lost = _left_out(table) if initial else set()
+    there = [item for item in initial if str(item) not in lost]
+    if len(there) < len(initial):
+        warnings.warn(
+            f"{len(initial) - len(there)} images of the earlier selection could not be read; they are left out.",
+            DetreduceWarning,
+            stacklevel=4,
+        )
+    earlier = image_rows(table, there)
     return named, earlier[~np.isin(earlier, named)]
 
 
 def floor_rows(
-    present: npt.NDArray[np.bool_], floors: IntArray, held: IntArray, draw: npt.NDArray[np.uint64]
+    present: npt.NDArray[np.bool_],
+    floors: IntArray,
+    held: IntArray,
+    draw: npt.NDArray[np.uint64],
+    groups: Groups | None = None,
 ) -> IntArray:
     """Few rows that bring every class to its floor: always the row that helps the most classes.
 
@@ -249,26 +275,50 @@ def floor_rows(
         Rows held already.
     draw
         (n,) breaks ties, lowest first.
+    groups
+        With a limit: no more rows of a group are held than that, even where a class then has fewer than its floor.
     """
-    missing = np.minimum(floors, present.sum(axis=0)) - present[held].sum(axis=0)
-    gain = present[:, missing > 0].sum(axis=1).astype(np.int64)
+    reachable = present.sum(axis=0) if groups is None else groups.reachable(present, held)
+    missing = np.minimum(floors, reachable) - present[held].sum(axis=0)
+    left = None if groups is None else groups.left(held)
+    gain = present[:, missing > 0].sum(axis=1)
     gain[held] = 0
+    helpful = np.flatnonzero(gain)
+    # gains only fall: the top of the heap, once it is up to date, is the best of all
+    heap = list(zip((-gain[helpful]).tolist(), draw[helpful].tolist(), helpful.tolist(), strict=True))
+    heapq.heapify(heap)
+    classes = [np.flatnonzero(row) for row in present[helpful]]
+    place = dict(zip(helpful.tolist(), classes, strict=True))
     chosen: list[int] = []
-    while (missing > 0).any():
-        top = np.flatnonzero(gain == gain.max())
-        best = int(top[np.argmin(draw[top])])
-        chosen.append(best)
-        gain[best] = 0
-        filled = (missing == 1) & present[best]
-        missing -= present[best]
-        gain[gain > 0] -= present[np.ix_(gain > 0, filled)].sum(axis=1)
+    while heap and (missing > 0).any():
+        known, tie, row = heapq.heappop(heap)
+        if left is not None and groups is not None and left[groups.codes[row]] < 1:
+            continue
+        now = -int((missing[place[row]] > 0).sum())
+        if now == known:
+            chosen.append(row)
+            missing[place[row]] -= 1
+            if left is not None and groups is not None:
+                left[groups.codes[row]] -= 1
+        elif now:
+            heapq.heappush(heap, (now, tie, row))
     return np.array(chosen, np.int64)
 
 
-def _reserve(table: FeatureTable, floors: IntArray, first: IntArray, positions: IntArray, seed: int) -> IntArray:
+def _reserve(
+    table: FeatureTable,
+    floors: IntArray,
+    first: IntArray,
+    positions: IntArray,
+    seed: int,
+    groups: Groups | None = None,
+) -> IntArray:
     present = table.dataset.class_counts[table.rows[positions]] > 0
     draw = draw_by_id(_ids(table, positions), seed, "class floor")
-    return positions[floor_rows(present, floors, np.searchsorted(positions, first), draw)]
+    limited = groups if groups is not None and groups.most is not None else None
+    if limited is not None:
+        limited = replace(limited, codes=limited.codes[positions])
+    return positions[floor_rows(present, floors, np.searchsorted(positions, first), draw, limited)]
 
 
 def _without(table: FeatureTable, found: Duplicates, named: set[int]) -> IntArray:
@@ -301,7 +351,9 @@ def _looked_for(found: Duplicates) -> str:
 def _check_room(k: int, named: int, reserved: int) -> None:
     if named + reserved <= k:
         return
-    parts = f"{named} are named" + (f" and {reserved} more fill the floor of the classes" if reserved else "")
+    parts = " and ".join(
+        [f"{named} are named"] * bool(named) + [f"{reserved} fill the floor of the classes"] * bool(reserved)
+    )
     raise InputError(f"{k} images are to be kept, but {parts}: keep at least {named + reserved}.")
 
 

@@ -22,7 +22,11 @@ class ImageReadError(DetreduceError):
     """An image file is truncated or cannot be decoded."""
 
 
-class RandomDrawWarning(UserWarning):
+class DetreduceWarning(UserWarning):
+    """Base of every warning raised on purpose; the command line prints them in one line."""
+
+
+class RandomDrawWarning(DetreduceWarning):
     """A method has nothing to go by and draws at random, for instance with one category."""
 
 

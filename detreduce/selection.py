@@ -81,6 +81,9 @@ class Selection:
     def __len__(self) -> int:
         return len(self.image_ids)
 
+    def __repr__(self) -> str:
+        return f"Selection({self.method}, {len(self.image_ids)} of {len(self.scores)} images, seed {self.seed})"
+
     def to_json(self) -> str:
         """The selection as JSON text; infinite scores are the strings ``inf`` and ``-inf``, NaN is null."""
         content = {
@@ -219,7 +222,12 @@ def select(
     if isinstance(groups, str):
         groups = assign_groups((table.dataset[row] for row in table.rows.tolist()), groups)
     chosen_categories = categories_of_rows(table.dataset, table.rows, categories)
-    k = resolve_keep(keep, len(table))
+    # a fraction is of all images, those that could not be read among them
+    k = resolve_keep(keep, len(table) + len(table.problems))
+    if k > len(table):
+        raise InputError(
+            f"{k} images are to be kept, but {len(table)} of {len(table) + len(table.problems)} could be read."
+        )
     composed = compose(
         table,
         k,
@@ -227,9 +235,14 @@ def select(
         must_keep=must_keep,
         initial=initial.image_ids if isinstance(initial, Selection) else initial or (),
         class_floor=class_floor,
+        groups=groups,
+        max_per_group=max_per_group,
         seed=seed,
         cache=cache,
     )
+    parameters = {name: value for name, value in reducer.get_params().items() if name not in ("keep", "random_state")}
+    if len(composed.positions) < composed.images:
+        reducer.leave_rows(composed.positions, composed.images)
     all_rows, table, first = table.rows, composed.table, composed.first
     codes = chosen_categories.codes[composed.positions]
     groups = composed.left(groups, "groups")
@@ -260,11 +273,7 @@ def select(
         indices=rows,
         scores=scores,
         method=method,
-        parameters={
-            name: _brief(value, len(table))
-            for name, value in reducer.get_params().items()
-            if name not in ("keep", "random_state")
-        },
+        parameters={name: _brief(value, len(table)) for name, value in parameters.items()},
         keep=keep,
         seed=seed,
         categories=_category_counts(chosen_categories, categories, composed.positions[reducer.selected_idx_]),

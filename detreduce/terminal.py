@@ -14,10 +14,13 @@ from rich.console import Console
 from rich.table import Table
 
 from detreduce.experiment.statistics import Summary
+from detreduce.terminal_differences import show_differences
 
 if TYPE_CHECKING:
     from detreduce.dataset.checks import DatasetSummary
     from detreduce.dataset.write import SubsetReport
+    from detreduce.experiment.statistics.comparison import Comparison
+    from detreduce.experiment.statistics.ranks import Ranking
     from detreduce.proxy_log import ProxyLog
     from detreduce.reducers.description import Description
     from detreduce.representativeness import Representativeness
@@ -149,8 +152,13 @@ def _show_text(out: Console, text: str, width: int, *, first: str | None = None,
         out.print(line, soft_wrap=True)
 
 
-def show_comparison(name: str, summaries: Sequence[Summary]) -> None:
-    """Show every method at every keep beside full: accuracy, energy, CO2, time."""
+def show_comparison(
+    name: str,
+    summaries: Sequence[Summary],
+    comparisons: Sequence[Comparison] | None = None,
+    ranking: Ranking | None = None,
+) -> None:
+    """Show every method at every keep beside full: accuracy, energy, CO2, time; then beside chance, with verdicts."""
     out = console()
     out.print(f"{name}: reduced beside full")
     accuracy: list[Measure] = [("mAP50", "mAP50", 3, _signed), ("mAP50_95", "mAP50-95", 3, _signed)]
@@ -176,6 +184,8 @@ def show_comparison(name: str, summaries: Sequence[Summary]) -> None:
         out.print(table)
     if any(row.cells > 1 for row in summaries):
         out.print("Means over cells; ± is the standard deviation between them.")
+    if comparisons is not None and any(not row.is_control for row in summaries):
+        show_differences(out, comparisons, ranking)
 
 
 def show_record(record: TrainingRecord) -> None:

@@ -108,6 +108,35 @@ def test_reduce_from_labels_alone_opens_no_image(yolo_folder: Path, tmp_path: Pa
     assert json.loads((tmp_path / "out" / "selection.json").read_text())["images"] == 3
 
 
+def test_images_that_cannot_be_read_are_said(yolo_folder: Path, tmp_path: Path) -> None:
+    broken = yolo_folder.parent / "images" / "5.jpg"
+    broken.write_bytes(broken.read_bytes()[:200])
+    result = detreduce("reduce", yolo_folder, "-m", "mms", "-k", "0.5", "--blocks", "image", "-o", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    assert "Warning: unreadable images are left out" in result.stderr
+    assert "5.jpg" in result.stderr
+    assert "kept 4 of 8 images" in result.stdout
+
+
+def test_which_duplicates_without_leaving_them_out(yolo_folder: Path, tmp_path: Path) -> None:
+    for option in (("--duplicates-from", "0.6"), ("--duplicates-by", "boxes")):
+        result = detreduce("reduce", yolo_folder, "-m", "srs", "-k", "3", *option, "-o", tmp_path / "out")
+        assert result.exit_code == 2
+        assert "need --drop-duplicates" in result.stderr
+    result = detreduce("duplicates", yolo_folder, "--by", "exact", "--threshold", "0.5")
+    assert result.exit_code == 2
+    assert "equal pixels have no degrees" in result.stderr
+
+
+def test_a_parameter_that_is_a_method(yolo_folder: Path, tmp_path: Path) -> None:
+    arguments = ("reduce", yolo_folder, "-k", "3", "--blocks", "annotations", "-o", tmp_path / "out")
+    result = detreduce(*arguments, "-m", "extrapolate", "scorer=nrmd", "share=6")
+    assert result.exit_code == 0, result.output
+    assert json.loads((tmp_path / "out/selection.json").read_text())["parameters"]["scorer"] == "nrmd"
+    wrong = detreduce(*arguments, "-m", "extrapolate", "parameters=3")
+    assert "parameters=3: give that method's own parameters by name" in wrong.stderr
+
+
 @pytest.mark.usefixtures("stand_in_reducers")
 def test_reduce_extracts_what_the_method_needs(yolo_folder: Path, tmp_path: Path) -> None:
     command = ("reduce", yolo_folder, "-k", "3", "--cache", tmp_path / "cache", "-o")

@@ -13,10 +13,10 @@ from PIL import Image
 
 from detreduce.composition import check_composition, compose, floor_rows, image_rows
 from detreduce.dataset.object_counts import label_objects
-from detreduce.dataset.records import DetectionDataset, ImageRecord, Source
+from detreduce.dataset.records import DetectionDataset, ImageRecord, Problem, Source
 from detreduce.duplicates import DuplicatePair, Duplicates, near_duplicates
 from detreduce.duplicates.files import identical_files
-from detreduce.errors import InputError
+from detreduce.errors import DetreduceWarning, InputError
 from detreduce.features.table import FeatureTable
 from detreduce.object_table import ObjectTable
 from detreduce.reducers import reducer_class
@@ -232,7 +232,7 @@ def test_an_earlier_selection_goes_on_when_new_images_have_come() -> None:
     ("options", "said"),
     [
         ({"must_keep": ["00.png", "01.png", "02.png"]}, "3 are named: keep at least 3"),
-        ({"class_floor": 1}, "3 more fill the floor.*keep at least 3"),
+        ({"class_floor": 1}, "but 3 fill the floor of the classes: keep at least 3"),
         ({"must_keep": ["0.png"]}, "'0.png' that is to be kept.*Did you mean"),
         ({"class_floor": {"bea": 1}}, "Did you mean 'bee'"),
         ({"class_floor": -1}, "class_floor=-1"),
@@ -315,3 +315,73 @@ def test_the_steps_come_back_from_the_file(pictures: DetectionDataset, tmp_path:
     assert [dict(step) for step in loaded.steps] == [dict(step) for step in selection.steps]
     np.testing.assert_array_equal(loaded.category_codes, selection.category_codes)
     assert loaded.provenance["duplicates"] == selection.provenance["duplicates"]
+
+
+def test_a_floor_keeps_to_the_limit_on_groups() -> None:
+    dataset = dataset_of([[0], [0], [0], [1], [1], [2], [2], [2]])
+    groups = ["a"] * 5 + ["b"] * 3
+    selection = select(table_of(dataset), "srs", keep=5, class_floor=2, groups=groups, max_per_group=3)
+    taken = [int(image[7:9]) for image in selection.image_ids]
+    assert sum(row < 5 for row in taken) <= 3
+    assert len(taken) == 5
+    # of the four ants and bees that the floor asks for, three may be
+    assert selection.steps[-2]["step"] == "class_floor"
+    assert len(selection.steps[-2]["images"]) == 3 + 2
+    with pytest.raises(InputError, match="6 fill the floor of the classes: keep at least 6"):
+        select(table_of(dataset), "srs", keep=5, class_floor=2)
+
+
+def test_a_lazy_floor_is_the_greedy_one() -> None:
+    rng = np.random.default_rng(0)
+    present, draw = rng.random((300, 12)) < 0.15, rng.permutation(300).astype(np.uint64)
+    held = np.array([3, 40])
+    missing = np.minimum(20, present.sum(axis=0)) - present[held].sum(axis=0)
+    plain: list[int] = []
+    while (missing > 0).any():
+        gain = present[:, missing > 0].sum(axis=1)
+        gain[[*held, *plain]] = 0
+        top = np.flatnonzero(gain == gain.max())
+        plain.append(int(top[draw[top].argmin()]))
+        missing -= present[plain[-1]]
+    assert floor_rows(present, np.full(12, 20), held, draw).tolist() == plain
+
+
+def table_without(dataset: DetectionDataset, lost: list[int]) -> FeatureTable:
+    whole = table_of(dataset)
+    rows = np.setdiff1d(np.arange(len(dataset)), lost)
+    problems = tuple(Problem(dataset[row].path, "skipped: broken") for row in lost)
+    return replace(whole.take(rows), problems=problems)
+
+
+def test_a_fraction_is_of_all_images_also_of_those_that_cannot_be_read() -> None:
+    dataset = dataset_of([[row % 3] for row in range(12)])
+    table = table_without(dataset, [2, 7])
+    assert len(select(table, "mms", keep=0.5)) == len(select(dataset, "srs", keep=0.5)) == 6
+    with pytest.raises(InputError, match="11 images are to be kept, but 10 of 12 could be read"):
+        select(table, "mms", keep=11)
+
+
+def test_what_cannot_be_read_any_more() -> None:
+    dataset = dataset_of([[row % 3] for row in range(12)])
+    table = table_without(dataset, [2, 7])
+    with pytest.raises(InputError, match=r"'02\.png' that is to be kept could not be read"):
+        select(table, "srs", keep=5, must_keep=["02.png"])
+    earlier = select(dataset, "srs", keep=8, seed=1)
+    lost = {"images/02.png", "images/07.png"} & set(earlier.image_ids)
+    assert lost
+    with pytest.warns(DetreduceWarning, match=f"{len(lost)} images of the earlier selection could not be read"):
+        later = select(table, "mms", keep=9, initial=earlier)
+    assert set(earlier.image_ids) - lost < set(later.image_ids)
+
+
+def test_parameters_that_name_rows_follow_the_images_that_are_left() -> None:
+    table = table_of(dataset_of([[0]] * 12))
+    plain = select(table, "mms", keep=3, start=6, categories=None)
+    dropped = select(table, "mms", keep=3, start=6, categories=None, drop_duplicates=copies((2, 9)))
+    assert plain.indices[0] == dropped.indices[0] == 6
+    assert dropped.parameters == {"start": 6}, "as it was given"
+    with pytest.raises(InputError, match="start=2 is the row of an image that is left out"):
+        select(table, "mms", keep=3, start=2, categories=None, drop_duplicates=copies((2, 9)))
+    scores = np.arange(12.0)
+    chosen = select(table, "extrapolate", keep=3, scores=scores, drop_duplicates=copies((11, 9)))
+    assert sorted(chosen.indices.tolist()) == [8, 9, 10]

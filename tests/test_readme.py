@@ -19,7 +19,12 @@ RUN = re.findall(re.escape(MARK) + r"```(\w+)\n(.*?)```", README, re.DOTALL)
 
 def shell_lines() -> list[str]:
     blocks = re.findall(r"```bash\n(.*?)```", README, re.DOTALL)
-    return [line.split("#")[0].strip() for block in blocks for line in block.splitlines() if line.strip()]
+    return [
+        line.split("#")[0].strip()
+        for block in blocks
+        for line in block.replace("\\\n", " ").splitlines()
+        if line.strip()
+    ]
 
 
 @pytest.mark.train
@@ -39,7 +44,7 @@ def test_the_quick_start_runs_as_it_stands(language: str, code: str, tmp_path: P
 
 
 def test_the_quick_start_is_found() -> None:
-    assert [language for language, _ in RUN] == ["bash", "python"]
+    assert [language for language, _ in RUN] == ["bash", "python", "bash"]
 
 
 def test_every_other_command_names_files_and_commands_that_exist() -> None:

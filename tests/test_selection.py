@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import inspect
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from detreduce.dataset.records import DetectionDataset, ImageRecord, Source
 from detreduce.errors import InputError, MissingFileError
 from detreduce.features.blocks import blocks_for
 from detreduce.features.table import FeatureTable, scale_block
-from detreduce.reducers import make_reducer
+from detreduce.reducers import list_reducers, make_reducer
 from detreduce.selection import Selection, needs_extraction, select
 
 
@@ -213,3 +214,9 @@ def test_methods_that_learn_from_a_proxy_get_its_block_and_no_other_unasked() ->
         blocks_for("vps", ("dynamics",), replace(dataset, labelled=False), "efficientnet-lite0")
     with pytest.raises(InputError, match="the table has no block 'dynamics', which comes from a proxy training"):
         select(dataset, "vps", keep=3)
+
+
+def test_every_parameter_of_every_method_can_be_given_to_select() -> None:
+    taken = {name for name, own in inspect.signature(select).parameters.items() if own.kind is not own.VAR_KEYWORD}
+    for name in list_reducers():
+        assert not taken & set(make_reducer(name).get_params()) - {"keep"}, name

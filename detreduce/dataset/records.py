@@ -131,6 +131,12 @@ class DetectionDataset:
     problems: tuple[Problem, ...] = ()
     labelled: bool = True
 
+    def __repr__(self) -> str:
+        return (
+            f"DetectionDataset({self.source.path}, {self.split}: {len(self.records)} images, "
+            f"{len(self.class_names)} classes, {len(self.problems)} problems)"
+        )
+
     def __len__(self) -> int:
         return len(self.records)
 

@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 
 from detreduce.errors import DetreduceError, InputError
 from detreduce.training.energy import PhaseEnergy
+from detreduce.training.evidence import EVIDENCE_NAME, Evidence
 from detreduce.training.record import TrainingRecord
 
 CELL_FILE = "cell.json"
@@ -112,6 +113,11 @@ class Ledger:
     def rows(self) -> list[dict[str, Any]]:
         """One tidy flat row a finished cell, in the order of their keys."""
         return [cell.row() for cell in self]
+
+    def evidence(self, key: str) -> Evidence | None:
+        """What a finished cell's figures were made from, image by image; None where the cell keeps none."""
+        file = self._cells / key / TRAIN_FOLDER / EVIDENCE_NAME
+        return Evidence.load(file) if file.is_file() else None
 
     @contextmanager
     def claim(self, key: str) -> Iterator[Path | None]:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from detreduce.dataset.object_counts import label_objects
 from detreduce.dataset.records import DetectionDataset, Problem
-from detreduce.errors import ImageReadError, InputError
+from detreduce.errors import DetreduceWarning, ImageReadError, InputError
 from detreduce.features.annotations import annotation_columns, annotation_features
 from detreduce.features.backbones import Backbone, make_backbone
 from detreduce.features.blocks import check_blocks
@@ -207,7 +207,7 @@ def _table(dataset: DetectionDataset, names: tuple[str, ...], found: _Found, unr
         raise ImageReadError(f"{none}{dataset[row].path}: {why}.")
     if problems:
         more = f" and {len(problems) - 1} more" if len(problems) > 1 else ""
-        warnings.warn(f"unreadable images are left out: {problems[0]}{more}", stacklevel=3)
+        warnings.warn(f"unreadable images are left out: {problems[0]}{more}", DetreduceWarning, stacklevel=3)
     rows = np.array([row for row in range(len(dataset)) if row not in failures], np.int64)
     blocks, objects = found.at(rows)
     return FeatureTable(

@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from detreduce.errors import DetreduceWarning
 from detreduce.paths import write_atomically
 
 Digest = bytes
@@ -144,6 +145,7 @@ def warn_unwritable(folder: Path, error: OSError) -> None:
     warnings.warn(
         f"cannot write to the cache {folder} ({error.strerror or error}); "
         "features are not kept. Name another folder with cache=",
+        DetreduceWarning,
         stacklevel=3,
     )
 

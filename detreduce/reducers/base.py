@@ -248,6 +248,12 @@ class BaseReducer(BaseEstimator):
                 hint = " or give max_per_group=" if argument == "groups" else ""
                 raise InputError(f"The method {self.name!r} makes no use of {argument}=: leave it out{hint}.")
 
+    def leave_rows(self, rows: IntArray, n: int) -> None:
+        """Adapt parameters that have or name a row each of n, of which only `rows` are left; most methods have none.
+
+        Raises InputError for parameters that name a row which is not left.
+        """
+
     @abstractmethod
     def _rank(self, pool: Pool) -> Ranking:
         """Rank the images of one category; called only where it has seats to fill."""

@@ -98,7 +98,7 @@ def describe(cls: type[BaseReducer]) -> Description:
         traits=_traits(cls),
         about=_about(cls),
         parameters=parameters,
-        example=_example(cls.name, parameters),
+        example=_example(cls, parameters),
     )
 
 
@@ -153,8 +153,10 @@ def _about(cls: type) -> tuple[str, ...]:
     return tuple(_plain(paragraph) for paragraph in text.split("\n\n") if paragraph.strip())
 
 
-def _example(name: str, parameters: tuple[Parameter, ...]) -> str:
-    command = f"detreduce reduce data.yaml --method {name} --keep 0.25 --output reduced/"
+def _example(cls: type[BaseReducer], parameters: tuple[Parameter, ...]) -> str:
+    command = f"detreduce reduce data.yaml --method {cls.name} --keep 0.25 --output reduced/"
+    if not {"dynamics", "gradients"}.isdisjoint(cls.needs):
+        command += " --proxy proxy.npz"
     for parameter in parameters:
         if not parameter.option and isinstance(parameter.default, str | int | float):
             return f"{command} {parameter.name}={shown(parameter.default)}"

@@ -26,7 +26,7 @@ class Extrapolated(ScoringReducer):
 
     Parameters
     ----------
-    of
+    scorer
         A method that scores every image from features: ``"fes"``, ``"nrmd"``, ``"phl"``. Those that learn from a proxy
         need no other method for it: the log of a proxy on a share serves all images.
     parameters
@@ -36,7 +36,7 @@ class Extrapolated(ScoringReducer):
     neighbours
         Images whose mean is taken, at least 1.
     scores
-        (n,) known scores, higher = chosen earlier, NaN = unknown; `of` and `share` are then not looked at.
+        (n,) known scores, higher = chosen earlier, NaN = unknown; `scorer` and `share` are then not looked at.
     keep, random_state
         See BaseReducer; the seed draws the share and is the method's own.
 
@@ -60,7 +60,7 @@ class Extrapolated(ScoringReducer):
         self,
         *,
         keep: int | float = 0.25,
-        of: str = "fes",
+        scorer: str = "fes",
         parameters: Mapping[str, Any] | None = None,
         share: int | float = 0.2,
         neighbours: int = 10,
@@ -68,7 +68,7 @@ class Extrapolated(ScoringReducer):
         random_state: Any = 0,
     ) -> None:
         super().__init__(keep=keep, random_state=random_state)
-        self.of = of
+        self.scorer = scorer
         self.parameters = parameters
         self.share = share
         self.neighbours = neighbours
@@ -78,12 +78,19 @@ class Extrapolated(ScoringReducer):
         count = self.neighbours
         if isinstance(count, bool) or not isinstance(count, numbers.Integral) or count < 1:
             raise InputError(f"neighbours={count!r} is not a count: give at least 1.")
+        if not isinstance(self.parameters, Mapping | None):
+            raise InputError(f"parameters={self.parameters!r}: give that method's own parameters by name, or None.")
         if self.scores is None:
             try:
                 check_keep(self.share)
             except InputError as error:
                 raise InputError(f"share: {error}") from None
             self._costly(0).check_params()
+
+    def leave_rows(self, rows: IntArray, n: int) -> None:
+        """Keep the known scores of the rows that are left."""
+        if self.scores is not None and len(rows) < n:
+            self.scores = check_scores(self.scores, n)[rows]
 
     def _costly(self, seed: int) -> BaseReducer:
         """The reducer whose scores are extrapolated."""
@@ -95,21 +102,21 @@ class Extrapolated(ScoringReducer):
                 raise InputError(
                     f"parameters: {name!r} is extrapolate's own; the method is run with share= and its seed."
                 )
-        cls = reducer_class(self.of)
+        cls = reducer_class(self.scorer)
         if not {"dynamics", "gradients"}.isdisjoint(cls.needs):
             raise InputError(
-                f"of={self.of!r}: {self.of} serves images that its proxy did not see by itself. Make the proxy on a "
-                "share (detreduce reduce --method srs --keep 0.2, then detreduce proxy on the result) and give its log "
-                f"to {self.of}."
+                f"scorer={self.scorer!r}: {self.scorer} serves images that its proxy did not see by itself. Make the "
+                "proxy on a share (detreduce reduce --method srs --keep 0.2, then detreduce proxy on the result) and "
+                f"give its log to {self.scorer}."
             )
         if not issubclass(cls, ScoringReducer) or not {"features"} <= set(cls.needs) <= {"features", "categories"}:
             raise InputError(
-                f"of={self.of!r} does not score every image by its features; "
+                f"scorer={self.scorer!r} does not score every image by its features; "
                 "give one that does, such as fes, or scores= of your own."
             )
         if issubclass(cls, Extrapolated):
-            raise InputError("of='extrapolate' would extrapolate what is extrapolated; name another.")
-        return make_reducer(self.of, keep=1.0, random_state=seed, **own)
+            raise InputError("scorer='extrapolate' would extrapolate what is extrapolated; name another.")
+        return make_reducer(self.scorer, keep=1.0, random_state=seed, **own)
 
     def _prepare(self, problem: Problem) -> FloatArray:
         scores = self._known_scores(problem)

@@ -58,6 +58,18 @@ class MaxMin(BaseReducer):
         super().__init__(keep=keep, random_state=random_state)
         self.start = start
 
+    def leave_rows(self, rows: IntArray, n: int) -> None:
+        """Find the starts among the rows that are left."""
+        if isinstance(self.start, str) or len(rows) == n:
+            return
+        single = isinstance(self.start, numbers.Integral)
+        wanted = check_rows([self.start] if single else self.start, n, "start")
+        lost = np.setdiff1d(wanted, rows)
+        if len(lost):
+            raise InputError(f"start={int(lost[0])} is the row of an image that is left out as a duplicate.")
+        places = np.searchsorted(rows, wanted)
+        self.start = int(places[0]) if single else places.tolist()
+
     def _check_params(self) -> None:
         if isinstance(self.start, str) and self.start != "center":
             raise InputError(f"start={self.start!r} is not known: give 'center', a row number or one row a category.")

@@ -32,7 +32,7 @@ class Pursuit:
     order
         (k,) rows, in the order chosen.
     weights
-        (k,) each one's weight in its round's fit of the mean gradient.
+        (n,) weight of each chosen row, and of those chosen before, in its round's fit of the mean gradient; else 0.
     residuals
         (k,) norm of what the round's fit left of the mean gradient after each pick, as a share of that gradient's.
     """
@@ -106,7 +106,7 @@ def matching_pursuit(
         order[pick], residuals[pick] = row, current.share(whole)
         advance(1)
     weights[current.members] = current.weights
-    return Pursuit(order, weights[order], residuals)
+    return Pursuit(order, weights, residuals)
 
 
 class _Round:
@@ -203,8 +203,8 @@ class GradMatch(BaseReducer):
             found = matching_pursuit(
                 G, pool.initial, pool.wanted, pool.priority, float(self.tolerance), self.by, advance
             )
-        self.weights_[pool.rows[found.order]] = found.weights
+        self.weights_[pool.rows] = found.weights
         self.residuals_[pool.label] = found.residuals
         scores = np.full(len(pool), np.nan)
-        scores[found.order] = -np.arange(len(found.order), dtype=np.float64)
+        scores[found.order] = 0.0 - np.arange(len(found.order))
         return Ranking(found.order, scores)

@@ -51,6 +51,17 @@ class Groups:
         allowed = np.minimum(sizes, self.left(chosen)[pairs % len(self.labels)])
         return np.bincount(pairs // len(self.labels), allowed, count).astype(np.int64)
 
+    def reachable(self, present: npt.NDArray[np.bool_], held: IntArray) -> IntArray:
+        """Return (C,) how many rows with each class can be held at most; `present` (n, C) says which rows have it."""
+        left = self.left(held)
+        free = np.ones(len(present), bool)
+        free[held] = False
+        found = present[held].sum(axis=0)
+        for label in range(present.shape[1]):
+            sizes = np.bincount(self.codes[free & present[:, label]], minlength=len(left))
+            found[label] += np.minimum(sizes, left).sum()
+        return found
+
     def check(self, k: int, initial: IntArray) -> None:
         """Raise InputError where the limit leaves fewer than `k` images, or `initial` breaks it already."""
         if self.most is None:

@@ -226,5 +226,5 @@ def _in_order(pool: Pool, order: IntArray, openings: Openings) -> Ranking:
     rest = openings.take_first(np.argsort(pool.priority).tolist(), pool.wanted - len(order))
     order = np.concatenate([order, np.array(rest, np.int64)])
     scores: FloatArray = np.full(len(pool), np.nan)
-    scores[order] = -np.arange(len(order), dtype=np.float64)
+    scores[order] = 0.0 - np.arange(len(order))
     return Ranking(order, scores)

@@ -15,8 +15,9 @@ from detreduce.reducers.parallel import in_threads, slices
 from detreduce.reducers.pool import FloatArray, IntArray, best
 
 CHUNK = 2048
-SCREENED = 5e-7
-"""Gradients from float32 are trusted to this, relative to the largest kernel value; nearer ones are taken again."""
+SCREENED = 1e-7
+"""Gradients from float32 are trusted to this, relative to the largest kernel value and exponent; nearer ones are taken
+again."""
 WIDE_BYTES = 2 * 2**30
 """Kernel columns of more bytes in float32 are kept in 16 bits."""
 MANY = 50_000_000
@@ -191,7 +192,7 @@ class _Search:
         W = np.zeros((len(weights), len(self.fitted)), self.dtype)
         for row, snapshot in zip(W, weights, strict=True):
             row[: len(snapshot)] = snapshot
-        slack = SCREENED * max(1.0, float(self.diagonal.max())) if self.dtype == np.float32 else 1e-13
+        slack = SCREENED * self._largest() if self.dtype == np.float32 else 1e-13
         mu = self.mu
         base = np.zeros((len(weights), 1))
         if self.narrow:
@@ -216,6 +217,12 @@ class _Search:
         stands = self._stands(weights, doubtful, bars)
         self.gradient = after[stands - 1].astype(np.float64)
         return stands
+
+    def _largest(self) -> float:
+        """The largest kernel value, and of a Gaussian kernel one more than what is subtracted in its exponent."""
+        if self.kernel.sigma is None:
+            return 5.0 * max(1.0, float(self.diagonal.max()))
+        return 1.0 + float(self.kernel.squares.max()) / self.kernel.sigma**2
 
     def _stands(self, weights: list[FloatArray], doubtful: npt.NDArray[np.bool_], bars: FloatArray) -> int:
         """Return after how many picks a row outside has, exactly, a larger gradient than the next pick had."""

@@ -49,7 +49,7 @@ class Stride(BaseReducer):
     def _rank(self, pool: Pool) -> Ranking:
         order = evenly_spaced(len(pool), pool.seats, pool.initial)
         scores = np.full(len(pool), np.nan)
-        scores[order] = -np.arange(len(order), dtype=np.float64)
+        scores[order] = 0.0 - np.arange(len(order))
         return Ranking(order, scores)
 
 

@@ -74,6 +74,11 @@ def average_precision(
     recall
         (C, 10) float64: of all predictions, whatever their score; NaN likewise.
     """
+    return figures_of(evaluated(truth, predictions, n_images, n_classes, max_det))
+
+
+def evaluated(truth: Boxes, predictions: Boxes, n_images: int, n_classes: int, max_det: int = MAX_DET) -> Any:
+    """A ``COCOeval`` that has matched and accumulated, over boxes of all sizes; images are numbered 0 to n-1."""
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
@@ -94,6 +99,11 @@ def average_precision(
         evaluator.params.areaRngLbl = ["all"]
         evaluator.evaluate()
         evaluator.accumulate()
+    return evaluator
+
+
+def figures_of(evaluator: Any) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """AP and recall of a finished ``COCOeval``, as `average_precision` returns them."""
     precision = evaluator.eval["precision"][:, :, :, 0, 0]
     recall = evaluator.eval["recall"][:, :, 0, 0].T.copy()
     ap = precision.mean(axis=1).T.copy()

@@ -23,7 +23,8 @@ import numpy.typing as npt
 
 from detreduce.dataset.records import DetectionDataset
 from detreduce.errors import InputError
-from detreduce.training.coco_figures import Boxes, average_precision, boxes_of, without_doubles
+from detreduce.training.coco_figures import Boxes, boxes_of, evaluated, figures_of, without_doubles
+from detreduce.training.evidence import evidence_of
 from detreduce.training.quiet import offline_session
 from detreduce.training.record import Agreement, ClassMetrics, CocoFigures, Evaluation
 
@@ -114,6 +115,7 @@ def evaluate(
     datasets: Sequence[DetectionDataset],
     *,
     output: str | Path,
+    evidence: Path | None = None,
     **ultralytics_arguments: Any,
 ) -> tuple[Evaluation, list[str]]:
     """Evaluate weights on the images of several splits together.
@@ -128,6 +130,8 @@ def evaluate(
         The same images, as detreduce read them from that data.yaml, with crowd regions where the source has them.
     output
         Folder that ultralytics may write to.
+    evidence
+        The file to keep the `Evidence` of a detection model in.
     ultralytics_arguments
         Of ``YOLO.val``: imgsz, batch, device, conf, iou, max_det, ...
 
@@ -162,7 +166,7 @@ def evaluate(
     validator = collected[0]
     evaluation = _summary(metrics, str(model.task), [dataset.split for dataset in datasets], validator.seen)
     if model.task == "detect":
-        evaluation = _with_coco(evaluation, validator, datasets, len(model.names))
+        evaluation = _with_coco(evaluation, validator, datasets, len(model.names), evidence)
         if evaluation.agreement is not None and not evaluation.agreement.ok:
             warnings.append(f"The two mAP figures disagree: {evaluation.agreement.note}")
     return evaluation, warnings
@@ -242,7 +246,11 @@ def _summary(metrics: Any, task: str, splits: list[str], images: int) -> Evaluat
 
 
 def _with_coco(
-    evaluation: Evaluation, validator: Any, datasets: Sequence[DetectionDataset], n_classes: int
+    evaluation: Evaluation,
+    validator: Any,
+    datasets: Sequence[DetectionDataset],
+    n_classes: int,
+    evidence: Path | None,
 ) -> Evaluation:
     # ultralytics leaves images out that it holds for corrupt, and says so
     kept = {file_key(file): found for file, found in validator.kept.items()}
@@ -250,7 +258,10 @@ def _with_coco(
     truth = without_doubles(all_truth)
     predictions = _stack(kept, rows)
     max_det = int(validator.args.max_det)
-    ap, _ = average_precision(truth, predictions, len(rows), n_classes, max_det)
+    evaluator = evaluated(truth, predictions, len(rows), n_classes, max_det)
+    ap, _ = figures_of(evaluator)
+    if evidence is not None:
+        evidence_of(evaluator, _names(datasets, rows)).save(evidence)
     counted = ~truth.crowd
     figures = CocoFigures(
         mAP50=_mean(ap[:, 0]),
@@ -272,6 +283,17 @@ def _with_coco(
         for item in evaluation.per_class
     ]
     return evaluation.model_copy(update={"coco": figures, "agreement": agreement, "per_class": per_class})
+
+
+def _names(datasets: Sequence[DetectionDataset], rows: dict[str, int]) -> list[str]:
+    """Split and name of the image in each row: the path itself is another one in every run."""
+    names = [""] * len(rows)
+    for dataset in datasets:
+        for record in dataset:
+            row = rows.get(file_key(record.path))
+            if row is not None and not names[row]:
+                names[row] = f"{dataset.split}/{record.name}"
+    return names
 
 
 def _stack(kept: dict[str, npt.NDArray[np.float64]], rows: dict[str, int]) -> Boxes:

@@ -15,6 +15,7 @@ from detreduce.pretrained import quiet_ultralytics
 from detreduce.training.arguments import check_arguments
 from detreduce.training.energy import EnergyMeter, check_country
 from detreduce.training.evaluation import evaluate, file_key
+from detreduce.training.evidence import EVIDENCE_NAME
 from detreduce.training.facts import (
     cpu_name,
     data_hash,
@@ -56,8 +57,9 @@ def train(
     """Train a detector with ultralytics inside an energy meter and evaluate it twice.
 
     The source dataset is never written to: ultralytics works on links to the images and copies of the labels in the run
-    folder. There it leaves its own files, ``weights/last.pt`` (or ``best.pt``) and, once all is done, ``record.json``;
-    a run folder without it is an unfinished one. No network is used, except to download weights given by a bare name.
+    folder. There it leaves its own files, ``weights/last.pt`` (or ``best.pt``), for a detection model
+    ``evidence.npz`` (see `Evidence`) and, once all is done, ``record.json``; a run folder without it is an unfinished
+    one. No network is used, except to download weights given by a bare name.
 
     Parameters
     ----------
@@ -229,6 +231,7 @@ def _evaluate(
                 data_yaml,
                 list(run.truths.values()),
                 output=scratch,
+                evidence=run.path / EVIDENCE_NAME,
                 batch=max(1, int(watch.trainer.batch_size)) * 2,
                 **shared,
             )

@@ -7,14 +7,17 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from detreduce.errors import InputError
 from detreduce.experiment.ledger import TRAIN_FOLDER, FinishedCell, Ledger
 from detreduce.training.energy import PhaseEnergy
+from detreduce.training.evidence import EVIDENCE_NAME, Evidence
 from detreduce.training.record import TrainingRecord
 
 Make = Callable[..., TrainingRecord]
+NO_FLAGS = np.zeros((0, 10), bool)
 
 
 def finish(ledger: Ledger, key: str, training: TrainingRecord) -> None:
@@ -36,6 +39,12 @@ def test_a_finished_cell_comes_back_whole(tmp_path: Path, make_record: Make) -> 
     assert cell.selection == {"of": 4}
     row = cell.row()
     assert (row["mAP50"], row["Wh"], row["selection_Wh"], row["keep"]) == (0.4, 2, 0.1, 0.5)
+    assert ledger.evidence("srs-1") is None, "cells of older versions have none"
+    nothing = np.zeros(0, np.int32)
+    made = Evidence(np.array(["test/a.jpg"]), np.ones((1, 1), np.int32), nothing, nothing, np.zeros(0), *[NO_FLAGS] * 2)
+    made.save(Path(cell.training.run) / EVIDENCE_NAME)
+    found = ledger.evidence("srs-1")
+    assert found is not None and found.images.tolist() == ["test/a.jpg"]
 
 
 def test_an_abandoned_cell_leaves_nothing_and_can_be_claimed_again(tmp_path: Path, make_record: Make) -> None:

@@ -36,24 +36,24 @@ class TestReducer:
 
     def test_the_method_is_run_on_a_share_and_its_scores_are_its_own(self) -> None:
         X, y = sample()
-        reducer = make_reducer("extrapolate", of="nrmd", share=0.25, keep=20, random_state=4).fit(X, y)
+        reducer = make_reducer("extrapolate", scorer="nrmd", share=0.25, keep=20, random_state=4).fit(X, y)
         assert reducer.known_.sum() == 30
         assert np.bincount(y[reducer.known_]).tolist() == [10, 10, 10]
         rows = np.flatnonzero(reducer.known_)
         alone = make_reducer("nrmd", keep=1.0, random_state=4).fit(X[rows], y[rows])
         np.testing.assert_allclose(reducer.scores_[rows], alone.scores_, rtol=1e-9)
-        other = make_reducer("extrapolate", of="nrmd", share=30, keep=20, random_state=5).fit(X, y)
+        other = make_reducer("extrapolate", scorer="nrmd", share=30, keep=20, random_state=5).fit(X, y)
         assert other.known_.sum() == 30 and (other.known_ != reducer.known_).any()
 
     def test_on_all_images_it_is_the_method(self) -> None:
         X, y = sample()
-        whole = make_reducer("extrapolate", of="nrmd", share=1.0, keep=30).fit(X, y)
+        whole = make_reducer("extrapolate", scorer="nrmd", share=1.0, keep=30).fit(X, y)
         np.testing.assert_array_equal(whole.selected_idx_, make_reducer("nrmd", keep=30).fit(X, y).selected_idx_)
 
     def test_infinite_scores_become_extremes(self) -> None:
         X, y = sample()
         X[0] = 1e3
-        reducer = make_reducer("extrapolate", of="phl", share=1.0, keep=5, parameters={"radius": 2.0}).fit(X, y)
+        reducer = make_reducer("extrapolate", scorer="phl", share=1.0, keep=5, parameters={"radius": 2.0}).fit(X, y)
         assert np.isfinite(reducer.scores_).all()
         assert reducer.scores_[0] == reducer.scores_[y == y[0]].min()
 
@@ -64,11 +64,11 @@ class TestReducer:
             ({"neighbours": True}, "neighbours"),
             ({"share": 1.5}, "share: keep=1.5"),
             ({"share": 500}, "share: keep=500"),
-            ({"of": "mms"}, "'mms' does not score every image"),
-            ({"of": "vps"}, "of='vps': vps serves images that its proxy did not see by itself"),
-            ({"of": "gradmatch"}, "--keep 0.2, then detreduce proxy on the result"),
-            ({"of": "fez"}, "Did you mean 'fes'"),
-            ({"of": "extrapolate"}, "name another"),
+            ({"scorer": "mms"}, "'mms' does not score every image"),
+            ({"scorer": "vps"}, "scorer='vps': vps serves images that its proxy did not see by itself"),
+            ({"scorer": "gradmatch"}, "--keep 0.2, then detreduce proxy on the result"),
+            ({"scorer": "fez"}, "Did you mean 'fes'"),
+            ({"scorer": "extrapolate"}, "name another"),
             ({"parameters": {"epoch": 3}}, "no parameter 'epoch'"),
             ({"parameters": {"keep": 3}}, "'keep' is extrapolate's own"),
             ({"scores": [1.0, NAN]}, "one row for each of the 120"),
@@ -85,5 +85,5 @@ class TestReducer:
             (tmp_path / f"{row}.png").touch()
         np.save(tmp_path / "v.npy", sample(12)[0])
         table = extract_features(load_dataset(tmp_path), f"file:{tmp_path / 'v.npy'}")
-        selection = select(table, "extrapolate", keep=4, of="nrmd", share=6)
-        assert selection.parameters["of"] == "nrmd" and len(selection) == 4
+        selection = select(table, "extrapolate", keep=4, scorer="nrmd", share=6)
+        assert selection.parameters["scorer"] == "nrmd" and len(selection) == 4

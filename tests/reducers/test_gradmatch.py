@@ -21,11 +21,11 @@ def test_by_hand() -> None:
     # the first row lies nearest the mean, and has the largest product, 8; with weight 1/2 it leaves (0, 1)
     cosine = matching_pursuit(G, NONE, 2, np.arange(4), 0.0)
     assert cosine.order.tolist() == [0, 1], "the second row points where (0, 1) does"
-    assert cosine.weights.tolist() == pytest.approx([1 / 2, 1 / 2])
+    assert cosine.weights.tolist() == pytest.approx([1 / 2, 1 / 2, 0, 0])
     product = matching_pursuit(G, NONE, 2, np.arange(4), 0.0, "product")
     assert product.order.tolist() == [0, 2], "3 > 2"
     # 4 a + b = 2, 3 b = 1
-    assert product.weights.tolist() == pytest.approx([5 / 12, 1 / 3])
+    assert product.weights.tolist() == pytest.approx([5 / 12, 0, 1 / 3, 0])
     for found in (cosine, product):
         assert found.residuals.tolist() == pytest.approx([1 / np.sqrt(5), 0.0])
 

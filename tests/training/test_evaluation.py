@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 from tiny_dataset import make_tiny
@@ -12,7 +13,9 @@ from tiny_dataset import make_tiny
 from detreduce.dataset import load_dataset
 from detreduce.errors import InputError
 from detreduce.training.evaluation import compare, file_key, truth_of
+from detreduce.training.evidence import Evidence
 from detreduce.training.record import CocoFigures
+from detreduce.training.resampling import mean_ap
 from detreduce.training.run_folder import make_run_folder
 
 
@@ -101,7 +104,13 @@ def test_both_figures_agree_on_real_photographs(shared: Path, tmp_path: Path) ->
     data = write_yolo_view(source, tmp_path / "view")
     dataset = load_dataset(data, split=source.split)
     evaluation, _ = evaluate(
-        shared / "weights/yolov8n.pt", data, [dataset], output=tmp_path / "out", imgsz=320, batch=16
+        shared / "weights/yolov8n.pt",
+        data,
+        [dataset],
+        output=tmp_path / "out",
+        evidence=tmp_path / "evidence.npz",
+        imgsz=320,
+        batch=16,
     )
     assert evaluation.images == 128
     assert evaluation.coco is not None and evaluation.agreement is not None
@@ -109,3 +118,7 @@ def test_both_figures_agree_on_real_photographs(shared: Path, tmp_path: Path) ->
     assert 0.45 < evaluation.mAP50 < 0.7
     assert evaluation.agreement.ok, evaluation.agreement.note
     assert evaluation.coco.mAP50 != evaluation.mAP50, "two computations, not one copied"
+    evidence = Evidence.load(tmp_path / "evidence.npz")
+    again = mean_ap(evidence, np.ones(128))
+    assert again == pytest.approx([evaluation.coco.mAP50, evaluation.coco.mAP50_95], abs=1e-9)
+    assert evidence.images[0].startswith(f"{dataset.split}/")

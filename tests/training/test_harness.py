@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from tiny_dataset import make_tiny, snapshot
 
@@ -23,9 +24,11 @@ from detreduce.dataset.write import write_subset
 from detreduce.errors import DetreduceError, InputError, MissingFileError
 from detreduce.training import harness, trainer, warm_up
 from detreduce.training.arguments import OPTIMIZERS, check_arguments
+from detreduce.training.evidence import EVIDENCE_NAME, Evidence
 from detreduce.training.facts import selection_hash
 from detreduce.training.harness import train
 from detreduce.training.record import TrainingRecord
+from detreduce.training.resampling import mean_ap
 from detreduce.training.run_folder import make_run_folder
 
 SMALL = {"epochs": 2, "imgsz": 64, "batch": 8, "model": "yolov8n.yaml"}
@@ -98,6 +101,14 @@ class TestOneTraining:
         assert evaluation.boxes == 10
         assert evaluation.coco.boxes == 10
         assert evaluation.agreement is not None
+
+    def test_the_evidence_of_each_image_is_beside_the_record(self, run: tuple) -> None:
+        record, folder, _, _ = run
+        evidence = Evidence.load(folder / EVIDENCE_NAME)
+        assert sorted(evidence.images) == [f"test/{number:03}.jpg" for number in range(6)]
+        assert evidence.truth.sum() == record.evaluation.coco.boxes
+        coco = record.evaluation.coco
+        assert mean_ap(evidence, np.ones(6)) == pytest.approx([coco.mAP50, coco.mAP50_95], abs=1e-9)
 
     def test_what_it_cost(self, run: tuple) -> None:
         record = run[0]

@@ -5,8 +5,10 @@ from __future__ import annotations
 import sys
 import warnings
 
+from detreduce.errors import DetreduceWarning
 
-class SubsetWarning(UserWarning):
+
+class SubsetWarning(DetreduceWarning):
     """Something about a written subset that its owner should know: lost classes, links that became copies."""
 
 

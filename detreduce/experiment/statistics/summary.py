@@ -1,4 +1,4 @@
-"""Statistics over finished cells: pure functions on tidy rows."""
+"""Means and spread of each method at each keep, beside the full data."""
 
 from __future__ import annotations
 

@@ -1,0 +1,190 @@
+"""Every method beside chance and beside as much training on all images, pair by pair, with a verdict in words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from detreduce.experiment.statistics.intervals import LEVEL, PairedDifference
+from detreduce.experiment.statistics.pairs import EQUAL_ITERATIONS, Pair, Row, keep_key, pair_by_seed, sides_of
+from detreduce.experiment.statistics.resampled import Load, ResampledFigures
+from detreduce.experiment.statistics.significance import holm, sign_flip_p
+
+FIGURES = ("mAP50", "mAP50_95")
+RESAMPLES = 1000
+WORDS = {EQUAL_ITERATIONS: "all images for as many iterations"}
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One method at one keep beside one reference, in one figure: differences are the method's less the reference's.
+
+    Attributes
+    ----------
+    method, keep, images
+        What is compared, and how many images it trained on.
+    against
+        ``srs``, or what else the rows have of it: ``random``; or ``full_equal_iterations``.
+    measure
+        ``mAP50`` or ``mAP50_95``, as in the rows.
+    seeds
+        Pairs of trainings, by training seed. Where both sides have several selections for one training seed they are
+        paired by selection seed, where one side has, they count by their mean.
+    difference, low, high
+        Mean over the pairs, and its 95 % interval, by itself, over what `over` says; None where the seeds give none.
+    over
+        ``seeds and images``, or ``seeds``; then `note` says why the images are not in it.
+    low_seeds, high_seeds, low_images, high_images
+        Over seeds alone, and over images alone for these very trainings.
+    p, p_holm
+        Exact two-sided sign-flip p from 6 pairs up, and as Holm adjusts it over the methods of that keep, reference and
+        measure.
+    methods
+        How many those are.
+    detectable
+        The true difference that would have been shown with 80 % power, at 5 % shared by the `methods`.
+    verdict
+        In words, from the interval, adjusted by Holm over the `methods`.
+    note
+        What is missing.
+    """
+
+    method: str
+    keep: float | int
+    images: int
+    against: str
+    measure: str
+    seeds: int
+    difference: float
+    low: float | None
+    high: float | None
+    over: str
+    low_seeds: float | None
+    high_seeds: float | None
+    low_images: float | None
+    high_images: float | None
+    p: float | None = None
+    p_holm: float | None = None
+    methods: int = 1
+    detectable: float | None = None
+    verdict: str = ""
+    note: str = ""
+
+    def row(self) -> dict[str, Any]:
+        """One tidy flat row."""
+        return asdict(self)
+
+
+def compare_methods(
+    rows: Iterable[Row], evidence: Load | None = None, *, resamples: int = RESAMPLES, seed: int = 0
+) -> list[Comparison]:
+    """Compare every reduced method with chance and with equally long training on all images, keep by keep.
+
+    Parameters
+    ----------
+    rows
+        Tidy rows of finished cells, as of `finished_rows`: key, method, label, control, keep, images, selection_seed,
+        training_seed and the figures.
+    evidence
+        Gives a cell's evidence by its key, as `Ledger.evidence` does; without it intervals are over seeds alone.
+    resamples, seed
+        How often the test images are drawn again, the same draws for all cells, and the seed of the draws.
+
+    Returns
+    -------
+    comparisons
+        Against chance first; by keep from large to small, by method, by measure. Empty where there is nothing to
+        compare with. Differences are of the figures in the rows; how far these move with the images is taken from the
+        evidence, that is, from pycocotools' figures.
+    """
+    sides = list(sides_of(list(rows)))
+    keys = (row["key"] for ours, theirs, _ in sides for row in [*ours, *theirs])
+    resampled = ResampledFigures(evidence, keys, resamples, seed)
+    found = []
+    for ours, theirs, against in sides:
+        for measure in FIGURES:
+            pairs = pair_by_seed(*([row for row in side if row.get(measure) is not None] for side in (ours, theirs)))
+            if pairs:
+                found.append(_compared(ours, against, measure, pairs, resampled))
+    families: dict[tuple[Any, ...], list[int]] = {}
+    for place, (comparison, _) in enumerate(found):
+        families.setdefault((comparison.against, keep_key(comparison.keep), comparison.measure), []).append(place)
+    judged = [comparison for comparison, _ in found]
+    for places in families.values():
+        for place, comparison in zip(places, _judged([found[place] for place in places]), strict=True):
+            judged[place] = comparison
+    return judged
+
+
+def _compared(
+    ours: Sequence[Row],
+    against: str,
+    measure: str,
+    pairs: Sequence[Pair],
+    resampled: ResampledFigures,
+) -> tuple[Comparison, PairedDifference]:
+    differences = [np.mean([r[measure] for r in mine]) - np.mean([r[measure] for r in other]) for mine, other in pairs]
+    drawn, missing = resampled.differences(pairs, FIGURES.index(measure))
+    pair = PairedDifference(np.array(differences, np.float64), drawn)
+    both, seeds, images = pair.interval(), pair.over_seeds(), pair.over_images()
+    trained = {row["training_seed"] for row in ours}
+    unpaired = len(trained) - len({mine[0]["training_seed"] for mine, _ in pairs})
+    notes = [missing, f"{unpaired} of {len(trained)} training seeds without a counterpart" if unpaired else ""]
+    comparison = Comparison(
+        method=ours[0]["label"],
+        keep=ours[0]["keep"],
+        images=ours[0]["images"],
+        against=against,
+        measure=measure,
+        seeds=len(pairs),
+        difference=pair.mean,
+        low=both.low if both else None,
+        high=both.high if both else None,
+        over="seeds" if drawn is None else "seeds and images",
+        low_seeds=seeds.low if seeds else None,
+        high_seeds=seeds.high if seeds else None,
+        low_images=images.low if images else None,
+        high_images=images.high if images else None,
+        p=sign_flip_p(pair.differences),
+        note="; ".join(note for note in notes if note),
+    )
+    return comparison, pair
+
+
+def _judged(family: Sequence[tuple[Comparison, PairedDifference]]) -> list[Comparison]:
+    """The methods of one keep, reference and measure, with what trying several of them leaves."""
+    doubts = holm([pair.doubt() if comparison.low is not None else None for comparison, pair in family])
+    adjusted = holm([comparison.p for comparison, _ in family])
+    tried = sum(doubt is not None for doubt in doubts)
+    judged = []
+    for (comparison, pair), doubt, p_holm in zip(family, doubts, adjusted, strict=True):
+        found = replace(
+            comparison, p_holm=p_holm, methods=tried, detectable=pair.detectable((1 - LEVEL) / max(1, tried))
+        )
+        judged.append(replace(found, verdict=_verdict(found, doubt)))
+    return judged
+
+
+def _verdict(found: Comparison, doubt: float | None) -> str:
+    if found.seeds == 1:
+        return "one seed: nothing can be said"
+    if doubt is None or found.detectable is None or found.low is None or found.high is None:
+        return f"no spread between {found.seeds} seeds: nothing can be said"
+    if doubt < 1 - LEVEL:
+        return f"{'better' if found.difference > 0 else 'worse'} than {WORDS.get(found.against, 'random')}"
+    tried = f"{found.seeds} seeds"
+    if not found.low <= 0 <= found.high:
+        # alone its interval would have been enough
+        tried += f", {found.methods} methods tried"
+    limit = f"could detect {_rounded_up(found.detectable)}" if found.detectable < 1 else "too few to detect anything"
+    return f"no difference shown ({tried}; {limit})"
+
+
+def _rounded_up(value: float) -> str:
+    """Two decimals, or three of what would look like nothing; never less than it is."""
+    digits = 2 if value > 0.01 else 3
+    return f"{math.ceil(value * 10**digits) / 10**digits:.{digits}f}"

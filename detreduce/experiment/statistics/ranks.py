@@ -1,0 +1,73 @@
+"""Average ranks of methods over blocks, with Friedman's test and Nemenyi's critical difference (Demsar 2006)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """Methods by their average rank, the best first; rank 1 is the largest figure of a block, ties share.
+
+    Attributes
+    ----------
+    average
+        Method -> average rank, ascending.
+    blocks
+        How many blocks were complete, that is, had every method.
+    left_out
+        How many were not.
+    p
+        Friedman's, by the chi-square distribution: that the methods do not differ; NaN where all tie everywhere, or for
+        two methods. Blocks of one dataset are not independent, which makes it too small.
+    critical_difference
+        Average ranks closer than this do not differ at 5 % (Nemenyi).
+    """
+
+    average: Mapping[str, float]
+    blocks: int
+    left_out: int
+    p: float
+    critical_difference: float
+
+
+def rank_methods(rows: Iterable[Mapping[str, Any]], measure: str = "mAP50_95", level: float = 0.95) -> Ranking | None:
+    """Rank the methods of tidy rows in each block of dataset, keep and training seed.
+
+    Rows of the same method in a block count by their mean; controls that train on all images are left out. None where
+    fewer than two methods or no complete block is there.
+    """
+    found: dict[tuple[Any, ...], dict[str, list[float]]] = {}
+    for row in rows:
+        if row["control"] in ("full", "full_equal_iterations") or row.get(measure) is None:
+            continue
+        block = (row.get("dataset"), f"{type(row['keep']).__name__}{row['keep']}", row["training_seed"])
+        found.setdefault(block, {}).setdefault(row["label"], []).append(float(row[measure]))
+    methods = sorted({label for block in found.values() for label in block})
+    complete = [block for block in found.values() if len(block) == len(methods)]
+    if len(methods) < 2 or not complete:
+        return None
+    table = np.array([[np.mean(block[label]) for label in methods] for block in complete])
+    ranks = stats.rankdata(-table, axis=1)
+    average = ranks.mean(axis=0)
+    order = np.argsort(average, kind="stable")
+    varied = len(methods) > 2 and (ranks != ranks[:, :1]).any()
+    return Ranking(
+        average={methods[place]: float(average[place]) for place in order},
+        blocks=len(complete),
+        left_out=len(found) - len(complete),
+        p=float(stats.friedmanchisquare(*table.T).pvalue) if varied else math.nan,
+        critical_difference=nemenyi(len(methods), len(complete), level),
+    )
+
+
+def nemenyi(methods: int, blocks: int, level: float = 0.95) -> float:
+    """Nemenyi's critical difference of average ranks."""
+    q = stats.studentized_range.ppf(level, methods, math.inf) / math.sqrt(2)
+    return float(q * math.sqrt(methods * (methods + 1) / (6 * blocks)))

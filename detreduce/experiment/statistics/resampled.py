@@ -1,0 +1,71 @@
+"""Figures of every cell on the same resamples of the test images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from detreduce.errors import InputError
+from detreduce.experiment.statistics.pairs import Pair
+from detreduce.progress import progress
+from detreduce.training.evidence import Evidence
+from detreduce.training.resampling import mean_ap
+
+Load = Callable[[str], Evidence | None]
+
+
+class ResampledFigures:
+    """mAP50 and mAP50-95 of cells on R resamples of the images they were evaluated on, made once for each cell.
+
+    Parameters
+    ----------
+    load
+        Gives a cell's evidence by its key; None where no cell has any.
+    keys
+        The cells; the first with evidence says which the images are.
+    resamples, seed
+        How many, and the seed of the draws.
+    """
+
+    def __init__(self, load: Load | None, keys: Iterable[str], resamples: int, seed: int) -> None:
+        self._figures: dict[str, npt.NDArray[np.float64]] = {}
+        self._missing: dict[str, str] = {}
+        wanted = list(dict.fromkeys(keys))
+        images: npt.NDArray[np.str_] | None = None
+        weights: npt.NDArray[np.int64] | None = None
+        with progress("resampling the test images", len(wanted), "cells") as advance:
+            for key in wanted:
+                advance()
+                evidence = _loaded(load, key)
+                if evidence is None:
+                    self._missing[key] = "keep no evidence of their images"
+                    continue
+                if images is None or weights is None:
+                    images = np.sort(evidence.images)
+                    share = np.full(len(images), 1 / max(1, len(images)))
+                    weights = np.random.default_rng(seed).multinomial(len(images), share, resamples)
+                try:
+                    self._figures[key] = mean_ap(evidence.in_order_of(images), weights)
+                except InputError:
+                    self._missing[key] = "were evaluated on other images"
+
+    def differences(self, pairs: Sequence[Pair], column: int) -> tuple[npt.NDArray[np.float64] | None, str]:
+        """Return (pairs, R) differences of mAP50 (column 0) or mAP50-95 (1), or None and why there are none."""
+        keys = dict.fromkeys(row["key"] for pair in pairs for side in pair for row in side)
+        reasons = [self._missing[key] for key in keys if key in self._missing]
+        if reasons:
+            return None, f"{len(reasons)} of {len(keys)} cells {reasons[0]}"
+        sides = [
+            [np.mean([self._figures[row["key"]][:, column] for row in side], axis=0) for side in pair] for pair in pairs
+        ]
+        return np.array([ours - theirs for ours, theirs in sides]), ""
+
+
+def _loaded(load: Load | None, key: str) -> Evidence | None:
+    """The evidence of a cell; what cannot be read is as good as none."""
+    try:
+        return load(key) if load else None
+    except InputError:
+        return None

@@ -1,0 +1,137 @@
+"""Evidence: what an evaluation found on each image, from which its mAP is made again for any resampling of the images.
+
+The matching is that of pycocotools, taken over from it as it is: its greedy order, its ten IoU thresholds, its crowd
+regions. So the figures made from it are those of the record's `CocoFigures`, not ultralytics' own.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from detreduce.errors import InputError, MissingFileError
+from detreduce.paths import write_atomically
+
+EVIDENCE_NAME = "evidence.npz"
+THRESHOLDS = 10
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Predictions of one evaluation, each with what it was worth, and the boxes that were there to be found.
+
+    Attributes
+    ----------
+    images
+        (n,) str: split and name of each image; the same for every training evaluated on the same splits.
+    truth
+        (n, C) int32: boxes of each class in each image, without crowd regions.
+    image, class_id
+        (P,) int32: row of the image and class of each prediction; sorted by class, then image, then confidence.
+    confidence
+        (P,) float64.
+    hit
+        (P, 10) bool: it found a box of its class, at IoU 0.50 to 0.95.
+    ignored
+        (P, 10) bool: it counts neither way, since it lies on a crowd region.
+    """
+
+    images: npt.NDArray[np.str_]
+    truth: npt.NDArray[np.int32]
+    image: npt.NDArray[np.int32]
+    class_id: npt.NDArray[np.int32]
+    confidence: npt.NDArray[np.float64]
+    hit: npt.NDArray[np.bool_]
+    ignored: npt.NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.image)
+
+    def in_order_of(self, images: npt.NDArray[np.str_]) -> Evidence:
+        """The same with its images in the order of `images`; raises InputError where they are not the same ones."""
+        if np.array_equal(images, self.images):
+            return self
+        own, wanted = np.argsort(self.images), np.argsort(images)
+        if not np.array_equal(self.images[own], images[wanted]):
+            raise InputError("The two evaluations are not on the same images.")
+        row_of = np.empty(len(images), np.int32)
+        row_of[own] = wanted
+        truth = np.empty_like(self.truth)
+        truth[row_of] = self.truth
+        moved = row_of[self.image]
+        # pycocotools ranks equal confidences by image
+        order = np.lexsort((np.arange(len(self)), moved, self.class_id))
+        return Evidence(
+            images,
+            truth,
+            moved[order],
+            self.class_id[order],
+            self.confidence[order],
+            self.hit[order],
+            self.ignored[order],
+        )
+
+    def save(self, path: Path) -> None:
+        """Write an ``.npz``, whole or not at all; raises OSError."""
+        single = self.confidence.astype(np.float32)
+        content: dict[str, Any] = {
+            "schema": np.array(SCHEMA),
+            "images": self.images,
+            "truth": self.truth,
+            "image": self.image,
+            "class_id": self.class_id,
+            # ultralytics' are float32; others are kept whole, since their order decides
+            "confidence": single if np.array_equal(single, self.confidence) else self.confidence,
+            "hit": np.packbits(self.hit, axis=1),
+            "ignored": np.packbits(self.ignored, axis=1),
+        }
+        write_atomically(path, lambda file: np.savez_compressed(file, **content))
+
+    @classmethod
+    def load(cls, path: Path) -> Evidence:
+        """Read it back; raises MissingFileError or InputError."""
+        if not path.is_file():
+            raise MissingFileError(f"{path}: no evidence of the images here; cells of older versions have none.")
+        try:
+            with np.load(path) as content:
+                if int(content["schema"]) != SCHEMA:
+                    raise ValueError("written by another version")
+                return cls(
+                    content["images"],
+                    content["truth"],
+                    content["image"],
+                    content["class_id"],
+                    content["confidence"].astype(np.float64),
+                    np.unpackbits(content["hit"], axis=1, count=THRESHOLDS).astype(bool),
+                    np.unpackbits(content["ignored"], axis=1, count=THRESHOLDS).astype(bool),
+                )
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise InputError(f"{path}: not the evidence of an evaluation ({error}).") from error
+
+
+def evidence_of(evaluator: Any, images: Sequence[str]) -> Evidence:
+    """What a finished ``COCOeval`` matched, for one area range and one limit; `images` names its image ids 0 to n-1."""
+    classes = {int(number): column for column, number in enumerate(evaluator.params.catIds)}
+    truth = np.zeros((len(images), len(classes)), np.int32)
+    parts: list[tuple[npt.NDArray[Any], ...]] = [
+        (np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0), *[np.empty((0, THRESHOLDS), bool)] * 2)
+    ]
+    for found in evaluator.evalImgs:
+        if found is None:
+            continue
+        row, column = int(found["image_id"]), classes[int(found["category_id"])]
+        truth[row, column] = np.count_nonzero(np.asarray(found["gtIgnore"]) == 0)
+        count = len(found["dtScores"])
+        ignored = np.asarray(found["dtIgnore"], bool).T
+        hit = (np.asarray(found["dtMatches"]).T > 0) & ~ignored
+        scores = np.asarray(found["dtScores"], np.float64)
+        parts.append((np.full(count, row, np.int32), np.full(count, column, np.int32), scores, hit, ignored))
+    image, class_id, confidence, hit, ignored = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return Evidence(np.array(images, np.str_), truth, image, class_id, confidence, hit, ignored)

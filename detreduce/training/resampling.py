@@ -1,0 +1,124 @@
+"""mAP of resampled images, from the evidence of an evaluation: no detector is run and nothing is matched again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array
+
+from detreduce.training.evidence import THRESHOLDS, Evidence
+
+# those of pycocotools, made as it makes them
+RECALLS = np.linspace(0.0, 1.0, 101)
+# cells of the largest arrays made at a time: a few of 8 MB each, however many resamples and predictions there are
+BLOCK = 1_000_000
+
+
+def mean_ap(evidence: Evidence, weights: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Mean average precision where each image is there as often as its weight says.
+
+    The same, to rounding, as pycocotools on a dataset with those images repeated under new ids, the copies of one image
+    one after the other. Predictions of equal confidence are ranked by image, then as they were; only where an image has
+    two of one class with the very same confidence do its copies come one prediction, not one image, at a time. Classes
+    of which a resample has no box are left out of its mean, as pycocotools does.
+
+    Parameters
+    ----------
+    evidence
+        Of an evaluation on n images.
+    weights
+        (n,) or (R, n) integers from 0.
+
+    Returns
+    -------
+    figures
+        (2,) or (R, 2) float64: mAP50 and mAP50-95; 0 where a resample has no box at all.
+    """
+    counts = np.asarray(weights)
+    if counts.shape[-1] != len(evidence.images):
+        raise ValueError(f"weights for {counts.shape[-1]} images; the evidence has {len(evidence.images)}.")
+    # images along the rows, so that every step works on whole rows of resamples
+    columns = np.ascontiguousarray(np.atleast_2d(counts).T, np.float64)
+    total = np.zeros((2, columns.shape[1]))
+    present = np.zeros(columns.shape[1])
+    for number in range(evidence.truth.shape[1]):
+        ranked = _rank(evidence, number)
+        size = max(1, BLOCK // max(1, len(ranked.places)))
+        for start in range(0, columns.shape[1], size):
+            block = columns[:, start : start + size]
+            boxes = ranked.truth @ block
+            total[:, start : start + size] += np.where(boxes > 0, _average_precision(ranked, block, boxes), 0.0)
+            present[start : start + size] += boxes > 0
+    figures = (total / np.maximum(present, 1)).T
+    return figures[0] if counts.ndim == 1 else figures
+
+
+@dataclass(frozen=True)
+class _Ranked:
+    """One class: its predictions by confidence, cut at those that found a box at any threshold (the places).
+
+    ``between`` (places, n) counts the predictions of each image from one place, exclusive, to the next, inclusive.
+    ``hits`` and ``ignored`` have for each threshold the place and the image of each, an ignored prediction at the first
+    place that is not before it.
+    """
+
+    truth: npt.NDArray[np.float64]
+    places: npt.NDArray[np.int64]
+    between: csr_array
+    hits: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]]
+    ignored: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]]
+
+
+def _rank(evidence: Evidence, number: int) -> _Ranked:
+    mine = np.flatnonzero(evidence.class_id == number)
+    order = mine[np.argsort(-evidence.confidence[mine], kind="stable")]
+    image, hit, ignored = evidence.image[order], evidence.hit[order], evidence.ignored[order]
+    places = np.flatnonzero(hit.any(axis=1))
+    # those behind the last place change nothing
+    segment = np.searchsorted(places, np.arange(len(order)))
+    inside = segment < len(places)
+    between = csr_array(
+        (np.ones(int(inside.sum())), (segment[inside], image[inside])), shape=(len(places), len(evidence.images))
+    )
+    between.sum_duplicates()
+    chosen = [[np.flatnonzero(flags[:, t] & inside) for t in range(THRESHOLDS)] for flags in (hit, ignored)]
+    hits, passed = ([(segment[rows], image[rows]) for rows in part] for part in chosen)
+    return _Ranked(evidence.truth[:, number].astype(np.float64), places, between, hits, passed)
+
+
+def _average_precision(
+    ranked: _Ranked, weights: npt.NDArray[np.float64], boxes: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Return (2, R): AP at IoU 0.50, and the mean over the thresholds."""
+    found = np.zeros((THRESHOLDS, weights.shape[1]))
+    if len(ranked.places):
+        seen = np.cumsum(ranked.between @ weights, axis=0)
+        for threshold in range(THRESHOLDS):
+            found[threshold] = _at_threshold(ranked, threshold, weights, seen, np.maximum(boxes, 1))
+    return np.stack([found[0], found.mean(axis=0)])
+
+
+def _at_threshold(
+    ranked: _Ranked,
+    threshold: int,
+    weights: npt.NDArray[np.float64],
+    seen: npt.NDArray[np.float64],
+    boxes: npt.NDArray[np.float64],
+) -> npt.NDArray[np.float64]:
+    places, images = ranked.hits[threshold]
+    if not len(places):
+        return np.zeros(weights.shape[1])
+    true = np.cumsum(weights[images], axis=0)
+    counted = seen[places]
+    passed_at, passed_images = ranked.ignored[threshold]
+    if len(passed_at):
+        passed = np.vstack([np.zeros(weights.shape[1]), np.cumsum(weights[passed_images], axis=0)])
+        counted = counted - passed[np.searchsorted(passed_at, places, side="right")]
+    precision = true / (counted + np.spacing(1))
+    envelope = np.maximum.accumulate(precision[::-1], axis=0)[::-1]
+    # each of the 101 recalls takes the precision of the first place that reaches it
+    reached = np.searchsorted(RECALLS, true / boxes, side="right")
+    newly = np.diff(reached, axis=0, prepend=0)
+    return np.einsum("pr,pr->r", envelope, newly) / len(RECALLS)

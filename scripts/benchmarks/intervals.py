@@ -1,0 +1,133 @@
+"""How often 95 % intervals of a paired difference hold the truth, and how often a detectable difference is detected.
+
+    python scripts/benchmarks/intervals.py [--experiments 2000] [--images 100] [--seeds 2 3 5 10]
+
+Each experiment draws n pairs of trainings evaluated on the same images: the difference on image i with seed s is the
+truth + a_s + b_i + c_si, all with mean 0, the a, b and c Gaussian, heavy-tailed or skewed. Beside the package's
+intervals stand those that people would take: percentiles of means of resampled seeds, and of resampled seeds on
+resampled images.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+import numpy as np
+
+from detreduce.experiment.statistics.intervals import Interval, PairedDifference
+
+RESAMPLES = 1000
+LEVEL = 0.95
+Draw = Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]
+SHAPES: dict[str, Draw] = {
+    "Gaussian": lambda random, size: random.standard_normal(size),
+    "heavy tails": lambda random, size: random.standard_t(3, size) / np.sqrt(3),
+    "skewed": lambda random, size: random.exponential(size=size) - 1,
+}
+# standard deviations of the mean difference that come from one seed, from the images, and from both together
+PARTS: dict[str, tuple[float, float, float]] = {
+    "seeds alone": (1.0, 0.0, 0.0),
+    "seeds most": (1.0, 0.3, 0.3),
+    "both alike": (1.0, 1.0, 0.5),
+    "images most": (0.3, 1.0, 0.3),
+}
+
+
+def simulated(
+    random: np.random.Generator, shape: str, parts: tuple[float, float, float], seeds: int, images: int
+) -> np.ndarray:
+    """Return (seeds, images) differences whose true mean is 0."""
+    draw, (by_seed, by_image, by_both) = SHAPES[shape], parts
+    root = np.sqrt(images)
+    return (
+        by_seed * draw(random, (seeds, 1))
+        + by_image * root * draw(random, (1, images))
+        + by_both * root * draw(random, (seeds, images))
+    )
+
+
+def intervals(random: np.random.Generator, table: np.ndarray, resamples: int) -> dict[str, Interval]:
+    """Intervals of one experiment, by name."""
+    seeds, images = table.shape
+    weights = random.multinomial(images, np.full(images, 1 / images), resamples) / images
+    resampled = table @ weights.T
+    pair = PairedDifference(table.mean(axis=1), resampled)
+    drawn = random.integers(seeds, size=(resamples, seeds))
+    both = resampled[drawn, np.arange(resamples)[:, None]].mean(axis=1)
+    over_seeds, over_both, over_images = pair.over_seeds(LEVEL), pair.interval(LEVEL), pair.over_images(LEVEL)
+    assert over_seeds and over_both and over_images
+    tails = [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
+    return {
+        "t over seeds": over_seeds,
+        "seeds and images": over_both,
+        "images alone": over_images,
+        "resampled seeds": Interval(*np.quantile(table.mean(axis=1)[drawn].mean(axis=1), tails)),
+        "resampled both": Interval(*np.quantile(both, tails)),
+    }
+
+
+def coverage(
+    shape: str,
+    parts: tuple[float, float, float],
+    seeds: int,
+    images: int,
+    experiments: int,
+    resamples: int = RESAMPLES,
+) -> dict[str, float]:
+    """Share of the experiments in which each interval holds the truth."""
+    random = np.random.default_rng(0)
+    held: dict[str, int] = {}
+    for _ in range(experiments):
+        for name, interval in intervals(random, simulated(random, shape, parts, seeds, images), resamples).items():
+            held[name] = held.get(name, 0) + (0.0 in interval)
+    return {name: count / experiments for name, count in held.items()}
+
+
+def detected(parts: tuple[float, float, float], seeds: int, images: int, experiments: int, alpha: float) -> float:
+    """Share of the experiments in which a difference that should be detectable with 80 % power is detected.
+
+    The difference is the mean of what `detectable` says over the experiments, since none of them knows the true spread.
+    """
+    random = np.random.default_rng(0)
+    pairs = []
+    for _ in range(experiments):
+        table = simulated(random, "Gaussian", parts, seeds, images)
+        weights = random.multinomial(images, np.full(images, 1 / images), RESAMPLES) / images
+        pairs.append(PairedDifference(table.mean(axis=1), table @ weights.T if any(parts[1:]) else None))
+    needed = np.sqrt(np.mean([(pair.detectable(alpha) or 0) ** 2 for pair in pairs]))
+    shifted = [
+        PairedDifference(pair.differences + needed, None if pair.resampled is None else pair.resampled + needed)
+        for pair in pairs
+    ]
+    return float(np.mean([pair.doubt() < alpha for pair in shifted]))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--experiments", type=int, default=2000)
+    parser.add_argument("--images", type=int, default=100)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[2, 3, 5, 10])
+    arguments = parser.parse_args()
+    print(f"share of {LEVEL:.0%} intervals that hold the truth, {arguments.experiments} experiments")
+    names = ("t over seeds", "seeds and images", "images alone", "resampled seeds", "resampled both")
+    print(f"{'shape':12} {'spread':12} {'seeds':>5}  " + "  ".join(f"{name:>16}" for name in names))
+    for shape in SHAPES:
+        for label, parts in PARTS.items():
+            for seeds in arguments.seeds:
+                found = coverage(shape, parts, seeds, arguments.images, arguments.experiments)
+                print(
+                    f"{shape:12} {label:12} {seeds:5}  " + "  ".join(f"{found[name]:16.3f}" for name in names),
+                    flush=True,
+                )
+    print("\nshare of detectable differences that are detected (80 % asked)")
+    for label, parts in PARTS.items():
+        for seeds in arguments.seeds:
+            shares = [
+                detected(parts, seeds, arguments.images, arguments.experiments, alpha) for alpha in (0.05, 0.05 / 7)
+            ]
+            print(f"{label:12} {seeds:5}  alpha 0.05: {shares[0]:.3f}  alpha 0.05/7: {shares[1]:.3f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

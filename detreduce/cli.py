@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import json
 import os
@@ -20,6 +21,8 @@ from detreduce.errors import DetreduceError, DetreduceWarning, InputError
 EXIT_FAILED = 1
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
+# what a disk says, not a mistake of the program
+CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 
 app = typer.Typer(
     name="detreduce",
@@ -64,6 +67,11 @@ def friendly(command: Callable[..., None]) -> Callable[..., None]:
                 # the reader of a pipe has closed it, as `| head` does
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
                 raise typer.Exit(0) from None
+            except OSError as error:
+                if error.errno not in CANNOT_WRITE:
+                    raise
+                typer.echo(f"Error: {error}", err=True)
+                raise typer.Exit(EXIT_FAILED) from None
 
     return wrapped
 
@@ -323,18 +331,46 @@ def run(
         list[str] | None, typer.Argument(help="Values that replace the YAML's: train.epochs=1 reduce.keep=[0.1].")
     ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Ledger; default runs/<name>.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan, run nothing, make no ledger.")] = False,
+    max_hours: Annotated[float | None, typer.Option(help="Start no cell that would end beyond, by estimate.")] = None,
+    max_wh: Annotated[float | None, typer.Option(help="Start no cell that would use more energy, by estimate.")] = None,
+    shard: Annotated[str | None, typer.Option(help="i/n: the i-th of n shares of the cells, one a machine.")] = None,
+    on_ray: Annotated[bool, typer.Option("--ray", help="Run the cells on a Ray cluster, or here by Ray.")] = False,
+    gpus_per_cell: Annotated[
+        float | None, typer.Option(help="With --ray: GPUs of a cell, 0.5 for two cells on one; default 1 if any.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Run a whole experiment: every method, keep and seed, and the controls. The same again resumes.
 
-    Example: detreduce run configs/demo.yaml
+    The plan is shown first, with what the cells to run will probably cost by those that are finished. A call that stops
+    at --max-hours or --max-wh says what is left, and its exit code is 0; the same command goes on.
+
+    Example: detreduce run configs/demo.yaml --dry-run
     """
     from detreduce.config import load_config
-    from detreduce.experiment.run import finished_rows, run_experiment
+    from detreduce.experiment.limits import Limits
+    from detreduce.experiment.run import finished_rows, prepare_experiment
+    from detreduce.terminal_ledger import show_plan
 
+    if gpus_per_cell is not None and not on_ray:
+        raise InputError("--gpus-per-cell is for --ray; without it a cell has every GPU that ultralytics takes.")
+    limits = Limits(max_hours, max_wh)
     settings = load_config(config, parse_parameters(overrides or []))
+    prepared = prepare_experiment(settings, output, say=lambda line: typer.echo(line, err=True), shard=shard)
+    if dry_run and as_json:
+        print_json(prepared.overview.to_dict())
+        return
+    show_plan(prepared.overview, stderr=not dry_run)
+    if dry_run:
+        return
     try:
-        ledger = run_experiment(settings, output, say=lambda line: typer.echo(line, err=True))
+        if on_ray:
+            from detreduce.experiment.on_ray import run_on_ray
+
+            ledger = run_on_ray(prepared, limits, gpus_per_cell=gpus_per_cell)
+        else:
+            ledger = prepared.run(limits)
     except KeyboardInterrupt:
         raise KeyboardInterrupt("The same command goes on after the cells that are finished.") from None
     rows = finished_rows(ledger)
@@ -454,5 +490,6 @@ def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__
 
 
 # the commands of another module register themselves
+import detreduce.cli_ledger  # noqa: E402
 import detreduce.cli_plan  # noqa: E402
 import detreduce.cli_questions  # noqa: E402, F401

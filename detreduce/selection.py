@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import math
 import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -84,6 +85,40 @@ class Selection:
     def __repr__(self) -> str:
         return f"Selection({self.method}, {len(self.image_ids)} of {len(self.scores)} images, seed {self.seed})"
 
+    def prefix(self, keep: float | int) -> Selection:
+        """The selection at a smaller `keep`, of a method whose every prefix is one (`nested`).
+
+        The images are those that the method would have chosen at `keep`. The scores stay: of images that were not
+        chosen, a greedy method gives them by what it has chosen up to the end. Raises InputError where the method is
+        not nested, or where `keep` is larger or smaller than can be had.
+        """
+        from detreduce.reducers import reducer_class
+
+        if not reducer_class(self.method).nested:
+            raise InputError(f"The first images of a selection by {self.method!r} are no selection: choose again.")
+        if self.category_codes is None:
+            raise InputError("This selection does not say which images it was made from: choose again.")
+        lost = len(self.provenance.get("skipped_images", ()))
+        k = resolve_keep(keep, int((self.category_codes >= 0).sum()) + lost)
+        least = int(self.provenance.get("kept_first", 0))
+        if not least <= k <= len(self):
+            raise InputError(f"keep={keep!r} is {k} images; of this selection {least} to {len(self)} can be had.")
+        indices, image_ids = self.indices[:k], self.image_ids[:k]
+        kept = np.bincount(self.category_codes[indices], minlength=len(self.categories["full"])).tolist()
+        duplicates = dict(self.provenance["duplicates"])
+        duplicates["kept_twice"] = _kept_twice(duplicates["pairs"], image_ids)
+        *before, last = self.steps
+        return replace(
+            self,
+            image_ids=image_ids,
+            indices=indices,
+            keep=keep,
+            categories={**self.categories, "kept": dict(zip(self.categories["full"], kept, strict=True))},
+            representativeness={},
+            steps=(*before, {**last, "images": k - least}),
+            provenance={**self.provenance, "duplicates": duplicates},
+        )
+
     def to_json(self) -> str:
         """The selection as JSON text; infinite scores are the strings ``inf`` and ``-inf``, NaN is null."""
         content = {
@@ -115,7 +150,8 @@ class Selection:
             partial.write_text(self.to_json(), encoding="utf-8")
             partial.replace(target)
         except OSError as error:
-            partial.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # a disk that can only be read says so again
+                partial.unlink(missing_ok=True)
             raise InputError(f"{target} cannot be written: {error.strerror or error}.") from error
         return target
 

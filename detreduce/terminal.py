@@ -177,13 +177,16 @@ def show_comparison(
             table.add_column(header, justify="right")
             table.add_column("vs full", justify="right")
         for row in summaries:
-            cells = [row.method, "all" if row.is_control else f"{row.keep}", f"{row.images}", f"{row.cells}"]
+            count = f"{row.cells}" + f" ({row.overlapped}*)" * bool(row.overlapped)
+            cells = [row.method, "all" if row.is_control else f"{row.keep}", f"{row.images}", count]
             for measure, _, digits, show in measures:
                 cells += [_with_spread(row, measure, digits), show(row.against_full.get(measure))]
             table.add_row(*cells)
         out.print(table)
     if any(row.cells > 1 for row in summaries):
         out.print("Means over cells; ± is the standard deviation between them.")
+    if any(row.overlapped for row in summaries):
+        out.print("* ran beside another training on one machine: Wh, g CO2 and minutes are of the other cells alone.")
     if comparisons is not None and any(not row.is_control for row in summaries):
         show_differences(out, comparisons, ranking)
 

@@ -51,6 +51,7 @@ def test_every_other_command_names_files_and_commands_that_exist() -> None:
     from detreduce.cli import app
 
     known = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
+    known |= {group.name for group in app.registered_groups if group.name}
     for line in shell_lines():
         first, *rest = shlex.split(line)
         if first == "detreduce":

@@ -3,6 +3,7 @@ from __future__ import annotations
 import inspect
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,10 +11,12 @@ from stand_in_reducers import ByBoth, ByObjects, ByVectors
 
 from detreduce.dataset.object_counts import label_objects
 from detreduce.dataset.records import DetectionDataset, ImageRecord, Source
+from detreduce.duplicates import DuplicatePair, Duplicates
 from detreduce.errors import InputError, MissingFileError
 from detreduce.features.blocks import blocks_for
 from detreduce.features.table import FeatureTable, scale_block
-from detreduce.reducers import list_reducers, make_reducer
+from detreduce.proxy_log import DYNAMICS_COLUMNS
+from detreduce.reducers import list_reducers, make_reducer, reducer_class
 from detreduce.selection import Selection, needs_extraction, select
 
 
@@ -220,3 +223,54 @@ def test_every_parameter_of_every_method_can_be_given_to_select() -> None:
     taken = {name for name, own in inspect.signature(select).parameters.items() if own.kind is not own.VAR_KEYWORD}
     for name in list_reducers():
         assert not taken & set(make_reducer(name).get_params()) - {"keep"}, name
+
+
+def of_everything(n: int = 48) -> FeatureTable:
+    """A table with what any method needs, and groups of ten images by name."""
+    rng = np.random.default_rng(3)
+    dataset = make_dataset(n)
+    records = tuple(replace(record, class_ids=rng.integers(3, size=1)) for record in dataset.records)
+    dataset = replace(dataset, records=records)
+    labels = label_objects(dataset)
+    vectors = rng.normal(size=(len(labels.counts), 5)).astype(np.float32)
+    widths = {"image": 4, "dynamics": len(DYNAMICS_COLUMNS), "gradients": 6}
+    blocks = {name: rng.normal(size=(n, width)).astype(np.float32) for name, width in widths.items()}
+    return FeatureTable(dataset, np.arange(n), blocks, objects=replace(labels, vectors=vectors))
+
+
+COMPOSITIONS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "first": {"must_keep": ["07.jpg", "31.jpg"], "class_floor": 2},
+    "all": {
+        "drop_duplicates": True, "must_keep": ["07.jpg"], "class_floor": 2, "groups": r"(\d)\d", "max_per_group": 6
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("composition", COMPOSITIONS)
+@pytest.mark.parametrize("method", [name for name in list_reducers() if reducer_class(name).nested])
+def test_a_prefix_is_the_selection_at_that_smaller_keep(method: str, composition: str) -> None:
+    table = of_everything()
+    options = {**COMPOSITIONS[composition], **{"fes": {"epochs": 2}, "extrapolate": {"share": 0.5}}.get(method, {})}
+    if "drop_duplicates" in options:
+        ids = table.dataset.image_ids
+        pairs = tuple(DuplicatePair(ids[row + 1], ids[row], 0.9, "same way up", False) for row in (0, 9, 30))
+        options["drop_duplicates"] = Duplicates(tuple((p.kept, p.copy) for p in pairs), pairs, 48, "pixels", 0.85)
+    longest = select(table, method, 0.5, 4, **options)
+    for keep in (0.5, 0.25, 9, 8):
+        one, fitted = longest.prefix(keep), select(table, method, keep, 4, **options)
+        assert one.image_ids == fitted.image_ids and one.indices.tolist() == fitted.indices.tolist()
+        assert (one.keep, one.categories, one.steps) == (fitted.keep, fitted.categories, fitted.steps)
+        assert one.provenance["duplicates"] == fitted.provenance["duplicates"]
+        np.testing.assert_allclose(one.scores[one.indices], fitted.scores[fitted.indices], rtol=1e-6)
+
+
+def test_what_is_no_prefix_is_refused(tmp_path: Path) -> None:
+    table = make_table(make_dataset(), [0, 1, 2, 3, 5, 6, 7, 8])
+    selection = Selection.load(select(table, "mms", 0.5, must_keep=["01.jpg", "02.jpg"]).save(tmp_path / "s.json"))
+    assert len(selection.prefix(0.25)) == 2, "a quarter of the eight that can be read"
+    for keep, said in ((5, "5 images; of this selection 2 to 4"), (1, "1 images; of this selection 2 to 4")):
+        with pytest.raises(InputError, match=said):
+            selection.prefix(keep)
+    with pytest.raises(InputError, match="by 'clc' are no selection"):
+        select(table, "clc", 4).prefix(2)

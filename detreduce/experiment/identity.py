@@ -64,7 +64,7 @@ def features_identity(features: FeaturesConfig) -> str:
 
 def digest_of(content: Any) -> str:
     """SHA-256 of something JSON-able, whatever the order of its keys."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def file_identity(name: str) -> str:

@@ -6,21 +6,22 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
-from detreduce.errors import DetreduceError, InputError
+from detreduce.errors import DetreduceError, InputError, nearest
 from detreduce.training.energy import PhaseEnergy
 from detreduce.training.evidence import EVIDENCE_NAME, Evidence
 from detreduce.training.record import TrainingRecord
 
 CELL_FILE = "cell.json"
 TRAIN_FOLDER = "train"
+SELECTIONS = "selections"
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,10 @@ class FinishedCell:
         images.
     selection
         Counts and hash of the selection; empty for controls on all images.
+    ran
+        ``machine`` (a hash that lasts until it is started anew), ``host``, ``started`` and ``ended`` (UTC),
+        ``training_seconds`` (without the choosing) and ``overlapped``: whether another training of detreduce ran there
+        at the same time, null where that could not be known. Empty in ledgers of version 0.1.
     """
 
     key: str
@@ -45,6 +50,7 @@ class FinishedCell:
     training: TrainingRecord
     choosing: Mapping[str, PhaseEnergy] = field(default_factory=dict)
     selection: Mapping[str, Any] = field(default_factory=dict)
+    ran: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """The content of the cell's ``cell.json``: all but the training's record."""
@@ -52,6 +58,7 @@ class FinishedCell:
             "cell": dict(self.cell),
             "selection": dict(self.selection),
             "choosing": {phase: energy.model_dump() for phase, energy in self.choosing.items()},
+            "ran": dict(self.ran),
         }
         return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
 
@@ -62,18 +69,29 @@ class FinishedCell:
             content = json.loads((folder / CELL_FILE).read_text(encoding="utf-8"))
             choosing = {phase: PhaseEnergy.model_validate(energy) for phase, energy in content["choosing"].items()}
             training = TrainingRecord.load(folder / TRAIN_FOLDER)
-            return cls(folder.name, content["cell"], training, choosing, content["selection"])
+            ran = dict(content.get("ran", {}))
+            return cls(folder.name, content["cell"], training, choosing, content["selection"], ran)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(f"{folder} is not a finished cell ({error}). Remove it to run it again.") from error
 
     def row(self) -> dict[str, Any]:
-        """One tidy flat row: what the cell was, what it reached, what it cost."""
+        """One tidy flat row: what the cell was, what it reached, what it cost, where and when.
+
+        ``overlapped`` rows hold energy and seconds that are not the cell's alone, and enter no comparison.
+        """
         cost = {
             f"{phase.replace(' ', '_')}_{name}": value
             for phase, energy in self.choosing.items()
             for name, value in (("Wh", energy.wh), ("seconds", energy.seconds))
         }
-        return {**self.cell, **self.training.row(), **cost}
+        where = {name: self.ran.get(name) for name in ("started", "ended", "host", "machine", "overlapped")}
+        return {
+            **self.cell,
+            **self.training.row(),
+            **cost,
+            "selection_fitted_at": self.selection.get("fitted_at"),
+            **where,
+        }
 
 
 class Ledger:
@@ -93,8 +111,37 @@ class Ledger:
             for folder in (ledger._cells, ledger._work, ledger._locks):
                 folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise InputError(f"The ledger {ledger.path} cannot be written: {error.strerror or error}.") from error
+            raise ledger._unwritable(error) from error
         return ledger
+
+    def is_ledger(self) -> bool:
+        """Whether the folder is one of a ledger, be it an empty one."""
+        return self._cells.is_dir()
+
+    def cell_folder(self, key: str) -> Path:
+        """The folder of a finished cell; raises InputError where there is no such cell."""
+        if key not in self:
+            hint = nearest(key, self.cell_keys())
+            raise InputError(f"The ledger {self.path} has no finished cell {key!r}.{hint}")
+        return self._cells / key
+
+    def shared(self) -> list[Path]:
+        """What finished cells share, relative to the ledger: plan, settings, selections, proxies, what each cost."""
+        own = {self._cells.name, self._work.name, self._locks.name, SELECTIONS}
+        entries = [entry for entry in sorted(self.path.iterdir()) if entry.name not in own and entry.name[0] != "."]
+        if (self.path / SELECTIONS).is_dir():
+            entries += sorted((self.path / SELECTIONS).glob("*.json"))
+        return [entry.relative_to(self.path) for entry in entries]
+
+    def scratch(self, name: str) -> Path:
+        """An empty folder to work in, called so that no cell is; what a dead process left in it is gone."""
+        folder = self._work / f".{name}"
+        try:
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+        except OSError as error:
+            raise self._unwritable(error) from error
+        return folder
 
     def __len__(self) -> int:
         return sum(1 for _ in self._folders())
@@ -102,17 +149,21 @@ class Ledger:
     def __iter__(self) -> Iterator[FinishedCell]:
         return (FinishedCell.read(folder) for folder in self._folders())
 
+    def cell_keys(self) -> list[str]:
+        """Keys of the finished cells, in order, whether or not they can be read."""
+        return [folder.name for folder in self._folders()]
+
     def __contains__(self, key: str) -> bool:
-        return (self._cells / key / CELL_FILE).is_file()
+        return Path(key).name == key and (self._cells / key / CELL_FILE).is_file()
 
     def __getitem__(self, key: str) -> FinishedCell:
-        if key not in self:
-            raise InputError(f"The ledger {self.path} has no finished cell {key!r}.")
-        return FinishedCell.read(self._cells / key)
+        return FinishedCell.read(self.cell_folder(key))
 
     def rows(self) -> list[dict[str, Any]]:
         """One tidy flat row a finished cell, in the order of their keys."""
-        return [cell.row() for cell in self]
+        cells = list(self)
+        together = _overlapping(cells)
+        return [cell.row() | ({"overlapped": True} if cell.key in together else {}) for cell in cells]
 
     def evidence(self, key: str) -> Evidence | None:
         """What a finished cell's figures were made from, image by image; None where the cell keeps none."""
@@ -127,18 +178,23 @@ class Ledger:
         is removed on leaving, unless `finish` has moved it.
         """
         lock = FileLock(self._locks / f"{key}.lock", blocking=False)
+        work = self._work / key
         try:
             lock.acquire()
         except Timeout:
             yield None
             return
-        work = self._work / key
+        except OSError as error:
+            raise self._unwritable(error) from error
         try:
             if key in self:
                 yield None
                 return
-            shutil.rmtree(work, ignore_errors=True)
-            work.mkdir(parents=True)
+            try:
+                shutil.rmtree(work, ignore_errors=True)
+                work.mkdir(parents=True)
+            except OSError as error:
+                raise self._unwritable(error) from error
             yield work
         finally:
             shutil.rmtree(work, ignore_errors=True)
@@ -153,6 +209,8 @@ class Ledger:
         except Timeout:
             wait()
             lock.acquire()
+        except OSError as error:
+            raise self._unwritable(error) from error
         try:
             yield
         finally:
@@ -176,11 +234,64 @@ class Ledger:
             partial.write_text(text, encoding="utf-8")
             partial.replace(target)
         except OSError as error:
-            partial.unlink(missing_ok=True)
+            with suppress(OSError):  # a disk that can only be read says so again
+                partial.unlink(missing_ok=True)
             raise DetreduceError(f"{target} cannot be written: {error.strerror or error}.") from error
         return target
+
+    def adopt(self, key: str, folder: Path) -> None:
+        """Put a finished cell's folder among the finished ones; it must lie within the ledger."""
+        with self.claim(key) as work:
+            if work is None:
+                raise DetreduceError(f"Another process works on the cell {key}; merge once that has ended.")
+            shutil.rmtree(work)
+            folder.rename(self._cells / key)
+
+    def forget(self, key: str) -> None:
+        """Remove a finished cell; the next run of its experiment trains it again.
+
+        Raises InputError where there is no such cell, and DetreduceError where a process is at work on it.
+        """
+        folder = self.cell_folder(key)
+        lock = FileLock(self._locks / f"{key}.lock", blocking=False)
+        try:
+            self._locks.mkdir(exist_ok=True)
+            self._work.mkdir(exist_ok=True)
+            lock.acquire()
+        except Timeout:
+            raise DetreduceError(f"Another process works on the cell {key}; forget it once that has ended.") from None
+        except OSError as error:
+            raise self._unwritable(error) from error
+        try:
+            # out of the finished ones in one step, so that a killed removal leaves no half cell there
+            work = self._work / key
+            shutil.rmtree(work, ignore_errors=True)
+            folder.rename(work)
+            shutil.rmtree(work, ignore_errors=True)
+        except OSError as error:
+            raise self._unwritable(error) from error
+        finally:
+            lock.release()
+
+    def _unwritable(self, error: OSError) -> InputError:
+        return InputError(f"The ledger {self.path} cannot be written: {error.strerror or error}.")
 
     def _folders(self) -> Iterator[Path]:
         if not self._cells.is_dir():
             return iter(())
         return iter(sorted(folder for folder in self._cells.iterdir() if (folder / CELL_FILE).is_file()))
+
+
+def _overlapping(cells: Iterable[FinishedCell]) -> set[str]:
+    """Keys of the cells that another one of the same machine shared some time with."""
+    found: set[str] = set()
+    last: dict[str, tuple[str, str]] = {}
+    timed = [cell for cell in cells if cell.ran.get("machine") and cell.ran.get("started") and cell.ran.get("ended")]
+    for cell in sorted(timed, key=lambda cell: str(cell.ran["started"])):
+        machine, ended = str(cell.ran["machine"]), str(cell.ran["ended"])
+        before = last.get(machine)
+        if before and str(cell.ran["started"]) < before[0]:
+            found |= {before[1], cell.key}
+        if not before or ended > before[0]:
+            last[machine] = ended, cell.key
+    return found

@@ -39,6 +39,11 @@ class Cell:
         return self.control in ("full", EQUAL_ITERATIONS)
 
     @property
+    def chooser(self) -> str:
+        """The reducer that chooses its images: of the control ``random`` it is srs, which gets no categories."""
+        return "srs" if self.control == "random" else self.method
+
+    @property
     def label(self) -> str:
         """Method and parameters, and what comes before the method, as a person would write them."""
         extras = [f"{name}={value}" for name, value in sorted(self.parameters.items())]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,10 @@ PHASE = "duplicates"
 class Redundancy:
     """Finds what a cell's `drop_duplicates` asks for; cells that ask for the same share the search and its cost."""
 
-    def __init__(self, dataset: DetectionDataset, ledger: Ledger, country: str) -> None:
-        self.dataset, self.ledger, self.country = dataset, ledger, country
+    def __init__(
+        self, dataset: DetectionDataset, ledger: Ledger, country: str, paid: Callable[[PhaseEnergy], None]
+    ) -> None:
+        self.dataset, self.ledger, self.country, self._paid = dataset, ledger, country, paid
         self._found: dict[str, Duplicates] = {}
 
     def replaced(self, cell: Cell) -> tuple[dict[str, Any], dict[str, PhaseEnergy]]:
@@ -59,6 +62,7 @@ class Redundancy:
             with EnergyMeter(self.country).measure(PHASE) as energy:
                 found = find_duplicates(table, wanted, prefer)
             assert found is not None
+            self._paid(energy)
             self._found[key] = found
             self._keep_cost(composition, found, energy)
         return self._found[key]

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import shutil
+import socket
 import time
+from dataclasses import replace
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,9 +20,14 @@ from detreduce.config import EQUAL_ITERATIONS, ExperimentConfig, load_config
 from detreduce.dataset import load_dataset
 from detreduce.dataset.records import DetectionDataset
 from detreduce.dataset.write import write_subset
+from detreduce.errors import DetreduceError, InputError
+from detreduce.experiment.choices import FIT, Choices
+from detreduce.experiment.forecast import Estimate, Forecast
 from detreduce.experiment.identity import data_identity, features_identity, file_identity
 from detreduce.experiment.leakage import keep_leakage
 from detreduce.experiment.ledger import TRAIN_FOLDER, FinishedCell, Ledger
+from detreduce.experiment.limits import Limits, Spent
+from detreduce.experiment.overview import Overview, cost_in_words, expected_cost, overview, shard_of
 from detreduce.experiment.plan import Cell, Identity, make_plan, training_arguments
 from detreduce.experiment.preflight import check_experiment
 from detreduce.experiment.redundancy import Redundancy
@@ -26,9 +35,10 @@ from detreduce.experiment.sources import Say, Sources, proxy_identity
 from detreduce.features.blocks import FEATURES, kinds_of
 from detreduce.reducers import make_reducer
 from detreduce.reducers.budget import resolve_keep
-from detreduce.selection import Selection, select
-from detreduce.training.energy import EnergyMeter, PhaseEnergy
+from detreduce.selection import Selection
+from detreduce.training.energy import PhaseEnergy
 from detreduce.training.harness import train
+from detreduce.training.presence import boot_identity, present
 from detreduce.training.record import TrainingRecord
 from detreduce.training.run_folder import VIEW_FOLDER, EvaluateOn
 
@@ -36,7 +46,13 @@ POLL_SECONDS = 5.0
 
 
 def run_experiment(
-    config: ExperimentConfig | str | Path, output: str | Path | None = None, *, say: Say | None = None
+    config: ExperimentConfig | str | Path,
+    output: str | Path | None = None,
+    *,
+    say: Say | None = None,
+    shard: str | None = None,
+    max_hours: float | None = None,
+    max_wh: float | None = None,
 ) -> Ledger:
     """Run every cell of an experiment that is not in its ledger yet, and return the ledger.
 
@@ -49,44 +65,155 @@ def run_experiment(
         may share one ledger.
     say
         Called with one line of text for each step; silent by default.
+    shard
+        ``"i/n"``: only the i-th of n shares of the cells, for several machines without a common folder.
+    max_hours, max_wh
+        Start no cell that would probably go beyond, by what this call has spent and what the finished cells tell of the
+        next; what is left waits for the next call.
 
     Raises
     ------
     InputError
-        The configuration or the dataset cannot be used; all errors of the YAML at once.
+        The configuration or the dataset cannot be used, all errors of the YAML at once; the ledger cannot be written.
+    DetreduceError
+        Something could not be written; what is finished is kept.
     """
+    limits = Limits(max_hours, max_wh)
+    prepared = prepare_experiment(config, output, say=say, shard=shard)
+    return prepared.run(limits)
+
+
+def prepare_experiment(
+    config: ExperimentConfig | str | Path,
+    output: str | Path | None = None,
+    *,
+    say: Say | None = None,
+    shard: str | None = None,
+) -> PreparedExperiment:
+    """Check an experiment and plan its cells, as `run_experiment` does before it starts; no ledger is made."""
     settings = config if isinstance(config, ExperimentConfig) else load_config(config)
     say = say or (lambda line: None)
-    ledger = Ledger.create(output or Path("runs") / settings.name)
-    experiment = _Experiment(settings, ledger, say)
+    shard_of([], shard)
+    experiment = _Experiment(settings, Ledger(output or Path("runs") / settings.name), say)
     check_experiment(settings, experiment.dataset, experiment.evaluate_on)
-    plan = experiment.plan
-    missing = [cell for cell in plan if cell.key not in ledger]
-    for cell in missing:
-        experiment.redundancy.check(cell)
-    keep_leakage(experiment.dataset, ledger, experiment.identity.data)
-    say(f"{len(plan)} cells: {len(plan) - len(missing)} finished before, {len(missing)} to run. Ledger: {ledger.path}")
-    ledger.write_text("plan.json", json.dumps([cell.to_dict() for cell in plan], indent=1) + "\n")
-    content = settings.model_dump(mode="json")
-    ledger.write_text("config.yaml", yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
-    number = len(plan) - len(missing)
-    while missing:
-        elsewhere = []
+    return PreparedExperiment(experiment, shard, say)
+
+
+class PreparedExperiment:
+    """An experiment that is checked and planned, and has not begun.
+
+    Attributes
+    ----------
+    cells
+        Those of the plan that are this call's: all of them, or a shard.
+    ledger
+        Where finished cells go; not made yet.
+    say
+        Called with one line of text for each step.
+    """
+
+    def __init__(self, experiment: _Experiment, shard: str | None, say: Say) -> None:
+        self._experiment, self._shard, self.say = experiment, shard, say
+        self.ledger = experiment.ledger
+        self.cells = shard_of(experiment.plan, shard)
+
+    @property
+    def settings(self) -> ExperimentConfig:
+        """The validated configuration."""
+        return self._experiment.config
+
+    @property
+    def missing(self) -> list[Cell]:
+        """The cells that are not finished."""
+        return [cell for cell in self.cells if cell.key not in self.ledger]
+
+    @cached_property
+    def overview(self) -> Overview:
+        """What is about to be done, and what it will probably cost."""
+        done = [cell.key for cell in self.cells if cell.key in self.ledger]
+        experiment = self._experiment
+        return overview(
+            experiment.config.name,
+            str(self.ledger.path),
+            self._shard,
+            self.cells,
+            done,
+            experiment.forecast(),
+            experiment.choices,
+        )
+
+    def begin(self) -> list[Cell]:
+        """Make the ledger, write down what will be done, and return the missing cells."""
+        experiment = self._experiment
+        missing = self.missing
+        Ledger.create(self.ledger.path)
         for cell in missing:
-            with ledger.claim(cell.key) as work:
-                if work is None:
-                    elsewhere += [cell] if cell.key not in ledger else []
+            experiment.redundancy.check(cell)
+        keep_leakage(experiment.dataset, self.ledger, experiment.identity.data)
+        self.say(self.overview.in_words())
+        plan = [cell.to_dict() for cell in experiment.plan]
+        self.ledger.write_text("plan.json", json.dumps(plan, indent=1) + "\n")
+        content = experiment.config.model_dump(mode="json")
+        self.ledger.write_text("config.yaml", yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+        return missing
+
+    def run(self, limits: Limits | None = None) -> Ledger:
+        """Run the missing cells within the limits; other processes may do so at the same time."""
+        limits = limits or Limits()
+        missing, number = self.begin(), len(self.cells) - len(self.missing)
+        while missing:
+            elsewhere = []
+            for cell in missing:
+                if cell.key in self.ledger:
                     continue
-                number += 1
-                say(f"[{number}/{len(plan)}] {describe_cell(cell)}")
-                finished = experiment.run_cell(cell, work)
-                ledger.finish(work, finished)
-                say(f"      {describe_outcome(finished)}")
-        if len(elsewhere) == len(missing):
-            say(f"Waiting for {len(elsewhere)} cells that another process runs.")
-            time.sleep(POLL_SECONDS)
-        missing = [cell for cell in elsewhere if cell.key not in ledger]
-    return ledger
+                if reason := self._reason_to_stop(cell, limits):
+                    self._say_left(reason)
+                    return self.ledger
+                finished = self.run_cell(cell, f"[{number + 1}/{len(self.cells)}] ")
+                number += finished is not None
+                elsewhere += [cell] if finished is None and cell.key not in self.ledger else []
+            missing = [cell for cell in elsewhere if cell.key not in self.ledger]
+            if missing and len(elsewhere) == len(missing):
+                self.say(f"Waiting for {len(missing)} cells that another process runs.")
+                time.sleep(POLL_SECONDS)
+        return self.ledger
+
+    def run_cell(self, cell: Cell, place: str = "") -> FinishedCell | None:
+        """Run one cell and keep it; None where it is finished or another process has it."""
+        with self.ledger.claim(cell.key) as work:
+            if work is None:
+                return None
+            self.say(f"{place}{describe_cell(cell)}")
+            try:
+                finished = self._experiment.run_alone(cell, work)
+                self.ledger.finish(work, finished)
+            except DetreduceError:
+                raise
+            except (OSError, RuntimeError) as error:
+                # torch says of a full disk that its writer failed
+                if isinstance(error, RuntimeError) and "inline_container" not in str(error):
+                    raise
+                raise DetreduceError(
+                    f"The cell {cell.key} could not be finished: {error}. Nothing of it is kept, and all that was "
+                    "finished before is; the same command goes on."
+                ) from error
+            self._experiment.finished.append(finished)
+        self.say(f"      {describe_outcome(finished)}")
+        return finished
+
+    def _reason_to_stop(self, cell: Cell, limits: Limits) -> str | None:
+        if limits == Limits():
+            return None
+        experiment = self._experiment
+        following = expected_cost(cell, experiment.forecast(), experiment.choices, set())
+        return limits.reason_to_stop(experiment.spent, following)
+
+    def _say_left(self, reason: str) -> None:
+        del self.overview
+        left = self.overview
+        self.say(f"Stopped by {reason}.")
+        self.say(f"{left.to_run} of {left.cells} cells are left. The same command goes on with them.")
+        self.say(cost_in_words(Estimate(left.seconds, left.wh), left.estimated_from))
 
 
 def finished_rows(ledger: Ledger) -> list[dict[str, Any]]:
@@ -123,6 +250,20 @@ class _Experiment:
         self.config = config
         self.ledger = ledger
         self.say = say
+        self.spent = Spent()
+        self._choosing_seconds = 0.0
+
+    @cached_property
+    def finished(self) -> list[FinishedCell]:
+        """The ledger's cells, with those that this call adds; one that cannot be read tells nothing of costs."""
+        found = []
+        for key in self.ledger.cell_keys():
+            with contextlib.suppress(InputError):
+                found.append(self.ledger[key])
+        return found
+
+    def forecast(self) -> Forecast:
+        return Forecast.of(self.finished, self.config, len(self.dataset))
 
     @cached_property
     def dataset(self) -> DetectionDataset:
@@ -136,7 +277,7 @@ class _Experiment:
 
     @cached_property
     def redundancy(self) -> Redundancy:
-        return Redundancy(self.dataset, self.ledger, self.config.energy.country)
+        return Redundancy(self.dataset, self.ledger, self.config.energy.country, self.spent.add)
 
     @cached_property
     def identity(self) -> Identity:
@@ -162,7 +303,33 @@ class _Experiment:
 
     @cached_property
     def sources(self) -> Sources:
-        return Sources(self.config, self.ledger, self.say, self.dataset, self.identity.proxy)
+        return Sources(self.config, self.ledger, self.say, self.dataset, self.identity.proxy, self.spent.add)
+
+    @cached_property
+    def choices(self) -> Choices:
+        def wait() -> None:
+            self.say("Waiting for another process's selection.")
+
+        return Choices(self.config, self.ledger, self.plan, self.identity, paid=self.spent.add, wait=wait)
+
+    def run_alone(self, cell: Cell, work: Path) -> FinishedCell:
+        """Run a cell, and note where and when, and whether it was alone."""
+        with present() as here:
+            self._choosing_seconds = 0.0
+            began, start = datetime.now(UTC), time.perf_counter()
+            finished = self.run_cell(cell, work)
+            seconds = time.perf_counter() - start
+            ran = {
+                "machine": boot_identity(),
+                "host": socket.gethostname(),
+                "started": began.isoformat(timespec="milliseconds"),
+                "ended": datetime.now(UTC).isoformat(timespec="milliseconds"),
+                "training_seconds": round(seconds - self._choosing_seconds, 3),
+                "overlapped": here.overlapped,
+            }
+        for phase in finished.training.energy.values():
+            self.spent.add(phase)
+        return replace(finished, ran=ran)
 
     def run_cell(self, cell: Cell, work: Path) -> FinishedCell:
         if cell.on_all:
@@ -182,24 +349,14 @@ class _Experiment:
         }
         return FinishedCell(cell.key, {**cell.to_dict(), "label": cell.label}, record, choosing, summary)
 
-    def _choose(self, cell: Cell) -> tuple[Selection, dict[str, PhaseEnergy], dict[str, int]]:
-        # the control `random` knows no categories, as srs does without them
-        method, rule = ("srs", None) if cell.control == "random" else (cell.method, self.config.reduce.categories)
-        source, choosing, cached = self.sources.choose_from(make_reducer(method, **cell.parameters).needs)
+    def _choose(self, cell: Cell) -> tuple[Selection, dict[str, PhaseEnergy], dict[str, Any]]:
+        start = time.perf_counter()
+        source, choosing, facts = self.sources.choose_from(make_reducer(cell.chooser, **cell.parameters).needs)
         composition, cost = self.redundancy.replaced(cell)
-        choosing |= cost
-        with EnergyMeter(self.config.energy.country).measure("selection") as energy:
-            selection = select(
-                source,
-                method,
-                cell.keep,
-                cell.selection_seed or 0,
-                rule,
-                **composition,
-                **cell.parameters,
-            )
-        choosing["selection"] = energy
-        return selection, choosing, cached
+        selection, energy = self.choices.choose(cell, source, composition)
+        choosing |= {**cost, "selection": energy}
+        self._choosing_seconds = time.perf_counter() - start
+        return selection, choosing, {**facts, "fitted_at": selection.provenance[FIT]["keep"]}
 
     def _train(self, data: str | Path, cell: Cell, work: Path) -> TrainingRecord:
         record = train(

@@ -40,16 +40,25 @@ class Sources:
         The train split.
     proxy_identity
         Hash of all that decides the proxy's log; it names its folder in the ledger.
+    paid
+        Called with what each table and the proxy took in this call.
     """
 
     def __init__(
-        self, config: ExperimentConfig, ledger: Ledger, say: Say, dataset: DetectionDataset, proxy_identity: str
+        self,
+        config: ExperimentConfig,
+        ledger: Ledger,
+        say: Say,
+        dataset: DetectionDataset,
+        proxy_identity: str,
+        paid: Callable[[PhaseEnergy], None],
     ) -> None:
         self.config = config
         self.ledger = ledger
         self.say = say
         self.dataset = dataset
         self._proxy_identity = proxy_identity
+        self._paid = paid
         self._tables: dict[str, FeatureTable] = {}
 
     def choose_from(
@@ -107,6 +116,7 @@ class Sources:
             country=self.config.energy.country,
             **wanted.arguments,
         )
+        self._paid(PhaseEnergy.model_validate(ProxyLog.load(log).facts["energy"]))
         shutil.rmtree(share, ignore_errors=True)
 
     def _by_features(self, kind: str) -> bool:
@@ -131,6 +141,7 @@ class Sources:
             table = extract_features(self.dataset, **options)
         for problem in table.problems:
             self.say(f"Skipped: {problem}")
+        self._paid(energy)
         self._keep_cost(kind, table, energy)
         return table
 

@@ -26,6 +26,7 @@ from detreduce.training.facts import (
     weights_hash,
 )
 from detreduce.training.flops import training_flops
+from detreduce.training.presence import announced
 from detreduce.training.quiet import offline_session
 from detreduce.training.record import DataFacts, Evaluation, ModelFacts, TrainingRecord
 from detreduce.training.run_folder import EvaluateOn, RunFolder, make_run_folder
@@ -41,6 +42,7 @@ _RESOLVED = (
 )  # fmt: skip
 
 
+@announced
 def train(
     data: str | Path,
     model: str | Path = "yolo11n.pt",

@@ -27,6 +27,7 @@ from detreduce.training.evaluation import file_key
 from detreduce.training.facts import device_name, file_hash, versions
 from detreduce.training.harness import cpu_threads, load_network, run_training
 from detreduce.training.matching import match
+from detreduce.training.presence import announced
 from detreduce.training.run_folder import VIEW_FOLDER, RunFolder, make_run_folder
 from detreduce.training.weights import find_model
 
@@ -38,6 +39,7 @@ WEIGHTS_SUFFIX = ".pt"
 LEAST_EPOCHS = 2
 
 
+@announced
 def log_proxy_training(
     data: str | Path | DetectionDataset,
     model: str | Path = "yolo11n.pt",

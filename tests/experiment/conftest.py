@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from PIL import Image
 
 from detreduce.training.energy import ComponentEnergy, PhaseEnergy
 from detreduce.training.record import Counts, DataFacts, Evaluation, ModelFacts, TrainingRecord
@@ -42,12 +44,17 @@ def _make_record(*, map50: float = 0.5, wh: float = 1.0, images: int = 10, seed:
     )
 
 
-def _stand_in_train(data: Any, *, output: Path, seed: int, **_: Any) -> TrainingRecord:
+def _stand_in_train(
+    data: Any, *, output: Path, seed: int, model: str | Path = "x.yaml", epochs: int = 1, **_: Any
+) -> TrainingRecord:
     """Count the images that would be trained on, and be done."""
     from detreduce.dataset import load_dataset
 
     images = len(load_dataset(data, split="train"))
-    record = _make_record(map50=images / 1000, wh=float(images), images=images, seed=seed)
+    record = _make_record(map50=images / 1000, wh=float(images), images=images * epochs, seed=seed)
+    facts = record.data.model_copy(update={"train_images": images})
+    name = record.model.model_copy(update={"name": Path(model).name})
+    record = record.model_copy(update={"data": facts, "model": name})
     output.mkdir(parents=True)
     record.save(output)
     return record
@@ -63,3 +70,29 @@ def make_record() -> Callable[..., TrainingRecord]:
 def stand_in_train() -> Callable[..., TrainingRecord]:
     """A trainer that counts images instead of training."""
     return _stand_in_train
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """Twelve images in two classes with given vectors; srs and mms at two keeps, two seeds: 1 x 2 + 2 x 2 x 2 cells."""
+    for row in range(12):
+        image = tmp_path / "set" / "images" / f"{row:02}.jpg"
+        label = tmp_path / "set" / "labels" / f"{row:02}.txt"
+        for file in (image, label):
+            file.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (32, 32), (row * 20, 0, 0)).save(image)
+        label.write_text(f"{row % 2} 0.5 0.5 0.2 0.2\n")
+    (tmp_path / "set" / "data.yaml").write_text("train: images\nval: images\nnames: [a, b]\n")
+    lines = [f"{row:02}.jpg,{row},{row % 5}" for row in range(12)]
+    (tmp_path / "vectors.csv").write_text("\n".join(["image,x,y", *lines]) + "\n")
+    content = {
+        "name": "tiny",
+        "dataset": "set/data.yaml",
+        "features": {"backbone": "file:vectors.csv", "blocks": ["image"]},
+        "reduce": {"methods": ["srs", "mms"], "keep": [0.5, 3], "seeds": [0, 1]},
+        "train": {"model": "yolov8n.yaml", "seeds": [0, 1], "epochs": 1},
+        "evaluate": {"on": "val"},
+    }
+    file = tmp_path / "tiny.yaml"
+    file.write_text(yaml.safe_dump(content))
+    return file

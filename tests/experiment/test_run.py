@@ -1,8 +1,7 @@
 from __future__ import annotations
 
+import itertools
 import json
-import os
-import signal
 import subprocess
 import sys
 import textwrap
@@ -15,43 +14,21 @@ import numpy as np
 import pytest
 import yaml
 from PIL import Image
+from typer.testing import CliRunner, Result
 
+from detreduce.cli import app
 from detreduce.config import FeaturesConfig
 from detreduce.dataset import load_dataset
 from detreduce.errors import InputError
+from detreduce.experiment import choices, sources
 from detreduce.experiment import run as run_module
-from detreduce.experiment import sources
 from detreduce.experiment.identity import features_identity
 from detreduce.experiment.ledger import Ledger
-from detreduce.experiment.run import data_identity, finished_rows, run_experiment
+from detreduce.experiment.merge import merge_ledgers
+from detreduce.experiment.run import data_identity, finished_rows, prepare_experiment, run_experiment
 from detreduce.proxy_log import ProxyLog
 from detreduce.selection import Selection
-
-
-@pytest.fixture
-def config(tmp_path: Path) -> Path:
-    """Twelve images in two classes with given vectors; srs and mms at two keeps, two seeds: 1 x 2 + 2 x 2 x 2 cells."""
-    for row in range(12):
-        image = tmp_path / "set" / "images" / f"{row:02}.jpg"
-        label = tmp_path / "set" / "labels" / f"{row:02}.txt"
-        for file in (image, label):
-            file.parent.mkdir(parents=True, exist_ok=True)
-        Image.new("RGB", (32, 32), (row * 20, 0, 0)).save(image)
-        label.write_text(f"{row % 2} 0.5 0.5 0.2 0.2\n")
-    (tmp_path / "set" / "data.yaml").write_text("train: images\nval: images\nnames: [a, b]\n")
-    lines = [f"{row:02}.jpg,{row},{row % 5}" for row in range(12)]
-    (tmp_path / "vectors.csv").write_text("\n".join(["image,x,y", *lines]) + "\n")
-    content = {
-        "name": "tiny",
-        "dataset": "set/data.yaml",
-        "features": {"backbone": "file:vectors.csv", "blocks": ["image"]},
-        "reduce": {"methods": ["srs", "mms"], "keep": [0.5, 3], "seeds": [0, 1]},
-        "train": {"model": "yolov8n.yaml", "seeds": [0, 1], "epochs": 1},
-        "evaluate": {"on": "val"},
-    }
-    file = tmp_path / "tiny.yaml"
-    file.write_text(yaml.safe_dump(content))
-    return file
+from detreduce.training.presence import boot_identity
 
 
 def test_every_cell_runs_once_with_its_own_images(
@@ -99,9 +76,9 @@ def test_the_cost_of_choosing_is_each_cells_own_and_is_kept(
         time.sleep(0.2)
         return run_module_select(*arguments, **named)
 
-    run_module_select = run_module.select
+    run_module_select = choices.select
     monkeypatch.setattr(run_module, "train", stand_in_train)
-    monkeypatch.setattr(run_module, "select", slow_select)
+    monkeypatch.setattr(choices, "select", slow_select)
     ledger = run_experiment(config, config.parent / "ledger")
     assert len(list(ledger.path.glob("features-*.json"))) == 1
     seconds = [row["selection_seconds"] for row in ledger.rows() if not row["control"]]
@@ -249,47 +226,6 @@ def test_what_a_proxy_would_fail_for_is_told_before_the_first_cell(config: Path)
     assert "proxy.share: keep=500" in str(caught.value)
 
 
-def test_killed_at_any_moment_nothing_finished_is_lost_or_repeated(config: Path) -> None:
-    """SIGKILL five times; every finished cell was trained exactly once to its end."""
-    log = config.parent / "log"
-    script = textwrap.dedent(
-        f"""
-        import sys, time
-        sys.path.insert(0, {str(Path(__file__).parent)!r})
-        from conftest import _stand_in_train
-        from detreduce.experiment import run
-        def slow(data, *, output, seed, **rest):
-            time.sleep(0.15)
-            record = _stand_in_train(data, output=output, seed=seed)
-            return record
-        run.train = slow
-        finish = run.Ledger.finish
-        def logged(self, work, cell):
-            finish(self, work, cell)
-            with open({str(log)!r}, "a") as stream:
-                stream.write(cell.key + "\\n")
-        run.Ledger.finish = logged
-        run.run_experiment({str(config)!r}, {str(config.parent / "ledger")!r})
-        """
-    )
-    environment = {**os.environ, "DETREDUCE_CACHE": str(config.parent / "cache")}
-    ledger = Ledger(config.parent / "ledger")
-    for kill in range(5):
-        process = subprocess.Popen([sys.executable, "-c", script], env=environment)
-        target = len(ledger) + 1
-        while len(ledger) < target and process.poll() is None:
-            time.sleep(0.01)
-        time.sleep(0.04 * kill)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    subprocess.run([sys.executable, "-c", script], env=environment, check=True)
-    assert len(ledger) == 10
-    assert all(cell.training.data.train_images in (3, 6, 12) for cell in ledger)
-    finished = log.read_text().splitlines()
-    assert len(finished) == len(set(finished)), "a finished cell was repeated"
-    assert not any((ledger.path / "unfinished").iterdir())
-
-
 @pytest.mark.usefixtures("stand_in_reducers")
 def test_methods_that_need_object_vectors_get_them_or_are_told_of_before_the_first_cell(
     config: Path, stand_in_train: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
@@ -415,3 +351,139 @@ def test_controls_are_run_with_what_the_reduced_cells_have(
     draws = [chosen["random", 3, seed] for seed in (0, 1)]
     assert draws[0].image_ids != draws[1].image_ids
     assert all(list(draw.categories["full"].values()) == [12] for draw in draws), "no categories"
+
+
+def test_the_plan_is_told_before_and_a_dry_run_makes_nothing(
+    config: Path, stand_in_train: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_module, "train", stand_in_train)
+    place = config.parent / "ledger"
+    plan = prepare_experiment(config, place).overview
+    assert not place.exists()
+    assert [(share.method, share.keep, share.cells, share.to_run) for share in plan.shares] == [
+        ("full", 1.0, 2, 2), ("srs", 0.5, 2, 2), ("srs", 3, 2, 2), ("mms", 0.5, 2, 2), ("mms", 3, 2, 2)
+    ]  # fmt: skip
+    assert (plan.cells, plan.reused, plan.to_run, plan.seconds, plan.wh) == (10, 0, 10, None, None)
+    content = yaml.safe_load(config.read_text())
+    content["train"]["seeds"] = [0]
+    content["reduce"]["seeds"] = [0]
+    config.write_text(yaml.safe_dump(content))
+    said: list[str] = []
+    run_experiment(config, place, say=said.append)
+    assert any("No estimate yet" in line for line in said)
+    content["train"]["seeds"] = [0, 1]
+    config.write_text(yaml.safe_dump(content))
+    plan = prepare_experiment(config, place).overview
+    assert (plan.cells, plan.reused, plan.to_run, plan.estimated_from) == (10, 5, 5, 5)
+    # the stand-in uses a Wh an image: 12, twice 6, twice 3; srs of another training seed has its selection
+    assert plan.wh is not None and plan.seconds is not None and plan.wh == pytest.approx(30, rel=0.01)
+
+
+def test_a_limit_stops_before_the_cell_that_would_go_beyond(
+    config: Path, stand_in_train: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_module, "train", stand_in_train)
+    said: list[str] = []
+    place = config.parent / "ledger"
+    # two of full take 12 Wh each, a half takes 6; that of the choosing is not known to the digit
+    ledger = run_experiment(config, place, say=said.append, max_wh=37)
+    assert [cell.training.energy["training"].wh for cell in ledger] == [12, 12, 6, 6]
+    assert "max_wh=37" in said[-3] and said[-2].startswith("6 of 10 cells are left") and "Wh" in said[-1]
+    assert len(run_experiment(config, place, max_hours=1e-9)) == 4
+    assert len(run_experiment(config, place, max_hours=1, max_wh=1000)) == 10
+
+
+def test_shards_share_the_cells_out_and_merge_to_the_whole(
+    config: Path, stand_in_train: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_module, "train", stand_in_train)
+    keys = []
+    for number in (1, 2, 3):
+        ledger = run_experiment(config, config.parent / f"shard{number}", shard=f"{number}/3")
+        keys += ledger.cell_keys()
+        merge_ledgers(ledger.path, config.parent / "whole")
+    assert len(keys) == len(set(keys)) == 10
+    whole = run_experiment(config, config.parent / "whole", say=lambda line: None)
+    assert whole.cell_keys() == sorted(keys)
+    assert len(finished_rows(whole)) == 10
+    for bad in ("0/3", "4/3", "1", "1/0", "a/b", "-1/3"):
+        with pytest.raises(InputError, match="give i/n"):
+            run_experiment(config, config.parent / "none", shard=bad)
+    assert not (config.parent / "none").exists()
+
+
+def test_two_processes_share_the_cells_and_what_overlapped_is_marked(config: Path) -> None:
+    log = config.parent / "log"
+    script = textwrap.dedent(
+        f"""
+        import sys, time
+        sys.path.insert(0, {str(Path(__file__).parent)!r})
+        from conftest import _stand_in_train
+        from detreduce.experiment import run
+        def slow(data, *, output, seed, **rest):
+            with open({str(log)!r}, "a") as stream:
+                stream.write(output.parent.name + "\\n")
+            time.sleep(0.3)
+            return _stand_in_train(data, output=output, seed=seed)
+        run.train = slow
+        run.POLL_SECONDS = 0.1
+        sys.stdin.readline()
+        run.run_experiment({str(config)!r}, {str(config.parent / "ledger")!r})
+        """
+    )
+    processes = [
+        subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, text=True, bufsize=1) for _ in range(2)
+    ]
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+    assert [process.wait(timeout=120) for process in processes] == [0, 0]
+    begun = log.read_text().split()
+    assert len(begun) == len(set(begun)) == 10
+    ledger = Ledger(config.parent / "ledger")
+    rows = ledger.rows()
+    assert len(rows) == 10
+    times = sorted((cell.ran["started"], cell.ran["ended"], cell.key) for cell in ledger)
+    truly = {key for a, b in itertools.pairwise(times) if b[0] < a[1] for key in (a[2], b[2])}
+    assert truly, "they never ran at the same time"
+    assert truly <= {row["key"] for row in rows if row["overlapped"]}
+
+
+def test_a_cell_says_where_and_when_it_ran(
+    config: Path, stand_in_train: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_module, "train", stand_in_train)
+    ledger = run_experiment(config, config.parent / "ledger")
+    for cell in ledger:
+        assert cell.ran["started"] < cell.ran["ended"] and cell.ran["overlapped"] is False
+        assert cell.ran["machine"] == boot_identity() and cell.ran["host"] and cell.ran["training_seconds"] >= 0
+    assert {row["overlapped"] for row in ledger.rows()} == {False}
+
+
+def test_the_command_shows_the_plan_and_takes_limits_and_shards(
+    config: Path, stand_in_train: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_module, "train", stand_in_train)
+
+    def detreduce(*arguments: object) -> Result:
+        given = ["run", str(config), "--output", str(config.parent / "ledger"), *map(str, arguments)]
+        return CliRunner().invoke(app, given)
+
+    dry = detreduce("--dry-run", "--shard", "2/2")
+    assert dry.exit_code == 0 and "5 cells (shard 2/2): 0 finished before, 5 to run" in dry.stdout
+    assert "together" in dry.stdout and "No estimate yet" in dry.stdout
+    content = json.loads(detreduce("--dry-run", "--json").stdout)
+    assert (content["cells"], content["to_run"], content["wh"]) == (10, 10, None)
+    assert not (config.parent / "ledger").exists()
+    stopped = detreduce("--max-wh", 37)
+    assert stopped.exit_code == 0 and "Stopped by max_wh=37" in stopped.stderr
+    assert "6 of 10 cells are left" in stopped.stderr and "together" in stopped.stderr
+    assert "by 4 finished cells like these" in detreduce("--dry-run").stdout
+    assert len(json.loads(detreduce("--json").stdout)) == 10
+    for arguments, said in (
+        (("--shard", "3/2"), "give i/n"),
+        (("--max-hours", 0), "max_hours=0"),
+        (("--gpus-per-cell", 1), "is for --ray"),
+    ):
+        result = detreduce(*arguments)
+        assert result.exit_code == 2 and said in result.stderr

@@ -51,3 +51,16 @@ def test_one_cell_has_no_spread_and_unknown_energy_is_nan() -> None:
 def test_a_count_of_one_is_not_all_images() -> None:
     rows = [row("srs", 0, 0.3, 1) | {"keep": 1, "images": 1}, row("srs", 0, 0.5, 1) | {"keep": 1.0, "images": 100}]
     assert [summary.images for summary in summarise_cells(rows)] == [100, 1]
+
+
+def test_energy_and_time_of_cells_that_overlapped_enter_no_mean() -> None:
+    rows = [
+        row("full", 0, 0.6, 10), row("full", 1, 0.5, 99, overlapped=True),
+        row("mms", 0, 0.55, 3, overlapped=False), row("mms", 1, 0.47, 50, overlapped=True),
+        row("srs", 0, 0.4, 50, overlapped=True),
+    ]  # fmt: skip
+    full, mms, srs = summarise_cells(rows)
+    assert (full.overlapped, mms.overlapped, mms.cells) == (1, 1, 2)
+    assert (mms.mean["Wh"], mms.mean["minutes"], mms.mean["mAP50"]) == (3, 3, pytest.approx(0.51))
+    assert mms.against_full["Wh"] == pytest.approx(0.3)
+    assert math.isnan(mms.spread["Wh"]) and math.isnan(srs.mean["Wh"]) and srs.mean["mAP50"] == 0.4

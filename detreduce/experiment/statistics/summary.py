@@ -16,6 +16,7 @@ class Summary:
 
     `mean` and `spread` (standard deviation with n - 1, NaN for one cell) hold the MEASURES. `against_full` holds
     differences for mAP, paired by training seed where `full` has that seed, and ratios of the means for the others.
+    `overlapped` cells shared their machine with another training: energy, CO2 and time are of the other cells alone.
     """
 
     method: str
@@ -26,6 +27,7 @@ class Summary:
     mean: Mapping[str, float]
     spread: Mapping[str, float]
     against_full: Mapping[str, float]
+    overlapped: int = 0
 
 
 def summarise_cells(rows: Iterable[Mapping[str, Any]]) -> list[Summary]:
@@ -46,18 +48,20 @@ def _flatten(groups: Mapping[Any, Sequence[Mapping[str, Any]]]) -> list[Mapping[
 
 
 def _summarise(group: Sequence[Mapping[str, Any]], full: Sequence[Mapping[str, Any]]) -> Summary:
-    mean = {name: _mean([_value(row, name) for row in group]) for name in MEASURES}
-    spread = {name: _spread([_value(row, name) for row in group]) for name in MEASURES}
+    mean = {name: _mean(_values(group, name)) for name in MEASURES}
+    spread = {name: _spread(_values(group, name)) for name in MEASURES}
     against: dict[str, float] = {}
     if full and group[0]["control"] != "full":
         for name in MEASURES[:2]:
             against[name] = _mean(_paired_differences(group, full, name))
         for name in MEASURES[2:]:
-            reference = _mean([_value(row, name) for row in full])
+            reference = _mean(_values(full, name))
             against[name] = mean[name] / reference if reference else math.nan
     first = group[0]
+    overlapped = sum(bool(row.get("overlapped")) for row in group)
+    control = first["control"] is not None
     return Summary(
-        first["label"], first["keep"], first["images"], len(group), first["control"] is not None, mean, spread, against
+        first["label"], first["keep"], first["images"], len(group), control, mean, spread, against, overlapped
     )
 
 
@@ -68,6 +72,11 @@ def _paired_differences(
     by_seed = {row["training_seed"]: _value(row, name) for row in full}
     overall = _mean(list(by_seed.values()))
     return [_value(row, name) - by_seed.get(row["training_seed"], overall) for row in group]
+
+
+def _values(rows: Sequence[Mapping[str, Any]], name: str) -> list[float]:
+    """What there is to average: of energy, CO2 and time not those of cells that overlapped another."""
+    return [_value(row, name) for row in rows if name in MEASURES[:2] or not row.get("overlapped")]
 
 
 def _value(row: Mapping[str, Any], name: str) -> float:

@@ -1,0 +1,142 @@
+"""The selections of an experiment: one fit for all the cells that it can serve, kept in the ledger with its cost."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from detreduce.config import ExperimentConfig
+from detreduce.dataset.records import DetectionDataset
+from detreduce.errors import InputError
+from detreduce.experiment.identity import digest_of
+from detreduce.experiment.ledger import SELECTIONS, Ledger
+from detreduce.experiment.plan import Cell, Identity
+from detreduce.features.blocks import FEATURES, kinds_of
+from detreduce.features.table import SEPARATE_BLOCKS, FeatureTable
+from detreduce.reducers import reducer_class
+from detreduce.reducers.budget import resolve_keep
+from detreduce.selection import Selection, select
+from detreduce.training.energy import EnergyMeter, PhaseEnergy
+from detreduce.training.presence import overlapped
+
+FIT = "fit"
+"""Where the provenance of a selection says for which keeps its method was fitted once, and what that cost."""
+
+
+class Choices:
+    """Chooses for the cells of a plan.
+
+    A nested method is fitted once, at the largest keep of the plan; every smaller keep is a prefix of that. Any method
+    is fitted once for all training seeds. The whole cost of the fit stands in each cell that it serves, as that of the
+    features does: it is what the cell alone would have paid at most.
+
+    Parameters
+    ----------
+    config, ledger
+        As in `run_experiment`.
+    plan
+        All cells of the experiment, also of other shards.
+    identity
+        What the configuration names.
+    paid
+        Called with what each fit took.
+    wait
+        Called before waiting for another process's fit of the same.
+    """
+
+    def __init__(
+        self,
+        config: ExperimentConfig,
+        ledger: Ledger,
+        plan: Sequence[Cell],
+        identity: Identity,
+        *,
+        paid: Callable[[PhaseEnergy], None],
+        wait: Callable[[], None],
+    ) -> None:
+        self.config, self.ledger, self.identity = config, ledger, identity
+        self._paid, self._wait = paid, wait
+        self._keeps: dict[str, list[float | int]] = {}
+        for cell in plan:
+            if not cell.on_all:
+                keeps = self._keeps.setdefault(self.fit_of(cell), [])
+                if all(repr(keep) != repr(cell.keep) for keep in keeps):
+                    keeps.append(cell.keep)
+
+    def fit_of(self, cell: Cell) -> str:
+        """The fit that a cell's selection comes from: a name that is the same for all the cells it serves."""
+        cls = reducer_class(cell.chooser)
+        identity = [self.identity.data]
+        if FEATURES in kinds_of(cls.needs):
+            identity.append(self.identity.features)
+        if any(name in cls.needs for name in SEPARATE_BLOCKS):
+            identity.append(self.identity.proxy)
+        question = [
+            cell.method, cell.parameters, cell.composition, self._rule(cell), cell.selection_seed,
+            None if cls.nested else repr(cell.keep),
+        ]  # fmt: skip
+        return f"{cell.method}-{digest_of([question, identity])[:10]}"
+
+    def is_fitted(self, cell: Cell) -> bool:
+        """Whether the ledger has a fit that, as far as its file's being there says, serves the cell."""
+        return self._file(self.fit_of(cell)).is_file()
+
+    def choose(
+        self, cell: Cell, source: FeatureTable | DetectionDataset, composition: Mapping[str, Any]
+    ) -> tuple[Selection, PhaseEnergy]:
+        """The cell's selection, and what the fit cost that it is from.
+
+        `composition` is the cell's, with what was found for it.
+        """
+        name = self.fit_of(cell)
+        with self.ledger.exclusive(f"selection-{name}", self._wait):
+            file = self._file(name)
+            found = Selection.load(file) if file.is_file() else None
+            if found is None or len(found) < resolve_keep(cell.keep, len(source)):
+                found = self._fit(cell, self._largest(name, cell, len(source)), source, composition)
+                found.save(file)
+        if repr(found.keep) != repr(cell.keep):
+            found = found.prefix(cell.keep)
+        return found, PhaseEnergy.model_validate(found.provenance[FIT]["energy"])
+
+    def _fit(
+        self, cell: Cell, keep: float | int, source: FeatureTable | DetectionDataset, composition: Mapping[str, Any]
+    ) -> Selection:
+        with EnergyMeter(self.config.energy.country).measure("selection") as energy:
+            selection = select(
+                source,
+                cell.chooser,
+                keep,
+                cell.selection_seed or 0,
+                self._rule(cell),
+                **composition,
+                **cell.parameters,
+            )
+        self._paid(energy)
+        fit = {
+            "keep": keep,
+            "serves": self._keeps.get(self.fit_of(cell), [cell.keep]),
+            "overlapped": overlapped(),
+            "energy": energy.model_dump(),
+        }
+        return replace(selection, provenance={**selection.provenance, FIT: fit})
+
+    def _rule(self, cell: Cell) -> Any:
+        return None if cell.control == "random" else self.config.reduce.categories
+
+    def _largest(self, name: str, cell: Cell, images: int) -> float | int:
+        """The largest keep to serve, of those that there are images for."""
+
+        def size(keep: float | int) -> float:
+            try:
+                return resolve_keep(keep, images)
+            except InputError:
+                return -math.inf
+
+        return max([cell.keep, *self._keeps.get(name, ())], key=size)
+
+    def _file(self, name: str) -> Path:
+        return self.ledger.path / SELECTIONS / f"{name}.json"

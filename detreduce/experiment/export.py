@@ -1,0 +1,137 @@
+"""The cells of a ledger as one tidy table: filtered rows, and the files that other programs read."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from detreduce.errors import DetreduceError, InputError, nearest
+from detreduce.paths import write_atomically
+
+Row = Mapping[str, Any]
+
+
+def filter_rows(
+    rows: Sequence[Row],
+    *,
+    method: str | None = None,
+    keep: float | int | None = None,
+    control: str | None = None,
+    where: Mapping[str, str] | None = None,
+) -> list[Row]:
+    """The rows of which all that is given holds.
+
+    `method` is a name or a label with parameters; a `keep` of 1 is one image, of 1.0 all. The values of `where` are
+    read as YAML; what is no number is compared as text. Raises InputError for columns that no row has.
+    """
+    known = columns_of(rows)
+    for name in where or {}:
+        if rows and name not in known:
+            raise InputError(f"No cell has a column {name!r}.{nearest(name, known)} There are: {', '.join(known)}.")
+    return [
+        row
+        for row in rows
+        if (method is None or method in (row["method"], row["label"]))
+        and (keep is None or (type(row["keep"]) is type(keep) and row["keep"] == keep))
+        and (control is None or row["control"] == control)
+        and all(_is(row.get(name), value) for name, value in (where or {}).items())
+    ]
+
+
+def columns_of(rows: Iterable[Row]) -> list[str]:
+    """Every column that a row has, in the order in which they come."""
+    return list(dict.fromkeys(name for row in rows for name in row))
+
+
+def export_rows(rows: Sequence[Row], path: str | Path) -> Path:
+    """Write one row a cell as CSV, JSON or Parquet, by the ending of `path`; the file appears whole or not at all.
+
+    What is a list or mapping becomes JSON text, save in JSON. Parquet has one type a column: a `keep` that is a count
+    becomes a number with a point where others are fractions.
+
+    Raises
+    ------
+    InputError
+        Another ending, or Parquet without the package for it.
+    DetreduceError
+        The file cannot be written.
+    """
+    target = Path(path)
+    writers: dict[str, Callable[[Sequence[Row]], bytes]] = {".csv": _csv, ".json": _json, ".parquet": _parquet}
+    write = writers.get(target.suffix.lower())
+    if write is None:
+        raise InputError(f"{target}: the ending says the form; give {', '.join(writers)}.")
+    content = write(rows)
+    try:
+        write_atomically(target, lambda file: file.write(content))
+    except OSError as error:
+        raise DetreduceError(f"{target} cannot be written: {error.strerror or error}.") from error
+    return target
+
+
+def _is(value: Any, wanted: str) -> bool:
+    try:
+        parsed = yaml.safe_load(wanted)
+    except yaml.YAMLError:
+        parsed = wanted
+    if value is None or isinstance(value, bool) or isinstance(parsed, bool) or parsed is None:
+        return value is parsed
+    return bool(value == parsed) or str(value) == wanted
+
+
+def _csv(rows: Sequence[Row]) -> bytes:
+    text = io.StringIO()
+    columns = columns_of(rows)
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([_flat(row.get(name)) for name in columns] for row in rows)
+    return text.getvalue().encode()
+
+
+def _json(rows: Sequence[Row]) -> bytes:
+    columns = columns_of(rows)
+    listed = [{name: row.get(name) for name in columns} for row in rows]
+    return (json.dumps(listed, ensure_ascii=False, indent=1, default=str) + "\n").encode()
+
+
+def _parquet(rows: Sequence[Row]) -> bytes:
+    table = {name: _one_type([_flat(row.get(name)) for row in rows]) for name in columns_of(rows)}
+    target = io.BytesIO()
+    try:
+        import polars
+    except ImportError:
+        _parquet_by_arrow(table, target)
+    else:
+        polars.DataFrame(table).write_parquet(target)
+    return target.getvalue()
+
+
+def _parquet_by_arrow(table: Mapping[str, list[Any]], target: io.BytesIO) -> None:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        raise InputError(
+            'Parquet needs polars or pyarrow: pip install "detreduce[parquet]". CSV and JSON need neither.'
+        ) from None
+    pyarrow.parquet.write_table(pyarrow.table(dict(table)), target)
+
+
+def _flat(value: Any) -> Any:
+    if isinstance(value, Mapping | list | tuple):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return value
+
+
+def _one_type(values: list[Any]) -> list[Any]:
+    kinds = {type(value) for value in values if value is not None}
+    if len(kinds) < 2:
+        return values
+    wanted = float if kinds <= {int, float} else str
+    return [None if value is None else wanted(value) for value in values]

@@ -1,0 +1,134 @@
+"""Which trainings of detreduce run on this machine: those that overlap take longer, and the meter counts them all."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import socket
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+from filelock import FileLock, Timeout
+
+from detreduce.paths import cache_folder
+
+FOLDER = "running"
+GUARD_SECONDS = 10.0
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Presence:
+    """A process's sign to others that it trains; the system takes it away when the process dies.
+
+    It is a locked file in the cache folder. Whoever comes later tells those who are there by a file of their name.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._name = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self._lock = FileLock(folder / f"{self._name}.lock", blocking=False)
+        self._met: bool | None = None
+
+    @property
+    def overlapped(self) -> bool | None:
+        """Whether another process has trained here at the same time; None where that cannot be known."""
+        if self._met is not None and (self._folder / f"{self._name}.met").exists():
+            self._met = True
+        return self._met
+
+    def announce(self) -> None:
+        """Be seen, and see who else is there; a cache folder that cannot be written leaves `overlapped` None."""
+        with suppress(OSError, Timeout):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with self._guard():
+                self._lock.acquire()
+                self._met = self._others()
+
+    def leave(self) -> None:
+        """Be seen no longer."""
+        _ = self.overlapped
+        with suppress(OSError, Timeout), self._guard():
+            self._lock.release()
+            _remove(self._folder, self._name)
+
+    def _others(self) -> bool:
+        """Tell every other one that is alive; clear away what dead ones left."""
+        met = False
+        for file in self._folder.glob("*-*.lock"):
+            if file.stem == self._name:
+                continue
+            theirs = FileLock(file, blocking=False)
+            try:
+                theirs.acquire()
+            except Timeout:
+                (self._folder / f"{file.stem}.met").touch()
+                met = True
+                continue
+            theirs.release()
+            _remove(self._folder, file.stem)
+        return met
+
+    def _guard(self) -> FileLock:
+        # one at a time: else a file that is made but not locked yet looks like a dead one's
+        return FileLock(self._folder / "guard", timeout=GUARD_SECONDS)
+
+
+_present: Presence | None = None
+
+
+@contextmanager
+def present() -> Iterator[Presence]:
+    """Show that this process trains; within itself it is one presence."""
+    global _present
+    if _present is not None:
+        yield _present
+        return
+    _present = Presence(cache_folder() / FOLDER / boot_identity())
+    _present.announce()
+    try:
+        yield _present
+    finally:
+        _present.leave()
+        _present = None
+
+
+def overlapped() -> bool | None:
+    """Whether another process has trained on this machine since `present` was entered; None where that is unknown."""
+    return None if _present is None else _present.overlapped
+
+
+def announced(function: Callable[P, R]) -> Callable[P, R]:
+    """Make a function that trains show it to other processes while it runs."""
+
+    @functools.wraps(function)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        with present():
+            return function(*args, **kwargs)
+
+    return wrapped
+
+
+@functools.cache
+def boot_identity() -> str:
+    """A hash that is the same in all that runs on this machine since it was started, containers included."""
+    for place in ("/proc/sys/kernel/random/boot_id", "/etc/machine-id"):
+        with suppress(OSError):
+            if text := Path(place).read_text(encoding="utf-8").strip():
+                return _hashed(text)
+    return _hashed(f"{socket.gethostname()} {uuid.getnode()}")
+
+
+def _hashed(text: str) -> str:
+    # a machine's own id is not for others to see
+    return hashlib.sha256(f"detreduce {text}".encode()).hexdigest()[:16]
+
+
+def _remove(folder: Path, name: str) -> None:
+    for ending in ("lock", "met"):
+        (folder / f"{name}.{ending}").unlink(missing_ok=True)

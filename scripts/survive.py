@@ -1,0 +1,331 @@
+"""Kill a small experiment at random moments and see that its ledger survives: `python scripts/survive.py`.
+
+A stand-in trainer counts images instead of training, in fractions of a second, with torch's own loader processes beside
+it. The experiment is killed (SIGKILL) and started again until all kills are done; whenever a grid is finished, a new
+one begins. The first kill comes in a training; of the others a fifth while it starts, half at any time, and the rest as
+a cell is chosen, written or finished. After each kill: every finished cell is still there, untouched and whole, and
+none is begun again. At the end: each ledger says what one of an undisturbed run says, and no process of a killed one is
+left.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import faulthandler
+import importlib.util
+import json
+import multiprocessing
+import os
+import random
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import psutil
+import yaml
+from PIL import Image
+
+from detreduce.experiment.ledger import CELL_FILE, Ledger
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+WEIGHTS = 200_000
+READY, BETWEEN, TRAINING = "ready", "between", "training"
+BRIEF = ("choosing", "writing", "finishing")
+# torch's loader processes look every 5 s whether their parent lives
+STRAY_SECONDS = 20.0
+RUN_SECONDS = 120.0
+PRELOADED = ["codecarbon", "detreduce.experiment.run", "detreduce.features.extract", "sklearn.base", "torch.utils.data"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--cell-seconds", type=float, default=0.4, help="how long the stand-in trainer takes")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        start = time.monotonic()
+        told = survive(Path(folder), options.kills, options.seed, options.cell_seconds, say=print)
+    print(f"{told.kills} kills in {told.grids} grids of {told.cells} cells, {time.monotonic() - start:.0f} s")
+    print(f"killed while: {', '.join(f'{place} {count}' for place, count in sorted(told.moments.items()))}")
+    print(
+        f"loader processes of killed trainings: {told.children}, left after {STRAY_SECONDS:.0f} s: {len(told.strays)}"
+    )
+    print("\n".join(told.faults) or "No finished cell lost, repeated or half; every ledger as of an undisturbed run.")
+    sys.exit(1 if told.faults else 0)
+
+
+@dataclass
+class Told:
+    """What came of the kills; `faults` should be empty."""
+
+    kills: int = 0
+    grids: int = 0
+    cells: int = 0
+    children: int = 0
+    moments: dict[str, int] = field(default_factory=dict)
+    strays: list[int] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+
+
+def survive(
+    folder: Path,
+    kills: int,
+    seed: int = 0,
+    cell_seconds: float = 0.4,
+    say: Callable[[str], object] = lambda line: None,
+    seeds: int = 3,
+) -> Told:
+    """Kill so many times a grid with so many seeds; all files are below `folder`."""
+    draw, told = random.Random(seed), Told()
+    config = make_experiment(folder, list(range(seeds)))
+    reference = Attempt(config, folder / "undisturbed", folder / "log-undisturbed", cell_seconds)
+    began = time.monotonic()
+    reference.wait_until(READY)
+    startup = time.monotonic() - began
+    reference.finish()
+    truth = facts(Ledger(folder / "undisturbed"))
+    told.cells = len(truth)
+    children: dict[psutil.Process, float] = {}
+    while told.kills < kills:
+        told.grids += 1
+        place, log = folder / f"ledger-{told.grids}", folder / f"log-{told.grids}"
+        ledger, seen = Ledger(place), Seen()
+        while told.kills < kills:
+            attempt = Attempt(config, place, log, cell_seconds)
+            kind = draw.random()
+            if told.kills == 0:
+                # so that at least one leaves loader processes behind
+                attempt.wait_until(TRAINING)
+            elif kind < 0.2:
+                time.sleep(draw.uniform(0, startup))
+            elif kind < 0.7:
+                attempt.wait_until(READY)
+                time.sleep(draw.uniform(0, 12 * cell_seconds))
+            else:
+                attempt.wait_until(draw.choice(BRIEF), draw.randint(1, 3))
+                time.sleep(draw.uniform(0, 0.02))
+            below, alive = attempt.kill()
+            children |= dict.fromkeys(below, time.monotonic())
+            told.faults += seen.look(ledger, log)
+            if not alive:
+                break
+            told.kills += 1
+            moment = attempt.moment()
+            told.moments[moment] = told.moments.get(moment, 0) + 1
+            say(f"kill {told.kills}: {moment}, {len(seen.cells)} of {told.cells} cells finished")
+        last = Attempt(config, place, log, cell_seconds)
+        last.finish()
+        told.faults += seen.look(ledger, log)
+        told.faults += compare(facts(ledger), truth, place)
+    told.children = len(children)
+    while any(child.is_running() and time.monotonic() - at < STRAY_SECONDS for child, at in children.items()):
+        time.sleep(0.5)
+    told.strays = [child.pid for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
+    told.faults += [f"process {pid} of a killed run is still there" for pid in told.strays]
+    return told
+
+
+class Attempt:
+    """One process that runs the experiment, forked from one that has imported what takes seconds."""
+
+    def __init__(self, config: Path, ledger: Path, log: Path, cell_seconds: float) -> None:
+        self._said = log.with_name(f"{log.name}-{time.monotonic_ns()}")
+        self._said.touch()
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(PRELOADED)
+        self.process = context.Process(target=be_killed, args=(config, ledger, log, self._said, cell_seconds))
+        self.process.start()
+
+    def wait_until(self, word: str, times: int = 1) -> None:
+        """Wait until it has said the word so often, or has ended."""
+        deadline = time.monotonic() + RUN_SECONDS
+        while self._said.read_text().split().count(word) < times and self.process.is_alive():
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"it never said {word!r}: {self._said.read_text()}")
+            time.sleep(0.002)
+
+    def kill(self) -> tuple[list[psutil.Process], bool]:
+        """Kill the process, not its children; return those, and whether it was still running."""
+        below: list[psutil.Process] = []
+        with contextlib.suppress(psutil.NoSuchProcess):
+            one = psutil.Process(self.process.pid)
+            one.suspend()  # so that it starts no more children meanwhile
+            below = one.children(recursive=True)
+        self.process.kill()
+        self.process.join()
+        alive = self.process.exitcode == -signal.SIGKILL
+        if not alive and self.process.exitcode:
+            raise RuntimeError(f"the experiment failed by itself: {self._said.read_text()}")
+        return below, alive
+
+    def finish(self) -> None:
+        self.process.join(RUN_SECONDS)
+        if self.process.exitcode != 0:
+            self.process.kill()
+            raise RuntimeError(f"the experiment failed: {self._said.read_text()}")
+
+    def moment(self) -> str:
+        """What it was doing, by the last that it said."""
+        known = [word for word in self._said.read_text().split() if word in (READY, BETWEEN, TRAINING, *BRIEF)]
+        return {READY: "planning"}.get(known[-1], known[-1]) if known else "starting"
+
+
+class Seen:
+    """The finished cells of a ledger as they were when first seen."""
+
+    def __init__(self) -> None:
+        self.cells: dict[str, tuple[int, int]] = {}
+
+    def look(self, ledger: Ledger, log: Path) -> list[str]:
+        """What is wrong with the ledger after a kill."""
+        faults = []
+        begun = log.read_text().splitlines() if log.is_file() else []
+        for key, stamp in self.cells.items():
+            if key not in ledger:
+                faults.append(f"the finished cell {key} is lost")
+            elif stamp != _stamp(ledger, key):
+                faults.append(f"the finished cell {key} was written again")
+            if begun.count(key) != self.begun[key]:
+                faults.append(f"the finished cell {key} was begun again")
+        for key in ledger.cell_keys():
+            faults += _half(ledger, key)
+            self.cells.setdefault(key, _stamp(ledger, key))
+        self.begun = {key: begun.count(key) for key in self.cells}
+        return faults
+
+
+def _stamp(ledger: Ledger, key: str) -> tuple[int, int]:
+    status = (ledger.cell_folder(key) / CELL_FILE).stat()
+    return status.st_ino, status.st_mtime_ns
+
+
+def _half(ledger: Ledger, key: str) -> list[str]:
+    try:
+        cell = ledger[key]
+        whole = (ledger.cell_folder(key) / "train" / "weights" / "last.pt").stat().st_size == WEIGHTS
+        chosen = cell.cell["control"] or json.loads((ledger.cell_folder(key) / "selection.json").read_text())
+    except (ValueError, OSError) as error:
+        return [f"the finished cell {key} cannot be read: {error}"]
+    return [] if whole and chosen else [f"the finished cell {key} is half"]
+
+
+def facts(ledger: Ledger) -> dict[str, Any]:
+    """What a ledger says, without the times."""
+    return {
+        cell.key: [dict(cell.cell), dict(cell.selection), cell.training.evaluation, cell.training.counts]
+        for cell in ledger
+    }
+
+
+def compare(found: dict[str, Any], truth: dict[str, Any], place: Path) -> list[str]:
+    faults = [f"{place.name}: the cell {key} is missing" for key in truth.keys() - found.keys()]
+    faults += [f"{place.name}: the cell {key} should not be there" for key in found.keys() - truth.keys()]
+    faults += [
+        f"{place.name}: the cell {key} differs" for key in truth.keys() & found.keys() if found[key] != truth[key]
+    ]
+    left = list((place / "unfinished").iterdir())
+    return faults + [f"{place.name}: left over: {entry.name}" for entry in left]
+
+
+def make_experiment(folder: Path, seeds: list[int]) -> Path:
+    """Twelve images with given vectors; three methods at two keeps and full: seven cells a seed."""
+    for row in range(12):
+        image, label = folder / f"set/images/{row:02}.jpg", folder / f"set/labels/{row:02}.txt"
+        for file in (image, label):
+            file.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (32, 32), (row * 20, 0, 0)).save(image)
+        label.write_text(f"{row % 2} 0.5 0.5 0.2 0.2\n")
+    (folder / "set/data.yaml").write_text("train: images\nval: images\nnames: [a, b]\n")
+    rows = [f"{row:02}.jpg,{row},{row % 5}" for row in range(12)]
+    (folder / "vectors.csv").write_text("\n".join(["image,x,y", *rows]) + "\n")
+    content = {
+        "name": "small",
+        "dataset": "set/data.yaml",
+        "features": {"backbone": "file:vectors.csv", "blocks": ["image"]},
+        "reduce": {"methods": ["srs", "mms", "clc"], "keep": [0.5, 3], "seeds": seeds},
+        "train": {"model": "yolov8n.yaml", "seeds": seeds, "epochs": 1},
+        "evaluate": {"on": "val"},
+    }
+    file = folder / "small.yaml"
+    file.write_text(yaml.safe_dump(content))
+    return file
+
+
+def be_killed(config: Path, ledger: Path, log: Path, said: Path, cell_seconds: float) -> None:
+    """Run the experiment with the stand-in trainer, saying what is being done."""
+    os.environ["DETREDUCE_CACHE"] = str(config.parent / "cache")
+    with said.open("w") as stream:
+        for standard in (sys.stdout, sys.stderr):
+            os.dup2(stream.fileno(), standard.fileno())
+    # says where it hangs, should it
+    faulthandler.dump_traceback_later(RUN_SECONDS / 2)
+    from torch.utils.data import DataLoader
+
+    from detreduce.experiment import choices, run
+
+    stand_in = _conftest()._stand_in_train
+
+    def train(data: Any, *, output: Path, seed: int, **arguments: Any) -> Any:
+        with log.open("a") as stream:
+            stream.write(f"{output.parent.name}\n")
+        loader = DataLoader(range(64), num_workers=2, persistent_workers=True, multiprocessing_context="fork")
+        for number in loader:
+            if not number:
+                _tell(TRAINING)
+            time.sleep(cell_seconds / 64)
+        record = stand_in(data, output=output, seed=seed, **arguments)
+        weights = output / "weights" / "last.pt"
+        weights.parent.mkdir()
+        with weights.open("wb") as file:
+            for _ in range(10):
+                file.write(bytes(WEIGHTS // 10))
+                file.flush()
+                time.sleep(cell_seconds / 100)
+        return record
+
+    run.train = train
+    for module, name, word in (
+        (run.Ledger, "finish", "finishing"),
+        (run, "write_subset", "writing"),
+        (choices, "select", "choosing"),
+    ):
+        setattr(module, name, _telling(getattr(module, name), word))
+    _tell(READY)
+    run.run_experiment(config, ledger)
+
+
+def _telling(function: Callable[..., Any], word: str) -> Callable[..., Any]:
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        _tell(word)
+        try:
+            return function(*args, **kwargs)
+        finally:
+            _tell(BETWEEN)
+
+    return wrapped
+
+
+def _tell(word: str) -> None:
+    print(word, flush=True)
+
+
+def _conftest() -> ModuleType:
+    """The tests' stand-in for a training."""
+    place = REPOSITORY / "tests" / "experiment" / "conftest.py"
+    spec = importlib.util.spec_from_file_location("stand_ins", place)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from detreduce.experiment import choices
+from detreduce.experiment import run as run_module
+from detreduce.experiment.ledger import Ledger
+from detreduce.experiment.run import run_experiment
+from detreduce.features.extract import extract_features
+from detreduce.selection import Selection, select
+
+
+@pytest.fixture
+def fits(monkeypatch: pytest.MonkeyPatch, stand_in_train: Callable[..., Any]) -> list[tuple[str, float | int, int]]:
+    """Method, keep and seed of each fit; nothing is trained."""
+    found = []
+
+    def counted(source: Any, method: str, keep: float | int, seed: int, *rest: Any, **options: Any) -> Selection:
+        found.append((method, keep, seed))
+        return select(source, method, keep, seed, *rest, **options)
+
+    monkeypatch.setattr(run_module, "train", stand_in_train)
+    monkeypatch.setattr(choices, "select", counted)
+    return found
+
+
+def change(config: Path, **reduce: Any) -> None:
+    content = yaml.safe_load(config.read_text())
+    content["reduce"] |= reduce
+    config.write_text(yaml.safe_dump(content))
+
+
+def selections(ledger: Ledger) -> list[tuple[dict[str, Any], Selection]]:
+    return [
+        (dict(cell.cell), Selection.load(ledger.cell_folder(cell.key) / "selection.json"))
+        for cell in ledger
+        if not cell.cell["control"]
+    ]
+
+
+def test_one_fit_of_a_nested_method_serves_every_keep_and_training_seed(
+    config: Path, fits: list[tuple[str, float | int, int]]
+) -> None:
+    change(config, methods=["srs", "mms", "clc"], keep=[3, 0.5, 0.25])
+    ledger = run_experiment(config, config.parent / "ledger")
+    nested = [fit for fit in fits if fit[0] != "clc"]
+    assert nested == [("srs", 0.5, 0), ("srs", 0.5, 1), ("mms", 0.5, 0)]
+    assert sorted(fit[1:] for fit in fits if fit[0] == "clc") == [(k, s) for k in (0.25, 0.5, 3) for s in (0, 1)]
+    from detreduce.dataset import load_dataset
+
+    dataset = load_dataset(config.parent / "set" / "data.yaml")
+    table = extract_features(dataset, backbone=f"file:{config.parent / 'vectors.csv'}", blocks=("image",))
+    for cell, chosen in selections(ledger):
+        alone = select(table, cell["method"], cell["keep"], cell["selection_seed"])
+        assert chosen.image_ids == alone.image_ids and chosen.categories == alone.categories
+        fit = chosen.provenance["fit"]
+        assert fit["keep"] == (cell["keep"] if cell["method"] == "clc" else 0.5)
+        assert fit["serves"] == ([cell["keep"]] if cell["method"] == "clc" else [3, 0.5, 0.25])
+        kept = ledger[cell["key"]]
+        assert kept.selection["fitted_at"] == fit["keep"] == kept.row()["selection_fitted_at"]
+        assert kept.choosing["selection"].model_dump() == fit["energy"], "the cost of the one fit"
+
+
+def test_a_fit_is_read_back_by_another_call_and_made_anew_for_a_larger_keep(
+    config: Path, fits: list[tuple[str, float | int, int]]
+) -> None:
+    change(config, methods=["mms"], keep=[0.25])
+    place = config.parent / "ledger"
+    run_experiment(config, place)
+    change(config, methods=["mms"], keep=[0.25, 2])
+    run_experiment(config, place)
+    assert fits == [("mms", 0.25, 0)]
+    change(config, methods=["mms"], keep=[0.25, 0.75, 0.5])
+    run_experiment(config, place)
+    assert fits == [("mms", 0.25, 0), ("mms", 0.75, 0)]
+    change(config, methods=[{"name": "mms", "start": 2}, "mms"], keep=[0.25])
+    run_experiment(config, place)
+    assert fits[2:] == [("mms", 0.25, 0)], "another start is another fit"
+
+
+def test_what_comes_before_a_method_makes_another_fit(config: Path, fits: list[tuple[str, float | int, int]]) -> None:
+    change(config, methods=["mms", {"name": "mms", "must_keep": ["07.jpg"], "class_floor": 2}], keep=[0.5, 5, 4])
+    ledger = run_experiment(config, config.parent / "ledger")
+    # with the two named and the floors first
+    assert fits == [("mms", 0.5, 0)] * 2
+    for cell, chosen in selections(ledger):
+        assert (chosen.image_ids[0] == "images/07.jpg") == bool(cell["composition"])
+        assert len(chosen) == {0.5: 6, 5: 5, 4: 4}[cell["keep"]]

@@ -214,7 +214,7 @@ def reduce(
         source = extract_features(
             dataset,
             backbone=backbone,
-            blocks=blocks_for(method, reducer.needs, dataset, backbone, asked),
+            blocks=blocks_for(method, reducer.needs, dataset, backbone, asked, proxy),
             unreadable=unreadable,
             cache=cache,
             proxy=proxy,

@@ -83,6 +83,15 @@ class CompositionConfig(BaseModel):
         return found
 
 
+def in_range(keep: int | float) -> int | float:
+    """A fraction or a count of images as it is; ValueError where no dataset has it."""
+    if isinstance(keep, float) and not 0 < keep <= 1:
+        raise ValueError(f"{keep} is not a fraction in (0, 1]; a whole number is a count of images")
+    if isinstance(keep, int) and keep < 1:
+        raise ValueError(f"{keep} is not a count of at least 1")
+    return keep
+
+
 class MethodConfig(CompositionConfig):
     """A reducer by name, with its own parameters beside the name."""
 
@@ -140,12 +149,7 @@ class ReduceConfig(CompositionConfig, _Section):
     @field_validator("keep")
     @classmethod
     def _in_range(cls, value: list[Keep]) -> list[Keep]:
-        for keep in value:
-            if isinstance(keep, float) and not 0 < keep <= 1:
-                raise ValueError(f"{keep} is not a fraction in (0, 1]; a whole number is a count of images")
-            if isinstance(keep, int) and keep < 1:
-                raise ValueError(f"{keep} is not a count of at least 1")
-        return value
+        return [in_range(keep) for keep in value]
 
     def with_names(self, lists: Mapping[str, list[str]]) -> ReduceConfig:
         """The same with the names in each `must_keep` file in place of the file."""
@@ -195,16 +199,16 @@ class ProxyConfig(BaseModel):
     seed: Seed = 0
     share: Keep = 1.0
 
+    _share_in_range = field_validator("share")(in_range)
+
     @model_validator(mode="after")
     def _known(self) -> ProxyConfig:
         from detreduce.pretrained import quiet_ultralytics
-        from detreduce.reducers.budget import check_keep
-        from detreduce.training.arguments import check_arguments
+        from detreduce.training.arguments import RESERVED_BY_PROXY, check_arguments
 
         if self.arguments:
             quiet_ultralytics()
-            check_arguments(self.arguments)
-        check_keep(self.share)
+            check_arguments(self.arguments, RESERVED_BY_PROXY)
         return self
 
     @property

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,17 +12,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from detreduce.dataset.load import load_dataset
+from detreduce.dataset.load import load_dataset, takes_images
 from detreduce.dataset.records import DetectionDataset, ImageId
 from detreduce.errors import DetreduceError, InputError, MissingFileError, nearest
+from detreduce.features.backbones import make_backbone
 from detreduce.features.extract import extract_features
-from detreduce.features.table import FeatureTable
-from detreduce.paths import find
+from detreduce.features.image_block import kept_precision
+from detreduce.features.table import SEPARATE_BLOCKS, FeatureTable
+from detreduce.paths import cache_folder, find
 from detreduce.selection import Selection
 
 # what decides a feature, as far as a table's provenance says it
 _DECISIVE = ("weights_sha256", "vectors_sha256", "layers", "preprocessing", "imgsz", "precision")
 _ROWS = 4096
+BACKBONE = "efficientnet-lite0"
+"""Whose vectors are looked for where a selection was made without any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +34,7 @@ class Neighbour:
     """Another image and its Euclidean distance in the scaled features."""
 
     image: ImageId
+    name: str
     distance: float
 
 
@@ -51,9 +57,12 @@ class Explanation:
     category, category_kept, category_full
         Its category, and how many images of that category were kept, of how many.
     duplicate_of, copies
-        The image that stands for it, and the images that it stands for, as pairs of `near_duplicates`.
+        The image that stands for it, and the images that it stands for, as pairs of `near_duplicates`, with the names
+        of both.
     nearest_kept, nearest_dropped
         The other images nearest to it; None without features.
+    nearest_by
+        The blocks of features by which these are near.
     classes
         Class name -> boxes in it.
     alone
@@ -78,6 +87,7 @@ class Explanation:
     copies: tuple[Mapping[str, Any], ...]
     nearest_kept: Neighbour | None
     nearest_dropped: Neighbour | None
+    nearest_by: tuple[str, ...]
     classes: Mapping[str, int]
     alone: Mapping[str, int]
     notes: tuple[str, ...] = ()
@@ -109,8 +119,9 @@ def explain(
     dataset
         The dataset that was chosen from; default: loaded from where the selection says that it was.
     features
-        Features for the nearest images; default: those that the selection was made with, from the cache, or computed
-        again. Where they cannot be had, or are other ones by now, the two are None and a note says why.
+        Features for the nearest images; default: those that the selection was made with, but for what a proxy left,
+        from the cache, or computed again; where it was made without any, vectors of the images in the cache, else the
+        boxes' own numbers. Where they cannot be had, or are other ones by now, the two are None and a note says why.
     cache
         Folder for features; default the one that the selection used, where it is there.
 
@@ -136,7 +147,7 @@ def explain(
     if table is not None and row not in table.rows:
         notes.append("The nearest images are not known: this image has no features, since it could not be read.")
     record = data[row]
-    pairs = selection.provenance.get("duplicates", {}).get("pairs", ())
+    pairs = [_with_names(pair, data) for pair in selection.provenance.get("duplicates", {}).get("pairs", ())]
     counts = data.class_counts
     others = chosen.copy()
     others[row] = False
@@ -154,6 +165,7 @@ def explain(
         copies=tuple(pair for pair in pairs if pair["kept"] == record.id),
         nearest_kept=near_kept,
         nearest_dropped=near_dropped,
+        nearest_by=() if table is None else _alike_by(table.blocks),
         classes=_boxes(data, counts[row], counts[row] > 0),
         alone=_boxes(data, counts[row], (counts[row] > 0) & lacking),
         notes=tuple(notes),
@@ -166,8 +178,8 @@ def find_dataset(selection: Selection) -> DetectionDataset:
     if not isinstance(place, Mapping) or "path" not in place:
         raise InputError("The selection does not say on which dataset it was made: give the dataset (--data).")
     try:
-        folder = place.get("image_folder")
-        return load_dataset(find(place["path"], what="dataset of the selection"), place.get("split"), folder)
+        file = find(place["path"], what="dataset of the selection")
+        return load_dataset(file, place.get("split"), place.get("image_folder") if takes_images(file) else None)
     except MissingFileError as error:
         raise MissingFileError(f"{error} If it was moved, give the dataset where it is now (--data).") from None
 
@@ -201,16 +213,21 @@ def find_image(dataset: DetectionDataset, image: ImageId) -> int:
 
 
 def find_features(selection: Selection, dataset: DetectionDataset, cache: str | Path | None) -> FeatureTable:
-    """The features that a selection was made with; InputError where there were none or they are other ones by now."""
+    """The features that say which images were alike to a selection's method, or to anyone where it used none.
+
+    Without features these are images' vectors that the cache has, else the boxes' own numbers: no image is opened.
+    InputError where there are neither, or the features are other ones by now.
+    """
     made = selection.provenance.get("features", {})
-    if not made.get("blocks"):
-        raise InputError(f"the method {selection.method!r} used no features.")
+    blocks = _alike_by(made.get("blocks", ()))
+    if not blocks:
+        return _cheap_features(selection, dataset, cache)
     image = made.get("image") or made.get("objects") or {}
     store = Path(image["store"]).parents[1] if "store" in image else None
     table = extract_features(
         dataset,
-        backbone=image.get("backbone", "efficientnet-lite0"),
-        blocks=made["blocks"],
+        backbone=image.get("backbone", BACKBONE),
+        blocks=blocks,
         imgsz=image.get("imgsz"),
         precision=image.get("precision", "auto"),
         cache=cache or (store if store is not None and store.is_dir() else None),
@@ -220,6 +237,22 @@ def find_features(selection: Selection, dataset: DetectionDataset, cache: str | 
     if changed:
         raise InputError(f"the features changed since ({', '.join(changed)} of {image.get('backbone')}).")
     return table
+
+
+def _cheap_features(selection: Selection, dataset: DetectionDataset, cache: str | Path | None) -> FeatureTable:
+    with suppress(MissingFileError):
+        backbone = make_backbone(BACKBONE)
+        precision: Any = kept_precision([record.path for record in dataset], backbone, cache_folder(cache))
+        if precision is not None:
+            return extract_features(dataset, backbone, ("image",), precision=precision, cache=cache)
+    if not dataset.labelled:
+        raise InputError(f"the method {selection.method!r} used no features, and there are no boxes.")
+    return extract_features(dataset, blocks=("annotations",))
+
+
+def _alike_by(blocks: Iterable[str]) -> tuple[str, ...]:
+    """The blocks that say which images are alike, of those named."""
+    return tuple(name for name in blocks if name not in SEPARATE_BLOCKS)
 
 
 def _nearest(table: FeatureTable, row: int, chosen: npt.NDArray[np.bool_]) -> tuple[Neighbour | None, Neighbour | None]:
@@ -239,9 +272,17 @@ def _nearest(table: FeatureTable, row: int, chosen: npt.NDArray[np.bool_]) -> tu
     def least(wanted: npt.NDArray[np.bool_]) -> Neighbour | None:
         masked = np.where(wanted[table.rows], distances, np.inf)
         best = int(masked.argmin())
-        return Neighbour(table.image_ids[best], float(masked[best])) if np.isfinite(masked[best]) else None
+        if not np.isfinite(masked[best]):
+            return None
+        record = table.dataset[int(table.rows[best])]
+        return Neighbour(record.id, record.name, float(masked[best]))
 
     return least(chosen), least(~chosen)
+
+
+def _with_names(pair: Mapping[str, Any], dataset: DetectionDataset) -> dict[str, Any]:
+    """A pair of duplicates with the names of both images."""
+    return {**pair, **{f"{part}_name": dataset[dataset.row_of[pair[part]]].name for part in ("copy", "kept")}}
 
 
 def _step(selection: Selection, image: ImageId, kept: bool, row: int) -> str:

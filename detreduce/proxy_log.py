@@ -16,14 +16,14 @@ import numpy.typing as npt
 from detreduce.errors import InputError, MissingFileError
 from detreduce.paths import write_atomically
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 SUFFIX = ".npz"
 MEASURES = {"iou": "f2", "confidence": "f2", "error": "f2", "margin": "f2", "loss": "f4"}
 """What is logged of each box at each epoch, and the type it is kept in."""
 SCORES = ("vps", "forgetting", "el2n", "aum")
 OVERS = ("sum", "mean", "max")
-DYNAMICS_COLUMNS = tuple(f"{score}_{over}" for score in SCORES for over in OVERS)
-"""Columns of the block `dynamics`, in order; every one is higher for harder images."""
+DYNAMICS_COLUMNS = (*(f"{score}_{over}" for score in SCORES for over in OVERS), "boxes")
+"""Columns of the block `dynamics`, in order: scores, each higher for harder images, and the number of boxes."""
 
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error)
 
@@ -44,6 +44,8 @@ class ProxyLog:
         (B,) int32, ascending: the image of each box, counted in `image_ids`.
     box_classes
         (B,) int32: its class, counted in the dataset's class names.
+    box_corners
+        (B, 4) float16: x1, y1, x2, y2 as fractions of the image, by which other labels are told.
     iou
         (E, B) float16: IoU of the box and its matched prediction.
     confidence
@@ -68,6 +70,7 @@ class ProxyLog:
     image_ids: tuple[int | str, ...]
     box_images: npt.NDArray[np.int32]
     box_classes: npt.NDArray[np.int32]
+    box_corners: npt.NDArray[np.float16]
     iou: npt.NDArray[np.float16]
     confidence: npt.NDArray[np.float16]
     error: npt.NDArray[np.float16]
@@ -79,6 +82,8 @@ class ProxyLog:
         boxes = len(self.box_images)
         if self.box_images.shape != (boxes,) or self.box_classes.shape != (boxes,):
             raise InputError("box_images and box_classes of a proxy log must be one number a box.")
+        if self.box_corners.shape != (boxes, 4):
+            raise InputError(f"box_corners of a proxy log has shape {self.box_corners.shape}; it must be ({boxes}, 4).")
         if boxes and (
             self.box_images.min() < 0
             or self.box_images.max() >= len(self.image_ids)
@@ -116,6 +121,7 @@ class ProxyLog:
                     facts=encoded,
                     box_images=self.box_images.astype(np.int32),
                     box_classes=self.box_classes.astype(np.int32),
+                    box_corners=self.box_corners.astype(np.float16),
                     **arrays,
                 ),
             )
@@ -137,18 +143,9 @@ class ProxyLog:
                 if facts.pop("detreduce_proxy_log") != FORMAT_VERSION:
                     raise InputError("it is of another version")
                 image_ids = tuple(facts.pop("image_ids"))
-                arrays = {name: content[name] for name in ("box_images", "box_classes", *MEASURES)}
+                arrays = {name: content[name] for name in ("box_images", "box_classes", "box_corners", *MEASURES)}
             return cls(image_ids, **arrays, facts=facts)
-        except (
-            OSError,
-            ValueError,
-            KeyError,
-            TypeError,
-            AttributeError,
-            EOFError,
-            zipfile.BadZipFile,
-            zlib.error,
-        ) as error:
+        except _UNREADABLE as error:
             raise InputError(
                 f"{file} is not a proxy log of this version, or is damaged ({str(error).rstrip('.')}). "
                 "Make it anew with `detreduce proxy`."

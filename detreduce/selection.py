@@ -19,6 +19,7 @@ import numpy.typing as npt
 from detreduce.composition import ClassFloor, DropDuplicates, compose
 from detreduce.dataset.categories import Categories
 from detreduce.dataset.groups import assign_groups
+from detreduce.dataset.load import images_to_give
 from detreduce.dataset.object_counts import label_objects
 from detreduce.dataset.records import DetectionDataset, ImageId
 from detreduce.errors import InputError, MissingFileError
@@ -380,12 +381,11 @@ def _brief(value: Any, rows: int) -> Any:
 
 def describe_dataset(dataset: DetectionDataset) -> dict[str, Any]:
     """What a dataset is, in a few JSON-able facts, with the hash of its content."""
-    place = dataset.source.splits.get(dataset.split)
+    folder = images_to_give(dataset)
     return {
         "path": str(dataset.source.path),
         "format": dataset.source.format,
-        # a COCO JSON does not say where its images are
-        **({"image_folder": str(place.images[0])} if dataset.source.format == "coco" and place else {}),
+        **({"image_folder": str(folder)} if folder else {}),
         "split": dataset.split,
         "images": len(dataset),
         "boxes": int((~dataset.box_crowd).sum()),

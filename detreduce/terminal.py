@@ -248,11 +248,12 @@ def show_proxy(log: ProxyLog, output: Path) -> None:
     out.print(table)
     energy = log.facts.get("energy", {})
     cost = f"{_number(energy.get('seconds', math.nan) / 60, 1)} minutes, {_number(energy.get('wh'), 2)} Wh"
-    out.print(f"{len(log.box_images)} boxes in {len(log.image_ids)} images; {cost}. Log: {output}")
+    out.print(f"{len(log.box_images)} boxes in {len(log.image_ids)} images; {cost}. Log: {output}", soft_wrap=True)
     for warning in log.facts.get("warnings", ()):
-        out.print(f"Warning: {warning}")
+        out.print(f"Warning: {warning}", soft_wrap=True)
     data = shlex.quote(str(log.facts.get("data", {}).get("path", "data.yaml")))
-    out.print(f"Next: detreduce reduce {data} --method vps --proxy {shlex.quote(str(output))} --output reduced/")
+    chosen_by = f"--method vps --proxy {shlex.quote(str(output))}"
+    out.print(f"Next: detreduce reduce {data} {chosen_by} --output reduced/", soft_wrap=True)
 
 
 def show_reduced(

@@ -70,7 +70,7 @@ def show_leakage(report: LeakageReport, *, shown: int | None) -> None:
         out.print(line)
     for item in report.leaked[:shown]:
         alike = _alike(item.exact, item.transformation, item.similarity)
-        out.print(f"    {item.split} {item.image} is {item.other_split} {item.other}: {alike}", soft_wrap=True)
+        out.print(f"    {item.split} {item.name} is {item.other_split} {item.other_name}: {alike}", soft_wrap=True)
     if shown is not None and len(report.leaked) > shown:
         out.print(f"    ... and {len(report.leaked) - shown} more; --all lists them.")
 
@@ -90,8 +90,10 @@ def show_explanation(found: Explanation, selection: Selection) -> None:
     elif found.step == "method":
         say("It has no score: the method never looked at it.")
     for pair in found.copies:
-        say(f"It stands for {pair['copy']} ({_alike(pair['exact'], pair['transformation'], pair['similarity'])}).")
-    say(f"Nearest kept image: {_neighbour(found.nearest_kept)}. Nearest dropped: {_neighbour(found.nearest_dropped)}.")
+        say(f"It stands for {pair['copy_name']} ({_alike(pair['exact'], pair['transformation'], pair['similarity'])}).")
+    by = f" by {', '.join(found.nearest_by)}" if found.nearest_by else ""
+    nearest = _neighbour(found.nearest_kept), _neighbour(found.nearest_dropped)
+    say(f"Nearest kept image{by}: {nearest[0]}. Nearest dropped: {nearest[1]}.")
     say(f"Boxes: {_counted(found.classes) or 'none'}.")
     if found.alone:
         say(
@@ -111,7 +113,7 @@ def _reason(found: Explanation, selection: Selection) -> str:
         return "since it could not be read"
     if found.step == "drop_duplicates" and (pair := found.duplicate_of):
         alike = _alike(pair["exact"], pair["transformation"], pair["similarity"])
-        return f"before {selection.method} chose, since {pair['kept']} shows the same ({alike})"
+        return f"before {selection.method} chose, since {pair['kept_name']} shows the same ({alike})"
     return f"by {selection.method}, which chose {found.of} others"
 
 
@@ -120,7 +122,7 @@ def _alike(exact: bool, transformation: str, similarity: float) -> str:
 
 
 def _neighbour(found: Neighbour | None) -> str:
-    return "not known" if found is None else f"{found.image} (distance {found.distance:.3g})"
+    return "not known" if found is None else f"{found.name} (distance {found.distance:.3g})"
 
 
 def _counted(classes: Mapping[str, int]) -> str:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from detreduce.dataset.records import DetectionDataset
 from detreduce.errors import InputError, MissingFileError
 from detreduce.explanation import explain, find_image
 from detreduce.features.extract import extract_features
+from detreduce.proxy_log import MEASURES, ProxyLog
 from detreduce.selection import Selection, select
 
 # along a line, one image an integer; classes: 5 is the only one with a bee, 6 with a cow
@@ -84,6 +86,7 @@ def test_the_step_that_took_or_dropped_it(data: DetectionDataset) -> None:
     found = explain(selection, dropped)
     assert (found.step, found.kept, found.score) == ("drop_duplicates", False, None)
     assert found.duplicate_of is not None and found.duplicate_of["kept"] == other
+    assert found.duplicate_of["kept_name"] == other.removeprefix("images/")
     assert found.duplicate_of["transformation"] == "mirrored"
     assert [pair["copy"] for pair in explain(selection, other).copies] == [dropped]
     assert explain(choose(data, initial=selection, keep=6), "1.png").step == "initial"
@@ -99,10 +102,48 @@ def test_places_by_score_are_within_the_category(data: DetectionDataset) -> None
     assert (found.category, found.category_full, found.scored) == ("b", 4, 4)
 
 
-def test_without_features_the_two_neighbours_are_absent_and_a_note_says_why(data: DetectionDataset) -> None:
-    found = explain(select(data, "srs", keep=3), "0.png")
-    assert found.nearest_kept is None and found.nearest_dropped is None
-    assert found.notes == ("The nearest images are not known: the method 'srs' used no features.",)
+def test_without_features_the_boxes_say_what_is_near(data: DetectionDataset) -> None:
+    selection = select(data, "class_coverage", keep=4)
+    found = explain(selection, "2.png")
+    assert found.nearest_by == ("annotations",) and found.notes == ()
+    assert found.nearest_kept is not None and found.nearest_dropped is not None
+    table = extract_features(data, blocks=("annotations",))
+    assert explain(selection, "2.png", features=table) == found
+
+
+def test_without_features_the_vectors_in_the_cache_say_what_is_near(data: DetectionDataset, tmp_path: Path) -> None:
+    selection = select(data, "srs", keep=4)
+    # what is kept of a file is told by its time, and not of one that was written a moment ago
+    time.sleep(0.1)
+    table = extract_features(data, blocks=("image",), cache=tmp_path / "cache")
+    found = explain(selection, "2.png", cache=tmp_path / "cache")
+    assert found.nearest_by == ("image",) and found == explain(selection, "2.png", features=table)
+    (tmp_path / "set" / "images" / "5.png").write_bytes((tmp_path / "set" / "images" / "6.png").read_bytes())
+    assert explain(selection, "2.png", cache=tmp_path / "cache").nearest_by == ("annotations",)
+
+
+def test_without_features_and_labels_a_note_says_why(data: DetectionDataset) -> None:
+    found = explain(select(load_dataset(data.source.path.parent / "images"), "srs", keep=3), "0.png")
+    assert found.nearest_kept is None and found.nearest_dropped is None and found.nearest_by == ()
+    assert found.notes == (
+        "The nearest images are not known: the method 'srs' used no features, and there are no boxes.",
+    )
+
+
+@pytest.mark.parametrize(("beside", "by"), [(("image",), ("image",)), ((), ("annotations",))])
+def test_what_a_proxy_left_says_nothing_of_who_is_near(
+    data: DetectionDataset, tmp_path: Path, beside: tuple[str, ...], by: tuple[str, ...]
+) -> None:
+    boxes = len(data.box_rows)
+    arrays = {name: np.linspace(0, 1, 2 * boxes).reshape(2, boxes) for name in MEASURES}
+    corners = data.boxes_xyxyn.astype(np.float16)
+    log = ProxyLog(tuple(data.image_ids), data.box_rows, data.box_classes, corners, **arrays)  # type: ignore[arg-type]
+    log.save(tmp_path / "proxy.npz")
+    blocks = (*beside, "dynamics")
+    table = extract_features(data, f"file:{tmp_path / 'vectors.csv'}", blocks, proxy=tmp_path / "proxy.npz")
+    found = explain(select(table, "vps", keep=3), "0.png")
+    assert found.notes == () and found.nearest_by == by
+    assert found.nearest_kept is not None and found.nearest_dropped is not None
 
 
 def test_features_that_changed_are_not_taken_for_the_same(data: DetectionDataset) -> None:
@@ -152,6 +193,32 @@ def test_a_dataset_that_changed_is_refused(data: DetectionDataset) -> None:
 def test_an_image_that_is_not_there_is_named_with_its_nearest(data: DetectionDataset, image: str, said: str) -> None:
     with pytest.raises(InputError, match=said):
         explain(choose(data), image)
+
+
+@pytest.fixture
+def coco(tmp_path: Path) -> Path:
+    """A COCO JSON of four images in a folder of their own, and a dataset YAML that names both; returns the YAML."""
+    images = [{"id": 7 + row, "file_name": f"{row}.png", "width": 30, "height": 20} for row in range(4)]
+    boxes = [{"id": row, "image_id": 7 + row, "category_id": 1, "bbox": [1, 2, 3 + row, 4]} for row in range(4)]
+    content = {"images": images, "annotations": boxes, "categories": [{"id": 1, "name": "ant"}]}
+    (tmp_path / "pictures").mkdir()
+    for row in range(4):
+        Image.new("RGB", (30, 20), (60 * row, 9, 9)).save(tmp_path / "pictures" / f"{row}.png")
+    (tmp_path / "boxes.json").write_text(json.dumps(content))
+    file = tmp_path / "coco.yaml"
+    file.write_text("format: coco\npath: .\ntrain: {annotations: boxes.json, images: pictures}\n")
+    return file
+
+
+def test_a_coco_dataset_is_found_again_by_its_yaml_or_its_json(coco: Path) -> None:
+    by_yaml = select(load_dataset(coco), "srs", keep=2)
+    by_json = select(load_dataset(coco.parent / "boxes.json", images=coco.parent / "pictures"), "srs", keep=2)
+    assert "image_folder" not in by_yaml.provenance["dataset"]
+    assert by_json.provenance["dataset"]["image_folder"] == str(coco.parent / "pictures")
+    for selection in (by_yaml, by_json):
+        found = explain(selection, "2.png")
+        assert found.image == 9
+        assert {near.name[1:] for near in (found.nearest_kept, found.nearest_dropped) if near} == {".png"}
 
 
 def test_images_are_found_by_id_name_or_the_end_of_their_path(data: DetectionDataset) -> None:

@@ -15,7 +15,10 @@ def make_log(epochs: int = 3, ids: tuple[int | str, ...] = ("a.jpg", 7, "ü\udcf
     rng = np.random.default_rng(0)
     images = np.array([0, 0, 2, 2, 2], np.int32)
     arrays = {name: rng.random((epochs, 5)).astype(kind) for name, kind in MEASURES.items()}
-    return ProxyLog(ids, images, np.array([0, 1, 1, 0, 0], np.int32), **arrays, facts={"epochs": epochs, "seed": 3})
+    corners = rng.random((5, 4)).astype(np.float16)
+    return ProxyLog(
+        ids, images, np.array([0, 1, 1, 0, 0], np.int32), corners, **arrays, facts={"epochs": epochs, "seed": 3}
+    )
 
 
 def test_what_is_saved_reads_back(tmp_path: Path) -> None:
@@ -25,7 +28,7 @@ def test_what_is_saved_reads_back(tmp_path: Path) -> None:
     assert back.image_ids == log.image_ids
     assert back.facts == log.facts
     assert repr(back) == "ProxyLog(3 epochs, 5 boxes in 3 images)"
-    for name, kind in {"box_images": "i4", "box_classes": "i4", **MEASURES}.items():
+    for name, kind in {"box_images": "i4", "box_classes": "i4", "box_corners": "f2", **MEASURES}.items():
         assert getattr(back, name).dtype == kind
         np.testing.assert_array_equal(getattr(back, name), getattr(log, name))
     assert [path.name for path in file.parent.iterdir()] == ["proxy.npz"]
@@ -66,6 +69,7 @@ def test_a_foreign_file_is_refused(tmp_path: Path) -> None:
         ({"box_images": np.array([0, 2, 0, 2, 2])}, "rise"),
         ({"box_images": np.array([0, 0, 2, 2, 3])}, "0..2"),
         ({"box_classes": np.array([0])}, "one number a box"),
+        ({"box_corners": np.zeros((5, 3))}, r"must be \(5, 4\)"),
         ({"iou": np.zeros((3, 4))}, "epochs x boxes"),
         ({"loss": np.zeros((2, 5))}, "loss"),
         ({"margin": np.full((3, 5), np.nan)}, "margin.*not finite"),

@@ -67,8 +67,19 @@ def load_split(source: Source, split: str) -> DetectionDataset:
     return {"coco": load_coco, "voc": load_voc, "images": load_unlabelled}[source.format](source, chosen)
 
 
+def images_to_give(dataset: DetectionDataset) -> Path | None:
+    """The `images` with which `load_dataset` reads the dataset anew; None where its file says where they are."""
+    split = dataset.source.splits.get(dataset.split)
+    return split.images[0] if split and takes_images(dataset.source.path) else None
+
+
+def takes_images(place: Path) -> bool:
+    """Whether this is a COCO JSON itself, which does not say where its images are; a YAML that names one does."""
+    return place.suffix.lower() == ".json"
+
+
 def _load(place: Path, split: str | None, images: str | Path | None) -> DetectionDataset:
-    if images is not None and place.suffix.lower() != ".json":
+    if images is not None and not takes_images(place):
         raise InputError(f"{place}: images= is for a COCO JSON; other formats say themselves where their images are.")
     if place.is_dir():
         return _load_folder(place, split)

@@ -25,7 +25,7 @@ IntArray = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class LeakedImage:
-    """An image of a later split beside the most similar image of an earlier one.
+    """An image of a later split beside the most similar image of an earlier one, by id and by name.
 
     `transformation` is what was done to `other` to get `image`; `exact`: the decoded pixels are equal.
     """
@@ -37,6 +37,8 @@ class LeakedImage:
     similarity: float
     transformation: str
     exact: bool
+    name: str
+    other_name: str
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,8 @@ class LeakageReport:
                     "similarity": round(item.similarity, 4),
                     "transformation": item.transformation,
                     "exact": item.exact,
+                    "name": item.name,
+                    "other_name": item.other_name,
                 }
                 for item in self.leaked
             ],
@@ -184,12 +188,15 @@ def _named(
     starts: tuple[int, int],
     signatures: Signatures,
 ) -> LeakedImage:
+    image, other = later[match.member - starts[0]], earlier[match.leader - starts[1]]
     return LeakedImage(
         later.split,
-        later[match.member - starts[0]].id,
+        image.id,
         earlier.split,
-        earlier[match.leader - starts[1]].id,
+        other.id,
         match.similarity,
         ORIENTATIONS[match.orientation].words,
         signatures.digests[match.member] == signatures.digests[match.leader],
+        image.name,
+        other.name,
     )

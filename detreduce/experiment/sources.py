@@ -15,6 +15,7 @@ from detreduce.dataset.write import write_subset
 from detreduce.experiment.identity import digest_of, features_identity
 from detreduce.experiment.ledger import Ledger
 from detreduce.features.blocks import FEATURES, default_blocks, kinds_of
+from detreduce.features.dynamics import needs_neighbours
 from detreduce.features.extract import extract_features
 from detreduce.features.table import FeatureTable
 from detreduce.proxy_log import ProxyLog
@@ -120,7 +121,11 @@ class Sources:
 
     def _by_features(self, kind: str) -> bool:
         """Whether images that the proxy did not see find their neighbours by the features."""
-        return kind == "dynamics" and self.config.proxy is not None and self._is_part(self.config.proxy)
+        return kind == "dynamics" and self._lacks_images
+
+    @cached_property
+    def _lacks_images(self) -> bool:
+        return needs_neighbours(ProxyLog.load(self.proxy), self.dataset)
 
     def _is_part(self, wanted: ProxyConfig) -> bool:
         return resolve_keep(wanted.share, len(self.dataset)) < len(self.dataset)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from pathlib import Path
 
 from detreduce.dataset.records import DetectionDataset
 from detreduce.errors import InputError, nearest
 from detreduce.features.backbones import REGISTRY, Backbone
+from detreduce.features.dynamics import needs_neighbours
 from detreduce.features.table import SEPARATE_BLOCKS
+from detreduce.proxy_log import ProxyLog
 
 BLOCKS = ("image", "objects", "annotations")
 FEATURES = "features"
@@ -64,10 +67,12 @@ def blocks_for(
     dataset: DetectionDataset,
     backbone: str | Backbone,
     blocks: Sequence[str] | None = None,
+    proxy: Path | None = None,
 ) -> tuple[str, ...]:
     """The blocks to extract for a method: those asked for, else those that its `needs` call for.
 
-    Blocks of a proxy training that it needs are added to those asked for.
+    Blocks of a proxy training that it needs are added to those asked for. Where none were asked for and the log `proxy`
+    lacks images, all blocks that there can be are there to say which images are like them.
 
     Raises
     ------
@@ -76,7 +81,7 @@ def blocks_for(
         block ``objects``.
     """
     trained = tuple(name for name in SEPARATE_BLOCKS if name in needs)
-    if blocks is None and "features" not in needs:
+    if blocks is None and "features" not in needs and not _has_unseen(trained, proxy, dataset):
         blocks = (*(("objects",) if "object_vectors" in needs else ()), *trained) or None
     names = check_blocks(dataset, backbone, blocks)
     names = check_blocks(dataset, backbone, tuple(dict.fromkeys((*names, *trained))))
@@ -84,3 +89,7 @@ def blocks_for(
         check_blocks(dataset, backbone, ("objects",))
         raise InputError(f"The method {method!r} needs object vectors: name 'objects' among the blocks.")
     return names
+
+
+def _has_unseen(trained: Collection[str], proxy: Path | None, dataset: DetectionDataset) -> bool:
+    return "dynamics" in trained and proxy is not None and needs_neighbours(ProxyLog.load(proxy), dataset)

@@ -9,11 +9,14 @@ import numpy.typing as npt
 
 from detreduce.dataset.records import DetectionDataset
 from detreduce.errors import InputError
+from detreduce.features.images import why_unreadable
 from detreduce.proxy_log import DYNAMICS_COLUMNS, SCORES, ProxyLog
 
 DETECTED_IOU = 0.5
 DETECTED_CONFIDENCE = 0.25
 """Ultralytics' own confidence from which a prediction is shown."""
+MOVED = 2e-3
+"""Share of the image by which a corner lies elsewhere: more than float16 and the decimals of another format make."""
 
 
 def box_scores(
@@ -76,9 +79,22 @@ def image_scores(
     return np.column_stack([total, total / np.maximum(count, 1), largest])
 
 
-def dynamics_block(
-    log: ProxyLog, dataset: DetectionDataset, **options: Any
-) -> tuple[npt.NDArray[np.float32], dict[int, str]]:
+def unseen(log: ProxyLog, dataset: DetectionDataset) -> list[int]:
+    """Rows of a dataset's images that the log lacks."""
+    seen = set(log.image_ids)
+    return [row for row, record in enumerate(dataset) if record.id not in seen]
+
+
+def needs_neighbours(log: ProxyLog, dataset: DetectionDataset) -> bool:
+    """Whether the log lacks an image that has boxes and can be read: only images like it say how hard it is.
+
+    Opens such images until one can be read.
+    """
+    boxes = dataset.class_counts.sum(axis=1) > 0
+    return any(boxes[row] and not why_unreadable(dataset[row].path) for row in unseen(log, dataset))
+
+
+def dynamics_block(log: ProxyLog, dataset: DetectionDataset, **options: Any) -> npt.NDArray[np.float32]:
     """The block `dynamics` of a dataset, from the log of a proxy trained on it or on a part of it.
 
     Parameters
@@ -92,17 +108,17 @@ def dynamics_block(
 
     Returns
     -------
-    block
-        (n, 12) float32, columns as in `DYNAMICS_COLUMNS`: for each of vps, forgetting, el2n and aum the sum, mean and
-        max over the image's boxes; 0 for images without boxes, NaN for those that the log lacks.
-    missing
-        Row -> why, for images that the log lacks.
+    numpy.ndarray
+        (n, 13) float32, columns as in `DYNAMICS_COLUMNS`: for each of vps, forgetting, el2n and aum the sum, mean and
+        max over the image's boxes, then how many boxes it has. Scores are 0 for images without boxes, and NaN for those
+        with boxes that the log lacks.
 
     Raises
     ------
     InputError
-        The log has images of the dataset with other boxes, or none of its images.
+        The log has images of the dataset with other boxes, or none of its images, or was made with other classes.
     """
+    check_classes(log, dataset)
     rows = np.array([dataset.row_of.get(image_id, -1) for image_id in log.image_ids], np.int64)
     if not (rows >= 0).any():
         raise InputError(
@@ -112,28 +128,40 @@ def dynamics_block(
     _check_boxes(log, rows, dataset)
     scores = box_scores(log, **options)
     parts = [image_scores(scores[name], log.box_images, len(log.image_ids)) for name in SCORES]
+    counts = dataset.class_counts.sum(axis=1)
     block = np.full((len(dataset), len(DYNAMICS_COLUMNS)), np.nan, np.float32)
-    block[rows[rows >= 0]] = np.hstack(parts)[rows >= 0]
-    reason = "the proxy training did not see it"
-    return block, {int(row): reason for row in np.flatnonzero(np.isnan(block[:, 0]))}
+    block[rows[rows >= 0], :-1] = np.hstack(parts)[rows >= 0]
+    block[counts == 0] = 0.0
+    block[:, -1] = counts
+    return block
+
+
+def check_classes(log: ProxyLog, dataset: DetectionDataset) -> None:
+    """Raise InputError for a log that was made with other classes, or with these in another order."""
+    theirs = list(log.facts.get("class_names", dataset.class_names))
+    if theirs != list(dataset.class_names):
+        raise InputError(
+            f"{dataset.source.path}: the proxy log was made with other classes ({', '.join(theirs)}; here they are "
+            f"{', '.join(dataset.class_names)}). Make it anew."
+        )
 
 
 def _check_boxes(log: ProxyLog, rows: npt.NDArray[np.int64], dataset: DetectionDataset) -> None:
-    """Refuse a log of other labels: each image's classes must be the same, box by box."""
+    """Refuse a log of other labels: each image's boxes must be the same, one by one."""
     single = ~dataset.box_crowd
-    image, classes = dataset.box_rows[single], dataset.box_classes[single]
     place = np.full(len(dataset), -1, np.int64)
     place[rows[rows >= 0]] = np.flatnonzero(rows >= 0)
-    shared = place[image] >= 0
-    order = np.argsort(place[image[shared]], kind="stable")
-    ours = place[image[shared]][order], classes[shared][order]
-    used = rows[log.box_images] >= 0
-    theirs = log.box_images[used], log.box_classes[used]
-    if len(ours[0]) == len(theirs[0]) and all(np.array_equal(a, b) for a, b in zip(ours, theirs, strict=True)):
-        return
-    count = len(log.image_ids)
-    differ = np.flatnonzero(np.bincount(ours[0], minlength=count) != np.bincount(theirs[0], minlength=count))
-    where = f"image {log.image_ids[int(differ[0])]!r}" if len(differ) else "some images"
-    raise InputError(
-        f"{dataset.source.path}: the proxy log was made on other labels ({where} has other boxes). Make it anew."
-    )
+    images = place[dataset.box_rows[single]]
+    ours = np.argsort(images, kind="stable")[np.count_nonzero(images < 0) :]
+    theirs = np.flatnonzero(rows[log.box_images] >= 0)
+    counts = [np.bincount(found, minlength=len(rows)) for found in (images[ours], log.box_images[theirs])]
+    differ = np.flatnonzero(counts[0] != counts[1])
+    if not len(differ):
+        away = dataset.boxes_xyxyn[single][ours] - log.box_corners[theirs]
+        other = (np.abs(away) > MOVED).any(axis=1) | (dataset.box_classes[single][ours] != log.box_classes[theirs])
+        differ = log.box_images[theirs][other]
+    if len(differ):
+        raise InputError(
+            f"{dataset.source.path}: the proxy log was made on other labels (image {log.image_ids[int(differ[0])]!r} "
+            "has other boxes). Make it anew."
+        )

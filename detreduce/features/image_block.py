@@ -104,6 +104,20 @@ def image_block(
     return ImageBlock(images.array(), objects.array(images.width), job.failures, provenance)
 
 
+def kept_precision(paths: Sequence[Path], backbone: Backbone, folder: Path) -> str | None:
+    """The precision in which the store below `folder` has a vector of every one of these images; None if it has not.
+
+    Opens no image and builds no network.
+    """
+    memo = DigestMemo(folder)
+    digests = [memo.get(path.absolute()) for path in paths]
+    for precision in ("bfloat16", "float32"):
+        store = VectorStore(folder, {**backbone.key, "precision": precision})
+        if all(digest is not None and digest in store for digest in digests):
+            return precision
+    return None
+
+
 class _Vectors:
     """Vectors by number, each recalled from a store or added to it; allocated when the first shows what d is."""
 

@@ -6,6 +6,7 @@ import io
 import re
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import cv2
@@ -126,6 +127,17 @@ def decode(data: bytes, *, longest: int | None = None, shortest: int | None = No
         Empty, truncated (a JPEG or PNG without its end marker counts as truncated) or not an image.
     """
     return decode_framed(data, longest=longest, shortest=shortest)[0]
+
+
+def why_unreadable(path: Path) -> str:
+    """Why an image file cannot be read and decoded; empty where it can."""
+    try:
+        decode(path.read_bytes())
+    except OSError as error:
+        return error.strerror or str(error)
+    except (ImageReadError, cv2.error, MemoryError) as error:
+        return str(error)
+    return ""
 
 
 def decode_framed(data: bytes, *, longest: int | None = None, shortest: int | None = None) -> tuple[RGB, Frame]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,12 +13,21 @@ import numpy.typing as npt
 
 from detreduce.dataset.records import DetectionDataset
 from detreduce.errors import InputError, MissingFileError
-from detreduce.features.dynamics import DETECTED_CONFIDENCE, DETECTED_IOU, dynamics_block
+from detreduce.features.dynamics import (
+    DETECTED_CONFIDENCE,
+    DETECTED_IOU,
+    check_classes,
+    dynamics_block,
+    needs_neighbours,
+    unseen,
+)
 from detreduce.features.gradients import gradient_block
 from detreduce.features.head_gradients import GradientOptions
 from detreduce.features.image_block import ImageBlock
+from detreduce.features.images import why_unreadable
 from detreduce.features.store import content_digest
 from detreduce.features.table import SEPARATE_BLOCKS, scaled_blocks
+from detreduce.neighbour_scores import extrapolate
 from detreduce.progress import progress
 from detreduce.proxy_log import DYNAMICS_COLUMNS, ProxyLog
 
@@ -42,9 +52,9 @@ class ProxyBlocks:
     dataset
         Whose blocks they are.
     dynamics
-        (n, 12) float32, NaN in the rows of `missing`; None where it was not asked for.
-    missing
-        Row -> why, for images that the log lacks.
+        As `dynamics_block` has it; None where it was not asked for.
+    failures
+        Row -> why, for images that the log lacks and no other block would find unreadable.
     """
 
     names: tuple[str, ...]
@@ -52,7 +62,7 @@ class ProxyBlocks:
     log: ProxyLog
     dataset: DetectionDataset
     dynamics: npt.NDArray[np.float32] | None = None
-    missing: dict[int, str] = field(default_factory=dict)
+    failures: dict[int, str] = field(default_factory=dict)
 
     @property
     def weights(self) -> Path:
@@ -69,8 +79,8 @@ class ProxyBlocks:
     ) -> dict[int, str]:
         """Put the blocks and their provenance beside the others; return the failures with those that are new.
 
-        Images that the log lacks are filled by their neighbours in the blocks that `alike` gives of rows; where there
-        are none, they are failures. `options` are those of `gradients`.
+        Images with boxes that the log lacks are filled by their neighbours in the blocks that `alike` gives of rows.
+        `options` are those of `gradients`.
         """
         provenance["proxy"] = self._training()
         if "gradients" in self.names:
@@ -78,18 +88,15 @@ class ProxyBlocks:
             found["gradients"] = made.vectors
             provenance |= made.provenance
             failures = {**made.failures, **failures}
+        failures = {**self.failures, **failures}
         if self.dynamics is None:
             return failures
         found["dynamics"], provenance["dynamics"] = self.dynamics, self._dynamics_provenance()
-        if not self.missing:
-            return failures
         rows = np.array([row for row in range(len(self.dataset)) if row not in failures], np.int64)
-        by = alike(rows) if len(rows) else {}
-        if not by:
-            return {**self.missing, **failures}
-        X = scaled_blocks(by, len(rows))
-        found["dynamics"] = fill_missing(self.dynamics, X, rows)
-        provenance["dynamics"] |= {"extrapolated": len(self.missing), "neighbours": NEIGHBOURS, "by": list(by)}
+        if unknown := int(np.isnan(self.dynamics[rows, 0]).sum()):
+            by = alike(rows)
+            found["dynamics"] = fill_missing(self.dynamics, scaled_blocks(by, len(rows)), rows)
+            provenance["dynamics"] |= {"extrapolated": unknown, "neighbours": NEIGHBOURS, "by": list(by)}
         return failures
 
     def _gradients(self, folder: Path, **options: Any) -> ImageBlock:
@@ -102,7 +109,7 @@ class ProxyBlocks:
             "columns": list(DYNAMICS_COLUMNS),
             "detected": {"iou": DETECTED_IOU, "confidence": DETECTED_CONFIDENCE},
             "epochs": self.log.epochs,
-            "known": len(self.dataset) - len(self.missing),
+            "known": len(self.dataset) - len(unseen(self.log, self.dataset)),
         }
 
     def _training(self) -> dict[str, Any]:
@@ -117,7 +124,8 @@ def open_proxy(names: Collection[str], proxy: str | Path | None, dataset: Detect
     Raises
     ------
     InputError
-        A proxy is needed and not given, or given and not needed; its log was made on other images or labels.
+        A proxy is needed and not given, or given and not needed; its log was made on other images, labels or classes,
+        or with other weights than those beside it; it lacks images, and no other block says which ones are like them.
     MissingFileError
         The log, or for `gradients` its weights, are not there.
     """
@@ -137,15 +145,42 @@ def open_proxy(names: Collection[str], proxy: str | Path | None, dataset: Detect
         raise MissingFileError(
             f"{opened.weights} is not there: the block 'gradients' needs the proxy's weights beside its log."
         )
+    check_classes(opened.log, dataset)
+    if "gradients" in needing:
+        _check_weights(opened)
     if "dynamics" in needing:
-        opened.dynamics, opened.missing = dynamics_block(opened.log, dataset)
+        opened.dynamics = dynamics_block(opened.log, dataset)
+        if set(names) <= set(SEPARATE_BLOCKS):
+            opened.failures = _unreadable(opened)
     return opened
+
+
+def _check_weights(opened: ProxyBlocks) -> None:
+    with opened.weights.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    if opened.log.facts.get("weights_sha256", sha256) != sha256:
+        raise InputError(
+            f"{opened.weights} are not the weights that {opened.path} was made with: take both of one proxy."
+        )
+
+
+def _unreadable(opened: ProxyBlocks) -> dict[int, str]:
+    """Why each image that the log lacks cannot be read; InputError where one that can needs neighbours."""
+    lacking = unseen(opened.log, opened.dataset)
+    if needs_neighbours(opened.log, opened.dataset):
+        raise InputError(
+            f"{opened.path}: the proxy learnt from {len(opened.dataset) - len(lacking)} of the {len(opened.dataset)} "
+            "images of the dataset; the others are given the scores of images like them: name a block that says which "
+            'are alike, for instance blocks=("image", "dynamics") (--blocks image).'
+        )
+    reasons = {row: why_unreadable(opened.dataset[row].path) for row in lacking}
+    return {row: why for row, why in reasons.items() if why}
 
 
 def fill_missing(
     block: npt.NDArray[np.float32], X: npt.NDArray[np.float32], rows: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.float32]:
-    """Fill the rows of a block that are NaN with the mean of their nearest neighbours' rows; see `extrapolate`.
+    """Fill what is NaN in a block with the mean of the nearest rows that have no NaN; see `extrapolate`.
 
     Parameters
     ----------
@@ -155,10 +190,8 @@ def fill_missing(
         (r, d) features by which neighbours are near, and the rows of the block that they belong to; the others are left
         as they are.
     """
-    from detreduce.reducers.extrapolation import extrapolate
-
     filled = block.copy()
     known = block[rows]
     with progress("Filling what the proxy did not see", int(np.isnan(known[:, 0]).sum()), "images") as advance:
-        filled[rows] = extrapolate(known, X, NEIGHBOURS, advance)
+        filled[rows] = np.where(np.isnan(known), extrapolate(known, X, NEIGHBOURS, advance), known)
     return filled

@@ -3,92 +3,18 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from detreduce.errors import InputError
+from detreduce.neighbour_scores import check_scores, extrapolate
 from detreduce.progress import progress
 from detreduce.reducers.base import BaseReducer, Problem, ScoringReducer
 from detreduce.reducers.budget import check_keep, resolve_keep
-from detreduce.reducers.distances import CentredPoints
 from detreduce.reducers.pool import FloatArray, IntArray, Pool, derive_rng
 from detreduce.reducers.statistic import StratifiedRandom
-
-BLOCK_ENTRIES = 4_000_000
-TIED = 1e-12
-"""Squared distances that differ by less than this share of the points' squared norms are equal."""
-
-
-def extrapolate(
-    scores: npt.ArrayLike,
-    X: npt.NDArray[np.floating],
-    neighbours: int = 10,
-    advance: Callable[[int], object] = lambda _: None,
-) -> FloatArray:
-    """Give every row without scores the mean of those of its nearest rows that have them.
-
-    Cf. arXiv 2406.13283. Distances are Euclidean; all rows as near as the last of the `neighbours` count too, so that
-    the order of the rows decides nothing. Memory beside a float64 copy of X is bounded.
-
-    Parameters
-    ----------
-    scores
-        (n,) or (n, m): NaN in a row makes it one without scores.
-    X
-        (n, d) features.
-    neighbours
-        At least 1; where fewer have scores, all of these.
-    advance
-        Called with the number of rows done.
-
-    Returns
-    -------
-    numpy.ndarray
-        Float64, shaped as `scores`; rows that had scores keep them.
-
-    Raises
-    ------
-    InputError
-        Other lengths than X's, infinite scores, or not one row with scores.
-    """
-    given = _checked(scores, len(X))
-    table = given.reshape(len(given), -1)
-    unknown = np.isnan(table).any(axis=1)
-    known = np.flatnonzero(~unknown)
-    rest = np.flatnonzero(unknown)
-    points = CentredPoints.of(X)
-    reference, squares = points.Z[known], points.squares[known]
-    count = min(neighbours, len(known))
-    step = max(1, BLOCK_ENTRIES // len(known))
-    for start in range(0, len(rest), step):
-        rows = rest[start : start + step]
-        squared = points.Z[rows] @ reference.T
-        squared *= -2.0
-        squared += squares
-        squared += points.squares[rows, None]
-        reach = np.partition(squared, count - 1, axis=1)[:, [count - 1]]
-        near = (squared <= reach + TIED * (points.squares[rows, None] + squares)).astype(np.float64)
-        table[rows] = (near @ table[known]) / near.sum(axis=1, keepdims=True)
-        advance(len(rows))
-    return given
-
-
-def _checked(scores: Any, n: int) -> FloatArray:
-    """A copy of `scores` as float64; raises InputError for what `extrapolate` says."""
-    try:
-        given = np.array(scores, np.float64)
-    except (TypeError, ValueError):
-        raise InputError("scores are not a table of numbers; unknown ones are NaN.") from None
-    if given.ndim not in (1, 2) or len(given) != n:
-        raise InputError(f"scores has shape {given.shape}; one row for each of the {n} images is needed.")
-    if np.isinf(given).any():
-        raise InputError(f"scores row {int(np.argwhere(np.isinf(given))[0][0])} is infinite; unknown ones are NaN.")
-    if np.isnan(given.reshape(n, -1)).any(axis=1).all():
-        raise InputError("scores are NaN for every image: there is nothing to extrapolate from.")
-    return given
 
 
 class Extrapolated(ScoringReducer):
@@ -101,7 +27,8 @@ class Extrapolated(ScoringReducer):
     Parameters
     ----------
     scorer
-        A method that scores every image from features: ``"fes"``, ``"nrmd"``, ``"phl"``.
+        A method that scores every image from features: ``"fes"``, ``"nrmd"``, ``"phl"``. Those that learn from a proxy
+        need no other method for it: the log of a proxy on a share serves all images.
     parameters
         That method's own parameters by name, or None.
     share
@@ -163,7 +90,7 @@ class Extrapolated(ScoringReducer):
     def leave_rows(self, rows: IntArray, n: int) -> None:
         """Keep the known scores of the rows that are left."""
         if self.scores is not None and len(rows) < n:
-            self.scores = _checked(self.scores, n)[rows]
+            self.scores = check_scores(self.scores, n)[rows]
 
     def _costly(self, seed: int) -> BaseReducer:
         """The reducer whose scores are extrapolated."""
@@ -176,6 +103,12 @@ class Extrapolated(ScoringReducer):
                     f"parameters: {name!r} is extrapolate's own; the method is run with share= and its seed."
                 )
         cls = reducer_class(self.scorer)
+        if not {"dynamics", "gradients"}.isdisjoint(cls.needs):
+            raise InputError(
+                f"scorer={self.scorer!r}: {self.scorer} serves images that its proxy did not see by itself. Make the "
+                "proxy on a share (detreduce reduce --method srs --keep 0.2, then detreduce proxy on the result) and "
+                f"give its log to {self.scorer}."
+            )
         if not issubclass(cls, ScoringReducer) or not {"features"} <= set(cls.needs) <= {"features", "categories"}:
             raise InputError(
                 f"scorer={self.scorer!r} does not score every image by its features; "
@@ -201,7 +134,7 @@ class Extrapolated(ScoringReducer):
     def _known_scores(self, problem: Problem) -> FloatArray:
         n = len(problem.codes)
         if self.scores is not None:
-            scores = _checked(self.scores, n)
+            scores = check_scores(self.scores, n)
             if scores.ndim != 1:
                 raise InputError(f"scores has shape {scores.shape}; one an image is needed: ({n},).")
             return scores

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from detreduce.distances import CentredPoints
 from detreduce.errors import InputError
 from detreduce.progress import progress
 from detreduce.reducers.base import BaseReducer, Ranking, ScoringReducer
-from detreduce.reducers.distances import CentredPoints
 from detreduce.reducers.facility import facility_location, similarity_graph
 from detreduce.reducers.groups import Openings
 from detreduce.reducers.moderate import distances_to_median

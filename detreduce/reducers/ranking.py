@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from detreduce.distances import CentredPoints
 from detreduce.errors import InputError, nearest
 from detreduce.progress import progress
 from detreduce.reducers.base import Problem, ScoringReducer
 from detreduce.reducers.decomposition import DECOMPOSITIONS, category_scores
-from detreduce.reducers.distances import CentredPoints
 from detreduce.reducers.neighbours import nearest_neighbours
 from detreduce.reducers.persistence import ROUNDING, neighbourhood_persistence
 from detreduce.reducers.pool import FloatArray, Pool

@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from detreduce.distances import CentredPoints
 from detreduce.errors import InputError, nearest
 from detreduce.progress import progress
 from detreduce.reducers.base import BaseReducer, Problem, Ranking, ScoringReducer
-from detreduce.reducers.distances import CentredPoints
 from detreduce.reducers.kernels import Kernel, median_distance
 from detreduce.reducers.object_content import image_starts
 from detreduce.reducers.pool import FloatArray, Pool

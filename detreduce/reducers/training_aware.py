@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from detreduce.errors import InputError, nearest
 from detreduce.proxy_log import DYNAMICS_COLUMNS, OVERS
 from detreduce.reducers.base import Problem, ScoringReducer
@@ -13,15 +15,16 @@ from detreduce.reducers.pool import FloatArray, Pool
 class _Dynamics(ScoringReducer):
     """Images by one score of their boxes during a proxy training; `name` says which.
 
-    X is the block `dynamics`, (n, 12 or more), of which the columns are known by place: `DYNAMICS_COLUMNS`; further
-    columns decide nothing but ties. `detreduce.select` hands it over where the table has it.
+    X is the block `dynamics`, (n, 13 or more), of which the columns are known by place: `DYNAMICS_COLUMNS`; further
+    columns decide nothing but ties. `detreduce.select` hands it over where the table has it. Images without boxes teach
+    the detector the least, hard or easy: they score -inf and come last.
 
     Parameters
     ----------
     over
         An image's score from those of its boxes: their ``"sum"``, ``"mean"`` or ``"max"``. The sum also counts boxes.
     easy_first
-        The images of the lowest score first.
+        The images with boxes of the lowest score first.
     keep, random_state
         See BaseReducer; the seed decides ties alone.
     """
@@ -55,7 +58,8 @@ class _Dynamics(ScoringReducer):
 
     def _score(self, pool: Pool) -> FloatArray:
         scores = pool.X[:, DYNAMICS_COLUMNS.index(f"{self.name}_{self.over}")].astype(float)
-        return -scores if self.easy_first else scores
+        boxes = pool.X[:, DYNAMICS_COLUMNS.index("boxes")]
+        return np.where(boxes > 0, -scores if self.easy_first else scores, -np.inf)
 
 
 class VariancePredictionScore(_Dynamics):

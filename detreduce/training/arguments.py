@@ -26,14 +26,24 @@ RESERVED = {
     "save": "the weights are always kept, since they are evaluated",
 }
 
+RESERVED_BY_PROXY = {
+    **RESERVED,
+    **dict.fromkeys(
+        ("project", "name", "save_dir", "exist_ok"), "a proxy keeps its log and weights at output=, nothing else"
+    ),
+    "val": "a proxy is not validated, it looks at every training image after each epoch",
+    "split": "a proxy learns from the train split",
+}
+
 OPTIMIZERS = ("auto", "SGD", "MuSGD", "Adam", "Adamax", "AdamW", "NAdam", "RAdam", "RMSprop")
 
 DEFAULTS: dict[str, Any] = {"plots": False, "deterministic": True}
 
 
-def check_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
+def check_arguments(given: Mapping[str, Any], reserved: Mapping[str, str] = RESERVED) -> dict[str, Any]:
     """Return the arguments for ultralytics: detreduce's defaults, then those given.
 
+    `reserved` are those that cannot be given, and what to do instead.
     Pure, but the first call imports ultralytics (seconds). Raises InputError for names that ultralytics does not have,
     names that detreduce decides, several devices, and values that ultralytics refuses, at once or later in a run.
     """
@@ -42,10 +52,10 @@ def check_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
 
     known = set(DEFAULT_CFG_DICT) | {"augmentations"}
     for name in given:
-        if name in RESERVED:
-            raise InputError(f"{name}={given[name]!r} cannot be set here: {RESERVED[name]}.")
+        if name in reserved:
+            raise InputError(f"{name}={given[name]!r} cannot be set here: {reserved[name]}.")
         if name not in known:
-            raise InputError(f"ultralytics has no training argument {name!r}.{nearest(name, known - set(RESERVED))}")
+            raise InputError(f"ultralytics has no training argument {name!r}.{nearest(name, known - set(reserved))}")
     arguments = {**DEFAULTS, **given}
     _check_device(arguments.get("device"))
     try:

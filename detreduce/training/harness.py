@@ -256,7 +256,7 @@ def _told(error: Exception, run: RunFolder) -> Exception:
     text = " ".join(str(error).split())
     about_data = ("Dataset '", "No valid images", "No labels found", "dataset requires", "device=", "froze the entire")
     if isinstance(error, (SyntaxError, FileNotFoundError)) or any(word in text for word in about_data):
-        return InputError(f"ultralytics cannot train on {run.data_yaml}: {text[:500]}")
+        return InputError(f"ultralytics cannot train on {run.source.source.path}: {text[:500]}")
     return error
 
 

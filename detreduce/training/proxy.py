@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,19 +15,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from detreduce.dataset.load import images_to_give
 from detreduce.dataset.records import DetectionDataset
 from detreduce.detector import check_head, raw_predictions
 from detreduce.errors import DetreduceError, InputError
 from detreduce.pretrained import quiet_ultralytics
 from detreduce.proxy_log import MEASURES, SUFFIX, ProxyLog
-from detreduce.training.arguments import check_arguments
+from detreduce.training.arguments import RESERVED_BY_PROXY, check_arguments
 from detreduce.training.energy import EnergyMeter, check_country
 from detreduce.training.evaluation import file_key
 from detreduce.training.facts import device_name, file_hash, versions
 from detreduce.training.harness import cpu_threads, load_network, run_training
 from detreduce.training.matching import match
 from detreduce.training.presence import announced
-from detreduce.training.run_folder import RunFolder, make_run_folder
+from detreduce.training.run_folder import VIEW_FOLDER, RunFolder, make_run_folder
 from detreduce.training.weights import find_model
 
 if TYPE_CHECKING:
@@ -92,7 +95,7 @@ def log_proxy_training(
     meter = EnergyMeter(check_country(country))
     quiet_ultralytics()
     target = check_log_place(output)
-    arguments = check_arguments({**ultralytics_arguments, "epochs": epochs, "imgsz": imgsz})
+    arguments = check_arguments({**ultralytics_arguments, "epochs": epochs, "imgsz": imgsz}, RESERVED_BY_PROXY)
     if epochs < LEAST_EPOCHS:
         raise InputError(f"epochs={epochs}: a proxy needs at least {LEAST_EPOCHS}, since its scores are over epochs.")
     weights = find_model(model)
@@ -104,6 +107,7 @@ def log_proxy_training(
         watch, model_facts, heard = run_training(
             run, weights, given, meter, phase=PHASE, observers={"on_fit_epoch_end": observer.look}
         )
+        told = [of_source(line, run, observer.row_of) for line in heard]
         facts = {
             "class_names": list(run.source.class_names),
             "model": model_facts.name,
@@ -116,20 +120,39 @@ def log_proxy_training(
             "device": device_name(watch.trainer.device),
             "versions": versions(),
             "data": {"path": str(place), "split": run.source.split, "content_hash": run.source.content_hash},
-            "warnings": list(dict.fromkeys([*run.warnings, *heard])),
+            "warnings": list(dict.fromkeys([*run.warnings, *told])),
         }
         return _keep(observer, facts, run.path / model_facts.weights_file, target)
 
 
 def check_log_place(output: str | Path) -> Path:
-    """The log's path; raises InputError where it is no ``.npz``, or it or its weights are there already."""
+    """The log's path; raises InputError where it is no ``.npz``, is there already, or cannot be written to.
+
+    Leaves nothing behind.
+    """
     target = Path(output).expanduser().absolute()
     if target.suffix.lower() != SUFFIX:
         raise InputError(f"output={str(output)!r}: a proxy log is a {SUFFIX} file, for instance proxy{SUFFIX}.")
     for file in (target, target.with_suffix(WEIGHTS_SUFFIX)):
-        if file.exists():
+        if os.path.lexists(file):
             raise InputError(f"{file} is there already; a log is never overwritten, give another output.")
+    _try_folder(target.parent)
     return target
+
+
+def _try_folder(folder: Path) -> None:
+    """Raise InputError where no file can be written to a folder, which is made for the try if it is not there."""
+    made = [part for part in (folder, *folder.parents) if not os.path.lexists(part)]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise InputError(f"The proxy log cannot be written to {folder}: {error.strerror or error}.") from error
+    finally:
+        for part in made:
+            with suppress(OSError):
+                part.rmdir()
 
 
 def _place(data: str | Path | DetectionDataset, images: str | Path | None) -> tuple[str | Path, str | Path | None]:
@@ -138,21 +161,38 @@ def _place(data: str | Path | DetectionDataset, images: str | Path | None) -> tu
         return data, images
     if data.split != "train":
         raise InputError(f"{data.source.path}: a proxy learns from the train split, and this is {data.split!r}.")
-    if data.source.format == "coco" and data.source.path.is_file() and images is None:
-        images = data.source.splits[data.split].images[0]
-    return data.source.path, images
+    return data.source.path, images or images_to_give(data)
 
 
 @contextmanager
 def _scratch_run(place: str | Path, images: str | Path | None) -> Iterator[RunFolder]:
     with tempfile.TemporaryDirectory(prefix="detreduce-proxy-", ignore_cleanup_errors=True) as scratch:
         run = make_run_folder(
-            place, Path(scratch) / "run", label="proxy", evaluate_on="auto", choose="last", images=images
+            place,
+            Path(scratch) / "run",
+            label="proxy",
+            evaluate_on="auto",
+            choose="last",
+            images=images,
+            evaluates=False,
         )
         try:
             yield run
         except KeyboardInterrupt:
             raise KeyboardInterrupt("the proxy training was stopped; nothing of it is kept") from None
+
+
+def of_source(line: str, run: RunFolder, row_of: Mapping[str, int]) -> str:
+    """What ultralytics said of a file of the run's view, with the source's file in its place: the view is temporary.
+
+    `row_of`: the source's row of each image file of the view.
+    """
+    view = str(run.path / VIEW_FOLDER)
+    if named := re.search(re.escape(view) + r"/.+?(?=: |$)", line):
+        row = row_of.get(file_key(named[0]))
+        source = Path(named[0]).resolve() if row is None else run.source[row].path
+        line = line.replace(named[0], str(source))
+    return line.replace(view + "/", "")
 
 
 def _keep(observer: Observer, facts: dict[str, Any], weights: Path, target: Path) -> ProxyLog:
@@ -189,7 +229,7 @@ class Observer:
         rows = source.box_rows[single]
         self._box_rows = rows
         self._starts = np.searchsorted(rows, np.arange(len(source) + 1))
-        self._row_of = _rows_by_file(run)
+        self.row_of = _rows_by_file(run)
         self._seen = np.zeros(len(source), bool)
         self._epochs: list[dict[str, npt.NDArray[np.float32]]] = []
         self._loader: Any = None
@@ -213,7 +253,7 @@ class Observer:
                     "Lower lr0, or start from weights."
                 )
             for number, file in enumerate(batch["im_file"]):
-                row = self._row_of.get(file_key(file))
+                row = self.row_of.get(file_key(file))
                 if row is None:
                     continue
                 self._seen[row] = True
@@ -239,6 +279,7 @@ class Observer:
             tuple(ids[int(row)] for row in np.flatnonzero(self._seen)),
             place[self._box_rows[used]].astype(np.int32),
             self._classes[used].astype(np.int32),
+            self._boxes[used].astype(np.float16),
             **stacked,
             facts=facts,
         )

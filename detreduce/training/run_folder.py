@@ -81,21 +81,23 @@ def make_run_folder(
     evaluate_on: str,
     choose: str,
     images: str | Path | None = None,
+    evaluates: bool = True,
 ) -> RunFolder:
     """Make the folder of a run and its view of the data; nothing is written beside the source.
 
     `label` names the folder where `output` is None, as ``runs/train/<label>-<number>``. `images` is that of
     `load_dataset`. Splits that cannot be read, have no image or no box are not evaluated on, whatever stands in for
-    them in the view. Raises InputError for data that cannot be trained on, splits that are missing, or where `output`
-    holds something already; then nothing is left behind.
+    them in the view. Without `evaluates` there is nothing to evaluate on, and nothing is said of it. Raises InputError
+    for data that cannot be trained on, splits that are missing, or where `output` holds something already; then nothing
+    is left behind.
     """
     dataset = load_dataset(data, split="train", images=images)
     _check_trainable(dataset)
     sources, unusable = _other_splits(dataset)
-    evaluated = _choose_splits(evaluate_on, unusable, str(data))
+    evaluated = _choose_splits(evaluate_on, unusable, str(data)) if evaluates else ()
     if choose == "best" and unusable.get("val", ""):
         raise InputError(f'{data}: choose="best" needs a val split to choose on, and {unusable["val"]}.')
-    heard = _forewarnings(evaluated, unusable, choose)
+    heard = _forewarnings(evaluated, unusable, choose) if evaluates else []
     path, created = _new_folder(output, label)
     try:
         with python_warnings.catch_warnings(record=True) as caught:

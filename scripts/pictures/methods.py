@@ -112,7 +112,7 @@ def _dynamics(X: np.ndarray, categories: np.ndarray, objects: ObjectTable) -> np
     for score in SCORES:
         mean = np.maximum(hard[score] + (0.1 * rng.normal(size=len(X)) if score != "forgetting" else 0.0), 0.0)
         columns += [mean * boxes, mean, mean]
-    return np.column_stack(columns)
+    return np.column_stack([*columns, boxes])
 
 
 def matrix(needs: Sequence[str], points: Example) -> np.ndarray:

@@ -137,8 +137,9 @@ def stand_in_proxy(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         still = np.zeros_like(spread)
         energy = {"seconds": 40.0, "wh": 3.0, "g_co2": 1.0}
         classes = dataset.box_classes.astype(np.int32)
+        corners = dataset.boxes_xyxyn.astype(np.float16)
         facts = {"energy": energy, "imgsz": 64}
-        log = ProxyLog(tuple(dataset.image_ids), boxes, classes, spread, spread**0, still, still, still, facts)
+        log = ProxyLog(tuple(dataset.image_ids), boxes, classes, corners, spread, spread**0, still, still, still, facts)
         log.save(output)
 
     monkeypatch.setattr(sources, "log_proxy_training", log_proxy)

@@ -27,9 +27,9 @@ def unchanged(X: Any) -> Any:
 
 
 def dynamics(X: Any) -> Any:
-    """As many columns as the block `dynamics` has, from those of X over and over."""
+    """As many columns as the block `dynamics` has, from those of X over and over; every image has a box."""
     table = np.asarray(X)
-    return np.tile(table, (1, 12)) if table.ndim == 2 else table
+    return np.hstack([np.tile(table, (1, 12))[:, :12], np.ones((len(table), 1))]) if table.ndim == 2 else table
 
 
 def _parity(X: Any, categories: Any) -> dict[str, Any]:

@@ -1,72 +1,17 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from sklearn.neighbors import KNeighborsRegressor
 
+from detreduce import extract_features, select
+from detreduce.dataset import load_dataset
 from detreduce.errors import InputError
-from detreduce.reducers import extrapolation, make_reducer
-from detreduce.reducers.extrapolation import extrapolate
+from detreduce.reducers import make_reducer
 
 NAN = float("nan")
-
-
-class TestFunction:
-    def test_by_hand(self) -> None:
-        X = np.array([[0.0], [1.0], [2.0], [10.0], [3.0], [6.0]])
-        scores = np.array([1.0, 3.0, NAN, 7.0, NAN, NAN])
-        assert extrapolate(scores, X, 1).tolist() == [1, 3, 3, 7, 3, 7]
-        assert extrapolate(scores, X, 2).tolist() == [1, 3, 2, 7, 2, 5]
-        assert extrapolate(scores, X, 99).tolist() == [1, 3, 11 / 3, 7, 11 / 3, 11 / 3]
-
-    def test_rows_equally_near_count_together(self) -> None:
-        X = np.array([[0.0], [1.0], [-1.0], [5.0]])
-        assert extrapolate([NAN, 2.0, 4.0, 100.0], X, 1)[0] == 3.0
-
-    def test_several_columns_are_filled_at_once(self) -> None:
-        X = np.array([[0.0], [1.0], [9.0]])
-        table = np.array([[1.0, 10.0], [NAN, NAN], [5.0, 50.0]])
-        assert extrapolate(table, X, 1).tolist() == [[1, 10], [1, 10], [5, 50]]
-        assert np.isnan(table[1]).all(), "what was given stays as it was"
-
-    @pytest.mark.parametrize("neighbours", [1, 4, 10])
-    def test_as_scikit_learn_has_it(self, neighbours: int, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(extrapolation, "BLOCK_ENTRIES", 300)
-        rng = np.random.default_rng(0)
-        X, scores = rng.normal(size=(200, 5)) * [1, 1, 1, 1, 1e3], rng.normal(size=200)
-        scores[rng.permutation(200)[:150]] = NAN
-        known = ~np.isnan(scores)
-        oracle = KNeighborsRegressor(neighbours).fit(X[known], scores[known]).predict(X[~known])
-        np.testing.assert_allclose(extrapolate(scores, X, neighbours)[~known], oracle, rtol=1e-9)
-
-    @given(st.integers(0, 1000), st.integers(1, 6))
-    @settings(max_examples=25, deadline=None)
-    def test_order_and_range(self, seed: int, neighbours: int) -> None:
-        rng = np.random.default_rng(seed)
-        X = rng.integers(0, 4, (30, 2)).astype(float)
-        scores = np.where(rng.random(30) < 0.5, rng.normal(size=30), NAN)
-        scores[0] = 0.5
-        found = extrapolate(scores, X, neighbours)
-        order = rng.permutation(30)
-        np.testing.assert_allclose(extrapolate(scores[order], X[order], neighbours), found[order], atol=1e-12)
-        assert found.min() >= np.nanmin(scores) - 1e-12 and found.max() <= np.nanmax(scores) + 1e-12
-
-    @pytest.mark.parametrize(
-        ("scores", "says"),
-        [
-            ([NAN] * 3, "NaN for every image"),
-            ([1.0, float("inf"), NAN], "row 1 is infinite"),
-            ([1.0, 2.0], "one row for each of the 3"),
-            (["a", 1, 2], "not a table of numbers"),
-        ],
-    )
-    def test_refusals(self, scores: Any, says: str) -> None:
-        with pytest.raises(InputError, match=says):
-            extrapolate(scores, np.eye(3))
 
 
 def sample(n: int = 120) -> tuple[np.ndarray, np.ndarray]:
@@ -120,7 +65,8 @@ class TestReducer:
             ({"share": 1.5}, "share: keep=1.5"),
             ({"share": 500}, "share: keep=500"),
             ({"scorer": "mms"}, "'mms' does not score every image"),
-            ({"scorer": "vps"}, "'vps' does not score every image"),
+            ({"scorer": "vps"}, "scorer='vps': vps serves images that its proxy did not see by itself"),
+            ({"scorer": "gradmatch"}, "--keep 0.2, then detreduce proxy on the result"),
             ({"scorer": "fez"}, "Did you mean 'fes'"),
             ({"scorer": "extrapolate"}, "name another"),
             ({"parameters": {"epoch": 3}}, "no parameter 'epoch'"),
@@ -133,3 +79,11 @@ class TestReducer:
         X, y = sample()
         with pytest.raises(InputError, match=says):
             make_reducer("extrapolate", **bad).fit(X, y)
+
+    def test_the_method_can_be_named_wherever_methods_are_chosen_from(self, tmp_path: Path) -> None:
+        for row in range(12):
+            (tmp_path / f"{row}.png").touch()
+        np.save(tmp_path / "v.npy", sample(12)[0])
+        table = extract_features(load_dataset(tmp_path), f"file:{tmp_path / 'v.npy'}")
+        selection = select(table, "extrapolate", keep=4, scorer="nrmd", share=6)
+        assert selection.parameters["scorer"] == "nrmd" and len(selection) == 4

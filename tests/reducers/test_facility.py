@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from detreduce.distances import CentredPoints
 from detreduce.errors import InputError
 from detreduce.reducers import make_reducer
-from detreduce.reducers.distances import CentredPoints
 from detreduce.reducers.facility import facility_location, similarity_graph
 from detreduce.reducers.groups import Openings
 from detreduce.reducers.neighbours import nearest_neighbours

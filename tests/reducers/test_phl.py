@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from detreduce.distances import CentredPoints
 from detreduce.errors import InputError
 from detreduce.reducers import make_reducer
-from detreduce.reducers.distances import CentredPoints
 from detreduce.reducers.neighbours import nearest_neighbours
 
 

@@ -13,10 +13,10 @@ METHODS = ("vps", "forgetting", "el2n", "aum")
 
 
 def block(**columns: list[float]) -> np.ndarray:
-    """A block of `dynamics` that is 0 but for the columns named."""
+    """A block of `dynamics` that is 0 but for the columns named; one box an image unless said."""
     n = len(next(iter(columns.values())))
     X = np.zeros((n, len(DYNAMICS_COLUMNS)), np.float32)
-    for name, values in columns.items():
+    for name, values in {"boxes": [1.0] * n, **columns}.items():
         X[:, DYNAMICS_COLUMNS.index(name)] = values
     return X
 
@@ -33,6 +33,20 @@ def test_each_reads_its_own_column_highest_first(method: str, over: str) -> None
     for other in METHODS:
         scores = make_reducer(other, over=over).fit(X).scores_
         assert (scores != 0).any() == (other == method)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("over", ["sum", "mean", "max"])
+def test_images_without_boxes_come_last_both_ways(method: str, over: str) -> None:
+    X = block(**{f"{method}_{over}": [0.0, 2.0, 0.0, 1.0, 0.0], "boxes": [0, 1, 3, 1, 0]})
+    orders = set()
+    for seed in range(8):
+        hard = make_reducer(method, keep=1.0, over=over, random_state=seed).fit(X)
+        easy = make_reducer(method, keep=1.0, over=over, easy_first=True, random_state=seed).fit(X)
+        assert hard.ranking_[:3].tolist() == [1, 3, 2] and easy.ranking_[:3].tolist() == [2, 3, 1]
+        assert hard.scores_[[0, 4]].tolist() == easy.scores_[[0, 4]].tolist() == [-np.inf, -np.inf]
+        orders.add(tuple(easy.ranking_[3:]))
+    assert orders == {(0, 4), (4, 0)}
 
 
 def test_seats_are_the_categories() -> None:
@@ -58,5 +72,5 @@ def test_refusals(bad: dict[str, Any], says: str) -> None:
 
 
 def test_features_are_no_dynamics() -> None:
-    with pytest.raises(InputError, match="X has 6 columns, and the method 'aum' reads the 12"):
+    with pytest.raises(InputError, match="X has 6 columns, and the method 'aum' reads the 13"):
         make_reducer("aum").fit(np.ones((4, 6)))

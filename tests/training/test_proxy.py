@@ -92,7 +92,12 @@ class TestOneProxy:
         assert back.facts["class_names"] == ["bright", "dark"]
         assert back.facts["energy"]["wh"] > 0 and back.facts["energy"]["seconds"] > 0
         assert (back.facts["epochs"], back.facts["imgsz"], back.facts["seed"]) == (2, 64, 0)
-        assert any("003.jpg" in line for line in back.facts["warnings"])
+
+    def test_warnings_name_the_sources_files_and_no_evaluation(self, logged: tuple, source: Path) -> None:
+        warnings = logged[0].facts["warnings"]
+        corrupt = source.parent / "train" / "images" / "003.jpg"
+        assert any(f"{corrupt}: ignoring corrupt image/label" in line for line in warnings)
+        assert not [line for line in warnings if "detreduce-proxy-" in line or "valuated" in line]
 
     def test_looking_does_not_change_the_training(self, logged: tuple, source: Path, tmp_path: Path) -> None:
         record = train(source, "yolov8n.yaml", output=tmp_path / "run", **SMALL)
@@ -187,7 +192,7 @@ def test_boxes_lie_in_the_input_where_ultralytics_has_them(tmp_path: Path) -> No
     for batch in observer._images(trainer):
         height, width = batch["img"].shape[2:]
         for number, file in enumerate(batch["im_file"]):
-            row = observer._row_of[module.file_key(file)]
+            row = observer.row_of[module.file_key(file)]
             inside = slice(observer._starts[row], observer._starts[row + 1])
             corners, classes = observer._truth(inside, batch, number, single_class=False)
             theirs = batch["bboxes"][batch["batch_idx"] == number].numpy() * [width, height, width, height]
@@ -220,7 +225,7 @@ def test_what_is_logged_is_what_the_detector_says(shared: Path, tmp_path: Path, 
         for number, file in enumerate(batch["im_file"]):
             mine = batch["batch_idx"].numpy() == number
             truth = batch["bboxes"].numpy()[mine] * [width, height, width, height]
-            boxes = np.flatnonzero(log.box_images == row_of[run.source[observer._row_of[module.file_key(file)]].id])
+            boxes = np.flatnonzero(log.box_images == row_of[run.source[observer.row_of[module.file_key(file)]].id])
             found, classes = decoded[number][:4].T, batch["cls"].numpy()[mine].ravel().astype(int)
             # ultralytics orders boxes anew where some are doubled, so they are compared as a set
             best = [
@@ -302,7 +307,9 @@ class TestRefused:
             ({"epoch": 3}, "no training argument 'epoch'.*'epochs'"),
             ({"imgsz": "big"}, "imgsz='big'"),
             ({"country": "ESPA"}, "Did you mean 'ESP'"),
-            ({"val": True}, "val"),
+            ({"val": True}, "val=True cannot be set here: a proxy is not validated"),
+            ({"output": "/proc/sub/p.npz"}, r"proxy log cannot be written to /proc/sub: "),
+            ({"output": "/dev/null/p.npz"}, r"proxy log cannot be written to /dev/null: "),
             ({"output": "proxy.json"}, r"a proxy log is a \.npz"),
             ({"model": "yolov8n-seg.yaml"}, "plain YOLO detector.*'segment'"),
             ({"model": "yolov8s-world.yaml"}, "plain YOLO detector.*WorldDetect"),
@@ -326,3 +333,40 @@ class TestRefused:
     def test_a_dataset_that_is_not_there(self, tmp_path: Path) -> None:
         with pytest.raises(MissingFileError):
             log_proxy_training(tmp_path / "data.yaml", "yolov8n.yaml", output=tmp_path / "p.npz", **SMALL)
+
+
+def test_a_coco_dataset_is_read_again_by_its_yaml_or_its_json(tmp_path: Path) -> None:
+    (tmp_path / "pictures").mkdir()
+    Image.new("RGB", (30, 20)).save(tmp_path / "pictures" / "a.png")
+    content = {
+        "images": [{"id": 7, "file_name": "a.png", "width": 30, "height": 20}],
+        "annotations": [{"id": 1, "image_id": 7, "category_id": 1, "bbox": [1, 2, 3, 4]}],
+        "categories": [{"id": 1, "name": "ant"}],
+    }
+    (tmp_path / "boxes.json").write_text(json.dumps(content))
+    (tmp_path / "coco.yaml").write_text("format: coco\npath: .\ntrain: {annotations: boxes.json, images: pictures}\n")
+    by_yaml = load_dataset(tmp_path / "coco.yaml")
+    by_json = load_dataset(tmp_path / "boxes.json", images=tmp_path / "pictures")
+    for dataset in (by_yaml, by_json):
+        place, images = module._place(dataset, None)
+        assert load_dataset(place, images=images).image_ids == [7]
+
+
+def test_a_place_that_is_tried_is_left_as_it_was(tmp_path: Path) -> None:
+    target = module.check_log_place(tmp_path / "a" / "b" / "p.npz")
+    assert target == tmp_path / "a" / "b" / "p.npz" and not list(tmp_path.iterdir())
+
+
+def test_messages_name_the_source_instead_of_the_view(tiny: Path, tmp_path: Path) -> None:
+    run = make_run_folder(tiny, tmp_path / "run", label="x", evaluate_on="auto", choose="last")
+    row_of = module._rows_by_file(run)
+    of_view = run.datasets["train"][2].path
+    image = run.source[2].path
+    said = f"{of_view}: ignoring corrupt image/label: cannot identify image file '{of_view}'"
+    wanted = f"{image}: ignoring corrupt image/label: cannot identify image file '{image}'"
+    assert module.of_source(said, run, row_of) == wanted
+    val = run.datasets["val"][0].path
+    assert module.of_source(f"{val}: 1 duplicate labels removed", run, row_of).startswith(f"{val.resolve()}: 1 dup")
+    cache = run.path / "data" / "labels" / "train.cache"
+    assert module.of_source(f"No labels found in {cache}.", run, row_of) == "No labels found in labels/train.cache."
+    assert module.of_source("AdamW is chosen", run, row_of) == "AdamW is chosen"

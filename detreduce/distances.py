@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from detreduce.reducers.pool import FloatArray, IntArray
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
 
 CANCELLED = 1e-5
 """Squared distances below this share of the squared norms have lost digits in |x|^2 + |y|^2 - 2xy: taken again."""

@@ -394,6 +394,8 @@ def run(
         break_even(rows),
     )
     typer.echo(carbon_intensity(settings.energy.country))
+    if settings.evaluate.choose == "best" and any("val" in str(row.get("evaluated_on")) for row in rows):
+        typer.echo("The epochs were chosen on val, whose images the figures are from: all figures are too good.")
     for line in leakage_lines(read_leakage(ledger).get("counts", {})):
         typer.echo(line)
 

@@ -218,7 +218,10 @@ class ProxyConfig(BaseModel):
 
 
 class EvaluateConfig(_Section):
-    """Which images the figures are from (default: val and test together, where there are both), and which epoch's."""
+    """Which images the figures are from, and which epoch's.
+
+    Default: val and test together, where there are both; with `choose: best`, which looks at val, test alone.
+    """
 
     on: Literal["auto", "val", "test", "val+test"] | None = None
     choose: Literal["last", "best"] = "last"

@@ -271,8 +271,8 @@ class _Experiment:
 
     @cached_property
     def evaluate_on(self) -> EvaluateOn:
-        """What the YAML says, else val and test together, or the one that is there."""
-        both = {"val", "test"} <= set(self.dataset.source.splits)
+        """What the YAML says, else val and test together, or the one that is there; if val chose the epoch, test."""
+        both = {"val", "test"} <= set(self.dataset.source.splits) and self.config.evaluate.choose == "last"
         return self.config.evaluate.on or ("val+test" if both else "auto")
 
     @cached_property

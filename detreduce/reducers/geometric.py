@@ -204,6 +204,9 @@ class DistanceEntropy(BaseReducer):
             raise InputError(f"base={self.base!r} is not a fraction of the budget: give one in [0, 1].")
         if self.sign not in (-1, 1):
             raise InputError(f"sign={self.sign!r} must be -1 or +1.")
+        for name in ("standardise", "as_released"):
+            if not isinstance(getattr(self, name), bool | np.bool_):
+                raise InputError(f"{name}={getattr(self, name)!r} is neither True nor False.")
 
     def _prepare(self, problem: Problem) -> tuple[IntArray, FloatArray]:
         if len(problem.labels) == 1:

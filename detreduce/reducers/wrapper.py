@@ -57,6 +57,8 @@ class ForgettingEvents(ScoringReducer):
             raise InputError(f"epochs={self.epochs!r} is not a count: give at least 1.")
         if self.classifier is not None and not hasattr(self.classifier, "partial_fit"):
             raise InputError(f"classifier={self.classifier!r} has no partial_fit: it cannot be trained by the epoch.")
+        if isinstance(self.classifier, type):
+            raise InputError(f"classifier={self.classifier.__name__} is a class: give one made, as in SGDClassifier().")
 
     def _prepare(self, problem: Problem) -> FloatArray:
         if len(problem.labels) == 1:

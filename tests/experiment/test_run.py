@@ -487,3 +487,23 @@ def test_the_command_shows_the_plan_and_takes_limits_and_shards(
     ):
         result = detreduce(*arguments)
         assert result.exit_code == 2 and said in result.stderr
+
+
+@pytest.mark.parametrize(("choose", "on"), [("last", "val+test"), ("best", "auto")])
+def test_figures_are_not_from_images_that_an_epoch_was_chosen_on(
+    config: Path, stand_in_train: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, choose: str, on: str
+) -> None:
+    asked: list[str] = []
+
+    def noted(data: Any, **arguments: Any) -> Any:
+        asked.append(arguments["evaluate_on"])
+        return stand_in_train(data, **arguments)
+
+    monkeypatch.setattr(run_module, "train", noted)
+    data = config.parent / "set" / "data.yaml"
+    data.write_text(data.read_text() + "test: images\n")
+    content = yaml.safe_load(config.read_text())
+    content |= {"evaluate": {"choose": choose}, "reduce": {"methods": ["srs"], "keep": [3]}}
+    config.write_text(yaml.safe_dump(content))
+    run_experiment(config, config.parent / "ledger")
+    assert set(asked) == {on}

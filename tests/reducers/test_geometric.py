@@ -195,7 +195,7 @@ def test_des_with_one_category_draws_and_says_so() -> None:
     assert len(draws) == 4
 
 
-@pytest.mark.parametrize("bad", [{"base": 1.5}, {"base": True}, {"sign": 0}])
+@pytest.mark.parametrize("bad", [{"base": 1.5}, {"base": True}, {"sign": 0}, {"standardise": "no"}])
 def test_des_refusals(bad: dict[str, Any]) -> None:
     with pytest.raises(InputError, match=next(iter(bad))):
         make_reducer("des", **bad).fit(np.eye(4), [0, 0, 1, 1])

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.linear_model import SGDClassifier
 
 from detreduce.errors import InputError
 from detreduce.reducers import make_reducer
@@ -69,7 +70,10 @@ def test_one_category_is_a_draw() -> None:
         make_reducer("fes", keep=3).fit(np.eye(9))
 
 
-@pytest.mark.parametrize(("bad", "says"), [({"epochs": 0}, "epochs"), ({"classifier": 3}, "partial_fit")])
+@pytest.mark.parametrize(
+    ("bad", "says"),
+    [({"epochs": 0}, "epochs"), ({"classifier": 3}, "partial_fit"), ({"classifier": SGDClassifier}, "is a class")],
+)
 def test_refusals(bad: dict[str, Any], says: str) -> None:
     with pytest.raises(InputError, match=says):
         make_reducer("fes", **bad).fit(np.eye(4), [0, 0, 1, 1])

@@ -266,7 +266,7 @@ class ExperimentConfig(_Section):
         batch = self.train.arguments.get("batch", 16)
         if EQUAL_ITERATIONS in self.controls and (batch is None or batch != int(batch) or batch < 1):
             raise ValueError(
-                f"the control {EQUAL_ITERATIONS} needs a number of images a batch, for instance train: {{batch: 16}}; "
+                f"train.batch: the control {EQUAL_ITERATIONS} needs a number of images, for instance 16; "
                 f"it is {batch!r}"
             )
         return self
@@ -279,7 +279,7 @@ class ExperimentConfig(_Section):
         for method in self.reduce.methods:
             if self.proxy is None and any(name in reducer_class(method.name).needs for name in SEPARATE_BLOCKS):
                 raise ValueError(
-                    f"missing, and the method {method.name!r} learns from a proxy training: add for instance "
+                    f"proxy: missing, and the method {method.name!r} learns from a proxy training: add for instance "
                     "proxy: {model: yolov8n.pt, epochs: 5, imgsz: 320}"
                 )
         return self
@@ -409,8 +409,8 @@ def _describe(item: Any) -> str:
         return f"{where}: missing"
     text = str(item["msg"]).removeprefix("Value error, ")
     if not where:
-        # the whole is what is wrong: sections that do not go together
-        return f"proxy: {text}"
+        # sections that do not go together: the check names the one to change
+        return text
     if item["type"] in ("value_error", "assertion_error"):
         return f"{where}: {text}"
     return f"{where}: {text} (it is {item['input']!r})"

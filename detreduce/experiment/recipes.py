@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from detreduce.errors import InputError
 from detreduce.experiment.statistics.break_even import choosing_wh
-from detreduce.experiment.surface import RANDOM, Surface, configurations, fit_surface
+from detreduce.experiment.surface import Surface, configurations, fit_surface
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -223,7 +223,7 @@ def _recipe(
         float(high),
         float("nan") if goal is None else float((means >= goal).mean()),
         energy.constant + energy.per_image * seen,
-        0.0 if method in RANDOM and method not in energy.choosing else energy.choosing.get(method, 0.0),
+        energy.choosing.get(method, 0.0),
     )
 
 

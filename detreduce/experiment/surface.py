@@ -85,7 +85,7 @@ class Surface:
 
 
 def configurations(rows: Iterable[Mapping[str, Any]], measure: str) -> list[Configuration]:
-    """Group tidy rows of a ledger; rows without the measure are left out, and those of part of the method's label."""
+    """Group tidy rows of a ledger; rows without the measure are left out."""
     groups: dict[tuple[str, int, float], list[float]] = {}
     for row in rows:
         if row.get(measure) is not None and row.get("images_seen"):

@@ -96,7 +96,7 @@ def _paired_bars(labels: Sequence[str], parts: Sequence[npt.NDArray[np.float64]]
     looks = [("all images", MUTED, "///"), ("kept", BLUE, "")][: len(parts)]
     thick = 0.8 / len(parts)
     with styled():
-        figure, (axes,) = drawn(5.6, 0.9 + 0.3 * len(labels) if flat else 2.9)
+        figure, (axes,) = drawn(7.2, 0.9 + 0.3 * len(labels) if flat else 2.9)
         for number, (values, (name, colour, hatch)) in enumerate(zip(parts, looks, strict=True)):
             at = places + (number - (len(parts) - 1) / 2) * thick
             bars = axes.barh if flat else axes.bar

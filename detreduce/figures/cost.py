@@ -20,6 +20,9 @@ COSTS = {
     "minutes": "minutes of training",
     "images_seen": "images seen in training",
 }
+SHORT = {"full_equal_iterations": "equal steps"}
+CROWDED = (120.0, 16.0)
+"""Pixels between two names, to the side and up, below which one of them is left out."""
 ACCURACIES = {"mAP50": "mAP50", "mAP50_95": "mAP50-95"}
 
 
@@ -64,29 +67,43 @@ def trade_off(rows: Iterable[Row], cost: str = "TFLOPs", measure: str = "mAP50_9
         for group in groups.values():
             role = role_of(group[0][0])
             xs, ys = [at for _, at in group], [float(row[measure]) for row, _ in group]
-            axes.scatter(xs, ys, s=14, c=role.colour, marker=role.marker, alpha=0.35, linewidths=0)
+            cells = axes.scatter(xs, ys, s=14, c=role.colour, marker=role.marker, alpha=0.35, linewidths=0)
+            cells.set_gid(f"title:a training of {_label(group[0][0]['label'], group[0][0])}")
             means.append((float(np.mean(xs)), float(np.mean(ys)), role, group[0][0]))
         for role in ROLES:
-            own = [(x, y) for x, y, other, _ in means if other is role]
+            own = [(x, y, row) for x, y, other, row in means if other is role]
             if own:
-                xs, ys = [x for x, _ in own], [y for _, y in own]
-                axes.scatter(xs, ys, s=46, c=role.colour, marker=role.marker, label=role.name)
+                for number, (x, y, row) in enumerate(own):
+                    mark = axes.scatter([x], [y], s=46, c=role.colour, marker=role.marker)
+                    mark.set_gid(f"title:{_label(row['label'], row)}: {y:.3f} at {x:.3g} {cost}")
+                    if number == 0:
+                        mark.set_label(role.name)
         front = pareto_front([x for x, *_ in means], [y for _, y, *_ in means])
         if len(front) > 1:
             xs, ys = [means[place][0] for place in front], [means[place][1] for place in front]
             axes.plot(xs, ys, color=GREEN, linewidth=1.4, drawstyle="steps-post", label="Pareto front", zorder=1)
-        for place in front:
-            x, y, role, row = means[place]
-            name = row["label"] if role is METHOD else {"full": "full"}.get(row["label"], "")
-            axes.annotate(_label(name, row), (x, y), (5, -11), textcoords="offset points", fontsize=8.5)
         costs = [x for x, *_ in means]
         if min(costs) > 0 and max(costs) > 3 * min(costs):
             axes.set_xscale("log")
             _plain_ticks(axes.xaxis, min(costs), max(costs))
+        axes.margins(x=0.12)
+        _name_points(axes, [means[place] for place in front])
         axes.set_xlabel(COSTS[cost])
         axes.set_ylabel(ACCURACIES[measure])
         figure.legend(loc="outside upper left", ncols=3, fontsize=8.5)
     return figure
+
+
+def _name_points(axes: Any, points: Sequence[tuple[float, float, Role, Row]]) -> None:
+    """Write the names of points beside them, the best first, where there is room between them."""
+    named: list[Any] = []
+    for x, y, _, row in reversed(points):
+        place = axes.transData.transform((x, y))
+        if all(abs(place[0] - other[0]) > CROWDED[0] or abs(place[1] - other[1]) > CROWDED[1] for other in named):
+            named.append(place)
+            label = str(row["label"])
+            text = _label(SHORT.get(label, label), row)
+            axes.annotate(text, (x, y), (5, -11), textcoords="offset points", fontsize=8.5)
 
 
 def cost_of(row: Row, cost: str) -> float | None:
@@ -145,7 +162,7 @@ def learning_curves(curves: Iterable[tuple[Row, Sequence[Mapping[str, float | No
     with styled():
         columns = min(3, len(panels))
         lines = math.ceil(len(panels) / columns)
-        figure, axes = drawn(max(4.2, 3.1 * columns), 2.9 * lines + 0.3, columns, lines, sharey=True)
+        figure, axes = drawn(7.2, 2.9 * lines + 0.3, columns, lines, sharey=True)
         named: dict[str, Any] = {}
         for place, keep in enumerate(panels):
             for role in reversed(ROLES):
@@ -174,17 +191,22 @@ def _curve(axes: Any, group: Sequence[tuple[Row, np.ndarray, np.ndarray]], role:
     return axes.plot(seen, loss, color=role.colour, linewidth=width, alpha=0.55 if role is METHOD else 1.0)
 
 
-def energy_by_phase(rows: Sequence[tuple[str, Mapping[str, float]]], unit: str = "Wh") -> Figure:
+def energy_by_phase(
+    rows: Sequence[tuple[str, Mapping[str, float]]], unit: str = "Wh", *, phases: Sequence[str] | None = None
+) -> Figure:
     """Horizontal bars of what each phase took.
 
     Parameters
     ----------
     rows
-        A label, and phase -> amount, each a bar; phases keep the order in which they first come.
+        A label, and phase -> amount, each a bar.
     unit
         Written below.
+    phases
+        Those drawn, in their order; default all, as they first come.
     """
-    phases = list(dict.fromkeys(phase for _, parts in rows for phase in parts))
+    if phases is None:
+        phases = list(dict.fromkeys(phase for _, parts in rows for phase in parts))
     with styled():
         figure, (axes,) = drawn(7.2, 0.9 + 0.27 * len(rows))
         left = np.zeros(len(rows))

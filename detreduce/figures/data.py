@@ -32,7 +32,7 @@ def class_bars(
     """
     labels, parts = _class_shares(names, full, kept, shown)
     with styled():
-        figure, (axes,) = drawn(5.6, _height(len(labels)))
+        figure, (axes,) = drawn(7.2, _height(len(labels)))
         _paired_bars(axes, labels, parts, "share of the boxes", flat=True)
         _legend(figure, axes)
     return figure
@@ -44,7 +44,7 @@ def size_bars(full: npt.ArrayLike, kept: npt.ArrayLike | None = None) -> Figure:
     `full`, `kept`: one such size a box; NaN (an image of unknown size) is left out.
     """
     with styled():
-        figure, (axes,) = drawn(5.6, 2.9)
+        figure, (axes,) = drawn(7.2, 2.9)
         _size_bars(axes, full, kept)
         _legend(figure, axes)
     return figure
@@ -57,7 +57,7 @@ def class_and_size_bars(
     labels, parts = _class_shares(names, counts, None, shown)
     with styled():
         heights = [_height(len(labels)), 2.9]
-        figure, (above, below) = drawn(6.4, sum(heights), rows=2, height_ratios=heights)
+        figure, (above, below) = drawn(7.2, sum(heights), rows=2, height_ratios=heights)
         _paired_bars(above, labels, parts, "share of the boxes", flat=True)
         _size_bars(below, sizes, None)
     return figure
@@ -80,7 +80,7 @@ def category_bars(
     order, labels = _commonest(names, np.asarray(full, float), shown)
     parts = [np.asarray(counts, float)[order] for counts in (full, kept)]
     with styled():
-        figure, (axes,) = drawn(5.6, _height(len(labels)))
+        figure, (axes,) = drawn(7.2, _height(len(labels)))
         _paired_bars(axes, labels, parts, "images", flat=True)
         _legend(figure, axes)
     return figure

@@ -59,7 +59,9 @@ def show_comparison(
         out.print(table)
     if any(row.cells > 1 for row in summaries):
         out.print("Means over cells; ± is the standard deviation between them.")
-    if any(row.overlapped for row in summaries):
+    if all(row.overlapped == row.cells for row in summaries):
+        out.print("* ran beside another training on one machine, as all did: energy, CO2 and time cannot be compared.")
+    elif any(row.overlapped for row in summaries):
         out.print("* ran beside another training on one machine: Wh, g CO2 and minutes are of the other cells alone.")
     if any(row.method == "full_equal_iterations" for row in summaries):
         out.print("full_equal_iterations: all images, in as many batches and optimiser steps as that keep.")

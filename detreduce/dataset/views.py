@@ -72,7 +72,7 @@ def dataset_figure(dataset: DetectionDataset) -> Figure:
 
 
 def box_sizes(corners: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """(B,): sqrt(box area / image area) of (B, 4) corners in fractions, cut at the image's edges; NaN where they are."""
+    """(B,): sqrt(box area / image area) of (B, 4) corners in fractions, cut at its edges; NaN where they are."""
     inside = np.clip(corners, 0, 1)
     sides = np.maximum(inside[:, 2:] - inside[:, :2], 0)
     return np.sqrt(sides.prod(axis=1))

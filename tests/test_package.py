@@ -32,7 +32,8 @@ def test_types_are_shipped() -> None:
 @pytest.mark.parametrize(
     ("package", "may_not_know"),
     [
-        ("dataset", ("features", "reducers", "training", "experiment")),
+        ("dataset", ("features", "reducers", "training", "experiment", "selection")),
+        ("figures", ("dataset", "features", "reducers", "training", "experiment", "selection")),
         ("features", ("reducers", "training", "experiment")),
         ("reducers", ("dataset", "features", "training", "experiment")),
     ],

@@ -72,8 +72,9 @@ def dataset_figure(dataset: DetectionDataset) -> Figure:
 
 
 def box_sizes(corners: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """(B,): sqrt(box area / image area) of (B, 4) corners in fractions; NaN where they are."""
-    sides = np.maximum(corners[:, 2:] - corners[:, :2], 0)
+    """(B,): sqrt(box area / image area) of (B, 4) corners in fractions, cut at its edges; NaN where they are."""
+    inside = np.clip(corners, 0, 1)
+    sides = np.maximum(inside[:, 2:] - inside[:, :2], 0)
     return np.sqrt(sides.prod(axis=1))
 
 

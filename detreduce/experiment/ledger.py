@@ -154,7 +154,7 @@ class Ledger:
     def comparisons_frame(self) -> pd.DataFrame:
         """One row a method, keep, reference and measure: difference, interval, p and verdict, as `Comparison` has them.
 
-        Of the latest plan's cells, over seeds and test images; takes about a second a cell.
+        Of the latest plan's cells, over seeds and test images, which are drawn anew 1,000 times: slow for many cells.
         """
         from detreduce.experiment.views import comparisons_frame
 

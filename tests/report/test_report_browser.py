@@ -1,0 +1,157 @@
+"""The report in a real browser: silent as it loads, nowhere overflowing; sorting and the map by pointer and keys."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from made_up import made_up_ledger
+
+from detreduce.report import write_report
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="the browser extra is not installed")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the PATH")]
+
+WIDTHS = (360, 768, 1440)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with sync_api.sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+def opened(browser: Any, page: Path, **options: Any) -> tuple[Any, list[str]]:
+    """The page in a fresh context, and what it complained of or asked the network for."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, **options)
+    tab, said = context.new_page(), []
+    tab.on("console", lambda message: said.append(f"console {message.type}: {message.text}"))
+    tab.on("pageerror", lambda error: said.append(f"error: {error}"))
+    tab.on(
+        "request", lambda request: said.append(request.url) if not request.url.startswith(("file:", "data:")) else None
+    )
+    tab.goto(page.as_uri())
+    return tab, said
+
+
+def test_loads_without_a_word_a_request_or_a_script_of_others(browser: Any, page: Path) -> None:
+    tab, said = opened(browser, page)
+    assert tab.title() == "tiny: detreduce report"
+    assert said == []
+    keep(tab, "light-1440")
+
+
+def keep(tab: Any, name: str) -> None:
+    """Leave a screenshot where the environment asks for some, for people to look at."""
+    folder = os.environ.get("DETREDUCE_SCREENSHOTS")
+    if folder:
+        tab.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_nothing_overflows(browser: Any, page: Path, width: int, scheme: str) -> None:
+    tab, _ = opened(browser, page, color_scheme=scheme)
+    tab.set_viewport_size({"width": width, "height": 800})
+    tab.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+    assert tab.evaluate("document.documentElement.scrollWidth") <= width
+    keep(tab, f"{scheme}-{width}")
+
+
+def test_a_heading_sorts_both_ways_and_says_so(browser: Any, page: Path) -> None:
+    tab, _ = opened(browser, page)
+    heading = tab.locator("table.sortable th[scope=col]", has_text="mAP50-95")
+    column = tab.evaluate("heading => heading.cellIndex", heading.element_handle())
+
+    def values() -> list[float]:
+        cells = tab.locator(f"table.sortable tbody tr > :nth-child({column + 1})")
+        return [float(cells.nth(place).get_attribute("data-sort")) for place in range(cells.count())]
+
+    before = values()
+    heading.get_by_role("button").click()
+    assert heading.get_attribute("aria-sort") == "descending"
+    assert values() == sorted(before, reverse=True) != before
+    heading.get_by_role("button").press("Enter")
+    assert heading.get_attribute("aria-sort") == "ascending" and values() == sorted(before)
+    names = tab.locator("table.sortable th[scope=col]").first
+    names.get_by_role("button").click()
+    first = tab.locator("table.sortable tbody th").all_inner_texts()
+    assert first == sorted(first) and heading.get_attribute("aria-sort") is None
+
+
+def test_the_map_shows_images_by_pointer_and_by_keys(browser: Any, page: Path) -> None:
+    tab, _ = opened(browser, page)
+    figure = tab.locator(".map").first
+    point = figure.locator(".kept circle").first
+    point.hover()
+    panel = figure.locator(".shown")
+    images, row = tab.evaluate("JSON.parse(document.getElementById('map-data').textContent).images"), None
+    row = point.get_attribute("data-row")
+    assert panel.locator("p").nth(0).text_content() == images[row]["name"]
+    assert panel.locator("p").nth(1).text_content().startswith("kept, ")
+    assert panel.locator("use").count() == 1 and panel.locator("rect.box").count() == len(images[row]["boxes"])
+    assert figure.locator(".ring").is_visible()
+    drawing = figure.locator("svg").first
+    drawing.focus()
+    seen = set()
+    for key in ("ArrowRight", "ArrowRight", "ArrowLeft", "ArrowUp", "ArrowDown"):
+        tab.keyboard.press(key)
+        seen.add(panel.locator("p").nth(0).text_content())
+    assert len(seen) > 1
+
+
+def test_pictures_are_really_drawn(browser: Any, page: Path) -> None:
+    tab, _ = opened(browser, page)
+    use = tab.locator(".sheet use").first
+    use.scroll_into_view_if_needed()
+    box = use.bounding_box()
+    assert box is not None and box["width"] > 40 and box["height"] > 30
+
+
+def test_light_and_dark_by_the_system_and_by_choice(browser: Any, page: Path) -> None:
+    def paper(tab: Any) -> str:
+        return tab.evaluate("getComputedStyle(document.body).backgroundColor")
+
+    light, _ = opened(browser, page, color_scheme="light")
+    dark, _ = opened(browser, page, color_scheme="dark")
+    assert paper(light) == "rgb(255, 255, 255)" != paper(dark)
+    light.get_by_role("button", name="Dark").click()
+    assert paper(light) == paper(dark)
+    dark.get_by_role("button", name="Light").click()
+    assert paper(dark) == "rgb(255, 255, 255)"
+
+
+def test_all_of_it_goes_on_paper(browser: Any, page: Path) -> None:
+    tab, _ = opened(browser, page, color_scheme="dark")
+    tab.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert tab.locator("details:not([open])").count() == 0
+    tab.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert tab.locator("details:not([open])").count() == 3
+    tab.emulate_media(media="print")
+    assert tab.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert not tab.locator("nav").is_visible()
+
+
+@pytest.mark.parametrize("cells", [1, 500])
+def test_from_one_cell_to_many(browser: Any, tmp_path: Path, cells: int) -> None:
+    given = [
+        {
+            "label": f"srs(by=m{place // 6})" if place > 5 else "srs",
+            "keep": (0.1, 0.5)[place % 2],
+            "seed": place % 6 // 2,
+        }
+        for place in range(cells)
+    ]
+    tab, said = opened(browser, write_report(made_up_ledger(tmp_path, given)))
+    assert said == []
+    for width in WIDTHS:
+        tab.set_viewport_size({"width": width, "height": 800})
+        assert tab.evaluate("document.documentElement.scrollWidth") <= width
+    keep(tab, f"cells-{cells}")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from detreduce.terminal import console
+from detreduce.cli import terminal
 
 if TYPE_CHECKING:
     from detreduce.experiment.recipes import Advice, Recipe
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def show_advice(found: Advice, *, target: float | None, budget_wh: float | None, confidence: float) -> None:
     """Show the recipe, the next best ones, and what would make it surer."""
-    out = console()
+    out = terminal.console()
     name = found.measure.replace("_", "-")
     full, best = found.full, found.best
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from detreduce.cli import Json, app, friendly, print_json
+from detreduce.cli.options import Json, LedgerFolder
+from detreduce.cli.values import print_json
 
 
-@app.command()
-@friendly
 def plan(
-    ledger: Annotated[Path, typer.Argument(help="The folder of an experiment, for instance runs/demo.")],
+    ledger: LedgerFolder,
     target: Annotated[
         float | None, typer.Option(help="Share of full mAP to reach: 0.95. Default where no budget is given.")
     ] = None,
@@ -26,11 +24,11 @@ def plan(
 
     Example: detreduce plan runs/demo --target 0.95
     """
+    from detreduce.cli.terminal_plan import show_advice
     from detreduce.errors import MissingFileError
     from detreduce.experiment.ledger import Ledger
     from detreduce.experiment.recipes import advise
     from detreduce.experiment.run import finished_rows
-    from detreduce.terminal_plan import show_advice
 
     if not (ledger / "cells").is_dir():
         raise MissingFileError(f"{ledger} is no ledger: `detreduce run experiment.yaml` makes one.")

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from detreduce.cli import Json, app, friendly, parse_keep, print_json
+from detreduce.cli.options import Json, LedgerFolder
+from detreduce.cli.values import parse_keep, print_json
 from detreduce.errors import InputError, MissingFileError
 
 if TYPE_CHECKING:
@@ -19,9 +20,7 @@ commands = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
-app.add_typer(commands, name="ledger")
 
-Folder = Annotated[Path, typer.Argument(metavar="LEDGER", help="The folder of an experiment, for instance runs/demo.")]
 Method = Annotated[str | None, typer.Option(help="Only cells of this method, by name or with its parameters.")]
 Keep = Annotated[str | None, typer.Option(help="Only cells of this keep: 0.25, or a count of images.")]
 Control = Annotated[str | None, typer.Option(help="Only cells that are this control: full.")]
@@ -31,9 +30,8 @@ Where = Annotated[
 
 
 @commands.command("list")
-@friendly
 def list_cells(
-    ledger: Folder,
+    ledger: LedgerFolder,
     method: Method = None,
     keep: Keep = None,
     control: Control = None,
@@ -50,15 +48,14 @@ def list_cells(
     if as_json:
         print_json(chosen)
         return
-    from detreduce.terminal_ledger import show_rows
+    from detreduce.cli.terminal_ledger import show_rows
 
     show_rows(chosen, opened.path, len(rows))
 
 
 @commands.command()
-@friendly
 def export(
-    ledger: Folder,
+    ledger: LedgerFolder,
     output: Annotated[Path, typer.Argument(help="The file to write: .csv, .json or .parquet.")],
     method: Method = None,
     keep: Keep = None,
@@ -77,7 +74,6 @@ def export(
 
 
 @commands.command()
-@friendly
 def merge(
     other: Annotated[Path, typer.Argument(help="The ledger whose cells are copied; it stays as it is.")],
     into: Annotated[Path, typer.Argument(help="The ledger that gets them; made where it is not there.")],
@@ -95,9 +91,8 @@ def merge(
 
 
 @commands.command()
-@friendly
 def forget(
-    ledger: Folder,
+    ledger: LedgerFolder,
     keys: Annotated[list[str], typer.Argument(metavar="KEY...", help="Cells by name, as `list` shows them.")],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:

@@ -6,16 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
+from invocation import detreduce
 
-from detreduce.cli import app
 from detreduce.experiment.ledger import TRAIN_FOLDER, FinishedCell, Ledger
 from detreduce.training.energy import PhaseEnergy
 from detreduce.training.record import TrainingRecord
-
-
-def detreduce(*arguments: object, answer: str | None = None) -> Result:
-    return CliRunner().invoke(app, [str(argument) for argument in arguments], input=answer)
 
 
 @pytest.fixture

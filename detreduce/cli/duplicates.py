@@ -1,19 +1,15 @@
-"""Commands that answer questions about images: which show the same, and why was this one kept?"""
+"""The command `duplicates`: which images show the same, and which are in more than one split."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
-from detreduce.cli import Data, Images, Json, Split, app, friendly, print_json
+from detreduce.cli.options import SHOWN, Alike, All, Cache, Data, Images, Json, Split
+from detreduce.cli.values import print_json
 
-Cache = Annotated[Path | None, typer.Option(help="Folder for cached features and signatures.")]
 
-
-@app.command()
-@friendly
 def duplicates(
     data: Data,
     split: Split = None,
@@ -23,11 +19,11 @@ def duplicates(
         typer.Option(help="Similarity from which images are the same: 0.85 (default) copies, 0.6 also video frames."),
     ] = None,
     by: Annotated[
-        Literal["pixels", "boxes", "exact"],
+        Alike,
         typer.Option(help="Compare whole pictures, what is in the largest box of each, or only equal pixels."),
     ] = "pixels",
     leakage: Annotated[bool, typer.Option(help="Look for images of one split in another, too.")] = True,
-    show_all: Annotated[bool, typer.Option("--all", help="List every group, not the first 20.")] = False,
+    show_all: All = False,
     cache: Cache = None,
     as_json: Json = False,
 ) -> None:
@@ -60,44 +56,9 @@ def duplicates(
     if as_json:
         print_json({"split": dataset.split, **found.to_dict(), "leakage": report.to_dict() if report else None})
         return
-    from detreduce.terminal_questions import show_duplicates, show_leakage
+    from detreduce.cli.terminal_duplicates import show_duplicates, show_leakage
 
-    shown = None if show_all else 20
+    shown = None if show_all else SHOWN
     show_duplicates(dataset, found, shown=shown)
     if report is not None:
         show_leakage(report, shown=shown)
-
-
-@app.command()
-@friendly
-def explain(
-    selection: Annotated[Path, typer.Argument(help="A selection.json.")],
-    image: Annotated[str, typer.Option("--image", help="Name, id, or end of the path of an image of the dataset.")],
-    data: Annotated[
-        Path | None, typer.Option(help="The dataset, where it is no longer where the selection was made.")
-    ] = None,
-    images: Images = None,
-    cache: Cache = None,
-    as_json: Json = False,
-) -> None:
-    """Say why a selection kept or dropped an image.
-
-    Example: detreduce explain reduced/selection.json --image IMG_2277.jpg
-    """
-    from detreduce.dataset import load_dataset
-    from detreduce.explanation import explain as explain_image
-    from detreduce.paths import find
-    from detreduce.selection import Selection
-
-    made = Selection.load(selection)
-    dataset = None
-    if data is not None:
-        split = made.provenance.get("dataset", {}).get("split")
-        dataset = load_dataset(find(data, what="dataset"), split=split, images=images)
-    explanation = explain_image(made, image, dataset=dataset, cache=cache)
-    if as_json:
-        print_json(explanation.to_dict())
-        return
-    from detreduce.terminal_questions import show_explanation
-
-    show_explanation(explanation, made)

@@ -1,17 +1,13 @@
-"""What `run` shows before it starts, and what the commands of `ledger` print."""
+"""What `ledger list` shows: a line a cell."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
-from detreduce.terminal import PIPED_WIDTH, console
-
-if TYPE_CHECKING:
-    from detreduce.experiment.overview import Overview
+from detreduce.cli import terminal
 
 # column of a row, heading, digits; None for text
 COLUMNS: tuple[tuple[str, str, int | None], ...] = (
@@ -28,31 +24,9 @@ COLUMNS: tuple[tuple[str, str, int | None], ...] = (
 TEXT = ("key", "label", "ended")
 
 
-def show_plan(plan: Overview, *, stderr: bool) -> None:
-    """Show the cells of an experiment by method and keep, and what those to run will probably cost.
-
-    On stderr it is what comes before a run, which says the rest itself.
-    """
-    out = Console(stderr=True, highlight=False, markup=False) if stderr else console()
-    if stderr and not out.is_terminal:
-        out = Console(stderr=True, highlight=False, markup=False, width=PIPED_WIDTH)
-    table = Table(header_style="bold")
-    for place, heading in enumerate(("method", "keep", "cells", "finished", "to run", "minutes", "Wh")):
-        table.add_column(heading, overflow="fold", justify="right" if place else "left")
-    for share in plan.shares:
-        keep = "all" if share.is_control and share.keep == 1.0 else f"{share.keep}"
-        counts = [f"{share.cells}", f"{share.reused}", f"{share.to_run}"]
-        table.add_row(share.method, keep, *counts, *_cost(share.to_run, share.seconds, share.wh))
-    counts = [f"{plan.cells}", f"{plan.reused}", f"{plan.to_run}"]
-    table.add_row("together", "", *counts, *_cost(plan.to_run, plan.seconds, plan.wh), style="bold")
-    out.print(table)
-    if not stderr:
-        out.print(plan.in_words(), soft_wrap=True)
-
-
 def show_rows(rows: Sequence[Mapping[str, Any]], path: object, of: int) -> None:
     """Show the finished cells of a ledger, one a line."""
-    out = console()
+    out = terminal.console()
     if not rows:
         out.print(f"{path}: none of the {of} finished cells is like that." if of else f"{path}: no finished cells.")
         return
@@ -77,9 +51,3 @@ def _shown(row: Mapping[str, Any], name: str, digits: int | None) -> str:
         mark = "*" if row.get("overlapped") and name in ("Wh", "minutes") else ""
         return f"{value:.{digits}f}{mark}"
     return str(value).replace("T", " ")[:16] if name == "ended" else str(value)
-
-
-def _cost(cells: int, seconds: float | None, wh: float | None) -> tuple[str, str]:
-    if not cells:
-        return "", ""
-    return "?" if seconds is None else f"{seconds / 60:.1f}", "?" if wh is None else f"{wh:.2f}"

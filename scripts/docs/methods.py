@@ -29,8 +29,8 @@ NEEDS = {
     "categories": "categories",
     "objects": "labels",
     "object_vectors": "a vector for each box (the block `objects`)",
-    "dynamics": "the log of a [proxy training](../proxy.md)",
-    "gradients": "the log and the weights of a [proxy training](../proxy.md)",
+    "dynamics": "the log of a [proxy training](../composing.md#a-proxy-training)",
+    "gradients": "the log and the weights of a [proxy training](../composing.md#a-proxy-training)",
 }
 FAMILIES = {
     "baseline": "what people do without a tool",
@@ -81,7 +81,7 @@ def _use(found: Description) -> Iterator[str]:
     learns = {"dynamics", "gradients"} & set(found.needs)
     yield from ("## Use it", "")
     if learns:
-        yield from ("With `proxy.npz` from a [proxy training](../proxy.md):", "")
+        yield from ("With `proxy.npz` from a [proxy training](../composing.md#a-proxy-training):", "")
     yield from ("```bash", *_broken(found.example), "```", "", "```python", "import detreduce as dr", "")
     yield 'dataset = dr.load_dataset("data.yaml")'
     source = "dataset"

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -42,8 +43,9 @@ def reference(found: dict[str, Any]) -> str:
         if section.get("additionalProperties") is True:
             lines += ["", "Besides: any argument of ultralytics by its own name (`epochs`, `imgsz`, `batch`, `freeze`)."]
     composing = found["$defs"]["MethodConfig"]["properties"].keys() - {"name"}
-    lines += ["", "### A method's own", "", "An entry of `reduce.methods` is a name, or `name` with that method's own"]
-    lines += [f"parameters, and with any of {_listed(sorted(composing))} in place of those of `reduce`."]
+    own = "An entry of `reduce.methods` is a name, or `name` with that method's own parameters, and with any of "
+    own += f"{', '.join(f'`{name}`' for name in sorted(composing))} in place of those of `reduce`."
+    lines += ["", "### A method's own", "", *textwrap.wrap(own, 120)]
     return "\n".join(lines)
 
 
@@ -68,7 +70,13 @@ def _type(entry: dict[str, Any], found: dict[str, Any]) -> str:
         return "a method" if target["title"] == "MethodConfig" else "section"
     if "anyOf" in entry:
         options = [option for option in entry["anyOf"] if option.get("type") != "null"]
-        return " or ".join(dict.fromkeys(_type(option, found) for option in options))
+        single = dict.fromkeys(_type(option, found) for option in options if option.get("type") != "array")
+        several = [option for option in options if option.get("type") == "array"]
+        if "number" in single:
+            single.pop(NAMES["integer"], None)
+        if single and several:
+            return f"{' or '.join(single)}, or a list"
+        return " or ".join([*single, *(_type(option, found) for option in several)])
     if "enum" in entry:
         return " or ".join(f"`{value}`" for value in entry["enum"])
     if entry.get("type") == "array":
@@ -87,10 +95,6 @@ def _resolved(entry: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
 
 def _plain(text: str) -> str:
     return " ".join(text.split())
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(f"`{name}`" for name in names)
 
 
 def with_reference(text: str, tables: str) -> str:

@@ -30,10 +30,18 @@ PROXY = "proxy data.yaml --model yolov8n.yaml --output proxy.npz epochs=2 imgsz=
 # a YAML without a name is part of an experiment
 AROUND = "name: page\ndataset: data.yaml\nreduce: {methods: [srs], keep: [0.25]}\n"
 READ = {
-    "experiment": "from detreduce.config import load_config; load_config({file!r})",
-    "data": "import detreduce as dr; assert len(dr.load_dataset({file!r}))",
-    "categories": "from detreduce.cli.values import read_categories; assert read_categories({file!r})",
+    "experiment": "from detreduce.config import load_config as read",
+    "data": "from detreduce.dataset import load_dataset as read",
+    "categories": "from detreduce.cli.values import read_categories as read",
 }
+READING = """
+import sys
+from detreduce.errors import DetreduceError
+try:
+    read({file!r})
+except DetreduceError as error:
+    sys.exit(str(error))
+"""
 
 
 def name_of(page: Path) -> str:
@@ -81,6 +89,9 @@ class Runner:
         )
         return done.returncode, done.stdout
 
+    def read(self, kind: str, file: str) -> tuple[int, str]:
+        return self.script(READ[kind] + READING.format(file=file))
+
     def run(self, block: Block) -> tuple[int, str]:
         if block.title:
             file = self.folder / block.title
@@ -88,11 +99,11 @@ class Runner:
             file.write_text(block.code, encoding="utf-8")
             kind = next((kind for kind in READ if file.stem.startswith(kind)), None)
             # a named program or package file is for a later block to use
-            return self.script(READ[kind].format(file=block.title)) if block.language == "yaml" and kind else (0, "")
+            return self.read(kind, block.title) if block.language == "yaml" and kind else (0, "")
         if block.language == "yaml":
             content = {**yaml.safe_load(AROUND), **yaml.safe_load(block.code)}
             (self.folder / "experiment-part.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
-            return self.script(READ["experiment"].format(file="experiment-part.yaml"))
+            return self.read("experiment", "experiment-part.yaml")
         return self.script(block.code) if block.language == "python" else self.shell(block.code)
 
 

@@ -59,6 +59,8 @@ def main() -> None:
                 status = 0
             except SystemExit as end:
                 status = end.code if isinstance(end.code, int) else int(end.code is not None)
+                if isinstance(end.code, str):
+                    print(end.code, file=sys.stderr)
             except BaseException:
                 traceback.print_exc()
             finally:

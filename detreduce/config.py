@@ -287,7 +287,7 @@ class ExperimentConfig(_Section):
     controls: list[Control] = ["full"]
     """`full`, `full_equal_iterations` (as many batches and steps as each reduced cell), `random`, `first`."""
     energy: EnergyConfig = EnergyConfig()
-    """Where the electricity comes from."""
+    """What CO2 is reckoned by."""
 
     @model_validator(mode="after")
     def _counts_its_steps(self) -> ExperimentConfig:

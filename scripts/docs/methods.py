@@ -98,7 +98,7 @@ def _use(found: Description) -> Iterator[str]:
 
 def _source(found: Description) -> Iterator[str]:
     yield from ("## Source", "")
-    yield from _wrapped(f"{linked(found.source[:1].upper() + found.source[1:])}. Code: `{BUILT_IN[found.name]}`.")
+    yield from _wrapped(f"{linked(found.source)}. Code: `{BUILT_IN[found.name]}`.")
     yield ""
 
 

@@ -242,7 +242,7 @@ class EvaluateConfig(_Section):
     on: Literal["auto", "val", "test", "val+test"] | None = None
     """null: val and test together where there are both; with `choose: best`, which looks at val, test alone."""
     choose: Literal["last", "best"] = "last"
-    """`last`: the last epoch, nothing is validated in training. `best`: the epoch that is best on val, metered apart."""
+    """`last`: the last epoch, nothing is validated in training. `best`: the one that is best on val, metered apart."""
 
     @model_validator(mode="before")
     @classmethod

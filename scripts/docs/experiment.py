@@ -1,6 +1,6 @@
 """The reference of the experiment YAML in docs/experiment.md, and its JSON schema for editors, from the models.
 
-    python scripts/docs/experiment.py
+python scripts/docs/experiment.py
 """
 
 from __future__ import annotations
@@ -41,7 +41,10 @@ def reference(found: dict[str, Any]) -> str:
         lines += ["", f"### {name}", "", _plain(section["description"]), ""]
         lines += _table(section, found)
         if section.get("additionalProperties") is True:
-            lines += ["", "Besides: any argument of ultralytics by its own name (`epochs`, `imgsz`, `batch`, `freeze`)."]
+            lines += [
+                "",
+                "Besides: any argument of ultralytics by its own name (`epochs`, `imgsz`, `batch`, `freeze`).",
+            ]
     composing = found["$defs"]["MethodConfig"]["properties"].keys() - {"name"}
     own = "An entry of `reduce.methods` is a name, or `name` with that method's own parameters, and with any of "
     own += f"{', '.join(f'`{name}`' for name in sorted(composing))} in place of those of `reduce`."

@@ -54,12 +54,14 @@ def _head(cls: type[BaseReducer], found: Description) -> Iterator[str]:
     yield from (f"# {found.name}", "", GENERATED, "")
     yield from (f"![What {found.name} keeps of the points: a tenth]({found.name}.png)", "")
     yield from _wrapped(f"Keeps what is **{found.keeps}**: {found.summary}.")
-    yield from ("", "| | |", "|---|---|")
-    yield f"| family | {found.family}: {FAMILIES[found.family]} |"
-    yield f"| needs | {', '.join(NEEDS[need] for need in found.needs) or 'nothing but a list of images'} |"
-    yield f"| cost | `{found.cost}` |"
-    yield from (f"| when it fails | {found.fails} |", "")
-    yield from _wrapped(SYMBOLS)
+    yield ""
+    for fact, text in (
+        ("Family", f"{found.family}, {FAMILIES[found.family]}."),
+        ("Needs", f"{', '.join(NEEDS[need] for need in found.needs) or 'nothing but a list of images'}."),
+        ("Cost", f"`{found.cost}`. {SYMBOLS}"),
+        ("When it fails", found.fails),
+    ):
+        yield from _wrapped(f"- **{fact}**: {text}", indent="  ")
     yield from ("", "## How it chooses", "")
     for paragraph in _paragraphs(cls):
         yield from (*_wrapped(paragraph), "")

@@ -72,17 +72,19 @@ class Runner:
         return self.job(script=str(file))
 
     def shell(self, code: str) -> tuple[int, str]:
-        lines = commands(code)
-        if all(re.fullmatch(r"detreduce [^|&;<>$`]*", line) for line in lines):
-            told = ""
-            for line in lines:
-                status, output = self.job(arguments=shlex.split(line)[1:])
-                told += output
-                if status:
-                    return status, told
-            return 0, told
+        """Run a script line by line, until one fails; lines share files, but no variables."""
+        told, status = "", 0
+        for line in commands(code):
+            plain = re.fullmatch(r"detreduce [^|&;<>$`]*", line)
+            status, output = self.job(arguments=shlex.split(line)[1:]) if plain else self.bash(line)
+            told += output
+            if status:
+                break
+        return status, told
+
+    def bash(self, line: str) -> tuple[int, str]:
         environment = {**os.environ, **self.environment}
-        call = ["bash", "-euo", "pipefail", "-c", code]
+        call = ["bash", "-euo", "pipefail", "-c", line]
         pipe = subprocess.PIPE
         done = subprocess.run(
             call, cwd=self.folder, env=environment, stdout=pipe, stderr=subprocess.STDOUT, text=True, timeout=300

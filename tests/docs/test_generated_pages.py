@@ -51,7 +51,15 @@ class TestMethods:
     @pytest.mark.parametrize("name", BUILT_IN)
     def test_a_page_has_every_part(self, name: str, methods: ModuleType) -> None:
         page = methods.page(name)
-        for part in (f"({name}.png)", "| needs |", "| cost |", "| when it fails |", "```bash", "```python", "## Source"):
+        for part in (
+            f"({name}.png)",
+            "**Needs**",
+            "**Cost**",
+            "**When it fails**",
+            "```bash",
+            "```python",
+            "## Source",
+        ):
             assert part in page
         links = re.findall(r"\]\(<?https://(?:arxiv|doi)\.org/", "".join(page.split()))
         # what people do without a paper has none

@@ -38,7 +38,7 @@ def reference(found: dict[str, Any]) -> str:
     lines = [*_table(found, found)]
     for name in SECTIONS:
         section = _resolved(found["properties"][name], found)
-        lines += ["", f"### {name}", "", _plain(section["description"]), ""]
+        lines += ["", f"### {name}", "", *textwrap.wrap(_plain(section["description"]), 120), ""]
         lines += _table(section, found)
         if section.get("additionalProperties") is True:
             lines += [

@@ -24,27 +24,36 @@ EQUAL_ITERATIONS = "full_equal_iterations"
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class FeaturesConfig(_Section):
     """Where the numbers that describe an image come from; see `detreduce.extract_features`."""
 
     backbone: str = "efficientnet-lite0"
+    """`efficientnet-lite0`, `yolo:weights.pt`, `torchvision:name[@state.pt]` or `file:vectors.npy` (or `.csv`)."""
     blocks: list[Literal["image", "objects", "annotations"]] | None = None
+    """What of an image is described; null: all three where the dataset has labels and the backbone gives a map."""
     imgsz: int | None = Field(default=None, gt=0)
+    """Input size in pixels, a multiple of 32; null: the backbone's own."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """`auto`: bfloat16 where the processor has it and the features stay within 1e-2 of float32's."""
 
 
 class CompositionConfig(BaseModel):
     """What comes before a method chooses; see `detreduce.select`. None: as the section `reduce` says, else nothing."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
     drop_duplicates: bool | float | str | None = None
+    """true: near-duplicates by pixels go first; a number: from that similarity on; `exact`; `boxes`."""
     must_keep: str | list[str | int] | None = None
+    """Images kept first: a text file of names, one a line, or a list of names or ids."""
     class_floor: int | dict[str, int] | None = None
+    """Images to keep of every class, or of each class by name."""
     groups: str | None = None
+    """What is one video: `folder`, or a regular expression with the part of the name that is the same."""
     max_per_group: int | None = Field(default=None, gt=0)
+    """Images to keep of one of the groups at most."""
 
     @field_validator("groups")
     @classmethod
@@ -95,8 +104,9 @@ def in_range(keep: int | float) -> int | float:
 class MethodConfig(CompositionConfig):
     """A reducer by name, with its own parameters beside the name."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(extra="allow", frozen=True, use_attribute_docstrings=True)
     name: str
+    """One of `detreduce methods`."""
 
     @model_validator(mode="before")
     @classmethod
@@ -133,9 +143,13 @@ class ReduceConfig(CompositionConfig, _Section):
     """Which images to keep: methods x keep x seeds, and what comes before the methods unless they say otherwise."""
 
     categories: CategoryRule = "rarest"
+    """What an image counts as when seats are shared out: `rarest`, `dominant`, `combination`, `none`, or own rules."""
     methods: list[MethodConfig] = Field(min_length=1)
+    """Methods by name, or `{name: mms, start: center}` with a method's own parameters and steps."""
     keep: list[Keep] = Field(min_length=1)
+    """Fractions with a point (0.25), or counts of images (500)."""
     seeds: list[Seed] = Field(default=[0], min_length=1)
+    """Selection seeds; the i-th goes with the i-th training seed."""
 
     @field_validator("keep", mode="before")
     @classmethod
@@ -164,9 +178,11 @@ class ReduceConfig(CompositionConfig, _Section):
 class TrainConfig(BaseModel):
     """The detector's training: a model, training seeds, and any ultralytics argument by its own name."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(extra="allow", frozen=True, use_attribute_docstrings=True)
     model: str = "yolo11n.yaml"
+    """Weights (`.pt`) or an architecture (`.yaml`)."""
     seeds: list[Seed] = Field(default=[0], min_length=1)
+    """Training seeds; every method and every control is trained with each."""
 
     @model_validator(mode="after")
     def _known(self) -> TrainConfig:
@@ -187,17 +203,20 @@ class TrainConfig(BaseModel):
 class ProxyConfig(BaseModel):
     """A short training of a small detector, which some methods choose by; see `log_proxy_training`.
 
-    `model`: default the training's. `share`: the images that it learns from, a stratified random fraction or count; the
-    others are given the mean of their nearest neighbours, by the features. Any other ultralytics argument goes by its
-    own name.
+    Any other ultralytics argument goes by its own name.
     """
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(extra="allow", frozen=True, use_attribute_docstrings=True)
     model: str | None = None
+    """Weights or an architecture; null: the training's."""
     epochs: int = Field(default=10, ge=2)
+    """Passes over the images; the first half of them counts for `el2n`."""
     imgsz: int = Field(default=320, gt=0)
+    """Pixels of the longer side."""
     seed: Seed = 0
+    """Of the training and of the share."""
     share: Keep = 1.0
+    """Images that it learns from, a stratified random draw; the others get the mean of their nearest neighbours."""
 
     _share_in_range = field_validator("share")(in_range)
 
@@ -218,13 +237,12 @@ class ProxyConfig(BaseModel):
 
 
 class EvaluateConfig(_Section):
-    """Which images the figures are from, and which epoch's.
-
-    Default: val and test together, where there are both; with `choose: best`, which looks at val, test alone.
-    """
+    """Which images the figures are from, and which epoch's."""
 
     on: Literal["auto", "val", "test", "val+test"] | None = None
+    """null: val and test together where there are both; with `choose: best`, which looks at val, test alone."""
     choose: Literal["last", "best"] = "last"
+    """`last`: the last epoch, nothing is validated in training. `best`: the one that is best on val, metered apart."""
 
     @model_validator(mode="before")
     @classmethod
@@ -239,6 +257,7 @@ class EnergyConfig(_Section):
     """Where the electricity comes from."""
 
     country: str = "ESP"
+    """ISO 3166 code of three letters."""
 
     @field_validator("country")
     @classmethod
@@ -252,14 +271,23 @@ class ExperimentConfig(_Section):
     """A grid of cells: every method at every keep with every seed, and the controls, on one dataset."""
 
     name: str = Field(pattern=r"^[\w.-]+$")
+    """Letters, digits, `_`, `.` and `-`; the ledger is `runs/<name>`."""
     dataset: str
+    """What `load_dataset` takes, most often a data.yaml."""
     features: FeaturesConfig = FeaturesConfig()
+    """What methods look at."""
     reduce: ReduceConfig
+    """Which images to keep."""
     proxy: ProxyConfig | None = None
+    """The short training that `vps`, `forgetting`, `el2n`, `aum` and `gradmatch` choose by; they need it."""
     train: TrainConfig = Field(default_factory=TrainConfig)
+    """The detector."""
     evaluate: EvaluateConfig = EvaluateConfig()
+    """What is measured on."""
     controls: list[Control] = ["full"]
+    """`full`, `full_equal_iterations` (as many batches and steps as each reduced cell), `random`, `first`."""
     energy: EnergyConfig = EnergyConfig()
+    """What CO2 is reckoned by."""
 
     @model_validator(mode="after")
     def _counts_its_steps(self) -> ExperimentConfig:

@@ -113,7 +113,10 @@ def test_methods_that_need_more_get_it(script: ModuleType, points: Any, monkeypa
 
 def test_the_readme_says_of_each_method_what_its_class_declares(script: ModuleType) -> None:
     rows = re.findall(
-        r"^\| <img src=\"(.+?)\".*?> \| `(\w+)` \| (.+?) \| (.+?) \| `(.+?)` \| (.+?) \|$", README, re.MULTILINE
+        r"^\| <img src=\"(.+?)\".*?> \| \[`(\w+)`\]\(docs/methods/\2\.md\)"
+        r" \| (.+?) \| (.+?) \| `(.+?)` \| (.+?) \|$",
+        README,
+        re.MULTILINE,
     )
     assert [name for _, name, *_ in rows] == list(BUILT_IN), REWRITE
     for picture, name, keeps, needs, cost, fails in rows:

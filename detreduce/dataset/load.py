@@ -26,6 +26,9 @@ YAML_NAMES = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml")
 def load_dataset(path: str | Path, split: str | None = None, images: str | Path | None = None) -> DetectionDataset:
     """Load one split of a dataset; nothing is copied, no image is opened.
 
+    What is wrong but did not stop the load is in ``dataset.problems``; the other splits are in
+    ``dataset.source.splits``.
+
     Parameters
     ----------
     path
@@ -37,9 +40,6 @@ def load_dataset(path: str | Path, split: str | None = None, images: str | Path 
     images
         COCO only: the folder of the JSON's images. Default: the JSON's own folder, then ``../train2017`` and
         ``../images/train2017`` for ``instances_train2017.json``.
-
-    What is wrong but did not stop the load is in ``dataset.problems``; the other splits are in
-    ``dataset.source.splits``.
 
     Raises
     ------

@@ -129,8 +129,12 @@ def fit_surface(found: Sequence[Configuration], total: int, *, samples: int = SA
         left = best.fun[: len(mean)] * spread
         # what the seeds alone leave of a mean is no misfit
         excess = np.clip(left**2 - run_spread**2 / counts, 0.0, None)
-        free = max(1.0, len(mean) - _used(best.jac, len(mean)))
-        misfit = float(np.sqrt((WORTH * MISFIT**2 + excess.sum() * len(mean) / free) / (WORTH + len(mean))))
+        lever = _leverage(best.jac, len(mean))
+        free = max(1.0, len(mean) - lever.sum())
+        # a configuration that was left out lies farther off than one that was fitted
+        held_back = np.clip((left / (1 - lever).clip(0.1)) ** 2 - run_spread**2 / counts, 0.0, None)
+        wide = max(excess.sum() * len(mean) / free, held_back.sum())
+        misfit = float(np.sqrt((WORTH * MISFIT**2 + wide) / (WORTH + len(mean))))
     spread = np.sqrt(misfit**2 + run_spread**2 / counts)
     rng = np.random.default_rng(seed)
     drawn = [
@@ -173,7 +177,10 @@ def _pooled(found: Sequence[Configuration]) -> float:
     return float(np.sqrt((WORTH * RUN_SPREAD**2 + squares) / (WORTH + free)))
 
 
-def _used(jacobian: FloatArray, rows: int) -> float:
-    """Degrees of freedom that the cells, beside the priors, spend: the trace of the hat matrix of their rows."""
+def _leverage(jacobian: FloatArray, rows: int) -> FloatArray:
+    """(rows,) how much each configuration draws the surface to itself: the diagonal of the hat matrix.
+
+    Their sum is how many degrees of freedom the configurations, beside the priors, spend.
+    """
     data = jacobian[:rows]
-    return float(np.trace(data @ np.linalg.pinv(jacobian.T @ jacobian) @ data.T))
+    return np.asarray(np.einsum("ij,jk,ik->i", data, np.linalg.pinv(jacobian.T @ jacobian), data), np.float64)

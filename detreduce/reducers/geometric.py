@@ -44,7 +44,7 @@ class MaxMin(BaseReducer):
     name = "mms"
     family = "geometric"
     cost = "n_c * k_c * d"
-    source = "Gonzalez 1985; arXiv 2403.15150, family geometric"
+    source = "Gonzalez 1985 (doi 10.1016/0304-3975(85)90224-5); arXiv 2403.15150, family geometric"
     summary = "always the image farthest from those chosen"
     keeps = "diverse"
     fails = "Outliers, mislabelled and broken images come first."
@@ -154,9 +154,9 @@ class RepresentativeKMeans(ScoringReducer):
 class DistanceEntropy(BaseReducer):
     """Distance-entropy: beside a random base, the images about equally far from all categories' prototypes.
 
-    Prototypes are the category means of a stratified random base. For every other image p = softmax(sign * distance to
-    the prototypes) and H = - sum p log2 p; the largest H are added within each category's seats. scores_ is H, +inf
-    for the base. With one category every H is 0: a seeded draw, with a warning.
+    Prototypes are the category means of a stratified random base. For every other image ``p = softmax(sign * distance
+    to the prototypes)`` and ``H = - sum p log2 p``; the largest H are added within each category's seats. scores_ is H,
+    +inf for the base. With one category every H is 0: a seeded draw, with a warning.
 
     Parameters
     ----------
@@ -176,7 +176,7 @@ class DistanceEntropy(BaseReducer):
     family = "geometric"
     needs = ("features", "categories")
     cost = "n * C * d"
-    source = "Li et al. 2020, distance-entropy; arXiv 2403.15150, family geometric"
+    source = "distance-entropy, Li and Chao 2022 (doi 10.3389/fpls.2021.818895); arXiv 2403.15150, family geometric"
     summary = "a random base, then the images between the categories"
     keeps = "borderline"
     fails = "Ambiguous and mislabelled images come first; with one category it is a random draw."
@@ -263,7 +263,7 @@ class ClusterCentroids(BaseReducer):
     name = "clc"
     family = "geometric"
     cost = "n_c * k_c * d * (log k_c + iterations, at most 50)"
-    source = "k-means (Lloyd 1982); arXiv 2403.15150, family geometric"
+    source = "k-means, Lloyd 1982 (doi 10.1109/TIT.1982.1056489); arXiv 2403.15150, family geometric"
     summary = "the image nearest each of k_c cluster centres"
     keeps = "typical, spread"
     fails = "Another seed gives other images, and with many seats outliers are centres of their own."

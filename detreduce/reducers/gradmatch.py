@@ -169,7 +169,7 @@ class GradMatch(BaseReducer):
     family = "training"
     needs = ("gradients",)
     cost = "k * n_c * d, after a proxy training and a pass for gradients"
-    source = "Killamsetty et al. 2021 (ICML), GRAD-MATCH; cf. arXiv 2006.05929"
+    source = "GRAD-MATCH, Killamsetty et al. 2021 (ICML, arXiv 2103.00123); cf. arXiv 2006.05929"
     summary = "images whose gradients together pull a half-trained detector where all would"
     keeps = "varied gradients"
     fails = "Matches one moment of the proxy, and with weights that the training then lacks: random may match as well."

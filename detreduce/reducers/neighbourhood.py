@@ -20,10 +20,10 @@ from detreduce.reducers.pool import FloatArray, Pool
 class FacilityLocation(BaseReducer):
     """Facility location: always the image that makes the others most similar to their nearest kept one.
 
-    It maximises sum_i max_{j kept} s_ij within each category, greedily. s_ij = exp(-d_ij^2 / (2 sigma^2)) where one of
-    the two is among the other's nearest neighbours, otherwise 0; sigma is the median distance to the last of these
-    neighbours. Of a sparse graph only, so that memory grows with n. scores_ is what an image added when it was chosen;
-    for the others what they would add to all that are chosen.
+    It maximises ``sum_i max_{j kept} s_ij`` within each category, greedily. ``s_ij = exp(-d_ij^2 / (2 sigma^2))`` where
+    one of the two is among the other's nearest neighbours, otherwise 0; sigma is the median distance to the last of
+    these neighbours. Of a sparse graph only, so that memory grows with n. scores_ is what an image added when it was
+    chosen; for the others what they would add to all that are chosen.
 
     Parameters
     ----------
@@ -36,7 +36,10 @@ class FacilityLocation(BaseReducer):
     name = "facility"
     family = "geometric"
     cost = "n_c^2 * d (neighbours) + k_c * neighbours * log n_c"
-    source = "facility location (Cornuejols et al. 1977); lazy greedy, Minoux 1978; cf. arXiv 1906.01827"
+    source = (
+        "facility location, Cornuejols et al. 1977 (doi 10.1287/mnsc.23.8.789); lazy greedy, Minoux 1978 "
+        "(doi 10.1007/BFb0006528); cf. arXiv 1906.01827"
+    )
     summary = "the images that stand for most others not yet stood for: dense regions first, then all"
     keeps = "typical, spread"
     fails = "Rare and odd images stand for none but themselves: they come once all dense parts are served."

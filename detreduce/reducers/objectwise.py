@@ -58,7 +58,7 @@ def _table(problem: Problem) -> ObjectTable:
 
 
 class ClassCoverage(ObjectReducer):
-    """Class coverage: always the image whose boxes add most to sum_c sqrt(boxes of c kept / boxes of c).
+    """Class coverage: always the image whose boxes add most to ``sum_c sqrt(boxes of c kept / boxes of c)``.
 
     The root makes the first boxes of a class worth most, those of rare classes above all, so images that are rich in
     what is still scarce come first; the labels alone are looked at. scores_ is what an image added when it was chosen;
@@ -75,7 +75,7 @@ class ClassCoverage(ObjectReducer):
 
     name = "class_coverage"
     cost = "n log n * classes in an image"
-    source = "feature-based submodular function; lazy greedy, Minoux 1978"
+    source = "feature-based submodular function; lazy greedy, Minoux 1978 (doi 10.1007/BFb0006528)"
     summary = "the images whose boxes are most wanted by class: labels alone, rare classes and crowded images first"
     keeps = "rare classes"
     fails = "With one class, or box counts that say little, it only takes the fullest images, which may look alike."
@@ -110,11 +110,11 @@ class ClassCoverage(ObjectReducer):
 class ClasswiseObjects(ObjectReducer):
     """CSOD: one image for each class in turn, whose objects are typical of what is left and unlike what is kept.
 
-    The classes take turns, the one in fewest images first. With p_ic the mean vector of the objects of class c in image
-    i, the class takes the image of the largest balance * mean_{j not kept} cos(p_ic, p_jc) - mean_{j kept}
-    cos(p_ic, p_jc); the second term is 0 while none is kept. A class whose images are exhausted is passed over; images
-    without boxes come last, in a seeded order. scores_ is minus the place in the order of choice, NaN for the others.
-    Categories are ignored.
+    The classes take turns, the one in fewest images first. With ``p_ic`` the mean vector of the objects of class c in
+    image i, the class takes the image of the largest ``balance * mean_{j not kept} cos(p_ic, p_jc) - mean_{j kept}
+    cos(p_ic, p_jc)``; the second term is 0 while none is kept. A class whose images are exhausted is passed over;
+    images without boxes come last, in a seeded order. scores_ is minus the place in the order of choice, NaN for the
+    others. Categories are ignored.
 
     Parameters
     ----------
@@ -187,7 +187,7 @@ class Herding(ObjectReducer):
     name = "herding"
     needs = ("objects", "object_vectors")
     cost = "n * k * 256; class_means: at most (image, class) pairs * d * k"
-    source = "kernel herding, Chen et al. 2010; distribution matching, cf. arXiv 2307.09742"
+    source = "kernel herding, Chen et al. 2010 (arXiv 1203.3472); distribution matching, cf. arXiv 2307.09742"
     summary = "the images whose objects, taken together, are distributed like all objects"
     keeps = "typical objects"
     fails = "Rare classes weigh as little as they do in the whole, and very small subsets are all of averages."

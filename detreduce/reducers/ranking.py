@@ -26,10 +26,10 @@ AUTO_NEIGHBOUR = 10
 class NumerosityReduction(ScoringReducer):
     """Numerosity reduction by matrix decomposition: the images that the weak directions contribute least to.
 
-    For a matrix A = U S V' with images as columns a_j of unit length,
-    score_j = sum_i w_i * -log(max(|a_j . u_i|, 1e-3)) with w_i = (1 / s_i) / sum(1 / s): the weaker a direction, the
-    more it counts that an image is at right angles to it. scores_ is the score in the matrix of the image's category
-    times that in the matrix of all images with the one-hot category under the features.
+    For a matrix ``A = U S V'`` with images as columns ``a_j`` of unit length, ``score_j = sum_i w_i * -log(max(|a_j .
+    u_i|, 1e-3))`` with ``w_i = (1 / s_i) / sum(1 / s)``: the weaker a direction, the more it counts that an image is at
+    right angles to it. scores_ is the score in the matrix of the image's category times that in the matrix of all
+    images with the one-hot category under the features.
 
     Parameters
     ----------
@@ -45,7 +45,10 @@ class NumerosityReduction(ScoringReducer):
     name = "nrmd"
     family = "ranking"
     cost = "n * (d + C)^2"
-    source = "Ghojogh and Crowley 2019, numerosity reduction by matrix decomposition; arXiv 2403.15150, family ranking"
+    source = (
+        "numerosity reduction by matrix decomposition, Ghojogh and Crowley 2019 "
+        "(doi 10.1007/978-3-030-18305-9_13); arXiv 2403.15150, family ranking"
+    )
     summary = "the images that the strong directions of their category explain best"
     keeps = "aligned"
     fails = "The weakest directions, often noise, decide; where n_c < d it keeps the images far from the mean."
@@ -121,7 +124,7 @@ class PersistentHomologyLandmarks(ScoringReducer):
     name = "phl"
     family = "ranking"
     cost = "n_c^2 * d + n * persistence of at most 200 neighbours"
-    source = "Stolz 2021 (arXiv 2103.14743), persistent-homology landmarks; arXiv 2403.15150, family ranking"
+    source = "persistent-homology landmarks, Stolz 2021 (arXiv 2103.14743); arXiv 2403.15150, family ranking"
     summary = "images whose neighbours enclose no hole (representative), or the largest ones (vital)"
     keeps = "hole-free"
     fails = "Images with 2 or 3 neighbours can have no hole about them: they tie at 0, often many, and come first."

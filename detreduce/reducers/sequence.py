@@ -15,7 +15,7 @@ class Stride(BaseReducer):
     """Every m-th frame: evenly spaced rows of each sequence, the first included.
 
     With `groups`, each group (video, sequence) is a sequence in the order of its rows, and seats go to the groups in
-    proportion; without, all rows are one sequence. Of n frames, frame floor(i * n / k) is the i-th of k. A frame of
+    proportion; without, all rows are one sequence. Of n frames, frame ``floor(i * n / k)`` is the i-th of k. A frame of
     `initial` stands for the place nearest to it. scores_ is minus the place within the group, NaN for frames that are
     left out. Categories are ignored.
 

@@ -77,7 +77,10 @@ class StratifiedRandom(ScoringReducer):
     family = "statistic"
     needs: ClassVar[Any] = _NeedsOf()
     cost = "n log n"
-    source = "stratified random sampling; arXiv 2403.15150, family statistic; by classes cf. Sechidis et al. 2011"
+    source = (
+        "stratified random sampling; arXiv 2403.15150, family statistic; by classes cf. Sechidis et al. 2011 "
+        "(doi 10.1007/978-3-642-23808-6_10)"
+    )
     summary = "a draw with every category in proportion, the control to beat"
     keeps = "random"
     fails = "One draw says little, and near-duplicates stay as frequent as they were: use several seeds."
@@ -112,9 +115,10 @@ class StratifiedRandom(ScoringReducer):
 class ProtoDash(BaseReducer):
     """ProtoDash: prototypes with non-negative weights, whose kernel mean is nearest to that of the category.
 
-    With K_ij = exp(-|x_i - x_j|^2 / (2 sigma^2)) and mu_i = mean_j K_ij: add the image of the largest gradient
-    mu_i - (K_S w)_i, then w = argmax over w >= 0 of w.mu_S - w'K_SS w / 2, and again. scores_ is the gradient at which
-    an image was chosen, or the smallest before it where that is less; for the others the last gradient, so bounded.
+    With ``K_ij = exp(-|x_i - x_j|^2 / (2 sigma^2))`` and ``mu_i = mean_j K_ij``: add the image of the largest gradient
+    ``mu_i - (K_S w)_i``, then ``w = argmax over w >= 0 of w.mu_S - w'K_SS w / 2``, and again. scores_ is the gradient
+    at which an image was chosen, or the smallest before it where that is less; for the others the last gradient, so
+    bounded.
 
     Parameters
     ----------
@@ -141,7 +145,7 @@ class ProtoDash(BaseReducer):
     name = "prd"
     family = "statistic"
     cost = "n_c^2 * d + n_c * k_c^2"
-    source = "Gurumoorthy et al. 2019, ProtoDash; arXiv 2403.15150, family statistic"
+    source = "ProtoDash, Gurumoorthy et al. 2019 (arXiv 1707.01212); arXiv 2403.15150, family statistic"
     summary = "prototypes whose weighted mean embedding matches the category's"
     keeps = "representative"
     fails = "Training does not use its weights, without which rare images count too much; slow in a large category."

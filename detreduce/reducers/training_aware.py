@@ -70,7 +70,7 @@ class VariancePredictionScore(_Dynamics):
     """
 
     name = "vps"
-    source = "Yagi 2025 (arXiv 2505.17245), variance-based prediction score"
+    source = "variance-based prediction score, Yagi 2025 (arXiv 2505.17245)"
     summary = "images whose boxes the detector is still making up its mind about"
     keeps = "being learnt"
     fails = "A proxy too short to detect anything shows no variance; boxes it never learns score low."
@@ -85,7 +85,7 @@ class DetectorForgetting(_Dynamics):
     """
 
     name = "forgetting"
-    source = "Toneva et al. 2019 (ICLR), forgetting events, of a detector's boxes"
+    source = "forgetting events, Toneva et al. 2019 (ICLR, arXiv 1812.05159), of a detector's boxes"
     summary = "images with boxes that the detector never finds, or finds and loses"
     fails = "In a short proxy most boxes are never detected, so it counts boxes; it also loves wrong labels."
 
@@ -98,7 +98,7 @@ class ErrorNorm(_Dynamics):
     """
 
     name = "el2n"
-    source = "Paul et al. 2021 (NeurIPS), error L2-norm, of a detector's boxes"
+    source = "error L2-norm, Paul et al. 2021 (NeurIPS, arXiv 2107.07075), of a detector's boxes"
     summary = "images with boxes that the detector gets wrong early on"
     fails = "Early on nearly all boxes are wrong by the same amount, so the sum counts boxes."
 
@@ -112,6 +112,6 @@ class AreaUnderMargin(_Dynamics):
     """
 
     name = "aum"
-    source = "Pleiss et al. 2020 (NeurIPS), area under the margin, of a detector's boxes"
+    source = "area under the margin, Pleiss et al. 2020 (NeurIPS, arXiv 2001.10528), of a detector's boxes"
     summary = "images with boxes that the detector stays unsure of or takes for another class"
     fails = "Wrong labels and boxes nobody could find come first; at a small keep easy_first may do better."

@@ -39,7 +39,7 @@ class ForgettingEvents(ScoringReducer):
     family = "wrapper"
     needs = ("features", "categories")
     cost = "n * (d + C) * 128 * epochs"
-    source = "Toneva et al. 2019 (ICLR), forgetting events; arXiv 2403.15150, family wrapper"
+    source = "forgetting events, Toneva et al. 2019 (ICLR, arXiv 1812.05159); arXiv 2403.15150, family wrapper"
     summary = "the images whose category a small classifier forgets most often"
     keeps = "hard"
     fails = "Mislabelled images come first; where nothing is forgotten, as with one category, it is a random draw."

@@ -169,7 +169,8 @@ def table(names: Sequence[str]) -> str:
         picture += f'alt="What {name} keeps of the points">'
         keeps = f"**{cls.keeps}**: {cls.summary}"
         needs = ", ".join(cls.needs) or "nothing"
-        cells = (picture, f"`{name}`", keeps, needs, f"`{cls.cost}`", cls.fails)
+        linked = f"[`{name}`]({(PICTURES / name).relative_to(REPOSITORY).as_posix()}.md)"
+        cells = (picture, linked, keeps, needs, f"`{cls.cost}`", cls.fails)
         rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join([*rows, "", *textwrap.wrap(f"Cost: {SYMBOLS}", 120)])
 

@@ -1,0 +1,124 @@
+"""The reference of the experiment YAML in docs/experiment.md, and its JSON schema for editors, from the models.
+
+python scripts/docs/experiment.py
+"""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from detreduce.config import ExperimentConfig
+from detreduce.reducers.registry import BUILT_IN
+
+DOCS = Path(__file__).resolve().parent.parent.parent / "docs"
+PAGE, SCHEMA = DOCS / "experiment.md", DOCS / "experiment.schema.json"
+BEGIN, END = "<!-- keys: scripts/docs/experiment.py -->", "<!-- /keys -->"
+
+SECTIONS = ("features", "reduce", "proxy", "train", "evaluate", "energy")
+NAMES = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true or false", "null": "null"}
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON schema of an experiment YAML, with what the models take besides: bare names, a single keep."""
+    found = ExperimentConfig.model_json_schema()
+    found["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    reduce = found["$defs"]["ReduceConfig"]["properties"]
+    reduce["methods"]["items"] = {"anyOf": [{"type": "string", "examples": list(BUILT_IN)}, reduce["methods"]["items"]]}
+    keep = {key: reduce["keep"].pop(key) for key in ("type", "items", "minItems")}
+    reduce["keep"]["anyOf"] = [keep, *keep["items"]["anyOf"]]
+    return found
+
+
+def reference(found: dict[str, Any]) -> str:
+    """Return a table of keys for the top of the YAML and for each of its sections."""
+    lines = [*_table(found, found)]
+    for name in SECTIONS:
+        section = _resolved(found["properties"][name], found)
+        lines += ["", f"### {name}", "", *textwrap.wrap(_plain(section["description"]), 120), ""]
+        lines += _table(section, found)
+        if section.get("additionalProperties") is True:
+            lines += [
+                "",
+                "Besides: any argument of ultralytics by its own name (`epochs`, `imgsz`, `batch`, `freeze`).",
+            ]
+    composing = found["$defs"]["MethodConfig"]["properties"].keys() - {"name"}
+    own = "An entry of `reduce.methods` is a name, or `name` with that method's own parameters, and with any of "
+    own += f"{', '.join(f'`{name}`' for name in sorted(composing))} in place of those of `reduce`."
+    lines += ["", "### A method's own", "", *textwrap.wrap(own, 120)]
+    return "\n".join(lines)
+
+
+def _table(section: dict[str, Any], found: dict[str, Any]) -> Iterator[str]:
+    yield from ("| key | value | default | |", "|---|---|---|---|")
+    required = section.get("required", [])
+    for name, entry in section["properties"].items():
+        default = "required" if name in required else _default(entry)
+        cells = (f"`{name}`", _type(entry, found), default, entry.get("description", ""))
+        yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _default(entry: dict[str, Any]) -> str:
+    default = entry.get("default")
+    # a section's default is what its own table says
+    return "its defaults" if isinstance(default, dict) or "default" not in entry else f"`{json.dumps(default)}`"
+
+
+def _type(entry: dict[str, Any], found: dict[str, Any]) -> str:
+    if "$ref" in entry:
+        target = _resolved(entry, found)
+        return "a method" if target["title"] == "MethodConfig" else "section"
+    if "anyOf" in entry:
+        options = [option for option in entry["anyOf"] if option.get("type") != "null"]
+        single = dict.fromkeys(_type(option, found) for option in options if option.get("type") != "array")
+        several = [option for option in options if option.get("type") == "array"]
+        if "number" in single:
+            single.pop(NAMES["integer"], None)
+        if single and several:
+            return f"{' or '.join(single)}, or a list"
+        return " or ".join([*single, *(_type(option, found) for option in several)])
+    if "enum" in entry:
+        return " or ".join(f"`{value}`" for value in entry["enum"])
+    if entry.get("type") == "array":
+        return f"list of: {_type(entry['items'], found)}"
+    if entry.get("type") == "object":
+        return "mapping"
+    return NAMES[entry["type"]]
+
+
+def _resolved(entry: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
+    """Return the section that a property refers to, alone or as one of two options."""
+    options = [entry, *entry.get("anyOf", []), *entry.get("allOf", [])]
+    reference = next(option["$ref"] for option in options if "$ref" in option)
+    return found["$defs"][reference.rsplit("/", 1)[1]]
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.split())
+
+
+def with_reference(text: str, tables: str) -> str:
+    """Return the page's text with what is between its two markers replaced."""
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise SystemExit(f"{PAGE} lacks the markers {BEGIN} and {END}.")
+    return f"{before}{BEGIN}\n\n{tables}\n\n{END}{after}"
+
+
+def schema_text() -> str:
+    """Return the schema as it is written."""
+    return json.dumps(schema(), indent=1, ensure_ascii=False) + "\n"
+
+
+def main() -> None:
+    PAGE.write_text(with_reference(PAGE.read_text(encoding="utf-8"), reference(schema())), encoding="utf-8")
+    SCHEMA.write_text(schema_text(), encoding="utf-8")
+    print(PAGE, SCHEMA, sep="\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""Runs jobs in forks of one process that has imported what takes seconds: JSON lines in, exit codes out.
+
+A job is ``{"folder", "environment", "output"}`` with ``script``, a Python file, or ``arguments`` of `detreduce`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import runpy
+import signal
+import sys
+import traceback
+from typing import Any
+
+LONGEST_SECONDS = 300
+
+
+def run(job: dict[str, Any]) -> None:
+    """Do a job in this process, as if it had been started anew; raises what the job raises."""
+    signal.alarm(LONGEST_SECONDS)
+    output = os.open(job["output"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    os.chdir(job["folder"])
+    os.environ.update(job["environment"])
+    sys.path[:0] = [job["folder"], *job["environment"].get("PYTHONPATH", "").split(os.pathsep)]
+    if "script" in job:
+        sys.argv = [job["script"]]
+        runpy.run_path(job["script"], run_name="__main__")
+    else:
+        from detreduce.cli import main as detreduce
+
+        sys.argv = ["detreduce", *job["arguments"]]
+        detreduce()
+
+
+def main() -> None:
+    from detreduce.pretrained import quiet_ultralytics
+
+    quiet_ultralytics()
+    # nothing is computed here: threads would not survive the fork
+    import ultralytics.engine.trainer
+    from ultralytics import YOLO
+
+    import detreduce.cli
+    import detreduce.experiment.run
+    import detreduce.features.extract
+    import detreduce.representativeness.measure  # noqa: F401
+
+    assert YOLO and ultralytics
+    for line in sys.stdin:
+        child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                run(json.loads(line))
+                status = 0
+            except SystemExit as end:
+                status = end.code if isinstance(end.code, int) else int(end.code is not None)
+                if isinstance(end.code, str):
+                    print(end.code, file=sys.stderr)
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                with contextlib.suppress(OSError, ValueError):
+                    sys.stdout.flush()
+                    sys.stderr.flush()
+                os._exit(status)
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+
+
+if __name__ == "__main__":
+    main()

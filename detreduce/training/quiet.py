@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from detreduce.pretrained import quiet_ultralytics
+from detreduce.training.loggers import attach_loggers
 
 _COLOURS = re.compile(r"\x1b\[\d+m")
 
@@ -73,8 +74,7 @@ def _silent(show_bar: Callable[..., None]) -> Callable[..., None]:
 def _replacements() -> dict[tuple[str, str], Any]:
     """What is replaced in ultralytics: (module, name) -> value."""
     return {
-        # tracking services (events, Platform, MLflow, Comet, ...) attach themselves here
-        ("ultralytics.utils.callbacks", "add_integration_callbacks"): lambda instance: None,
+        ("ultralytics.utils.callbacks", "add_integration_callbacks"): attach_loggers,
         ("ultralytics.utils.checks", "check_pip_update_available"): lambda: False,
         ("ultralytics.utils.checks", "AUTOINSTALL"): False,
         # downloads weights for its self-test; mixed precision stays a choice of the caller

@@ -1,0 +1,61 @@
+"""The loggers that ultralytics knows (MLflow, TensorBoard, W&B, ...), by the switches that the user set for it.
+
+Ultralytics' settings are redirected to a private folder (see `detreduce.pretrained`), so the user's own are read here,
+and nothing is written to them. Its reports to its makers and its platform stay off.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from detreduce.paths import cache_folder
+
+# switch in the settings -> module of ultralytics.utils.callbacks
+LOGGERS = {
+    "clearml": "clearml",
+    "comet": "comet",
+    "dvc": "dvc",
+    "mlflow": "mlflow",
+    "raytune": "raytune",
+    "tensorboard": "tensorboard",
+    "wandb": "wb",
+}
+
+
+def attach_loggers(instance: Any) -> None:
+    """Give a trainer the callbacks of the loggers that are switched on; stands in for ultralytics' own function."""
+    if "Trainer" not in type(instance).__name__:
+        return
+    for name in switched_on():
+        module = importlib.import_module(f"ultralytics.utils.callbacks.{LOGGERS[name]}")
+        for event, function in module.callbacks.items():
+            if function not in instance.callbacks[event]:
+                instance.callbacks[event].append(function)
+
+
+def switched_on() -> tuple[str, ...]:
+    """Names of the loggers that the user's ultralytics settings switch on; none where there are no settings."""
+    try:
+        content = json.loads(settings_file().read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return ()
+    return tuple(name for name in LOGGERS if isinstance(content, dict) and content.get(name) is True)
+
+
+def settings_file() -> Path:
+    """Where `yolo settings` keeps the user's settings: ultralytics' rule, without our redirection."""
+    given = os.environ.get("YOLO_CONFIG_DIR")
+    if given and Path(given) != cache_folder() / "ultralytics":
+        folder = Path(given).expanduser()
+    elif sys.platform == "win32":
+        folder = Path.home() / "AppData" / "Roaming"
+    elif sys.platform == "darwin":
+        folder = Path.home() / "Library" / "Application Support"
+    else:
+        folder = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    return folder / "Ultralytics" / "settings.json"

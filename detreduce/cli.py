@@ -34,9 +34,14 @@ app = typer.Typer(
 )
 
 Data = Annotated[
-    Path, typer.Argument(help="data.yaml (YOLO), a COCO JSON, a Pascal VOC folder, or a folder of images.")
+    Path,
+    typer.Argument(
+        help="data.yaml, COCO JSON, VOC folder, CVAT or Label Studio export, images, or a name: coco8.yaml."
+    ),
 ]
-Images = Annotated[Path | None, typer.Option(help="COCO: the images folder, where it is not the JSON's own.")]
+Images = Annotated[
+    Path | None, typer.Option(help="The images folder of a COCO, CVAT or Label Studio file, where it is elsewhere.")
+]
 Split = Annotated[
     str | None, typer.Option(help="train, val or test; default: train, or the split that a COCO JSON is.")
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -54,8 +55,11 @@ class Recipe:
         return self.wh + self.choosing_wh
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-able form."""
-        return {**asdict(self), "total_wh": self.total_wh}
+        """JSON-able form; what is not known is None."""
+        plain = {**asdict(self), "total_wh": self.total_wh}
+        return {
+            name: None if isinstance(value, float) and math.isnan(value) else value for name, value in plain.items()
+        }
 
 
 @dataclass(frozen=True)

@@ -217,9 +217,18 @@ class PreparedExperiment:
 
 
 def finished_rows(ledger: Ledger) -> list[dict[str, Any]]:
-    """Tidy rows of the cells of the ledger's latest plan that are finished; earlier plans' cells are left out."""
+    """Tidy rows of the cells of the ledger's latest plan that are finished; earlier plans' cells are left out.
+
+    Raises InputError where the plan or a cell cannot be read.
+    """
     plan = ledger.path / "plan.json"
-    keys = [cell["key"] for cell in json.loads(plan.read_text(encoding="utf-8"))] if plan.is_file() else None
+    try:
+        keys = [cell["key"] for cell in json.loads(plan.read_text(encoding="utf-8"))] if plan.is_file() else None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{plan} cannot be read ({error}). Remove it: then every finished cell counts, and the next run "
+            "writes it anew."
+        ) from error
     return [row for row in ledger.rows() if keys is None or row["key"] in keys]
 
 

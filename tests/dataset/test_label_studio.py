@@ -157,9 +157,8 @@ def test_other_regions(tmp_path):
     make_images(tmp_path, {"1.jpg": (100, 50)})
     dataset = load_dataset(tmp_path / "x.json")
     # the ellipse's longer half, 20 pixels high, lies across after a quarter turn: 20 of 100 wide, 10 of 50 high
-    np.testing.assert_allclose(
-        dataset.boxes_xyxyn, [[0.1, 0.2, 0.3, 0.6], [0.3, 0.3, 0.7, 0.7], [0.1, 0.1, 0.1, 0.15]], atol=1e-12
-    )
+    around = [[0.1, 0.2, 0.3, 0.6], [0.3, 0.3, 0.7, 0.7], [0.1, 0.1, 0.1, 0.15]]
+    np.testing.assert_allclose(dataset.boxes_xyxyn, around, atol=1e-12)
     assert [problem.what for problem in dataset.problems] == [
         "task 1: zero-area box (0 x 0.05); kept as it is, no detector can learn it",
         "task 1: rectanglelabels has no four finite numbers; left out",

@@ -507,3 +507,11 @@ def test_figures_are_not_from_images_that_an_epoch_was_chosen_on(
     config.write_text(yaml.safe_dump(content))
     run_experiment(config, config.parent / "ledger")
     assert set(asked) == {on}
+
+
+@pytest.mark.parametrize("content", [b"[", b"\xff\xfe", b'[{"no": 1}]', b"3"])
+def test_a_damaged_plan_is_told(tmp_path: Path, content: bytes) -> None:
+    ledger = Ledger.create(tmp_path)
+    (tmp_path / "plan.json").write_bytes(content)
+    with pytest.raises(InputError, match=r"plan\.json cannot be read .* Remove it"):
+        finished_rows(ledger)

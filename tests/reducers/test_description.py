@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from detreduce.cli import parse_parameters
+from detreduce.cli.values import parse_parameters
 from detreduce.reducers import make_reducer, reducer_class
 from detreduce.reducers.base import BaseReducer, Ranking
 from detreduce.reducers.description import Parameter, describe, documented_parameters, shown

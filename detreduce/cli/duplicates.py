@@ -1,0 +1,64 @@
+"""The command `duplicates`: which images show the same, and which are in more than one split."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from detreduce.cli.options import SHOWN, Alike, All, Cache, Data, Images, Json, Split
+from detreduce.cli.values import print_json
+
+
+def duplicates(
+    data: Data,
+    split: Split = None,
+    images: Images = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(help="Similarity from which images are the same: 0.85 (default) copies, 0.6 also video frames."),
+    ] = None,
+    by: Annotated[
+        Alike,
+        typer.Option(help="Compare whole pictures, what is in the largest box of each, or only equal pixels."),
+    ] = "pixels",
+    leakage: Annotated[bool, typer.Option(help="Look for images of one split in another, too.")] = True,
+    show_all: All = False,
+    cache: Cache = None,
+    as_json: Json = False,
+) -> None:
+    """List images that show the same, and images that are in more than one split.
+
+    Finds copies that were encoded anew, resized, brightened, cropped by a twentieth, flipped or turned by quarters.
+    `--by boxes` also finds objects that were turned inside their box or put on another background. Nothing is changed;
+    `detreduce reduce --drop-duplicates` leaves duplicates out.
+
+    Example: detreduce duplicates data.yaml
+    """
+    from detreduce.dataset import load_dataset
+    from detreduce.duplicates import exact_duplicates, leakage_report, near_duplicates
+    from detreduce.duplicates.search import THRESHOLD
+    from detreduce.errors import InputError
+    from detreduce.paths import find
+
+    dataset = load_dataset(find(data, what="dataset"), split=split, images=images)
+    exact = by == "exact"
+    if exact and threshold is not None:
+        raise InputError("--threshold is for pixels and boxes; equal pixels have no degrees: leave it out.")
+    limit = 1.0 if exact else THRESHOLD if threshold is None else threshold
+    way: Any = "pixels" if exact else by
+    found = (
+        exact_duplicates(dataset, cache=cache)
+        if exact
+        else near_duplicates(dataset, threshold=limit, by=way, cache=cache)
+    )
+    report = leakage_report(dataset, threshold=limit, by=way, cache=cache) if leakage else None
+    if as_json:
+        print_json({"split": dataset.split, **found.to_dict(), "leakage": report.to_dict() if report else None})
+        return
+    from detreduce.cli.terminal_duplicates import show_duplicates, show_leakage
+
+    shown = None if show_all else SHOWN
+    show_duplicates(dataset, found, shown=shown)
+    if report is not None:
+        show_leakage(report, shown=shown)

@@ -1,0 +1,34 @@
+"""The options and arguments that several commands share, each with one wording."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+Data = Annotated[
+    Path, typer.Argument(help="data.yaml, COCO JSON, VOC folder, CVAT or Label Studio export, images, or coco8.yaml.")
+]
+Images = Annotated[Path | None, typer.Option(help="COCO, CVAT, Label Studio: the images folder, if elsewhere.")]
+Split = Annotated[
+    str | None, typer.Option(help="train, val or test; default: train, or the split that a COCO JSON is.")
+]
+Cache = Annotated[Path | None, typer.Option(help="Folder for cached features and signatures.")]
+
+Model = Annotated[str, typer.Option(help="Weights (.pt) or an architecture (.yaml).")]
+TrainingSeed = Annotated[int, typer.Option("--seed", help="Training seed.")]
+Country = Annotated[str, typer.Option(help="Where the electricity comes from (ISO 3166 alpha-3).")]
+UltralyticsArguments = Annotated[
+    list[str] | None, typer.Argument(help="Any ultralytics argument by its name: epochs=50 imgsz=640.")
+]
+
+LedgerFolder = Annotated[
+    Path, typer.Argument(metavar="LEDGER", help="The folder of an experiment, for instance runs/demo.")
+]
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+All = Annotated[bool, typer.Option("--all", help="List everything, not the first 20.")]
+Alike = Literal["pixels", "boxes", "exact"]
+
+SHOWN = 20

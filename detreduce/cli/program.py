@@ -1,0 +1,52 @@
+"""The program `detreduce`: its commands, in the order of its help."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from detreduce.cli import duplicates, explain, inspect, ledger, methods, plan, proxy, reduce, report, run, train
+from detreduce.cli.outcome import CODES, Program
+
+app = typer.Typer(
+    name="detreduce",
+    cls=Program,
+    help="Train object detectors on fewer images: choose which to keep, write them, measure what it cost and saved.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    epilog=f"Exit codes: {CODES}.",
+)
+
+
+@app.callback(invoke_without_command=True)
+def version(
+    context: typer.Context,
+    show: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    """Choose, write, train, measure."""
+    if show:
+        from detreduce.version import __version__
+
+        typer.echo(f"detreduce {__version__}")
+        raise typer.Exit
+
+
+# one line a command, or a group of them
+app.command()(inspect.inspect)
+app.command()(reduce.reduce)
+app.command()(train.train)
+app.command()(proxy.proxy)
+app.command()(run.run)
+app.command()(methods.methods)
+app.add_typer(ledger.commands, name="ledger")
+app.command()(plan.plan)
+app.command()(report.report)
+app.command()(duplicates.duplicates)
+app.command()(explain.explain)
+
+
+def main() -> None:
+    """Entry point of the ``detreduce`` command."""
+    app()

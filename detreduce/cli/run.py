@@ -1,0 +1,86 @@
+"""The command `run`: a whole experiment, resumable."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from detreduce.cli.options import Json
+from detreduce.cli.values import parse_parameters, print_json
+from detreduce.errors import InputError
+
+if TYPE_CHECKING:
+    from detreduce.experiment.ledger import Ledger
+    from detreduce.experiment.limits import Limits
+    from detreduce.experiment.run import PreparedExperiment
+
+Config = Annotated[Path, typer.Argument(help="An experiment YAML, for instance configs/demo.yaml.")]
+Overrides = Annotated[
+    list[str] | None, typer.Argument(help="Values that replace the YAML's: train.epochs=1 reduce.keep=[0.1].")
+]
+Output = Annotated[Path | None, typer.Option("--output", "-o", help="Ledger; default runs/<name>.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan, run nothing, make no ledger.")]
+MaxHours = Annotated[float | None, typer.Option(help="Start no cell that would end beyond, by estimate.")]
+MaxWh = Annotated[float | None, typer.Option(help="Start no cell that would use more energy, by estimate.")]
+Shard = Annotated[str | None, typer.Option(help="i/n: the i-th of n shares of the cells, one a machine.")]
+OnRay = Annotated[bool, typer.Option("--ray", help="Run the cells on a Ray cluster, or here by Ray.")]
+GpusPerCell = Annotated[
+    float | None, typer.Option(help="With --ray: GPUs of a cell, 0.5 for two cells on one; default 1 if any.")
+]
+
+
+def run(
+    config: Config,
+    overrides: Overrides = None,
+    output: Output = None,
+    dry_run: DryRun = False,
+    max_hours: MaxHours = None,
+    max_wh: MaxWh = None,
+    shard: Shard = None,
+    on_ray: OnRay = False,
+    gpus_per_cell: GpusPerCell = None,
+    as_json: Json = False,
+) -> None:
+    """Run a whole experiment: every method, keep and seed, and the controls. The same again resumes.
+
+    The plan is shown first, with what the cells to run will probably cost by those that are finished. A call that stops
+    at --max-hours or --max-wh says what is left, and its exit code is 0; the same command goes on.
+
+    Example: detreduce run configs/demo.yaml --dry-run
+    """
+    if gpus_per_cell is not None and not on_ray:
+        raise InputError("--gpus-per-cell is for --ray; without it a cell has every GPU that ultralytics takes.")
+    from detreduce.config import load_config
+    from detreduce.experiment.limits import Limits
+    from detreduce.experiment.run import finished_rows, prepare_experiment
+
+    limits = Limits(max_hours, max_wh)
+    settings = load_config(config, parse_parameters(overrides or []))
+    prepared = prepare_experiment(settings, output, say=lambda line: typer.echo(line, err=True), shard=shard)
+    if dry_run and as_json:
+        print_json(prepared.overview.to_dict())
+        return
+    from detreduce.cli.terminal_run import show_outcome, show_plan
+
+    show_plan(prepared.overview, stderr=not dry_run)
+    if dry_run:
+        return
+    ledger = _run_cells(prepared, limits, on_ray=on_ray, gpus_per_cell=gpus_per_cell)
+    rows = finished_rows(ledger)
+    if as_json:
+        print_json(rows)
+        return
+    show_outcome(settings, ledger, rows)
+
+
+def _run_cells(prepared: PreparedExperiment, limits: Limits, *, on_ray: bool, gpus_per_cell: Any) -> Ledger:
+    try:
+        if not on_ray:
+            return prepared.run(limits)
+        from detreduce.experiment.on_ray import run_on_ray
+
+        return run_on_ray(prepared, limits, gpus_per_cell=gpus_per_cell)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("The same command goes on after the cells that are finished.") from None

@@ -1,0 +1,48 @@
+"""What everything shown in the terminal has in common: the console, tables, texts and numbers."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+
+from rich.console import Console
+from rich.table import Table
+
+# piped output keeps whole rows: a script reads lines, not a screen
+PIPED_WIDTH = 200
+# longer lines of prose are hard to follow
+READABLE = 80
+# narrower terminals show wide tables in parts, one below the other
+WIDE = 130
+
+
+def console(*, stderr: bool = False) -> Console:
+    """The console of stdout or stderr, wide where it is not a terminal."""
+    out = Console(stderr=stderr, highlight=False, markup=False)
+    return out if out.is_terminal else Console(stderr=stderr, highlight=False, markup=False, width=PIPED_WIDTH)
+
+
+def share(part: int, whole: int) -> str:
+    """A part of a whole in per cent; empty where there is no whole."""
+    return f"{part / whole:.0%}" if whole else ""
+
+
+def table_of(*headers: str, right: int = 0) -> Table:
+    """Make a table; the last `right` columns hold numbers."""
+    table = Table(header_style="bold")
+    for place, header in enumerate(headers):
+        table.add_column(header, overflow="fold", justify="right" if place >= len(headers) - right else "left")
+    return table
+
+
+def number(value: float | None, digits: int) -> str:
+    """A number with so many digits after the point; a dash where it is not known."""
+    return "-" if value is None or math.isnan(value) else f"{value:.{digits}f}"
+
+
+def show_text(out: Console, text: str, width: int, *, first: str | None = None, indent: str = "") -> None:
+    """Print text broken at words, without the spaces to the right that a table would fill up with."""
+    lead = indent if first is None else first
+    lines = textwrap.wrap(text, width, initial_indent=lead, subsequent_indent=indent, break_on_hyphens=False)
+    for line in lines:
+        out.print(line, soft_wrap=True)

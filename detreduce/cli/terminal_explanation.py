@@ -1,0 +1,70 @@
+"""What `explain` shows, in plain sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from detreduce.cli import terminal
+from detreduce.cli.terminal_duplicates import alike
+
+if TYPE_CHECKING:
+    from detreduce.explanation import Explanation, Neighbour
+    from detreduce.selection import Selection
+
+STEPS = {
+    "must_keep": "since it must be kept",
+    "initial": "with the selection that this one continues",
+    "class_floor": "for the floor of its classes",
+    "method": "by the method",
+}
+
+
+def show_explanation(found: Explanation, selection: Selection) -> None:
+    """Show why an image was kept or dropped."""
+    out = terminal.console()
+
+    def say(text: str) -> None:
+        out.print(text, soft_wrap=True)
+
+    say(f"{found.name} was {'kept' if found.kept else 'dropped'} {_reason(found, selection)}.")
+    if found.category is not None:
+        say(f"Category {found.category}: {found.category_kept} of {found.category_full} images were kept.")
+    if found.score is not None and (found.step == "method" or not found.kept):
+        say(f"Score {found.score:g}: place {found.score_place} of the {found.scored} scored images of its category.")
+    elif found.step == "method":
+        say("It has no score: the method never looked at it.")
+    for pair in found.copies:
+        say(f"It stands for {pair['copy_name']} ({alike(pair['exact'], pair['transformation'], pair['similarity'])}).")
+    by = f" by {', '.join(found.nearest_by)}" if found.nearest_by else ""
+    nearest = _neighbour(found.nearest_kept), _neighbour(found.nearest_dropped)
+    say(f"Nearest kept image{by}: {nearest[0]}. Nearest dropped: {nearest[1]}.")
+    say(f"Boxes: {_counted(found.classes) or 'none'}.")
+    if found.alone:
+        say(
+            f"Without it, no kept image would have: {_counted(found.alone)}."
+            if found.kept
+            else f"No kept image has: {_counted(found.alone)}."
+        )
+    for note in found.notes:
+        say(note)
+
+
+def _reason(found: Explanation, selection: Selection) -> str:
+    if found.kept:
+        by = f"by {selection.method}" if found.step == "method" else STEPS.get(found.step, "")
+        return f"{by}, {found.rank} of {found.of} in the order chosen".strip()
+    if found.step == "unreadable":
+        return "since it could not be read"
+    if found.step == "drop_duplicates" and (pair := found.duplicate_of):
+        how = alike(pair["exact"], pair["transformation"], pair["similarity"])
+        return f"before {selection.method} chose, since {pair['kept_name']} shows the same ({how})"
+    return f"by {selection.method}, which chose {found.of} others"
+
+
+def _neighbour(found: Neighbour | None) -> str:
+    return "not known" if found is None else f"{found.name} (distance {found.distance:.3g})"
+
+
+def _counted(classes: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in classes.items())

@@ -1,0 +1,53 @@
+"""What `ledger list` shows: a line a cell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.table import Table
+
+from detreduce.cli import terminal
+
+# column of a row, heading, digits; None for text
+COLUMNS: tuple[tuple[str, str, int | None], ...] = (
+    ("key", "cell", None),
+    ("label", "method", None),
+    ("keep", "keep", None),
+    ("images", "images", None),
+    ("mAP50", "mAP50", 3),
+    ("mAP50_95", "mAP50-95", 3),
+    ("Wh", "Wh", 2),
+    ("minutes", "minutes", 1),
+    ("ended", "ended", None),
+)
+TEXT = ("key", "label", "ended")
+
+
+def show_rows(rows: Sequence[Mapping[str, Any]], path: object, of: int) -> None:
+    """Show the finished cells of a ledger, one a line."""
+    out = terminal.console()
+    if not rows:
+        out.print(f"{path}: none of the {of} finished cells is like that." if of else f"{path}: no finished cells.")
+        return
+    table = Table(header_style="bold")
+    for name, heading, _ in COLUMNS:
+        table.add_column(heading, overflow="fold", justify="left" if name in TEXT else "right")
+    for row in rows:
+        table.add_row(*(_shown(row, name, digits) for name, _, digits in COLUMNS))
+    out.print(table)
+    out.print(f"{len(rows)} of {of} finished cells: {path}" if len(rows) < of else f"{of} finished cells: {path}")
+    if any(row.get("overlapped") for row in rows):
+        out.print("* ran beside another training on one machine: its Wh and minutes are not its own alone.")
+
+
+def _shown(row: Mapping[str, Any], name: str, digits: int | None) -> str:
+    value = row.get(name)
+    if name == "keep" and row.get("control") and value == 1.0:
+        return "all"
+    if value is None:
+        return "-"
+    if digits is not None:
+        mark = "*" if row.get("overlapped") and name in ("Wh", "minutes") else ""
+        return f"{value:.{digits}f}{mark}"
+    return str(value).replace("T", " ")[:16] if name == "ended" else str(value)

@@ -1,0 +1,67 @@
+"""What `run` shows before it starts and when it has ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+
+from detreduce.cli import terminal
+
+if TYPE_CHECKING:
+    from detreduce.config import ExperimentConfig
+    from detreduce.experiment.ledger import Ledger
+    from detreduce.experiment.overview import Overview
+
+
+def show_plan(plan: Overview, *, stderr: bool) -> None:
+    """Show the cells of an experiment by method and keep, and what those to run will probably cost.
+
+    On stderr it is what comes before a run, which says the rest itself.
+    """
+    out = terminal.console(stderr=stderr)
+    table = Table(header_style="bold")
+    for place, heading in enumerate(("method", "keep", "cells", "finished", "to run", "minutes", "Wh")):
+        table.add_column(heading, overflow="fold", justify="right" if place else "left")
+    for share in plan.shares:
+        keep = "all" if share.is_control and share.keep == 1.0 else f"{share.keep}"
+        counts = [f"{share.cells}", f"{share.reused}", f"{share.to_run}"]
+        table.add_row(share.method, keep, *counts, *_cost(share.to_run, share.seconds, share.wh))
+    counts = [f"{plan.cells}", f"{plan.reused}", f"{plan.to_run}"]
+    table.add_row("together", "", *counts, *_cost(plan.to_run, plan.seconds, plan.wh), style="bold")
+    out.print(table)
+    if not stderr:
+        out.print(plan.in_words(), soft_wrap=True)
+
+
+def show_outcome(settings: ExperimentConfig, ledger: Ledger, rows: Sequence[dict[str, Any]]) -> None:
+    """Show what the finished cells say of the methods, and what to bear in mind."""
+    from detreduce.cli.terminal_comparison import show_comparison
+    from detreduce.cli.terminal_duplicates import leakage_lines
+    from detreduce.experiment.leakage import read_leakage
+    from detreduce.experiment.statistics import summarise_cells
+    from detreduce.experiment.statistics.break_even import break_even
+    from detreduce.experiment.statistics.comparison import compare_methods
+    from detreduce.experiment.statistics.ranks import rank_methods
+    from detreduce.training.energy import carbon_intensity
+
+    show_comparison(
+        settings.name,
+        summarise_cells(rows),
+        compare_methods(rows, ledger.evidence),
+        rank_methods(rows),
+        break_even(rows),
+    )
+    out = terminal.console()
+    out.print(carbon_intensity(settings.energy.country))
+    if settings.evaluate.choose == "best" and any("val" in str(row.get("evaluated_on")) for row in rows):
+        out.print("The epochs were chosen on val, whose images the figures are from: all figures are too good.")
+    for line in leakage_lines(read_leakage(ledger).get("counts", {})):
+        out.print(line)
+
+
+def _cost(cells: int, seconds: float | None, wh: float | None) -> tuple[str, str]:
+    if not cells:
+        return "", ""
+    return "?" if seconds is None else f"{seconds / 60:.1f}", "?" if wh is None else f"{wh:.2f}"

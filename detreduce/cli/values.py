@@ -1,0 +1,108 @@
+"""Values of the command line that are more than a number or a word, and JSON for scripts."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import typer
+
+from detreduce.errors import InputError
+
+
+def print_json(content: Any) -> None:
+    """Print JSON for scripts; as in a selection's file, NaN is null and infinite numbers are ``inf`` and ``-inf``."""
+    typer.echo(json.dumps(_strict(content), ensure_ascii=False, indent=1, default=str, allow_nan=False))
+
+
+def _strict(value: Any) -> Any:
+    """The same without the numbers that JSON lacks."""
+    if isinstance(value, Mapping):
+        return {key: _strict(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_strict(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else str(value)
+    return value
+
+
+def wanted_duplicates(drop: bool, by: str, threshold: float | None) -> float | str | bool:
+    """The `drop_duplicates` of `select` that the three options of duplicates ask for."""
+    if not drop:
+        if threshold is not None or by != "pixels":
+            raise InputError(
+                "--duplicates-by and --duplicates-from need --drop-duplicates: they say which to leave out."
+            )
+        return False
+    if by == "pixels":
+        return True if threshold is None else threshold
+    if threshold is not None:
+        raise InputError(f"--duplicates-from is for --duplicates-by pixels; leave it out for {by}.")
+    return by
+
+
+def parse_class_floor(texts: list[str]) -> int | dict[str, int] | None:
+    """``["3"]`` is a floor for every class, ``["bus=10", "car=5"]`` one for each class named."""
+    if not texts:
+        return None
+    if len(texts) == 1 and texts[0].strip().isdigit():
+        return int(texts[0])
+    found = {}
+    for text in texts:
+        name, _, count = text.rpartition("=")
+        if not name.strip() or not count.strip().isdigit():
+            raise InputError(f"--class-floor {text!r}: give a number of images (3), or a class and a number (bus=10).")
+        found[name.strip()] = int(count)
+    return found
+
+
+def parse_keep(text: str) -> float | int:
+    """A count where the text is a whole number without a point, else a fraction."""
+    try:
+        return int(text) if text.strip().lstrip("+-").isdigit() else float(text)
+    except ValueError:
+        example = "0.25 keeps a quarter of the images, 500 keeps 500"
+        raise InputError(f"--keep {text!r} is not a number; {example}.") from None
+
+
+def parse_parameters(texts: list[str], options: tuple[str, ...] = ()) -> dict[str, Any]:
+    """``name=value`` texts as a mapping; values are read as YAML (numbers, true, lists).
+
+    Names among `options` are refused: they have an option or argument of their own.
+    """
+    import yaml
+
+    found: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name.replace(".", "_").isidentifier():
+            raise InputError(f"{text!r} is not of the form name=value, for instance epochs=50.")
+        if name in options:
+            own = {"random_state": "seed", "evaluate_on": "on"}.get(name, name)
+            raise InputError(f"Give {name!r} as " + ("the first argument." if own == "data" else f"--{own} {value}."))
+        try:
+            found[name] = yaml.safe_load(value) if value else ""
+        except yaml.YAMLError as error:
+            raise InputError(f"The value of {name!r} cannot be read: {value!r}.") from error
+    return found
+
+
+def read_categories(text: str) -> Any:
+    """The name of a rule, or the list of rules in a YAML file (at its top, or under ``categories``)."""
+    if not text.endswith((".yaml", ".yml")):
+        return text
+    import yaml
+
+    from detreduce.paths import find
+
+    file = find(text, what="YAML file of category rules")
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        raise InputError(f"{file} cannot be read as YAML: {error}") from error
+    rules = content.get("categories") if isinstance(content, dict) else content
+    if not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in rules):
+        raise InputError(f"{file} holds no list of category rules.")
+    return rules

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+
+@pytest.fixture
+def yolo_folder(tmp_path: Path) -> Path:
+    """Eight grey images, two classes, one background image, one bad label line."""
+    from PIL import Image
+
+    for row in range(8):
+        image = tmp_path / "set" / "images" / f"{row}.jpg"
+        label = tmp_path / "set" / "labels" / f"{row}.txt"
+        for file in (image, label):
+            file.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (64, 48), (row * 30, 100, 100)).save(image)
+        label.write_text("" if row == 7 else f"{row % 2} 0.5 0.5 0.2 0.2\n")
+    with (tmp_path / "set" / "labels" / "3.txt").open("a") as stream:
+        stream.write("9 0.5 0.5 0.1 0.1\n")
+    data = tmp_path / "set" / "data.yaml"
+    data.write_text("train: images\nval: images\nnames: [cat, dog]\n")
+    return data
+
+
+@pytest.fixture
+def copies(tmp_path: Path) -> Path:
+    """Six noise images in train, two in val: train 5 is 4 turned, val 0 is train 0 and val 1 is train 1 mirrored."""
+    rng = np.random.default_rng(0)
+    pictures = [rng.integers(0, 256, (50, 70, 3), dtype=np.uint8) for _ in range(5)]
+    train = [*pictures, np.rot90(pictures[4])]
+    val = [pictures[0], pictures[1][:, ::-1]]
+    for split, images in (("train", train), ("val", val)):
+        for row, image in enumerate(images):
+            for folder in ("images", "labels"):
+                (tmp_path / "set" / split / folder).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image).save(tmp_path / "set" / split / "images" / f"{row}.png")
+            (tmp_path / "set" / split / "labels" / f"{row}.txt").write_text(f"{row % 2} 0.5 0.5 0.2 0.2\n")
+    file = tmp_path / "set" / "data.yaml"
+    file.write_text("train: train/images\nval: val/images\nnames: [cat, dog]\n")
+    return file

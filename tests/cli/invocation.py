@@ -1,0 +1,28 @@
+"""The program as the tests call it, without a process of its own."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from detreduce.cli import app
+
+
+def detreduce(*arguments: object, answer: str | None = None) -> Result:
+    """Run a command line; `answer` is typed at its question."""
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], input=answer)
+
+
+def on_a_terminal(monkeypatch: pytest.MonkeyPatch, width: int, *arguments: object) -> list[str]:
+    """The lines that a terminal of so many columns shows."""
+    from rich.console import Console
+
+    from detreduce.cli import terminal
+
+    out = Console(width=width, highlight=False, markup=False, force_terminal=True, record=True, file=io.StringIO())
+    monkeypatch.setattr(terminal, "console", lambda **_: out)
+    result = detreduce(*arguments)
+    assert result.exit_code == 0, result.output
+    return out.export_text().splitlines()

@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import pytest
+
+from detreduce.cli.values import parse_class_floor, parse_keep, parse_parameters
+from detreduce.errors import InputError
+
+
+def test_keep_is_a_count_without_a_point() -> None:
+    assert parse_keep("1") == 1 and isinstance(parse_keep("1"), int)
+    assert parse_keep("1.0") == 1.0 and isinstance(parse_keep("1.0"), float)
+    assert parse_keep("1e-1") == 0.1
+    with pytest.raises(InputError, match="not a number"):
+        parse_keep("a quarter")
+
+
+def test_parameters_are_read_as_yaml() -> None:
+    assert parse_parameters(["epochs=50", "lr0=0.01", "cos_lr=true", "name=a=b", "classes=[0, 1]"]) == {
+        "epochs": 50,
+        "lr0": 0.01,
+        "cos_lr": True,
+        "name": "a=b",
+        "classes": [0, 1],
+    }
+    for bad in ("epochs", "=3", "a-b=3", "x=["):
+        with pytest.raises(InputError):
+            parse_parameters([bad])
+
+
+def test_floors_are_read_for_all_classes_or_by_name() -> None:
+    assert parse_class_floor([]) is None
+    assert parse_class_floor(["3"]) == 3
+    assert parse_class_floor(["bus=2", "a=b=10"]) == {"bus": 2, "a=b": 10}
+    for bad in (["x"], ["=3"], ["bus=-1"], ["3", "4"]):
+        with pytest.raises(InputError):
+            parse_class_floor(bad)

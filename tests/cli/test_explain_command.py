@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from invocation import detreduce
+
+
+def test_reduce_drops_duplicates_and_explain_says_so(copies: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    result = detreduce("reduce", copies, "-m", "srs", "-k", "5", "-o", out, "--drop-duplicates", "--class-floor", "1")
+    assert result.exit_code == 0, result.output
+    assert "Left out before choosing: 1 images (near-duplicates by pixels from 0.85)." in result.output
+    content = json.loads((out / "selection.json").read_text())
+    assert content["images"] == 5
+    [pair] = content["provenance"]["duplicates"]["pairs"]
+    said = detreduce("explain", out / "selection.json", "--image", Path(pair["copy"]).name)
+    assert said.exit_code == 0, said.output
+    assert (
+        f"was dropped before srs chose, since {Path(pair['kept']).name} shows the same (turned by 90 degrees"
+        in said.output
+    )
+    kept = detreduce("explain", out / "selection.json", "--image", pair["kept"])
+    assert "of 5 in the order chosen." in kept.output and f"It stands for {Path(pair['copy']).name}" in kept.output
+    assert "Boxes: 1 cat." in kept.output or "Boxes: 1 dog." in kept.output
+    as_json = json.loads(detreduce("explain", out / "selection.json", "--image", pair["kept"], "--json").output)
+    assert as_json["kept"] is True
+
+
+def test_explain_refuses_kindly(copies: Path, tmp_path: Path) -> None:
+    assert detreduce("reduce", copies, "-m", "srs", "-k", "2", "-o", tmp_path / "out").exit_code == 0
+    selection = tmp_path / "out" / "selection.json"
+    for arguments, said in (
+        ((tmp_path / "none.json", "--image", "0.png"), "no selection at"),
+        ((selection, "--image", "0.pngg"), "Did you mean '0.png'"),
+        ((selection, "--image", "0.png", "--data", tmp_path / "set" / "dato.yaml"), "Did you mean 'data.yaml'"),
+    ):
+        result = detreduce("explain", *arguments)
+        assert result.exit_code == 2 and said in result.output, result.output
+    copies.parent.rename(tmp_path / "moved")
+    result = detreduce("explain", selection, "--image", "0.png")
+    assert result.exit_code == 2 and "Looked for" in result.output and "--data" in result.output
+    moved = detreduce("explain", selection, "--image", "0.png", "--data", tmp_path / "moved" / "data.yaml")
+    assert moved.exit_code == 0, moved.output
+    assert "Nearest kept image by annotations: " in moved.output

@@ -1,0 +1,250 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from invocation import detreduce, on_a_terminal
+
+
+def test_reduce_keeps_no_more_of_a_group_than_allowed(yolo_folder: Path, tmp_path: Path) -> None:
+    arguments = ["reduce", yolo_folder, "-m", "srs", "--groups", "([0-3])?", "--max-per-group", "1", "--output"]
+    result = detreduce(*arguments, tmp_path / "out", "--keep", "5")
+    # 0 to 3 are a group each, and the others are one together
+    assert result.exit_code == 0, result.output
+    kept = sorted(int(file.stem) for file in (tmp_path / "out" / "images").iterdir())
+    assert kept[:4] == [0, 1, 2, 3] and kept[4] > 3
+    result = detreduce(*arguments, tmp_path / "more", "--keep", "6")
+    assert result.exit_code == 2 and "max_per_group=1 leaves 5" in result.output
+    result = detreduce("reduce", yolo_folder, "-m", "srs", "--groups", "folder", "--output", tmp_path / "more")
+    assert result.exit_code == 2 and "makes no use of groups" in result.output
+
+
+def test_reduce_writes_exactly_k_images_and_says_what_to_type_next(yolo_folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    result = detreduce("reduce", yolo_folder, "--method", "srs", "--keep", "0.5", "--output", out)
+    assert result.exit_code == 0, result.output
+    assert "srs kept 4 of 8 images" in result.output
+    assert f"detreduce train {out}/data.yaml" in result.output
+    assert len(list((out / "images").iterdir())) == 8, "val is the same folder and is carried over untouched"
+    content = json.loads((out / "selection.json").read_text())
+    assert content["images"] == 4 and content["method"] == "srs"
+    again = detreduce("reduce", yolo_folder, "--method", "srs", "--output", out)
+    assert again.exit_code == 2 and "--overwrite" in again.output
+    assert detreduce("reduce", yolo_folder, "-m", "srs", "-k", "1", "-o", out, "--overwrite").exit_code == 0
+    assert json.loads((out / "selection.json").read_text())["images"] == 1
+
+
+def test_reduce_with_features_must_keep_and_initial(yolo_folder: Path, tmp_path: Path) -> None:
+    names = tmp_path / "names.txt"
+    names.write_text("7.jpg\n\n")
+    first = tmp_path / "first"
+    vectors = tmp_path / "vectors.csv"
+    vectors.write_text("image,a,b\n" + "".join(f"{row}.jpg,{row},{row * row}\n" for row in range(8)))
+    options = ("--backbone", f"file:{vectors}", "--blocks", "image")
+    result = detreduce("reduce", yolo_folder, "-k", "3", "-o", first, "--must-keep", names, *options)
+    assert result.exit_code == 0, result.output
+    chosen = json.loads((first / "selection.json").read_text())["image_ids"]
+    assert chosen[0] == "images/7.jpg"
+    initial = first / "selection.json"
+    result = detreduce("reduce", yolo_folder, "-k", "5", "-o", tmp_path / "b", "--initial", initial, *options)
+    assert result.exit_code == 0, result.output
+    assert set(chosen) < set(json.loads((tmp_path / "b" / "selection.json").read_text())["image_ids"])
+
+
+@pytest.mark.usefixtures("stand_in_reducers")
+@pytest.mark.parametrize("method", ["srs", "by_objects"])
+def test_reduce_from_labels_alone_opens_no_image(yolo_folder: Path, tmp_path: Path, method: str) -> None:
+    for image in (yolo_folder.parent / "images").iterdir():
+        image.write_bytes(b"no image")
+    result = detreduce("reduce", yolo_folder, "-m", method, "-k", "3", "-o", tmp_path / "out", "--unreadable", "raise")
+    assert result.exit_code == 0, result.output
+    assert json.loads((tmp_path / "out" / "selection.json").read_text())["images"] == 3
+
+
+def test_images_that_cannot_be_read_are_said(yolo_folder: Path, tmp_path: Path) -> None:
+    broken = yolo_folder.parent / "images" / "5.jpg"
+    broken.write_bytes(broken.read_bytes()[:200])
+    result = detreduce("reduce", yolo_folder, "-m", "mms", "-k", "0.5", "--blocks", "image", "-o", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    assert "Warning: unreadable images are left out" in result.stderr
+    assert "5.jpg" in result.stderr
+    assert "kept 4 of 8 images" in result.stdout
+
+
+def test_which_duplicates_without_leaving_them_out(yolo_folder: Path, tmp_path: Path) -> None:
+    for option in (("--duplicates-from", "0.6"), ("--duplicates-by", "boxes")):
+        result = detreduce("reduce", yolo_folder, "-m", "srs", "-k", "3", *option, "-o", tmp_path / "out")
+        assert result.exit_code == 2
+        assert "need --drop-duplicates" in result.stderr
+    result = detreduce("duplicates", yolo_folder, "--by", "exact", "--threshold", "0.5")
+    assert result.exit_code == 2
+    assert "equal pixels have no degrees" in result.stderr
+
+
+def test_a_parameter_that_is_a_method(yolo_folder: Path, tmp_path: Path) -> None:
+    arguments = ("reduce", yolo_folder, "-k", "3", "--blocks", "annotations", "-o", tmp_path / "out")
+    result = detreduce(*arguments, "-m", "extrapolate", "scorer=nrmd", "share=6")
+    assert result.exit_code == 0, result.output
+    assert json.loads((tmp_path / "out/selection.json").read_text())["parameters"]["scorer"] == "nrmd"
+    wrong = detreduce(*arguments, "-m", "extrapolate", "parameters=3")
+    assert "parameters=3: give that method's own parameters by name" in wrong.stderr
+
+
+@pytest.mark.usefixtures("stand_in_reducers")
+def test_reduce_extracts_what_the_method_needs(yolo_folder: Path, tmp_path: Path) -> None:
+    command = ("reduce", yolo_folder, "-k", "3", "--cache", tmp_path / "cache", "-o")
+    for method, blocks in (("by_vectors", ["objects"]), ("by_both", ["image", "objects", "annotations"])):
+        result = detreduce(*command, tmp_path / method, "-m", method)
+        assert result.exit_code == 0, result.output
+        provenance = json.loads((tmp_path / method / "selection.json").read_text())["provenance"]
+        assert provenance["features"]["blocks"] == blocks
+
+
+@pytest.mark.usefixtures("stand_in_reducers")
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--blocks", "image"), "name 'objects' among the blocks"),
+        (("--blocks", "image,object"), "Did you mean 'objects'"),
+        (("--backbone", "file:vectors.npy"), "gives no feature map"),
+    ],
+)
+def test_blocks_that_a_method_cannot_do_without(
+    yolo_folder: Path, tmp_path: Path, options: tuple[str, ...], said: str
+) -> None:
+    result = detreduce("reduce", yolo_folder, "-m", "by_vectors", "-k", "3", "-o", tmp_path / "out", *options)
+    assert result.exit_code == 2 and said in result.output
+
+
+def test_categories_by_rules_from_a_file(yolo_folder: Path, tmp_path: Path) -> None:
+    rules = tmp_path / "rules.yaml"
+    rules.write_text("categories:\n- {name: cats, only: [cat]}\n")
+    command = ("reduce", yolo_folder, "-m", "srs", "-k", "4", "-o", tmp_path / "out", "--categories", rules)
+    assert detreduce(*command).exit_code == 0
+    kept = json.loads((tmp_path / "out" / "selection.json").read_text())["categories"]["kept"]
+    assert kept["cats"] == 2
+    rules.write_text("categories: rarest")
+    result = detreduce(*command, "--overwrite")
+    assert result.exit_code == 2 and "no list of category rules" in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--method", "mmz"), "Did you mean 'mms'"),
+        (("--keep", "lots"), "0.25 keeps a quarter"),
+        (("--keep", "1.5"), "1.5"),
+        (("--keep", "900"), "900"),
+        (("--categories", "rarst"), "Did you mean 'rarest'"),
+        (("--backbone", "efficientnet"), "efficientnet-lite0"),
+        (("--link", "hardlnk"), "'hardlink'"),
+        (("--split", "tset"), "train"),
+        (("--must-keep", "/nowhere.txt"), "/nowhere.txt"),
+        (("start",), "name=value"),
+        (("strat=center",), "Did you mean 'start'"),
+        (("keep=0.5",), "--keep 0.5"),
+        (("random_state=1",), "--seed 1"),
+        (("start=centre",), "centre"),
+        (("--format", "coko"), "coko"),
+    ],
+)
+def test_bad_input_is_one_message_and_exit_code_2(
+    yolo_folder: Path, tmp_path: Path, arguments: tuple[str, ...], said: str
+) -> None:
+    result = detreduce("reduce", yolo_folder, "--output", tmp_path / "out", *arguments)
+    assert result.exit_code == 2, result.output
+    assert said in result.output
+    assert "Traceback" not in result.output
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_cannot_be_written_is_told_before_features_are_extracted(
+    yolo_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("detreduce.features.extract.extract_features", lambda *_, **__: pytest.fail("too late"))
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine").write_text("x")
+    for extra in (("-o", tmp_path / "out"), ("-o", tmp_path / "o", "-k", "900")):
+        assert detreduce("reduce", yolo_folder, *extra).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--method", "vps"], "give it as --proxy proxy.npz"),
+        (["--method", "srs", "--proxy", "proxy.npz"], "does not learn from a proxy training"),
+        (["--method", "aum", "--proxy", "none.npz"], "There is no proxy log at none.npz"),
+    ],
+)
+def test_a_proxy_is_asked_for_where_it_serves(
+    yolo_folder: Path, tmp_path: Path, arguments: list[str], says: str
+) -> None:
+    result = detreduce("reduce", yolo_folder, *arguments, "--output", tmp_path / "out")
+    assert result.exit_code == 2
+    assert says in result.output
+    assert not (tmp_path / "out").exists()
+
+
+def test_reduce_says_how_well_the_kept_images_stand_for_all(yolo_folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    result = detreduce("reduce", yolo_folder, "-m", "mms", "-k", "4", "-o", out, "--blocks", "annotations")
+    assert result.exit_code == 0, result.output
+    for words in ("covering radius", "at random", "class divergence", "100% is best"):
+        assert words in result.output
+    kept = json.loads((out / "selection.json").read_text())["representativeness"]
+    assert kept["kept"] == 4 and kept["epsilon"]["value"] >= 0
+    result = detreduce("reduce", yolo_folder, "-m", "srs", "-k", "1", "-o", tmp_path / "one", "--json")
+    measured = json.loads(result.stdout)["representativeness"]
+    assert measured["epsilon"] is None and len(measured["lost"]) == 2
+
+
+def test_reduce_names_lost_categories(yolo_folder: Path, tmp_path: Path) -> None:
+    result = detreduce("reduce", yolo_folder, "-m", "srs", "-k", "1", "-o", tmp_path / "out")
+    # three categories of 4, 3 and 1 images, and one seat
+    assert "Nothing is kept of dog (3 images), background (1 images)" in result.output
+    reason = "Not measured, since no features were given: epsilon, covering radius, coverage, discrepancy, diagram"
+    assert reason in result.output
+
+
+@pytest.mark.parametrize("width", [60, 80, 160])
+def test_how_well_the_kept_stand_for_all_fits_the_terminal(
+    yolo_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    options = ("-m", "mms", "-k", "2", "--blocks", "annotations", "-o", tmp_path / "out")
+    lines = on_a_terminal(monkeypatch, width, "reduce", yolo_folder, *options)
+    table = [line for line in lines if line[:1] in "┏┃┡│└"]
+    assert max(map(len, table)) <= width and "…" not in "".join(lines)
+    text = " ".join(" ".join(table).replace("│", " ").split())
+    # a category is lost
+    assert "infinite" in text and "random" in text and "typical" in text
+
+
+def test_a_random_draw_is_said(yolo_folder: Path, tmp_path: Path) -> None:
+    arguments = ("-m", "des", "-k", "3", "--categories", "none", "--blocks", "annotations", "-o", tmp_path / "out")
+    result = detreduce("reduce", yolo_folder, *arguments)
+    assert result.exit_code == 0 and "is a random draw" in result.stderr
+
+
+def test_kept_copies_are_reported_when_they_were_not_dropped(copies: Path, tmp_path: Path) -> None:
+    images = copies.parent / "train" / "images"
+    (images / "3.png").write_bytes((images / "2.png").read_bytes())
+    result = detreduce("reduce", copies, "-m", "srs", "-k", "1.0", "-o", tmp_path / "out")
+    assert "1 of the kept files are copies of other kept files; --drop-duplicates leaves them out." in result.output
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("-k", "6", "--drop-duplicates"), "5 of 6 are left without duplicates"),
+        (("-k", "1", "--class-floor", "1"), "keep at least 2"),
+        (("-k", "2", "--class-floor", "bird=1"), "bird"),
+        (("-k", "2", "--class-floor", "many"), "a class and a number"),
+        (("-k", "2", "--drop-duplicates", "--duplicates-from", "2"), "0.85 finds copies"),
+        (("-k", "2", "--drop-duplicates", "--duplicates-by", "exact", "--duplicates-from", "0.9"), "leave it out"),
+    ],
+)
+def test_bad_compositions_are_one_message(copies: Path, tmp_path: Path, options: tuple[str, ...], said: str) -> None:
+    result = detreduce("reduce", copies, "-m", "srs", "-o", tmp_path / "out", *options)
+    assert result.exit_code == 2 and said in " ".join(result.output.split()), result.output
+    assert not (tmp_path / "out").exists()

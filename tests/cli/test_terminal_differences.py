@@ -1,0 +1,76 @@
+"""What is printed below an experiment's table."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from detreduce.cli.terminal_differences import show_differences
+from detreduce.experiment.statistics.comparison import Comparison
+from detreduce.experiment.statistics.ranks import Ranking
+
+ROW = Comparison(
+    method="mms(start=3)",
+    keep=0.25,
+    images=112,
+    against="srs",
+    measure="mAP50",
+    seeds=3,
+    difference=0.0367,
+    low=-0.0123,
+    high=0.0512,
+    over="seeds and images",
+    low_seeds=-0.01,
+    high_seeds=0.05,
+    low_images=0.01,
+    high_images=0.05,
+    methods=2,
+    detectable=0.04,
+    verdict="no difference shown (3 seeds; could detect 0.04)",
+)
+FINER = replace(ROW, measure="mAP50_95", difference=-0.2, low=-0.3, high=-0.1, verdict="worse than random")
+RANKING = Ranking({"clc": 1.2, "srs": 2.0, "mms(start=3)": 2.8}, 6, 0, 0.01, 1.353)
+
+
+def printed(*comparisons: Comparison, width: int = 200, ranking: Ranking | None = None) -> str:
+    out = Console(width=width, record=True, markup=False, highlight=False)
+    show_differences(out, comparisons, ranking)
+    return " ".join(out.export_text().split())
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_differences_have_interval_and_verdict(width: int) -> None:
+    text = printed(ROW, FINER, width=width, ranking=RANKING)
+    assert "Against random (srs)" in text
+    assert "+0.037 [-0.012, +0.051]" in text and "-0.200 [-0.300, -0.100]" in text
+    assert "worse than random" in text and "…" not in text
+    assert "Intervals over seeds and test images" in text
+    assert "clc 1.2, srs 2.0, mms(start=3) 2.8" in text and "closer than 1.4" in text
+    assert "p, Holm" not in text, "no p where the seeds give none"
+
+
+def test_p_is_shown_where_there_is_one() -> None:
+    text = printed(replace(ROW, seeds=6, p=0.03125, p_holm=0.0625), FINER)
+    assert "p, Holm" in text and "0.062" in text
+
+
+def test_what_is_over_seeds_alone_is_marked_and_the_reason_told() -> None:
+    old = replace(ROW, keep=0.5, over="seeds", note="2 of 6 cells keep no evidence of their images")
+    text = printed(ROW, old)
+    assert "+0.051]*" in text and "or seeds alone (*)" in text
+    assert "2 of 6 cells keep no evidence of their images: mms(start=3) 0.5" in text
+    alone = printed(old)
+    assert "Intervals over seeds alone" in alone and "+0.051]*" not in alone and "images: each comparison" in alone
+
+
+def test_equal_iterations_have_their_own_table_and_one_seed_no_interval() -> None:
+    single = replace(ROW, against="full_equal_iterations", seeds=1, low=None, high=None, verdict="one seed")
+    text = printed(single)
+    assert "Against all images for as many iterations" in text
+    assert "+0.037 " in text and "[" not in text
+
+
+def test_without_chance_it_says_so() -> None:
+    assert "Nothing stands for chance" in printed()

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from detreduce.experiment.ledger import Ledger
     from detreduce.experiment.run import run_experiment
     from detreduce.explanation import explain
+    from detreduce.exports import export_selection
     from detreduce.features.extract import extract_features
     from detreduce.features.table import FeatureTable
     from detreduce.report import write_report
@@ -35,6 +36,7 @@ _HOMES = {
     "TrainingRecord": "detreduce.training.record",
     "exact_duplicates": "detreduce.duplicates",
     "explain": "detreduce.explanation",
+    "export_selection": "detreduce.exports",
     "extract_features": "detreduce.features.extract",
     "leakage_report": "detreduce.duplicates",
     "load_dataset": "detreduce.dataset",
@@ -58,6 +60,7 @@ __all__ = [
     "__version__",
     "exact_duplicates",
     "explain",
+    "export_selection",
     "extract_features",
     "leakage_report",
     "load_dataset",

@@ -127,7 +127,7 @@ def check_output(
     check_link(link)
     _check_format(dataset, format)
     target = absolute(Path(output).expanduser())
-    _check_apart(target, dataset)
+    check_apart_from(target, dataset)
     check_replaceable(target, overwrite=overwrite)
 
 
@@ -175,7 +175,7 @@ def write_yolo_view(source: str | Path | DetectionDataset, output: str | Path, *
 
 @contextmanager
 def _into(target: Path, dataset: DetectionDataset, link: LinkMode, *, overwrite: bool) -> Iterator[Placer]:
-    _check_apart(target, dataset)
+    check_apart_from(target, dataset)
     with staged(target, overwrite=overwrite) as folder:
         yield Placer(folder, link)
 
@@ -186,7 +186,8 @@ def _check_format(dataset: DetectionDataset, format: str | None) -> None:
         raise InputError(f"format={format!r} cannot be written; use {' or '.join(known)}.{nearest(str(format), known)}")
 
 
-def _check_apart(target: Path, dataset: DetectionDataset) -> None:
+def check_apart_from(target: Path, dataset: DetectionDataset) -> None:
+    """Raise InputError where a folder to write overlaps the dataset's own, or holds its files."""
     source = dataset.source
     places = {path for split in source.splits.values() for path in split.images}
     jsons = {split.annotations for split in source.splits.values() if split.annotations is not None}

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from detreduce.report import write_report
     from detreduce.representativeness import measure_representativeness
     from detreduce.selection import Selection, select
+    from detreduce.training.energy_callback import energy_callback
     from detreduce.training.harness import train
     from detreduce.training.proxy import log_proxy_training
     from detreduce.training.record import TrainingRecord
@@ -34,6 +35,7 @@ _HOMES = {
     "Ledger": "detreduce.experiment.ledger",
     "Selection": "detreduce.selection",
     "TrainingRecord": "detreduce.training.record",
+    "energy_callback": "detreduce.training.energy_callback",
     "exact_duplicates": "detreduce.duplicates",
     "explain": "detreduce.explanation",
     "export_selection": "detreduce.exports",
@@ -58,6 +60,7 @@ __all__ = [
     "Selection",
     "TrainingRecord",
     "__version__",
+    "energy_callback",
     "exact_duplicates",
     "explain",
     "export_selection",

@@ -68,7 +68,7 @@ def run(
     if dry_run:
         return
     ledger = _run_cells(prepared, limits, on_ray=on_ray, gpus_per_cell=gpus_per_cell)
-    rows = finished_rows(ledger)
+    rows = finished_rows(ledger, prepared.plan)
     if as_json:
         print_json(rows)
         return

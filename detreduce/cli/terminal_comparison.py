@@ -70,16 +70,24 @@ def show_comparison(
         show_differences(out, comparisons, ranking)
 
 
+def _after(trainings: float) -> str:
+    if math.isnan(trainings):
+        return "not known"
+    if math.isinf(trainings):
+        return "never"
+    count = math.ceil(trainings)
+    return f"{count} training{'s' * (count > 1)}"
+
+
 def show_break_even(out: Console, paid: Sequence[BreakEven]) -> None:
     """Show after how many trainings each method's choosing has paid for itself, where it costs anything."""
-    paid = [item for item in paid if item.choosing_wh >= 0.005]
+    paid = [item for item in paid if not item.choosing_wh < 0.005]
     if not paid:
         return
     table = table_of("method", "keep", "choosing, Wh", "saved a training, Wh", "pays after", right=4)
     for item in paid:
-        count = math.inf if math.isinf(item.trainings) else math.ceil(item.trainings)
-        after = "never" if math.isinf(count) else f"{count} training{'s' * (count > 1)}"
-        table.add_row(item.method, f"{item.keep}", f"{item.choosing_wh:.2f}", f"{item.saved_wh:.2f}", after)
+        choosing = "not known" if math.isnan(item.choosing_wh) else f"{item.choosing_wh:.2f}"
+        table.add_row(item.method, f"{item.keep}", choosing, f"{item.saved_wh:.2f}", _after(item.trainings))
     out.print(table)
 
 

@@ -47,8 +47,11 @@ def show_differences(out: Console, comparisons: Sequence[Comparison], ranking: R
         ranks = ", ".join(f"{method} {rank:.1f}" for method, rank in ranking.average.items())
         out.print(
             f"Average rank in mAP50-95 over {ranking.blocks} blocks of keep and seed: {ranks}. "
-            f"Ranks closer than {ranking.critical_difference:.1f} do not differ (Nemenyi, 5 %)."
+            f"Ranks closer than {ranking.critical_difference:.1f} are not shown to differ (Nemenyi, 5 %; the blocks "
+            "are of one dataset, so rather too easily)."
         )
+        if ranking.left_out:
+            out.print(f"{ranking.left_out} blocks lack a method and are left out of the ranks.")
 
 
 def _table(comparisons: Sequence[Comparison], measures: Sequence[str], *, wide: bool) -> Table:

@@ -37,6 +37,8 @@ def show_advice(found: Advice, *, target: float | None, budget_wh: float | None,
     choosing = f", {best.choosing_wh:.2f} of them for choosing, once" if best.choosing_wh else ""
     how = f"saves {saved:.2f} Wh" if saved >= 0 else f"costs {-saved:.2f} Wh more"
     say(f"  {best.total_wh:.2f} Wh{choosing}; {how} beside full ({saved / full.wh:+.0%}).")
+    if found.energy_note:
+        say(found.energy_note)
     if found.others:
         table = Table("method", "images", "epochs", name, "9 of 10 times", "chance", "Wh", header_style="bold")
         for recipe in (best, *found.others):

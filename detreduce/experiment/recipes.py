@@ -20,6 +20,9 @@ KEEPS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 EPOCHS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.25, 1.5, 2.0)
 """Shares of the epochs of the cells."""
 INTERVAL = (0.05, 0.95)
+ALL_OVERLAPPED = (
+    "Every finished cell ran beside another training on its machine, so the Wh are too high by what the other one took."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,8 @@ class Advice:
         The training that would tell most about `best`, and the share of its variance that it would take away.
     measure, configurations
         What was fitted, to how many configurations.
+    energy_note
+        What is wrong with the Wh; empty where nothing is.
     """
 
     full: Recipe
@@ -87,6 +92,7 @@ class Advice:
     configurations: int
     misfit: float
     run_spread: float
+    energy_note: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able form."""
@@ -100,6 +106,7 @@ class Advice:
             "others": [recipe.to_dict() for recipe in self.others],
             "surer": self.surer.to_dict() if self.surer else None,
             "surer_by": self.surer_by,
+            "energy_note": self.energy_note,
         }
 
 
@@ -155,7 +162,16 @@ def advise(
     rest = [recipe for recipe in ordered[1:] if recipe is first_of[recipe.method]]
     surer, share = _surer(surface, best, full, target or 1.0, recipes) if best else (None, 0.0)
     return Advice(
-        full, best, tuple(rest[:others]), surer, share, measure, len(found), surface.misfit, surface.run_spread
+        full,
+        best,
+        tuple(rest[:others]),
+        surer,
+        share,
+        measure,
+        len(found),
+        surface.misfit,
+        surface.run_spread,
+        energy.note,
     )
 
 
@@ -179,6 +195,7 @@ class _Energy:
     constant: float
     per_image: float
     choosing: Mapping[str, float]
+    note: str = ""
 
     @classmethod
     def of(cls, rows: Sequence[Mapping[str, Any]]) -> _Energy:
@@ -186,16 +203,24 @@ class _Energy:
 
         known = [row for row in rows if row.get("Wh") is not None and row.get("images_seen")]
         # what ran beside other things was metered together with them
-        known = [row for row in known if not row.get("overlapped")] or known
+        alone = [row for row in known if not row.get("overlapped")]
         if not known:
             raise InputError("no finished cell has an energy figure, and a plan is made by energy.")
+        note = "" if alone else ALL_OVERLAPPED
+        known = alone or known
         seen = np.array([float(row["images_seen"]) for row in known])
         wh = np.array([float(row["Wh"]) for row in known])
         constant, per_image = nnls(np.column_stack([np.ones(len(seen)), seen]), wh)[0]
         choosing: dict[str, list[float]] = {}
         for row in known:
             choosing.setdefault(row["label"], []).append(choosing_wh(row))
-        return cls(float(constant), float(per_image), {name: float(np.mean(all)) for name, all in choosing.items()})
+        unknown = sorted(name for name, all in choosing.items() if np.isnan(all).all())
+        if unknown:
+            note = " ".join(
+                filter(None, [note, f"What choosing by {', '.join(unknown)} took is not known, and left out."])
+            )
+        costs = {name: float(np.nanmean(all)) for name, all in choosing.items() if name not in unknown}
+        return cls(float(constant), float(per_image), costs, note)
 
 
 def _candidates(

@@ -68,11 +68,15 @@ class Redundancy:
         return self._found[key]
 
     def _keep_cost(self, composition: dict[str, Any], found: Duplicates, energy: PhaseEnergy) -> None:
-        """Keep what the first search cost; one that finds all signatures in the cache costs next to nothing."""
+        """Keep what the first search cost."""
         file = self._cost_file(composition)
         cached = int(found.provenance.get("from_cache", 0))
         if file.is_file() and cached >= found.images:
             return
+        if cached:
+            # what reading and comparing took is not what finding them takes
+            why = f"the signatures of {cached} images were in the cache, and what making them took is not known"
+            energy = energy.model_copy(update={"wh": None, "g_co2": None, "components": {}, "unavailable": why})
         content = {"energy": energy.model_dump(), "from_cache": cached, "images": found.images}
         self.ledger.write_text(file.name, json.dumps(content, indent=1, default=str) + "\n")
 

@@ -8,6 +8,7 @@ import json
 import shutil
 import socket
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -123,6 +124,11 @@ class PreparedExperiment:
         return self._experiment.config
 
     @property
+    def plan(self) -> list[Cell]:
+        """Every cell of the experiment, those of other shards too."""
+        return self._experiment.plan
+
+    @property
     def missing(self) -> list[Cell]:
         """The cells that are not finished."""
         return [cell for cell in self.cells if cell.key not in self.ledger]
@@ -216,11 +222,14 @@ class PreparedExperiment:
         self.say(cost_in_words(Estimate(left.seconds, left.wh), left.estimated_from))
 
 
-def finished_rows(ledger: Ledger) -> list[dict[str, Any]]:
-    """Tidy rows of the cells of the ledger's latest plan that are finished; earlier plans' cells are left out.
+def finished_rows(ledger: Ledger, cells: Iterable[Cell] | None = None) -> list[dict[str, Any]]:
+    """Tidy rows of the finished ones of these cells; default those of the ledger's latest plan.
 
     Raises InputError where the plan or a cell cannot be read.
     """
+    if cells is not None:
+        wanted = {cell.key for cell in cells}
+        return [row for row in ledger.rows() if row["key"] in wanted]
     plan = ledger.path / "plan.json"
     try:
         keys = [cell["key"] for cell in json.loads(plan.read_text(encoding="utf-8"))] if plan.is_file() else None

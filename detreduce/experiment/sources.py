@@ -14,6 +14,7 @@ from detreduce.dataset.records import DetectionDataset
 from detreduce.dataset.write import write_subset
 from detreduce.experiment.identity import digest_of, features_identity
 from detreduce.experiment.ledger import Ledger
+from detreduce.experiment.making_cost import charged
 from detreduce.features.blocks import FEATURES, default_blocks, kinds_of
 from detreduce.features.dynamics import needs_neighbours
 from detreduce.features.extract import extract_features
@@ -136,13 +137,14 @@ class Sources:
             self.table(FEATURES)
         options = self._options(kind)
         backbone = f" by {options['backbone']}" if "backbone" in options else ""
-        self.say(f"Features: {', '.join(options['blocks'])}{backbone}")
-        with EnergyMeter(self.config.energy.country).measure("features") as energy:
-            table = extract_features(self.dataset, **options)
-        for problem in table.problems:
-            self.say(f"Skipped: {problem}")
-        self._paid(energy)
-        self._keep_cost(kind, table, energy)
+        with self.ledger.exclusive(f"{kind}-table", lambda: self.say("Waiting for another process's features.")):
+            self.say(f"Features: {', '.join(options['blocks'])}{backbone}")
+            with EnergyMeter(self.config.energy.country).measure("features") as energy:
+                table = extract_features(self.dataset, **options)
+            for problem in table.problems:
+                self.say(f"Skipped: {problem}")
+            self._paid(energy)
+            self._keep_cost(kind, table, energy)
         return table
 
     def _options(self, kind: str) -> dict[str, Any]:
@@ -165,7 +167,7 @@ class Sources:
         return self.ledger.path / f"{kind}-{identity[:10]}.json"
 
     def _keep_cost(self, kind: str, table: FeatureTable, energy: PhaseEnergy) -> None:
-        """Keep what making a table cost; reading it back later costs next to nothing and is not what counts."""
+        """Keep what making a table costs, from the cache or not; reading it back is not what counts."""
         pixels = table.provenance.get("image") or table.provenance.get("objects") or {}
         made = int(pixels.get("passes", len(table)))
         if "gradients" in table.blocks:
@@ -174,7 +176,7 @@ class Sources:
         if file.is_file() and not made:
             return
         content = {
-            "energy": energy.model_dump(),
+            "energy": charged(pixels, made, len(table), energy).model_dump(),
             "made": made,
             "from_cache": max(0, len(table) - made),
             "provenance": table.provenance,

@@ -84,6 +84,21 @@ def together(parts: Sequence[PhaseEnergy]) -> PhaseEnergy:
     return total
 
 
+def scaled(energy: PhaseEnergy, factor: float) -> PhaseEnergy:
+    """So many times as much."""
+    known = energy.wh is not None and energy.g_co2 is not None
+    return energy.model_copy(
+        update={
+            "seconds": energy.seconds * factor,
+            "wh": (energy.wh or 0.0) * factor if known else None,
+            "g_co2": (energy.g_co2 or 0.0) * factor if known else None,
+            "components": {
+                name: part.model_copy(update={"wh": part.wh * factor}) for name, part in energy.components.items()
+            },
+        }
+    )
+
+
 class EnergyMeter:
     """Meters phases by name; a phase entered within another pauses the outer one.
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from detreduce.experiment.statistics.break_even import break_even
+from detreduce.experiment.statistics.break_even import break_even, choosing_wh
 
 
 def row(label: str, wh: float | None, control: str | None = None, **more: Any) -> dict[str, Any]:
@@ -32,3 +32,12 @@ def test_by_hand() -> None:
     assert found["vps"].saved_wh == -2.0
     assert found["vps"].trainings == math.inf
     assert break_even(rows[3:]) == []
+
+
+def test_a_cost_of_choosing_that_is_not_known_is_not_nothing() -> None:
+    row = {"label": "vps", "keep": 0.5, "images": 5, "control": None, "Wh": 1.0, "proxy_training_seconds": 9.0}
+    assert math.isnan(choosing_wh({**row, "proxy_training_Wh": None}))
+    assert choosing_wh({**row, "proxy_training_Wh": 2.0}) == 2.0 and choosing_wh({"Wh": 1.0}) == 0.0
+    full = {"label": "full", "keep": 1.0, "images": 10, "control": "full", "Wh": 3.0}
+    (found,) = break_even([full, {**row, "proxy_training_Wh": None}])
+    assert math.isnan(found.trainings) and found.saved_wh == 2.0

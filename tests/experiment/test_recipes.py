@@ -95,3 +95,21 @@ def test_cells_that_overlapped_say_nothing_of_energy() -> None:
     assert advise(spoilt, budget_wh=20).full.wh == pytest.approx(10)
     with pytest.raises(InputError, match="no finished cell has an energy figure"):
         advise([{**row, "Wh": None} for row in rows()], target=0.9)
+
+
+def test_energies_that_were_not_a_cells_own_are_used_with_a_note(found: Advice) -> None:
+    beside = advise([{**row, "overlapped": True} for row in rows()], target=0.9)
+    assert beside.full.wh == pytest.approx(found.full.wh)
+    assert "ran beside another training" in beside.energy_note and found.energy_note == ""
+    assert beside.to_dict()["energy_note"] == beside.energy_note
+
+
+def test_what_choosing_took_may_not_be_known() -> None:
+    unknown = {"proxy_training_seconds": 9.0, "proxy_training_Wh": None}
+    advice = advise([{**row, **(unknown if row["label"] == "good" else {})} for row in rows()], target=0.9)
+    assert "What choosing by good took is not known" in advice.energy_note
+    assert advice.best is not None and advice.best.total_wh > 0
+
+
+def test_what_has_no_number_is_null_in_json() -> None:
+    assert advise(rows(), budget_wh=3.0).to_dict()["full"]["chance"] is None

@@ -515,3 +515,18 @@ def test_a_damaged_plan_is_told(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "plan.json").write_bytes(content)
     with pytest.raises(InputError, match=r"plan\.json cannot be read .* Remove it"):
         finished_rows(ledger)
+
+
+def test_another_plan_in_the_ledger_does_not_change_what_a_run_shows(
+    config: Path, stand_in_train: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_module, "train", stand_in_train)
+    first = prepare_experiment(config, config.parent / "ledger")
+    ledger = first.run()
+    content = yaml.safe_load(config.read_text())
+    content["reduce"]["methods"] = ["srs"]
+    content["reduce"]["keep"] = [4]
+    config.write_text(yaml.safe_dump(content))
+    run_experiment(config, config.parent / "ledger")
+    assert {row["keep"] for row in finished_rows(ledger) if not row["control"]} == {4}
+    assert {row["keep"] for row in finished_rows(ledger, first.plan) if not row["control"]} == {0.5, 3}

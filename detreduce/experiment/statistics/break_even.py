@@ -7,15 +7,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-CHOOSING = ("features_Wh", "selection_Wh", "proxy_training_Wh", "duplicates_Wh")
-"""Columns of a tidy row that together are what choosing its images took."""
+PHASES = ("features", "selection", "proxy_training", "duplicates")
+"""Choosing: each has a column ``_Wh`` and a column ``_seconds`` in a tidy row."""
 
 
 @dataclass(frozen=True, slots=True)
 class BreakEven:
     """One method at one keep, in Wh: of choosing once, and saved by a training on the reduced data.
 
-    `trainings` is how many it takes until choosing has paid, infinite where nothing is saved.
+    `trainings` is how many it takes until choosing has paid: infinite where nothing is saved, NaN where the cost of
+    choosing, `choosing_wh`, is not known (NaN).
     """
 
     method: str
@@ -26,12 +27,17 @@ class BreakEven:
     @property
     def trainings(self) -> float:
         """Choosing over saving."""
+        if math.isnan(self.choosing_wh) or math.isnan(self.saved_wh):
+            return math.nan
         return self.choosing_wh / self.saved_wh if self.saved_wh > 0 else math.inf
 
 
 def choosing_wh(row: Mapping[str, Any]) -> float:
-    """Wh of choosing a cell's images, all phases together."""
-    return math.fsum(float(row.get(name) or 0.0) for name in CHOOSING)
+    """Wh of choosing a cell's images, all phases together; NaN where one took time and its energy is not known."""
+    parts = [(row.get(f"{phase}_Wh"), row.get(f"{phase}_seconds")) for phase in PHASES]
+    if any(wh is None and seconds is not None for wh, seconds in parts):
+        return math.nan
+    return math.fsum(float(wh or 0.0) for wh, _ in parts)
 
 
 def break_even(rows: Iterable[Mapping[str, Any]]) -> list[BreakEven]:

@@ -198,7 +198,7 @@ class _Reader:
         if self._path[-2:] == ["labels", "label"]:
             self._label[tag] = "".join(self._text).strip()
         elif tag == "label" and self._path[-1:] == ["labels"]:
-            if self._label.get("type") not in _NO_BOXES and "parent" not in self._label:
+            if self._label.get("type") not in _NO_BOXES:
                 self.labels.append(self._label.get("name", ""))
             self._label = {}
         elif tag == "image" and len(self._path) == 1 and self._image is not None:

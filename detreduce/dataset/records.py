@@ -263,7 +263,12 @@ def read_image_size(path: Path) -> tuple[int, int]:
     """Read (width, height) in pixels from the header of an image, EXIF rotation applied; raises OSError."""
     from PIL import Image
 
-    with Image.open(path) as image:
+    try:
+        opened = Image.open(path)
+    except ImportError as error:
+        # ultralytics, imported by whomever, asks for a HEIF reader where Pillow cannot tell what a file is
+        raise OSError(f"cannot identify image file {str(path)!r}") from error
+    with opened as image:
         width, height = image.size
         if image.getexif().get(0x0112) in (5, 6, 7, 8):
             width, height = height, width

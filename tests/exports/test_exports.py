@@ -104,7 +104,14 @@ def test_coco_of_coco_is_the_original_filtered(tmp_path):
         dr.export_selection(dataset, selection, tmp_path / "in/set.json", form="coco", overwrite=True)
 
 
-def test_coco_needs_sizes(dataset, selection, tmp_path):
+@pytest.mark.parametrize("patched", [False, True])
+def test_coco_needs_sizes(dataset, selection, tmp_path, monkeypatch, patched):
+    if patched:
+        # as ultralytics does once it is imported
+        def image_open(*_: object) -> None:
+            raise ModuleNotFoundError("No module named 'pi_heif'")
+
+        monkeypatch.setattr(Image, "open", image_open)
     dataset[dataset.row_of[selection.image_ids[0]]].path.write_bytes(b"not an image")
     with pytest.raises(ImageReadError, match="its size, which COCO needs, cannot be read"):
         dr.export_selection(dataset, selection, tmp_path / "kept.json", form="coco")

@@ -60,9 +60,20 @@ def datasets_folders() -> list[Path]:
     return list(dict.fromkeys([*folders, Path.cwd().parent / "datasets", Path.cwd() / "datasets"]))
 
 
+def private_config_folder() -> Path:
+    """Where the ultralytics that detreduce imports keeps its settings, which are nobody's wishes."""
+    from detreduce.paths import cache_folder
+
+    return cache_folder() / "ultralytics"
+
+
 def config_folder() -> Path:
-    """Where ultralytics keeps its settings: ``$YOLO_CONFIG_DIR``, else the system's folder for settings."""
-    if given := os.environ.get("YOLO_CONFIG_DIR"):
+    """Where a person's ultralytics keeps its settings: ``$YOLO_CONFIG_DIR``, else the system's folder for settings.
+
+    Detreduce's own ultralytics has a private folder, which the variable names once it was imported; it is passed over.
+    """
+    given = os.environ.get("YOLO_CONFIG_DIR")
+    if given and Path(given) != private_config_folder():
         return Path(given).expanduser() / "Ultralytics"
     if sys.platform == "win32":
         return Path.home() / "AppData" / "Roaming" / "Ultralytics"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,15 @@ def test_a_dataset_that_ultralytics_ships_is_found_by_name(tmp_path, name):
 def test_without_settings_datasets_are_looked_for_beside(tmp_path, place):
     touch(tmp_path / place / "coco8/images/train/1.jpg")
     assert load_dataset("coco8.yaml")[0].path == tmp_path / place / "coco8/images/train/1.jpg"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the system's folder for settings is elsewhere")
+def test_the_settings_are_the_persons_own_after_detreduce_imported_ultralytics(tmp_path, monkeypatch):
+    monkeypatch.setenv("YOLO_CONFIG_DIR", str(ultralytics_files.private_config_folder()))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    settings(tmp_path, tmp_path / "sets")
+    touch(tmp_path / "sets/coco8/images/train/1.jpg")
+    assert load_dataset("coco8.yaml")[0].path == tmp_path / "sets/coco8/images/train/1.jpg"
 
 
 def test_a_file_of_that_name_goes_first(tmp_path):

@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     from detreduce.experiment.ledger import Ledger
     from detreduce.experiment.run import run_experiment
     from detreduce.explanation import explain
+    from detreduce.exports import export_selection
     from detreduce.features.extract import extract_features
     from detreduce.features.table import FeatureTable
     from detreduce.report import write_report
     from detreduce.representativeness import measure_representativeness
     from detreduce.selection import Selection, select
+    from detreduce.training.energy_callback import energy_callback
     from detreduce.training.harness import train
     from detreduce.training.proxy import log_proxy_training
     from detreduce.training.record import TrainingRecord
@@ -33,8 +35,10 @@ _HOMES = {
     "Ledger": "detreduce.experiment.ledger",
     "Selection": "detreduce.selection",
     "TrainingRecord": "detreduce.training.record",
+    "energy_callback": "detreduce.training.energy_callback",
     "exact_duplicates": "detreduce.duplicates",
     "explain": "detreduce.explanation",
+    "export_selection": "detreduce.exports",
     "extract_features": "detreduce.features.extract",
     "leakage_report": "detreduce.duplicates",
     "load_dataset": "detreduce.dataset",
@@ -56,8 +60,10 @@ __all__ = [
     "Selection",
     "TrainingRecord",
     "__version__",
+    "energy_callback",
     "exact_duplicates",
     "explain",
+    "export_selection",
     "extract_features",
     "leakage_report",
     "load_dataset",

@@ -13,6 +13,7 @@ from typing import IO
 from platformdirs import user_cache_path
 
 from detreduce.errors import MissingFileError, nearest
+from detreduce.ultralytics_files import nearest_dataset, shipped_dataset
 
 _PACKAGE = Path(__file__).resolve().parent
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
@@ -63,13 +64,21 @@ def candidates(path: str | Path, beside: Path | None = None) -> list[Path]:
 
 
 def find(path: str | Path, beside: Path | None = None, *, what: str = "file") -> Path:
-    """The first of `candidates` that exists; raises MissingFileError that lists where it was looked for."""
+    """The first of `candidates` that exists; a dataset may also be one whose YAML ultralytics ships, by its name.
+
+    Raises MissingFileError that lists where it was looked for.
+    """
     tried = candidates(path, beside)
     for candidate in tried:
         if candidate.exists():
             return Path(os.path.normpath(candidate.absolute()))
+    hint = _neighbour(tried)
+    if what == "dataset":
+        if (shipped := shipped_dataset(str(path))) is not None:
+            return shipped
+        hint = hint or nearest_dataset(str(path))
     shown = ", ".join(dict.fromkeys(os.path.normpath(candidate) for candidate in tried))
-    raise MissingFileError(f"The {what} {str(path)!r} is not there.{_neighbour(tried)} Looked for: {shown}.")
+    raise MissingFileError(f"The {what} {str(path)!r} is not there.{hint} Looked for: {shown}.")
 
 
 def _neighbour(tried: list[Path]) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from detreduce.errors import MissingFileError, nearest
 from detreduce.paths import cache_folder
+from detreduce.ultralytics_files import private_config_folder
 
 CONNECT_SECONDS = 3.0
 
@@ -25,7 +26,7 @@ def quiet_ultralytics() -> None:
     import already read stays. Files that are no images stay OSErrors to Pillow: ultralytics' patch of it would ask for
     a package on stdout and raise ModuleNotFoundError.
     """
-    os.environ.setdefault("YOLO_CONFIG_DIR", str(cache_folder() / "ultralytics"))
+    os.environ.setdefault("YOLO_CONFIG_DIR", str(private_config_folder()))
     os.environ.setdefault("YOLO_OFFLINE", "true")
     os.environ.setdefault("YOLO_AUTOINSTALL", "false")
     if "ultralytics" not in sys.modules:

@@ -8,10 +8,10 @@ import numpy as np
 
 from detreduce.dataset.records import DetectionDataset
 from detreduce.dataset.views import id_column, text_column
-from detreduce.explanation import check_dataset
 from detreduce.features.table import FeatureTable
 from detreduce.html import block, facts, table
 from detreduce.selection import Selection
+from detreduce.selection_dataset import check_dataset
 
 if TYPE_CHECKING:
     import pandas as pd

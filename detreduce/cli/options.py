@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 import typer
 
 Data = Annotated[
-    Path, typer.Argument(help="data.yaml (YOLO), a COCO JSON, a Pascal VOC folder, or a folder of images.")
+    Path, typer.Argument(help="data.yaml, COCO JSON, VOC folder, CVAT or Label Studio export, images, or coco8.yaml.")
 ]
-Images = Annotated[Path | None, typer.Option(help="COCO: the images folder, where it is not the JSON's own.")]
+Images = Annotated[Path | None, typer.Option(help="COCO, CVAT, Label Studio: the images folder, if elsewhere.")]
 Split = Annotated[
     str | None, typer.Option(help="train, val or test; default: train, or the split that a COCO JSON is.")
 ]

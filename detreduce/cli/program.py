@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from detreduce.cli import duplicates, explain, inspect, ledger, methods, plan, proxy, reduce, report, run, train
+from detreduce.cli import duplicates, explain, export, inspect, ledger, methods, plan, proxy, reduce, report, run, train
 from detreduce.cli.outcome import CODES, Program
 
 app = typer.Typer(
@@ -45,6 +45,7 @@ app.command()(plan.plan)
 app.command()(report.report)
 app.command()(duplicates.duplicates)
 app.command()(explain.explain)
+app.command()(export.export)
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from detreduce.dataset import coco, unlabelled, voc, yolo
+from detreduce.dataset import coco, cvat, label_studio, unlabelled, voc, yolo
 from detreduce.dataset.jpeg import damaged_jpegs, lacks_end_marker
 from detreduce.dataset.load import load_split
 from detreduce.dataset.records import DetectionDataset, ImageRecord, Problem, Source
@@ -21,6 +21,14 @@ from detreduce.errors import InputError
 from detreduce.progress import progress
 
 # COCO's bounds between small, medium and large objects, in square pixels
+_FORMATS = {
+    "yolo": yolo,
+    "coco": coco,
+    "voc": voc,
+    "cvat": cvat,
+    "label_studio": label_studio,
+    "images": unlabelled,
+}
 SMALL_AREA, LARGE_AREA = 32.0**2, 96.0**2
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 # ultralytics leaves out images with a shorter side
@@ -153,7 +161,7 @@ def _doubled_names(dataset: DetectionDataset) -> list[Problem]:
 
 def count_splits(source: Source, known: Mapping[str, int] | None = None) -> dict[str, int]:
     """Count the images of each split of a dataset; those in `known` are taken from there."""
-    count = {"yolo": yolo, "coco": coco, "voc": voc, "images": unlabelled}[source.format].count_images
+    count = _FORMATS[source.format].count_images
     counted = known or {}
     return {split: counted[split] if split in counted else count(source, split) for split in source.splits}
 

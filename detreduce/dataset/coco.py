@@ -7,15 +7,17 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from detreduce.dataset.assembly import BoxCollector
 from detreduce.dataset.findings import bad_extent, duplicate, outside_image
+from detreduce.dataset.image_finder import ImageFinder, safe_name
 from detreduce.dataset.records import DetectionDataset, ImageId, ImageRecord, Problem, Source
 from detreduce.errors import InputError, MissingFileError
 from detreduce.progress import progress
 
+NAME_IT = "Name their folder with images=."
 Box = tuple[float, float, float, float]
 
 
@@ -27,7 +29,8 @@ def load_coco(source: Source, split: str, tried: Sequence[Path] = ()) -> Detecti
 
     `tried` are the folders where the images were looked for, for the error's sake.
 
-    A ``file_name`` outside the images folder is never looked at: its row is left out and listed.
+    A ``file_name`` that leads nowhere (an upload path, a URL) means the only image of that name in the images folder;
+    outside of it no file is looked at: such a row is left out and listed.
 
     Raises InputError for a file that is not COCO JSON and a repeated image or category id, MissingFileError where
     none of the images is there.
@@ -42,6 +45,12 @@ def load_coco(source: Source, split: str, tried: Sequence[Path] = ()) -> Detecti
     _add_annotations(content.get("annotations") or [], images, keys, file, problems)
     rows = sorted(images.values(), key=lambda image: (image.name, isinstance(image.id, str), image.id))
     rows = _present(rows, file, tried or (folder,), problems)
+    if not rows and any("outside the images folder" in problem.what for problem in problems):
+        shown = ", ".join(map(str, tried or (folder,)))
+        raise MissingFileError(
+            f"{file}: none of its images (the first: {content['images'][0].get('file_name')}) is there; tried {shown}. "
+            f"{NAME_IT}"
+        )
     boxes = BoxCollector()
     for image in rows:
         boxes.add(image.boxes, image.classes, image.crowd)
@@ -132,6 +141,8 @@ def _categories(content: Mapping[str, Any], file: Path) -> tuple[tuple[int | str
 def _images(content: Mapping[str, Any], file: Path, folder: Path, problems: list[Problem]) -> dict[ImageId, _Image]:
     images: dict[ImageId, _Image] = {}
     first_of: dict[str, ImageId] = {}
+    finder = ImageFinder(folder)
+    elsewhere: list[tuple[ImageId, str, str]] = []
     for entry in content["images"]:
         key = _id(entry.get("id")) if isinstance(entry, dict) else None
         if key is None:
@@ -145,6 +156,11 @@ def _images(content: Mapping[str, Any], file: Path, folder: Path, problems: list
             problems.append(Problem(file, f"image {key!r} has no file_name; left out"))
             continue
         given, name = name, safe_name(name)
+        if name is None or not os.path.isfile(folder / name):  # noqa: PTH113 (100,000 calls)
+            found = finder.find(given)
+            if found is not None:
+                elsewhere.append((key, given, found))
+                name = found
         if name is None:
             problems.append(
                 Problem(file, f"image {key!r}: the file_name {given!r} is outside the images folder; left out")
@@ -158,15 +174,11 @@ def _images(content: Mapping[str, Any], file: Path, folder: Path, problems: list
             problems.append(Problem(file, f"image {key!r} ({name}) has no width and height"))
             width = height = None
         images[key] = _Image(key, name, folder / name, width, height)
+    if elsewhere:
+        key, given, name = elsewhere[0]
+        what = f"{len(elsewhere)} images are not where their file_name says, and are taken by their name below {folder}"
+        problems.append(Problem(file, f"{what} (image {key!r}: {given!r} is {name!r})"))
     return images
-
-
-def safe_name(name: str) -> str | None:
-    """Return a file name of a JSON with ``/``, without ``./``, or None where it climbs out of its folder."""
-    path = PurePosixPath(name.replace("\\", "/"))
-    if path.is_absolute() or ".." in path.parts or (path.parts and path.parts[0].endswith(":")):
-        return None
-    return str(path)
 
 
 def _side(value: Any) -> int | None:
@@ -240,7 +252,7 @@ def _present(rows: list[_Image], file: Path, tried: Sequence[Path], problems: li
     if rows and not there:
         raise MissingFileError(
             f"{file}: none of its {len(rows)} images (the first: {rows[0].name}) is there; tried "
-            f"{', '.join(map(str, tried))}. Name their folder with images=."
+            f"{', '.join(map(str, tried))}. {NAME_IT}"
         )
     if len(there) < len(rows):
         kept = {image.id for image in there}

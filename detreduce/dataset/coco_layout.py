@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from detreduce.dataset.coco import safe_name
+from detreduce.dataset.image_finder import path_in, safe_name
 from detreduce.dataset.listing import absolute
 from detreduce.dataset.records import SplitSource
 from detreduce.dataset.splits import ALIASES, CANONICAL, canonical_split, in_order
@@ -90,14 +90,20 @@ def find_images_folder(
     if file.name != ROBOFLOW:
         for name in (_folder_name(json_file) for json_file in (file, *jsons)):
             candidates += [above / name, above / "images" / name, file.parent / name, file.parent / "images" / name]
-        candidates += [file.parent / "images", above / "images"]
+        # CVAT: annotations/instances_default.json, images/default
+        subset = file.stem.rpartition("_")[2]
+        candidates += [file.parent / "images", above / "images" / subset, above / "images"]
     if also is not None:
         candidates.append(also)
     candidates = list(dict.fromkeys(absolute(folder) for folder in candidates))
-    names = _first_file_names(file)
-    for folder in candidates:
-        if folder.is_dir() and any(os.path.isfile(folder / name) for name in names):  # noqa: PTH113 (names may be odd)
-            return folder, candidates
+    references = _first_file_names(file)
+    names = [name for name in map(safe_name, references) if name is not None]
+    # Label Studio's file names are upload paths or URLs, its images beside them bear the last part as their name
+    last_parts = [path_in(reference).rsplit("/", 1)[-1] for reference in references]
+    for options in (names, last_parts):
+        for folder in candidates:
+            if folder.is_dir() and any(os.path.isfile(folder / name) for name in options if name):  # noqa: PTH113
+                return folder, candidates
     return None, candidates
 
 
@@ -117,9 +123,7 @@ def _first_file_names(file: Path) -> list[str]:
     names = []
     for text in found[:1000]:
         try:
-            name = safe_name(json.loads(text).replace("\0", ""))
+            names.append(json.loads(text).replace("\0", ""))
         except ValueError:
             continue
-        if name is not None:
-            names.append(name)
     return names

@@ -13,6 +13,7 @@ import yaml
 from detreduce.dataset.listing import absolute
 from detreduce.errors import InputError, MissingFileError
 from detreduce.paths import expand
+from detreduce.ultralytics_files import datasets_folders, is_shipped
 
 
 @dataclass(frozen=True)
@@ -29,9 +30,12 @@ class Description:
         return self.file.parent
 
     def how_to_get(self) -> str:
-        """The YAML's own words on how to get the data, as the end of an error message."""
-        words = self.values.get("get")
-        return f" How to get it: {str(words).strip()}" if words else ""
+        """How to get the data by the YAML's own ``get:``, or ultralytics' ``download:``; to end an error with."""
+        if words := self.values.get("get"):
+            return f" How to get it: {str(words).strip()}"
+        if source := self.values.get("download"):
+            return f" {_how_to_download(self.file, str(source))}"
+        return ""
 
 
 def read_description(file: str | Path) -> Description:
@@ -61,6 +65,14 @@ def read_description(file: str | Path) -> Description:
     return Description(path, values, oddities)
 
 
+def _how_to_download(file: Path, source: str) -> str:
+    name = file.name if is_shipped(file) else str(file)
+    fetch = f"python -c \"from ultralytics.data.utils import check_det_dataset; check_det_dataset('{name}')\""
+    first = source.strip().splitlines()[0]
+    unpack = f"unpack {first} into {datasets_folders()[0]}, or " if first.startswith(("http://", "https://")) else ""
+    return f"detreduce downloads nothing; {unpack}let ultralytics fetch it: {fetch}"
+
+
 def expand_path(text: str, file: Path) -> str:
     """Replace ``${NAME:-default}`` by environment variables, and a leading ``~``; InputError where one is not set."""
     expanded = expand(text)
@@ -70,14 +82,19 @@ def expand_path(text: str, file: Path) -> str:
 
 
 def candidate_roots(description: Description) -> list[Path]:
-    """Folders that ``path:`` may mean, best first: relative to the YAML, then to the working folder."""
+    """Folders that ``path:`` may mean, best first: from the YAML, the working folder, ultralytics' datasets."""
     given = description.values.get("path")
     if given is None or given == "":
         return [description.folder]
     if not isinstance(given, str):
         raise InputError(f"{description.file}: 'path' is a folder's name, not {given!r}.")
     text = expand_path(given, description.file)
-    return list(dict.fromkeys([absolute(description.folder / text), absolute(text)]))
+    beside = [absolute(description.folder / text), absolute(text)]
+    if is_shipped(description.file):
+        # a file beside those that ultralytics ships is no dataset
+        beside.pop(0)
+    # what ultralytics makes of a relative path that is not there
+    return list(dict.fromkeys([*beside, *(absolute(folder / text) for folder in datasets_folders())]))
 
 
 def find_root(description: Description) -> Path:

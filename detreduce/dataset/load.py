@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from detreduce.dataset.coco import load_coco
 from detreduce.dataset.coco_layout import ROBOFLOW, find_images_folder, find_layout
+from detreduce.dataset.cvat import ANNOTATIONS, find_cvat_splits, load_cvat
 from detreduce.dataset.description import Description, expand_path, find_root, read_description
+from detreduce.dataset.label_studio import find_label_studio_splits, is_label_studio, load_label_studio
 from detreduce.dataset.listing import absolute
 from detreduce.dataset.records import DetectionDataset, Source, SplitSource
 from detreduce.dataset.splits import canonical_split, choose_split, in_order
 from detreduce.dataset.unlabelled import load_unlabelled
 from detreduce.dataset.voc import LISTS, find_voc_splits, is_voc_folder, load_voc
-from detreduce.dataset.yolo import SPLIT_KEYS, load_yolo
+from detreduce.dataset.yolo import SPLIT_KEYS, in_lower_case, load_yolo
+from detreduce.dataset.yolo_exports import CLASSES, DARKNET, is_yolo_export, read_yolo_description
 from detreduce.errors import DetreduceError, InputError, MissingFileError, nearest
+from detreduce.ultralytics_files import nearest_dataset, shipped_dataset
 
 FORMATS = ("yolo", "coco", "voc", "images", "demo")
 YAML_SUFFIXES = frozenset({".yaml", ".yml"})
+LOADERS = {
+    "coco": load_coco,
+    "voc": load_voc,
+    "cvat": load_cvat,
+    "label_studio": load_label_studio,
+    "images": load_unlabelled,
+}
 YAML_NAMES = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml")
 
 
@@ -32,14 +44,16 @@ def load_dataset(path: str | Path, split: str | None = None, images: str | Path 
     Parameters
     ----------
     path
-        A YOLO data.yaml; a COCO JSON; a Pascal VOC folder; a folder of images without labels; a folder that holds one
-        of these; or a dataset YAML with ``format: coco | voc | images | demo``.
+        A YOLO data.yaml; a COCO JSON; a Pascal VOC folder; a folder of images without labels; CVAT's annotations.xml or
+        obj.data; Label Studio's JSON, JSON-MIN or classes.txt; a folder that holds one of these; a dataset YAML with
+        ``format: coco | voc | images | demo``; or the name of a dataset that ultralytics ships (``coco8.yaml``).
     split
         ``train``, ``val`` (also ``valid``, ``validation``), ``test`` or another that the dataset has. Default: the
         split that a COCO JSON itself is, else ``train``.
     images
-        COCO only: the folder of the JSON's images. Default: the JSON's own folder, then ``../train2017`` and
-        ``../images/train2017`` for ``instances_train2017.json``.
+        COCO, CVAT and Label Studio: the folder of the file's images. Default for COCO: the JSON's own folder, then
+        ``../train2017`` and ``../images/train2017`` for ``instances_train2017.json``; for the others ``images`` beside
+        the file, else its own folder.
 
     Raises
     ------
@@ -49,7 +63,9 @@ def load_dataset(path: str | Path, split: str | None = None, images: str | Path 
         The path is no dataset, a file cannot be used, or the split does not exist (names those that do).
     """
     try:
-        return _load(_dataset_in(absolute(Path(path).expanduser())), split, images)
+        place = absolute(Path(path).expanduser())
+        shipped = None if os.path.lexists(place) else shipped_dataset(str(path))
+        return _load(_dataset_in(shipped or place), split, images)
     except DetreduceError:
         raise
     except OSError as error:
@@ -63,8 +79,8 @@ def load_split(source: Source, split: str) -> DetectionDataset:
     """
     chosen = choose_split(split, source.splits, source.path)
     if source.format == "yolo":
-        return load_yolo(read_description(source.path), chosen)
-    return {"coco": load_coco, "voc": load_voc, "images": load_unlabelled}[source.format](source, chosen)
+        return load_yolo(read_yolo_description(source.path), chosen)
+    return LOADERS[source.format](source, chosen)
 
 
 def images_to_give(dataset: DetectionDataset) -> Path | None:
@@ -74,34 +90,55 @@ def images_to_give(dataset: DetectionDataset) -> Path | None:
 
 
 def takes_images(place: Path) -> bool:
-    """Whether this is a COCO JSON itself, which does not say where its images are; a YAML that names one does."""
-    return place.suffix.lower() == ".json"
+    """Whether this is a file of annotations that does not say where its images are; a YAML that names one does."""
+    return place.suffix.lower() in (".json", ".xml")
 
 
 def _load(place: Path, split: str | None, images: str | Path | None) -> DetectionDataset:
     if images is not None and not takes_images(place):
-        raise InputError(f"{place}: images= is for a COCO JSON; other formats say themselves where their images are.")
+        raise InputError(f"{place}: images= is for a JSON or CVAT's XML; other formats say where their images are.")
     if place.is_dir():
         return _load_folder(place, split)
     if place.suffix.lower() in YAML_SUFFIXES:
         return _load_description(read_description(place), split)
+    if is_yolo_export(place):
+        return load_yolo(read_yolo_description(place), canonical_split(split or "train"))
+    folder = absolute(Path(images).expanduser()) if images is not None else None
+    if place.suffix.lower() == ".xml":
+        splits = find_cvat_splits(place, folder)
+        return load_cvat(Source("cvat", place, place.parent, splits), choose_split(split or "train", splits, place))
+    if is_label_studio(place):
+        splits = find_label_studio_splits(place, folder)
+        source = Source("label_studio", place, place.parent, splits)
+        return load_label_studio(source, choose_split(split or "train", splits, place))
     if place.suffix.lower() == ".json":
-        layout = find_layout(place, absolute(Path(images).expanduser()) if images is not None else None)
+        layout = find_layout(place, folder)
         chosen = choose_split(split, layout.splits, place) if split is not None else layout.own_split
         tried = layout.tried if chosen == layout.own_split else ()
         return load_coco(Source("coco", place, layout.root, layout.splits), chosen, tried)
-    raise InputError(f"{place}: not a dataset: give a data.yaml, a COCO .json, a VOC folder or a folder of images.")
+    if zipfile.is_zipfile(place):
+        raise InputError(f"{place}: unpack it first, and give the folder that comes out.")
+    raise InputError(
+        f"{place}: not a dataset: give a data.yaml, a COCO .json, a VOC folder, a CVAT or Label Studio export, or a "
+        "folder of images."
+    )
 
 
 def _dataset_in(path: Path) -> Path:
     """The dataset's own file or folder where a folder that holds it was given."""
     if not os.path.exists(path):  # noqa: PTH110 (an odd text must not raise)
-        raise MissingFileError(f"{path}: there is no such dataset file or folder.")
+        raise MissingFileError(f"{path}: there is no such dataset file or folder.{nearest_dataset(path.name)}")
     if not path.is_dir() or is_voc_folder(path):
         return path
     inside = [path / name for name in (*YAML_NAMES, ROBOFLOW)]
     inside += [path / name / ROBOFLOW for name in ("train", "valid", "val", "test")]
-    inside += sorted((path / "annotations").glob("instances_train*.json"))
+    inside += sorted((path / "annotations").glob("instances_*.json"), key=_train_first)
+    # CVAT, then Label Studio
+    inside += [path / name for name in (ANNOTATIONS, DARKNET, "result.json")]
+    if (path / "images").is_dir() and (path / "labels").is_dir():
+        inside.append(path / CLASSES)
+    if len(exports := list(path.glob("project-*-at-*.json"))) == 1:
+        inside += exports
     found = next((file for file in inside if file.is_file()), None)
     if found is not None:
         return found
@@ -109,6 +146,11 @@ def _dataset_in(path: Path) -> Path:
     if len(nested) > 1:
         raise InputError(f"{path}: holds several VOC folders: {', '.join(folder.name for folder in nested)}; give one.")
     return nested[0] if nested else path
+
+
+def _train_first(file: Path) -> tuple[bool, bool, str]:
+    name = file.stem.lower()
+    return not name.startswith("instances_train"), name != "instances_default", file.name
 
 
 def _load_folder(folder: Path, split: str | None) -> DetectionDataset:
@@ -133,7 +175,7 @@ def _load_description(description: Description, split: str | None) -> DetectionD
     splits = {"coco": _coco_splits, "voc": _voc_splits, "images": _image_splits}[form](description, root)
     source = Source(form, description.file, root, splits)
     chosen = choose_split(asked, splits, description.file)
-    return {"coco": load_coco, "voc": load_voc, "images": load_unlabelled}[form](source, chosen)
+    return LOADERS[form](source, chosen)
 
 
 def _load_demo(description: Description, split: str) -> DetectionDataset:
@@ -146,7 +188,7 @@ def _load_demo(description: Description, split: str) -> DetectionDataset:
 
 
 def _declared(description: Description) -> dict[str, Any]:
-    values = description.values
+    values = in_lower_case(description.values)
     declared: dict[str, Any] = {}
     for key in SPLIT_KEYS:
         if values.get(key):

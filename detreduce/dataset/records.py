@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 ImageId = int | str
 BoxFormat = Literal["cxcywhn", "xywh", "xyxy"]
-Format = Literal["yolo", "coco", "voc", "images"]
+Format = Literal["yolo", "coco", "voc", "cvat", "label_studio", "images"]
 
 # what ultralytics takes for an image
 _SUFFIXES = "avif bmp dng heic heif jp2 jpeg jpeg2000 jpg mpo png tif tiff webp"
@@ -46,7 +46,8 @@ class ImageRecord:
     Attributes
     ----------
     id
-        COCO: the image id of the JSON. Otherwise the image's path below the dataset's root, with ``/``.
+        COCO: the image id of the JSON; Label Studio: the task's. CVAT: the name. Otherwise the image's path below the
+        dataset's root, with ``/``.
     name
         Path of the image below its images folder, with ``/``; what people write in lists.
     path
@@ -85,9 +86,9 @@ class ImageRecord:
 class SplitSource:
     """Where one split's images and annotations are.
 
-    `images`: YOLO: the folders, list files or image files that data.yaml names; COCO: the images folder;
-    VOC: JPEGImages; unlabelled: the folder. `annotations`: COCO: the JSON; VOC: the ImageSets list, or None for
-    all XML files; else None.
+    `images`: YOLO: the folders, list files or image files that data.yaml names; COCO, CVAT, Label Studio: the images
+    folder; VOC: JPEGImages; unlabelled: the folder. `annotations`: COCO, CVAT, Label Studio: the file; VOC: the
+    ImageSets list, or None for all XML files; else None.
     """
 
     images: tuple[Path, ...]
@@ -119,9 +120,10 @@ class DetectionDataset:
     class_names
         One a class; names may repeat (COCO categories of the same name stay apart).
     class_keys
-        The class ids the files use: 0..C-1 for YOLO, category ids (with gaps) for COCO, names for VOC.
+        The class ids the files use: 0..C-1 for YOLO, category ids (with gaps) for COCO, names for the others.
     box_format
-        ``cxcywhn`` (YOLO: centre, width, height as fractions), ``xywh`` (COCO: pixels) or ``xyxy`` (VOC: pixels).
+        ``cxcywhn`` (YOLO, Label Studio: centre, width, height as fractions), ``xywh`` (COCO: pixels) or ``xyxy``
+        (VOC, CVAT: pixels).
     labelled
         False for a folder of images without annotations.
     """
@@ -261,7 +263,12 @@ def read_image_size(path: Path) -> tuple[int, int]:
     """Read (width, height) in pixels from the header of an image, EXIF rotation applied; raises OSError."""
     from PIL import Image
 
-    with Image.open(path) as image:
+    try:
+        opened = Image.open(path)
+    except ImportError as error:
+        # ultralytics, imported by whomever, asks for a HEIF reader where Pillow cannot tell what a file is
+        raise OSError(f"cannot identify image file {str(path)!r}") from error
+    with opened as image:
         width, height = image.size
         if image.getexif().get(0x0112) in (5, 6, 7, 8):
             width, height = height, width

@@ -15,8 +15,14 @@ T = TypeVar("T")
 
 
 def canonical_split(name: str) -> str:
-    """Return train, val or test for any of their aliases; other names as they are."""
-    return ALIASES.get(name.lower(), name)
+    """Return train, val or test for any of their aliases, in any case; other names as they are."""
+    lower = name.lower()
+    return ALIASES.get(lower, lower if lower in CANONICAL else name)
+
+
+def unnamed_is_train(splits: Mapping[str, T]) -> dict[str, T]:
+    """Take ``default``, as CVAT calls images of no subset, for train where no split has that name."""
+    return {"train" if name == "default" and "train" not in splits else name: splits[name] for name in splits}
 
 
 def in_order(splits: Mapping[str, T]) -> dict[str, T]:

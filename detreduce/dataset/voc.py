@@ -13,28 +13,37 @@ from detreduce.dataset.assembly import BoxCollector
 from detreduce.dataset.findings import bad_extent, duplicate, outside_image
 from detreduce.dataset.listing import find_files
 from detreduce.dataset.records import IMAGE_SUFFIXES, DetectionDataset, ImageRecord, Problem, Source, SplitSource
-from detreduce.dataset.splits import CANONICAL, canonical_split, in_order
+from detreduce.dataset.splits import CANONICAL, canonical_split, in_order, unnamed_is_train
 from detreduce.errors import InputError, MissingFileError
 from detreduce.progress import progress
 
 ANNOTATIONS, IMAGES, LISTS = "Annotations", "JPEGImages", "ImageSets/Main"
+OTHER_IMAGES = "images"
 Box = tuple[float, float, float, float]
 
 
 def is_voc_folder(folder: Path) -> bool:
-    """True for a folder with Annotations and JPEGImages."""
-    return (folder / ANNOTATIONS).is_dir() and (folder / IMAGES).is_dir()
+    """True for a folder with Annotations, XML files in it, and JPEGImages or, as Label Studio has it, images."""
+    notes = folder / ANNOTATIONS
+    if not notes.is_dir():
+        return False
+    return (folder / IMAGES).is_dir() or ((folder / OTHER_IMAGES).is_dir() and any(notes.glob("*.xml")))
+
+
+def images_folder(root: Path) -> str:
+    """The name of a VOC folder's images folder."""
+    return IMAGES if (root / IMAGES).is_dir() else OTHER_IMAGES
 
 
 def find_voc_splits(folder: Path) -> dict[str, SplitSource]:
     """Return the splits of ImageSets/Main, per-class lists aside; without lists all XML files are ``train``."""
-    images = (folder / IMAGES,)
+    images = (folder / images_folder(folder),)
     lists = sorted((folder / LISTS).glob("*.txt"))
     splits: dict[str, SplitSource] = {}
     for file in lists:
         if canonical_split(file.stem) in CANONICAL or file.stem == "trainval" or not _is_class_list(file):
             splits.setdefault(canonical_split(file.stem), SplitSource(images, file))
-    return in_order(splits) if splits else {"train": SplitSource(images)}
+    return in_order(unnamed_is_train(splits)) if splits else {"train": SplitSource(images)}
 
 
 def _lines(file: Path) -> list[str]:
@@ -62,12 +71,13 @@ def load_voc(source: Source, split: str) -> DetectionDataset:
     notes = _read_annotations(root)
     names = tuple(sorted({name for note in notes.values() for name in note.classes}))
     class_of = {name: number for number, name in enumerate(names)}
-    images = _images_by_stem(root / IMAGES, problems)
+    folder = images_folder(root)
+    images = _images_by_stem(root / folder, problems)
     stems: list[tuple[str, int | None]]
     if place.annotations is None:
         stems = [(stem, None) for stem in notes]
         unlabelled = sorted(images.keys() - notes.keys() - {_image_stem(notes[stem], stem, images) for stem in notes})
-        problems += [Problem(root / IMAGES / images[stem][0], "has no XML file; left out") for stem in unlabelled]
+        problems += [Problem(root / folder / images[stem][0], "has no XML file; left out") for stem in unlabelled]
     else:
         stems = _read_list(place.annotations, notes, images, problems)
     rows: dict[str, tuple[str, _Note | None]] = {}
@@ -76,7 +86,7 @@ def load_voc(source: Source, split: str) -> DetectionDataset:
         image = images.get(_image_stem(note, stem, images))
         if image is None:
             where = place.annotations or root / ANNOTATIONS / f"{stem}.xml"
-            problems.append(Problem(where, f"{stem!r} has no image in {IMAGES}; left out", line))
+            problems.append(Problem(where, f"{stem!r} has no image in {folder}; left out", line))
             continue
         name = image[0] if note is None or note.filename not in image else note.filename
         if name in rows:
@@ -224,6 +234,7 @@ def _records(
     rows: Mapping[str, tuple[str, _Note | None]], class_of: Mapping[str, int], root: Path, problems: list[Problem]
 ) -> tuple[ImageRecord, ...]:
     boxes = BoxCollector()
+    folder = images_folder(root)
     ordered = sorted(rows)
     for name in ordered:
         note = rows[name][1]
@@ -232,9 +243,9 @@ def _records(
             problems += [Problem(note.path, what) for what in note.findings]
     return tuple(
         ImageRecord(
-            f"{IMAGES}/{name}",
+            f"{folder}/{name}",
             name,
-            root / IMAGES / name,
+            root / folder / name,
             *arrays,
             note.width if note else None,
             note.height if note else None,

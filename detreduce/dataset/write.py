@@ -15,6 +15,8 @@ from detreduce.dataset.records import DetectionDataset, ImageId, Source
 from detreduce.dataset.writing.carried import Choice, in_split_order, load_others, make_choice
 from detreduce.dataset.writing.coco import write_coco
 from detreduce.dataset.writing.convert import convert_to_yolo
+from detreduce.dataset.writing.cvat import write_cvat
+from detreduce.dataset.writing.label_studio import write_label_studio
 from detreduce.dataset.writing.links import LinkMode, Placer, check_link
 from detreduce.dataset.writing.notices import SubsetWarning, notice
 from detreduce.dataset.writing.report import SubsetReport, subset_report
@@ -72,10 +74,10 @@ def write_subset(
         A new or empty folder; with `overwrite` one that detreduce wrote. It appears whole or not at all.
     link
         ``hardlink`` (copies where the file system does not allow it), ``symlink`` (absolute), ``copy``, or ``list``:
-        nothing but lists, filtered annotations and a data.yaml that point at the source (not for VOC folders). Labels
-        are copied in all but ``list``.
+        nothing but lists, filtered annotations and a data.yaml that point at the source (for YOLO, COCO and unlabelled
+        images). Labels are copied in all but ``list``.
     format
-        None: the source's. ``yolo``: labels are converted from COCO or VOC boxes (polygons and crowds left out).
+        None: the source's. ``yolo``: labels are converted from the boxes (polygons and crowds left out).
     overwrite
         Replace what detreduce wrote to `output` before.
 
@@ -125,7 +127,7 @@ def check_output(
     check_link(link)
     _check_format(dataset, format)
     target = absolute(Path(output).expanduser())
-    _check_apart(target, dataset)
+    check_apart_from(target, dataset)
     check_replaceable(target, overwrite=overwrite)
 
 
@@ -173,7 +175,7 @@ def write_yolo_view(source: str | Path | DetectionDataset, output: str | Path, *
 
 @contextmanager
 def _into(target: Path, dataset: DetectionDataset, link: LinkMode, *, overwrite: bool) -> Iterator[Placer]:
-    _check_apart(target, dataset)
+    check_apart_from(target, dataset)
     with staged(target, overwrite=overwrite) as folder:
         yield Placer(folder, link)
 
@@ -184,7 +186,8 @@ def _check_format(dataset: DetectionDataset, format: str | None) -> None:
         raise InputError(f"format={format!r} cannot be written; use {' or '.join(known)}.{nearest(str(format), known)}")
 
 
-def _check_apart(target: Path, dataset: DetectionDataset) -> None:
+def check_apart_from(target: Path, dataset: DetectionDataset) -> None:
+    """Raise InputError where a folder to write overlaps the dataset's own, or holds its files."""
     source = dataset.source
     places = {path for split in source.splits.values() for path in split.images}
     jsons = {split.annotations for split in source.splits.values() if split.annotations is not None}
@@ -208,6 +211,10 @@ def _write_format(choice: Choice, placer: Placer, target: Path, *, convert: bool
         return lambda: load_dataset(target / DATA_YAML, split=own)
     elif form == "coco":
         written = write_coco(choice, in_split_order(choice, load_others(dataset)), placer, target)
+    elif form == "cvat":
+        written = write_cvat(choice, in_split_order(choice, load_others(dataset)), placer, target)
+    elif form == "label_studio":
+        written = write_label_studio(choice, in_split_order(choice, load_others(dataset)), placer, target)
     elif form == "voc":
         written = write_voc(choice, load_others(dataset), placer, target)
     else:

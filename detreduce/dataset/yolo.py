@@ -19,6 +19,7 @@ from detreduce.errors import InputError, MissingFileError
 from detreduce.progress import progress
 
 SPLIT_KEYS = ("train", "val", "test", "minival", "valid", "validation")
+PREFIX = "data/"
 IMAGES, LABELS = f"{os.sep}images{os.sep}", f"{os.sep}labels{os.sep}"
 
 
@@ -85,10 +86,17 @@ def _kpt_shape(description: Description) -> tuple[int, int] | None:
     return shape[0], shape[1]
 
 
+def in_lower_case(values: Mapping[Any, Any]) -> dict[str, Any]:
+    """The values of a data.yaml under their keys in lower case: CVAT writes ``Train:`` and ``Validation:``."""
+    lower = {key.lower(): value for key, value in values.items() if isinstance(key, str)}
+    return {**lower, **{key: value for key, value in values.items() if isinstance(key, str)}}
+
+
 def _declared_splits(description: Description) -> dict[str, list[str]]:
     declared: dict[str, list[str]] = {}
+    values = in_lower_case(description.values)
     for key in SPLIT_KEYS:
-        value = description.values.get(key)
+        value = values.get(key)
         if value is None or value == "" or value == []:
             continue
         entries = value if isinstance(value, list) else [value]
@@ -220,7 +228,7 @@ def _name_of(path: str, root: Path) -> str:
 
 
 def _read_list(file: Path, root: Path, problems: list[Problem]) -> list[str]:
-    """Return the images of a list file: ``./x`` is below the file's folder, ``x`` below the root (or else that)."""
+    """Return the images of a list file that are there, each where `listed_places` finds it."""
     text, latin = file.read_bytes().decode("utf-8-sig", "surrogateescape"), False
     paths = []
     missing = 0
@@ -231,11 +239,10 @@ def _read_list(file: Path, root: Path, problems: list[Problem]) -> list[str]:
         if os.path.splitext(entry)[1].lower() not in IMAGE_SUFFIXES:  # noqa: PTH122
             problems.append(Problem(file, f"{entry[:80]!r} is not an image file's name; left out", number))
             continue
-        bases = [file.parent] if entry.startswith("./") else [root, file.parent, Path.cwd()]
-        hit = _first_file(bases, entry)
+        hit = _first_file(listed_places(entry, file, root))
         if hit is None and not entry.isprintable():
             # the bytes are no file's name; the list may have been written in another encoding than the names
-            hit = _first_file(bases, os.fsencode(entry).decode("latin-1"))
+            hit = _first_file(listed_places(os.fsencode(entry).decode("latin-1"), file, root))
             latin = latin or hit is not None
         if hit is None:
             missing += 1
@@ -251,9 +258,18 @@ def _read_list(file: Path, root: Path, problems: list[Problem]) -> list[str]:
     return paths
 
 
-def _first_file(bases: Iterable[Path], entry: str) -> str | None:
-    hits = (os.path.normpath(os.path.join(base, entry)) for base in bases)  # noqa: PTH118
-    return next((hit for hit in hits if os.path.isfile(hit)), None)  # noqa: PTH113
+def listed_places(entry: str, file: Path, root: Path) -> list[str]:
+    """What a line of a list file may mean, best first: ``./x`` is below the file's folder, ``x`` below the root or it.
+
+    CVAT writes ``data/x`` for ``x``: its archives are to be unpacked into a folder of that name.
+    """
+    bases = [file.parent] if entry.startswith("./") else [root, file.parent, Path.cwd()]
+    spellings = [entry, entry[len(PREFIX) :]] if entry.startswith(PREFIX) else [entry]
+    return [os.path.normpath(os.path.join(base, text)) for text in spellings for base in bases]  # noqa: PTH118
+
+
+def _first_file(places: Iterable[str]) -> str | None:
+    return next((place for place in places if os.path.isfile(place)), None)  # noqa: PTH113
 
 
 def label_path_of(image: str) -> str:

@@ -14,7 +14,7 @@ from detreduce.dataset.records import DetectionDataset
 from detreduce.errors import DetreduceError, InputError, MissingFileError
 from detreduce.experiment.leakage import read_leakage
 from detreduce.experiment.ledger import FinishedCell, Ledger
-from detreduce.explanation import check_dataset, find_features
+from detreduce.explanation import find_features
 from detreduce.features.table import FeatureTable
 from detreduce.paths import write_atomically
 from detreduce.progress import progress
@@ -32,6 +32,7 @@ from detreduce.report.selections import (
     view_selection,
 )
 from detreduce.selection import Selection
+from detreduce.selection_dataset import check_dataset
 from detreduce.training.energy import carbon_intensity
 
 REPORT_NAME = "report.html"

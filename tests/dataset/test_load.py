@@ -76,7 +76,7 @@ def test_what_is_no_dataset(tmp_path):
         load_dataset(tmp_path / "data.csv")
     with pytest.raises(InputError, match="nor a folder of images"):
         load_dataset(tmp_path / "empty")
-    with pytest.raises(InputError, match="images= is for a COCO JSON"):
+    with pytest.raises(InputError, match="images= is for a JSON or CVAT"):
         load_dataset(tmp_path / "empty", images=tmp_path)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -42,7 +42,8 @@ def write_coco(
         elif choice.everything:
             placer.copy(old.annotations, relative)
         else:
-            _filter_json(old.annotations, set(choice.image_ids), placer.reserve(relative))
+            with placer.reserve(relative).open("wb") as file:
+                file.writelines(filtered_json(old.annotations, set(choice.image_ids)))
         images = old.images[0]
         if placer.link != "list":
             _place_images(records, folder, placer)
@@ -106,7 +107,8 @@ def _place_images(records: Iterable[ImageRecord], folder: PurePosixPath, placer:
     placer.make_folder(folder)
 
 
-def _filter_json(path: Path, ids: Collection[ImageId], target: Path) -> None:
+def filtered_json(path: Path, ids: Collection[ImageId]) -> Iterator[bytes]:
+    """The pieces of a COCO JSON less the images that are not among `ids`, and their annotations; else as it is."""
     text = read_text(path)
     wanted = {"images": lambda image: _has(ids, image, "id"), "annotations": lambda box: _has(ids, box, "image_id")}
     try:
@@ -114,9 +116,8 @@ def _filter_json(path: Path, ids: Collection[ImageId], target: Path) -> None:
             spans = kept_spans(text, wanted, advance)
     except ValueError as error:
         raise InputError(f"{path}: not COCO JSON any more ({error}).") from None
-    with target.open("wb") as file:
-        for start, end in spans:
-            file.write(to_bytes(text[start:end]))
+    for start, end in spans:
+        yield to_bytes(text[start:end])
 
 
 def _has(ids: Collection[ImageId], element: Any, key: str) -> bool:

@@ -1,4 +1,4 @@
-"""Filter a COCO JSON as text: elements that stay are copied, never serialised anew."""
+"""Filter a JSON as text: elements that stay are copied, never serialised anew."""
 
 from __future__ import annotations
 
@@ -85,10 +85,16 @@ def kept_spans(text: str, wanted: Mapping[str, Callable[[Any], bool]], advance: 
     The space before an array's first element, between elements and after the last stays, so that an indented file
     stays indented. Spans that adjoin are one: the whole text where nothing is lost. `advance` is called an element.
     """
+    return _spans(text, walk(text, wanted.keys()), wanted, advance)
+
+
+def _spans(
+    text: str, events: Iterator[Event], wanted: Mapping[str, Callable[[Any], bool]], advance: Advance
+) -> list[Span]:
     spans: list[Span] = []
     cursor = 0
     first = kept_end = last_end = None
-    for event in walk(text, wanted.keys()):
+    for event in events:
         if event.kind == "element":
             advance()
             first = event.start if first is None else first
@@ -111,6 +117,12 @@ def kept_spans(text: str, wanted: Mapping[str, Callable[[Any], bool]], advance: 
             first = kept_end = last_end = None
     _emit(spans, cursor, len(text))
     return spans
+
+
+def kept_spans_of_list(text: str, wanted: Callable[[Any], bool]) -> list[Span]:
+    """As `kept_spans`, of a text that is one list: spans that stay when it loses the elements that are not wanted."""
+    start = _skip(text, 1 if text.startswith("\ufeff") else 0)
+    return _spans(text, _walk_array(text, "", start), {"": wanted}, lambda: None)
 
 
 def _emit(spans: list[Span], start: int, end: int) -> None:

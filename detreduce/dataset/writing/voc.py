@@ -8,12 +8,14 @@ from pathlib import Path, PurePosixPath
 
 from detreduce.dataset.listing import absolute
 from detreduce.dataset.records import DetectionDataset, ImageRecord, Source, SplitSource
-from detreduce.dataset.voc import ANNOTATIONS, IMAGES, LISTS
+from detreduce.dataset.voc import ANNOTATIONS, LISTS, images_folder
 from detreduce.dataset.writing.carried import Choice
 from detreduce.dataset.writing.links import Placer
 from detreduce.errors import InputError
 from detreduce.progress import progress
 
+# the classes, as CVAT writes them
+LABEL_MAP = "labelmap.txt"
 MASKS = ("SegmentationClass", "SegmentationObject")
 
 
@@ -40,12 +42,14 @@ def write_voc(
     for dataset in others.values():
         records |= {r.name: r for r in dataset if r.name not in removed and r.path.is_file()}
     _place(source.root, list(records.values()), placer)
+    if (labels := source.root / LABEL_MAP).is_file():
+        placer.copy(labels, PurePosixPath(LABEL_MAP))
     _write_lists(choice, others, kept, removed, records, placer)
     written = {}
     for split in [choice.dataset.split, *others]:
         old = source.splits[split].annotations
         written[split] = SplitSource(
-            (target / IMAGES,), target / old.relative_to(source.root) if old is not None else None
+            (target / images_folder(source.root),), target / old.relative_to(source.root) if old is not None else None
         )
     return Source("voc", target, target, written), choice.dataset.split
 
@@ -62,10 +66,11 @@ def _removed(choice: Choice, others: Mapping[str, DetectionDataset], kept: set[s
 
 
 def _place(root: Path, records: Sequence[ImageRecord], placer: Placer) -> None:
+    images = images_folder(root)
     masks = [(folder, root / folder) for folder in MASKS if (root / folder).is_dir()]
     with progress("Writing images", len(records), "images") as advance:
         for record in records:
-            placer.image(record.path, PurePosixPath(IMAGES, record.name))
+            placer.image(record.path, PurePosixPath(images, record.name))
             if record.label_path is not None and record.label_path.is_file():
                 placer.copy(
                     record.label_path, PurePosixPath(absolute(record.label_path).relative_to(absolute(root)).as_posix())
@@ -75,7 +80,7 @@ def _place(root: Path, records: Sequence[ImageRecord], placer: Placer) -> None:
                 if (place / name).is_file():
                     placer.image(place / name, folder / name)
             advance()
-    placer.make_folder(PurePosixPath(IMAGES))
+    placer.make_folder(PurePosixPath(images))
     placer.make_folder(PurePosixPath(ANNOTATIONS))
 
 

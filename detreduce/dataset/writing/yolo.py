@@ -15,6 +15,8 @@ from detreduce.dataset.writing.data_yaml import Change, edit_data_yaml, load_map
 from detreduce.dataset.writing.layout import Mirror, label_place, make_mirror
 from detreduce.dataset.writing.links import Placer
 from detreduce.dataset.writing.notices import notice
+from detreduce.dataset.yolo import listed_places
+from detreduce.dataset.yolo_exports import as_data_yaml, files_beside, is_yolo_export, read_yolo_description
 from detreduce.errors import InputError
 from detreduce.progress import progress
 
@@ -52,6 +54,9 @@ def write_yolo(
         elif needed not in entries:
             notice(f"There is no {needed} split; ultralytics asks for one before it trains.")
     _write_data_yaml(source.path, entries, placer)
+    if is_yolo_export(source.path):
+        for file in files_beside(source.path):
+            placer.copy(file, mirror(file))
 
 
 def write_yolo_list(choice: Choice, placer: Placer) -> None:
@@ -151,8 +156,7 @@ def _list_lines(path: Path, records: Sequence[ImageRecord], mirror: Mirror) -> l
         if PurePosixPath(text).suffix.lower() not in IMAGE_SUFFIXES:
             lines.append((None, raw))
             continue
-        bases = [path.parent] if text.startswith("./") else [mirror.root, path.parent, Path.cwd()]
-        image = next((places[name] for base in bases if (name := str(absolute(base / text))) in places), None)
+        image = next((places[name] for name in listed_places(text, path, mirror.root) if name in places), None)
         if image is None:
             continue
         if text.startswith("./") and posixpath.normpath(str(home / text)) == str(image):
@@ -166,6 +170,8 @@ def _list_lines(path: Path, records: Sequence[ImageRecord], mirror: Mirror) -> l
 
 def _write_data_yaml(source: Path, entries: Mapping[str, Sequence[str]], placer: Placer) -> None:
     data = source.read_bytes()
+    if is_yolo_export(source):
+        data = as_data_yaml(read_yolo_description(source)).encode()
     encoding = "utf-8"
     try:
         text = data.decode(encoding)
@@ -188,6 +194,10 @@ def _changes(content: Mapping[object, object], entries: Mapping[str, Sequence[st
             continue
         split = canonical_split(key)
         if split in entries:
+            if key != key.lower():
+                # ultralytics knows no `Train:`, so the split is written under its own name below
+                changes[key] = None
+                continue
             found.add(split)
             changes[key] = _value(value, entries[split])
         elif split in ("train", "val", "test", "minival") and value:

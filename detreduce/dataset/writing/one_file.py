@@ -1,0 +1,52 @@
+"""What formats share that keep all annotations in one file: its place in the output, and that of the images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path, PurePosixPath
+
+from detreduce.dataset.listing import absolute
+from detreduce.dataset.records import ImageRecord, Source, SplitSource
+from detreduce.dataset.writing.carried import Choice
+from detreduce.dataset.writing.links import Placer
+from detreduce.errors import InputError
+from detreduce.progress import progress
+
+
+def refuse_lists(choice: Choice, placer: Placer) -> None:
+    """Raise InputError for link='list', which would leave the annotations without their images."""
+    if placer.link == "list":
+        raise InputError(
+            f"link='list' cannot be used for {choice.dataset.source.path.name}, which is found with its images beside "
+            "it; use symlink, which takes no space, hardlink or copy."
+        )
+
+
+def write_one_file(
+    choice: Choice,
+    splits: Mapping[str, Iterable[ImageRecord]],
+    annotations: bytes,
+    elsewhere: PurePosixPath,
+    placer: Placer,
+    target: Path,
+) -> tuple[Source, str]:
+    """Place the images of every split and write `annotations`; returns the source at `target`, and the reduced split.
+
+    Images keep their folder below the file's own, and go to `elsewhere` where theirs is not below it, or is the same.
+    """
+    source = choice.dataset.source
+    place = source.splits[choice.dataset.split]
+    assert place.annotations is not None, "there is one file of annotations"
+    home, images = absolute(place.annotations).parent, absolute(place.images[0])
+    inside = images.is_relative_to(home) and images != home
+    folder = PurePosixPath(images.relative_to(home).as_posix()) if inside else elsewhere
+    listed = [record for records in splits.values() for record in records]
+    with progress("Writing images", len(listed), "images") as advance:
+        for record in listed:
+            placer.image(record.path, folder / record.name)
+            advance()
+    placer.make_folder(folder)
+    placer.write(PurePosixPath(place.annotations.name), annotations)
+    file = target / place.annotations.name
+    written = {split: SplitSource((target / folder,), file) for split in splits}
+    return Source(source.format, file, target, written), choice.dataset.split

@@ -1,0 +1,76 @@
+"""COCO JSON of the kept images: of a COCO dataset its own, filtered; else made from the boxes."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from detreduce.dataset.records import DetectionDataset, ImageRecord
+from detreduce.dataset.writing.coco import filtered_json
+from detreduce.errors import ImageReadError
+from detreduce.exports.rows import ImageRow, boxes_by_row
+
+
+def coco_pieces(dataset: DetectionDataset, rows: Sequence[ImageRow]) -> Iterator[bytes]:
+    """The JSON of the kept images, in pieces; file names are below `image_folder`."""
+    annotations = dataset.source.splits[dataset.split].annotations
+    if dataset.source.format == "coco" and annotations is not None:
+        yield from filtered_json(annotations, {row.record.id for row in rows if row.kept})
+        return
+    folder = image_folder(dataset)
+    names = [Path(os.path.relpath(row.record.path, folder)).as_posix() if row.kept else None for row in rows]
+    yield to_bytes(coco_content(dataset, names))
+
+
+def image_folder(dataset: DetectionDataset) -> Path:
+    """The folder that the file names of the JSON start from: the COCO JSON's images, else the one that holds all."""
+    if dataset.source.format == "coco":
+        return dataset.source.splits[dataset.split].images[0]
+    return Path(os.path.commonpath([record.path.parent for record in dataset]))
+
+
+def coco_content(dataset: DetectionDataset, names: Sequence[str | None]) -> dict[str, Any]:
+    """COCO's images, annotations and categories, numbered from 1; `names` has a file name a row, None leaves it out.
+
+    Boxes are in pixels. Raises ImageReadError where they are fractions and the image's size cannot be read.
+    """
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    boxes = boxes_by_row(dataset)
+    for number, (record, name, (corners, classes, crowd)) in enumerate(zip(dataset, names, boxes, strict=True), 1):
+        if name is None:
+            continue
+        width, height = _size(record)
+        images.append({"id": number, "file_name": name, "width": width, "height": height})
+        found = zip(corners.tolist(), classes.tolist(), crowd.tolist(), strict=True)
+        for (x1, y1, x2, y2), class_id, is_crowd in found:
+            box = [x1 * width, y1 * height, (x2 - x1) * width, (y2 - y1) * height]
+            annotations.append(
+                {
+                    "id": len(annotations) + 1,
+                    "image_id": number,
+                    "category_id": class_id + 1,
+                    "bbox": [round(value, 6) for value in box],
+                    "area": round(box[2] * box[3], 6),
+                    "iscrowd": int(is_crowd),
+                    "segmentation": [],
+                }
+            )
+    categories = [{"id": number, "name": name} for number, name in enumerate(dataset.class_names, 1)]
+    return {"images": images, "annotations": annotations, "categories": categories}
+
+
+def to_bytes(content: Any) -> bytes:
+    """JSON text; what stands for a byte that is not UTF-8 becomes JSON's own escape."""
+    return (json.dumps(content, ensure_ascii=False) + "\n").encode("utf-8", "backslashreplace")
+
+
+def _size(record: ImageRecord) -> tuple[int, int]:
+    try:
+        return record.size
+    except OSError as error:
+        what = f"its size, which COCO needs, cannot be read ({error})"
+        raise ImageReadError(f"{record.path}: {what}.") from None

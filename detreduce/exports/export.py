@@ -1,0 +1,145 @@
+"""One call for every form that a selection goes out in."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Literal, get_args
+
+from detreduce.dataset.listing import absolute
+from detreduce.dataset.records import DetectionDataset
+from detreduce.dataset.write import check_apart_from
+from detreduce.dataset.writing.links import LinkMode, Placer, check_link, require_images
+from detreduce.dataset.writing.staging import staged, write_manifest
+from detreduce.errors import DetreduceError, InputError, nearest
+from detreduce.exports.coco import coco_pieces
+from detreduce.exports.fiftyone import DATA, fiftyone_files
+from detreduce.exports.lightly_studio import IMAGES, by_tag, lightly_files
+from detreduce.exports.rows import ImageRow, image_rows, places
+from detreduce.exports.text import csv_text, list_text
+from detreduce.paths import write_atomically
+from detreduce.progress import progress
+from detreduce.selection import Selection
+from detreduce.selection_dataset import check_dataset
+
+Form = Literal["list", "csv", "coco", "fiftyone", "lightly-studio"]
+FORMS: tuple[Form, ...] = get_args(Form)
+FOLDERS = ("fiftyone", "lightly-studio")
+SELECTION, TABLE = PurePosixPath("selection.json"), PurePosixPath("selection.csv")
+
+
+def export_selection(
+    dataset: DetectionDataset,
+    selection: Selection,
+    output: str | Path,
+    *,
+    form: Form | str,
+    link: LinkMode = "hardlink",
+    overwrite: bool = False,
+) -> Path:
+    """Write a selection in the form that another program reads.
+
+    Parameters
+    ----------
+    dataset
+        The split that the selection was made on.
+    selection
+        What was chosen from it.
+    output
+        The file to write (list, csv, coco) or the folder (fiftyone, lightly-studio).
+    form
+        ``list``: a text file of the kept images' absolute paths, in the order chosen. ``csv``: a table of all images
+        with kept, rank, score and category. ``coco``: COCO JSON of the kept images; of a COCO dataset the original,
+        filtered as text, else boxes in pixels with ids from 1 and file names below the folder that holds all images.
+        ``fiftyone``: a folder of all images for ``fo.Dataset.from_dir(folder, dataset_type=fo.types.FiftyOneDataset)``,
+        with tags, kept, rank, score and category as fields. ``lightly-studio``: a folder of all images for
+        ``add_samples_from_coco("annotations.json", "images", tag_depth=1)``, tagged kept or dropped.
+    link
+        How images get into a folder: ``hardlink`` (copies where the file system does not allow it), ``symlink``,
+        ``copy``.
+    overwrite
+        Replace the file, or the folder that detreduce wrote.
+
+    Returns
+    -------
+    pathlib.Path
+        What was written, absolute.
+
+    Raises
+    ------
+    InputError
+        Unknown form, an output that may not be replaced, missing images, or a dataset that the selection was not made
+        on.
+    ImageReadError
+        A form needs the size of an image that cannot be read.
+    """
+    if form not in FORMS:
+        raise InputError(f"form={form!r} is not one of {', '.join(FORMS)}.{nearest(str(form), FORMS)}")
+    mode = check_link(link)
+    check_dataset(selection, dataset)
+    rows = image_rows(dataset, selection)
+    target = absolute(Path(output).expanduser())
+    if form not in FOLDERS:
+        _check_file(target, dataset, overwrite=overwrite)
+        if form == "coco":
+            return _write_file(target, coco_pieces(dataset, rows))
+        return _write_file(target, [list_text(rows) if form == "list" else csv_text(rows)])
+    if mode == "list":
+        raise InputError(f"link='list' puts no images into the folder, where {form} reads them; use symlink.")
+    require_images(row.record.path for row in rows)
+    found = places([row.record for row in rows])
+    if form == "fiftyone":
+        images = [DATA / place for place in found]
+        files = fiftyone_files(dataset, selection, rows, images)
+    else:
+        tagged = by_tag(rows, found)
+        images = [IMAGES / place for place in tagged]
+        files = lightly_files(dataset, tagged)
+    files[SELECTION] = selection.to_json().encode("utf-8", "backslashreplace")
+    files[TABLE] = csv_text(rows, [str(place) for place in images])
+    return _write_folder(target, dataset, rows, images, files, mode, overwrite=overwrite)
+
+
+def _check_file(target: Path, dataset: DetectionDataset, *, overwrite: bool) -> None:
+    if target.is_dir():
+        raise InputError(f"Output {target} is a folder; name the file to write in it.")
+    if target.exists() and not overwrite:
+        raise InputError(f"Output {target} exists; choose another, or pass overwrite (--overwrite).")
+    source = dataset.source
+    own = {source.path, *(split.annotations for split in source.splits.values())}
+    own |= {path for record in dataset for path in (record.path, record.label_path)}
+    if os.path.realpath(target) in {os.path.realpath(path) for path in own if path is not None}:
+        raise InputError(f"Output {target} is a file of the dataset itself; choose another.")
+
+
+def _write_file(target: Path, pieces: Iterable[bytes]) -> Path:
+    try:
+        write_atomically(target, lambda file: file.writelines(pieces))
+    except OSError as error:
+        raise DetreduceError(f"{target} cannot be written: {error.strerror or error}.") from error
+    return target
+
+
+def _write_folder(
+    target: Path,
+    dataset: DetectionDataset,
+    rows: list[ImageRow],
+    images: list[PurePosixPath],
+    files: Mapping[PurePosixPath, bytes],
+    link: LinkMode,
+    *,
+    overwrite: bool,
+) -> Path:
+    check_apart_from(target, dataset)
+    with staged(target, overwrite=overwrite) as folder:
+        placer = Placer(folder, link)
+        with progress("Writing images", len(rows), "images") as advance:
+            for row, place in zip(rows, images, strict=True):
+                placer.image(row.record.path, place)
+                advance()
+        for place, content in files.items():
+            placer.write(place, content)
+        placer.finish()
+        write_manifest(folder, placer.placed)
+    return target

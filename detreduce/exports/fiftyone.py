@@ -1,0 +1,81 @@
+"""A folder that FiftyOne imports as its own ``FiftyOneDataset``, every image with what the selection says of it.
+
+Written as the JSON form that FiftyOne reads where metadata.json names no version (``LegacyFiftyOneDatasetImporter`` in
+fiftyone/utils/data/importers.py, 1.22); the newer form is a dump of its database, which only FiftyOne can write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from detreduce.dataset.records import DetectionDataset
+from detreduce.errors import ImageReadError
+from detreduce.exports.coco import to_bytes
+from detreduce.exports.rows import ImageRow, boxes_by_row
+from detreduce.selection import Selection
+
+DATA = PurePosixPath("data")
+METADATA, SAMPLES = PurePosixPath("metadata.json"), PurePosixPath("samples.json")
+
+
+def fiftyone_files(
+    dataset: DetectionDataset, selection: Selection, rows: Sequence[ImageRow], places: Sequence[PurePosixPath]
+) -> dict[PurePosixPath, bytes]:
+    """metadata.json and samples.json; `places` are the images' paths below the folder."""
+    info = {
+        "method": selection.method,
+        "parameters": dict(selection.parameters),
+        "keep": selection.keep,
+        "seed": selection.seed,
+        "dataset": dict(selection.provenance.get("dataset", {})),
+    }
+    metadata = {
+        "media_type": "image",
+        "info": {"default_classes": list(dataset.class_names), "detreduce": _plain(info)},
+    }
+    boxes = boxes_by_row(dataset)
+    samples = [_sample(row, place, dataset, *found) for row, place, found in zip(rows, places, boxes, strict=True)]
+    return {METADATA: to_bytes(metadata), SAMPLES: to_bytes({"samples": samples})}
+
+
+def _sample(
+    row: ImageRow, place: PurePosixPath, dataset: DetectionDataset, corners: Any, classes: Any, crowd: Any
+) -> dict[str, Any]:
+    """One sample. What is not known is left out: FiftyOne takes a field's type from the first value that it sees."""
+    fields = {"rank": row.rank, "score": row.finite_score, "category": row.category}
+    sample: dict[str, Any] = {
+        "filepath": str(place),
+        "tags": ["kept" if row.kept else "dropped", dataset.split],
+        "metadata": None,
+        "image_id": str(row.record.id),
+        "kept": row.kept,
+        **{name: value for name, value in fields.items() if value is not None},
+    }
+    if dataset.labelled:
+        if np.isnan(corners).any():
+            raise ImageReadError(f"{row.record.path}: its boxes are in pixels, and the image's size cannot be read.")
+        rows = zip(corners.tolist(), classes.tolist(), crowd.tolist(), strict=True)
+        sample["ground_truth"] = {
+            "_cls": "Detections",
+            "detections": [_detection(box, dataset.class_names[key], is_crowd) for box, key, is_crowd in rows],
+        }
+    return sample
+
+
+def _detection(box: Sequence[float], label: str, crowd: bool) -> dict[str, Any]:
+    x1, y1, x2, y2 = box
+    found = {"_cls": "Detection", "label": label, "bounding_box": [x1, y1, x2 - x1, y2 - y1], "tags": []}
+    return {**found, "iscrowd": True} if crowd else found
+
+
+def _plain(value: Any) -> Any:
+    """The value as JSON has it; what JSON lacks as text."""
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)

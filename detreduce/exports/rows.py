@@ -1,0 +1,86 @@
+"""What a selection says of each image of its dataset, and a place for each image in a folder."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import PurePosixPath
+
+import numpy as np
+import numpy.typing as npt
+
+from detreduce.dataset.image_finder import safe_name
+from detreduce.dataset.records import DetectionDataset, ImageRecord
+from detreduce.selection import Selection
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRow:
+    """One image of the dataset, kept or not.
+
+    Attributes
+    ----------
+    record
+        The image.
+    rank
+        Its place in the order chosen, from 1; None where it was dropped.
+    score
+        Its score as the selection has it; NaN = never looked at.
+    category
+        Its category; None where it has none, or the selection does not say.
+    """
+
+    record: ImageRecord
+    rank: int | None
+    score: float
+    category: str | None
+
+    @property
+    def kept(self) -> bool:
+        """Whether the selection keeps the image."""
+        return self.rank is not None
+
+    @property
+    def finite_score(self) -> float | None:
+        """The score where it is a number that JSON can hold."""
+        return self.score if math.isfinite(self.score) else None
+
+
+def image_rows(dataset: DetectionDataset, selection: Selection) -> list[ImageRow]:
+    """One row an image of the dataset that the selection was made on, in its order."""
+    ranks: list[int | None] = [None] * len(dataset)
+    for place, row in enumerate(selection.indices.tolist(), 1):
+        ranks[row] = place
+    codes = selection.category_codes
+    names = list(selection.categories.get("full", ()))
+    categories: list[str | None] = [None] * len(dataset)
+    if codes is not None:
+        categories = [names[code] if 0 <= code < len(names) else None for code in codes.tolist()]
+    columns = zip(dataset, ranks, selection.scores.tolist(), categories, strict=True)
+    return [ImageRow(*values) for values in columns]
+
+
+def places(records: Sequence[ImageRecord]) -> list[PurePosixPath]:
+    """A relative path for each image, its name where no other has that, else with a number at the end; all differ."""
+    taken: set[PurePosixPath] = set()
+    found = []
+    for record in records:
+        wanted = place = PurePosixPath(safe_name(record.name) or record.path.name)
+        count = 1
+        while place in taken:
+            count += 1
+            place = wanted.with_name(f"{wanted.stem}-{count}{wanted.suffix}")
+        taken.add(place)
+        found.append(place)
+    return found
+
+
+def boxes_by_row(
+    dataset: DetectionDataset,
+) -> Iterator[tuple[npt.NDArray[np.float64], npt.NDArray[np.int64], npt.NDArray[np.bool_]]]:
+    """For each image its (m, 4) corners x1, y1, x2, y2 as fractions, (m,) classes and (m,) crowd flags."""
+    bounds = np.searchsorted(dataset.box_rows, np.arange(len(dataset) + 1))
+    for start, end in pairwise(bounds.tolist()):
+        yield dataset.boxes_xyxyn[start:end], dataset.box_classes[start:end], dataset.box_crowd[start:end]

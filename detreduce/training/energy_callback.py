@@ -1,0 +1,159 @@
+"""The energy of anyone's own ``YOLO(...).train()``: callbacks of ultralytics around the meter of this package."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+from detreduce.paths import write_atomically
+from detreduce.training.energy import EnergyMeter, PhaseEnergy, carbon_intensity, check_country, together
+from detreduce.version import __version__
+
+Callback = Callable[[Any], None]
+FILE = "energy.json"
+FORMAT_VERSION = 1
+
+
+def energy_callback(country: str = "ESP") -> EnergyCallback:
+    """Callbacks that record the energy of an ultralytics training: ``dr.energy_callback().attach(model)``.
+
+    ::
+
+        model = YOLO("yolo11n.pt")
+        energy = dr.energy_callback(country="ESP").attach(model)
+        model.train(data="data.yaml", epochs=50)
+        print(energy.total.wh)
+
+    What was used is in ``energy.json`` in the run's folder (``trainer.save_dir``), by phase and component, each with
+    how its number came about, and in one printed line. A training that fails is metered up to there; the file says so.
+    As `EnergyMeter` does, it meters the whole machine. With several GPUs ultralytics trains in other processes, which
+    know no callbacks: then nothing is recorded.
+
+    Parameters
+    ----------
+    country
+        ISO 3166 alpha-3 code of where the machine stands, for the CO2 of its electricity.
+
+    Raises InputError for a country without a known electricity mix.
+    """
+    return EnergyCallback(country)
+
+
+class EnergyCallback(Mapping[str, Callback]):
+    """Ultralytics' callbacks by event, to be added by `attach`, or one by one: it is a mapping.
+
+    Training counts from ``on_train_start``, when the data are ready, to the end of the last evaluation; what is spent
+    in validation is the phase ``validation``, the rest ``training``. Every training starts from zero.
+
+    Attributes
+    ----------
+    phases
+        Energy by phase of the last training, or of the one that runs.
+    file
+        The ``energy.json`` of the last training; None before one has ended, or where it could not be written.
+    """
+
+    def __init__(self, country: str = "ESP") -> None:
+        self.country = check_country(country)
+        self.phases: dict[str, PhaseEnergy] = {}
+        self.file: Path | None = None
+        self._open: dict[Literal["training", "validation"], ExitStack] = {}
+        self._meter = EnergyMeter(self.country)
+        self._callbacks: dict[str, Callback] = {
+            "on_train_start": self._started,
+            "on_val_start": self._validation_started,
+            "on_val_end": self._validation_ended,
+            "on_train_end": lambda trainer: self._ended(trainer, completed=True),
+            # also after a training that failed
+            "teardown": lambda trainer: self._ended(trainer, completed=False),
+        }
+
+    def __repr__(self) -> str:
+        return f"EnergyCallback({self.country}, {describe(self.total) if self.phases else 'nothing recorded yet'})"
+
+    def __getitem__(self, event: str) -> Callback:
+        return self._callbacks[event]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._callbacks)
+
+    def __len__(self) -> int:
+        return len(self._callbacks)
+
+    @property
+    def total(self) -> PhaseEnergy:
+        """All phases of the last training together."""
+        return together(list(self.phases.values()))
+
+    def attach(self, model: Any) -> EnergyCallback:
+        """Add the callbacks to an ultralytics model; returns itself."""
+        for event, callback in self.items():
+            model.add_callback(event, callback)
+        return self
+
+    def _started(self, trainer: Any) -> None:
+        # of a training that ended without a word
+        self._close()
+        self._meter = EnergyMeter(self.country)
+        self.phases, self.file = self._meter.phases, None
+        self._enter("training")
+
+    def _validation_started(self, validator: Any) -> None:
+        # `model.val()` by itself is no training
+        if "training" in self._open:
+            self._enter("validation")
+
+    def _validation_ended(self, validator: Any) -> None:
+        if "validation" in self._open:
+            self._open.pop("validation").close()
+
+    def _ended(self, trainer: Any, *, completed: bool) -> None:
+        if "training" not in self._open:
+            return
+        self._close()
+        line = f"Energy: {describe(self.total)}"
+        file = Path(trainer.save_dir) / FILE
+        try:
+            content = json.dumps(self._content(completed=completed), indent=1) + "\n"
+            write_atomically(file, lambda handle: handle.write(content.encode()))
+            self.file = file
+            line += f"; see {file}"
+        except OSError as error:
+            line += f"; {file} cannot be written ({error.strerror or error})"
+        # whoever trains in a notebook or a terminal looks where ultralytics prints
+        print(line if completed else f"{line} (the training failed)")
+
+    def _content(self, *, completed: bool) -> dict[str, Any]:
+        return {
+            "detreduce_energy": FORMAT_VERSION,
+            "completed": completed,
+            "total": self.total.model_dump(),
+            "phases": {name: phase.model_dump() for name, phase in self.phases.items()},
+            "carbon_intensity": carbon_intensity(self.country),
+            "versions": {
+                "detreduce": __version__,
+                **{name: version(name) for name in ("ultralytics", "codecarbon", "torch")},
+            },
+        }
+
+    def _enter(self, phase: Literal["training", "validation"]) -> None:
+        if phase not in self._open:
+            self._open[phase] = ExitStack()
+            self._open[phase].enter_context(self._meter.measure(phase))
+
+    def _close(self) -> None:
+        while self._open:
+            self._open.popitem()[1].close()
+
+
+def describe(energy: PhaseEnergy) -> str:
+    """A figure in words, with how each component came about."""
+    minutes = f"{energy.seconds / 60:.1f} min"
+    if energy.wh is None or energy.g_co2 is None:
+        return f"not metered ({energy.unavailable}); {minutes}"
+    parts = ", ".join(f"{name} {part.wh:.3g} Wh {part.provenance}" for name, part in energy.components.items())
+    return f"{energy.wh:.3g} Wh ({parts}), {energy.g_co2:.3g} g CO2, {minutes}"

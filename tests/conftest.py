@@ -21,8 +21,9 @@ def shared() -> Path:
 
 @pytest.fixture(autouse=True)
 def private_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep every test out of the user's cache folder."""
+    """Keep every test out of the user's cache folder, and unseen by trainings of others on this machine."""
     monkeypatch.setenv("DETREDUCE_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+    monkeypatch.setenv("DETREDUCE_PRESENCE", str(tmp_path_factory.getbasetemp() / "presence"))
 
 
 @pytest.fixture

@@ -70,11 +70,14 @@ def training_arguments(config: ExperimentConfig, *, images: int, classes: int) -
     """The ultralytics arguments of every cell: those of the YAML, and what all the images make of "auto".
 
     With the control ``full_equal_iterations`` every batch is an optimiser step (``nbs`` is ``batch``), so that few
-    images do not mean even fewer steps, unless the YAML says otherwise.
+    images do not mean even fewer steps, unless the YAML says otherwise. No cell stops early.
     """
     given = dict(config.train.arguments)
     if EQUAL_ITERATIONS in config.controls:
         given.setdefault("nbs", int(given.get("batch", 16)))
+    if config.evaluate.choose == "best":
+        # ultralytics would stop cells early, each at another step
+        given.setdefault("patience", int(given.get("epochs", 100)))
     return {**given, **resolve_optimiser(given, images=images, classes=classes)}
 
 

@@ -39,6 +39,7 @@ def check_experiment(config: ExperimentConfig, dataset: DetectionDataset, evalua
         attempt("reduce.keep", lambda keep=keep: _check_keep(config, dataset, keep))  # type: ignore[misc]
     rule = config.reduce.categories
     attempt("reduce.categories", lambda: assign_categories(dataset.class_counts, dataset.class_names, rule))
+    problems += _unequal(config)
     attempt("train.model", lambda: find_model(config.train.model))
     problems += _features_problems(config, dataset)
     if any(name in make_reducer(method.name).needs for method in config.reduce.methods for name in SEPARATE_BLOCKS):
@@ -50,6 +51,25 @@ def check_experiment(config: ExperimentConfig, dataset: DetectionDataset, evalua
     if problems:
         numbered = "\n".join(f"  {number}. {text}" for number, text in enumerate(problems, 1))
         raise InputError(f"The experiment {config.name!r} cannot run:\n{numbered}")
+
+
+def _unequal(config: ExperimentConfig) -> list[str]:
+    """What would let cells that are compared train for other lengths than they are said to."""
+    given = config.train.arguments
+    problems = []
+    if given.get("time"):
+        problems.append(
+            f"train.time: {given['time']!r} hours would end every cell at another step; give epochs, and limit the "
+            "whole run by --max-hours"
+        )
+    epochs = given.get("epochs", 100)
+    patience = given.get("patience")
+    if config.evaluate.choose == "best" and patience is not None and 0 < int(patience) < int(epochs):
+        problems.append(
+            f"train.patience: {patience!r} would stop some of the cells before their {epochs} epochs, so that they no "
+            "longer compare; leave it out"
+        )
+    return problems
 
 
 def _features_problems(config: ExperimentConfig, dataset: DetectionDataset) -> list[str]:

@@ -6,6 +6,7 @@ import functools
 import hashlib
 import os
 import socket
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -14,9 +15,6 @@ from typing import ParamSpec, TypeVar
 
 from filelock import FileLock, Timeout
 
-from detreduce.paths import cache_folder
-
-FOLDER = "running"
 GUARD_SECONDS = 10.0
 
 P = ParamSpec("P")
@@ -26,7 +24,8 @@ R = TypeVar("R")
 class Presence:
     """A process's sign to others that it trains; the system takes it away when the process dies.
 
-    It is a locked file in the cache folder. Whoever comes later tells those who are there by a file of their name.
+    It is a locked file in a folder that all processes of the machine share. Whoever comes later tells those who are
+    there by a file of their name.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -43,9 +42,9 @@ class Presence:
         return self._met
 
     def announce(self) -> None:
-        """Be seen, and see who else is there; a cache folder that cannot be written leaves `overlapped` None."""
+        """Be seen, and see who else is there; a folder that cannot be written leaves `overlapped` None."""
         with suppress(OSError, Timeout):
-            self._folder.mkdir(parents=True, exist_ok=True)
+            _make_for_all(self._folder)
             with self._guard():
                 self._lock.acquire()
                 self._met = self._others()
@@ -89,7 +88,7 @@ def present() -> Iterator[Presence]:
     if _present is not None:
         yield _present
         return
-    _present = Presence(cache_folder() / FOLDER / boot_identity())
+    _present = Presence(presence_folder() / boot_identity())
     _present.announce()
     try:
         yield _present
@@ -114,6 +113,12 @@ def announced(function: Callable[P, R]) -> Callable[P, R]:
     return wrapped
 
 
+def presence_folder() -> Path:
+    """``$DETREDUCE_PRESENCE``, else a folder for temporary files: not the cache, which differs between users."""
+    given = os.environ.get("DETREDUCE_PRESENCE")
+    return Path(given) if given else Path(tempfile.gettempdir()) / "detreduce-running"
+
+
 @functools.cache
 def boot_identity() -> str:
     """A hash that is the same in all that runs on this machine since it was started, containers included."""
@@ -127,6 +132,14 @@ def boot_identity() -> str:
 def _hashed(text: str) -> str:
     # a machine's own id is not for others to see
     return hashlib.sha256(f"detreduce {text}".encode()).hexdigest()[:16]
+
+
+def _make_for_all(folder: Path) -> None:
+    """Make a folder in which every user may show theirs, and remove their own alone."""
+    for each in (folder.parent, folder):
+        if not each.is_dir():
+            each.mkdir(parents=True, exist_ok=True)
+            each.chmod(0o1777)
 
 
 def _remove(folder: Path, name: str) -> None:

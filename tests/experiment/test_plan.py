@@ -139,3 +139,11 @@ def test_equal_iterations_need_a_batch_of_known_size(batch: float) -> None:
     ):
         parse_config(content, beside=Path.cwd())
     parse_config(content | {"controls": ["full"]}, beside=Path.cwd())
+
+
+def test_no_cell_stops_early_by_patience() -> None:
+    content = config().model_dump() | {"evaluate": {"choose": "best"}}
+    content["train"] |= {"epochs": 300}
+    best = parse_config(content, beside=Path.cwd())
+    assert training_arguments(best, images=100, classes=2)["patience"] == 300
+    assert "patience" not in training_arguments(config(), images=100, classes=2)

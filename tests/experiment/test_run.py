@@ -530,3 +530,21 @@ def test_another_plan_in_the_ledger_does_not_change_what_a_run_shows(
     run_experiment(config, config.parent / "ledger")
     assert {row["keep"] for row in finished_rows(ledger) if not row["control"]} == {4}
     assert {row["keep"] for row in finished_rows(ledger, first.plan) if not row["control"]} == {0.5, 3}
+
+
+@pytest.mark.parametrize(
+    ("train", "evaluate", "message"),
+    [
+        ({"time": 0.5}, {}, r"train\.time: 0\.5 hours would end every cell at another step"),
+        ({"patience": 2, "epochs": 9}, {"choose": "best"}, r"train\.patience: 2 would stop some of the cells"),
+    ],
+)
+def test_what_would_make_cells_unequal_is_refused(
+    config: Path, train: dict[str, Any], evaluate: dict[str, Any], message: str
+) -> None:
+    content = yaml.safe_load(config.read_text())
+    content["train"] |= train
+    content["evaluate"] = {"on": "val", **evaluate}
+    config.write_text(yaml.safe_dump(content))
+    with pytest.raises(InputError, match=message):
+        prepare_experiment(config, config.parent / "ledger")

@@ -22,8 +22,8 @@ with present() as here:
 
 @pytest.fixture(autouse=True)
 def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("DETREDUCE_CACHE", str(tmp_path))
-    return tmp_path / presence.FOLDER / presence.boot_identity()
+    monkeypatch.setenv("DETREDUCE_PRESENCE", str(tmp_path / "running"))
+    return tmp_path / "running" / presence.boot_identity()
 
 
 def other() -> subprocess.Popen[str]:
@@ -80,9 +80,9 @@ def test_a_killed_one_is_not_there(alone: Path) -> None:
     assert [file.name for file in alone.iterdir()] in ([], ["guard"])
 
 
-def test_a_cache_that_cannot_be_written_leaves_it_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_cannot_be_written_leaves_it_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
-    monkeypatch.setenv("DETREDUCE_CACHE", str(tmp_path / "file"))
+    monkeypatch.setenv("DETREDUCE_PRESENCE", str(tmp_path / "file"))
     with present() as here:
         assert here.overlapped is None
     assert here.overlapped is None
@@ -96,3 +96,17 @@ def test_a_function_that_trains_shows_it_and_keeps_its_name() -> None:
 
     assert train("x") is False and train.__doc__ == "Say what it does."
     assert overlapped() is None
+
+
+def test_caches_apart_are_one_machine(alone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with present() as here:
+        monkeypatch.setenv("DETREDUCE_CACHE", str(tmp_path / "another"))
+        process = other()
+        assert process.stdout and process.stdout.readline().strip() == "True"
+        assert here.overlapped
+        process.communicate("\n")
+
+
+def test_the_folder_is_for_all_users(alone: Path) -> None:
+    with present():
+        assert alone.stat().st_mode & 0o7777 == 0o1777

@@ -1,4 +1,4 @@
-"""Draw docs/results/NAME.png: mAP50 against the computation of each training. Run: python scripts/pictures/results.py."""
+"""Draw docs/results/NAME.png, mAP50 against computation; run by python scripts/pictures/results.py."""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from detreduce.explanation import explain
     from detreduce.features.extract import extract_features
     from detreduce.features.table import FeatureTable
+    from detreduce.report import write_report
     from detreduce.representativeness import measure_representativeness
     from detreduce.selection import Selection, select
     from detreduce.training.harness import train
@@ -43,6 +44,7 @@ _HOMES = {
     "run_experiment": "detreduce.experiment.run",
     "select": "detreduce.selection",
     "train": "detreduce.training.harness",
+    "write_report": "detreduce.report",
     "write_subset": "detreduce.dataset.write",
 }
 
@@ -65,6 +67,7 @@ __all__ = [
     "run_experiment",
     "select",
     "train",
+    "write_report",
     "write_subset",
 ]
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from detreduce.cli import duplicates, explain, inspect, ledger, methods, plan, proxy, reduce, run, train
+from detreduce.cli import duplicates, explain, inspect, ledger, methods, plan, proxy, reduce, report, run, train
 from detreduce.cli.outcome import CODES, Program
 
 app = typer.Typer(
@@ -42,6 +42,7 @@ app.command()(run.run)
 app.command()(methods.methods)
 app.add_typer(ledger.commands, name="ledger")
 app.command()(plan.plan)
+app.command()(report.report)
 app.command()(duplicates.duplicates)
 app.command()(explain.explain)
 

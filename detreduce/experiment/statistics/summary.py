@@ -7,7 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-MEASURES = ("mAP50", "mAP50_95", "Wh", "g_co2", "minutes")
+ACCURACY = ("mAP50", "mAP50_95")
+METERED = ("Wh", "g_co2", "minutes")
+"""What a cell beside it on the same machine changes."""
+COUNTED = ("TFLOPs",)
+MEASURES = (*ACCURACY, *METERED, *COUNTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +56,9 @@ def _summarise(group: Sequence[Mapping[str, Any]], full: Sequence[Mapping[str, A
     spread = {name: _spread(_values(group, name)) for name in MEASURES}
     against: dict[str, float] = {}
     if full and group[0]["control"] != "full":
-        for name in MEASURES[:2]:
+        for name in ACCURACY:
             against[name] = _mean(_paired_differences(group, full, name))
-        for name in MEASURES[2:]:
+        for name in (*METERED, *COUNTED):
             reference = _mean(_values(full, name))
             against[name] = mean[name] / reference if reference else math.nan
     first = group[0]
@@ -76,7 +80,7 @@ def _paired_differences(
 
 def _values(rows: Sequence[Mapping[str, Any]], name: str) -> list[float]:
     """What there is to average: of energy, CO2 and time not those of cells that overlapped another."""
-    return [_value(row, name) for row in rows if name in MEASURES[:2] or not row.get("overlapped")]
+    return [_value(row, name) for row in rows if name not in METERED or not row.get("overlapped")]
 
 
 def _value(row: Mapping[str, Any], name: str) -> float:

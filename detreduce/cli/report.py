@@ -1,0 +1,39 @@
+"""The command `report`: what an experiment found, as one HTML file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from detreduce.cli.options import Json, LedgerFolder
+from detreduce.cli.values import print_json
+
+
+def report(
+    ledger: LedgerFolder,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The HTML file; default report.html in the ledger.")
+    ] = None,
+    selections: Annotated[int, typer.Option(min=0, help="Show the images of at most so many selections.")] = 24,
+    images: Annotated[bool, typer.Option(help="Put small pictures of the dataset's images into it.")] = True,
+    show: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Write what an experiment found as one HTML file: findings in words, tables, charts, pictures of what was kept.
+
+    The file needs no network and no other file; it can be sent as it is. An experiment that still runs can be
+    reported on, as far as it is.
+
+    Example: detreduce report runs/demo
+    """
+    from detreduce.report import write_report
+
+    path = write_report(ledger, output, selections=selections, images=images)
+    if as_json:
+        print_json({"report": str(path), "bytes": path.stat().st_size})
+    else:
+        typer.echo(f"{path} ({path.stat().st_size / 1e6:.1f} MB)")
+    if show:
+        typer.launch(str(path))

@@ -1,0 +1,15 @@
+"""Pictures of numbers: pure functions from arrays and tidy rows to matplotlib figures, for notebooks and the report."""
+
+from detreduce.figures.cost import energy_by_phase, learning_curves, trade_off
+from detreduce.figures.data import class_bars, feature_map, size_bars
+from detreduce.figures.differences import difference_intervals
+
+__all__ = [
+    "class_bars",
+    "difference_intervals",
+    "energy_by_phase",
+    "feature_map",
+    "learning_curves",
+    "size_bars",
+    "trade_off",
+]

@@ -1,0 +1,238 @@
+"""What trainings cost beside what they reached: trade-off, learning curves, energy by phase."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from detreduce.figures.roles import METHOD, ROLES, Role, keep_in_words, role_of
+from detreduce.figures.style import COLOURS, GREEN, MUTED, drawn, styled
+
+Row = Mapping[str, Any]
+
+COSTS = {
+    "Wh": "Wh of choosing and training",
+    "TFLOPs": "TFLOPs of training",
+    "minutes": "minutes of training",
+    "images_seen": "images seen in training",
+}
+SHORT = {"full_equal_iterations": "equal steps"}
+CROWDED = (120.0, 16.0)
+"""Pixels between two names, to the side and up, below which one of them is left out."""
+ACCURACIES = {"mAP50": "mAP50", "mAP50_95": "mAP50-95"}
+
+
+def pareto_front(costs: Sequence[float], values: Sequence[float]) -> list[int]:
+    """Places of the points that no other point beats in both, by cost: cheaper and at least as good."""
+    front: list[int] = []
+    best = -math.inf
+    for place in sorted(range(len(costs)), key=lambda place: (costs[place], -values[place])):
+        if values[place] > best:
+            front.append(place)
+            best = values[place]
+    return front
+
+
+def trade_off(rows: Iterable[Row], cost: str = "TFLOPs", measure: str = "mAP50_95") -> Figure | None:
+    """Accuracy against cost: every cell, each method's mean at each keep, and the Pareto front of the means.
+
+    Parameters
+    ----------
+    rows
+        Tidy rows of cells with label, control, keep, `cost` and `measure`; those that lack either are left out, and
+        from Wh and minutes those that overlapped another training.
+    cost
+        One of `COSTS`. Of Wh, the phases of choosing are added where the rows have them.
+    measure
+        ``mAP50`` or ``mAP50_95``.
+
+    Returns
+    -------
+    Figure or None
+        None where no row has both.
+    """
+    points = [(row, at) for row in rows if (at := cost_of(row, cost)) is not None and row.get(measure) is not None]
+    if not points:
+        return None
+    groups: dict[tuple[str, str], list[tuple[Row, float]]] = {}
+    for row, at in points:
+        groups.setdefault((row["label"], repr(row["keep"])), []).append((row, at))
+    with styled():
+        figure, (axes,) = drawn(7.2, 4.4)
+        means = []
+        for group in groups.values():
+            role = role_of(group[0][0])
+            xs, ys = [at for _, at in group], [float(row[measure]) for row, _ in group]
+            cells = axes.scatter(xs, ys, s=14, c=role.colour, marker=role.marker, alpha=0.35, linewidths=0)
+            cells.set_gid(f"title:a training of {_label(group[0][0]['label'], group[0][0])}")
+            means.append((float(np.mean(xs)), float(np.mean(ys)), role, group[0][0]))
+        for role in ROLES:
+            own = [(x, y, row) for x, y, other, row in means if other is role]
+            if own:
+                for number, (x, y, row) in enumerate(own):
+                    mark = axes.scatter([x], [y], s=46, c=role.colour, marker=role.marker)
+                    mark.set_gid(f"title:{_label(row['label'], row)}: {y:.3f} at {x:.3g} {cost}")
+                    if number == 0:
+                        mark.set_label(role.name)
+        front = pareto_front([x for x, *_ in means], [y for _, y, *_ in means])
+        if len(front) > 1:
+            xs, ys = [means[place][0] for place in front], [means[place][1] for place in front]
+            axes.plot(xs, ys, color=GREEN, linewidth=1.4, drawstyle="steps-post", label="Pareto front", zorder=1)
+        costs = [x for x, *_ in means]
+        if min(costs) > 0 and max(costs) > 3 * min(costs):
+            axes.set_xscale("log")
+            _plain_ticks(axes.xaxis, min(costs), max(costs))
+        axes.margins(x=0.12)
+        _name_points(axes, [means[place] for place in front])
+        axes.set_xlabel(COSTS[cost])
+        axes.set_ylabel(ACCURACIES[measure])
+        figure.legend(loc="outside upper left", ncols=3, fontsize=8.5)
+    return figure
+
+
+def _name_points(axes: Any, points: Sequence[tuple[float, float, Role, Row]]) -> None:
+    """Write the names of points beside them, the best first, where there is room between them."""
+    named: list[Any] = []
+    for x, y, _, row in reversed(points):
+        place = axes.transData.transform((x, y))
+        if all(abs(place[0] - other[0]) > CROWDED[0] or abs(place[1] - other[1]) > CROWDED[1] for other in named):
+            named.append(place)
+            label = str(row["label"])
+            text = _label(SHORT.get(label, label), row)
+            axes.annotate(text, (x, y), (5, -11), textcoords="offset points", fontsize=8.5)
+
+
+def cost_of(row: Row, cost: str) -> float | None:
+    """A row's cost, of choosing too where it is Wh; None where it is not known or was not the cell's alone."""
+    value = row.get(cost)
+    if value is None or (row.get("overlapped") and cost in ("Wh", "minutes")):
+        return None
+    if cost == "Wh":
+        value += sum(
+            row.get(f"{phase}_Wh") or 0.0 for phase in ("features", "selection", "proxy_training", "duplicates")
+        )
+    return float(value)
+
+
+def _label(name: str, row: Row) -> str:
+    if row["control"] == "full":
+        return name
+    return f"{name} {keep_in_words(row['keep'])}".strip()
+
+
+def _plain_ticks(axis: Any, low: float, high: float) -> None:
+    """Numbers as people write them on a logarithmic axis."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    few = high / low < 30
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if few else (1,)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def learning_curves(curves: Iterable[tuple[Row, Sequence[Mapping[str, float | None]]]]) -> Figure | None:
+    """Training loss over the images seen, a panel a keep: means over the seeds of each method.
+
+    Parameters
+    ----------
+    curves
+        For each cell its tidy row, and the rows of its epochs as in `TrainingRecord.history`.
+
+    Returns
+    -------
+    Figure or None
+        None where no cell has losses.
+    """
+    groups: dict[tuple[str, str], list[tuple[Row, np.ndarray, np.ndarray]]] = {}
+    for row, history in curves:
+        losses = np.array([_loss(epoch) for epoch in history], float)
+        if len(losses) and np.isfinite(losses).any():
+            seen = np.linspace(0, row["images_seen"], len(losses) + 1)[1:]
+            groups.setdefault((row["label"], repr(row["keep"])), []).append((row, seen, losses))
+    keeps = {
+        repr(group[0][0]["keep"]): group[0][0]["keep"] for group in groups.values() if group[0][0]["control"] != "full"
+    }
+    panels = sorted(keeps.values(), key=lambda keep: -float(keep))[:6] or [1.0]
+    if not groups:
+        return None
+    with styled():
+        columns = min(3, len(panels))
+        lines = math.ceil(len(panels) / columns)
+        figure, axes = drawn(7.2, 2.9 * lines + 0.3, columns, lines, sharey=True)
+        named: dict[str, Any] = {}
+        for place, keep in enumerate(panels):
+            for role in reversed(ROLES):
+                for (_, at), group in groups.items():
+                    own = role_of(group[0][0])
+                    if own is not role or (at != repr(keep) and group[0][0]["control"] != "full"):
+                        continue
+                    (line,) = _curve(axes[place], group, role)
+                    named.setdefault(role.name, line)
+            axes[place].set_title("" if len(keeps) == 0 else f"keep {keep_in_words(keep)}", fontsize=10)
+            axes[place].set_xlabel("images seen")
+        for unused in axes[len(panels) :]:
+            unused.set_axis_off()
+        axes[0].set_ylabel("training loss")
+        order = [role.name for role in ROLES if role.name in named]
+        figure.legend([named[name] for name in order], order, loc="outside upper left", ncols=2, fontsize=8.5)
+    return figure
+
+
+def _curve(axes: Any, group: Sequence[tuple[Row, np.ndarray, np.ndarray]], role: Role) -> Any:
+    """The mean over the cells of a group, as far as the shortest goes."""
+    length = min(len(losses) for _, _, losses in group)
+    seen = np.mean([seen[:length] for _, seen, _ in group], axis=0)
+    loss = np.mean([losses[:length] for _, _, losses in group], axis=0)
+    width = 1.0 if role is METHOD else 2.0
+    return axes.plot(seen, loss, color=role.colour, linewidth=width, alpha=0.55 if role is METHOD else 1.0)
+
+
+def _loss(epoch: Mapping[str, float | None]) -> float:
+    parts = [value for name, value in epoch.items() if name.startswith("train/") and value is not None]
+    return math.fsum(parts) if parts else math.nan
+
+
+def energy_by_phase(
+    rows: Sequence[tuple[str, Mapping[str, float]]], unit: str = "Wh", *, phases: Sequence[str] | None = None
+) -> Figure:
+    """Horizontal bars of what each phase took.
+
+    Parameters
+    ----------
+    rows
+        A label, and phase -> amount, each a bar.
+    unit
+        Written below.
+    phases
+        Those drawn, in their order; default all, as they first come.
+    """
+    if phases is None:
+        phases = list(dict.fromkeys(phase for _, parts in rows for phase in parts))
+    with styled():
+        figure, (axes,) = drawn(7.2, 0.9 + 0.27 * len(rows))
+        left = np.zeros(len(rows))
+        for number, phase in enumerate(phases):
+            widths = np.array([parts.get(phase, 0.0) for _, parts in rows])
+            hatch = ("", "///", "...", "xxx", "\\\\\\", "++")[number % 6]
+            axes.barh(
+                range(len(rows)),
+                widths,
+                left=left,
+                color=COLOURS[number % len(COLOURS)],
+                label=phase,
+                hatch=hatch,
+                edgecolor="none",
+            )
+            left += widths
+        axes.set_yticks(range(len(rows)), [label for label, _ in rows], parse_math=False)
+        axes.invert_yaxis()
+        axes.grid(False, axis="y")
+        axes.tick_params(axis="y", color=MUTED, length=0)
+        axes.set_xlabel(unit)
+        if phases:
+            figure.legend(loc="outside upper left", ncols=4, fontsize=8.5)
+    return figure

@@ -1,0 +1,115 @@
+"""What is in a dataset, and which part of it was kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.figure import Figure
+
+from detreduce.figures.style import BLUE, MUTED, drawn, styled
+
+SHOWN_CLASSES = 30
+# sqrt(box area / image area)
+SIZE_BOUNDS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0)
+
+
+def class_bars(
+    names: Sequence[str], full: npt.ArrayLike, kept: npt.ArrayLike | None = None, *, shown: int = SHOWN_CLASSES
+) -> Figure:
+    """The share of each class among all boxes, and among the kept ones beside it; the commonest `shown` classes.
+
+    Parameters
+    ----------
+    names
+        C class names.
+    full, kept
+        (C,) boxes of each class.
+    shown
+        At most so many.
+    """
+    counts = np.asarray(full, float)
+    order = np.argsort(-counts, kind="stable")[:shown]
+    labels = [names[place] for place in order]
+    if len(names) > shown:
+        labels[-1] = f"{labels[-1]} (and {len(names) - shown} rarer)"
+    parts = [counts[order] / max(counts.sum(), 1)]
+    if kept is not None:
+        left = np.asarray(kept, float)
+        parts.append(left[order] / max(left.sum(), 1))
+    return _paired_bars(labels, parts, "share of the boxes", flat=True)
+
+
+def size_bars(full: npt.ArrayLike, kept: npt.ArrayLike | None = None) -> Figure:
+    """Shares of box sizes, in bins of sqrt(box area / image area), of all boxes and of the kept ones beside them.
+
+    `full`, `kept`: one such size a box; NaN (an image of unknown size) is left out.
+    """
+    labels = [f"to {high:g}" for high in SIZE_BOUNDS[1:]]
+    parts = []
+    for sizes in [full] if kept is None else [full, kept]:
+        known = np.asarray(sizes, float)
+        counts, _ = np.histogram(np.clip(known[np.isfinite(known)], 0, 1), SIZE_BOUNDS)
+        parts.append(counts / max(counts.sum(), 1))
+    return _paired_bars(labels, parts, "share of the boxes", flat=False)
+
+
+def feature_map(points: npt.ArrayLike, kept: npt.ArrayLike | None = None, *, explained: Sequence[float] = ()) -> Figure:
+    """Images as points of two principal components; kept ones in front, larger and filled.
+
+    Parameters
+    ----------
+    points
+        (n, 2).
+    kept
+        (n,) bool; None draws all alike.
+    explained
+        Share of the variance along each axis, for the labels.
+    """
+    places = np.asarray(points, float).reshape(-1, 2)
+    chosen = np.ones(len(places), bool) if kept is None else np.asarray(kept, bool)
+    with styled():
+        figure, (axes,) = drawn(5.6, 4.6)
+        if not chosen.all():
+            others = axes.scatter(
+                places[~chosen, 0], places[~chosen, 1], s=18, facecolors="none", edgecolors=MUTED, linewidths=0.8
+            )
+            others.set_label(f"dropped ({int((~chosen).sum())})")
+            others.set_gid("dropped")
+        front = axes.scatter(places[chosen, 0], places[chosen, 1], s=22, color=BLUE, linewidths=0, alpha=0.85)
+        front.set_label(f"{'images' if kept is None else 'kept'} ({int(chosen.sum())})")
+        front.set_gid("kept")
+        shares = [f" ({share:.0%} of the variance)" for share in explained] or ["", ""]
+        axes.set_xlabel(f"first component{shares[0]}")
+        axes.set_ylabel(f"second component{shares[1]}")
+        axes.set_xticks([])
+        axes.set_yticks([])
+        axes.grid(False)
+        figure.legend(loc="outside upper left", ncols=2, fontsize=8.5)
+    return figure
+
+
+def _paired_bars(labels: Sequence[str], parts: Sequence[npt.NDArray[np.float64]], axis: str, *, flat: bool) -> Figure:
+    """Bars of the full data, those of the kept images beside them; `flat`: on their side, for long names."""
+    places = np.arange(len(labels))
+    looks = [("all images", MUTED, "///"), ("kept", BLUE, "")][: len(parts)]
+    thick = 0.8 / len(parts)
+    with styled():
+        figure, (axes,) = drawn(7.2, 0.9 + 0.3 * len(labels) if flat else 2.9)
+        for number, (values, (name, colour, hatch)) in enumerate(zip(parts, looks, strict=True)):
+            at = places + (number - (len(parts) - 1) / 2) * thick
+            bars = axes.barh if flat else axes.bar
+            bars(at, values, thick, label=name, color="none" if hatch else colour, hatch=hatch, edgecolor=colour)
+        ticks = (axes.set_yticks, axes.set_xlabel) if flat else (axes.set_xticks, axes.set_ylabel)
+        ticks[0](places, list(labels), parse_math=False)
+        ticks[1](axis)
+        if flat:
+            axes.invert_yaxis()
+        else:
+            axes.set_xlabel("box size: square root of its share of the image")
+            axes.tick_params(axis="x", labelsize=8)
+        axes.grid(False, axis="y" if flat else "x")
+        if len(parts) > 1:
+            figure.legend(loc="outside upper left", ncols=2, fontsize=8.5)
+    return figure

@@ -1,0 +1,65 @@
+"""How far each method is from what it is compared with, with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from matplotlib.figure import Figure
+
+from detreduce.figures.roles import keep_in_words
+from detreduce.figures.style import GREEN, INK, MUTED, ORANGE, drawn, styled
+
+
+class Difference(Protocol):
+    """What is drawn of a comparison; `detreduce.experiment.statistics.comparison.Comparison` has it."""
+
+    @property
+    def method(self) -> str:
+        """The method's label."""
+
+    @property
+    def keep(self) -> float | int:
+        """Its keep."""
+
+    @property
+    def difference(self) -> float:
+        """Mean difference."""
+
+    @property
+    def low(self) -> float | None:
+        """Lower end of its interval."""
+
+    @property
+    def high(self) -> float | None:
+        """Upper end of its interval."""
+
+    @property
+    def verdict(self) -> str:
+        """In words."""
+
+
+def difference_intervals(comparisons: Sequence[Difference], axis: str) -> Figure:
+    """A row for each method and keep: the difference as a point, its interval as a line, the verdict as the shape.
+
+    `axis` says what the difference is. Better is a green triangle up, worse an orange one down, no difference shown a
+    grey circle.
+    """
+    with styled():
+        figure, (axes,) = drawn(7.2, 0.8 + 0.24 * max(1, len(comparisons)))
+        for place, item in enumerate(comparisons):
+            better, worse = item.verdict.startswith("better"), item.verdict.startswith("worse")
+            colour = GREEN if better else ORANGE if worse else MUTED
+            if item.low is not None and item.high is not None:
+                axes.plot([item.low, item.high], [place, place], color=colour, linewidth=2, solid_capstyle="butt")
+            axes.scatter(
+                [item.difference], [place], s=34, color=colour, marker="^" if better else "v" if worse else "o"
+            )
+        axes.axvline(0, color=INK, linewidth=1)
+        labels = [f"{item.method}  {keep_in_words(item.keep)}" for item in comparisons]
+        axes.set_yticks(range(len(comparisons)), labels, parse_math=False)
+        axes.set_ylim(len(comparisons) - 0.4, -0.6)
+        axes.tick_params(axis="y", length=0)
+        axes.grid(False, axis="y")
+        axes.set_xlabel(axis)
+    return figure

@@ -1,0 +1,234 @@
+"""write_report: from a ledger to one HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from detreduce.dataset.load import load_dataset
+from detreduce.dataset.records import DetectionDataset
+from detreduce.errors import DetreduceError, InputError, MissingFileError
+from detreduce.experiment.leakage import read_leakage
+from detreduce.experiment.ledger import FinishedCell, Ledger
+from detreduce.explanation import check_dataset, find_features
+from detreduce.features.table import FeatureTable
+from detreduce.paths import write_atomically
+from detreduce.progress import progress
+from detreduce.report.charts import Chart, result_charts, selection_charts
+from detreduce.report.facts import command_of, facts_of
+from detreduce.report.page import render
+from detreduce.report.pictures import CAPACITY, Album
+from detreduce.report.results import Results, energy_provenance, gather_results, headline
+from detreduce.report.selections import (
+    FeatureMap,
+    SelectionView,
+    feature_map_of,
+    read_selection,
+    shown_cells,
+    view_selection,
+)
+from detreduce.selection import Selection
+from detreduce.training.energy import carbon_intensity
+
+REPORT_NAME = "report.html"
+SELECTIONS_SHOWN = 24
+PAIRS_SHOWN = 8
+
+
+@dataclass
+class _Chosen:
+    """What there is to show of the images."""
+
+    dataset: DetectionDataset | None = None
+    views: list[SelectionView] = field(default_factory=list)
+    charts: list[list[Chart]] = field(default_factory=list)
+    map: FeatureMap | None = None
+    left_out: int = 0
+    album: Album | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+def write_report(
+    ledger: Ledger | str | Path,
+    output: str | Path | None = None,
+    *,
+    selections: int = SELECTIONS_SHOWN,
+    images: bool = True,
+) -> Path:
+    """Write what an experiment found as one HTML file, which needs no network and no other file.
+
+    Parameters
+    ----------
+    ledger
+        Of finished cells, or its folder.
+    output
+        The HTML file; default ``report.html`` in the ledger.
+    selections
+        Of so many selections the images are shown, those of most images first; the tables have all.
+    images
+        False leaves every picture of the dataset out, for data that must not leave the house; names stay.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    MissingFileError
+        There is no ledger.
+    InputError
+        The ledger has no finished cell, or one that cannot be read; `selections` is below 0.
+    DetreduceError
+        The file cannot be written.
+    """
+    if isinstance(selections, bool) or not isinstance(selections, int) or selections < 0:
+        raise InputError(f"selections={selections!r} is not a count: give 0 or more.")
+    held = ledger if isinstance(ledger, Ledger) else Ledger(ledger)
+    if not held.is_ledger():
+        raise MissingFileError(f"{held.path} is no ledger: `detreduce run experiment.yaml` makes one.")
+    results = gather_results(held)
+    if not results.rows:
+        raise InputError(f"{held.path} has no finished cell yet: run the experiment, or let it go on.")
+    config = _read_config(held)
+    chosen = _gather_images(held, results, config, selections, capacity=CAPACITY if images else 0)
+    leakage = _leakage(held, chosen, CAPACITY // 10 if images else 0)
+    country = str((config.get("energy") or {}).get("country", ""))
+    text = render(
+        title=str(config.get("name", held.path.name)),
+        results=results,
+        headline=headline(results),
+        charts=list(result_charts(results)),
+        provenance=energy_provenance(results),
+        carbon=carbon_intensity(country) if country else "",
+        chosen=chosen,
+        leakage=leakage,
+        facts=facts_of(results.cells, config),
+        command=command_of(held),
+        planned=_planned(held),
+        chose_on_val=(config.get("evaluate") or {}).get("choose") == "best",
+    )
+    target = Path(output) if output is not None else held.path / REPORT_NAME
+    if target.is_dir():
+        target = target / REPORT_NAME
+    try:
+        write_atomically(target, lambda file: file.write(text.encode("utf-8", "replace")))
+    except OSError as error:
+        raise DetreduceError(f"{target} cannot be written: {error.strerror or error}.") from error
+    return target
+
+
+def _read_config(ledger: Ledger) -> dict[str, Any]:
+    """The configuration that the ledger keeps; empty where there is none that can be read."""
+    try:
+        content = yaml.safe_load((ledger.path / "config.yaml").read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _planned(ledger: Ledger) -> int | None:
+    """How many cells the plan has; None where there is no plan."""
+    import json
+
+    try:
+        return len(json.loads((ledger.path / "plan.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _gather_images(ledger: Ledger, results: Results, config: dict[str, Any], limit: int, *, capacity: int) -> _Chosen:
+    cells, left_out = shown_cells(results.cells, limit)
+    found = _Chosen(left_out=left_out)
+    try:
+        found.dataset = load_dataset(str(config.get("dataset", "")), split="train")
+    except DetreduceError as error:
+        found.notes.append(f"The images are not shown: {error}")
+        return found
+    selections = _readable(ledger, cells, found)
+    if not selections:
+        return found
+    table = _features(selections, found)
+    with progress("selections", len(selections), "selections") as advance:
+        for cell, count, selection in selections:
+            view = view_selection(cell, count, selection, found.dataset, table)
+            found.views.append(view)
+            found.charts.append(selection_charts(view, found.dataset, f"s{len(found.views)}"))
+            advance()
+    found.album = Album(found.dataset, capacity=capacity)
+    found.album.add(row for view in found.views for sheet in view.sheets for row in sheet.rows)
+    pairs = [row for view in found.views for pair in view.duplicates[:PAIRS_SHOWN] for row in pair[:2]]
+    found.album.add(pairs)
+    if table is not None and table.X.shape[1]:
+        found.map = feature_map_of(table, sorted(found.album.pictures))
+        found.album.add(found.map.rows.tolist())
+    return found
+
+
+def _readable(
+    ledger: Ledger, cells: Sequence[tuple[FinishedCell, int]], found: _Chosen
+) -> list[tuple[FinishedCell, int, Selection]]:
+    """The selections that were made on the dataset as it is now; of others a note says why they are not shown."""
+    assert found.dataset is not None
+    selections = []
+    for cell, count in cells:
+        try:
+            selection = read_selection(ledger, cell)
+            check_dataset(selection, found.dataset)
+            selections.append((cell, count, selection))
+        except DetreduceError as error:
+            found.notes.append(f"{cell.cell['label']}, keep {cell.cell['keep']}: {error}")
+    return selections
+
+
+def _features(selections: Sequence[tuple[FinishedCell, int, Selection]], found: _Chosen) -> FeatureTable | None:
+    """One table for all: that of the selection with most blocks, so that all maps look alike."""
+    by_blocks = max(selections, key=lambda entry: len(entry[2].provenance.get("features", {}).get("blocks", ())))
+    try:
+        return find_features(by_blocks[2], found.dataset, None)  # type: ignore[arg-type]
+    except DetreduceError as error:
+        found.notes.append(f"No map and no distances: {error}")
+        return None
+
+
+def _leakage(ledger: Ledger, chosen: _Chosen, capacity: int) -> dict[str, Any]:
+    """What the splits share, with the pictures of the first pairs."""
+    content = read_leakage(ledger)
+    pairs: list[dict[str, Any]] = []
+    if chosen.dataset is not None:
+        albums: dict[str, Album | None] = {}
+        for item in content.get("leaked", [])[:PAIRS_SHOWN]:
+            both = [
+                _picture(albums, chosen, item[f"{part}split"], item[name], capacity)
+                for part, name in (("", "image"), ("other_", "other"))
+            ]
+            if None not in both:
+                pairs.append({**item, "pictures": both})
+        content["albums"] = [album for album in albums.values() if album is not None]
+    return {**content, "pairs": pairs}
+
+
+def _picture(
+    albums: dict[str, Album | None], chosen: _Chosen, split: str, image: Any, capacity: int
+) -> tuple[Album, int] | None:
+    if split not in albums:
+        try:
+            assert chosen.dataset is not None
+            data = (
+                chosen.dataset
+                if split == chosen.dataset.split
+                else load_dataset(chosen.dataset.source.path, split=split)
+            )
+            albums[split] = Album(data, f"l{len(albums)}-", capacity // 3)
+        except DetreduceError:
+            albums[split] = None
+    album = albums[split]
+    if album is None or image not in album.dataset.row_of:
+        return None
+    row = album.dataset.row_of[image]
+    album.add([row])
+    return album, row

@@ -1,0 +1,108 @@
+"""The charts of a report, as SVG with a heading and a sentence on how to read each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from detreduce.dataset.records import DetectionDataset
+from detreduce.experiment.statistics.pairs import EQUAL_ITERATIONS
+from detreduce.figures import class_bars, difference_intervals, energy_by_phase, learning_curves, size_bars, trade_off
+from detreduce.report.results import MEASURE, PHASES, Results, energy_by_method
+from detreduce.report.selections import SelectionView, box_sizes
+from detreduce.report.svg import inline_svg
+
+MOST_BARS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A picture in the page: its section, a heading, the SVG, and how to read it."""
+
+    section: str
+    title: str
+    svg: str
+    about: str
+
+
+def result_charts(results: Results) -> Iterator[Chart]:
+    """Accuracy against cost, differences with intervals, learning curves, energy by phase: those that can be drawn."""
+    for cost, words in (("Wh", "energy"), ("TFLOPs", "computation")):
+        figure = trade_off(results.rows, cost)
+        if figure is not None:
+            title = f"mAP50-95 against {words}"
+            about = (
+                "Small marks are single trainings, large ones their means. The line is the Pareto front of the means: "
+                "nothing cheaper is as good."
+            )
+            if cost == "Wh":
+                about += " Cells that ran beside another training are left out: their energy is not their own."
+            yield Chart("cost", title, inline_svg(figure, f"trade-{cost}", title), about)
+    references = [name for name in (results.chance, EQUAL_ITERATIONS) if name]
+    for reference in references:
+        found = [item for item in results.comparisons if item.against == reference and item.measure == MEASURE]
+        if found:
+            words = "a random subset" if reference == results.chance else "all images for as many iterations"
+            title = f"mAP50-95 less that of {words}"
+            about = (
+                "Lines are 95 % intervals, each by itself. Triangles are shown to differ, with all methods of that "
+                "keep taken together (Holm); circles are not."
+            )
+            shown = found[:MOST_BARS]
+            svg = inline_svg(difference_intervals(shown, title), f"differences-{reference}", title)
+            yield Chart("differences", title, svg, about + _left_out(len(found)))
+    curves = learning_curves(
+        [(row, cell.training.history) for row, cell in zip(results.rows, results.cells, strict=True)]
+    )
+    if curves is not None:
+        about = (
+            "The sum of the training losses after each epoch, means over seeds. It is no measure of quality: on few "
+            "images it falls sooner."
+        )
+        yield Chart(
+            "learning", "Learning curves", inline_svg(curves, "learning", "Training loss over images seen"), about
+        )
+    energy = energy_by_method(results)
+    if energy:
+        about = (
+            "Mean of the cells of each method that ran alone. Choosing is paid once for all trainings on its images."
+        )
+        figure = energy_by_phase(
+            energy[:MOST_BARS], phases=[phase for phase in PHASES if any(phase in parts for _, parts in energy)]
+        )
+        yield Chart(
+            "energy", "Energy by phase", inline_svg(figure, "energy", "Energy by phase"), about + _left_out(len(energy))
+        )
+
+
+def _left_out(found: int) -> str:
+    return f" {found - MOST_BARS} more are in the table." if found > MOST_BARS else ""
+
+
+def selection_charts(view: SelectionView, dataset: DetectionDataset, name: str) -> list[Chart]:
+    """Classes and box sizes, kept beside all; empty without boxes."""
+    full = dataset.class_counts.sum(axis=0)
+    if not full.sum():
+        return []
+    found = [
+        Chart(
+            "selection",
+            "Classes",
+            inline_svg(
+                class_bars(dataset.class_names, full, view.class_counts), f"{name}-classes", _bars_in_words(view)
+            ),
+            "Share of each class among the boxes.",
+        )
+    ]
+    sizes = box_sizes(dataset)
+    if np.isfinite(sizes).any():
+        label = "Box sizes of the kept images beside all images"
+        svg = inline_svg(size_bars(sizes, view.sizes), f"{name}-sizes", label)
+        found.append(Chart("selection", "Box sizes", svg, "Square root of a box's share of its image."))
+    return found
+
+
+def _bars_in_words(view: SelectionView) -> str:
+    return f"Classes of the kept images beside all images; {int(view.class_counts.sum())} boxes are kept"

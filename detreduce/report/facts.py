@@ -1,0 +1,73 @@
+"""How the numbers of a report can be had again: what was run, on what, with which versions."""
+
+from __future__ import annotations
+
+import platform
+import shlex
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from detreduce.experiment.ledger import FinishedCell, Ledger
+
+SHOWN_VALUES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A name and its value; of values that differ between cells all that there are."""
+
+    name: str
+    value: str
+
+
+def command_of(ledger: Ledger) -> str:
+    """The command that makes the ledger again; it goes by the configuration that the ledger keeps."""
+    return shlex.join(["detreduce", "run", str(ledger.path / "config.yaml"), "--output", str(ledger.path)])
+
+
+def facts_of(cells: Iterable[FinishedCell], config: dict[str, Any]) -> list[Fact]:
+    """What all cells share, or how they differ: data, model, seeds, machine, versions."""
+    records = [cell.training for cell in cells]
+    versions = sorted({name for record in records for name in record.versions})
+    reduce, energy = config.get("reduce") or {}, config.get("energy") or {}
+    found = [
+        Fact("dataset", str(config.get("dataset", ""))),
+        Fact("hash of the data trained on", _values(record.data.hash[:16] for record in records)),
+        Fact("categories", str(reduce.get("categories", ""))),
+        Fact("selection seeds", _values(reduce.get("seeds") or ())),
+        Fact("training seeds", _values(record.seed for record in records)),
+        Fact("model", _values(record.model.name for record in records)),
+        Fact("weights it began with (SHA-256)", _values(str(record.model.weights_before)[:16] for record in records)),
+        Fact("image size", _values(record.imgsz for record in records)),
+        Fact("epochs", _values(record.counts.epochs for record in records)),
+        Fact("epoch chosen", _values(record.choose for record in records)),
+        Fact("optimiser", _values(_optimiser(record.resolved) for record in records)),
+        Fact("device", _values(record.device for record in records)),
+        Fact("processor", _values(record.cpu for record in records)),
+        Fact("threads", _values(record.threads for record in records)),
+        Fact("country of the electricity", str(energy.get("country", ""))),
+        Fact("cells begun", _between([record.started for record in records])),
+    ]
+    found += [Fact(name, _values(record.versions.get(name, "none") for record in records)) for name in versions]
+    found.append(Fact("report made with Python", platform.python_version()))
+    return [fact for fact in found if fact.value not in ("", "None")]
+
+
+def _optimiser(resolved: dict[str, Any]) -> str:
+    parts = [f"{name} {resolved[name]}" for name in ("optimizer", "lr0", "batch", "nbs") if name in resolved]
+    return ", ".join(parts)
+
+
+def _values(values: Iterable[Any]) -> str:
+    found = list(dict.fromkeys(str(value) for value in values))
+    if len(found) > SHOWN_VALUES and all(value.isdigit() for value in found):
+        numbers = sorted(map(int, found))
+        return f"{len(found)} values from {numbers[0]} to {numbers[-1]}"
+    more = f" and {len(found) - SHOWN_VALUES} more" if len(found) > SHOWN_VALUES else ""
+    return ", ".join(found[:SHOWN_VALUES]) + more
+
+
+def _between(times: list[str]) -> str:
+    shown = sorted(time[:16].replace("T", " ") for time in times)
+    return "" if not shown else shown[0] if shown[0] == shown[-1] else f"{shown[0]} to {shown[-1]}"

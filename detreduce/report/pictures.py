@@ -1,0 +1,127 @@
+"""Small pictures of images with their boxes, each held once in a page however often it is shown."""
+
+from __future__ import annotations
+
+import base64
+import io
+import warnings
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from detreduce.dataset.records import DetectionDataset, ImageRecord
+from detreduce.progress import progress
+
+SIDE = 176
+"""Pixels of the longer side."""
+QUALITY = 70
+CAPACITY = 5_500_000
+"""Characters that the pictures of a page may take, so that it stays below 10 MB."""
+BOXES_DRAWN = 60
+
+Box = tuple[float, float, float, float, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One image as it is shown.
+
+    Attributes
+    ----------
+    name
+        The image's name.
+    classes
+        Its classes with how many boxes of each, the commonest first: ``fish 3, shark 1``.
+    boxes
+        Left, top, width, height as fractions of the image, and the class; at most `BOXES_DRAWN`.
+    width, height
+        In pixels of the small picture; those of a placeholder where there is none.
+    data
+        A data URI, or None where the image could not be read or the page holds enough.
+    """
+
+    name: str
+    classes: str
+    boxes: tuple[Box, ...]
+    width: int = SIDE
+    height: int = SIDE * 3 // 4
+    data: str | None = None
+
+
+class Album:
+    """The pictures of one dataset split that a page shows.
+
+    Parameters
+    ----------
+    dataset
+        Whose images they are.
+    prefix
+        Put before the row to make a picture's id within the page.
+    capacity
+        Characters that its pictures may take; 0: names and boxes alone.
+    """
+
+    def __init__(self, dataset: DetectionDataset, prefix: str = "t", capacity: int = CAPACITY) -> None:
+        self.dataset = dataset
+        self.prefix = prefix
+        self.left = capacity
+        self.pictures: dict[int, Picture] = {}
+        starts = np.searchsorted(dataset.box_rows, np.arange(len(dataset) + 1))
+        self._boxes_of = list(zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True))
+
+    def add(self, rows: Iterable[int]) -> None:
+        """Read the images of some rows, until the capacity is used up; those that are there already cost nothing."""
+        wanted = [row for row in dict.fromkeys(rows) if row not in self.pictures]
+        read = wanted if self.left > 0 else []
+        with ThreadPoolExecutor() as pool, progress("pictures", len(read), "images") as advance:
+            for row, small in zip(read, pool.map(_small, (self.dataset[row] for row in read)), strict=True):
+                self.pictures[row] = self._picture(row, small if self.left > 0 else None)
+                advance()
+        for row in wanted[len(read) :]:
+            self.pictures[row] = self._picture(row, None)
+
+    def _picture(self, row: int, small: tuple[str, int, int] | None) -> Picture:
+        counts = self.dataset.class_counts[row]
+        order = [place for place in np.argsort(-counts, kind="stable").tolist() if counts[place]]
+        words = ", ".join(f"{self.dataset.class_names[place]} {counts[place]}" for place in order)
+        if small is None:
+            return Picture(self.dataset[row].name, words or "no boxes", self._boxes(row))
+        data, width, height = small
+        self.left -= len(data)
+        return Picture(self.dataset[row].name, words or "no boxes", self._boxes(row), width, height, data)
+
+    def _boxes(self, row: int) -> tuple[Box, ...]:
+        begin, end = self._boxes_of[row]
+        corners = self.dataset.boxes_xyxyn[begin:end]
+        known = np.isfinite(corners).all(axis=1)
+        corners, classes = np.clip(corners[known], 0, 1), self.dataset.box_classes[begin:end][known]
+        found = np.column_stack([corners[:, :2], corners[:, 2:] - corners[:, :2]]).round(4)
+        # small ones last, so that large ones do not hide them
+        order = np.argsort(-found[:, 2:].prod(axis=1), kind="stable")[:BOXES_DRAWN]
+        return tuple((*found[place].tolist(), int(classes[place])) for place in order.tolist())
+
+
+def _small(record: ImageRecord) -> tuple[str, int, int] | None:
+    """A small JPEG as a data URI, with its size; None where the image cannot be read."""
+    from PIL import Image, ImageOps
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(record.path) as image:
+                image.draft("RGB", (2 * SIDE, 2 * SIDE))
+                small = ImageOps.exif_transpose(image).convert("RGB")
+                small.thumbnail((SIDE, SIDE))
+        content = io.BytesIO()
+        small.save(content, "JPEG", quality=QUALITY, optimize=True)
+    # a broken file makes Pillow's decoders raise almost anything
+    except Exception:
+        return None
+    return f"data:image/jpeg;base64,{base64.b64encode(content.getvalue()).decode()}", small.width, small.height
+
+
+def total(albums: Sequence[Album]) -> int:
+    """Pictures that the albums hold."""
+    return sum(picture.data is not None for album in albums for picture in album.pictures.values())

@@ -1,0 +1,276 @@
+"""What a report shows of the images that were chosen: who was kept, what was dropped, and how alike the two are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from detreduce.dataset.records import DetectionDataset
+from detreduce.experiment.ledger import FinishedCell, Ledger
+from detreduce.experiment.statistics.pairs import ON_ALL_IMAGES
+from detreduce.features.table import FeatureTable
+from detreduce.representativeness import class_divergence, coverage, covering_radius, size_divergence
+from detreduce.selection import Selection
+
+IntArray = npt.NDArray[np.int64]
+ON_A_SHEET = 8
+MAP_POINTS = 1500
+"""Of more images, so many are drawn: all that are pictured, and a random draw of the others."""
+COMPARED = 20_000
+"""Of more dropped images, so many are laid beside the kept ones."""
+
+
+@dataclass(frozen=True)
+class FeatureMap:
+    """Images as points of two principal components.
+
+    Attributes
+    ----------
+    rows
+        (n,) dataset rows of the points.
+    points
+        (n, 2), within 0 and 1.
+    explained
+        Share of the variance along each axis.
+    blocks
+        Of which features.
+    """
+
+    rows: IntArray
+    points: npt.NDArray[np.float64]
+    explained: tuple[float, float]
+    blocks: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A few images of one kind: a heading, what they have in common, their dataset rows, and a few words on each."""
+
+    title: str
+    about: str
+    rows: tuple[int, ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SelectionView:
+    """What is shown of one selection.
+
+    Attributes
+    ----------
+    key
+        The cell that it was found in.
+    label, keep, images, of, seed, cells
+        What chose it, and how many cells there are of that method and keep.
+    order
+        Dataset rows of the kept images, in the order chosen.
+    sheets
+        First and last kept, dropped ones nearest to a kept one and furthest from all.
+    measures
+        Name, value and what it means, of how well it stands for all images.
+    lost
+        Classes of which no box is kept.
+    class_counts
+        (C,) boxes of each class that are kept.
+    sizes
+        sqrt(box area / image area) of the kept boxes.
+    duplicates
+        Pairs of dataset rows that show the same, kept or not, with what is known of them.
+    kept_twice
+        Kept images that show what another kept one shows.
+    """
+
+    key: str
+    label: str
+    keep: float | int
+    images: int
+    of: int
+    seed: int
+    cells: int
+    order: tuple[int, ...]
+    sheets: tuple[Sheet, ...]
+    measures: tuple[tuple[str, str, str], ...]
+    lost: tuple[str, ...]
+    class_counts: npt.NDArray[np.int64]
+    sizes: npt.NDArray[np.float64]
+    duplicates: tuple[tuple[int, int, str], ...]
+    kept_twice: int
+
+    @cached_property
+    def kept_rows(self) -> frozenset[int]:
+        """The same rows as `order`, to look one up."""
+        return frozenset(self.order)
+
+
+def shown_cells(cells: Sequence[FinishedCell], limit: int) -> tuple[list[tuple[FinishedCell, int]], int]:
+    """A cell of each method and keep, that of the lowest seeds, with how many there are; and how many are left out."""
+    groups: dict[tuple[str, str], list[FinishedCell]] = {}
+    for cell in cells:
+        if cell.cell["control"] not in ON_ALL_IMAGES:
+            groups.setdefault((cell.cell["label"], repr(cell.cell["keep"])), []).append(cell)
+    found = [(min(group, key=_seeds), len(group)) for group in groups.values()]
+    found.sort(key=lambda entry: -int(entry[0].selection.get("images", 0)))
+    return found[:limit], max(0, len(found) - limit)
+
+
+def _seeds(cell: FinishedCell) -> tuple[int, int]:
+    return cell.cell.get("selection_seed") or 0, cell.cell["training_seed"]
+
+
+def read_selection(ledger: Ledger, cell: FinishedCell) -> Selection:
+    """The selection that a cell was trained on."""
+    return Selection.load(ledger.cell_folder(cell.key) / "selection.json")
+
+
+def box_sizes(dataset: DetectionDataset) -> npt.NDArray[np.float64]:
+    """(B,) square root of each box's share of its image; NaN of crowd regions and where the image's size is unknown."""
+    boxes = np.clip(dataset.boxes_xyxyn, 0, 1)
+    sizes = np.sqrt((boxes[:, 2] - boxes[:, 0]).clip(0) * (boxes[:, 3] - boxes[:, 1]).clip(0))
+    return np.where(dataset.box_crowd, np.nan, sizes)
+
+
+def feature_map_of(table: FeatureTable, first: Sequence[int], seed: int = 0) -> FeatureMap:
+    """Two principal components of the scaled features, of at most `MAP_POINTS` images: those of `first`, and others."""
+    X = table.X.astype(np.float64)
+    centred = X - X.mean(axis=0)
+    # the covariance or the Gram matrix, whichever is smaller, gives the same axes
+    if len(X) > X.shape[1]:
+        values, axes = np.linalg.eigh(centred.T @ centred)
+        points = centred @ axes[:, ::-1][:, :2]
+    else:
+        values, axes = np.linalg.eigh(centred @ centred.T)
+        points = axes[:, ::-1][:, :2] * np.sqrt(values[::-1][:2].clip(0))
+    points = np.pad(points, ((0, 0), (0, max(0, 2 - points.shape[1]))))
+    spread = float(values.clip(0).sum()) or 1.0
+    largest = [*(values[::-1][:2].clip(0) / spread).tolist(), 0.0, 0.0]
+    low, high = points.min(axis=0), points.max(axis=0)
+    scaled = (points - low) / np.where(high > low, high - low, 1.0)
+    wanted = np.isin(table.rows, np.array(first, np.int64))
+    others = np.random.default_rng(seed).permutation(np.flatnonzero(~wanted))
+    drawn = np.sort(np.concatenate([np.flatnonzero(wanted), others])[: max(MAP_POINTS, int(wanted.sum()))])
+    return FeatureMap(table.rows[drawn], scaled[drawn], (largest[0], largest[1]), tuple(table.blocks))
+
+
+def view_selection(
+    cell: FinishedCell, cells: int, selection: Selection, dataset: DetectionDataset, table: FeatureTable | None
+) -> SelectionView:
+    """Gather what is shown of a selection; without features there are no distances."""
+    order = [dataset.row_of[image] for image in selection.image_ids]
+    kept = np.zeros(len(dataset), bool)
+    kept[order] = True
+    counts = dataset.class_counts
+    full, left = counts.sum(axis=0), counts[kept].sum(axis=0)
+    duplicates = selection.provenance.get("duplicates", {})
+    known = {"copy", "kept"}
+    pairs = [
+        (dataset.row_of[pair["copy"]], dataset.row_of[pair["kept"]], _pair_in_words(pair))
+        for pair in duplicates.get("pairs", ())
+        if known <= pair.keys() and pair["copy"] in dataset.row_of and pair["kept"] in dataset.row_of
+    ]
+    return SelectionView(
+        key=cell.key,
+        label=str(cell.cell["label"]),
+        keep=selection.keep,
+        images=len(selection),
+        of=len(dataset),
+        seed=selection.seed,
+        cells=cells,
+        order=tuple(order),
+        sheets=tuple(_sheets(selection, order, kept, table)),
+        measures=tuple(_measures(selection, dataset, kept, table)),
+        lost=tuple(
+            name for name, before, after in zip(dataset.class_names, full, left, strict=True) if before and not after
+        ),
+        class_counts=left,
+        sizes=box_sizes(dataset)[kept[dataset.box_rows]],
+        duplicates=tuple(pairs),
+        kept_twice=int(duplicates.get("kept_twice", 0)),
+    )
+
+
+def _pair_in_words(pair: Mapping[str, Any]) -> str:
+    similarity = pair.get("similarity")
+    words = [str(pair["transformation"])] if pair.get("transformation") else []
+    return ", ".join([*words, *([f"similarity {similarity:.2f}"] if isinstance(similarity, float) else [])])
+
+
+def _sheets(
+    selection: Selection, order: Sequence[int], kept: npt.NDArray[np.bool_], table: FeatureTable | None
+) -> list[Sheet]:
+    ends = [("First kept", "chosen before all others", order[:ON_A_SHEET])]
+    if len(order) > ON_A_SHEET:
+        ends.append(("Last kept", "the last that there was room for", order[-ON_A_SHEET:]))
+    sheets = [
+        Sheet(title, about, tuple(rows), tuple(_score_in_words(selection, row) for row in rows))
+        for title, about, rows in ends
+    ]
+    if table is None or table.X.shape[1] == 0 or kept[table.rows].all() or not kept[table.rows].any():
+        return sheets
+    rows, distances = _gaps(table, kept)
+    near = np.argsort(distances, kind="stable")
+    for title, about, places in (
+        ("Dropped, nearest to a kept image", "what the kept images stand for best", near[:ON_A_SHEET]),
+        ("Dropped, furthest from all kept images", "what may be missing", near[::-1][:ON_A_SHEET]),
+    ):
+        notes = tuple(f"distance {distances[place]:.2f}" for place in places)
+        sheets.append(Sheet(title, about, tuple(rows[places].tolist()), notes))
+    return sheets
+
+
+def _gaps(table: FeatureTable, kept: npt.NDArray[np.bool_]) -> tuple[IntArray, npt.NDArray[np.float64]]:
+    """Dropped dataset rows, a seeded draw of them where there are many, and how far the nearest kept image is."""
+    from sklearn.metrics import pairwise_distances_argmin_min
+
+    places = np.flatnonzero(~kept[table.rows])
+    if len(places) > COMPARED:
+        places = np.sort(np.random.default_rng(0).choice(places, COMPARED, replace=False))
+    X = table.X.astype(np.float64)
+    _, distances = pairwise_distances_argmin_min(X[places], X[kept[table.rows]])
+    return table.rows[places], distances
+
+
+def _score_in_words(selection: Selection, row: int) -> str:
+    score = float(selection.scores[row])
+    return "" if math.isnan(score) else f"score {score:.4g}"
+
+
+def _measures(
+    selection: Selection, dataset: DetectionDataset, kept: npt.NDArray[np.bool_], table: FeatureTable | None
+) -> list[tuple[str, str, str]]:
+    """Those measures that take a moment; `measure_representativeness` has more."""
+    found = []
+    if table is not None and table.X.shape[1] and len(table) <= COMPARED and kept[table.rows].any():
+        codes = None if selection.category_codes is None else selection.category_codes[table.rows]
+        chosen = np.flatnonzero(kept[table.rows])
+        covered = coverage(table.X, codes, chosen)
+        chance = "" if covered.at_random is None else f"; a random draw gives {covered.at_random:.0%}"
+        found.append(("coverage", f"{covered.value:.0%}", f"images with a kept one among the nearest{chance}"))
+        radius = covering_radius(table.X, codes, chosen)
+        found.append(
+            (
+                "covering radius",
+                "infinite" if math.isinf(radius) else f"{radius:.2f}",
+                "the largest distance to the nearest kept image of the same category",
+            )
+        )
+    if kept.any() and dataset.labelled and len(dataset.box_rows):
+        rows = np.flatnonzero(kept)
+        found.append(
+            (
+                "class divergence",
+                f"{class_divergence(dataset.class_counts, rows):.4f} bit",
+                "how unlike all boxes the kept ones are in class; 0: the same shares",
+            )
+        )
+        sizes = box_sizes(dataset)
+        known = np.isfinite(sizes)
+        if known.any():
+            value = size_divergence(sizes[known], dataset.box_rows[known], rows)
+            found.append(("size divergence", f"{value:.4f} bit", "the same of box sizes"))
+    return found

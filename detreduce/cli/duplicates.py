@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from detreduce.cli.options import SHOWN, Alike, All, Cache, Data, Images, Json, Split
-from detreduce.cli.values import print_json
+from detreduce.cli.output import print_json
 
 
 def duplicates(

@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from detreduce.cli.help import Commands, Group
 from detreduce.cli.options import Json, LedgerFolder
-from detreduce.cli.values import parse_keep, print_json
+from detreduce.cli.output import begin_output, print_json, say
+from detreduce.cli.values import parse_keep
 from detreduce.errors import InputError, MissingFileError
 
 if TYPE_CHECKING:
     from detreduce.experiment.ledger import Ledger
 
-commands = typer.Typer(
+commands = Commands(
+    cls=Group,
     help="List, export, merge and remove the finished cells of an experiment.",
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -70,7 +73,7 @@ def export(
 
     chosen = _filtered(_open(ledger).rows(), method, keep, control, where)
     export_rows(chosen, output)
-    typer.echo(f"{len(chosen)} cells: {output}")
+    say(f"{len(chosen)} cells: {output}")
 
 
 @commands.command()
@@ -87,7 +90,7 @@ def merge(
     from detreduce.experiment.merge import merge_ledgers
 
     merged = merge_ledgers(_open(other).path, into)
-    typer.echo(f"{len(merged.copied)} cells copied, {len(merged.skipped)} were there already: {into}")
+    say(f"{len(merged.copied)} cells copied, {len(merged.skipped)} were there already: {into}")
 
 
 @commands.command()
@@ -104,12 +107,13 @@ def forget(
     for key in keys:
         # every name is checked before the first is removed
         _ = opened.cell_folder(key)
+    begin_output()
     if not yes and not typer.confirm(f"Remove {', '.join(keys)} from {opened.path}?"):
-        typer.echo("Nothing is removed.")
+        say("Nothing is removed.")
         return
     for key in dict.fromkeys(keys):
         opened.forget(key)
-        typer.echo(f"Removed {key}.")
+        say(f"Removed {key}.")
 
 
 def _open(path: Path) -> Ledger:

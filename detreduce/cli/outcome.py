@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import warnings
 from typing import Any, NoReturn
 
 import typer
-from typer.core import TyperGroup
 
-from detreduce.errors import DetreduceError, DetreduceWarning, InputError
+from detreduce.cli.help import Group
+from detreduce.cli.output import waiting
+from detreduce.errors import DetreduceError, DetreduceWarning, InputError, nearest
 
 DONE = 0
 FAILED = 1
@@ -18,22 +20,32 @@ BAD_INPUT = 2
 INTERRUPTED = 130
 CODES = f"{DONE} done, {FAILED} failed, {BAD_INPUT} bad input or usage, {INTERRUPTED} interrupted"
 
-
 # typer has no public name for it; wrong values, options and commands are all of this class
-UsageError = typer.BadParameter.__bases__[0]
+UsageError: Any = typer.BadParameter.__bases__[0]
 
 
-class Program(TyperGroup):
+class Program(Group):
     """A group of commands that ends in one of the exit codes above, whatever happens.
 
     Errors raised on purpose, wrong usage and what the system refuses are one message on stderr; anything else is a
     mistake of detreduce and keeps its traceback.
     """
 
+    def main(self, *args: Any, standalone_mode: bool = True, **more: Any) -> Any:
+        """Run a command line and exit; without `standalone_mode`, as typer does."""
+        if not standalone_mode:
+            return super().main(*args, standalone_mode=False, **more)
+        try:
+            code = super().main(*args, standalone_mode=False, **more)
+        except UsageError as error:
+            typer.echo(usage_message(error), err=True)
+            code = BAD_INPUT
+        sys.exit(code if isinstance(code, int) else DONE)
+
     def invoke(self, ctx: Any) -> Any:
         """Run the command, or say why it could not go on and leave with its exit code."""
         try:
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), waiting():
                 warnings.showwarning = _show_warning
                 result = super().invoke(ctx)
                 sys.stdout.flush()
@@ -53,7 +65,27 @@ class Program(TyperGroup):
             if error.errno is None:
                 raise
             # what the system says of a disk or a file, not a mistake of the program
-            _leave(f"Error: {error}", FAILED)
+            where = f"{error.filename}: " if error.filename else ""
+            _leave(f"Error: {where}{error.strerror or error}.", FAILED)
+
+
+def usage_message(error: Any) -> str:
+    """One line of what is wrong with a command line, the nearest that is right, and where to read on.
+
+    The help itself where there is no command.
+    """
+    text = " ".join(str(error.format_message()).split())
+    if error.ctx is None:
+        return f"Error: {text}"
+    if type(error).__name__ == "NoArgsIsHelpError":
+        return str(error.ctx.get_help())
+    if type(error).__name__ == "NoSuchOption":
+        name = error.option_name
+        known = [option for parameter in error.ctx.command.params for option in parameter.opts]
+        text = f"There is no option {name}.{nearest(name, known)}"
+    elif choice := re.search(r"'([^']*)' is not one of (.+)\.$", text):
+        text += nearest(choice[1], re.findall(r"'([^']*)'", choice[2]))
+    return f"Error: {text} See `{error.ctx.command_path} --help`."
 
 
 def _leave(message: str, code: int) -> NoReturn:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from detreduce.cli.options import Json, LedgerFolder
-from detreduce.cli.values import print_json
+from detreduce.cli.output import print_json
 
 
 def plan(

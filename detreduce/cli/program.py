@@ -7,9 +7,10 @@ from typing import Annotated
 import typer
 
 from detreduce.cli import duplicates, explain, inspect, ledger, methods, plan, proxy, reduce, report, run, train
+from detreduce.cli.help import Commands
 from detreduce.cli.outcome import CODES, Program
 
-app = typer.Typer(
+app = Commands(
     name="detreduce",
     cls=Program,
     help="Train object detectors on fewer images: choose which to keep, write them, measure what it cost and saved.",

@@ -9,8 +9,9 @@ from typing import Annotated, Any, Literal
 import typer
 
 from detreduce.cli.options import Alike, Cache, Data, Images, Json, Split
+from detreduce.cli.output import print_json
 from detreduce.cli.reduction import checked_reducer, choose_from, composition_of
-from detreduce.cli.values import parse_keep, parse_parameters, print_json, read_categories, wanted_duplicates
+from detreduce.cli.values import parse_keep, parse_parameters, read_categories, wanted_duplicates
 
 Output = Annotated[Path, typer.Option("--output", "-o", help="Folder for the reduced dataset; made anew.")]
 Parameters = Annotated[list[str] | None, typer.Argument(help="The method's own parameters, for instance start=center.")]

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from detreduce.cli.options import Json, LedgerFolder
-from detreduce.cli.values import print_json
+from detreduce.cli.output import print_json, say
 
 
 def report(
@@ -34,6 +34,6 @@ def report(
     if as_json:
         print_json({"report": str(path), "bytes": path.stat().st_size})
     else:
-        typer.echo(f"{path} ({path.stat().st_size / 1e6:.1f} MB)")
+        say(f"{path} ({path.stat().st_size / 1e6:.1f} MB)")
     if show:
         typer.launch(str(path))

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from detreduce.cli.options import Json
-from detreduce.cli.values import parse_parameters, print_json
+from detreduce.cli.output import print_json
+from detreduce.cli.values import parse_parameters
 from detreduce.errors import InputError
 
 if TYPE_CHECKING:

@@ -8,6 +8,8 @@ import textwrap
 from rich.console import Console
 from rich.table import Table
 
+from detreduce.cli.output import begin_output
+
 # piped output keeps whole rows: a script reads lines, not a screen
 PIPED_WIDTH = 200
 # longer lines of prose are hard to follow
@@ -18,6 +20,7 @@ WIDE = 130
 
 def console(*, stderr: bool = False) -> Console:
     """The console of stdout or stderr, wide where it is not a terminal."""
+    begin_output()
     out = Console(stderr=stderr, highlight=False, markup=False)
     return out if out.is_terminal else Console(stderr=stderr, highlight=False, markup=False, width=PIPED_WIDTH)
 

@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 import typer
 
 from detreduce.cli.options import Country, Data, Images, Json, Model, TrainingSeed, UltralyticsArguments
-from detreduce.cli.values import parse_parameters, print_json
+from detreduce.cli.output import print_json
+from detreduce.cli.values import parse_parameters
 
 _OWN_OPTIONS = ("model", "output", "seed", "choose", "evaluate_on", "country", "images", "images_per_epoch", "data")
 

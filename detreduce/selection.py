@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import json
-import math
-import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -22,19 +18,22 @@ from detreduce.dataset.groups import assign_groups
 from detreduce.dataset.load import images_to_give
 from detreduce.dataset.object_counts import label_objects
 from detreduce.dataset.records import DetectionDataset, ImageId
-from detreduce.errors import InputError, MissingFileError
+from detreduce.errors import InputError
 from detreduce.features.blocks import kinds_of
 from detreduce.features.table import SEPARATE_BLOCKS, FeatureTable
 from detreduce.object_table import ObjectTable
+from detreduce.paths import write_atomically
 from detreduce.reducers.budget import resolve_keep
 from detreduce.row_categories import categories_of_rows, is_rule
+from detreduce.selection_file import read_selection_fields, selection_to_json
 from detreduce.version import __version__
 
 if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
     from detreduce.config import CategoryRule
     from detreduce.reducers.base import BaseReducer
-
-FORMAT_VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -121,68 +120,49 @@ class Selection:
 
     def to_json(self) -> str:
         """The selection as JSON text; infinite scores are the strings ``inf`` and ``-inf``, NaN is null."""
-        content = {
-            "detreduce_selection": FORMAT_VERSION,
-            "method": self.method,
-            "parameters": dict(self.parameters),
-            "keep": self.keep,
-            "seed": self.seed,
-            "images": len(self.image_ids),
-            "of": len(self.scores),
-            "categories": dict(self.categories),
-            "steps": [dict(step) for step in self.steps],
-            "provenance": dict(self.provenance),
-            "representativeness": dict(self.representativeness),
-            "image_ids": list(self.image_ids),
-            "indices": self.indices.tolist(),
-            "scores": [_encode(score) for score in self.scores.tolist()],
-            "category_codes": None if self.category_codes is None else self.category_codes.tolist(),
-        }
-        # file names that are not UTF-8 hold surrogates, which only escapes can carry
-        return json.dumps(content, ensure_ascii=not _is_utf8(self.image_ids), indent=1, default=_plain) + "\n"
+        return selection_to_json(self)
 
     def save(self, path: str | Path) -> Path:
         """Write the selection to a JSON file, whole or not at all."""
         target = Path(path)
-        partial = target.with_name(f".{target.name}.{os.getpid()}")
+        content = self.to_json().encode()
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            partial.write_text(self.to_json(), encoding="utf-8")
-            partial.replace(target)
+            write_atomically(target, lambda file: file.write(content))
         except OSError as error:
-            with contextlib.suppress(OSError):  # a disk that can only be read says so again
-                partial.unlink(missing_ok=True)
             raise InputError(f"{target} cannot be written: {error.strerror or error}.") from error
         return target
 
     @classmethod
     def load(cls, path: str | Path) -> Selection:
         """Read a selection that `save` wrote; raises InputError where the file is something else."""
-        file = Path(path)
-        if not file.is_file():
-            raise MissingFileError(f"There is no selection at {file}.")
-        try:
-            content = json.loads(file.read_text(encoding="utf-8"))
-            if content["detreduce_selection"] != FORMAT_VERSION or not isinstance(content["image_ids"], list):
-                raise ValueError(f"format {content['detreduce_selection']!r}")
-            codes = content.get("category_codes")
-            return cls(
-                image_ids=tuple(content["image_ids"]),
-                indices=np.asarray(content["indices"], np.int64),
-                scores=np.array([_decode(score) for score in content["scores"]], np.float64),
-                method=content["method"],
-                parameters=content["parameters"],
-                keep=content["keep"],
-                seed=content["seed"],
-                categories=content["categories"],
-                provenance=content["provenance"],
-                # not every file has it
-                representativeness=content.get("representativeness", {}),
-                steps=tuple(content.get("steps", ())),
-                category_codes=None if codes is None else np.asarray(codes, np.int64),
-            )
-        except (ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{file} is not a selection written by detreduce ({error}).") from error
+        return cls(**read_selection_fields(Path(path)))
+
+    def _repr_html_(self) -> str:
+        from detreduce.selection_views import selection_html
+
+        return selection_html(self)
+
+    def plot(self, features: FeatureTable | None = None) -> Figure:
+        """What was kept, as a matplotlib figure.
+
+        With `features` of the same dataset a map of all images in their two principal components, kept and dropped;
+        without them bars of each category's images, all and kept. Raises InputError where the features are of another
+        dataset, or hold no columns.
+        """
+        from detreduce.selection_views import selection_figure
+
+        return selection_figure(self, features)
+
+    def to_frame(self, dataset: DetectionDataset | None = None) -> pd.DataFrame:
+        """One row an image of the dataset, dropped ones too, in the dataset's order.
+
+        ``image_id``, ``name``, ``kept``, ``rank`` (place in the order chosen, from 1), ``score`` and ``category``; what
+        an image does not have is missing. A selection names only what it kept: without `dataset` ``image_id`` of
+        dropped images is missing, and there is no ``name``. Raises InputError for another dataset than it was made on.
+        """
+        from detreduce.selection_views import selection_frame
+
+        return selection_frame(self, dataset)
 
 
 def select(
@@ -415,26 +395,3 @@ def _kept_twice(pairs: Iterable[Mapping[str, Any]], kept: Iterable[ImageId]) -> 
     for pair in pairs:
         groups.setdefault(pair["kept"], {pair["kept"]}).add(pair["copy"])
     return sum(max(0, len(group & chosen) - 1) for group in groups.values())
-
-
-def _is_utf8(image_ids: Iterable[ImageId]) -> bool:
-    return not any("\ud800" <= letter <= "\udfff" for item in image_ids for letter in str(item))
-
-
-def _encode(score: float) -> float | str | None:
-    if math.isnan(score):
-        return None
-    return score if math.isfinite(score) else str(score)
-
-
-def _decode(score: float | str | None) -> float:
-    return math.nan if score is None else float(score)
-
-
-def _plain(value: Any) -> Any:
-    """Make numpy values and paths fit for JSON."""
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, np.ndarray):
-        return value.tolist()
-    return str(value)

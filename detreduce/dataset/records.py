@@ -8,10 +8,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
 
 ImageId = int | str
 BoxFormat = Literal["cxcywhn", "xywh", "xyxy"]
@@ -145,6 +149,41 @@ class DetectionDataset:
 
     def __iter__(self) -> Iterator[ImageRecord]:
         return iter(self.records)
+
+    def _repr_html_(self) -> str:
+        from detreduce.dataset.views import dataset_html
+
+        return dataset_html(self)
+
+    def plot(self) -> Figure:
+        """Bars of the classes and of the box sizes, as a matplotlib figure.
+
+        Box sizes need the images' sizes: see `boxes_xyxyn` for when their headers are read.
+        """
+        from detreduce.dataset.views import dataset_figure
+
+        return dataset_figure(self)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row an image: ``image_id``, ``name``, ``path``, ``width``, ``height``, ``boxes``, ``crowd``.
+
+        In the dataset's order, its index the row numbers. No image is opened: where no annotation gives an image's
+        size, it is missing here. ``boxes`` counts without crowd regions.
+        """
+        from detreduce.dataset.views import images_frame
+
+        return images_frame(self)
+
+    def boxes_frame(self) -> pd.DataFrame:
+        """One row a box: its image, class and corners.
+
+        ``row`` (of the image in the dataset), ``image_id``, ``name``, ``class_id``, ``class_name``, ``crowd``, ``x1``,
+        ``y1``, ``x2``, ``y2`` as fractions of the image (`boxes_xyxyn`), and ``size``, the square root of the box's
+        share of the image.
+        """
+        from detreduce.dataset.views import boxes_frame
+
+        return boxes_frame(self)
 
     @property
     def image_ids(self) -> list[ImageId]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,9 @@ from detreduce.duplicates.matching import Match, PixelComparison, nearest_matche
 from detreduce.duplicates.orientations import ORIENTATIONS
 from detreduce.duplicates.search import IMAGES_BY, THRESHOLD, check_by, check_threshold, signatures_of
 from detreduce.duplicates.signatures import Signatures, together
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 IntArray = npt.NDArray[np.int64]
 
@@ -62,6 +65,17 @@ class LeakageReport:
     threshold: float
     problems: tuple[Problem, ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def _repr_html_(self) -> str:
+        from detreduce.duplicates.views import leakage_html
+
+        return leakage_html(self)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a leaked image, as in `LeakedImage`."""
+        from detreduce.duplicates.views import leakage_frame
+
+        return leakage_frame(self)
 
     @property
     def counts(self) -> dict[tuple[str, str], dict[str, int]]:

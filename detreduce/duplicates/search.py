@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,9 @@ from detreduce.duplicates.signatures import Region, Signatures, read_signatures
 from detreduce.errors import InputError, nearest
 from detreduce.features.table import FeatureTable
 from detreduce.paths import cache_folder
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 THRESHOLD = 0.85
 FEATURE_THRESHOLD = 0.95
@@ -86,6 +89,17 @@ class Duplicates:
     def __len__(self) -> int:
         """How many groups."""
         return len(self.groups)
+
+    def _repr_html_(self) -> str:
+        from detreduce.duplicates.views import duplicates_html
+
+        return duplicates_html(self)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a redundant image, as in `DuplicatePair`, with the number of its ``group`` from 0."""
+        from detreduce.duplicates.views import duplicates_frame
+
+        return duplicates_frame(self)
 
     @property
     def redundant(self) -> tuple[ImageId, ...]:

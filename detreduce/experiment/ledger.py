@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
 from detreduce.errors import DetreduceError, InputError, nearest
+from detreduce.paths import write_atomically
 from detreduce.training.energy import PhaseEnergy
 from detreduce.training.evidence import EVIDENCE_NAME, Evidence
 from detreduce.training.record import TrainingRecord
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
 
 CELL_FILE = "cell.json"
 TRAIN_FOLDER = "train"
@@ -113,6 +116,49 @@ class Ledger:
         except OSError as error:
             raise ledger._unwritable(error) from error
         return ledger
+
+    def __repr__(self) -> str:
+        return f"Ledger({self.path}, {len(self)} finished cells)"
+
+    def _repr_html_(self) -> str:
+        from detreduce.experiment.views import ledger_html
+
+        return ledger_html(self)
+
+    def plot(self, cost: str | None = None, measure: str = "mAP50_95") -> Figure:
+        """MAP against cost, of every cell of the latest plan and each method's mean, as a matplotlib figure.
+
+        Parameters
+        ----------
+        cost
+            ``TFLOPs``, ``images_seen``, ``Wh`` (choosing included) or ``minutes``; default: the first of them that the
+            cells have.
+        measure
+            ``mAP50`` or ``mAP50_95``.
+
+        Raises
+        ------
+        InputError
+            Another cost or measure, or no finished cell that has both.
+        """
+        from detreduce.experiment.views import ledger_figure
+
+        return ledger_figure(self, cost, measure)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One tidy row a finished cell, as of `rows`; cells of earlier plans too, as `detreduce ledger export`."""
+        from detreduce.experiment.views import cells_frame
+
+        return cells_frame(self)
+
+    def comparisons_frame(self) -> pd.DataFrame:
+        """One row a method, keep, reference and measure: difference, interval, p and verdict, as `Comparison` has them.
+
+        Of the latest plan's cells, over seeds and test images; takes about a second a cell.
+        """
+        from detreduce.experiment.views import comparisons_frame
+
+        return comparisons_frame(self)
 
     def is_ledger(self) -> bool:
         """Whether the folder is one of a ledger, be it an empty one."""
@@ -229,13 +275,9 @@ class Ledger:
     def write_text(self, name: str, text: str) -> Path:
         """Write a small file of the ledger, whole or not at all."""
         target = self.path / name
-        partial = self.path / f".{name}.{os.getpid()}.{uuid.uuid4().hex[:6]}"
         try:
-            partial.write_text(text, encoding="utf-8")
-            partial.replace(target)
+            write_atomically(target, lambda file: file.write(text.encode()))
         except OSError as error:
-            with suppress(OSError):  # a disk that can only be read says so again
-                partial.unlink(missing_ok=True)
             raise DetreduceError(f"{target} cannot be written: {error.strerror or error}.") from error
         return target
 

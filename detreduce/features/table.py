@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,10 @@ import numpy.typing as npt
 from detreduce.dataset.records import DetectionDataset, ImageId, Problem
 from detreduce.errors import InputError
 from detreduce.object_table import ObjectTable
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
 
 SEPARATE_BLOCKS = ("dynamics", "gradients")
 """What a proxy training leaves: not part of X, but itself the X of the methods that need it."""
@@ -53,6 +57,24 @@ class FeatureTable:
         blocks = ", ".join(f"{name} {block.shape[1]}" for name, block in self.blocks.items())
         skipped = f", {len(self.dataset) - len(self.rows)} skipped" if len(self.rows) < len(self.dataset) else ""
         return f"FeatureTable({len(self.rows)} images, {blocks}{skipped})"
+
+    def plot(self) -> Figure:
+        """A map of all images in the two principal components of `X`, as a matplotlib figure.
+
+        Raises InputError where `X` has no columns. With a selection: ``selection.plot(features)``.
+        """
+        from detreduce.features.views import features_figure
+
+        return features_figure(self)
+
+    def to_frame(self, block: str | None = None) -> pd.DataFrame:
+        """One row an image, with its id as the index, one column a number, unscaled as extracted.
+
+        Of one block, or of all side by side. Raises InputError for a block that the table does not have.
+        """
+        from detreduce.features.views import features_frame
+
+        return features_frame(self, block)
 
     @property
     def image_ids(self) -> list[ImageId]:

@@ -1,10 +1,13 @@
 """Pictures of numbers: pure functions from arrays and tidy rows to matplotlib figures, for notebooks and the report."""
 
 from detreduce.figures.cost import energy_by_phase, learning_curves, trade_off
-from detreduce.figures.data import class_bars, feature_map, size_bars
+from detreduce.figures.data import category_bars, class_and_size_bars, class_bars, feature_map, size_bars
 from detreduce.figures.differences import difference_intervals
+from detreduce.figures.training import training_curves
 
 __all__ = [
+    "category_bars",
+    "class_and_size_bars",
     "class_bars",
     "difference_intervals",
     "energy_by_phase",
@@ -12,4 +15,5 @@ __all__ = [
     "learning_curves",
     "size_bars",
     "trade_off",
+    "training_curves",
 ]

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from detreduce.figures.roles import METHOD, ROLES, Role, keep_in_words, role_of
-from detreduce.figures.style import COLOURS, GREEN, MUTED, drawn, styled
+from detreduce.figures.style import COLOURS, GREEN, MUTED, Figure, drawn, short, styled
+from detreduce.figures.training import loss_of
 
 Row = Mapping[str, Any]
 
@@ -121,7 +121,7 @@ def cost_of(row: Row, cost: str) -> float | None:
 def _label(name: str, row: Row) -> str:
     if row["control"] == "full":
         return name
-    return f"{name} {keep_in_words(row['keep'])}".strip()
+    return f"{short(name)} {keep_in_words(row['keep'])}".strip()
 
 
 def _plain_ticks(axis: Any, low: float, high: float) -> None:
@@ -149,7 +149,7 @@ def learning_curves(curves: Iterable[tuple[Row, Sequence[Mapping[str, float | No
     """
     groups: dict[tuple[str, str], list[tuple[Row, np.ndarray, np.ndarray]]] = {}
     for row, history in curves:
-        losses = np.array([_loss(epoch) for epoch in history], float)
+        losses = np.array([loss_of(epoch) for epoch in history], float)
         if len(losses) and np.isfinite(losses).any():
             seen = np.linspace(0, row["images_seen"], len(losses) + 1)[1:]
             groups.setdefault((row["label"], repr(row["keep"])), []).append((row, seen, losses))
@@ -191,11 +191,6 @@ def _curve(axes: Any, group: Sequence[tuple[Row, np.ndarray, np.ndarray]], role:
     return axes.plot(seen, loss, color=role.colour, linewidth=width, alpha=0.55 if role is METHOD else 1.0)
 
 
-def _loss(epoch: Mapping[str, float | None]) -> float:
-    parts = [value for name, value in epoch.items() if name.startswith("train/") and value is not None]
-    return math.fsum(parts) if parts else math.nan
-
-
 def energy_by_phase(
     rows: Sequence[tuple[str, Mapping[str, float]]], unit: str = "Wh", *, phases: Sequence[str] | None = None
 ) -> Figure:
@@ -223,12 +218,12 @@ def energy_by_phase(
                 widths,
                 left=left,
                 color=COLOURS[number % len(COLOURS)],
-                label=phase,
+                label=short(phase),
                 hatch=hatch,
                 edgecolor="none",
             )
             left += widths
-        axes.set_yticks(range(len(rows)), [label for label, _ in rows], parse_math=False)
+        axes.set_yticks(range(len(rows)), [short(label) for label, _ in rows], parse_math=False)
         axes.invert_yaxis()
         axes.grid(False, axis="y")
         axes.tick_params(axis="y", color=MUTED, length=0)

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.figure import Figure
+from matplotlib.axes import Axes
 
-from detreduce.figures.style import BLUE, MUTED, drawn, styled
+from detreduce.figures.style import BLUE, MUTED, Figure, drawn, short, styled
 
 SHOWN_CLASSES = 30
+LONGEST_NAME = 40
 # sqrt(box area / image area)
 SIZE_BOUNDS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0)
 
@@ -29,16 +30,12 @@ def class_bars(
     shown
         At most so many.
     """
-    counts = np.asarray(full, float)
-    order = np.argsort(-counts, kind="stable")[:shown]
-    labels = [names[place] for place in order]
-    if len(names) > shown:
-        labels[-1] = f"{labels[-1]} (and {len(names) - shown} rarer)"
-    parts = [counts[order] / max(counts.sum(), 1)]
-    if kept is not None:
-        left = np.asarray(kept, float)
-        parts.append(left[order] / max(left.sum(), 1))
-    return _paired_bars(labels, parts, "share of the boxes", flat=True)
+    labels, parts = _class_shares(names, full, kept, shown)
+    with styled():
+        figure, (axes,) = drawn(7.2, _height(len(labels)))
+        _paired_bars(axes, labels, parts, "share of the boxes", flat=True)
+        _legend(figure, axes)
+    return figure
 
 
 def size_bars(full: npt.ArrayLike, kept: npt.ArrayLike | None = None) -> Figure:
@@ -46,13 +43,47 @@ def size_bars(full: npt.ArrayLike, kept: npt.ArrayLike | None = None) -> Figure:
 
     `full`, `kept`: one such size a box; NaN (an image of unknown size) is left out.
     """
-    labels = [f"to {high:g}" for high in SIZE_BOUNDS[1:]]
-    parts = []
-    for sizes in [full] if kept is None else [full, kept]:
-        known = np.asarray(sizes, float)
-        counts, _ = np.histogram(np.clip(known[np.isfinite(known)], 0, 1), SIZE_BOUNDS)
-        parts.append(counts / max(counts.sum(), 1))
-    return _paired_bars(labels, parts, "share of the boxes", flat=False)
+    with styled():
+        figure, (axes,) = drawn(7.2, 2.9)
+        _size_bars(axes, full, kept)
+        _legend(figure, axes)
+    return figure
+
+
+def class_and_size_bars(
+    names: Sequence[str], counts: npt.ArrayLike, sizes: npt.ArrayLike, *, shown: int = SHOWN_CLASSES
+) -> Figure:
+    """What is in a dataset: `class_bars` and `size_bars` of all boxes, one below the other."""
+    labels, parts = _class_shares(names, counts, None, shown)
+    with styled():
+        heights = [_height(len(labels)), 2.9]
+        figure, (above, below) = drawn(7.2, sum(heights), rows=2, height_ratios=heights)
+        _paired_bars(above, labels, parts, "share of the boxes", flat=True)
+        _size_bars(below, sizes, None)
+    return figure
+
+
+def category_bars(
+    names: Sequence[str], full: npt.ArrayLike, kept: npt.ArrayLike, *, shown: int = SHOWN_CLASSES
+) -> Figure:
+    """Images of each category, all and kept; the `shown` largest categories.
+
+    Parameters
+    ----------
+    names
+        C categories.
+    full, kept
+        (C,) images of each.
+    shown
+        At most so many.
+    """
+    order, labels = _commonest(names, np.asarray(full, float), shown)
+    parts = [np.asarray(counts, float)[order] for counts in (full, kept)]
+    with styled():
+        figure, (axes,) = drawn(7.2, _height(len(labels)))
+        _paired_bars(axes, labels, parts, "images", flat=True)
+        _legend(figure, axes)
+    return figure
 
 
 def feature_map(points: npt.ArrayLike, kept: npt.ArrayLike | None = None, *, explained: Sequence[float] = ()) -> Figure:
@@ -90,26 +121,65 @@ def feature_map(points: npt.ArrayLike, kept: npt.ArrayLike | None = None, *, exp
     return figure
 
 
-def _paired_bars(labels: Sequence[str], parts: Sequence[npt.NDArray[np.float64]], axis: str, *, flat: bool) -> Figure:
+def _height(bars: int) -> float:
+    return 0.9 + 0.3 * max(1, bars)
+
+
+def _commonest(
+    names: Sequence[str], counts: npt.NDArray[np.float64], shown: int
+) -> tuple[npt.NDArray[np.intp], list[str]]:
+    """Places of the largest counts, and their names; the last says how many are left out."""
+    order = np.argsort(-counts, kind="stable")[:shown]
+    labels = [short(names[place], LONGEST_NAME) for place in order]
+    if len(names) > shown:
+        labels[-1] = f"{labels[-1]} (and {len(names) - shown} rarer)"
+    return order, labels
+
+
+def _class_shares(
+    names: Sequence[str], full: npt.ArrayLike, kept: npt.ArrayLike | None, shown: int
+) -> tuple[list[str], list[npt.NDArray[np.float64]]]:
+    counts = np.asarray(full, float)
+    order, labels = _commonest(names, counts, shown)
+    parts = [counts[order] / max(counts.sum(), 1)]
+    if kept is not None:
+        left = np.asarray(kept, float)
+        parts.append(left[order] / max(left.sum(), 1))
+    return labels, parts
+
+
+def _size_bars(axes: Axes, full: npt.ArrayLike, kept: npt.ArrayLike | None) -> None:
+    labels = [f"to {high:g}" for high in SIZE_BOUNDS[1:]]
+    parts = []
+    for sizes in [full] if kept is None else [full, kept]:
+        known = np.asarray(sizes, float)
+        counts, _ = np.histogram(np.clip(known[np.isfinite(known)], 0, 1), SIZE_BOUNDS)
+        parts.append(counts / max(counts.sum(), 1))
+    _paired_bars(axes, labels, parts, "share of the boxes", flat=False)
+    axes.set_xlabel("box size: square root of its share of the image")
+    axes.tick_params(axis="x", labelsize=8)
+
+
+def _paired_bars(
+    axes: Axes, labels: Sequence[str], parts: Sequence[npt.NDArray[np.float64]], axis: str, *, flat: bool
+) -> None:
     """Bars of the full data, those of the kept images beside them; `flat`: on their side, for long names."""
     places = np.arange(len(labels))
     looks = [("all images", MUTED, "///"), ("kept", BLUE, "")][: len(parts)]
     thick = 0.8 / len(parts)
-    with styled():
-        figure, (axes,) = drawn(7.2, 0.9 + 0.3 * len(labels) if flat else 2.9)
-        for number, (values, (name, colour, hatch)) in enumerate(zip(parts, looks, strict=True)):
-            at = places + (number - (len(parts) - 1) / 2) * thick
-            bars = axes.barh if flat else axes.bar
-            bars(at, values, thick, label=name, color="none" if hatch else colour, hatch=hatch, edgecolor=colour)
-        ticks = (axes.set_yticks, axes.set_xlabel) if flat else (axes.set_xticks, axes.set_ylabel)
-        ticks[0](places, list(labels), parse_math=False)
-        ticks[1](axis)
-        if flat:
-            axes.invert_yaxis()
-        else:
-            axes.set_xlabel("box size: square root of its share of the image")
-            axes.tick_params(axis="x", labelsize=8)
-        axes.grid(False, axis="y" if flat else "x")
-        if len(parts) > 1:
-            figure.legend(loc="outside upper left", ncols=2, fontsize=8.5)
-    return figure
+    for number, (values, (name, colour, hatch)) in enumerate(zip(parts, looks, strict=True)):
+        at = places + (number - (len(parts) - 1) / 2) * thick
+        bars = axes.barh if flat else axes.bar
+        bars(at, values, thick, label=name, color="none" if hatch else colour, hatch=hatch, edgecolor=colour)
+    ticks = (axes.set_yticks, axes.set_xlabel) if flat else (axes.set_xticks, axes.set_ylabel)
+    ticks[0](places, list(labels), parse_math=False)
+    ticks[1](axis)
+    if flat:
+        axes.invert_yaxis()
+    axes.grid(False, axis="y" if flat else "x")
+
+
+def _legend(figure: Figure, axes: Axes) -> None:
+    """Say which bars are which, where there are two kinds."""
+    if len(axes.containers) > 1:
+        figure.legend(loc="outside upper left", ncols=2, fontsize=8.5)

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from matplotlib.figure import Figure
-
 from detreduce.figures.roles import keep_in_words
-from detreduce.figures.style import GREEN, INK, MUTED, ORANGE, drawn, styled
+from detreduce.figures.style import GREEN, INK, MUTED, ORANGE, Figure, drawn, short, styled
 
 
 class Difference(Protocol):
@@ -56,7 +54,7 @@ def difference_intervals(comparisons: Sequence[Difference], axis: str) -> Figure
                 [item.difference], [place], s=34, color=colour, marker="^" if better else "v" if worse else "o"
             )
         axes.axvline(0, color=INK, linewidth=1)
-        labels = [f"{item.method}  {keep_in_words(item.keep)}" for item in comparisons]
+        labels = [f"{short(item.method)}  {keep_in_words(item.keep)}" for item in comparisons]
         axes.set_yticks(range(len(comparisons)), labels, parse_math=False)
         axes.set_ylim(len(comparisons) - 0.4, -0.6)
         axes.tick_params(axis="y", length=0)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import warnings
 from typing import Any
 
 import matplotlib
+import matplotlib.figure
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 INK, MUTED, GRID = "#1b1f24", "#69707a", "#d4d8de"
 # Okabe and Ito's palette, which the colour-blind can tell apart
@@ -29,7 +31,8 @@ SETTINGS: Any = {
     "grid.color": GRID,
     "grid.linewidth": 0.8,
     "legend.frameon": False,
-    "figure.facecolor": "none",
+    # a notebook's page may be dark; what is saved in this style lies on the page's own ground
+    "figure.facecolor": "white",
     "axes.facecolor": "none",
     "savefig.facecolor": "none",
     # class names may hold a dollar sign
@@ -38,6 +41,27 @@ SETTINGS: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "detreduce",
 }
+
+
+class Figure(matplotlib.figure.Figure):
+    """A matplotlib figure that a notebook shows as the value of a cell, once, whether or not pyplot was ever imported.
+
+    Without pyplot nobody tells IPython how a Figure is shown; with it, that comes first, and this is not asked.
+    """
+
+    def _repr_png_(self) -> bytes:
+        content = io.BytesIO()
+        with warnings.catch_warnings():
+            # an emoji in a name becomes a box, and nobody can help it here
+            warnings.filterwarnings("ignore", "Glyph .* missing from")
+            self.savefig(content, format="png", facecolor=self.get_facecolor())
+        return content.getvalue()
+
+
+def short(name: object, longest: int = 80) -> str:
+    """A name as it fits beside an axis: one line, cut where it is long, without what no font can draw."""
+    text = " ".join(str(name).split()).encode("utf-8", "backslashreplace").decode()
+    return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
 def drawn(width: float, height: float, columns: int = 1, rows: int = 1, **options: Any) -> tuple[Figure, list[Axes]]:

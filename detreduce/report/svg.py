@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from xml.etree import ElementTree
 
 from matplotlib.figure import Figure
@@ -41,7 +42,9 @@ def inline_svg(figure: Figure, name: str, label: str) -> str:
         What the picture shows, for screen readers.
     """
     text = io.StringIO()
-    with styled():
+    with styled(), warnings.catch_warnings():
+        # the page's fonts have what matplotlib's lacks
+        warnings.filterwarnings("ignore", "Glyph")
         figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
     ElementTree.register_namespace("", SVG)
     ElementTree.register_namespace("xlink", XLINK)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from detreduce.representativeness.distribution import Discrepancy
 from detreduce.representativeness.measurement import Measurement
 from detreduce.representativeness.neighbourhoods import Coverage
 from detreduce.representativeness.topology import DiagramDistance
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,22 @@ class Representativeness:
     unknown_sizes: int = 0
     absent: Mapping[str, str] = field(default_factory=dict)
     seconds: float = 0.0
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a measure, its name as the index: ``value``, ``compare`` (a number), ``compared_with``, ``exact``.
+
+        ``compared_with`` is ``random``, as many images drawn at random, or ``typical``, two images. What cannot be
+        measured is left out.
+        """
+        from detreduce.representativeness.frames import measures_frame
+
+        return measures_frame(self)
+
+    def categories_frame(self) -> pd.DataFrame:
+        """One row a category, as in `CategoryMeasures`."""
+        from detreduce.representativeness.frames import categories_frame
+
+        return categories_frame(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain dicts, lists, numbers and text; infinite numbers are the string ``inf``."""

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from detreduce.errors import InputError, MissingFileError
+from detreduce.paths import write_atomically
 from detreduce.training.energy import PhaseEnergy
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
 
 RECORD_NAME = "record.json"
 SCHEMA = 1
@@ -223,19 +227,40 @@ class TrainingRecord(_Part):
             "TFLOPs": self.training_tflops,
         }
 
+    def _repr_html_(self) -> str:
+        from detreduce.training.views import record_html
+
+        return record_html(self)
+
+    def plot(self) -> Figure:
+        """Loss and mAP over the epochs, as a matplotlib figure; mAP of the evaluation as points at the last epoch.
+
+        Raises InputError where no epoch was finished.
+        """
+        from detreduce.training.views import record_figure
+
+        return record_figure(self)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row an epoch, its number as the index: losses, learning rate, seconds, figures where it validated."""
+        from detreduce.training.views import epochs_frame
+
+        return epochs_frame(self)
+
+    def per_class_frame(self) -> pd.DataFrame:
+        """One row a class of the evaluation, as in `ClassMetrics`; empty where there was none."""
+        from detreduce.training.views import classes_frame
+
+        return classes_frame(self)
+
     def save(self, path: str | Path) -> Path:
         """Write the record as JSON, whole or not at all. `path`: a file, or a folder for its record.json."""
         target = Path(path)
         if target.is_dir():
             target = target / RECORD_NAME
-        unfinished = target.with_name(f".{target.name}.{os.getpid()}")
         # JSON has no NaN: a diverged loss becomes null
         text = json.dumps(_without_nan(self.model_dump(mode="json")), indent=1, allow_nan=False)
-        try:
-            unfinished.write_text(text + "\n", encoding="utf-8")
-            unfinished.replace(target)
-        finally:
-            unfinished.unlink(missing_ok=True)
+        write_atomically(target, lambda file: file.write(f"{text}\n".encode()))
         return target
 
     @classmethod

@@ -1,0 +1,41 @@
+"""A small picture of an image with its boxes."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+SIDE = 128
+"""Pixels of the longer side."""
+BOXES_DRAWN = 60
+OUTLINE = "#ff6d00"
+
+
+def thumbnail(path: Path, corners: npt.NDArray[np.float64], side: int = SIDE) -> bytes | None:
+    """A small upright JPEG of an image, or None where it cannot be read.
+
+    `corners`: (m, 4) boxes to draw, x1, y1, x2, y2 as fractions of the upright image; those that are NaN are left out.
+    """
+    from PIL import Image, ImageDraw, ImageOps
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(path) as image:
+                image.draft("RGB", (2 * side, 2 * side))
+                small = ImageOps.exif_transpose(image).convert("RGB")
+                small.thumbnail((side, side))
+        pen = ImageDraw.Draw(small)
+        known = np.sort(corners[np.isfinite(corners).all(axis=1)][:BOXES_DRAWN].reshape(-1, 2, 2), axis=1)
+        for box in (np.clip(known, 0, 1) * (small.width - 1, small.height - 1)).reshape(-1, 4).tolist():
+            pen.rectangle(box, outline=OUTLINE)
+        content = io.BytesIO()
+        small.save(content, "JPEG", quality=70, optimize=True)
+    # a broken file makes Pillow's decoders raise almost anything
+    except Exception:
+        return None
+    return content.getvalue()

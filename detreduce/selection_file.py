@@ -1,0 +1,101 @@
+"""A selection's JSON file: what is in it, and how numbers and names that JSON cannot hold are written."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from detreduce.errors import InputError, MissingFileError
+
+if TYPE_CHECKING:
+    from detreduce.selection import Selection
+
+FORMAT_VERSION = 1
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def selection_to_json(selection: Selection) -> str:
+    """The file's text; infinite scores are the strings ``inf`` and ``-inf``, NaN is null."""
+    codes = selection.category_codes
+    content = {
+        "detreduce_selection": FORMAT_VERSION,
+        "method": selection.method,
+        "parameters": dict(selection.parameters),
+        "keep": selection.keep,
+        "seed": selection.seed,
+        "images": len(selection.image_ids),
+        "of": len(selection.scores),
+        "categories": dict(selection.categories),
+        "steps": [dict(step) for step in selection.steps],
+        "provenance": dict(selection.provenance),
+        "representativeness": dict(selection.representativeness),
+        "image_ids": list(selection.image_ids),
+        "indices": selection.indices.tolist(),
+        "scores": [_encode(score) for score in selection.scores.tolist()],
+        "category_codes": None if codes is None else codes.tolist(),
+    }
+    text = json.dumps(content, ensure_ascii=False, indent=1, default=_plain)
+    if _SURROGATE.search(text):
+        # of file names that are not UTF-8; only escapes can carry them
+        text = json.dumps(content, ensure_ascii=True, indent=1, default=_plain)
+    return text + "\n"
+
+
+def read_selection_fields(file: Path) -> dict[str, Any]:
+    """The fields of the `Selection` in a file.
+
+    Raises
+    ------
+    MissingFileError
+        There is no such file.
+    InputError
+        It holds something else.
+    """
+    if not file.is_file():
+        raise MissingFileError(f"There is no selection at {file}.")
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        if content["detreduce_selection"] != FORMAT_VERSION or not isinstance(content["image_ids"], list):
+            raise ValueError(f"format {content['detreduce_selection']!r}")
+        codes = content.get("category_codes")
+        return {
+            "image_ids": tuple(content["image_ids"]),
+            "indices": np.asarray(content["indices"], np.int64),
+            "scores": np.array([_decode(score) for score in content["scores"]], np.float64),
+            "method": content["method"],
+            "parameters": content["parameters"],
+            "keep": content["keep"],
+            "seed": content["seed"],
+            "categories": content["categories"],
+            "provenance": content["provenance"],
+            # not every file has it
+            "representativeness": content.get("representativeness", {}),
+            "steps": tuple(content.get("steps", ())),
+            "category_codes": None if codes is None else np.asarray(codes, np.int64),
+        }
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{file} is not a selection written by detreduce ({error}).") from error
+
+
+def _encode(score: float) -> float | str | None:
+    if math.isnan(score):
+        return None
+    return score if math.isfinite(score) else str(score)
+
+
+def _decode(score: float | str | None) -> float:
+    return math.nan if score is None else float(score)
+
+
+def _plain(value: Any) -> Any:
+    """Make numpy values and paths fit for JSON."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    return str(value)

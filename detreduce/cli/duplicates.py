@@ -16,7 +16,10 @@ def duplicates(
     images: Images = None,
     threshold: Annotated[
         float | None,
-        typer.Option(help="Similarity from which images are the same: 0.85 (default) copies, 0.6 also video frames."),
+        typer.Option(
+            metavar="NUMBER",
+            help="Similarity from which images are the same: 0.85 (default) copies, 0.6 also video frames.",
+        ),
     ] = None,
     by: Annotated[
         Alike,

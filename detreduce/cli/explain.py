@@ -12,10 +12,13 @@ from detreduce.cli.output import print_json
 
 
 def explain(
-    selection: Annotated[Path, typer.Argument(help="A selection.json.")],
-    image: Annotated[str, typer.Option("--image", help="Name, id, or end of the path of an image of the dataset.")],
+    selection: Annotated[Path, typer.Argument(metavar="SELECTION", help="A selection.json.")],
+    image: Annotated[
+        str, typer.Option("--image", metavar="NAME", help="Name, id, or end of the path of an image of the dataset.")
+    ],
     data: Annotated[
-        Path | None, typer.Option(help="The dataset, where it is no longer where the selection was made.")
+        Path | None,
+        typer.Option(metavar="DATA", help="The dataset, where it is no longer where the selection was made."),
     ] = None,
     images: Images = None,
     cache: Cache = None,

@@ -10,20 +10,20 @@ from typer.core import TyperCommand, TyperGroup
 EXAMPLE = "Example:"
 
 
-class Command(TyperCommand):
-    """A command whose docstring ends in a paragraph ``Example:``, one command line a line.
+class _WithExample:
+    """Help that ends in a paragraph ``Example:``, one command line a line.
 
-    The help shows it last, right above the prompt, and unbroken.
+    It is shown last, right above the prompt, and unbroken.
     """
 
     def __init__(self, *args: Any, help: str | None = None, **more: Any) -> None:
         text, _, example = (help or "").partition(EXAMPLE)
         self.examples = [line.strip() for line in example.splitlines() if line.strip()]
-        super().__init__(*args, help=text.rstrip(), **more)
+        super().__init__(*args, help=text.rstrip(), **more)  # type: ignore[call-arg]
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
         """Write the examples; what else there is to say comes before."""
-        super().format_epilog(ctx, formatter)
+        super().format_epilog(ctx, formatter)  # type: ignore[misc]
         if self.examples:
             formatter.write_paragraph()
             formatter.write(f"{EXAMPLE}\n")
@@ -31,7 +31,36 @@ class Command(TyperCommand):
                 formatter.write(f"  {line}\n")
 
 
-class Group(TyperGroup):
+class Command(_WithExample, TyperCommand):
+    """A command, whose docstring ends in an example."""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Name what is typed after the command: ``[OPTIONS] DATA [NAME=VALUE]...``."""
+        pieces = []
+        for one in self._arguments(ctx):
+            name = _name(one) if one.required else f"[{_name(one)}]"
+            pieces.append(f"{name}{'...' * (one.nargs == -1)}")
+        return ["[OPTIONS]", *pieces]
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """List the arguments and the options."""
+        given = [(_name(one), one.get_help_record(ctx)[1]) for one in self._arguments(ctx)]
+        if given:
+            with formatter.section("Arguments"):
+                formatter.write_dl(given)
+        records = [one.get_help_record(ctx) for one in self.get_params(ctx) if one.param_type_name == "option"]
+        with formatter.section("Options"):
+            formatter.write_dl([record for record in records if record is not None])
+
+    def _arguments(self, ctx: Any) -> list[Any]:
+        return [one for one in self.get_params(ctx) if one.param_type_name == "argument"]
+
+
+def _name(argument: Any) -> str:
+    return argument.metavar or argument.name.upper()
+
+
+class Group(_WithExample, TyperGroup):
     """A group of commands, each with its whole first sentence in the list."""
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:

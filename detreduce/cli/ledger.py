@@ -19,16 +19,26 @@ if TYPE_CHECKING:
 
 commands = Commands(
     cls=Group,
-    help="List, export, merge and remove the finished cells of an experiment.",
+    help="""List, export, merge and remove the finished cells of an experiment.
+
+    Example: detreduce ledger list runs/demo
+    """,
     no_args_is_help=True,
     rich_markup_mode=None,
 )
 
-Method = Annotated[str | None, typer.Option(help="Only cells of this method, by name or with its parameters.")]
-Keep = Annotated[str | None, typer.Option(help="Only cells of this keep: 0.25, or a count of images.")]
-Control = Annotated[str | None, typer.Option(help="Only cells that are this control: full.")]
+Method = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Only cells of this method, by name or with its parameters.")
+]
+Keep = Annotated[
+    str | None, typer.Option(metavar="NUMBER", help="Only cells of this keep: 0.25, or a count of images.")
+]
+Control = Annotated[str | None, typer.Option(metavar="NAME", help="Only cells that are this control: full.")]
 Where = Annotated[
-    list[str] | None, typer.Option(help="Only cells with this value in a column: training_seed=0; may be repeated.")
+    list[str] | None,
+    typer.Option(
+        metavar="COLUMN=VALUE", help="Only cells with this value in a column: training_seed=0; may be repeated."
+    ),
 ]
 
 
@@ -59,7 +69,7 @@ def list_cells(
 @commands.command()
 def export(
     ledger: LedgerFolder,
-    output: Annotated[Path, typer.Argument(help="The file to write: .csv, .json or .parquet.")],
+    output: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write: .csv, .json or .parquet.")],
     method: Method = None,
     keep: Keep = None,
     control: Control = None,
@@ -78,8 +88,12 @@ def export(
 
 @commands.command()
 def merge(
-    other: Annotated[Path, typer.Argument(help="The ledger whose cells are copied; it stays as it is.")],
-    into: Annotated[Path, typer.Argument(help="The ledger that gets them; made where it is not there.")],
+    other: Annotated[
+        Path, typer.Argument(metavar="OTHER", help="The ledger whose cells are copied; it stays as it is.")
+    ],
+    into: Annotated[
+        Path, typer.Argument(metavar="INTO", help="The ledger that gets them; made where it is not there.")
+    ],
 ) -> None:
     """Copy the finished cells of one ledger into another, all or none.
 
@@ -96,7 +110,7 @@ def merge(
 @commands.command()
 def forget(
     ledger: LedgerFolder,
-    keys: Annotated[list[str], typer.Argument(metavar="KEY...", help="Cells by name, as `list` shows them.")],
+    keys: Annotated[list[str], typer.Argument(metavar="KEY", help="Cells by name, as `list` shows them.")],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Remove finished cells, with their weights; the next run trains them again.

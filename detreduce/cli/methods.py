@@ -12,7 +12,9 @@ from detreduce.cli.output import print_json
 
 
 def methods(
-    name: Annotated[str | None, typer.Argument(help="Show this method in full: its parameters, an example.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="Show this method in full: its parameters, an example.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """List every method: family, what it keeps, needs and costs, when it fails, where it comes from.

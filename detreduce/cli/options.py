@@ -8,19 +8,24 @@ from typing import Annotated, Literal
 import typer
 
 Data = Annotated[
-    Path, typer.Argument(help="data.yaml (YOLO), a COCO JSON, a Pascal VOC folder, or a folder of images.")
+    Path,
+    typer.Argument(metavar="DATA", help="data.yaml (YOLO), a COCO JSON, a Pascal VOC folder, or a folder of images."),
 ]
-Images = Annotated[Path | None, typer.Option(help="COCO: the images folder, where it is not the JSON's own.")]
+Images = Annotated[
+    Path | None, typer.Option(metavar="FOLDER", help="COCO: the images folder, where it is not the JSON's own.")
+]
 Split = Annotated[
-    str | None, typer.Option(help="train, val or test; default: train, or the split that a COCO JSON is.")
+    str | None,
+    typer.Option(metavar="NAME", help="train, val or test; default: train, or the split that a COCO JSON is."),
 ]
-Cache = Annotated[Path | None, typer.Option(help="Folder for cached features and signatures.")]
+Cache = Annotated[Path | None, typer.Option(metavar="FOLDER", help="Folder for cached features and signatures.")]
 
-Model = Annotated[str, typer.Option(help="Weights (.pt) or an architecture (.yaml).")]
-TrainingSeed = Annotated[int, typer.Option("--seed", help="Training seed.")]
-Country = Annotated[str, typer.Option(help="Where the electricity comes from (ISO 3166 alpha-3).")]
+Model = Annotated[str, typer.Option(metavar="FILE", help="Weights (.pt) or an architecture (.yaml).")]
+TrainingSeed = Annotated[int, typer.Option("--seed", metavar="NUMBER", help="Training seed.")]
+Country = Annotated[str, typer.Option(metavar="CODE", help="Where the electricity comes from (ISO 3166 alpha-3).")]
 UltralyticsArguments = Annotated[
-    list[str] | None, typer.Argument(help="Any ultralytics argument by its name: epochs=50 imgsz=640.")
+    list[str] | None,
+    typer.Argument(metavar="NAME=VALUE", help="Any ultralytics argument by its name: epochs=50 imgsz=640."),
 ]
 
 LedgerFolder = Annotated[

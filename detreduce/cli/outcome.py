@@ -31,12 +31,12 @@ class Program(Group):
     mistake of detreduce and keeps its traceback.
     """
 
-    def main(self, *args: Any, standalone_mode: bool = True, **more: Any) -> Any:
+    def main(self, *args: Any, **more: Any) -> Any:
         """Run a command line and exit; without `standalone_mode`, as typer does."""
-        if not standalone_mode:
-            return super().main(*args, standalone_mode=False, **more)
+        if not more.pop("standalone_mode", True):
+            return super().main(*args, **more, standalone_mode=False)
         try:
-            code = super().main(*args, standalone_mode=False, **more)
+            code = super().main(*args, **more, standalone_mode=False)
         except UsageError as error:
             typer.echo(usage_message(error), err=True)
             code = BAD_INPUT
@@ -74,18 +74,25 @@ def usage_message(error: Any) -> str:
 
     The help itself where there is no command.
     """
-    text = " ".join(str(error.format_message()).split())
+    text = " ".join(str(error.format_message()).replace("Value error, ", "").split()).rstrip(".")
     if error.ctx is None:
-        return f"Error: {text}"
+        return f"Error: {text}."
     if type(error).__name__ == "NoArgsIsHelpError":
         return str(error.ctx.get_help())
     if type(error).__name__ == "NoSuchOption":
         name = error.option_name
         known = [option for parameter in error.ctx.command.params for option in parameter.opts]
         text = f"There is no option {name}.{nearest(name, known)}"
-    elif choice := re.search(r"'([^']*)' is not one of (.+)\.$", text):
-        text += nearest(choice[1], re.findall(r"'([^']*)'", choice[2]))
-    return f"Error: {text} See `{error.ctx.command_path} --help`."
+    elif choice := re.search(r"'([^']*)' is not one of (.+)$", text):
+        text += "." + nearest(choice[1], re.findall(r"'([^']*)'", choice[2]))
+    elif isinstance(error.__cause__, ValueError) and "input" in (detail := _detail(error.__cause__)):
+        text += f"; it is {detail['input']!r}"
+    return f"Error: {text}{'' if text[-1] in '.?' else '.'} See `{error.ctx.command_path} --help`."
+
+
+def _detail(error: Any) -> dict[str, Any]:
+    """What pydantic says of the first wrong value."""
+    return next(iter(error.errors()), {}) if hasattr(error, "errors") else {}
 
 
 def _leave(message: str, code: int) -> NoReturn:

@@ -13,11 +13,16 @@ from detreduce.cli.output import print_json
 def plan(
     ledger: LedgerFolder,
     target: Annotated[
-        float | None, typer.Option(help="Share of full mAP to reach: 0.95. Default where no budget is given.")
+        float | None,
+        typer.Option(metavar="NUMBER", help="Share of full mAP to reach: 0.95. Default where no budget is given."),
     ] = None,
-    budget_wh: Annotated[float | None, typer.Option(help="Watt-hours to spend on choosing and one training.")] = None,
+    budget_wh: Annotated[
+        float | None, typer.Option(metavar="NUMBER", help="Watt-hours to spend on choosing and one training.")
+    ] = None,
     measure: Annotated[Literal["mAP50", "mAP50_95"], typer.Option(help="Which mAP.")] = "mAP50_95",
-    confidence: Annotated[float, typer.Option(help="How sure to be of reaching the target, between 0 and 1.")] = 0.5,
+    confidence: Annotated[
+        float, typer.Option(metavar="NUMBER", help="How sure to be of reaching the target, between 0 and 1.")
+    ] = 0.5,
     as_json: Json = False,
 ) -> None:
     """Say the cheapest way to train to a target, or the best one for some energy, from the cells done so far.

@@ -13,7 +13,10 @@ from detreduce.cli.outcome import CODES, Program
 app = Commands(
     name="detreduce",
     cls=Program,
-    help="Train object detectors on fewer images: choose which to keep, write them, measure what it cost and saved.",
+    help="""Train object detectors on fewer images: choose which to keep, write them, measure what it cost and saved.
+
+    Example: detreduce reduce data.yaml --method mms --keep 0.25 --output reduced/
+    """,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,

@@ -14,7 +14,9 @@ from detreduce.cli.values import parse_parameters
 
 def proxy(
     data: Data,
-    output: Annotated[Path, typer.Option("--output", "-o", help="The log to write, for instance proxy.npz.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="The log to write, for instance proxy.npz.")
+    ],
     arguments: UltralyticsArguments = None,
     model: Model = "yolo11n.pt",
     images: Images = None,

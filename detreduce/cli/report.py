@@ -14,9 +14,12 @@ from detreduce.cli.output import print_json, say
 def report(
     ledger: LedgerFolder,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="The HTML file; default report.html in the ledger.")
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="The HTML file; default report.html in the ledger."),
     ] = None,
-    selections: Annotated[int, typer.Option(min=0, help="Show the images of at most so many selections.")] = 24,
+    selections: Annotated[
+        int, typer.Option(min=0, metavar="NUMBER", help="Show the images of at most so many selections.")
+    ] = 24,
     images: Annotated[bool, typer.Option(help="Put small pictures of the dataset's images into it.")] = True,
     show: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
     as_json: Json = False,

@@ -17,18 +17,26 @@ if TYPE_CHECKING:
     from detreduce.experiment.limits import Limits
     from detreduce.experiment.run import PreparedExperiment
 
-Config = Annotated[Path, typer.Argument(help="An experiment YAML, for instance configs/demo.yaml.")]
+Config = Annotated[Path, typer.Argument(metavar="CONFIG", help="An experiment YAML, for instance configs/demo.yaml.")]
 Overrides = Annotated[
-    list[str] | None, typer.Argument(help="Values that replace the YAML's: train.epochs=1 reduce.keep=[0.1].")
+    list[str] | None,
+    typer.Argument(metavar="KEY=VALUE", help="Values that replace the YAML's: train.epochs=1 reduce.keep=[0.1]."),
 ]
-Output = Annotated[Path | None, typer.Option("--output", "-o", help="Ledger; default runs/<name>.")]
+Output = Annotated[Path | None, typer.Option("--output", "-o", metavar="FOLDER", help="Ledger; default runs/<name>.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan, run nothing, make no ledger.")]
-MaxHours = Annotated[float | None, typer.Option(help="Start no cell that would end beyond, by estimate.")]
-MaxWh = Annotated[float | None, typer.Option(help="Start no cell that would use more energy, by estimate.")]
-Shard = Annotated[str | None, typer.Option(help="i/n: the i-th of n shares of the cells, one a machine.")]
+MaxHours = Annotated[
+    float | None, typer.Option(metavar="NUMBER", help="Start no cell that would end beyond, by estimate.")
+]
+MaxWh = Annotated[
+    float | None, typer.Option(metavar="NUMBER", help="Start no cell that would use more energy, by estimate.")
+]
+Shard = Annotated[
+    str | None, typer.Option(metavar="I/N", help="i/n: the i-th of n shares of the cells, one a machine.")
+]
 OnRay = Annotated[bool, typer.Option("--ray", help="Run the cells on a Ray cluster, or here by Ray.")]
 GpusPerCell = Annotated[
-    float | None, typer.Option(help="With --ray: GPUs of a cell, 0.5 for two cells on one; default 1 if any.")
+    float | None,
+    typer.Option(metavar="NUMBER", help="With --ray: GPUs of a cell, 0.5 for two cells on one; default 1 if any."),
 ]
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 import textwrap
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 from detreduce.cli.output import begin_output
 
-# piped output keeps whole rows: a script reads lines, not a screen
-PIPED_WIDTH = 200
+# piped output keeps whole rows and sentences: a script reads lines, not a screen
+PIPED_WIDTH = 10_000
 # longer lines of prose are hard to follow
 READABLE = 80
 # narrower terminals show wide tables in parts, one below the other
@@ -36,6 +38,18 @@ def table_of(*headers: str, right: int = 0) -> Table:
     for place, header in enumerate(headers):
         table.add_column(header, overflow="fold", justify="right" if place >= len(headers) - right else "left")
     return table
+
+
+def fits(out: Console, table: Table) -> bool:
+    """Whether a table needs no broken cells."""
+    return Measurement.get(out, out.options.update(width=PIPED_WIDTH), table).maximum <= out.width
+
+
+def show_table(out: Console, table: Table) -> None:
+    """Print a table; without its lines where a terminal is too narrow for them."""
+    if not fits(out, table):
+        table.box, table.padding, table.show_edge = SIMPLE_HEAD, (0, 0), False
+    out.print(table)
 
 
 def number(value: float | None, digits: int) -> str:

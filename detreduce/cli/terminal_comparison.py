@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from detreduce.cli import terminal
-from detreduce.cli.terminal import WIDE, number, table_of
+from detreduce.cli.terminal import WIDE, number, show_table, table_of
 from detreduce.cli.terminal_differences import show_differences
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def show_break_even(out: Console, paid: Sequence[BreakEven]) -> None:
         count = math.inf if math.isinf(item.trainings) else math.ceil(item.trainings)
         after = "never" if math.isinf(count) else f"{count} training{'s' * (count > 1)}"
         table.add_row(item.method, f"{item.keep}", f"{item.choosing_wh:.2f}", f"{item.saved_wh:.2f}", after)
-    out.print(table)
+    show_table(out, table)
 
 
 def _with_spread(row: Summary, measure: str, digits: int) -> str:

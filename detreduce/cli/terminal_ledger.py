@@ -8,6 +8,7 @@ from typing import Any
 from rich.table import Table
 
 from detreduce.cli import terminal
+from detreduce.cli.terminal import show_table
 
 # column of a row, heading, digits; None for text
 COLUMNS: tuple[tuple[str, str, int | None], ...] = (
@@ -35,7 +36,7 @@ def show_rows(rows: Sequence[Mapping[str, Any]], path: object, of: int) -> None:
         table.add_column(heading, overflow="fold", justify="left" if name in TEXT else "right")
     for row in rows:
         table.add_row(*(_shown(row, name, digits) for name, _, digits in COLUMNS))
-    out.print(table)
+    show_table(out, table)
     out.print(f"{len(rows)} of {of} finished cells: {path}" if len(rows) < of else f"{of} finished cells: {path}")
     if any(row.get("overlapped") for row in rows):
         out.print("* ran beside another training on one machine: its Wh and minutes are not its own alone.")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from detreduce.cli import terminal
+from detreduce.cli.terminal import show_table
 
 if TYPE_CHECKING:
     from detreduce.experiment.recipes import Advice, Recipe
@@ -50,7 +51,7 @@ def show_advice(found: Advice, *, target: float | None, budget_wh: float | None,
                 chance,
                 f"{recipe.total_wh:.2f}",
             )
-        out.print(table)
+        show_table(out, table)
     if found.surer is not None:
         say(
             f"One training with {_words(found.surer)} would take away {found.surer_by:.0%} of the variance of this "

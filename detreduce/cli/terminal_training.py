@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from detreduce.cli import terminal
-from detreduce.cli.terminal import number, table_of
+from detreduce.cli.terminal import number, show_table, table_of
 
 if TYPE_CHECKING:
     from detreduce.proxy_log import ProxyLog
@@ -32,7 +32,7 @@ def show_record(record: TrainingRecord) -> None:
     ):
         table.add_row(label, number(row.get(key), digits))
     out = terminal.console()
-    out.print(table)
+    show_table(out, table)
     for component, part in record.energy["training"].components.items():
         out.print(f"Energy of the {component}: {part.wh:.2f} Wh, {part.provenance} ({part.method})")
     if (evaluation := record.evaluation) and (agreement := evaluation.agreement) and not agreement.ok:
@@ -50,7 +50,7 @@ def show_proxy(log: ProxyLog, output: Path) -> None:
     for epoch in range(log.epochs if boxes else 0):
         values = (log.iou[epoch], log.confidence[epoch], log.loss[epoch])
         table.add_row(f"{epoch + 1}", *(f"{float(value.mean(dtype='f8')):.3f}" for value in values))
-    out.print(table)
+    show_table(out, table)
     energy = log.facts.get("energy", {})
     cost = f"{number(energy.get('seconds', math.nan) / 60, 1)} minutes, {number(energy.get('wh'), 2)} Wh"
     out.print(f"{len(log.box_images)} boxes in {len(log.image_ids)} images; {cost}. Log: {output}", soft_wrap=True)

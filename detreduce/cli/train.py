@@ -18,7 +18,9 @@ def train(
     data: Data,
     arguments: UltralyticsArguments = None,
     model: Model = "yolo11n.pt",
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Run folder; default below runs/train.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FOLDER", help="Run folder; default below runs/train.")
+    ] = None,
     images: Images = None,
     seed: TrainingSeed = 0,
     choose: Annotated[Literal["last", "best"], typer.Option(help="Which epoch is judged.")] = "last",
@@ -28,7 +30,10 @@ def train(
     ] = "auto",
     country: Country = "ESP",
     images_per_epoch: Annotated[
-        int | None, typer.Option(help="As many batches and steps an epoch as a subset of so many images, on all data.")
+        int | None,
+        typer.Option(
+            metavar="NUMBER", help="As many batches and steps an epoch as a subset of so many images, on all data."
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:

@@ -21,10 +21,10 @@ def methods(
 
     Example: detreduce methods mms
     """
-    from detreduce.reducers import list_reducers, reducer_class
-    from detreduce.reducers.description import describe
+    from detreduce.reducers import list_reducers
+    from detreduce.reducers.catalogue import described
 
-    found = [describe(reducer_class(known)) for known in ([name] if name is not None else list_reducers())]
+    found = [described(known) for known in ([name] if name is not None else list_reducers())]
     if as_json:
         print_json(asdict(found[0]) if name is not None else [method.declared() for method in found])
         return

@@ -38,16 +38,17 @@ def duplicates(
 
     Example: detreduce duplicates data.yaml
     """
-    from detreduce.dataset import load_dataset
-    from detreduce.duplicates import exact_duplicates, leakage_report, near_duplicates
-    from detreduce.duplicates.search import THRESHOLD
     from detreduce.errors import InputError
     from detreduce.paths import find
 
-    dataset = load_dataset(find(data, what="dataset"), split=split, images=images)
-    exact = by == "exact"
+    place, exact = find(data, what="dataset"), by == "exact"
     if exact and threshold is not None:
         raise InputError("--threshold is for pixels and boxes; equal pixels have no degrees: leave it out.")
+    from detreduce.dataset import load_dataset
+    from detreduce.duplicates import exact_duplicates, leakage_report, near_duplicates
+    from detreduce.duplicates.search import THRESHOLD
+
+    dataset = load_dataset(place, split=split, images=images)
     limit = 1.0 if exact else THRESHOLD if threshold is None else threshold
     way: Any = "pixels" if exact else by
     found = (

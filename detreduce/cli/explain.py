@@ -28,16 +28,19 @@ def explain(
 
     Example: detreduce explain reduced/selection.json --image IMG_2277.jpg
     """
+    from detreduce.paths import find
+
+    file = find(selection, what="selection")
+    place = None if data is None else find(data, what="dataset")
     from detreduce.dataset import load_dataset
     from detreduce.explanation import explain as explain_image
-    from detreduce.paths import find
     from detreduce.selection import Selection
 
-    made = Selection.load(selection)
+    made = Selection.load(file)
     dataset = None
-    if data is not None:
+    if place is not None:
         split = made.provenance.get("dataset", {}).get("split")
-        dataset = load_dataset(find(data, what="dataset"), split=split, images=images)
+        dataset = load_dataset(place, split=split, images=images)
     explanation = explain_image(made, image, dataset=dataset, cache=cache)
     if as_json:
         print_json(explanation.to_dict())

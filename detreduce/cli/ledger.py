@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from detreduce.cli.help import Commands, Group
+from detreduce.cli.opening import open_ledger
 from detreduce.cli.options import Json, LedgerFolder
 from detreduce.cli.output import begin_output, print_json, say
 from detreduce.cli.values import parse_keep
-from detreduce.errors import InputError, MissingFileError
-
-if TYPE_CHECKING:
-    from detreduce.experiment.ledger import Ledger
+from detreduce.errors import InputError
 
 commands = Commands(
     cls=Group,
@@ -55,7 +53,7 @@ def list_cells(
 
     Example: detreduce ledger list runs/demo --method mms --where training_seed=0
     """
-    opened = _open(ledger)
+    opened = open_ledger(ledger)
     rows = opened.rows()
     chosen = _filtered(rows, method, keep, control, where)
     if as_json:
@@ -81,7 +79,7 @@ def export(
     """
     from detreduce.experiment.export import export_rows
 
-    chosen = _filtered(_open(ledger).rows(), method, keep, control, where)
+    chosen = _filtered(open_ledger(ledger).rows(), method, keep, control, where)
     export_rows(chosen, output)
     say(f"{len(chosen)} cells: {output}")
 
@@ -103,7 +101,7 @@ def merge(
     """
     from detreduce.experiment.merge import merge_ledgers
 
-    merged = merge_ledgers(_open(other).path, into)
+    merged = merge_ledgers(open_ledger(other).path, into)
     say(f"{len(merged.copied)} cells copied, {len(merged.skipped)} were there already: {into}")
 
 
@@ -117,7 +115,7 @@ def forget(
 
     Example: detreduce ledger forget runs/demo srs-keep0.25-s0-t0-0123456789
     """
-    opened = _open(ledger)
+    opened = open_ledger(ledger)
     for key in keys:
         # every name is checked before the first is removed
         _ = opened.cell_folder(key)
@@ -128,17 +126,6 @@ def forget(
     for key in dict.fromkeys(keys):
         opened.forget(key)
         say(f"Removed {key}.")
-
-
-def _open(path: Path) -> Ledger:
-    from detreduce.experiment.ledger import Ledger
-
-    ledger = Ledger(path)
-    if not ledger.is_ledger():
-        if not path.exists():
-            raise MissingFileError(f"There is no ledger at {path}.")
-        raise InputError(f"{path} is not a ledger: it has no folder of finished cells.")
-    return ledger
 
 
 def _filtered(

@@ -6,6 +6,7 @@ import os
 import re
 import sys
 import warnings
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import typer
@@ -31,12 +32,12 @@ class Program(Group):
     mistake of detreduce and keeps its traceback.
     """
 
-    def main(self, *args: Any, **more: Any) -> Any:
+    def main(self, args: Sequence[str] | None = None, *, standalone_mode: bool = True, **more: Any) -> Any:  # type: ignore[override]
         """Run a command line and exit; without `standalone_mode`, as typer does."""
-        if not more.pop("standalone_mode", True):
-            return super().main(*args, **more, standalone_mode=False)
+        if not standalone_mode:
+            return super().main(args, standalone_mode=False, **more)
         try:
-            code = super().main(*args, **more, standalone_mode=False)
+            code = super().main(args, standalone_mode=False, **more)
         except UsageError as error:
             typer.echo(usage_message(error), err=True)
             code = BAD_INPUT

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from detreduce.cli.opening import open_ledger
 from detreduce.cli.options import Json, LedgerFolder
 from detreduce.cli.output import print_json
 
@@ -29,20 +30,16 @@ def plan(
 
     Example: detreduce plan runs/demo --target 0.95
     """
-    from detreduce.cli.terminal_plan import show_advice
-    from detreduce.errors import MissingFileError
-    from detreduce.experiment.ledger import Ledger
+    opened = open_ledger(ledger)
     from detreduce.experiment.recipes import advise
     from detreduce.experiment.run import finished_rows
 
-    if not (ledger / "cells").is_dir():
-        raise MissingFileError(f"{ledger} is no ledger: `detreduce run experiment.yaml` makes one.")
     if target is None and budget_wh is None:
         target = 0.95
-    found = advise(
-        finished_rows(Ledger(ledger)), target=target, budget_wh=budget_wh, measure=measure, confidence=confidence
-    )
+    found = advise(finished_rows(opened), target=target, budget_wh=budget_wh, measure=measure, confidence=confidence)
     if as_json:
         print_json(found.to_dict())
         return
+    from detreduce.cli.terminal_plan import show_advice
+
     show_advice(found, target=target, budget_wh=budget_wh, confidence=confidence)

@@ -10,7 +10,7 @@ import typer
 
 from detreduce.cli.options import Alike, Cache, Data, Images, Json, Split
 from detreduce.cli.output import print_json
-from detreduce.cli.reduction import checked_reducer, choose_from, composition_of
+from detreduce.cli.reduction import check_names, checked_reducer, choose_from, composition_of
 from detreduce.cli.values import parse_keep, parse_parameters, read_categories, wanted_duplicates
 
 Output = Annotated[
@@ -97,19 +97,23 @@ def reduce(
 
     Example: detreduce reduce data.yaml --method mms --keep 0.25 --output reduced/
     """
+    from detreduce.paths import find
+
+    amount = parse_keep(keep)
+    own = parse_parameters(parameters or [], options=("keep", "seed", "random_state", "method", "categories"))
+    check_names(method, own)
+    duplicates = wanted_duplicates(drop_duplicates, duplicates_by, duplicates_from)
+    place = find(data, what="dataset")
     from detreduce.dataset import load_dataset
     from detreduce.dataset.categories import assign_categories
     from detreduce.dataset.write import check_output, subset_report, write_subset
-    from detreduce.paths import find
     from detreduce.representativeness import measure_representativeness
     from detreduce.selection import select
 
-    amount, rule = parse_keep(keep), read_categories(categories)
-    own = parse_parameters(parameters or [], options=("keep", "seed", "random_state", "method", "categories"))
-    duplicates = wanted_duplicates(drop_duplicates, duplicates_by, duplicates_from)
+    rule = read_categories(categories)
     given = {"groups": groups is not None, "limited": max_per_group is not None}
     reducer = checked_reducer(method, amount, seed, own, proxy, **given)
-    dataset = load_dataset(find(data, what="dataset"), split=split, images=images)
+    dataset = load_dataset(place, split=split, images=images)
     # what would fail after the features were extracted fails now
     composition = composition_of(
         dataset, amount, duplicates, initial, must_keep, class_floor, groups=groups, max_per_group=max_per_group

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from detreduce.cli.opening import open_ledger
 from detreduce.cli.options import Json, LedgerFolder
 from detreduce.cli.output import print_json, say
 
@@ -31,9 +32,10 @@ def report(
 
     Example: detreduce report runs/demo
     """
+    opened = open_ledger(ledger)
     from detreduce.report import write_report
 
-    path = write_report(ledger, output, selections=selections, images=images)
+    path = write_report(opened.path, output, selections=selections, images=images)
     if as_json:
         print_json({"report": str(path), "bytes": path.stat().st_size})
     else:

@@ -61,12 +61,15 @@ def run(
     """
     if gpus_per_cell is not None and not on_ray:
         raise InputError("--gpus-per-cell is for --ray; without it a cell has every GPU that ultralytics takes.")
+    from detreduce.paths import find
+
+    file, values = find(config, what="experiment YAML"), parse_parameters(overrides or [])
     from detreduce.config import load_config
     from detreduce.experiment.limits import Limits
     from detreduce.experiment.run import finished_rows, prepare_experiment
 
     limits = Limits(max_hours, max_wh)
-    settings = load_config(config, parse_parameters(overrides or []))
+    settings = load_config(file, values)
     prepared = prepare_experiment(settings, output, say=lambda line: typer.echo(line, err=True), shard=shard)
     if dry_run and as_json:
         print_json(prepared.overview.to_dict())

@@ -92,7 +92,7 @@ def test_forget_asks_first(ledger: Ledger) -> None:
 
 def test_bad_input_is_told(ledger: Ledger, tmp_path: Path) -> None:
     for arguments, said in (
-        (("list", tmp_path / "nowhere"), "There is no ledger"),
+        (("list", tmp_path / "nowhere"), "is not there"),
         (("list", tmp_path), "is not a ledger"),
         (("merge", tmp_path, ledger.path), "is not a ledger"),
         (("list", ledger.path, "--where", "mathod=mms"), "Did you mean 'method'"),

@@ -45,6 +45,11 @@ def progress(title: str, total: int | None, unit: str = "", *, behind: bool = Fa
         _BOARD.hide(work)
 
 
+def tell(text: str) -> None:
+    """Print a line on stderr, above what is under way."""
+    _BOARD.tell(text)
+
+
 def _watched() -> bool:
     return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
@@ -66,7 +71,7 @@ class Work:
         self.note = ""
         self.over = False
         self._clock = clock
-        self._start = clock()
+        self._start = self._last = clock()
         self._samples = deque([(self._start, 0)])
 
     def advance(self, count: int = 1, note: str | None = None) -> None:
@@ -75,6 +80,8 @@ class Work:
         self.note = self.note if note is None else note
         now = self._clock()
         elapsed = now - self._start
+        if count:
+            self._last = now
         if now - self._samples[-1][0] >= max(1.0, elapsed / 100):
             self._samples.append((now, self.done))
             horizon = now - max(RATE_SECONDS, elapsed / 2)
@@ -83,20 +90,31 @@ class Work:
 
     @property
     def rate(self) -> float:
-        """How much is done in a second, of late."""
+        """How much is done in a second, of late; 0 before anything is done."""
         since, before = self._samples[0]
-        return (self.done - before) / max(self._clock() - since, 1e-9)
+        made = self.done - before
+        if not made:
+            return 0.0
+        step = max(self._last - since, 1e-9) / made
+        # that the next one is not done yet says nothing until its time is over
+        return made / max(self._last - since, self._clock() - since - step, 1e-9)
+
+    @property
+    def left(self) -> float | None:
+        """The seconds that it still takes, as far as can be known."""
+        if self.total is None or not (rate := self.rate):
+            return None
+        missing = max(0, self.total - self.done)
+        under_way = min(self._clock() - self._last, 1 / rate) if missing else 0.0
+        return missing / rate - under_way
 
     def in_words(self) -> str:
         """How much is done, how fast, and how long it still takes, or has taken where that cannot be known."""
-        rate = self.rate
+        rate, left = self.rate, self.left
         parts = [f"{self.done}/{self.total}" if self.total is not None else f"{self.done}" * bool(self.done)]
         if rate > 0:
             parts.append(f"{_rounded(rate)} {self.unit}/s" if rate >= 1 else f"{_rounded(60 * rate)} {self.unit}/min")
-        if self.total is not None and rate > 0:
-            parts.append(f"{in_time(max(0, self.total - self.done) / rate)} left")
-        else:
-            parts.append(in_time(self._clock() - self._start))
+        parts.append(in_time(self._clock() - self._start) if left is None else f"{in_time(left)} left")
         return "  ".join(part for part in (*parts, self.note) if part)
 
 
@@ -135,6 +153,13 @@ class _Board:
             if self._live is not None and not self._works:
                 live, self._live = self._live, None
                 live.stop()
+
+    def tell(self, text: str) -> None:
+        with self._lock:
+            if self._live is None:
+                print(text, file=sys.stderr, flush=True)
+            else:
+                self._live.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def _start(self) -> Live:
         # rich is slow to import, and most calls end before a line is needed

@@ -14,6 +14,7 @@ import typer
 from detreduce.cli.help import Group
 from detreduce.cli.output import waiting
 from detreduce.errors import DetreduceError, DetreduceWarning, InputError, nearest
+from detreduce.progress import tell
 
 DONE = 0
 FAILED = 1
@@ -39,7 +40,7 @@ class Program(Group):
         try:
             code = super().main(args, standalone_mode=False, **more)
         except UsageError as error:
-            typer.echo(usage_message(error), err=True)
+            tell(usage_message(error))
             code = BAD_INPUT
         sys.exit(code if isinstance(code, int) else DONE)
 
@@ -97,11 +98,11 @@ def _detail(error: Any) -> dict[str, Any]:
 
 
 def _leave(message: str, code: int) -> NoReturn:
-    typer.echo(message, err=True)
+    tell(message)
     raise typer.Exit(code) from None
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
     """Detreduce's own warnings in one line; those of libraries stay out of the way."""
     if issubclass(category, DetreduceWarning):
-        typer.echo(f"Warning: {message}", err=True)
+        tell(f"Warning: {message}")

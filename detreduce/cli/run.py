@@ -11,6 +11,7 @@ from detreduce.cli.options import Json
 from detreduce.cli.output import print_json
 from detreduce.cli.values import parse_parameters
 from detreduce.errors import InputError
+from detreduce.progress import tell
 
 if TYPE_CHECKING:
     from detreduce.experiment.ledger import Ledger
@@ -70,7 +71,7 @@ def run(
 
     limits = Limits(max_hours, max_wh)
     settings = load_config(file, values)
-    prepared = prepare_experiment(settings, output, say=lambda line: typer.echo(line, err=True), shard=shard)
+    prepared = prepare_experiment(settings, output, say=tell, shard=shard)
     if dry_run and as_json:
         print_json(prepared.overview.to_dict())
         return

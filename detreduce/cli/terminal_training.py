@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def show_record(record: TrainingRecord) -> None:
     """Show what one training reached and cost."""
     row = record.row()
-    table = table_of("measure", "value")
+    table = table_of("measure", "value", right=1)
     for label, key, digits in (
         ("mAP50", "mAP50", 3),
         ("mAP50-95", "mAP50_95", 3),

@@ -47,9 +47,14 @@ def fits(out: Console, table: Table) -> bool:
 
 def show_table(out: Console, table: Table) -> None:
     """Print a table; without its lines where a terminal is too narrow for them."""
+    out.print(fitted(out, table))
+
+
+def fitted(out: Console, table: Table) -> Table:
+    """The same table, without its lines where a terminal is too narrow for them."""
     if not fits(out, table):
         table.box, table.padding, table.show_edge = SIMPLE_HEAD, (0, 0), False
-    out.print(table)
+    return table
 
 
 def number(value: float | None, digits: int) -> str:
@@ -57,9 +62,18 @@ def number(value: float | None, digits: int) -> str:
     return "-" if value is None or math.isnan(value) else f"{value:.{digits}f}"
 
 
-def show_text(out: Console, text: str, width: int, *, first: str | None = None, indent: str = "") -> None:
-    """Print text broken at words, without the spaces to the right that a table would fill up with."""
+def show_text(out: Console, text: str, width: int | None = None, *, first: str | None = None, indent: str = "") -> None:
+    """Print text broken at words, without the spaces to the right that a table would fill up with.
+
+    A word that is longer than a line, as a path may be, stays whole; `width` is the console's where none is given.
+    """
     lead = indent if first is None else first
-    lines = textwrap.wrap(text, width, initial_indent=lead, subsequent_indent=indent, break_on_hyphens=False)
-    for line in lines:
+    shape = textwrap.TextWrapper(
+        width or out.width,
+        initial_indent=lead,
+        subsequent_indent=indent,
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
+    for line in shape.wrap(text):
         out.print(line, soft_wrap=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from detreduce.cli import terminal
-from detreduce.cli.terminal import number, show_table, table_of
+from detreduce.cli.terminal import number, show_table, show_text, table_of
 
 if TYPE_CHECKING:
     from detreduce.proxy_log import ProxyLog
@@ -38,8 +38,8 @@ def show_record(record: TrainingRecord) -> None:
     if (evaluation := record.evaluation) and (agreement := evaluation.agreement) and not agreement.ok:
         out.print(f"The two mAP figures differ by more than {agreement.tolerance}: {agreement.note}")
     for warning in record.warnings:
-        out.print(f"Warning: {warning}")
-    out.print(f"Run folder: {record.run}")
+        show_text(out, f"Warning: {warning}")
+    out.print(f"Run folder: {record.run}", soft_wrap=True)
 
 
 def show_proxy(log: ProxyLog, output: Path) -> None:
@@ -53,9 +53,9 @@ def show_proxy(log: ProxyLog, output: Path) -> None:
     show_table(out, table)
     energy = log.facts.get("energy", {})
     cost = f"{number(energy.get('seconds', math.nan) / 60, 1)} minutes, {number(energy.get('wh'), 2)} Wh"
-    out.print(f"{len(log.box_images)} boxes in {len(log.image_ids)} images; {cost}. Log: {output}", soft_wrap=True)
+    show_text(out, f"{len(log.box_images)} boxes in {len(log.image_ids)} images; {cost}. Log: {output}")
     for warning in log.facts.get("warnings", ()):
-        out.print(f"Warning: {warning}", soft_wrap=True)
+        show_text(out, f"Warning: {warning}")
     data = shlex.quote(str(log.facts.get("data", {}).get("path", "data.yaml")))
     chosen_by = f"--method vps --proxy {shlex.quote(str(output))}"
     out.print(f"Next: detreduce reduce {data} {chosen_by} --output reduced/", soft_wrap=True)

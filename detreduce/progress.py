@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from rich.constrain import Constrain
     from rich.live import Live
-    from rich.table import Table
 
 DELAY_SECONDS = 2.0
 # the rate is that of the last half of the time, and of no less than this
@@ -22,6 +22,8 @@ RATE_SECONDS = 30.0
 REFRESH_PER_SECOND = 4
 BAR_WIDTH = 40
 NARROWEST_BAR = 8
+# room for the ^C that a terminal shows: on a further line, it would spoil taking this one away
+MARGIN = 3
 
 
 @contextmanager
@@ -169,7 +171,7 @@ class _Board:
         console = Console(stderr=True)
         live = Live(
             console=console,
-            get_renderable=lambda: self._lines(console.width),
+            get_renderable=lambda: self._lines(console.width - MARGIN),
             refresh_per_second=REFRESH_PER_SECOND,
             transient=True,
             # what a pipe is given must not end up beside the line
@@ -187,8 +189,9 @@ class _Board:
         return Group(*(line(work, width) for work in [work for work in works if not work.behind] or works))
 
 
-def line(work: Work, width: int) -> Table:
-    """What a terminal of so many columns shows of a work: no more than one line, a bar where there is room for one."""
+def line(work: Work, width: int) -> Constrain:
+    """One line of at most so many columns about a work, with a bar where there is room for one."""
+    from rich.constrain import Constrain
     from rich.progress_bar import ProgressBar
     from rich.table import Table
     from rich.text import Text
@@ -202,7 +205,7 @@ def line(work: Work, width: int) -> Table:
     for _ in (*cells, text):
         grid.add_column(no_wrap=True, overflow="ellipsis")
     grid.add_row(*cells, Text(text))
-    return grid
+    return Constrain(grid, width)
 
 
 _BOARD = _Board()

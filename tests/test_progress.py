@@ -24,7 +24,7 @@ class Clock:
 
 
 def shown(work: Work, width: int) -> str:
-    out = Console(width=width, file=io.StringIO(), record=True)
+    out = Console(width=200, file=io.StringIO(), record=True)
     out.print(line(work, width))
     return out.export_text().rstrip("\n")
 

@@ -55,10 +55,10 @@ class Program(Group):
         except DetreduceError as error:
             _leave(f"Error: {error}", BAD_INPUT if isinstance(error, InputError) else FAILED)
         except KeyboardInterrupt as interruption:
-            _leave(f"Interrupted. {interruption}".strip(), INTERRUPTED)
+            _leave(": ".join(part for part in ("Interrupted", str(interruption)) if part) + ".", INTERRUPTED)
         except typer.Abort:
-            # Ctrl-C at a question
-            _leave("Interrupted.", INTERRUPTED)
+            # Ctrl-C at a question, whose line is not ended
+            _leave("\nInterrupted.", INTERRUPTED)
         except BrokenPipeError:
             # the reader of a pipe has closed it, as `| head` does
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -96,4 +96,4 @@ def _run_cells(prepared: PreparedExperiment, limits: Limits, *, on_ray: bool, gp
 
         return run_on_ray(prepared, limits, gpus_per_cell=gpus_per_cell)
     except KeyboardInterrupt:
-        raise KeyboardInterrupt("The same command goes on after the cells that are finished.") from None
+        raise KeyboardInterrupt("the same command goes on after the cells that are finished") from None

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from detreduce.cli import completion
 from detreduce.cli.help import Commands, Group
 from detreduce.cli.opening import open_ledger
 from detreduce.cli.options import Json, LedgerFolder
@@ -26,7 +27,12 @@ commands = Commands(
 )
 
 Method = Annotated[
-    str | None, typer.Option(metavar="NAME", help="Only cells of this method, by name or with its parameters.")
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        autocompletion=completion.methods,
+        help="Only cells of this method, by name or with its parameters.",
+    ),
 ]
 Keep = Annotated[
     str | None, typer.Option(metavar="NUMBER", help="Only cells of this keep: 0.25, or a count of images.")
@@ -35,7 +41,9 @@ Control = Annotated[str | None, typer.Option(metavar="NAME", help="Only cells th
 Where = Annotated[
     list[str] | None,
     typer.Option(
-        metavar="COLUMN=VALUE", help="Only cells with this value in a column: training_seed=0; may be repeated."
+        metavar="COLUMN=VALUE",
+        autocompletion=completion.columns,
+        help="Only cells with this value in a column: training_seed=0; may be repeated.",
     ),
 ]
 
@@ -108,7 +116,10 @@ def merge(
 @commands.command()
 def forget(
     ledger: LedgerFolder,
-    keys: Annotated[list[str], typer.Argument(metavar="KEY", help="Cells by name, as `list` shows them.")],
+    keys: Annotated[
+        list[str],
+        typer.Argument(metavar="KEY", autocompletion=completion.cells, help="Cells by name, as `list` shows them."),
+    ],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Remove finished cells, with their weights; the next run trains them again.

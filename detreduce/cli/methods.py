@@ -7,13 +7,19 @@ from typing import Annotated
 
 import typer
 
+from detreduce.cli import completion
 from detreduce.cli.options import Json
 from detreduce.cli.output import print_json
 
 
 def methods(
     name: Annotated[
-        str | None, typer.Argument(metavar="NAME", help="Show this method in full: its parameters, an example.")
+        str | None,
+        typer.Argument(
+            metavar="NAME",
+            autocompletion=completion.methods,
+            help="Show this method in full: its parameters, an example.",
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:

@@ -7,16 +7,26 @@ from typing import Annotated, Literal
 
 import typer
 
+from detreduce.cli import completion
+
 Data = Annotated[
     Path,
-    typer.Argument(metavar="DATA", help="data.yaml (YOLO), a COCO JSON, a Pascal VOC folder, or a folder of images."),
+    typer.Argument(
+        metavar="DATA",
+        autocompletion=completion.datasets,
+        help="data.yaml (YOLO), a COCO JSON, a Pascal VOC folder, or a folder of images.",
+    ),
 ]
 Images = Annotated[
     Path | None, typer.Option(metavar="FOLDER", help="COCO: the images folder, where it is not the JSON's own.")
 ]
 Split = Annotated[
     str | None,
-    typer.Option(metavar="NAME", help="train, val or test; default: train, or the split that a COCO JSON is."),
+    typer.Option(
+        metavar="NAME",
+        autocompletion=completion.splits,
+        help="train, val or test; default: train, or the split that a COCO JSON is.",
+    ),
 ]
 Cache = Annotated[Path | None, typer.Option(metavar="FOLDER", help="Folder for cached features and signatures.")]
 
@@ -29,7 +39,10 @@ UltralyticsArguments = Annotated[
 ]
 
 LedgerFolder = Annotated[
-    Path, typer.Argument(metavar="LEDGER", help="The folder of an experiment, for instance runs/demo.")
+    Path,
+    typer.Argument(
+        metavar="LEDGER", autocompletion=completion.ledgers, help="The folder of an experiment, for instance runs/demo."
+    ),
 ]
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from detreduce.cli import completion
 from detreduce.cli.options import Alike, Cache, Data, Images, Json, Split
 from detreduce.cli.output import print_json
 from detreduce.cli.reduction import check_names, checked_reducer, choose_from, composition_of
@@ -18,9 +19,16 @@ Output = Annotated[
 ]
 Parameters = Annotated[
     list[str] | None,
-    typer.Argument(metavar="NAME=VALUE", help="The method's own parameters, for instance start=center."),
+    typer.Argument(
+        metavar="NAME=VALUE",
+        autocompletion=completion.parameters,
+        help="The method's own parameters, for instance start=center.",
+    ),
 ]
-Method = Annotated[str, typer.Option("--method", "-m", metavar="NAME", help="See `detreduce methods`.")]
+Method = Annotated[
+    str,
+    typer.Option("--method", "-m", metavar="NAME", autocompletion=completion.methods, help="See `detreduce methods`."),
+]
 Keep = Annotated[
     str,
     typer.Option(
@@ -29,7 +37,12 @@ Keep = Annotated[
 ]
 Seed = Annotated[int, typer.Option(metavar="NUMBER", help="Seed of every draw.")]
 Categories = Annotated[
-    str, typer.Option(metavar="RULE", help="rarest, dominant, combination, none, or a YAML file of rules.")
+    str,
+    typer.Option(
+        metavar="RULE",
+        autocompletion=completion.rules,
+        help="rarest, dominant, combination, none, or a YAML file of rules.",
+    ),
 ]
 Backbone = Annotated[
     str, typer.Option(metavar="NAME", help="efficientnet-lite0, yolo:weights.pt, torchvision:name or file:vectors.npy.")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from detreduce.cli import completion
 from detreduce.cli.options import Json
 from detreduce.cli.output import print_json
 from detreduce.cli.values import parse_parameters
@@ -18,10 +19,19 @@ if TYPE_CHECKING:
     from detreduce.experiment.limits import Limits
     from detreduce.experiment.run import PreparedExperiment
 
-Config = Annotated[Path, typer.Argument(metavar="CONFIG", help="An experiment YAML, for instance configs/demo.yaml.")]
+Config = Annotated[
+    Path,
+    typer.Argument(
+        metavar="CONFIG", autocompletion=completion.configs, help="An experiment YAML, for instance configs/demo.yaml."
+    ),
+]
 Overrides = Annotated[
     list[str] | None,
-    typer.Argument(metavar="KEY=VALUE", help="Values that replace the YAML's: train.epochs=1 reduce.keep=[0.1]."),
+    typer.Argument(
+        metavar="KEY=VALUE",
+        autocompletion=completion.keys,
+        help="Values that replace the YAML's: train.epochs=1 reduce.keep=[0.1].",
+    ),
 ]
 Output = Annotated[Path | None, typer.Option("--output", "-o", metavar="FOLDER", help="Ledger; default runs/<name>.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan, run nothing, make no ledger.")]

@@ -2,55 +2,210 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.constrain import Constrain
+    from rich.live import Live
 
 DELAY_SECONDS = 2.0
+# the rate is that of the last half of the time, and of no less than this
+RATE_SECONDS = 30.0
+# a display that is drawn more often costs energy that the meter counts
+REFRESH_PER_SECOND = 4
+BAR_WIDTH = 40
+NARROWEST_BAR = 8
+# room for the ^C that a terminal shows: on a further line, it would spoil taking this one away
+MARGIN = 3
 
 
 @contextmanager
-def progress(title: str, total: int | None, unit: str = "") -> Iterator[Callable[..., None]]:
-    """Yield ``advance(count=1, note="")``; a bar appears on a terminal's stderr once two seconds have passed.
+def progress(title: str, total: int | None, unit: str = "", *, behind: bool = False) -> Iterator[Callable[..., None]]:
+    """Yield ``advance(count=1, note="")``; a line appears on a terminal's stderr once two seconds have passed.
 
-    Piped or logged runs see nothing, so that scripts can read stdout and logs stay short.
+    It says the rate and the time left, or, without `total`, the time so far. Piped or logged runs see nothing, so that
+    scripts can read stdout and logs stay short. `behind`: shown only while nothing else is.
     """
-    start = time.monotonic()
-    bar = None
-    task = None
-    done = 0
-
-    def advance(count: int = 1, note: str = "") -> None:
-        nonlocal bar, task, done
-        done += count
-        if bar is None:
-            if not sys.stderr.isatty() or time.monotonic() - start < DELAY_SECONDS:
-                return
-            bar, task = _start_bar(title, total, unit)
-        bar.update(task, completed=done, note=note, speed=done / max(time.monotonic() - start, 1e-9))
-
+    work = Work(title, total, unit, behind=behind)
+    if not _watched():
+        yield work.advance
+        return
+    timer = threading.Timer(DELAY_SECONDS, _BOARD.show, (work,))
+    timer.daemon = True
+    timer.start()
     try:
-        yield advance
+        yield work.advance
     finally:
-        if bar is not None:
-            bar.stop()
+        timer.cancel()
+        _BOARD.hide(work)
 
 
-def _start_bar(title: str, total: int | None, unit: str):  # type: ignore[no-untyped-def]
-    # rich is slow to import, and most calls end before a bar is needed
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+def tell(text: str) -> None:
+    """Print a line on stderr, above what is under way."""
+    _BOARD.tell(text)
 
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[speed]:.0f} " + (f"{unit}/s" if unit else "/s")),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
-        console=Console(stderr=True),
-        transient=True,
-    )
-    bar.start()
-    return bar, bar.add_task(title, total=total, note="", speed=0.0)
+
+def _watched() -> bool:
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+
+
+class Work:
+    """How far something is, and how fast; `clock` gives seconds."""
+
+    def __init__(
+        self,
+        title: str,
+        total: int | None,
+        unit: str = "",
+        *,
+        behind: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.title, self.total, self.unit, self.behind = title, total, unit, behind
+        self.done = 0
+        self.note = ""
+        self.over = False
+        self._clock = clock
+        self._start = self._last = clock()
+        self._samples = deque([(self._start, 0)])
+
+    def advance(self, count: int = 1, note: str | None = None) -> None:
+        """So much more is done; the note stays until there is another."""
+        self.done += count
+        self.note = self.note if note is None else note
+        now = self._clock()
+        elapsed = now - self._start
+        if count:
+            self._last = now
+        if now - self._samples[-1][0] >= max(1.0, elapsed / 100):
+            self._samples.append((now, self.done))
+            horizon = now - max(RATE_SECONDS, elapsed / 2)
+            while len(self._samples) > 1 and self._samples[1][0] <= horizon:
+                self._samples.popleft()
+
+    @property
+    def rate(self) -> float:
+        """How much is done in a second, of late; 0 before anything is done."""
+        since, before = self._samples[0]
+        made = self.done - before
+        if not made:
+            return 0.0
+        step = max(self._last - since, 1e-9) / made
+        # that the next one is not done yet says nothing until its time is over
+        return made / max(self._last - since, self._clock() - since - step, 1e-9)
+
+    @property
+    def left(self) -> float | None:
+        """The seconds that it still takes, as far as can be known."""
+        if self.total is None or not (rate := self.rate):
+            return None
+        missing = max(0, self.total - self.done)
+        under_way = min(self._clock() - self._last, 1 / rate) if missing else 0.0
+        return missing / rate - under_way
+
+    def in_words(self) -> str:
+        """How much is done, how fast, and how long it still takes, or has taken where that cannot be known."""
+        rate, left = self.rate, self.left
+        parts = [f"{self.done}/{self.total}" if self.total is not None else f"{self.done}" * bool(self.done)]
+        if rate > 0:
+            parts.append(f"{_rounded(rate)} {self.unit}/s" if rate >= 1 else f"{_rounded(60 * rate)} {self.unit}/min")
+        parts.append(in_time(self._clock() - self._start) if left is None else f"{in_time(left)} left")
+        return "  ".join(part for part in (*parts, self.note) if part)
+
+
+def in_time(seconds: float) -> str:
+    """A duration in seconds, minutes or hours."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _rounded(rate: float) -> str:
+    return f"{rate:.0f}" if rate >= 10 else f"{rate:.1f}"
+
+
+class _Board:
+    """The one display of all that is under way."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._works: list[Work] = []
+        self._live: Live | None = None
+
+    def show(self, work: Work) -> None:
+        with self._lock:
+            if work.over:
+                return
+            self._works.append(work)
+            if self._live is None:
+                self._live = self._start()
+
+    def hide(self, work: Work) -> None:
+        with self._lock:
+            work.over = True
+            if work in self._works:
+                self._works.remove(work)
+            if self._live is not None and not self._works:
+                live, self._live = self._live, None
+                live.stop()
+
+    def tell(self, text: str) -> None:
+        with self._lock:
+            if self._live is None:
+                print(text, file=sys.stderr, flush=True)
+            else:
+                self._live.console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    def _start(self) -> Live:
+        # rich is slow to import, and most calls end before a line is needed
+        from rich.console import Console
+        from rich.live import Live
+
+        console = Console(stderr=True)
+        live = Live(
+            console=console,
+            get_renderable=lambda: self._lines(console.width - MARGIN),
+            refresh_per_second=REFRESH_PER_SECOND,
+            transient=True,
+            # what a pipe is given must not end up beside the line
+            redirect_stdout=sys.stdout.isatty(),
+        )
+        live.start()
+        # a process that is killed could not show it again
+        console.show_cursor(True)
+        return live
+
+    def _lines(self, width: int) -> Any:
+        from rich.console import Group
+
+        works = list(self._works)
+        return Group(*(line(work, width) for work in [work for work in works if not work.behind] or works))
+
+
+def line(work: Work, width: int) -> Constrain:
+    """One line of at most so many columns about a work, with a bar where there is room for one."""
+    from rich.constrain import Constrain
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
+    from rich.text import Text
+
+    text = work.in_words()
+    room = min(BAR_WIDTH, width - len(work.title) - len(text) - 3)
+    cells: list[Any] = [Text(work.title)]
+    if work.total is not None and room >= NARROWEST_BAR:
+        cells.append(ProgressBar(work.total, work.done, width=room))
+    grid = Table.grid(padding=(0, 1))
+    for _ in (*cells, text):
+        grid.add_column(no_wrap=True, overflow="ellipsis")
+    grid.add_row(*cells, Text(text))
+    return Constrain(grid, width)
+
+
+_BOARD = _Board()

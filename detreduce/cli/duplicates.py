@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from detreduce.cli.options import SHOWN, Alike, All, Cache, Data, Images, Json, Split
-from detreduce.cli.values import print_json
+from detreduce.cli.output import print_json
 
 
 def duplicates(
@@ -16,7 +16,10 @@ def duplicates(
     images: Images = None,
     threshold: Annotated[
         float | None,
-        typer.Option(help="Similarity from which images are the same: 0.85 (default) copies, 0.6 also video frames."),
+        typer.Option(
+            metavar="NUMBER",
+            help="Similarity from which images are the same: 0.85 (default) copies, 0.6 also video frames.",
+        ),
     ] = None,
     by: Annotated[
         Alike,
@@ -35,16 +38,17 @@ def duplicates(
 
     Example: detreduce duplicates data.yaml
     """
-    from detreduce.dataset import load_dataset
-    from detreduce.duplicates import exact_duplicates, leakage_report, near_duplicates
-    from detreduce.duplicates.search import THRESHOLD
     from detreduce.errors import InputError
     from detreduce.paths import find
 
-    dataset = load_dataset(find(data, what="dataset"), split=split, images=images)
-    exact = by == "exact"
+    place, exact = find(data, what="dataset"), by == "exact"
     if exact and threshold is not None:
         raise InputError("--threshold is for pixels and boxes; equal pixels have no degrees: leave it out.")
+    from detreduce.dataset import load_dataset
+    from detreduce.duplicates import exact_duplicates, leakage_report, near_duplicates
+    from detreduce.duplicates.search import THRESHOLD
+
+    dataset = load_dataset(place, split=split, images=images)
     limit = 1.0 if exact else THRESHOLD if threshold is None else threshold
     way: Any = "pixels" if exact else by
     found = (

@@ -8,14 +8,17 @@ from typing import Annotated
 import typer
 
 from detreduce.cli.options import Cache, Images, Json
-from detreduce.cli.values import print_json
+from detreduce.cli.output import print_json
 
 
 def explain(
-    selection: Annotated[Path, typer.Argument(help="A selection.json.")],
-    image: Annotated[str, typer.Option("--image", help="Name, id, or end of the path of an image of the dataset.")],
+    selection: Annotated[Path, typer.Argument(metavar="SELECTION", help="A selection.json.")],
+    image: Annotated[
+        str, typer.Option("--image", metavar="NAME", help="Name, id, or end of the path of an image of the dataset.")
+    ],
     data: Annotated[
-        Path | None, typer.Option(help="The dataset, where it is no longer where the selection was made.")
+        Path | None,
+        typer.Option(metavar="DATA", help="The dataset, where it is no longer where the selection was made."),
     ] = None,
     images: Images = None,
     cache: Cache = None,
@@ -25,16 +28,19 @@ def explain(
 
     Example: detreduce explain reduced/selection.json --image IMG_2277.jpg
     """
+    from detreduce.paths import find
+
+    file = find(selection, what="selection")
+    place = None if data is None else find(data, what="dataset")
     from detreduce.dataset import load_dataset
     from detreduce.explanation import explain as explain_image
-    from detreduce.paths import find
     from detreduce.selection import Selection
 
-    made = Selection.load(selection)
+    made = Selection.load(file)
     dataset = None
-    if data is not None:
+    if place is not None:
         split = made.provenance.get("dataset", {}).get("split")
-        dataset = load_dataset(find(data, what="dataset"), split=split, images=images)
+        dataset = load_dataset(place, split=split, images=images)
     explanation = explain_image(made, image, dataset=dataset, cache=cache)
     if as_json:
         print_json(explanation.to_dict())

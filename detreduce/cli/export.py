@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from detreduce.cli.options import Images, Json
-from detreduce.cli.values import print_json
+from detreduce.cli.output import print_json, say
 
 Form = Literal["list", "csv", "coco", "fiftyone", "lightly-studio"]
 
@@ -22,14 +22,15 @@ HOW_TO_OPEN = {
 
 
 def export(
-    selection: Annotated[Path, typer.Argument(help="A selection.json.")],
+    selection: Annotated[Path, typer.Argument(metavar="SELECTION", help="A selection.json.")],
     form: Annotated[
         Form,
         typer.Option("--as", help="Paths of the kept images, a table of all, COCO, or a folder for a tool."),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write, or the folder.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="PATH", help="The file to write, or the folder.")],
     data: Annotated[
-        Path | None, typer.Option(help="The dataset, where it is no longer where the selection was made.")
+        Path | None,
+        typer.Option(metavar="DATA", help="The dataset, where it is no longer where the selection was made."),
     ] = None,
     images: Images = None,
     link: Annotated[
@@ -61,10 +62,10 @@ def export(
     if as_json:
         print_json({"written": str(written), "form": form, "images": len(dataset), "kept": len(made)})
         return
-    typer.echo(f"{written}: {len(made)} kept of {len(dataset)} images")
+    say(f"{written}: {len(made)} kept of {len(dataset)} images")
     if form in HOW_TO_OPEN:
-        typer.echo("Open it in Python: " + HOW_TO_OPEN[form].format(folder=str(written)))
+        say("Open it in Python: " + HOW_TO_OPEN[form].format(folder=str(written)))
     elif form == "coco":
         from detreduce.exports.coco import image_folder
 
-        typer.echo(f"Its file names start from {image_folder(dataset)}")
+        say(f"Its file names start from {image_folder(dataset)}")

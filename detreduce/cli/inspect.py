@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from detreduce.cli.options import SHOWN, All, Data, Images, Json, Split
-from detreduce.cli.values import print_json
+from detreduce.cli.output import print_json
 
 
 def inspect(

@@ -4,28 +4,47 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from detreduce.cli import completion
+from detreduce.cli.help import Commands, Group
+from detreduce.cli.opening import open_ledger
 from detreduce.cli.options import Json, LedgerFolder
-from detreduce.cli.values import parse_keep, print_json
-from detreduce.errors import InputError, MissingFileError
+from detreduce.cli.output import begin_output, print_json, say
+from detreduce.cli.values import parse_keep
+from detreduce.errors import InputError
 
-if TYPE_CHECKING:
-    from detreduce.experiment.ledger import Ledger
+commands = Commands(
+    cls=Group,
+    help="""List, export, merge and remove the finished cells of an experiment.
 
-commands = typer.Typer(
-    help="List, export, merge and remove the finished cells of an experiment.",
+    Example: detreduce ledger list runs/demo
+    """,
     no_args_is_help=True,
     rich_markup_mode=None,
 )
 
-Method = Annotated[str | None, typer.Option(help="Only cells of this method, by name or with its parameters.")]
-Keep = Annotated[str | None, typer.Option(help="Only cells of this keep: 0.25, or a count of images.")]
-Control = Annotated[str | None, typer.Option(help="Only cells that are this control: full.")]
+Method = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        autocompletion=completion.methods,
+        help="Only cells of this method, by name or with its parameters.",
+    ),
+]
+Keep = Annotated[
+    str | None, typer.Option(metavar="NUMBER", help="Only cells of this keep: 0.25, or a count of images.")
+]
+Control = Annotated[str | None, typer.Option(metavar="NAME", help="Only cells that are this control: full.")]
 Where = Annotated[
-    list[str] | None, typer.Option(help="Only cells with this value in a column: training_seed=0; may be repeated.")
+    list[str] | None,
+    typer.Option(
+        metavar="COLUMN=VALUE",
+        autocompletion=completion.columns,
+        help="Only cells with this value in a column: training_seed=0; may be repeated.",
+    ),
 ]
 
 
@@ -42,7 +61,7 @@ def list_cells(
 
     Example: detreduce ledger list runs/demo --method mms --where training_seed=0
     """
-    opened = _open(ledger)
+    opened = open_ledger(ledger)
     rows = opened.rows()
     chosen = _filtered(rows, method, keep, control, where)
     if as_json:
@@ -56,7 +75,7 @@ def list_cells(
 @commands.command()
 def export(
     ledger: LedgerFolder,
-    output: Annotated[Path, typer.Argument(help="The file to write: .csv, .json or .parquet.")],
+    output: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write: .csv, .json or .parquet.")],
     method: Method = None,
     keep: Keep = None,
     control: Control = None,
@@ -68,15 +87,19 @@ def export(
     """
     from detreduce.experiment.export import export_rows
 
-    chosen = _filtered(_open(ledger).rows(), method, keep, control, where)
+    chosen = _filtered(open_ledger(ledger).rows(), method, keep, control, where)
     export_rows(chosen, output)
-    typer.echo(f"{len(chosen)} cells: {output}")
+    say(f"{len(chosen)} cells: {output}")
 
 
 @commands.command()
 def merge(
-    other: Annotated[Path, typer.Argument(help="The ledger whose cells are copied; it stays as it is.")],
-    into: Annotated[Path, typer.Argument(help="The ledger that gets them; made where it is not there.")],
+    other: Annotated[
+        Path, typer.Argument(metavar="OTHER", help="The ledger whose cells are copied; it stays as it is.")
+    ],
+    into: Annotated[
+        Path, typer.Argument(metavar="INTO", help="The ledger that gets them; made where it is not there.")
+    ],
 ) -> None:
     """Copy the finished cells of one ledger into another, all or none.
 
@@ -86,41 +109,34 @@ def merge(
     """
     from detreduce.experiment.merge import merge_ledgers
 
-    merged = merge_ledgers(_open(other).path, into)
-    typer.echo(f"{len(merged.copied)} cells copied, {len(merged.skipped)} were there already: {into}")
+    merged = merge_ledgers(open_ledger(other).path, into)
+    say(f"{len(merged.copied)} cells copied, {len(merged.skipped)} were there already: {into}")
 
 
 @commands.command()
 def forget(
     ledger: LedgerFolder,
-    keys: Annotated[list[str], typer.Argument(metavar="KEY...", help="Cells by name, as `list` shows them.")],
+    keys: Annotated[
+        list[str],
+        typer.Argument(metavar="KEY", autocompletion=completion.cells, help="Cells by name, as `list` shows them."),
+    ],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Remove finished cells, with their weights; the next run trains them again.
 
     Example: detreduce ledger forget runs/demo srs-keep0.25-s0-t0-0123456789
     """
-    opened = _open(ledger)
+    opened = open_ledger(ledger)
     for key in keys:
         # every name is checked before the first is removed
         _ = opened.cell_folder(key)
+    begin_output()
     if not yes and not typer.confirm(f"Remove {', '.join(keys)} from {opened.path}?"):
-        typer.echo("Nothing is removed.")
+        say("Nothing is removed.")
         return
     for key in dict.fromkeys(keys):
         opened.forget(key)
-        typer.echo(f"Removed {key}.")
-
-
-def _open(path: Path) -> Ledger:
-    from detreduce.experiment.ledger import Ledger
-
-    ledger = Ledger(path)
-    if not ledger.is_ledger():
-        if not path.exists():
-            raise MissingFileError(f"There is no ledger at {path}.")
-        raise InputError(f"{path} is not a ledger: it has no folder of finished cells.")
-    return ledger
+        say(f"Removed {key}.")
 
 
 def _filtered(

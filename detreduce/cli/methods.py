@@ -7,22 +7,30 @@ from typing import Annotated
 
 import typer
 
+from detreduce.cli import completion
 from detreduce.cli.options import Json
-from detreduce.cli.values import print_json
+from detreduce.cli.output import print_json
 
 
 def methods(
-    name: Annotated[str | None, typer.Argument(help="Show this method in full: its parameters, an example.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="NAME",
+            autocompletion=completion.methods,
+            help="Show this method in full: its parameters, an example.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """List every method: family, what it keeps, needs and costs, when it fails, where it comes from.
 
     Example: detreduce methods mms
     """
-    from detreduce.reducers import list_reducers, reducer_class
-    from detreduce.reducers.description import describe
+    from detreduce.reducers import list_reducers
+    from detreduce.reducers.catalogue import described
 
-    found = [describe(reducer_class(known)) for known in ([name] if name is not None else list_reducers())]
+    found = [described(known) for known in ([name] if name is not None else list_reducers())]
     if as_json:
         print_json(asdict(found[0]) if name is not None else [method.declared() for method in found])
         return

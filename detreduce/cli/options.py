@@ -7,24 +7,42 @@ from typing import Annotated, Literal
 
 import typer
 
-Data = Annotated[
-    Path, typer.Argument(help="data.yaml, COCO JSON, VOC folder, CVAT or Label Studio export, images, or coco8.yaml.")
-]
-Images = Annotated[Path | None, typer.Option(help="COCO, CVAT, Label Studio: the images folder, if elsewhere.")]
-Split = Annotated[
-    str | None, typer.Option(help="train, val or test; default: train, or the split that a COCO JSON is.")
-]
-Cache = Annotated[Path | None, typer.Option(help="Folder for cached features and signatures.")]
+from detreduce.cli import completion
 
-Model = Annotated[str, typer.Option(help="Weights (.pt) or an architecture (.yaml).")]
-TrainingSeed = Annotated[int, typer.Option("--seed", help="Training seed.")]
-Country = Annotated[str, typer.Option(help="Where the electricity comes from (ISO 3166 alpha-3).")]
+Data = Annotated[
+    Path,
+    typer.Argument(
+        metavar="DATA",
+        autocompletion=completion.datasets,
+        help="data.yaml, COCO JSON, VOC folder, CVAT or Label Studio export, images, or coco8.yaml.",
+    ),
+]
+Images = Annotated[
+    Path | None, typer.Option(metavar="FOLDER", help="COCO, CVAT, Label Studio: the images folder, if elsewhere.")
+]
+Split = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        autocompletion=completion.splits,
+        help="train, val or test; default: train, or the split that a COCO JSON is.",
+    ),
+]
+Cache = Annotated[Path | None, typer.Option(metavar="FOLDER", help="Folder for cached features and signatures.")]
+
+Model = Annotated[str, typer.Option(metavar="FILE", help="Weights (.pt) or an architecture (.yaml).")]
+TrainingSeed = Annotated[int, typer.Option("--seed", metavar="NUMBER", help="Training seed.")]
+Country = Annotated[str, typer.Option(metavar="CODE", help="Where the electricity comes from (ISO 3166 alpha-3).")]
 UltralyticsArguments = Annotated[
-    list[str] | None, typer.Argument(help="Any ultralytics argument by its name: epochs=50 imgsz=640.")
+    list[str] | None,
+    typer.Argument(metavar="NAME=VALUE", help="Any ultralytics argument by its name: epochs=50 imgsz=640."),
 ]
 
 LedgerFolder = Annotated[
-    Path, typer.Argument(metavar="LEDGER", help="The folder of an experiment, for instance runs/demo.")
+    Path,
+    typer.Argument(
+        metavar="LEDGER", autocompletion=completion.ledgers, help="The folder of an experiment, for instance runs/demo."
+    ),
 ]
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]

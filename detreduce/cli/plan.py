@@ -6,38 +6,40 @@ from typing import Annotated, Literal
 
 import typer
 
+from detreduce.cli.opening import open_ledger
 from detreduce.cli.options import Json, LedgerFolder
-from detreduce.cli.values import print_json
+from detreduce.cli.output import print_json
 
 
 def plan(
     ledger: LedgerFolder,
     target: Annotated[
-        float | None, typer.Option(help="Share of full mAP to reach: 0.95. Default where no budget is given.")
+        float | None,
+        typer.Option(metavar="NUMBER", help="Share of full mAP to reach: 0.95. Default where no budget is given."),
     ] = None,
-    budget_wh: Annotated[float | None, typer.Option(help="Watt-hours to spend on choosing and one training.")] = None,
+    budget_wh: Annotated[
+        float | None, typer.Option(metavar="NUMBER", help="Watt-hours to spend on choosing and one training.")
+    ] = None,
     measure: Annotated[Literal["mAP50", "mAP50_95"], typer.Option(help="Which mAP.")] = "mAP50_95",
-    confidence: Annotated[float, typer.Option(help="How sure to be of reaching the target, between 0 and 1.")] = 0.5,
+    confidence: Annotated[
+        float, typer.Option(metavar="NUMBER", help="How sure to be of reaching the target, between 0 and 1.")
+    ] = 0.5,
     as_json: Json = False,
 ) -> None:
     """Say the cheapest way to train to a target, or the best one for some energy, from the cells done so far.
 
     Example: detreduce plan runs/demo --target 0.95
     """
-    from detreduce.cli.terminal_plan import show_advice
-    from detreduce.errors import MissingFileError
-    from detreduce.experiment.ledger import Ledger
+    opened = open_ledger(ledger)
     from detreduce.experiment.recipes import advise
     from detreduce.experiment.run import finished_rows
 
-    if not (ledger / "cells").is_dir():
-        raise MissingFileError(f"{ledger} is no ledger: `detreduce run experiment.yaml` makes one.")
     if target is None and budget_wh is None:
         target = 0.95
-    found = advise(
-        finished_rows(Ledger(ledger)), target=target, budget_wh=budget_wh, measure=measure, confidence=confidence
-    )
+    found = advise(finished_rows(opened), target=target, budget_wh=budget_wh, measure=measure, confidence=confidence)
     if as_json:
         print_json(found.to_dict())
         return
+    from detreduce.cli.terminal_plan import show_advice
+
     show_advice(found, target=target, budget_wh=budget_wh, confidence=confidence)

@@ -7,12 +7,16 @@ from typing import Annotated
 import typer
 
 from detreduce.cli import duplicates, explain, export, inspect, ledger, methods, plan, proxy, reduce, report, run, train
+from detreduce.cli.help import Commands
 from detreduce.cli.outcome import CODES, Program
 
-app = typer.Typer(
+app = Commands(
     name="detreduce",
     cls=Program,
-    help="Train object detectors on fewer images: choose which to keep, write them, measure what it cost and saved.",
+    help="""Train object detectors on fewer images: choose which to keep, write them, measure what it cost and saved.
+
+    Example: detreduce reduce data.yaml --method mms --keep 0.25 --output reduced/
+    """,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,

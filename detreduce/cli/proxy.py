@@ -8,12 +8,15 @@ from typing import Annotated
 import typer
 
 from detreduce.cli.options import Country, Data, Images, Json, Model, TrainingSeed, UltralyticsArguments
-from detreduce.cli.values import parse_parameters, print_json
+from detreduce.cli.output import print_json
+from detreduce.cli.values import parse_parameters
 
 
 def proxy(
     data: Data,
-    output: Annotated[Path, typer.Option("--output", "-o", help="The log to write, for instance proxy.npz.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="The log to write, for instance proxy.npz.")
+    ],
     arguments: UltralyticsArguments = None,
     model: Model = "yolo11n.pt",
     images: Images = None,

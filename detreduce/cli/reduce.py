@@ -8,39 +8,72 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from detreduce.cli import completion
 from detreduce.cli.options import Alike, Cache, Data, Images, Json, Split
-from detreduce.cli.reduction import checked_reducer, choose_from, composition_of
-from detreduce.cli.values import parse_keep, parse_parameters, print_json, read_categories, wanted_duplicates
+from detreduce.cli.output import print_json
+from detreduce.cli.reduction import check_names, checked_reducer, choose_from, composition_of
+from detreduce.cli.values import parse_keep, parse_parameters, read_categories, wanted_duplicates
 
-Output = Annotated[Path, typer.Option("--output", "-o", help="Folder for the reduced dataset; made anew.")]
-Parameters = Annotated[list[str] | None, typer.Argument(help="The method's own parameters, for instance start=center.")]
-Method = Annotated[str, typer.Option("--method", "-m", help="See `detreduce methods`.")]
-Keep = Annotated[
-    str, typer.Option("--keep", "-k", help="A fraction with a point (0.25, 1.0) or a count of images (500).")
+Output = Annotated[
+    Path, typer.Option("--output", "-o", metavar="FOLDER", help="Folder for the reduced dataset; made anew.")
 ]
-Seed = Annotated[int, typer.Option(help="Seed of every draw.")]
-Categories = Annotated[str, typer.Option(help="rarest, dominant, combination, none, or a YAML file of rules.")]
+Parameters = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="NAME=VALUE",
+        autocompletion=completion.parameters,
+        help="The method's own parameters, for instance start=center.",
+    ),
+]
+Method = Annotated[
+    str,
+    typer.Option("--method", "-m", metavar="NAME", autocompletion=completion.methods, help="See `detreduce methods`."),
+]
+Keep = Annotated[
+    str,
+    typer.Option(
+        "--keep", "-k", metavar="NUMBER", help="A fraction with a point (0.25, 1.0) or a count of images (500)."
+    ),
+]
+Seed = Annotated[int, typer.Option(metavar="NUMBER", help="Seed of every draw.")]
+Categories = Annotated[
+    str,
+    typer.Option(
+        metavar="RULE",
+        autocompletion=completion.rules,
+        help="rarest, dominant, combination, none, or a YAML file of rules.",
+    ),
+]
 Backbone = Annotated[
-    str, typer.Option(help="efficientnet-lite0, yolo:weights.pt, torchvision:name or file:vectors.npy.")
+    str, typer.Option(metavar="NAME", help="efficientnet-lite0, yolo:weights.pt, torchvision:name or file:vectors.npy.")
 ]
 Blocks = Annotated[
-    str, typer.Option(help="Of image, objects, annotations, with commas; default: all that the method can use.")
+    str,
+    typer.Option(
+        metavar="NAMES", help="Of image, objects, annotations, with commas; default: all that the method can use."
+    ),
 ]
 Link = Annotated[Literal["hardlink", "symlink", "copy", "list"], typer.Option(help="How images get into the output.")]
-Format = Annotated[str | None, typer.Option("--format", help="yolo; default: the source's own.")]
-MustKeep = Annotated[Path | None, typer.Option(help="Text file of image names, one a line, kept first.")]
-Initial = Annotated[Path | None, typer.Option(help="An earlier selection.json to go on from.")]
+Format = Annotated[str | None, typer.Option("--format", metavar="NAME", help="yolo; default: the source's own.")]
+MustKeep = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Text file of image names, one a line, kept first.")
+]
+Initial = Annotated[Path | None, typer.Option(metavar="FILE", help="An earlier selection.json to go on from.")]
 DropDuplicates = Annotated[bool, typer.Option("--drop-duplicates", help="Leave near-duplicates out.")]
 DuplicatesBy = Annotated[Alike, typer.Option(help="Alike in pixels, in the largest box, or equal.")]
-DuplicatesFrom = Annotated[float | None, typer.Option(help="From this similarity on; default 0.85.")]
+DuplicatesFrom = Annotated[float | None, typer.Option(metavar="NUMBER", help="From this similarity on; default 0.85.")]
 ClassFloor = Annotated[
-    list[str] | None, typer.Option(help="Images to keep of every class (3), or of one (bus=10); may be repeated.")
+    list[str] | None,
+    typer.Option(
+        metavar="[CLASS=]NUMBER", help="Images to keep of every class (3), or of one (bus=10); may be repeated."
+    ),
 ]
-Groups = Annotated[str | None, typer.Option(help=r"Videos: folder, or part of the name: '(.+)_\d+'.")]
-MaxPerGroup = Annotated[int | None, typer.Option(help="Images to keep of one of the groups at most.")]
+Groups = Annotated[str | None, typer.Option(metavar="RULE", help=r"Videos: folder, or part of the name: '(.+)_\d+'.")]
+MaxPerGroup = Annotated[int | None, typer.Option(metavar="NUMBER", help="Images to keep of one of the groups at most.")]
 Unreadable = Annotated[Literal["skip", "raise"], typer.Option(help="What to do where an image cannot be read.")]
 ProxyLog = Annotated[
-    Path | None, typer.Option(help="Log of a proxy training, for vps, forgetting, el2n, aum and gradmatch.")
+    Path | None,
+    typer.Option(metavar="FILE", help="Log of a proxy training, for vps, forgetting, el2n, aum and gradmatch."),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an output made by detreduce.")]
 
@@ -77,19 +110,23 @@ def reduce(
 
     Example: detreduce reduce data.yaml --method mms --keep 0.25 --output reduced/
     """
+    from detreduce.paths import find
+
+    amount = parse_keep(keep)
+    own = parse_parameters(parameters or [], options=("keep", "seed", "random_state", "method", "categories"))
+    check_names(method, own)
+    duplicates = wanted_duplicates(drop_duplicates, duplicates_by, duplicates_from)
+    place = find(data, what="dataset")
     from detreduce.dataset import load_dataset
     from detreduce.dataset.categories import assign_categories
     from detreduce.dataset.write import check_output, subset_report, write_subset
-    from detreduce.paths import find
     from detreduce.representativeness import measure_representativeness
     from detreduce.selection import select
 
-    amount, rule = parse_keep(keep), read_categories(categories)
-    own = parse_parameters(parameters or [], options=("keep", "seed", "random_state", "method", "categories"))
-    duplicates = wanted_duplicates(drop_duplicates, duplicates_by, duplicates_from)
+    rule = read_categories(categories)
     given = {"groups": groups is not None, "limited": max_per_group is not None}
     reducer = checked_reducer(method, amount, seed, own, proxy, **given)
-    dataset = load_dataset(find(data, what="dataset"), split=split, images=images)
+    dataset = load_dataset(place, split=split, images=images)
     # what would fail after the features were extracted fails now
     composition = composition_of(
         dataset, amount, duplicates, initial, must_keep, class_floor, groups=groups, max_per_group=max_per_group

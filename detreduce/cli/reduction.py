@@ -13,6 +13,14 @@ if TYPE_CHECKING:
     from detreduce.reducers.base import BaseReducer
 
 
+def check_names(method: str, parameters: dict[str, Any]) -> None:
+    """Raise InputError for a method or a parameter that is not known, before the method is imported."""
+    from detreduce.reducers.catalogue import described
+    from detreduce.reducers.registry import check_parameters
+
+    check_parameters(method, parameters, [parameter.name for parameter in described(method).parameters])
+
+
 def checked_reducer(
     method: str,
     keep: float | int,

@@ -7,16 +7,20 @@ from typing import Annotated
 
 import typer
 
+from detreduce.cli.opening import open_ledger
 from detreduce.cli.options import Json, LedgerFolder
-from detreduce.cli.values import print_json
+from detreduce.cli.output import print_json, say
 
 
 def report(
     ledger: LedgerFolder,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="The HTML file; default report.html in the ledger.")
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="The HTML file; default report.html in the ledger."),
     ] = None,
-    selections: Annotated[int, typer.Option(min=0, help="Show the images of at most so many selections.")] = 24,
+    selections: Annotated[
+        int, typer.Option(min=0, metavar="NUMBER", help="Show the images of at most so many selections.")
+    ] = 24,
     images: Annotated[bool, typer.Option(help="Put small pictures of the dataset's images into it.")] = True,
     show: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
     as_json: Json = False,
@@ -28,12 +32,13 @@ def report(
 
     Example: detreduce report runs/demo
     """
+    opened = open_ledger(ledger)
     from detreduce.report import write_report
 
-    path = write_report(ledger, output, selections=selections, images=images)
+    path = write_report(opened.path, output, selections=selections, images=images)
     if as_json:
         print_json({"report": str(path), "bytes": path.stat().st_size})
     else:
-        typer.echo(f"{path} ({path.stat().st_size / 1e6:.1f} MB)")
+        say(f"{path} ({path.stat().st_size / 1e6:.1f} MB)")
     if show:
         typer.launch(str(path))

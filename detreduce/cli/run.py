@@ -7,27 +7,47 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from detreduce.cli import completion
 from detreduce.cli.options import Json
-from detreduce.cli.values import parse_parameters, print_json
+from detreduce.cli.output import print_json
+from detreduce.cli.values import parse_parameters
 from detreduce.errors import InputError
+from detreduce.progress import tell
 
 if TYPE_CHECKING:
     from detreduce.experiment.ledger import Ledger
     from detreduce.experiment.limits import Limits
     from detreduce.experiment.run import PreparedExperiment
 
-Config = Annotated[Path, typer.Argument(help="An experiment YAML, for instance configs/demo.yaml.")]
-Overrides = Annotated[
-    list[str] | None, typer.Argument(help="Values that replace the YAML's: train.epochs=1 reduce.keep=[0.1].")
+Config = Annotated[
+    Path,
+    typer.Argument(
+        metavar="CONFIG", autocompletion=completion.configs, help="An experiment YAML, for instance configs/demo.yaml."
+    ),
 ]
-Output = Annotated[Path | None, typer.Option("--output", "-o", help="Ledger; default runs/<name>.")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="KEY=VALUE",
+        autocompletion=completion.keys,
+        help="Values that replace the YAML's: train.epochs=1 reduce.keep=[0.1].",
+    ),
+]
+Output = Annotated[Path | None, typer.Option("--output", "-o", metavar="FOLDER", help="Ledger; default runs/<name>.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan, run nothing, make no ledger.")]
-MaxHours = Annotated[float | None, typer.Option(help="Start no cell that would end beyond, by estimate.")]
-MaxWh = Annotated[float | None, typer.Option(help="Start no cell that would use more energy, by estimate.")]
-Shard = Annotated[str | None, typer.Option(help="i/n: the i-th of n shares of the cells, one a machine.")]
+MaxHours = Annotated[
+    float | None, typer.Option(metavar="NUMBER", help="Start no cell that would end beyond, by estimate.")
+]
+MaxWh = Annotated[
+    float | None, typer.Option(metavar="NUMBER", help="Start no cell that would use more energy, by estimate.")
+]
+Shard = Annotated[
+    str | None, typer.Option(metavar="I/N", help="i/n: the i-th of n shares of the cells, one a machine.")
+]
 OnRay = Annotated[bool, typer.Option("--ray", help="Run the cells on a Ray cluster, or here by Ray.")]
 GpusPerCell = Annotated[
-    float | None, typer.Option(help="With --ray: GPUs of a cell, 0.5 for two cells on one; default 1 if any.")
+    float | None,
+    typer.Option(metavar="NUMBER", help="With --ray: GPUs of a cell, 0.5 for two cells on one; default 1 if any."),
 ]
 
 
@@ -52,13 +72,16 @@ def run(
     """
     if gpus_per_cell is not None and not on_ray:
         raise InputError("--gpus-per-cell is for --ray; without it a cell has every GPU that ultralytics takes.")
+    from detreduce.paths import find
+
+    file, values = find(config, what="experiment YAML"), parse_parameters(overrides or [])
     from detreduce.config import load_config
     from detreduce.experiment.limits import Limits
     from detreduce.experiment.run import finished_rows, prepare_experiment
 
     limits = Limits(max_hours, max_wh)
-    settings = load_config(config, parse_parameters(overrides or []))
-    prepared = prepare_experiment(settings, output, say=lambda line: typer.echo(line, err=True), shard=shard)
+    settings = load_config(file, values)
+    prepared = prepare_experiment(settings, output, say=tell, shard=shard)
     if dry_run and as_json:
         print_json(prepared.overview.to_dict())
         return
@@ -83,4 +106,4 @@ def _run_cells(prepared: PreparedExperiment, limits: Limits, *, on_ray: bool, gp
 
         return run_on_ray(prepared, limits, gpus_per_cell=gpus_per_cell)
     except KeyboardInterrupt:
-        raise KeyboardInterrupt("The same command goes on after the cells that are finished.") from None
+        raise KeyboardInterrupt("the same command goes on after the cells that are finished") from None

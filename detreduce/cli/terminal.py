@@ -5,11 +5,15 @@ from __future__ import annotations
 import math
 import textwrap
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
-# piped output keeps whole rows: a script reads lines, not a screen
-PIPED_WIDTH = 200
+from detreduce.cli.output import begin_output
+
+# piped output keeps whole rows and sentences: a script reads lines, not a screen
+PIPED_WIDTH = 10_000
 # longer lines of prose are hard to follow
 READABLE = 80
 # narrower terminals show wide tables in parts, one below the other
@@ -18,6 +22,7 @@ WIDE = 130
 
 def console(*, stderr: bool = False) -> Console:
     """The console of stdout or stderr, wide where it is not a terminal."""
+    begin_output()
     out = Console(stderr=stderr, highlight=False, markup=False)
     return out if out.is_terminal else Console(stderr=stderr, highlight=False, markup=False, width=PIPED_WIDTH)
 
@@ -35,14 +40,40 @@ def table_of(*headers: str, right: int = 0) -> Table:
     return table
 
 
+def fits(out: Console, table: Table) -> bool:
+    """Whether a table needs no broken cells."""
+    return Measurement.get(out, out.options.update(width=PIPED_WIDTH), table).maximum <= out.width
+
+
+def show_table(out: Console, table: Table) -> None:
+    """Print a table; without its lines where a terminal is too narrow for them."""
+    out.print(fitted(out, table))
+
+
+def fitted(out: Console, table: Table) -> Table:
+    """The same table, without its lines where a terminal is too narrow for them."""
+    if not fits(out, table):
+        table.box, table.padding, table.show_edge = SIMPLE_HEAD, (0, 0), False
+    return table
+
+
 def number(value: float | None, digits: int) -> str:
     """A number with so many digits after the point; a dash where it is not known."""
     return "-" if value is None or math.isnan(value) else f"{value:.{digits}f}"
 
 
-def show_text(out: Console, text: str, width: int, *, first: str | None = None, indent: str = "") -> None:
-    """Print text broken at words, without the spaces to the right that a table would fill up with."""
+def show_text(out: Console, text: str, width: int | None = None, *, first: str | None = None, indent: str = "") -> None:
+    """Print text broken at words, without the spaces to the right that a table would fill up with.
+
+    A word that is longer than a line, as a path may be, stays whole; `width` is the console's where none is given.
+    """
     lead = indent if first is None else first
-    lines = textwrap.wrap(text, width, initial_indent=lead, subsequent_indent=indent, break_on_hyphens=False)
-    for line in lines:
+    shape = textwrap.TextWrapper(
+        width or out.width,
+        initial_indent=lead,
+        subsequent_indent=indent,
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
+    for line in shape.wrap(text):
         out.print(line, soft_wrap=True)

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from detreduce.cli import terminal
-from detreduce.cli.terminal import WIDE, number, table_of
+from detreduce.cli.terminal import WIDE, number, show_table, table_of
 from detreduce.cli.terminal_differences import show_differences
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def show_break_even(out: Console, paid: Sequence[BreakEven]) -> None:
     for item in paid:
         choosing = "not known" if math.isnan(item.choosing_wh) else f"{item.choosing_wh:.2f}"
         table.add_row(item.method, f"{item.keep}", choosing, f"{item.saved_wh:.2f}", _after(item.trainings))
-    out.print(table)
+    show_table(out, table)
 
 
 def _with_spread(row: Summary, measure: str, digits: int) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
 
 from detreduce.cli import terminal
-from detreduce.cli.terminal import share, table_of
+from detreduce.cli.terminal import share, show_table, table_of
 
 if TYPE_CHECKING:
     from detreduce.dataset.checks import DatasetSummary
@@ -16,15 +18,21 @@ def show_summary(summary: DatasetSummary, *, problems_shown: int | None) -> None
     out = terminal.console()
     out.print(f"{summary.path} ({summary.format}), split {summary.split}")
     splits = ", ".join(f"{name} {count}" for name, count in summary.splits.items())
-    facts = table_of("images", "boxes", "crowd regions", "images without boxes", "splits (images)")
-    labelled = (f"{summary.boxes}", f"{summary.crowd}", f"{summary.background}")
-    facts.add_row(f"{summary.images}", *(labelled if summary.labelled else ("not labelled", "", "")), splits)
-    out.print(facts)
+    facts: dict[str, Any] = {"images": summary.images}
+    if summary.labelled:
+        facts |= {"boxes": summary.boxes, "crowd regions": summary.crowd, "images without boxes": summary.background}
+    else:
+        facts["boxes"] = "not labelled"
+    facts["splits (images)"] = splits
+    grid = Table.grid(padding=(0, 2))
+    for label, value in facts.items():
+        grid.add_row(f"  {label}", f"{value}")
+    out.print(grid)
     if summary.classes:
         classes = table_of("class", "key in the files", "images", "boxes", "share of boxes", right=3)
         for row in summary.classes:
             classes.add_row(row.name, f"{row.key}", f"{row.images}", f"{row.boxes}", share(row.boxes, summary.boxes))
-        out.print(classes)
+        show_table(out, classes)
     if summary.side_quantiles:
         quantiles = ", ".join(f"{share:.0%}: {side:.3f}" for share, side in summary.side_quantiles.items())
         out.print(f"Box size, sqrt(box area / image area), by quantile: {quantiles}")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from detreduce.cli import terminal
+from detreduce.cli.terminal import show_text
 from detreduce.cli.terminal_duplicates import alike
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def show_explanation(found: Explanation, selection: Selection) -> None:
     out = terminal.console()
 
     def say(text: str) -> None:
-        out.print(text, soft_wrap=True)
+        show_text(out, text)
 
     say(f"{found.name} was {'kept' if found.kept else 'dropped'} {_reason(found, selection)}.")
     if found.category is not None:

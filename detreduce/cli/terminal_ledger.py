@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rich.console import Console
 from rich.table import Table
 
 from detreduce.cli import terminal
+from detreduce.cli.terminal import fits, fitted, show_text
 
 # column of a row, heading, digits; None for text
 COLUMNS: tuple[tuple[str, str, int | None], ...] = (
@@ -35,10 +37,21 @@ def show_rows(rows: Sequence[Mapping[str, Any]], path: object, of: int) -> None:
         table.add_column(heading, overflow="fold", justify="left" if name in TEXT else "right")
     for row in rows:
         table.add_row(*(_shown(row, name, digits) for name, _, digits in COLUMNS))
-    out.print(table)
+    if fits(out, fitted(out, table)):
+        out.print(table)
+    else:
+        for row in rows:
+            _show_row(out, row)
     out.print(f"{len(rows)} of {of} finished cells: {path}" if len(rows) < of else f"{of} finished cells: {path}")
     if any(row.get("overlapped") for row in rows):
         out.print("* ran beside another training on one machine: its Wh and minutes are not its own alone.")
+
+
+def _show_row(out: Console, row: Mapping[str, Any]) -> None:
+    """Show a cell in two lines or more, where a line is too short for it."""
+    out.print(str(row["key"]), style="bold", soft_wrap=True)
+    facts = [f"{heading} {_shown(row, name, digits)}" for name, heading, digits in COLUMNS[1:]]
+    show_text(out, ", ".join(facts), indent="  ")
 
 
 def _shown(row: Mapping[str, Any], name: str, digits: int | None) -> str:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.table import Table
-
 from detreduce.cli import terminal
+from detreduce.cli.terminal import show_table, show_text, table_of
 
 if TYPE_CHECKING:
     from detreduce.experiment.recipes import Advice, Recipe
@@ -18,11 +17,11 @@ def show_advice(found: Advice, *, target: float | None, budget_wh: float | None,
     name = found.measure.replace("_", "-")
     full, best = found.full, found.best
 
-    def say(text: str) -> None:
-        out.print(text, soft_wrap=True)
+    def say(text: str, indent: str = "") -> None:
+        show_text(out, text, indent=indent)
 
     say(
-        f"Fitted to {found.configurations} configurations: {name} of all images, {full.epochs} epochs: "
+        f"Fitted to {found.configurations} configurations: {name} of all images, {_epochs(full)}: "
         f"{_range(full)}, {full.wh:.2f} Wh."
     )
     wish = f"{target:.0%} of that" if target is not None else f"at most {budget_wh:g} Wh"
@@ -33,14 +32,14 @@ def show_advice(found: Advice, *, target: float | None, budget_wh: float | None,
     saved = full.wh - best.total_wh
     say(f"For {wish}: {_words(best)}.")
     chance = "" if target is None else f" It reaches the target with a chance of {best.chance:.0%}."
-    say(f"  Expected {name} {_range(best)}.{chance}")
+    say(f"Expected {name} {_range(best)}.{chance}", "  ")
     choosing = f", {best.choosing_wh:.2f} of them for choosing, once" if best.choosing_wh else ""
     how = f"saves {saved:.2f} Wh" if saved >= 0 else f"costs {-saved:.2f} Wh more"
-    say(f"  {best.total_wh:.2f} Wh{choosing}; {how} beside full ({saved / full.wh:+.0%}).")
+    say(f"{best.total_wh:.2f} Wh{choosing}; {how} beside full ({saved / full.wh:+.0%}).", "  ")
     if found.energy_note:
         say(found.energy_note)
     if found.others:
-        table = Table("method", "images", "epochs", name, "9 of 10 times", "chance", "Wh", header_style="bold")
+        table = table_of("method", "images", "epochs", name, "9 of 10 times", "chance", "Wh", right=6)
         for recipe in (best, *found.others):
             chance = "" if target is None else f"{recipe.chance:.0%}"
             table.add_row(
@@ -52,7 +51,7 @@ def show_advice(found: Advice, *, target: float | None, budget_wh: float | None,
                 chance,
                 f"{recipe.total_wh:.2f}",
             )
-        out.print(table)
+        show_table(out, table)
     if found.surer is not None:
         say(
             f"One training with {_words(found.surer)} would take away {found.surer_by:.0%} of the variance of this "
@@ -62,9 +61,13 @@ def show_advice(found: Advice, *, target: float | None, budget_wh: float | None,
 
 def _words(recipe: Recipe) -> str:
     if recipe.method == "full":
-        return f"all {recipe.images} images, {recipe.epochs} epochs"
-    return f"{recipe.method}, keep {recipe.keep:.2f} ({recipe.images} images), {recipe.epochs} epochs"
+        return f"all {recipe.images} images, {_epochs(recipe)}"
+    return f"{recipe.method}, keep {recipe.keep:.2f} ({recipe.images} images), {_epochs(recipe)}"
 
 
 def _range(recipe: Recipe) -> str:
     return f"{recipe.expected:.3f} (9 of 10 times {recipe.low:.3f} to {recipe.high:.3f})"
+
+
+def _epochs(recipe: Recipe) -> str:
+    return f"{recipe.epochs} epoch{'s' * (recipe.epochs != 1)}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 from detreduce.cli import terminal
+from detreduce.cli.terminal import show_table, show_text
 
 if TYPE_CHECKING:
     from detreduce.config import ExperimentConfig
@@ -30,9 +31,9 @@ def show_plan(plan: Overview, *, stderr: bool) -> None:
         table.add_row(share.method, keep, *counts, *_cost(share.to_run, share.seconds, share.wh))
     counts = [f"{plan.cells}", f"{plan.reused}", f"{plan.to_run}"]
     table.add_row("together", "", *counts, *_cost(plan.to_run, plan.seconds, plan.wh), style="bold")
-    out.print(table)
+    show_table(out, table)
     if not stderr:
-        out.print(plan.in_words(), soft_wrap=True)
+        show_text(out, plan.in_words())
 
 
 def show_outcome(settings: ExperimentConfig, ledger: Ledger, rows: Sequence[dict[str, Any]]) -> None:

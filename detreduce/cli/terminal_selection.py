@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from detreduce.cli import terminal
-from detreduce.cli.terminal import share, table_of
+from detreduce.cli.terminal import READABLE, share, show_table, show_text, table_of
 
 if TYPE_CHECKING:
     from detreduce.dataset.write import SubsetReport
@@ -45,7 +45,7 @@ def show_reduced(
         if by_features:
             cells += [_digits(one.epsilon), _digits(one.covering_radius), _percentage(one.coverage)]
         table.add_row(*cells)
-    out.print(table)
+    show_table(out, table)
     show_representativeness(out, measured)
     if report.classes:
         table = table_of("class", "images", "kept", "share", "boxes", "kept", "share", right=6)
@@ -54,7 +54,7 @@ def show_reduced(
             table.add_row(
                 row.name, f"{images[1]}", f"{images[0]}", share(*images), f"{boxes[1]}", f"{boxes[0]}", share(*boxes)
             )
-        out.print(table)
+        show_table(out, table)
     for line in _redundancy(selection):
         out.print(line)
     for name, count in report.licences:
@@ -62,7 +62,9 @@ def show_reduced(
     if next_data is None:
         out.print("Next: label these images.")
         return
-    out.print(f"Next: detreduce train {shlex.quote(str(next_data))} --model yolo11n.pt epochs=50 imgsz=640")
+    # a command is not broken, so that it can be copied
+    command = f"detreduce train {shlex.quote(str(next_data))} --model yolo11n.pt epochs=50 imgsz=640"
+    out.print(f"Next: {command}", soft_wrap=True)
 
 
 def show_representativeness(out: Console, measured: Representativeness) -> None:
@@ -70,12 +72,17 @@ def show_representativeness(out: Console, measured: Representativeness) -> None:
     if measured.lost:
         lost = ", ".join(f"{one.name} ({one.images} images)" for one in measured.categories if not one.kept)
         out.print(f"Nothing is kept of {lost}: keep more, or make fewer categories.")
-    table = table_of("stands for all", "value", "compare", "what it says")
+    rows = list(_measure_rows(measured))
+    # in a narrow terminal what a number says goes below it
+    below = out.width < READABLE
+    table = table_of("stands for all", "value", "compare", *(() if below else ("what it says",)))
     table.columns[1].justify = "right"
-    for row in _measure_rows(measured):
-        table.add_row(*row)
-    if table.rows:
-        out.print(table)
+    for row in rows:
+        table.add_row(*(row[:3] if below else row))
+    if rows:
+        show_table(out, table)
+        for name, _, _, meaning in rows * below:
+            show_text(out, meaning, out.width, first=f"{name}: ", indent="  ")
         typical = "; typical: between two images" if measured.between_images else ""
         out.print(f"random: as many images drawn at random{typical}.")
     found = [(name, getattr(measured, field)) for field, name in MEASURES.items()]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from detreduce.cli import terminal
-from detreduce.cli.terminal import number, table_of
+from detreduce.cli.terminal import number, show_table, show_text, table_of
 
 if TYPE_CHECKING:
     from detreduce.proxy_log import ProxyLog
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def show_record(record: TrainingRecord) -> None:
     """Show what one training reached and cost."""
     row = record.row()
-    table = table_of("measure", "value")
+    table = table_of("measure", "value", right=1)
     for label, key, digits in (
         ("mAP50", "mAP50", 3),
         ("mAP50-95", "mAP50_95", 3),
@@ -32,14 +32,14 @@ def show_record(record: TrainingRecord) -> None:
     ):
         table.add_row(label, number(row.get(key), digits))
     out = terminal.console()
-    out.print(table)
+    show_table(out, table)
     for component, part in record.energy["training"].components.items():
         out.print(f"Energy of the {component}: {part.wh:.2f} Wh, {part.provenance} ({part.method})")
     if (evaluation := record.evaluation) and (agreement := evaluation.agreement) and not agreement.ok:
         out.print(f"The two mAP figures differ by more than {agreement.tolerance}: {agreement.note}")
     for warning in record.warnings:
-        out.print(f"Warning: {warning}")
-    out.print(f"Run folder: {record.run}")
+        show_text(out, f"Warning: {warning}")
+    out.print(f"Run folder: {record.run}", soft_wrap=True)
 
 
 def show_proxy(log: ProxyLog, output: Path) -> None:
@@ -50,12 +50,12 @@ def show_proxy(log: ProxyLog, output: Path) -> None:
     for epoch in range(log.epochs if boxes else 0):
         values = (log.iou[epoch], log.confidence[epoch], log.loss[epoch])
         table.add_row(f"{epoch + 1}", *(f"{float(value.mean(dtype='f8')):.3f}" for value in values))
-    out.print(table)
+    show_table(out, table)
     energy = log.facts.get("energy", {})
     cost = f"{number(energy.get('seconds', math.nan) / 60, 1)} minutes, {number(energy.get('wh'), 2)} Wh"
-    out.print(f"{len(log.box_images)} boxes in {len(log.image_ids)} images; {cost}. Log: {output}", soft_wrap=True)
+    show_text(out, f"{len(log.box_images)} boxes in {len(log.image_ids)} images; {cost}. Log: {output}")
     for warning in log.facts.get("warnings", ()):
-        out.print(f"Warning: {warning}", soft_wrap=True)
+        show_text(out, f"Warning: {warning}")
     data = shlex.quote(str(log.facts.get("data", {}).get("path", "data.yaml")))
     chosen_by = f"--method vps --proxy {shlex.quote(str(output))}"
     out.print(f"Next: detreduce reduce {data} {chosen_by} --output reduced/", soft_wrap=True)

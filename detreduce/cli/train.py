@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 import typer
 
 from detreduce.cli.options import Country, Data, Images, Json, Model, TrainingSeed, UltralyticsArguments
-from detreduce.cli.values import parse_parameters, print_json
+from detreduce.cli.output import print_json
+from detreduce.cli.values import parse_parameters
 
 _OWN_OPTIONS = ("model", "output", "seed", "choose", "evaluate_on", "country", "images", "images_per_epoch", "data")
 
@@ -17,7 +18,9 @@ def train(
     data: Data,
     arguments: UltralyticsArguments = None,
     model: Model = "yolo11n.pt",
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Run folder; default below runs/train.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FOLDER", help="Run folder; default below runs/train.")
+    ] = None,
     images: Images = None,
     seed: TrainingSeed = 0,
     choose: Annotated[Literal["last", "best"], typer.Option(help="Which epoch is judged.")] = "last",
@@ -27,7 +30,10 @@ def train(
     ] = "auto",
     country: Country = "ESP",
     images_per_epoch: Annotated[
-        int | None, typer.Option(help="As many batches and steps an epoch as a subset of so many images, on all data.")
+        int | None,
+        typer.Option(
+            metavar="NUMBER", help="As many batches and steps an epoch as a subset of so many images, on all data."
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:

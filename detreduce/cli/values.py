@@ -1,31 +1,10 @@
-"""Values of the command line that are more than a number or a word, and JSON for scripts."""
+"""Values of the command line that are more than a number or a word."""
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Mapping
 from typing import Any
 
-import typer
-
 from detreduce.errors import InputError
-
-
-def print_json(content: Any) -> None:
-    """Print JSON for scripts; as in a selection's file, NaN is null and infinite numbers are ``inf`` and ``-inf``."""
-    typer.echo(json.dumps(_strict(content), ensure_ascii=False, indent=1, default=str, allow_nan=False))
-
-
-def _strict(value: Any) -> Any:
-    """The same without the numbers that JSON lacks."""
-    if isinstance(value, Mapping):
-        return {key: _strict(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_strict(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None if math.isnan(value) else str(value)
-    return value
 
 
 def wanted_duplicates(drop: bool, by: str, threshold: float | None) -> float | str | bool:

@@ -8,7 +8,7 @@ import json
 import shutil
 import socket
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -34,6 +34,7 @@ from detreduce.experiment.preflight import check_experiment
 from detreduce.experiment.redundancy import Redundancy
 from detreduce.experiment.sources import Say, Sources, proxy_identity
 from detreduce.features.blocks import FEATURES, kinds_of
+from detreduce.progress import progress
 from detreduce.reducers import make_reducer
 from detreduce.reducers.budget import resolve_keep
 from detreduce.selection import Selection
@@ -167,16 +168,23 @@ class PreparedExperiment:
         """Run the missing cells within the limits; other processes may do so at the same time."""
         limits = limits or Limits()
         missing, number = self.begin(), len(self.cells) - len(self.missing)
+        with progress("cells", len(missing), "cells") as advance:
+            return self._run_missing(missing, number, limits, advance)
+
+    def _run_missing(self, missing: list[Cell], number: int, limits: Limits, advance: Callable[..., None]) -> Ledger:
+        """Run cells until all are finished, here or by another process; `number` are finished already."""
         while missing:
             elsewhere = []
             for cell in missing:
                 if cell.key in self.ledger:
+                    advance()
                     continue
                 if reason := self._reason_to_stop(cell, limits):
                     self._say_left(reason)
                     return self.ledger
                 finished = self.run_cell(cell, f"[{number + 1}/{len(self.cells)}] ")
                 number += finished is not None
+                advance(int(cell.key in self.ledger))
                 elsewhere += [cell] if finished is None and cell.key not in self.ledger else []
             missing = [cell for cell in elsewhere if cell.key not in self.ledger]
             if missing and len(elsewhere) == len(missing):

@@ -6,9 +6,10 @@ import inspect
 import re
 import textwrap
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from detreduce.reducers.base import BaseReducer
+if TYPE_CHECKING:
+    from detreduce.reducers.base import BaseReducer
 
 COMMON = {"keep": "--keep", "random_state": "--seed"}
 """Parameters of every method, and the options that they are on the command line."""
@@ -114,6 +115,8 @@ def documented_parameters(cls: type) -> dict[str, str]:
 
 
 def _parameters(cls: type[BaseReducer]) -> tuple[Parameter, ...]:
+    from detreduce.reducers.base import BaseReducer
+
     common = documented_parameters(BaseReducer)
     texts: dict[str, str] = {}
     # methods of one kind may share their parameters, explained at their common base

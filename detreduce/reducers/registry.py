@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterable, Sequence
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any
@@ -85,11 +86,15 @@ def make_reducer(name: str, **params: Any) -> BaseReducer:
         For an unknown method or parameter, with the nearest known one.
     """
     cls = reducer_class(name)
-    known = list(inspect.signature(cls).parameters)
+    check_parameters(name, params, list(inspect.signature(cls).parameters))
+    return cls(**params)
+
+
+def check_parameters(name: str, params: Iterable[str], known: Sequence[str]) -> None:
+    """Raise InputError for the first parameter of a method that is not among the known ones, with the nearest."""
     for parameter in params:
         if parameter not in known:
             hint = nearest(parameter, known)
             if parameter == "seed" and "random_state" in known:
                 hint = " The seed is random_state= in Python, --seed on the command line."
             raise InputError(f"The method {name!r} has no parameter {parameter!r}.{hint} It has: {', '.join(known)}.")
-    return cls(**params)

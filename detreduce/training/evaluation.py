@@ -14,7 +14,7 @@ so, and names what may be the cause.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 from detreduce.dataset.records import DetectionDataset
 from detreduce.errors import InputError
+from detreduce.progress import progress
 from detreduce.training.coco_figures import Boxes, boxes_of, evaluated, figures_of, without_doubles
 from detreduce.training.evidence import evidence_of
 from detreduce.training.quiet import offline_session
@@ -158,7 +159,9 @@ def evaluate(
             "save_dir": str(output),
         }
         try:
-            metrics = model.val(validator=_collecting(validator_class, collected), **arguments)
+            with progress("evaluating", sum(map(len, datasets)), "images") as advance:
+                model.add_callback("on_val_batch_end", _told_to(advance))
+                metrics = model.val(validator=_collecting(validator_class, collected), **arguments)
         except (RuntimeError, FileNotFoundError) as error:
             if not any(word in str(error) for word in ABOUT_IMAGES):
                 raise
@@ -170,6 +173,18 @@ def evaluate(
         if evaluation.agreement is not None and not evaluation.agreement.ok:
             warnings.append(f"The two mAP figures disagree: {evaluation.agreement.note}")
     return evaluation, warnings
+
+
+def _told_to(advance: Callable[..., None]) -> Callable[[Any], None]:
+    """An ultralytics callback that counts a validator's images."""
+    told = 0
+
+    def batch_ended(validator: Any) -> None:
+        nonlocal told
+        advance(validator.seen - told)
+        told = validator.seen
+
+    return batch_ended
 
 
 class _Predictions:

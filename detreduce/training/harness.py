@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -252,12 +253,21 @@ def _evaluate(
 
 
 def _told(error: Exception, run: RunFolder) -> Exception:
-    """Ultralytics' complaints about data in one sentence; anything else as it is."""
-    text = " ".join(str(error).split())
+    """Ultralytics' complaints about data, settings and memory in one sentence; anything else as it is."""
+    text = " ".join(str(error).split())[:500]
     about_data = ("Dataset '", "No valid images", "No labels found", "dataset requires", "device=", "froze the entire")
-    if isinstance(error, (SyntaxError, FileNotFoundError)) or any(word in text for word in about_data):
-        return InputError(f"ultralytics cannot train on {run.source.source.path}: {text[:500]}")
+    if "out of memory" in text or "not enough memory" in text:
+        return DetreduceError(f"There is not enough memory for this training; give a smaller batch= or imgsz=: {text}")
+    refused = isinstance(error, ValueError) and _raised_by_ultralytics(error)
+    if refused or isinstance(error, (SyntaxError, FileNotFoundError)) or any(word in text for word in about_data):
+        return InputError(f"ultralytics cannot train on {run.source.source.path}: {text}")
     return error
+
+
+def _raised_by_ultralytics(error: Exception) -> bool:
+    """Whether its own code found fault with something, not code that it called."""
+    frames = list(traceback.walk_tb(error.__traceback__))
+    return bool(frames) and str(frames[-1][0].f_globals.get("__name__", "")).startswith("ultralytics.")
 
 
 def _data_facts(data: str | Path, run: RunFolder, watch: Watch) -> DataFacts:

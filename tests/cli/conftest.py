@@ -1,10 +1,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from detreduce.experiment.ledger import TRAIN_FOLDER, FinishedCell, Ledger
+from detreduce.training.energy import PhaseEnergy
+from detreduce.training.record import TrainingRecord
 
 
 @pytest.fixture
@@ -42,3 +47,39 @@ def copies(tmp_path: Path) -> Path:
     file = tmp_path / "set" / "data.yaml"
     file.write_text("train: train/images\nval: val/images\nnames: [cat, dog]\n")
     return file
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    """Two cells of full and two of mms; the second of mms overlapped another."""
+    made = Ledger.create(tmp_path / "runs" / "x")
+    for number, (method, keep, seed) in enumerate(
+        [("full", 1.0, 0), ("full", 1.0, 1), ("mms", 0.25, 0), ("mms", 3, 0)]
+    ):
+        key = f"{method}-{number}"
+        with made.claim(key) as work:
+            assert work is not None
+            (work / TRAIN_FOLDER).mkdir()
+            training = record(number + 1.0)
+            training.save(work / TRAIN_FOLDER)
+            cell = {
+                "key": key, "label": method, "method": method, "keep": keep, "training_seed": seed,
+                "control": method if method == "full" else None, "parameters": {},
+            }  # fmt: skip
+            made.finish(work, FinishedCell(key, cell, training, {}, {}, {"overlapped": number == 3}))
+    return made
+
+
+def record(wh: float) -> TrainingRecord:
+    content: dict[str, Any] = {
+        "evaluation": None, "energy": {"training": PhaseEnergy(seconds=60, wh=wh, g_co2=wh)}, "seconds": 60,
+        "counts": {"optimiser_steps": 1, "batches": 1, "images_seen": 1, "epochs": 1},
+        "data": {"path": "d", "hash": "0", "splits": {}, "train_images": 9, "train_boxes": 1, "class_names": ["a"]},
+        "model": {
+            "name": "x.yaml", "task": "detect", "parameters": 1, "weights_before": None, "weights_after": "0",
+            "weights_file": "last.pt",
+        },
+        "choose": "last", "seed": 0, "imgsz": 64, "arguments": {}, "resolved": {}, "history": [], "device": "cpu",
+        "cpu": "cpu", "threads": 1, "versions": {}, "started": "", "run": "train",
+    }  # fmt: skip
+    return TrainingRecord.model_validate(content)

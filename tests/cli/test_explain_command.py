@@ -31,7 +31,7 @@ def test_explain_refuses_kindly(copies: Path, tmp_path: Path) -> None:
     assert detreduce("reduce", copies, "-m", "srs", "-k", "2", "-o", tmp_path / "out").exit_code == 0
     selection = tmp_path / "out" / "selection.json"
     for arguments, said in (
-        ((tmp_path / "none.json", "--image", "0.png"), "no selection at"),
+        ((tmp_path / "none.json", "--image", "0.png"), "is not there"),
         ((selection, "--image", "0.pngg"), "Did you mean '0.png'"),
         ((selection, "--image", "0.png", "--data", tmp_path / "set" / "dato.yaml"), "Did you mean 'data.yaml'"),
     ):

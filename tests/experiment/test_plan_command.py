@@ -45,5 +45,5 @@ def test_a_budget_and_what_cannot_be_reached(ledger: Path) -> None:
 def test_bad_questions(ledger: Path) -> None:
     result = plan(ledger / "none")
     assert result.exit_code == 2
-    assert "is no ledger" in result.stderr
+    assert "is not there" in result.stderr
     assert "target=-1" in plan(ledger, "--target", -1).stderr

@@ -1,0 +1,78 @@
+"""How the help of commands looks: whole sentences in lists, and an example at the end that can be copied."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+EXAMPLE = "Example:"
+
+
+class _WithExample:
+    """Help that ends in a paragraph ``Example:``, one command line a line.
+
+    It is shown last, right above the prompt, and unbroken.
+    """
+
+    def __init__(self, *args: Any, help: str | None = None, **more: Any) -> None:
+        text, _, example = (help or "").partition(EXAMPLE)
+        self.examples = [line.strip() for line in example.splitlines() if line.strip()]
+        super().__init__(*args, help=text.rstrip(), **more)  # type: ignore[call-arg]
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """Write the examples; what else there is to say comes before."""
+        super().format_epilog(ctx, formatter)  # type: ignore[misc]
+        if self.examples:
+            formatter.write_paragraph()
+            formatter.write(f"{EXAMPLE}\n")
+            for line in self.examples:
+                formatter.write(f"  {line}\n")
+
+
+class Command(_WithExample, TyperCommand):
+    """A command, whose docstring ends in an example."""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Name what is typed after the command: ``[OPTIONS] DATA [NAME=VALUE]...``."""
+        pieces = []
+        for one in self._arguments(ctx):
+            name = _name(one) if one.required else f"[{_name(one)}]"
+            pieces.append(f"{name}{'...' * (one.nargs == -1)}")
+        return ["[OPTIONS]", *pieces]
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """List the arguments and the options."""
+        given = [(_name(one), one.get_help_record(ctx)[1]) for one in self._arguments(ctx)]
+        if given:
+            with formatter.section("Arguments"):
+                formatter.write_dl(given)
+        records = [one.get_help_record(ctx) for one in self.get_params(ctx) if one.param_type_name == "option"]
+        with formatter.section("Options"):
+            formatter.write_dl([record for record in records if record is not None])
+
+    def _arguments(self, ctx: Any) -> list[Any]:
+        return [one for one in self.get_params(ctx) if one.param_type_name == "argument"]
+
+
+def _name(argument: Any) -> str:
+    return argument.metavar or argument.name.upper()
+
+
+class Group(_WithExample, TyperGroup):
+    """A group of commands, each with its whole first sentence in the list."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """List the commands."""
+        commands = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, one.get_short_help_str(limit=500)) for name, one in commands.items() if one])
+
+
+class Commands(typer.Typer):
+    """Where commands are registered: each is a `Command`."""
+
+    def command(self, *args: Any, **more: Any) -> Any:
+        """Register a function as a command."""
+        return super().command(*args, **{"cls": Command, **more})

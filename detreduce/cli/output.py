@@ -1,0 +1,50 @@
+"""What goes to stdout, and the line that says before it that something is being done."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import typer
+
+from detreduce.progress import progress
+
+_waiting = ExitStack()
+
+
+@contextmanager
+def waiting() -> Iterator[None]:
+    """Let a terminal show that the command works, until it has something else to show."""
+    with _waiting:
+        _waiting.enter_context(progress("working", None, behind=True))
+        yield
+
+
+def begin_output() -> None:
+    """Take the line of `waiting` away for good: what follows is for the reader."""
+    _waiting.close()
+
+
+def say(text: str) -> None:
+    """Print a line."""
+    begin_output()
+    typer.echo(text)
+
+
+def print_json(content: Any) -> None:
+    """Print JSON for scripts; as in a selection's file, NaN is null and infinite numbers are ``inf`` and ``-inf``."""
+    say(json.dumps(_strict(content), ensure_ascii=False, indent=1, default=str, allow_nan=False))
+
+
+def _strict(value: Any) -> Any:
+    """The same without the numbers that JSON lacks."""
+    if isinstance(value, Mapping):
+        return {key: _strict(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_strict(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else str(value)
+    return value

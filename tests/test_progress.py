@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import io
+import sys
+import time
+
+import pytest
+from rich.console import Console
+
+from detreduce import progress as module
+from detreduce.progress import Work, in_time, line, progress, tell
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def shown(work: Work, width: int) -> str:
+    out = Console(width=200, file=io.StringIO(), record=True)
+    out.print(line(work, width))
+    return out.export_text().rstrip("\n")
+
+
+def terminal_of(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    """Make stderr a terminal; within a test, as pytest sets stderr anew before each."""
+    stderr = Terminal()
+    monkeypatch.setattr(sys, "stderr", stderr)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(module, "DELAY_SECONDS", 0.05)
+    return stderr
+
+
+def test_rate_and_time_left() -> None:
+    clock = Clock()
+    work = Work("Reading", 100, "images", clock=clock)
+    clock.now = 10.0
+    work.advance(20)
+    assert work.in_words() == "20/100  2.0 images/s  40 s left"
+    clock.now = 20.0
+    work.advance(40, note="half")
+    assert work.in_words() == "60/100  3.0 images/s  13 s left  half"
+
+
+def test_the_rate_is_that_of_late() -> None:
+    clock = Clock()
+    work = Work("Reading", 1000, "images", clock=clock)
+    for second in range(1, 101):
+        clock.now = float(second)
+        # the first half takes ten times as long as the second
+        work.advance(1 if second <= 50 else 10)
+    assert work.rate == pytest.approx(10.0, rel=0.05)
+
+
+def test_slow_things_have_minutes_and_their_time_left_only_falls() -> None:
+    clock = Clock()
+    work = Work("cells", 4, "cells", clock=clock)
+    clock.now = 60.0
+    work.advance()
+    assert work.in_words() == "1/4  1.0 cells/min  3 min left"
+    clock.now = 110.0
+    assert work.left == pytest.approx(130.0)
+    clock.now = 600.0
+    # the second one takes far longer than the first did
+    assert work.left > 120.0
+
+
+def test_without_a_total_the_time_so_far() -> None:
+    clock = Clock()
+    work = Work("working", None, clock=clock)
+    clock.now = 7.0
+    assert work.in_words() == "7 s"
+
+
+def test_durations() -> None:
+    assert [in_time(seconds) for seconds in (0, 89, 100, 5000, 7200)] == ["0 s", "89 s", "2 min", "83 min", "2.0 h"]
+
+
+@pytest.mark.parametrize("width", [30, 60, 80, 140])
+def test_a_work_is_one_line_at_any_width(width: int) -> None:
+    clock = Clock()
+    work = Work("Filling what the proxy did not see", 100, "images", clock=clock)
+    clock.now = 10.0
+    work.advance(20, note="epoch 1/3 loss 2.345")
+    text = shown(work, width)
+    assert "\n" not in text and len(text) <= width
+    assert ("━" in text) == (width > 100)
+    if width >= 80:
+        assert "20/100  2.0 images/s  40 s left" in text
+
+
+def test_a_terminal_is_shown_a_line_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = terminal_of(monkeypatch)
+    with progress("Reading", 10, "images") as advance:
+        advance(3)
+        time.sleep(0.5)
+    assert "Reading" in terminal.getvalue() and "3/10" in terminal.getvalue()
+
+
+def test_quick_things_show_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = terminal_of(monkeypatch)
+    monkeypatch.setattr(module, "DELAY_SECONDS", 5.0)
+    with progress("Reading", 10) as advance:
+        advance(3)
+    assert terminal.getvalue() == ""
+
+
+def test_what_stands_behind_is_shown_alone_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = terminal_of(monkeypatch)
+    with progress("working", None, behind=True):
+        time.sleep(0.4)
+        assert "working" in terminal.getvalue()
+        with progress("Reading", 10):
+            time.sleep(0.4)
+            terminal.truncate(0)
+            time.sleep(0.4)
+            assert "Reading" in terminal.getvalue() and "working" not in terminal.getvalue()
+
+
+def test_lines_come_above(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = terminal_of(monkeypatch)
+    with progress("Reading", 10):
+        time.sleep(0.3)
+        tell("[1/3] one of [them]")
+        time.sleep(0.3)
+    assert "\n" in terminal.getvalue() and "[1/3] one of [them]" in terminal.getvalue()
+
+
+@pytest.mark.parametrize("dumb", [True, False])
+def test_pipes_and_dumb_terminals_are_shown_nothing(monkeypatch: pytest.MonkeyPatch, dumb: bool) -> None:
+    terminal = terminal_of(monkeypatch)
+    if dumb:
+        monkeypatch.setenv("TERM", "dumb")
+    else:
+        terminal.isatty = lambda: False  # type: ignore[method-assign]
+    with progress("Reading", 10):
+        time.sleep(0.2)
+    assert terminal.getvalue() == ""

@@ -77,7 +77,8 @@ def run(
     file, values = find(config, what="experiment YAML"), parse_parameters(overrides or [])
     from detreduce.config import load_config
     from detreduce.experiment.limits import Limits
-    from detreduce.experiment.run import finished_rows, prepare_experiment
+    from detreduce.experiment.outcome import outcome_of
+    from detreduce.experiment.run import prepare_experiment
 
     limits = Limits(max_hours, max_wh)
     settings = load_config(file, values)
@@ -91,11 +92,11 @@ def run(
     if dry_run:
         return
     ledger = _run_cells(prepared, limits, on_ray=on_ray, gpus_per_cell=gpus_per_cell)
-    rows = finished_rows(ledger, prepared.plan)
+    outcome = outcome_of(ledger, prepared.plan)
     if as_json:
-        print_json(rows)
+        print_json(outcome.to_dict())
         return
-    show_outcome(settings, ledger, rows)
+    show_outcome(settings, outcome)
 
 
 def _run_cells(prepared: PreparedExperiment, limits: Limits, *, on_ray: bool, gpus_per_cell: Any) -> Ledger:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from detreduce.experiment.statistics.comparison import Comparison
     from detreduce.experiment.statistics.ranks import Ranking
 
+WIDER = 150
 # name in the rows, heading, digits, how the difference to full is shown
 Measure = tuple[str, str, int, Callable[[float | None], str]]
 
@@ -39,9 +40,13 @@ def show_comparison(
         ("Wh", "Wh", 2, _percent),
         ("g_co2", "g CO2", 2, _percent),
         ("minutes", "minutes", 1, _percent),
+        ("TFLOPs", "TFLOPs", 1, _percent),
     ]
+    # what no cell has says nothing
+    cost = [item for item in cost if any(math.isfinite(row.mean[item[0]]) for row in summaries)]
     wide = out.width >= WIDE
-    for measures in [accuracy + cost] if wide else [accuracy, cost[:2], cost[2:]]:
+    parts = [accuracy, *(cost[place : place + 2] for place in range(0, len(cost), 2))]
+    for measures in [accuracy + cost] if out.width >= WIDER or (wide and len(cost) < 4) else parts:
         table = Table(header_style="bold", box=HEAVY_HEAD if wide else SIMPLE_HEAD, padding=(0, int(wide)))
         table.add_column("method", overflow="fold")
         for header in ("keep", "images", "cells"):

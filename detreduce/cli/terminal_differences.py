@@ -36,8 +36,9 @@ def show_differences(out: Console, comparisons: Sequence[Comparison], ranking: R
     what = "seeds and test images" if over == {"seeds and images"} else "seeds alone" if over == {"seeds"} else ""
     intervals = f"over {what}" if what else "over seeds and test images, or seeds alone (*)"
     out.print(
-        f"Intervals {intervals}, each by itself; verdicts by Holm over the methods of a keep. "
-        "Could detect: with 80 % power, among as many methods."
+        f"Intervals {intervals}, each by itself; verdicts by Holm over the methods of a keep, and by "
+        "differences of seeds that are about Gaussian, which an exact p beside them does not need. Could detect: with "
+        "80 % power, among as many methods."
     )
     for note in dict.fromkeys(part for item in comparisons for part in item.note.split("; ") if part):
         noted = [item for item in comparisons if note in item.note.split("; ")]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.table import Table
 
@@ -12,7 +11,7 @@ from detreduce.cli.terminal import show_table, show_text
 
 if TYPE_CHECKING:
     from detreduce.config import ExperimentConfig
-    from detreduce.experiment.ledger import Ledger
+    from detreduce.experiment.outcome import Outcome
     from detreduce.experiment.overview import Overview
 
 
@@ -36,29 +35,31 @@ def show_plan(plan: Overview, *, stderr: bool) -> None:
         show_text(out, plan.in_words())
 
 
-def show_outcome(settings: ExperimentConfig, ledger: Ledger, rows: Sequence[dict[str, Any]]) -> None:
+def show_outcome(settings: ExperimentConfig, outcome: Outcome) -> None:
     """Show what the finished cells say of the methods, and what to bear in mind."""
     from detreduce.cli.terminal_comparison import show_comparison
     from detreduce.cli.terminal_duplicates import leakage_lines
-    from detreduce.experiment.leakage import read_leakage
-    from detreduce.experiment.statistics import summarise_cells
-    from detreduce.experiment.statistics.break_even import break_even
-    from detreduce.experiment.statistics.comparison import compare_methods
-    from detreduce.experiment.statistics.ranks import rank_methods
+    from detreduce.experiment.outcome import provenance_in_words
     from detreduce.training.energy import carbon_intensity
 
-    show_comparison(
-        settings.name,
-        summarise_cells(rows),
-        compare_methods(rows, ledger.evidence),
-        rank_methods(rows),
-        break_even(rows),
-    )
+    show_comparison(settings.name, outcome.summaries, outcome.comparisons, outcome.ranking, outcome.paid)
     out = terminal.console()
+    if how := provenance_in_words(outcome):
+        out.print(how)
     out.print(carbon_intensity(settings.energy.country))
-    if settings.evaluate.choose == "best" and any("val" in str(row.get("evaluated_on")) for row in rows):
+    for note in outcome.notes:
+        out.print(note)
+    if "full_equal_iterations" not in settings.controls:
+        out.print(
+            "What as many steps on all images would give is not known here; it is with "
+            "controls: [full, full_equal_iterations]."
+        )
+    if settings.evaluate.choose == "best" and any("val" in str(row.get("evaluated_on")) for row in outcome.rows):
         out.print("The epochs were chosen on val, whose images the figures are from: all figures are too good.")
-    for line in leakage_lines(read_leakage(ledger).get("counts", {})):
+    if "counts" not in outcome.leakage:
+        out.print("Leakage between splits: not looked for.")
+        return
+    for line in leakage_lines(outcome.leakage["counts"]):
         out.print(line)
 
 

@@ -115,11 +115,11 @@ class Choices:
                 **composition,
                 **cell.parameters,
             )
+        energy.overlapped = overlapped()
         self._paid(energy)
         fit = {
             "keep": keep,
             "serves": self._keeps.get(self.fit_of(cell), [cell.keep]),
-            "overlapped": overlapped(),
             "energy": energy.model_dump(),
         }
         return replace(selection, provenance={**selection.provenance, FIT: fit})

@@ -85,7 +85,8 @@ class FinishedCell:
         cost = {
             f"{phase.replace(' ', '_')}_{name}": value
             for phase, energy in self.choosing.items()
-            for name, value in (("Wh", energy.wh), ("seconds", energy.seconds))
+            # what another training beside it used is not its own
+            for name, value in (("Wh", None if energy.overlapped else energy.wh), ("seconds", energy.seconds))
         }
         where = {name: self.ran.get(name) for name in ("started", "ended", "host", "machine", "overlapped")}
         return {

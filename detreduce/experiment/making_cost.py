@@ -31,7 +31,7 @@ def charged(pixels: Mapping[str, Any], made: int, images: int, energy: PhaseEner
     keeps it, or as these ones have it; where neither is known the energy is not known, and says why.
     """
     store = Path(str(pixels["store"])) if pixels.get("store") else None
-    if made >= LEAST_IMAGES and store is not None and energy.wh is not None:
+    if made >= LEAST_IMAGES and store is not None and energy.wh is not None and not energy.overlapped:
         _keep(store, MakingCost(made, energy))
     if made >= images or store is None:
         return energy

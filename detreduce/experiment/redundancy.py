@@ -19,6 +19,7 @@ from detreduce.experiment.plan import Cell
 from detreduce.features.table import FeatureTable
 from detreduce.reducers.budget import resolve_keep
 from detreduce.training.energy import EnergyMeter, PhaseEnergy
+from detreduce.training.presence import overlapped
 
 PHASE = "duplicates"
 
@@ -62,6 +63,7 @@ class Redundancy:
             with EnergyMeter(self.country).measure(PHASE) as energy:
                 found = find_duplicates(table, wanted, prefer)
             assert found is not None
+            energy.overlapped = overlapped()
             self._paid(energy)
             self._found[key] = found
             self._keep_cost(composition, found, energy)

@@ -23,6 +23,7 @@ from detreduce.proxy_log import ProxyLog
 from detreduce.reducers.budget import resolve_keep
 from detreduce.selection import select
 from detreduce.training.energy import EnergyMeter, PhaseEnergy, together
+from detreduce.training.presence import overlapped
 from detreduce.training.proxy import PHASE, log_proxy_training
 
 PROXY_FILE = "proxy.npz"
@@ -141,6 +142,7 @@ class Sources:
             self.say(f"Features: {', '.join(options['blocks'])}{backbone}")
             with EnergyMeter(self.config.energy.country).measure("features") as energy:
                 table = extract_features(self.dataset, **options)
+            energy.overlapped = overlapped()
             for problem in table.problems:
                 self.say(f"Skipped: {problem}")
             self._paid(energy)

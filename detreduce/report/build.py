@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,17 +12,17 @@ import yaml
 from detreduce.dataset.load import load_dataset
 from detreduce.dataset.records import DetectionDataset
 from detreduce.errors import DetreduceError, InputError, MissingFileError
-from detreduce.experiment.leakage import read_leakage
 from detreduce.experiment.ledger import FinishedCell, Ledger
+from detreduce.experiment.outcome import Outcome, energy_provenance, outcome_of
 from detreduce.explanation import find_features
 from detreduce.features.table import FeatureTable
 from detreduce.paths import write_atomically
 from detreduce.progress import progress
 from detreduce.report.charts import Chart, result_charts, selection_charts
 from detreduce.report.facts import command_of, facts_of
+from detreduce.report.headline import headline
 from detreduce.report.page import render
 from detreduce.report.pictures import CAPACITY, Album
-from detreduce.report.results import Results, energy_provenance, gather_results, headline
 from detreduce.report.selections import (
     FeatureMap,
     SelectionView,
@@ -92,23 +92,23 @@ def write_report(
     held = ledger if isinstance(ledger, Ledger) else Ledger(ledger)
     if not held.is_ledger():
         raise MissingFileError(f"{held.path} is no ledger: `detreduce run experiment.yaml` makes one.")
-    results = gather_results(held)
-    if not results.rows:
+    outcome = outcome_of(held)
+    if not outcome.rows:
         raise InputError(f"{held.path} has no finished cell yet: run the experiment, or let it go on.")
     config = _read_config(held)
-    chosen = _gather_images(held, results, config, selections, capacity=CAPACITY if images else 0)
-    leakage = _leakage(held, chosen, CAPACITY // 10 if images else 0)
+    chosen = _gather_images(held, outcome, config, selections, capacity=CAPACITY if images else 0)
+    leakage = _leakage(outcome.leakage, chosen, CAPACITY // 10 if images else 0)
     country = str((config.get("energy") or {}).get("country", ""))
     text = render(
         title=str(config.get("name", held.path.name)),
-        results=results,
-        headline=headline(results),
-        charts=list(result_charts(results)),
-        provenance=energy_provenance(results),
+        outcome=outcome,
+        headline=headline(outcome),
+        charts=list(result_charts(outcome)),
+        provenance=energy_provenance(outcome),
         carbon=carbon_intensity(country) if country else "",
         chosen=chosen,
         leakage=leakage,
-        facts=facts_of(results.cells, config),
+        facts=facts_of(outcome.cells, config),
         command=command_of(held),
         planned=_planned(held),
         chose_on_val=(config.get("evaluate") or {}).get("choose") == "best",
@@ -142,8 +142,8 @@ def _planned(ledger: Ledger) -> int | None:
         return None
 
 
-def _gather_images(ledger: Ledger, results: Results, config: dict[str, Any], limit: int, *, capacity: int) -> _Chosen:
-    cells, left_out = shown_cells(results.cells, limit)
+def _gather_images(ledger: Ledger, outcome: Outcome, config: dict[str, Any], limit: int, *, capacity: int) -> _Chosen:
+    cells, left_out = shown_cells(outcome.cells, limit)
     found = _Chosen(left_out=left_out)
     try:
         found.dataset = load_dataset(str(config.get("dataset", "")), split="train")
@@ -196,9 +196,9 @@ def _features(selections: Sequence[tuple[FinishedCell, int, Selection]], found: 
         return None
 
 
-def _leakage(ledger: Ledger, chosen: _Chosen, capacity: int) -> dict[str, Any]:
+def _leakage(found: Mapping[str, Any], chosen: _Chosen, capacity: int) -> dict[str, Any]:
     """What the splits share, with the pictures of the first pairs."""
-    content = read_leakage(ledger)
+    content = dict(found)
     pairs: list[dict[str, Any]] = []
     if chosen.dataset is not None:
         albums: dict[str, Album | None] = {}

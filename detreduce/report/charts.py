@@ -8,9 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from detreduce.dataset.records import DetectionDataset
+from detreduce.experiment.outcome import PHASES, Outcome, energy_by_method
 from detreduce.experiment.statistics.pairs import EQUAL_ITERATIONS
+from detreduce.experiment.statistics.summary import Summary
 from detreduce.figures import class_bars, difference_intervals, energy_by_phase, learning_curves, size_bars, trade_off
-from detreduce.report.results import MEASURE, PHASES, Results, energy_by_method
+from detreduce.figures.roles import keep_in_words
+from detreduce.report.headline import MEASURE
 from detreduce.report.selections import SelectionView, box_sizes
 from detreduce.report.svg import inline_svg
 
@@ -27,10 +30,10 @@ class Chart:
     about: str
 
 
-def result_charts(results: Results) -> Iterator[Chart]:
+def result_charts(outcome: Outcome) -> Iterator[Chart]:
     """Accuracy against cost, differences with intervals, learning curves, energy by phase: those that can be drawn."""
     for cost, words in (("Wh", "energy"), ("TFLOPs", "computation")):
-        figure = trade_off(results.rows, cost)
+        figure = trade_off(outcome.rows, cost)
         if figure is not None:
             title = f"mAP50-95 against {words}"
             about = (
@@ -40,11 +43,11 @@ def result_charts(results: Results) -> Iterator[Chart]:
             if cost == "Wh":
                 about += " Cells that ran beside another training are left out: their energy is not their own."
             yield Chart("cost", title, inline_svg(figure, f"trade-{cost}", title), about)
-    references = [name for name in (results.chance, EQUAL_ITERATIONS) if name]
+    references = [name for name in (outcome.chance, EQUAL_ITERATIONS) if name]
     for reference in references:
-        found = [item for item in results.comparisons if item.against == reference and item.measure == MEASURE]
+        found = [item for item in outcome.comparisons if item.against == reference and item.measure == MEASURE]
         if found:
-            words = "a random subset" if reference == results.chance else "all images for as many iterations"
+            words = "a random subset" if reference == outcome.chance else "all images for as many iterations"
             title = f"mAP50-95 less that of {words}"
             about = (
                 "Lines are 95 % intervals, each by itself. Triangles are shown to differ, with all methods of that "
@@ -54,7 +57,7 @@ def result_charts(results: Results) -> Iterator[Chart]:
             svg = inline_svg(difference_intervals(shown, title), f"differences-{reference}", title)
             yield Chart("differences", title, svg, about + _left_out(len(found)))
     curves = learning_curves(
-        [(row, cell.training.history) for row, cell in zip(results.rows, results.cells, strict=True)]
+        [(row, cell.training.history) for row, cell in zip(outcome.rows, outcome.cells, strict=True)]
     )
     if curves is not None:
         about = (
@@ -64,17 +67,20 @@ def result_charts(results: Results) -> Iterator[Chart]:
         yield Chart(
             "learning", "Learning curves", inline_svg(curves, "learning", "Training loss over images seen"), about
         )
-    energy = energy_by_method(results)
+    energy = energy_by_method(outcome)
     if energy:
         about = (
             "Mean of the cells of each method that ran alone. Choosing is paid once for all trainings on its images."
         )
-        figure = energy_by_phase(
-            energy[:MOST_BARS], phases=[phase for phase in PHASES if any(phase in parts for _, parts in energy)]
-        )
+        phases = [phase for phase in PHASES if any(phase in parts for _, parts in energy)]
+        figure = energy_by_phase([(_label(summary), parts) for summary, parts in energy[:MOST_BARS]], phases=phases)
         yield Chart(
             "energy", "Energy by phase", inline_svg(figure, "energy", "Energy by phase"), about + _left_out(len(energy))
         )
+
+
+def _label(summary: Summary) -> str:
+    return summary.method if summary.method == "full" else f"{summary.method}  {keep_in_words(summary.keep)}"
 
 
 def _left_out(found: int) -> str:

@@ -11,11 +11,12 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from detreduce.experiment.outcome import Outcome
 from detreduce.experiment.statistics.pairs import EQUAL_ITERATIONS
 from detreduce.experiment.statistics.summary import Summary
 from detreduce.figures.roles import keep_in_words
+from detreduce.report.headline import MEASURE
 from detreduce.report.pictures import Album, Picture
-from detreduce.report.results import MEASURE, Results
 from detreduce.report.selections import FeatureMap, SelectionView
 from detreduce.version import __version__
 
@@ -23,7 +24,7 @@ MAP_SIDES = (640, 440)
 MAP_MARGIN = 14
 
 
-def render(*, chosen: Any, results: Results, **content: Any) -> str:
+def render(*, chosen: Any, outcome: Outcome, **content: Any) -> str:
     """Fill the page."""
     environment = Environment(
         loader=PackageLoader("detreduce.report"),
@@ -37,7 +38,7 @@ def render(*, chosen: Any, results: Results, **content: Any) -> str:
     folder = files("detreduce.report") / "templates"
     style, script = ((folder / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
     rows: list[dict[str, Any]] = [
-        {"cells": table_cells(results, item), "control": item.is_control} for item in results.summaries
+        {"cells": table_cells(outcome, item), "control": item.is_control} for item in outcome.summaries
     ]
     return environment.get_template("report.html.j2").render(
         style=Markup(style),
@@ -45,7 +46,7 @@ def render(*, chosen: Any, results: Results, **content: Any) -> str:
         rows=rows,
         # a column that nothing is in says nothing
         columns=[column for column in COLUMNS if any(row["cells"][column.name]["text"] for row in rows)],
-        results=results,
+        outcome=outcome,
         chosen=chosen,
         map_data=map_data(chosen.map, chosen.album, chosen.views) if chosen.map is not None else None,
         map_sides=MAP_SIDES,
@@ -81,14 +82,14 @@ COLUMNS = (
 )
 
 
-def table_cells(results: Results, summary: Summary) -> dict[str, dict[str, Any]]:
+def table_cells(outcome: Outcome, summary: Summary) -> dict[str, dict[str, Any]]:
     """A line of the table: for each column what is shown and what it is sorted by (NaN: last)."""
     against = {
-        name: results.difference(summary, reference)
-        for name, reference in (("chance", results.chance), ("equal", EQUAL_ITERATIONS))
+        name: outcome.difference(summary, reference, MEASURE)
+        for name, reference in (("chance", outcome.chance), ("equal", EQUAL_ITERATIONS))
         if reference is not None
     }
-    paid = results.pays_after(summary)
+    paid = outcome.pays_after(summary)
     trainings = paid.trainings if paid is not None and paid.choosing_wh >= 0.005 else math.nan
     after = "never" if math.isinf(trainings) else "" if math.isnan(trainings) else str(math.ceil(trainings))
     beside = f"{summary.overlapped} beside another" if summary.overlapped else ""

@@ -57,6 +57,9 @@ class PhaseEnergy(BaseModel):
         ``cpu``, ``gpu``, ``ram``: those the machine has.
     unavailable
         Why there is no energy figure, else None.
+    overlapped
+        Whether another training of detreduce ran on the machine meanwhile, whose energy was then counted too; None
+        where that is not known, or is said elsewhere.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -67,12 +70,14 @@ class PhaseEnergy(BaseModel):
     components: dict[str, ComponentEnergy] = {}
     country: str = ""
     unavailable: str | None = None
+    overlapped: bool | None = None
 
 
 def together(parts: Sequence[PhaseEnergy]) -> PhaseEnergy:
     """The sum of some phases; energy is None where one of them has none."""
     total = PhaseEnergy(seconds=sum(part.seconds for part in parts), country=parts[0].country if parts else "")
     total.unavailable = next((part.unavailable for part in parts if part.unavailable), None)
+    total.overlapped = True if any(part.overlapped for part in parts) else None
     known = [part.wh is not None and part.g_co2 is not None for part in parts]
     if parts and all(known):
         total.wh = sum(part.wh or 0.0 for part in parts)

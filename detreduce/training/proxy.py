@@ -27,7 +27,7 @@ from detreduce.training.evaluation import file_key
 from detreduce.training.facts import device_name, file_hash, versions
 from detreduce.training.harness import cpu_threads, load_network, run_training
 from detreduce.training.matching import match
-from detreduce.training.presence import announced
+from detreduce.training.presence import announced, overlapped
 from detreduce.training.run_folder import VIEW_FOLDER, RunFolder, make_run_folder
 from detreduce.training.weights import find_model
 
@@ -116,7 +116,7 @@ def log_proxy_training(
             "imgsz": watch.trainer.args.imgsz,
             "seed": seed,
             "arguments": ultralytics_arguments,
-            "energy": meter.phases[PHASE].model_dump(mode="json"),
+            "energy": meter.phases[PHASE].model_copy(update={"overlapped": overlapped()}).model_dump(mode="json"),
             "device": device_name(watch.trainer.device),
             "versions": versions(),
             "data": {"path": str(place), "split": run.source.split, "content_hash": run.source.content_hash},

@@ -1,0 +1,169 @@
+"""What the finished cells of a ledger say: means, comparisons, break-even, whence the energy, what to mind."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from detreduce.experiment.consistency import inconsistencies
+from detreduce.experiment.leakage import read_leakage
+from detreduce.experiment.ledger import FinishedCell, Ledger
+from detreduce.experiment.plan import Cell
+from detreduce.experiment.run import finished_rows
+from detreduce.experiment.statistics.break_even import BreakEven, break_even
+from detreduce.experiment.statistics.comparison import Comparison, compare_methods
+from detreduce.experiment.statistics.pairs import random_reference
+from detreduce.experiment.statistics.ranks import Ranking, rank_methods
+from detreduce.experiment.statistics.summary import Summary, summarise_cells
+from detreduce.training.energy import PhaseEnergy
+
+Row = Mapping[str, Any]
+PHASES = ("duplicates", "features", "proxy training", "selection", "training", "validation", "evaluation")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The finished cells of a plan, and what follows from them.
+
+    Attributes
+    ----------
+    cells, rows
+        Side by side, in the order of their keys.
+    summaries, comparisons, ranking, paid
+        Means beside full; differences with intervals and verdicts; average ranks; after how many trainings choosing
+        has paid for itself.
+    chance
+        The label of the rows that stand for a random subset, or None.
+    leakage
+        What the ledger's ``leakage.json`` has; empty where it was not looked for.
+    notes
+        Sentences on what the cells do not share, though they should.
+    """
+
+    cells: Sequence[FinishedCell]
+    rows: Sequence[Row]
+    summaries: Sequence[Summary]
+    comparisons: Sequence[Comparison]
+    ranking: Ranking | None
+    paid: Sequence[BreakEven]
+    chance: str | None
+    leakage: Mapping[str, Any]
+    notes: Sequence[str]
+
+    def difference(self, summary: Summary, against: str, measure: str) -> Comparison | None:
+        """How a method at a keep compares with ``srs``, ``random`` or ``full_equal_iterations``."""
+        for item in self.comparisons:
+            same = item.method == summary.method and repr(item.keep) == repr(summary.keep)
+            if same and item.against == against and item.measure == measure:
+                return item
+        return None
+
+    def pays_after(self, summary: Summary) -> BreakEven | None:
+        """After how many trainings choosing has paid for itself."""
+        for item in self.paid:
+            if item.method == summary.method and repr(item.keep) == repr(summary.keep):
+                return item
+        return None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same, ready for JSON: cells as tidy rows."""
+        return {
+            "cells": [dict(row) for row in self.rows],
+            "summaries": [asdict(item) for item in self.summaries],
+            "comparisons": [item.row() for item in self.comparisons],
+            "ranking": asdict(self.ranking) if self.ranking is not None else None,
+            "break_even": [{**asdict(item), "trainings": item.trainings} for item in self.paid],
+            "energy": energy_provenance(self),
+            "leakage": {name: self.leakage.get(name) for name in ("counts", "threshold") if name in self.leakage},
+            "notes": list(self.notes),
+        }
+
+
+def outcome_of(ledger: Ledger, cells: Iterable[Cell] | None = None) -> Outcome:
+    """Read the finished ones of these cells, default those of the ledger's latest plan, and compare them.
+
+    Seconds for hundreds of cells. Raises InputError where the plan or a cell cannot be read.
+    """
+    rows = finished_rows(ledger, cells)
+    found = [ledger[row["key"]] for row in rows]
+    return Outcome(
+        cells=found,
+        rows=rows,
+        summaries=summarise_cells(rows),
+        comparisons=compare_methods(rows, ledger.evidence),
+        ranking=rank_methods(rows),
+        paid=break_even(rows),
+        chance=random_reference(rows),
+        leakage=read_leakage(ledger),
+        notes=inconsistencies(found),
+    )
+
+
+def energy_by_method(outcome: Outcome) -> list[tuple[Summary, dict[str, float]]]:
+    """For each method and keep the mean Wh of every phase, of the cells that ran alone; empty where none did."""
+    groups: dict[tuple[str, str], list[tuple[Row, FinishedCell]]] = {}
+    for row, cell in zip(outcome.rows, outcome.cells, strict=True):
+        if not row.get("overlapped") and row.get("Wh") is not None:
+            groups.setdefault((row["label"], repr(row["keep"])), []).append((row, cell))
+    found = []
+    for summary in outcome.summaries:
+        group = groups.get((summary.method, repr(summary.keep)))
+        if group:
+            parts = {phase: _mean_wh([cell for _, cell in group], phase) for phase in PHASES}
+            found.append((summary, {phase: wh for phase, wh in parts.items() if wh > 0}))
+    return found
+
+
+def _mean_wh(cells: Sequence[FinishedCell], phase: str) -> float:
+    return math.fsum(_phases(cell)[phase].wh or 0.0 for cell in cells if phase in _phases(cell)) / len(cells)
+
+
+def _phases(cell: FinishedCell) -> dict[str, PhaseEnergy]:
+    return {**cell.choosing, **cell.training.energy}
+
+
+def energy_provenance(outcome: Outcome) -> list[dict[str, Any]]:
+    """For each phase and component how its Wh came about, and their sum over the cells that ran alone."""
+    found: dict[tuple[str, str, str, str], list[Any]] = {}
+    for row, cell in zip(outcome.rows, outcome.cells, strict=True):
+        if row.get("overlapped"):
+            continue
+        for phase, energy in _phases(cell).items():
+            for name, part in energy.components.items():
+                held = found.setdefault((phase, name, part.provenance, part.method), [0.0, 0])
+                held[0] += part.wh
+                held[1] += 1
+    order = {phase: place for place, phase in enumerate(PHASES)}
+    return [
+        {
+            "phase": phase,
+            "component": name.upper(),
+            "provenance": provenance,
+            "method": method,
+            "wh": wh,
+            "cells": cells,
+        }
+        for (phase, name, provenance, method), (wh, cells) in sorted(
+            found.items(), key=lambda entry: (order.get(entry[0][0], 99), entry[0])
+        )
+    ]
+
+
+def provenance_in_words(outcome: Outcome) -> str:
+    """In a sentence how much of the trainings' Wh is measured, modelled or constant; empty without Wh."""
+    parts: dict[tuple[str, str], float] = {}
+    for item in energy_provenance(outcome):
+        if item["phase"] == "training":
+            key = item["component"], item["provenance"]
+            parts[key] = parts.get(key, 0.0) + item["wh"]
+    total = math.fsum(parts.values())
+    if not total:
+        return ""
+    shares = ", ".join(
+        f"{component} {provenance} ({wh / total:.0%})"
+        for (component, provenance), wh in sorted(parts.items(), key=lambda entry: -entry[1])
+    )
+    measured = any(provenance == "measured" for _, provenance in parts)
+    return f"Wh of training: {shares}{'' if measured else '; nothing of it is measured'}."

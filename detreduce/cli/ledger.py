@@ -80,6 +80,7 @@ def export(
     keep: Keep = None,
     control: Control = None,
     where: Where = None,
+    as_json: Json = False,
 ) -> None:
     """Write the finished cells as one table, a row a cell; a file of that name is replaced.
 
@@ -89,6 +90,9 @@ def export(
 
     chosen = _filtered(open_ledger(ledger).rows(), method, keep, control, where)
     export_rows(chosen, output)
+    if as_json:
+        print_json({"file": str(output), "cells": len(chosen)})
+        return
     say(f"{len(chosen)} cells: {output}")
 
 
@@ -100,6 +104,7 @@ def merge(
     into: Annotated[
         Path, typer.Argument(metavar="INTO", help="The ledger that gets them; made where it is not there.")
     ],
+    as_json: Json = False,
 ) -> None:
     """Copy the finished cells of one ledger into another, all or none.
 
@@ -110,6 +115,9 @@ def merge(
     from detreduce.experiment.merge import merge_ledgers
 
     merged = merge_ledgers(open_ledger(other).path, into)
+    if as_json:
+        print_json({"ledger": str(into), "copied": merged.copied, "skipped": merged.skipped})
+        return
     say(f"{len(merged.copied)} cells copied, {len(merged.skipped)} were there already: {into}")
 
 
@@ -121,6 +129,7 @@ def forget(
         typer.Argument(metavar="KEY", autocompletion=completion.cells, help="Cells by name, as `list` shows them."),
     ],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Remove finished cells, with their weights; the next run trains them again.
 
@@ -131,12 +140,15 @@ def forget(
         # every name is checked before the first is removed
         _ = opened.cell_folder(key)
     begin_output()
-    if not yes and not typer.confirm(f"Remove {', '.join(keys)} from {opened.path}?"):
-        say("Nothing is removed.")
-        return
-    for key in dict.fromkeys(keys):
+    if not yes and not typer.confirm(f"Remove {', '.join(keys)} from {opened.path}?", err=True):
+        keys = []
+    removed = list(dict.fromkeys(keys))
+    for key in removed:
         opened.forget(key)
-        say(f"Removed {key}.")
+    if as_json:
+        print_json({"ledger": str(opened.path), "removed": removed})
+        return
+    say(f"Removed {', '.join(removed)}." if removed else "Nothing is removed.")
 
 
 def _filtered(

@@ -28,7 +28,7 @@ def offered(words: str, folder: Path, shell: str = "bash") -> list[str]:
         check=False,
     )
     assert not done.stderr
-    return done.stdout.splitlines()
+    return [line for line in done.stdout.splitlines() if line]
 
 
 @pytest.fixture

@@ -1,12 +1,209 @@
+"""What holds for every command: help, exit codes, pipes, what is imported, how errors read."""
+
 from __future__ import annotations
 
+import json
 import os
+import pty
+import re
+import select
+import shlex
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer.main
 from invocation import detreduce
+from typer.testing import CliRunner
+
+from detreduce.cli import app
+from detreduce.cli.help import EXAMPLE
+from detreduce.errors import DetreduceError
+from detreduce.experiment.ledger import Ledger
+
+PROGRAM = "from detreduce.cli import app; app(prog_name='detreduce')"
+HEAVY = (
+    "torch",
+    "ultralytics",
+    "sklearn",
+    "matplotlib",
+    "pandas",
+    "gudhi",
+    "scipy",
+    "cv2",
+    "codecarbon",
+    "torchvision",
+)
+
+
+def walk(command: Any, words: tuple[str, ...] = ("detreduce",)) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every command with its words, groups and the program itself included."""
+    yield words, command
+    for name, part in getattr(command, "commands", {}).items():
+        yield from walk(part, (*words, name))
+
+
+COMMANDS = list(walk(typer.main.get_command(app)))
+NAMES = [" ".join(words) for words, _ in COMMANDS]
+
+
+def started(*arguments: object, program: str = PROGRAM, **more: Any) -> subprocess.Popen[str]:
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    command = [sys.executable, "-c", program, *map(str, arguments)]
+    return subprocess.Popen(command, text=True, **{**pipes, **more})
+
+
+def in_terminal(*arguments: object, **environment: str) -> str:
+    """What a command writes to a terminal of 100 columns."""
+    ours, theirs = pty.openpty()
+    variables = {**os.environ, "COLUMNS": "100", "TERM": "xterm-256color", **environment}
+    with started(*arguments, stdin=theirs, stdout=theirs, stderr=theirs, env=variables) as process:
+        os.close(theirs)
+        written = b""
+        while select.select([ours], [], [], 60.0)[0]:
+            try:
+                part = os.read(ours, 65536)
+            except OSError:
+                # the other side is closed
+                break
+            if not part:
+                break
+            written += part
+        assert process.wait(timeout=60) == 0, written
+    os.close(ours)
+    return written.decode()
+
+
+def test_all_commands_are_walked() -> None:
+    assert {"detreduce", "detreduce reduce", "detreduce ledger", "detreduce ledger forget"} <= set(NAMES)
+
+
+@pytest.mark.parametrize(("words", "command"), COMMANDS, ids=NAMES)
+def test_help_ends_in_examples_that_parse(words: tuple[str, ...], command: Any) -> None:
+    result = detreduce(*words[1:], "--help")
+    assert result.exit_code == 0
+    shown = result.stdout.partition(f"{EXAMPLE}\n")[2].splitlines()
+    assert shown, "its docstring has no paragraph that begins with Example:"
+    for line in shown:
+        first, *rest = shlex.split(line.strip())
+        assert (first == "detreduce" and ("detreduce", *rest)[: len(words)] == words) or words == ("detreduce",)
+        depth = 1 if words == ("detreduce",) else len(words) - 1
+        # wrong options, values and missing arguments are errors here
+        called = typer.main.get_command(app)
+        for word in rest[:depth]:
+            called = called.commands[word]  # type: ignore[attr-defined]
+        if not hasattr(called, "commands"):
+            called.make_context("detreduce", rest[depth:])
+
+
+@pytest.mark.parametrize(("words", "command"), COMMANDS, ids=NAMES)
+def test_help_fits_a_narrow_terminal(words: tuple[str, ...], command: Any) -> None:
+    result = CliRunner().invoke(app, [*words[1:], "--help"], terminal_width=60)
+    text, _, examples = result.stdout.partition(EXAMPLE)
+    usage, *lines = text.splitlines()
+    assert usage.startswith("Usage: ") and max(map(len, lines)) <= 60
+    assert not any(line.endswith("...") for line in lines), "a sentence is cut"
+    for parameter in command.params:
+        assert parameter.help, parameter.name
+    assert all(line in ("", f"  {line.strip()}") for line in examples.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("--help",), 0),
+        (("--version",), 0),
+        ((), 2),
+        (("methods",), 0),
+        (("methods", "mms"), 0),
+        (("methods", "--json"), 0),
+        (("ledger", "list", "runs/x"), 0),
+        (("ledger", "list", "runs/x", "--json"), 0),
+        (("methods", "mmz"), 2),
+        (("inspct",), 2),
+        (("inspect", "nowhere.yaml"), 2),
+        (("reduce", "nowhere.yaml", "-o", "out"), 2),
+        (("reduce", "nowhere.yaml", "-o", "out", "--method", "mmz"), 2),
+        (("reduce", "nowhere.yaml", "-o", "out", "strat=center"), 2),
+        (("reduce", "nowhere.yaml", "-o", "out", "--link", "x"), 2),
+        (("train", "nowhere.yaml"), 2),
+        (("proxy", "nowhere.yaml", "-o", "p.npz"), 2),
+        (("run", "nowhere.yaml"), 2),
+        (("plan", "nowhere"), 2),
+        (("report", "nowhere"), 2),
+        (("duplicates", "nowhere.yaml"), 2),
+        (("explain", "nowhere.json", "--image", "x"), 2),
+        (("ledger", "export", "nowhere", "x.csv"), 2),
+        *[((*words[1:], "--help"), 0) for words, _ in COMMANDS[1:]],
+    ],
+)
+def test_nothing_heavy_is_imported_where_it_is_not_needed(
+    arguments: tuple[str, ...], code: int, ledger: Ledger
+) -> None:
+    told = "import atexit, sys; atexit.register(lambda: print('imported', *sys.modules, file=sys.stderr))\n"
+    with started(*arguments, program=told + PROGRAM, cwd=ledger.path.parent.parent) as process:
+        _, errors = process.communicate(timeout=60)
+    imported = errors.rpartition("imported ")[2].split()
+    assert process.returncode == code, errors[:500]
+    assert "detreduce.cli.program" in imported
+    assert not set(HEAVY) & set(imported)
+
+
+class TestExitCodes:
+    def test_done(self) -> None:
+        assert detreduce("methods").exit_code == 0
+
+    def test_the_help_says_them(self) -> None:
+        assert "0 done, 1 failed, 2 bad input or usage, 130 interrupted" in " ".join(detreduce("--help").stdout.split())
+
+    def test_no_command_is_usage(self) -> None:
+        result = detreduce()
+        assert result.exit_code == 2 and "Usage: " in result.stderr and result.stdout == ""
+
+    @pytest.mark.parametrize(
+        ("error", "code", "said"),
+        [
+            (DetreduceError("It went wrong."), 1, "Error: It went wrong.\n"),
+            (OSError(28, "No space left on device", "/full/x"), 1, "Error: /full/x: No space left on device.\n"),
+            (KeyboardInterrupt(), 130, "Interrupted.\n"),
+            (KeyboardInterrupt("the run is in x"), 130, "Interrupted: the run is in x.\n"),
+        ],
+    )
+    def test_failures(
+        self, yolo_folder: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int, said: str
+    ) -> None:
+        def fail(*_: object, **__: object) -> None:
+            raise error
+
+        monkeypatch.setattr("detreduce.dataset.checks.summarise", fail)
+        result = detreduce("inspect", yolo_folder)
+        assert (result.exit_code, result.stderr, result.stdout) == (code, said, "")
+
+    def test_a_mistake_of_the_program_keeps_its_traceback(
+        self, yolo_folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("detreduce.dataset.checks.summarise", lambda _: {}["x"])
+        assert isinstance(detreduce("inspect", yolo_folder).exception, KeyError)
+
+    def test_interrupted_at_a_question(self, ledger: Ledger) -> None:
+        with started("ledger", "forget", ledger.path, "full-1") as process:
+            assert process.stderr is not None
+            while process.stderr.read(1) != "?":
+                pass
+            process.send_signal(signal.SIGINT)
+            out, errors = process.communicate(timeout=30)
+        assert process.returncode == 130
+        assert errors.strip().endswith("Interrupted.") and "Traceback" not in errors and out == ""
+        assert len(ledger) == 4
+
+    def test_a_reader_that_goes_away(self) -> None:
+        command = f"set -o pipefail; {shlex.quote(sys.executable)} -c {shlex.quote(PROGRAM)} methods --json | head -1"
+        done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "[\n", "")
 
 
 @pytest.mark.parametrize("command", ["inspect", "reduce", "train", "run"])
@@ -18,15 +215,84 @@ def test_a_missing_dataset_or_config_names_its_neighbour(tmp_path: Path, command
     assert "Did you mean 'data.yaml'?" in result.output
 
 
-def test_every_command_has_help_with_an_example() -> None:
-    for command in ("inspect", "reduce", "train", "run", "methods"):
-        result = detreduce(command, "--help")
-        assert result.exit_code == 0 and f"Example: detreduce {command}" in " ".join(result.output.split())
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("reduse",), "No such command 'reduse'. Did you mean 'reduce'? See `detreduce --help`."),
+        (("ledger", "lst"), "No such command 'lst'. Did you mean 'list'? See `detreduce ledger --help`."),
+        (
+            ("reduce", "x", "--metod", "mms", "-o", "y"),
+            "There is no option --metod. Did you mean '--method'? See `detreduce reduce --help`.",
+        ),
+        (
+            ("reduce", "x", "-o", "y", "--link", "hardlnk"),
+            "Invalid value for '--link': 'hardlnk' is not one of 'hardlink', 'symlink', 'copy', 'list'. "
+            "Did you mean 'hardlink'? See `detreduce reduce --help`.",
+        ),
+        (
+            ("reduce", "x", "-o", "y", "--seed", "abc"),
+            "Invalid value for '--seed': Input should be a valid integer, unable to parse string as an integer; "
+            "it is 'abc'. See `detreduce reduce --help`.",
+        ),
+        (("reduce", "x"), "Missing option '--output' / '-o'. See `detreduce reduce --help`."),
+        (("inspect",), "Missing argument 'DATA'. See `detreduce inspect --help`."),
+    ],
+)
+def test_wrong_usage_is_one_line_with_the_nearest(arguments: tuple[str, ...], said: str) -> None:
+    result = detreduce(*arguments)
+    assert (result.exit_code, result.stderr, result.stdout) == (2, f"Error: {said}\n", "")
 
 
-def test_help_imports_nothing_heavy() -> None:
-    script = "import sys; sys.argv = ['detreduce', '--help']\nimport detreduce.cli\n"
-    script += "try:\n    detreduce.cli.main()\nexcept SystemExit:\n    pass\n"
-    script += "print(sorted({'torch', 'ultralytics', 'numpy', 'sklearn', 'pandas', 'rich'} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=os.environ)
-    assert done.stdout.splitlines()[-1] == "[]"
+class TestOutput:
+    def test_colours_are_for_terminals(self) -> None:
+        assert "\x1b[" in in_terminal("methods", "mms", NO_COLOR="")
+        assert not re.search(r"\x1b\[[0-9;]*3[0-9]", in_terminal("methods", "mms", NO_COLOR="1"))
+        with started("methods", "mms") as process:
+            out, errors = process.communicate()
+        assert "\x1b" not in out and errors == ""
+
+    def test_piped_tables_are_whole(self, yolo_folder: Path) -> None:
+        name = "cat " * 100 + "end"
+        yolo_folder.write_text(f"train: images\nval: images\nnames: ['{name}', dog]\n")
+        lines = detreduce("inspect", yolo_folder).stdout.splitlines()
+        assert any(name in line and "│" in line for line in lines) and "…" not in "".join(lines)
+
+    def test_json_is_alone_on_stdout(self, yolo_folder: Path, ledger: Ledger, tmp_path: Path) -> None:
+        (yolo_folder.parent / "images" / "5.jpg").write_bytes(b"no image")
+        reduced = tmp_path / "reduced"
+        for arguments in (
+            ("inspect", yolo_folder),
+            ("reduce", yolo_folder, "-m", "mms", "-k", "3", "--blocks", "image", "-o", reduced),
+            ("duplicates", yolo_folder),
+            ("explain", reduced / "selection.json", "--image", "1.jpg"),
+            ("methods",),
+            ("methods", "mms"),
+            ("run", self._config(yolo_folder), "--dry-run"),
+            ("ledger", "list", ledger.path),
+            ("ledger", "export", ledger.path, tmp_path / "x.csv"),
+            ("ledger", "merge", ledger.path, tmp_path / "y"),
+            ("ledger", "forget", ledger.path, "full-1", "--yes"),
+        ):
+            result = detreduce(*arguments, "--json")
+            assert result.exit_code == 0, result.output
+            json.loads(result.stdout, parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
+        # of the image that cannot be read, and of the demo
+        assert (
+            "5.jpg"
+            in detreduce(
+                "reduce", yolo_folder, "-m", "mms", "-k", "3", "--blocks", "image", "-o", tmp_path / "again", "--json"
+            ).stderr
+        )
+
+    @staticmethod
+    def _config(data: Path) -> Path:
+        file = data.parent / "experiment.yaml"
+        file.write_text(
+            f"name: x\ndataset: {data}\nreduce: {{methods: [srs], keep: [0.5]}}\ntrain: {{model: yolov8n.yaml}}\n"
+        )
+        return file
+
+    def test_every_command_that_finds_something_has_json(self) -> None:
+        for words, command in COMMANDS:
+            if not hasattr(command, "commands"):
+                assert "as_json" in [parameter.name for parameter in command.params], words

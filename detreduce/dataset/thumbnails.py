@@ -5,22 +5,24 @@ from __future__ import annotations
 import io
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
 SIDE = 128
 """Pixels of the longer side."""
 BOXES_DRAWN = 60
+QUALITY = 70
 OUTLINE = "#ff6d00"
 
 
-def thumbnail(path: Path, corners: npt.NDArray[np.float64], side: int = SIDE) -> bytes | None:
-    """A small upright JPEG of an image, or None where it cannot be read.
-
-    `corners`: (m, 4) boxes to draw, x1, y1, x2, y2 as fractions of the upright image; those that are NaN are left out.
-    """
-    from PIL import Image, ImageDraw, ImageOps
+def small_image(path: Path, side: int = SIDE) -> Image | None:
+    """An image made small and upright, its longer side at most `side` pixels; None where it cannot be read."""
+    from PIL import Image, ImageOps
 
     try:
         with warnings.catch_warnings():
@@ -29,13 +31,31 @@ def thumbnail(path: Path, corners: npt.NDArray[np.float64], side: int = SIDE) ->
                 image.draft("RGB", (2 * side, 2 * side))
                 small = ImageOps.exif_transpose(image).convert("RGB")
                 small.thumbnail((side, side))
-        pen = ImageDraw.Draw(small)
-        known = np.sort(corners[np.isfinite(corners).all(axis=1)][:BOXES_DRAWN].reshape(-1, 2, 2), axis=1)
-        for box in (np.clip(known, 0, 1) * (small.width - 1, small.height - 1)).reshape(-1, 4).tolist():
-            pen.rectangle(box, outline=OUTLINE)
-        content = io.BytesIO()
-        small.save(content, "JPEG", quality=70, optimize=True)
     # a broken file makes Pillow's decoders raise almost anything
     except Exception:
         return None
+    return small
+
+
+def as_jpeg(image: Image) -> bytes:
+    """The bytes of a JPEG file that is small rather than fine."""
+    content = io.BytesIO()
+    image.save(content, "JPEG", quality=QUALITY, optimize=True)
     return content.getvalue()
+
+
+def thumbnail(path: Path, corners: npt.NDArray[np.float64], side: int = SIDE) -> bytes | None:
+    """A small upright JPEG of an image, or None where it cannot be read.
+
+    `corners`: (m, 4) boxes to draw, x1, y1, x2, y2 as fractions of the upright image; those that are NaN are left out.
+    """
+    from PIL import ImageDraw
+
+    small = small_image(path, side)
+    if small is None:
+        return None
+    pen = ImageDraw.Draw(small)
+    known = np.sort(corners[np.isfinite(corners).all(axis=1)][:BOXES_DRAWN].reshape(-1, 2, 2), axis=1)
+    for box in (np.clip(known, 0, 1) * (small.width - 1, small.height - 1)).reshape(-1, 4).tolist():
+        pen.rectangle(box, outline=OUTLINE)
+    return as_jpeg(small)

@@ -14,7 +14,7 @@ from detreduce.experiment.statistics.summary import Summary
 from detreduce.figures import class_bars, difference_intervals, energy_by_phase, learning_curves, size_bars, trade_off
 from detreduce.figures.roles import keep_in_words
 from detreduce.report.headline import MEASURE
-from detreduce.report.selections import SelectionView, box_sizes
+from detreduce.report.selections import SelectionView, single_box_sizes
 from detreduce.report.svg import inline_svg
 
 MOST_BARS = 60
@@ -102,7 +102,7 @@ def selection_charts(view: SelectionView, dataset: DetectionDataset, name: str) 
             "Share of each class among the boxes.",
         )
     ]
-    sizes = box_sizes(dataset)
+    sizes = single_box_sizes(dataset)
     if np.isfinite(sizes).any():
         label = "Box sizes of the kept images beside all images"
         svg = inline_svg(size_bars(sizes, view.sizes), f"{name}-sizes", label)

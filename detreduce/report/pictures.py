@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import base64
-import io
-import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
 from detreduce.dataset.records import DetectionDataset, ImageRecord
+from detreduce.dataset.thumbnails import BOXES_DRAWN, as_jpeg, small_image
 from detreduce.progress import progress
 
 SIDE = 176
 """Pixels of the longer side."""
-QUALITY = 70
 CAPACITY = 5_500_000
 """Characters that the pictures of a page may take, so that it stays below 10 MB."""
-BOXES_DRAWN = 60
 
 Box = tuple[float, float, float, float, int]
 
@@ -105,23 +102,8 @@ class Album:
 
 def _small(record: ImageRecord) -> tuple[str, int, int] | None:
     """A small JPEG as a data URI, with its size; None where the image cannot be read."""
-    from PIL import Image, ImageOps
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(record.path) as image:
-                image.draft("RGB", (2 * SIDE, 2 * SIDE))
-                small = ImageOps.exif_transpose(image).convert("RGB")
-                small.thumbnail((SIDE, SIDE))
-        content = io.BytesIO()
-        small.save(content, "JPEG", quality=QUALITY, optimize=True)
-    # a broken file makes Pillow's decoders raise almost anything
-    except Exception:
+    small = small_image(record.path, SIDE)
+    if small is None:
         return None
-    return f"data:image/jpeg;base64,{base64.b64encode(content.getvalue()).decode()}", small.width, small.height
-
-
-def total(albums: Sequence[Album]) -> int:
-    """Pictures that the albums hold."""
-    return sum(picture.data is not None for album in albums for picture in album.pictures.values())
+    data = base64.b64encode(as_jpeg(small)).decode()
+    return f"data:image/jpeg;base64,{data}", small.width, small.height

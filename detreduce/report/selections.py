@@ -12,8 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from detreduce.dataset.records import DetectionDataset
+from detreduce.dataset.views import box_sizes
 from detreduce.experiment.ledger import FinishedCell, Ledger
 from detreduce.experiment.statistics.pairs import ON_ALL_IMAGES
+from detreduce.features.plane import principal_plane
 from detreduce.features.table import FeatureTable
 from detreduce.representativeness import class_divergence, coverage, covering_radius, size_divergence
 from detreduce.selection import Selection
@@ -128,33 +130,20 @@ def read_selection(ledger: Ledger, cell: FinishedCell) -> Selection:
     return Selection.load(ledger.cell_folder(cell.key) / "selection.json")
 
 
-def box_sizes(dataset: DetectionDataset) -> npt.NDArray[np.float64]:
+def single_box_sizes(dataset: DetectionDataset) -> npt.NDArray[np.float64]:
     """(B,) square root of each box's share of its image; NaN of crowd regions and where the image's size is unknown."""
-    boxes = np.clip(dataset.boxes_xyxyn, 0, 1)
-    sizes = np.sqrt((boxes[:, 2] - boxes[:, 0]).clip(0) * (boxes[:, 3] - boxes[:, 1]).clip(0))
-    return np.where(dataset.box_crowd, np.nan, sizes)
+    return np.where(dataset.box_crowd, np.nan, box_sizes(dataset.boxes_xyxyn))
 
 
 def feature_map_of(table: FeatureTable, first: Sequence[int], seed: int = 0) -> FeatureMap:
     """Two principal components of the scaled features, of at most `MAP_POINTS` images: those of `first`, and others."""
-    X = table.X.astype(np.float64)
-    centred = X - X.mean(axis=0)
-    # the covariance or the Gram matrix, whichever is smaller, gives the same axes
-    if len(X) > X.shape[1]:
-        values, axes = np.linalg.eigh(centred.T @ centred)
-        points = centred @ axes[:, ::-1][:, :2]
-    else:
-        values, axes = np.linalg.eigh(centred @ centred.T)
-        points = axes[:, ::-1][:, :2] * np.sqrt(values[::-1][:2].clip(0))
-    points = np.pad(points, ((0, 0), (0, max(0, 2 - points.shape[1]))))
-    spread = float(values.clip(0).sum()) or 1.0
-    largest = [*(values[::-1][:2].clip(0) / spread).tolist(), 0.0, 0.0]
-    low, high = points.min(axis=0), points.max(axis=0)
-    scaled = (points - low) / np.where(high > low, high - low, 1.0)
+    plane = principal_plane(table.X)
+    low, high = plane.points.min(axis=0), plane.points.max(axis=0)
+    scaled = (plane.points - low) / np.where(high > low, high - low, 1.0)
     wanted = np.isin(table.rows, np.array(first, np.int64))
     others = np.random.default_rng(seed).permutation(np.flatnonzero(~wanted))
     drawn = np.sort(np.concatenate([np.flatnonzero(wanted), others])[: max(MAP_POINTS, int(wanted.sum()))])
-    return FeatureMap(table.rows[drawn], scaled[drawn], (largest[0], largest[1]), tuple(table.blocks))
+    return FeatureMap(table.rows[drawn], scaled[drawn], plane.explained, tuple(table.blocks))
 
 
 def view_selection(
@@ -188,7 +177,7 @@ def view_selection(
             name for name, before, after in zip(dataset.class_names, full, left, strict=True) if before and not after
         ),
         class_counts=left,
-        sizes=box_sizes(dataset)[kept[dataset.box_rows]],
+        sizes=single_box_sizes(dataset)[kept[dataset.box_rows]],
         duplicates=tuple(pairs),
         kept_twice=int(duplicates.get("kept_twice", 0)),
     )
@@ -268,7 +257,7 @@ def _measures(
                 "how unlike all boxes the kept ones are in class; 0: the same shares",
             )
         )
-        sizes = box_sizes(dataset)
+        sizes = single_box_sizes(dataset)
         known = np.isfinite(sizes)
         if known.any():
             value = size_divergence(sizes[known], dataset.box_rows[known], rows)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from pathlib import PurePath
 
 
 class DetreduceError(Exception):
@@ -32,5 +33,10 @@ class RandomDrawWarning(DetreduceWarning):
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return `` Did you mean 'x'?`` for the known name nearest to `word`, or an empty string."""
-    match = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
-    return f" Did you mean {match[0]!r}?" if match else ""
+    names = list(known)
+    # an ending that some share, as .yaml, makes no two names alike
+    ending = PurePath(word).suffix
+    shared = ending if any(name.endswith(ending) for name in names) else ""
+    stems = {name.removesuffix(shared): name for name in names}
+    match = difflib.get_close_matches(word.removesuffix(shared), stems, n=1, cutoff=0.55)
+    return f" Did you mean {stems[match[0]]!r}?" if match else ""

@@ -479,7 +479,7 @@ def test_the_command_shows_the_plan_and_takes_limits_and_shards(
     assert stopped.exit_code == 0 and "Stopped by max_wh=37" in stopped.stderr
     assert "6 of 10 cells are left" in stopped.stderr and "together" in stopped.stderr
     assert "by 4 finished cells like these" in detreduce("--dry-run").stdout
-    assert len(json.loads(detreduce("--json").stdout)) == 10
+    assert len(json.loads(detreduce("--json").stdout)["cells"]) == 10
     for arguments, said in (
         (("--shard", "3/2"), "give i/n"),
         (("--max-hours", 0), "max_hours=0"),

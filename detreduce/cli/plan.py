@@ -31,12 +31,12 @@ def plan(
     Example: detreduce plan runs/demo --target 0.95
     """
     opened = open_ledger(ledger)
+    from detreduce.experiment.comparable import comparable_rows
     from detreduce.experiment.recipes import advise
-    from detreduce.experiment.run import finished_rows
 
     if target is None and budget_wh is None:
         target = 0.95
-    found = advise(finished_rows(opened), target=target, budget_wh=budget_wh, measure=measure, confidence=confidence)
+    found = advise(comparable_rows(opened), target=target, budget_wh=budget_wh, measure=measure, confidence=confidence)
     if as_json:
         print_json(found.to_dict())
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -146,7 +147,10 @@ def advise(
     whole = [row for row in rows if row.get("control") == "full" and row.get(measure) is not None]
     if not whole:
         raise InputError("no finished cell trained on all images: add `controls: [full]` to the experiment and run it.")
-    total, epochs = int(whole[0]["images"]), int(whole[0]["epochs"])
+    total = int(whole[0]["images"])
+    # of several lengths the one that most cells have, the longer one of equally many
+    lengths = Counter(int(row["epochs"]) for row in whole)
+    epochs = max(lengths, key=lambda count: (lengths[count], count))
     found = configurations(rows, measure)
     surface = fit_surface(found, total)
     energy = _Energy.of(rows)

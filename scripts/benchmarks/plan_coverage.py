@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
+from detreduce.experiment.comparable import comparable_rows
 from detreduce.experiment.ledger import Ledger
-from detreduce.experiment.run import finished_rows
 from detreduce.experiment.surface import RANDOM, configurations, fit_surface
 
 LEVELS = (0.5, 0.8, 0.9)
@@ -27,7 +27,7 @@ def main() -> None:
     parser.add_argument("--measure", default="mAP50_95")
     arguments = parser.parse_args()
     if arguments.ledger.is_dir():
-        rows = finished_rows(Ledger(arguments.ledger))
+        rows = comparable_rows(Ledger(arguments.ledger))
     else:
         content = json.loads(arguments.ledger.read_text(encoding="utf-8"))
         rows = content["cells"] if isinstance(content, dict) else content

@@ -9,7 +9,7 @@ from test_recipes import rows
 from typer.testing import CliRunner
 
 from detreduce.cli import app
-from detreduce.experiment import run as run_module
+from detreduce.experiment import comparable
 
 
 def plan(*arguments: object) -> Result:
@@ -19,7 +19,7 @@ def plan(*arguments: object) -> Result:
 @pytest.fixture
 def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "cells").mkdir()
-    monkeypatch.setattr(run_module, "finished_rows", lambda ledger: rows())
+    monkeypatch.setattr(comparable, "comparable_rows", lambda ledger: rows())
     monkeypatch.setenv("COLUMNS", "150")
     return tmp_path
 

@@ -38,7 +38,10 @@ def energy_callback(country: str = "ESP") -> EnergyCallback:
     country
         ISO 3166 alpha-3 code of where the machine stands, for the CO2 of its electricity.
 
-    Raises InputError for a country without a known electricity mix.
+    Raises
+    ------
+    InputError
+        No electricity mix is known for the country.
     """
     return EnergyCallback(country)
 

@@ -142,8 +142,8 @@ def test_without_ray_the_command_is_named(config: Path, monkeypatch: pytest.Monk
 def test_on_this_machine_by_ray_itself(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = pytest.importorskip("ray")
     # its workers are other processes, which look for this module
-    folders = [str(Path(__file__).parent), str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(folders))
+    folders = [str(Path(__file__).parent), str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, folders)))
     real.init(num_cpus=2, num_gpus=0, include_dashboard=False, log_to_driver=False)
     try:
         monkeypatch.setattr(on_ray, "run_one", _with_stand_in)

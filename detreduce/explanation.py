@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from detreduce.cache import cache_folder
 from detreduce.dataset.records import DetectionDataset, ImageId
 from detreduce.errors import DetreduceError, InputError, MissingFileError, nearest
 from detreduce.features.backbones import make_backbone
 from detreduce.features.extract import extract_features
 from detreduce.features.image_block import kept_precision
 from detreduce.features.table import SEPARATE_BLOCKS, FeatureTable
-from detreduce.paths import cache_folder
 from detreduce.selection import Selection
 from detreduce.selection_dataset import check_dataset, find_dataset
 

@@ -1,4 +1,4 @@
-"""Where files are looked for, and where detreduce keeps what it can make again: never beside the source."""
+"""Where files are looked for, and how they are written."""
 
 from __future__ import annotations
 
@@ -10,19 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
-from platformdirs import user_cache_path
-
 from detreduce.errors import MissingFileError, nearest
 from detreduce.ultralytics_files import nearest_dataset, shipped_dataset
 
 _PACKAGE = Path(__file__).resolve().parent
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
-
-
-def cache_folder(cache: str | Path | None = None) -> Path:
-    """The folder for caches: `cache`, else ``$DETREDUCE_CACHE``, else the user's cache folder."""
-    chosen = cache or os.environ.get("DETREDUCE_CACHE")
-    return Path(chosen).expanduser() if chosen else user_cache_path("detreduce", appauthor=False)
 
 
 def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:

@@ -11,8 +11,8 @@ import socket
 import sys
 from pathlib import Path
 
+from detreduce.cache import cache_folder
 from detreduce.errors import MissingFileError, nearest
-from detreduce.paths import cache_folder
 from detreduce.ultralytics_files import private_config_folder
 
 CONNECT_SECONDS = 3.0

@@ -8,6 +8,7 @@ import os
 import sys
 from pathlib import Path
 
+from detreduce.cache import cache_folder
 from detreduce.errors import nearest
 
 DATASET_YAMLS = ("cfg", "datasets")
@@ -62,8 +63,6 @@ def datasets_folders() -> list[Path]:
 
 def private_config_folder() -> Path:
     """Where the ultralytics that detreduce imports keeps its settings, which are nobody's wishes."""
-    from detreduce.paths import cache_folder
-
     return cache_folder() / "ultralytics"
 
 

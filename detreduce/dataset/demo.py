@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import yaml
 
+from detreduce.cache import cache_folder
 from detreduce.errors import InputError, nearest
-from detreduce.paths import cache_folder
 from detreduce.progress import progress
 
 VERSION = 1  # part of the cache key: raise it when the same parameters give other pixels or labels

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from detreduce.cache import cache_folder
 from detreduce.config import FeaturesConfig
 from detreduce.dataset import load_split
 from detreduce.dataset.records import DetectionDataset
@@ -16,7 +17,6 @@ from detreduce.features.backbones import make_backbone
 from detreduce.features.blocks import default_blocks
 from detreduce.features.roi_pooling import WORDS
 from detreduce.features.store import DigestMemo, content_digest
-from detreduce.paths import cache_folder
 from detreduce.progress import progress
 
 

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from detreduce.cache import cache_folder
 from detreduce.dataset.object_counts import label_objects
 from detreduce.dataset.records import DetectionDataset, Problem
 from detreduce.errors import DetreduceWarning, ImageReadError, InputError
@@ -26,7 +27,6 @@ from detreduce.features.table import SEPARATE_BLOCKS, FeatureTable
 from detreduce.features.trained import open_proxy
 from detreduce.features.vectors import read_vectors
 from detreduce.object_table import ObjectTable
-from detreduce.paths import cache_folder
 
 SCALING = (
     "X holds the blocks side by side, each centred and divided by its root-mean-square row norm, "

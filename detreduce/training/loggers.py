@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import importlib
 import json
-import os
-import sys
 from pathlib import Path
 from typing import Any
 
-from detreduce.paths import cache_folder
+from detreduce.ultralytics_files import config_folder
 
 # switch in the settings -> module of ultralytics.utils.callbacks
 LOGGERS = {
@@ -48,14 +46,5 @@ def switched_on() -> tuple[str, ...]:
 
 
 def settings_file() -> Path:
-    """Where `yolo settings` keeps the user's settings: ultralytics' rule, without our redirection."""
-    given = os.environ.get("YOLO_CONFIG_DIR")
-    if given and Path(given) != cache_folder() / "ultralytics":
-        folder = Path(given).expanduser()
-    elif sys.platform == "win32":
-        folder = Path.home() / "AppData" / "Roaming"
-    elif sys.platform == "darwin":
-        folder = Path.home() / "Library" / "Application Support"
-    else:
-        folder = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
-    return folder / "Ultralytics" / "settings.json"
+    """Where `yolo settings` keeps the user's settings."""
+    return config_folder() / "settings.json"

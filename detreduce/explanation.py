@@ -132,7 +132,8 @@ def explain(
     InputError
         The dataset is another one by now, or has no such image, or more than one.
     """
-    data = check_dataset(selection, dataset if dataset is not None else find_dataset(selection))
+    dataset = dataset if dataset is not None else find_dataset(selection.provenance)
+    data = check_dataset(dataset, selection.provenance, len(selection.scores))
     row = find_image(data, image)
     notes: list[str] = []
     table = features

@@ -15,7 +15,6 @@ import numpy.typing as npt
 from detreduce.composition import ClassFloor, DropDuplicates, compose
 from detreduce.dataset.categories import Categories
 from detreduce.dataset.groups import assign_groups
-from detreduce.dataset.load import images_to_give
 from detreduce.dataset.object_counts import label_objects
 from detreduce.dataset.records import DetectionDataset, ImageId
 from detreduce.errors import InputError
@@ -25,6 +24,7 @@ from detreduce.object_table import ObjectTable
 from detreduce.paths import write_atomically
 from detreduce.reducers.budget import resolve_keep
 from detreduce.row_categories import categories_of_rows, is_rule
+from detreduce.selection_dataset import check_dataset, describe_dataset
 from detreduce.selection_file import read_selection_fields, selection_to_json
 from detreduce.version import __version__
 
@@ -120,7 +120,7 @@ class Selection:
 
     def to_json(self) -> str:
         """The selection as JSON text; infinite scores are the strings ``inf`` and ``-inf``, NaN is null."""
-        return selection_to_json(self)
+        return selection_to_json(vars(self))
 
     def save(self, path: str | Path) -> Path:
         """Write the selection to a JSON file, whole or not at all."""
@@ -140,7 +140,7 @@ class Selection:
     def _repr_html_(self) -> str:
         from detreduce.selection_views import selection_html
 
-        return selection_html(self)
+        return selection_html(vars(self))
 
     def plot(self, features: FeatureTable | None = None) -> Figure:
         """What was kept, as a matplotlib figure.
@@ -149,9 +149,16 @@ class Selection:
         without them bars of each category's images, all and kept. Raises InputError where the features are of another
         dataset, or hold no columns.
         """
-        from detreduce.selection_views import selection_figure
+        if features is None:
+            from detreduce.selection_views import categories_figure
 
-        return selection_figure(self, features)
+            return categories_figure(self.categories)
+        from detreduce.features.views import features_figure
+
+        check_dataset(features.dataset, self.provenance, len(self.scores))
+        kept = np.zeros(len(self.scores), bool)
+        kept[self.indices] = True
+        return features_figure(features.X, kept[features.rows])
 
     def to_frame(self, dataset: DetectionDataset | None = None) -> pd.DataFrame:
         """One row an image of the dataset, dropped ones too, in the dataset's order.
@@ -162,7 +169,11 @@ class Selection:
         """
         from detreduce.selection_views import selection_frame
 
-        return selection_frame(self, dataset)
+        images = None
+        if dataset is not None:
+            check_dataset(dataset, self.provenance, len(self.scores))
+            images = [(record.id, record.name) for record in dataset]
+        return selection_frame(vars(self), images)
 
 
 def select(
@@ -357,20 +368,6 @@ def _brief(value: Any, rows: int) -> Any:
     if array.dtype.kind != "f" or array.shape != (rows,):
         return value
     return {"values": rows, "sha256": hashlib.sha256(array.astype("<f8").tobytes()).hexdigest()}
-
-
-def describe_dataset(dataset: DetectionDataset) -> dict[str, Any]:
-    """What a dataset is, in a few JSON-able facts, with the hash of its content."""
-    folder = images_to_give(dataset)
-    return {
-        "path": str(dataset.source.path),
-        "format": dataset.source.format,
-        **({"image_folder": str(folder)} if folder else {}),
-        "split": dataset.split,
-        "images": len(dataset),
-        "boxes": int((~dataset.box_crowd).sum()),
-        "content_hash": dataset.content_hash,
-    }
 
 
 def _bare(dataset: DetectionDataset) -> FeatureTable:

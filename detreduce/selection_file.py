@@ -5,38 +5,36 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from detreduce.errors import InputError, MissingFileError
 
-if TYPE_CHECKING:
-    from detreduce.selection import Selection
-
 FORMAT_VERSION = 1
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def selection_to_json(selection: Selection) -> str:
-    """The file's text; infinite scores are the strings ``inf`` and ``-inf``, NaN is null."""
-    codes = selection.category_codes
+def selection_to_json(selection: Mapping[str, Any]) -> str:
+    """The file of these fields of a `Selection`: infinite scores are the strings ``inf`` and ``-inf``, NaN is null."""
+    codes = selection["category_codes"]
     content = {
         "detreduce_selection": FORMAT_VERSION,
-        "method": selection.method,
-        "parameters": dict(selection.parameters),
-        "keep": selection.keep,
-        "seed": selection.seed,
-        "images": len(selection.image_ids),
-        "of": len(selection.scores),
-        "categories": dict(selection.categories),
-        "steps": [dict(step) for step in selection.steps],
-        "provenance": dict(selection.provenance),
-        "representativeness": dict(selection.representativeness),
-        "image_ids": list(selection.image_ids),
-        "indices": selection.indices.tolist(),
-        "scores": [_encode(score) for score in selection.scores.tolist()],
+        "method": selection["method"],
+        "parameters": dict(selection["parameters"]),
+        "keep": selection["keep"],
+        "seed": selection["seed"],
+        "images": len(selection["image_ids"]),
+        "of": len(selection["scores"]),
+        "categories": dict(selection["categories"]),
+        "steps": [dict(step) for step in selection["steps"]],
+        "provenance": dict(selection["provenance"]),
+        "representativeness": dict(selection["representativeness"]),
+        "image_ids": list(selection["image_ids"]),
+        "indices": selection["indices"].tolist(),
+        "scores": [_encode(score) for score in selection["scores"].tolist()],
         "category_codes": None if codes is None else codes.tolist(),
     }
     text = json.dumps(content, ensure_ascii=False, indent=1, default=_plain)

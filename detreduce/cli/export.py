@@ -54,7 +54,7 @@ def export(
 
     made = Selection.load(selection)
     if data is None:
-        dataset = find_dataset(made)
+        dataset = find_dataset(made.provenance)
     else:
         split = made.provenance.get("dataset", {}).get("split")
         dataset = load_dataset(find(data, what="dataset"), split=split, images=images)

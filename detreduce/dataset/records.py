@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -155,7 +155,22 @@ class DetectionDataset:
     def _repr_html_(self) -> str:
         from detreduce.dataset.views import dataset_html
 
-        return dataset_html(self)
+        return dataset_html(
+            {"path": self.source.path, "format": self.source.format, "split": self.split},
+            self.class_names,
+            self.class_counts,
+            crowd=int(self.box_crowd.sum()),
+            labelled=self.labelled,
+            problems=self.problems,
+            examples=self._examples(6),
+        )
+
+    def _examples(self, most: int) -> list[tuple[str, Path, npt.NDArray[np.float64]]]:
+        """Name, file and box corners of a few images from all over the dataset."""
+        rows = np.unique(np.linspace(0, len(self) - 1, min(most, len(self))).astype(int))
+        # of these few alone, so that no other image's size is looked for
+        few = replace(self, records=tuple(self[row] for row in rows.tolist()))
+        return [(record.name, record.path, few.boxes_xyxyn[few.box_rows == row]) for row, record in enumerate(few)]
 
     def plot(self) -> Figure:
         """Bars of the classes and of the box sizes, as a matplotlib figure.
@@ -164,7 +179,7 @@ class DetectionDataset:
         """
         from detreduce.dataset.views import dataset_figure
 
-        return dataset_figure(self)
+        return dataset_figure(self.class_names, self.class_counts.sum(axis=0), self.boxes_xyxyn[~self.box_crowd])
 
     def to_frame(self) -> pd.DataFrame:
         """One row an image: ``image_id``, ``name``, ``path``, ``width``, ``height``, ``boxes``, ``crowd``.
@@ -174,7 +189,11 @@ class DetectionDataset:
         """
         from detreduce.dataset.views import images_frame
 
-        return images_frame(self)
+        return images_frame(
+            [(record.id, record.name, record.path, record.width, record.height) for record in self],
+            boxes=self.class_counts.sum(axis=1),
+            crowd=np.bincount(self.box_rows[self.box_crowd], minlength=len(self)),
+        )
 
     def boxes_frame(self) -> pd.DataFrame:
         """One row a box: its image, class and corners.
@@ -185,7 +204,15 @@ class DetectionDataset:
         """
         from detreduce.dataset.views import boxes_frame
 
-        return boxes_frame(self)
+        return boxes_frame(
+            self.image_ids,
+            [record.name for record in self],
+            self.class_names,
+            rows=self.box_rows,
+            classes=self.box_classes,
+            crowd=self.box_crowd,
+            corners=self.boxes_xyxyn,
+        )
 
     @property
     def image_ids(self) -> list[ImageId]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from detreduce.dataset.records import DetectionDataset, ImageId
 from detreduce.dataset.thumbnails import thumbnail
 from detreduce.html import block, facts, folded, picture, table
 
@@ -17,58 +16,63 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-CLASSES, PICTURES = 30, 6
+CLASSES = 30
 PICTURE_BYTES = 100_000
 """What all pictures may take together, so that a notebook stays small."""
 
 
-def dataset_html(dataset: DetectionDataset) -> str:
-    """What is in a dataset: counts, classes, problems, and a few images from all over it."""
-    counts = dataset.class_counts
+def dataset_html(
+    source: Mapping[str, object],
+    class_names: Sequence[str],
+    counts: npt.NDArray[np.int32],
+    *,
+    crowd: int,
+    labelled: bool,
+    problems: Sequence[object],
+    examples: Iterable[tuple[str, Path, npt.NDArray[np.float64]]],
+) -> str:
+    """What is in a dataset: counts, classes, problems, and a few images from all over it.
+
+    `source` are the facts said first: path, format, split. `counts` (n, C) are the boxes of each class in each image,
+    without the `crowd` regions. `examples` are the images to show: name, file and (m, 4) box corners as fractions.
+    """
     boxes = counts.sum(axis=0)
-    content: dict[str, object] = {
-        "path": dataset.source.path,
-        "format": dataset.source.format,
-        "split": dataset.split,
-        "images": len(dataset),
-    }
-    if dataset.labelled:
+    content: dict[str, object] = {**source, "images": len(counts)}
+    if labelled:
         content["boxes"] = int(boxes.sum())
-        if crowd := int(dataset.box_crowd.sum()):
+        if crowd:
             content["crowd regions"] = crowd
         content["images without boxes"] = int((~counts.any(axis=1)).sum())
-    content["problems"] = len(dataset.problems)
+    content["problems"] = len(problems)
     order = np.argsort(-boxes, kind="stable")
     images = (counts > 0).sum(axis=0)
-    rows = [(dataset.class_names[place], int(images[place]), int(boxes[place])) for place in order.tolist()]
+    rows = [(class_names[place], int(images[place]), int(boxes[place])) for place in order.tolist()]
     return block(
         "DetectionDataset",
         facts(content),
         table(("class", "images", "boxes"), rows, shown=CLASSES, what="classes") if rows else "not labelled",
-        folded("problems", dataset.problems),
-        f"<div>{''.join(_pictures(dataset))}</div>",
+        folded("problems", problems),
+        f"<div>{''.join(_pictures(examples))}</div>",
     )
 
 
-def _pictures(dataset: DetectionDataset) -> list[str]:
-    rows = np.unique(np.linspace(0, len(dataset) - 1, min(PICTURES, len(dataset))).astype(int))
-    # of these few alone, so that no other image's size is looked for
-    few = replace(dataset, records=tuple(dataset[row] for row in rows.tolist()))
+def _pictures(examples: Iterable[tuple[str, Path, npt.NDArray[np.float64]]]) -> list[str]:
     shown, left = [], PICTURE_BYTES
-    for row, record in enumerate(few):
-        jpeg = thumbnail(record.path, few.boxes_xyxyn[few.box_rows == row])
+    for name, file, corners in examples:
+        jpeg = thumbnail(file, corners)
         if jpeg is not None and len(jpeg) <= left:
             left -= len(jpeg)
-            shown.append(picture(jpeg, record.name))
+            shown.append(picture(jpeg, name))
     return shown
 
 
-def dataset_figure(dataset: DetectionDataset) -> Figure:
-    """Bars of the classes and of the box sizes."""
+def dataset_figure(
+    class_names: Sequence[str], boxes: npt.NDArray[np.int64], corners: npt.NDArray[np.float64]
+) -> Figure:
+    """Bars of the classes' `boxes` and of the sizes of all boxes, (B, 4) `corners` as fractions."""
     from detreduce.figures import class_and_size_bars
 
-    sizes = box_sizes(dataset.boxes_xyxyn)[~dataset.box_crowd]
-    return class_and_size_bars(dataset.class_names, dataset.class_counts.sum(axis=0), sizes)
+    return class_and_size_bars(class_names, boxes, box_sizes(corners))
 
 
 def box_sizes(corners: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -78,47 +82,56 @@ def box_sizes(corners: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.sqrt(sides.prod(axis=1))
 
 
-def images_frame(dataset: DetectionDataset) -> pd.DataFrame:
-    """One row an image."""
+def images_frame(
+    images: Sequence[tuple[int | str, str, Path, int | None, int | None]],
+    boxes: npt.NDArray[np.int64],
+    crowd: npt.NDArray[np.int64],
+) -> pd.DataFrame:
+    """One row an image: id, name, path, width and height, with its count of `boxes` and `crowd` regions."""
     import pandas as pd
 
-    counts = dataset.class_counts.sum(axis=1)
-    crowd = np.bincount(dataset.box_rows[dataset.box_crowd], minlength=len(dataset))
+    ids, names, paths, widths, heights = zip(*images, strict=True) if images else ((),) * 5
     return pd.DataFrame(
         {
-            "image_id": id_column(dataset.image_ids),
-            "name": text_column(record.name for record in dataset),
-            "path": text_column(str(record.path) for record in dataset),
-            "width": pd.array([record.width for record in dataset], dtype="Int64"),
-            "height": pd.array([record.height for record in dataset], dtype="Int64"),
-            "boxes": counts,
+            "image_id": id_column(ids),
+            "name": text_column(names),
+            "path": text_column(map(str, paths)),
+            "width": pd.array(widths, dtype="Int64"),
+            "height": pd.array(heights, dtype="Int64"),
+            "boxes": boxes,
             "crowd": crowd,
         }
     )
 
 
-def boxes_frame(dataset: DetectionDataset) -> pd.DataFrame:
-    """One row a box."""
+def boxes_frame(
+    ids: Sequence[int | str],
+    names: Sequence[str],
+    class_names: Sequence[str],
+    *,
+    rows: npt.NDArray[np.int64],
+    classes: npt.NDArray[np.int64],
+    crowd: npt.NDArray[np.bool_],
+    corners: npt.NDArray[np.float64],
+) -> pd.DataFrame:
+    """One row a box: `rows`, `classes`, `crowd` and (B, 4) `corners` of each, beside the images' `ids` and `names`."""
     import pandas as pd
 
-    corners = dataset.boxes_xyxyn
-    names = text_column(record.name for record in dataset)
-    classes = text_column(dataset.class_names)
     return pd.DataFrame(
         {
-            "row": dataset.box_rows,
-            "image_id": id_column(dataset.image_ids).take(dataset.box_rows).array,
-            "name": names.take(dataset.box_rows).array,
-            "class_id": dataset.box_classes,
-            "class_name": classes.take(dataset.box_classes).array,
-            "crowd": dataset.box_crowd,
+            "row": rows,
+            "image_id": id_column(ids).take(rows).array,
+            "name": text_column(names).take(rows).array,
+            "class_id": classes,
+            "class_name": text_column(class_names).take(classes).array,
+            "crowd": crowd,
             **dict(zip(("x1", "y1", "x2", "y2"), corners.T, strict=True)),
             "size": box_sizes(corners),
         }
     )
 
 
-def id_column(ids: Iterable[ImageId | None]) -> pd.Series:
+def id_column(ids: Iterable[int | str | None]) -> pd.Series:
     """Image ids: whole numbers of COCO as such, else text."""
     import pandas as pd
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -69,13 +69,13 @@ class LeakageReport:
     def _repr_html_(self) -> str:
         from detreduce.duplicates.views import leakage_html
 
-        return leakage_html(self)
+        return leakage_html([asdict(item) for item in self.leaked], self.counts, self.problems)
 
     def to_frame(self) -> pd.DataFrame:
         """One row a leaked image, as in `LeakedImage`."""
-        from detreduce.duplicates.views import leakage_frame
+        from detreduce.duplicates.views import pairs_frame
 
-        return leakage_frame(self)
+        return pairs_frame([asdict(item) for item in self.leaked], [column.name for column in fields(LeakedImage)])
 
     @property
     def counts(self) -> dict[tuple[str, str], dict[str, int]]:

@@ -6,7 +6,7 @@ import hashlib
 import numbers
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -93,13 +93,22 @@ class Duplicates:
     def _repr_html_(self) -> str:
         from detreduce.duplicates.views import duplicates_html
 
-        return duplicates_html(self)
+        return duplicates_html(
+            [asdict(pair) for pair in self.pairs],
+            images=self.images,
+            groups=len(self),
+            by=self.by,
+            threshold=self.threshold,
+            problems=self.problems,
+        )
 
     def to_frame(self) -> pd.DataFrame:
         """One row a redundant image, as in `DuplicatePair`, with the number of its ``group`` from 0."""
-        from detreduce.duplicates.views import duplicates_frame
+        from detreduce.duplicates.views import pairs_frame
 
-        return duplicates_frame(self)
+        groups = {image: number for number, group in enumerate(self.groups) for image in group}
+        rows = [{"group": groups[pair.copy], **asdict(pair)} for pair in self.pairs]
+        return pairs_frame(rows, ["group", *(column.name for column in fields(DuplicatePair))])
 
     @property
     def redundant(self) -> tuple[ImageId, ...]:

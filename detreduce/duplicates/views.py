@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, fields
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from detreduce.dataset.views import id_column, text_column
-from detreduce.duplicates.leakage import LeakageReport, LeakedImage
-from detreduce.duplicates.search import DuplicatePair, Duplicates
 from detreduce.html import block, folded, lines, table
 
 if TYPE_CHECKING:
@@ -18,62 +15,62 @@ SHOWN = 20
 IDS, NAMES = ("copy", "kept", "image", "other"), ("name", "other_name")
 
 
-def duplicates_html(found: Duplicates) -> str:
-    """How many images are redundant, and the first pairs."""
-    pairs = [(pair.copy, pair.kept, pair.transformation, f"{pair.similarity:.3f}") for pair in found.pairs]
-    exact = sum(pair.exact for pair in found.pairs)
+def duplicates_html(
+    pairs: Sequence[Mapping[str, Any]],
+    *,
+    images: int,
+    groups: int,
+    by: str,
+    threshold: float,
+    problems: Sequence[object],
+) -> str:
+    """How many images are redundant, and the first pairs; each has the fields of a `DuplicatePair`."""
+    shown = [(pair["copy"], pair["kept"], pair["transformation"], f"{pair['similarity']:.3f}") for pair in pairs]
+    exact = sum(pair["exact"] for pair in pairs)
     return block(
-        f"Duplicates: {len(found.pairs)} of {found.images} images are redundant",
-        lines([f"{len(found)} groups by {found.by}, threshold {found.threshold:g}; {exact} of the pairs are exact."]),
-        table(("copy", "kept", "transformation", "similarity"), pairs, words=3, shown=SHOWN, what="pairs")
-        if pairs
+        f"Duplicates: {len(pairs)} of {images} images are redundant",
+        lines([f"{groups} groups by {by}, threshold {threshold:g}; {exact} of the pairs are exact."]),
+        table(("copy", "kept", "transformation", "similarity"), shown, words=3, shown=SHOWN, what="pairs")
+        if shown
         else "",
-        folded("problems", found.problems),
+        folded("problems", problems),
     )
 
 
-def duplicates_frame(found: Duplicates) -> pd.DataFrame:
-    """One row a redundant image."""
-    groups = {image: number for number, group in enumerate(found.groups) for image in group}
-    frame = _frame(found.pairs, DuplicatePair)
-    frame.insert(0, "group", [groups[pair.copy] for pair in found.pairs])
-    return frame
-
-
-def leakage_html(report: LeakageReport) -> str:
-    """How many images of each split are in an earlier one, and the first of them."""
-    counts = [
+def leakage_html(
+    leaked: Sequence[Mapping[str, Any]],
+    counts: Mapping[tuple[str, str], Mapping[str, int]],
+    problems: Sequence[object],
+) -> str:
+    """How many images of each split are in an earlier one, and the first; each has the fields of a `LeakedImage`."""
+    splits = [
         (f"{later} from {earlier}", count["exact"], count["near"], count["of"])
-        for (earlier, later), count in report.counts.items()
+        for (earlier, later), count in counts.items()
     ]
-    leaked = [
+    images = [
         (
-            f"{item.split}: {item.name}",
-            f"{item.other_split}: {item.other_name}",
-            item.transformation,
-            f"{item.similarity:.3f}",
+            f"{item['split']}: {item['name']}",
+            f"{item['other_split']}: {item['other_name']}",
+            item["transformation"],
+            f"{item['similarity']:.3f}",
         )
-        for item in report.leaked
+        for item in leaked
     ]
     return block(
-        f"LeakageReport: {len(report.leaked)} images of later splits are in an earlier one",
-        table(("splits", "exact", "near", "of images"), counts),
-        table(("image", "like", "transformation", "similarity"), leaked, words=3, shown=SHOWN, what="images")
-        if leaked
+        f"LeakageReport: {len(leaked)} images of later splits are in an earlier one",
+        table(("splits", "exact", "near", "of images"), splits),
+        table(("image", "like", "transformation", "similarity"), images, words=3, shown=SHOWN, what="images")
+        if images
         else "",
-        folded("problems", report.problems),
+        folded("problems", problems),
     )
 
 
-def leakage_frame(report: LeakageReport) -> pd.DataFrame:
-    """One row a leaked image."""
-    return _frame(report.leaked, LeakedImage)
-
-
-def _frame(items: Sequence[Any], kind: type) -> pd.DataFrame:
+def pairs_frame(pairs: Sequence[dict[str, Any]], columns: list[str]) -> pd.DataFrame:
+    """One row a pair of images, a duplicate's or a leaked one's."""
     import pandas as pd
 
-    frame = pd.DataFrame([asdict(item) for item in items], columns=[field.name for field in fields(kind)])
+    frame = pd.DataFrame(pairs, columns=columns)
     for name in frame.columns.intersection([*IDS, *NAMES]):
-        frame[name] = (id_column if name in IDS else text_column)(getattr(item, name) for item in items)
+        frame[name] = (id_column if name in IDS else text_column)(pair[name] for pair in pairs)
     return frame

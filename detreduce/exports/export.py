@@ -77,7 +77,7 @@ def export_selection(
     if form not in FORMS:
         raise InputError(f"form={form!r} is not one of {', '.join(FORMS)}.{nearest(str(form), FORMS)}")
     mode = check_link(link)
-    check_dataset(selection, dataset)
+    check_dataset(dataset, selection.provenance, len(selection.scores))
     rows = image_rows(dataset, selection)
     target = absolute(Path(output).expanduser())
     if form not in FOLDERS:

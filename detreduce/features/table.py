@@ -65,7 +65,7 @@ class FeatureTable:
         """
         from detreduce.features.views import features_figure
 
-        return features_figure(self)
+        return features_figure(self.X)
 
     def to_frame(self, block: str | None = None) -> pd.DataFrame:
         """One row an image, with its id as the index, one column a number, unscaled as extracted.
@@ -74,7 +74,7 @@ class FeatureTable:
         """
         from detreduce.features.views import features_frame
 
-        return features_frame(self, block)
+        return features_frame(self.blocks, block, self.image_ids, self.dataset.class_names)
 
     @property
     def image_ids(self) -> list[ImageId]:

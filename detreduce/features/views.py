@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
 
 from detreduce.dataset.views import id_column
 from detreduce.errors import InputError, nearest
 from detreduce.features.annotations import annotation_columns
 from detreduce.features.plane import principal_plane
-from detreduce.features.table import FeatureTable
 from detreduce.proxy_log import DYNAMICS_COLUMNS
 
 if TYPE_CHECKING:
@@ -16,32 +19,37 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def features_figure(features: FeatureTable) -> Figure:
-    """A map of all images in the two principal components of X."""
+def features_figure(X: npt.ArrayLike, kept: npt.NDArray[np.bool_] | None = None) -> Figure:
+    """A map of all images in the two principal components of (n, d) `X`; with `kept` (n,), kept and dropped ones."""
     from detreduce.figures import feature_map
 
-    plane = principal_plane(features.X)
-    return feature_map(plane.points, explained=plane.explained)
+    plane = principal_plane(X)
+    return feature_map(plane.points, kept, explained=plane.explained)
 
 
-def features_frame(features: FeatureTable, block: str | None) -> pd.DataFrame:
-    """One row an image, one column a number of the block, or of all blocks."""
+def features_frame(
+    blocks: Mapping[str, npt.NDArray[np.float32]],
+    block: str | None,
+    image_ids: Iterable[int | str],
+    class_names: Sequence[str],
+) -> pd.DataFrame:
+    """One row an image, one column a number of the block, or of all blocks side by side."""
     import pandas as pd
 
-    if block is not None and block not in features.blocks:
-        known = list(features.blocks)
+    if block is not None and block not in blocks:
+        known = list(blocks)
         raise InputError(f"The table has no block {block!r}.{nearest(block, known)} There are: {', '.join(known)}.")
-    index = pd.Index(id_column(features.image_ids), name="image_id")
-    wanted = features.blocks if block is None else {block: features.blocks[block]}
+    index = pd.Index(id_column(image_ids), name="image_id")
+    wanted = blocks if block is None else {block: blocks[block]}
     frames = [
-        pd.DataFrame(values, index=index, columns=_columns(features, name, values.shape[1]))
+        pd.DataFrame(values, index=index, columns=_columns(name, values.shape[1], class_names))
         for name, values in wanted.items()
     ]
     return pd.concat(frames, axis=1) if frames else pd.DataFrame(index=index)
 
 
-def _columns(features: FeatureTable, block: str, width: int) -> list[str]:
+def _columns(block: str, width: int, class_names: Sequence[str]) -> list[str]:
     """The block's own names of its columns where it has them, else its name and their numbers."""
-    named = {"annotations": annotation_columns(features.dataset.class_names), "dynamics": list(DYNAMICS_COLUMNS)}
+    named = {"annotations": annotation_columns(class_names), "dynamics": list(DYNAMICS_COLUMNS)}
     names = named.get(block, [])
     return names if len(names) == width else [f"{block}_{number}" for number in range(width)]

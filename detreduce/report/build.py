@@ -179,7 +179,7 @@ def _readable(
     for cell, count in cells:
         try:
             selection = read_selection(ledger, cell)
-            check_dataset(selection, found.dataset)
+            check_dataset(found.dataset, selection.provenance, len(selection.scores))
             selections.append((cell, count, selection))
         except DetreduceError as error:
             found.notes.append(f"{cell.cell['label']}, keep {cell.cell['keep']}: {error}")

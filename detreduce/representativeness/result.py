@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 from detreduce.representativeness.distribution import Discrepancy
@@ -14,6 +14,9 @@ from detreduce.representativeness.topology import DiagramDistance
 
 if TYPE_CHECKING:
     import pandas as pd
+
+# measure -> the distance between two images that it is typically of
+TYPICAL = {"epsilon": "chebyshev", "covering_radius": "euclidean"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,15 +97,26 @@ class Representativeness:
         ``compared_with`` is ``random``, as many images drawn at random, or ``typical``, two images. What cannot be
         measured is left out.
         """
-        from detreduce.representativeness.frames import measures_frame
+        import pandas as pd
 
-        return measures_frame(self)
+        rows = {}
+        for measure in fields(self):
+            found = getattr(self, measure.name)
+            if not isinstance(found, Measurement):
+                continue
+            compare, beside = found.at_random, "random"
+            if measure.name in TYPICAL:
+                compare, beside = (self.between_images or {}).get(TYPICAL[measure.name]), "typical"
+            rows[measure.name] = (found.value, compare, beside if compare is not None else None, found.exact)
+        frame = pd.DataFrame.from_dict(rows, orient="index", columns=["value", "compare", "compared_with", "exact"])
+        return frame.rename_axis("measure")
 
     def categories_frame(self) -> pd.DataFrame:
         """One row a category, as in `CategoryMeasures`."""
-        from detreduce.representativeness.frames import categories_frame
+        import pandas as pd
 
-        return categories_frame(self)
+        columns = [column.name for column in fields(CategoryMeasures)]
+        return pd.DataFrame([asdict(item) for item in self.categories], columns=columns)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain dicts, lists, numbers and text; infinite numbers are the string ``inf``."""

@@ -230,7 +230,7 @@ class TrainingRecord(_Part):
     def _repr_html_(self) -> str:
         from detreduce.training.views import record_html
 
-        return record_html(self)
+        return record_html(self.model_dump(), self.row())
 
     def plot(self) -> Figure:
         """Loss and mAP over the epochs, as a matplotlib figure; mAP of the evaluation as points at the last epoch.
@@ -239,19 +239,21 @@ class TrainingRecord(_Part):
         """
         from detreduce.training.views import record_figure
 
-        return record_figure(self)
+        evaluation = self.evaluation.model_dump() if self.evaluation else None
+        return record_figure(self.history, evaluation, self.run)
 
     def to_frame(self) -> pd.DataFrame:
         """One row an epoch, its number as the index: losses, learning rate, seconds, figures where it validated."""
         from detreduce.training.views import epochs_frame
 
-        return epochs_frame(self)
+        return epochs_frame(self.history)
 
     def per_class_frame(self) -> pd.DataFrame:
         """One row a class of the evaluation, as in `ClassMetrics`; empty where there was none."""
         from detreduce.training.views import classes_frame
 
-        return classes_frame(self)
+        classes = self.evaluation.per_class if self.evaluation else []
+        return classes_frame([item.model_dump() for item in classes], list(ClassMetrics.model_fields))
 
     def save(self, path: str | Path) -> Path:
         """Write the record as JSON, whole or not at all. `path`: a file, or a folder for its record.json."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from detreduce.errors import InputError
 from detreduce.html import block, facts, folded, lines, table
-from detreduce.training.record import ClassMetrics, TrainingRecord
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,56 +29,59 @@ FACTS = (
 )
 
 
-def record_html(record: TrainingRecord) -> str:
-    """What a training reached and cost, class by class, with how its energy was obtained."""
-    row = record.row()
+def record_html(record: Mapping[str, Any], row: Mapping[str, Any]) -> str:
+    """What a training reached and cost, class by class, with how its energy was obtained.
+
+    `record` has the fields of a `TrainingRecord` as its file has them; `row` is its row in a table.
+    """
     figures = {name: f"{row[key]:.{digits}f}" for name, key, digits in FACTS if row.get(key) is not None}
-    training = record.energy.get("training")
-    parts = training.components if training else {}
-    energy = [f"{name}: {part.wh:.2f} Wh, {part.provenance} ({part.method})" for name, part in parts.items()]
+    parts = record["energy"].get("training", {}).get("components", {})
+    energy = [f"{name}: {part['wh']:.2f} Wh, {part['provenance']} ({part['method']})" for name, part in parts.items()]
     rows = []
-    for item in record.evaluation.per_class if record.evaluation else []:
-        measured = (item.AP50, item.AP50_95, item.precision, item.recall)
-        rows.append((item.name, item.images, item.boxes, *map(_digits, measured)))
+    for item in record["evaluation"]["per_class"] if record["evaluation"] else []:
+        measured = (_digits(item[name]) for name in ("AP50", "AP50_95", "precision", "recall"))
+        rows.append((item["name"], item["images"], item["boxes"], *measured))
     headings = ("class", "images", "boxes", "AP50", "AP50-95", "precision", "recall")
-    about = {"data": record.data.path, "evaluated on": row["evaluated_on"] or "nothing"}
+    about = {"data": record["data"]["path"], "evaluated on": row["evaluated_on"] or "nothing"}
     return block(
-        f"TrainingRecord: {record.model.name} on {record.data.train_images} images",
-        facts({**about, **figures, "run": record.run}),
+        f"TrainingRecord: {row['model']} on {row['images']} images",
+        facts({**about, **figures, "run": record["run"]}),
         table(headings, rows, shown=CLASSES, what="classes") if rows else "",
         folded("energy", energy),
-        lines(f"Warning: {warning}" for warning in record.warnings),
+        lines(f"Warning: {warning}" for warning in record["warnings"]),
     )
 
 
-def record_figure(record: TrainingRecord) -> Figure:
-    """Loss and mAP over the epochs."""
+def record_figure(
+    history: Sequence[Mapping[str, float | None]], evaluation: Mapping[str, Any] | None, run: str
+) -> Figure:
+    """Loss and mAP over the epochs of `history`, and mAP of the `evaluation` at their end."""
     from detreduce.figures import training_curves
 
-    if not record.history:
-        raise InputError(f"{record.run}: no epoch of this training was finished, so there is nothing to draw.")
-    figures = record.evaluation
-    on = "+".join(figures.splits) if figures else ""
-    final = {f"mAP50 on {on}": figures.mAP50, f"mAP50-95 on {on}": figures.mAP50_95} if figures else None
-    return training_curves(record.history, final)
+    if not history:
+        raise InputError(f"{run}: no epoch of this training was finished, so there is nothing to draw.")
+    final = None
+    if evaluation:
+        on = "+".join(evaluation["splits"])
+        final = {f"mAP50 on {on}": evaluation["mAP50"], f"mAP50-95 on {on}": evaluation["mAP50_95"]}
+    return training_curves(history, final)
 
 
-def epochs_frame(record: TrainingRecord) -> pd.DataFrame:
+def epochs_frame(history: Sequence[Mapping[str, float | None]]) -> pd.DataFrame:
     """One row an epoch."""
     import pandas as pd
 
-    frame = pd.DataFrame(record.history)
+    frame = pd.DataFrame(history)
     if "epoch" not in frame:
         return frame
     return frame.astype({"epoch": int}).set_index("epoch")
 
 
-def classes_frame(record: TrainingRecord) -> pd.DataFrame:
+def classes_frame(classes: Sequence[dict[str, Any]], columns: list[str]) -> pd.DataFrame:
     """One row a class."""
     import pandas as pd
 
-    classes = record.evaluation.per_class if record.evaluation else []
-    return pd.DataFrame([item.model_dump() for item in classes], columns=list(ClassMetrics.model_fields))
+    return pd.DataFrame(classes, columns=columns)
 
 
 def _digits(value: float) -> str:

@@ -6,8 +6,7 @@ import json
 from collections import Counter
 from typing import Any
 
-from detreduce.experiment.ledger import FinishedCell, Ledger
-from detreduce.experiment.run import finished_rows
+from detreduce.experiment.ledger import FinishedCell, Ledger, finished_rows
 
 OWN = ("epochs", "patience", "seed")
 """Arguments in which comparable trainings may differ."""

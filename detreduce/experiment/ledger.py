@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+    from detreduce.experiment.plan import Cell
+
 CELL_FILE = "cell.json"
 TRAIN_FOLDER = "train"
 SELECTIONS = "selections"
@@ -123,8 +125,14 @@ class Ledger:
 
     def _repr_html_(self) -> str:
         from detreduce.experiment.views import ledger_html
+        from detreduce.html import block, lines
 
-        return ledger_html(self)
+        title = f"Ledger: {self.path}"
+        try:
+            return ledger_html(title, finished_rows(self))
+        except DetreduceError as error:
+            # a notebook shows this instead of a traceback
+            return block(title, lines([error]))
 
     def plot(self, cost: str | None = None, measure: str = "mAP50_95") -> Figure:
         """MAP against cost, of every cell of the latest plan and each method's mean, as a matplotlib figure.
@@ -142,15 +150,16 @@ class Ledger:
         InputError
             Another cost or measure, or no finished cell that has both.
         """
-        from detreduce.experiment.views import ledger_figure
+        from detreduce.experiment.views import check_axes, ledger_figure
 
-        return ledger_figure(self, cost, measure)
+        check_axes(cost, measure)
+        return ledger_figure(finished_rows(self), cost, measure, str(self.path))
 
     def to_frame(self) -> pd.DataFrame:
         """One tidy row a finished cell, as of `rows`; cells of earlier plans too, as `detreduce ledger export`."""
         from detreduce.experiment.views import cells_frame
 
-        return cells_frame(self)
+        return cells_frame(self.rows())
 
     def comparisons_frame(self) -> pd.DataFrame:
         """One row a method, keep, reference and measure: difference, interval, p and verdict, as `Comparison` has them.
@@ -159,7 +168,7 @@ class Ledger:
         """
         from detreduce.experiment.views import comparisons_frame
 
-        return comparisons_frame(self)
+        return comparisons_frame(finished_rows(self), self.evidence)
 
     def is_ledger(self) -> bool:
         """Whether the folder is one of a ledger, be it an empty one."""
@@ -323,6 +332,25 @@ class Ledger:
         if not self._cells.is_dir():
             return iter(())
         return iter(sorted(folder for folder in self._cells.iterdir() if (folder / CELL_FILE).is_file()))
+
+
+def finished_rows(ledger: Ledger, cells: Iterable[Cell] | None = None) -> list[dict[str, Any]]:
+    """Tidy rows of the finished ones of these cells; default those of the ledger's latest plan.
+
+    Raises InputError where the plan or a cell cannot be read.
+    """
+    if cells is not None:
+        wanted = {cell.key for cell in cells}
+        return [row for row in ledger.rows() if row["key"] in wanted]
+    plan = ledger.path / "plan.json"
+    try:
+        keys = [cell["key"] for cell in json.loads(plan.read_text(encoding="utf-8"))] if plan.is_file() else None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{plan} cannot be read ({error}). Remove it: then every finished cell counts, and the next run "
+            "writes it anew."
+        ) from error
+    return [row for row in ledger.rows() if keys is None or row["key"] in keys]
 
 
 def _overlapping(cells: Iterable[FinishedCell]) -> set[str]:

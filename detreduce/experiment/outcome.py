@@ -9,9 +9,8 @@ from typing import Any
 
 from detreduce.experiment.consistency import inconsistencies
 from detreduce.experiment.leakage import read_leakage
-from detreduce.experiment.ledger import FinishedCell, Ledger
+from detreduce.experiment.ledger import FinishedCell, Ledger, finished_rows
 from detreduce.experiment.plan import Cell
-from detreduce.experiment.run import finished_rows
 from detreduce.experiment.statistics.break_even import BreakEven, break_even
 from detreduce.experiment.statistics.comparison import Comparison, compare_methods
 from detreduce.experiment.statistics.pairs import random_reference

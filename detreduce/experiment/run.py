@@ -8,7 +8,7 @@ import json
 import shutil
 import socket
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -228,25 +228,6 @@ class PreparedExperiment:
         self.say(f"Stopped by {reason}.")
         self.say(f"{left.to_run} of {left.cells} cells are left. The same command goes on with them.")
         self.say(cost_in_words(Estimate(left.seconds, left.wh), left.estimated_from))
-
-
-def finished_rows(ledger: Ledger, cells: Iterable[Cell] | None = None) -> list[dict[str, Any]]:
-    """Tidy rows of the finished ones of these cells; default those of the ledger's latest plan.
-
-    Raises InputError where the plan or a cell cannot be read.
-    """
-    if cells is not None:
-        wanted = {cell.key for cell in cells}
-        return [row for row in ledger.rows() if row["key"] in wanted]
-    plan = ledger.path / "plan.json"
-    try:
-        keys = [cell["key"] for cell in json.loads(plan.read_text(encoding="utf-8"))] if plan.is_file() else None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{plan} cannot be read ({error}). Remove it: then every finished cell counts, and the next run "
-            "writes it anew."
-        ) from error
-    return [row for row in ledger.rows() if keys is None or row["key"] in keys]
 
 
 def describe_cell(cell: Cell) -> str:

@@ -7,11 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from detreduce.errors import DetreduceError, InputError, nearest
-from detreduce.experiment.ledger import Ledger
-from detreduce.experiment.run import finished_rows
+from detreduce.errors import InputError, nearest
 from detreduce.experiment.statistics import Summary, summarise_cells
 from detreduce.experiment.statistics.comparison import Comparison, compare_methods
+from detreduce.experiment.statistics.resampled import Load
 from detreduce.html import block, lines, table
 
 if TYPE_CHECKING:
@@ -24,15 +23,11 @@ COSTS = ("TFLOPs", "images_seen", "Wh", "minutes")
 LINES = 200
 
 
-def ledger_html(ledger: Ledger) -> str:
-    """The terminal's table of methods beside full, and their differences to chance over seeds alone."""
-    title = f"Ledger: {ledger.path}"
-    try:
-        rows = finished_rows(ledger)
-        comparisons = compare_methods(rows)
-    except DetreduceError as error:
-        # a notebook shows this instead of a traceback
-        return block(title, lines([error]))
+def ledger_html(title: str, rows: Sequence[dict[str, Any]]) -> str:
+    """The terminal's table of methods beside full, and their differences to chance over seeds alone.
+
+    `rows` are tidy rows of finished cells, here and below.
+    """
     if not rows:
         return block(title, lines(["no finished cells"]))
     summaries = summarise_cells(rows)
@@ -41,7 +36,7 @@ def ledger_html(ledger: Ledger) -> str:
         notes.append(
             "* ran beside another training on one machine: Wh, g CO2 and minutes are of the other cells alone."
         )
-    return block(title, _summary_table(summaries), lines(notes), _difference_table(comparisons))
+    return block(title, _summary_table(summaries), lines(notes), _difference_table(compare_methods(rows)))
 
 
 def _summary_table(summaries: Sequence[Summary]) -> str:
@@ -95,34 +90,37 @@ def _percent(ratio: float) -> str:
     return f"{(ratio - 1) * 100:+.0f} %"
 
 
-def ledger_figure(ledger: Ledger, cost: str | None, measure: str) -> Figure:
-    """MAP against cost."""
-    from detreduce.figures import trade_off
+def check_axes(cost: str | None, measure: str) -> None:
+    """Raise InputError for a cost or measure that `ledger_figure` does not know."""
     from detreduce.figures.cost import ACCURACIES
 
     for what, name, known in (("cost", cost, COSTS), ("measure", measure, tuple(ACCURACIES))):
         if name is not None and name not in known:
             raise InputError(f"There is no {what} {name!r}.{nearest(name, known)} There are: {', '.join(known)}.")
-    rows = finished_rows(ledger)
+
+
+def ledger_figure(rows: Sequence[dict[str, Any]], cost: str | None, measure: str, ledger: str) -> Figure:
+    """MAP against cost; `ledger` is where the cells are, for the error where none can be drawn."""
+    from detreduce.figures import trade_off
+
     for wanted in COSTS if cost is None else (cost,):
         if (figure := trade_off(rows, wanted, measure)) is not None:
             return figure
-    raise InputError(f"{ledger.path}: none of {len(rows)} finished cells has {cost or 'a cost'} and {measure}.")
+    raise InputError(f"{ledger}: none of {len(rows)} finished cells has {cost or 'a cost'} and {measure}.")
 
 
-def cells_frame(ledger: Ledger) -> pd.DataFrame:
+def cells_frame(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
     """One row a cell."""
     import pandas as pd
 
-    rows = ledger.rows()
     return _with_keep(pd.DataFrame(rows), [row["keep"] for row in rows])
 
 
-def comparisons_frame(ledger: Ledger) -> pd.DataFrame:
-    """One row a comparison."""
+def comparisons_frame(rows: Sequence[dict[str, Any]], evidence: Load) -> pd.DataFrame:
+    """One row a comparison; `evidence` as for `compare_methods`."""
     import pandas as pd
 
-    found = compare_methods(finished_rows(ledger), ledger.evidence)
+    found = compare_methods(rows, evidence)
     frame = pd.DataFrame([item.row() for item in found], columns=[field.name for field in fields(Comparison)])
     return _with_keep(frame, [item.keep for item in found])
 

@@ -23,9 +23,9 @@ from detreduce.errors import InputError
 from detreduce.experiment import choices, sources
 from detreduce.experiment import run as run_module
 from detreduce.experiment.identity import features_identity
-from detreduce.experiment.ledger import Ledger
+from detreduce.experiment.ledger import Ledger, finished_rows
 from detreduce.experiment.merge import merge_ledgers
-from detreduce.experiment.run import data_identity, finished_rows, prepare_experiment, run_experiment
+from detreduce.experiment.run import data_identity, prepare_experiment, run_experiment
 from detreduce.proxy_log import ProxyLog
 from detreduce.selection import Selection
 from detreduce.training.presence import boot_identity

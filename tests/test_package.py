@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import ast
 import importlib
 import importlib.metadata
 from pathlib import Path
@@ -27,20 +26,3 @@ def test_the_version_is_the_installed_one() -> None:
 
 def test_types_are_shipped() -> None:
     assert (Path(detreduce.__file__).parent / "py.typed").is_file()
-
-
-@pytest.mark.parametrize(
-    ("package", "may_not_know"),
-    [
-        ("dataset", ("features", "reducers", "training", "experiment", "selection")),
-        ("figures", ("dataset", "features", "reducers", "training", "experiment", "selection")),
-        ("features", ("reducers", "training", "experiment")),
-        ("reducers", ("dataset", "features", "training", "experiment")),
-    ],
-)
-def test_packages_import_downwards(package: str, may_not_know: tuple[str, ...]) -> None:
-    for file in sorted((Path(detreduce.__file__).parent / package).rglob("*.py")):
-        nodes = ast.walk(ast.parse(file.read_text(encoding="utf-8")))
-        imported = {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
-        above = [name for name in imported if name.startswith(tuple(f"detreduce.{other}" for other in may_not_know))]
-        assert not above, f"{file.name} imports {above}"

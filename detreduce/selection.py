@@ -234,14 +234,8 @@ def select(
         too large for what is left without duplicates; NaN in the features; features, labels or object vectors that the
         method needs and that are not there.
     """
-    from detreduce.reducers import make_reducer
-
     table = features if isinstance(features, FeatureTable) else _bare(features)
-    for name, argument in (("random_state", "seed"), ("keep", "keep")):
-        if name in parameters:
-            raise InputError(f"{name!r} is not a parameter of the method {method!r} here; give it as {argument}=.")
-    reducer = make_reducer(method, keep=keep, random_state=seed, **parameters)
-    reducer.check_params()
+    reducer = _checked_reducer(method, keep, seed, parameters)
     if not isinstance(features, FeatureTable) and "features" in reducer.needs:
         raise InputError(f"The method {method!r} needs features; pass extract_features(dataset) instead of a dataset.")
     objects = _objects(table, method, reducer.needs)
@@ -249,12 +243,7 @@ def select(
     if isinstance(groups, str):
         groups = assign_groups((table.dataset[row] for row in table.rows.tolist()), groups)
     chosen_categories = categories_of_rows(table.dataset, table.rows, categories)
-    # a fraction is of all images, those that could not be read among them
-    k = resolve_keep(keep, len(table) + len(table.problems))
-    if k > len(table):
-        raise InputError(
-            f"{k} images are to be kept, but {len(table)} of {len(table) + len(table.problems)} could be read."
-        )
+    k = _images_to_keep(keep, table)
     composed = compose(
         table,
         k,
@@ -315,9 +304,7 @@ def select(
         ),
         category_codes=category_codes,
         provenance={
-            "dataset": describe_dataset(dataset),
-            "features": dict(table.provenance),
-            "skipped_images": [str(problem) for problem in table.problems],
+            **_made_from(table),
             "kept_first": len(first),
             "duplicates": {**composed.duplicates, "kept_twice": _kept_twice(composed.duplicates["pairs"], image_ids)},
             "seconds": round(seconds, 4),
@@ -334,6 +321,26 @@ def needs_extraction(reducer: BaseReducer) -> bool:
     boxes, ``object_vectors`` besides that the table has vectors, ``dynamics`` and ``gradients`` a block by itself.
     """
     return bool(kinds_of(reducer.needs))
+
+
+def _checked_reducer(method: str, keep: float | int, seed: int, parameters: Mapping[str, Any]) -> BaseReducer:
+    from detreduce.reducers import make_reducer
+
+    for name, argument in (("random_state", "seed"), ("keep", "keep")):
+        if name in parameters:
+            raise InputError(f"{name!r} is not a parameter of the method {method!r} here; give it as {argument}=.")
+    reducer = make_reducer(method, keep=keep, random_state=seed, **parameters)
+    reducer.check_params()
+    return reducer
+
+
+def _images_to_keep(keep: float | int, table: FeatureTable) -> int:
+    """A fraction is of all images, those that could not be read among them."""
+    images = len(table) + len(table.problems)
+    k = resolve_keep(keep, images)
+    if k > len(table):
+        raise InputError(f"{k} images are to be kept, but {len(table)} of {images} could be read.")
+    return k
 
 
 def _objects(table: FeatureTable, method: str, needs: Iterable[str]) -> ObjectTable | None:
@@ -368,6 +375,15 @@ def _brief(value: Any, rows: int) -> Any:
     if array.dtype.kind != "f" or array.shape != (rows,):
         return value
     return {"values": rows, "sha256": hashlib.sha256(array.astype("<f8").tobytes()).hexdigest()}
+
+
+def _made_from(table: FeatureTable) -> dict[str, Any]:
+    """What the provenance of a selection says of its dataset and features."""
+    return {
+        "dataset": describe_dataset(table.dataset),
+        "features": dict(table.provenance),
+        "skipped_images": [str(problem) for problem in table.problems],
+    }
 
 
 def _bare(dataset: DetectionDataset) -> FeatureTable:

@@ -150,9 +150,21 @@ class PreparedExperiment:
         )
 
     def begin(self) -> list[Cell]:
-        """Make the ledger, write down what will be done, and return the missing cells."""
-        experiment = self._experiment
+        """Make the ledger, write down what will be done, and return the missing cells.
+
+        A ledger that lacks none may be one that can only be read.
+        """
         missing = self.missing
+        try:
+            self._write_down(missing)
+        except DetreduceError as error:
+            if missing or not isinstance(error.__cause__, OSError):
+                raise
+            self.say(f"{error} Nothing needs to be: all its cells are finished.")
+        return missing
+
+    def _write_down(self, missing: list[Cell]) -> None:
+        experiment = self._experiment
         Ledger.create(self.ledger.path)
         for cell in missing:
             experiment.redundancy.check(cell)
@@ -162,7 +174,6 @@ class PreparedExperiment:
         self.ledger.write_text("plan.json", json.dumps(plan, indent=1) + "\n")
         content = experiment.config.model_dump(mode="json")
         self.ledger.write_text("config.yaml", yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
-        return missing
 
     def run(self, limits: Limits | None = None) -> Ledger:
         """Run the missing cells within the limits; other processes may do so at the same time."""
@@ -209,7 +220,7 @@ class PreparedExperiment:
                     raise
                 raise DetreduceError(
                     f"The cell {cell.key} could not be finished: {error}. Nothing of it is kept, and all that was "
-                    "finished before is; the same command goes on."
+                    "finished before is."
                 ) from error
             self._experiment.finished.append(finished)
         self.say(f"      {describe_outcome(finished)}")

@@ -19,7 +19,7 @@ from typer.testing import CliRunner, Result
 from detreduce.cli import app
 from detreduce.config import FeaturesConfig
 from detreduce.dataset import load_dataset
-from detreduce.errors import InputError
+from detreduce.errors import DetreduceError, InputError
 from detreduce.experiment import choices, sources
 from detreduce.experiment import run as run_module
 from detreduce.experiment.identity import features_identity
@@ -477,6 +477,8 @@ def test_the_command_shows_the_plan_and_takes_limits_and_shards(
     assert not (config.parent / "ledger").exists()
     stopped = detreduce("--max-wh", 37)
     assert stopped.exit_code == 0 and "Stopped by max_wh=37" in stopped.stderr
+    assert "Next: the same command goes on with the 6 cells that are left." in stopped.stdout
+    assert "detreduce report" not in stopped.output
     assert "6 of 10 cells are left" in stopped.stderr and "together" in stopped.stderr
     assert "by 4 finished cells like these" in detreduce("--dry-run").stdout
     assert len(json.loads(detreduce("--json").stdout)["cells"]) == 10
@@ -487,6 +489,31 @@ def test_the_command_shows_the_plan_and_takes_limits_and_shards(
     ):
         result = detreduce(*arguments)
         assert result.exit_code == 2 and said in result.stderr
+
+
+def test_the_command_says_what_to_type_next(
+    config: Path, stand_in_train: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_module, "train", stand_in_train)
+    monkeypatch.chdir(config.parent)
+
+    def detreduce(*arguments: str) -> Result:
+        return CliRunner().invoke(app, ["run", str(config), *arguments])
+
+    half = detreduce("--shard", "1/2").stdout
+    assert "Next: detreduce ledger merge OTHER runs/tiny adds the 5 cells of other shards; then detreduce " in half
+    assert detreduce().stdout.splitlines()[-1] == "Next: detreduce report runs/tiny"
+    assert "Next" not in detreduce("--json").output
+    assert detreduce("--output", "a b").stdout.splitlines()[-1] == "Next: detreduce report 'a b'"
+
+    def fail(*_: Any, **__: Any) -> Any:
+        raise DetreduceError("The network has become NaN.")
+
+    monkeypatch.setattr(run_module, "train", fail)
+    failed = detreduce("reduce.keep=[4]")
+    assert failed.exit_code == 1 and "Next" not in failed.output
+    said = "Error: The network has become NaN. 4 of 6 cells are left; the same command goes on with them.\n"
+    assert failed.stderr.endswith(said)
 
 
 @pytest.mark.parametrize(("choose", "on"), [("last", "val+test"), ("best", "auto")])

@@ -23,12 +23,12 @@ from detreduce.dataset.records import DetectionDataset
 from detreduce.dataset.write import write_subset
 from detreduce.errors import DetreduceError, InputError
 from detreduce.experiment.choices import FIT, Choices
-from detreduce.experiment.forecast import Estimate, Forecast
+from detreduce.experiment.forecast import Forecast
 from detreduce.experiment.identity import data_identity, features_identity, file_identity
 from detreduce.experiment.leakage import keep_leakage
 from detreduce.experiment.ledger import TRAIN_FOLDER, FinishedCell, Ledger
 from detreduce.experiment.limits import Limits, Spent
-from detreduce.experiment.overview import Overview, cost_in_words, expected_cost, overview, shard_of
+from detreduce.experiment.overview import Costing, Overview, overview, shard_of
 from detreduce.experiment.plan import Cell, Identity, make_plan, training_arguments
 from detreduce.experiment.preflight import check_experiment
 from detreduce.experiment.redundancy import Redundancy
@@ -147,6 +147,7 @@ class PreparedExperiment:
             done,
             experiment.forecast(),
             experiment.choices,
+            experiment.sources,
         )
 
     def begin(self) -> list[Cell]:
@@ -230,7 +231,7 @@ class PreparedExperiment:
         if limits == Limits():
             return None
         experiment = self._experiment
-        following = expected_cost(cell, experiment.forecast(), experiment.choices, set())
+        following = Costing(experiment.forecast(), experiment.choices, experiment.sources).of(cell)
         return limits.reason_to_stop(experiment.spent, following)
 
     def _say_left(self, reason: str) -> None:
@@ -238,7 +239,7 @@ class PreparedExperiment:
         left = self.overview
         self.say(f"Stopped by {reason}.")
         self.say(f"{left.to_run} of {left.cells} cells are left. The same command goes on with them.")
-        self.say(cost_in_words(Estimate(left.seconds, left.wh), left.estimated_from))
+        self.say(left.cost_in_words())
 
 
 def finished_rows(ledger: Ledger, cells: Iterable[Cell] | None = None) -> list[dict[str, Any]]:

@@ -12,8 +12,8 @@ import numpy.typing as npt
 from sklearn.base import BaseEstimator
 
 from detreduce.errors import InputError
-from detreduce.progress import progress
 from detreduce.object_table import ObjectTable
+from detreduce.progress import progress
 from detreduce.reducers.budget import check_keep, occurrence, resolve_keep, seat_sequence
 from detreduce.reducers.groups import Groups, fill_seats, make_groups
 from detreduce.reducers.pool import FloatArray, IntArray, Pool, descending

@@ -375,8 +375,31 @@ def test_the_plan_is_told_before_and_a_dry_run_makes_nothing(
     config.write_text(yaml.safe_dump(content))
     plan = prepare_experiment(config, place).overview
     assert (plan.cells, plan.reused, plan.to_run, plan.estimated_from) == (10, 5, 5, 5)
+    assert plan.not_included == () and "not included" not in plan.in_words()
     # the stand-in uses a Wh an image: 12, twice 6, twice 3; srs of another training seed has its selection
     assert plan.wh is not None and plan.seconds is not None and plan.wh == pytest.approx(30, rel=0.01)
+
+
+def test_a_plan_says_what_it_cannot_count(
+    config: Path, stand_in_train: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_module, "train", stand_in_train)
+    content = yaml.safe_load(config.read_text())
+    place = config.parent / "ledger"
+    config.write_text(yaml.safe_dump({**content, "reduce": {**content["reduce"], "methods": ["srs"]}}))
+    run_experiment(config, place)
+    content["proxy"] = {"epochs": 2, "imgsz": 32}
+    config.write_text(yaml.safe_dump({**content, "reduce": {**content["reduce"], "methods": ["srs", "mms", "vps"]}}))
+    plan = prepare_experiment(config, place).overview
+    assert plan.not_included == ("features", "proxy training")
+    said = "by 6 finished cells like these; features and proxy training not included: still to be made, and no finished"
+    assert said in plan.in_words()
+    config.write_text(yaml.safe_dump(content))
+    run_experiment(config, place)
+    content["reduce"]["keep"] = [4]
+    config.write_text(yaml.safe_dump(content))
+    plan = prepare_experiment(config, place).overview
+    assert plan.to_run == 4 and plan.not_included == (), "the features are there"
 
 
 def test_a_limit_stops_before_the_cell_that_would_go_beyond(

@@ -26,6 +26,7 @@ from detreduce.duplicates.search import (
 )
 from detreduce.errors import DetreduceWarning, InputError, nearest
 from detreduce.features.table import FeatureTable
+from detreduce.progress import step
 from detreduce.reducers.groups import Groups, make_groups
 
 EXACT, BOXES = "exact", "boxes"
@@ -97,7 +98,9 @@ def compose(
     first = np.concatenate([named, earlier])
     _check_room(k, len(first), 0)
     steps: list[Mapping[str, Any]] = []
-    found = find_duplicates(table, drop_duplicates, _ids(table, first), seed, cache)
+    with step("looking for duplicates"):
+        found = find_duplicates(table, drop_duplicates, _ids(table, first), seed, cache)
+        report = _report(table, found)
     positions = np.arange(len(table), dtype=np.int64)
     if found is not None:
         positions = _without(table, found, set(first.tolist()))
@@ -107,9 +110,9 @@ def compose(
             f"{k} images are to be kept, but {len(positions)} of {len(table)} are left without duplicates: "
             f"keep at most {len(positions)}."
         )
-    for step, rows in (("must_keep", named), ("initial", earlier)):
+    for what, rows in (("must_keep", named), ("initial", earlier)):
         if len(rows):
-            steps.append({"step": step, "images": _ids(table, rows)})
+            steps.append({"step": what, "images": _ids(table, rows)})
     if floors is not None:
         limited = make_groups(groups, max_per_group, len(table))
         reserved = _reserve(table, floors, first, positions, seed, limited)
@@ -118,7 +121,6 @@ def compose(
         steps.append({"step": "class_floor", "floor": floor, "images": _ids(table, reserved)})
         first = np.concatenate([first, reserved])
     kept = table if len(positions) == len(table) else table.take(positions)
-    report = _report(table, found)
     return Composition(kept, positions, len(table), np.searchsorted(positions, first), tuple(steps), report)
 
 

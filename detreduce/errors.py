@@ -33,10 +33,16 @@ class RandomDrawWarning(DetreduceWarning):
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return `` Did you mean 'x'?`` for the known name nearest to `word`, or an empty string."""
+    match = nearest_name(word, known)
+    return f" Did you mean {match!r}?" if match is not None else ""
+
+
+def nearest_name(word: str, known: Iterable[str]) -> str | None:
+    """Return the known name nearest to `word`, small letters and capitals taken for the same, if one is near."""
     names = list(known)
     # an ending that some share, as .yaml, makes no two names alike
     ending = PurePath(word).suffix
     shared = ending if any(name.endswith(ending) for name in names) else ""
-    stems = {name.removesuffix(shared): name for name in names}
-    match = difflib.get_close_matches(word.removesuffix(shared), stems, n=1, cutoff=0.55)
-    return f" Did you mean {stems[match[0]]!r}?" if match else ""
+    stems = {name.removesuffix(shared).casefold(): name for name in names}
+    match = difflib.get_close_matches(word.removesuffix(shared).casefold(), stems, n=1, cutoff=0.55)
+    return stems[match[0]] if match else None

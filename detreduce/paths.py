@@ -6,14 +6,15 @@ import contextlib
 import os
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO
 
-from detreduce.errors import MissingFileError, nearest
+from detreduce.errors import MissingFileError, nearest_name
 from detreduce.ultralytics_files import nearest_dataset, shipped_dataset
 
 _PACKAGE = Path(__file__).resolve().parent
+_SHIPPED = ("configs", "datasets")
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 
 
@@ -44,15 +45,17 @@ def expand(text: str) -> str:
 def candidates(path: str | Path, beside: Path | None = None) -> list[Path]:
     """Where `path` may be: below `beside`, below the working folder, among the files that detreduce ships."""
     expanded = Path(expand(str(path)))
+    shipped = len(expanded.parts) > 1 and expanded.parts[0] in _SHIPPED
+    return [folder / expanded for folder in _folders(expanded, beside, shipped=shipped)]
+
+
+def _folders(expanded: Path, beside: Path | None, *, shipped: bool) -> list[Path]:
+    """Below which folders a path is looked for; `shipped`: also below those of the files that detreduce ships."""
     if expanded.is_absolute():
-        return [expanded]
-    folders = [Path.cwd()]
-    if expanded.parts[:1] in (("configs",), ("datasets",)) and len(expanded.parts) > 1:
-        # what ships: in the package, or beside it in a checkout
-        folders += [_PACKAGE / "shipped", _PACKAGE.parent]
-    if beside is not None:
-        folders.insert(0, beside)
-    return [folder / expanded for folder in folders]
+        return [Path(expanded.anchor)]
+    # what ships: in the package, or beside it in a checkout
+    own = [_PACKAGE / "shipped", _PACKAGE.parent] if shipped else []
+    return [*([beside] if beside is not None else []), Path.cwd(), *own]
 
 
 def find(path: str | Path, beside: Path | None = None, *, what: str = "file") -> Path:
@@ -64,7 +67,7 @@ def find(path: str | Path, beside: Path | None = None, *, what: str = "file") ->
     for candidate in tried:
         if candidate.exists():
             return Path(os.path.normpath(candidate.absolute()))
-    hint = _neighbour(tried)
+    hint = _neighbour(Path(expand(str(path))), beside)
     if what == "dataset":
         if (shipped := shipped_dataset(str(path))) is not None:
             return shipped
@@ -73,10 +76,31 @@ def find(path: str | Path, beside: Path | None = None, *, what: str = "file") ->
     raise MissingFileError(f"The {what} {str(path)!r} is not there.{hint} Looked for: {shown}.")
 
 
-def _neighbour(tried: list[Path]) -> str:
-    """A hint at the file of the most similar name where one was looked for."""
-    for candidate in tried:
-        with contextlib.suppress(OSError):
-            if hint := nearest(candidate.name, [entry.name for entry in candidate.parent.iterdir()]):
-                return hint
+def _neighbour(expanded: Path, beside: Path | None) -> str:
+    """A hint at what is there of the most similar name: the file's, or the path where a folder is misspelt."""
+    shipped = len(expanded.parts) > 1 and nearest_name(expanded.parts[0], _SHIPPED) is not None
+    for folder in _folders(expanded, beside, shipped=shipped):
+        found, parts = _nearest_path(folder, expanded.parts), expanded.parts
+        if found is not None:
+            alone = found[:-1] == parts[:-1]
+            return f" Did you mean {found[-1] if alone else str(Path(*found))!r}?"
     return ""
+
+
+def _nearest_path(folder: Path, parts: Sequence[str]) -> tuple[str, ...] | None:
+    """The path below a folder of which each part that is not there gives way to the nearest that is.
+
+    It ends where nothing is near any more; None where that is the first part that is not there.
+    """
+    found: list[str] = []
+    for part in parts:
+        place, name = folder.joinpath(*found), part
+        if not (place / part).exists():
+            entries: list[str] = []
+            with contextlib.suppress(OSError):
+                entries = [entry.name for entry in place.iterdir()]
+            if (match := nearest_name(part, entries)) is None:
+                break
+            name = match
+        found.append(name)
+    return tuple(found) if found != list(parts[: len(found)]) else None

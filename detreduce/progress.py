@@ -8,7 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -31,12 +31,14 @@ def progress(title: str, total: int | None, unit: str = "", *, behind: bool = Fa
     """Yield ``advance(count=1, note="")``; a line appears on a terminal's stderr once two seconds have passed.
 
     It says the rate and the time left, or, without `total`, the time so far. Piped or logged runs see nothing, so that
-    scripts can read stdout and logs stay short. `behind`: shown only while nothing else is.
+    scripts can read stdout and logs stay short. `behind`: shown only while nothing else is, and of several such the one
+    that began last.
     """
     work = Work(title, total, unit, behind=behind)
     if not _watched():
         yield work.advance
         return
+    _BOARD.begin(work)
     timer = threading.Timer(DELAY_SECONDS, _BOARD.show, (work,))
     timer.daemon = True
     timer.start()
@@ -45,6 +47,11 @@ def progress(title: str, total: int | None, unit: str = "", *, behind: bool = Fa
     finally:
         timer.cancel()
         _BOARD.hide(work)
+
+
+def step(title: str) -> AbstractContextManager[Callable[..., None]]:
+    """Name a part of what is done that has no count of its own: the name stands there while no count is shown."""
+    return progress(title, None, behind=True)
 
 
 def tell(text: str) -> None:
@@ -137,7 +144,14 @@ class _Board:
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._works: list[Work] = []
+        self._behind: list[Work] = []
         self._live: Live | None = None
+
+    def begin(self, work: Work) -> None:
+        """Take note of a work before its line is due: where a line is there already, a step's name is due at once."""
+        if work.behind:
+            with self._lock:
+                self._behind.append(work)
 
     def show(self, work: Work) -> None:
         with self._lock:
@@ -150,8 +164,9 @@ class _Board:
     def hide(self, work: Work) -> None:
         with self._lock:
             work.over = True
-            if work in self._works:
-                self._works.remove(work)
+            for works in (self._works, self._behind):
+                if work in works:
+                    works.remove(work)
             if self._live is not None and not self._works:
                 live, self._live = self._live, None
                 live.stop()
@@ -185,8 +200,8 @@ class _Board:
     def _lines(self, width: int) -> Any:
         from rich.console import Group
 
-        works = list(self._works)
-        return Group(*(line(work, width) for work in [work for work in works if not work.behind] or works))
+        counted = [work for work in list(self._works) if not work.behind]
+        return Group(*(line(work, width) for work in counted or list(self._behind)[-1:]))
 
 
 def line(work: Work, width: int) -> Constrain:

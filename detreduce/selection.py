@@ -22,6 +22,7 @@ from detreduce.features.blocks import kinds_of
 from detreduce.features.table import SEPARATE_BLOCKS, FeatureTable
 from detreduce.object_table import ObjectTable
 from detreduce.paths import write_atomically
+from detreduce.progress import step
 from detreduce.reducers.budget import resolve_keep
 from detreduce.row_categories import categories_of_rows, is_rule
 from detreduce.selection_dataset import check_dataset, describe_dataset
@@ -267,15 +268,16 @@ def select(
     reducer.set_params(keep=k)
     start = time.perf_counter()
     X = table.matrix(reducer.needs) if reducer.reads_matrix() else np.empty((len(table), 0), np.float32)
-    reducer.fit(
-        X,
-        codes,
-        objects=objects,
-        groups=groups,
-        initial=first if len(first) else None,
-        # reducers of other packages may not know the limit
-        **({} if max_per_group is None else {"max_per_group": max_per_group}),
-    )
+    with step(f"choosing by {method}"):
+        reducer.fit(
+            X,
+            codes,
+            objects=objects,
+            groups=groups,
+            initial=first if len(first) else None,
+            # reducers of other packages may not know the limit
+            **({} if max_per_group is None else {"max_per_group": max_per_group}),
+        )
     seconds = time.perf_counter() - start
     dataset = table.dataset
     rows = table.rows[reducer.selected_idx_]

@@ -13,6 +13,7 @@ from detreduce.errors import nearest
         ("nothere.yaml", ["signature.yaml", "paper.yaml"], None),
         ("train.epcohs", ["train.epochs", "train.seeds"], "train.epochs"),
         ("trian.epochs", ["train.epochs", "proxy.epochs"], "train.epochs"),
+        ("wh", ["TFLOPs", "Wh"], "Wh"),
         ("x", [], None),
         ("", ["mms"], None),
     ],

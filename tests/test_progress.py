@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from detreduce import progress as module
-from detreduce.progress import Work, in_time, line, progress, tell
+from detreduce.progress import Work, in_time, line, progress, step, tell
 
 
 class Terminal(io.StringIO):
@@ -122,6 +122,43 @@ def test_what_stands_behind_is_shown_alone_only(monkeypatch: pytest.MonkeyPatch)
             terminal.truncate(0)
             time.sleep(0.4)
             assert "Reading" in terminal.getvalue() and "working" not in terminal.getvalue()
+
+
+def test_a_step_has_its_name_there_at_once_where_a_line_is_and_gives_way_to_a_count(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def now() -> str:
+        terminal.truncate(0)
+        time.sleep(0.4)
+        return terminal.getvalue()
+
+    terminal = terminal_of(monkeypatch)
+    with progress("working", None, behind=True):
+        time.sleep(0.2)
+        monkeypatch.setattr(module, "DELAY_SECONDS", 60.0)
+        with step("choosing by mms"):
+            shown = now()
+            assert "choosing by mms" in shown and "working" not in shown
+            with progress("dogs", 40, "images", behind=True) as advance:
+                advance(10)
+                shown = now()
+                assert "dogs" in shown and "10/40" in shown and "choosing" not in shown
+            monkeypatch.setattr(module, "DELAY_SECONDS", 0.0)
+            with progress("Reading", 10):
+                now()
+                shown = now()
+                assert "Reading" in shown and "choosing" not in shown
+        now()
+        assert "working" in now()
+
+
+def test_a_step_that_is_alone_waits_for_its_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = terminal_of(monkeypatch)
+    with step("choosing"):
+        assert terminal.getvalue() == ""
+        time.sleep(0.4)
+        assert "choosing" in terminal.getvalue()
+    assert not module._BOARD._behind and module._BOARD._live is None
 
 
 def test_lines_come_above(monkeypatch: pytest.MonkeyPatch) -> None:

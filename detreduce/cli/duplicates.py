@@ -8,6 +8,7 @@ import typer
 
 from detreduce.cli.options import SHOWN, Alike, All, Cache, Data, Images, Json, Split
 from detreduce.cli.output import print_json
+from detreduce.progress import step
 
 
 def duplicates(
@@ -51,11 +52,12 @@ def duplicates(
     dataset = load_dataset(place, split=split, images=images)
     limit = 1.0 if exact else THRESHOLD if threshold is None else threshold
     way: Any = "pixels" if exact else by
-    found = (
-        exact_duplicates(dataset, cache=cache)
-        if exact
-        else near_duplicates(dataset, threshold=limit, by=way, cache=cache)
-    )
+    with step("looking for duplicates"):
+        found = (
+            exact_duplicates(dataset, cache=cache)
+            if exact
+            else near_duplicates(dataset, threshold=limit, by=way, cache=cache)
+        )
     report = leakage_report(dataset, threshold=limit, by=way, cache=cache) if leakage else None
     if as_json:
         print_json({"split": dataset.split, **found.to_dict(), "leakage": report.to_dict() if report else None})

@@ -46,18 +46,21 @@ def export(
 
     Example: detreduce export reduced/selection.json --as fiftyone --output kept-and-dropped/
     """
+    from detreduce.paths import find
+
+    file = find(selection, what="selection")
+    place = None if data is None else find(data, what="dataset")
     from detreduce.dataset import load_dataset
     from detreduce.exports import export_selection
-    from detreduce.paths import find
     from detreduce.selection import Selection
     from detreduce.selection_dataset import find_dataset
 
-    made = Selection.load(selection)
-    if data is None:
+    made = Selection.load(file)
+    if place is None:
         dataset = find_dataset(made.provenance)
     else:
         split = made.provenance.get("dataset", {}).get("split")
-        dataset = load_dataset(find(data, what="dataset"), split=split, images=images)
+        dataset = load_dataset(place, split=split, images=images)
     written = export_selection(dataset, made, output, form=form, link=link, overwrite=overwrite)
     if as_json:
         print_json({"written": str(written), "form": form, "images": len(dataset), "kept": len(made)})

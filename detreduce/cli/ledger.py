@@ -80,16 +80,17 @@ def export(
     keep: Keep = None,
     control: Control = None,
     where: Where = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Write the finished cells as one table, a row a cell; a file of that name is replaced.
+    """Write the finished cells as one table, a row a cell; a file that is there is replaced with --overwrite only.
 
     Example: detreduce ledger export runs/demo demo.csv
     """
     from detreduce.experiment.export import export_rows
 
     chosen = _filtered(open_ledger(ledger).rows(), method, keep, control, where)
-    export_rows(chosen, output)
+    export_rows(chosen, output, overwrite=overwrite)
     if as_json:
         print_json({"file": str(output), "cells": len(chosen)})
         return

@@ -11,7 +11,7 @@ from detreduce.cli import completion
 from detreduce.cli.options import Json
 from detreduce.cli.output import print_json
 from detreduce.cli.values import parse_parameters
-from detreduce.errors import InputError
+from detreduce.errors import DetreduceError, InputError
 from detreduce.progress import tell
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def run(
     if dry_run and as_json:
         print_json(prepared.overview.to_dict())
         return
-    from detreduce.cli.terminal_run import show_outcome, show_plan
+    from detreduce.cli.terminal_run import show_next, show_outcome, show_plan
 
     show_plan(prepared.overview, stderr=not dry_run)
     if dry_run:
@@ -97,6 +97,7 @@ def run(
         print_json(outcome.to_dict())
         return
     show_outcome(settings, outcome)
+    show_next(prepared)
 
 
 def _run_cells(prepared: PreparedExperiment, limits: Limits, *, on_ray: bool, gpus_per_cell: Any) -> Ledger:
@@ -106,5 +107,12 @@ def _run_cells(prepared: PreparedExperiment, limits: Limits, *, on_ray: bool, gp
         from detreduce.experiment.on_ray import run_on_ray
 
         return run_on_ray(prepared, limits, gpus_per_cell=gpus_per_cell)
+    except InputError:
+        raise
+    except DetreduceError as error:
+        left = len(prepared.missing)
+        raise DetreduceError(
+            f"{error} {left} of {len(prepared.cells)} cells are left; the same command goes on with them."
+        ) from error
     except KeyboardInterrupt:
         raise KeyboardInterrupt("the same command goes on after the cells that are finished") from None

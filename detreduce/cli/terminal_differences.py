@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -46,8 +47,9 @@ def show_differences(out: Console, comparisons: Sequence[Comparison], ranking: R
         out.print(f"{note}: {'each comparison' if len(noted) == len(comparisons) else where}")
     if ranking is not None and len(ranking.average) > 2 and ranking.blocks > 1:
         ranks = ", ".join(f"{method} {rank:.1f}" for method, rank in ranking.average.items())
+        test = "" if math.isnan(ranking.p) else f" Friedman's test that none differs: p {_p(ranking.p)}."
         out.print(
-            f"Average rank in mAP50-95 over {ranking.blocks} blocks of keep and seed: {ranks}. "
+            f"Average rank in mAP50-95 over {ranking.blocks} blocks of keep and seed: {ranks}.{test} "
             f"Ranks closer than {ranking.critical_difference:.1f} are not shown to differ (Nemenyi, 5 %; the blocks "
             "are of one dataset, so rather too easily)."
         )
@@ -83,6 +85,10 @@ def _table(comparisons: Sequence[Comparison], measures: Sequence[str], *, wide: 
             cells += [_difference(found) + mark, *p, found.verdict]
         table.add_row(*cells)
     return table
+
+
+def _p(value: float) -> str:
+    return "< 0.001" if value < 0.001 else f"= {value:.3f}"
 
 
 def _difference(found: Comparison) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.table import Table
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from detreduce.config import ExperimentConfig
     from detreduce.experiment.outcome import Outcome
     from detreduce.experiment.overview import Overview
+    from detreduce.experiment.run import PreparedExperiment
 
 
 def show_plan(plan: Overview, *, stderr: bool) -> None:
@@ -61,6 +64,25 @@ def show_outcome(settings: ExperimentConfig, outcome: Outcome) -> None:
         return
     for line in leakage_lines(outcome.leakage["counts"]):
         out.print(line)
+
+
+def show_next(prepared: PreparedExperiment) -> None:
+    """Show what to type next: the report once every cell is finished, else what goes on with those that are not."""
+    out = terminal.console()
+    place = prepared.ledger.path
+    shown = place.relative_to(Path.cwd()) if place.is_relative_to(Path.cwd()) else place
+    folder = shlex.quote(str(shown))
+    report = f"detreduce report {folder}"
+    missing = len(prepared.missing)
+    elsewhere = sum(cell.key not in prepared.ledger for cell in prepared.plan) - missing
+    # a command is not broken, so that it can be copied
+    if missing:
+        out.print(f"Next: the same command goes on with the {missing} cells that are left.", soft_wrap=True)
+    elif elsewhere:
+        merge = f"detreduce ledger merge OTHER {folder}"
+        out.print(f"Next: {merge} adds the {elsewhere} cells of other shards; then {report}", soft_wrap=True)
+    else:
+        out.print(f"Next: {report}", soft_wrap=True)
 
 
 def _cost(cells: int, seconds: float | None, wh: float | None) -> tuple[str, str]:

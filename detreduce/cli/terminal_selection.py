@@ -70,8 +70,8 @@ def show_reduced(
 def show_representativeness(out: Console, measured: Representativeness) -> None:
     """Show how well a selection stands for all images: each measure, what it is compared with and what it means."""
     if measured.lost:
-        lost = ", ".join(f"{one.name} ({one.images} images)" for one in measured.categories if not one.kept)
-        out.print(f"Nothing is kept of {lost}: keep more, or make fewer categories.")
+        lost = ", ".join(f"{one.name} (of {one.images})" for one in measured.categories if not one.kept)
+        out.print(f"No image is kept of the category {lost}: keep more, or make fewer categories.")
     rows = list(_measure_rows(measured))
     # in a narrow terminal what a number says goes below it
     below = out.width < READABLE

@@ -21,6 +21,7 @@ from detreduce.dataset.voc import LISTS, find_voc_splits, is_voc_folder, load_vo
 from detreduce.dataset.yolo import SPLIT_KEYS, in_lower_case, load_yolo
 from detreduce.dataset.yolo_exports import CLASSES, DARKNET, is_yolo_export, read_yolo_description
 from detreduce.errors import DetreduceError, InputError, MissingFileError, nearest
+from detreduce.progress import step
 from detreduce.ultralytics_files import nearest_dataset, shipped_dataset
 
 FORMATS = ("yolo", "coco", "voc", "images", "demo")
@@ -65,7 +66,8 @@ def load_dataset(path: str | Path, split: str | None = None, images: str | Path 
     try:
         place = absolute(Path(path).expanduser())
         shipped = None if os.path.lexists(place) else shipped_dataset(str(path))
-        return _load(_dataset_in(shipped or place), split, images)
+        with step("reading the dataset"):
+            return _load(_dataset_in(shipped or place), split, images)
     except DetreduceError:
         raise
     except OSError as error:

@@ -25,6 +25,7 @@ from detreduce.dataset.writing.unlabelled import write_unlabelled
 from detreduce.dataset.writing.voc import write_voc
 from detreduce.dataset.writing.yolo import DATA_YAML, write_yolo, write_yolo_list
 from detreduce.errors import InputError, nearest
+from detreduce.progress import step
 
 __all__ = [
     "LinkMode",
@@ -104,7 +105,7 @@ def write_subset(
     chosen = selection.image_ids if isinstance(selection, ChosenImages) else selection
     choice = make_choice(dataset, chosen)
     target = absolute(Path(output).expanduser())
-    with _into(target, dataset, mode, overwrite=overwrite) as placer:
+    with step("writing the reduced dataset"), _into(target, dataset, mode, overwrite=overwrite) as placer:
         reload = _write_format(choice, placer, target, convert=format == "yolo" and dataset.source.format != "yolo")
         placer.write(SELECTION_FILE, _selection_json(selection, choice))
         placer.finish()

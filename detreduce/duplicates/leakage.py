@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from itertools import pairwise
 from pathlib import Path
@@ -19,6 +19,7 @@ from detreduce.duplicates.matching import Match, PixelComparison, nearest_matche
 from detreduce.duplicates.orientations import ORIENTATIONS
 from detreduce.duplicates.search import IMAGES_BY, THRESHOLD, check_by, check_threshold, signatures_of
 from detreduce.duplicates.signatures import Signatures, together
+from detreduce.progress import step
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -146,8 +147,28 @@ def leakage_report(
     limit = check_threshold(threshold)
     start = time.perf_counter()
     names = [name for name in dataset.source.splits if name in CANONICAL] or [dataset.split]
-    parts = [dataset if name == dataset.split else load_split(dataset.source, name) for name in names]
+    with step("looking for leakage"):
+        parts = [dataset if name == dataset.split else load_split(dataset.source, name) for name in names]
+        leaked, signatures = _leaked(parts, by, limit, cache, workers)
     records = [record for part in parts for record in part]
+    problems = [Problem(records[place].path, f"not compared: {why}") for place, why in signatures.failures.items()]
+    return LeakageReport(
+        {part.split: len(part) for part in parts},
+        tuple(leaked),
+        limit,
+        tuple(dict.fromkeys(problems)),
+        {"seconds": round(time.perf_counter() - start, 3), "from_cache": signatures.from_cache},
+    )
+
+
+def _leaked(
+    parts: Sequence[DetectionDataset],
+    by: Literal["pixels", "boxes"],
+    limit: float,
+    cache: str | Path | None,
+    workers: int | None = None,
+) -> tuple[list[LeakedImage], Signatures]:
+    """The images of every split that are in an earlier one, and what they were compared by."""
     signatures = together(
         [signatures_of(part, np.arange(len(part), dtype=np.int64), by, cache, workers) for part in parts]
     )
@@ -161,14 +182,7 @@ def leakage_report(
             matches = _leaks(comparison, signatures, places[later], places[earlier], limit, workers)
             starts = int(ends[later]), int(ends[earlier])
             leaked += [_named(match, parts[later], parts[earlier], starts, signatures) for match in matches]
-    problems = [Problem(records[place].path, f"not compared: {why}") for place, why in signatures.failures.items()]
-    return LeakageReport(
-        {part.split: len(part) for part in parts},
-        tuple(leaked),
-        limit,
-        tuple(dict.fromkeys(problems)),
-        {"seconds": round(time.perf_counter() - start, 3), "from_cache": signatures.from_cache},
-    )
+    return leaked, signatures
 
 
 def _leaks(

@@ -7,12 +7,14 @@ import io
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 
+from detreduce.config import Control
 from detreduce.errors import DetreduceError, InputError, nearest
 from detreduce.paths import write_atomically
+from detreduce.reducers.registry import list_reducers
 
 Row = Mapping[str, Any]
 
@@ -28,8 +30,11 @@ def filter_rows(
     """The rows of which all that is given holds.
 
     `method` is a name or a label with parameters; a `keep` of 1 is one image, of 1.0 all. The values of `where` are
-    read as YAML; what is no number is compared as text. Raises InputError for columns that no row has.
+    read as YAML; what is no number is compared as text. Raises InputError for columns that no row has, and for a method
+    or control that neither a row nor detreduce has.
     """
+    for what, name, column in (("method", method, "label"), ("control", control, "control")):
+        _check_known(what, name, rows, column)
     known = columns_of(rows)
     for name in where or {}:
         if rows and name not in known:
@@ -44,12 +49,21 @@ def filter_rows(
     ]
 
 
+def _check_known(what: str, name: str | None, rows: Sequence[Row], column: str) -> None:
+    """Raise InputError for a name that nothing is called by; one that these rows merely lack is fine."""
+    there = sorted({str(value) for row in rows for value in (row[what], row[column]) if value is not None})
+    known = [*get_args(Control), *(list_reducers() if what == "method" else [])]
+    if name is None or not rows or name in there or name in known:
+        return
+    raise InputError(f"No finished cell has the {what} {name!r}.{nearest(name, there)} There are: {', '.join(there)}.")
+
+
 def columns_of(rows: Iterable[Row]) -> list[str]:
     """Every column that a row has, in the order in which they come."""
     return list(dict.fromkeys(name for row in rows for name in row))
 
 
-def export_rows(rows: Sequence[Row], path: str | Path) -> Path:
+def export_rows(rows: Sequence[Row], path: str | Path, *, overwrite: bool = False) -> Path:
     """Write one row a cell as CSV, JSON or Parquet, by the ending of `path`; the file appears whole or not at all.
 
     What is a list or mapping becomes JSON text, save in JSON. Parquet has one type a column: a `keep` that is a count
@@ -58,7 +72,7 @@ def export_rows(rows: Sequence[Row], path: str | Path) -> Path:
     Raises
     ------
     InputError
-        Another ending, or Parquet without the package for it.
+        Another ending, a file that is there without `overwrite`, or Parquet without the package for it.
     DetreduceError
         The file cannot be written.
     """
@@ -67,6 +81,10 @@ def export_rows(rows: Sequence[Row], path: str | Path) -> Path:
     write = writers.get(target.suffix.lower())
     if write is None:
         raise InputError(f"{target}: the ending says the form; give {', '.join(writers)}.")
+    if target.is_dir():
+        raise InputError(f"Output {target} is a folder; name the file to write in it.")
+    if target.exists() and not overwrite:
+        raise InputError(f"Output {target} exists; choose another, or pass overwrite (--overwrite).")
     content = write(rows)
     try:
         write_atomically(target, lambda file: file.write(content))

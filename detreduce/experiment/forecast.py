@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,9 @@ from detreduce.config import ExperimentConfig
 from detreduce.experiment.ledger import FinishedCell
 from detreduce.experiment.plan import Cell
 from detreduce.reducers.budget import resolve_keep
+from detreduce.training.proxy import PHASE
 
+MAKING = ("features", PHASE)
 # ultralytics' own, where the YAML names none
 EPOCHS = 100
 # arguments that change what an image costs
@@ -44,6 +46,9 @@ class Forecast:
         (constant, an image seen), or None where nothing is known.
     choosing
         Mean cost of one selection, by the cell's label.
+    making
+        Mean cost of what a cell chooses from, by its label and the phase (``features``, ``proxy training``), of all
+        finished cells in which time and energy of that are known.
     """
 
     cells: int
@@ -52,6 +57,7 @@ class Forecast:
     seconds: tuple[float, float] | None
     wh: tuple[float, float] | None
     choosing: dict[str, Estimate]
+    making: dict[tuple[str, str], Estimate] = field(default_factory=dict)
 
     @classmethod
     def of(cls, finished: Iterable[FinishedCell], config: ExperimentConfig, images: int) -> Forecast:
@@ -60,6 +66,7 @@ class Forecast:
         Cells of this machine come before those of others, and cells that nothing overlapped before those that something
         did.
         """
+        finished = list(finished)
         alike = [cell for cell in finished if _alike(cell, config)]
         alike = _preferred(alike, lambda cell: cell.ran.get("host") == socket.gethostname())
         alike = _preferred(alike, lambda cell: not cell.ran.get("overlapped"))
@@ -71,6 +78,7 @@ class Forecast:
             _fit(seen, [_seconds(cell) for cell in alike]),
             _fit(seen, [_wh(cell) for cell in alike]),
             _choosing(alike),
+            _making(_preferred(finished, lambda cell: cell.ran.get("host") == socket.gethostname())),
         )
 
     def training(self, cell: Cell) -> Estimate:
@@ -81,6 +89,10 @@ class Forecast:
     def selection(self, cell: Cell) -> Estimate:
         """What choosing the cell's images takes; nothing, where no such selection is known."""
         return self.choosing.get(cell.label, Estimate(0.0, 0.0))
+
+    def source(self, cell: Cell, phase: str) -> Estimate | None:
+        """What a phase takes that makes what the cell chooses from; None where no finished cell tells."""
+        return self.making.get((cell.label, phase))
 
 
 def _alike(cell: FinishedCell, config: ExperimentConfig) -> bool:
@@ -129,6 +141,18 @@ def _choosing(cells: Iterable[FinishedCell]) -> dict[str, Estimate]:
         seconds = sum(seconds for seconds, _ in costs) / len(costs)
         found[label] = Estimate(seconds, sum(known) / len(known) if known else None)
     return found
+
+
+def _making(cells: Iterable[FinishedCell]) -> dict[tuple[str, str], Estimate]:
+    known: dict[tuple[str, str], list[tuple[float, float]]] = {}
+    for cell in cells:
+        for phase in MAKING:
+            energy = cell.choosing.get(phase)
+            if energy is not None and energy.wh is not None:
+                known.setdefault((cell.cell["label"], phase), []).append((energy.seconds, energy.wh))
+    return {
+        key: Estimate(*(sum(part) / len(costs) for part in zip(*costs, strict=True))) for key, costs in known.items()
+    }
 
 
 def _sum(one: float | None, other: float | None) -> float | None:

@@ -9,8 +9,10 @@ from typing import Any
 
 from detreduce.errors import InputError
 from detreduce.experiment.choices import Choices
-from detreduce.experiment.forecast import Estimate, Forecast
+from detreduce.experiment.forecast import MAKING, Estimate, Forecast
 from detreduce.experiment.plan import Cell
+from detreduce.experiment.sources import Sources
+from detreduce.reducers import make_reducer
 
 NOTHING = Estimate(0.0, 0.0)
 
@@ -42,6 +44,8 @@ class Overview:
         One a method and keep, in the plan's order.
     estimated_from
         Finished cells that the estimate is from; 0: there is no estimate.
+    not_included
+        ``features`` or ``proxy training``, where they are still to be made and no finished cell tells what they take.
     cells, reused, to_run, seconds, wh
         Of all shares together.
     """
@@ -56,6 +60,7 @@ class Overview:
     to_run: int
     seconds: float | None
     wh: float | None
+    not_included: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The same, ready for JSON."""
@@ -65,20 +70,18 @@ class Overview:
         """One line."""
         part = f" (shard {self.shard})" if self.shard else ""
         text = f"{self.cells} cells{part}: {self.reused} finished before, {self.to_run} to run. Ledger: {self.ledger}"
-        return (
-            text
-            if not self.to_run
-            else f"{text}. {cost_in_words(Estimate(self.seconds, self.wh), self.estimated_from)}"
-        )
+        return f"{text}. {self.cost_in_words()}" if self.to_run else text
 
-
-def cost_in_words(cost: Estimate, cells: int) -> str:
-    """An estimate as a sentence."""
-    if cost.seconds is None:
-        return "No estimate yet: no cell like these is finished."
-    energy = "energy not known" if cost.wh is None else f"{cost.wh:.2f} Wh"
-    by = f"by {cells} finished cells like these; features and proxy training come on top"
-    return f"About {cost.seconds / 60:.1f} minutes, {energy}, {by}."
+    def cost_in_words(self) -> str:
+        """The estimate as a sentence."""
+        if self.seconds is None:
+            return "No estimate yet: no cell like these is finished."
+        energy = "energy not known" if self.wh is None else f"{self.wh:.2f} Wh"
+        text = f"About {self.seconds / 60:.1f} minutes, {energy}, by {self.estimated_from} finished cells like these"
+        if self.not_included:
+            what = " and ".join(self.not_included)
+            text += f"; {what} not included: still to be made, and no finished cell tells what that takes"
+        return f"{text}."
 
 
 def overview(
@@ -89,16 +92,17 @@ def overview(
     finished: Collection[str],
     forecast: Forecast,
     choices: Choices,
+    sources: Sources,
 ) -> Overview:
     """Sum up `cells`, of which the keys `finished` need not be run."""
     groups: dict[tuple[str, str], list[Cell]] = {}
     for cell in cells:
         groups.setdefault((cell.label, repr(cell.keep)), []).append(cell)
-    fits: set[str] = set()
+    costing = Costing(forecast, choices, sources)
     shares, costs = [], []
     for group in groups.values():
         missing = [cell for cell in group if cell.key not in finished]
-        cost = reduce(Estimate.__add__, [expected_cost(cell, forecast, choices, fits) for cell in missing], NOTHING)
+        cost = reduce(Estimate.__add__, [costing.of(cell) for cell in missing], NOTHING)
         first, done = group[0], len(group) - len(missing)
         control = first.control is not None
         shares.append(Share(first.label, first.keep, control, len(group), done, len(missing), cost.seconds, cost.wh))
@@ -106,20 +110,48 @@ def overview(
     total = reduce(Estimate.__add__, costs, NOTHING)
     counts = [sum(getattr(share, field) for share in shares) for field in ("cells", "reused", "to_run")]
     return Overview(
-        name, ledger, shard, tuple(shares), forecast.cells, counts[0], counts[1], counts[2], total.seconds, total.wh
+        name,
+        ledger,
+        shard,
+        tuple(shares),
+        forecast.cells,
+        *counts,
+        total.seconds,
+        total.wh,
+        tuple(phase for phase in MAKING if phase in costing.unknown),
     )
 
 
-def expected_cost(cell: Cell, forecast: Forecast, choices: Choices, fits: set[str]) -> Estimate:
-    """What a cell will take, its selection included unless it is there or among `fits`, which it joins."""
-    cost = forecast.training(cell)
-    if cell.on_all:
+class Costing:
+    """What cells will take one after the other; what one makes for those after it costs them nothing.
+
+    `unknown` are the phases that are to be made and of which no finished cell tells what they take.
+    """
+
+    def __init__(self, forecast: Forecast, choices: Choices, sources: Sources) -> None:
+        self._forecast, self._choices, self._sources = forecast, choices, sources
+        self._made: set[str] = set()
+        self.unknown: set[str] = set()
+
+    def of(self, cell: Cell) -> Estimate:
+        """What the next cell takes, with the selection and what it is chosen from as far as they are not there."""
+        cost = self._forecast.training(cell)
+        if cell.on_all:
+            return cost
+        for phase, name in self._sources.to_make(make_reducer(cell.chooser, **cell.parameters).needs):
+            if name in self._made:
+                continue
+            self._made.add(name)
+            known = self._forecast.source(cell, phase)
+            if known is None:
+                self.unknown.add(phase)
+            else:
+                cost += known
+        fit = self._choices.fit_of(cell)
+        if fit not in self._made and not self._choices.is_fitted(cell):
+            cost += self._forecast.selection(cell)
+        self._made.add(fit)
         return cost
-    fit = choices.fit_of(cell)
-    if fit not in fits and not choices.is_fitted(cell):
-        cost += forecast.selection(cell)
-    fits.add(fit)
-    return cost
 
 
 def shard_of(cells: list[Cell], shard: str | None) -> list[Cell]:

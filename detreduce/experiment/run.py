@@ -23,12 +23,12 @@ from detreduce.dataset.records import DetectionDataset
 from detreduce.dataset.write import write_subset
 from detreduce.errors import DetreduceError, InputError
 from detreduce.experiment.choices import FIT, Choices
-from detreduce.experiment.forecast import Estimate, Forecast
+from detreduce.experiment.forecast import Forecast
 from detreduce.experiment.identity import data_identity, features_identity, file_identity
 from detreduce.experiment.leakage import keep_leakage
 from detreduce.experiment.ledger import TRAIN_FOLDER, FinishedCell, Ledger
 from detreduce.experiment.limits import Limits, Spent
-from detreduce.experiment.overview import Overview, cost_in_words, expected_cost, overview, shard_of
+from detreduce.experiment.overview import Costing, Overview, overview, shard_of
 from detreduce.experiment.plan import Cell, Identity, make_plan, training_arguments
 from detreduce.experiment.preflight import check_experiment
 from detreduce.experiment.redundancy import Redundancy
@@ -147,12 +147,25 @@ class PreparedExperiment:
             done,
             experiment.forecast(),
             experiment.choices,
+            experiment.sources,
         )
 
     def begin(self) -> list[Cell]:
-        """Make the ledger, write down what will be done, and return the missing cells."""
-        experiment = self._experiment
+        """Make the ledger, write down what will be done, and return the missing cells.
+
+        A ledger that lacks none may be one that can only be read.
+        """
         missing = self.missing
+        try:
+            self._write_down(missing)
+        except DetreduceError as error:
+            if missing or not isinstance(error.__cause__, OSError):
+                raise
+            self.say(f"{error} Nothing needs to be: all its cells are finished.")
+        return missing
+
+    def _write_down(self, missing: list[Cell]) -> None:
+        experiment = self._experiment
         Ledger.create(self.ledger.path)
         for cell in missing:
             experiment.redundancy.check(cell)
@@ -162,7 +175,6 @@ class PreparedExperiment:
         self.ledger.write_text("plan.json", json.dumps(plan, indent=1) + "\n")
         content = experiment.config.model_dump(mode="json")
         self.ledger.write_text("config.yaml", yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
-        return missing
 
     def run(self, limits: Limits | None = None) -> Ledger:
         """Run the missing cells within the limits; other processes may do so at the same time."""
@@ -209,7 +221,7 @@ class PreparedExperiment:
                     raise
                 raise DetreduceError(
                     f"The cell {cell.key} could not be finished: {error}. Nothing of it is kept, and all that was "
-                    "finished before is; the same command goes on."
+                    "finished before is."
                 ) from error
             self._experiment.finished.append(finished)
         self.say(f"      {describe_outcome(finished)}")
@@ -219,7 +231,7 @@ class PreparedExperiment:
         if limits == Limits():
             return None
         experiment = self._experiment
-        following = expected_cost(cell, experiment.forecast(), experiment.choices, set())
+        following = Costing(experiment.forecast(), experiment.choices, experiment.sources).of(cell)
         return limits.reason_to_stop(experiment.spent, following)
 
     def _say_left(self, reason: str) -> None:
@@ -227,7 +239,7 @@ class PreparedExperiment:
         left = self.overview
         self.say(f"Stopped by {reason}.")
         self.say(f"{left.to_run} of {left.cells} cells are left. The same command goes on with them.")
-        self.say(cost_in_words(Estimate(left.seconds, left.wh), left.estimated_from))
+        self.say(left.cost_in_words())
 
 
 def describe_cell(cell: Cell) -> str:

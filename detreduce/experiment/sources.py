@@ -80,6 +80,16 @@ class Sources:
                 choosing[PHASE] = PhaseEnergy.model_validate(ProxyLog.load(self.proxy).facts["energy"])
         return source, choosing, cached
 
+    def to_make(self, needs: Collection[str]) -> list[tuple[str, str]]:
+        """What of that the ledger does not have yet: the phase that makes it, and a name that all who need it share."""
+        found = []
+        for kind in kinds_of(needs):
+            if kind != FEATURES and not self._proxy_log.is_file():
+                found.append((PHASE, PHASE))
+            if not self._cost_file(kind).is_file():
+                found.append(("features", f"{kind} table"))
+        return found
+
     def table(self, kind: str) -> FeatureTable:
         """The table of that kind."""
         if kind not in self._tables:
@@ -90,8 +100,8 @@ class Sources:
     def proxy(self) -> Path:
         """The log of the proxy training, made where the ledger has none; other processes wait for it."""
         assert self.config.proxy is not None
-        folder = self.ledger.path / f"proxy-{self._proxy_identity[:10]}"
-        log = folder / PROXY_FILE
+        log = self._proxy_log
+        folder = log.parent
         with self.ledger.exclusive(folder.name, lambda: self.say("Waiting for another process's proxy training.")):
             if log.is_file():
                 return log
@@ -99,6 +109,10 @@ class Sources:
             shutil.rmtree(folder, ignore_errors=True)
             self._train_proxy(self.config.proxy, log)
         return log
+
+    @property
+    def _proxy_log(self) -> Path:
+        return self.ledger.path / f"proxy-{self._proxy_identity[:10]}" / PROXY_FILE
 
     def _train_proxy(self, wanted: ProxyConfig, log: Path) -> None:
         model = wanted.model or self.config.train.model

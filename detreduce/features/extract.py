@@ -27,6 +27,7 @@ from detreduce.features.table import SEPARATE_BLOCKS, FeatureTable
 from detreduce.features.trained import open_proxy
 from detreduce.features.vectors import read_vectors
 from detreduce.object_table import ObjectTable
+from detreduce.progress import step
 
 SCALING = (
     "X holds the blocks side by side, each centred and divided by its root-mean-square row norm, "
@@ -122,7 +123,8 @@ def extract_features(
             options = EmbeddingOptions(batch, device, precision, workers, stop_at_failure=unreadable == "raise")
             boxes = PairedBoxes.of(dataset) if "objects" in names else None
             paths = [record.path for record in dataset]
-            found.add_pixels(image_block(paths, chosen, cache_folder(cache), options, boxes), dataset)
+            with step("extracting features"):
+                found.add_pixels(image_block(paths, chosen, cache_folder(cache), options, boxes), dataset)
         else:
             found.blocks["image"], found.provenance["image"] = source
     if "annotations" in names:

@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator
 
 from detreduce.errors import InputError
 from detreduce.object_table import ObjectTable
+from detreduce.progress import progress
 from detreduce.reducers.budget import check_keep, occurrence, resolve_keep, seat_sequence
 from detreduce.reducers.groups import Groups, fill_seats, make_groups
 from detreduce.reducers.pool import FloatArray, IntArray, Pool, descending
@@ -282,12 +283,16 @@ class BaseReducer(BaseEstimator):
         problem.shared = self._prepare(problem)
         pending: Collection[int] = range(len(orders))
         while pending:
-            for pool in problem.pools(pending):
-                if pool.wanted > 0 or (self._ranks_all and len(pool)):
-                    ranking = self._rank(pool)
-                    _check_ranking(ranking, pool, self._ranks_all)
-                    orders[pool.code] = pool.rows[ranking.order]
-                    scores[pool.rows] = ranking.scores
+            # of one stratum alone its own count says more
+            images = int(np.isin(problem.codes, list(pending)).sum()) if len(pending) > 1 else None
+            with progress(f"choosing by {self.name}", images, "images", behind=True) as advance:
+                for pool in problem.pools(pending):
+                    if pool.wanted > 0 or (self._ranks_all and len(pool)):
+                        ranking = self._rank(pool)
+                        _check_ranking(ranking, pool, self._ranks_all)
+                        orders[pool.code] = pool.rows[ranking.order]
+                        scores[pool.rows] = ranking.scores
+                    advance(len(pool) if images else 0)
             pending = ()
             if problem.limited:
                 rows, pending = self._within_groups(problem, orders, length)

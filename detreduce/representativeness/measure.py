@@ -12,7 +12,7 @@ import numpy.typing as npt
 from detreduce.dataset.categories import Categories
 from detreduce.dataset.records import DetectionDataset, ImageId
 from detreduce.errors import InputError, nearest
-from detreduce.progress import progress
+from detreduce.progress import progress, step
 from detreduce.reducers.pool import IntArray, derive_rng
 from detreduce.reducers.validation import check_features, resolve_seed
 from detreduce.representativeness.checks import check_count, check_metric, check_sigma
@@ -107,16 +107,17 @@ def measure_representativeness(
     check_sigma(sigma)
     seed = resolve_seed(seed)
     start = time.perf_counter()
-    dataset, rows, X = _taken_apart(features)
-    chosen = _rows_of(selection, dataset, rows)
-    groups = categories_of_rows(dataset, rows, categories)
     found: dict[str, Any] = {}
     absent: dict[str, str] = {}
-    if X is None:
-        absent.update(dict.fromkeys(FEATURE_MEASURES, "no features were given"))
-    else:
-        found = _feature_measures(X, chosen, groups, neighbours=neighbours, metric=metric, sigma=sigma, seed=seed)
-    found.update(_box_measures(dataset, rows, chosen, seed, absent))
+    with step("measuring representativeness"):
+        dataset, rows, X = _taken_apart(features)
+        chosen = _rows_of(selection, dataset, rows)
+        groups = categories_of_rows(dataset, rows, categories)
+        if X is None:
+            absent.update(dict.fromkeys(FEATURE_MEASURES, "no features were given"))
+        else:
+            found = _feature_measures(X, chosen, groups, neighbours=neighbours, metric=metric, sigma=sigma, seed=seed)
+        found.update(_box_measures(dataset, rows, chosen, seed, absent))
     rows_of_table = found.pop("by_category", [{}] * len(groups.names))
     size = len(groups.names)
     counts = np.bincount(groups.codes, minlength=size), np.bincount(groups.codes[chosen], minlength=size)

@@ -1,22 +1,126 @@
-"""Draw docs/results/NAME.png, mAP50 against computation; run by python scripts/pictures/results.py."""
+"""Draw docs/results/NAME.png from NAME.json; run by python scripts/pictures/results.py [NAME ...].
+
+Few methods are drawn as mAP50 against computation, many as a row a method beside a random subset.
+"""
 
 from __future__ import annotations
 
+import argparse
 import json
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from detreduce.errors import nearest
 from detreduce.figures import trade_off
+from detreduce.figures.roles import CHANCE, EQUAL, METHOD, keep_in_words
+from detreduce.figures.style import drawn, short, styled
 
 RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results"
+MEASURE = "mAP50"
+# of more, marks and names against computation lie on each other
+FEW = 8
+CHANCE_LABEL = "srs"
+EQUAL_LABEL = "full_equal_iterations"
+
+Row = Mapping[str, Any]
 
 
-def main() -> None:
-    """Draw every result that is kept."""
-    for file in sorted(RESULTS.glob("*.json")):
+def picture(rows: Sequence[Row]) -> Figure:
+    """The picture that shows so many methods best; every configuration of the rows is in it."""
+    methods = {row["label"] for row in rows if row["control"] is None}
+    figure = trade_off(rows, "TFLOPs", MEASURE) if len(methods) <= FEW else method_rows(rows)
+    if figure is None:
+        raise SystemExit(f"No cell has both TFLOPs and {MEASURE}.")
+    return figure
+
+
+def method_rows(rows: Iterable[Row]) -> Figure:
+    """A panel a keep: each method's mean and its single trainings in a row, the one that gains most on top.
+
+    `srs` is a line with its standard deviation as a band, all images for as many iterations are another; all images for
+    all epochs stand in the panel's title.
+    """
+    groups: dict[float | int, dict[str, list[float]]] = {}
+    full = []
+    for row in rows:
+        if row["control"] == "full":
+            full.append(float(row[MEASURE]))
+        else:
+            groups.setdefault(row["keep"], {}).setdefault(row["label"], []).append(float(row[MEASURE]))
+    keeps = sorted(groups, reverse=True)
+    order = _by_gain(list(groups.values()))
+    with styled():
+        figure, panels = drawn(8.4, 1.3 + 0.25 * len(order), len(keeps), sharey=True)
+        for axes, keep in zip(panels, keeps, strict=True):
+            _panel(axes, groups[keep], order)
+            whole = f"; all images: {np.mean(full):.3f}" if full else ""
+            axes.set_title(f"keep {keep_in_words(keep)}{whole}", fontsize=10)
+            axes.set_xlabel(MEASURE)
+        panels[0].set_yticks(range(len(order)), [short(label) for label in order], parse_math=False)
+        panels[0].set_ylim(len(order) - 0.4, -0.6)
+        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper left", ncols=4, fontsize=8.5)
+    return figure
+
+
+def _by_gain(panels: Sequence[Mapping[str, Sequence[float]]]) -> list[str]:
+    """The labels that have a row, by their mean gain over srs (over zero without it) at the keeps that have them."""
+    gains: dict[str, list[float]] = {}
+    for panel in panels:
+        chance = np.mean(panel[CHANCE_LABEL]) if CHANCE_LABEL in panel else 0.0
+        for label in panel.keys() - {CHANCE_LABEL, EQUAL_LABEL}:
+            gains.setdefault(label, []).append(float(np.mean(panel[label]) - chance))
+    return sorted(gains, key=lambda label: (-np.mean(gains[label]), label))
+
+
+def _panel(axes: Axes, panel: Mapping[str, Sequence[float]], order: Sequence[str]) -> None:
+    for label, role, dashes in ((EQUAL_LABEL, EQUAL, "--"), (CHANCE_LABEL, CHANCE, "-")):
+        if label not in panel:
+            continue
+        values = panel[label]
+        mean = float(np.mean(values))
+        axes.axvline(mean, color=role.colour, linestyle=dashes, linewidth=1.6, label=f"{label}, mean", gid=label)
+        if len(values) > 1:
+            spread = float(np.std(values, ddof=1))
+            name = f"{label} ± standard deviation"
+            axes.axvspan(mean - spread, mean + spread, color=role.colour, alpha=0.18, linewidth=0, label=name)
+    for what, size, filled in (("one training", 16, False), ("mean", 40, True)):
+        points = [
+            (value, place)
+            for place, label in enumerate(order)
+            if label in panel
+            for value in ([float(np.mean(panel[label]))] if filled else panel[label])
+        ]
+        x, y = np.transpose(points)
+        face = METHOD.colour if filled else "none"
+        marks = axes.scatter(x, y, s=size, facecolors=face, edgecolors=METHOD.colour, label=what, zorder=3)
+        marks.set_gid(what)
+    axes.tick_params(axis="y", length=0)
+
+
+def file_of(name: str) -> Path:
+    """The JSON of a name in docs/results, or a path to one."""
+    known = sorted(file.stem for file in RESULTS.glob("*.json"))
+    file = Path(name) if name.endswith(".json") else RESULTS / f"{name}.json"
+    if not file.is_file():
+        raise SystemExit(f"{file} is not there.{nearest(file.stem, known)} There are: {', '.join(known)}.")
+    return file
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Draw the named results, or every one that is kept."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help="in docs/results, or a path to a .json; default: all")
+    names = parser.parse_args(arguments).names
+    for file in [file_of(name) for name in names] or sorted(RESULTS.glob("*.json")):
         rows = json.loads(file.read_text(encoding="utf-8"))["cells"]
-        figure = trade_off(rows, "TFLOPs", "mAP50")
-        assert figure is not None, file
-        figure.savefig(file.with_suffix(".png"), dpi=140, facecolor="white", metadata={"Software": None})
+        target = file.with_suffix(".png")
+        picture(rows).savefig(target, dpi=140, facecolor="white", metadata={"Software": None})
+        print(target)
 
 
 if __name__ == "__main__":

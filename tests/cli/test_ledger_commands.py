@@ -34,6 +34,23 @@ def test_export_writes_the_chosen_cells(ledger: Ledger, tmp_path: Path) -> None:
     assert [row["key"] for row in csv.DictReader((tmp_path / "x.csv").open())] == ["mms-2", "mms-3"]
 
 
+def test_export_replaces_a_file_only_when_told_to(ledger: Ledger, tmp_path: Path) -> None:
+    file = tmp_path / "x.csv"
+    file.write_text("notes of mine")
+    refused = detreduce("ledger", "export", ledger.path, file)
+    assert refused.exit_code == 2 and f"Output {file} exists; choose another, or pass overwrite" in refused.output
+    assert file.read_text() == "notes of mine"
+    assert detreduce("ledger", "export", ledger.path, file, "--overwrite").exit_code == 0
+    assert len(list(csv.DictReader(file.open()))) == 4
+    assert "is a folder" in detreduce("ledger", "export", ledger.path, folder_named(tmp_path, "y.csv")).output
+    assert "--overwrite" in detreduce("ledger", "export", "--help").output
+
+
+def folder_named(place: Path, name: str) -> Path:
+    (place / name).mkdir()
+    return place / name
+
+
 def test_merge_says_what_it_did(ledger: Ledger, tmp_path: Path) -> None:
     assert "4 cells copied, 0 were there" in detreduce("ledger", "merge", ledger.path, tmp_path / "y").output
     assert "0 cells copied, 4 were there" in detreduce("ledger", "merge", ledger.path, tmp_path / "y").output
@@ -57,6 +74,10 @@ def test_bad_input_is_told(ledger: Ledger, tmp_path: Path) -> None:
         (("merge", tmp_path, ledger.path), "is not a ledger"),
         (("list", ledger.path, "--where", "mathod=mms"), "Did you mean 'method'"),
         (("list", ledger.path, "--where", "method"), "column=value"),
+        (("list", ledger.path, "--method", "mmss"), "No finished cell has the method 'mmss'. Did you mean 'mms'?"),
+        (("export", ledger.path, tmp_path / "y.csv", "--method", "mmss"), "Did you mean 'mms'?"),
+        (("list", ledger.path, "--control", "ful"), "Did you mean 'full'?"),
+        (("list", ledger.path.parent.parent / "rns" / "x"), f"Did you mean '{ledger.path}'?"),
         (("list", ledger.path, "--keep", "some"), "is not a number"),
         (("export", ledger.path, tmp_path / "x.txt"), "give .csv, .json, .parquet"),
     ):

@@ -217,6 +217,36 @@ def test_a_missing_dataset_or_config_names_its_neighbour(tmp_path: Path, command
 
 
 @pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("datsets/demo.yaml", "datasets/demo.yaml"),
+        ("../shraed/x/data.yaml", "../shared/x/data.yaml"),
+        ("../shraed/x/dta.yaml", "../shared/x/data.yaml"),
+        ("../shraed/other/data.yaml", "../shared"),
+        ("../shared/x/dta.yaml", "data.yaml"),
+        ("../shared/y/zzz.yaml", None),
+    ],
+)
+def test_a_misspelt_folder_of_a_path_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, typed: str, meant: str | None
+) -> None:
+    (tmp_path / "work").mkdir()
+    (tmp_path / "shared" / "x").mkdir(parents=True)
+    (tmp_path / "shared" / "x" / "data.yaml").write_text("")
+    monkeypatch.chdir(tmp_path / "work")
+    result = detreduce("inspect", typed)
+    assert result.exit_code == 2 and f"The dataset {typed!r} is not there." in result.output
+    assert (f" Did you mean {meant!r}? " in result.output) if meant else "Did you mean" not in result.output
+
+
+def test_export_names_the_nearest_selection(tmp_path: Path) -> None:
+    (tmp_path / "selection.json").write_text("{}")
+    result = detreduce("export", tmp_path / "slection.json", "--as", "list", "-o", tmp_path / "kept.txt")
+    assert result.exit_code == 2
+    assert "The selection" in result.output and "Did you mean 'selection.json'?" in result.output
+
+
+@pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (("reduse",), "No such command 'reduse'. Did you mean 'reduce'? See `detreduce --help`."),

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from invocation import detreduce, on_a_terminal
 
+from detreduce.progress import Work
+
 
 def test_reduce_keeps_no_more_of_a_group_than_allowed(yolo_folder: Path, tmp_path: Path) -> None:
     arguments = ["reduce", yolo_folder, "-m", "srs", "--groups", "([0-3])?", "--max-per-group", "1", "--output"]
@@ -199,10 +201,40 @@ def test_reduce_says_how_well_the_kept_images_stand_for_all(yolo_folder: Path, t
     assert measured["epsilon"] is None and len(measured["lost"]) == 2
 
 
+def test_a_terminal_is_told_which_step_reduce_is_at(
+    yolo_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began: list[tuple[str, int | None, bool]] = []
+
+    class Board:
+        def begin(self, work: Work) -> None:
+            began.append((work.title, work.total, work.behind))
+
+        show = hide = tell = staticmethod(lambda work: None)
+
+    monkeypatch.setattr("detreduce.progress._watched", lambda: True)
+    monkeypatch.setattr("detreduce.progress._BOARD", Board())
+    arguments = ("reduce", yolo_folder, "-m", "mms", "-k", "4", "-o", tmp_path / "out", "--cache", tmp_path / "cache")
+    result = detreduce(*arguments, "--blocks", "image,annotations")
+    assert result.exit_code == 0, result.output
+    steps = [title for title, total, behind in began if behind and total is None]
+    assert [title for title in dict.fromkeys(steps) if title != "working"] == [
+        "reading the dataset",
+        "extracting features",
+        "looking for duplicates",
+        "choosing by mms",
+        "measuring representativeness",
+        "writing the reduced dataset",
+    ]
+    # of the three categories together, which take long where each is over before its own line is due
+    assert ("choosing by mms", 8, True) in began
+
+
 def test_reduce_names_lost_categories(yolo_folder: Path, tmp_path: Path) -> None:
     result = detreduce("reduce", yolo_folder, "-m", "srs", "-k", "1", "-o", tmp_path / "out")
     # three categories of 4, 3 and 1 images, and one seat
-    assert "Nothing is kept of dog (3 images), background (1 images)" in result.output
+    said = "No image is kept of the category dog (of 3), background (of 1): keep more, or make fewer categories."
+    assert said in result.output
     reason = "Not measured, since no features were given: epsilon, covering radius, coverage, discrepancy, diagram"
     assert reason in result.output
 

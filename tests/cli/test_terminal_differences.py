@@ -47,8 +47,15 @@ def test_differences_have_interval_and_verdict(width: int) -> None:
     assert "+0.037 [-0.012, +0.051]" in text and "-0.200 [-0.300, -0.100]" in text
     assert "worse than random" in text and "…" not in text
     assert "Intervals over seeds and test images" in text
-    assert "clc 1.2, srs 2.0, mms(start=3) 2.8" in text and "closer than 1.4" in text
+    assert "clc 1.2, srs 2.0, mms(start=3) 2.8. Friedman's test that none differs: p = 0.010. Ranks closer" in text
+    assert "closer than 1.4" in text
     assert "p, Holm" not in text, "no p where the seeds give none"
+
+
+@pytest.mark.parametrize(("p", "said"), [(0.0004, "differs: p < 0.001."), (float("nan"), None)])
+def test_friedmans_p_is_shown_where_it_is_known(p: float, said: str | None) -> None:
+    text = printed(ROW, FINER, ranking=replace(RANKING, p=p))
+    assert "Average rank" in text and (said in text if said else "Friedman" not in text)
 
 
 def test_p_is_shown_where_there_is_one() -> None:

@@ -163,8 +163,64 @@ def test_pairs_by_training_seed_then_by_selection_seed() -> None:
         return [tuple(tuple(row["selection_seed"] for row in side) for side in pair) for pair in pairs]
 
     assert shape(pair_by_seed(cells((0, 7), (1, 8)), cells((5, 8), (6, 9)))) == [((1,), (5,))]
-    assert shape(pair_by_seed(cells((0, 7), (1, 7)), cells((1, 7), (0, 7)))) == [((0,), (0,)), ((1,), (1,))]
+    assert shape(pair_by_seed(cells((0, 7), (1, 7)), cells((1, 7), (0, 7)))) == [((0, 1), (1, 0))]
     assert shape(pair_by_seed(cells((0, 7)), cells((0, 7), (1, 7), (2, 7)))) == [((0,), (0, 1, 2))]
+    # a method without draws beside one draw a training seed, then beside two draws that take turns
+    still = cells((0, 1), (0, 2), (0, 3), (0, 4))
+    assert len(pair_by_seed(still, cells((0, 1), (1, 2), (2, 3), (3, 4)))) == 4
+    assert shape(pair_by_seed(still, cells((0, 1), (1, 2), (0, 3), (1, 4)))) == [((0, 0), (0, 0)), ((0, 0), (1, 1))]
+    # 1 and 2 share a draw, 2 and 3 one of the other side
+    chain = pair_by_seed(cells((0, 1), (0, 2), (1, 3)), cells((5, 1), (6, 2), (6, 3)))
+    assert [[row["training_seed"] for row in ours] for ours, _ in chain] == [[1, 2, 3]]
+
+
+def seeded(method: str, figures: Sequence[float], seeds: Sequence[tuple[int, int]]) -> list[dict]:
+    return [
+        row | {"key": f"{row['key']}-{place}", "selection_seed": chosen, "training_seed": trained}
+        for place, (row, (chosen, trained)) in enumerate(zip(rows(method, figures), seeds, strict=True))
+    ]
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_pairs_that_share_a_seed_are_no_evidence_of_their_own(turned: bool) -> None:
+    """Six selections with two training seeds, or two with six, as an experiment pairs them: the shorter repeats."""
+    seeds = [(index % 2, index) if turned else (index, index % 2) for index in range(6)]
+    srs, gains = [0.40, 0.42, 0.41, 0.43, 0.39, 0.40], [0.03, 0.04, 0.02, 0.05, 0.03, 0.01]
+    mms = [a + b for a, b in zip(srs, gains, strict=True)]
+    found = compare_methods(seeded("srs", srs, seeds) + seeded("mms", mms, seeds))[0]
+    assert (found.seeds, found.p, found.p_holm) == (2, None, None)
+    assert found.difference == pytest.approx(np.mean(gains))
+    # differences of the two: 0.08 / 3 and 0.10 / 3
+    half = 12.7062 * np.std([0.08 / 3, 0.10 / 3], ddof=1) / np.sqrt(2)
+    assert (found.low, found.high) == pytest.approx((0.03 - half, 0.03 + half), abs=1e-5)
+    assert ("6 training seeds share selections and count as 2" in found.note) == turned
+    apart = compare_methods(rows("srs", srs) + rows("mms", mms))[0]
+    assert (apart.seeds, apart.p) == (6, 2 / 64)
+
+
+def test_trainings_on_one_random_subset_say_nothing_of_random_subsets() -> None:
+    one = [(0, trained) for trained in range(6)]
+    found = compare_methods(
+        seeded("srs", [0.40, 0.42, 0.41, 0.43, 0.39, 0.40], one) + seeded("mms", [0.5, 0.5, 0.5, 0.5, 0.5, 0.6], one)
+    )[0]
+    assert (found.seeds, found.p, found.low) == (1, None, None)
+    assert found.verdict == "one seed: nothing can be said" and "count as 1" in found.note
+
+
+@pytest.mark.parametrize("control", ["random", "first"])
+def test_controls_are_no_methods_that_were_tried(control: str) -> None:
+    srs = [0.40, 0.42, 0.41, 0.43, 0.39, 0.40]
+    gains = [0.03, 0.04, 0.02, 0.05, 0.03, 0.01]
+    table = rows("srs", srs) + rows("mms", [a + b for a, b in zip(srs, gains, strict=True)])
+    alone = only(compare_methods(table), method="mms", measure="mAP50")
+    table += rows(control, [a - b / 2 for a, b in zip(srs, gains, strict=True)], control=control)
+    found = compare_methods(table)
+    assert only(found, method="mms", measure="mAP50") == alone and alone.methods == 1
+    beside = only(found, method=control, measure="mAP50")
+    assert (beside.methods, beside.p, beside.p_holm) == (1, 2 / 64, 2 / 64)
+    # listed among the methods it is one
+    listed = [row | {"control": None} for row in table]
+    assert only(compare_methods(listed), method="mms", measure="mAP50").p_holm == 4 / 64
 
 
 def test_cells_without_figures_and_seeds_without_counterpart_are_left_out() -> None:

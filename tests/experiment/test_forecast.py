@@ -13,7 +13,7 @@ from detreduce.experiment import forecast
 from detreduce.experiment.forecast import Estimate, Forecast
 from detreduce.experiment.ledger import FinishedCell
 from detreduce.experiment.limits import Limits, Spent
-from detreduce.experiment.overview import shard_of
+from detreduce.experiment.overview import Costing, shard_of
 from detreduce.experiment.plan import Cell
 from detreduce.training.energy import PhaseEnergy
 from detreduce.training.record import TrainingRecord
@@ -43,7 +43,11 @@ def finished(
         record = make_record(images=seen)
         phase = PhaseEnergy(seconds=seconds, wh=wh)
         record = record.model_copy(update={"energy": {"training": phase}, "arguments": {"imgsz": imgsz}})
-        chosen = {"selection": PhaseEnergy(seconds=5, wh=0.5)}
+        chosen = {
+            "selection": PhaseEnergy(seconds=5, wh=0.5),
+            "features": PhaseEnergy(seconds=20, wh=2),
+            "proxy training": PhaseEnergy(seconds=60, wh=None),
+        }
         return FinishedCell("k", {"label": "srs"}, record, chosen, {}, {"host": "here", "overlapped": False, **ran})
 
     return make
@@ -68,6 +72,31 @@ def test_cells_of_one_size_say_nothing_of_a_constant(
     assert Forecast.of([], config, 80).training(HALF) == Estimate(None, None)
     falling = Forecast.of([finished(100, 90, 1), finished(1000, 80, 1)], config, images=80).training(HALF).seconds
     assert falling == pytest.approx(85), "more images never take less time"
+
+
+def test_what_is_chosen_from_is_counted_once_and_only_until_it_is_made(
+    config: ExperimentConfig, finished: Callable[..., FinishedCell]
+) -> None:
+    class Stub:
+        def __init__(self, *to_make: tuple[str, str]) -> None:
+            self.to_make = lambda needs: [*to_make] if "features" in needs else []
+            self.fit_of = lambda cell: cell.key
+            self.is_fitted = lambda cell: False
+
+    def cost(sources: Any, *cells: Cell) -> tuple[list[float | None], set[str]]:
+        costing = Costing(found, sources, sources)
+        return [costing.of(cell).wh for cell in cells], costing.unknown
+
+    # trainings of 4 Wh, selections of 0.5
+    mms = [replace(HALF, method="mms", key=key) for key in "bc"]
+    found = Forecast.of([replace(finished(400, 40, 4), cell={"label": "mms"})], config, images=80)
+    features, proxy = ("features", "table"), ("proxy training", "proxy")
+    assert cost(Stub(), *mms) == ([4.5, 4.5], set())
+    assert cost(Stub(features), *mms) == ([6.5, 4.5], set())
+    assert cost(Stub(proxy, features), *mms) == ([6.5, 4.5], {"proxy training"}), "its energy is not known"
+    assert cost(Stub(features), HALF) == ([4], set()), "srs needs no features"
+    found = Forecast.of([finished(400, 40, 4)], config, images=80)
+    assert cost(Stub(features), *mms) == ([4, 4], {"features"})
 
 
 def test_other_trainings_tell_nothing_and_better_evidence_comes_first(

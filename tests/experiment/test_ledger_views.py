@@ -83,7 +83,7 @@ def test_the_picture_is_accuracy_against_a_cost_that_the_cells_have(ledger: Ledg
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"cost": "wh"}, "no cost 'wh'.* There are: TFLOPs"),
+        ({"cost": "wh"}, "no cost 'wh'. Did you mean 'Wh'\\? There are: TFLOPs"),
         ({"measure": "mAP5O"}, "no measure 'mAP5O'.* Did you mean 'mAP50'"),
         ({"cost": "TFLOPs"}, "none of 5 finished cells has TFLOPs and mAP50_95"),
     ],

@@ -19,7 +19,7 @@ from typer.testing import CliRunner, Result
 from detreduce.cli import app
 from detreduce.config import FeaturesConfig
 from detreduce.dataset import load_dataset
-from detreduce.errors import InputError
+from detreduce.errors import DetreduceError, InputError
 from detreduce.experiment import choices, sources
 from detreduce.experiment import run as run_module
 from detreduce.experiment.identity import features_identity
@@ -375,8 +375,31 @@ def test_the_plan_is_told_before_and_a_dry_run_makes_nothing(
     config.write_text(yaml.safe_dump(content))
     plan = prepare_experiment(config, place).overview
     assert (plan.cells, plan.reused, plan.to_run, plan.estimated_from) == (10, 5, 5, 5)
+    assert plan.not_included == () and "not included" not in plan.in_words()
     # the stand-in uses a Wh an image: 12, twice 6, twice 3; srs of another training seed has its selection
     assert plan.wh is not None and plan.seconds is not None and plan.wh == pytest.approx(30, rel=0.01)
+
+
+def test_a_plan_says_what_it_cannot_count(
+    config: Path, stand_in_train: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_module, "train", stand_in_train)
+    content = yaml.safe_load(config.read_text())
+    place = config.parent / "ledger"
+    config.write_text(yaml.safe_dump({**content, "reduce": {**content["reduce"], "methods": ["srs"]}}))
+    run_experiment(config, place)
+    content["proxy"] = {"epochs": 2, "imgsz": 32}
+    config.write_text(yaml.safe_dump({**content, "reduce": {**content["reduce"], "methods": ["srs", "mms", "vps"]}}))
+    plan = prepare_experiment(config, place).overview
+    assert plan.not_included == ("features", "proxy training")
+    said = "by 6 finished cells like these; features and proxy training not included: still to be made, and no finished"
+    assert said in plan.in_words()
+    config.write_text(yaml.safe_dump(content))
+    run_experiment(config, place)
+    content["reduce"]["keep"] = [4]
+    config.write_text(yaml.safe_dump(content))
+    plan = prepare_experiment(config, place).overview
+    assert plan.to_run == 4 and plan.not_included == (), "the features are there"
 
 
 def test_a_limit_stops_before_the_cell_that_would_go_beyond(
@@ -477,6 +500,8 @@ def test_the_command_shows_the_plan_and_takes_limits_and_shards(
     assert not (config.parent / "ledger").exists()
     stopped = detreduce("--max-wh", 37)
     assert stopped.exit_code == 0 and "Stopped by max_wh=37" in stopped.stderr
+    assert "Next: the same command goes on with the 6 cells that are left." in stopped.stdout
+    assert "detreduce report" not in stopped.output
     assert "6 of 10 cells are left" in stopped.stderr and "together" in stopped.stderr
     assert "by 4 finished cells like these" in detreduce("--dry-run").stdout
     assert len(json.loads(detreduce("--json").stdout)["cells"]) == 10
@@ -487,6 +512,31 @@ def test_the_command_shows_the_plan_and_takes_limits_and_shards(
     ):
         result = detreduce(*arguments)
         assert result.exit_code == 2 and said in result.stderr
+
+
+def test_the_command_says_what_to_type_next(
+    config: Path, stand_in_train: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_module, "train", stand_in_train)
+    monkeypatch.chdir(config.parent)
+
+    def detreduce(*arguments: str) -> Result:
+        return CliRunner().invoke(app, ["run", str(config), *arguments])
+
+    half = detreduce("--shard", "1/2").stdout
+    assert "Next: detreduce ledger merge OTHER runs/tiny adds the 5 cells of other shards; then detreduce " in half
+    assert detreduce().stdout.splitlines()[-1] == "Next: detreduce report runs/tiny"
+    assert "Next" not in detreduce("--json").output
+    assert detreduce("--output", "a b").stdout.splitlines()[-1] == "Next: detreduce report 'a b'"
+
+    def fail(*_: Any, **__: Any) -> Any:
+        raise DetreduceError("The network has become NaN.")
+
+    monkeypatch.setattr(run_module, "train", fail)
+    failed = detreduce("reduce.keep=[4]")
+    assert failed.exit_code == 1 and "Next" not in failed.output
+    said = "Error: The network has become NaN. 4 of 6 cells are left; the same command goes on with them.\n"
+    assert failed.stderr.endswith(said)
 
 
 @pytest.mark.parametrize(("choose", "on"), [("last", "val+test"), ("best", "auto")])

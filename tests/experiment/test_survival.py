@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -119,6 +120,33 @@ def test_a_disk_that_can_only_be_read_is_told(
     assert detreduce("ledger", "list", place).exit_code == 0
     assert detreduce("run", config, "--output", place, "--dry-run").exit_code == 0
     assert len(list(Ledger(place))) == CELLS
+    finished = detreduce("run", config, "--output", place)
+    assert finished.exit_code == 0 and "reduced beside full" in finished.stdout, finished.output
+
+
+def test_a_finished_ledger_that_cannot_be_written_is_shown(
+    config: Path, stand_in_train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from detreduce.experiment import ledger as ledger_module
+
+    def read_only(*_: Any, **__: Any) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(run_module, "train", stand_in_train)
+    place = tmp_path / "ledger"
+    run_experiment(config, place)
+    monkeypatch.setattr(ledger_module, "write_atomically", read_only)
+    result = detreduce("run", config, "--output", place)
+    assert result.exit_code == 0, result.output
+    assert "Read-only file system. Nothing needs to be: all its cells are finished." in result.stderr
+    assert "reduced beside full" in result.stdout and "Against random (srs)" in result.stdout
+    assert f"Next: detreduce report {place}" in result.stdout
+    # without a folder for locks, as a copy of the ledger may be
+    for name in ("locks", "unfinished"):
+        shutil.rmtree(place / name)
+    monkeypatch.setattr(Path, "mkdir", read_only)
+    assert detreduce("run", config, "--output", place, "--json").exit_code == 0
+    told(detreduce("run", config, "reduce.keep=[4]", "--output", place), 2, "Read-only file system")
 
 
 def test_a_file_where_the_ledger_should_be_is_told(config: Path, tmp_path: Path) -> None:

@@ -32,8 +32,8 @@ class Comparison:
     measure
         ``mAP50`` or ``mAP50_95``, as in the rows.
     seeds
-        Pairs of trainings, by training seed. Where both sides have several selections for one training seed they are
-        paired by selection seed, where one side has, they count by their mean.
+        Independent pairs, by training seed. Cells that share one count by their mean, and so do those of training seeds
+        that share a drawn selection.
     difference, low, high
         Mean over the pairs, and its 95 % interval, by itself, over what `over` says; None where the seeds give none.
     over
@@ -42,7 +42,7 @@ class Comparison:
         Over seeds alone, and over images alone for these very trainings.
     p, p_holm
         Exact two-sided sign-flip p from 6 pairs up, and as Holm adjusts it over the methods of that keep, reference and
-        measure.
+        measure; controls are no methods that were tried, and each is judged by itself.
     methods
         How many those are.
     detectable
@@ -105,14 +105,14 @@ def compare_methods(
     keys = (row["key"] for ours, theirs, _ in sides for row in [*ours, *theirs])
     resampled = ResampledFigures(evidence, keys, resamples, seed)
     found = []
+    families: dict[tuple[Any, ...], list[int]] = {}
     for ours, theirs, against in sides:
         for measure in FIGURES:
             pairs = pair_by_seed(*([row for row in side if row.get(measure) is not None] for side in (ours, theirs)))
             if pairs:
+                family = (against, keep_key(ours[0]["keep"]), measure, ours[0]["control"])
+                families.setdefault(family, []).append(len(found))
                 found.append(_compared(ours, against, measure, pairs, resampled))
-    families: dict[tuple[Any, ...], list[int]] = {}
-    for place, (comparison, _) in enumerate(found):
-        families.setdefault((comparison.against, keep_key(comparison.keep), comparison.measure), []).append(place)
     judged = [comparison for comparison, _ in found]
     for places in families.values():
         for place, comparison in zip(places, _judged([found[place] for place in places]), strict=True):
@@ -132,8 +132,13 @@ def _compared(
     pair = PairedDifference(np.array(differences, np.float64), drawn)
     both, seeds, images = pair.interval(), pair.over_seeds(), pair.over_images()
     trained = {row["training_seed"] for row in ours}
-    unpaired = len(trained) - len({mine[0]["training_seed"] for mine, _ in pairs})
-    notes = [missing, f"{unpaired} of {len(trained)} training seeds without a counterpart" if unpaired else ""]
+    paired = {row["training_seed"] for mine, _ in pairs for row in mine}
+    unpaired = len(trained) - len(paired)
+    notes = [
+        missing,
+        f"{unpaired} of {len(trained)} training seeds without a counterpart" if unpaired else "",
+        f"{len(paired)} training seeds share selections and count as {len(pairs)}" if len(paired) > len(pairs) else "",
+    ]
     comparison = Comparison(
         method=ours[0]["label"],
         keep=ours[0]["keep"],

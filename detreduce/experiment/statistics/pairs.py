@@ -9,6 +9,9 @@ EQUAL_ITERATIONS = "full_equal_iterations"
 # controls on all images: there is no keep at which they could be compared
 ON_ALL_IMAGES = ("full", EQUAL_ITERATIONS)
 
+CHANCE = ("srs", "random")
+"""Methods whose selections are random subsets, the better one to compare with first."""
+
 Row = Mapping[str, Any]
 Pair = tuple[list[Row], list[Row]]
 
@@ -18,29 +21,43 @@ def random_reference(rows: Iterable[Row]) -> str | None:
     labels = [
         (name, row["label"] != name, row["label"])
         for row in rows
-        for name in ("srs", "random")
+        for name in CHANCE
         if row["method"] == name and row["control"] not in ON_ALL_IMAGES
     ]
     return min(labels, key=lambda item: (item[0] != "srs", *item[1:]))[2] if labels else None
 
 
 def pair_by_seed(ours: Sequence[Row], theirs: Sequence[Row]) -> list[Pair]:
-    """Pair the cells of two methods that share a training seed; of several for one seed see `Comparison`."""
+    """Pair the cells of two methods by training seed, each side all the cells that are not independent of each other.
+
+    Cells of one training seed are one pair, and so are those of training seeds that share a drawn selection: two
+    training seeds and six selection seeds, or the other way round, are two pairs. A side with the same selection seed
+    throughout is taken for a method that draws nothing, unless it is a random subset itself.
+    """
     sides = []
     for rows in (ours, theirs):
         by_seed: dict[Any, list[Row]] = {}
         for row in rows:
             by_seed.setdefault(row["training_seed"], []).append(row)
         sides.append(by_seed)
-    pairs = []
+    drawn = [_is_drawn(rows) for rows in (ours, theirs)]
+    units: list[tuple[set[Any], list[Any]]] = []
     for seed in sorted(sides[0].keys() & sides[1].keys()):
-        cells = sides[0][seed], sides[1][seed]
-        chosen = [{row.get("selection_seed"): row for row in side} for side in cells]
-        if chosen[0].keys() == chosen[1].keys() and len(chosen[0]) == len(cells[0]) == len(cells[1]):
-            pairs += [([chosen[0][key]], [chosen[1][key]]) for key in chosen[0]]
-        else:
-            pairs.append(cells)
-    return pairs
+        places = [place for place in (0, 1) if drawn[place]]
+        selections = {(place, row.get("selection_seed")) for place in places for row in sides[place][seed]}
+        joined = [unit for unit in units if unit[0] & selections]
+        units = [unit for unit in units if unit not in joined]
+        seeds = [*(member for _, members in joined for member in members), seed]
+        units.append((selections.union(*(shared for shared, _ in joined)), seeds))
+    return [
+        ([row for seed in seeds for row in sides[0][seed]], [row for seed in seeds for row in sides[1][seed]])
+        for _, seeds in units
+    ]
+
+
+def _is_drawn(rows: Sequence[Row]) -> bool:
+    """Whether the selections of these cells are draws, as far as their seeds tell."""
+    return any(row.get("method") in CHANCE for row in rows) or len({row.get("selection_seed") for row in rows}) > 1
 
 
 def sides_of(rows: Sequence[Row]) -> Iterator[tuple[list[Row], list[Row], str]]:

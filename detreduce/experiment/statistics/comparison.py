@@ -104,7 +104,7 @@ def compare_methods(
     sides = list(sides_of(list(rows)))
     keys = (row["key"] for ours, theirs, _ in sides for row in [*ours, *theirs])
     resampled = ResampledFigures(evidence, keys, resamples, seed)
-    found = []
+    found: list[tuple[Comparison, PairedDifference]] = []
     families: dict[tuple[Any, ...], list[int]] = {}
     for ours, theirs, against in sides:
         for measure in FIGURES:

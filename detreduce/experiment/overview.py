@@ -115,10 +115,12 @@ def overview(
         shard,
         tuple(shares),
         forecast.cells,
-        *counts,
-        total.seconds,
-        total.wh,
-        tuple(phase for phase in MAKING if phase in costing.unknown),
+        cells=counts[0],
+        reused=counts[1],
+        to_run=counts[2],
+        seconds=total.seconds,
+        wh=total.wh,
+        not_included=tuple(phase for phase in MAKING if phase in costing.unknown),
     )
 
 

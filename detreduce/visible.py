@@ -11,8 +11,10 @@ JOINER, AS_EMOJI = "\u200d", "\ufe0f"
 
 
 def visible(name: object) -> str:
-    """A name in one line, with ``\\u202e`` and the like in place of what cannot be seen: controls, zero-width and
-    direction marks, odd blanks, halves of surrogate pairs. Letters of every script and emoji stay.
+    """A name in one line, with the code of each character that cannot be seen.
+
+    Those are controls, zero-width and direction marks, odd blanks and halves of surrogate pairs. Letters of every
+    script and emoji stay.
     """
     text = str(name)
     if text.isascii() and text.isprintable():

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from matplotlib.ticker import MaxNLocator
+
 from detreduce.figures.roles import keep_in_words
 from detreduce.figures.style import GREEN, INK, MUTED, ORANGE, Figure, drawn, short, styled
+
+LONGEST_NAME = 44
 
 
 class Difference(Protocol):
@@ -54,10 +58,12 @@ def difference_intervals(comparisons: Sequence[Difference], axis: str) -> Figure
                 [item.difference], [place], s=34, color=colour, marker="^" if better else "v" if worse else "o"
             )
         axes.axvline(0, color=INK, linewidth=1)
-        labels = [f"{short(item.method)}  {keep_in_words(item.keep)}" for item in comparisons]
+        labels = [f"{short(item.method, LONGEST_NAME)}  {keep_in_words(item.keep)}" for item in comparisons]
         axes.set_yticks(range(len(comparisons)), labels, parse_math=False)
         axes.set_ylim(len(comparisons) - 0.4, -0.6)
         axes.tick_params(axis="y", length=0)
         axes.grid(False, axis="y")
         axes.set_xlabel(axis)
+        # long names leave little room for numbers below
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=4, steps=[1, 2, 5, 10]))
     return figure

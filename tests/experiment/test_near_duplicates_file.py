@@ -45,9 +45,7 @@ def test_of_too_many_images_it_says_that_it_did_not_look(
 
 
 @pytest.mark.parametrize("content", [None, "[]", "{", '{"content_hash": "other"}'])
-def test_what_cannot_be_read_or_is_of_other_images_is_nothing(
-    config: Path, tmp_path: Path, content: str | None
-) -> None:
+def test_what_cannot_be_read_or_is_of_others_is_nothing(config: Path, tmp_path: Path, content: str | None) -> None:
     ledger = Ledger.create(tmp_path / "ledger")
     if content is not None:
         (ledger.path / NEAR_DUPLICATES_FILE).write_text(content)

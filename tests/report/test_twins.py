@@ -32,9 +32,8 @@ def test_two_kept_ones_come_first_then_one_then_none() -> None:
         (2, 3, True, False),
         (0, 1, False, False),
     ]
-    assert [twin.words for twin in search.shown] == ["equal pixels", "mirrored, similarity 0.90"] + [
-        "mirrored, similarity 0.90"
-    ]
+    like = "mirrored, similarity 0.90"
+    assert [twin.words for twin in search.shown] == ["equal pixels", like, like]
     assert (search.found, search.kept_twice) == (3, 1)
     (search,) = twin_searches(selection("cef"), found, DATASET, shown=1)
     assert (search.found, len(search.shown)) == (3, 1)

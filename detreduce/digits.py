@@ -19,7 +19,10 @@ def with_spread(value: float, spread: float, digits: int = 3) -> str:
     """A number ± its spread, with as many digits after the point as both need; without one that is not known."""
     if not math.isfinite(value) or not math.isfinite(spread):
         return significant(value, digits)
-    decimals = max(_decimals(value, digits), _decimals(spread, 1) if spread else 0)
+    # what rounding leaves is no spread
+    if spread <= 1e-9 * abs(value):
+        return f"{significant(value, digits)} ± 0"
+    decimals = max(_decimals(value, digits), _decimals(spread, 1))
     if decimals > MOST:
         return f"{significant(value, digits)} ± {significant(spread, digits)}"
     return f"{value:.{decimals}f} ± {spread:.{decimals}f}"

@@ -33,7 +33,7 @@ from detreduce.report.selections import (
     shown_cells,
     view_selection,
 )
-from detreduce.report.twins import PAIRS_SHOWN
+from detreduce.report.twins import PAIRS_SHOWN, pair_in_words
 from detreduce.selection import Selection
 from detreduce.selection_dataset import check_dataset
 from detreduce.training.energy import carbon_intensity
@@ -214,7 +214,7 @@ def _leakage(found: Mapping[str, Any], chosen: _Chosen, capacity: int) -> dict[s
                 for part, name in (("", "image"), ("other_", "other"))
             ]
             if None not in both:
-                pairs.append({**item, "pictures": both})
+                pairs.append({**item, "pictures": both, "words": pair_in_words(item)})
         content["albums"] = [album for album in albums.values() if album is not None]
     return {**content, "pairs": pairs}
 

@@ -216,7 +216,7 @@ def _gaps(table: FeatureTable, kept: npt.NDArray[np.bool_]) -> tuple[IntArray, n
 
 def _score_in_words(selection: Selection, row: int) -> str:
     score = float(selection.scores[row])
-    return "" if math.isnan(score) else f"score {significant(score, 4)}"
+    return f"score {significant(score, 4)}" if math.isfinite(score) else ""
 
 
 def _measures(

@@ -6,6 +6,8 @@ import base64
 import html
 from collections.abc import Iterable, Mapping, Sequence
 
+from detreduce.visible import visible_lines
+
 LONGEST = 300
 """Characters of one value that are shown."""
 
@@ -23,11 +25,11 @@ STYLE = """<style>
 
 
 def text(value: object) -> str:
-    """A value as HTML text: escaped, cut where it is long, and fit for UTF-8 whatever a file name holds."""
+    """A value as HTML text: escaped, cut where it is long, with codes for what cannot be seen or written."""
     shown = str(value)
     if len(shown) > LONGEST:
         shown = shown[: LONGEST - 1] + "…"
-    return html.escape(shown.encode("utf-8", "backslashreplace").decode())
+    return html.escape(visible_lines(shown))
 
 
 def table(

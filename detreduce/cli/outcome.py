@@ -15,6 +15,7 @@ from detreduce.cli.help import Group
 from detreduce.cli.output import waiting
 from detreduce.errors import DetreduceError, DetreduceWarning, InputError, nearest
 from detreduce.progress import tell
+from detreduce.visible import visible_lines
 
 DONE = 0
 FAILED = 1
@@ -98,11 +99,11 @@ def _detail(error: Any) -> dict[str, Any]:
 
 
 def _leave(message: str, code: int) -> NoReturn:
-    tell(message)
+    tell(visible_lines(message))
     raise typer.Exit(code) from None
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
     """Detreduce's own warnings in one line; those of libraries stay out of the way."""
     if issubclass(category, DetreduceWarning):
-        tell(f"Warning: {message}")
+        tell(visible_lines(f"Warning: {message}"))

@@ -11,6 +11,7 @@ from typing import Any
 import typer
 
 from detreduce.progress import progress
+from detreduce.visible import visible_lines
 
 _waiting = ExitStack()
 
@@ -29,14 +30,15 @@ def begin_output() -> None:
 
 
 def say(text: str) -> None:
-    """Print a line."""
+    """Print a line for people."""
     begin_output()
-    typer.echo(text)
+    typer.echo(visible_lines(text))
 
 
 def print_json(content: Any) -> None:
     """Print JSON for scripts; as in a selection's file, NaN is null and infinite numbers are ``inf`` and ``-inf``."""
-    say(json.dumps(_strict(content), ensure_ascii=False, indent=1, default=str, allow_nan=False))
+    begin_output()
+    typer.echo(json.dumps(_strict(content), ensure_ascii=False, indent=1, default=str, allow_nan=False))
 
 
 def _strict(value: Any) -> Any:

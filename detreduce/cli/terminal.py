@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 import textwrap
+from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
+from rich.text import Text
 
 from detreduce.cli.output import begin_output
+from detreduce.visible import visible_lines
 
 # piped output keeps whole rows and sentences: a script reads lines, not a screen
 PIPED_WIDTH = 10_000
@@ -20,11 +23,19 @@ READABLE = 80
 WIDE = 130
 
 
+class _HonestConsole(Console):
+    """A console on which no name can move the cursor, hide or pass for another."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Make of a string what is printed and measured."""
+        return super().render_str(visible_lines(text), **options)
+
+
 def console(*, stderr: bool = False) -> Console:
     """The console of stdout or stderr, wide where it is not a terminal."""
     begin_output()
-    out = Console(stderr=stderr, highlight=False, markup=False)
-    return out if out.is_terminal else Console(stderr=stderr, highlight=False, markup=False, width=PIPED_WIDTH)
+    out = _HonestConsole(stderr=stderr, highlight=False, markup=False)
+    return out if out.is_terminal else _HonestConsole(stderr=stderr, highlight=False, markup=False, width=PIPED_WIDTH)
 
 
 def share(part: int, whole: int) -> str:

@@ -13,7 +13,7 @@ from detreduce.experiment.ledger import FinishedCell, Ledger, finished_rows
 from detreduce.experiment.plan import Cell
 from detreduce.experiment.statistics.break_even import BreakEven, break_even
 from detreduce.experiment.statistics.comparison import Comparison, compare_methods
-from detreduce.experiment.statistics.pairs import random_reference
+from detreduce.experiment.statistics.pairs import FULL, random_reference
 from detreduce.experiment.statistics.ranks import Ranking, rank_methods
 from detreduce.experiment.statistics.summary import Summary, summarise_cells
 from detreduce.training.energy import PhaseEnergy
@@ -31,14 +31,16 @@ class Outcome:
     cells, rows
         Side by side, in the order of their keys.
     summaries, comparisons, ranking, paid
-        Means beside full; differences with intervals and verdicts; average ranks; after how many trainings choosing
-        has paid for itself.
+        Means beside full; differences to chance and to equally long training, with intervals and verdicts; average
+        ranks; after how many trainings choosing has paid for itself.
     chance
         The label of the rows that stand for a random subset, or None.
     leakage
         What the ledger's ``leakage.json`` has; empty where it was not looked for.
     notes
         Sentences on what the cells do not share, though they should.
+    lost
+        Differences to training on all images, of everything else; empty without `full`.
     """
 
     cells: Sequence[FinishedCell]
@@ -50,10 +52,11 @@ class Outcome:
     chance: str | None
     leakage: Mapping[str, Any]
     notes: Sequence[str]
+    lost: Sequence[Comparison] = ()
 
     def difference(self, summary: Summary, against: str, measure: str) -> Comparison | None:
-        """How a method at a keep compares with ``srs``, ``random`` or ``full_equal_iterations``."""
-        for item in self.comparisons:
+        """How a method at a keep compares with ``srs``, ``random``, ``full_equal_iterations`` or ``full``."""
+        for item in (*self.comparisons, *self.lost):
             same = item.method == summary.method and repr(item.keep) == repr(summary.keep)
             if same and item.against == against and item.measure == measure:
                 return item
@@ -72,6 +75,7 @@ class Outcome:
             "cells": [dict(row) for row in self.rows],
             "summaries": [asdict(item) for item in self.summaries],
             "comparisons": [item.row() for item in self.comparisons],
+            "lost": [item.row() for item in self.lost],
             "ranking": asdict(self.ranking) if self.ranking is not None else None,
             "break_even": [{**asdict(item), "trainings": item.trainings} for item in self.paid],
             "energy": energy_provenance(self),
@@ -87,11 +91,13 @@ def outcome_of(ledger: Ledger, cells: Iterable[Cell] | None = None) -> Outcome:
     """
     rows = finished_rows(ledger, cells)
     found = [ledger[row["key"]] for row in rows]
+    compared = compare_methods(rows, ledger.evidence, full=True)
     return Outcome(
         cells=found,
         rows=rows,
         summaries=summarise_cells(rows),
-        comparisons=compare_methods(rows, ledger.evidence),
+        comparisons=[item for item in compared if item.against != FULL],
+        lost=[item for item in compared if item.against == FULL],
         ranking=rank_methods(rows),
         paid=break_even(rows),
         chance=random_reference(rows),

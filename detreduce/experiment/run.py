@@ -28,6 +28,7 @@ from detreduce.experiment.identity import data_identity, features_identity, file
 from detreduce.experiment.leakage import keep_leakage
 from detreduce.experiment.ledger import TRAIN_FOLDER, FinishedCell, Ledger
 from detreduce.experiment.limits import Limits, Spent
+from detreduce.experiment.near_duplicates import keep_near_duplicates
 from detreduce.experiment.overview import Costing, Overview, overview, shard_of
 from detreduce.experiment.plan import Cell, Identity, make_plan, training_arguments
 from detreduce.experiment.preflight import check_experiment
@@ -169,7 +170,8 @@ class PreparedExperiment:
         Ledger.create(self.ledger.path)
         for cell in missing:
             experiment.redundancy.check(cell)
-        keep_leakage(experiment.dataset, self.ledger, experiment.identity.data)
+        for keep in (keep_leakage, keep_near_duplicates):
+            keep(experiment.dataset, self.ledger, experiment.identity.data)
         self.say(self.overview.in_words())
         plan = [cell.to_dict() for cell in experiment.plan]
         self.ledger.write_text("plan.json", json.dumps(plan, indent=1) + "\n")

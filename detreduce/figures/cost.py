@@ -7,7 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
+from detreduce.digits import significant
 from detreduce.figures.roles import METHOD, ROLES, Role, keep_in_words, role_of
 from detreduce.figures.style import COLOURS, GREEN, MUTED, Figure, drawn, short, styled
 from detreduce.figures.training import loss_of
@@ -75,7 +77,7 @@ def trade_off(rows: Iterable[Row], cost: str = "TFLOPs", measure: str = "mAP50_9
             if own:
                 for number, (x, y, row) in enumerate(own):
                     mark = axes.scatter([x], [y], s=46, c=role.colour, marker=role.marker)
-                    mark.set_gid(f"title:{_label(row['label'], row)}: {y:.3f} at {x:.3g} {cost}")
+                    mark.set_gid(f"title:{_label(row['label'], row)}: {y:.3f} at {significant(x)} {cost}")
                     if number == 0:
                         mark.set_label(role.name)
         front = pareto_front([x for x, *_ in means], [y for _, y, *_ in means])
@@ -130,29 +132,33 @@ def _plain_ticks(axis: Any, low: float, high: float) -> None:
 
     few = high / low < 30
     axis.set_major_locator(LogLocator(subs=(1, 2, 5) if few else (1,)))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: significant(value)))
     axis.set_minor_formatter(NullFormatter())
 
 
-def learning_curves(curves: Iterable[tuple[Row, Sequence[Mapping[str, float | None]]]]) -> Figure | None:
-    """Training loss over the images seen, a panel a keep: means over the seeds of each method.
+def learning_curves(
+    curves: Iterable[tuple[Row, Sequence[Mapping[str, float | None]]]], measure: str = "loss"
+) -> Figure | None:
+    """Training loss or mAP over the images seen, a panel a keep: means over the seeds of each method.
 
     Parameters
     ----------
     curves
         For each cell its tidy row, and the rows of its epochs as in `TrainingRecord.history`.
+    measure
+        ``loss``, of training; ``mAP50`` or ``mAP50_95`` of the boxes, where the cell was validated while it trained.
 
     Returns
     -------
     Figure or None
-        None where no cell has losses.
+        None where no cell has the measure.
     """
     groups: dict[tuple[str, str], list[tuple[Row, np.ndarray, np.ndarray]]] = {}
     for row, history in curves:
-        losses = np.array([loss_of(epoch) for epoch in history], float)
-        if len(losses) and np.isfinite(losses).any():
-            seen = np.linspace(0, row["images_seen"], len(losses) + 1)[1:]
-            groups.setdefault((row["label"], repr(row["keep"])), []).append((row, seen, losses))
+        values = np.array([_after(epoch, measure) for epoch in history], float)
+        if len(values) and np.isfinite(values).any():
+            seen = np.linspace(0, row["images_seen"], len(values) + 1)[1:]
+            groups.setdefault((row["label"], repr(row["keep"])), []).append((row, seen, values))
     keeps = {
         repr(group[0][0]["keep"]): group[0][0]["keep"] for group in groups.values() if group[0][0]["control"] != "full"
     }
@@ -174,21 +180,34 @@ def learning_curves(curves: Iterable[tuple[Row, Sequence[Mapping[str, float | No
                     named.setdefault(role.name, line)
             axes[place].set_title("" if len(keeps) == 0 else f"keep {keep_in_words(keep)}", fontsize=10)
             axes[place].set_xlabel("images seen")
+            axes[place].xaxis.set_major_locator(MaxNLocator(nbins=3 if columns > 1 else 6))
         for unused in axes[len(panels) :]:
             unused.set_axis_off()
-        axes[0].set_ylabel("training loss")
+        axes[0].set_ylabel("training loss" if measure == "loss" else f"{ACCURACIES[measure]} on val")
         order = [role.name for role in ROLES if role.name in named]
         figure.legend([named[name] for name in order], order, loc="outside upper left", ncols=2, fontsize=8.5)
     return figure
 
 
+def _after(epoch: Mapping[str, float | None], measure: str) -> float:
+    """What an epoch's row holds of a measure; NaN where it has none."""
+    if measure == "loss":
+        return loss_of(epoch)
+    value = epoch.get(f"metrics/{ACCURACIES[measure]}(B)")
+    return math.nan if value is None else value
+
+
 def _curve(axes: Any, group: Sequence[tuple[Row, np.ndarray, np.ndarray]], role: Role) -> Any:
-    """The mean over the cells of a group, as far as the shortest goes."""
-    length = min(len(losses) for _, _, losses in group)
+    """The mean over the cells of a group, as far as the shortest goes, at the epochs that all have."""
+    length = min(len(values) for _, _, values in group)
     seen = np.mean([seen[:length] for _, seen, _ in group], axis=0)
-    loss = np.mean([losses[:length] for _, _, losses in group], axis=0)
+    mean = np.mean([values[:length] for _, _, values in group], axis=0)
+    known = np.isfinite(mean)
     width = 1.0 if role is METHOD else 2.0
-    return axes.plot(seen, loss, color=role.colour, linewidth=width, alpha=0.55 if role is METHOD else 1.0)
+    # a line needs two points
+    mark = role.marker if known.sum() == 1 else None
+    look = {"color": role.colour, "linewidth": width, "alpha": 0.55 if role is METHOD else 1.0, "marker": mark}
+    return axes.plot(seen[known], mean[known], **look)
 
 
 def energy_by_phase(

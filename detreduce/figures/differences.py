@@ -5,8 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from matplotlib.ticker import MaxNLocator
+
 from detreduce.figures.roles import keep_in_words
 from detreduce.figures.style import GREEN, INK, MUTED, ORANGE, Figure, drawn, short, styled
+
+LONGEST_NAME = 60
+ROOM = 24
+"""Characters of a name that a figure of common width has room for."""
 
 
 class Difference(Protocol):
@@ -43,8 +49,10 @@ def difference_intervals(comparisons: Sequence[Difference], axis: str) -> Figure
     `axis` says what the difference is. Better is a green triangle up, worse an orange one down, no difference shown a
     grey circle.
     """
+    labels = [f"{short(item.method, LONGEST_NAME)}  {keep_in_words(item.keep)}" for item in comparisons]
+    longest = max(map(len, labels), default=0)
     with styled():
-        figure, (axes,) = drawn(7.2, 0.8 + 0.24 * max(1, len(comparisons)))
+        figure, (axes,) = drawn(7.2 + 0.07 * max(0, longest - ROOM), 0.8 + 0.24 * max(1, len(comparisons)))
         for place, item in enumerate(comparisons):
             better, worse = item.verdict.startswith("better"), item.verdict.startswith("worse")
             colour = GREEN if better else ORANGE if worse else MUTED
@@ -54,10 +62,11 @@ def difference_intervals(comparisons: Sequence[Difference], axis: str) -> Figure
                 [item.difference], [place], s=34, color=colour, marker="^" if better else "v" if worse else "o"
             )
         axes.axvline(0, color=INK, linewidth=1)
-        labels = [f"{short(item.method)}  {keep_in_words(item.keep)}" for item in comparisons]
         axes.set_yticks(range(len(comparisons)), labels, parse_math=False)
         axes.set_ylim(len(comparisons) - 0.4, -0.6)
         axes.tick_params(axis="y", length=0)
         axes.grid(False, axis="y")
         axes.set_xlabel(axis)
+        # long names leave little room for numbers below
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=4, steps=[1, 2, 5, 10]))
     return figure

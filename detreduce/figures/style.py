@@ -10,6 +10,8 @@ import matplotlib
 import matplotlib.figure
 from matplotlib.axes import Axes
 
+from detreduce.visible import visible_lines
+
 INK, MUTED, GRID = "#1b1f24", "#69707a", "#d4d8de"
 # Okabe and Ito's palette, which the colour-blind can tell apart
 BLUE, ORANGE, GREEN, PURPLE, SKY, YELLOW = "#0072b2", "#d55e00", "#009e73", "#aa4499", "#56b4e9", "#e69f00"
@@ -59,8 +61,8 @@ class Figure(matplotlib.figure.Figure):
 
 
 def short(name: object, longest: int = 80) -> str:
-    """A name as it fits beside an axis: one line, cut where it is long, without what no font can draw."""
-    text = " ".join(str(name).split()).encode("utf-8", "backslashreplace").decode()
+    """A name as it fits beside an axis: one line, cut where it is long, what no font can draw as codes."""
+    text = " ".join(visible_lines(name).split())
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 

@@ -13,14 +13,16 @@ from detreduce.dataset.load import load_dataset
 from detreduce.dataset.records import DetectionDataset
 from detreduce.errors import DetreduceError, InputError, MissingFileError
 from detreduce.experiment.ledger import FinishedCell, Ledger
+from detreduce.experiment.near_duplicates import read_near_duplicates
 from detreduce.experiment.outcome import Outcome, energy_provenance, outcome_of
 from detreduce.explanation import find_features
 from detreduce.features.table import FeatureTable
 from detreduce.paths import write_atomically
 from detreduce.progress import progress
 from detreduce.report.charts import Chart, result_charts, selection_charts
-from detreduce.report.facts import command_of, facts_of
+from detreduce.report.facts import command_of, config_text, facts_of
 from detreduce.report.headline import headline
+from detreduce.report.looks import Looks, looks_of
 from detreduce.report.page import render
 from detreduce.report.pictures import CAPACITY, Album
 from detreduce.report.selections import (
@@ -31,13 +33,13 @@ from detreduce.report.selections import (
     shown_cells,
     view_selection,
 )
+from detreduce.report.twins import PAIRS_SHOWN, pair_in_words
 from detreduce.selection import Selection
 from detreduce.selection_dataset import check_dataset
 from detreduce.training.energy import carbon_intensity
 
 REPORT_NAME = "report.html"
 SELECTIONS_SHOWN = 24
-PAIRS_SHOWN = 8
 
 
 @dataclass
@@ -50,6 +52,7 @@ class _Chosen:
     map: FeatureMap | None = None
     left_out: int = 0
     album: Album | None = None
+    looks: Looks | None = None
     notes: list[str] = field(default_factory=list)
 
 
@@ -110,6 +113,7 @@ def write_report(
         leakage=leakage,
         facts=facts_of(outcome.cells, config),
         command=command_of(held),
+        config=config_text(config),
         planned=_planned(held),
         chose_on_val=(config.get("evaluate") or {}).get("choose") == "best",
     )
@@ -150,20 +154,22 @@ def _gather_images(ledger: Ledger, outcome: Outcome, config: dict[str, Any], lim
     except DetreduceError as error:
         found.notes.append(f"The images are not shown: {error}")
         return found
+    found.looks = looks_of(found.dataset.class_names, found.dataset.class_counts.sum(axis=0))
     selections = _readable(ledger, cells, found)
     if not selections:
         return found
     table = _features(selections, found)
+    near = read_near_duplicates(ledger, found.dataset)
     with progress("selections", len(selections), "selections") as advance:
         for cell, count, selection in selections:
-            view = view_selection(cell, count, selection, found.dataset, table)
+            view = view_selection(cell, count, selection, found.dataset, table, near)
             found.views.append(view)
             found.charts.append(selection_charts(view, found.dataset, f"s{len(found.views)}"))
             advance()
     found.album = Album(found.dataset, capacity=capacity)
     found.album.add(row for view in found.views for sheet in view.sheets for row in sheet.rows)
-    pairs = [row for view in found.views for pair in view.duplicates[:PAIRS_SHOWN] for row in pair[:2]]
-    found.album.add(pairs)
+    twins = [twin for view in found.views for search in view.twins for twin in search.shown]
+    found.album.add(row for twin in twins for row in (twin.first, twin.second))
     if table is not None and table.X.shape[1]:
         found.map = feature_map_of(table, sorted(found.album.pictures))
         found.album.add(found.map.rows.tolist())
@@ -208,7 +214,7 @@ def _leakage(found: Mapping[str, Any], chosen: _Chosen, capacity: int) -> dict[s
                 for part, name in (("", "image"), ("other_", "other"))
             ]
             if None not in both:
-                pairs.append({**item, "pictures": both})
+                pairs.append({**item, "pictures": both, "words": pair_in_words(item)})
         content["albums"] = [album for album in albums.values() if album is not None]
     return {**content, "pairs": pairs}
 

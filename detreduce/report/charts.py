@@ -18,6 +18,7 @@ from detreduce.report.selections import SelectionView, single_box_sizes
 from detreduce.report.svg import inline_svg
 
 MOST_BARS = 60
+VALIDATED = "metrics/mAP50-95(B)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +57,7 @@ def result_charts(outcome: Outcome) -> Iterator[Chart]:
             shown = found[:MOST_BARS]
             svg = inline_svg(difference_intervals(shown, title), f"differences-{reference}", title)
             yield Chart("differences", title, svg, about + _left_out(len(found)))
-    curves = learning_curves(
-        [(row, cell.training.history) for row, cell in zip(outcome.rows, outcome.cells, strict=True)]
-    )
-    if curves is not None:
-        about = (
-            "The sum of the training losses after each epoch, means over seeds. It is no measure of quality: on few "
-            "images it falls sooner."
-        )
-        yield Chart(
-            "learning", "Learning curves", inline_svg(curves, "learning", "Training loss over images seen"), about
-        )
+    yield from _learning(outcome)
     energy = energy_by_method(outcome)
     if energy:
         about = (
@@ -77,6 +68,29 @@ def result_charts(outcome: Outcome) -> Iterator[Chart]:
         yield Chart(
             "energy", "Energy by phase", inline_svg(figure, "energy", "Energy by phase"), about + _left_out(len(energy))
         )
+
+
+def _learning(outcome: Outcome) -> Iterator[Chart]:
+    """Curves of mAP, of those cells that were validated while they trained; of the loss where some were not."""
+    curves = [(row, cell.training.history) for row, cell in zip(outcome.rows, outcome.cells, strict=True)]
+    validated = [(row, history) for row, history in curves if any(VALIDATED in epoch for epoch in history)]
+    figure = learning_curves(validated, MEASURE)
+    if figure is not None:
+        title = "Learning curves: mAP50-95"
+        about = "mAP50-95 on val after each epoch that was validated, means over seeds."
+        if len(validated) < len(curves):
+            about += f" {len(validated)} of {len(curves)} trainings were validated while they trained."
+        yield Chart("learning", title, inline_svg(figure, "learning-map", "mAP50-95 over images seen"), about)
+    if figure is not None and len(validated) == len(curves):
+        return
+    figure = learning_curves(curves)
+    if figure is not None:
+        about = (
+            "The sum of the training losses after each epoch, means over seeds. It is no measure of quality: on few "
+            "images it falls sooner."
+        )
+        title = "Learning curves: loss"
+        yield Chart("learning", title, inline_svg(figure, "learning", "Training loss over images seen"), about)
 
 
 def _label(summary: Summary) -> str:

@@ -8,7 +8,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import yaml
+
 from detreduce.experiment.ledger import FinishedCell, Ledger
+from detreduce.visible import visible_lines
 
 SHOWN_VALUES = 4
 
@@ -24,6 +27,14 @@ class Fact:
 def command_of(ledger: Ledger) -> str:
     """The command that makes the ledger again; it goes by the configuration that the ledger keeps."""
     return shlex.join(["detreduce", "run", str(ledger.path / "config.yaml"), "--output", str(ledger.path)])
+
+
+def config_text(config: dict[str, Any]) -> str:
+    """The configuration as YAML, in plain ASCII where it holds a character that cannot be seen; empty for none."""
+    if not config:
+        return ""
+    text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
+    return text if visible_lines(text) == text else yaml.safe_dump(config, sort_keys=False)
 
 
 def facts_of(cells: Iterable[FinishedCell], config: dict[str, Any]) -> list[Fact]:

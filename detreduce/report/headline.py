@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from detreduce.digits import less_or_more
 from detreduce.experiment.outcome import Outcome
-from detreduce.experiment.statistics.pairs import EQUAL_ITERATIONS
+from detreduce.experiment.statistics.pairs import EQUAL_ITERATIONS, FULL
 from detreduce.experiment.statistics.summary import Summary
 from detreduce.figures.roles import keep_in_words
 
@@ -15,19 +16,21 @@ MEASURE = "mAP50_95"
 
 def headline(outcome: Outcome) -> list[str]:
     """The findings in plain sentences: what each keep costs in mAP and saves, beside chance and beside equal steps."""
-    full = next((item for item in outcome.summaries if item.method == "full"), None)
-    reduced = [item for item in outcome.summaries if item.method not in ("full", EQUAL_ITERATIONS)]
+    full = next((item for item in outcome.summaries if item.method == FULL), None)
+    reduced = [item for item in outcome.summaries if item.method not in (FULL, EQUAL_ITERATIONS)]
     sentences = []
     if full is not None:
+        sentences.append(f"All {full.images} images give {_figure(full)}{_evaluated(outcome)}.")
+    elif reduced:
         sentences.append(
-            f"All {full.images} images give mAP50-95 {_figure(full)} ({_seeds(full.cells)}){_evaluated(outcome)}."
+            "No training on all images (the control full) is finished here, so what is lost and saved is not known."
         )
     keeps = {repr(item.keep): item for item in reduced}
     for _, example in sorted(keeps.items(), key=lambda entry: -entry[1].images):
         group = [item for item in reduced if repr(item.keep) == repr(example.keep)]
         sentences.append(_keep_sentence(outcome, group, full))
-    if not sentences:
-        sentences = [f"{_plural(len(outcome.rows), 'training')} finished."]
+    if not reduced:
+        sentences.append(f"{_plural(len(outcome.rows), 'training')} finished, none of them on fewer images.")
     return sentences
 
 
@@ -37,16 +40,32 @@ def _keep_sentence(outcome: Outcome, group: Sequence[Summary], full: Summary | N
     of = f" of {full.images}" if full else ""
     text = f"Keep {keep_in_words(shown.keep)} ({shown.images}{of} images): "
     who = f"a random subset ({shown.method})" if chance else shown.method
-    text += f"{who} gives mAP50-95 {_figure(shown)} ({_seeds(shown.cells)})"
+    text += f"{who} gives {_figure(shown)}"
     if full:
-        loss = shown.against_full.get(MEASURE, math.nan)
-        text += f", {abs(loss):.3f} {'below' if loss < 0 else 'above'} all images" + _saving(shown)
+        text += f", {_lost(outcome, shown)}{_saving(shown)}"
     text += "."
     equal = next((item for item in outcome.summaries if _is_equal(item, shown)), None)
     if equal is not None:
         text += f" As many training steps on all images give {_figure(equal)}."
     text += _beside_chance(outcome, group)
     return text
+
+
+def _lost(outcome: Outcome, shown: Summary) -> str:
+    """How far below all images, and how sure that is."""
+    found = outcome.difference(shown, FULL, MEASURE)
+    loss = shown.against_full.get(MEASURE, math.nan) if found is None else found.difference
+    if not math.isfinite(loss):
+        return "and how far that is from all images is not known"
+    where = f"{'below' if loss < 0 else 'above'} all images"
+    if found is None:
+        return f"{abs(loss):.3f} {where} (no training seed in common, so how sure that is is not known)"
+    if found.spread is None or not math.isfinite(found.spread):
+        return f"{abs(loss):.3f} {where} (one pair of trainings, so how sure that is is not known)"
+    text = f"{abs(loss):.3f} ± {found.spread:.3f} {where} ("
+    if found.low is not None and found.high is not None:
+        text += f"95 % interval {found.low:+.3f} to {found.high:+.3f}, "
+    return f"{text}{_plural(found.seeds, 'pair')} of trainings)"
 
 
 def _is_equal(item: Summary, shown: Summary) -> bool:
@@ -75,27 +94,24 @@ def _beside_chance(outcome: Outcome, group: Sequence[Summary]) -> str:
 
 
 def _saving(summary: Summary) -> str:
-    for name, words in (("Wh", "training energy"), ("TFLOPs", "computation")):
+    for name, words in (("Wh", "training energy"), ("TFLOPs", "computation; the energy is not known")):
         ratio = summary.against_full.get(name, math.nan)
         if math.isfinite(ratio):
-            return f", with {100 * abs(1 - ratio):.0f} % {'less' if ratio < 1 else 'more'} {words}"
-    return ""
+            return f", with {less_or_more(ratio)} {words}"
+    return "; what it saves is not known"
 
 
 def _figure(summary: Summary) -> str:
     mean, spread = summary.mean[MEASURE], summary.spread[MEASURE]
-    if math.isnan(mean):
-        return "not known"
-    return f"{mean:.3f}" + (f" ± {spread:.3f}" if math.isfinite(spread) else "")
+    if not math.isfinite(mean):
+        return f"an mAP50-95 that is not known ({_plural(summary.cells, 'training')})"
+    between = f" ± {spread:.3f}" if math.isfinite(spread) else ""
+    return f"mAP50-95 {mean:.3f}{between} ({_plural(summary.cells, 'training')})"
 
 
 def _evaluated(outcome: Outcome) -> str:
     splits = sorted({str(row["evaluated_on"]) for row in outcome.rows if row.get("evaluated_on")})
     return f", measured on {' or '.join(splits)}" if splits else ""
-
-
-def _seeds(count: int) -> str:
-    return _plural(count, "training")
 
 
 def _plural(count: int, word: str) -> str:

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
+from detreduce.digits import change, significant, with_spread
 from detreduce.experiment.outcome import Outcome
-from detreduce.experiment.statistics.pairs import EQUAL_ITERATIONS
+from detreduce.experiment.statistics.comparison import Comparison
+from detreduce.experiment.statistics.pairs import EQUAL_ITERATIONS, FULL
 from detreduce.experiment.statistics.summary import Summary
 from detreduce.figures.roles import keep_in_words
 from detreduce.report.headline import MEASURE
+from detreduce.report.looks import Looks
 from detreduce.report.pictures import Album, Picture
 from detreduce.report.selections import FeatureMap, SelectionView
 from detreduce.version import __version__
+from detreduce.visible import visible, visible_lines
 
 MAP_SIDES = (640, 440)
 MAP_MARGIN = 14
@@ -32,9 +36,12 @@ def render(*, chosen: Any, outcome: Outcome, **content: Any) -> str:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=_shown,
     )
-    environment.filters.update(keep=keep_in_words, safe_svg=Markup)
-    environment.globals.update(thumbnail=_thumbnail(environment), version=__version__)
+    environment.filters.update(
+        keep=keep_in_words, safe_svg=Markup, significant=significant, apart=_apart, in_words=_in_words
+    )
+    environment.globals.update(thumbnail=_thumbnail(environment, chosen.looks), version=__version__)
     folder = files("detreduce.report") / "templates"
     style, script = ((folder / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
     rows: list[dict[str, Any]] = [
@@ -48,9 +55,26 @@ def render(*, chosen: Any, outcome: Outcome, **content: Any) -> str:
         columns=[column for column in COLUMNS if any(row["cells"][column.name]["text"] for row in rows)],
         outcome=outcome,
         chosen=chosen,
-        map_data=map_data(chosen.map, chosen.album, chosen.views) if chosen.map is not None else None,
+        map_data=map_data(chosen.map, chosen.album, chosen.views, chosen.looks) if chosen.map is not None else None,
         map_sides=MAP_SIDES,
         **content,
+    )
+
+
+def _shown(value: Any) -> Any:
+    """What the page prints of a value: of texts that are not markup, codes for what cannot be seen."""
+    return visible_lines(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _apart(name: str) -> Markup:
+    """A name within an attribute or title, where no ``<bdi>`` can keep its direction to itself."""
+    return escape(f"\u2068{visible(name)}\u2069")
+
+
+def _in_words(classes: Sequence[tuple[str, int]]) -> Markup:
+    """The classes of an image with their counts."""
+    return Markup(", ").join(Markup("{} {}").format(_apart(name), count) for name, count in classes) or Markup(
+        "no boxes"
     )
 
 
@@ -98,42 +122,53 @@ def table_cells(outcome: Outcome, summary: Summary) -> dict[str, dict[str, Any]]
         "keep": {"text": "all" if summary.method == "full" else keep_in_words(summary.keep), "sort": summary.images},
         "images": {"text": str(summary.images), "sort": summary.images},
         "cells": {"text": str(summary.cells), "sort": summary.cells, "below": beside},
-        "mAP50": _figure(summary, "mAP50", 3),
-        "mAP50_95": _figure(summary, MEASURE, 3),
-        "below": _signed(summary.against_full.get(MEASURE)),
+        "mAP50": _accuracy(summary, "mAP50"),
+        "mAP50_95": _accuracy(summary, MEASURE),
+        "below": _lost(outcome, summary),
         "chance": _difference(against.get("chance")),
         "equal": _difference(against.get("equal")),
-        "Wh": _figure(summary, "Wh", 2),
+        "Wh": _amount(summary, "Wh"),
         "Wh_saved": _percent(summary.against_full.get("Wh")),
-        "TFLOPs": _figure(summary, "TFLOPs", 1),
+        "TFLOPs": _amount(summary, "TFLOPs"),
         "TFLOPs_saved": _percent(summary.against_full.get("TFLOPs")),
-        "minutes": _figure(summary, "minutes", 1),
+        "minutes": _amount(summary, "minutes"),
         "pays": {"text": after, "sort": trainings},
     }
 
 
-def _figure(summary: Summary, name: str, digits: int) -> dict[str, Any]:
+def _accuracy(summary: Summary, name: str) -> dict[str, Any]:
     mean, spread = summary.mean[name], summary.spread[name]
     if not math.isfinite(mean):
         return {"text": "", "sort": math.nan}
-    text = f"{mean:.{digits}f}" + (f" ± {spread:.{digits}f}" if math.isfinite(spread) else "")
-    return {"text": text, "sort": mean}
+    return {"text": f"{mean:.3f}" + (f" ± {spread:.3f}" if math.isfinite(spread) else ""), "sort": mean}
 
 
-def _signed(value: float | None) -> dict[str, Any]:
-    known = value is not None and math.isfinite(value)
-    return {"text": f"{value:+.3f}" if known else "", "sort": value if known else math.nan}
+def _amount(summary: Summary, name: str) -> dict[str, Any]:
+    mean = summary.mean[name]
+    known = math.isfinite(mean)
+    return {"text": with_spread(mean, summary.spread[name]) if known else "", "sort": mean if known else math.nan}
 
 
 def _percent(ratio: float | None) -> dict[str, Any]:
     known = ratio is not None and math.isfinite(ratio)
-    return {"text": f"{100 * (ratio - 1):+.0f} %" if known else "", "sort": ratio if known else math.nan}  # type: ignore[operator]
+    return {"text": change(ratio) if known else "", "sort": ratio if known else math.nan}  # type: ignore[arg-type]
 
 
-def _difference(found: Any) -> dict[str, Any]:
+def _lost(outcome: Outcome, summary: Summary) -> dict[str, Any]:
+    """What is shown beside all images, be it without a training seed in common."""
+    found = outcome.difference(summary, FULL, MEASURE)
+    value = summary.against_full.get(MEASURE, math.nan)
+    if found is None and math.isfinite(value):
+        return {"text": f"{value:+.3f}", "sort": value, "verdict": "no training seed in common", "kind": ""}
+    return _difference(found)
+
+
+def _difference(found: Comparison | None) -> dict[str, Any]:
     if found is None:
         return {"text": "", "sort": math.nan, "verdict": "", "kind": ""}
     text = f"{found.difference:+.3f}"
+    if found.spread is not None and math.isfinite(found.spread):
+        text += f" ± {found.spread:.3f}"
     if found.low is not None and found.high is not None:
         text += f" [{found.low:+.3f}, {found.high:+.3f}]"
     kind = next((word for word in ("better", "worse") if found.verdict.startswith(word)), "open")
@@ -146,30 +181,34 @@ def _place(point: Any) -> tuple[float, float]:
     return round(MAP_MARGIN + float(point[0]) * width, 1), round(MAP_MARGIN + (1 - float(point[1])) * height, 1)
 
 
-def map_data(drawn: FeatureMap, album: Album, views: list[SelectionView]) -> dict[str, Any]:
-    """What the page's script needs: every point's place and image, and the order of each selection."""
+def map_data(drawn: FeatureMap, album: Album, views: Sequence[SelectionView], looks: Looks) -> dict[str, Any]:
+    """What the page's script needs: every point's place and image, the order of each selection, the looks of boxes."""
     images = {}
     for row, point in zip(drawn.rows.tolist(), drawn.points, strict=True):
-        picture = album.pictures.get(row, Picture(album.dataset[row].name, "", ()))
+        picture = _picture(album, row)
         images[row] = {
             "at": _place(point),
-            "name": picture.name,
-            "classes": picture.classes,
+            "name": visible(picture.name),
+            "classes": [[visible(name), count] for name, count in picture.classes],
             "size": [picture.width, picture.height],
             "picture": f"{album.prefix}{row}" if picture.data else None,
             "boxes": picture.boxes,
         }
     orders: Mapping[str, list[int]] = {f"s{number}": list(view.order) for number, view in enumerate(views, 1)}
-    return {"images": images, "orders": orders}
+    return {"images": images, "orders": orders, "looks": looks.of_class}
 
 
-def _thumbnail(environment: Environment) -> Any:
+def _picture(album: Album, row: int) -> Picture:
+    return album.pictures.get(row, Picture(album.dataset[row].name, (), ()))
+
+
+def _thumbnail(environment: Environment, looks: Looks | None) -> Any:
     """A function for the template: an image with its boxes and a caption."""
     macro = environment.get_template("thumbnail.html.j2")
 
     def draw(album: Album, row: int, note: str = "") -> Markup:
-        picture = album.pictures.get(row, Picture(album.dataset[row].name, "", ()))
-        names = album.dataset.class_names
-        return Markup(macro.render(picture=picture, identity=f"{album.prefix}{row}", note=note, names=names))
+        return Markup(
+            macro.render(picture=_picture(album, row), identity=f"{album.prefix}{row}", note=note, looks=looks)
+        )
 
     return draw

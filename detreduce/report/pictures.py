@@ -30,7 +30,7 @@ class Picture:
     name
         The image's name.
     classes
-        Its classes with how many boxes of each, the commonest first: ``fish 3, shark 1``.
+        Its classes with how many boxes of each, the commonest first.
     boxes
         Left, top, width, height as fractions of the image, and the class; at most `BOXES_DRAWN`.
     width, height
@@ -40,7 +40,7 @@ class Picture:
     """
 
     name: str
-    classes: str
+    classes: tuple[tuple[str, int], ...]
     boxes: tuple[Box, ...]
     width: int = SIDE
     height: int = SIDE * 3 // 4
@@ -82,12 +82,12 @@ class Album:
     def _picture(self, row: int, small: tuple[str, int, int] | None) -> Picture:
         counts = self.dataset.class_counts[row]
         order = [place for place in np.argsort(-counts, kind="stable").tolist() if counts[place]]
-        words = ", ".join(f"{self.dataset.class_names[place]} {counts[place]}" for place in order)
+        classes = tuple((self.dataset.class_names[place], int(counts[place])) for place in order)
         if small is None:
-            return Picture(self.dataset[row].name, words or "no boxes", self._boxes(row))
+            return Picture(self.dataset[row].name, classes, self._boxes(row))
         data, width, height = small
         self.left -= len(data)
-        return Picture(self.dataset[row].name, words or "no boxes", self._boxes(row), width, height, data)
+        return Picture(self.dataset[row].name, classes, self._boxes(row), width, height, data)
 
     def _boxes(self, row: int) -> tuple[Box, ...]:
         begin, end = self._boxes_of[row]

@@ -13,10 +13,12 @@ import numpy.typing as npt
 
 from detreduce.dataset.records import DetectionDataset
 from detreduce.dataset.views import box_sizes
+from detreduce.digits import significant
 from detreduce.experiment.ledger import FinishedCell, Ledger
 from detreduce.experiment.statistics.pairs import ON_ALL_IMAGES
 from detreduce.features.plane import principal_plane
 from detreduce.features.table import FeatureTable
+from detreduce.report.twins import TwinSearch, twin_searches
 from detreduce.representativeness import class_divergence, coverage, covering_radius, size_divergence
 from detreduce.selection import Selection
 
@@ -82,10 +84,8 @@ class SelectionView:
         (C,) boxes of each class that are kept.
     sizes
         sqrt(box area / image area) of the kept boxes.
-    duplicates
-        Pairs of dataset rows that show the same, kept or not, with what is known of them.
-    kept_twice
-        Kept images that show what another kept one shows.
+    twins
+        What was looked for of images that show the same, and what was found.
     """
 
     key: str
@@ -101,8 +101,7 @@ class SelectionView:
     lost: tuple[str, ...]
     class_counts: npt.NDArray[np.int64]
     sizes: npt.NDArray[np.float64]
-    duplicates: tuple[tuple[int, int, str], ...]
-    kept_twice: int
+    twins: tuple[TwinSearch, ...]
 
     @cached_property
     def kept_rows(self) -> frozenset[int]:
@@ -147,21 +146,19 @@ def feature_map_of(table: FeatureTable, first: Sequence[int], seed: int = 0) -> 
 
 
 def view_selection(
-    cell: FinishedCell, cells: int, selection: Selection, dataset: DetectionDataset, table: FeatureTable | None
+    cell: FinishedCell,
+    cells: int,
+    selection: Selection,
+    dataset: DetectionDataset,
+    table: FeatureTable | None,
+    near: Mapping[str, Any],
 ) -> SelectionView:
-    """Gather what is shown of a selection; without features there are no distances."""
+    """Gather what is shown of a selection; without features there are no distances. `near`: near-duplicates."""
     order = [dataset.row_of[image] for image in selection.image_ids]
     kept = np.zeros(len(dataset), bool)
     kept[order] = True
     counts = dataset.class_counts
     full, left = counts.sum(axis=0), counts[kept].sum(axis=0)
-    duplicates = selection.provenance.get("duplicates", {})
-    known = {"copy", "kept"}
-    pairs = [
-        (dataset.row_of[pair["copy"]], dataset.row_of[pair["kept"]], _pair_in_words(pair))
-        for pair in duplicates.get("pairs", ())
-        if known <= pair.keys() and pair["copy"] in dataset.row_of and pair["kept"] in dataset.row_of
-    ]
     return SelectionView(
         key=cell.key,
         label=str(cell.cell["label"]),
@@ -178,15 +175,8 @@ def view_selection(
         ),
         class_counts=left,
         sizes=single_box_sizes(dataset)[kept[dataset.box_rows]],
-        duplicates=tuple(pairs),
-        kept_twice=int(duplicates.get("kept_twice", 0)),
+        twins=twin_searches(selection, near, dataset),
     )
-
-
-def _pair_in_words(pair: Mapping[str, Any]) -> str:
-    similarity = pair.get("similarity")
-    words = [str(pair["transformation"])] if pair.get("transformation") else []
-    return ", ".join([*words, *([f"similarity {similarity:.2f}"] if isinstance(similarity, float) else [])])
 
 
 def _sheets(
@@ -207,7 +197,7 @@ def _sheets(
         ("Dropped, nearest to a kept image", "what the kept images stand for best", near[:ON_A_SHEET]),
         ("Dropped, furthest from all kept images", "what may be missing", near[::-1][:ON_A_SHEET]),
     ):
-        notes = tuple(f"distance {distances[place]:.2f}" for place in places)
+        notes = tuple(f"distance {significant(distances[place])}" for place in places)
         sheets.append(Sheet(title, about, tuple(rows[places].tolist()), notes))
     return sheets
 
@@ -226,7 +216,7 @@ def _gaps(table: FeatureTable, kept: npt.NDArray[np.bool_]) -> tuple[IntArray, n
 
 def _score_in_words(selection: Selection, row: int) -> str:
     score = float(selection.scores[row])
-    return "" if math.isnan(score) else f"score {score:.4g}"
+    return f"score {significant(score, 4)}" if math.isfinite(score) else ""
 
 
 def _measures(
@@ -244,7 +234,7 @@ def _measures(
         found.append(
             (
                 "covering radius",
-                "infinite" if math.isinf(radius) else f"{radius:.2f}",
+                "infinite" if math.isinf(radius) else significant(radius),
                 "the largest distance to the nearest kept image of the same category",
             )
         )
@@ -253,7 +243,7 @@ def _measures(
         found.append(
             (
                 "class divergence",
-                f"{class_divergence(dataset.class_counts, rows):.4f} bit",
+                f"{significant(class_divergence(dataset.class_counts, rows))} bit",
                 "how unlike all boxes the kept ones are in class; 0: the same shares",
             )
         )
@@ -261,5 +251,5 @@ def _measures(
         known = np.isfinite(sizes)
         if known.any():
             value = size_divergence(sizes[known], dataset.box_rows[known], rows)
-            found.append(("size divergence", f"{value:.4f} bit", "the same of box sizes"))
+            found.append(("size divergence", f"{significant(value)} bit", "the same of box sizes"))
     return found

@@ -303,3 +303,23 @@ class TestWithEvidence:
             assert found.over == "seeds" and words in found.note
             assert found.low == found.low_seeds
             assert found.low_images is None
+
+
+def test_what_is_lost_beside_all_images_is_paired_by_training_seed() -> None:
+    table = rows("full", [0.60, 0.50, 0.55], keep=1.0, images=100, control="full")
+    table += rows("srs", [0.55, 0.47, 0.51]) + rows("mms", [0.59, 0.52, 0.55])
+    # two selections of one training seed count by their mean
+    table += rows("mms", [0.61], selection_seed=1, key="mms-more")
+    table += rows("full_equal_iterations", [0.5, 0.4, 0.5], images=100, control="full_equal_iterations")
+    assert all(item.against != "full" for item in compare_methods(table))
+    found = [item for item in compare_methods(table, full=True) if item.against == "full"]
+    assert {(item.method, item.methods) for item in found} == {("srs", 2), ("mms", 2), ("full_equal_iterations", 1)}
+    srs = only(found, method="srs", measure="mAP50")
+    # differences -0.05, -0.03, -0.04: s = 0.01, half-width 4.3027 s / sqrt(3)
+    assert (srs.difference, srs.spread, srs.seeds) == (pytest.approx(-0.04), pytest.approx(0.01), 3)
+    assert (srs.low, srs.high) == pytest.approx((-0.04 - 0.0248414, -0.04 + 0.0248414), abs=1e-6)
+    assert srs.verdict == "worse than all images"
+    mms = only(found, method="mms", measure="mAP50")
+    assert mms.difference == pytest.approx((0.0 + 0.02 + 0.0) / 3)
+    assert only(compare_methods(table[:1] + table[3:4], full=True), measure="mAP50").spread is None
+    assert compare_methods(table[3:6], full=True) == [], "without all images there is nothing to lose"

@@ -33,6 +33,10 @@ def test_everything_that_run_shows_is_in_it(outcome: Outcome) -> None:
     found = outcome.difference(summary, "srs", "mAP50")
     assert found is not None and found.keep == 3 and found.measure == "mAP50"
     assert outcome.difference(summary, "full_equal_iterations", "mAP50") is None
+    lost = outcome.difference(summary, "full", "mAP50")
+    # the stand-in's mAP is its images / 1000
+    assert lost is not None and lost.difference == pytest.approx(-0.009) and lost.seeds == 2
+    assert {item["method"] for item in content["lost"]} == {"srs", "mms"}
 
 
 def test_where_the_energy_comes_from(outcome: Outcome) -> None:

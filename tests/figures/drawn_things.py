@@ -44,6 +44,25 @@ def legend_of(figure: Figure) -> list[str]:
     return [text.get_text() for legend in legends for text in legend.get_texts()]
 
 
+def colliding_ticks(figure: Figure) -> list[tuple[str, str]]:
+    """Neighbours below an axis that touch each other when they are drawn."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    with styled():
+        FigureCanvasAgg(figure).draw()
+    found = []
+    for axes in figure.axes:
+        low, high = axes.get_xlim()
+        labels = [tick.label1 for tick in axes.xaxis.get_major_ticks() if low <= tick.get_loc() <= high]
+        boxes = [label.get_window_extent() for label in labels]
+        found += [
+            (labels[place].get_text(), labels[place + 1].get_text())
+            for place in range(len(labels) - 1)
+            if boxes[place].x1 + 2 > boxes[place + 1].x0
+        ]
+    return found
+
+
 def svg_of(figure: Figure) -> str:
     """The figure as it is saved."""
     content = io.StringIO()

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from drawn_things import HOSTILE, legend_of, points_of, svg_of, takes_no_text_for_mathematics, ticks_of
+from drawn_things import HOSTILE, colliding_ticks, legend_of, points_of, svg_of, takes_no_text_for_mathematics, ticks_of
 
 from detreduce.figures import energy_by_phase, learning_curves, trade_off
 from detreduce.figures.cost import cost_of, pareto_front
@@ -85,6 +85,45 @@ def test_learning_curves_are_means_over_seeds_in_a_panel_a_keep() -> None:
     assert ([40], [5.0]) in drawn, "full is in every panel"
     assert set(legend_of(figure)) == {"all images", "random subsets", "chosen by a method"}
     assert learning_curves([(row("mms", 0.5, 1, 1, images_seen=3), [])]) is None
+
+
+def test_learning_curves_of_mAP_have_the_epochs_that_were_validated() -> None:
+    def history(*values: float | None) -> list[dict[str, float | None]]:
+        return [{"train/box": 1.0} | ({} if value is None else {"metrics/mAP50-95(B)": value}) for value in values]
+
+    cells = [
+        (row("mms", 0.25, 1, 1, images_seen=30), history(0.1, None, 0.3)),
+        (row("mms", 0.25, 1, 1, images_seen=30), history(0.3, 0.4, 0.5)),
+        (row("full", 1.0, 1, 1, images_seen=90), history(None, None, 0.6)),
+        (row("srs", 0.25, 1, 1, images_seen=30), history(None, None, None)),
+    ]
+    figure = learning_curves(cells, "mAP50_95")
+    assert figure is not None
+    (axes,) = figure.axes
+    drawn = [curve(axes, place) for place in range(len(axes.lines))]
+    assert sorted(drawn) == [
+        ([10, 30], [pytest.approx(0.2), pytest.approx(0.4)]),
+        ([90], [pytest.approx(0.6)]),
+    ]
+    assert {line.get_marker() for line in axes.lines} == {"None", "s"}, "a single point is a mark"
+    assert axes.get_ylabel() == "mAP50-95 on val"
+    assert learning_curves(cells[-1:], "mAP50_95") is None
+
+
+def test_amounts_keep_their_digits() -> None:
+    figure = trade_off([row("mms", 0.25, 0.0041, 0.4), row("full", 1.0, 123456, 0.6)])
+    assert figure is not None
+    svg = svg_of(figure)
+    assert "0.400 at 0.0041 TFLOPs" in svg and "0.600 at 123456 TFLOPs" in svg
+    assert "0.01" in ticks_of(figure.axes[0].xaxis) and "10000" in ticks_of(figure.axes[0].xaxis)
+
+
+@pytest.mark.parametrize("seen", [3, 123456, 10**8])
+def test_numbers_below_narrow_panels_do_not_collide(seen: int) -> None:
+    losses = [{"train/box": 1.0}, {"train/box": 0.5}]
+    figure = learning_curves([(row("mms", keep, 1, 1, images_seen=seen), losses) for keep in (0.5, 0.25, 0.1)])
+    assert figure is not None
+    assert not colliding_ticks(figure)
 
 
 def test_phases_are_stacked() -> None:

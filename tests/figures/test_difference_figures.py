@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from drawn_things import points_of, svg_of, takes_no_text_for_mathematics, ticks_of
+import pytest
+from drawn_things import colliding_ticks, points_of, svg_of, takes_no_text_for_mathematics, ticks_of
 
 from detreduce.figures import difference_intervals
 from detreduce.figures.style import GREEN, MUTED, ORANGE
@@ -46,6 +47,17 @@ def test_verdicts_differ_in_colour_and_in_shape() -> None:
     assert [to_hex(mark.get_facecolor()[0]) for mark in marks] == [GREEN, ORANGE, MUTED]
     shapes = [mark.get_paths()[0].vertices.tolist() for mark in marks]
     assert shapes[0] != shapes[1] != shapes[2] != shapes[0]
+
+
+@pytest.mark.parametrize("scale", [1e-4, 0.0123, 0.3, 1.0])
+def test_numbers_below_long_names_do_not_collide(scale: float) -> None:
+    found = [
+        Found("class_coverage(minimum=3, balance=0.25)" * 3, 0.25, scale / 3, -scale / 7, scale, "better than random"),
+        Found("k", 0.5, -scale, -1.3 * scale, -scale / 2, "worse than random"),
+    ]
+    figure = difference_intervals(found, "mAP50-95 less that of all images for as many iterations")
+    assert not colliding_ticks(figure)
+    assert max(map(len, ticks_of(figure.axes[0].yaxis))) < 72, "names leave room for the intervals"
 
 
 def test_nothing_to_compare_is_an_empty_picture() -> None:

@@ -35,7 +35,14 @@ def test_what_no_font_has_is_shown_without_a_warning() -> None:
 
 @pytest.mark.parametrize(
     ("name", "shown"),
-    [("a" * 81, "a" * 79 + "…"), ("a" * 80, "a" * 80), (" a\n\tb ", "a b"), ("caf\udce9", "caf\\udce9"), (7, "7")],
+    [
+        ("a" * 81, "a" * 79 + "…"),
+        ("a" * 80, "a" * 80),
+        (" a\n\tb ", "a b"),
+        ("caf\udce9", "caf\\udce9"),
+        ("a\u202eb\x1b", "a\\u202eb\\x1b"),
+        (7, "7"),
+    ],
 )
 def test_names_fit_beside_an_axis(name: object, shown: str) -> None:
     assert short(name) == shown

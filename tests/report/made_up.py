@@ -16,12 +16,25 @@ from detreduce.training.energy import ComponentEnergy, PhaseEnergy
 from detreduce.training.record import Counts, DataFacts, Evaluation, Flops, ModelFacts, TrainingRecord
 
 SCRIPT = "</script><script>document.title='owned'</script>"
-CLASSES = [SCRIPT, "\"><img src=x onerror=document.title='owned'>", "🐟 $x$ & co", "تمساح"]
-NAMES = ["<script>document.title='owned'", 'it\'s "quoted"', "🐟", "تمساح", "a&amp;b", "{{ 7 * 7 }}", "--> x"]
+# what is after the mark is shown from right to left, so that it passes for "fish.txt"
+DISGUISED = "fish\u202etxt.\u200b"
+CLASSES = [SCRIPT, "\"><img src=x onerror=document.title='owned'>", "🐟 $x$ & co", "تمساح", DISGUISED]
+NAMES = [
+    "<script>document.title='owned'",
+    'it\'s "quoted"',
+    "🐟",
+    "تمساح",
+    "a&amp;b",
+    "{{ 7 * 7 }}",
+    "--> x",
+    DISGUISED,
+]
+# train images that are others again: re-encoded, and mirrored
+COPIES, MIRRORED = {9: 2, 12: 2}, {11: 5}
 
 
 def hostile_dataset(folder: Path, images: int = 30) -> Path:
-    """A YOLO dataset of small pictures; two images of val are copies of images of train."""
+    """A YOLO dataset of small pictures; two images of val are copies of images of train, three of train of others."""
     generator = np.random.default_rng(0)
     for split, count in (("train", images), ("val", 6)):
         for row in range(count):
@@ -33,6 +46,11 @@ def hostile_dataset(folder: Path, images: int = 30) -> Path:
             if split == "val" and row < 2:
                 twin = folder / "train" / "images" / f"{name}.jpg"
                 image.write_bytes(twin.read_bytes())
+            elif split == "train" and row in COPIES | MIRRORED:
+                twin = (COPIES | MIRRORED)[row]
+                with Image.open(folder / "train" / "images" / f"{NAMES[twin % len(NAMES)]}{twin:02}.jpg") as other:
+                    again = other if row in COPIES else other.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+                    again.save(image, quality=88)
             else:
                 pixels = generator.integers(0, 255, (6, 8, 3), np.uint8)
                 Image.fromarray(pixels).resize((96, 72), Image.Resampling.BICUBIC).save(image)
@@ -132,14 +150,20 @@ def stand_in_train(
 
 
 def made_up_ledger(folder: Path, cells: list[dict[str, Any]]) -> Ledger:
-    """A ledger of records alone, without a plan, a configuration or selections; a cell needs label, keep and seed."""
+    """A ledger of records alone, without a plan, a configuration or selections; a cell needs label, keep and seed.
+
+    `lift` moves its mAP; `changes` are those of its record.
+    """
     ledger = Ledger.create(folder)
     for number, given in enumerate(cells):
         cell = {"method": given["label"].partition("(")[0], "control": None, "parameters": {}, **given}
+        if cell["label"] in ("full", "full_equal_iterations"):
+            cell["control"] = cell["label"]
         seed = cell.pop("seed")
         cell |= {"key": f"cell-{number:04}", "training_seed": seed, "selection_seed": seed}
         images = max(1, round(200 * cell["keep"]))
         record = made_up_record(images, seed=seed, lift=cell.pop("lift", 0.0))
+        record = record.model_copy(update=cell.pop("changes", {}))
         with ledger.claim(cell["key"]) as work:
             assert work is not None
             (work / TRAIN_FOLDER).mkdir()

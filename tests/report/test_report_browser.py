@@ -133,10 +133,26 @@ def test_all_of_it_goes_on_paper(browser: Any, page: Path) -> None:
     tab.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert tab.locator("details:not([open])").count() == 0
     tab.evaluate("dispatchEvent(new Event('afterprint'))")
-    assert tab.locator("details:not([open])").count() == 3
+    assert tab.locator("details:not([open])").count() == 4
     tab.emulate_media(media="print")
     assert tab.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert not tab.locator("nav").is_visible()
+    # A4 landscape less its margins, at 96 pixels an inch
+    tab.set_viewport_size({"width": 1047, "height": 700})
+    table = tab.locator("table.sortable")
+    assert table.evaluate("table => table.scrollWidth <= table.parentElement.clientWidth")
+
+
+def test_the_names_stay_in_sight_on_a_phone(browser: Any, page: Path) -> None:
+    tab, _ = opened(browser, page)
+    tab.set_viewport_size({"width": 390, "height": 800})
+    name = tab.locator("table.sortable tbody th").first
+    name.scroll_into_view_if_needed()
+    before = name.bounding_box()
+    tab.locator("table.sortable").evaluate("table => { table.parentElement.scrollLeft = 500; }")
+    after = name.bounding_box()
+    assert before is not None and after is not None
+    assert abs(after["x"] - before["x"]) < 2 and after["width"] <= 0.45 * 390
 
 
 @pytest.mark.parametrize("cells", [1, 500])

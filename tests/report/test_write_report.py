@@ -7,6 +7,8 @@ import re
 import shutil
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
 
 import pytest
 import yaml
@@ -14,7 +16,11 @@ from made_up import CLASSES, NAMES, SCRIPT, made_up_ledger
 
 from detreduce.errors import DetreduceError, InputError, MissingFileError
 from detreduce.experiment.ledger import Ledger
+from detreduce.experiment.near_duplicates import NEAR_DUPLICATES_FILE
 from detreduce.report import write_report
+from detreduce.training.energy import PhaseEnergy
+from detreduce.training.record import Flops
+from detreduce.visible import visible
 
 
 class Page(HTMLParser):
@@ -41,8 +47,9 @@ class Page(HTMLParser):
         elif not self._within:
             self.words.append(data)
 
-    def all(self, tag: str) -> list[dict[str, str | None]]:
-        return [attributes for name, attributes in self.elements if name == tag]
+    def all(self, tag: str, kind: str = "") -> list[dict[str, str | None]]:
+        found = [attributes for name, attributes in self.elements if name == tag]
+        return [attributes for attributes in found if not kind or kind in str(attributes.get("class")).split()]
 
     @property
     def text(self) -> str:
@@ -56,12 +63,23 @@ def shown(page: Path) -> Page:
 
 def test_hostile_names_are_shown_and_never_markup(shown: Page) -> None:
     for name in [*CLASSES, SCRIPT]:
-        assert name in shown.text
+        assert visible(name) in shown.text
     assert any(NAMES[0] in word for word in shown.words) and any(NAMES[5] in word for word in shown.words)
     assert not shown.all("img") and "49" not in shown.text.split()
     assert len(shown.scripts) == 2, "the map's data and the page's own script"
     data = json.loads(shown.scripts[0])
-    assert {image["name"].split(".jpg")[0][:-2] for image in data["images"].values()} == set(NAMES)
+    assert {image["name"].split(".jpg")[0][:-2] for image in data["images"].values()} == set(map(visible, NAMES))
+
+
+def test_no_name_is_disguised(page: Path, shown: Page) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert "fish\\u202etxt.\\u200b" in shown.text and not set("\u202e\u200b") & set(text)
+    within = [words for words in shown.words if "fish" in words and "txt" in words]
+    titles = [words for words in within if "\u2068" in words]
+    assert titles and all(words.count("\u2068") == words.count("\u2069") for words in titles)
+    assert re.search(r"<figcaption><bdi>fish\\u202etxt", text) and re.search(r"</svg><bdi>fish\\u202etxt", text)
+    data = json.loads(shown.scripts[0])
+    assert not set("\u202e\u200b") & {letter for image in data["images"].values() for letter in str(image)}
 
 
 def test_the_page_needs_nothing_else(page: Path, shown: Page) -> None:
@@ -96,11 +114,11 @@ def test_the_findings_stand_first_and_by_the_numbers(hostile: Ledger, shown: Pag
     mean, chance = sum(full) / 3, sum(random) / 3
     assert f"All 30 images give mAP50-95 {mean:.3f} ± 0.005 (3 trainings), measured on val." in shown.text
     assert (
-        f"a random subset (srs) gives mAP50-95 {chance:.3f} ± 0.005 (3 trainings), {mean - chance:.3f} below"
+        f"a random subset (srs) gives mAP50-95 {chance:.3f} ± 0.005 (3 trainings), {mean - chance:.3f} ± 0.000 below"
         in shown.text
     )
     assert "with 50 % less training energy" in shown.text and "with 80 % less training energy" in shown.text
-    assert f"As many training steps on all images give {chance:.3f}" in shown.text
+    assert f"As many training steps on all images give mAP50-95 {chance:.3f}" in shown.text
 
 
 def test_table_has_every_method_at_every_keep(hostile: Ledger, shown: Page) -> None:
@@ -109,20 +127,68 @@ def test_table_has_every_method_at_every_keep(hostile: Ledger, shown: Page) -> N
     assert sum(attributes.get("scope") == "row" for attributes in table) >= len(kinds) == 7
 
 
-def test_images_in_two_splits_are_told_and_shown(shown: Page) -> None:
+def test_images_in_two_splits_are_told_and_shown(page: Path, shown: Page) -> None:
     assert "train / val: 2 of 6 images of the later split are also in the earlier one" in shown.text
-    assert sum("twins" in str(attributes.get("class")) for attributes in shown.all("div")) == 2
+    section = page_part(page, "leakage")
+    assert len(section.all("div", "twins")) == 2
+    assert "a similarity from 0.85" in section.text and section.text.count("val, equal pixels") == 2
+
+
+def test_images_of_train_that_show_the_same_are_shown_those_kept_twice_first(hostile: Ledger, page: Path) -> None:
+    section = page_part(page, "selections")
+    assert section.text.count("Looked for: near-duplicates by pixels from a similarity of 0.85, turned") == 4
+    assert section.text.count("among all 30 training images") == 4 and "3 pairs" in section.text
+    assert "mirrored, similarity" in section.text and "score inf" not in section.text
+    assert len(section.all("div", "twins")) == 4 * 3
+
+
+def test_without_a_search_the_page_says_what_was_looked_for(hostile: Ledger, tmp_path: Path) -> None:
+    ledger = tmp_path / "ledger"
+    shutil.copytree(hostile.path, ledger)
+    (ledger / NEAR_DUPLICATES_FILE).unlink()
+    section = page_part(write_report(ledger), "selections")
+    assert "Looked for: identical files; near-duplicates were not looked for" in section.text
+    assert "this ledger has no search" in section.text
+
+
+def test_each_class_has_its_look_and_a_legend(page: Path) -> None:
+    section = page_part(page, "selections")
+    looks = [str(attributes["class"]) for attributes in section.all("rect", "box")]
+    assert set(looks) <= {f"box c{number} l0" for number in range(5)} and len(set(looks)) == 5
+    style = page.read_text(encoding="utf-8")
+    assert all(f".c{number} {{" in style for number in range(6)) and ".l1 {" in style and ".l2 {" in style
+    legend = re.search(r'<ul class="legend".*?</ul>', style, re.S)
+    assert legend is not None and Page(legend[0]).text.split() == " ".join(map(visible, by_boxes())).split()
+
+
+def by_boxes() -> list[str]:
+    """The classes, the commonest first, of train."""
+    boxes = [0] * len(CLASSES)
+    for row in range(30):
+        boxes[row % len(CLASSES)] += 1 + row % 3
+    return [CLASSES[place] for place in sorted(range(len(CLASSES)), key=lambda place: -boxes[place])]
+
+
+def page_part(path: Path, identity: str) -> Page:
+    """A section of the page by its id."""
+    found = re.search(rf'<section id="{identity}".*?</section>', path.read_text(encoding="utf-8"), re.S)
+    assert found is not None, identity
+    return Page(found[0])
 
 
 def test_pictures_are_held_once_and_boxes_drawn(shown: Page) -> None:
     pictures = shown.all("image")
-    assert 0 < len(pictures) <= 30 + 6 and len({attributes["href"] for attributes in pictures}) >= 30
+    assert 0 < len(pictures) <= 30 + 6 and len({attributes["href"] for attributes in pictures}) >= 29
     assert len(shown.all("use")) > len(pictures), "shown more often than held"
     assert sum("box" in str(attributes.get("class")) for attributes in shown.all("rect")) > 30
 
 
 def test_how_to_get_it_again(hostile: Ledger, shown: Page) -> None:
     assert f"detreduce run {hostile.path / 'config.yaml'} --output {hostile.path}" in shown.text
+    kept = yaml.safe_load((hostile.path / "config.yaml").read_text(encoding="utf-8"))
+    assert [yaml.safe_load(words) for words in shown.words if words.startswith("name: tiny")] == [kept]
+    (link,) = [attributes for attributes in shown.all("a") if attributes.get("download")]
+    assert yaml.safe_load(unquote(str(link["href"]).partition(",")[2])) == kept
     for fact in ("AdamW, batch 4", "ultralytics", "a processor", "ESP", "modelled", "constant"):
         assert fact in shown.text
 
@@ -131,8 +197,10 @@ def test_without_images_and_without_selections(hostile: Ledger, tmp_path: Path) 
     page = Page(write_report(hostile, tmp_path / "a.html", images=False).read_text(encoding="utf-8"))
     assert not page.all("image") and page.all("circle") and NAMES[2] in page.text
     page = Page(write_report(hostile, tmp_path / "b.html", selections=1).read_text(encoding="utf-8"))
-    assert len(page.all("details")) == 1 and "3 more are not shown" in page.text
-    assert not Page(write_report(hostile, tmp_path / "c.html", selections=0).read_text(encoding="utf-8")).all("details")
+    assert len(page.all("details", "selection")) == 1 and "3 more are not shown" in page.text
+    assert not Page(write_report(hostile, tmp_path / "c.html", selections=0).read_text(encoding="utf-8")).all(
+        "details", "selection"
+    )
 
 
 def test_a_dataset_that_is_gone_or_another_is_told(hostile: Ledger, tmp_path: Path) -> None:
@@ -146,7 +214,7 @@ def test_a_dataset_that_is_gone_or_another_is_told(hostile: Ledger, tmp_path: Pa
         page = Page(write_report(ledger).read_text(encoding="utf-8"))
     finally:
         label.write_text(before)
-    assert "its images or labels changed since" in page.text and not page.all("details")
+    assert "its images or labels changed since" in page.text and not page.all("details", "selection")
     config["dataset"] = str(tmp_path / "gone.yaml")
     (ledger / "config.yaml").write_text(yaml.safe_dump(config))
     page = Page(write_report(ledger).read_text(encoding="utf-8"))
@@ -178,6 +246,71 @@ def test_verdicts_are_in_the_first_sentences(tmp_path: Path) -> None:
     ]
     page = Page(write_report(made_up_ledger(tmp_path / "ledger", cells)).read_text(encoding="utf-8"))
     assert "Shown better than random: csod (+0.05" in page.text and "Shown worse than random: mms (-0.0" in page.text
+
+
+LOST = [0.01, 0.02, 0.03]
+
+
+def test_what_is_lost_has_its_uncertainty_in_sentence_and_table(tmp_path: Path) -> None:
+    cells = [{"label": "full", "keep": 1.0, "seed": seed} for seed in range(3)]
+    cells += [{"label": "srs", "keep": 0.1, "seed": seed, "lift": -2 * LOST[seed]} for seed in range(3)]
+    ledger = made_up_ledger(tmp_path / "ledger", cells)
+    by_seed = [{row["label"]: row["mAP50_95"] for row in ledger.rows() if row["training_seed"] == s} for s in range(3)]
+    lost = [row["full"] - row["srs"] for row in by_seed]
+    mean = sum(lost) / 3
+    # s = 0.01, half-width 4.3027 s / sqrt(3) = 0.025
+    page = Page(write_report(ledger).read_text(encoding="utf-8"))
+    interval = (-mean - 0.024841, -mean + 0.024841)
+    assert f"{mean:.3f} ± 0.010 below all images (95 % interval {interval[0]:+.3f} to {interval[1]:+.3f}" in page.text
+    assert f"{-mean:+.3f} ± 0.010 [{interval[0]:+.3f}, {interval[1]:+.3f}] worse than all images" in page.text
+
+
+FULL = {"label": "full", "keep": 1.0, "seed": 0}
+SRS = {"label": "srs", "keep": 0.1, "seed": 0}
+BLIND: dict[str, Any] = {"changes": {"evaluation": None}}
+UNMETERED: dict[str, Any] = {"changes": {"energy": {}, "flops": None}}
+
+
+@pytest.mark.parametrize(
+    ("cells", "said"),
+    [
+        ([FULL], "1 training finished, none of them on fewer images"),
+        ([SRS], "No training on all images (the control full) is finished here"),
+        ([{**SRS, "label": "mms"}], "Nothing stands for chance here"),
+        ([FULL, SRS], "below all images (one pair of trainings, so how sure that is is not known)"),
+        ([{**FULL, "seed": 7}, SRS], "below all images (no training seed in common"),
+        ([FULL | BLIND, SRS], "and how far that is from all images is not known"),
+        ([FULL, SRS | BLIND], "an mAP50-95 that is not known (1 training)"),
+        ([FULL | UNMETERED, SRS], "what it saves is not known"),
+        ([FULL, SRS | {"changes": {"energy": {}}}], "% less computation; the energy is not known"),
+        ([{"label": "full_equal_iterations", "keep": 0.1, "seed": 0}], "1 training finished"),
+    ],
+)
+def test_what_is_not_known_is_said_in_words(tmp_path: Path, cells: list[dict[str, Any]], said: str) -> None:
+    page = Page(write_report(made_up_ledger(tmp_path / "ledger", cells)).read_text(encoding="utf-8"))
+    assert said in page.text
+    assert not re.search(r"\b(nan|inf|None)\b", page.text)
+
+
+def test_small_amounts_keep_their_digits(tmp_path: Path) -> None:
+    small = PhaseEnergy(seconds=0.3, wh=0.0412, g_co2=0.001)
+    changes = {"energy": {"training": small}, "seconds": 0.3, "flops": Flops(forward=1e9, backward=0, method="made up")}
+    cells = [SRS | {"changes": changes}]
+    words = page_part(write_report(made_up_ledger(tmp_path / "ledger", cells)), "results").text.split()
+    for shown in ("0.0412", "0.005"):
+        assert shown in words, f"Wh and minutes: {shown}"
+    assert not {"0.0", "0.00"} & set(words)
+
+
+def test_learning_curves_are_of_mAP_where_it_was_measured(tmp_path: Path) -> None:
+    history = [{"train/box_loss": 3.0 / epoch, "metrics/mAP50-95(B)": 0.1 * epoch} for epoch in (1, 2, 3)]
+    validated = SRS | {"changes": {"history": history}}
+    text = write_report(made_up_ledger(tmp_path / "all", [validated])).read_text(encoding="utf-8")
+    assert "Learning curves: mAP50-95" in text and "Learning curves: loss" not in text
+    text = write_report(made_up_ledger(tmp_path / "some", [validated, SRS | {"seed": 1}])).read_text(encoding="utf-8")
+    assert "1 of 2 trainings were validated while they trained" in text and "Learning curves: loss" in text
+    text = write_report(made_up_ledger(tmp_path / "none", [SRS])).read_text(encoding="utf-8")
+    assert "Learning curves: mAP50-95" not in text and "Learning curves: loss" in text
 
 
 def test_bad_input_is_told(hostile: Ledger, tmp_path: Path) -> None:

@@ -10,13 +10,22 @@ from typing import Any
 import numpy as np
 
 from detreduce.experiment.statistics.intervals import LEVEL, PairedDifference
-from detreduce.experiment.statistics.pairs import EQUAL_ITERATIONS, Pair, Row, keep_key, pair_by_seed, sides_of
+from detreduce.experiment.statistics.pairs import (
+    EQUAL_ITERATIONS,
+    FULL,
+    Pair,
+    Row,
+    beside_full,
+    keep_key,
+    pair_by_seed,
+    sides_of,
+)
 from detreduce.experiment.statistics.resampled import Load, ResampledFigures
 from detreduce.experiment.statistics.significance import holm, sign_flip_p
 
 FIGURES = ("mAP50", "mAP50_95")
 RESAMPLES = 1000
-WORDS = {EQUAL_ITERATIONS: "all images for as many iterations"}
+WORDS = {FULL: "all images", EQUAL_ITERATIONS: "all images for as many iterations"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +37,7 @@ class Comparison:
     method, keep, images
         What is compared, and how many images it trained on.
     against
-        ``srs``, or what else the rows have of it: ``random``; or ``full_equal_iterations``.
+        ``srs``, or what else the rows have of it: ``random``; ``full_equal_iterations``; or ``full``.
     measure
         ``mAP50`` or ``mAP50_95``, as in the rows.
     seeds
@@ -51,6 +60,8 @@ class Comparison:
         In words, from the interval, adjusted by Holm over the `methods`.
     note
         What is missing.
+    spread
+        Standard deviation of the difference between the pairs (n - 1); None for one pair.
     """
 
     method: str
@@ -73,6 +84,7 @@ class Comparison:
     detectable: float | None = None
     verdict: str = ""
     note: str = ""
+    spread: float | None = None
 
     def row(self) -> dict[str, Any]:
         """One tidy flat row."""
@@ -80,7 +92,12 @@ class Comparison:
 
 
 def compare_methods(
-    rows: Iterable[Row], evidence: Load | None = None, *, resamples: int = RESAMPLES, seed: int = 0
+    rows: Iterable[Row],
+    evidence: Load | None = None,
+    *,
+    full: bool = False,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
 ) -> list[Comparison]:
     """Compare every reduced method with chance and with equally long training on all images, keep by keep.
 
@@ -91,6 +108,8 @@ def compare_methods(
         training_seed and the figures.
     evidence
         Gives a cell's evidence by its key, as `Ledger.evidence` does; without it intervals are over seeds alone.
+    full
+        Also beside training on all images: what was lost, of ``full_equal_iterations`` too. These come last.
     resamples, seed
         How often the test images are drawn again, the same draws for all cells, and the seed of the draws.
 
@@ -101,7 +120,8 @@ def compare_methods(
         compare with. Differences are of the figures in the rows; how far these move with the images is taken from the
         evidence, that is, from pycocotools' figures.
     """
-    sides = list(sides_of(list(rows)))
+    rows = list(rows)
+    sides = [*sides_of(rows), *(beside_full(rows) if full else ())]
     keys = (row["key"] for ours, theirs, _ in sides for row in [*ours, *theirs])
     resampled = ResampledFigures(evidence, keys, resamples, seed)
     found: list[tuple[Comparison, PairedDifference]] = []
@@ -156,6 +176,7 @@ def _compared(
         high_images=images.high if images else None,
         p=sign_flip_p(pair.differences),
         note="; ".join(note for note in notes if note),
+        spread=None if len(pairs) < 2 else pair.spread,
     )
     return comparison, pair
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-EQUAL_ITERATIONS = "full_equal_iterations"
+FULL, EQUAL_ITERATIONS = "full", "full_equal_iterations"
 # controls on all images: there is no keep at which they could be compared
-ON_ALL_IMAGES = ("full", EQUAL_ITERATIONS)
+ON_ALL_IMAGES = (FULL, EQUAL_ITERATIONS)
 
 CHANCE = ("srs", "random")
 """Methods whose selections are random subsets, the better one to compare with first."""
@@ -76,6 +76,17 @@ def sides_of(rows: Sequence[Row]) -> Iterator[tuple[list[Row], list[Row], str]]:
         controls = [row for row in rows if row["control"] == EQUAL_ITERATIONS and keep_key(row["keep"]) == keep]
         if controls:
             yield group, controls, EQUAL_ITERATIONS
+
+
+def beside_full(rows: Sequence[Row]) -> Iterator[tuple[list[Row], list[Row], str]]:
+    """Yield the rows of everything else at a keep, those of all images, and their name."""
+    full = [row for row in rows if row["control"] == FULL]
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for row in rows if full else ():
+        if row["control"] != FULL:
+            groups.setdefault((row["label"], keep_key(row["keep"])), []).append(row)
+    for _, group in sorted(groups.items(), key=lambda item: (-item[1][0]["images"], item[0])):
+        yield group, full, FULL
 
 
 def keep_key(keep: float | int) -> str:

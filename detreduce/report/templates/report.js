@@ -49,7 +49,7 @@
 
   const source = document.getElementById("map-data");
   if (!source) return;
-  const { images, orders } = JSON.parse(source.textContent);
+  const { images, orders, looks } = JSON.parse(source.textContent);
 
   const make = (name, attributes) => {
     const element = document.createElementNS(SVG, name);
@@ -64,7 +64,7 @@
       : make("rect", { class: "empty", width, height }));
     for (const [x, y, w, h, c] of image.boxes) {
       svg.append(make("rect", {
-        class: `box c${c % 6}`, x: x * width, y: y * height, width: w * width, height: h * height,
+        class: `box ${looks[c]}`, x: x * width, y: y * height, width: w * width, height: h * height,
       }));
     }
     return svg;
@@ -73,6 +73,17 @@
     const element = document.createElement("p");
     element.textContent = text;
     element.dir = "auto";
+    return element;
+  };
+  // each name within its own direction, so that it cannot turn the text around it
+  const counted = (classes) => {
+    const element = document.createElement("p");
+    for (const [name, count] of classes) {
+      const isolated = document.createElement("bdi");
+      isolated.textContent = name;
+      element.append(element.hasChildNodes() ? ", " : "", isolated, ` ${count}`);
+    }
+    if (!classes.length) element.textContent = "no boxes";
     return element;
   };
 
@@ -96,7 +107,7 @@
       text.append(
         line(image.name),
         line(rank.has(row) ? `kept, ${rank.get(row)} of ${order.length}` : "dropped"),
-        line(image.classes),
+        counted(image.classes),
       );
       panel.replaceChildren(pictureOf(image), text);
     };

@@ -1,0 +1,45 @@
+"""Which training images of an experiment show the same, looked for once and kept in the ledger."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from detreduce.dataset.records import DetectionDataset
+from detreduce.duplicates.search import near_duplicates
+from detreduce.experiment.ledger import Ledger
+
+NEAR_DUPLICATES_FILE = "near-duplicates.json"
+MOST_IMAGES = 200_000
+"""Every image is compared with all others: of so many it takes minutes, of ten times as many hours."""
+
+
+def keep_near_duplicates(
+    dataset: DetectionDataset, ledger: Ledger, data_identity: str, most_images: int = MOST_IMAGES
+) -> None:
+    """Write the ledger's ``near-duplicates.json``, by pixels, unless it has one of these very images.
+
+    Of more images than `most_images` it says that they were not looked for.
+    """
+    if _read(ledger).get("data") == data_identity:
+        return
+    content: dict[str, Any] = {"data": data_identity, "content_hash": dataset.content_hash}
+    if len(dataset) > most_images:
+        content |= {"images": len(dataset), "skipped": f"there are more than {most_images} images"}
+    else:
+        content |= near_duplicates(dataset).to_dict()
+    ledger.write_text(NEAR_DUPLICATES_FILE, json.dumps(content, indent=1, ensure_ascii=False, default=str) + "\n")
+
+
+def read_near_duplicates(ledger: Ledger, dataset: DetectionDataset) -> dict[str, Any]:
+    """The content of the ledger's ``near-duplicates.json``; empty where there is none of this dataset."""
+    content = _read(ledger)
+    return content if content.get("content_hash") == dataset.content_hash else {}
+
+
+def _read(ledger: Ledger) -> dict[str, Any]:
+    try:
+        content = json.loads((ledger.path / NEAR_DUPLICATES_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}

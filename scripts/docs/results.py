@@ -1,0 +1,113 @@
+"""Keep the results of an experiment in docs/results/NAME.json, and write the tables of docs/results.md from them.
+
+    python scripts/docs/results.py                                                # the tables, from what is kept
+    python scripts/docs/results.py --keep runs/aquarium_methods --processes 2     # keep this ledger, then the tables
+
+The pictures are drawn by scripts/pictures/results.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from detreduce.experiment.ledger import FinishedCell, Ledger
+from detreduce.experiment.outcome import outcome_of
+from detreduce.experiment.statistics.summary import Summary, summarise_cells
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+PAGE, RESULTS = DOCS / "results.md", DOCS / "results"
+MARKED = re.compile(r"(<!-- results: (\w+) (\w+) -->\n).*?(<!-- /results -->)", re.DOTALL)
+VERSIONS = ("python", "detreduce", "torch", "ultralytics", "codecarbon", "numpy", "pycocotools")
+MACHINE = ("host", "machine", "started", "ended")
+
+
+def kept(ledger: Ledger, processes: int, command: str, note: str) -> dict[str, Any]:
+    """Return what is kept of a ledger: how it was made, a tidy row a cell, the comparisons with their intervals."""
+    found = outcome_of(ledger, None)
+    training = found.cells[0].training
+    return {
+        "command": command,
+        "processes": processes,
+        "versions": {name: training.versions[name] for name in VERSIONS},
+        "model": training.model.model_dump(exclude={"weights_file"}),
+        "evaluated_on": found.rows[0]["evaluated_on"],
+        "note": note,
+        "cells": [_row(row, cell) for row, cell in zip(found.rows, found.cells, strict=True)],
+        "comparisons": [item.row() for item in found.comparisons if item.seeds > 1],
+    }
+
+
+def _row(row: Mapping[str, Any], cell: FinishedCell) -> dict[str, Any]:
+    """The tidy row without the machine it ran on, and with the second measurement and the hashes."""
+    evaluation, data = cell.training.evaluation, cell.training.data
+    beyond = {"data_hash": data.hash, "selection": data.selection_hash}
+    if evaluation is not None and evaluation.coco is not None:
+        beyond = {"coco_mAP50": evaluation.coco.mAP50, "coco_mAP50_95": evaluation.coco.mAP50_95, **beyond}
+    return {**{name: value for name, value in row.items() if name not in MACHINE}, **beyond}
+
+
+def table(result: Mapping[str, Any], measure: str) -> Iterator[str]:
+    """Yield the lines of a Markdown table: a row a method, best first at the largest keep, two columns a keep."""
+    summaries = [item for item in summarise_cells(result["cells"]) if not item.is_control]
+    keeps = sorted({item.keep for item in summaries}, reverse=True)
+    found = {(item.method, item.keep): item for item in summaries}
+    beside = {
+        (item["method"], item["keep"]): item
+        for item in result["comparisons"]
+        if item["against"] == "srs" and item["measure"] == measure
+    }
+    names = sorted({item.method for item in summaries}, key=lambda name: -found[name, keeps[0]].mean[measure])
+    yield "| | " + " | ".join(f"keep {100 * keep:g} % | less `srs`, 95 % interval" for keep in keeps) + " |"
+    yield "|---|" + "---|---|" * len(keeps)
+    for name in names:
+        cells = [cell for keep in keeps for cell in (_value(found[name, keep], measure), _less(beside, name, keep))]
+        yield f"| {_strong(f'`{name}`', name)} | " + " | ".join(cells) + " |"
+
+
+def _value(summary: Summary, measure: str) -> str:
+    return _strong(f"{summary.mean[measure]:.3f} ± {summary.spread[measure]:.3f}", summary.method)
+
+
+def _less(beside: Mapping[tuple[str, float], Mapping[str, Any]], name: str, keep: float) -> str:
+    item = beside.get((name, keep))
+    if item is None:
+        return ""
+    text = f"{item['difference']:+.3f} ({item['low']:+.3f} to {item['high']:+.3f})"
+    return f"**{text}, {item['verdict']}**" if item["verdict"].endswith("than random") else text
+
+
+def _strong(text: str, name: str) -> str:
+    return f"**{text}**" if name == "srs" else text
+
+
+def with_tables(text: str) -> str:
+    """Return the page's text with what is between its markers made anew."""
+
+    def anew(match: re.Match[str]) -> str:
+        result = json.loads((RESULTS / f"{match[2]}.json").read_text(encoding="utf-8"))
+        return f"{match[1]}\n" + "\n".join(table(result, match[3])) + f"\n\n{match[4]}"
+
+    return MARKED.sub(anew, text)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--keep", type=Path, metavar="LEDGER", help="keep this ledger's cells under its folder's name")
+    parser.add_argument("--processes", type=int, default=1, help="how many processes shared the cells")
+    parser.add_argument("--note", default="", help="what else to know of this run")
+    options = parser.parse_args(arguments)
+    if options.keep:
+        name = options.keep.resolve().name
+        command = f"detreduce run configs/{name}.yaml"
+        found = kept(Ledger(options.keep), options.processes, command, options.note)
+        (RESULTS / f"{name}.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    PAGE.write_text(with_tables(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

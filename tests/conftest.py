@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,11 +20,13 @@ def shared() -> Path:
     return SHARED
 
 
-@pytest.fixture(autouse=True)
-def private_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep every test out of the user's cache folder, and unseen by trainings of others on this machine."""
-    monkeypatch.setenv("DETREDUCE_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
-    monkeypatch.setenv("DETREDUCE_PRESENCE", str(tmp_path_factory.getbasetemp() / "presence"))
+@pytest.fixture(scope="session", autouse=True)
+def private_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep every test and fixture out of the user's cache folder, and unseen by trainings of others on this machine."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DETREDUCE_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+        patch.setenv("DETREDUCE_PRESENCE", str(tmp_path_factory.getbasetemp() / "presence"))
+        yield
 
 
 @pytest.fixture

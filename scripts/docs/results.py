@@ -3,6 +3,8 @@
     python scripts/docs/results.py                                                # the tables, from what is kept
     python scripts/docs/results.py --keep runs/aquarium_methods --processes 2     # keep this ledger, then the tables
 
+`--also NAME LABEL ...` adds what another result has of the same experiment, such as its controls.
+
 The pictures are drawn by scripts/pictures/results.py.
 """
 
@@ -17,19 +19,30 @@ from typing import Any
 
 from detreduce.experiment.ledger import FinishedCell, Ledger
 from detreduce.experiment.outcome import outcome_of
+from detreduce.experiment.statistics.comparison import compare_methods
 from detreduce.experiment.statistics.summary import Summary, summarise_cells
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGE, RESULTS = DOCS / "results.md", DOCS / "results"
 MARKED = re.compile(r"(<!-- results: (\w+) (\w+) -->\n).*?(<!-- /results -->)", re.DOTALL)
 VERSIONS = ("python", "detreduce", "torch", "ultralytics", "codecarbon", "numpy", "pycocotools")
+NAMES = {"full_equal_iterations": "all images, as many steps"}
 MACHINE = ("host", "machine", "started", "ended")
 
 
-def kept(ledger: Ledger, processes: int, command: str, note: str) -> dict[str, Any]:
-    """Return what is kept of a ledger: how it was made, a tidy row a cell, the comparisons with their intervals."""
+def kept(
+    ledger: Ledger, processes: int, command: str, note: str, also: Sequence[Mapping[str, Any]] = ()
+) -> dict[str, Any]:
+    """Return what is kept of a ledger: how it was made, a tidy row a cell, the comparisons with their intervals.
+
+    `also` are rows of the same experiment that were kept before: those at the ledger's keeps and of all images.
+    """
     found = outcome_of(ledger, None)
     training = found.cells[0].training
+    keeps = {row["keep"] for row in found.rows}
+    here = {row["key"] for row in found.rows}
+    before = [row for row in also if row["key"] not in here and (row["keep"] in keeps or row["control"] == "full")]
+    comparisons = compare_methods([*found.rows, *before], lambda key: ledger.evidence(key) if key in here else None)
     return {
         "command": command,
         "processes": processes,
@@ -37,8 +50,8 @@ def kept(ledger: Ledger, processes: int, command: str, note: str) -> dict[str, A
         "model": training.model.model_dump(exclude={"weights_file"}),
         "evaluated_on": found.rows[0]["evaluated_on"],
         "note": note,
-        "cells": [_row(row, cell) for row, cell in zip(found.rows, found.cells, strict=True)],
-        "comparisons": [item.row() for item in found.comparisons if item.seeds > 1],
+        "cells": [*(_row(row, cell) for row, cell in zip(found.rows, found.cells, strict=True)), *before],
+        "comparisons": [item.row() for item in comparisons if item.seeds > 1],
     }
 
 
@@ -53,7 +66,7 @@ def _row(row: Mapping[str, Any], cell: FinishedCell) -> dict[str, Any]:
 
 def table(result: Mapping[str, Any], measure: str) -> Iterator[str]:
     """Yield the lines of a Markdown table: a row a method, best first at the largest keep, two columns a keep."""
-    summaries = [item for item in summarise_cells(result["cells"]) if not item.is_control]
+    summaries = [item for item in summarise_cells(result["cells"]) if item.method not in ("full", "random")]
     keeps = sorted({item.keep for item in summaries}, reverse=True)
     found = {(item.method, item.keep): item for item in summaries}
     beside = {
@@ -66,7 +79,7 @@ def table(result: Mapping[str, Any], measure: str) -> Iterator[str]:
     yield "|---|" + "---|---|" * len(keeps)
     for name in names:
         cells = [cell for keep in keeps for cell in (_value(found[name, keep], measure), _less(beside, name, keep))]
-        yield f"| {_strong(f'`{name}`', name)} | " + " | ".join(cells) + " |"
+        yield f"| {_strong(NAMES.get(name, f'`{name}`'), name)} | " + " | ".join(cells) + " |"
 
 
 def _value(summary: Summary, measure: str) -> str:
@@ -82,7 +95,7 @@ def _less(beside: Mapping[tuple[str, float], Mapping[str, Any]], name: str, keep
 
 
 def _strong(text: str, name: str) -> str:
-    return f"**{text}**" if name == "srs" else text
+    return f"**{text}**" if name in ("srs", *NAMES) else text
 
 
 def with_tables(text: str) -> str:
@@ -95,16 +108,23 @@ def with_tables(text: str) -> str:
     return MARKED.sub(anew, text)
 
 
+def _cells_of(name: str, *labels: str) -> list[dict[str, Any]]:
+    result = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+    return [cell for cell in result["cells"] if cell["label"] in labels]
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--keep", type=Path, metavar="LEDGER", help="keep this ledger's cells under its folder's name")
     parser.add_argument("--processes", type=int, default=1, help="how many processes shared the cells")
+    parser.add_argument("--also", nargs="+", metavar="NAME", help="a kept result, and labels of its cells to add")
     parser.add_argument("--note", default="", help="what else to know of this run")
     options = parser.parse_args(arguments)
     if options.keep:
         name = options.keep.resolve().name
         command = f"detreduce run configs/{name}.yaml"
-        found = kept(Ledger(options.keep), options.processes, command, options.note)
+        also = _cells_of(*options.also) if options.also else ()
+        found = kept(Ledger(options.keep), options.processes, command, options.note, also)
         (RESULTS / f"{name}.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     PAGE.write_text(with_tables(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
 

@@ -460,7 +460,7 @@ def test_two_processes_share_the_cells_and_what_overlapped_is_marked(config: Pat
     for process in processes:
         assert process.stdin is not None
         process.stdin.write("\n")
-    assert [process.wait(timeout=120) for process in processes] == [0, 0]
+    assert [process.wait(timeout=400) for process in processes] == [0, 0]
     begun = log.read_text().split()
     assert len(begun) == len(set(begun)) == 10
     ledger = Ledger(config.parent / "ledger")

@@ -86,7 +86,7 @@ def upward(imports: list[Import], layers: tuple[tuple[str, ...], ...]) -> list[s
             found.append(f"{item}: {', '.join(sorted(unknown))} is in no layer")
         elif max(floors[imported]) >= min(floors[importing]):
             found.append(f"{item}: {imported} is not below {importing}")
-    return found
+    return list(dict.fromkeys(found))  # one line may import several names
 
 
 def _room(file: Path) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -47,14 +46,9 @@ def show_differences(out: Console, comparisons: Sequence[Comparison], ranking: R
         out.print(f"{note}: {'each comparison' if len(noted) == len(comparisons) else where}")
     if ranking is not None and len(ranking.average) > 2 and ranking.blocks > 1:
         ranks = ", ".join(f"{method} {rank:.1f}" for method, rank in ranking.average.items())
-        test = "" if math.isnan(ranking.p) else f" Friedman's test that none differs: p {_p(ranking.p)}."
         out.print(
-            f"Average rank in mAP50-95 over {ranking.blocks} blocks of keep and seed: {ranks}.{test} "
-            f"Ranks closer than {ranking.critical_difference:.1f} are not shown to differ (Nemenyi, 5 %; the blocks "
-            "are of one dataset, so rather too easily)."
+            f"Average rank in mAP50-95 over {ranking.blocks} blocks of keep and seed: {ranks}. {ranking.in_words()}"
         )
-        if ranking.left_out:
-            out.print(f"{ranking.left_out} blocks lack a method and are left out of the ranks.")
 
 
 def _table(comparisons: Sequence[Comparison], measures: Sequence[str], *, wide: bool) -> Table:

@@ -76,7 +76,7 @@ def twin_searches(
         if dropped:
             words += f"; {dropped[0].get('dropped')} images were left out before choosing"
         if not searches:
-            why = near.get("skipped", "this ledger has no search; the same `detreduce run` again makes one")
+            why = near.get("skipped", "this ledger has no search; detreduce run, the same again, makes one")
             words += f"; near-duplicates were not looked for among all training images: {why}"
         searches.append(_search(words, own.get("pairs", ()), dataset, kept, shown))
     return tuple(searches)

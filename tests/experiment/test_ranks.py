@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from detreduce.experiment.statistics.ranks import nemenyi, rank_methods
+from detreduce.experiment.statistics.ranks import Ranking, nemenyi, rank_methods
 
 
 def table(figures: dict[str, list[float | None]], **extra: object) -> list[dict]:
@@ -70,3 +71,12 @@ def test_nothing_to_rank() -> None:
     assert rank_methods(table({"a": [0.5]}) + table({"full": [0.9]}, control="full")) is None
     same = rank_methods(table({"a": [0.5], "b": [0.5], "c": [0.5]}))
     assert same is not None and math.isnan(same.p)
+
+
+def test_what_the_ranks_show_is_said_in_words() -> None:
+    one = Ranking({"srs": 1.0, "mms": 2.0}, blocks=3, left_out=1, p=math.nan, critical_difference=1.13)
+    assert one.in_words().startswith("Ranks closer than 1.1 are not shown to differ")
+    assert one.in_words().endswith("1 block lacks a method and is left out.")
+    more = replace(one, left_out=2, p=0.0004).in_words()
+    assert more.startswith("Friedman's test that none differs: p < 0.001. Ranks")
+    assert more.endswith("2 blocks lack a method and are left out.")

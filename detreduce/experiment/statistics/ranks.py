@@ -36,6 +36,21 @@ class Ranking:
     p: float
     critical_difference: float
 
+    def in_words(self) -> str:
+        """What the ranks show: Friedman's test, how far apart they must lie, and what is not in them."""
+        sentences = []
+        if not math.isnan(self.p):
+            p = "< 0.001" if self.p < 0.001 else f"= {self.p:.3f}"
+            sentences.append(f"Friedman's test that none differs: p {p}.")
+        sentences.append(
+            f"Ranks closer than {self.critical_difference:.1f} are not shown to differ (Nemenyi, 5 %; the blocks are "
+            "of one dataset, so rather too easily)."
+        )
+        if self.left_out:
+            lack = "1 block lacks" if self.left_out == 1 else f"{self.left_out} blocks lack"
+            sentences.append(f"{lack} a method and {'is' if self.left_out == 1 else 'are'} left out.")
+        return " ".join(sentences)
+
 
 def rank_methods(rows: Iterable[Mapping[str, Any]], measure: str = "mAP50_95", level: float = 0.95) -> Ranking | None:
     """Rank the methods of tidy rows in each block of dataset, keep and training seed.

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -35,14 +36,23 @@ def kept(
 ) -> dict[str, Any]:
     """Return what is kept of a ledger: how it was made, a tidy row a cell, the comparisons with their intervals.
 
-    `also` are rows of the same experiment that were kept before: those at the ledger's keeps and of all images.
+    `also` are rows of the same experiment that were kept before: those at the ledger's keeps and of all images. A
+    method with fewer trainings than others is not finished, and left out.
     """
     found = outcome_of(ledger, None)
     training = found.cells[0].training
-    keeps = {row["keep"] for row in found.rows}
-    here = {row["key"] for row in found.rows}
+    trainings = Counter(row["label"] for row in found.rows)
+    finished = [
+        (row, cell)
+        for row, cell in zip(found.rows, found.cells, strict=True)
+        if trainings[row["label"]] == max(trainings.values())
+    ]
+    keeps = {row["keep"] for row, _ in finished}
+    here = {row["key"] for row, _ in finished}
     before = [row for row in also if row["key"] not in here and (row["keep"] in keeps or row["control"] == "full")]
-    comparisons = compare_methods([*found.rows, *before], lambda key: ledger.evidence(key) if key in here else None)
+    comparisons = compare_methods(
+        [*(row for row, _ in finished), *before], lambda key: ledger.evidence(key) if key in here else None
+    )
     return {
         "command": command,
         "processes": processes,
@@ -50,7 +60,7 @@ def kept(
         "model": training.model.model_dump(exclude={"weights_file"}),
         "evaluated_on": found.rows[0]["evaluated_on"],
         "note": note,
-        "cells": [*(_row(row, cell) for row, cell in zip(found.rows, found.cells, strict=True)), *before],
+        "cells": [*(_row(row, cell) for row, cell in finished), *before],
         "comparisons": [item.row() for item in comparisons if item.seeds > 1],
     }
 
@@ -121,7 +131,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--note", default="", help="what else to know of this run")
     options = parser.parse_args(arguments)
     if options.keep:
-        name = options.keep.resolve().name
+        name = options.keep.absolute().name
         command = f"detreduce run configs/{name}.yaml"
         also = _cells_of(*options.also) if options.also else ()
         found = kept(Ledger(options.keep), options.processes, command, options.note, also)

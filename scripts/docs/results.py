@@ -27,6 +27,7 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGE, RESULTS = DOCS / "results.md", DOCS / "results"
 MARKED = re.compile(r"(<!-- results: (\w+) (\w+) -->\n).*?(<!-- /results -->)", re.DOTALL)
 VERSIONS = ("python", "detreduce", "torch", "ultralytics", "codecarbon", "numpy", "pycocotools")
+AGAINST = {"srs": "less `srs`", "full_equal_iterations": "less all images, as many steps"}
 NAMES = {"full_equal_iterations": "all images, as many steps"}
 MACHINE = ("host", "machine", "started", "ended")
 
@@ -37,15 +38,19 @@ def kept(
     """Return what is kept of a ledger: how it was made, a tidy row a cell, the comparisons with their intervals.
 
     `also` are rows of the same experiment that were kept before: those at the ledger's keeps and of all images. A
-    method with fewer trainings than others is not finished, and left out.
+    method that is not finished at every keep is left out.
     """
     found = outcome_of(ledger, None)
     training = found.cells[0].training
-    trainings = Counter(row["label"] for row in found.rows)
+    trainings = Counter((row["label"], row["keep"]) for row in found.rows)
+    seeds, asked = max(trainings.values()), {row["keep"] for row in found.rows if row["control"] is None}
+    unfinished = {
+        row["label"]
+        for row in found.rows
+        if row["control"] != "full" and any(trainings[row["label"], keep] < seeds for keep in asked)
+    }
     finished = [
-        (row, cell)
-        for row, cell in zip(found.rows, found.cells, strict=True)
-        if trainings[row["label"]] == max(trainings.values())
+        (row, cell) for row, cell in zip(found.rows, found.cells, strict=True) if row["label"] not in unfinished
     ]
     keeps = {row["keep"] for row, _ in finished}
     here = {row["key"] for row, _ in finished}
@@ -80,15 +85,22 @@ def table(result: Mapping[str, Any], measure: str) -> Iterator[str]:
     keeps = sorted({item.keep for item in summaries}, reverse=True)
     found = {(item.method, item.keep): item for item in summaries}
     beside = {
-        (item["method"], item["keep"]): item
+        (item["method"], item["keep"], item["against"]): item
         for item in result["comparisons"]
-        if item["against"] == "srs" and item["measure"] == measure
+        if item["measure"] == measure
     }
+    against = [name for name in AGAINST if any(key[2] == name for key in beside)]
     names = sorted({item.method for item in summaries}, key=lambda name: -found[name, keeps[0]].mean[measure])
-    yield "| | " + " | ".join(f"keep {100 * keep:g} % | less `srs`, 95 % interval" for keep in keeps) + " |"
-    yield "|---|" + "---|---|" * len(keeps)
+    headings = [f"keep {100 * keep:g} % | " + " | ".join(AGAINST[name] for name in against) for keep in keeps]
+    yield "| | " + " | ".join(headings) + " |"
+    yield "|---|" + "---|" * (1 + len(against)) * len(keeps)
     for name in names:
-        cells = [cell for keep in keeps for cell in (_value(found[name, keep], measure), _less(beside, name, keep))]
+        cells = []
+        for keep in keeps:
+            cells += [
+                _value(found[name, keep], measure),
+                *(_less(beside.get((name, keep, other))) for other in against),
+            ]
         yield f"| {_strong(NAMES.get(name, f'`{name}`'), name)} | " + " | ".join(cells) + " |"
 
 
@@ -96,12 +108,15 @@ def _value(summary: Summary, measure: str) -> str:
     return _strong(f"{summary.mean[measure]:.3f} ± {summary.spread[measure]:.3f}", summary.method)
 
 
-def _less(beside: Mapping[tuple[str, float], Mapping[str, Any]], name: str, keep: float) -> str:
-    item = beside.get((name, keep))
+def _less(item: Mapping[str, Any] | None) -> str:
+    """The difference, its interval with a * where the test images are not in it, and a verdict that shows something."""
     if item is None:
         return ""
-    text = f"{item['difference']:+.3f} ({item['low']:+.3f} to {item['high']:+.3f})"
-    return f"**{text}, {item['verdict']}**" if item["verdict"].endswith("than random") else text
+    text = f"{item['difference']:+.3f}"
+    if item["low"] is not None:
+        text += f" ({item['low']:+.3f} to {item['high']:+.3f})" + ("*" if item["over"] == "seeds" else "")
+    shown = item["verdict"].partition(" ")[0]
+    return f"**{text}, {shown}**" if shown in ("better", "worse") else text
 
 
 def _strong(text: str, name: str) -> str:

@@ -13,6 +13,7 @@ from scipy.optimize import nnls
 from detreduce.config import ExperimentConfig
 from detreduce.experiment.ledger import FinishedCell
 from detreduce.experiment.plan import Cell
+from detreduce.reducers import reducer_class
 from detreduce.reducers.budget import resolve_keep
 from detreduce.training.proxy import PHASE
 
@@ -45,7 +46,7 @@ class Forecast:
     seconds, wh
         (constant, an image seen), or None where nothing is known.
     choosing
-        Mean cost of one selection, by the cell's label.
+        Mean cost of one selection from as many images, by the cell's label and keep.
     making
         Mean cost of what a cell chooses from, by its label and the phase (``features``, ``proxy training``), of all
         finished cells in which time and energy of that are known.
@@ -56,7 +57,7 @@ class Forecast:
     epochs: int
     seconds: tuple[float, float] | None
     wh: tuple[float, float] | None
-    choosing: dict[str, Estimate]
+    choosing: dict[str, dict[str, Estimate]]
     making: dict[tuple[str, str], Estimate] = field(default_factory=dict)
 
     @classmethod
@@ -67,8 +68,8 @@ class Forecast:
         did.
         """
         finished = list(finished)
-        alike = [cell for cell in finished if _alike(cell, config)]
-        alike = _preferred(alike, lambda cell: cell.ran.get("host") == socket.gethostname())
+        here = _preferred(finished, _ran_here)
+        alike = _preferred([cell for cell in finished if _alike(cell, config)], _ran_here)
         alike = _preferred(alike, lambda cell: not cell.ran.get("overlapped"))
         seen = [float(cell.training.counts.images_seen) for cell in alike]
         return cls(
@@ -77,8 +78,8 @@ class Forecast:
             int(config.train.arguments.get("epochs") or EPOCHS),
             _fit(seen, [_seconds(cell) for cell in alike]),
             _fit(seen, [_wh(cell) for cell in alike]),
-            _choosing(alike),
-            _making(_preferred(finished, lambda cell: cell.ran.get("host") == socket.gethostname())),
+            _choosing(cell for cell in here if cell.selection.get("of", images) == images),
+            _making(here),
         )
 
     def training(self, cell: Cell) -> Estimate:
@@ -86,9 +87,15 @@ class Forecast:
         seen = self.epochs * resolve_keep(cell.keep, self.images)
         return Estimate(*(None if line is None else line[0] + line[1] * seen for line in (self.seconds, self.wh)))
 
-    def selection(self, cell: Cell) -> Estimate:
-        """What choosing the cell's images takes; nothing, where no such selection is known."""
-        return self.choosing.get(cell.label, Estimate(0.0, 0.0))
+    def selection(self, cell: Cell) -> Estimate | None:
+        """What choosing the cell's images takes; None where no finished cell tells.
+
+        Of a method that is not nested only cells of the same keep tell: each keep is chosen anew.
+        """
+        known = self.choosing.get(cell.label, {})
+        if repr(cell.keep) in known:
+            return known[repr(cell.keep)]
+        return _mean(list(known.values())) if known and reducer_class(cell.chooser).nested else None
 
     def source(self, cell: Cell, phase: str) -> Estimate | None:
         """What a phase takes that makes what the cell chooses from; None where no finished cell tells."""
@@ -103,6 +110,10 @@ def _alike(cell: FinishedCell, config: ExperimentConfig) -> bool:
 
 def _preferred(cells: list[FinishedCell], good: Callable[[FinishedCell], bool]) -> list[FinishedCell]:
     return [cell for cell in cells if good(cell)] or cells
+
+
+def _ran_here(cell: FinishedCell) -> bool:
+    return bool(cell.ran.get("host") == socket.gethostname())
 
 
 def _seconds(cell: FinishedCell) -> float:
@@ -130,17 +141,20 @@ def _fit(seen: Sequence[float], costs: Sequence[float | None]) -> tuple[float, f
     return float(constant), float(slope / scale)
 
 
-def _choosing(cells: Iterable[FinishedCell]) -> dict[str, Estimate]:
-    by_label: dict[str, list[tuple[float, float | None]]] = {}
+def _choosing(cells: Iterable[FinishedCell]) -> dict[str, dict[str, Estimate]]:
+    costs: dict[str, dict[str, list[Estimate]]] = {}
     for cell in cells:
         if energy := cell.choosing.get("selection"):
-            by_label.setdefault(cell.cell["label"], []).append((energy.seconds, energy.wh))
-    found = {}
-    for label, costs in by_label.items():
-        known = [wh for _, wh in costs if wh is not None]
-        seconds = sum(seconds for seconds, _ in costs) / len(costs)
-        found[label] = Estimate(seconds, sum(known) / len(known) if known else None)
-    return found
+            of_label = costs.setdefault(cell.cell["label"], {})
+            of_label.setdefault(repr(cell.cell.get("keep")), []).append(Estimate(energy.seconds, energy.wh))
+    return {label: {keep: _mean(known) for keep, known in by_keep.items()} for label, by_keep in costs.items()}
+
+
+def _mean(costs: Sequence[Estimate]) -> Estimate:
+    """Of some costs in time and of those in energy that are known."""
+    parts = ([cost.seconds for cost in costs], [cost.wh for cost in costs])
+    known = [[value for value in part if value is not None] for part in parts]
+    return Estimate(*(sum(part) / len(part) if part else None for part in known))
 
 
 def _making(cells: Iterable[FinishedCell]) -> dict[tuple[str, str], Estimate]:

@@ -14,11 +14,16 @@ LEAKAGE_FILE = "leakage.json"
 
 def keep_leakage(dataset: DetectionDataset, ledger: Ledger, data_identity: str) -> None:
     """Write the ledger's ``leakage.json``, by pixels, unless it has one of these very images."""
-    known = read_leakage(ledger)
-    if known.get("data") != data_identity:
-        report = leakage_report(dataset)
-        content = {"data": data_identity, **report.to_dict()}
-        ledger.write_text(LEAKAGE_FILE, json.dumps(content, indent=1, ensure_ascii=False, default=str) + "\n")
+    if has_leakage(ledger, data_identity):
+        return
+    report = leakage_report(dataset)
+    content = {"data": data_identity, **report.to_dict()}
+    ledger.write_text(LEAKAGE_FILE, json.dumps(content, indent=1, ensure_ascii=False, default=str) + "\n")
+
+
+def has_leakage(ledger: Ledger, data_identity: str) -> bool:
+    """Whether these very images were looked at."""
+    return bool(read_leakage(ledger).get("data") == data_identity)
 
 
 def read_leakage(ledger: Ledger) -> dict[str, Any]:

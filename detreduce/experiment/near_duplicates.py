@@ -21,7 +21,7 @@ def keep_near_duplicates(
 
     Of more images than `most_images` it says that they were not looked for.
     """
-    if _read(ledger).get("data") == data_identity:
+    if has_near_duplicates(ledger, data_identity):
         return
     content: dict[str, Any] = {"data": data_identity, "content_hash": dataset.content_hash}
     if len(dataset) > most_images:
@@ -29,6 +29,11 @@ def keep_near_duplicates(
     else:
         content |= near_duplicates(dataset).to_dict()
     ledger.write_text(NEAR_DUPLICATES_FILE, json.dumps(content, indent=1, ensure_ascii=False, default=str) + "\n")
+
+
+def has_near_duplicates(ledger: Ledger, data_identity: str) -> bool:
+    """Whether these very images were looked at."""
+    return bool(_read(ledger).get("data") == data_identity)
 
 
 def read_near_duplicates(ledger: Ledger, dataset: DetectionDataset) -> dict[str, Any]:

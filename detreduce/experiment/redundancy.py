@@ -51,6 +51,10 @@ class Redundancy:
                 f"left without duplicates: keep at most {left}."
             )
 
+    def is_searched(self, cell: Cell) -> bool:
+        """Whether the ledger knows what the cell's search costs; true where the cell asks for none."""
+        return not cell.composition.get("drop_duplicates") or self._cost_file(cell.composition).is_file()
+
     def _search(self, composition: dict[str, Any]) -> Duplicates | None:
         wanted = composition.get("drop_duplicates")
         if wanted is None:

@@ -25,10 +25,10 @@ from detreduce.errors import DetreduceError, InputError
 from detreduce.experiment.choices import FIT, Choices
 from detreduce.experiment.forecast import Forecast
 from detreduce.experiment.identity import data_identity, features_identity, file_identity
-from detreduce.experiment.leakage import keep_leakage
+from detreduce.experiment.leakage import has_leakage, keep_leakage
 from detreduce.experiment.ledger import TRAIN_FOLDER, FinishedCell, Ledger
 from detreduce.experiment.limits import Limits, Spent
-from detreduce.experiment.near_duplicates import keep_near_duplicates
+from detreduce.experiment.near_duplicates import has_near_duplicates, keep_near_duplicates
 from detreduce.experiment.overview import Costing, Overview, overview, shard_of
 from detreduce.experiment.plan import Cell, Identity, make_plan, training_arguments
 from detreduce.experiment.preflight import check_experiment
@@ -149,6 +149,7 @@ class PreparedExperiment:
             experiment.forecast(),
             experiment.choices,
             experiment.sources,
+            searched=experiment.is_searched(self.missing),
         )
 
     def begin(self) -> list[Cell]:
@@ -299,6 +300,11 @@ class _Experiment:
     @cached_property
     def redundancy(self) -> Redundancy:
         return Redundancy(self.dataset, self.ledger, self.config.energy.country, self.spent.add)
+
+    def is_searched(self, missing: list[Cell]) -> bool:
+        """Whether nothing is to be looked for before the first of the missing cells."""
+        kept = (has(self.ledger, self.identity.data) for has in (has_leakage, has_near_duplicates))
+        return all(kept) and all(self.redundancy.is_searched(cell) for cell in missing)
 
     @cached_property
     def identity(self) -> Identity:

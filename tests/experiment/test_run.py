@@ -391,9 +391,16 @@ def test_a_plan_says_what_it_cannot_count(
     content["proxy"] = {"epochs": 2, "imgsz": 32}
     config.write_text(yaml.safe_dump({**content, "reduce": {**content["reduce"], "methods": ["srs", "mms", "vps"]}}))
     plan = prepare_experiment(config, place).overview
-    assert plan.not_included == ("features", "proxy training")
-    said = "by 6 finished cells like these; features and proxy training not included: still to be made, and no finished"
+    assert plan.not_included == ("features", "proxy training", "selection")
+    said = "6 finished cells like these; features, proxy training and selection not included: still to be made, and no"
     assert said in plan.in_words()
+    for file in ("leakage.json", "near-duplicates.json"):
+        (place / file).rename(place / "away")
+        assert prepare_experiment(config, place).overview.not_included[0] == "searches for duplicates"
+        (place / "away").rename(place / file)
+    reduce = {**content["reduce"], "methods": ["srs"], "keep": [2], "drop_duplicates": "exact"}
+    config.write_text(yaml.safe_dump({**content, "reduce": reduce}))
+    assert prepare_experiment(config, place).overview.not_included == ("searches for duplicates", "selection")
     config.write_text(yaml.safe_dump(content))
     run_experiment(config, place)
     content["reduce"]["keep"] = [4]

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from detreduce.dataset.records import DetectionDataset
 from detreduce.duplicates.leakage import leakage_report
-from detreduce.experiment.ledger import Ledger
+from detreduce.experiment.ledger import SEARCH, Ledger
+from detreduce.training.presence import present
 
 LEAKAGE_FILE = "leakage.json"
 
 
-def keep_leakage(dataset: DetectionDataset, ledger: Ledger, data_identity: str) -> None:
-    """Write the ledger's ``leakage.json``, by pixels, unless it has one of these very images."""
+def keep_leakage(dataset: DetectionDataset, ledger: Ledger, data_identity: str, wait: Callable[[], None]) -> None:
+    """Write the ledger's ``leakage.json``, by pixels, unless it has one of these very images.
+
+    `wait` is called before waiting for another process's search.
+    """
     if has_leakage(ledger, data_identity):
         return
-    report = leakage_report(dataset)
-    content = {"data": data_identity, **report.to_dict()}
-    ledger.write_text(LEAKAGE_FILE, json.dumps(content, indent=1, ensure_ascii=False, default=str) + "\n")
+    with ledger.exclusive(SEARCH, wait), present():
+        if has_leakage(ledger, data_identity):
+            return
+        content = {"data": data_identity, **leakage_report(dataset).to_dict()}
+        ledger.write_text(LEAKAGE_FILE, json.dumps(content, indent=1, ensure_ascii=False, default=str) + "\n")
 
 
 def has_leakage(ledger: Ledger, data_identity: str) -> bool:

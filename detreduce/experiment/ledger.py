@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 CELL_FILE = "cell.json"
 TRAIN_FOLDER = "train"
 SELECTIONS = "selections"
+SEARCH = "duplicates"
+"""What one process at a time does: each search takes all cores."""
 
 
 @dataclass(frozen=True)

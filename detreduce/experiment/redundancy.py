@@ -14,23 +14,33 @@ from detreduce.composition import find_duplicates, image_rows
 from detreduce.dataset.records import DetectionDataset
 from detreduce.duplicates.search import Duplicates
 from detreduce.errors import InputError
-from detreduce.experiment.ledger import Ledger
+from detreduce.experiment.ledger import SEARCH, Ledger
 from detreduce.experiment.plan import Cell
 from detreduce.features.table import FeatureTable
 from detreduce.reducers.budget import resolve_keep
 from detreduce.training.energy import EnergyMeter, PhaseEnergy
-from detreduce.training.presence import overlapped
+from detreduce.training.presence import overlapped, present
 
 PHASE = "duplicates"
 
 
 class Redundancy:
-    """Finds what a cell's `drop_duplicates` asks for; cells that ask for the same share the search and its cost."""
+    """Finds what a cell's `drop_duplicates` asks for; cells that ask for the same share the search and its cost.
+
+    `paid` is called with what each search took, `wait` before waiting for another process's.
+    """
 
     def __init__(
-        self, dataset: DetectionDataset, ledger: Ledger, country: str, paid: Callable[[PhaseEnergy], None]
+        self,
+        dataset: DetectionDataset,
+        ledger: Ledger,
+        country: str,
+        *,
+        paid: Callable[[PhaseEnergy], None],
+        wait: Callable[[], None],
     ) -> None:
-        self.dataset, self.ledger, self.country, self._paid = dataset, ledger, country, paid
+        self.dataset, self.ledger, self.country = dataset, ledger, country
+        self._paid, self._wait = paid, wait
         self._found: dict[str, Duplicates] = {}
 
     def replaced(self, cell: Cell) -> tuple[dict[str, Any], dict[str, PhaseEnergy]]:
@@ -64,13 +74,14 @@ class Redundancy:
             table = FeatureTable(self.dataset, np.arange(len(self.dataset), dtype=np.int64), {})
             named = image_rows(table, composition.get("must_keep", ()))
             prefer = [self.dataset[row].id for row in named.tolist()]
-            with EnergyMeter(self.country).measure(PHASE) as energy:
-                found = find_duplicates(table, wanted, prefer)
-            assert found is not None
-            energy.overlapped = overlapped()
+            with self.ledger.exclusive(SEARCH, self._wait), present():
+                with EnergyMeter(self.country).measure(PHASE) as energy:
+                    found = find_duplicates(table, wanted, prefer)
+                assert found is not None
+                energy.overlapped = overlapped()
+                self._keep_cost(composition, found, energy)
             self._paid(energy)
             self._found[key] = found
-            self._keep_cost(composition, found, energy)
         return self._found[key]
 
     def _keep_cost(self, composition: dict[str, Any], found: Duplicates, energy: PhaseEnergy) -> None:

@@ -172,7 +172,7 @@ class PreparedExperiment:
         for cell in missing:
             experiment.redundancy.check(cell)
         for keep in (keep_leakage, keep_near_duplicates):
-            keep(experiment.dataset, self.ledger, experiment.identity.data)
+            keep(experiment.dataset, self.ledger, experiment.identity.data, experiment.wait_for_search)
         self.say(self.overview.in_words())
         plan = [cell.to_dict() for cell in experiment.plan]
         self.ledger.write_text("plan.json", json.dumps(plan, indent=1) + "\n")
@@ -299,7 +299,11 @@ class _Experiment:
 
     @cached_property
     def redundancy(self) -> Redundancy:
-        return Redundancy(self.dataset, self.ledger, self.config.energy.country, self.spent.add)
+        country = self.config.energy.country
+        return Redundancy(self.dataset, self.ledger, country, paid=self.spent.add, wait=self.wait_for_search)
+
+    def wait_for_search(self) -> None:
+        self.say("Waiting for another process's search for duplicates.")
 
     def is_searched(self, missing: list[Cell]) -> bool:
         """Whether nothing is to be looked for before the first of the missing cells."""

@@ -47,6 +47,8 @@ from detreduce.training.run_folder import VIEW_FOLDER, EvaluateOn
 
 POLL_SECONDS = 5.0
 
+_Chosen = tuple[Selection, dict[str, PhaseEnergy], dict[str, Any]]
+
 
 def run_experiment(
     config: ExperimentConfig | str | Path,
@@ -273,7 +275,6 @@ class _Experiment:
         self.ledger = ledger
         self.say = say
         self.spent = Spent()
-        self._choosing_seconds = 0.0
 
     @cached_property
     def finished(self) -> list[FinishedCell]:
@@ -345,28 +346,29 @@ class _Experiment:
 
     def run_alone(self, cell: Cell, work: Path) -> FinishedCell:
         """Run a cell, and note where and when, and whether it was alone."""
+        # before it is seen: one that waits for what another process makes does not take from that one's energy
+        chosen = None if cell.on_all else self._choose(cell)
         with present() as here:
-            self._choosing_seconds = 0.0
             began, start = datetime.now(UTC), time.perf_counter()
-            finished = self.run_cell(cell, work)
+            finished = self._train_cell(cell, work, chosen)
             seconds = time.perf_counter() - start
             ran = {
                 "machine": boot_identity(),
                 "host": socket.gethostname(),
                 "started": began.isoformat(timespec="milliseconds"),
                 "ended": datetime.now(UTC).isoformat(timespec="milliseconds"),
-                "training_seconds": round(seconds - self._choosing_seconds, 3),
+                "training_seconds": round(seconds, 3),
                 "overlapped": here.overlapped,
             }
         for phase in finished.training.energy.values():
             self.spent.add(phase)
         return replace(finished, ran=ran)
 
-    def run_cell(self, cell: Cell, work: Path) -> FinishedCell:
-        if cell.on_all:
+    def _train_cell(self, cell: Cell, work: Path, chosen: _Chosen | None) -> FinishedCell:
+        if chosen is None:
             record = self._train(self.config.dataset, cell, work)
             return FinishedCell(cell.key, {**cell.to_dict(), "label": cell.label}, record)
-        selection, choosing, cached = self._choose(cell)
+        selection, choosing, cached = chosen
         selection.save(work / "selection.json")
         reduced = write_subset(self.dataset, selection, work / "reduced", link="symlink")
         record = self._train(reduced.source.path, cell, work)
@@ -380,13 +382,11 @@ class _Experiment:
         }
         return FinishedCell(cell.key, {**cell.to_dict(), "label": cell.label}, record, choosing, summary)
 
-    def _choose(self, cell: Cell) -> tuple[Selection, dict[str, PhaseEnergy], dict[str, Any]]:
-        start = time.perf_counter()
+    def _choose(self, cell: Cell) -> _Chosen:
         source, choosing, facts = self.sources.choose_from(make_reducer(cell.chooser, **cell.parameters).needs)
         composition, cost = self.redundancy.replaced(cell)
         selection, energy = self.choices.choose(cell, source, composition)
         choosing |= {**cost, "selection": energy}
-        self._choosing_seconds = time.perf_counter() - start
         return selection, choosing, {**facts, "fitted_at": selection.provenance[FIT]["keep"]}
 
     def _train(self, data: str | Path, cell: Cell, work: Path) -> TrainingRecord:

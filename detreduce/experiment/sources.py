@@ -23,7 +23,7 @@ from detreduce.proxy_log import ProxyLog
 from detreduce.reducers.budget import resolve_keep
 from detreduce.selection import select
 from detreduce.training.energy import EnergyMeter, PhaseEnergy, together
-from detreduce.training.presence import overlapped
+from detreduce.training.presence import overlapped, present
 from detreduce.training.proxy import PHASE, log_proxy_training
 
 PROXY_FILE = "proxy.npz"
@@ -152,7 +152,8 @@ class Sources:
             self.table(FEATURES)
         options = self._options(kind)
         backbone = f" by {options['backbone']}" if "backbone" in options else ""
-        with self.ledger.exclusive(f"{kind}-table", lambda: self.say("Waiting for another process's features.")):
+        waiting = "Waiting for another process's features."
+        with self.ledger.exclusive(f"{kind}-table", lambda: self.say(waiting)), present():
             self.say(f"Features: {', '.join(options['blocks'])}{backbone}")
             with EnergyMeter(self.config.energy.country).measure("features") as energy:
                 table = extract_features(self.dataset, **options)

@@ -28,7 +28,7 @@ from detreduce.experiment.merge import merge_ledgers
 from detreduce.experiment.run import data_identity, prepare_experiment, run_experiment
 from detreduce.proxy_log import ProxyLog
 from detreduce.selection import Selection
-from detreduce.training.presence import boot_identity
+from detreduce.training.presence import boot_identity, overlapped
 
 
 def test_every_cell_runs_once_with_its_own_images(
@@ -190,6 +190,36 @@ def test_the_proxy_is_trained_once_and_charged_to_what_it_chose(
     config.write_text(yaml.safe_dump(content))
     run_experiment(config, ledger.path)
     assert len(stand_in_proxy) == 3 and len(ledger) == 22, "another proxy makes other cells, of its methods alone"
+
+
+def test_who_waits_for_what_another_process_makes_is_not_seen_and_who_makes_it_is(
+    config: Path,
+    stand_in_train: Callable[..., Any],
+    stand_in_proxy: list[dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: dict[str, bool | None] = {}
+
+    def noted(ledger: Ledger, name: str, wait: Callable[[], None]) -> Any:
+        asked[name.partition("-")[0]] = overlapped()
+        return exclusive(ledger, name, wait)
+
+    exclusive = Ledger.exclusive
+    monkeypatch.setattr(Ledger, "exclusive", noted)
+    monkeypatch.setattr(run_module, "train", stand_in_train)
+    content = yaml.safe_load(config.read_text())
+    content["reduce"] |= {"methods": ["mms", "vps"], "keep": [3], "drop_duplicates": "exact"}
+    content["proxy"] = {"epochs": 2}
+    config.write_text(yaml.safe_dump(content))
+    ledger = run_experiment(config, config.parent / "ledger")
+    assert stand_in_proxy
+    assert asked == dict.fromkeys(("duplicates", "features", "proxy", "dynamics", "selection"))
+    for cell in ledger:
+        assert cell.ran["overlapped"] is False
+        if not cell.cell["control"]:
+            assert cell.choosing["selection"].overlapped is False
+    (features,) = ledger.path.glob("features-*.json")
+    assert json.loads(features.read_text())["energy"]["overlapped"] is False
 
 
 def test_a_proxy_on_a_share_serves_all_images(

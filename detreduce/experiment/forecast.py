@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +15,7 @@ from detreduce.experiment.ledger import FinishedCell
 from detreduce.experiment.plan import Cell
 from detreduce.reducers import reducer_class
 from detreduce.reducers.budget import resolve_keep
-from detreduce.training.proxy import PHASE
 
-MAKING = ("features", PHASE)
 # ultralytics' own, where the YAML names none
 EPOCHS = 100
 # arguments that change what an image costs
@@ -47,9 +45,6 @@ class Forecast:
         (constant, an image seen), or None where nothing is known.
     choosing
         Mean cost of one selection from as many images, by the cell's label and keep.
-    making
-        Mean cost of what a cell chooses from, by its label and the phase (``features``, ``proxy training``), of all
-        finished cells in which time and energy of that are known.
     """
 
     cells: int
@@ -58,7 +53,6 @@ class Forecast:
     seconds: tuple[float, float] | None
     wh: tuple[float, float] | None
     choosing: dict[str, dict[str, Estimate]]
-    making: dict[tuple[str, str], Estimate] = field(default_factory=dict)
 
     @classmethod
     def of(cls, finished: Iterable[FinishedCell], config: ExperimentConfig, images: int) -> Forecast:
@@ -79,7 +73,6 @@ class Forecast:
             _fit(seen, [_seconds(cell) for cell in alike]),
             _fit(seen, [_wh(cell) for cell in alike]),
             _choosing(cell for cell in here if cell.selection.get("of", images) == images),
-            _making(here),
         )
 
     def training(self, cell: Cell) -> Estimate:
@@ -96,10 +89,6 @@ class Forecast:
         if repr(cell.keep) in known:
             return known[repr(cell.keep)]
         return _mean(list(known.values())) if known and reducer_class(cell.chooser).nested else None
-
-    def source(self, cell: Cell, phase: str) -> Estimate | None:
-        """What a phase takes that makes what the cell chooses from; None where no finished cell tells."""
-        return self.making.get((cell.label, phase))
 
 
 def _alike(cell: FinishedCell, config: ExperimentConfig) -> bool:
@@ -155,18 +144,6 @@ def _mean(costs: Sequence[Estimate]) -> Estimate:
     parts = ([cost.seconds for cost in costs], [cost.wh for cost in costs])
     known = [[value for value in part if value is not None] for part in parts]
     return Estimate(*(sum(part) / len(part) if part else None for part in known))
-
-
-def _making(cells: Iterable[FinishedCell]) -> dict[tuple[str, str], Estimate]:
-    known: dict[tuple[str, str], list[tuple[float, float]]] = {}
-    for cell in cells:
-        for phase in MAKING:
-            energy = cell.choosing.get(phase)
-            if energy is not None and energy.wh is not None:
-                known.setdefault((cell.cell["label"], phase), []).append((energy.seconds, energy.wh))
-    return {
-        key: Estimate(*(sum(part) / len(costs) for part in zip(*costs, strict=True))) for key, costs in known.items()
-    }
 
 
 def _sum(one: float | None, other: float | None) -> float | None:

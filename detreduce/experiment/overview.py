@@ -9,10 +9,11 @@ from typing import Any
 
 from detreduce.errors import InputError
 from detreduce.experiment.choices import Choices
-from detreduce.experiment.forecast import MAKING, Estimate, Forecast
+from detreduce.experiment.forecast import Estimate, Forecast
 from detreduce.experiment.plan import Cell
-from detreduce.experiment.sources import Sources
+from detreduce.experiment.sources import FEATURES_PHASE, Sources
 from detreduce.reducers import make_reducer
+from detreduce.training.proxy import PHASE
 
 NOTHING = Estimate(0.0, 0.0)
 SEARCHES, SELECTION = "searches for duplicates", "selection"
@@ -127,7 +128,7 @@ def overview(
         wh=total.wh,
         not_included=(
             *[SEARCHES] * (not searched),
-            *(part for part in (*MAKING, SELECTION) if part in costing.unknown),
+            *(part for part in (FEATURES_PHASE, PHASE, SELECTION) if part in costing.unknown),
         ),
     )
 
@@ -152,7 +153,7 @@ class Costing:
             if name in self._made:
                 continue
             self._made.add(name)
-            known = self._forecast.source(cell, phase)
+            known = self._sources.expected(phase)
             if known is None:
                 self.unknown.add(phase)
             else:

@@ -43,11 +43,7 @@ def finished(
         record = make_record(images=seen)
         phase = PhaseEnergy(seconds=seconds, wh=wh)
         record = record.model_copy(update={"energy": {"training": phase}, "arguments": {"imgsz": imgsz}})
-        chosen = {
-            "selection": PhaseEnergy(seconds=5, wh=0.5),
-            "features": PhaseEnergy(seconds=20, wh=2),
-            "proxy training": PhaseEnergy(seconds=60, wh=None),
-        }
+        chosen = {"selection": PhaseEnergy(seconds=5, wh=0.5)}
         return FinishedCell("k", {"label": "srs"}, record, chosen, {}, {"host": "here", "overlapped": False, **ran})
 
     return make
@@ -102,6 +98,7 @@ def test_what_is_chosen_from_is_counted_once_and_only_until_it_is_made(
     class Stub:
         def __init__(self, *to_make: tuple[str, str]) -> None:
             self.to_make = lambda needs: [*to_make] if "features" in needs else []
+            self.expected = {"proxy training": Estimate(20, 2)}.get
             self.fit_of = lambda cell: cell.key
             self.is_fitted = lambda cell: False
 
@@ -114,8 +111,8 @@ def test_what_is_chosen_from_is_counted_once_and_only_until_it_is_made(
     found = Forecast.of([replace(finished(400, 40, 4), cell={"label": "mms"})], config, images=80)
     features, proxy = ("features", "table"), ("proxy training", "proxy")
     assert cost(Stub(), *mms) == ([4.5, 4.5], set())
-    assert cost(Stub(features), *mms) == ([6.5, 4.5], set())
-    assert cost(Stub(proxy, features), *mms) == ([6.5, 4.5], {"proxy training"}), "its energy is not known"
+    assert cost(Stub(proxy), *mms) == ([6.5, 4.5], set())
+    assert cost(Stub(proxy, features), *mms) == ([6.5, 4.5], {"features"})
     assert cost(Stub(features), HALF) == ([4], {"selection"}), "srs needs no features"
     found = Forecast.of([finished(400, 40, 4)], config, images=80)
     assert cost(Stub(features), *mms) == ([4, 4], {"features", "selection"})

@@ -22,6 +22,7 @@ from detreduce.dataset import load_dataset
 from detreduce.errors import DetreduceError, InputError
 from detreduce.experiment import choices, sources
 from detreduce.experiment import run as run_module
+from detreduce.experiment.forecast import Estimate
 from detreduce.experiment.identity import features_identity
 from detreduce.experiment.ledger import Ledger, finished_rows
 from detreduce.experiment.merge import merge_ledgers
@@ -138,7 +139,8 @@ def stand_in_proxy(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         energy = {"seconds": 40.0, "wh": 3.0, "g_co2": 1.0}
         classes = dataset.box_classes.astype(np.int32)
         corners = dataset.boxes_xyxyn.astype(np.float16)
-        facts = {"energy": energy, "imgsz": 64}
+        given = {name: value for name, value in arguments.items() if name in ("batch", "freeze")}
+        facts = {"energy": energy, "imgsz": 64, "model": Path(model).name, "arguments": given}
         log = ProxyLog(tuple(dataset.image_ids), boxes, classes, corners, spread, spread**0, still, still, still, facts)
         log.save(output)
 
@@ -437,6 +439,32 @@ def test_a_plan_says_what_it_cannot_count(
     config.write_text(yaml.safe_dump(content))
     plan = prepare_experiment(config, place).overview
     assert plan.to_run == 4 and plan.not_included == (), "the features are there"
+
+
+def test_a_proxy_is_expected_to_cost_as_much_an_image_and_epoch_as_one_alike(
+    config: Path,
+    stand_in_train: Callable[..., Any],
+    stand_in_proxy: list[dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def expected(**proxy: Any) -> Estimate | None:
+        content["proxy"] = {"epochs": 2, "imgsz": 64, "batch": 4} | proxy
+        config.write_text(yaml.safe_dump(content))
+        return prepare_experiment(config, config.parent / "ledger")._experiment.sources.expected("proxy training")
+
+    monkeypatch.setattr(run_module, "train", stand_in_train)
+    content = yaml.safe_load(config.read_text())
+    content["reduce"] |= {"methods": ["vps"], "keep": [3]}
+    content["controls"] = []
+    assert expected() is None
+    run_experiment(config, config.parent / "ledger")
+    # 40 s and 3 Wh for 12 images and 2 epochs
+    assert expected(epochs=10) == Estimate(200, 15)
+    assert expected(epochs=4, share=0.5, seed=1) == Estimate(40, 3)
+    assert [expected(imgsz=96), expected(batch=8), expected(model="yolo11n.yaml")] == [None] * 3
+    for proxy, left_out in (({"epochs": 10}, ("features",)), ({"imgsz": 96}, ("features", "proxy training"))):
+        expected(**proxy)
+        assert prepare_experiment(config, config.parent / "ledger").overview.not_included == left_out
 
 
 def test_a_limit_stops_before_the_cell_that_would_go_beyond(

@@ -25,7 +25,7 @@ from detreduce.errors import DetreduceError, InputError
 from detreduce.experiment.choices import FIT, Choices
 from detreduce.experiment.forecast import Forecast
 from detreduce.experiment.identity import data_identity, features_identity, file_identity
-from detreduce.experiment.leakage import has_leakage, keep_leakage
+from detreduce.experiment.leakage import has_leakage, keep_leakage, read_leakage
 from detreduce.experiment.ledger import TRAIN_FOLDER, FinishedCell, Ledger
 from detreduce.experiment.limits import Limits, Spent
 from detreduce.experiment.near_duplicates import has_near_duplicates, keep_near_duplicates
@@ -175,6 +175,10 @@ class PreparedExperiment:
             experiment.redundancy.check(cell)
         for keep in (keep_leakage, keep_near_duplicates):
             keep(experiment.dataset, self.ledger, experiment.identity.data, experiment.wait_for_search)
+        if why := read_leakage(self.ledger).get("skipped"):
+            self.say(
+                f"Images of one split in another were not looked for: {why}. `detreduce duplicates` looks for them."
+            )
         self.say(self.overview.in_words())
         plan = [cell.to_dict() for cell in experiment.plan]
         self.ledger.write_text("plan.json", json.dumps(plan, indent=1) + "\n")

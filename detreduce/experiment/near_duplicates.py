@@ -9,6 +9,7 @@ from typing import Any
 from detreduce.dataset.records import DetectionDataset
 from detreduce.duplicates.search import near_duplicates
 from detreduce.experiment.ledger import SEARCH, Ledger
+from detreduce.experiment.signature_cost import make_signatures
 from detreduce.training.presence import present
 
 NEAR_DUPLICATES_FILE = "near-duplicates.json"
@@ -21,12 +22,14 @@ def keep_near_duplicates(
     ledger: Ledger,
     data_identity: str,
     wait: Callable[[], None],
+    *,
+    country: str,
     most_images: int = MOST_IMAGES,
 ) -> None:
     """Write the ledger's ``near-duplicates.json``, by pixels, unless it has one of these very images.
 
     Of more images than `most_images` it says that they were not looked for. `wait` is called before waiting for
-    another process's search.
+    another process's search; `country` is that of the energy which making the signatures takes.
     """
     if has_near_duplicates(ledger, data_identity):
         return
@@ -37,6 +40,7 @@ def keep_near_duplicates(
         if len(dataset) > most_images:
             content |= {"images": len(dataset), "skipped": f"there are more than {most_images} images"}
         else:
+            make_signatures(dataset, country)
             content |= near_duplicates(dataset).to_dict()
         ledger.write_text(NEAR_DUPLICATES_FILE, json.dumps(content, indent=1, ensure_ascii=False, default=str) + "\n")
 

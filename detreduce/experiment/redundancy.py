@@ -16,6 +16,7 @@ from detreduce.duplicates.search import Duplicates
 from detreduce.errors import InputError
 from detreduce.experiment.ledger import SEARCH, Ledger
 from detreduce.experiment.plan import Cell
+from detreduce.experiment.signature_cost import with_signatures
 from detreduce.features.table import FeatureTable
 from detreduce.reducers.budget import resolve_keep
 from detreduce.training.energy import EnergyMeter, PhaseEnergy
@@ -92,8 +93,7 @@ class Redundancy:
             return
         if cached:
             # what reading and comparing took is not what finding them takes
-            why = f"the signatures of {cached} images were in the cache, and what making them took is not known"
-            energy = energy.model_copy(update={"wh": None, "g_co2": None, "components": {}, "unavailable": why})
+            energy = with_signatures(energy, cached)
         content = {"energy": energy.model_dump(), "from_cache": cached, "images": found.images}
         self.ledger.write_text(file.name, json.dumps(content, indent=1, default=str) + "\n")
 

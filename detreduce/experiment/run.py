@@ -171,10 +171,12 @@ class PreparedExperiment:
     def _write_down(self, missing: list[Cell]) -> None:
         experiment = self._experiment
         Ledger.create(self.ledger.path)
+        searched = experiment.dataset, self.ledger, experiment.identity.data, experiment.wait_for_search
+        # first: it makes the signatures of the other searches, and keeps what that takes
+        keep_near_duplicates(*searched, country=experiment.config.energy.country)
         for cell in missing:
             experiment.redundancy.check(cell)
-        for keep in (keep_leakage, keep_near_duplicates):
-            keep(experiment.dataset, self.ledger, experiment.identity.data, experiment.wait_for_search)
+        keep_leakage(*searched)
         if why := read_leakage(self.ledger).get("skipped"):
             self.say(
                 f"Images of one split in another were not looked for: {why}. `detreduce duplicates` looks for them."

@@ -127,6 +127,11 @@ class SignatureStore(VectorStore):
     dtype = np.dtype(np.uint8)
 
 
+def signature_folder(folder: Path) -> Path:
+    """Where in a cache `folder` the signatures are kept."""
+    return SignatureStore(folder, _KEY).folder
+
+
 def read_signatures(
     paths: Sequence[Path], folder: Path, workers: int | None = None, regions: Sequence[Region | None] | None = None
 ) -> Signatures:

@@ -20,7 +20,7 @@ from detreduce.reducers import reducer_class
 from detreduce.reducers.budget import resolve_keep
 from detreduce.selection import Selection, select
 from detreduce.training.energy import EnergyMeter, PhaseEnergy
-from detreduce.training.presence import overlapped
+from detreduce.training.presence import overlapped, present
 
 FIT = "fit"
 """Where the provenance of a selection says for which keeps its method was fitted once, and what that cost."""
@@ -105,17 +105,18 @@ class Choices:
     def _fit(
         self, cell: Cell, keep: float | int, source: FeatureTable | DetectionDataset, composition: Mapping[str, Any]
     ) -> Selection:
-        with EnergyMeter(self.config.energy.country).measure("selection") as energy:
-            selection = select(
-                source,
-                cell.chooser,
-                keep,
-                cell.selection_seed or 0,
-                self._rule(cell),
-                **composition,
-                **cell.parameters,
-            )
-        energy.overlapped = overlapped()
+        with present():
+            with EnergyMeter(self.config.energy.country).measure("selection") as energy:
+                selection = select(
+                    source,
+                    cell.chooser,
+                    keep,
+                    cell.selection_seed or 0,
+                    self._rule(cell),
+                    **composition,
+                    **cell.parameters,
+                )
+            energy.overlapped = overlapped()
         self._paid(energy)
         fit = {
             "keep": keep,

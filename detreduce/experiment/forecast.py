@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +13,9 @@ from scipy.optimize import nnls
 from detreduce.config import ExperimentConfig
 from detreduce.experiment.ledger import FinishedCell
 from detreduce.experiment.plan import Cell
+from detreduce.reducers import reducer_class
 from detreduce.reducers.budget import resolve_keep
-from detreduce.training.proxy import PHASE
 
-MAKING = ("features", PHASE)
 # ultralytics' own, where the YAML names none
 EPOCHS = 100
 # arguments that change what an image costs
@@ -45,10 +44,7 @@ class Forecast:
     seconds, wh
         (constant, an image seen), or None where nothing is known.
     choosing
-        Mean cost of one selection, by the cell's label.
-    making
-        Mean cost of what a cell chooses from, by its label and the phase (``features``, ``proxy training``), of all
-        finished cells in which time and energy of that are known.
+        Mean cost of one selection from as many images, by the cell's label and keep.
     """
 
     cells: int
@@ -56,8 +52,7 @@ class Forecast:
     epochs: int
     seconds: tuple[float, float] | None
     wh: tuple[float, float] | None
-    choosing: dict[str, Estimate]
-    making: dict[tuple[str, str], Estimate] = field(default_factory=dict)
+    choosing: dict[str, dict[str, Estimate]]
 
     @classmethod
     def of(cls, finished: Iterable[FinishedCell], config: ExperimentConfig, images: int) -> Forecast:
@@ -67,8 +62,8 @@ class Forecast:
         did.
         """
         finished = list(finished)
-        alike = [cell for cell in finished if _alike(cell, config)]
-        alike = _preferred(alike, lambda cell: cell.ran.get("host") == socket.gethostname())
+        here = _preferred(finished, _ran_here)
+        alike = _preferred([cell for cell in finished if _alike(cell, config)], _ran_here)
         alike = _preferred(alike, lambda cell: not cell.ran.get("overlapped"))
         seen = [float(cell.training.counts.images_seen) for cell in alike]
         return cls(
@@ -77,8 +72,7 @@ class Forecast:
             int(config.train.arguments.get("epochs") or EPOCHS),
             _fit(seen, [_seconds(cell) for cell in alike]),
             _fit(seen, [_wh(cell) for cell in alike]),
-            _choosing(alike),
-            _making(_preferred(finished, lambda cell: cell.ran.get("host") == socket.gethostname())),
+            _choosing(cell for cell in here if cell.selection.get("of", images) == images),
         )
 
     def training(self, cell: Cell) -> Estimate:
@@ -86,13 +80,15 @@ class Forecast:
         seen = self.epochs * resolve_keep(cell.keep, self.images)
         return Estimate(*(None if line is None else line[0] + line[1] * seen for line in (self.seconds, self.wh)))
 
-    def selection(self, cell: Cell) -> Estimate:
-        """What choosing the cell's images takes; nothing, where no such selection is known."""
-        return self.choosing.get(cell.label, Estimate(0.0, 0.0))
+    def selection(self, cell: Cell) -> Estimate | None:
+        """What choosing the cell's images takes; None where no finished cell tells.
 
-    def source(self, cell: Cell, phase: str) -> Estimate | None:
-        """What a phase takes that makes what the cell chooses from; None where no finished cell tells."""
-        return self.making.get((cell.label, phase))
+        Of a method that is not nested only cells of the same keep tell: each keep is chosen anew.
+        """
+        known = self.choosing.get(cell.label, {})
+        if repr(cell.keep) in known:
+            return known[repr(cell.keep)]
+        return _mean(list(known.values())) if known and reducer_class(cell.chooser).nested else None
 
 
 def _alike(cell: FinishedCell, config: ExperimentConfig) -> bool:
@@ -103,6 +99,10 @@ def _alike(cell: FinishedCell, config: ExperimentConfig) -> bool:
 
 def _preferred(cells: list[FinishedCell], good: Callable[[FinishedCell], bool]) -> list[FinishedCell]:
     return [cell for cell in cells if good(cell)] or cells
+
+
+def _ran_here(cell: FinishedCell) -> bool:
+    return bool(cell.ran.get("host") == socket.gethostname())
 
 
 def _seconds(cell: FinishedCell) -> float:
@@ -130,29 +130,20 @@ def _fit(seen: Sequence[float], costs: Sequence[float | None]) -> tuple[float, f
     return float(constant), float(slope / scale)
 
 
-def _choosing(cells: Iterable[FinishedCell]) -> dict[str, Estimate]:
-    by_label: dict[str, list[tuple[float, float | None]]] = {}
+def _choosing(cells: Iterable[FinishedCell]) -> dict[str, dict[str, Estimate]]:
+    costs: dict[str, dict[str, list[Estimate]]] = {}
     for cell in cells:
         if energy := cell.choosing.get("selection"):
-            by_label.setdefault(cell.cell["label"], []).append((energy.seconds, energy.wh))
-    found = {}
-    for label, costs in by_label.items():
-        known = [wh for _, wh in costs if wh is not None]
-        seconds = sum(seconds for seconds, _ in costs) / len(costs)
-        found[label] = Estimate(seconds, sum(known) / len(known) if known else None)
-    return found
+            of_label = costs.setdefault(cell.cell["label"], {})
+            of_label.setdefault(repr(cell.cell.get("keep")), []).append(Estimate(energy.seconds, energy.wh))
+    return {label: {keep: _mean(known) for keep, known in by_keep.items()} for label, by_keep in costs.items()}
 
 
-def _making(cells: Iterable[FinishedCell]) -> dict[tuple[str, str], Estimate]:
-    known: dict[tuple[str, str], list[tuple[float, float]]] = {}
-    for cell in cells:
-        for phase in MAKING:
-            energy = cell.choosing.get(phase)
-            if energy is not None and energy.wh is not None:
-                known.setdefault((cell.cell["label"], phase), []).append((energy.seconds, energy.wh))
-    return {
-        key: Estimate(*(sum(part) / len(costs) for part in zip(*costs, strict=True))) for key, costs in known.items()
-    }
+def _mean(costs: Sequence[Estimate]) -> Estimate:
+    """Of some costs in time and of those in energy that are known."""
+    parts = ([cost.seconds for cost in costs], [cost.wh for cost in costs])
+    known = [[value for value in part if value is not None] for part in parts]
+    return Estimate(*(sum(part) / len(part) if part else None for part in known))
 
 
 def _sum(one: float | None, other: float | None) -> float | None:

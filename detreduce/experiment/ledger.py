@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 CELL_FILE = "cell.json"
 TRAIN_FOLDER = "train"
 SELECTIONS = "selections"
+SEARCH = "duplicates"
+"""What one process at a time does: each search takes all cores."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +47,9 @@ class FinishedCell:
     selection
         Counts and hash of the selection; empty for controls on all images.
     ran
-        ``machine`` (a hash that lasts until it is started anew), ``host``, ``started`` and ``ended`` (UTC),
-        ``training_seconds`` (without the choosing) and ``overlapped``: whether another training of detreduce ran there
-        at the same time, null where that could not be known. Empty in ledgers of version 0.1.
+        ``machine`` (a hash that lasts until it is started anew), ``host``; of all but the choosing ``started`` and
+        ``ended`` (UTC), ``training_seconds`` and ``overlapped``: whether another training of detreduce, or a choosing,
+        ran there at the same time, null where that could not be known. Empty in ledgers of version 0.1.
     """
 
     key: str

@@ -1,4 +1,4 @@
-"""What making features took, kept beside them in the cache, so that reading them back is charged at that rate."""
+"""What making features or signatures took, kept beside them in the cache: reading them back is charged at that rate."""
 
 from __future__ import annotations
 
@@ -31,30 +31,43 @@ def charged(pixels: Mapping[str, Any], made: int, images: int, energy: PhaseEner
     keeps it, or as these ones have it; where neither is known the energy is not known, and says why.
     """
     store = Path(str(pixels["store"])) if pixels.get("store") else None
-    if made >= LEAST_IMAGES and store is not None and energy.wh is not None and not energy.overlapped:
-        _keep(store, MakingCost(made, energy))
-    if made >= images or store is None:
+    if store is None:
         return energy
-    rate = MakingCost(made, energy) if made >= LEAST_IMAGES else _read(store)
+    keep_rate(store, made, energy)
+    if made >= images:
+        return energy
+    rate = MakingCost(made, energy) if made >= LEAST_IMAGES else known_rate(store)
+    return at_rate(
+        energy, images - made, rate, f"{images - made} images were in the cache, and what making their features"
+    )
+
+
+def at_rate(energy: PhaseEnergy, cached: int, rate: MakingCost | None, what: str) -> PhaseEnergy:
+    """`energy` with that of making so many `cached` ones; without a rate it is not known, and `what` begins why."""
     if rate is None:
-        why = f"{images - made} images were in the cache, and what making their features took is not known"
+        why = f"{what} took is not known"
         return energy.model_copy(update={"wh": None, "g_co2": None, "components": {}, "unavailable": why})
-    return together([energy, scaled(rate.energy, (images - made) / rate.images)])
+    return together([energy, scaled(rate.energy, cached / rate.images)])
 
 
-def _keep(store: Path, cost: MakingCost) -> None:
-    """Keep the rate of most images; a cache that cannot be written goes without."""
-    known = _read(store)
-    if known is not None and known.images > cost.images:
+def keep_rate(store: Path, made: int, energy: PhaseEnergy) -> None:
+    """Keep what making so many took, where that tells something and the store has not that of more images.
+
+    A cache that cannot be written goes without.
+    """
+    known = known_rate(store)
+    useless = made < LEAST_IMAGES or energy.wh is None or energy.overlapped
+    if useless or (known is not None and known.images > made):
         return
-    text = json.dumps({"images": cost.images, "energy": cost.energy.model_dump()})
+    text = json.dumps({"images": made, "energy": energy.model_dump()})
     try:
         write_atomically(store / COST_FILE, lambda file: file.write(text.encode()))
     except OSError:
         return
 
 
-def _read(store: Path) -> MakingCost | None:
+def known_rate(store: Path) -> MakingCost | None:
+    """What the store says; None where it says nothing that can be read."""
     try:
         content = json.loads((store / COST_FILE).read_text(encoding="utf-8"))
         return MakingCost(int(content["images"]), PhaseEnergy.model_validate(content["energy"]))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from detreduce.dataset.records import DetectionDataset
 from detreduce.duplicates.search import near_duplicates
-from detreduce.experiment.ledger import Ledger
+from detreduce.experiment.ledger import SEARCH, Ledger
+from detreduce.experiment.signature_cost import make_signatures
+from detreduce.training.presence import present
 
 NEAR_DUPLICATES_FILE = "near-duplicates.json"
 MOST_IMAGES = 200_000
@@ -15,20 +18,36 @@ MOST_IMAGES = 200_000
 
 
 def keep_near_duplicates(
-    dataset: DetectionDataset, ledger: Ledger, data_identity: str, most_images: int = MOST_IMAGES
+    dataset: DetectionDataset,
+    ledger: Ledger,
+    data_identity: str,
+    wait: Callable[[], None],
+    *,
+    country: str,
+    most_images: int = MOST_IMAGES,
 ) -> None:
     """Write the ledger's ``near-duplicates.json``, by pixels, unless it has one of these very images.
 
-    Of more images than `most_images` it says that they were not looked for.
+    Of more images than `most_images` it says that they were not looked for. `wait` is called before waiting for
+    another process's search; `country` is that of the energy which making the signatures takes.
     """
-    if _read(ledger).get("data") == data_identity:
+    if has_near_duplicates(ledger, data_identity):
         return
     content: dict[str, Any] = {"data": data_identity, "content_hash": dataset.content_hash}
-    if len(dataset) > most_images:
-        content |= {"images": len(dataset), "skipped": f"there are more than {most_images} images"}
-    else:
-        content |= near_duplicates(dataset).to_dict()
-    ledger.write_text(NEAR_DUPLICATES_FILE, json.dumps(content, indent=1, ensure_ascii=False, default=str) + "\n")
+    with ledger.exclusive(SEARCH, wait), present():
+        if has_near_duplicates(ledger, data_identity):
+            return
+        if len(dataset) > most_images:
+            content |= {"images": len(dataset), "skipped": f"there are more than {most_images} images"}
+        else:
+            make_signatures(dataset, country)
+            content |= near_duplicates(dataset).to_dict()
+        ledger.write_text(NEAR_DUPLICATES_FILE, json.dumps(content, indent=1, ensure_ascii=False, default=str) + "\n")
+
+
+def has_near_duplicates(ledger: Ledger, data_identity: str) -> bool:
+    """Whether these very images were looked at."""
+    return bool(_read(ledger).get("data") == data_identity)
 
 
 def read_near_duplicates(ledger: Ledger, dataset: DetectionDataset) -> dict[str, Any]:

@@ -9,12 +9,14 @@ from typing import Any
 
 from detreduce.errors import InputError
 from detreduce.experiment.choices import Choices
-from detreduce.experiment.forecast import MAKING, Estimate, Forecast
+from detreduce.experiment.forecast import Estimate, Forecast
 from detreduce.experiment.plan import Cell
-from detreduce.experiment.sources import Sources
+from detreduce.experiment.sources import FEATURES_PHASE, Sources
 from detreduce.reducers import make_reducer
+from detreduce.training.proxy import PHASE
 
 NOTHING = Estimate(0.0, 0.0)
+SEARCHES, SELECTION = "searches for duplicates", "selection"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,8 @@ class Overview:
     estimated_from
         Finished cells that the estimate is from; 0: there is no estimate.
     not_included
-        ``features`` or ``proxy training``, where they are still to be made and no finished cell tells what they take.
+        What is still to be done and no finished cell tells the cost of: ``searches for duplicates``, ``features``,
+        ``proxy training``, ``selection``.
     cells, reused, to_run, seconds, wh
         Of all shares together.
     """
@@ -79,7 +82,8 @@ class Overview:
         energy = "energy not known" if self.wh is None else f"{self.wh:.2f} Wh"
         text = f"About {self.seconds / 60:.1f} minutes, {energy}, by {self.estimated_from} finished cells like these"
         if self.not_included:
-            what = " and ".join(self.not_included)
+            *others, last = self.not_included
+            what = f"{', '.join(others)} and {last}" if others else last
             text += f"; {what} not included: still to be made, and no finished cell tells what that takes"
         return f"{text}."
 
@@ -93,8 +97,10 @@ def overview(
     forecast: Forecast,
     choices: Choices,
     sources: Sources,
+    *,
+    searched: bool = True,
 ) -> Overview:
-    """Sum up `cells`, of which the keys `finished` need not be run."""
+    """Sum up `cells`, of which the keys `finished` need not be run; `searched`: duplicates were looked for."""
     groups: dict[tuple[str, str], list[Cell]] = {}
     for cell in cells:
         groups.setdefault((cell.label, repr(cell.keep)), []).append(cell)
@@ -120,14 +126,17 @@ def overview(
         to_run=counts[2],
         seconds=total.seconds,
         wh=total.wh,
-        not_included=tuple(phase for phase in MAKING if phase in costing.unknown),
+        not_included=(
+            *[SEARCHES] * (not searched),
+            *(part for part in (FEATURES_PHASE, PHASE, SELECTION) if part in costing.unknown),
+        ),
     )
 
 
 class Costing:
     """What cells will take one after the other; what one makes for those after it costs them nothing.
 
-    `unknown` are the phases that are to be made and of which no finished cell tells what they take.
+    `unknown` are the phases that are to be gone through and of which no finished cell tells what they take.
     """
 
     def __init__(self, forecast: Forecast, choices: Choices, sources: Sources) -> None:
@@ -144,14 +153,18 @@ class Costing:
             if name in self._made:
                 continue
             self._made.add(name)
-            known = self._forecast.source(cell, phase)
+            known = self._sources.expected(phase)
             if known is None:
                 self.unknown.add(phase)
             else:
                 cost += known
         fit = self._choices.fit_of(cell)
         if fit not in self._made and not self._choices.is_fitted(cell):
-            cost += self._forecast.selection(cell)
+            known = self._forecast.selection(cell)
+            if known is None:
+                self.unknown.add(SELECTION)
+            else:
+                cost += known
         self._made.add(fit)
         return cost
 

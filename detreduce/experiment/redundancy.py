@@ -14,23 +14,34 @@ from detreduce.composition import find_duplicates, image_rows
 from detreduce.dataset.records import DetectionDataset
 from detreduce.duplicates.search import Duplicates
 from detreduce.errors import InputError
-from detreduce.experiment.ledger import Ledger
+from detreduce.experiment.ledger import SEARCH, Ledger
 from detreduce.experiment.plan import Cell
+from detreduce.experiment.signature_cost import with_signatures
 from detreduce.features.table import FeatureTable
 from detreduce.reducers.budget import resolve_keep
 from detreduce.training.energy import EnergyMeter, PhaseEnergy
-from detreduce.training.presence import overlapped
+from detreduce.training.presence import overlapped, present
 
 PHASE = "duplicates"
 
 
 class Redundancy:
-    """Finds what a cell's `drop_duplicates` asks for; cells that ask for the same share the search and its cost."""
+    """Finds what a cell's `drop_duplicates` asks for; cells that ask for the same share the search and its cost.
+
+    `paid` is called with what each search took, `wait` before waiting for another process's.
+    """
 
     def __init__(
-        self, dataset: DetectionDataset, ledger: Ledger, country: str, paid: Callable[[PhaseEnergy], None]
+        self,
+        dataset: DetectionDataset,
+        ledger: Ledger,
+        country: str,
+        *,
+        paid: Callable[[PhaseEnergy], None],
+        wait: Callable[[], None],
     ) -> None:
-        self.dataset, self.ledger, self.country, self._paid = dataset, ledger, country, paid
+        self.dataset, self.ledger, self.country = dataset, ledger, country
+        self._paid, self._wait = paid, wait
         self._found: dict[str, Duplicates] = {}
 
     def replaced(self, cell: Cell) -> tuple[dict[str, Any], dict[str, PhaseEnergy]]:
@@ -51,6 +62,10 @@ class Redundancy:
                 f"left without duplicates: keep at most {left}."
             )
 
+    def is_searched(self, cell: Cell) -> bool:
+        """Whether the ledger knows what the cell's search costs; true where the cell asks for none."""
+        return not cell.composition.get("drop_duplicates") or self._cost_file(cell.composition).is_file()
+
     def _search(self, composition: dict[str, Any]) -> Duplicates | None:
         wanted = composition.get("drop_duplicates")
         if wanted is None:
@@ -60,13 +75,14 @@ class Redundancy:
             table = FeatureTable(self.dataset, np.arange(len(self.dataset), dtype=np.int64), {})
             named = image_rows(table, composition.get("must_keep", ()))
             prefer = [self.dataset[row].id for row in named.tolist()]
-            with EnergyMeter(self.country).measure(PHASE) as energy:
-                found = find_duplicates(table, wanted, prefer)
-            assert found is not None
-            energy.overlapped = overlapped()
+            with self.ledger.exclusive(SEARCH, self._wait), present():
+                with EnergyMeter(self.country).measure(PHASE) as energy:
+                    found = find_duplicates(table, wanted, prefer)
+                assert found is not None
+                energy.overlapped = overlapped()
+                self._keep_cost(composition, found, energy)
             self._paid(energy)
             self._found[key] = found
-            self._keep_cost(composition, found, energy)
         return self._found[key]
 
     def _keep_cost(self, composition: dict[str, Any], found: Duplicates, energy: PhaseEnergy) -> None:
@@ -77,8 +93,7 @@ class Redundancy:
             return
         if cached:
             # what reading and comparing took is not what finding them takes
-            why = f"the signatures of {cached} images were in the cache, and what making them took is not known"
-            energy = energy.model_copy(update={"wh": None, "g_co2": None, "components": {}, "unavailable": why})
+            energy = with_signatures(energy, cached)
         content = {"energy": energy.model_dump(), "from_cache": cached, "images": found.images}
         self.ledger.write_text(file.name, json.dumps(content, indent=1, default=str) + "\n")
 

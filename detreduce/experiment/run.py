@@ -25,10 +25,10 @@ from detreduce.errors import DetreduceError, InputError
 from detreduce.experiment.choices import FIT, Choices
 from detreduce.experiment.forecast import Forecast
 from detreduce.experiment.identity import data_identity, features_identity, file_identity
-from detreduce.experiment.leakage import keep_leakage
+from detreduce.experiment.leakage import has_leakage, keep_leakage, read_leakage
 from detreduce.experiment.ledger import TRAIN_FOLDER, FinishedCell, Ledger
 from detreduce.experiment.limits import Limits, Spent
-from detreduce.experiment.near_duplicates import keep_near_duplicates
+from detreduce.experiment.near_duplicates import has_near_duplicates, keep_near_duplicates
 from detreduce.experiment.overview import Costing, Overview, overview, shard_of
 from detreduce.experiment.plan import Cell, Identity, make_plan, training_arguments
 from detreduce.experiment.preflight import check_experiment
@@ -46,6 +46,8 @@ from detreduce.training.record import TrainingRecord
 from detreduce.training.run_folder import VIEW_FOLDER, EvaluateOn
 
 POLL_SECONDS = 5.0
+
+_Chosen = tuple[Selection, dict[str, PhaseEnergy], dict[str, Any]]
 
 
 def run_experiment(
@@ -149,6 +151,7 @@ class PreparedExperiment:
             experiment.forecast(),
             experiment.choices,
             experiment.sources,
+            searched=experiment.is_searched(self.missing),
         )
 
     def begin(self) -> list[Cell]:
@@ -168,10 +171,16 @@ class PreparedExperiment:
     def _write_down(self, missing: list[Cell]) -> None:
         experiment = self._experiment
         Ledger.create(self.ledger.path)
+        searched = experiment.dataset, self.ledger, experiment.identity.data, experiment.wait_for_search
+        # first: it makes the signatures of the other searches, and keeps what that takes
+        keep_near_duplicates(*searched, country=experiment.config.energy.country)
         for cell in missing:
             experiment.redundancy.check(cell)
-        for keep in (keep_leakage, keep_near_duplicates):
-            keep(experiment.dataset, self.ledger, experiment.identity.data)
+        keep_leakage(*searched)
+        if why := read_leakage(self.ledger).get("skipped"):
+            self.say(
+                f"Images of one split in another were not looked for: {why}. `detreduce duplicates` looks for them."
+            )
         self.say(self.overview.in_words())
         plan = [cell.to_dict() for cell in experiment.plan]
         self.ledger.write_text("plan.json", json.dumps(plan, indent=1) + "\n")
@@ -272,7 +281,6 @@ class _Experiment:
         self.ledger = ledger
         self.say = say
         self.spent = Spent()
-        self._choosing_seconds = 0.0
 
     @cached_property
     def finished(self) -> list[FinishedCell]:
@@ -298,7 +306,16 @@ class _Experiment:
 
     @cached_property
     def redundancy(self) -> Redundancy:
-        return Redundancy(self.dataset, self.ledger, self.config.energy.country, self.spent.add)
+        country = self.config.energy.country
+        return Redundancy(self.dataset, self.ledger, country, paid=self.spent.add, wait=self.wait_for_search)
+
+    def wait_for_search(self) -> None:
+        self.say("Waiting for another process's search for duplicates.")
+
+    def is_searched(self, missing: list[Cell]) -> bool:
+        """Whether nothing is to be looked for before the first of the missing cells."""
+        kept = (has(self.ledger, self.identity.data) for has in (has_leakage, has_near_duplicates))
+        return all(kept) and all(self.redundancy.is_searched(cell) for cell in missing)
 
     @cached_property
     def identity(self) -> Identity:
@@ -335,28 +352,29 @@ class _Experiment:
 
     def run_alone(self, cell: Cell, work: Path) -> FinishedCell:
         """Run a cell, and note where and when, and whether it was alone."""
+        # before it is seen: one that waits for what another process makes does not take from that one's energy
+        chosen = None if cell.on_all else self._choose(cell)
         with present() as here:
-            self._choosing_seconds = 0.0
             began, start = datetime.now(UTC), time.perf_counter()
-            finished = self.run_cell(cell, work)
+            finished = self._train_cell(cell, work, chosen)
             seconds = time.perf_counter() - start
             ran = {
                 "machine": boot_identity(),
                 "host": socket.gethostname(),
                 "started": began.isoformat(timespec="milliseconds"),
                 "ended": datetime.now(UTC).isoformat(timespec="milliseconds"),
-                "training_seconds": round(seconds - self._choosing_seconds, 3),
+                "training_seconds": round(seconds, 3),
                 "overlapped": here.overlapped,
             }
         for phase in finished.training.energy.values():
             self.spent.add(phase)
         return replace(finished, ran=ran)
 
-    def run_cell(self, cell: Cell, work: Path) -> FinishedCell:
-        if cell.on_all:
+    def _train_cell(self, cell: Cell, work: Path, chosen: _Chosen | None) -> FinishedCell:
+        if chosen is None:
             record = self._train(self.config.dataset, cell, work)
             return FinishedCell(cell.key, {**cell.to_dict(), "label": cell.label}, record)
-        selection, choosing, cached = self._choose(cell)
+        selection, choosing, cached = chosen
         selection.save(work / "selection.json")
         reduced = write_subset(self.dataset, selection, work / "reduced", link="symlink")
         record = self._train(reduced.source.path, cell, work)
@@ -370,13 +388,11 @@ class _Experiment:
         }
         return FinishedCell(cell.key, {**cell.to_dict(), "label": cell.label}, record, choosing, summary)
 
-    def _choose(self, cell: Cell) -> tuple[Selection, dict[str, PhaseEnergy], dict[str, Any]]:
-        start = time.perf_counter()
+    def _choose(self, cell: Cell) -> _Chosen:
         source, choosing, facts = self.sources.choose_from(make_reducer(cell.chooser, **cell.parameters).needs)
         composition, cost = self.redundancy.replaced(cell)
         selection, energy = self.choices.choose(cell, source, composition)
         choosing |= {**cost, "selection": energy}
-        self._choosing_seconds = time.perf_counter() - start
         return selection, choosing, {**facts, "fitted_at": selection.provenance[FIT]["keep"]}
 
     def _train(self, data: str | Path, cell: Cell, work: Path) -> TrainingRecord:

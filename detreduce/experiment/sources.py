@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from typing import Any
 from detreduce.config import ExperimentConfig, ProxyConfig
 from detreduce.dataset.records import DetectionDataset
 from detreduce.dataset.write import write_subset
+from detreduce.errors import DetreduceError
+from detreduce.experiment.forecast import COSTLY, Estimate
 from detreduce.experiment.identity import digest_of, features_identity
 from detreduce.experiment.ledger import Ledger
 from detreduce.experiment.making_cost import charged
@@ -23,10 +26,11 @@ from detreduce.proxy_log import ProxyLog
 from detreduce.reducers.budget import resolve_keep
 from detreduce.selection import select
 from detreduce.training.energy import EnergyMeter, PhaseEnergy, together
-from detreduce.training.presence import overlapped
+from detreduce.training.presence import overlapped, present
 from detreduce.training.proxy import PHASE, log_proxy_training
 
 PROXY_FILE = "proxy.npz"
+FEATURES_PHASE = "features"
 
 Say = Callable[[str], None]
 
@@ -87,7 +91,37 @@ class Sources:
             if kind != FEATURES and not self._proxy_log.is_file():
                 found.append((PHASE, PHASE))
             if not self._cost_file(kind).is_file():
-                found.append(("features", f"{kind} table"))
+                found.append((FEATURES_PHASE, f"{kind} table"))
+        return found
+
+    def expected(self, phase: str) -> Estimate | None:
+        """What a phase will take that is still to be gone through; None where the ledger has nothing like it.
+
+        Features that are to be made have other settings than those there. A proxy costs so much an image and epoch as
+        those there of the same model, image size and costly arguments.
+        """
+        wanted = self.config.proxy
+        if phase != PHASE or wanted is None:
+            return None
+        alike = [log for log in self._proxies() if _costs_alike(log, wanted, wanted.model or self.config.train.model)]
+        energies = [PhaseEnergy.model_validate(log.facts["energy"]) for log in alike]
+        known = [
+            (len(log.image_ids) * log.epochs, energy.seconds, energy.wh)
+            for log, energy in zip(alike, energies, strict=True)
+            if energy.wh is not None and not energy.overlapped
+        ]
+        if not known:
+            return None
+        seen, seconds, wh = (sum(part) for part in zip(*known, strict=True))
+        factor = resolve_keep(wanted.share, len(self.dataset)) * wanted.epochs / seen
+        return Estimate(seconds * factor, wh * factor)
+
+    def _proxies(self) -> list[ProxyLog]:
+        """Those of the ledger that can be read."""
+        found = []
+        for file in sorted(self.ledger.path.glob(f"proxy-*/{PROXY_FILE}")):
+            with suppress(DetreduceError):
+                found.append(ProxyLog.load(file))
         return found
 
     def table(self, kind: str) -> FeatureTable:
@@ -152,7 +186,8 @@ class Sources:
             self.table(FEATURES)
         options = self._options(kind)
         backbone = f" by {options['backbone']}" if "backbone" in options else ""
-        with self.ledger.exclusive(f"{kind}-table", lambda: self.say("Waiting for another process's features.")):
+        waiting = "Waiting for another process's features."
+        with self.ledger.exclusive(f"{kind}-table", lambda: self.say(waiting)), present():
             self.say(f"Features: {', '.join(options['blocks'])}{backbone}")
             with EnergyMeter(self.config.energy.country).measure("features") as energy:
                 table = extract_features(self.dataset, **options)
@@ -198,6 +233,12 @@ class Sources:
             "provenance": table.provenance,
         }
         self.ledger.write_text(file.name, json.dumps(content, indent=1, default=str) + "\n")
+
+
+def _costs_alike(log: ProxyLog, wanted: ProxyConfig, model: str) -> bool:
+    given = {**wanted.arguments, "imgsz": wanted.imgsz}
+    had = {**log.facts.get("arguments", {}), "imgsz": log.facts.get("imgsz")}
+    return log.facts.get("model") == Path(model).name and all(given.get(name) == had.get(name) for name in COSTLY)
 
 
 def proxy_identity(config: ExperimentConfig, data: str, model: str) -> str:

@@ -1,4 +1,4 @@
-"""Which trainings of detreduce run on this machine: those that overlap take longer, and the meter counts them all."""
+"""What of detreduce trains or chooses on this machine: what overlaps takes longer, and the meter counts all of it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ R = TypeVar("R")
 
 
 class Presence:
-    """A process's sign to others that it trains; the system takes it away when the process dies.
+    """A process's sign to others that it trains or chooses; the system takes it away when the process dies.
 
     It is a locked file in a folder that all processes of the machine share. Whoever comes later tells those who are
     there by a file of their name.

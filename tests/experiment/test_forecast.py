@@ -43,11 +43,7 @@ def finished(
         record = make_record(images=seen)
         phase = PhaseEnergy(seconds=seconds, wh=wh)
         record = record.model_copy(update={"energy": {"training": phase}, "arguments": {"imgsz": imgsz}})
-        chosen = {
-            "selection": PhaseEnergy(seconds=5, wh=0.5),
-            "features": PhaseEnergy(seconds=20, wh=2),
-            "proxy training": PhaseEnergy(seconds=60, wh=None),
-        }
+        chosen = {"selection": PhaseEnergy(seconds=5, wh=0.5)}
         return FinishedCell("k", {"label": "srs"}, record, chosen, {}, {"host": "here", "overlapped": False, **ran})
 
     return make
@@ -60,7 +56,29 @@ def test_a_constant_and_so_much_an_image(config: ExperimentConfig, finished: Cal
     cost = found.training(HALF)
     assert (cost.seconds, cost.wh) == (pytest.approx(30 + 400 * 0.2), pytest.approx(1 + 400 * 0.01))
     assert found.selection(HALF) == Estimate(5, 0.5)
-    assert found.selection(replace(HALF, method="mms")) == Estimate(0, 0)
+    assert found.selection(replace(HALF, method="mms")) is None
+
+
+def test_a_selection_is_known_from_the_same_images_and_where_not_nested_the_same_keep(
+    config: ExperimentConfig, finished: Callable[..., FinishedCell]
+) -> None:
+    def found(method: str, images: int = 80) -> Forecast:
+        cells = [
+            replace(
+                finished(400, 40, 4),
+                cell={"label": method, "keep": keep},
+                choosing={"selection": PhaseEnergy(seconds=seconds, wh=1)},
+                selection={"of": 80},
+            )
+            for keep, seconds in ((0.5, 2), (0.5, 4), (0.1, 9))
+        ]
+        return Forecast.of(cells, config, images)
+
+    half, fifth = replace(HALF, method="clc"), replace(HALF, method="clc", keep=0.2)
+    assert found("clc").selection(half) == Estimate(3, 1)
+    assert found("clc").selection(fifth) is None, "it is clustered anew"
+    assert found("mms").selection(replace(fifth, method="mms")) == Estimate(6, 1)
+    assert found("clc", images=81).selection(half) is None
 
 
 def test_cells_of_one_size_say_nothing_of_a_constant(
@@ -80,6 +98,7 @@ def test_what_is_chosen_from_is_counted_once_and_only_until_it_is_made(
     class Stub:
         def __init__(self, *to_make: tuple[str, str]) -> None:
             self.to_make = lambda needs: [*to_make] if "features" in needs else []
+            self.expected = {"proxy training": Estimate(20, 2)}.get
             self.fit_of = lambda cell: cell.key
             self.is_fitted = lambda cell: False
 
@@ -92,11 +111,11 @@ def test_what_is_chosen_from_is_counted_once_and_only_until_it_is_made(
     found = Forecast.of([replace(finished(400, 40, 4), cell={"label": "mms"})], config, images=80)
     features, proxy = ("features", "table"), ("proxy training", "proxy")
     assert cost(Stub(), *mms) == ([4.5, 4.5], set())
-    assert cost(Stub(features), *mms) == ([6.5, 4.5], set())
-    assert cost(Stub(proxy, features), *mms) == ([6.5, 4.5], {"proxy training"}), "its energy is not known"
-    assert cost(Stub(features), HALF) == ([4], set()), "srs needs no features"
+    assert cost(Stub(proxy), *mms) == ([6.5, 4.5], set())
+    assert cost(Stub(proxy, features), *mms) == ([6.5, 4.5], {"features"})
+    assert cost(Stub(features), HALF) == ([4], {"selection"}), "srs needs no features"
     found = Forecast.of([finished(400, 40, 4)], config, images=80)
-    assert cost(Stub(features), *mms) == ([4, 4], {"features"})
+    assert cost(Stub(features), *mms) == ([4, 4], {"features", "selection"})
 
 
 def test_other_trainings_tell_nothing_and_better_evidence_comes_first(

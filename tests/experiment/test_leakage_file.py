@@ -10,6 +10,7 @@ import pytest
 import yaml
 from PIL import Image
 
+from detreduce.experiment import leakage as module
 from detreduce.experiment import run as run_module
 from detreduce.experiment.leakage import LEAKAGE_FILE, read_leakage
 from detreduce.experiment.ledger import Ledger
@@ -55,6 +56,26 @@ def test_a_comparison_says_what_the_splits_share(
     (config.parent / "val/images/6.png").write_bytes((config.parent / "train/images/1.png").read_bytes())
     run_experiment(config, ledger.path)
     assert read_leakage(ledger)["leaked"][0]["other"] == "train/images/1.png"
+
+
+def test_of_too_many_pairs_it_says_that_it_did_not_look(
+    config: Path, stand_in_train: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def looked(most_pairs: int) -> dict[str, Any]:
+        def keep(*arguments: Any) -> None:
+            module.keep_leakage(*arguments, most_pairs=most_pairs)
+
+        monkeypatch.setattr(run_module, "keep_leakage", keep)
+        said.clear()
+        return read_leakage(run_experiment(config, config.parent / str(most_pairs), say=said.append))
+
+    said: list[str] = []
+    monkeypatch.setattr(run_module, "train", stand_in_train)
+    assert looked(18)["counts"]["train / val"]["exact"] == 1, "6 times 3 pairs"
+    assert not any("not looked for" in line for line in said)
+    found = looked(17)
+    assert found["splits"] == {"train": 6, "val": 3} and "counts" not in found
+    assert any("were not looked for: the splits have more than 17 pairs of images" in line for line in said)
 
 
 @pytest.mark.parametrize("content", [None, "[]", "{", json.dumps({"data": "other"})])

@@ -22,13 +22,14 @@ from detreduce.dataset import load_dataset
 from detreduce.errors import DetreduceError, InputError
 from detreduce.experiment import choices, sources
 from detreduce.experiment import run as run_module
+from detreduce.experiment.forecast import Estimate
 from detreduce.experiment.identity import features_identity
 from detreduce.experiment.ledger import Ledger, finished_rows
 from detreduce.experiment.merge import merge_ledgers
 from detreduce.experiment.run import data_identity, prepare_experiment, run_experiment
 from detreduce.proxy_log import ProxyLog
 from detreduce.selection import Selection
-from detreduce.training.presence import boot_identity
+from detreduce.training.presence import boot_identity, overlapped
 
 
 def test_every_cell_runs_once_with_its_own_images(
@@ -138,7 +139,8 @@ def stand_in_proxy(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         energy = {"seconds": 40.0, "wh": 3.0, "g_co2": 1.0}
         classes = dataset.box_classes.astype(np.int32)
         corners = dataset.boxes_xyxyn.astype(np.float16)
-        facts = {"energy": energy, "imgsz": 64}
+        given = {name: value for name, value in arguments.items() if name in ("batch", "freeze")}
+        facts = {"energy": energy, "imgsz": 64, "model": Path(model).name, "arguments": given}
         log = ProxyLog(tuple(dataset.image_ids), boxes, classes, corners, spread, spread**0, still, still, still, facts)
         log.save(output)
 
@@ -190,6 +192,36 @@ def test_the_proxy_is_trained_once_and_charged_to_what_it_chose(
     config.write_text(yaml.safe_dump(content))
     run_experiment(config, ledger.path)
     assert len(stand_in_proxy) == 3 and len(ledger) == 22, "another proxy makes other cells, of its methods alone"
+
+
+def test_who_waits_for_what_another_process_makes_is_not_seen_and_who_makes_it_is(
+    config: Path,
+    stand_in_train: Callable[..., Any],
+    stand_in_proxy: list[dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: dict[str, bool | None] = {}
+
+    def noted(ledger: Ledger, name: str, wait: Callable[[], None]) -> Any:
+        asked[name.partition("-")[0]] = overlapped()
+        return exclusive(ledger, name, wait)
+
+    exclusive = Ledger.exclusive
+    monkeypatch.setattr(Ledger, "exclusive", noted)
+    monkeypatch.setattr(run_module, "train", stand_in_train)
+    content = yaml.safe_load(config.read_text())
+    content["reduce"] |= {"methods": ["mms", "vps"], "keep": [3], "drop_duplicates": "exact"}
+    content["proxy"] = {"epochs": 2}
+    config.write_text(yaml.safe_dump(content))
+    ledger = run_experiment(config, config.parent / "ledger")
+    assert stand_in_proxy
+    assert asked == dict.fromkeys(("duplicates", "features", "proxy", "dynamics", "selection"))
+    for cell in ledger:
+        assert cell.ran["overlapped"] is False
+        if not cell.cell["control"]:
+            assert cell.choosing["selection"].overlapped is False
+    (features,) = ledger.path.glob("features-*.json")
+    assert json.loads(features.read_text())["energy"]["overlapped"] is False
 
 
 def test_a_proxy_on_a_share_serves_all_images(
@@ -391,15 +423,48 @@ def test_a_plan_says_what_it_cannot_count(
     content["proxy"] = {"epochs": 2, "imgsz": 32}
     config.write_text(yaml.safe_dump({**content, "reduce": {**content["reduce"], "methods": ["srs", "mms", "vps"]}}))
     plan = prepare_experiment(config, place).overview
-    assert plan.not_included == ("features", "proxy training")
-    said = "by 6 finished cells like these; features and proxy training not included: still to be made, and no finished"
+    assert plan.not_included == ("features", "proxy training", "selection")
+    said = "6 finished cells like these; features, proxy training and selection not included: still to be made, and no"
     assert said in plan.in_words()
+    for file in ("leakage.json", "near-duplicates.json"):
+        (place / file).rename(place / "away")
+        assert prepare_experiment(config, place).overview.not_included[0] == "searches for duplicates"
+        (place / "away").rename(place / file)
+    reduce = {**content["reduce"], "methods": ["srs"], "keep": [2], "drop_duplicates": "exact"}
+    config.write_text(yaml.safe_dump({**content, "reduce": reduce}))
+    assert prepare_experiment(config, place).overview.not_included == ("searches for duplicates", "selection")
     config.write_text(yaml.safe_dump(content))
     run_experiment(config, place)
     content["reduce"]["keep"] = [4]
     config.write_text(yaml.safe_dump(content))
     plan = prepare_experiment(config, place).overview
     assert plan.to_run == 4 and plan.not_included == (), "the features are there"
+
+
+def test_a_proxy_is_expected_to_cost_as_much_an_image_and_epoch_as_one_alike(
+    config: Path,
+    stand_in_train: Callable[..., Any],
+    stand_in_proxy: list[dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def expected(**proxy: Any) -> Estimate | None:
+        content["proxy"] = {"epochs": 2, "imgsz": 64, "batch": 4} | proxy
+        config.write_text(yaml.safe_dump(content))
+        return prepare_experiment(config, config.parent / "ledger")._experiment.sources.expected("proxy training")
+
+    monkeypatch.setattr(run_module, "train", stand_in_train)
+    content = yaml.safe_load(config.read_text())
+    content["reduce"] |= {"methods": ["vps"], "keep": [3]}
+    content["controls"] = []
+    assert expected() is None
+    run_experiment(config, config.parent / "ledger")
+    # 40 s and 3 Wh for 12 images and 2 epochs
+    assert expected(epochs=10) == Estimate(200, 15)
+    assert expected(epochs=4, share=0.5, seed=1) == Estimate(40, 3)
+    assert [expected(imgsz=96), expected(batch=8), expected(model="yolo11n.yaml")] == [None] * 3
+    for proxy, left_out in (({"epochs": 10}, ("features",)), ({"imgsz": 96}, ("features", "proxy training"))):
+        expected(**proxy)
+        assert prepare_experiment(config, config.parent / "ledger").overview.not_included == left_out
 
 
 def test_a_limit_stops_before_the_cell_that_would_go_beyond(

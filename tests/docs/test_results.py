@@ -38,23 +38,36 @@ def test_the_tables_of_the_page_are_made_from_what_is_kept(results: ModuleType) 
     assert "| **`srs`** | **0." in page
 
 
-def test_the_readme_prints_what_is_kept() -> None:
-    summaries = summarise_cells(cells("aquarium"))
-    known = {(item.method, item.keep): item for item in summaries}
+def printed(header: str) -> dict[str, list[str]]:
+    """The rows below a heading of the README's tables: the first cell, and the figures after it."""
     text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-    header = "| | keep 50 % | keep 25 % | keep 10 % |"
-    rows = text[text.index(header) :].partition("\n\n")[0].splitlines()[3:]
-    printed = set()
-    for row in rows:
-        name, *figures = (cell.strip(" *") for cell in row.strip("|").split("|"))
-        quoted = re.match(r"`(.+)`", name)
-        label = quoted[1] if quoted else NAMED[name]
-        for keep, figure in zip((0.5, 0.25, 0.1), figures, strict=True):
-            item = known[label, keep]
-            assert figure == f"{item.mean['mAP50']:.3f} ± {item.spread['mAP50']:.3f}", (label, keep)
-            printed.add((label, keep))
-    assert printed == {key for key in known if key[0] != "full"}
-    full = next(item for item in summaries if item.method == "full")
+    lines = text[text.index(header) :].partition("\n\n")[0].splitlines()
+    rows = [[cell.strip(" *") for cell in line.strip("|").split("|")] for line in lines[2:]]
+    return {row[0]: row[1:] for row in rows if "±" in row[1]}
+
+
+def label(name: str) -> str:
+    """The label of the cells of which a row is."""
+    method, *parameter = re.findall(r"`([^`]+)`", name.partition(" (")[0])
+    return f"{method}({parameter[0]})" if parameter else method
+
+
+@pytest.mark.parametrize(
+    ("name", "keeps", "rows"), [("aquarium", (0.5, 0.25, 0.1), 7), ("aquarium_methods", (0.25, 0.1), 5)]
+)
+def test_the_readme_prints_what_is_kept(name: str, keeps: tuple[float, ...], rows: int) -> None:
+    summaries = {(item.method, item.keep): item for item in summarise_cells(cells(name))}
+    table = printed("| | " + " | ".join(f"keep {100 * keep:g} %" for keep in keeps) + " |")
+    assert len(table) == rows
+    for first, figures in table.items():
+        for keep, figure in zip(keeps, figures, strict=True):
+            item = summaries[NAMED.get(first) or label(first), keep]
+            assert figure == f"{item.mean['mAP50']:.3f} ± {item.spread['mAP50']:.3f}", (first, keep)
+
+
+def test_the_readme_prints_what_all_images_reach() -> None:
+    full = next(item for item in summarise_cells(cells("aquarium")) if item.method == "full")
+    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
     assert f"**{full.mean['mAP50']:.3f} ± {full.spread['mAP50']:.3f}**" in text
 
 

@@ -22,6 +22,7 @@ COSTS = {
     "minutes": "minutes of training",
     "images_seen": "images seen in training",
 }
+CHOOSING = ("features", "selection", "proxy_training", "duplicates")
 SHORT = {"full_equal_iterations": "equal steps"}
 CROWDED = (120.0, 16.0)
 """Pixels between two names, to the side and up, below which one of them is left out."""
@@ -114,9 +115,10 @@ def cost_of(row: Row, cost: str) -> float | None:
     if value is None or (row.get("overlapped") and cost in ("Wh", "minutes")):
         return None
     if cost == "Wh":
-        value += sum(
-            row.get(f"{phase}_Wh") or 0.0 for phase in ("features", "selection", "proxy_training", "duplicates")
-        )
+        parts = [(row.get(f"{phase}_Wh"), row.get(f"{phase}_seconds")) for phase in CHOOSING]
+        if any(wh is None and seconds is not None for wh, seconds in parts):
+            return None
+        value += sum(wh or 0.0 for wh, _ in parts)
     return float(value)
 
 

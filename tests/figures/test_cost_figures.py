@@ -64,6 +64,8 @@ def test_the_cost_of_a_cell_has_its_choosing_and_none_where_it_was_not_alone() -
     assert cost_of({"Wh": 2.0, "features_Wh": 0.5, "selection_Wh": None}, "Wh") == 2.5
     assert cost_of({"Wh": 2.0, "overlapped": True}, "Wh") is None
     assert cost_of({"TFLOPs": 2.0, "overlapped": True, "features_Wh": 1.0}, "TFLOPs") == 2.0
+    unknown = {"Wh": 2.0, "selection_Wh": None, "selection_seconds": 3.0}
+    assert cost_of(unknown, "Wh") is None, "a choice whose energy is not known is not free"
 
 
 def test_learning_curves_are_means_over_seeds_in_a_panel_a_keep() -> None:

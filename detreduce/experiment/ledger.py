@@ -98,6 +98,7 @@ class FinishedCell:
             **self.training.row(),
             **cost,
             "selection_fitted_at": self.selection.get("fitted_at"),
+            "selection_deterministic": self.selection.get("deterministic"),
             **where,
         }
 

@@ -389,11 +389,13 @@ class _Experiment:
         return FinishedCell(cell.key, {**cell.to_dict(), "label": cell.label}, record, choosing, summary)
 
     def _choose(self, cell: Cell) -> _Chosen:
-        source, choosing, facts = self.sources.choose_from(make_reducer(cell.chooser, **cell.parameters).needs)
+        reducer = make_reducer(cell.chooser, **cell.parameters)
+        source, choosing, facts = self.sources.choose_from(reducer.needs)
         composition, cost = self.redundancy.replaced(cell)
         selection, energy = self.choices.choose(cell, source, composition)
         choosing |= {**cost, "selection": energy}
-        return selection, choosing, {**facts, "fitted_at": selection.provenance[FIT]["keep"]}
+        facts |= {"fitted_at": selection.provenance[FIT]["keep"], "deterministic": reducer.deterministic}
+        return selection, choosing, facts
 
     def _train(self, data: str | Path, cell: Cell, work: Path) -> TrainingRecord:
         record = train(

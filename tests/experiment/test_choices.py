@@ -12,6 +12,7 @@ from detreduce.experiment import run as run_module
 from detreduce.experiment.ledger import Ledger
 from detreduce.experiment.run import run_experiment
 from detreduce.features.extract import extract_features
+from detreduce.reducers import make_reducer
 from detreduce.selection import Selection, select
 
 
@@ -63,6 +64,7 @@ def test_one_fit_of_a_nested_method_serves_every_keep_and_training_seed(
         assert fit["serves"] == ([cell["keep"]] if cell["method"] == "clc" else [3, 0.5, 0.25])
         kept = ledger[cell["key"]]
         assert kept.selection["fitted_at"] == fit["keep"] == kept.row()["selection_fitted_at"]
+        assert kept.row()["selection_deterministic"] is make_reducer(kept.cell["method"], keep=1).deterministic
         assert kept.choosing["selection"].model_dump() == fit["energy"], "the cost of the one fit"
 
 

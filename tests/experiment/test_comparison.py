@@ -169,6 +169,9 @@ def test_pairs_by_training_seed_then_by_selection_seed() -> None:
     still = cells((0, 1), (0, 2), (0, 3), (0, 4))
     assert len(pair_by_seed(still, cells((0, 1), (1, 2), (2, 3), (3, 4)))) == 4
     assert shape(pair_by_seed(still, cells((0, 1), (1, 2), (0, 3), (1, 4)))) == [((0, 0), (0, 0)), ((0, 0), (1, 1))]
+    # one draw of a method that says that it draws
+    one_draw = [{**row, "selection_deterministic": False} for row in still]
+    assert len(pair_by_seed(one_draw, cells((0, 1), (1, 2), (2, 3), (3, 4)))) == 1
     # 1 and 2 share a draw, 2 and 3 one of the other side
     chain = pair_by_seed(cells((0, 1), (0, 2), (1, 3)), cells((5, 1), (6, 2), (6, 3)))
     assert [[row["training_seed"] for row in ours] for ours, _ in chain] == [[1, 2, 3]]

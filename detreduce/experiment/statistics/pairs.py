@@ -31,8 +31,8 @@ def pair_by_seed(ours: Sequence[Row], theirs: Sequence[Row]) -> list[Pair]:
     """Pair the cells of two methods by training seed, each side all the cells that are not independent of each other.
 
     Cells of one training seed are one pair, and so are those of training seeds that share a drawn selection: two
-    training seeds and six selection seeds, or the other way round, are two pairs. A side with the same selection seed
-    throughout is taken for a method that draws nothing, unless it is a random subset itself.
+    training seeds and six selection seeds, or the other way round, are two pairs. Cells that do not say whether their
+    method draws are taken to draw nothing where all have one selection seed, unless they are random subsets.
     """
     sides = []
     for rows in (ours, theirs):
@@ -56,7 +56,10 @@ def pair_by_seed(ours: Sequence[Row], theirs: Sequence[Row]) -> list[Pair]:
 
 
 def _is_drawn(rows: Sequence[Row]) -> bool:
-    """Whether the selections of these cells are draws, as far as their seeds tell."""
+    """Whether the selections of these cells are draws; of cells that do not say so, as far as their seeds tell."""
+    told = {row.get("selection_deterministic") for row in rows}
+    if None not in told:
+        return told != {True}
     return any(row.get("method") in CHANCE for row in rows) or len({row.get("selection_seed") for row in rows}) > 1
 
 

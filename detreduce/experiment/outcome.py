@@ -130,15 +130,22 @@ def _phases(cell: FinishedCell) -> dict[str, PhaseEnergy]:
 
 
 def energy_provenance(outcome: Outcome) -> list[dict[str, Any]]:
-    """For each phase and component how its Wh came about, and their sum over the cells that ran alone."""
+    """For each phase and component how its Wh came about, and their sum over the cells that ran alone.
+
+    What was made once for several cells, such as features, counts once.
+    """
     found: dict[tuple[str, str, str, str], list[Any]] = {}
+    counted: set[str] = set()
     for row, cell in zip(outcome.rows, outcome.cells, strict=True):
         if row.get("overlapped"):
             continue
         for phase, energy in _phases(cell).items():
+            made = f"{phase} {energy.model_dump_json()}"
+            again = phase in cell.choosing and made in counted
+            counted.add(made)
             for name, part in energy.components.items():
                 held = found.setdefault((phase, name, part.provenance, part.method), [0.0, 0])
-                held[0] += part.wh
+                held[0] += 0.0 if again else part.wh
                 held[1] += 1
     order = {phase: place for place, phase in enumerate(PHASES)}
     return [

@@ -10,7 +10,13 @@ from typing import Any
 import pytest
 
 from detreduce.experiment import run as run_module
-from detreduce.experiment.outcome import Outcome, energy_by_method, outcome_of, provenance_in_words
+from detreduce.experiment.outcome import (
+    Outcome,
+    energy_by_method,
+    energy_provenance,
+    outcome_of,
+    provenance_in_words,
+)
 from detreduce.experiment.run import run_experiment
 from detreduce.training.energy import ComponentEnergy, PhaseEnergy
 
@@ -62,3 +68,15 @@ def test_the_energy_of_choosing_beside_another_training_is_not_known(outcome: Ou
     rows = [type(cell)(**{**vars(cell), "choosing": {"selection": phase}}).row() for phase in (alone, beside)]
     assert [row["selection_Wh"] for row in rows] == [0.5, None]
     assert [row["selection_seconds"] for row in rows] == [2.0, 2.0]
+
+
+def test_what_serves_several_cells_counts_once(outcome: Outcome) -> None:
+    cells = [cell for cell in outcome.cells if cell.cell["method"] == "mms"]
+    rows = [row for row in outcome.rows if row["method"] == "mms"]
+    part = ComponentEnergy(wh=0.5, provenance="constant", method="slots")
+    for cell in cells:
+        made = {"features": PhaseEnergy(seconds=2.0, wh=0.5, g_co2=0.1, components={"ram": part})}
+        object.__setattr__(cell, "choosing", made)
+    one = Outcome(cells, rows, [], [], None, [], None, {}, [])
+    features = next(item for item in energy_provenance(one) if item["phase"] == "features")
+    assert len(cells) > 1 and (features["wh"], features["cells"]) == (0.5, len(cells))

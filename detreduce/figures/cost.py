@@ -22,6 +22,9 @@ COSTS = {
     "minutes": "minutes of training",
     "images_seen": "images seen in training",
 }
+# one more than there are colours: no two of their first pairs look alike
+HATCHES = ("", "///", "...", "xxx", "\\\\\\", "++", "oo")
+MOST_KEEPS = 6
 CHOOSING = ("features", "selection", "proxy_training", "duplicates")
 SHORT = {"full_equal_iterations": "equal steps"}
 CROWDED = (120.0, 16.0)
@@ -164,7 +167,7 @@ def learning_curves(
     keeps = {
         repr(group[0][0]["keep"]): group[0][0]["keep"] for group in groups.values() if group[0][0]["control"] != "full"
     }
-    panels = sorted(keeps.values(), key=lambda keep: -float(keep))[:6] or [1.0]
+    panels = sorted(keeps.values(), key=lambda keep: -float(keep))[:MOST_KEEPS] or [1.0]
     if not groups:
         return None
     with styled():
@@ -233,7 +236,7 @@ def energy_by_phase(
         left = np.zeros(len(rows))
         for number, phase in enumerate(phases):
             widths = np.array([parts.get(phase, 0.0) for _, parts in rows])
-            hatch = ("", "///", "...", "xxx", "\\\\\\", "++")[number % 6]
+            hatch = HATCHES[number % len(HATCHES)]
             axes.barh(
                 range(len(rows)),
                 widths,
@@ -241,7 +244,9 @@ def energy_by_phase(
                 color=COLOURS[number % len(COLOURS)],
                 label=short(phase),
                 hatch=hatch,
-                edgecolor="none",
+                # the hatch's colour
+                edgecolor="white",
+                linewidth=0,
             )
             left += widths
         axes.set_yticks(range(len(rows)), [short(label) for label, _ in rows], parse_math=False)

@@ -12,6 +12,7 @@ from detreduce.experiment.outcome import PHASES, Outcome, energy_by_method
 from detreduce.experiment.statistics.pairs import EQUAL_ITERATIONS
 from detreduce.experiment.statistics.summary import Summary
 from detreduce.figures import class_bars, difference_intervals, energy_by_phase, learning_curves, size_bars, trade_off
+from detreduce.figures.cost import MOST_KEEPS
 from detreduce.figures.roles import keep_in_words
 from detreduce.report.headline import MEASURE
 from detreduce.report.selections import SelectionView, single_box_sizes
@@ -73,6 +74,8 @@ def result_charts(outcome: Outcome) -> Iterator[Chart]:
 def _learning(outcome: Outcome) -> Iterator[Chart]:
     """Curves of mAP, of those cells that were validated while they trained; of the loss where some were not."""
     curves = [(row, cell.training.history) for row, cell in zip(outcome.rows, outcome.cells, strict=True)]
+    keeps = {repr(row["keep"]) for row, _ in curves if row["control"] != "full"}
+    more = f" {len(keeps) - MOST_KEEPS} smaller keeps are not drawn." if len(keeps) > MOST_KEEPS else ""
     validated = [(row, history) for row, history in curves if any(VALIDATED in epoch for epoch in history)]
     figure = learning_curves(validated, MEASURE)
     if figure is not None:
@@ -80,7 +83,7 @@ def _learning(outcome: Outcome) -> Iterator[Chart]:
         about = "mAP50-95 on val after each epoch that was validated, means over seeds."
         if len(validated) < len(curves):
             about += f" {len(validated)} of {len(curves)} trainings were validated while they trained."
-        yield Chart("learning", title, inline_svg(figure, "learning-map", "mAP50-95 over images seen"), about)
+        yield Chart("learning", title, inline_svg(figure, "learning-map", "mAP50-95 over images seen"), about + more)
     if figure is not None and len(validated) == len(curves):
         return
     figure = learning_curves(curves)
@@ -90,7 +93,7 @@ def _learning(outcome: Outcome) -> Iterator[Chart]:
             "images it falls sooner."
         )
         title = "Learning curves: loss"
-        yield Chart("learning", title, inline_svg(figure, "learning", "Training loss over images seen"), about)
+        yield Chart("learning", title, inline_svg(figure, "learning", "Training loss over images seen"), about + more)
 
 
 def _label(summary: Summary) -> str:

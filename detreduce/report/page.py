@@ -132,7 +132,8 @@ def table_cells(outcome: Outcome, summary: Summary) -> dict[str, dict[str, Any]]
         "TFLOPs": _amount(summary, "TFLOPs"),
         "TFLOPs_saved": _percent(summary.against_full.get("TFLOPs")),
         "minutes": _amount(summary, "minutes"),
-        "pays": {"text": after, "sort": trainings},
+        # as JavaScript reads it
+        "pays": {"text": after, "sort": "Infinity" if math.isinf(trainings) else trainings},
     }
 
 

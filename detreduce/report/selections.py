@@ -110,14 +110,25 @@ class SelectionView:
 
 
 def shown_cells(cells: Sequence[FinishedCell], limit: int) -> tuple[list[tuple[FinishedCell, int]], int]:
-    """A cell of each method and keep, that of the lowest seeds, with how many there are; and how many are left out."""
+    """A cell of each method and keep, that of the lowest seeds, with how many there are; and how many are left out.
+
+    Keeps take turns, so that what is left out is not all of one of them; largest first.
+    """
     groups: dict[tuple[str, str], list[FinishedCell]] = {}
     for cell in cells:
         if cell.cell["control"] not in ON_ALL_IMAGES:
             groups.setdefault((cell.cell["label"], repr(cell.cell["keep"])), []).append(cell)
     found = [(min(group, key=_seeds), len(group)) for group in groups.values()]
-    found.sort(key=lambda entry: -int(entry[0].selection.get("images", 0)))
-    return found[:limit], max(0, len(found) - limit)
+    found.sort(key=lambda entry: -_images(entry[0]))
+    turns = [
+        sum(_images(other) == _images(cell) for other, _ in found[:place]) for place, (cell, _) in enumerate(found)
+    ]
+    shown = sorted(sorted(range(len(found)), key=lambda place: turns[place])[:limit])
+    return [found[place] for place in shown], len(found) - len(shown)
+
+
+def _images(cell: FinishedCell) -> int:
+    return int(cell.selection.get("images", 0))
 
 
 def _seeds(cell: FinishedCell) -> tuple[int, int]:

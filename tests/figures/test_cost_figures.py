@@ -136,6 +136,8 @@ def test_phases_are_stacked() -> None:
     assert training == [(0, 2), (0, 3)]
     assert features == [(2, 1), (3, 0)]
     assert legend_of(figure) == ["training", "features"]
+    seven = energy_by_phase([("mms", dict.fromkeys("abcdefg", 1.0))]).axes[0].containers
+    assert len({(bars[0].get_facecolor(), bars[0].get_hatch()) for bars in seven}) == 7
 
 
 def test_only_the_phases_asked_for_in_their_order() -> None:

@@ -86,6 +86,24 @@ def test_a_heading_sorts_both_ways_and_says_so(browser: Any, page: Path) -> None
     assert first == sorted(first) and heading.get_attribute("aria-sort") is None
 
 
+def test_what_never_pays_comes_after_what_does(browser: Any, page: Path) -> None:
+    tab, _ = opened(browser, page)
+    heading = tab.locator("table.sortable th[scope=col]", has_text="mAP50-95")
+    cells = (
+        f"table.sortable tbody tr > :nth-child({tab.evaluate('cell => cell.cellIndex', heading.element_handle()) + 1})"
+    )
+    given = ["Infinity", "3", "Infinity", "1", "2", "Infinity"]
+    tab.evaluate(
+        "([cells, given]) => document.querySelectorAll(cells).forEach((cell, place) => "
+        "{ cell.dataset.sort = given[place] ?? ''; })",
+        [cells, given],
+    )
+    heading.get_by_role("button").click()
+    heading.get_by_role("button").click()
+    order = tab.evaluate("cells => [...document.querySelectorAll(cells)].map(cell => cell.dataset.sort)", cells)
+    assert order[:6] == ["1", "2", "3", "Infinity", "Infinity", "Infinity"] and set(order[6:]) <= {""}
+
+
 def test_the_map_shows_images_by_pointer_and_by_keys(browser: Any, page: Path) -> None:
     tab, _ = opened(browser, page)
     figure = tab.locator(".map").first

@@ -7,6 +7,7 @@ import re
 import shutil
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import unquote
 
@@ -18,6 +19,7 @@ from detreduce.errors import DetreduceError, InputError, MissingFileError
 from detreduce.experiment.ledger import Ledger
 from detreduce.experiment.near_duplicates import NEAR_DUPLICATES_FILE
 from detreduce.report import write_report
+from detreduce.report.selections import shown_cells
 from detreduce.training.energy import PhaseEnergy
 from detreduce.training.record import Flops
 from detreduce.visible import visible
@@ -338,3 +340,13 @@ def test_an_image_that_cannot_be_read_is_named_without_a_picture(hostile: Ledger
     finally:
         image.write_bytes(before)
     assert image.name in page.text + page.scripts[0] and len(page.all("image")) < 36
+
+
+def test_keeps_take_turns_where_not_every_selection_is_shown() -> None:
+    def cell(label: str, keep: float) -> Any:
+        about = {"label": label, "keep": keep, "control": None, "selection_seed": 0, "training_seed": 0}
+        return SimpleNamespace(cell=about, selection={"images": int(100 * keep)})
+
+    shown, left_out = shown_cells([cell(label, keep) for label in "abc" for keep in (0.1, 0.5)], 3)
+    assert [(found.cell["label"], found.cell["keep"]) for found, _ in shown] == [("a", 0.5), ("b", 0.5), ("a", 0.1)]
+    assert left_out == 3

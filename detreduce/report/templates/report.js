@@ -20,7 +20,8 @@
       rows.sort((first, second) => {
         const [a, b] = [value(first, column), value(second, column)];
         if (a === null || b === null) return (a === null) - (b === null);
-        const order = typeof a === "number" ? a - b : a.localeCompare(b);
+        // a difference of infinities would be no number
+        const order = typeof a === "string" ? a.localeCompare(b) : a === b ? 0 : a < b ? -1 : 1;
         return down ? -order : order;
       });
       table.tBodies[0].append(...rows);
@@ -31,7 +32,10 @@
   const button = document.getElementById("theme");
   const dark = () => (document.documentElement.dataset.theme
     || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
-  const label = () => { button.textContent = dark() ? "Light" : "Dark"; };
+  const label = () => {
+    button.textContent = dark() ? "Light" : "Dark";
+    button.setAttribute("aria-label", `Switch to ${dark() ? "light" : "dark"} colours`);
+  };
   button.hidden = false;
   button.addEventListener("click", () => {
     document.documentElement.dataset.theme = dark() ? "light" : "dark";

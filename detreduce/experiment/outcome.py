@@ -11,7 +11,7 @@ from detreduce.experiment.consistency import inconsistencies
 from detreduce.experiment.leakage import read_leakage
 from detreduce.experiment.ledger import FinishedCell, Ledger, finished_rows
 from detreduce.experiment.plan import Cell
-from detreduce.experiment.statistics.break_even import BreakEven, break_even
+from detreduce.experiment.statistics.break_even import BreakEven, break_even, choosing_wh
 from detreduce.experiment.statistics.comparison import Comparison, compare_methods
 from detreduce.experiment.statistics.pairs import FULL, random_reference
 from detreduce.experiment.statistics.ranks import Ranking, rank_methods
@@ -107,10 +107,13 @@ def outcome_of(ledger: Ledger, cells: Iterable[Cell] | None = None) -> Outcome:
 
 
 def energy_by_method(outcome: Outcome) -> list[tuple[Summary, dict[str, float]]]:
-    """For each method and keep the mean Wh of every phase, of the cells that ran alone; empty where none did."""
+    """For each method and keep the mean Wh of every phase, of the cells that ran alone; empty where none did.
+
+    Cells of which it is not known what choosing took are left out.
+    """
     groups: dict[tuple[str, str], list[tuple[Row, FinishedCell]]] = {}
     for row, cell in zip(outcome.rows, outcome.cells, strict=True):
-        if not row.get("overlapped") and row.get("Wh") is not None:
+        if not row.get("overlapped") and row.get("Wh") is not None and not math.isnan(choosing_wh(row)):
             groups.setdefault((row["label"], repr(row["keep"])), []).append((row, cell))
     found = []
     for summary in outcome.summaries:

@@ -172,6 +172,7 @@ def test_pairs_by_training_seed_then_by_selection_seed() -> None:
     # one draw of a method that says that it draws
     one_draw = [{**row, "selection_deterministic": False} for row in still]
     assert len(pair_by_seed(one_draw, cells((0, 1), (1, 2), (2, 3), (3, 4)))) == 1
+    assert len(pair_by_seed(still[:2] + one_draw[2:], cells((0, 1), (1, 2), (2, 3), (3, 4)))) == 1
     # 1 and 2 share a draw, 2 and 3 one of the other side
     chain = pair_by_seed(cells((0, 1), (0, 2), (1, 3)), cells((5, 1), (6, 2), (6, 3)))
     assert [[row["training_seed"] for row in ours] for ours, _ in chain] == [[1, 2, 3]]

@@ -501,16 +501,22 @@ def test_shards_share_the_cells_out_and_merge_to_the_whole(
 
 
 def test_two_processes_share_the_cells_and_what_overlapped_is_marked(config: Path) -> None:
-    log = config.parent / "log"
+    log, meeting = config.parent / "log", config.parent / "meeting"
+    meeting.mkdir()
     script = textwrap.dedent(
         f"""
-        import sys, time
+        import os, pathlib, sys, time
         sys.path.insert(0, {str(Path(__file__).parent)!r})
         from conftest import _stand_in_train
         from detreduce.experiment import run
         def slow(data, *, output, seed, **rest):
             with open({str(log)!r}, "a") as stream:
                 stream.write(output.parent.name + "\\n")
+            # on a busy machine one may be done before the other has started
+            pathlib.Path({str(meeting)!r}, str(os.getpid())).touch()
+            until = time.monotonic() + 200
+            while len(os.listdir({str(meeting)!r})) < 2 and time.monotonic() < until:
+                time.sleep(0.05)
             time.sleep(0.3)
             return _stand_in_train(data, output=output, seed=seed)
         run.train = slow

@@ -57,9 +57,9 @@ def pair_by_seed(ours: Sequence[Row], theirs: Sequence[Row]) -> list[Pair]:
 
 def _is_drawn(rows: Sequence[Row]) -> bool:
     """Whether the selections of these cells are draws; of cells that do not say so, as far as their seeds tell."""
-    told = {row.get("selection_deterministic") for row in rows}
-    if None not in told:
-        return told != {True}
+    told = {row.get("selection_deterministic") for row in rows} - {None}
+    if told:
+        return False in told
     return any(row.get("method") in CHANCE for row in rows) or len({row.get("selection_seed") for row in rows}) > 1
 
 

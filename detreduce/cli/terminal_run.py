@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
@@ -59,11 +60,25 @@ def show_outcome(settings: ExperimentConfig, outcome: Outcome) -> None:
         )
     if settings.evaluate.choose == "best" and any("val" in str(row.get("evaluated_on")) for row in outcome.rows):
         out.print("The epochs were chosen on val, whose images the figures are from: all figures are too good.")
+    out.print(near_duplicates_line(outcome.near_duplicates))
     if "counts" not in outcome.leakage:
-        out.print("Leakage between splits: not looked for.")
+        out.print(f"Leakage between splits: not looked for{_because(outcome.leakage)}.")
         return
     for line in leakage_lines(outcome.leakage["counts"]):
         out.print(line)
+
+
+def near_duplicates_line(found: Mapping[str, Any]) -> str:
+    """In words how many training images show what another one shows, by the ledger's search."""
+    if "redundant" not in found:
+        return f"Near-duplicates in train: not looked for{_because(found)}."
+    if not found["redundant"]:
+        return f"Near-duplicates in train: none among {found['images']} images."
+    return f"Near-duplicates in train: {found['redundant']} of {found['images']} images show what another one shows."
+
+
+def _because(search: Mapping[str, Any]) -> str:
+    return f", since {search['skipped']}" if "skipped" in search else ""
 
 
 def show_next(prepared: PreparedExperiment) -> None:

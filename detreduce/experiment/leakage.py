@@ -59,8 +59,4 @@ def has_leakage(ledger: Ledger, data_identity: str) -> bool:
 
 def read_leakage(ledger: Ledger) -> dict[str, Any]:
     """The content of the ledger's ``leakage.json``; empty where there is none, or none that can be read."""
-    try:
-        content = json.loads((ledger.path / LEAKAGE_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
+    return ledger.read_json(LEAKAGE_FILE)

@@ -294,6 +294,14 @@ class Ledger:
             raise DetreduceError(f"{target} cannot be written: {error.strerror or error}.") from error
         return target
 
+    def read_json(self, name: str) -> dict[str, Any]:
+        """What `write_text` wrote as a JSON object; empty where there is none, or none that can be read."""
+        try:
+            content = json.loads((self.path / name).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return content if isinstance(content, dict) else {}
+
     def adopt(self, key: str, folder: Path) -> None:
         """Put a finished cell's folder among the finished ones; it must lie within the ledger."""
         with self.claim(key) as work:

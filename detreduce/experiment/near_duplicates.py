@@ -47,18 +47,10 @@ def keep_near_duplicates(
 
 def has_near_duplicates(ledger: Ledger, data_identity: str) -> bool:
     """Whether these very images were looked at."""
-    return bool(_read(ledger).get("data") == data_identity)
+    return bool(read_near_duplicates(ledger).get("data") == data_identity)
 
 
-def read_near_duplicates(ledger: Ledger, dataset: DetectionDataset) -> dict[str, Any]:
-    """The content of the ledger's ``near-duplicates.json``; empty where there is none of this dataset."""
-    content = _read(ledger)
-    return content if content.get("content_hash") == dataset.content_hash else {}
-
-
-def _read(ledger: Ledger) -> dict[str, Any]:
-    try:
-        content = json.loads((ledger.path / NEAR_DUPLICATES_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
+def read_near_duplicates(ledger: Ledger, dataset: DetectionDataset | None = None) -> dict[str, Any]:
+    """The content of the ledger's ``near-duplicates.json``; empty where there is none, or none of this dataset."""
+    content = ledger.read_json(NEAR_DUPLICATES_FILE)
+    return content if dataset is None or content.get("content_hash") == dataset.content_hash else {}

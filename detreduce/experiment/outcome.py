@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from detreduce.experiment.consistency import inconsistencies
 from detreduce.experiment.leakage import read_leakage
 from detreduce.experiment.ledger import FinishedCell, Ledger, finished_rows
+from detreduce.experiment.near_duplicates import read_near_duplicates
 from detreduce.experiment.plan import Cell
 from detreduce.experiment.statistics.break_even import BreakEven, break_even, choosing_wh
 from detreduce.experiment.statistics.comparison import Comparison, compare_methods
@@ -41,6 +42,8 @@ class Outcome:
         Sentences on what the cells do not share, though they should.
     lost
         Differences to training on all images, of everything else; empty without `full`.
+    near_duplicates
+        What the ledger's ``near-duplicates.json`` has of the training images; empty where they were not looked for.
     """
 
     cells: Sequence[FinishedCell]
@@ -53,6 +56,7 @@ class Outcome:
     leakage: Mapping[str, Any]
     notes: Sequence[str]
     lost: Sequence[Comparison] = ()
+    near_duplicates: Mapping[str, Any] = field(default_factory=dict)
 
     def difference(self, summary: Summary, against: str, measure: str) -> Comparison | None:
         """How a method at a keep compares with ``srs``, ``random``, ``full_equal_iterations`` or ``full``."""
@@ -80,6 +84,11 @@ class Outcome:
             "break_even": [{**asdict(item), "trainings": item.trainings} for item in self.paid],
             "energy": energy_provenance(self),
             "leakage": {name: self.leakage.get(name) for name in ("counts", "threshold") if name in self.leakage},
+            "near_duplicates": {
+                name: self.near_duplicates[name]
+                for name in ("images", "redundant", "exact", "threshold", "skipped")
+                if name in self.near_duplicates
+            },
             "notes": list(self.notes),
         }
 
@@ -102,6 +111,7 @@ def outcome_of(ledger: Ledger, cells: Iterable[Cell] | None = None) -> Outcome:
         paid=break_even(rows),
         chance=random_reference(rows),
         leakage=read_leakage(ledger),
+        near_duplicates=read_near_duplicates(ledger),
         notes=inconsistencies(found),
     )
 

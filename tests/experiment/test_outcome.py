@@ -43,6 +43,7 @@ def test_everything_that_run_shows_is_in_it(outcome: Outcome) -> None:
     # the stand-in's mAP is its images / 1000
     assert lost is not None and lost.difference == pytest.approx(-0.009) and lost.seeds == 2
     assert {item["method"] for item in content["lost"]} == {"srs", "mms"}
+    assert content["near_duplicates"]["images"] == 12 and content["near_duplicates"]["redundant"] >= 0
 
 
 def test_where_the_energy_comes_from(outcome: Outcome) -> None:

@@ -81,10 +81,6 @@ def _table(comparisons: Sequence[Comparison], measures: Sequence[str], *, wide: 
     return table
 
 
-def _p(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"= {value:.3f}"
-
-
 def _difference(found: Comparison) -> str:
     text = f"{found.difference:+.3f}"
     if found.low is None or found.high is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -120,10 +121,11 @@ def shown_cells(cells: Sequence[FinishedCell], limit: int) -> tuple[list[tuple[F
             groups.setdefault((cell.cell["label"], repr(cell.cell["keep"])), []).append(cell)
     found = [(min(group, key=_seeds), len(group)) for group in groups.values()]
     found.sort(key=lambda entry: -_images(entry[0]))
-    turns = [
-        sum(_images(other) == _images(cell) for other, _ in found[:place]) for place, (cell, _) in enumerate(found)
-    ]
-    shown = sorted(sorted(range(len(found)), key=lambda place: turns[place])[:limit])
+    turns, seen = [], Counter[int]()
+    for cell, _ in found:
+        turns.append(seen[_images(cell)])
+        seen[_images(cell)] += 1
+    shown = sorted(sorted(range(len(found)), key=turns.__getitem__)[:limit])
     return [found[place] for place in shown], len(found) - len(shown)
 
 

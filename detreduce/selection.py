@@ -179,7 +179,7 @@ class Selection:
 
 def select(
     features: FeatureTable | DetectionDataset,
-    method: str = "mms",
+    method: str = "srs",
     keep: float | int = 0.25,
     seed: int = 0,
     categories: CategoryRule | npt.ArrayLike | None = "rarest",
@@ -204,7 +204,8 @@ def select(
         A FeatureTable, or a bare dataset for methods that need no features (``srs``, ``first``). Methods that look at
         objects get the table's `objects`, or counts from the labels where it has none and they need no vectors.
     method, parameters
-        A reducer's name and its own parameters; see `detreduce.reducers.list_reducers`.
+        A reducer's name and its own parameters; see `detreduce.reducers.list_reducers`. Default: a stratified random
+        draw, what every method has to beat.
     keep
         A float is a fraction in (0, 1], an int a count of images. Exactly floor(keep * n + 0.5), at least 1.
     seed

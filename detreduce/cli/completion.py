@@ -29,7 +29,7 @@ def parameters(context: typer.Context, incomplete: str) -> Offers:
     from detreduce.reducers.description import shown
 
     with suppress(DetreduceError):
-        own = [one for one in described(context.params.get("method") or "mms").parameters if not one.option]
+        own = [one for one in described(context.params.get("method") or "srs").parameters if not one.option]
         return _starting(incomplete, ((f"{one.name}=", f"default {shown(one.default)}. {one.text}") for one in own))
     return []
 

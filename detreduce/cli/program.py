@@ -15,7 +15,7 @@ app = Commands(
     cls=Program,
     help="""Train object detectors on fewer images: choose which to keep, write them, measure what it cost and saved.
 
-    Example: detreduce reduce data.yaml --method mms --keep 0.25 --output reduced/
+    Example: detreduce reduce data.yaml --method class_coverage --keep 0.25 --output reduced/
     """,
     no_args_is_help=True,
     pretty_exceptions_enable=False,

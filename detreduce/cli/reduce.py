@@ -82,7 +82,7 @@ def reduce(
     data: Data,
     output: Output,
     parameters: Parameters = None,
-    method: Method = "mms",
+    method: Method = "srs",
     keep: Keep = "0.25",
     seed: Seed = 0,
     categories: Categories = "rarest",
@@ -108,7 +108,7 @@ def reduce(
 ) -> None:
     """Choose which images to keep and write the smaller dataset.
 
-    Example: detreduce reduce data.yaml --method mms --keep 0.25 --output reduced/
+    Example: detreduce reduce data.yaml --method class_coverage --keep 0.25 --output reduced/
     """
     from detreduce.paths import find
 

@@ -73,7 +73,15 @@ def number(value: float | None, digits: int) -> str:
     return "-" if value is None or math.isnan(value) else f"{value:.{digits}f}"
 
 
-def show_text(out: Console, text: str, width: int | None = None, *, first: str | None = None, indent: str = "") -> None:
+def show_text(
+    out: Console,
+    text: str,
+    width: int | None = None,
+    *,
+    first: str | None = None,
+    indent: str = "",
+    style: str | None = None,
+) -> None:
     """Print text broken at words, without the spaces to the right that a table would fill up with.
 
     A word that is longer than a line, as a path may be, stays whole; `width` is the console's where none is given.
@@ -87,4 +95,4 @@ def show_text(out: Console, text: str, width: int | None = None, *, first: str |
         break_long_words=False,
     )
     for line in shape.wrap(text):
-        out.print(line, soft_wrap=True)
+        out.print(line, soft_wrap=True, style=style)

@@ -59,11 +59,14 @@ def show_comparison(
             keep = "all" if row.method == "full" else f"{row.keep}"
             cells = [row.method, keep, f"{row.images}", count]
             for measure, _, digits, show in measures:
-                cells += [_with_spread(row, measure, digits), show(row.against_full.get(measure))]
+                apart = "~" * (show is _signed and not row.paired)
+                cells += [_with_spread(row, measure, digits), show(row.against_full.get(measure)) + apart]
             table.add_row(*cells)
         out.print(table)
     if any(row.cells > 1 for row in summaries):
         out.print("Means over cells; ± is the standard deviation between them.")
+    if not all(row.paired for row in summaries):
+        out.print("~ no training seed in common with full: the difference of the means.")
     if all(row.overlapped == row.cells for row in summaries):
         out.print("* ran beside another training on one machine, as all did: energy, CO2 and time cannot be compared.")
     elif any(row.overlapped for row in summaries):

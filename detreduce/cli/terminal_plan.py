@@ -29,13 +29,10 @@ def show_advice(found: Advice, *, target: float | None, budget_wh: float | None,
         sure = f" with a chance of {confidence:.0%}" if target is not None else ""
         say(f"No recipe among those tried is expected to reach {wish}{sure}.")
         return
-    saved = full.wh - best.total_wh
     say(f"For {wish}: {_words(best)}.")
     chance = "" if target is None else f" It reaches the target with a chance of {best.chance:.0%}."
     say(f"Expected {name} {_range(best)}.{chance}", "  ")
-    choosing = f", {best.choosing_wh:.2f} of them for choosing, once" if best.choosing_wh else ""
-    how = f"saves {saved:.2f} Wh" if saved >= 0 else f"costs {-saved:.2f} Wh more"
-    say(f"{best.total_wh:.2f} Wh{choosing}; {how} beside full ({saved / full.wh:+.0%}).", "  ")
+    say(_cost(best, full), "  ")
     if found.energy_note:
         say(found.energy_note)
     if found.others:
@@ -49,7 +46,7 @@ def show_advice(found: Advice, *, target: float | None, budget_wh: float | None,
                 f"{recipe.expected:.3f}",
                 f"{recipe.low:.3f} to {recipe.high:.3f}",
                 chance,
-                f"{recipe.total_wh:.2f}",
+                _wh(recipe),
             )
         show_table(out, table)
     if found.surer is not None:
@@ -57,6 +54,20 @@ def show_advice(found: Advice, *, target: float | None, budget_wh: float | None,
             f"One training with {_words(found.surer)} would take away {found.surer_by:.0%} of the variance of this "
             "comparison."
         )
+
+
+def _cost(best: Recipe, full: Recipe) -> str:
+    if best.total_wh is None:
+        return f"{best.wh:.2f} Wh, choosing not known: whether it saves beside full ({full.wh:.2f} Wh) cannot be said."
+    saved = full.wh - best.total_wh
+    choosing = f", {best.choosing_wh:.2f} of them for choosing, once" if best.choosing_wh else ""
+    how = f"saves {saved:.2f} Wh" if saved >= 0 else f"costs {-saved:.2f} Wh more"
+    return f"{best.total_wh:.2f} Wh{choosing}; {how} beside full ({saved / full.wh:+.0%})."
+
+
+def _wh(recipe: Recipe) -> str:
+    known = recipe.total_wh is not None
+    return f"{recipe.total_wh:.2f}" if known else f"{recipe.wh:.2f}, choosing not known"
 
 
 def _words(recipe: Recipe) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -28,6 +28,9 @@ MEASURES = {
     "class_divergence": "class divergence",
     "size_divergence": "size divergence",
 }
+NOT_LOOKED_FOR = (
+    "Near-duplicates were not looked for: `detreduce duplicates DATA` does, --drop-duplicates leaves them out."
+)
 SHAPES = {0: "gaps", 1: "loops"}
 
 
@@ -57,6 +60,8 @@ def show_reduced(
         show_table(out, table)
     for line in _redundancy(selection):
         out.print(line)
+    if not _left_out(selection):
+        show_text(out, NOT_LOOKED_FOR, style="dim")
     for name, count in report.licences:
         out.print(f"Licence: {name}: {count} images")
     if next_data is None:
@@ -140,10 +145,13 @@ def _percentage(value: float | None) -> str:
 
 def _redundancy(selection: Selection) -> list[str]:
     """What is known of duplicates, in words; nothing where there is nothing to say."""
-    dropped = [step for step in selection.steps if step["step"] == "drop_duplicates"]
-    if dropped:
+    if dropped := _left_out(selection):
         return [f"Left out before choosing: {dropped[0]['dropped']} images ({dropped[0]['what']})."]
     twice = selection.provenance.get("duplicates", {}).get("kept_twice", 0)
     return [f"{twice} of the kept files are copies of other kept files; --drop-duplicates leaves them out."] * bool(
         twice
     )
+
+
+def _left_out(selection: Selection) -> list[Mapping[str, Any]]:
+    return [step for step in selection.steps if step["step"] == "drop_duplicates"]

@@ -123,7 +123,7 @@ def energy_by_method(outcome: Outcome) -> list[tuple[Summary, dict[str, float]]]
     """
     groups: dict[tuple[str, str], list[tuple[Row, FinishedCell]]] = {}
     for row, cell in zip(outcome.rows, outcome.cells, strict=True):
-        if not row.get("overlapped") and row.get("Wh") is not None and not math.isnan(choosing_wh(row)):
+        if not row.get("overlapped") and row.get("Wh") is not None and choosing_wh([row]) is not None:
             groups.setdefault((row["label"], repr(row["keep"])), []).append((row, cell))
     found = []
     for summary in outcome.summaries:

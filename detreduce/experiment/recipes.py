@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from detreduce.errors import InputError
 from detreduce.experiment.statistics.break_even import choosing_wh
+from detreduce.experiment.statistics.pairs import CHANCE, FULL
 from detreduce.experiment.surface import Surface, configurations, fit_surface
 
 FloatArray = npt.NDArray[np.float64]
@@ -39,7 +40,7 @@ class Recipe:
     chance
         Probability that its mean reaches the target; NaN without one.
     wh, choosing_wh
-        Watt-hours of the training, and of choosing the images, once.
+        Watt-hours of the training, and of choosing the images, once; the latter None where it is not known.
     """
 
     method: str
@@ -51,12 +52,17 @@ class Recipe:
     high: float
     chance: float
     wh: float
-    choosing_wh: float
+    choosing_wh: float | None
 
     @property
-    def total_wh(self) -> float:
-        """Of choosing and of one training."""
-        return self.wh + self.choosing_wh
+    def total_wh(self) -> float | None:
+        """Of choosing and of one training; None where that of choosing is not known."""
+        return None if self.choosing_wh is None else self.wh + self.choosing_wh
+
+    @property
+    def least_wh(self) -> float:
+        """What it takes at least: all of it, or the training alone where choosing is not known."""
+        return self.wh + (self.choosing_wh or 0.0)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able form; what is not known is None."""
@@ -194,11 +200,11 @@ def _check(target: float | None, budget_wh: float | None, measure: str, confiden
 
 @dataclass(frozen=True)
 class _Energy:
-    """Wh of a training as a constant and a part for each image seen; Wh of choosing by method."""
+    """Wh of a training as a constant and a part for each image seen; Wh of choosing so many images by a method."""
 
     constant: float
     per_image: float
-    choosing: Mapping[str, float]
+    choosing: Mapping[str, Mapping[int, float]]
     note: str = ""
 
     @classmethod
@@ -215,16 +221,28 @@ class _Energy:
         seen = np.array([float(row["images_seen"]) for row in known])
         wh = np.array([float(row["Wh"]) for row in known])
         constant, per_image = nnls(np.column_stack([np.ones(len(seen)), seen]), wh)[0]
-        choosing: dict[str, list[float]] = {}
-        for row in known:
-            choosing.setdefault(row["label"], []).append(choosing_wh(row))
-        unknown = sorted(name for name, all in choosing.items() if np.isnan(all).all())
-        if unknown:
-            note = " ".join(
-                filter(None, [note, f"What choosing by {', '.join(unknown)} took is not known, and left out."])
-            )
-        costs = {name: float(np.nanmean(all)) for name, all in choosing.items() if name not in unknown}
-        return cls(float(constant), float(per_image), costs, note)
+        groups: dict[tuple[str, int], list[Mapping[str, Any]]] = {}
+        for row in rows:
+            groups.setdefault((str(row["label"]), int(row["images"])), []).append(row)
+        choosing: dict[str, dict[int, float]] = {}
+        for (name, images), group in groups.items():
+            cost = choosing_wh(group)
+            choosing.setdefault(name, {}).update({} if cost is None else {images: cost})
+        if unknown := sorted({str(row["label"]) for row in rows} - {name for name, costs in choosing.items() if costs}):
+            told = f"What choosing by {', '.join(unknown)} took is not known: such recipes come after the others."
+            note = " ".join(filter(None, [note, told]))
+        return cls(float(constant), float(per_image), choosing, note)
+
+    def of_choosing(self, method: str, images: int) -> float | None:
+        """Wh of choosing so many, between the keeps that are known on a straight line; None where none is."""
+        costs = self.choosing.get(method)
+        if costs is None and method in (FULL, *CHANCE):
+            # nothing is chosen, or drawn at random, which is too short to matter
+            return 0.0
+        if not costs:
+            return None
+        known = sorted(costs)
+        return float(np.interp(images, known, [costs[count] for count in known]))
 
 
 def _candidates(
@@ -256,17 +274,17 @@ def _recipe(
         float(high),
         float("nan") if goal is None else float((means >= goal).mean()),
         energy.constant + energy.per_image * seen,
-        energy.choosing.get(method, 0.0),
+        energy.of_choosing(method, images),
     )
 
 
 def _ordered(recipes: Sequence[Recipe], budget_wh: float | None, confidence: float) -> list[Recipe]:
-    """The recipes that are good or cheap enough, the best first."""
+    """The recipes that are good or cheap enough, the best first; those whose choosing is not known come last."""
     if budget_wh is not None:
-        affordable = [recipe for recipe in recipes if recipe.total_wh <= budget_wh]
-        return sorted(affordable, key=lambda recipe: (-recipe.expected, recipe.total_wh))
+        affordable = [recipe for recipe in recipes if recipe.least_wh <= budget_wh]
+        return sorted(affordable, key=lambda recipe: (recipe.total_wh is None, -recipe.expected, recipe.least_wh))
     enough = [recipe for recipe in recipes if recipe.chance >= confidence]
-    return sorted(enough, key=lambda recipe: (recipe.total_wh, -recipe.expected))
+    return sorted(enough, key=lambda recipe: (recipe.total_wh is None, recipe.least_wh, -recipe.expected))
 
 
 def _surer(

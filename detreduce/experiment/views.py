@@ -36,6 +36,8 @@ def ledger_html(title: str, rows: Sequence[dict[str, Any]]) -> str:
         notes.append(
             "* ran beside another training on one machine: Wh, g CO2 and minutes are of the other cells alone."
         )
+    if not all(row.paired for row in summaries):
+        notes.append("~ no training seed in common with full: the difference of the means.")
     return block(title, _summary_table(summaries), lines(notes), _difference_table(compare_methods(rows)))
 
 
@@ -49,7 +51,8 @@ def _summary_table(summaries: Sequence[Summary]) -> str:
         cells.append(f"{row.cells} ({row.overlapped}*)" if row.overlapped else row.cells)
         for name, digits in DIGITS.items():
             show = _signed if name in ("mAP50", "mAP50_95") else _percent
-            cells += [_with_spread(row, name, digits), _known(row.against_full.get(name), show)]
+            apart = "~" * (show is _signed and not row.paired)
+            cells += [_with_spread(row, name, digits), _known(row.against_full.get(name), show) + apart]
         rows.append(cells)
     return table(headings, rows, shown=LINES, what="rows")
 

@@ -145,6 +145,8 @@ class BaseReducer(BaseEstimator):
 
     deterministic: ClassVar[bool]
     """Whether the seed decides nothing but ties."""
+    has_ties: ClassVar[bool] = True
+    """Whether a draw may decide between equals; a `deterministic` method without ties makes no use of the seed."""
     nested: ClassVar[bool]
     """Whether every prefix of `ranking_` is the selection at that smaller keep."""
     order_dependent: ClassVar[bool] = False

@@ -126,9 +126,12 @@ def _parameters(cls: type[BaseReducer]) -> tuple[Parameter, ...]:
     for name, parameter in inspect.signature(cls).parameters.items():
         text = texts.get(name, "")
         if name in COMMON and (not text or text.startswith(INHERITED)):
+            base = common[name]
+            if name == "random_state" and cls.deterministic and not cls.has_ties:
+                base = "An int, a NumPy generator or None."
             # what a method adds to its reference to the base is about its draws
             own = text.removeprefix(INHERITED).lstrip(".; ") if name == "random_state" else ""
-            text = " ".join(part for part in (common[name], own[:1].upper() + own[1:]) if part)
+            text = " ".join(part for part in (base, own[:1].upper() + own[1:]) if part)
         default = None if parameter.default is inspect.Parameter.empty else parameter.default
         found.append(Parameter(name, default, text, COMMON.get(name, "")))
     return tuple(sorted(found, key=lambda parameter: parameter.name in COMMON))
@@ -136,9 +139,7 @@ def _parameters(cls: type[BaseReducer]) -> tuple[Parameter, ...]:
 
 def _traits(cls: type[BaseReducer]) -> tuple[str, ...]:
     return (
-        "The seed decides nothing but ties."
-        if cls.deterministic
-        else "Another seed gives other images: try several seeds.",
+        _seed_in_words(cls),
         "What it keeps at a smaller keep is the beginning of what it keeps at a larger one."
         if cls.nested
         else "Each keep is a new choice: a smaller one is no part of a larger one.",
@@ -147,6 +148,12 @@ def _traits(cls: type[BaseReducer]) -> tuple[str, ...]:
         if cls.uses_categories
         else "Categories get no fixed share of the images.",
     )
+
+
+def _seed_in_words(cls: type[BaseReducer]) -> str:
+    if not cls.deterministic:
+        return "Another seed gives other images: try several seeds."
+    return "The seed decides nothing but ties." if cls.has_ties else "The seed decides nothing."
 
 
 def _about(cls: type) -> tuple[str, ...]:

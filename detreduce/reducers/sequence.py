@@ -22,7 +22,7 @@ class Stride(BaseReducer):
     Parameters
     ----------
     keep, random_state
-        See BaseReducer; the seed decides nothing.
+        See BaseReducer; nothing is drawn, so the seed decides nothing.
     """
 
     name = "stride"
@@ -35,6 +35,7 @@ class Stride(BaseReducer):
     keeps = "evenly spaced"
     fails = "It looks at time alone: a camera that stands still gives the same frame again and again."
     deterministic = True
+    has_ties = False
     nested = False
     order_dependent = True
     uses_categories = False

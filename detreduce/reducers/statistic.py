@@ -31,7 +31,7 @@ class FirstImages(ScoringReducer):
     Parameters
     ----------
     keep, random_state
-        See BaseReducer; the seed decides nothing.
+        See BaseReducer; nothing is drawn, so the seed decides nothing.
     """
 
     name = "first"
@@ -43,6 +43,7 @@ class FirstImages(ScoringReducer):
     keeps = "earliest"
     fails = "Files are mostly sorted by scene or time: it keeps the first scenes and nothing of the others."
     deterministic = True
+    has_ties = False
     order_dependent = True
 
     def _score(self, pool: Pool) -> FloatArray:

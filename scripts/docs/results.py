@@ -1,7 +1,8 @@
 """Keep the results of an experiment in docs/results/NAME.json, and write the tables of docs/results.md from them.
 
     python scripts/docs/results.py                                                # the tables, from what is kept
-    python scripts/docs/results.py --keep runs/aquarium_methods --processes 2     # keep this ledger, then the tables
+    python scripts/docs/results.py --keep runs/aquarium_methods --processes 2     # keep a ledger, then the tables
+    python scripts/docs/results.py --compare aquarium                             # what its rows say, as in README.md
 
 `--also NAME LABEL ...` adds what another result has of the same experiment, such as its controls.
 
@@ -20,7 +21,8 @@ from typing import Any
 
 from detreduce.experiment.ledger import FinishedCell, Ledger
 from detreduce.experiment.outcome import outcome_of
-from detreduce.experiment.statistics.comparison import compare_methods
+from detreduce.experiment.statistics.comparison import Comparison, compare_methods
+from detreduce.experiment.statistics.ranks import Ranking, rank_methods
 from detreduce.experiment.statistics.summary import Summary, summarise_cells
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -68,6 +70,25 @@ def kept(
         "cells": [*(_row(row, cell) for row, cell in finished), *before],
         "comparisons": [item.row() for item in comparisons if item.seeds > 1],
     }
+
+
+def over_seeds(result: Mapping[str, Any], measure: str) -> tuple[list[Comparison], Ranking | None]:
+    """Return the comparisons in a measure and the average ranks in mAP50-95 that the kept rows alone give.
+
+    What was found on each image is not kept, so intervals and verdicts are over seeds.
+    """
+    compared = compare_methods(result["cells"])
+    return [item for item in compared if item.measure == measure], rank_methods(result["cells"])
+
+
+def in_words(compared: Sequence[Comparison], ranking: Ranking | None) -> Iterator[str]:
+    """Yield a line for each comparison, and one for the ranks."""
+    for item in compared:
+        between = "" if item.low is None else f" ({item.low:+.3f} to {item.high:+.3f})"
+        yield f"{item.method} at {item.keep} less {item.against}: {item.difference:+.3f}{between}, {item.verdict}"
+    if ranking is not None:
+        ranks = ", ".join(f"{name} {rank:.1f}" for name, rank in ranking.average.items())
+        yield f"Average ranks over {ranking.blocks} blocks: {ranks}. {ranking.in_words()}"
 
 
 def _row(row: Mapping[str, Any], cell: FinishedCell) -> dict[str, Any]:
@@ -127,15 +148,19 @@ def with_tables(text: str) -> str:
     """Return the page's text with what is between its markers made anew."""
 
     def anew(match: re.Match[str]) -> str:
-        result = json.loads((RESULTS / f"{match[2]}.json").read_text(encoding="utf-8"))
-        return f"{match[1]}\n" + "\n".join(table(result, match[3])) + f"\n\n{match[4]}"
+        return f"{match[1]}\n" + "\n".join(table(result_of(match[2]), match[3])) + f"\n\n{match[4]}"
 
     return MARKED.sub(anew, text)
 
 
+def result_of(name: str) -> dict[str, Any]:
+    """Return what is kept under a name."""
+    found: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+    return found
+
+
 def _cells_of(name: str, *labels: str) -> list[dict[str, Any]]:
-    result = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
-    return [cell for cell in result["cells"] if cell["label"] in labels]
+    return [cell for cell in result_of(name)["cells"] if cell["label"] in labels]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -144,7 +169,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--processes", type=int, default=1, help="how many processes shared the cells")
     parser.add_argument("--also", nargs="+", metavar="NAME", help="a kept result, and labels of its cells to add")
     parser.add_argument("--note", default="", help="what else to know of this run")
+    parser.add_argument("--compare", metavar="NAME", help="print what the rows of a kept result say, in mAP50")
     options = parser.parse_args(arguments)
+    if options.compare:
+        print(*in_words(*over_seeds(result_of(options.compare), "mAP50")), sep="\n")
+        return
     if options.keep:
         name = options.keep.absolute().name
         command = f"detreduce run configs/{name}.yaml"

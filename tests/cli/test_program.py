@@ -128,7 +128,7 @@ def test_help_fits_a_narrow_terminal(words: tuple[str, ...], command: Any) -> No
         (("inspect", "nowhere.yaml"), 2),
         (("reduce", "nowhere.yaml", "-o", "out"), 2),
         (("reduce", "nowhere.yaml", "-o", "out", "--method", "mmz"), 2),
-        (("reduce", "nowhere.yaml", "-o", "out", "strat=center"), 2),
+        (("reduce", "nowhere.yaml", "-o", "out", "-m", "mms", "strat=center"), 2),
         (("reduce", "nowhere.yaml", "-o", "out", "--link", "x"), 2),
         (("train", "nowhere.yaml"), 2),
         (("proxy", "nowhere.yaml", "-o", "p.npz"), 2),

@@ -44,12 +44,13 @@ def test_reduce_with_features_must_keep_and_initial(yolo_folder: Path, tmp_path:
     vectors = tmp_path / "vectors.csv"
     vectors.write_text("image,a,b\n" + "".join(f"{row}.jpg,{row},{row * row}\n" for row in range(8)))
     options = ("--backbone", f"file:{vectors}", "--blocks", "image")
-    result = detreduce("reduce", yolo_folder, "-k", "3", "-o", first, "--must-keep", names, *options)
+    result = detreduce("reduce", yolo_folder, "-m", "mms", "-k", "3", "-o", first, "--must-keep", names, *options)
     assert result.exit_code == 0, result.output
     chosen = json.loads((first / "selection.json").read_text())["image_ids"]
     assert chosen[0] == "images/7.jpg"
     initial = first / "selection.json"
-    result = detreduce("reduce", yolo_folder, "-k", "5", "-o", tmp_path / "b", "--initial", initial, *options)
+    again = ("-m", "mms", "-k", "5", "-o", tmp_path / "b", "--initial", initial)
+    result = detreduce("reduce", yolo_folder, *again, *options)
     assert result.exit_code == 0, result.output
     assert set(chosen) < set(json.loads((tmp_path / "b" / "selection.json").read_text())["image_ids"])
 
@@ -139,15 +140,15 @@ def test_categories_by_rules_from_a_file(yolo_folder: Path, tmp_path: Path) -> N
         (("--keep", "1.5"), "1.5"),
         (("--keep", "900"), "900"),
         (("--categories", "rarst"), "Did you mean 'rarest'"),
-        (("--backbone", "efficientnet"), "efficientnet-lite0"),
+        (("--method", "mms", "--backbone", "efficientnet"), "efficientnet-lite0"),
         (("--link", "hardlnk"), "'hardlink'"),
         (("--split", "tset"), "train"),
         (("--must-keep", "/nowhere.txt"), "/nowhere.txt"),
         (("start",), "name=value"),
-        (("strat=center",), "Did you mean 'start'"),
+        (("--method", "mms", "strat=center"), "Did you mean 'start'"),
         (("keep=0.5",), "--keep 0.5"),
         (("random_state=1",), "--seed 1"),
-        (("start=centre",), "centre"),
+        (("--method", "mms", "start=centre"), "centre"),
         (("--format", "coko"), "coko"),
     ],
 )
@@ -168,7 +169,12 @@ def test_what_cannot_be_written_is_told_before_features_are_extracted(
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine").write_text("x")
     for extra in (("-o", tmp_path / "out"), ("-o", tmp_path / "o", "-k", "900")):
-        assert detreduce("reduce", yolo_folder, *extra).exit_code == 2
+        assert detreduce("reduce", yolo_folder, "-m", "mms", *extra).exit_code == 2
+
+
+def test_without_a_method_it_is_a_stratified_random_draw(yolo_folder: Path, tmp_path: Path) -> None:
+    assert detreduce("reduce", yolo_folder, "-o", tmp_path / "out").exit_code == 0
+    assert json.loads((tmp_path / "out" / "selection.json").read_text())["method"] == "srs"
 
 
 @pytest.mark.parametrize(
@@ -264,6 +270,14 @@ def test_kept_copies_are_reported_when_they_were_not_dropped(copies: Path, tmp_p
     (images / "3.png").write_bytes((images / "2.png").read_bytes())
     result = detreduce("reduce", copies, "-m", "srs", "-k", "1.0", "-o", tmp_path / "out")
     assert "1 of the kept files are copies of other kept files; --drop-duplicates leaves them out." in result.output
+
+
+def test_it_is_said_that_near_duplicates_were_not_looked_for(copies: Path, tmp_path: Path) -> None:
+    said = "Near-duplicates were not looked for: `detreduce duplicates DATA` does, --drop-duplicates leaves them out."
+    arguments = ("reduce", copies, "-m", "srs", "-k", "2", "-o")
+    assert said in detreduce(*arguments, tmp_path / "a").stdout.splitlines()
+    assert "not looked for" not in detreduce(*arguments, tmp_path / "b", "--drop-duplicates").output
+    assert "not looked for" not in detreduce(*arguments, tmp_path / "c", "--json").output
 
 
 @pytest.mark.parametrize(

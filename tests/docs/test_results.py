@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
+from collections import Counter
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -18,13 +19,17 @@ RESULTS = REPOSITORY / "docs" / "results"
 NAMED = {"all images, as many steps": "full_equal_iterations"}
 
 
-@pytest.fixture(scope="module")
-def results() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("docs_results", REPOSITORY / "scripts" / "docs" / "results.py")
+def load(file: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"docs_{Path(file).stem}", REPOSITORY / file)
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def results() -> ModuleType:
+    return load("scripts/docs/results.py")
 
 
 def cells(name: str) -> list[dict[str, Any]]:
@@ -80,3 +85,105 @@ def test_what_is_kept_says_how_it_was_made(file: Path) -> None:
     for cell in found["cells"]:
         seeds.setdefault((cell["label"], cell["keep"]), set()).add(cell["training_seed"])
     assert all(len(of_one) >= 3 for of_one in seeds.values())
+
+
+def words(file: str) -> str:
+    return " ".join((REPOSITORY / file).read_text(encoding="utf-8").split())
+
+
+def test_the_readme_says_what_the_rows_say_of_the_methods(results: ModuleType) -> None:
+    compared, ranking = results.over_seeds(results.result_of("aquarium"), "mAP50")
+    found = {(item.method, item.keep, item.against): item for item in compared}
+    text = words("README.md")
+    prd, clc = found["prd", 0.1, "srs"], found["clc", 0.5, "srs"]
+    beside = f"{prd.difference:+.3f}, 95 % interval by itself {prd.low:+.3f} to {prd.high:+.3f}"
+    assert f"`prd` at 10 % ({beside}) comes nearest" in text
+    assert f"`clc` at 50 % is shown below `srs` ({clc.difference:+.3f}, {clc.low:+.3f} to {clc.high:+.3f})" in text
+    chosen = [item for item in compared if item.against == "srs" and item.method != "random"]
+    assert [(item.method, item.keep) for item in chosen if item.verdict == "worse than random"] == [("clc", 0.5)]
+    assert not any(item.verdict.startswith("better") for item in compared) and {item.methods for item in chosen} == {4}
+    assert prd.low > 0 and max(chosen, key=lambda item: item.difference) is prd
+    assert all(item.difference < 0 for item in chosen if item.method in ("mms", "des"))
+    half = [item for item in compared if item.keep == 0.5 and item.against == "full_equal_iterations"]
+    assert "(at 50 % shown for each)" in text and all(item.verdict.startswith("worse") for item in half)
+    assert all(item.difference < 0 for item in compared if item.against == "full_equal_iterations")
+    ranks = {name: f"{rank:.1f}" for name, rank in ranking.average.items()}
+    assert ranks["clc"] == ranks["srs"] and ranking.blocks == 9
+    assert (
+        f"`prd` ({ranks['prd']}), `clc` and `srs` ({ranks['srs']}) and `random` ({ranks['random']}) are not told "
+        f"apart; `mms` ({ranks['mms']}) and `des` ({ranks['des']}) fall behind the first three"
+    ) in text
+    behind = {
+        first: [name for name, rank in ranking.average.items() if rank - own > ranking.critical_difference]
+        for first, own in ranking.average.items()
+    }
+    assert all(behind[name] == ["mms", "des"] for name in ("prd", "clc", "srs")) and behind["random"] == []
+
+
+def test_what_is_said_of_the_further_methods_is_kept(results: ModuleType) -> None:
+    kept = results.result_of("aquarium_methods")
+    (best,) = (
+        item
+        for item in kept["comparisons"]
+        if (item["method"], item["keep"]) == ("herding(match=class_means)", 0.1)
+        and (item["against"], item["measure"]) == ("srs", "mAP50")
+    )
+    said = f"{best['difference']:.3f} of mAP50 above random ones (95 % interval by itself {best['low']:+.3f} to"
+    assert f"{said} {best['high']:+.3f})" in words("README.md")
+    assert not any(item["verdict"].startswith("better") for item in kept["comparisons"])
+    _, ranking = results.over_seeds(kept, "mAP50")
+    ranks = {name: f"{rank:.1f}" for name, rank in ranking.average.items()}
+    assert list(ranks)[:2] == ["herding(match=class_means)", "csod"]
+    assert (
+        f"`herding` with class means ({ranks['herding(match=class_means)']}) and `csod` ({ranks['csod']}) lead, `srs` "
+        f"has {ranks['srs']}, and ranks closer than {ranking.critical_difference:.1f} are not told apart"
+    ) in words("docs/results.md")
+
+
+def test_what_the_rows_say_can_be_printed(results: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    results.main(["--compare", "aquarium"])
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("prd at 0.1 less srs: +0.073 (+0.030 to +0.117), no difference shown") for line in lines)
+    assert lines[-1].startswith("Average ranks over 9 blocks: prd 2.1")
+
+
+def made_up(folder: Path, cells: list[tuple[str, float]]) -> Any:
+    """A ledger without trainings: three seeds of each label and keep, of the last one two."""
+    made = load("tests/report/made_up.py")
+    versions = dict.fromkeys(load("scripts/docs/results.py").VERSIONS, "1")
+    given = [
+        {"label": label, "keep": keep, "seed": seed, "changes": {"versions": versions}}
+        for label, keep in cells
+        for seed in (0, 1, 2)
+    ]
+    return made.made_up_ledger(folder, given[:-1])
+
+
+def test_what_is_kept_of_a_ledger(results: ModuleType, tmp_path: Path) -> None:
+    chosen = [(label, keep) for label in ("srs", "mms", "csod") for keep in (0.5, 0.25)]
+    controls = [("full", 1.0), *(("full_equal_iterations", keep) for keep in (0.5, 0.25, 0.1)), ("random", 0.5)]
+    ledger, earlier = made_up(tmp_path / "runs" / "x", chosen), made_up(tmp_path / "earlier", controls).rows()
+    also = [{**row, "key": f"before-{row['key']}"} for row in earlier]
+    # one that the ledger has itself
+    also.append({**earlier[0], "key": ledger.rows()[0]["key"]})
+    found = json.loads(json.dumps(results.kept(ledger, 2, "detreduce run configs/x.yaml", "a note", also)))
+    assert [found[name] for name in ("command", "processes", "note")] == ["detreduce run configs/x.yaml", 2, "a note"]
+    assert set(found["versions"]) == set(results.VERSIONS) and "weights_file" not in found["model"]
+    trainings = Counter((cell["label"], cell["keep"]) for cell in found["cells"])
+    # csod lacks a training at 0.25, so it is left out at 0.5 too; 0.1 is no keep of this ledger
+    assert trainings == {
+        **{(label, keep): 3 for label in ("srs", "mms", "full_equal_iterations") for keep in (0.5, 0.25)},
+        ("full", 1.0): 3,
+        ("random", 0.5): 2,
+    }
+    assert len({cell["key"] for cell in found["cells"]}) == len(found["cells"])
+    own = [cell for cell in found["cells"] if not cell["key"].startswith("before-")]
+    assert all(cell["data_hash"] == "d" * 64 and not set(results.MACHINE) & set(cell) for cell in own)
+    compared = {(item["method"], item["keep"], item["against"]) for item in found["comparisons"]}
+    assert compared == {
+        *(("mms", keep, against) for keep in (0.5, 0.25) for against in ("srs", "full_equal_iterations")),
+        *(("srs", keep, "full_equal_iterations") for keep in (0.5, 0.25)),
+        *(("random", 0.5, against) for against in ("srs", "full_equal_iterations")),
+    }
+    assert all(item["over"] == "seeds" and item["seeds"] >= 2 for item in found["comparisons"])
+    assert next(results.table(found, "mAP50")).startswith("| | keep 50 %")

@@ -36,8 +36,20 @@ def test_by_hand() -> None:
 
 def test_a_cost_of_choosing_that_is_not_known_is_not_nothing() -> None:
     row = {"label": "vps", "keep": 0.5, "images": 5, "control": None, "Wh": 1.0, "proxy_training_seconds": 9.0}
-    assert math.isnan(choosing_wh({**row, "proxy_training_Wh": None}))
-    assert choosing_wh({**row, "proxy_training_Wh": 2.0}) == 2.0 and choosing_wh({"Wh": 1.0}) == 0.0
+    unknown, known = {**row, "proxy_training_Wh": None}, {**row, "proxy_training_Wh": 2.0}
+    assert choosing_wh([unknown]) is None and choosing_wh([known]) == 2.0 and choosing_wh([{"Wh": 1.0}]) == 0.0
+    # the plan and the break-even go by the cells that know it
+    assert choosing_wh([unknown, known, {**known, "proxy_training_Wh": 4.0}]) == 3.0
+    assert choosing_wh([known, {**known, "proxy_training_Wh": 9.0, "overlapped": True}]) == 2.0
     full = {"label": "full", "keep": 1.0, "images": 10, "control": "full", "Wh": 3.0}
     (found,) = break_even([full, {**row, "proxy_training_Wh": None}])
     assert math.isnan(found.trainings) and found.saved_wh == 2.0
+    (found,) = break_even([full, unknown, known])
+    assert found.choosing_wh == 2.0 and found.trainings == 1.0
+
+
+def test_a_random_draw_that_was_not_metered_costs_nothing() -> None:
+    draw = {"method": "srs", "selection_seconds": 0.01, "selection_Wh": None}
+    assert choosing_wh([draw]) == 0.0
+    assert choosing_wh([{**draw, "method": "mms"}]) is None
+    assert choosing_wh([{**draw, "duplicates_seconds": 1.0, "duplicates_Wh": None}]) is None

@@ -6,7 +6,7 @@ import pytest
 from test_surface import EPOCHS, TOTAL, grid
 
 from detreduce.errors import InputError
-from detreduce.experiment.recipes import Advice, advise
+from detreduce.experiment.recipes import Advice, Recipe, _Energy, _ordered, advise
 
 
 def rows() -> list[dict[str, Any]]:
@@ -104,11 +104,52 @@ def test_energies_that_were_not_a_cells_own_are_used_with_a_note(found: Advice) 
     assert beside.to_dict()["energy_note"] == beside.energy_note
 
 
-def test_what_choosing_took_may_not_be_known() -> None:
+def without_choosing(*labels: str) -> list[dict[str, Any]]:
+    """The rows, with a proxy training of unknown energy in what choosing by these methods took."""
     unknown = {"proxy_training_seconds": 9.0, "proxy_training_Wh": None}
-    advice = advise([{**row, **(unknown if row["label"] == "good" else {})} for row in rows()], target=0.9)
-    assert "What choosing by good took is not known" in advice.energy_note
-    assert advice.best is not None and advice.best.total_wh > 0
+    return [{**row, **(unknown if row["label"] in labels else {})} for row in rows()]
+
+
+def recipe(method: str, expected: float, wh: float, choosing_wh: float | None) -> Recipe:
+    return Recipe(method, 0.5, 200, 20, expected, expected - 0.1, expected + 0.1, 0.9, wh, choosing_wh)
+
+
+@pytest.mark.parametrize(
+    ("budget_wh", "order"),
+    [(5.0, ["dear", "cheap", "unknown"]), (2.5, ["unknown"]), (None, ["cheap", "dear", "unknown"])],
+)
+def test_a_recipe_whose_choosing_is_not_known_comes_after_the_others(budget_wh: float | None, order: list[str]) -> None:
+    """It would be the best and the cheapest were its choosing for nothing, and is left where no other fits."""
+    found = [recipe("unknown", 0.6, 2.0, None), recipe("cheap", 0.4, 2.5, 0.5), recipe("dear", 0.5, 3.0, 1.0)]
+    assert [item.method for item in _ordered(found, budget_wh, 0.5)] == order
+    assert found[0].total_wh is None and found[1].total_wh == 3.0
+    assert (found[0].to_dict()["choosing_wh"], found[0].to_dict()["total_wh"]) == (None, None)
+
+
+def test_what_choosing_took_may_not_be_known(found: Advice) -> None:
+    advice = advise(without_choosing("good"), target=0.9)
+    assert "What choosing by good took is not known" in advice.energy_note and found.energy_note == ""
+    assert advice.best is not None and advice.best.total_wh is not None
+    last = advice.others[-1]
+    assert (last.method, last.choosing_wh, last.total_wh) == ("good", None, None) and last.wh > 0
+
+
+def test_what_choosing_costs_goes_by_the_keep() -> None:
+    dear = {40: 0.2, 100: 0.8, 200: 1.0}
+    energy = _Energy.of(
+        [row | {"features_Wh": dear[row["images"]]} if row["label"] == "good" else row for row in rows()]
+    )
+    costs = [energy.of_choosing("good", count) for count in (20, 70, 100, 300)]
+    assert costs == pytest.approx([0.3, 0.6, 0.9, 1.1]), "features and selection"
+    assert energy.of_choosing("full", 400) == energy.of_choosing("srs", 70) == 0.0
+
+
+def test_a_random_draw_costs_nothing_where_it_was_not_metered() -> None:
+    drawn = {"method": "srs", "selection_seconds": 0.01, "selection_Wh": None}
+    energy = _Energy.of([row | drawn if row["label"] == "srs" else row for row in rows()])
+    assert energy.of_choosing("srs", 100) == 0.0 and energy.note == ""
+    assert _Energy.of([row for row in rows() if row["label"] != "srs"]).of_choosing("srs", 100) == 0.0
+    assert _Energy.of(without_choosing("good")).of_choosing("good", 100) is None
 
 
 def test_what_has_no_number_is_null_in_json() -> None:

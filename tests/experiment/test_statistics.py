@@ -6,6 +6,8 @@ import statistics
 import pytest
 
 from detreduce.experiment.statistics import summarise_cells
+from detreduce.experiment.statistics.comparison import compare_methods
+from detreduce.experiment.statistics.pairs import FULL
 
 
 def row(label: str, seed: int, map50: float, wh: float, **extra: object) -> dict:
@@ -34,11 +36,32 @@ def test_means_spread_and_paired_differences_by_hand() -> None:
     assert mms.against_full["Wh"] == pytest.approx(2.75 / 11)
 
 
+def test_where_seeds_do_not_match_it_is_what_the_report_says_was_lost() -> None:
+    rows = [
+        row("full", 0, 0.6, 1), row("full", 1, 0.4, 1), row("full", 2, 0.5, 1),
+        row("mms", 0, 0.5, 1), row("mms", 1, 0.35, 1), row("mms", 7, 0.1, 1),
+        *(row("srs", seed, value, 1, selection_seed=draw) for seed, draw, value in
+          ((0, 0, 0.5), (0, 1, 0.4), (1, 0, 0.3), (2, 2, 0.2))),
+    ]  # fmt: skip
+    rows = [{"key": f"{place}", "method": one["label"], **one} for place, one in enumerate(rows)]
+    lost = {
+        (item.method, item.measure): item.difference
+        for item in compare_methods(rows, full=True)
+        if item.against == FULL
+    }
+    found = {item.method: item for item in summarise_cells(rows) if item.method != "full"}
+    for method, measure in lost:
+        assert found[method].against_full[measure] == pytest.approx(lost[method, measure])
+    # seed 7 has no counterpart; draw 0 joins the training seeds 0 and 1 in one pair
+    assert found["mms"].against_full["mAP50"] == pytest.approx((-0.1 - 0.05) / 2) and found["mms"].paired
+    assert found["srs"].against_full["mAP50"] == pytest.approx(((0.4 - 0.5) + (0.2 - 0.5)) / 2)
+
+
 def test_pairing_uses_the_seed_and_falls_back_on_the_mean() -> None:
     _, srs = summarise_cells([row("full", 0, 0.6, 1), row("full", 1, 0.4, 1), row("srs", 1, 0.35, 1)])
-    assert srs.against_full["mAP50"] == pytest.approx(-0.05)
+    assert srs.against_full["mAP50"] == pytest.approx(-0.05) and srs.paired
     _, srs = summarise_cells([row("full", 0, 0.6, 1), row("full", 1, 0.4, 1), row("srs", 7, 0.35, 1)])
-    assert srs.against_full["mAP50"] == pytest.approx(-0.15)
+    assert srs.against_full["mAP50"] == pytest.approx(-0.15) and not srs.paired
 
 
 def test_one_cell_has_no_spread_and_unknown_energy_is_nan() -> None:

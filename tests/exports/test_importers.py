@@ -1,4 +1,7 @@
-"""FiftyOne and LightlyStudio read what is written for them; skipped where they are not installed."""
+"""FiftyOne and LightlyStudio read what is written for them; skipped where they are not installed.
+
+Both are too large for the extra `dev`; labelformat, by which LightlyStudio reads COCO, is in it.
+"""
 
 from __future__ import annotations
 
@@ -53,6 +56,24 @@ def test_fiftyone_reads_its_folder(dataset, selection, tmp_path, monkeypatch):
         ]
     ranked = sorted((sample["rank"], key) for key, sample in by_id.items() if sample["kept"])
     assert [key for _, key in ranked] == list(selection.image_ids)
+
+
+def test_what_lightly_studio_reads_coco_with_reads_its_folder(dataset, selection, tmp_path):
+    coco = pytest.importorskip("labelformat.formats.coco")
+    folder = dr.export_selection(dataset, selection, tmp_path / "out", form="lightly-studio")
+    read = coco.COCOObjectDetectionInput(folder / "annotations.json")
+    assert [category.name for category in read.get_categories()] == ["cat", "dog"]
+    found = list(read.get_labels())
+    by_content = {record.path.read_bytes(): record for record in dataset}
+    assert len(found) == len(by_content) == len(dataset)
+    for label in found:
+        record = by_content[(folder / "images" / label.image.filename).read_bytes()]
+        # the first folder becomes the tag
+        assert label.image.filename.split("/")[0] == ("kept" if record.id in selection.image_ids else "dropped")
+        assert (label.image.width, label.image.height) == (80, 40)
+        assert [one.category.name for one in label.objects] == [dataset.class_names[key] for key in record.class_ids]
+        for one in label.objects:
+            assert (one.box.xmin, one.box.ymin, one.box.xmax, one.box.ymax) == pytest.approx((30, 10, 50, 30))
 
 
 def test_lightly_studio_reads_its_folder(dataset, selection, tmp_path, monkeypatch):

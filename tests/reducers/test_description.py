@@ -122,6 +122,20 @@ def test_traits_follow_the_declarations() -> None:
     assert "nothing but ties" in one.traits[0] and "another seed" in other.traits[0].lower()
 
 
+def test_a_method_without_ties_has_no_draw_to_seed() -> None:
+    class Tieless(Documented):
+        has_ties = False
+
+    class Drawn(Tieless):
+        deterministic = False
+
+    assert describe(Tieless).traits[0] == "The seed decides nothing."
+    assert "draw" not in describe(Tieless).parameters[-1].text and "draw" in describe(Drawn).parameters[-1].text
+    for name in ("first", "stride"):
+        found = describe(reducer_class(name))
+        assert found.traits[0] == "The seed decides nothing." and "ties" not in found.parameters[-1].text
+
+
 def test_defaults_are_shown_as_yaml_reads_them() -> None:
     for value in (None, True, False, 0.2, -1, "auto"):
         assert parse_parameters([f"x={shown(value)}"]) == {"x": value}

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from detreduce.experiment.statistics.pairs import CHANCE
+
 PHASES = ("features", "selection", "proxy_training", "duplicates")
 """Choosing: each has a column ``_Wh`` and a column ``_seconds`` in a tidy row."""
 
@@ -32,11 +34,26 @@ class BreakEven:
         return self.choosing_wh / self.saved_wh if self.saved_wh > 0 else math.inf
 
 
-def choosing_wh(row: Mapping[str, Any]) -> float:
-    """Wh of choosing a cell's images, all phases together; NaN where one took time and its energy is not known."""
-    parts = [(row.get(f"{phase}_Wh"), row.get(f"{phase}_seconds")) for phase in PHASES]
+def choosing_wh(rows: Sequence[Mapping[str, Any]]) -> float | None:
+    """Wh of choosing images once, all phases together: the mean over the cells of one method and keep.
+
+    Of cells that ran alone, where any did. Cells in which a phase took time, and its energy is not known, are left out;
+    None where that leaves none.
+    """
+    alone = [row for row in rows if not row.get("overlapped")]
+    known = [wh for row in alone or rows if (wh := _of_cell(row)) is not None]
+    return _mean(known) if known else None
+
+
+def _of_cell(row: Mapping[str, Any]) -> float | None:
+    # the draw of a random subset is too short to matter where it was not metered
+    parts = [
+        (row.get(f"{phase}_Wh"), row.get(f"{phase}_seconds"))
+        for phase in PHASES
+        if phase != "selection" or row.get("method") not in CHANCE or row.get("selection_Wh") is not None
+    ]
     if any(wh is None and seconds is not None for wh, seconds in parts):
-        return math.nan
+        return None
     return math.fsum(float(wh or 0.0) for wh, _ in parts)
 
 
@@ -53,15 +70,17 @@ def break_even(rows: Iterable[Mapping[str, Any]]) -> list[BreakEven]:
             groups.setdefault((row["label"], repr(row["keep"])), []).append(row)
     if not full:
         return []
-    found = [
-        BreakEven(
-            group[0]["label"],
-            group[0]["keep"],
-            _mean([choosing_wh(row) for row in group]),
-            _mean(full) - _mean([float(row["Wh"]) for row in group]),
+    found = []
+    for group in sorted(groups.values(), key=lambda group: (-int(group[0]["images"]), group[0]["label"])):
+        choosing = choosing_wh(group)
+        found.append(
+            BreakEven(
+                group[0]["label"],
+                group[0]["keep"],
+                math.nan if choosing is None else choosing,
+                _mean(full) - _mean([float(row["Wh"]) for row in group]),
+            )
         )
-        for group in sorted(groups.values(), key=lambda group: (-int(group[0]["images"]), group[0]["label"]))
-    ]
     return found
 
 

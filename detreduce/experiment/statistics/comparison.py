@@ -17,7 +17,7 @@ from detreduce.experiment.statistics.pairs import (
     Row,
     beside_full,
     keep_key,
-    pair_by_seed,
+    paired_differences,
     sides_of,
 )
 from detreduce.experiment.statistics.resampled import Load, ResampledFigures
@@ -128,11 +128,11 @@ def compare_methods(
     families: dict[tuple[Any, ...], list[int]] = {}
     for ours, theirs, against in sides:
         for measure in FIGURES:
-            pairs = pair_by_seed(*([row for row in side if row.get(measure) is not None] for side in (ours, theirs)))
+            pairs, differences = paired_differences(ours, theirs, measure)
             if pairs:
                 family = (against, keep_key(ours[0]["keep"]), measure, ours[0]["control"])
                 families.setdefault(family, []).append(len(found))
-                found.append(_compared(ours, against, measure, pairs, resampled))
+                found.append(_compared(ours, against, measure, pairs, differences, resampled))
     judged = [comparison for comparison, _ in found]
     for places in families.values():
         for place, comparison in zip(places, _judged([found[place] for place in places]), strict=True):
@@ -145,9 +145,9 @@ def _compared(
     against: str,
     measure: str,
     pairs: Sequence[Pair],
+    differences: Sequence[float],
     resampled: ResampledFigures,
 ) -> tuple[Comparison, PairedDifference]:
-    differences = [np.mean([r[measure] for r in mine]) - np.mean([r[measure] for r in other]) for mine, other in pairs]
     drawn, missing = resampled.differences(pairs, FIGURES.index(measure))
     pair = PairedDifference(np.array(differences, np.float64), drawn)
     both, seeds, images = pair.interval(), pair.over_seeds(), pair.over_images()

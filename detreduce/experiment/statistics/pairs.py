@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -53,6 +54,16 @@ def pair_by_seed(ours: Sequence[Row], theirs: Sequence[Row]) -> list[Pair]:
         ([row for seed in seeds for row in sides[0][seed]], [row for seed in seeds for row in sides[1][seed]])
         for _, seeds in units
     ]
+
+
+def paired_differences(ours: Sequence[Row], theirs: Sequence[Row], measure: str) -> tuple[list[Pair], list[float]]:
+    """Pair the cells that have a figure, as `pair_by_seed`, with ours less theirs of each pair."""
+    pairs = pair_by_seed(*([row for row in side if row.get(measure) is not None] for side in (ours, theirs)))
+    return pairs, [_mean(mine, measure) - _mean(other, measure) for mine, other in pairs]
+
+
+def _mean(rows: Sequence[Row], measure: str) -> float:
+    return math.fsum(float(row[measure]) for row in rows) / len(rows)
 
 
 def _is_drawn(rows: Sequence[Row]) -> bool:

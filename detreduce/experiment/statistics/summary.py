@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from detreduce.experiment.statistics.pairs import pair_by_seed, paired_differences
+
 ACCURACY = ("mAP50", "mAP50_95")
 METERED = ("Wh", "g_co2", "minutes")
 """What a cell beside it on the same machine changes."""
@@ -19,7 +21,8 @@ class Summary:
     """One method at one keep: means over its seeds, spread, and the difference to `full`.
 
     `mean` and `spread` (standard deviation with n - 1, NaN for one cell) hold the MEASURES. `against_full` holds
-    differences for mAP, paired by training seed where `full` has that seed, and ratios of the means for the others.
+    differences for mAP, those of `compare_methods`, and ratios of the means for the others. Where no training seed is
+    in common with `full`, the differences are those of the means, and `paired` is False.
     `overlapped` cells shared their machine with another training: energy, CO2 and time are of the other cells alone.
     """
 
@@ -32,6 +35,7 @@ class Summary:
     spread: Mapping[str, float]
     against_full: Mapping[str, float]
     overlapped: int = 0
+    paired: bool = True
 
 
 def summarise_cells(rows: Iterable[Mapping[str, Any]]) -> list[Summary]:
@@ -55,27 +59,20 @@ def _summarise(group: Sequence[Mapping[str, Any]], full: Sequence[Mapping[str, A
     mean = {name: _mean(_values(group, name)) for name in MEASURES}
     spread = {name: _spread(_values(group, name)) for name in MEASURES}
     against: dict[str, float] = {}
+    paired = True
     if full and group[0]["control"] != "full":
         for name in ACCURACY:
-            against[name] = _mean(_paired_differences(group, full, name))
+            _, differences = paired_differences(group, full, name)
+            against[name] = _mean(differences) if differences else mean[name] - _mean(_values(full, name))
+        paired = bool(pair_by_seed(group, full))
         for name in (*METERED, *COUNTED):
             reference = _mean(_values(full, name))
             against[name] = mean[name] / reference if reference else math.nan
     first = group[0]
     overlapped = sum(bool(row.get("overlapped")) for row in group)
     control = first["control"] is not None
-    return Summary(
-        first["label"], first["keep"], first["images"], len(group), control, mean, spread, against, overlapped
-    )
-
-
-def _paired_differences(
-    group: Sequence[Mapping[str, Any]], full: Sequence[Mapping[str, Any]], name: str
-) -> list[float]:
-    """Each row's value less that of the full cell with its training seed, or less the mean of all full cells."""
-    by_seed = {row["training_seed"]: _value(row, name) for row in full}
-    overall = _mean(list(by_seed.values()))
-    return [_value(row, name) - by_seed.get(row["training_seed"], overall) for row in group]
+    label, keep, images = first["label"], first["keep"], first["images"]
+    return Summary(label, keep, images, len(group), control, mean, spread, against, overlapped, paired)
 
 
 def _values(rows: Sequence[Mapping[str, Any]], name: str) -> list[float]:

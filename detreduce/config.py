@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from detreduce.controls import EQUAL_ITERATIONS
 from detreduce.errors import DetreduceError, InputError, nearest
 from detreduce.paths import expand, find
 
@@ -18,9 +19,6 @@ Control = Literal["full", "full_equal_iterations", "random", "first"]
 """`full`: all images, as many epochs. `full_equal_iterations`: all images, as many batches and optimiser steps as each
 reduced cell. `random`: a uniform draw at each keep. `first`: the first files, what ultralytics' `fraction=` does."""
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
-
-
-EQUAL_ITERATIONS = "full_equal_iterations"
 
 
 class _Section(BaseModel):

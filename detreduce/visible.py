@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 # drawn as nothing or as a blank, though Unicode counts them among letters, marks and symbols
 BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0")
 HIDDEN = ("Cc", "Cf", "Cs", "Zl", "Zp", "Zs")
-JOINER, AS_EMOJI = "\u200d", "\ufe0f"
+NON_JOINER, JOINER, AS_EMOJI, KEYCAP = "\u200c", "\u200d", "\ufe0f", "\u20e3"
+# the first word of their letters' names: a joiner or non-joiner changes how their letters look
+JOINING_SCRIPTS = (
+    *("ARABIC", "SYRIAC", "NKO", "MONGOLIAN", "DEVANAGARI", "BENGALI", "GURMUKHI", "GUJARATI", "ORIYA", "TAMIL"),
+    *("TELUGU", "KANNADA", "MALAYALAM", "SINHALA", "MYANMAR", "KHMER", "TIBETAN"),
+)
+VIRAMA = 9
+# pictures and signs that have an emoji form, though Unicode does not count them among symbols of their own
+PICTURES_TOO, SIGNS_TOO = frozenset("\u2194\u25fd\u25fe\u2934\u2935"), frozenset("\xa9\xae\u203c\u2049\u2139\u3030")
+# the black flag with the tags of a region, as England's: of no more letters, so that no text hides there
+FLAG = re.compile("\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{4,6}\U000e007f")
 
 
 def visible(name: object) -> str:
     """A name in one line, with the code of each character that cannot be seen.
 
     Those are controls, zero-width and direction marks, odd blanks and halves of surrogate pairs. Letters of every
-    script and emoji stay.
+    script and emoji stay, with the joiners, selectors and tags that make one sign of several.
     """
     text = str(name)
     if text.isascii() and text.isprintable():
         return text
+    flags = {place for flag in FLAG.finditer(text) for place in range(*flag.span())}
     return "".join(
-        _code(character) if _is_hidden(character) and not _makes_emoji(text, place) else character
+        _code(character) if _is_hidden(character) and place not in flags and not _shows(text, place) else character
         for place, character in enumerate(text)
     )
 
@@ -37,17 +49,31 @@ def _is_hidden(character: str) -> bool:
     return selector or character in BLANK or unicodedata.category(character) in HIDDEN
 
 
-def _makes_emoji(text: str, place: int) -> bool:
-    """Whether an invisible character makes one picture of its neighbours: it shows, and disguises nothing."""
-    before = text[:place].rstrip(AS_EMOJI)[-1:]
-    if text[place] == AS_EMOJI:
-        return _is_picture(text[place - 1 : place])
-    return text[place] == JOINER and _is_picture(before) and _is_picture(text[place + 1 : place + 2])
+def _shows(text: str, place: int) -> bool:
+    """Whether an invisible character changes how its neighbours look: it shows, and disguises nothing."""
+    character, before, after = text[place], text[:place][-1:], text[place + 1 : place + 2]
+    if character == AS_EMOJI:
+        return _is_picture(before) or before in SIGNS_TOO or (after == KEYCAP and before in set("0123456789#*"))
+    if character not in (NON_JOINER, JOINER):
+        return False
+    if _joins(before):
+        # a letter's half form, also at the end of a word
+        return _joins(after) or (character == JOINER and unicodedata.combining(before) == VIRAMA)
+    return character == JOINER and _is_picture(text[:place].rstrip(AS_EMOJI)[-1:]) and _is_picture(after)
 
 
 def _is_picture(character: str) -> bool:
     """Whether it is an emoji or its skin tone."""
-    return bool(character) and unicodedata.category(character) in ("So", "Sk") and character > "\u2000"
+    if not character or character in PICTURES_TOO:
+        return bool(character)
+    return unicodedata.category(character) in ("So", "Sk") and character > "\u2000"
+
+
+def _joins(character: str) -> bool:
+    """Whether it is a letter or mark of a script whose letters change beside a joiner."""
+    if not character or unicodedata.category(character)[0] not in "LM":
+        return False
+    return unicodedata.name(character, "").partition(" ")[0] in JOINING_SCRIPTS
 
 
 def _code(character: str) -> str:

@@ -14,7 +14,7 @@ import detreduce
 # From the ground up; a module may import those of lower layers, and of its own package. What stands in two layers is
 # there from the lower to the upper one: reducers know no images and no features, which know no reducers either.
 LAYERS = (
-    ("cache", "digits", "distances", "errors", "version", "visible"),
+    ("cache", "controls", "digits", "distances", "errors", "option_values", "version", "visible"),
     ("detector", "figures", "html", "neighbour_scores", "object_table", "progress", "ultralytics_files"),
     ("paths", "pretrained"),
     ("proxy_log",),

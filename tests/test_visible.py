@@ -25,6 +25,15 @@ HIDDEN = {
     "fish\ufe0f": "fish\\ufe0f",
     "fish\U000e0041": "fish\\U000e0041",
     "fish\u200d": "fish\\u200d",
+    "fi\u200dsh": "fi\\u200dsh",
+    "fi\u200csh": "fi\\u200csh",
+    "\u0645\u200cfish": "\u0645\\u200cfish",
+    "\u0645\u200c": "\u0645\\u200c",
+    "\u0645\u200c\u200c\u0645": "\u0645\\u200c\\u200c\u0645",
+    "1\ufe0f": "1\\ufe0f",
+    "\u2211\ufe0f": "\u2211\\ufe0f",
+    "\U0001f3f4\U000e0067\U000e0062": "\U0001f3f4\\U000e0067\\U000e0062",
+    "\U0001f3f4" + "\U000e0061" * 9 + "\U000e007f": "\U0001f3f4" + "\\U000e0061" * 9 + "\\U000e007f",
     "caf\udce9": "caf\\udce9",
     "a\u2028b": "a\\u2028b",
 }
@@ -37,7 +46,14 @@ def test_what_cannot_be_seen_is_a_code(name: str, shown: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["fish 3", "تمساح", "שלום", "e\u0301", "🐟", "👨\u200d👩\u200d👧", "❤\ufe0f", "🏳\ufe0f\u200d🌈", "कृषि", "$^x"],
+    [
+        *("fish 3", "تمساح", "שלום", "e\u0301", "🐟", "👨\u200d👩\u200d👧", "❤\ufe0f", "🏳\ufe0f\u200d🌈", "कृषि", "$^x"),
+        # Persian "I want", Malayalam "he" with a final half form, Sinhala "Sri"
+        *("می\u200cخواهم", "അവന\u0d4d\u200d", "ශ\u0dca\u200dරී"),
+        *("1\ufe0f\u20e3", "#\ufe0f\u20e3", "\xa9\ufe0f", "\u2139\ufe0f", "🙂\u200d↔\ufe0f"),
+        # the flag of Scotland
+        "🏴" + "".join(chr(0xE0000 + ord(letter)) for letter in "gbsct") + "\U000e007f",
+    ],
 )
 def test_every_script_and_emoji_stay(name: str) -> None:
     assert visible(name) == name

@@ -9,8 +9,7 @@ import typer
 
 from detreduce.cli.options import Images, Json
 from detreduce.cli.output import print_json, say
-
-Form = Literal["list", "csv", "coco", "fiftyone", "lightly-studio"]
+from detreduce.option_values import ExportForm
 
 HOW_TO_OPEN = {
     "fiftyone": "import fiftyone as fo; fo.Dataset.from_dir({folder!r}, dataset_type=fo.types.FiftyOneDataset)",
@@ -24,7 +23,7 @@ HOW_TO_OPEN = {
 def export(
     selection: Annotated[Path, typer.Argument(metavar="SELECTION", help="A selection.json.")],
     form: Annotated[
-        Form,
+        ExportForm,
         typer.Option("--as", help="Paths of the kept images, a table of all, COCO, or a folder for a tool."),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="PATH", help="The file to write, or the folder.")],

@@ -10,6 +10,7 @@ import typer
 from detreduce.cli.opening import open_ledger
 from detreduce.cli.options import Json, LedgerFolder
 from detreduce.cli.output import print_json, say
+from detreduce.option_values import SELECTIONS_SHOWN
 
 
 def report(
@@ -20,8 +21,12 @@ def report(
     ] = None,
     selections: Annotated[
         int, typer.Option(min=0, metavar="NUMBER", help="Show the images of at most so many selections.")
-    ] = 24,
+    ] = SELECTIONS_SHOWN,
     images: Annotated[bool, typer.Option(help="Put small pictures of the dataset's images into it.")] = True,
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="DATA", help="The dataset, where it is no longer where the experiment was made."),
+    ] = None,
     show: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -35,7 +40,7 @@ def report(
     opened = open_ledger(ledger)
     from detreduce.report import write_report
 
-    path = write_report(opened.path, output, selections=selections, images=images)
+    path = write_report(opened.path, output, selections=selections, images=images, dataset=data)
     if as_json:
         print_json({"report": str(path), "bytes": path.stat().st_size})
     else:

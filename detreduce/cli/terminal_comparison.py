@@ -13,6 +13,7 @@ from rich.table import Table
 from detreduce.cli import terminal
 from detreduce.cli.terminal import WIDE, number, show_table, table_of
 from detreduce.cli.terminal_differences import show_differences
+from detreduce.controls import EQUAL_ITERATIONS, EQUAL_STEPS
 
 if TYPE_CHECKING:
     from detreduce.experiment.statistics import Summary
@@ -71,8 +72,8 @@ def show_comparison(
         out.print("* ran beside another training on one machine, as all did: energy, CO2 and time cannot be compared.")
     elif any(row.overlapped for row in summaries):
         out.print("* ran beside another training on one machine: Wh, g CO2 and minutes are of the other cells alone.")
-    if any(row.method == "full_equal_iterations" for row in summaries):
-        out.print("full_equal_iterations: all images, in as many batches and optimiser steps as that keep.")
+    if any(row.method == EQUAL_ITERATIONS for row in summaries):
+        out.print(f"{EQUAL_ITERATIONS}: {EQUAL_STEPS} (batches and optimiser steps) as that keep.")
     show_break_even(out, paid)
     if comparisons is not None and any(not row.is_control for row in summaries):
         show_differences(out, comparisons, ranking)

@@ -34,7 +34,7 @@ def show_summary(summary: DatasetSummary, *, problems_shown: int | None) -> None
             classes.add_row(row.name, f"{row.key}", f"{row.images}", f"{row.boxes}", share(row.boxes, summary.boxes))
         show_table(out, classes)
     if summary.side_quantiles:
-        quantiles = ", ".join(f"{share:.0%}: {side:.3f}" for share, side in summary.side_quantiles.items())
+        quantiles = ", ".join(f"{part:.0%}: {side:.3f}" for part, side in summary.side_quantiles.items())
         out.print(f"Box size, sqrt(box area / image area), by quantile: {quantiles}")
     if summary.sizes is not None:
         sizes = ", ".join(f"{name} {count}" for name, count in summary.sizes.items())

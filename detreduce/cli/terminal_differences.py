@@ -9,12 +9,14 @@ from rich.box import HEAVY_HEAD, SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from detreduce.controls import EQUAL_ITERATIONS, EQUAL_STEPS
+
 if TYPE_CHECKING:
     from detreduce.experiment.statistics.comparison import Comparison
     from detreduce.experiment.statistics.ranks import Ranking
 
 HEADINGS = {"mAP50": "mAP50", "mAP50_95": "mAP50-95"}
-TITLES = {"full_equal_iterations": "Against all images for as many iterations"}
+TITLES = {EQUAL_ITERATIONS: f"Against {EQUAL_STEPS}"}
 # both figures side by side, each with its verdict
 WIDE = 180
 

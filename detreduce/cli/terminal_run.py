@@ -11,6 +11,7 @@ from rich.table import Table
 
 from detreduce.cli import terminal
 from detreduce.cli.terminal import show_table, show_text
+from detreduce.controls import EQUAL_ITERATIONS, EQUAL_STEPS, FULL
 
 if TYPE_CHECKING:
     from detreduce.config import ExperimentConfig
@@ -53,10 +54,9 @@ def show_outcome(settings: ExperimentConfig, outcome: Outcome) -> None:
     out.print(carbon_intensity(settings.energy.country))
     for note in outcome.notes:
         out.print(note)
-    if "full_equal_iterations" not in settings.controls:
+    if EQUAL_ITERATIONS not in settings.controls:
         out.print(
-            "What as many steps on all images would give is not known here; it is with "
-            "controls: [full, full_equal_iterations]."
+            f'What "{EQUAL_STEPS}" would give is not known here; it is with controls: [{FULL}, {EQUAL_ITERATIONS}].'
         )
     if settings.evaluate.choose == "best" and any("val" in str(row.get("evaluated_on")) for row in outcome.rows):
         out.print("The epochs were chosen on val, whose images the figures are from: all figures are too good.")

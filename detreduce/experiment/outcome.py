@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from detreduce.controls import FULL
 from detreduce.experiment.consistency import inconsistencies
 from detreduce.experiment.leakage import read_leakage
 from detreduce.experiment.ledger import FinishedCell, Ledger, finished_rows
@@ -14,7 +15,7 @@ from detreduce.experiment.near_duplicates import read_near_duplicates
 from detreduce.experiment.plan import Cell
 from detreduce.experiment.statistics.break_even import BreakEven, break_even, choosing_wh
 from detreduce.experiment.statistics.comparison import Comparison, compare_methods
-from detreduce.experiment.statistics.pairs import FULL, random_reference
+from detreduce.experiment.statistics.pairs import random_reference
 from detreduce.experiment.statistics.ranks import Ranking, rank_methods
 from detreduce.experiment.statistics.summary import Summary, summarise_cells
 from detreduce.training.energy import PhaseEnergy

@@ -7,7 +7,8 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from detreduce.config import EQUAL_ITERATIONS, ExperimentConfig
+from detreduce.config import ExperimentConfig
+from detreduce.controls import EQUAL_ITERATIONS
 from detreduce.features.blocks import FEATURES, kinds_of
 from detreduce.features.table import SEPARATE_BLOCKS
 from detreduce.reducers import make_reducer

@@ -17,7 +17,8 @@ from typing import Any
 
 import yaml
 
-from detreduce.config import EQUAL_ITERATIONS, ExperimentConfig, load_config
+from detreduce.config import ExperimentConfig, load_config
+from detreduce.controls import EQUAL_ITERATIONS
 from detreduce.dataset import load_dataset
 from detreduce.dataset.records import DetectionDataset
 from detreduce.dataset.write import write_subset

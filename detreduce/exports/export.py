@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
-from typing import Literal, get_args
+from typing import get_args
 
 from detreduce.dataset.listing import absolute
 from detreduce.dataset.records import DetectionDataset
@@ -18,13 +18,13 @@ from detreduce.exports.fiftyone import DATA, fiftyone_files
 from detreduce.exports.lightly_studio import IMAGES, by_tag, lightly_files
 from detreduce.exports.rows import ImageRow, image_rows, places
 from detreduce.exports.text import csv_text, list_text
+from detreduce.option_values import ExportForm
 from detreduce.paths import write_atomically
 from detreduce.progress import progress
 from detreduce.selection import Selection
 from detreduce.selection_dataset import check_dataset
 
-Form = Literal["list", "csv", "coco", "fiftyone", "lightly-studio"]
-FORMS: tuple[Form, ...] = get_args(Form)
+FORMS: tuple[ExportForm, ...] = get_args(ExportForm)
 FOLDERS = ("fiftyone", "lightly-studio")
 SELECTION, TABLE = PurePosixPath("selection.json"), PurePosixPath("selection.csv")
 
@@ -34,7 +34,7 @@ def export_selection(
     selection: Selection,
     output: str | Path,
     *,
-    form: Form | str,
+    form: ExportForm | str,
     link: LinkMode = "hardlink",
     overwrite: bool = False,
 ) -> Path:

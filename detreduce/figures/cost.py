@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
+from detreduce.controls import EQUAL_ITERATIONS, EQUAL_STEPS
 from detreduce.digits import significant
 from detreduce.figures.roles import METHOD, ROLES, Role, keep_in_words, role_of
 from detreduce.figures.style import COLOURS, GREEN, MUTED, Figure, drawn, short, styled
@@ -26,7 +27,7 @@ COSTS = {
 HATCHES = ("", "///", "...", "xxx", "\\\\\\", "++", "oo")
 MOST_KEEPS = 6
 CHOOSING = ("features", "selection", "proxy_training", "duplicates")
-SHORT = {"full_equal_iterations": "equal steps"}
+SHORT = {EQUAL_ITERATIONS: EQUAL_STEPS}
 CROWDED = (120.0, 16.0)
 """Pixels between two names, to the side and up, below which one of them is left out."""
 ACCURACIES = {"mAP50": "mAP50", "mAP50_95": "mAP50-95"}

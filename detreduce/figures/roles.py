@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from detreduce.controls import EQUAL_ITERATIONS, EQUAL_STEPS
 from detreduce.figures.style import BLUE, INK, MUTED, ORANGE
 
 
@@ -19,7 +20,7 @@ class Role:
 
 
 FULL = Role("all images", INK, "s")
-EQUAL = Role("all images, as many iterations", MUTED, "D")
+EQUAL = Role(EQUAL_STEPS, MUTED, "D")
 CHANCE = Role("random subsets", ORANGE, "^")
 METHOD = Role("chosen by a method", BLUE, "o")
 ROLES = (FULL, EQUAL, CHANCE, METHOD)
@@ -29,7 +30,7 @@ def role_of(row: Mapping[str, Any]) -> Role:
     """The role of a tidy row, by its control and method."""
     if row["control"] == "full":
         return FULL
-    if row["control"] == "full_equal_iterations":
+    if row["control"] == EQUAL_ITERATIONS:
         return EQUAL
     # other parameters of srs, such as by=classes, are methods to be compared with it
     return CHANCE if row["label"] in ("srs", "random") else METHOD

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +18,8 @@ from detreduce.experiment.near_duplicates import read_near_duplicates
 from detreduce.experiment.outcome import Outcome, energy_provenance, outcome_of
 from detreduce.explanation import find_features
 from detreduce.features.table import FeatureTable
-from detreduce.paths import write_atomically
+from detreduce.option_values import SELECTIONS_SHOWN
+from detreduce.paths import find, write_atomically
 from detreduce.progress import progress
 from detreduce.report.charts import Chart, result_charts, selection_charts
 from detreduce.report.facts import command_of, config_text, facts_of
@@ -39,7 +41,6 @@ from detreduce.selection_dataset import check_dataset
 from detreduce.training.energy import carbon_intensity
 
 REPORT_NAME = "report.html"
-SELECTIONS_SHOWN = 24
 
 
 @dataclass
@@ -62,6 +63,7 @@ def write_report(
     *,
     selections: int = SELECTIONS_SHOWN,
     images: bool = True,
+    dataset: str | Path | None = None,
 ) -> Path:
     """Write what an experiment found as one HTML file, which needs no network and no other file.
 
@@ -75,6 +77,8 @@ def write_report(
         Of so many selections the images are shown, those of most images first; the tables have all.
     images
         False leaves every picture of the dataset out, for data that must not leave the house; names stay.
+    dataset
+        Where the experiment's dataset is now; default where it was.
 
     Returns
     -------
@@ -84,9 +88,10 @@ def write_report(
     Raises
     ------
     MissingFileError
-        There is no ledger.
+        There is no ledger, or nothing at `dataset`.
     InputError
-        The ledger has no finished cell, or one that cannot be read; `selections` is below 0.
+        The ledger has no finished cell, or one that cannot be read; `selections` is below 0; no dataset can be
+        read at `dataset`.
     DetreduceError
         The file cannot be written.
     """
@@ -99,7 +104,8 @@ def write_report(
     if not outcome.rows:
         raise InputError(f"{held.path} has no finished cell yet: run the experiment, or let it go on.")
     config = _read_config(held)
-    chosen = _gather_images(held, outcome, config, selections, capacity=CAPACITY if images else 0)
+    given = None if dataset is None else load_dataset(find(dataset, what="dataset"), split="train")
+    chosen = _gather_images(held, outcome, config, selections, given, capacity=CAPACITY if images else 0)
     leakage = _leakage(outcome.leakage, chosen, CAPACITY // 10 if images else 0)
     country = str((config.get("energy") or {}).get("country", ""))
     text = render(
@@ -138,21 +144,27 @@ def _read_config(ledger: Ledger) -> dict[str, Any]:
 
 def _planned(ledger: Ledger) -> int | None:
     """How many cells the plan has; None where there is no plan."""
-    import json
-
     try:
         return len(json.loads((ledger.path / "plan.json").read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
 
 
-def _gather_images(ledger: Ledger, outcome: Outcome, config: dict[str, Any], limit: int, *, capacity: int) -> _Chosen:
+def _gather_images(
+    ledger: Ledger,
+    outcome: Outcome,
+    config: dict[str, Any],
+    limit: int,
+    given: DetectionDataset | None,
+    *,
+    capacity: int,
+) -> _Chosen:
     cells, left_out = shown_cells(outcome.cells, limit)
     found = _Chosen(left_out=left_out)
     try:
-        found.dataset = load_dataset(str(config.get("dataset", "")), split="train")
+        found.dataset = given if given is not None else load_dataset(str(config.get("dataset", "")), split="train")
     except DetreduceError as error:
-        found.notes.append(f"The images are not shown: {error}")
+        found.notes.append(f"The images are not shown: {error} If the dataset was moved, say where it is (--data).")
         return found
     found.looks = looks_of(found.dataset.class_names, found.dataset.class_counts.sum(axis=0))
     selections = _readable(ledger, cells, found)
@@ -171,7 +183,7 @@ def _gather_images(ledger: Ledger, outcome: Outcome, config: dict[str, Any], lim
     twins = [twin for view in found.views for search in view.twins for twin in search.shown]
     found.album.add(row for twin in twins for row in (twin.first, twin.second))
     if table is not None and table.X.shape[1]:
-        found.map = feature_map_of(table, sorted(found.album.pictures))
+        found.map = feature_map_of(table, found.album.pictures, len(found.views))
         found.album.add(found.map.rows.tolist())
     return found
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from detreduce.controls import EQUAL_ITERATIONS, EQUAL_STEPS
 from detreduce.dataset.records import DetectionDataset
 from detreduce.experiment.outcome import PHASES, Outcome, energy_by_method
-from detreduce.experiment.statistics.pairs import EQUAL_ITERATIONS
 from detreduce.experiment.statistics.summary import Summary
 from detreduce.figures import class_bars, difference_intervals, energy_by_phase, learning_curves, size_bars, trade_off
 from detreduce.figures.cost import MOST_KEEPS
@@ -49,7 +49,7 @@ def result_charts(outcome: Outcome) -> Iterator[Chart]:
     for reference in references:
         found = [item for item in outcome.comparisons if item.against == reference and item.measure == MEASURE]
         if found:
-            words = "a random subset" if reference == outcome.chance else "all images for as many iterations"
+            words = "a random subset" if reference == outcome.chance else EQUAL_STEPS
             title = f"mAP50-95 less that of {words}"
             about = (
                 "Lines are 95 % intervals, each by itself. Triangles are shown to differ, with all methods of that "

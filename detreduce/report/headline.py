@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from detreduce.controls import EQUAL_ITERATIONS, EQUAL_STEPS, FULL
 from detreduce.digits import less_or_more
 from detreduce.experiment.outcome import Outcome
-from detreduce.experiment.statistics.pairs import EQUAL_ITERATIONS, FULL
 from detreduce.experiment.statistics.summary import Summary
 from detreduce.figures.roles import keep_in_words
 
@@ -15,7 +15,7 @@ MEASURE = "mAP50_95"
 
 
 def headline(outcome: Outcome) -> list[str]:
-    """The findings in plain sentences: what each keep costs in mAP and saves, beside chance and beside equal steps."""
+    """The findings in plain sentences: what each keep costs in mAP and saves, beside chance and the controls."""
     full = next((item for item in outcome.summaries if item.method == FULL), None)
     reduced = [item for item in outcome.summaries if item.method not in (FULL, EQUAL_ITERATIONS)]
     sentences = []
@@ -46,7 +46,7 @@ def _keep_sentence(outcome: Outcome, group: Sequence[Summary], full: Summary | N
     text += "."
     equal = next((item for item in outcome.summaries if _is_equal(item, shown)), None)
     if equal is not None:
-        text += f" As many training steps on all images give {_figure(equal)}."
+        text += f" The control “{EQUAL_STEPS}” gives {_figure(equal)}."
     text += _beside_chance(outcome, group)
     return text
 

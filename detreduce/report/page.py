@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from detreduce.controls import EQUAL_ITERATIONS, EQUAL_STEPS, FULL
 from detreduce.digits import change, significant, with_spread
 from detreduce.experiment.outcome import Outcome
 from detreduce.experiment.statistics.comparison import Comparison
-from detreduce.experiment.statistics.pairs import EQUAL_ITERATIONS, FULL
 from detreduce.experiment.statistics.summary import Summary
 from detreduce.figures.roles import keep_in_words
 from detreduce.report.headline import MEASURE
@@ -41,7 +42,9 @@ def render(*, chosen: Any, outcome: Outcome, **content: Any) -> str:
     environment.filters.update(
         keep=keep_in_words, safe_svg=Markup, significant=significant, apart=_apart, in_words=_in_words
     )
-    environment.globals.update(thumbnail=_thumbnail(environment, chosen.looks), version=__version__)
+    environment.globals.update(
+        thumbnail=_thumbnail(environment), outlines=partial(outlines, looks=chosen.looks), version=__version__
+    )
     folder = files("detreduce.report") / "templates"
     style, script = ((folder / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
     rows: list[dict[str, Any]] = [
@@ -55,7 +58,7 @@ def render(*, chosen: Any, outcome: Outcome, **content: Any) -> str:
         columns=[column for column in COLUMNS if any(row["cells"][column.name]["text"] for row in rows)],
         outcome=outcome,
         chosen=chosen,
-        map_data=map_data(chosen.map, chosen.album, chosen.views, chosen.looks) if chosen.map is not None else None,
+        map_data=map_data(chosen.map, chosen.album, chosen.views) if chosen.map is not None else None,
         map_sides=MAP_SIDES,
         **content,
     )
@@ -96,7 +99,7 @@ COLUMNS = (
     Column("mAP50_95", "mAP50-95"),
     Column("below", "beside all images", "mAP50-95 less that of all images"),
     Column("chance", "beside random", "mAP50-95 less that of a random subset"),
-    Column("equal", "beside equal steps", "mAP50-95 less that of all images for as many iterations"),
+    Column("equal", f"beside {EQUAL_STEPS}", "mAP50-95 less that of all images for as many training steps"),
     Column("Wh", "Wh", "energy of training"),
     Column("Wh_saved", "Wh beside all"),
     Column("TFLOPs", "TFLOPs", "10^12 operations of training"),
@@ -116,7 +119,7 @@ def table_cells(outcome: Outcome, summary: Summary) -> dict[str, dict[str, Any]]
     paid = outcome.pays_after(summary)
     trainings = paid.trainings if paid is not None and paid.choosing_wh >= 0.005 else math.nan
     after = "never" if math.isinf(trainings) else "" if math.isnan(trainings) else str(math.ceil(trainings))
-    beside = f"{summary.overlapped} beside another" if summary.overlapped else ""
+    beside = f"{summary.overlapped} *" if summary.overlapped else ""
     return {
         "method": {"text": summary.method, "sort": 0},
         "keep": {"text": "all" if summary.method == "full" else keep_in_words(summary.keep), "sort": summary.images},
@@ -182,34 +185,40 @@ def _place(point: Any) -> tuple[float, float]:
     return round(MAP_MARGIN + float(point[0]) * width, 1), round(MAP_MARGIN + (1 - float(point[1])) * height, 1)
 
 
-def map_data(drawn: FeatureMap, album: Album, views: Sequence[SelectionView], looks: Looks) -> dict[str, Any]:
-    """What the page's script needs: every point's place and image, the order of each selection, the looks of boxes."""
+def map_data(drawn: FeatureMap, album: Album, views: Sequence[SelectionView]) -> dict[str, Any]:
+    """What the page's script needs: every point's place and image, and of each selection which rank it kept them at."""
     images = {}
     for row, point in zip(drawn.rows.tolist(), drawn.points, strict=True):
-        picture = _picture(album, row)
+        picture = album.pictures[row]
         images[row] = {
             "at": _place(point),
             "name": visible(picture.name),
             "classes": [[visible(name), count] for name, count in picture.classes],
             "size": [picture.width, picture.height],
-            "picture": f"{album.prefix}{row}" if picture.data else None,
-            "boxes": picture.boxes,
+            "picture": f"{album.prefix}{row}",
         }
-    orders: Mapping[str, list[int]] = {f"s{number}": list(view.order) for number, view in enumerate(views, 1)}
-    return {"images": images, "orders": orders, "looks": looks.of_class}
+    ranks = {
+        f"s{number}": [(row, rank) for rank, row in enumerate(view.order, 1) if row in images]
+        for number, view in enumerate(views, 1)
+    }
+    return {"images": images, "ranks": ranks}
 
 
-def _picture(album: Album, row: int) -> Picture:
-    return album.pictures.get(row, Picture(album.dataset[row].name, (), ()))
+def outlines(picture: Picture, looks: Looks) -> Markup:
+    """The boxes of a picture, those of one look as one path."""
+    paths: dict[str, list[str]] = {}
+    for x, y, w, h, kind in picture.boxes:
+        left, width = round(x * picture.width, 1), round(w * picture.width, 1)
+        top, height = round(y * picture.height, 1), round(h * picture.height, 1)
+        paths.setdefault(looks.of_class[kind], []).append(f"M{left:g} {top:g}h{width:g}v{height:g}h-{width:g}z")
+    return Markup().join(Markup('<path class="box {}" d="{}"/>').format(css, "".join(d)) for css, d in paths.items())
 
 
-def _thumbnail(environment: Environment, looks: Looks | None) -> Any:
+def _thumbnail(environment: Environment) -> Any:
     """A function for the template: an image with its boxes and a caption."""
     macro = environment.get_template("thumbnail.html.j2")
 
     def draw(album: Album, row: int, note: str = "") -> Markup:
-        return Markup(
-            macro.render(picture=_picture(album, row), identity=f"{album.prefix}{row}", note=note, looks=looks)
-        )
+        return Markup(macro.render(picture=album.pictures[row], identity=f"{album.prefix}{row}", note=note))
 
     return draw

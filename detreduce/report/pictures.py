@@ -15,8 +15,12 @@ from detreduce.progress import progress
 
 SIDE = 176
 """Pixels of the longer side."""
-CAPACITY = 5_500_000
-"""Characters that the pictures of a page may take, so that it stays below 10 MB."""
+CAPACITY = 3_800_000
+"""Characters that the pictures of a page may take: with boxes, maps and charts it stays below 10 MB."""
+MOST_BOXES = 30_000
+"""Boxes that are drawn on the pictures of a page, of some 30 characters each."""
+CLASSES_NAMED = 8
+"""Classes that are named of an image; more are counted together."""
 
 Box = tuple[float, float, float, float, int]
 
@@ -30,9 +34,10 @@ class Picture:
     name
         The image's name.
     classes
-        Its classes with how many boxes of each, the commonest first.
+        Its classes with how many boxes of each, the commonest first; of many, the rarest together.
     boxes
-        Left, top, width, height as fractions of the image, and the class; at most `BOXES_DRAWN`.
+        Left, top, width, height as fractions of the image, and the class; at most `BOXES_DRAWN`, and none where the
+        page holds enough.
     width, height
         In pixels of the small picture; those of a placeholder where there is none.
     data
@@ -58,12 +63,25 @@ class Album:
         Put before the row to make a picture's id within the page.
     capacity
         Characters that its pictures may take; 0: names and boxes alone.
+    boxes
+        How many of them may be drawn.
+
+    Attributes
+    ----------
+    pictures
+        By dataset row.
+    cut
+        How many of them lack the picture or the boxes, since the page holds enough.
     """
 
-    def __init__(self, dataset: DetectionDataset, prefix: str = "t", capacity: int = CAPACITY) -> None:
+    def __init__(
+        self, dataset: DetectionDataset, prefix: str = "t", capacity: int = CAPACITY, boxes: int = MOST_BOXES
+    ) -> None:
         self.dataset = dataset
         self.prefix = prefix
-        self.left = capacity
+        self.left, self.boxes_left = capacity, boxes
+        self.cut = 0
+        self._pictured = capacity > 0
         self.pictures: dict[int, Picture] = {}
         starts = np.searchsorted(dataset.box_rows, np.arange(len(dataset) + 1))
         self._boxes_of = list(zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True))
@@ -74,20 +92,29 @@ class Album:
         read = wanted if self.left > 0 else []
         with ThreadPoolExecutor() as pool, progress("pictures", len(read), "images") as advance:
             for row, small in zip(read, pool.map(_small, (self.dataset[row] for row in read)), strict=True):
-                self.pictures[row] = self._picture(row, small if self.left > 0 else None)
+                self.pictures[row] = self._picture(row, small)
                 advance()
         for row in wanted[len(read) :]:
             self.pictures[row] = self._picture(row, None)
 
     def _picture(self, row: int, small: tuple[str, int, int] | None) -> Picture:
-        counts = self.dataset.class_counts[row]
-        order = [place for place in np.argsort(-counts, kind="stable").tolist() if counts[place]]
-        classes = tuple((self.dataset.class_names[place], int(counts[place])) for place in order)
-        if small is None:
-            return Picture(self.dataset[row].name, classes, self._boxes(row))
+        name, classes, boxes = self.dataset[row].name, self._classes(row), self._boxes(row)
+        full = self._pictured and self.left <= 0, len(boxes) > self.boxes_left
+        self.cut += any(full)
+        boxes = () if full[1] else boxes
+        self.boxes_left -= len(boxes)
+        if small is None or full[0]:
+            return Picture(name, classes, boxes)
         data, width, height = small
         self.left -= len(data)
-        return Picture(self.dataset[row].name, classes, self._boxes(row), width, height, data)
+        return Picture(name, classes, boxes, width, height, data)
+
+    def _classes(self, row: int) -> tuple[tuple[str, int], ...]:
+        counts = self.dataset.class_counts[row]
+        order = [place for place in np.argsort(-counts, kind="stable").tolist() if counts[place]]
+        named = [(self.dataset.class_names[place], int(counts[place])) for place in order[:CLASSES_NAMED]]
+        others = int(counts[order[CLASSES_NAMED:]].sum())
+        return (*named, *([("other classes", others)] if others else []))
 
     def _boxes(self, row: int) -> tuple[Box, ...]:
         begin, end = self._boxes_of[row]

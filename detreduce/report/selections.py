@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -25,8 +25,8 @@ from detreduce.selection import Selection
 
 IntArray = npt.NDArray[np.int64]
 ON_A_SHEET = 8
-MAP_POINTS = 1500
-"""Of more images, so many are drawn: all that are pictured, and a random draw of the others."""
+MAP_POINTS, MAPS_POINTS = 1500, 24_000
+"""Of more images, so many are drawn on a map, and on all maps of a page: those pictured first, then a random draw."""
 COMPARED = 20_000
 """Of more dropped images, so many are laid beside the kept ones."""
 
@@ -147,14 +147,18 @@ def single_box_sizes(dataset: DetectionDataset) -> npt.NDArray[np.float64]:
     return np.where(dataset.box_crowd, np.nan, box_sizes(dataset.boxes_xyxyn))
 
 
-def feature_map_of(table: FeatureTable, first: Sequence[int], seed: int = 0) -> FeatureMap:
-    """Two principal components of the scaled features, of at most `MAP_POINTS` images: those of `first`, and others."""
+def feature_map_of(table: FeatureTable, first: Collection[int], maps: int = 1, seed: int = 0) -> FeatureMap:
+    """Two principal components of the scaled features, of so many images as can be drawn on each of the `maps`.
+
+    Dataset rows of `first` come before a random draw of others.
+    """
     plane = principal_plane(table.X)
     low, high = plane.points.min(axis=0), plane.points.max(axis=0)
     scaled = (plane.points - low) / np.where(high > low, high - low, 1.0)
-    wanted = np.isin(table.rows, np.array(first, np.int64))
-    others = np.random.default_rng(seed).permutation(np.flatnonzero(~wanted))
-    drawn = np.sort(np.concatenate([np.flatnonzero(wanted), others])[: max(MAP_POINTS, int(wanted.sum()))])
+    order = np.random.default_rng(seed).permutation(len(table))
+    wanted = np.isin(table.rows[order], np.array(list(first), np.int64))
+    order = order[np.argsort(~wanted, kind="stable")]
+    drawn = np.sort(order[: max(1, min(MAP_POINTS, MAPS_POINTS // max(1, maps)))])
     return FeatureMap(table.rows[drawn], scaled[drawn], plane.explained, tuple(table.blocks))
 
 

@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from detreduce.controls import EQUAL_ITERATIONS, EQUAL_STEPS
 from detreduce.experiment.ledger import FinishedCell, Ledger
 from detreduce.experiment.outcome import outcome_of
 from detreduce.experiment.statistics.comparison import Comparison, compare_methods
@@ -29,8 +30,8 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGE, RESULTS = DOCS / "results.md", DOCS / "results"
 MARKED = re.compile(r"(<!-- results: (\w+) (\w+) -->\n).*?(<!-- /results -->)", re.DOTALL)
 VERSIONS = ("python", "detreduce", "torch", "ultralytics", "codecarbon", "numpy", "pycocotools")
-AGAINST = {"srs": "less `srs`", "full_equal_iterations": "less all images, as many steps"}
-NAMES = {"full_equal_iterations": "all images, as many steps"}
+AGAINST = {"srs": "less `srs`", EQUAL_ITERATIONS: f"less {EQUAL_STEPS}"}
+NAMES = {EQUAL_ITERATIONS: EQUAL_STEPS}
 MACHINE = ("host", "machine", "started", "ended")
 
 

@@ -42,7 +42,7 @@ def picture(rows: Sequence[Row]) -> Figure:
 def method_rows(rows: Iterable[Row]) -> Figure:
     """A panel a keep: each method's mean and its single trainings in a row, the one that gains most on top.
 
-    `srs` is a line with its standard deviation as a band, all images for as many iterations are another; all images for
+    `srs` is a line with its standard deviation as a band, all images, as many steps, are another; all images for
     all epochs stand in the panel's title.
     """
     groups: dict[float | int, dict[str, list[float]]] = {}

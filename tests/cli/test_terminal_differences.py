@@ -75,7 +75,7 @@ def test_what_is_over_seeds_alone_is_marked_and_the_reason_told() -> None:
 def test_equal_iterations_have_their_own_table_and_one_seed_no_interval() -> None:
     single = replace(ROW, against="full_equal_iterations", seeds=1, low=None, high=None, verdict="one seed")
     text = printed(single)
-    assert "Against all images for as many iterations" in text
+    assert "Against all images, as many steps" in text
     assert "+0.037 " in text and "[" not in text
 
 

@@ -149,7 +149,7 @@ def stand_in_train(
     return record
 
 
-def made_up_ledger(folder: Path, cells: list[dict[str, Any]]) -> Ledger:
+def made_up_ledger(folder: Path, cells: list[dict[str, Any]], *, overlapped: bool = False) -> Ledger:
     """A ledger of records alone, without a plan, a configuration or selections; a cell needs label, keep and seed.
 
     `lift` moves its mAP; `changes` are those of its record.
@@ -169,5 +169,6 @@ def made_up_ledger(folder: Path, cells: list[dict[str, Any]]) -> Ledger:
             (work / TRAIN_FOLDER).mkdir()
             record.save(work / TRAIN_FOLDER)
             choosing = {"selection": PhaseEnergy(seconds=1, wh=0.02, g_co2=0.01)}
-            ledger.finish(work, FinishedCell(cell["key"], cell, record, choosing, {"images": images, "of": 200}))
+            counts, ran = {"images": images, "of": 200}, {"overlapped": overlapped}
+            ledger.finish(work, FinishedCell(cell["key"], cell, record, choosing, counts, ran))
     return ledger

@@ -110,11 +110,13 @@ def test_the_map_shows_images_by_pointer_and_by_keys(browser: Any, page: Path) -
     point = figure.locator(".kept circle").first
     point.hover()
     panel = figure.locator(".shown")
-    images, row = tab.evaluate("JSON.parse(document.getElementById('map-data').textContent).images"), None
-    row = point.get_attribute("data-row")
-    assert panel.locator("p").nth(0).text_content() == images[row]["name"]
+    images = tab.evaluate("JSON.parse(document.getElementById('map-data').textContent).images")
+    shown = {image["name"]: image["picture"] for image in images.values()}
+    name = panel.locator("p").nth(0).text_content()
     assert panel.locator("p").nth(1).text_content().startswith("kept, ")
-    assert panel.locator("use").count() == 1 and panel.locator("rect.box").count() == len(images[row]["boxes"])
+    assert panel.locator("p").nth(1).text_content().endswith(" of 15")
+    assert panel.locator("use").get_attribute("href") == f"#{shown[name]}"
+    assert tab.locator(f"[id='{shown[name]}'] path.box").count() == 1
     assert figure.locator(".ring").is_visible()
     drawing = figure.locator("svg").first
     drawing.focus()
@@ -140,9 +142,10 @@ def test_light_and_dark_by_the_system_and_by_choice(browser: Any, page: Path) ->
     light, _ = opened(browser, page, color_scheme="light")
     dark, _ = opened(browser, page, color_scheme="dark")
     assert paper(light) == "rgb(255, 255, 255)" != paper(dark)
-    light.get_by_role("button", name="Dark").click()
+    light.get_by_role("button", name="Switch to dark colours").click()
     assert paper(light) == paper(dark)
-    dark.get_by_role("button", name="Light").click()
+    assert light.get_by_role("button", name="Switch to light colours").inner_text() == "Light"
+    dark.get_by_role("button", name="Switch to light colours").click()
     assert paper(dark) == "rgb(255, 255, 255)"
 
 

@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from detreduce.controls import EQUAL_ITERATIONS, FULL
 from detreduce.experiment.statistics.intervals import LEVEL, PairedDifference
 from detreduce.experiment.statistics.pairs import (
-    EQUAL_ITERATIONS,
-    FULL,
     Pair,
     Row,
     beside_full,

@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-FULL, EQUAL_ITERATIONS = "full", "full_equal_iterations"
+from detreduce.controls import EQUAL_ITERATIONS, FULL
+
 # controls on all images: there is no keep at which they could be compared
 ON_ALL_IMAGES = (FULL, EQUAL_ITERATIONS)
 

@@ -53,7 +53,7 @@
 
   const source = document.getElementById("map-data");
   if (!source) return;
-  const { images, orders, looks } = JSON.parse(source.textContent);
+  const { images, ranks } = JSON.parse(source.textContent);
 
   const make = (name, attributes) => {
     const element = document.createElementNS(SVG, name);
@@ -63,14 +63,7 @@
   const pictureOf = (image) => {
     const [width, height] = image.size;
     const svg = make("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": image.name });
-    svg.append(image.picture
-      ? make("use", { href: `#${image.picture}` })
-      : make("rect", { class: "empty", width, height }));
-    for (const [x, y, w, h, c] of image.boxes) {
-      svg.append(make("rect", {
-        class: `box ${looks[c]}`, x: x * width, y: y * height, width: w * width, height: h * height,
-      }));
-    }
+    svg.append(make("use", { href: `#${image.picture}` }));
     return svg;
   };
   const line = (text) => {
@@ -95,8 +88,8 @@
     const svg = map.querySelector("svg");
     const panel = map.querySelector(".shown");
     const ring = map.querySelector(".ring");
-    const order = orders[map.dataset.selection];
-    const rank = new Map(order.map((row, place) => [row, place + 1]));
+    const kept = ranks[map.dataset.selection];
+    const rank = new Map(kept);
     const rows = Object.keys(images).map(Number);
     let current = null;
 
@@ -110,7 +103,7 @@
       const text = document.createElement("div");
       text.append(
         line(image.name),
-        line(rank.has(row) ? `kept, ${rank.get(row)} of ${order.length}` : "dropped"),
+        line(rank.has(row) ? `kept, ${rank.get(row)} of ${map.dataset.kept}` : "dropped"),
         counted(image.classes),
       );
       panel.replaceChildren(pictureOf(image), text);
@@ -142,7 +135,7 @@
       const allowed = steps[event.key];
       if (!allowed) return;
       event.preventDefault();
-      if (current === null) { show(order.find((row) => row in images) ?? rows[0]); return; }
+      if (current === null) { show(kept.length ? kept[0][0] : rows[0]); return; }
       const [x, y] = images[current].at;
       const row = nearest(x, y, allowed);
       if (row !== null) show(row);

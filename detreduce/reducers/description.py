@@ -126,12 +126,12 @@ def _parameters(cls: type[BaseReducer]) -> tuple[Parameter, ...]:
     for name, parameter in inspect.signature(cls).parameters.items():
         text = texts.get(name, "")
         if name in COMMON and (not text or text.startswith(INHERITED)):
-            base = common[name]
+            shared = common[name]
             if name == "random_state" and cls.deterministic and not cls.has_ties:
-                base = "An int, a NumPy generator or None."
+                shared = "An int, a NumPy generator or None."
             # what a method adds to its reference to the base is about its draws
             own = text.removeprefix(INHERITED).lstrip(".; ") if name == "random_state" else ""
-            text = " ".join(part for part in (base, own[:1].upper() + own[1:]) if part)
+            text = " ".join(part for part in (shared, own[:1].upper() + own[1:]) if part)
         default = None if parameter.default is inspect.Parameter.empty else parameter.default
         found.append(Parameter(name, default, text, COMMON.get(name, "")))
     return tuple(sorted(found, key=lambda parameter: parameter.name in COMMON))

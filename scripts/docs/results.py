@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,6 +23,7 @@ from typing import Any
 from detreduce.controls import EQUAL_ITERATIONS, EQUAL_STEPS
 from detreduce.experiment.ledger import FinishedCell, Ledger
 from detreduce.experiment.outcome import outcome_of
+from detreduce.experiment.statistics.break_even import break_even
 from detreduce.experiment.statistics.comparison import Comparison, compare_methods
 from detreduce.experiment.statistics.ranks import Ranking, rank_methods
 from detreduce.experiment.statistics.summary import Summary, summarise_cells
@@ -126,6 +128,38 @@ def table(result: Mapping[str, Any], measure: str) -> Iterator[str]:
         yield f"| {_strong(NAMES.get(name, f'`{name}`'), name)} | " + " | ".join(cells) + " |"
 
 
+def cost_table(result: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the lines of a Markdown table of minutes and Wh: a row a method and keep, all images first."""
+    summaries = summarise_cells(result["cells"])
+    overlapped = [item.method for item in summaries if item.overlapped]
+    if overlapped:
+        raise ValueError(f"Cells of {', '.join(overlapped)} ran beside others: their energy is not their own.")
+    paid = {(item.method, item.keep): item for item in break_even(result["cells"])}
+    yield "| | keep | minutes | Wh of training | saved | Wh of choosing, once | pays after |"
+    yield "|---|---|---|---|---|---|---|"
+    all_images = max(item.images for item in summaries)
+    for item in sorted(summaries, key=lambda item: (-item.images, item.method != "srs", item.method)):
+        cells = [f"`{item.method}`", f"{100 * item.images / all_images:.0f} %"]
+        cells += [f"{item.mean['minutes']:.1f}", f"{item.mean['Wh']:.2f}"]
+        if item.method == "full":
+            cells = ["**all images**", "", *cells[2:], "", "", ""]
+        else:
+            even = paid[item.method, item.keep]
+            cells += [f"{1 - item.against_full['Wh']:.0%}".replace("%", " %"), f"{even.choosing_wh:.3f}"]
+            cells.append(pays_after(even.trainings))
+        yield "| " + " | ".join(cells) + " |"
+
+
+def pays_after(trainings: float) -> str:
+    """Say after how many whole trainings choosing has paid."""
+    if math.isnan(trainings):
+        return "not known"
+    if math.isinf(trainings):
+        return "never"
+    count = max(1, math.ceil(trainings))
+    return f"{count} training" + ("s" if count > 1 else "")
+
+
 def _value(summary: Summary, measure: str) -> str:
     return _strong(f"{summary.mean[measure]:.3f} ± {summary.spread[measure]:.3f}", summary.method)
 
@@ -149,7 +183,9 @@ def with_tables(text: str) -> str:
     """Return the page's text with what is between its markers made anew."""
 
     def anew(match: re.Match[str]) -> str:
-        return f"{match[1]}\n" + "\n".join(table(result_of(match[2]), match[3])) + f"\n\n{match[4]}"
+        result = result_of(match[2])
+        lines = cost_table(result) if match[3] == "Wh" else table(result, match[3])
+        return f"{match[1]}\n" + "\n".join(lines) + f"\n\n{match[4]}"
 
     return MARKED.sub(anew, text)
 

@@ -314,7 +314,7 @@ def test_duplicates_are_searched_once_and_their_cost_is_charged(
     (images / "01.jpg").write_bytes((images / "00.jpg").read_bytes())
     content = yaml.safe_load(config.read_text())
     dataset = load_dataset(config.parent / "set" / "data.yaml")
-    select(dataset, "srs", 1, initial=["images/03.jpg"]).save(config.parent / "first.json")
+    select(dataset, "srs", 1, initial=["images/02.jpg"]).save(config.parent / "first.json")
     (images / "02.jpg").write_bytes((images / "03.jpg").read_bytes())
     content["reduce"] |= {"drop_duplicates": "exact", "class_floor": 1, "must_keep": ["01.jpg"], "keep": [0.5]}
     content["reduce"]["initial"] = "first.json"
@@ -326,8 +326,9 @@ def test_duplicates_are_searched_once_and_their_cost_is_charged(
     assert all("drop_duplicates=exact" in row["label"] for row in rows)
     for file in ledger.path.rglob("selection.json"):
         chosen = Selection.load(file)
-        assert chosen.image_ids[:2] == ("images/01.jpg", "images/03.jpg")
-        assert {"images/00.jpg", "images/02.jpg"}.isdisjoint(chosen.image_ids)
+        assert chosen.image_ids[:2] == ("images/01.jpg", "images/02.jpg")
+        assert [pair["copy"][-6:] for pair in chosen.provenance["duplicates"]["pairs"]] == ["00.jpg", "03.jpg"]
+        assert {"images/00.jpg", "images/03.jpg"}.isdisjoint(chosen.image_ids)
 
 
 def test_a_keep_that_leaves_no_room_is_refused_before_the_first_cell(

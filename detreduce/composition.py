@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 import numbers
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,10 +25,13 @@ from detreduce.duplicates.search import (
 )
 from detreduce.errors import DetreduceWarning, InputError, nearest
 from detreduce.features.table import FeatureTable
+from detreduce.floors import floor_rows
 from detreduce.progress import step
 from detreduce.reducers.groups import Groups, make_groups
 
 EXACT, BOXES = "exact", "boxes"
+# classes that a warning names
+_SHOWN = 5
 
 IntArray = npt.NDArray[np.int64]
 DropDuplicates = bool | float | str | Duplicates
@@ -90,9 +92,10 @@ def compose(
 
     Images that are named are never dropped, and those of the floors keep to `max_per_group` of the `groups`. Raises
     InputError where an option cannot be used, an image is not there, or more than `k` images would be kept before the
-    method chooses, or fewer are left than `k`.
+    method chooses, or fewer are left than `k`; warns where a class is left below its floor.
     """
     check_drop_duplicates(drop_duplicates)
+    _check_found(table.dataset, drop_duplicates)
     floors = class_floors(table.dataset, class_floor)
     named, earlier = _named_rows(table, must_keep, initial)
     first = np.concatenate([named, earlier])
@@ -115,11 +118,22 @@ def compose(
             steps.append({"step": what, "images": _ids(table, rows)})
     if floors is not None:
         limited = make_groups(groups, max_per_group, len(table))
+        if limited is not None:
+            limited.check(k, first)
         reserved = _reserve(table, floors, first, positions, seed, limited)
         _check_room(k, len(first), len(reserved))
-        floor = {name: int(count) for name, count in zip(table.dataset.class_names, floors, strict=True) if count}
-        steps.append({"step": "class_floor", "floor": floor, "images": _ids(table, reserved)})
-        first = np.concatenate([first, reserved])
+        first, images = np.concatenate([first, reserved]), _ids(table, reserved)
+        reached = _images_with(table, first)
+        steps.append(
+            {
+                "step": "class_floor",
+                "floor": _by_name(table.dataset, floors, floors),
+                "reached": _by_name(table.dataset, reached, floors),
+                "images": images,
+            }
+        )
+        if missed := _missed(table, floors, reached, positions, max_per_group):
+            warnings.warn(missed, DetreduceWarning, stacklevel=3)
     kept = table if len(positions) == len(table) else table.take(positions)
     return Composition(kept, positions, len(table), np.searchsorted(positions, first), tuple(steps), report)
 
@@ -157,13 +171,15 @@ def check_composition(
 ) -> None:
     """Raise the InputError that `detreduce.select` would raise, as far as it shows without opening an image."""
     check_drop_duplicates(drop_duplicates)
+    _check_found(dataset, drop_duplicates)
     table = FeatureTable(dataset, np.arange(len(dataset), dtype=np.int64), {})
     first = np.concatenate(_named_rows(table, must_keep, initial))
     floors = class_floors(dataset, class_floor)
     found = make_groups(None if groups is None else assign_groups(dataset, groups), max_per_group, len(dataset))
-    _check_room(k, len(first), 0 if floors is None else len(_reserve(table, floors, first, table.rows, 0, found)))
+    _check_room(k, len(first), 0)
     if found is not None:
         found.check(k, first)
+    _check_room(k, len(first), 0 if floors is None else len(_reserve(table, floors, first, table.rows, 0, found)))
 
 
 def check_drop_duplicates(value: Any) -> None:
@@ -176,6 +192,17 @@ def check_drop_duplicates(value: Any) -> None:
             raise InputError(f"drop_duplicates={value!r}: give true, a threshold, 'exact' or 'boxes'.{hint}")
         return
     check_threshold(value)
+
+
+def _check_found(dataset: DetectionDataset, found: Any) -> None:
+    """Raise InputError where duplicates that were found before name images that the dataset does not have."""
+    pairs = found.pairs if isinstance(found, Duplicates) else ()
+    unknown = [image for pair in pairs for image in (pair.copy, pair.kept) if image not in dataset.row_of]
+    if unknown:
+        raise InputError(
+            f"drop_duplicates names the image {unknown[0]!r}, which {dataset.source.path} does not have: "
+            "give what was found on this dataset."
+        )
 
 
 def check_class_floor(value: Any) -> None:
@@ -191,6 +218,8 @@ def class_floors(dataset: DetectionDataset, value: ClassFloor | None) -> IntArra
     check_class_floor(value)
     if value is None:
         return None
+    if value and not dataset.labelled:
+        raise InputError(f"class_floor needs boxes, and {dataset.source.path} has no labels: leave it out.")
     if not isinstance(value, Mapping):
         return np.full(len(dataset.class_names), value, np.int64)
     unknown = [name for name in value if name not in dataset.class_names]
@@ -258,55 +287,6 @@ def _named_rows(
     return named, earlier[~np.isin(earlier, named)]
 
 
-def floor_rows(
-    present: npt.NDArray[np.bool_],
-    floors: IntArray,
-    held: IntArray,
-    draw: npt.NDArray[np.uint64],
-    groups: Groups | None = None,
-) -> IntArray:
-    """Few rows that bring every class to its floor: always the row that helps the most classes.
-
-    Parameters
-    ----------
-    present
-        (n, C): which classes each row has.
-    floors
-        (C,) rows to hold of each class; where there are fewer, all of them.
-    held
-        Rows held already.
-    draw
-        (n,) breaks ties, lowest first.
-    groups
-        With a limit: no more rows of a group are held than that, even where a class then has fewer than its floor.
-    """
-    reachable = present.sum(axis=0) if groups is None else groups.reachable(present, held)
-    missing = np.minimum(floors, reachable) - present[held].sum(axis=0)
-    left = None if groups is None else groups.left(held)
-    gain = present[:, missing > 0].sum(axis=1)
-    gain[held] = 0
-    helpful = np.flatnonzero(gain)
-    # gains only fall: the top of the heap, once it is up to date, is the best of all
-    heap = list(zip((-gain[helpful]).tolist(), draw[helpful].tolist(), helpful.tolist(), strict=True))
-    heapq.heapify(heap)
-    classes = [np.flatnonzero(row) for row in present[helpful]]
-    place = dict(zip(helpful.tolist(), classes, strict=True))
-    chosen: list[int] = []
-    while heap and (missing > 0).any():
-        known, tie, row = heapq.heappop(heap)
-        if left is not None and groups is not None and left[groups.codes[row]] < 1:
-            continue
-        now = -int((missing[place[row]] > 0).sum())
-        if now == known:
-            chosen.append(row)
-            missing[place[row]] -= 1
-            if left is not None and groups is not None:
-                left[groups.codes[row]] -= 1
-        elif now:
-            heapq.heappush(heap, (now, tie, row))
-    return np.array(chosen, np.int64)
-
-
 def _reserve(
     table: FeatureTable,
     floors: IntArray,
@@ -321,6 +301,37 @@ def _reserve(
     if limited is not None:
         limited = replace(limited, codes=limited.codes[positions])
     return positions[floor_rows(present, floors, np.searchsorted(positions, first), draw, limited)]
+
+
+def _images_with(table: FeatureTable, rows: IntArray) -> IntArray:
+    """(C,) images of each class among rows of the table."""
+    found: IntArray = (table.dataset.class_counts[table.rows[rows]] > 0).sum(axis=0)
+    return found
+
+
+def _by_name(dataset: DetectionDataset, values: IntArray, floors: IntArray) -> dict[str, int]:
+    """Class name -> value, of the classes that have a floor."""
+    return {name: int(values[c]) for c, name in enumerate(dataset.class_names) if floors[c]}
+
+
+def _missed(
+    table: FeatureTable, floors: IntArray, reached: IntArray, positions: IntArray, max_per_group: int | None
+) -> str:
+    """Which classes are below their floor, and why; empty where none is."""
+    of_all, left = _images_with(table, np.arange(len(table))), _images_with(table, positions)
+    reasons: dict[str, list[str]] = {}
+    for c in np.flatnonzero(reached < floors).tolist():
+        if reached[c] == of_all[c]:
+            why = "for lack of images"
+        elif reached[c] == left[c]:
+            why = "as other images are duplicates"
+        else:
+            why = f"within max_per_group={max_per_group}"
+        reasons.setdefault(why, []).append(f"{table.dataset.class_names[c]} ({reached[c]} of {floors[c]})")
+    more = {why: f" and {len(names) - _SHOWN} more" * (len(names) > _SHOWN) for why, names in reasons.items()}
+    return " ".join(
+        f"Below the class floor {why}: {', '.join(names[:_SHOWN])}{more[why]}." for why, names in reasons.items()
+    )
 
 
 def _without(table: FeatureTable, found: Duplicates, named: set[int]) -> IntArray:

@@ -21,6 +21,10 @@ reduced cell. `random`: a uniform draw at each keep. `first`: the first files, w
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 
 
+# keys of a composition that take images, also by the name of a file; a cell's key is made from the images
+_IMAGES_IN = ("must_keep", "initial")
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
@@ -46,12 +50,14 @@ class CompositionConfig(BaseModel):
     """true: near-duplicates by pixels go first; a number: from that similarity on; `exact`; `boxes`."""
     must_keep: str | list[str | int] | None = None
     """Images kept first: a text file of names, one a line, or a list of names or ids."""
+    initial: str | list[str | int] | None = None
+    """Images kept next, to go on from an earlier selection: its `selection.json`, or a list of names or ids."""
     class_floor: int | dict[str, int] | None = None
     """Images to keep of every class, or of each class by name."""
     groups: str | None = None
     """What is one video: `folder`, or a regular expression with the part of the name that is the same."""
-    max_per_group: int | None = Field(default=None, gt=0)
-    """Images to keep of one of the groups at most."""
+    max_per_group: int | None = Field(default=None, ge=0)
+    """Images to keep of one of the groups at most; 0: no limit, also where the section `reduce` has one."""
 
     @field_validator("groups")
     @classmethod
@@ -163,12 +169,13 @@ class ReduceConfig(CompositionConfig, _Section):
     def _in_range(cls, value: list[Keep]) -> list[Keep]:
         return [in_range(keep) for keep in value]
 
-    def with_names(self, lists: Mapping[str, list[str]]) -> ReduceConfig:
-        """The same with the names in each `must_keep` file in place of the file."""
+    def with_images(self, files: Mapping[tuple[str, str], list[Any]]) -> ReduceConfig:
+        """The same with the images that each file of a `must_keep` or an `initial` names in place of the file."""
 
         def named(part: Any) -> Any:
-            names = part.must_keep
-            return part.model_copy(update={"must_keep": lists.get(names, names) if isinstance(names, str) else names})
+            given = {key: getattr(part, key) for key in _IMAGES_IN}
+            update = {key: files.get((key, value), value) for key, value in given.items() if isinstance(value, str)}
+            return part.model_copy(update=update)
 
         return named(self.model_copy(update={"methods": [named(method) for method in self.methods]}))
 
@@ -349,7 +356,7 @@ def parse_config(content: dict[str, Any], *, beside: Path, file: Path | str = "c
     except ValidationError as error:
         problems = [_describe(item) for item in error.errors()]
     resolved = _resolve_paths(content, beside, problems)
-    lists = _read_lists(config.reduce, beside, problems) if config is not None else {}
+    files = _read_images(config.reduce, beside, problems) if config is not None else {}
     if config is None or problems:
         numbered = "\n".join(f"  {number}. {text}" for number, text in enumerate(problems, 1))
         count = "1 error" if len(problems) == 1 else f"{len(problems)} errors"
@@ -360,7 +367,7 @@ def parse_config(content: dict[str, Any], *, beside: Path, file: Path | str = "c
     return config.model_copy(
         update={
             "dataset": resolved["dataset"],
-            "reduce": config.reduce.with_names(lists),
+            "reduce": config.reduce.with_images(files),
             "features": config.features.model_copy(update={"backbone": resolved["backbone"]}),
             "train": config.train.model_copy(update={"model": resolved["model"]}),
             "proxy": proxy,
@@ -406,18 +413,25 @@ def _resolve_paths(content: dict[str, Any], beside: Path, problems: list[str]) -
     return resolved
 
 
-def _read_lists(reduce: ReduceConfig, beside: Path, problems: list[str]) -> dict[str, list[str]]:
-    """The names in each file that a `must_keep` names; what cannot be read joins `problems`."""
+def _read_images(reduce: ReduceConfig, beside: Path, problems: list[str]) -> dict[tuple[str, str], list[Any]]:
+    """The images in each file that a `must_keep` or an `initial` names; what cannot be read joins `problems`."""
     from detreduce.composition import read_names
+    from detreduce.selection_file import read_selection_fields
 
-    lists: dict[str, list[str]] = {}
+    def images_of(file: Path) -> list[Any]:
+        return list(read_selection_fields(file)["image_ids"])
+
+    readers = {"must_keep": (read_names, "list of images"), "initial": (images_of, "selection")}
+    images: dict[tuple[str, str], list[Any]] = {}
     for part in (reduce, *reduce.methods):
-        if isinstance(part.must_keep, str) and part.must_keep not in lists:
-            try:
-                lists[part.must_keep] = read_names(find(part.must_keep, beside, what="list of images"))
-            except DetreduceError as error:
-                problems.append(f"reduce.must_keep: {error}")
-    return lists
+        for key in _IMAGES_IN:
+            name, (read, what) = getattr(part, key), readers[key]
+            if isinstance(name, str) and (key, name) not in images:
+                try:
+                    images[key, name] = read(find(name, beside, what=what))
+                except DetreduceError as error:
+                    problems.append(f"reduce.{key}: {error}")
+    return images
 
 
 def _describe(item: Any) -> str:

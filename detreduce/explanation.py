@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detreduce.cache import cache_folder
+from detreduce.dataset.groups import assign_groups
 from detreduce.dataset.records import DetectionDataset, ImageId
 from detreduce.errors import DetreduceError, InputError, MissingFileError, nearest
 from detreduce.features.backbones import make_backbone
@@ -56,6 +57,9 @@ class Explanation:
         looked at it.
     category, category_kept, category_full
         Its category, and how many images of that category were kept, of how many.
+    group, group_kept, group_limit
+        The group (video, sequence) of an image whose selection has a limit on groups, how many images of it were kept,
+        and the limit; None where there is none. Where `group_kept` is the limit, the group was full.
     duplicate_of, copies
         The image that stands for it, and the images that it stands for, as pairs of `near_duplicates`, with the names
         of both.
@@ -91,6 +95,14 @@ class Explanation:
     classes: Mapping[str, int]
     alone: Mapping[str, int]
     notes: tuple[str, ...] = ()
+    group: str | None = None
+    group_kept: int | None = None
+    group_limit: int | None = None
+
+    @property
+    def group_full(self) -> bool:
+        """Whether no more images of its group could be kept."""
+        return self.group_limit is not None and self.group_kept is not None and self.group_kept >= self.group_limit
 
     def to_dict(self) -> dict[str, Any]:
         """The same, ready for JSON; an infinite score is the string ``inf`` or ``-inf``."""
@@ -153,6 +165,11 @@ def explain(
     others = chosen.copy()
     others[row] = False
     lacking = ~(counts[others] > 0).any(axis=0)
+    group = _group(selection, data, row, chosen)
+    if group.get("group_limit") is not None and group.get("group") is None:
+        notes.append(
+            "Whether its group was full is not known: the groups were given one by one, and the selection has no rule."
+        )
     return Explanation(
         image=record.id,
         name=record.name,
@@ -170,6 +187,7 @@ def explain(
         classes=_boxes(data, counts[row], counts[row] > 0),
         alone=_boxes(data, counts[row], (counts[row] > 0) & lacking),
         notes=tuple(notes),
+        **group,
     )
 
 
@@ -295,6 +313,20 @@ def _category(selection: Selection, row: int) -> dict[str, Any]:
     name = names[codes[row]]
     kept, full = selection.categories["kept"], selection.categories["full"]
     return {"category": name, "category_kept": kept[name], "category_full": full[name]}
+
+
+def _group(selection: Selection, dataset: DetectionDataset, row: int, chosen: npt.NDArray[np.bool_]) -> dict[str, Any]:
+    """The image's group and its limit; the group is known where a rule says it."""
+    step = selection.steps[-1] if selection.steps else {}
+    limit, rule = step.get("max_per_group"), step.get("groups")
+    if limit is None:
+        return {}
+    try:
+        labels = assign_groups(dataset, str(rule))
+    except InputError:
+        return {"group_limit": int(limit)}
+    kept = sum(label == labels[row] for label, held in zip(labels, chosen.tolist(), strict=True) if held)
+    return {"group": labels[row], "group_kept": kept, "group_limit": int(limit)}
 
 
 def _boxes(dataset: DetectionDataset, counts: npt.NDArray[np.int32], wanted: npt.NDArray[np.bool_]) -> dict[str, int]:

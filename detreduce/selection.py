@@ -226,6 +226,9 @@ def select(
         asked for more, of identical files.
     class_floor
         Images to keep of every class, or of each class by name: at least so many hold a box of it, or all that do.
+        With `max_per_group` a class may get fewer; where images hold several classes, a floor that could just be met
+        may then be missed, as to find out is NP-hard. A `DetreduceWarning` names the classes below their floor, and
+        ``reached`` in `Selection.steps` says how many images each has.
     cache
         Folder for what is kept of the images on the search for duplicates; default as for `extract_features`.
 

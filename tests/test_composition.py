@@ -6,12 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 from PIL import Image
 
-from detreduce.composition import check_composition, compose, floor_rows, image_rows
+from detreduce.composition import check_composition, compose, image_rows
 from detreduce.dataset.object_counts import label_objects
 from detreduce.dataset.records import DetectionDataset, ImageRecord, Problem, Source
 from detreduce.duplicates import DuplicatePair, Duplicates, near_duplicates
@@ -125,7 +122,7 @@ def test_the_limit_on_groups_is_checked_before_an_image_is_opened() -> None:
         ({"max_per_group": 2}, "without groups="),
         (
             {"groups": "folder", "max_per_group": 5, "must_keep": [f"0{i}.png" for i in range(6)]},
-            "initial has 6 images",
+            "6 of the images kept first are of group",
         ),
     ):
         with pytest.raises(InputError, match=said):
@@ -258,30 +255,6 @@ def test_a_floor_for_one_class_and_for_a_class_with_too_few_images() -> None:
     assert every.steps[0]["floor"] == {"ant": 3, "bee": 3, "cow": 3}
 
 
-def test_the_floor_takes_the_image_that_helps_most_classes() -> None:
-    present = np.array([[1, 0, 0], [0, 1, 0], [1, 1, 1], [0, 0, 1], [1, 1, 0]], bool)
-    draw = np.arange(5, dtype=np.uint64)
-    assert floor_rows(present, np.array([1, 1, 1]), np.empty(0, np.int64), draw).tolist() == [2]
-    assert floor_rows(present, np.array([2, 2, 1]), np.empty(0, np.int64), draw).tolist() == [2, 4]
-    assert floor_rows(present, np.array([1, 1, 1]), np.array([4]), draw).tolist() == [2]
-    assert floor_rows(present, np.array([1, 0, 0]), np.empty(0, np.int64), draw[::-1]).tolist() == [4]
-
-
-@given(
-    hnp.arrays(bool, st.tuples(st.integers(1, 12), st.integers(1, 4))),
-    st.integers(0, 4),
-    st.integers(0, 3),
-)
-def test_every_class_comes_to_its_floor_or_to_all_it_has(present: np.ndarray, floor: int, held: int) -> None:
-    first = np.arange(min(held, len(present)))
-    draw = np.random.default_rng(0).permutation(len(present)).astype(np.uint64)
-    rows = floor_rows(present, np.full(present.shape[1], floor), first, draw)
-    assert len(set(rows.tolist()) | set(first.tolist())) == len(rows) + len(first)
-    reached = present[np.concatenate([first, rows])].sum(axis=0)
-    assert (reached >= np.minimum(floor, present.sum(axis=0))).all()
-    assert present[rows].any(axis=1).all(), "no row is taken that helps no class"
-
-
 def test_the_floor_does_not_depend_on_the_order_of_the_rows() -> None:
     dataset = dataset_of([[row % 3] for row in range(12)])
     shuffled = replace(dataset, records=dataset.records[::-1])
@@ -331,21 +304,6 @@ def test_a_floor_keeps_to_the_limit_on_groups() -> None:
         select(table_of(dataset), "srs", keep=5, class_floor=2)
 
 
-def test_a_lazy_floor_is_the_greedy_one() -> None:
-    rng = np.random.default_rng(0)
-    present, draw = rng.random((300, 12)) < 0.15, rng.permutation(300).astype(np.uint64)
-    held = np.array([3, 40])
-    missing = np.minimum(20, present.sum(axis=0)) - present[held].sum(axis=0)
-    plain: list[int] = []
-    while (missing > 0).any():
-        gain = present[:, missing > 0].sum(axis=1)
-        gain[[*held, *plain]] = 0
-        top = np.flatnonzero(gain == gain.max())
-        plain.append(int(top[draw[top].argmin()]))
-        missing -= present[plain[-1]]
-    assert floor_rows(present, np.full(12, 20), held, draw).tolist() == plain
-
-
 def table_without(dataset: DetectionDataset, lost: list[int]) -> FeatureTable:
     whole = table_of(dataset)
     rows = np.setdiff1d(np.arange(len(dataset)), lost)
@@ -385,3 +343,76 @@ def test_parameters_that_name_rows_follow_the_images_that_are_left() -> None:
     scores = np.arange(12.0)
     chosen = select(table, "extrapolate", keep=3, scores=scores, drop_duplicates=copies((11, 9)))
     assert sorted(chosen.indices.tolist()) == [8, 9, 10]
+
+
+def named_dataset(**classes: int | None) -> DetectionDataset:
+    """One image for each name, with a box of the class given, or none."""
+    plain = dataset_of([[] if label is None else [label] for label in classes.values()])
+    records = tuple(
+        replace(record, id=f"images/{name}.png", name=f"{name}.png")
+        for record, name in zip(plain.records, classes, strict=True)
+    )
+    return replace(plain, records=records)
+
+
+def test_a_floor_is_met_though_a_group_that_it_needs_could_be_filled() -> None:
+    dataset = named_dataset(a_0=0, a_1=1, b_0=0, c_0=0, d_0=0)
+    for seed in range(12):
+        selection = select(
+            dataset, "class_coverage", 3, seed, groups=r"(\w)_\d", max_per_group=1, class_floor={"ant": 1, "bee": 1}
+        )
+        assert "images/a_1.png" in selection.image_ids
+        assert selection.steps[0]["reached"] == {"ant": 1, "bee": 1}
+
+
+def test_a_class_below_its_floor_is_said_with_the_reason(recwarn: pytest.WarningsRecorder) -> None:
+    dataset = dataset_of([[0], [0], [0], [1], [1], [0, 1]])
+    with pytest.warns(DetreduceWarning) as said:
+        selection = select(dataset, "srs", 5, class_floor=4, drop_duplicates=copies((4, 3)))
+    assert [str(warning.message) for warning in said] == [
+        "Below the class floor as other images are duplicates: bee (2 of 4). "
+        "Below the class floor for lack of images: cow (0 of 4)."
+    ]
+    assert said[0].filename == __file__, "the caller's line"
+    assert selection.steps[1]["floor"] == {"ant": 4, "bee": 4, "cow": 4}
+    assert selection.steps[1]["reached"] == {"ant": 4, "bee": 2, "cow": 0}
+    with pytest.warns(DetreduceWarning, match=r"floor within max_per_group=3: bee \(1 of 2\)\.$"):
+        select(dataset, "srs", 3, class_floor={"bee": 2, "ant": 1}, must_keep=["00.png", "01.png"], groups="folder",
+               max_per_group=3)  # fmt: skip
+    recwarn.clear()
+    met = select(dataset, "srs", 4, class_floor={"ant": 2, "bee": 3})
+    assert met.steps[0]["reached"] == {"ant": 2, "bee": 3}
+    assert not [warning for warning in recwarn if issubclass(warning.category, DetreduceWarning)]
+
+
+def test_a_warning_names_the_first_classes_below_their_floor() -> None:
+    names = tuple(f"c{label}" for label in range(8))
+    dataset = replace(dataset_of([[0], [1], [0]]), class_names=names, class_keys=tuple(range(8)))
+    with pytest.warns(DetreduceWarning, match=r": c1 \(1 of 2\), .*c5 \(0 of 2\) and 2 more\."):
+        select(dataset, "srs", 3, class_floor=2)
+
+
+def test_a_floor_needs_labels() -> None:
+    unlabelled = replace(dataset_of([[], []]), class_names=(), class_keys=(), labelled=False)
+    for ask in (
+        lambda floor: select(unlabelled, "srs", 1, class_floor=floor),
+        lambda floor: check_composition(unlabelled, 1, class_floor=floor),
+    ):
+        with pytest.raises(InputError, match="class_floor needs boxes, and /nowhere has no labels"):
+            ask(1)
+        ask(0)
+
+
+def test_too_many_kept_first_of_a_group_are_said_as_what_they_are() -> None:
+    dataset = dataset_of([[0]] * 6)
+    for options in ({}, {"class_floor": 1}):
+        with pytest.raises(InputError, match=r"2 of the images kept first are of group .*max_per_group=1 allows"):
+            select(dataset, "srs", 3, must_keep=["00.png", "01.png"], groups="folder", max_per_group=1, **options)
+
+
+def test_duplicates_of_another_dataset_are_refused() -> None:
+    dataset = dataset_of([[0]] * 6)
+    for found in (copies((3, 11)), copies((11, 3))):
+        for ask in (select, lambda dataset, _, k, **options: check_composition(dataset, k, **options)):
+            with pytest.raises(InputError, match=r"drop_duplicates names the image 'images/11\.png', which /nowhere"):
+                ask(dataset, "srs", 3, drop_duplicates=found)

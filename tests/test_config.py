@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from hypothesis import example, given
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 from detreduce.config import load_config, parse_config
 from detreduce.errors import InputError, MissingFileError
 from detreduce.paths import expand, find
+from detreduce.selection import Selection
 
 
 @pytest.fixture
@@ -98,6 +101,34 @@ def test_a_must_keep_list_is_a_file_or_names(minimal: dict, tmp_path: Path) -> N
         parse_config(minimal, beside=tmp_path)
 
 
+def test_an_earlier_selection_is_a_file_or_images(minimal: dict, tmp_path: Path) -> None:
+    """Of the file its images count: where it is, and what it says besides, makes no other cell."""
+    chosen = Selection(("images/2.jpg", 7), np.arange(2), np.zeros(9), "srs", {}, 2, 0)
+    for name in ("first.json", "again.json"):
+        replace(chosen, seed=len(name)).save(tmp_path / name)
+    methods = ["srs", {"name": "srs", "initial": "again.json"}, {"name": "srs", "initial": []}]
+    minimal["reduce"] |= {"initial": "first.json", "methods": methods}
+    reduce = parse_config(minimal, beside=tmp_path).reduce
+    same = {"initial": ["images/2.jpg", 7]}
+    assert [method.composition(reduce) for method in reduce.methods] == [same, same, {}]
+    (tmp_path / "names.txt").write_text("a.jpg\n")
+    for wrong, said in (("frist.json", "Did you mean 'first.json'"), ("names.txt", "names.txt")):
+        minimal["reduce"]["initial"] = wrong
+        with pytest.raises(InputError, match=rf"reduce.initial: .*{said}"):
+            parse_config(minimal, beside=tmp_path)
+
+
+def test_a_method_has_no_limit_on_groups_where_the_section_has_one(minimal: dict, tmp_path: Path) -> None:
+    methods = ["srs", {"name": "srs", "max_per_group": 0}, {"name": "stride", "max_per_group": 0}]
+    minimal["reduce"] |= {"groups": "folder", "max_per_group": 2, "methods": methods}
+    reduce = parse_config(minimal, beside=tmp_path).reduce
+    assert [method.composition(reduce) for method in reduce.methods] == [
+        {"groups": "folder", "max_per_group": 2},
+        {},
+        {"groups": "folder"},
+    ]
+
+
 def test_groups_are_for_the_methods_that_use_them_or_for_a_limit(minimal: dict, tmp_path: Path) -> None:
     minimal["reduce"] |= {"groups": "folder", "methods": ["srs", "stride", {"name": "srs", "max_per_group": 3}]}
     reduce = parse_config(minimal, beside=tmp_path).reduce
@@ -118,7 +149,7 @@ def test_groups_are_for_the_methods_that_use_them_or_for_a_limit(minimal: dict, 
         ({"methods": [{"name": "srs", "class_floor": 1.5}]}, "class_floor=1.5"),
         ({"groups": "(.+"}, "neither 'folder' nor a regular expression"),
         ({"groups": "folders"}, "in parentheses"),
-        ({"max_per_group": 0}, "max_per_group"),
+        ({"max_per_group": -1}, "max_per_group"),
     ],
 )
 def test_what_comes_before_the_methods_is_checked(minimal: dict, tmp_path: Path, values: dict, said: str) -> None:

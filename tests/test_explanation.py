@@ -92,6 +92,21 @@ def test_the_step_that_took_or_dropped_it(data: DetectionDataset) -> None:
     assert explain(choose(data, initial=selection, keep=6), "1.png").step == "initial"
 
 
+def test_a_dropped_image_says_whether_its_group_was_full(data: DetectionDataset) -> None:
+    folder = str(data.source.path.parent / "images")
+    for limit, full in ((3, True), (4, False)):
+        found = explain(choose(data, groups="folder", max_per_group=limit), "5.png")
+        assert (found.group, found.group_kept, found.group_limit) == (folder, 3, limit)
+        assert (found.kept, found.group_full, found.to_dict()["group_kept"]) == (False, full, 3)
+    # 4 and 7 come first: with a group for each image, that of 5 has room
+    found = explain(choose(data, groups=r"(\d)\.png", max_per_group=1, keep=2), "5.png")
+    assert (found.group, found.group_kept, found.group_full) == ("5", 0, False)
+    assert explain(choose(data), "5.png").group_limit is None
+    given = explain(choose(data, groups=[0, 1] * 4, max_per_group=3), "5.png")
+    assert (given.group, given.group_limit, given.group_full) == (None, 3, False)
+    assert "Whether its group was full is not known" in given.notes[0]
+
+
 def test_places_by_score_are_within_the_category(data: DetectionDataset) -> None:
     vectors = data.source.path.parents[1] / "vectors.csv"
     table = extract_features(data, f"file:{vectors}", ("image",))

@@ -20,7 +20,7 @@ LAYERS = (
     ("proxy_log",),
     ("dataset", "reducers"),
     ("features", "reducers", "selection_dataset", "selection_file", "selection_views", "training"),
-    ("duplicates", "row_categories"),
+    ("duplicates", "floors", "row_categories"),
     ("composition", "representativeness"),
     ("config",),
     ("selection",),

@@ -47,6 +47,9 @@ LedgerFolder = Annotated[
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 All = Annotated[bool, typer.Option("--all", help="List everything, not the first 20.")]
-Alike = Literal["pixels", "boxes", "exact"]
+Alike = Literal["pixels", "boxes", "features", "exact"]
+Backbone = Annotated[
+    str, typer.Option(metavar="NAME", help="efficientnet-lite0, yolo:weights.pt, torchvision:name or file:vectors.npy.")
+]
 
 SHOWN = 20

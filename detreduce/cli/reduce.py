@@ -9,9 +9,15 @@ from typing import Annotated, Any, Literal
 import typer
 
 from detreduce.cli import completion
-from detreduce.cli.options import Alike, Cache, Data, Images, Json, Split
+from detreduce.cli.options import Alike, Backbone, Cache, Data, Images, Json, Split
 from detreduce.cli.output import print_json
-from detreduce.cli.reduction import check_names, checked_reducer, choose_from, composition_of
+from detreduce.cli.reduction import (
+    check_names,
+    checked_reducer,
+    choose_from,
+    composition_of,
+    duplicates_by_features,
+)
 from detreduce.cli.values import parse_keep, parse_parameters, read_categories, wanted_duplicates
 
 Output = Annotated[
@@ -44,9 +50,6 @@ Categories = Annotated[
         help="rarest, dominant, combination, none, or a YAML file of rules.",
     ),
 ]
-Backbone = Annotated[
-    str, typer.Option(metavar="NAME", help="efficientnet-lite0, yolo:weights.pt, torchvision:name or file:vectors.npy.")
-]
 Blocks = Annotated[
     str,
     typer.Option(
@@ -60,8 +63,10 @@ MustKeep = Annotated[
 ]
 Initial = Annotated[Path | None, typer.Option(metavar="FILE", help="An earlier selection.json to go on from.")]
 DropDuplicates = Annotated[bool, typer.Option("--drop-duplicates", help="Leave near-duplicates out.")]
-DuplicatesBy = Annotated[Alike, typer.Option(help="Alike in pixels, in the largest box, or equal.")]
-DuplicatesFrom = Annotated[float | None, typer.Option(metavar="NUMBER", help="From this similarity on; default 0.85.")]
+DuplicatesBy = Annotated[Alike, typer.Option(help="Alike in pixels, in the largest box, in features, or equal.")]
+DuplicatesFrom = Annotated[
+    float | None, typer.Option(metavar="NUMBER", help="From this similarity on; default 0.85, of features 0.95.")
+]
 ClassFloor = Annotated[
     list[str] | None,
     typer.Option(
@@ -116,6 +121,7 @@ def reduce(
     own = parse_parameters(parameters or [], options=("keep", "seed", "random_state", "method", "categories"))
     check_names(method, own)
     duplicates = wanted_duplicates(drop_duplicates, duplicates_by, duplicates_from)
+    by_features = duplicates == "features"
     place = find(data, what="dataset")
     from detreduce.dataset import load_dataset
     from detreduce.dataset.categories import assign_categories
@@ -129,11 +135,22 @@ def reduce(
     dataset = load_dataset(place, split=split, images=images)
     # what would fail after the features were extracted fails now
     composition = composition_of(
-        dataset, amount, duplicates, initial, must_keep, class_floor, groups=groups, max_per_group=max_per_group
+        dataset,
+        amount,
+        False if by_features else duplicates,
+        initial,
+        must_keep,
+        class_floor,
+        groups=groups,
+        max_per_group=max_per_group,
     )
     assign_categories(dataset.class_counts, dataset.class_names, rule)
     check_output(dataset, output, link=link, format=output_format, overwrite=overwrite)
     source = choose_from(dataset, reducer, method, backbone, blocks, unreadable=unreadable, cache=cache, proxy=proxy)
+    if by_features:
+        composition["drop_duplicates"] = duplicates_by_features(
+            source, composition, backbone, duplicates_from, seed, unreadable=unreadable, cache=cache
+        )
     selection = select(source, method, amount, seed, rule, cache=cache, **composition, **own)
     measured = measure_representativeness(source, selection, rule)
     selection = replace(selection, representativeness=measured.to_dict())

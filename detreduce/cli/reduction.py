@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +12,8 @@ from detreduce.errors import InputError
 
 if TYPE_CHECKING:
     from detreduce.dataset.records import DetectionDataset
+    from detreduce.duplicates import Duplicates
+    from detreduce.features.table import FeatureTable
     from detreduce.reducers.base import BaseReducer
 
 
@@ -113,3 +117,32 @@ def choose_from(
         cache=cache,
         proxy=proxy,
     )
+
+
+def duplicates_by_features(
+    source: DetectionDataset | FeatureTable,
+    composition: Mapping[str, Any],
+    backbone: str,
+    threshold: float | None,
+    seed: int,
+    *,
+    unreadable: Any,
+    cache: Path | None,
+) -> Duplicates:
+    """Images that are alike in the vectors of the whole image: those that the method has, else extracted for this."""
+    from detreduce.composition import image_rows
+    from detreduce.duplicates import near_duplicates
+    from detreduce.features.extract import extract_features
+    from detreduce.features.table import FeatureTable
+
+    if isinstance(source, FeatureTable) and "image" in source.blocks:
+        table = replace(source, blocks={"image": source.blocks["image"]})
+    else:
+        dataset = source.dataset if isinstance(source, FeatureTable) else source
+        table = extract_features(dataset, backbone=backbone, blocks=("image",), unreadable=unreadable, cache=cache)
+    # an image of an earlier selection may be unreadable by now, which `select` says
+    ids = {table.dataset[row].id for row in table.rows.tolist()}
+    initial = [image for image in composition["initial"] if image in ids]
+    named = image_rows(table, [*(composition["must_keep"] or ()), *initial])
+    prefer = [table.dataset[row].id for row in table.rows[named].tolist()]
+    return near_duplicates(table, by="features", threshold=threshold, prefer=prefer, seed=seed, cache=cache)

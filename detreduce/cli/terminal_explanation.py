@@ -31,6 +31,8 @@ def show_explanation(found: Explanation, selection: Selection) -> None:
     say(f"{found.name} was {'kept' if found.kept else 'dropped'} {_reason(found, selection)}.")
     if found.category is not None:
         say(f"Category {found.category}: {found.category_kept} of {found.category_full} images were kept.")
+    if not found.kept and found.group_full:
+        say(f"Its group {found.group} was full: max_per_group={found.group_limit} allows no more images of it.")
     if found.score is not None and (found.step == "method" or not found.kept):
         say(f"Score {found.score:g}: place {found.score_place} of the {found.scored} scored images of its category.")
     elif found.step == "method":

@@ -17,8 +17,12 @@ def wanted_duplicates(drop: bool, by: str, threshold: float | None) -> float | s
         return False
     if by == "pixels":
         return True if threshold is None else threshold
-    if threshold is not None:
-        raise InputError(f"--duplicates-from is for --duplicates-by pixels; leave it out for {by}.")
+    if by == "features":
+        from detreduce.duplicates.search import check_threshold
+
+        check_threshold(1.0 if threshold is None else threshold, by)
+    elif threshold is not None:
+        raise InputError(f"--duplicates-from is for --duplicates-by pixels and features; leave it out for {by}.")
     return by
 
 

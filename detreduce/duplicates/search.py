@@ -269,7 +269,7 @@ def check_threshold(threshold: float, by: str = "pixels") -> float:
     if not number or not least <= float(threshold) <= 1.0:
         raise InputError(
             f"threshold={threshold!r} for duplicates by {by} is not a number from {least:g} to 1: "
-            "0.85 finds copies, 0.6 also consecutive frames."
+            + ("0.95 finds copies." if by == "features" else "0.85 finds copies, 0.6 also consecutive frames.")
         )
     return float(threshold)
 

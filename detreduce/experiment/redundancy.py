@@ -73,7 +73,7 @@ class Redundancy:
         key = self._key(composition)
         if key not in self._found:
             table = FeatureTable(self.dataset, np.arange(len(self.dataset), dtype=np.int64), {})
-            named = image_rows(table, composition.get("must_keep", ()))
+            named = image_rows(table, [*composition.get("must_keep", ()), *composition.get("initial", ())])
             prefer = [self.dataset[row].id for row in named.tolist()]
             with self.ledger.exclusive(SEARCH, self._wait), present():
                 with EnergyMeter(self.country).measure(PHASE) as energy:
@@ -102,4 +102,6 @@ class Redundancy:
 
     def _key(self, composition: dict[str, Any]) -> str:
         wish = [composition.get("drop_duplicates"), composition.get("must_keep")]
+        if "initial" in composition:
+            wish.append(composition["initial"])
         return hashlib.sha256(json.dumps(wish, default=str).encode()).hexdigest()[:10]

@@ -70,8 +70,8 @@ class Groups:
         if (left < 0).any():
             group = int(left.argmin())
             raise InputError(
-                f"initial has {self.most - int(left[group])} images of group {self.labels[group]!r}, "
-                f"more than max_per_group={self.most} allows."
+                f"{self.most - int(left[group])} of the images kept first are of group {self.labels[group]!r}, more "
+                f"than max_per_group={self.most} allows: raise it or name fewer of them."
             )
         possible = int(left.sum()) + len(initial)
         if possible < k:

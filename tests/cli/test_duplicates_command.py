@@ -36,3 +36,34 @@ def test_nothing_found_is_said(copies: Path) -> None:
         copies.parent / "val" / "images" / "x.png"
     )
     assert "Leakage between splits: none found." in detreduce("duplicates", copies).output
+
+
+def test_duplicates_by_features_are_found_and_dropped(copies: Path, tmp_path: Path) -> None:
+    """By their vectors 3 is 0 and 1 is nearly 2, whatever the pictures show."""
+    vectors = tmp_path / "vectors.csv"
+    # scaled by column, then compared by cosine
+    points = {0: (9, 0), 1: (0, 9), 2: (1, 9), 3: (9, 0), 4: (-9, 1), 5: (0, -9)}
+    vectors.write_text("image,x,y\n" + "".join(f"{row}.png,{x},{y}\n" for row, (x, y) in points.items()))
+    backbone = ("--backbone", f"file:{vectors}")
+    found = json.loads(detreduce("duplicates", copies, "--by", "features", *backbone, "--json").output)
+    assert (found["by"], found["threshold"], found["leakage"]) == ("features", 0.95, None)
+    assert sorted(sorted(Path(image).name for image in group) for group in found["groups"]) == [
+        ["0.png", "3.png"],
+        ["1.png", "2.png"],
+    ]
+    said = detreduce("duplicates", copies, "--by", "features", "--threshold", "0.9999", *backbone)
+    assert "1 groups of near-duplicates by features (similarity from 0.9999)" in said.output, said.output
+    assert detreduce("duplicates", copies, "--by", "features", "--threshold", "1.5", *backbone).exit_code == 2
+    (tmp_path / "stay.txt").write_text("3.png\n")
+    for method in ("srs", "mms"):
+        out = tmp_path / method
+        options = ("--drop-duplicates", "--duplicates-by", "features", "--must-keep", tmp_path / "stay.txt", *backbone)
+        result = detreduce(
+            "reduce", copies, "-m", method, "-k", "5", "-o", out, *options, "--duplicates-from", "0.9999"
+        )
+        assert result.exit_code == 0, result.output
+        assert "1 images (near-duplicates by features from 0.9999)" in result.output
+        content = json.loads((out / "selection.json").read_text())
+        assert sorted(Path(image).name for image in content["image_ids"]) == [f"{row}.png" for row in (1, 2, 3, 4, 5)]
+    result = detreduce("reduce", copies, "-k", "5", "-o", tmp_path / "more", *options)
+    assert result.exit_code != 0 and "but 4 of 6 are left without duplicates" in " ".join(result.output.split())

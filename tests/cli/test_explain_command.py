@@ -27,6 +27,27 @@ def test_reduce_drops_duplicates_and_explain_says_so(copies: Path, tmp_path: Pat
     assert as_json["kept"] is True
 
 
+def test_explain_says_that_the_group_was_full(copies: Path, tmp_path: Path) -> None:
+    for limit, full in ((2, True), (3, False)):
+        out = tmp_path / f"out{limit}"
+        result = detreduce(
+            "reduce", copies, "-m", "srs", "-k", "2", "-o", out, "--groups", "folder", "--max-per-group", limit
+        )
+        assert result.exit_code == 0, result.output
+        kept = json.loads((out / "selection.json").read_text())["image_ids"]
+        for image in ("0.png", "1.png", "2.png"):
+            said = detreduce("explain", out / "selection.json", "--image", image)
+            dropped = not any(item.endswith(image) for item in kept)
+            line = f"was full: max_per_group={limit} allows no more"
+            assert (line in " ".join(said.output.split())) == (full and dropped)
+
+
+def test_reduce_says_which_class_is_below_its_floor(copies: Path, tmp_path: Path) -> None:
+    result = detreduce("reduce", copies, "-k", "5", "-o", tmp_path / "out", "--class-floor", "dog=4")
+    assert result.exit_code == 0, result.output
+    assert "Warning: Below the class floor for lack of images: dog (3 of 4)." in " ".join(result.output.split())
+
+
 def test_explain_refuses_kindly(copies: Path, tmp_path: Path) -> None:
     assert detreduce("reduce", copies, "-m", "srs", "-k", "2", "-o", tmp_path / "out").exit_code == 0
     selection = tmp_path / "out" / "selection.json"

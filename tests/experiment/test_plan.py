@@ -78,13 +78,26 @@ def test_the_country_of_the_electricity_trains_nothing_again() -> None:
 
 def test_what_comes_before_the_method_is_part_of_the_cell() -> None:
     plain = {cell.key for cell in plan(config())}
-    for change in ({"drop_duplicates": True}, {"class_floor": 2}, {"must_keep": ["a.jpg"]}):
+    for change in (
+        {"drop_duplicates": True}, {"class_floor": 2}, {"must_keep": ["a.jpg"]}, {"initial": ["a.jpg"]}
+    ):  # fmt: skip
         composed = plan(config(**change))
         assert not {cell.key for cell in composed if not cell.control} & plain
         assert {cell.key for cell in composed if cell.control} < plain
         assert all(cell.composition == change for cell in composed if not cell.control)
-    nothing = config(drop_duplicates=False, class_floor=0, must_keep=[])
+    nothing = config(drop_duplicates=False, class_floor=0, must_keep=[], initial=[], max_per_group=0)
     assert {cell.key for cell in plan(nothing)} == plain
+
+
+def test_the_keys_of_ledgers_that_there_are_stay() -> None:
+    mms = {"name": "mms", "must_keep": ["a.jpg"], "groups": "folder", "max_per_group": 3}
+    cells = plan(config(keep=[0.5], methods=["srs", mms], drop_duplicates=True, class_floor=2))
+    assert [cell.key for cell in cells[-4:]] == [
+        "srs-keep0.5-s2-t12-d4f95d604a",
+        "mms-keep0.5-s0-t10-4479750e70",
+        "mms-keep0.5-s0-t11-7e2213925a",
+        "mms-keep0.5-s0-t12-cda61364fa",
+    ]
 
 
 def test_a_method_says_otherwise_than_the_section() -> None:

@@ -28,7 +28,7 @@ from detreduce.experiment.ledger import Ledger, finished_rows
 from detreduce.experiment.merge import merge_ledgers
 from detreduce.experiment.run import data_identity, prepare_experiment, run_experiment
 from detreduce.proxy_log import ProxyLog
-from detreduce.selection import Selection
+from detreduce.selection import Selection, select
 from detreduce.training.presence import boot_identity, overlapped
 
 
@@ -313,7 +313,11 @@ def test_duplicates_are_searched_once_and_their_cost_is_charged(
     images = config.parent / "set" / "images"
     (images / "01.jpg").write_bytes((images / "00.jpg").read_bytes())
     content = yaml.safe_load(config.read_text())
+    dataset = load_dataset(config.parent / "set" / "data.yaml")
+    select(dataset, "srs", 1, initial=["images/02.jpg"]).save(config.parent / "first.json")
+    (images / "02.jpg").write_bytes((images / "03.jpg").read_bytes())
     content["reduce"] |= {"drop_duplicates": "exact", "class_floor": 1, "must_keep": ["01.jpg"], "keep": [0.5]}
+    content["reduce"]["initial"] = "first.json"
     config.write_text(yaml.safe_dump(content))
     ledger = run_experiment(config, config.parent / "ledger")
     rows = [row for row in finished_rows(ledger) if not row["control"]]
@@ -322,7 +326,9 @@ def test_duplicates_are_searched_once_and_their_cost_is_charged(
     assert all("drop_duplicates=exact" in row["label"] for row in rows)
     for file in ledger.path.rglob("selection.json"):
         chosen = Selection.load(file)
-        assert "images/01.jpg" in chosen.image_ids and "images/00.jpg" not in chosen.image_ids
+        assert chosen.image_ids[:2] == ("images/01.jpg", "images/02.jpg")
+        assert [pair["copy"][-6:] for pair in chosen.provenance["duplicates"]["pairs"]] == ["00.jpg", "03.jpg"]
+        assert {"images/00.jpg", "images/03.jpg"}.isdisjoint(chosen.image_ids)
 
 
 def test_a_keep_that_leaves_no_room_is_refused_before_the_first_cell(

@@ -122,7 +122,7 @@ def test_mms_does_not_keep_away_from_what_a_full_group_would_have_given() -> Non
 def test_more_than_the_groups_allow_is_refused() -> None:
     with pytest.raises(InputError, match="keep asks for 3 images, but max_per_group=1 leaves 2 of the 2 groups"):
         Largest(keep=3).fit(X, groups=list("aaaabbb"), max_per_group=1)
-    with pytest.raises(InputError, match="initial has 2 images of group 'a', more than max_per_group=1"):
+    with pytest.raises(InputError, match="2 of the images kept first are of group 'a', more than max_per_group=1"):
         Largest(keep=3).fit(X, groups=list("aaaabcb"), max_per_group=1, initial=[0, 1])
 
 

@@ -15,8 +15,8 @@ from detreduce.dataset.records import DetectionDataset
 from detreduce.detector import branch
 from detreduce.errors import ImageReadError, InputError
 from detreduce.features import gradients
-from detreduce.features.gradients import gradient_block
 from detreduce.features.frame import Frame
+from detreduce.features.gradients import gradient_block
 from detreduce.features.head_gradients import GradientOptions, HeadGradients, HeadInput, _targets
 from detreduce.features.images import Preprocess
 from detreduce.pretrained import quiet_ultralytics
@@ -107,7 +107,8 @@ def test_boxes_follow_a_photograph_that_is_decoded_smaller(orientation: int, tmp
     found = found * np.tile(item.image.shape[1::-1], 2)
     first, last = found[:2] - found[2:] / 2, found[:2] + found[2:] / 2
     for axis, mirrored in enumerate([orientation in (2, 3, 6, 7), orientation in (3, 4, 7, 8)]):
-        wanted = np.add([0, drawn[axis]], padding[axis]) + [mirrored * missing[axis], (mirrored - 1) * missing[axis]]
+        before, after = mirrored * missing[axis], (not mirrored) * missing[axis]
+        wanted = [padding[axis] + before, padding[axis] + drawn[axis] - after]
         np.testing.assert_allclose([first[axis], last[axis]], wanted, atol=1e-4)
 
 

@@ -293,7 +293,7 @@ def match_distribution(
     openings: Openings,
     priority: IntArray,
     advance: Advance = lambda _: None,
-) -> tuple[IntArray, FloatArray]:
+) -> tuple[IntArray, FloatArray, FloatArray]:
     """Extend `chosen` by up to `count` images, each the one after which the objective is least.
 
     Every image is screened in float32 at each pick, and those that rounding may have put behind are settled in float64.
@@ -316,7 +316,11 @@ def match_distribution(
     order : (m,) int64
     values : (m,) float64
         The objective after each pick.
+    left : (n,) float64
+        Minus the objective after one more pick, up to a common factor, for each image that `openings` had open first;
+        -inf for the others.
     """
+    able = np.flatnonzero(openings.mask)
     for image in chosen.tolist():
         objective.keep(image)
     order: list[int] = []
@@ -334,4 +338,8 @@ def match_distribution(
         objective.keep(image)
         values.append(objective.value)
         advance(1)
-    return np.array(order, np.int64), np.array(values)
+    left = np.full(len(openings.mask), -np.inf)
+    for start in range(0, len(able), BLOCK):
+        some = able[start : start + BLOCK]
+        left[some] = -objective.exact(some)[0]
+    return np.array(order, np.int64), np.array(values), left

@@ -184,3 +184,23 @@ def test_refusals() -> None:
         make_reducer("herding", match="class_mean").check_params()
     with pytest.raises(InputError, match="has no vectors"):
         fit(ObjectTable.from_boxes([0], [0], 2, 1))
+
+
+@pytest.mark.parametrize("match", ["mmd", "class_means"])
+def test_what_is_not_chosen_follows_by_what_one_more_pick_would_leave(match: str) -> None:
+    rng = np.random.default_rng(5)
+    table = ObjectTable.from_boxes(rng.integers(20, size=50), [0] * 50, 24, 1, vectors=rng.normal(size=(50, 3)))
+    reducer = fit(table, keep=6, match=match)
+    assert reducer.scores_[reducer.selected_idx_].tolist() == [0, -1, -2, -3, -4, -5]
+    filled = np.setdiff1d(table.images, reducer.selected_idx_)
+    after = []
+    for image in filled.tolist():
+        objective = KernelMean(table, np.zeros(24)) if match == "mmd" else ClassMeans(table)
+        for row in [*reducer.selected_idx_.tolist(), image]:
+            objective.keep(row)
+        after.append(objective.value)
+    assert np.argsort(-reducer.scores_[filled]).tolist() == np.argsort(after).tolist()
+    assert reducer.scores_[filled].max() == -6
+    empty = np.setdiff1d(np.arange(24), table.images)
+    assert len(empty) and set(reducer.scores_[empty]) == {reducer.scores_.min()}
+    assert reducer.scores_[empty].max() < reducer.scores_[filled].min()

@@ -172,10 +172,10 @@ class Herding(ObjectReducer):
     ----------
     match
         ``"mmd"``: the squared maximum mean discrepancy, with a Gaussian kernel whose width is the median distance
-        between objects (of 2,000). The kernel stands for 256 random Fourier features, which are the same for every
-        seed; given those, the choice is the exact greedy one. ``"class_means"``: sum over classes of the distance
-        between the mean object of all images and of those kept; a class that is not kept yet counts as its object
-        farthest from the mean.
+        between objects (of 2,000). Above 1,000 boxes in all, 256 random Fourier features stand for the kernel, the
+        same for every seed; given those, the choice is the exact greedy one. ``"class_means"``: sum over classes of
+        the distance between the mean object of all images and of those kept; a class that is not kept yet counts as
+        its object farthest from the mean.
     keep, random_state
         See BaseReducer; the seed decides ties alone.
 

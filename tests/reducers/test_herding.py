@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,7 +10,13 @@ from hypothesis import strategies as st
 from detreduce.errors import InputError
 from detreduce.object_table import ObjectTable
 from detreduce.reducers import make_reducer
-from detreduce.reducers.herding import ClassMeans, FourierMap, KernelMean, fourier_map
+from detreduce.reducers.herding import (
+    ClassMeans,
+    FourierMap,
+    KernelMean,
+    centre_and_width,
+    fourier_map,
+)
 from detreduce.reducers.object_content import content_column
 
 
@@ -73,14 +81,28 @@ def test_images_without_boxes_come_last() -> None:
 
 def mmd_matrix(table: ObjectTable, content: np.ndarray) -> np.ndarray:
     assert table.vectors is not None
-    features = fourier_map(table, content)(table.vectors.astype(np.float64))
+    vectors = table.vectors.astype(np.float64)
+    if table.counts.sum() <= 1000:
+        squared = ((vectors[:, None] - vectors[None]) ** 2).sum(axis=2)
+        return np.exp(-squared / (2 * centre_and_width(table, content)[1] ** 2))
+    features = fourier_map(table, content)(vectors)
     return features @ features.T
 
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 10**6), st.integers(2, 20), st.integers(1, 4))
 def test_every_pick_leaves_the_least_mmd(seed: int, n: int, classes: int) -> None:
-    table = random_table(seed, n, classes)
+    check_every_pick(random_table(seed, n, classes))
+
+
+def test_above_a_thousand_boxes_features_stand_for_the_kernel() -> None:
+    few = random_table(2, 12, 2)
+    many = replace(few, counts=few.counts * 1000)
+    check_every_pick(many)
+    assert len(KernelMean(many, np.arange(12.0)).sum) == 256
+
+
+def check_every_pick(table: ObjectTable) -> None:
     reducer = fit(table, keep=1.0)
     filled = np.unique(table.images)
     kernel = mmd_matrix(table, content_column(table, table.counts, table.vectors)[:, 0])

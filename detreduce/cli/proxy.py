@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -29,17 +30,20 @@ def proxy(
     Example: detreduce proxy data.yaml --model yolov8n.pt --output proxy.npz epochs=5 imgsz=320
     """
     from detreduce.paths import find
-    from detreduce.training.proxy import log_proxy_training
+    from detreduce.training.proxy import IdleEpochsWarning, log_proxy_training
 
-    log = log_proxy_training(
-        find(data, what="dataset"),
-        model=model,
-        output=output,
-        seed=seed,
-        country=country,
-        images=images,
-        **parse_parameters(arguments or [], options=("model", "output", "seed", "country", "images", "data")),
-    )
+    given = parse_parameters(arguments or [], options=("model", "output", "seed", "country", "images", "data"))
+    # the log has it among its warnings
+    with warnings.catch_warnings(action="ignore", category=IdleEpochsWarning):
+        log = log_proxy_training(
+            find(data, what="dataset"),
+            model=model,
+            output=output,
+            seed=seed,
+            country=country,
+            images=images,
+            **given,
+        )
     if as_json:
         print_json({"log": str(output), "images": len(log.image_ids), "boxes": len(log.box_images), **log.facts})
         return

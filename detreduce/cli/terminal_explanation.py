@@ -36,7 +36,7 @@ def show_explanation(found: Explanation, selection: Selection) -> None:
     if found.score is not None and (found.step == "method" or not found.kept):
         say(f"Score {found.score:g}: place {found.score_place} of the {found.scored} scored images of its category.")
     elif found.step == "method":
-        say("It has no score: the method never looked at it.")
+        say(f"It has no score: {_why_unscored(found, selection)}.")
     for pair in found.copies:
         say(f"It stands for {pair['copy_name']} ({alike(pair['exact'], pair['transformation'], pair['similarity'])}).")
     by = f" by {', '.join(found.nearest_by)}" if found.nearest_by else ""
@@ -63,6 +63,12 @@ def _reason(found: Explanation, selection: Selection) -> str:
         how = alike(pair["exact"], pair["transformation"], pair["similarity"])
         return f"before {selection.method} chose, since {pair['kept_name']} shows the same ({how})"
     return f"by {selection.method}, which chose {found.of} others"
+
+
+def _why_unscored(found: Explanation, selection: Selection) -> str:
+    if found.category_kept == 0:
+        return "its category got no place"
+    return f"{selection.method} scores only what it chooses"
 
 
 def _neighbour(found: Neighbour | None) -> str:

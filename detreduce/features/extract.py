@@ -88,7 +88,8 @@ def extract_features(
         Threads that read and decode beside the network; default one a core, at most 16.
     proxy
         Log of a proxy training, of `log_proxy_training`. Images that it lacks get the mean of their 10 nearest
-        neighbours' rows of ``dynamics``, by the other blocks asked for, of which there must be one then.
+        neighbours' scores of a box (a sum: that mean times their own boxes), by the other blocks asked for, of which
+        there must be one then.
 
     Returns
     -------

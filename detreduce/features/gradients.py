@@ -20,9 +20,12 @@ from detreduce.errors import ImageReadError
 from detreduce.features.embedding import Threads, default_batch, same_shape_batches, threads
 from detreduce.features.head_gradients import LAYERS, GradientOptions, HeadGradients, HeadInput
 from detreduce.features.image_block import ImageBlock, pick_device
-from detreduce.features.images import Preprocess, decode
+from detreduce.features.images import Preprocess, decode_framed
 from detreduce.features.store import Digest, DigestMemo, VectorStore, content_digest, warn_unwritable
 from detreduce.progress import progress
+
+BOXES = "in the frame of the decoded picture"
+"""How labels get into the network's input; part of the cache's key."""
 
 
 def gradient_block(dataset: DetectionDataset, weights: Path, folder: Path, options: GradientOptions) -> ImageBlock:
@@ -54,6 +57,7 @@ def gradient_block(dataset: DetectionDataset, weights: Path, folder: Path, optio
     key = {
         "backbone": "gradients",
         "layers": LAYERS,
+        "boxes": BOXES,
         "preprocessing": preprocess.key,
         "weights_sha256": sha256,
         "dimensions": options.dimensions,
@@ -97,19 +101,11 @@ def _read(row: int, path: Path, preprocess: Preprocess) -> _File:
         return _File(row, error=error.strerror or str(error))
     digest = content_digest(data)
     try:
-        image = decode(data, longest=preprocess.imgsz)
-        frame = letterbox_frame(image.shape[0], image.shape[1], preprocess)
+        image, frame = decode_framed(data, longest=preprocess.imgsz)
+        frame = frame.inside(preprocess.frame(*image.shape[:2]))
         return _File(row, digest, status, read_at_ns, HeadInput(row, preprocess(image), frame))
     except (ImageReadError, cv2.error, MemoryError) as error:
         return _File(row, digest, status, read_at_ns, error=str(error))
-
-
-def letterbox_frame(height: int, width: int, preprocess: Preprocess) -> tuple[int, int, int, int]:
-    """Left, top, width and height, in pixels of the letterboxed input, of an image of that size."""
-    scale = preprocess.imgsz / max(height, width)
-    new_height, new_width = max(1, round(height * scale)), max(1, round(width * scale))
-    top, left = (round((-size % preprocess.stride) / 2 - 0.1) for size in (new_height, new_width))
-    return left, top, new_width, new_height
 
 
 class _Job:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from detreduce.detector import branch, check_head
 from detreduce.errors import InputError
+from detreduce.features.frame import Frame
 from detreduce.features.images import RGB
 from detreduce.pretrained import quiet_ultralytics
 
@@ -42,11 +43,11 @@ class GradientOptions:
 
 @dataclass(frozen=True)
 class HeadInput:
-    """An image as the network gets it, with where the whole image lies in it: left, top, width, height."""
+    """An image as the network gets it, with where the picture lies in it."""
 
     row: int
     image: RGB
-    frame: tuple[int, int, int, int]
+    frame: Frame
 
 
 class HeadGradients:
@@ -160,12 +161,10 @@ def _targets(
     """One image's boxes as ultralytics' loss takes them: centre and size as fractions of the input."""
     import torch
 
-    left, top, width, height = item.frame
-    corners = boxes * [width, height, width, height] + [left, top, left, top]
+    corners = item.frame.place(boxes)
     centred = np.hstack([(corners[:, :2] + corners[:, 2:]) / 2, corners[:, 2:] - corners[:, :2]])
-    shape = np.array(item.image.shape[1::-1] * 2, np.float64)
     return {
         "batch_idx": torch.zeros(len(boxes), device=device),
         "cls": torch.from_numpy(classes.astype(np.float32)).to(device),
-        "bboxes": torch.from_numpy((centred / shape).astype(np.float32)).to(device),
+        "bboxes": torch.from_numpy(centred.astype(np.float32)).to(device),
     }

@@ -29,7 +29,7 @@ from detreduce.features.store import content_digest
 from detreduce.features.table import SEPARATE_BLOCKS, scaled_blocks
 from detreduce.neighbour_scores import extrapolate
 from detreduce.progress import progress
-from detreduce.proxy_log import DYNAMICS_COLUMNS, ProxyLog
+from detreduce.proxy_log import DYNAMICS_COLUMNS, SCORES, ProxyLog
 
 Blocks = dict[str, npt.NDArray[np.float32]]
 
@@ -180,18 +180,30 @@ def _unreadable(opened: ProxyBlocks) -> dict[int, str]:
 def fill_missing(
     block: npt.NDArray[np.float32], X: npt.NDArray[np.float32], rows: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.float32]:
-    """Fill what is NaN in a block with the mean of the nearest rows that have no NaN; see `extrapolate`.
+    """Fill what is NaN in a block `dynamics` from the nearest images that have boxes and scores; see `extrapolate`.
+
+    Means and maxima over boxes are the mean of these images'; a sum is the mean so found times the image's own boxes.
 
     Parameters
     ----------
     block
-        (n, m).
+        (n, 13), columns as in `DYNAMICS_COLUMNS`.
     X, rows
         (r, d) features by which neighbours are near, and the rows of the block that they belong to; the others are left
         as they are.
     """
     filled = block.copy()
-    known = block[rows]
-    with progress("Filling what the proxy did not see", int(np.isnan(known[:, 0]).sum()), "images") as advance:
-        filled[rows] = np.where(np.isnan(known), extrapolate(known, X, NEIGHBOURS, advance), known)
+    boxes = block[rows, DYNAMICS_COLUMNS.index("boxes")]
+    missing = np.isnan(block[rows, 0])
+    # an image without boxes scores 0, which says nothing of boxes
+    telling = (boxes > 0) | missing
+    if missing[telling].all():
+        telling[:] = True
+    with progress("Filling what the proxy did not see", int(missing.sum()), "images") as advance:
+        found = extrapolate(block[rows[telling]], X[telling], NEIGHBOURS, advance)
+    found[:, DYNAMICS_COLUMNS.index("boxes")] = boxes[telling]
+    for score in SCORES:
+        total, mean = (DYNAMICS_COLUMNS.index(f"{score}_{over}") for over in ("sum", "mean"))
+        found[:, total] = found[:, mean] * boxes[telling]
+    filled[rows[missing]] = found[missing[telling]]
     return filled

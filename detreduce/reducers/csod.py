@@ -14,6 +14,8 @@ from detreduce.reducers.object_content import image_starts
 from detreduce.reducers.pool import FloatArray, IntArray, best
 
 BLOCK = 16_384
+DECIMALS = 11
+"""Of cosines, all that rounding leaves."""
 UNIT = 2.0**-24
 """Largest relative rounding of one float32 operation."""
 
@@ -108,7 +110,7 @@ def classwise_greedy(
     openings: Openings,
     priority: IntArray,
     advance: Callable[[int], object] = lambda _: None,
-) -> tuple[IntArray, FloatArray]:
+) -> tuple[IntArray, FloatArray, FloatArray]:
     """Extend `chosen` by up to `count` images, one for each class in turn, the rarest first (arXiv 2404.09161).
 
     For class c, with p_i the mean vector of the image's objects of c, it is the image i of the largest
@@ -136,6 +138,8 @@ def classwise_greedy(
     order : (m,) int64
     found : (m,) float64
         The criterion at each pick.
+    left : (n,) float64
+        The criterion of every image after all picks, the largest over its classes; -inf without objects.
     """
     table, sums = rows.table, _Sums(rows)
     for image in chosen.tolist():
@@ -160,7 +164,19 @@ def classwise_greedy(
             openings.take(image)
             sums.keep(image)
             advance(1)
-    return np.array(order, np.int64), np.array(found)
+    return np.array(order, np.int64), np.array(found), _criteria(rows, sums, balance)
+
+
+def _criteria(rows: ClassRows, sums: _Sums, balance: float) -> FloatArray:
+    """Return (n,) the largest criterion of each image over its classes, and -inf without objects."""
+    left = np.full(len(rows.table), -np.inf)
+    for number in np.flatnonzero(sums.size > sums.kept_size).tolist():
+        direction, place = sums.direction(number, balance), rows.of_class(number)
+        for start in range(place.start, place.stop, BLOCK):
+            some = rows.pairs[start : min(start + BLOCK, place.stop)]
+            images = rows.table.images[some]
+            left[images] = np.maximum(left[images], np.round(rows.exact(some) @ direction, DECIMALS))
+    return left
 
 
 def _best_of_class(
@@ -171,7 +187,6 @@ def _best_of_class(
     coarse = (direction / length).astype(np.float32) @ rows.units[number]
     coarse[~free] = -np.inf
     near = np.flatnonzero(coarse >= coarse.max() - 2.0 * (len(direction) + 2) * UNIT)
-    # cosines: eleven decimals are all that rounding leaves
-    values = np.round(np.einsum("ij,j->i", rows.exact(rows.pairs[place][near]), direction), 11)
+    values = np.round(np.einsum("ij,j->i", rows.exact(rows.pairs[place][near]), direction), DECIMALS)
     winner = best(values, priority[near])
     return int(near[winner]), float(values[winner])

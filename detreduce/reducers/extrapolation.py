@@ -27,8 +27,10 @@ class Extrapolated(ScoringReducer):
     Parameters
     ----------
     scorer
-        A method that scores every image from features: ``"fes"``, ``"nrmd"``, ``"phl"``. Those that learn from a proxy
-        need no other method for it: the log of a proxy on a share serves all images.
+        A method that scores every image from features: ``"fes"``, ``"nrmd"``, ``"phl"``. ``vps``, ``forgetting``,
+        ``el2n`` and ``aum`` are extrapolated without this method: given the log of a proxy on a part of the images,
+        they score the others by their 10 nearest. ``gradmatch`` is not: it matches the sum of the gradients, and an
+        image has no score of its own there that its neighbours could be given.
     parameters
         That method's own parameters by name, or None.
     share
@@ -103,7 +105,12 @@ class Extrapolated(ScoringReducer):
                     f"parameters: {name!r} is extrapolate's own; the method is run with share= and its seed."
                 )
         cls = reducer_class(self.scorer)
-        if not {"dynamics", "gradients"}.isdisjoint(cls.needs):
+        if "gradients" in cls.needs:
+            raise InputError(
+                f"scorer={self.scorer!r}: {self.scorer} matches the sum of gradients and gives no image a score of its "
+                "own that its neighbours could have; use it by itself, on all images."
+            )
+        if "dynamics" in cls.needs:
             raise InputError(
                 f"scorer={self.scorer!r}: {self.scorer} serves images that its proxy did not see by itself. Make the "
                 "proxy on a share (detreduce reduce --method srs --keep 0.2, then detreduce proxy on the result) and "

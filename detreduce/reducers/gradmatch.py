@@ -13,6 +13,7 @@ from detreduce.errors import InputError, nearest
 from detreduce.progress import progress
 from detreduce.reducers.base import BaseReducer, Problem, Ranking
 from detreduce.reducers.nnls import GrowingFit
+from detreduce.reducers.places import place_scores
 from detreduce.reducers.pool import FloatArray, IntArray, Pool, best
 
 BY = ("cosine", "product")
@@ -35,11 +36,14 @@ class Pursuit:
         (n,) weight of each chosen row, and of those chosen before, in its round's fit of the mean gradient; else 0.
     residuals
         (k,) norm of what the round's fit left of the mean gradient after each pick, as a share of that gradient's.
+    left
+        (n,) how well each row agrees with what is matched after the last pick; -inf for the rows chosen.
     """
 
     order: IntArray
     weights: FloatArray
     residuals: FloatArray
+    left: FloatArray
 
 
 def matching_pursuit(
@@ -89,24 +93,30 @@ def matching_pursuit(
         found[taken] = -np.inf
         return found
 
+    def look(members: _Round) -> tuple[FloatArray, int, bool]:
+        """What agrees with what a round leaves, the best of it, and whether it is that of a new round."""
+        agrees = agreement(members.left)
+        row = best(agrees, priority)
+        done = members.share(whole) <= max(tolerance, ROUNDING) or len(members.members) >= MOST
+        if members.members and (done or agrees[row] <= 0):
+            agrees = agreement(target)
+            return agrees, best(agrees, priority), True
+        return agrees, row, False
+
     current = _Round(G, target)
     for row in initial[len(initial) - len(initial) % MOST :]:
         current.add(int(row))
     for pick in range(count):
-        fresh = not current.members
-        agrees = agreement(current.left)
-        row = best(agrees, priority)
-        done = current.share(whole) <= max(tolerance, ROUNDING) or len(current.members) >= MOST
-        if not fresh and (done or agrees[row] <= 0):
+        _, row, over = look(current)
+        if over:
             weights[current.members] = current.weights
             current = _Round(G, target)
-            row = best(agreement(target), priority)
         current.add(row)
         taken[row] = True
         order[pick], residuals[pick] = row, current.share(whole)
         advance(1)
     weights[current.members] = current.weights
-    return Pursuit(order, weights, residuals)
+    return Pursuit(order, weights, residuals, look(current)[0])
 
 
 class _Round:
@@ -144,8 +154,9 @@ class GradMatch(BaseReducer):
 
     X is the block `gradients`: a detector's gradient at each image. Per category, always the image whose gradient
     agrees best with what the chosen ones, with the best non-negative weights, leave of the mean; rounds as in
-    `matching_pursuit`. scores_ is minus the place at which an image was chosen in its category, NaN for the others.
-    Killamsetty et al. 2021. Memory: one float64 copy of a category's gradients, 4 KiB an image at 512 columns.
+    `matching_pursuit`. scores_ is minus the place at which an image was chosen in its category; the others follow, by
+    how well they agree with what is left after the last pick. Killamsetty et al. 2021. Memory: one float64 copy of a
+    category's gradients, 4 KiB an image at 512 columns.
 
     Parameters
     ----------
@@ -205,6 +216,4 @@ class GradMatch(BaseReducer):
             )
         self.weights_[pool.rows] = found.weights
         self.residuals_[pool.label] = found.residuals
-        scores = np.full(len(pool), np.nan)
-        scores[found.order] = 0.0 - np.arange(len(found.order))
-        return Ranking(found.order, scores)
+        return Ranking(found.order, place_scores(found.order, found.left))

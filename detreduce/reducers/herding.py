@@ -17,6 +17,10 @@ from detreduce.reducers.object_content import image_starts
 from detreduce.reducers.pool import TIE, FloatArray, IntArray, derive_rng
 
 FREQUENCIES = 128
+EXACT_BOXES = 1000
+"""Up to this many boxes in all the kernel is taken exactly: few picks from few boxes show what 256 features lack."""
+RANK = 1e-13
+"""Eigenvalues of the kernel below this share of the largest are rounding."""
 SIGMA_SAMPLE = 2000
 BLOCK = 8192
 UNIT = 2.0**-24
@@ -61,10 +65,11 @@ class FourierMap:
 
 
 class KernelMean:
-    """Squared MMD between all objects and those of the images kept, by random Fourier features.
+    """Squared MMD between all objects and those of the images kept, by features whose inner products are the kernel.
 
     The objects of an image and class count as so many copies of their mean vector. With phi(S) the mean feature of the
-    objects of S, the distance is |phi(all) - phi(S)|^2; it is exact for the kernel that the features stand for.
+    objects of S, the distance is |phi(all) - phi(S)|^2. The features are random Fourier features, or up to
+    `EXACT_BOXES` boxes those of the kernel itself; for the kernel that they stand for the distance is exact.
 
     Parameters
     ----------
@@ -79,14 +84,14 @@ class KernelMean:
     def __init__(self, table: ObjectTable, content: FloatArray, advance: Advance = lambda _: None) -> None:
         assert table.vectors is not None
         self.boxes = np.bincount(table.images, table.counts, len(table))
-        fourier = fourier_map(table, content)
+        width, features_of = pair_features(table, content)
         starts = image_starts(table)
         # one column an image: its inner product with a vector is several times faster than that of rows
-        features = np.zeros((2 * len(fourier.frequencies), len(table)), np.float32)
+        features = np.zeros((width, len(table)), np.float32)
         for first in range(0, len(table), BLOCK):
             last = min(first + BLOCK, len(table))
             pairs = slice(int(starts[first]), int(starts[last]))
-            weighted = fourier(table.vectors[pairs].astype(np.float64)) * table.counts[pairs, None]
+            weighted = features_of(pairs) * table.counts[pairs, None]
             filled = np.flatnonzero(np.diff(starts[first : last + 1]))
             if len(filled):
                 sums = np.add.reduceat(weighted, starts[first + filled] - pairs.start, axis=0)
@@ -143,15 +148,40 @@ class KernelMean:
         return ((self.kept + self.typical) / np.maximum(self.kept + boxes, 1.0)) ** 2
 
 
+def pair_features(table: ObjectTable, content: FloatArray) -> tuple[int, Callable[[slice], FloatArray]]:
+    """Return how many features a pair of image and class has, and what gives those of some pairs, a row each."""
+    vectors = table.vectors
+    assert vectors is not None
+    if len(vectors) and table.counts.sum() <= EXACT_BOXES:
+        exact = kernel_features(vectors.astype(np.float64), *centre_and_width(table, content))
+        return exact.shape[1], exact.__getitem__
+    fourier = fourier_map(table, content)
+    return 2 * len(fourier.frequencies), lambda pairs: fourier(vectors[pairs].astype(np.float64))
+
+
+def kernel_features(vectors: FloatArray, centre: FloatArray, sigma: float) -> FloatArray:
+    """Return (m, r) features whose inner products are exp(-|a - b|^2 / (2 sigma^2)), r at most m."""
+    Z = (vectors - centre) / sigma
+    squares = np.einsum("ij,ij->i", Z, Z)
+    kernel = np.exp(-0.5 * (squares[:, None] + squares - 2.0 * Z @ Z.T).clip(0.0))
+    values, axes = np.linalg.eigh(kernel)
+    kept = values > RANK * values[-1]
+    return np.asarray(axes[:, kept] * np.sqrt(values[kept]))
+
+
 def fourier_map(table: ObjectTable, content: FloatArray) -> FourierMap:
-    """Return the map of the kernel whose width is the median distance between objects, of those of least `content`."""
+    """Return the map of the kernel of `centre_and_width`."""
+    return FourierMap.gaussian(*centre_and_width(table, content))
+
+
+def centre_and_width(table: ObjectTable, content: FloatArray) -> tuple[FloatArray, float]:
+    """Return the mean of a sample of the objects, those of least `content`, and the median distance between them."""
     assert table.vectors is not None
     drawn = np.argsort(content[table.images], kind="stable")[:SIGMA_SAMPLE]
     if not len(drawn):
-        return FourierMap.gaussian(np.zeros(table.vectors.shape[1]), 1.0)
+        return np.zeros(table.vectors.shape[1]), 1.0
     vectors = table.vectors[drawn].astype(np.float64)
-    sigma = median_distance(CentredPoints.of(vectors), np.arange(len(vectors)))
-    return FourierMap.gaussian(vectors.mean(axis=0), sigma)
+    return vectors.mean(axis=0), median_distance(CentredPoints.of(vectors), np.arange(len(vectors)))
 
 
 class ClassMeans:
@@ -293,7 +323,7 @@ def match_distribution(
     openings: Openings,
     priority: IntArray,
     advance: Advance = lambda _: None,
-) -> tuple[IntArray, FloatArray]:
+) -> tuple[IntArray, FloatArray, FloatArray]:
     """Extend `chosen` by up to `count` images, each the one after which the objective is least.
 
     Every image is screened in float32 at each pick, and those that rounding may have put behind are settled in float64.
@@ -316,7 +346,11 @@ def match_distribution(
     order : (m,) int64
     values : (m,) float64
         The objective after each pick.
+    left : (n,) float64
+        Minus the objective after one more pick, up to a common factor, for each image that `openings` had open first;
+        -inf for the others.
     """
+    able = np.flatnonzero(openings.mask)
     for image in chosen.tolist():
         objective.keep(image)
     order: list[int] = []
@@ -334,4 +368,8 @@ def match_distribution(
         objective.keep(image)
         values.append(objective.value)
         advance(1)
-    return np.array(order, np.int64), np.array(values)
+    left = np.full(len(openings.mask), -np.inf)
+    for start in range(0, len(able), BLOCK):
+        some = able[start : start + BLOCK]
+        left[some] = -objective.exact(some)[0]
+    return np.array(order, np.int64), np.array(values), left

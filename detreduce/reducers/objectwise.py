@@ -18,6 +18,7 @@ from detreduce.reducers.csod import ClassRows, classwise_greedy
 from detreduce.reducers.groups import Openings
 from detreduce.reducers.herding import ClassMeans, KernelMean, match_distribution
 from detreduce.reducers.object_content import content_column
+from detreduce.reducers.places import place_scores
 from detreduce.reducers.pool import FloatArray, IntArray, Pool
 
 MATCHES = ("mmd", "class_means")
@@ -113,8 +114,8 @@ class ClasswiseObjects(ObjectReducer):
     The classes take turns, the one in fewest images first. With ``p_ic`` the mean vector of the objects of class c in
     image i, the class takes the image of the largest ``balance * mean_{j not kept} cos(p_ic, p_jc) - mean_{j kept}
     cos(p_ic, p_jc)``; the second term is 0 while none is kept. A class whose images are exhausted is passed over;
-    images without boxes come last, in a seeded order. scores_ is minus the place in the order of choice, NaN for the
-    others. Categories are ignored.
+    images without boxes come last, in a seeded order. scores_ is minus the place in the order of choice; the others
+    follow, by the criterion after the last pick, of their best class. Categories are ignored.
 
     Parameters
     ----------
@@ -152,29 +153,29 @@ class ClasswiseObjects(ObjectReducer):
         with threadpool_limits(1, user_api="blas"), progress("csod: objects", len(pool.shared.images)) as advance:
             rows = ClassRows.of(pool.shared, advance)
         with threadpool_limits(1, user_api="blas"), progress("csod", pool.wanted, "images") as advance:
-            order, found = classwise_greedy(
+            order, found, left = classwise_greedy(
                 rows, float(self.balance), pool.initial, pool.wanted, openings, pool.priority, advance
             )
         self.criterion_ = np.full(len(pool), np.nan)
         self.criterion_[order] = found
-        return _in_order(pool, order, openings)
+        return _in_order(pool, order, left, openings)
 
 
 class Herding(ObjectReducer):
     """Herding: always the image after which the objects kept are distributed most like all objects.
 
     The objects of an image and class count as so many copies of their mean vector. Images without boxes change nothing
-    and come last, in a seeded order. scores_ is minus the place in the order of choice, NaN for the others. Categories
-    are ignored.
+    and come last, in a seeded order. scores_ is minus the place in the order of choice; the others follow, by what the
+    distance would be after one more pick. Categories are ignored.
 
     Parameters
     ----------
     match
         ``"mmd"``: the squared maximum mean discrepancy, with a Gaussian kernel whose width is the median distance
-        between objects (of 2,000). The kernel stands for 256 random Fourier features, which are the same for every
-        seed; given those, the choice is the exact greedy one. ``"class_means"``: sum over classes of the distance
-        between the mean object of all images and of those kept; a class that is not kept yet counts as its object
-        farthest from the mean.
+        between objects (of 2,000). Above 1,000 boxes in all, 256 random Fourier features stand for the kernel, the
+        same for every seed; given those, the choice is the exact greedy one. ``"class_means"``: sum over classes of
+        the distance between the mean object of all images and of those kept; a class that is not kept yet counts as
+        its object farthest from the mean.
     keep, random_state
         See BaseReducer; the seed decides ties alone.
 
@@ -213,18 +214,17 @@ class Herding(ObjectReducer):
                 content = pool.X[:, 0].astype(np.float64)
                 objective = KernelMean(table, content, advance) if mmd else ClassMeans(table, advance)
             with progress("herding", pool.wanted, "images") as advance:
-                order, self.objectives_ = match_distribution(
+                order, self.objectives_, left = match_distribution(
                     objective, pool.initial, pool.wanted, filled, pool.priority, advance
                 )
         for row in order.tolist():
             openings.take(row)
-        return _in_order(pool, order, openings)
+        return _in_order(pool, order, left, openings)
 
 
-def _in_order(pool: Pool, order: IntArray, openings: Openings) -> Ranking:
-    """Rank images by place, after those with boxes the ones without, by priority."""
+def _in_order(pool: Pool, order: IntArray, left: FloatArray, openings: Openings) -> Ranking:
+    """Rank images by place, after those with boxes the ones without, by priority; `left` as for `place_scores`."""
     rest = openings.take_first(np.argsort(pool.priority).tolist(), pool.wanted - len(order))
     order = np.concatenate([order, np.array(rest, np.int64)])
-    scores: FloatArray = np.full(len(pool), np.nan)
-    scores[order] = 0.0 - np.arange(len(order))
-    return Ranking(order, scores)
+    left[pool.initial] = np.nan  # they have no place among the others
+    return Ranking(order, place_scores(order, left))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
 
-from detreduce.errors import InputError, nearest
+from detreduce.errors import InputError, RandomDrawWarning, nearest
 from detreduce.proxy_log import DYNAMICS_COLUMNS, OVERS
 from detreduce.reducers.base import Problem, ScoringReducer
 from detreduce.reducers.pool import FloatArray, Pool
@@ -55,9 +56,21 @@ class _Dynamics(ScoringReducer):
                 f"X has {width} columns, and the method {self.name!r} reads the {wanted} of the block 'dynamics': "
                 "pass table.blocks['dynamics'] of extract_features(…, blocks=('dynamics',), proxy=…)."
             )
+        scores = problem.X[problem.X[:, DYNAMICS_COLUMNS.index("boxes")] > 0, self._column]
+        if len(scores) > 1 and (scores == scores[0]).all():
+            warnings.warn(
+                f"{self.name} is a random draw: all images with boxes score the same. A longer proxy may tell them "
+                "apart: raise its epochs, or give it nbs= its batch.",
+                RandomDrawWarning,
+                stacklevel=4,
+            )
+
+    @property
+    def _column(self) -> int:
+        return DYNAMICS_COLUMNS.index(f"{self.name}_{self.over}")
 
     def _score(self, pool: Pool) -> FloatArray:
-        scores = pool.X[:, DYNAMICS_COLUMNS.index(f"{self.name}_{self.over}")].astype(float)
+        scores = pool.X[:, self._column].astype(float)
         boxes = pool.X[:, DYNAMICS_COLUMNS.index("boxes")]
         return np.where(boxes > 0, -scores if self.easy_first else scores, -np.inf)
 

@@ -177,6 +177,8 @@ def check_objects(objects: Any, n: int, method: str, *, vectors: bool) -> Object
         raise InputError(f"objects has {len(objects)} images where X has {n} rows: take(rows) gives the table of some.")
     if not vectors:
         return objects
+    if objects.vectors is not None and objects.vectors.ndim != 2:
+        raise InputError(f"objects has vectors of shape {objects.vectors.shape}; one a pair is needed: (m, d).")
     if objects.vectors is None or not objects.vectors.shape[1]:
         raise InputError(
             f"The method {method!r} compares objects by their features, and objects has no vectors: "

@@ -6,7 +6,8 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from copy import copy
 from pathlib import Path
@@ -18,7 +19,7 @@ import numpy.typing as npt
 from detreduce.dataset.load import images_to_give
 from detreduce.dataset.records import DetectionDataset
 from detreduce.detector import check_head, raw_predictions
-from detreduce.errors import DetreduceError, InputError
+from detreduce.errors import DetreduceError, DetreduceWarning, InputError
 from detreduce.pretrained import quiet_ultralytics
 from detreduce.proxy_log import MEASURES, SUFFIX, ProxyLog
 from detreduce.training.arguments import RESERVED_BY_PROXY, check_arguments
@@ -37,6 +38,10 @@ if TYPE_CHECKING:
 PHASE = "proxy training"
 WEIGHTS_SUFFIX = ".pt"
 LEAST_EPOCHS = 2
+
+
+class IdleEpochsWarning(DetreduceWarning):
+    """Epochs of a proxy ended with the weights that they began with."""
 
 
 @announced
@@ -108,6 +113,9 @@ def log_proxy_training(
             run, weights, given, meter, phase=PHASE, observers={"on_fit_epoch_end": observer.look}
         )
         told = [of_source(line, run, observer.row_of) for line in heard]
+        if idle := idle_epochs(observer.steps, watch.trainer.args.nbs, watch.trainer.batch_size):
+            warnings.warn(idle, IdleEpochsWarning, stacklevel=3)
+            told.append(idle)
         facts = {
             "class_names": list(run.source.class_names),
             "model": model_facts.name,
@@ -123,6 +131,20 @@ def log_proxy_training(
             "warnings": list(dict.fromkeys([*run.warnings, *told])),
         }
         return _keep(observer, facts, run.path / model_facts.weights_file, target)
+
+
+def idle_epochs(steps: Sequence[int], nbs: int, batch: int) -> str:
+    """What to say of epochs without an optimiser step, given the steps made by the end of each; empty if all had one.
+
+    `nbs`, `batch`: ultralytics gathers the gradients of batches of `batch` images until they are `nbs`.
+    """
+    idle = sum(after == before for before, after in zip([0, *steps], steps, strict=False))
+    if not idle:
+        return ""
+    return (
+        f"{idle} of {len(steps)} epochs had no optimiser step, so the proxy learnt nothing in them: ultralytics takes "
+        f"a step only once nbs={nbs} images have gone through. Give more epochs, or nbs={batch}, the batch."
+    )
 
 
 def check_log_place(output: str | Path) -> Path:
@@ -232,6 +254,8 @@ class Observer:
         self.row_of = _rows_by_file(run)
         self._seen = np.zeros(len(source), bool)
         self._epochs: list[dict[str, npt.NDArray[np.float32]]] = []
+        self.steps: list[int] = []
+        """Optimiser steps made by the end of each epoch."""
         self._loader: Any = None
 
     def look(self, trainer: Any) -> None:
@@ -263,6 +287,7 @@ class Observer:
                 for name, values in measures.items():
                     found[name][inside] = values.cpu().numpy()
         self._epochs.append(found)
+        self.steps.append(trainer.watch.optimiser_steps)
         if trainer.epoch + 1 >= trainer.epochs or trainer.stop:
             loader.close()
 

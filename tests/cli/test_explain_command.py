@@ -5,6 +5,8 @@ from pathlib import Path
 
 from invocation import detreduce
 
+from detreduce.selection import Selection
+
 
 def test_reduce_drops_duplicates_and_explain_says_so(copies: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
@@ -64,3 +66,14 @@ def test_explain_refuses_kindly(copies: Path, tmp_path: Path) -> None:
     moved = detreduce("explain", selection, "--image", "0.png", "--data", tmp_path / "moved" / "data.yaml")
     assert moved.exit_code == 0, moved.output
     assert "Nearest kept image by annotations: " in moved.output
+
+
+def test_explain_says_why_there_is_no_score(copies: Path, tmp_path: Path) -> None:
+    result = detreduce("reduce", copies, "-m", "stride", "-k", "2", "-o", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    selection = tmp_path / "out" / "selection.json"
+    kept = {Path(image_id).name for image_id in Selection.load(selection).image_ids}
+    dropped = next(path for path in sorted(copies.parent.rglob("*.png")) if path.name not in kept)
+    said = detreduce("explain", selection, "--image", dropped.name)
+    assert said.exit_code == 0, said.output
+    assert "It has no score: stride scores only what it chooses." in " ".join(said.output.split())

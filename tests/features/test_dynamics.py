@@ -186,14 +186,18 @@ class TestTable:
         assert "proxy_training" not in select(table, "mms", keep=2).provenance
 
     def test_what_the_log_lacks_is_filled_by_neighbours(self, dataset: DetectionDataset, tmp_path: Path) -> None:
-        part = replace(dataset, records=dataset.records[:3] + dataset.records[4:])
+        part = replace(dataset, records=dataset.records[:4] + dataset.records[5:])
         log_of(part).save(tmp_path / "proxy.npz")
         np.save(tmp_path / "v.npy", np.array([[0.0], [1], [2], [3], [4], [50]]))
         names = ("dynamics", "image")
         table = extract_features(dataset, f"file:{tmp_path / 'v.npy'}", names, proxy=tmp_path / "proxy.npz")
         block = table.blocks["dynamics"]
         assert len(table) == 6 and list(table.blocks) == list(names)
-        np.testing.assert_allclose(block[3, :-1], block[[0, 1, 2, 4, 5], :-1].mean(axis=0), rtol=1e-5)
+        near = block[[0, 1, 3, 5]].mean(axis=0)
+        assert block[2, -1] == 0, "an image without boxes says nothing of boxes"
+        for place, column in enumerate(DYNAMICS_COLUMNS[:-1]):
+            wanted = near[place + 1] * BOXES[4] if column.endswith("_sum") else near[place]
+            assert block[4, place] == pytest.approx(wanted, rel=1e-5), column
         assert block[:, -1].tolist() == list(BOXES)
         assert table.provenance["dynamics"]["extrapolated"] == 1
         assert table.provenance["dynamics"]["by"] == ["image"]

@@ -15,7 +15,8 @@ from detreduce.dataset.records import DetectionDataset
 from detreduce.detector import branch
 from detreduce.errors import ImageReadError, InputError
 from detreduce.features import gradients
-from detreduce.features.gradients import gradient_block, letterbox_frame
+from detreduce.features.frame import Frame
+from detreduce.features.gradients import gradient_block
 from detreduce.features.head_gradients import GradientOptions, HeadGradients, HeadInput, _targets
 from detreduce.features.images import Preprocess
 from detreduce.pretrained import quiet_ultralytics
@@ -81,11 +82,34 @@ def test_each_images_gradient_is_that_of_plain_backpropagation(weights: Path, da
 
 
 def test_boxes_lie_in_the_letterboxed_input() -> None:
-    item = HeadInput(0, np.zeros((96, 64, 3), np.uint8), (8, 4, 48, 90))
+    item = HeadInput(0, np.zeros((96, 64, 3), np.uint8), Frame(8 / 64, 4 / 96, 56 / 64, 94 / 96))
     found = _targets(item, np.array([[0, 0, 1, 1], [0.5, 0, 1, 0.1]]), np.array([1, 0]), torch.device("cpu"))
     assert found["cls"].tolist() == [1, 0]
     wanted = [[32 / 64, 49 / 96, 48 / 64, 90 / 96], [44 / 64, 8.5 / 96, 24 / 64, 9 / 96]]
     np.testing.assert_allclose(found["bboxes"].numpy(), wanted, rtol=1e-6)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_boxes_follow_a_photograph_that_is_decoded_smaller(orientation: int, tmp_path: Path) -> None:
+    """Of 129 x 145 pixels halved, the last is only half in the picture, on the side that EXIF turns it to."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.new("RGB", (129, 145)).save(tmp_path / "a.jpg", exif=exif)
+    item = gradients._read(0, tmp_path / "a.jpg", Preprocess(64, "letterbox")).input
+    assert item is not None
+    wide, high = (145, 129) if orientation >= 5 else (129, 145)
+    halved = [-(-side // 2) for side in (wide, high)]
+    scale = 64 / max(halved)
+    drawn = [round(side * scale) for side in halved]
+    padding = [(inside - side) // 2 for inside, side in zip(item.image.shape[1::-1], drawn, strict=True)]
+    missing = [drawn[axis] / (2 * halved[axis]) for axis in (0, 1)]  # half a pixel, after scaling
+    found = _targets(item, np.array([[0.0, 0, 1, 1]]), np.array([0]), torch.device("cpu"))["bboxes"].numpy()[0]
+    found = found * np.tile(item.image.shape[1::-1], 2)
+    first, last = found[:2] - found[2:] / 2, found[:2] + found[2:] / 2
+    for axis, mirrored in enumerate([orientation in (2, 3, 6, 7), orientation in (3, 4, 7, 8)]):
+        before, after = mirrored * missing[axis], (not mirrored) * missing[axis]
+        wanted = [padding[axis] + before, padding[axis] + drawn[axis] - after]
+        np.testing.assert_allclose([first[axis], last[axis]], wanted, atol=1e-4)
 
 
 def test_the_loss_takes_the_gains_of_the_weights(weights: Path) -> None:
@@ -120,6 +144,7 @@ def test_vectors_are_kept_by_content_and_labels(weights: Path, dataset: Detectio
     np.testing.assert_array_equal(relabelled.vectors[[0, 2, 3, 4]], first.vectors[[0, 2, 3, 4]])
     other = gradient_block(dataset, weights, tmp_path / "cache", GradientOptions(imgsz=96))
     assert other.provenance["gradients"]["from_cache"] == 0
+    assert "boxes" in first.provenance["gradients"], "vectors of boxes placed otherwise have another key"
 
 
 def test_unreadable_images_are_told(weights: Path, dataset: DetectionDataset, tmp_path: Path) -> None:
@@ -139,14 +164,3 @@ def test_weights_of_other_classes_are_refused(weights: Path, dataset: DetectionD
     (tmp_path / "bad.pt").write_bytes(b"no weights")
     with pytest.raises(InputError, match=r"bad\.pt is not an ultralytics model"):
         gradient_block(dataset, tmp_path / "bad.pt", tmp_path / "cache", OPTIONS)
-
-
-@pytest.mark.parametrize("size", [(64, 64), (40, 64), (100, 31), (17, 400), (1, 300), (480, 640)])
-def test_the_frame_is_where_the_image_is(size: tuple[int, int]) -> None:
-    """A white image in grey padding: what is white is the frame."""
-    preprocess = Preprocess(96, "letterbox")
-    image = preprocess(np.full((*size, 3), 255, np.uint8))
-    left, top, width, height = letterbox_frame(*size, preprocess)
-    rows, columns = (np.flatnonzero((image[..., 0] == 255).any(axis=axis)) for axis in (1, 0))
-    assert (columns[0], rows[0]) == (left, top)
-    assert (len(columns), len(rows)) == (width, height)

@@ -109,3 +109,22 @@ def test_zero_vectors_and_huge_ones() -> None:
 def test_refusals(balance: object) -> None:
     with pytest.raises(InputError, match="balance="):
         make_reducer("csod", balance=balance).check_params()
+
+
+def test_what_is_not_chosen_follows_by_the_criterion_after_the_last_pick() -> None:
+    # image 0 is kept: those that are left are the better the farther they are from it; image 4 has no boxes
+    table = ObjectTable.from_boxes(range(4), [0] * 4, 5, 1, vectors=angles(0, 20, 20, 120))
+    reducer = fit(table, keep=1, initial=[0])
+    assert np.isnan(reducer.scores_[1:]).all(), "with no seat left nothing is looked at"
+    reducer = fit(table, keep=2, initial=[0], balance=0.0)
+    assert reducer.scores_.tolist() == [np.inf, -1, -1, 0, -2], "1 and 2 are alike"
+
+
+def test_what_is_not_chosen_counts_by_its_best_class() -> None:
+    # 0 and 1 are kept for classes 0 and 1; image 2 has an object unlike the first and one like the second, image 3 both
+    # somewhat unlike
+    vectors = angles(0, 0, 170, 1, 60, 60)
+    table = ObjectTable.from_boxes([0, 1, 2, 2, 3, 3], [0, 1, 0, 1, 0, 1], 4, 2, vectors=vectors)
+    reducer = fit(table, keep=3, initial=[0, 1], balance=0.0)
+    assert reducer.selected_idx_.tolist() == [0, 1, 2]
+    assert reducer.scores_.tolist() == [np.inf, np.inf, 0, -1]

@@ -122,3 +122,13 @@ def test_weights_are_each_categorys_own() -> None:
 def test_refusals(bad: dict[str, Any], says: str) -> None:
     with pytest.raises(InputError, match=says):
         make_reducer("gradmatch", **bad).fit(np.eye(4))
+
+
+def test_what_is_not_chosen_follows_by_its_agreement_with_what_is_left() -> None:
+    # with 1/2 of the first, (0, 1) is left: the second points there, the last away
+    G = np.array([[4.0, 0.0], [0.0, 2.0], [1.0, 3.0], [3.0, -1.0]])
+    reducer = make_reducer("gradmatch", keep=1, tolerance=0.0).fit(G)
+    assert reducer.scores_.tolist() == [0, -1, -2, -3]
+    # with the second too nothing is left, and a new round begins, with the mean, (2, 1): 5 / 10^(1/2) each
+    reducer = make_reducer("gradmatch", keep=2, tolerance=0.0).fit(G)
+    assert reducer.scores_.tolist() == [0, -1, -2, -2]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,7 +10,13 @@ from hypothesis import strategies as st
 from detreduce.errors import InputError
 from detreduce.object_table import ObjectTable
 from detreduce.reducers import make_reducer
-from detreduce.reducers.herding import ClassMeans, FourierMap, KernelMean, fourier_map
+from detreduce.reducers.herding import (
+    ClassMeans,
+    FourierMap,
+    KernelMean,
+    centre_and_width,
+    fourier_map,
+)
 from detreduce.reducers.object_content import content_column
 
 
@@ -73,14 +81,28 @@ def test_images_without_boxes_come_last() -> None:
 
 def mmd_matrix(table: ObjectTable, content: np.ndarray) -> np.ndarray:
     assert table.vectors is not None
-    features = fourier_map(table, content)(table.vectors.astype(np.float64))
+    vectors = table.vectors.astype(np.float64)
+    if table.counts.sum() <= 1000:
+        squared = ((vectors[:, None] - vectors[None]) ** 2).sum(axis=2)
+        return np.exp(-squared / (2 * centre_and_width(table, content)[1] ** 2))
+    features = fourier_map(table, content)(vectors)
     return features @ features.T
 
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 10**6), st.integers(2, 20), st.integers(1, 4))
 def test_every_pick_leaves_the_least_mmd(seed: int, n: int, classes: int) -> None:
-    table = random_table(seed, n, classes)
+    check_every_pick(random_table(seed, n, classes))
+
+
+def test_above_a_thousand_boxes_features_stand_for_the_kernel() -> None:
+    few = random_table(2, 12, 2)
+    many = replace(few, counts=few.counts * 1000)
+    check_every_pick(many)
+    assert len(KernelMean(many, np.arange(12.0)).sum) == 256
+
+
+def check_every_pick(table: ObjectTable) -> None:
     reducer = fit(table, keep=1.0)
     filled = np.unique(table.images)
     kernel = mmd_matrix(table, content_column(table, table.counts, table.vectors)[:, 0])
@@ -184,3 +206,23 @@ def test_refusals() -> None:
         make_reducer("herding", match="class_mean").check_params()
     with pytest.raises(InputError, match="has no vectors"):
         fit(ObjectTable.from_boxes([0], [0], 2, 1))
+
+
+@pytest.mark.parametrize("match", ["mmd", "class_means"])
+def test_what_is_not_chosen_follows_by_what_one_more_pick_would_leave(match: str) -> None:
+    rng = np.random.default_rng(5)
+    table = ObjectTable.from_boxes(rng.integers(20, size=50), [0] * 50, 24, 1, vectors=rng.normal(size=(50, 3)))
+    reducer = fit(table, keep=6, match=match)
+    assert reducer.scores_[reducer.selected_idx_].tolist() == [0, -1, -2, -3, -4, -5]
+    filled = np.setdiff1d(table.images, reducer.selected_idx_)
+    after = []
+    for image in filled.tolist():
+        objective = KernelMean(table, np.zeros(24)) if match == "mmd" else ClassMeans(table)
+        for row in [*reducer.selected_idx_.tolist(), image]:
+            objective.keep(row)
+        after.append(objective.value)
+    assert np.argsort(-reducer.scores_[filled]).tolist() == np.argsort(after).tolist()
+    assert reducer.scores_[filled].max() == -6
+    empty = np.setdiff1d(np.arange(24), table.images)
+    assert len(empty) and set(reducer.scores_[empty]) == {reducer.scores_.min()}
+    assert reducer.scores_[empty].max() < reducer.scores_[filled].min()

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from detreduce.errors import InputError
+from detreduce.object_table import ObjectTable
 from detreduce.reducers import make_reducer
 from detreduce.reducers.base import ScoringReducer
 from detreduce.reducers.pool import Pool, best, descending
-from detreduce.reducers.validation import check_features, check_rows, encode_categories, resolve_seed
+from detreduce.reducers.validation import check_features, check_objects, check_rows, encode_categories, resolve_seed
 
 
 class Largest(ScoringReducer):
@@ -104,6 +105,13 @@ def test_features_are_not_copied() -> None:
 def test_refused_features(X: object, says: str) -> None:
     with pytest.raises(InputError, match=says):
         check_features(X, needed=True)
+
+
+def test_object_vectors_are_one_row_a_pair() -> None:
+    pair = np.zeros(1, np.int64)
+    table = ObjectTable(1, 1, pair, pair, pair + 1, np.ones(1, np.float32))
+    with pytest.raises(InputError, match=r"vectors of shape \(1,\)"):
+        check_objects(table, 1, "csod", vectors=True)
 
 
 def test_sparse_features_are_refused() -> None:

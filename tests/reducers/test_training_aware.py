@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
 import pytest
 
-from detreduce.errors import InputError
+from detreduce.errors import InputError, RandomDrawWarning
 from detreduce.proxy_log import DYNAMICS_COLUMNS
 from detreduce.reducers import make_reducer
 
@@ -21,6 +22,7 @@ def block(**columns: list[float]) -> np.ndarray:
     return X
 
 
+@pytest.mark.filterwarnings("ignore::detreduce.errors.RandomDrawWarning")
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("over", ["sum", "mean", "max"])
 def test_each_reads_its_own_column_highest_first(method: str, over: str) -> None:
@@ -58,8 +60,19 @@ def test_seats_are_the_categories() -> None:
 
 def test_equal_scores_are_drawn_by_the_seed() -> None:
     X = block(forgetting_sum=[2.0] * 20)
-    chosen = {tuple(make_reducer("forgetting", keep=5, random_state=seed).fit(X).selected_idx_) for seed in range(4)}
-    assert len(chosen) == 4
+    with pytest.warns(RandomDrawWarning, match="forgetting is a random draw"):
+        fits = [make_reducer("forgetting", keep=5, random_state=seed).fit(X) for seed in range(4)]
+    assert len({tuple(fit.selected_idx_) for fit in fits}) == 4
+
+
+def test_only_scores_that_all_tie_are_called_a_draw() -> None:
+    boxes = [1, 1, 0]
+    with pytest.warns(RandomDrawWarning, match="vps is a random draw: all images with boxes score the same"):
+        make_reducer("vps").fit(block(vps_sum=[0.0, 0, 0], boxes=boxes))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        make_reducer("vps").fit(block(vps_sum=[0.0, 1, 0], boxes=boxes))
+        make_reducer("vps").fit(block(vps_sum=[0.0, 0, 0], boxes=[1, 0, 0]))
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,7 +21,7 @@ from detreduce.proxy_log import MEASURES, ProxyLog
 from detreduce.training import proxy as module
 from detreduce.training.facts import weights_hash
 from detreduce.training.harness import load_network, train
-from detreduce.training.proxy import Observer, log_proxy_training
+from detreduce.training.proxy import IdleEpochsWarning, Observer, idle_epochs, log_proxy_training
 from detreduce.training.run_folder import make_run_folder
 
 SMALL: dict[str, Any] = {"epochs": 2, "imgsz": 64, "batch": 8}
@@ -109,6 +110,29 @@ class TestOneProxy:
             log_proxy_training(source, "yolov8n.yaml", output=logged[1], **SMALL)
 
 
+@pytest.mark.parametrize(("steps", "idle"), [([1, 2, 3], 0), ([0, 0, 1, 1], 3), ([0, 1], 1)])
+def test_epochs_without_a_step_are_counted(steps: list[int], idle: int) -> None:
+    said = idle_epochs(steps, 64, 4)
+    assert said == "" if not idle else said.startswith(f"{idle} of {len(steps)} epochs had no optimiser step")
+
+
+@pytest.mark.train
+def test_a_proxy_that_takes_no_step_says_so(tmp_path: Path) -> None:
+    """Nine images are three batches of four, of which ultralytics would gather 16."""
+    tiny = make_tiny(tmp_path / "tiny")
+    for image in sorted((tiny.parent / "train/images").iterdir())[9:]:
+        image.unlink()
+        (tiny.parent / "train/labels" / f"{image.stem}.txt").unlink(missing_ok=True)
+    short: dict[str, Any] = {"epochs": 2, "imgsz": 64, "batch": 4, "warmup_epochs": 0}
+    with pytest.warns(IdleEpochsWarning, match=r"nbs=64 images.*nbs=4"):
+        log = log_proxy_training(tiny, "yolo11n.yaml", output=tmp_path / "a.npz", **short)
+    assert [line for line in log.facts["warnings"] if "epochs had no optimiser step" in line]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", IdleEpochsWarning)
+        log = log_proxy_training(tiny, "yolo11n.yaml", output=tmp_path / "b.npz", nbs=4, **short)
+    assert not [line for line in log.facts["warnings"] if "optimiser step" in line]
+
+
 @pytest.mark.train
 @pytest.mark.parametrize("model", ["yolo11n.yaml", "yolo26n.yaml"])
 def test_other_generations_of_yolo(tiny: Path, tmp_path: Path, model: str) -> None:
@@ -159,7 +183,7 @@ class Looking(SimpleNamespace):
             data=check_det_dataset(str(data_yaml)),
             ema=SimpleNamespace(ema=model),
             device=next(model.parameters()).device,
-            watch=SimpleNamespace(say=lambda note: None),
+            watch=SimpleNamespace(say=lambda note: None, optimiser_steps=0),
             amp=False,
             batch_size=4,
             epoch=0,

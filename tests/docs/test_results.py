@@ -137,6 +137,17 @@ def test_what_is_said_of_the_further_methods_is_kept(results: ModuleType) -> Non
     ) in words("docs/results.md")
 
 
+def test_the_readme_says_what_training_and_choosing_cost(results: ModuleType) -> None:
+    rows = results.result_of("aquarium_energy")["cells"]
+    wh = {(item.method, item.keep): f"{item.mean['Wh']:.2f} Wh" for item in summarise_cells(rows)}
+    full, quarter, tenth = wh["full", 1.0], wh["srs", 0.25], wh["srs", 0.1]
+    text = words("README.md")
+    assert f"a training took {full} on all images, {quarter} on a quarter and {tenth} on a tenth" in text
+    choosing = {f"{item.choosing_wh:.2f}" for item in results.break_even(rows) if item.method != "srs"}
+    assert choosing == {"0.04"} and "choosing by `prd` or `herding` 0.04 Wh once" in text
+    assert all(row["Wh_measured"] == 0 for row in rows)
+
+
 def test_the_readme_prints_what_was_tried_again(results: ModuleType) -> None:
     result = results.result_of("aquarium_confirm")
     summaries = {item.method: item for item in summarise_cells(result["cells"])}

@@ -71,7 +71,15 @@ def test_every_configuration_of_a_kept_result_is_drawn(script: ModuleType, file:
     for (label, keep), mean in means.items():
         titled = any(f"all images: {mean:.3f}" in each.get_title() for each in axes)
         assert np.isclose([*dots, *lines], mean).any() or (label == "full" and titled), (label, keep)
-    assert file.with_suffix(".png").is_file()
+
+
+def test_the_pictures_that_are_kept_are_shown_and_are_of_results() -> None:
+    pages = [REPOSITORY / "README.md", *(REPOSITORY / "docs").glob("*.md")]
+    text = "".join(page.read_text(encoding="utf-8") for page in pages)
+    pictures = sorted(RESULTS.glob("*.png"))
+    assert len(pictures) >= 3
+    for file in pictures:
+        assert f"results/{file.name})" in text and file.with_suffix(".json").is_file(), file.name
 
 
 def test_few_methods_are_drawn_against_computation(script: ModuleType, many: list[dict[str, Any]]) -> None:

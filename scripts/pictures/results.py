@@ -15,6 +15,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from detreduce.controls import EQUAL_ITERATIONS, EQUAL_STEPS
 from detreduce.errors import nearest
 from detreduce.figures import trade_off
 from detreduce.figures.roles import CHANCE, EQUAL, METHOD, keep_in_words
@@ -25,7 +26,6 @@ MEASURE = "mAP50"
 # of more, marks and names against computation lie on each other
 FEW = 8
 CHANCE_LABEL = "srs"
-EQUAL_LABEL = "full_equal_iterations"
 
 Row = Mapping[str, Any]
 
@@ -72,21 +72,21 @@ def _by_gain(panels: Sequence[Mapping[str, Sequence[float]]]) -> list[str]:
     gains: dict[str, list[float]] = {}
     for panel in panels:
         chance = np.mean(panel[CHANCE_LABEL]) if CHANCE_LABEL in panel else 0.0
-        for label in panel.keys() - {CHANCE_LABEL, EQUAL_LABEL}:
+        for label in panel.keys() - {CHANCE_LABEL, EQUAL_ITERATIONS}:
             gains.setdefault(label, []).append(float(np.mean(panel[label]) - chance))
     return sorted(gains, key=lambda label: (-np.mean(gains[label]), label))
 
 
 def _panel(axes: Axes, panel: Mapping[str, Sequence[float]], order: Sequence[str]) -> None:
-    for label, role, dashes in ((EQUAL_LABEL, EQUAL, "--"), (CHANCE_LABEL, CHANCE, "-")):
+    for label, role, dashes in ((EQUAL_ITERATIONS, EQUAL, "--"), (CHANCE_LABEL, CHANCE, "-")):
         if label not in panel:
             continue
-        values = panel[label]
+        values, shown = panel[label], EQUAL_STEPS if label == EQUAL_ITERATIONS else label
         mean = float(np.mean(values))
-        axes.axvline(mean, color=role.colour, linestyle=dashes, linewidth=1.6, label=f"{label}, mean", gid=label)
+        axes.axvline(mean, color=role.colour, linestyle=dashes, linewidth=1.6, label=f"{shown}: mean", gid=label)
         if len(values) > 1:
             spread = float(np.std(values, ddof=1))
-            name = f"{label} ± standard deviation"
+            name = f"{shown}: ± standard deviation"
             axes.axvspan(mean - spread, mean + spread, color=role.colour, alpha=0.18, linewidth=0, label=name)
     for what, size, filled in (("one training", 16, False), ("mean", 40, True)):
         points = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -40,7 +41,12 @@ def render(*, chosen: Any, outcome: Outcome, **content: Any) -> str:
         finalize=_shown,
     )
     environment.filters.update(
-        keep=keep_in_words, safe_svg=Markup, significant=significant, apart=_apart, in_words=_in_words
+        keep=keep_in_words,
+        safe_svg=Markup,
+        significant=significant,
+        apart=_apart,
+        breakable=_breakable,
+        in_words=_in_words,
     )
     environment.globals.update(
         thumbnail=_thumbnail(environment), outlines=partial(outlines, looks=chosen.looks), version=__version__
@@ -72,6 +78,11 @@ def _shown(value: Any) -> Any:
 def _apart(name: str) -> Markup:
     """A name within an attribute or title, where no ``<bdi>`` can keep its direction to itself."""
     return escape(f"\u2068{visible(name)}\u2069")
+
+
+def _breakable(name: str) -> Markup:
+    """A method's name that a narrow column breaks before its parameters rather than within a word."""
+    return Markup(re.sub(r"([(=,_])", r"\1<wbr>", str(escape(visible_lines(name)))))
 
 
 def _in_words(classes: Sequence[tuple[str, int]]) -> Markup:
@@ -121,7 +132,7 @@ def table_cells(outcome: Outcome, summary: Summary) -> dict[str, dict[str, Any]]
     after = "never" if math.isinf(trainings) else "" if math.isnan(trainings) else str(math.ceil(trainings))
     beside = f"{summary.overlapped} *" if summary.overlapped else ""
     return {
-        "method": {"text": summary.method, "sort": 0},
+        "method": {"text": EQUAL_STEPS if summary.method == EQUAL_ITERATIONS else summary.method, "sort": 0},
         "keep": {"text": "all" if summary.method == "full" else keep_in_words(summary.keep), "sort": summary.images},
         "images": {"text": str(summary.images), "sort": summary.images},
         "cells": {"text": str(summary.cells), "sort": summary.cells, "below": beside},

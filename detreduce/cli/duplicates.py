@@ -10,6 +10,8 @@ from detreduce.cli.options import SHOWN, Alike, All, Backbone, Cache, Data, Imag
 from detreduce.cli.output import print_json
 from detreduce.progress import step
 
+BACKBONE = "efficientnet-lite0"
+
 if TYPE_CHECKING:
     from detreduce.dataset.records import DetectionDataset
     from detreduce.duplicates import Duplicates, LeakageReport
@@ -32,7 +34,7 @@ def duplicates(
             help="Compare whole pictures, the largest box of each, features of a network, or only equal pixels."
         ),
     ] = "pixels",
-    backbone: Backbone = "efficientnet-lite0",
+    backbone: Backbone = BACKBONE,
     leakage: Annotated[bool, typer.Option(help="Look for images of one split in another, too.")] = True,
     show_all: All = False,
     cache: Cache = None,
@@ -52,6 +54,8 @@ def duplicates(
     place, exact = find(data, what="dataset"), by == "exact"
     if exact and threshold is not None:
         raise InputError("--threshold is for pixels, boxes and features; equal pixels have no degrees: leave it out.")
+    if by != "features" and backbone != BACKBONE:
+        raise InputError(f"--backbone {backbone} is for --by features, and this is --by {by}: add or change --by.")
     from detreduce.dataset import load_dataset
     from detreduce.duplicates import exact_duplicates, leakage_report, near_duplicates
     from detreduce.duplicates.search import THRESHOLD, check_threshold

@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     from detreduce.errors import DetreduceError
     from detreduce.experiment.ledger import Ledger
     from detreduce.experiment.run import run_experiment
-    from detreduce.explanation import explain
     from detreduce.exports import export_selection
     from detreduce.features.extract import extract_features
     from detreduce.features.table import FeatureTable
     from detreduce.report import write_report
     from detreduce.representativeness import measure_representativeness
-    from detreduce.selection import Selection, select
+    from detreduce.selection.choose import select
+    from detreduce.selection.explanation import explain
+    from detreduce.selection.record import Selection
     from detreduce.training.energy_callback import energy_callback
     from detreduce.training.harness import train
     from detreduce.training.proxy import log_proxy_training
@@ -37,7 +38,7 @@ _HOMES = {
     "TrainingRecord": "detreduce.training.record",
     "energy_callback": "detreduce.training.energy_callback",
     "exact_duplicates": "detreduce.duplicates",
-    "explain": "detreduce.explanation",
+    "explain": "detreduce.selection.explanation",
     "export_selection": "detreduce.exports",
     "extract_features": "detreduce.features.extract",
     "leakage_report": "detreduce.duplicates",

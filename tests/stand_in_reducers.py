@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from detreduce.object_table import ObjectTable
+from detreduce.arrays.object_table import ObjectTable
 from detreduce.reducers.base import Problem, ScoringReducer
 from detreduce.reducers.pool import FloatArray, Pool
 

@@ -8,16 +8,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from detreduce.composition import check_composition, compose, image_rows
+from detreduce.arrays.object_table import ObjectTable
 from detreduce.dataset.object_counts import label_objects
 from detreduce.dataset.records import DetectionDataset, ImageRecord, Problem, Source
 from detreduce.duplicates import DuplicatePair, Duplicates, near_duplicates
 from detreduce.duplicates.files import identical_files
 from detreduce.errors import DetreduceWarning, InputError
 from detreduce.features.table import FeatureTable
-from detreduce.object_table import ObjectTable
 from detreduce.reducers import reducer_class
-from detreduce.selection import Selection, select
+from detreduce.selection.choose import select
+from detreduce.selection.composition import check_composition, compose, image_rows
+from detreduce.selection.record import Selection
 
 CLASSES = ("ant", "bee", "cow")
 
@@ -88,7 +89,7 @@ def test_objects_are_those_of_the_images_that_are_left(monkeypatch: pytest.Monke
         return fit(self, *arguments, **options)
 
     monkeypatch.setattr(cls, "fit", noted)
-    monkeypatch.setattr("detreduce.composition.identical_files", lambda paths: [])
+    monkeypatch.setattr("detreduce.selection.composition.identical_files", lambda paths: [])
     with_objects = replace(table_of(dataset), objects=label_objects(dataset))
     for source in (dataset, with_objects):
         select(source, "class_coverage", keep=2, drop_duplicates=copies((1, 0), (3, 2)))

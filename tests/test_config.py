@@ -9,10 +9,10 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from detreduce.config import load_config, parse_config
+from detreduce.dataset.finding import expand, find
 from detreduce.errors import InputError, MissingFileError
-from detreduce.paths import expand, find
-from detreduce.selection import Selection
+from detreduce.experiment.config import load_config, parse_config
+from detreduce.selection.record import Selection
 
 
 @pytest.fixture

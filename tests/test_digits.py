@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from detreduce.digits import change, less_or_more, significant, with_spread
+from detreduce.display.numbers import change, less_or_more, significant, with_spread
 
 
 @pytest.mark.parametrize(

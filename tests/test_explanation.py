@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from detreduce.arrays.proxy_log import MEASURES, ProxyLog
 from detreduce.dataset import load_dataset
 from detreduce.dataset.records import DetectionDataset
 from detreduce.errors import InputError, MissingFileError
-from detreduce.explanation import explain, find_image
 from detreduce.features.extract import extract_features
-from detreduce.proxy_log import MEASURES, ProxyLog
-from detreduce.selection import Selection, select
+from detreduce.selection.choose import select
+from detreduce.selection.explanation import explain, find_image
+from detreduce.selection.record import Selection
 
 # along a line, one image an integer; classes: 5 is the only one with a bee, 6 with a cow
 PLACES = [0, 1, 2, 10, 11, 20, 31, 32]

@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from detreduce.html import LONGEST, block, facts, folded, lines, picture, table, text
+from detreduce.display.html import LONGEST, block, facts, folded, lines, picture, table, text
 
 
 class Page(HTMLParser):

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.neighbors import KNeighborsRegressor
 
-from detreduce import neighbour_scores
+from detreduce.arrays import neighbour_scores
+from detreduce.arrays.neighbour_scores import extrapolate
 from detreduce.errors import InputError
-from detreduce.neighbour_scores import extrapolate
 
 NAN = float("nan")
 

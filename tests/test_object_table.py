@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from detreduce.arrays.object_table import ObjectTable
 from detreduce.errors import InputError
-from detreduce.object_table import ObjectTable
 
 
 def test_boxes_are_summed_up_by_image_and_class() -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from detreduce.object_table import ObjectTable
+from detreduce.arrays.object_table import ObjectTable
 from detreduce.reducers import make_reducer, reducer_class
 from detreduce.reducers.registry import BUILT_IN
 from detreduce.reducers.statistic import StratifiedRandom

@@ -7,8 +7,8 @@ import time
 import pytest
 from rich.console import Console
 
-from detreduce import progress as module
-from detreduce.progress import Work, in_time, line, progress, step, tell
+from detreduce.display import progress as module
+from detreduce.display.progress import Work, in_time, line, progress, step, tell
 
 
 class Terminal(io.StringIO):

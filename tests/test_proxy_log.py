@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from detreduce.arrays.proxy_log import MEASURES, ProxyLog
 from detreduce.errors import InputError, MissingFileError
-from detreduce.proxy_log import MEASURES, ProxyLog
 
 
 def make_log(epochs: int = 3, ids: tuple[int | str, ...] = ("a.jpg", 7, "ü\udcff.jpg")) -> ProxyLog:

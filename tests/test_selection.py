@@ -9,15 +9,16 @@ import numpy as np
 import pytest
 from stand_in_reducers import ByBoth, ByObjects, ByVectors
 
+from detreduce.arrays.proxy_log import DYNAMICS_COLUMNS
 from detreduce.dataset.object_counts import label_objects
 from detreduce.dataset.records import DetectionDataset, ImageRecord, Source
 from detreduce.duplicates import DuplicatePair, Duplicates
 from detreduce.errors import InputError, MissingFileError
 from detreduce.features.blocks import blocks_for
 from detreduce.features.table import FeatureTable, scale_block
-from detreduce.proxy_log import DYNAMICS_COLUMNS
 from detreduce.reducers import list_reducers, make_reducer, reducer_class
-from detreduce.selection import Selection, needs_extraction, select
+from detreduce.selection.choose import needs_extraction, select
+from detreduce.selection.record import Selection
 
 
 def make_dataset(n: int = 12, classes: int = 3) -> DetectionDataset:

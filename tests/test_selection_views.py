@@ -11,7 +11,8 @@ import pytest
 from detreduce.dataset.records import DetectionDataset, ImageRecord, Source
 from detreduce.errors import InputError
 from detreduce.features.table import FeatureTable
-from detreduce.selection import Selection, select
+from detreduce.selection.choose import select
+from detreduce.selection.record import Selection
 
 
 @pytest.fixture

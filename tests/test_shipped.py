@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from detreduce.config import load_config
 from detreduce.dataset import load_dataset
 from detreduce.errors import MissingFileError
+from detreduce.experiment.config import load_config
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("DETREDUCE_SHARED", REPOSITORY.parent / "shared"))

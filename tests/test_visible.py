@@ -4,12 +4,12 @@ import json
 
 import pytest
 
-from detreduce.cli import terminal
-from detreduce.cli.outcome import Program
+from detreduce.cli.exit_codes import Program
 from detreduce.cli.output import print_json, say
+from detreduce.cli.show import terminal
+from detreduce.display.html import text
+from detreduce.display.terminal_text import visible, visible_lines
 from detreduce.errors import InputError
-from detreduce.html import text
-from detreduce.visible import visible, visible_lines
 
 HIDDEN = {
     "fish\u202egpj.exe": "fish\\u202egpj.exe",

@@ -46,7 +46,7 @@ def datasets(incomplete: str) -> Offers:
 
 def keys(incomplete: str) -> Offers:
     """The keys of an experiment, by dotted name."""
-    from detreduce.config import ExperimentConfig
+    from detreduce.experiment.config import ExperimentConfig
 
     return _starting(incomplete, ((f"{name}=", "") for name in _dotted(ExperimentConfig)))
 
@@ -89,7 +89,7 @@ def _starting(incomplete: str, offers: Iterable[tuple[str, str]]) -> Offers:
 
 def _files(shipped: str, incomplete: str, endings: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     """What ships in a folder, then what is on disk where `incomplete` points."""
-    from detreduce.paths import candidates
+    from detreduce.dataset.finding import candidates
 
     found: dict[str, str] = {}
     for folder in candidates(f"{shipped}/x"):
@@ -113,7 +113,7 @@ def _dotted(model: Any, prefix: str = "") -> Iterator[str]:
 
 
 def _rows(context: typer.Context) -> list[dict[str, Any]]:
-    from detreduce.cli.opening import open_ledger
+    from detreduce.cli.ledger_argument import open_ledger
 
     # behind an option that waits for its value, what was typed is not sorted yet
     typed = [Path(one) for one in (context.params.get("ledger"), *context.args) if one]

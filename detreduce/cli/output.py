@@ -10,8 +10,8 @@ from typing import Any
 
 import typer
 
-from detreduce.progress import progress
-from detreduce.visible import visible_lines
+from detreduce.display.progress import progress
+from detreduce.display.terminal_text import visible_lines
 
 _waiting = ExitStack()
 

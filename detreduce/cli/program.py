@@ -6,9 +6,22 @@ from typing import Annotated
 
 import typer
 
-from detreduce.cli import duplicates, explain, export, inspect, ledger, methods, plan, proxy, reduce, report, run, train
+from detreduce.cli.commands import (
+    duplicates,
+    explain,
+    export,
+    inspect,
+    ledger,
+    methods,
+    plan,
+    proxy,
+    reduce,
+    report,
+    run,
+    train,
+)
+from detreduce.cli.exit_codes import CODES, Program
 from detreduce.cli.help import Commands
-from detreduce.cli.outcome import CODES, Program
 
 app = Commands(
     name="detreduce",

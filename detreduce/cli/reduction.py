@@ -74,9 +74,9 @@ def composition_of(
 
     Raises InputError and MissingFileError.
     """
-    from detreduce.composition import check_composition, read_names
     from detreduce.reducers.budget import resolve_keep
-    from detreduce.selection import Selection
+    from detreduce.selection.composition import check_composition, read_names
+    from detreduce.selection.record import Selection
 
     composition: dict[str, Any] = {
         "initial": Selection.load(initial).image_ids if initial else (),
@@ -104,7 +104,7 @@ def choose_from(
     """What the method chooses from: the features that it needs, or the dataset itself where it needs none."""
     from detreduce.features.blocks import blocks_for
     from detreduce.features.extract import extract_features
-    from detreduce.selection import needs_extraction
+    from detreduce.selection.choose import needs_extraction
 
     if not needs_extraction(reducer):
         return dataset
@@ -130,10 +130,10 @@ def duplicates_by_features(
     cache: Path | None,
 ) -> Duplicates:
     """Images that are alike in the vectors of the whole image: those that the method has, else extracted for this."""
-    from detreduce.composition import image_rows
     from detreduce.duplicates import near_duplicates
     from detreduce.features.extract import extract_features
     from detreduce.features.table import FeatureTable
+    from detreduce.selection.composition import image_rows
 
     if isinstance(source, FeatureTable) and "image" in source.blocks:
         table = replace(source, blocks={"image": source.blocks["image"]})

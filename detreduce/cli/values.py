@@ -78,7 +78,7 @@ def read_categories(text: str) -> Any:
         return text
     import yaml
 
-    from detreduce.paths import find
+    from detreduce.dataset.finding import find
 
     file = find(text, what="YAML file of category rules")
     try:

@@ -14,7 +14,6 @@ from detreduce.errors import InputError, nearest
 RULES = ("rarest", "combination", "dominant", "none")
 ALL, BACKGROUND, OTHER, MERGED = "all", "background", "other", "other combinations"
 CONDITIONS = ("any", "all", "only", "none", "min_boxes", "max_boxes")
-
 Rule = str | Sequence[Mapping[str, Any]] | Mapping[str, Mapping[str, Any]]
 _Counts = npt.NDArray[np.int64]
 
@@ -224,3 +223,6 @@ def _dense(found: npt.NDArray[np.int64], names: Sequence[str]) -> Categories:
     """Renumber codes so that only those that occur remain, in the order of `names`."""
     occurring, codes = np.unique(found, return_inverse=True)
     return Categories(codes.reshape(-1).astype(np.int64), tuple(names[code] for code in occurring))
+
+
+CategoryRule = str | list[dict[str, Any]]

@@ -17,8 +17,8 @@ from detreduce.dataset import coco, cvat, label_studio, unlabelled, voc, yolo
 from detreduce.dataset.jpeg import damaged_jpegs, lacks_end_marker
 from detreduce.dataset.load import load_split
 from detreduce.dataset.records import DetectionDataset, ImageRecord, Problem, Source
+from detreduce.display.progress import progress
 from detreduce.errors import InputError
-from detreduce.progress import progress
 
 # COCO's bounds between small, medium and large objects, in square pixels
 _FORMATS = {

@@ -14,8 +14,8 @@ from detreduce.dataset.assembly import BoxCollector
 from detreduce.dataset.findings import bad_extent, duplicate, outside_image
 from detreduce.dataset.image_finder import ImageFinder, safe_name
 from detreduce.dataset.records import DetectionDataset, ImageId, ImageRecord, Problem, Source
+from detreduce.display.progress import progress
 from detreduce.errors import InputError, MissingFileError
-from detreduce.progress import progress
 
 NAME_IT = "Name their folder with images=."
 Box = tuple[float, float, float, float]

@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 import yaml
 
-from detreduce.cache import cache_folder
+from detreduce.display.progress import progress
 from detreduce.errors import InputError, nearest
-from detreduce.progress import progress
+from detreduce.machine.cache_folder import cache_folder
 
 VERSION = 1  # part of the cache key: raise it when the same parameters give other pixels or labels
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import yaml
 
+from detreduce.dataset.finding import expand
 from detreduce.dataset.listing import absolute
 from detreduce.errors import InputError, MissingFileError
-from detreduce.paths import expand
-from detreduce.ultralytics_files import datasets_folders, is_shipped
+from detreduce.ultralytics_bridge.config_folder import datasets_folders, is_shipped
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,9 @@ from detreduce.dataset.unlabelled import load_unlabelled
 from detreduce.dataset.voc import LISTS, find_voc_splits, is_voc_folder, load_voc
 from detreduce.dataset.yolo import SPLIT_KEYS, in_lower_case, load_yolo
 from detreduce.dataset.yolo_exports import CLASSES, DARKNET, is_yolo_export, read_yolo_description
+from detreduce.display.progress import step
 from detreduce.errors import DetreduceError, InputError, MissingFileError, nearest
-from detreduce.progress import step
-from detreduce.ultralytics_files import nearest_dataset, shipped_dataset
+from detreduce.ultralytics_bridge.config_folder import nearest_dataset, shipped_dataset
 
 FORMATS = ("yolo", "coco", "voc", "images", "demo")
 YAML_SUFFIXES = frozenset({".yaml", ".yml"})

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from detreduce.arrays.object_table import ObjectTable
 from detreduce.dataset.records import DetectionDataset
-from detreduce.object_table import ObjectTable
 
 SIZES = ("small", "medium", "large", "unknown")
 """Size classes, the columns of `size_counts`."""

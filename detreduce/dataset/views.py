@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detreduce.dataset.thumbnails import thumbnail
-from detreduce.html import block, facts, folded, picture, table
+from detreduce.display.html import block, facts, folded, picture, table
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,8 +14,8 @@ from detreduce.dataset.findings import bad_extent, duplicate, outside_image
 from detreduce.dataset.listing import find_files
 from detreduce.dataset.records import IMAGE_SUFFIXES, DetectionDataset, ImageRecord, Problem, Source, SplitSource
 from detreduce.dataset.splits import CANONICAL, canonical_split, in_order, unnamed_is_train
+from detreduce.display.progress import progress
 from detreduce.errors import InputError, MissingFileError
-from detreduce.progress import progress
 
 ANNOTATIONS, IMAGES, LISTS = "Annotations", "JPEGImages", "ImageSets/Main"
 OTHER_IMAGES = "images"

@@ -24,8 +24,8 @@ from detreduce.dataset.writing.staging import check_apart, check_replaceable, st
 from detreduce.dataset.writing.unlabelled import write_unlabelled
 from detreduce.dataset.writing.voc import write_voc
 from detreduce.dataset.writing.yolo import DATA_YAML, write_yolo, write_yolo_list
+from detreduce.display.progress import step
 from detreduce.errors import InputError, nearest
-from detreduce.progress import step
 
 __all__ = [
     "LinkMode",

@@ -15,8 +15,8 @@ from detreduce.dataset.listing import absolute, below, find_files
 from detreduce.dataset.records import IMAGE_SUFFIXES, DetectionDataset, ImageRecord, Problem, Source, SplitSource
 from detreduce.dataset.splits import canonical_split, choose_split, in_order
 from detreduce.dataset.yolo_labels import parse_labels
+from detreduce.display.progress import progress
 from detreduce.errors import InputError, MissingFileError
-from detreduce.progress import progress
 
 SPLIT_KEYS = ("train", "val", "test", "minival", "valid", "validation")
 PREFIX = "data/"

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
 
-from detreduce.progress import progress
+from detreduce.display.progress import progress
 
 _TAIL = 4096
 

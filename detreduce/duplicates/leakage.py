@@ -15,11 +15,11 @@ import numpy.typing as npt
 from detreduce.dataset.load import load_split
 from detreduce.dataset.records import DetectionDataset, ImageId, Problem
 from detreduce.dataset.splits import CANONICAL
+from detreduce.display.progress import step
 from detreduce.duplicates.matching import Match, PixelComparison, nearest_matches
 from detreduce.duplicates.orientations import ORIENTATIONS
 from detreduce.duplicates.search import IMAGES_BY, THRESHOLD, check_by, check_threshold, signatures_of
 from detreduce.duplicates.signatures import Signatures, together
-from detreduce.progress import step
 
 if TYPE_CHECKING:
     import pandas as pd

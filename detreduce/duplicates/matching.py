@@ -12,11 +12,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from detreduce.display.progress import progress
 from detreduce.duplicates.alignment import overlay
 from detreduce.duplicates.descriptors import describe, in_all_orientations
 from detreduce.duplicates.orientations import ORIENTATIONS
 from detreduce.duplicates.signatures import available_cores
-from detreduce.progress import progress
 
 CANDIDATE = 0.65
 """Pictures whose descriptors correlate less than this in every orientation are not looked at any closer."""

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from detreduce.cache import cache_folder
 from detreduce.dataset.records import DetectionDataset, ImageId, Problem
 from detreduce.duplicates.matching import Comparison, FeatureComparison, Match, PixelComparison, star_groups
 from detreduce.duplicates.orientations import ORIENTATIONS
 from detreduce.duplicates.signatures import Region, Signatures, read_signatures
 from detreduce.errors import InputError, nearest
 from detreduce.features.table import FeatureTable
+from detreduce.machine.cache_folder import cache_folder
 
 if TYPE_CHECKING:
     import pandas as pd

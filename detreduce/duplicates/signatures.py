@@ -16,10 +16,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from detreduce.display.progress import progress
 from detreduce.errors import ImageReadError
 from detreduce.features.images import RGB, decode
 from detreduce.features.store import Digest, DigestMemo, VectorStore, content_digest, warn_unwritable
-from detreduce.progress import progress
 
 SIDE = 64
 """Side of the grey picture, in pixels."""

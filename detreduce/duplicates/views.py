@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from detreduce.dataset.views import id_column, text_column
-from detreduce.html import block, folded, lines, table
+from detreduce.display.html import block, folded, lines, table
 
 if TYPE_CHECKING:
     import pandas as pd

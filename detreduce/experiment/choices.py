@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from detreduce.config import ExperimentConfig
 from detreduce.dataset.records import DetectionDataset
 from detreduce.errors import InputError
+from detreduce.experiment.config import ExperimentConfig
 from detreduce.experiment.identity import digest_of
 from detreduce.experiment.ledger import SELECTIONS, Ledger
 from detreduce.experiment.plan import Cell, Identity
@@ -18,7 +18,8 @@ from detreduce.features.blocks import FEATURES, kinds_of
 from detreduce.features.table import SEPARATE_BLOCKS, FeatureTable
 from detreduce.reducers import reducer_class
 from detreduce.reducers.budget import resolve_keep
-from detreduce.selection import Selection, select
+from detreduce.selection.choose import select
+from detreduce.selection.record import Selection
 from detreduce.training.energy import EnergyMeter, PhaseEnergy
 from detreduce.training.presence import overlapped, present
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from detreduce.controls import EQUAL_ITERATIONS
 from detreduce.experiment.ledger import FinishedCell
+from detreduce.vocabulary.controls import EQUAL_ITERATIONS
 
 DECISIVE = ("ultralytics", "torch", "detreduce", "pycocotools")
 """Packages that can change a figure; a cell's key does not hold their versions."""

@@ -11,9 +11,9 @@ from typing import Any, get_args
 
 import yaml
 
-from detreduce.config import Control
 from detreduce.errors import DetreduceError, InputError, nearest
-from detreduce.paths import write_atomically
+from detreduce.experiment.config import Control
+from detreduce.machine.files import write_atomically
 from detreduce.reducers.registry import list_reducers
 
 Row = Mapping[str, Any]

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from scipy.optimize import nnls
 
-from detreduce.config import ExperimentConfig
+from detreduce.experiment.config import ExperimentConfig
 from detreduce.experiment.ledger import FinishedCell
 from detreduce.experiment.plan import Cell
 from detreduce.reducers import reducer_class

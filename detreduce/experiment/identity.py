@@ -9,15 +9,15 @@ import time
 from pathlib import Path
 from typing import Any
 
-from detreduce.cache import cache_folder
-from detreduce.config import FeaturesConfig
 from detreduce.dataset import load_split
 from detreduce.dataset.records import DetectionDataset
+from detreduce.display.progress import progress
+from detreduce.experiment.config import FeaturesConfig
 from detreduce.features.backbones import make_backbone
 from detreduce.features.blocks import default_blocks
 from detreduce.features.roi_pooling import WORDS
 from detreduce.features.store import DigestMemo, content_digest
-from detreduce.progress import progress
+from detreduce.machine.cache_folder import cache_folder
 
 
 def data_identity(dataset: DetectionDataset) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from detreduce.errors import DetreduceError, InputError, nearest
-from detreduce.paths import write_atomically
+from detreduce.machine.files import write_atomically
 from detreduce.training.energy import PhaseEnergy
 from detreduce.training.evidence import EVIDENCE_NAME, Evidence
 from detreduce.training.record import TrainingRecord
@@ -127,8 +127,8 @@ class Ledger:
         return f"Ledger({self.path}, {len(self)} finished cells)"
 
     def _repr_html_(self) -> str:
+        from detreduce.display.html import block, lines
         from detreduce.experiment.views import ledger_html
-        from detreduce.html import block, lines
 
         title = f"Ledger: {self.path}"
         try:

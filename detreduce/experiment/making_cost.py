@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from detreduce.paths import write_atomically
+from detreduce.machine.files import write_atomically
 from detreduce.training.energy import PhaseEnergy, scaled, together
 
 COST_FILE = "making.json"

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from detreduce.config import ExperimentConfig
 from detreduce.errors import DetreduceError, InputError
+from detreduce.experiment.config import ExperimentConfig
 from detreduce.experiment.ledger import Ledger
 from detreduce.experiment.limits import Limits
 from detreduce.experiment.run import POLL_SECONDS, PreparedExperiment, prepare_experiment

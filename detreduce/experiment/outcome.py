@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from detreduce.controls import FULL
 from detreduce.experiment.consistency import inconsistencies
 from detreduce.experiment.leakage import read_leakage
 from detreduce.experiment.ledger import FinishedCell, Ledger, finished_rows
@@ -19,6 +18,7 @@ from detreduce.experiment.statistics.pairs import random_reference
 from detreduce.experiment.statistics.ranks import Ranking, rank_methods
 from detreduce.experiment.statistics.summary import Summary, summarise_cells
 from detreduce.training.energy import PhaseEnergy
+from detreduce.vocabulary.controls import FULL
 
 Row = Mapping[str, Any]
 PHASES = ("duplicates", "features", "proxy training", "selection", "training", "validation", "evaluation")

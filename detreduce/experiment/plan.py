@@ -7,13 +7,13 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from detreduce.config import ExperimentConfig
-from detreduce.controls import EQUAL_ITERATIONS
+from detreduce.experiment.config import ExperimentConfig
 from detreduce.features.blocks import FEATURES, kinds_of
 from detreduce.features.table import SEPARATE_BLOCKS
 from detreduce.reducers import make_reducer
 from detreduce.reducers.base import BaseReducer
 from detreduce.training.optimiser import resolve_optimiser
+from detreduce.vocabulary.controls import EQUAL_ITERATIONS
 
 
 @dataclass(frozen=True, slots=True)

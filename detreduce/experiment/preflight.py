@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from detreduce.composition import check_composition
-from detreduce.config import ExperimentConfig
 from detreduce.dataset.categories import assign_categories
 from detreduce.dataset.records import DetectionDataset
-from detreduce.detector import check_head
 from detreduce.errors import DetreduceError, InputError
+from detreduce.experiment.config import ExperimentConfig
 from detreduce.features.backbones import make_backbone
 from detreduce.features.blocks import FEATURES, blocks_for, default_blocks, kinds_of
 from detreduce.features.table import SEPARATE_BLOCKS
 from detreduce.reducers import make_reducer
 from detreduce.reducers.budget import resolve_keep
+from detreduce.selection.composition import check_composition
 from detreduce.training.harness import load_network
 from detreduce.training.weights import find_model
+from detreduce.ultralytics_bridge.detector import check_head
 
 
 def check_experiment(config: ExperimentConfig, dataset: DetectionDataset, evaluate_on: str) -> None:

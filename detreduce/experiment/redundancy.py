@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from detreduce.composition import find_duplicates, image_rows
 from detreduce.dataset.records import DetectionDataset
 from detreduce.duplicates.search import Duplicates
 from detreduce.errors import InputError
@@ -19,6 +18,7 @@ from detreduce.experiment.plan import Cell
 from detreduce.experiment.signature_cost import with_signatures
 from detreduce.features.table import FeatureTable
 from detreduce.reducers.budget import resolve_keep
+from detreduce.selection.composition import find_duplicates, image_rows
 from detreduce.training.energy import EnergyMeter, PhaseEnergy
 from detreduce.training.presence import overlapped, present
 

@@ -17,13 +17,13 @@ from typing import Any
 
 import yaml
 
-from detreduce.config import ExperimentConfig, load_config
-from detreduce.controls import EQUAL_ITERATIONS
 from detreduce.dataset import load_dataset
 from detreduce.dataset.records import DetectionDataset
 from detreduce.dataset.write import write_subset
+from detreduce.display.progress import progress
 from detreduce.errors import DetreduceError, InputError
 from detreduce.experiment.choices import FIT, Choices
+from detreduce.experiment.config import ExperimentConfig, load_config
 from detreduce.experiment.forecast import Forecast
 from detreduce.experiment.identity import data_identity, features_identity, file_identity
 from detreduce.experiment.leakage import has_leakage, keep_leakage, read_leakage
@@ -36,15 +36,15 @@ from detreduce.experiment.preflight import check_experiment
 from detreduce.experiment.redundancy import Redundancy
 from detreduce.experiment.sources import Say, Sources, proxy_identity
 from detreduce.features.blocks import FEATURES, kinds_of
-from detreduce.progress import progress
 from detreduce.reducers import make_reducer
 from detreduce.reducers.budget import resolve_keep
-from detreduce.selection import Selection
+from detreduce.selection.record import Selection
 from detreduce.training.energy import PhaseEnergy
 from detreduce.training.harness import train
 from detreduce.training.presence import boot_identity, present
 from detreduce.training.record import TrainingRecord
 from detreduce.training.run_folder import VIEW_FOLDER, EvaluateOn
+from detreduce.vocabulary.controls import EQUAL_ITERATIONS
 
 POLL_SECONDS = 5.0
 

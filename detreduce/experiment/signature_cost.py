@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from detreduce.cache import cache_folder
 from detreduce.dataset.records import DetectionDataset
 from detreduce.duplicates.signatures import read_signatures, signature_folder
 from detreduce.experiment.making_cost import at_rate, keep_rate, known_rate
+from detreduce.machine.cache_folder import cache_folder
 from detreduce.training.energy import EnergyMeter, PhaseEnergy
 from detreduce.training.presence import overlapped
 

@@ -10,10 +10,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from detreduce.config import ExperimentConfig, ProxyConfig
+from detreduce.arrays.proxy_log import ProxyLog
 from detreduce.dataset.records import DetectionDataset
 from detreduce.dataset.write import write_subset
 from detreduce.errors import DetreduceError
+from detreduce.experiment.config import ExperimentConfig, ProxyConfig
 from detreduce.experiment.forecast import COSTLY, Estimate
 from detreduce.experiment.identity import digest_of, features_identity
 from detreduce.experiment.ledger import Ledger
@@ -22,9 +23,8 @@ from detreduce.features.blocks import FEATURES, default_blocks, kinds_of
 from detreduce.features.dynamics import needs_neighbours
 from detreduce.features.extract import extract_features
 from detreduce.features.table import FeatureTable
-from detreduce.proxy_log import ProxyLog
 from detreduce.reducers.budget import resolve_keep
-from detreduce.selection import select
+from detreduce.selection.choose import select
 from detreduce.training.energy import EnergyMeter, PhaseEnergy, together
 from detreduce.training.presence import overlapped, present
 from detreduce.training.proxy import PHASE, log_proxy_training

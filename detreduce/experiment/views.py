@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
+from detreduce.display.html import block, lines, table
 from detreduce.errors import InputError, nearest
 from detreduce.experiment.statistics import Summary, summarise_cells
 from detreduce.experiment.statistics.comparison import Comparison, compare_methods
 from detreduce.experiment.statistics.resampled import Load
-from detreduce.html import block, lines, table
 
 if TYPE_CHECKING:
     import pandas as pd

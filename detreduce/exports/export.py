@@ -12,17 +12,17 @@ from detreduce.dataset.records import DetectionDataset
 from detreduce.dataset.write import check_apart_from
 from detreduce.dataset.writing.links import LinkMode, Placer, check_link, require_images
 from detreduce.dataset.writing.staging import staged, write_manifest
+from detreduce.display.progress import progress
 from detreduce.errors import DetreduceError, InputError, nearest
 from detreduce.exports.coco import coco_pieces
 from detreduce.exports.fiftyone import DATA, fiftyone_files
 from detreduce.exports.lightly_studio import IMAGES, by_tag, lightly_files
 from detreduce.exports.rows import ImageRow, image_rows, places
 from detreduce.exports.text import csv_text, list_text
-from detreduce.option_values import ExportForm
-from detreduce.paths import write_atomically
-from detreduce.progress import progress
-from detreduce.selection import Selection
-from detreduce.selection_dataset import check_dataset
+from detreduce.machine.files import write_atomically
+from detreduce.selection.dataset import check_dataset
+from detreduce.selection.record import Selection
+from detreduce.vocabulary.option_values import ExportForm
 
 FORMS: tuple[ExportForm, ...] = get_args(ExportForm)
 FOLDERS = ("fiftyone", "lightly-studio")

@@ -16,7 +16,7 @@ from detreduce.dataset.records import DetectionDataset
 from detreduce.errors import ImageReadError
 from detreduce.exports.coco import to_bytes
 from detreduce.exports.rows import ImageRow, boxes_by_row
-from detreduce.selection import Selection
+from detreduce.selection.record import Selection
 
 DATA = PurePosixPath("data")
 METADATA, SAMPLES = PurePosixPath("metadata.json"), PurePosixPath("samples.json")

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from detreduce.dataset.image_finder import safe_name
 from detreduce.dataset.records import DetectionDataset, ImageRecord
-from detreduce.selection import Selection
+from detreduce.selection.record import Selection
 
 
 @dataclass(frozen=True, slots=True)

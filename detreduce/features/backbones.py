@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from detreduce.errors import InputError, MissingFileError, nearest
 from detreduce.features.images import Preprocess
-from detreduce.pretrained import find_weights, quiet_ultralytics
+from detreduce.ultralytics_bridge.pretrained import find_weights, quiet_ultralytics
 
 if TYPE_CHECKING:
     import torch

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from detreduce.arrays.proxy_log import ProxyLog
 from detreduce.dataset.records import DetectionDataset
 from detreduce.errors import InputError, nearest
 from detreduce.features.backbones import REGISTRY, Backbone
 from detreduce.features.dynamics import needs_neighbours
 from detreduce.features.table import SEPARATE_BLOCKS
-from detreduce.proxy_log import ProxyLog
 
 BLOCKS = ("image", "objects", "annotations")
 FEATURES = "features"

@@ -12,9 +12,10 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from detreduce.cache import cache_folder
+from detreduce.arrays.object_table import ObjectTable
 from detreduce.dataset.object_counts import label_objects
 from detreduce.dataset.records import DetectionDataset, Problem
+from detreduce.display.progress import step
 from detreduce.errors import DetreduceWarning, ImageReadError, InputError
 from detreduce.features.annotations import annotation_columns, annotation_features
 from detreduce.features.backbones import Backbone, make_backbone
@@ -26,8 +27,7 @@ from detreduce.features.store import content_digest
 from detreduce.features.table import SEPARATE_BLOCKS, FeatureTable
 from detreduce.features.trained import open_proxy
 from detreduce.features.vectors import read_vectors
-from detreduce.object_table import ObjectTable
-from detreduce.progress import step
+from detreduce.machine.cache_folder import cache_folder
 
 SCALING = (
     "X holds the blocks side by side, each centred and divided by its root-mean-square row norm, "

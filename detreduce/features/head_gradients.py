@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from detreduce.detector import branch, check_head
 from detreduce.errors import InputError
 from detreduce.features.frame import Frame
 from detreduce.features.images import RGB
-from detreduce.pretrained import quiet_ultralytics
+from detreduce.ultralytics_bridge.detector import branch, check_head
+from detreduce.ultralytics_bridge.pretrained import quiet_ultralytics
 
 if TYPE_CHECKING:
     import torch

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from detreduce.display.progress import progress
 from detreduce.errors import ImageReadError, InputError
 from detreduce.features.backbones import Backbone, Network
 from detreduce.features.embedding import (
@@ -29,7 +30,6 @@ from detreduce.features.objects import PairedBoxes
 from detreduce.features.precision import Networks, resolve_precision
 from detreduce.features.roi_pooling import WORDS, PlacedBoxes
 from detreduce.features.store import Digest, DigestMemo, VectorStore, warn_unwritable
-from detreduce.progress import progress
 
 if TYPE_CHECKING:
     import torch

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from detreduce.arrays.object_table import ObjectTable
 from detreduce.dataset.records import DetectionDataset
 from detreduce.features.frame import Frame
 from detreduce.features.roi_pooling import PlacedBoxes
 from detreduce.features.store import Digest, content_digest
-from detreduce.object_table import ObjectTable
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detreduce.errors import DetreduceWarning
-from detreduce.paths import write_atomically
+from detreduce.machine.files import write_atomically
 
 Digest = bytes
 DIGEST_BYTES = 32

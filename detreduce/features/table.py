@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from detreduce.arrays.object_table import ObjectTable
 from detreduce.dataset.records import DetectionDataset, ImageId, Problem
 from detreduce.errors import InputError
-from detreduce.object_table import ObjectTable
 
 if TYPE_CHECKING:
     import pandas as pd

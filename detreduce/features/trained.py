@@ -11,7 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from detreduce.arrays.neighbour_scores import extrapolate
+from detreduce.arrays.proxy_log import DYNAMICS_COLUMNS, SCORES, ProxyLog
 from detreduce.dataset.records import DetectionDataset
+from detreduce.display.progress import progress
 from detreduce.errors import InputError, MissingFileError
 from detreduce.features.dynamics import (
     DETECTED_CONFIDENCE,
@@ -27,9 +30,6 @@ from detreduce.features.image_block import ImageBlock
 from detreduce.features.images import why_unreadable
 from detreduce.features.store import content_digest
 from detreduce.features.table import SEPARATE_BLOCKS, scaled_blocks
-from detreduce.neighbour_scores import extrapolate
-from detreduce.progress import progress
-from detreduce.proxy_log import DYNAMICS_COLUMNS, SCORES, ProxyLog
 
 Blocks = dict[str, npt.NDArray[np.float32]]
 

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from detreduce.dataset.records import DetectionDataset
+from detreduce.display.progress import progress
 from detreduce.errors import InputError, MissingFileError
-from detreduce.progress import progress
 
 
 def read_vectors(path: Path, dataset: DetectionDataset) -> npt.NDArray[np.float32]:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from detreduce.arrays.proxy_log import DYNAMICS_COLUMNS
 from detreduce.dataset.views import id_column
 from detreduce.errors import InputError, nearest
 from detreduce.features.annotations import annotation_columns
 from detreduce.features.plane import principal_plane
-from detreduce.proxy_log import DYNAMICS_COLUMNS
 
 if TYPE_CHECKING:
     import pandas as pd

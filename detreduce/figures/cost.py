@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from detreduce.controls import EQUAL_ITERATIONS, EQUAL_STEPS
-from detreduce.digits import significant
+from detreduce.display.numbers import significant
 from detreduce.figures.roles import METHOD, ROLES, Role, keep_in_words, role_of
 from detreduce.figures.style import COLOURS, GREEN, MUTED, Figure, drawn, short, styled
 from detreduce.figures.training import loss_of
+from detreduce.vocabulary.controls import EQUAL_ITERATIONS, EQUAL_STEPS
 
 Row = Mapping[str, Any]
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from detreduce.controls import EQUAL_ITERATIONS, EQUAL_STEPS
 from detreduce.figures.style import BLUE, INK, MUTED, ORANGE
+from detreduce.vocabulary.controls import EQUAL_ITERATIONS, EQUAL_STEPS
 
 
 @dataclass(frozen=True, slots=True)

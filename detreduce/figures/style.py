@@ -10,7 +10,7 @@ import matplotlib
 import matplotlib.figure
 from matplotlib.axes import Axes
 
-from detreduce.visible import visible_lines
+from detreduce.display.terminal_text import visible_lines
 
 INK, MUTED, GRID = "#1b1f24", "#69707a", "#d4d8de"
 # Okabe and Ito's palette, which the colour-blind can tell apart

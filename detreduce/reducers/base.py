@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator
 
+from detreduce.arrays.object_table import ObjectTable
+from detreduce.display.progress import progress
 from detreduce.errors import InputError
-from detreduce.object_table import ObjectTable
-from detreduce.progress import progress
 from detreduce.reducers.budget import check_keep, occurrence, resolve_keep, seat_sequence
 from detreduce.reducers.groups import Groups, fill_seats, make_groups
 from detreduce.reducers.pool import FloatArray, IntArray, Pool, descending

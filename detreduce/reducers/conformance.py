@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 
-from detreduce.object_table import ObjectTable
+from detreduce.arrays.object_table import ObjectTable
 from detreduce.reducers.base import BaseReducer
 from detreduce.reducers.budget import resolve_keep, seat_sequence
 from detreduce.reducers.conformance_groups import GROUP_CHECKS

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from detreduce.arrays.object_table import ObjectTable
 from detreduce.errors import InputError
-from detreduce.object_table import ObjectTable
 from detreduce.reducers.base import BaseReducer
 from detreduce.reducers.pool import FloatArray, IntArray
 

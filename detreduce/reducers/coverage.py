@@ -7,7 +7,7 @@ from math import sqrt
 
 import numpy as np
 
-from detreduce.object_table import ObjectTable
+from detreduce.arrays.object_table import ObjectTable
 from detreduce.reducers.groups import Openings
 from detreduce.reducers.lazy import LazyGains, lazy_greedy
 from detreduce.reducers.object_content import image_starts, signatures

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from detreduce.object_table import ObjectTable
+from detreduce.arrays.object_table import ObjectTable
 from detreduce.reducers.groups import Openings
 from detreduce.reducers.object_content import image_starts
 from detreduce.reducers.pool import FloatArray, IntArray, best

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from detreduce.arrays.neighbour_scores import check_scores, extrapolate
+from detreduce.display.progress import progress
 from detreduce.errors import InputError
-from detreduce.neighbour_scores import check_scores, extrapolate
-from detreduce.progress import progress
 from detreduce.reducers.base import BaseReducer, Problem, ScoringReducer
 from detreduce.reducers.budget import check_keep, resolve_keep
 from detreduce.reducers.pool import FloatArray, IntArray, Pool, derive_rng

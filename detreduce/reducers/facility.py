@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from detreduce.distances import CentredPoints
+from detreduce.arrays.distances import CentredPoints
 from detreduce.reducers.groups import Openings
 from detreduce.reducers.lazy import LazyGains, lazy_greedy
 from detreduce.reducers.neighbours import nearest_neighbours

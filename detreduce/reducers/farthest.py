@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from detreduce.distances import CentredPoints
+from detreduce.arrays.distances import CentredPoints
 from detreduce.reducers.groups import Openings
 from detreduce.reducers.pool import TIE, FloatArray, IntArray, best
 

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from detreduce.distances import CentredPoints
+from detreduce.arrays.distances import CentredPoints
+from detreduce.display.progress import progress
 from detreduce.errors import InputError, RandomDrawWarning
-from detreduce.progress import progress
 from detreduce.reducers.base import BaseReducer, Problem, Ranking, ScoringReducer
 from detreduce.reducers.budget import allot_seats, equal_shares
 from detreduce.reducers.entropy import StandardScale, distance_entropy, mean_rows

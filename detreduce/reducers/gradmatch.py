@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from detreduce.display.progress import progress
 from detreduce.errors import InputError, nearest
-from detreduce.progress import progress
 from detreduce.reducers.base import BaseReducer, Problem, Ranking
 from detreduce.reducers.nnls import GrowingFit
 from detreduce.reducers.places import place_scores

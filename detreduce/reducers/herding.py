@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from detreduce.distances import CentredPoints
-from detreduce.object_table import ObjectTable
+from detreduce.arrays.distances import CentredPoints
+from detreduce.arrays.object_table import ObjectTable
 from detreduce.reducers.groups import Openings
 from detreduce.reducers.kernels import median_distance
 from detreduce.reducers.object_content import image_starts

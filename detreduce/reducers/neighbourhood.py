@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from detreduce.distances import CentredPoints
+from detreduce.arrays.distances import CentredPoints
+from detreduce.display.progress import progress
 from detreduce.errors import InputError
-from detreduce.progress import progress
 from detreduce.reducers.base import BaseReducer, Ranking, ScoringReducer
 from detreduce.reducers.facility import facility_location, similarity_graph
 from detreduce.reducers.groups import Openings

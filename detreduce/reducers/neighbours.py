@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from detreduce.distances import CentredPoints
+from detreduce.arrays.distances import CentredPoints
 from detreduce.reducers.pool import FloatArray, IntArray
 
 PRODUCTS = 2**33

@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from detreduce.arrays.object_table import ObjectTable
+from detreduce.display.progress import progress
 from detreduce.errors import InputError, nearest
-from detreduce.object_table import ObjectTable
-from detreduce.progress import progress
 from detreduce.reducers.base import BaseReducer, Problem, Ranking
 from detreduce.reducers.coverage import class_coverage, split_by_size
 from detreduce.reducers.csod import ClassRows, classwise_greedy

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from detreduce.distances import CentredPoints
+from detreduce.arrays.distances import CentredPoints
 from detreduce.reducers.parallel import in_threads, slices
 from detreduce.reducers.pool import FloatArray, IntArray
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from detreduce.distances import CentredPoints
+from detreduce.arrays.distances import CentredPoints
+from detreduce.display.progress import progress
 from detreduce.errors import InputError, nearest
-from detreduce.progress import progress
 from detreduce.reducers.base import Problem, ScoringReducer
 from detreduce.reducers.decomposition import DECOMPOSITIONS, category_scores
 from detreduce.reducers.neighbours import nearest_neighbours

@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from detreduce.distances import CentredPoints
+from detreduce.arrays.distances import CentredPoints
+from detreduce.display.progress import progress
 from detreduce.errors import InputError, nearest
-from detreduce.progress import progress
 from detreduce.reducers.base import BaseReducer, Problem, Ranking, ScoringReducer
 from detreduce.reducers.kernels import Kernel, median_distance
 from detreduce.reducers.object_content import image_starts

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from detreduce.arrays.proxy_log import DYNAMICS_COLUMNS, OVERS
 from detreduce.errors import InputError, RandomDrawWarning, nearest
-from detreduce.proxy_log import DYNAMICS_COLUMNS, OVERS
 from detreduce.reducers.base import Problem, ScoringReducer
 from detreduce.reducers.pool import FloatArray, Pool
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from detreduce.arrays.object_table import ObjectTable
 from detreduce.errors import InputError
-from detreduce.object_table import ObjectTable
 
 CHECK_ROWS = 1024
 

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import clone
 
+from detreduce.display.progress import progress
 from detreduce.errors import InputError, RandomDrawWarning
-from detreduce.progress import progress
 from detreduce.reducers.base import Problem, ScoringReducer
 from detreduce.reducers.entropy import standardised
 from detreduce.reducers.pool import FloatArray, IntArray, Pool, derive_rng

@@ -10,17 +10,16 @@ from typing import Any
 
 import yaml
 
+from detreduce.dataset.finding import find
 from detreduce.dataset.load import load_dataset
 from detreduce.dataset.records import DetectionDataset
+from detreduce.display.progress import progress
 from detreduce.errors import DetreduceError, InputError, MissingFileError
 from detreduce.experiment.ledger import FinishedCell, Ledger
 from detreduce.experiment.near_duplicates import read_near_duplicates
 from detreduce.experiment.outcome import Outcome, energy_provenance, outcome_of
-from detreduce.explanation import find_features
 from detreduce.features.table import FeatureTable
-from detreduce.option_values import SELECTIONS_SHOWN
-from detreduce.paths import find, write_atomically
-from detreduce.progress import progress
+from detreduce.machine.files import write_atomically
 from detreduce.report.charts import Chart, result_charts, selection_charts
 from detreduce.report.facts import command_of, config_text, facts_of
 from detreduce.report.headline import headline
@@ -36,9 +35,11 @@ from detreduce.report.selections import (
     view_selection,
 )
 from detreduce.report.twins import PAIRS_SHOWN, pair_in_words
-from detreduce.selection import Selection
-from detreduce.selection_dataset import check_dataset
+from detreduce.selection.dataset import check_dataset
+from detreduce.selection.explanation import find_features
+from detreduce.selection.record import Selection
 from detreduce.training.energy import carbon_intensity
+from detreduce.vocabulary.option_values import SELECTIONS_SHOWN
 
 REPORT_NAME = "report.html"
 

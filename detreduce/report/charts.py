@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from detreduce.controls import EQUAL_ITERATIONS, EQUAL_STEPS
 from detreduce.dataset.records import DetectionDataset
 from detreduce.experiment.outcome import PHASES, Outcome, energy_by_method
 from detreduce.experiment.statistics.summary import Summary
@@ -17,6 +16,7 @@ from detreduce.figures.roles import keep_in_words
 from detreduce.report.headline import MEASURE
 from detreduce.report.selections import SelectionView, single_box_sizes
 from detreduce.report.svg import inline_svg
+from detreduce.vocabulary.controls import EQUAL_ITERATIONS, EQUAL_STEPS
 
 MOST_BARS = 60
 VALIDATED = "metrics/mAP50-95(B)"

@@ -10,8 +10,8 @@ from typing import Any
 
 import yaml
 
+from detreduce.display.terminal_text import visible_lines
 from detreduce.experiment.ledger import FinishedCell, Ledger
-from detreduce.visible import visible_lines
 
 SHOWN_VALUES = 4
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from detreduce.controls import EQUAL_ITERATIONS, EQUAL_STEPS, FULL
-from detreduce.digits import less_or_more
+from detreduce.display.numbers import less_or_more
 from detreduce.experiment.outcome import Outcome
 from detreduce.experiment.statistics.summary import Summary
 from detreduce.figures.roles import keep_in_words
+from detreduce.vocabulary.controls import EQUAL_ITERATIONS, EQUAL_STEPS, FULL
 
 MEASURE = "mAP50_95"
 

@@ -13,8 +13,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from detreduce.controls import EQUAL_ITERATIONS, EQUAL_STEPS, FULL
-from detreduce.digits import change, significant, with_spread
+from detreduce.display.numbers import change, significant, with_spread
+from detreduce.display.terminal_text import visible, visible_lines
 from detreduce.experiment.outcome import Outcome
 from detreduce.experiment.statistics.comparison import Comparison
 from detreduce.experiment.statistics.summary import Summary
@@ -24,7 +24,7 @@ from detreduce.report.looks import Looks
 from detreduce.report.pictures import Album, Picture
 from detreduce.report.selections import FeatureMap, SelectionView
 from detreduce.version import __version__
-from detreduce.visible import visible, visible_lines
+from detreduce.vocabulary.controls import EQUAL_ITERATIONS, EQUAL_STEPS, FULL
 
 MAP_SIDES = (640, 440)
 MAP_MARGIN = 14

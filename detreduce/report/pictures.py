@@ -11,7 +11,7 @@ import numpy as np
 
 from detreduce.dataset.records import DetectionDataset, ImageRecord
 from detreduce.dataset.thumbnails import BOXES_DRAWN, as_jpeg, small_image
-from detreduce.progress import progress
+from detreduce.display.progress import progress
 
 SIDE = 176
 """Pixels of the longer side."""

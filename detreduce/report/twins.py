@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from detreduce.dataset.records import DetectionDataset, ImageId
-from detreduce.selection import Selection
+from detreduce.selection.record import Selection
 
 PAIRS_SHOWN = 8
 

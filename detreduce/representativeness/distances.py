@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from detreduce.progress import progress
+from detreduce.display.progress import progress
 from detreduce.reducers.pool import IntArray
 from detreduce.reducers.validation import check_features, check_rows, encode_categories
 from detreduce.representativeness.gaps import Chebyshev, Euclidean, Gaps, Metric

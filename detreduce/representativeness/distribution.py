@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from detreduce.distances import CentredPoints
+from detreduce.arrays.distances import CentredPoints
+from detreduce.display.progress import progress
 from detreduce.errors import InputError
-from detreduce.progress import progress
 from detreduce.reducers.kernels import Kernel, median_distance
 from detreduce.reducers.pool import FloatArray, IntArray, derive_rng
 from detreduce.reducers.validation import check_features, check_rows, resolve_seed

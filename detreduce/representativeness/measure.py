@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from detreduce.dataset.categories import Categories
 from detreduce.dataset.records import DetectionDataset, ImageId
+from detreduce.display.progress import progress, step
 from detreduce.errors import InputError, nearest
-from detreduce.progress import progress, step
 from detreduce.reducers.pool import IntArray, derive_rng
 from detreduce.reducers.validation import check_features, resolve_seed
 from detreduce.representativeness.checks import check_count, check_metric, check_sigma
@@ -29,7 +29,7 @@ from detreduce.representativeness.neighbourhoods import category_coverage
 from detreduce.representativeness.result import CategoryMeasures, Representativeness
 from detreduce.representativeness.screening import Screen
 from detreduce.representativeness.topology import compare_diagrams
-from detreduce.row_categories import categories_of_rows
+from detreduce.selection.row_categories import categories_of_rows
 
 BETWEEN = 500
 """Images whose distances to each other are what epsilon and the covering radius are compared with."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from detreduce.progress import progress
+from detreduce.display.progress import progress
 from detreduce.reducers.pool import TIE, FloatArray, IntArray, derive_rng
 from detreduce.reducers.validation import check_features, check_rows, encode_categories, resolve_seed
 from detreduce.representativeness.checks import check_count

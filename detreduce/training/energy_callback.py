@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
-from detreduce.paths import write_atomically
+from detreduce.machine.files import write_atomically
 from detreduce.training.energy import EnergyMeter, PhaseEnergy, carbon_intensity, check_country, together
 from detreduce.version import __version__
 

@@ -22,8 +22,8 @@ import numpy as np
 import numpy.typing as npt
 
 from detreduce.dataset.records import DetectionDataset
+from detreduce.display.progress import progress
 from detreduce.errors import InputError
-from detreduce.progress import progress
 from detreduce.training.coco_figures import Boxes, boxes_of, evaluated, figures_of, without_doubles
 from detreduce.training.evidence import evidence_of
 from detreduce.training.quiet import offline_session

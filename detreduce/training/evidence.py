@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detreduce.errors import InputError, MissingFileError
-from detreduce.paths import write_atomically
+from detreduce.machine.files import write_atomically
 
 EVIDENCE_NAME = "evidence.npz"
 THRESHOLDS = 10

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from detreduce.errors import DetreduceError, InputError
-from detreduce.pretrained import quiet_ultralytics
 from detreduce.training.arguments import check_arguments
 from detreduce.training.energy import EnergyMeter, check_country
 from detreduce.training.evaluation import evaluate, file_key
@@ -34,6 +33,7 @@ from detreduce.training.run_folder import EvaluateOn, RunFolder, make_run_folder
 from detreduce.training.trainer import Watch, watched
 from detreduce.training.warm_up import warm_up
 from detreduce.training.weights import find_model
+from detreduce.ultralytics_bridge.pretrained import quiet_ultralytics
 
 # arguments of training that also decide how predictions are made
 _SHARED_WITH_EVALUATION = ("imgsz", "device", "workers", "single_cls", "conf", "iou", "max_det", "agnostic_nms", "nms")

@@ -1,7 +1,7 @@
 """The loggers that ultralytics knows (MLflow, TensorBoard, W&B, ...), by the switches that the user set for it.
 
-Ultralytics' settings are redirected to a private folder (see `detreduce.pretrained`), so the user's own are read here,
-and nothing is written to them. Its reports to its makers and its platform stay off.
+Ultralytics' settings are redirected to a private folder (see `detreduce.ultralytics_bridge.pretrained`), so the user's
+own are read here, and nothing is written to them. Its reports to its makers and its platform stay off.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from detreduce.ultralytics_files import config_folder
+from detreduce.ultralytics_bridge.config_folder import config_folder
 
 # switch in the settings -> module of ultralytics.utils.callbacks
 LOGGERS = {

@@ -21,7 +21,7 @@ def match(
     Parameters
     ----------
     corners, logits
-        (a, 4) and (a, C), as of `detreduce.detector.raw_predictions`, for one image.
+        (a, 4) and (a, C), as of `detreduce.ultralytics_bridge.detector.raw_predictions`, for one image.
     truth, classes
         (g, 4) corners in the same pixels, and (g,) int64 classes.
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
-from detreduce.pretrained import quiet_ultralytics
 from detreduce.training.quiet import offline_session
+from detreduce.ultralytics_bridge.pretrained import quiet_ultralytics
 
 
 def resolve_optimiser(arguments: Mapping[str, Any], *, images: int, classes: int) -> dict[str, Any]:

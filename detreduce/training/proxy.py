@@ -16,12 +16,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from detreduce.arrays.proxy_log import MEASURES, SUFFIX, ProxyLog
 from detreduce.dataset.load import images_to_give
 from detreduce.dataset.records import DetectionDataset
-from detreduce.detector import check_head, raw_predictions
 from detreduce.errors import DetreduceError, DetreduceWarning, InputError
-from detreduce.pretrained import quiet_ultralytics
-from detreduce.proxy_log import MEASURES, SUFFIX, ProxyLog
 from detreduce.training.arguments import RESERVED_BY_PROXY, check_arguments
 from detreduce.training.energy import EnergyMeter, check_country
 from detreduce.training.evaluation import file_key
@@ -31,6 +29,8 @@ from detreduce.training.matching import match
 from detreduce.training.presence import announced, overlapped
 from detreduce.training.run_folder import VIEW_FOLDER, RunFolder, make_run_folder
 from detreduce.training.weights import find_model
+from detreduce.ultralytics_bridge.detector import check_head, raw_predictions
+from detreduce.ultralytics_bridge.pretrained import quiet_ultralytics
 
 if TYPE_CHECKING:
     import torch

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from detreduce.errors import InputError, MissingFileError
-from detreduce.paths import write_atomically
+from detreduce.machine.files import write_atomically
 from detreduce.training.energy import PhaseEnergy
 
 if TYPE_CHECKING:

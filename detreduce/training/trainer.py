@@ -8,8 +8,8 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
+from detreduce.display.progress import progress
 from detreduce.errors import InputError
-from detreduce.progress import progress
 from detreduce.training.energy import EnergyMeter
 from detreduce.training.record import Counts
 from detreduce.training.stream import BatchStream

@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from detreduce.display.html import block, facts, folded, lines, table
 from detreduce.errors import InputError
-from detreduce.html import block, facts, folded, lines, table
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from detreduce.errors import InputError, MissingFileError, nearest
-from detreduce.pretrained import find_weights, quiet_ultralytics
+from detreduce.ultralytics_bridge.pretrained import find_weights, quiet_ultralytics
 
 
 def find_model(model: str | Path) -> str:

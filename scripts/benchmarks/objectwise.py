@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from detreduce.object_table import ObjectTable
+from detreduce.arrays.object_table import ObjectTable
 from detreduce.reducers import make_reducer
 
 CLASSES, DIMENSIONS = 80, 256

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from detreduce.config import ExperimentConfig
+from detreduce.experiment.config import ExperimentConfig
 from detreduce.reducers.registry import BUILT_IN
 
 DOCS = Path(__file__).resolve().parent.parent.parent / "docs"

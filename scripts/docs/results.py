@@ -20,13 +20,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from detreduce.controls import EQUAL_ITERATIONS, EQUAL_STEPS
 from detreduce.experiment.ledger import FinishedCell, Ledger
 from detreduce.experiment.outcome import outcome_of
 from detreduce.experiment.statistics.break_even import break_even
 from detreduce.experiment.statistics.comparison import Comparison, compare_methods
 from detreduce.experiment.statistics.ranks import Ranking, rank_methods
 from detreduce.experiment.statistics.summary import Summary, summarise_cells
+from detreduce.vocabulary.controls import EQUAL_ITERATIONS, EQUAL_STEPS
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGE, RESULTS = DOCS / "results.md", DOCS / "results"

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from detreduce.object_table import ObjectTable
-from detreduce.proxy_log import SCORES
+from detreduce.arrays.object_table import ObjectTable
+from detreduce.arrays.proxy_log import SCORES
 from detreduce.reducers import make_reducer, reducer_class
 from detreduce.reducers.description import SYMBOLS
 from detreduce.reducers.registry import BUILT_IN

@@ -15,11 +15,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from detreduce.controls import EQUAL_ITERATIONS, EQUAL_STEPS
 from detreduce.errors import nearest
 from detreduce.figures import trade_off
 from detreduce.figures.roles import CHANCE, EQUAL, METHOD, keep_in_words
 from detreduce.figures.style import drawn, short, styled
+from detreduce.vocabulary.controls import EQUAL_ITERATIONS, EQUAL_STEPS
 
 RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results"
 MEASURE = "mAP50"

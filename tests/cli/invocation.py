@@ -19,7 +19,7 @@ def on_a_terminal(monkeypatch: pytest.MonkeyPatch, width: int, *arguments: objec
     """The lines that a terminal of so many columns shows."""
     from rich.console import Console
 
-    from detreduce.cli import terminal
+    from detreduce.cli.show import terminal
 
     out = Console(width=width, highlight=False, markup=False, force_terminal=True, record=True, file=io.StringIO())
     monkeypatch.setattr(terminal, "console", lambda **_: out)

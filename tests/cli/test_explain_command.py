@@ -5,7 +5,7 @@ from pathlib import Path
 
 from invocation import detreduce
 
-from detreduce.selection import Selection
+from detreduce.selection.record import Selection
 
 
 def test_reduce_drops_duplicates_and_explain_says_so(copies: Path, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from invocation import detreduce, on_a_terminal
 
-from detreduce.progress import Work
+from detreduce.display.progress import Work
 
 
 def test_reduce_keeps_no_more_of_a_group_than_allowed(yolo_folder: Path, tmp_path: Path) -> None:
@@ -218,8 +218,8 @@ def test_a_terminal_is_told_which_step_reduce_is_at(
 
         show = hide = tell = staticmethod(lambda work: None)
 
-    monkeypatch.setattr("detreduce.progress._watched", lambda: True)
-    monkeypatch.setattr("detreduce.progress._BOARD", Board())
+    monkeypatch.setattr("detreduce.display.progress._watched", lambda: True)
+    monkeypatch.setattr("detreduce.display.progress._BOARD", Board())
     arguments = ("reduce", yolo_folder, "-m", "mms", "-k", "4", "-o", tmp_path / "out", "--cache", tmp_path / "cache")
     result = detreduce(*arguments, "--blocks", "image,annotations")
     assert result.exit_code == 0, result.output

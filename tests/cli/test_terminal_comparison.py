@@ -10,8 +10,8 @@ MEAN = {"mAP50": 0.5234, "mAP50_95": 0.3, "Wh": 2.24, "g_co2": 0.39, "minutes": 
 def test_the_comparison_fits_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     from rich.console import Console
 
-    from detreduce.cli import terminal
-    from detreduce.cli.terminal_comparison import show_comparison
+    from detreduce.cli.show import terminal
+    from detreduce.cli.show.comparison import show_comparison
 
     out = Console(width=80, record=True, markup=False)
     monkeypatch.setattr(terminal, "console", lambda **_: out)
@@ -24,7 +24,7 @@ def test_the_comparison_fits_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) 
 def test_a_difference_without_a_seed_in_common_says_so(
     paired: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from detreduce.cli.terminal_comparison import show_comparison
+    from detreduce.cli.show.comparison import show_comparison
 
     show_comparison("x", [Summary("mms", 0.25, 112, 3, False, MEAN, MEAN, MEAN, paired=paired)])
     shown = capsys.readouterr().out

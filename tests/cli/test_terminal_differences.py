@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from detreduce.cli.terminal_differences import show_differences
+from detreduce.cli.show.differences import show_differences
 from detreduce.experiment.statistics.comparison import Comparison
 from detreduce.experiment.statistics.ranks import Ranking
 

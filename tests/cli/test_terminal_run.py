@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from detreduce.cli.terminal_run import near_duplicates_line
+from detreduce.cli.show.run import near_duplicates_line
 
 
 @pytest.mark.parametrize(

@@ -167,7 +167,7 @@ def test_cached_under_its_parameters(tmp_path: Path) -> None:
 
 
 def test_cached_in_the_cache_folder_by_default() -> None:
-    from detreduce.cache import cache_folder
+    from detreduce.machine.cache_folder import cache_folder
 
     assert cache_folder() in demo_data_yaml(SMALL).parents
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from detreduce import ultralytics_files
 from detreduce.dataset import load_dataset
+from detreduce.dataset.finding import find
 from detreduce.dataset.write import write_subset
 from detreduce.errors import MissingFileError
-from detreduce.paths import find
+from detreduce.ultralytics_bridge import config_folder
 
 
 @pytest.fixture(autouse=True)
@@ -111,7 +111,7 @@ def test_without_settings_datasets_are_looked_for_beside(tmp_path, place):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the system's folder for settings is elsewhere")
 def test_the_settings_are_the_persons_own_after_detreduce_imported_ultralytics(tmp_path, monkeypatch):
-    monkeypatch.setenv("YOLO_CONFIG_DIR", str(ultralytics_files.private_config_folder()))
+    monkeypatch.setenv("YOLO_CONFIG_DIR", str(config_folder.private_config_folder()))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     settings(tmp_path, tmp_path / "sets")
     touch(tmp_path / "sets/coco8/images/train/1.jpg")
@@ -159,9 +159,9 @@ def test_a_misspelt_name_names_the_nearest():
 
 def test_what_is_read_is_what_ultralytics_reads(tmp_path, monkeypatch):
     ultralytics = pytest.importorskip("ultralytics.utils")
-    assert ultralytics_files.config_folder() == tmp_path / "config/Ultralytics"
-    folder = ultralytics_files.shipped_datasets()
+    assert config_folder.config_folder() == tmp_path / "config/Ultralytics"
+    folder = config_folder.shipped_datasets()
     assert folder is not None and folder.samefile(Path(ultralytics.ROOT) / "cfg/datasets")
     monkeypatch.delenv("YOLO_CONFIG_DIR")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "xdg"))
-    assert ultralytics_files.config_folder() == ultralytics.get_user_config_dir()
+    assert config_folder.config_folder() == ultralytics.get_user_config_dir()

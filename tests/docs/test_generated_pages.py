@@ -14,7 +14,7 @@ import yaml
 from jsonschema import Draft202012Validator
 
 import detreduce
-from detreduce.config import ExperimentConfig
+from detreduce.experiment.config import ExperimentConfig
 from detreduce.reducers.registry import BUILT_IN
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent

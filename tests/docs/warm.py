@@ -37,7 +37,7 @@ def run(job: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    from detreduce.pretrained import quiet_ultralytics
+    from detreduce.ultralytics_bridge.pretrained import quiet_ultralytics
 
     quiet_ultralytics()
     # nothing is computed here: threads would not survive the fork

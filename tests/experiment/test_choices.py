@@ -13,7 +13,8 @@ from detreduce.experiment.ledger import Ledger
 from detreduce.experiment.run import run_experiment
 from detreduce.features.extract import extract_features
 from detreduce.reducers import make_reducer
-from detreduce.selection import Selection, select
+from detreduce.selection.choose import select
+from detreduce.selection.record import Selection
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from detreduce.config import ExperimentConfig, parse_config
 from detreduce.errors import InputError
 from detreduce.experiment import forecast
+from detreduce.experiment.config import ExperimentConfig, parse_config
 from detreduce.experiment.forecast import Estimate, Forecast
 from detreduce.experiment.ledger import FinishedCell
 from detreduce.experiment.limits import Limits, Spent

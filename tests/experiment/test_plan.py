@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from detreduce.config import ExperimentConfig, parse_config
 from detreduce.errors import InputError
+from detreduce.experiment.config import ExperimentConfig, parse_config
 from detreduce.experiment.plan import Identity, make_plan, seed_pairs, training_arguments
 
 

@@ -9,7 +9,7 @@ from test_recipes import recipe, rows, without_choosing
 from typer.testing import CliRunner
 
 from detreduce.cli import app
-from detreduce.cli.terminal_plan import _cost
+from detreduce.cli.show.plan import _cost
 from detreduce.experiment import comparable
 
 

@@ -16,19 +16,20 @@ import yaml
 from PIL import Image
 from typer.testing import CliRunner, Result
 
+from detreduce.arrays.proxy_log import ProxyLog
 from detreduce.cli import app
-from detreduce.config import FeaturesConfig
 from detreduce.dataset import load_dataset
 from detreduce.errors import DetreduceError, InputError
 from detreduce.experiment import choices, sources
 from detreduce.experiment import run as run_module
+from detreduce.experiment.config import FeaturesConfig
 from detreduce.experiment.forecast import Estimate
 from detreduce.experiment.identity import features_identity
 from detreduce.experiment.ledger import Ledger, finished_rows
 from detreduce.experiment.merge import merge_ledgers
 from detreduce.experiment.run import data_identity, prepare_experiment, run_experiment
-from detreduce.proxy_log import ProxyLog
-from detreduce.selection import Selection, select
+from detreduce.selection.choose import select
+from detreduce.selection.record import Selection
 from detreduce.training.presence import boot_identity, overlapped
 
 

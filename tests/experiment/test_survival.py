@@ -187,7 +187,7 @@ def test_whatever_finds_the_disk_full_the_finished_cells_are_whole(
 
     calls: list[Any] = []
     monkeypatch.setattr(owner, name, full)
-    from detreduce.config import load_config
+    from detreduce.experiment.config import load_config
 
     settings = load_config(config, {"reduce.keep": [0.5, 3, 4, 5, 6], "train.seeds": [0, 1]})
     with pytest.raises(DetreduceError, match="No space left on device"):

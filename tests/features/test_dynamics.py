@@ -12,14 +12,14 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from detreduce import extract_features, select
+from detreduce.arrays.proxy_log import DYNAMICS_COLUMNS, ProxyLog
 from detreduce.cli import app
 from detreduce.dataset import load_dataset
 from detreduce.dataset.records import DetectionDataset
 from detreduce.errors import InputError, MissingFileError
 from detreduce.features.blocks import blocks_for
 from detreduce.features.dynamics import box_scores, dynamics_block, image_scores, unseen
-from detreduce.proxy_log import DYNAMICS_COLUMNS, ProxyLog
-from detreduce.selection import Selection
+from detreduce.selection.record import Selection
 
 BOXES = (2, 1, 0, 1, 2, 1)
 ENERGY = {"seconds": 12.5, "wh": 0.5, "g_co2": 0.1, "components": {}, "country": "ESP", "unavailable": None}

@@ -12,14 +12,14 @@ from PIL import Image
 
 from detreduce.dataset import load_dataset
 from detreduce.dataset.records import DetectionDataset
-from detreduce.detector import branch
 from detreduce.errors import ImageReadError, InputError
 from detreduce.features import gradients
 from detreduce.features.frame import Frame
 from detreduce.features.gradients import gradient_block
 from detreduce.features.head_gradients import GradientOptions, HeadGradients, HeadInput, _targets
 from detreduce.features.images import Preprocess
-from detreduce.pretrained import quiet_ultralytics
+from detreduce.ultralytics_bridge.detector import branch
+from detreduce.ultralytics_bridge.pretrained import quiet_ultralytics
 
 OPTIONS = GradientOptions(imgsz=64)
 

@@ -13,6 +13,7 @@ import pytest
 import torch
 from hand_made import dataset_of
 
+from detreduce.arrays.object_table import ObjectTable
 from detreduce.dataset import load_dataset
 from detreduce.dataset.records import DetectionDataset, ImageRecord, Source
 from detreduce.errors import InputError
@@ -21,7 +22,6 @@ from detreduce.features import backbones as registry
 from detreduce.features.images import Preprocess
 from detreduce.features.objects import PairedBoxes, objects_block
 from detreduce.features.table import FeatureTable
-from detreduce.object_table import ObjectTable
 
 GREY = (114, 114, 114)
 Boxes = Sequence[tuple[int, tuple[float, float, float, float]]]

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detreduce.distances import CentredPoints
+from detreduce.arrays.distances import CentredPoints
 from detreduce.errors import InputError
 from detreduce.reducers import make_reducer
 from detreduce.reducers.facility import facility_location, similarity_graph

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from detreduce.arrays.object_table import ObjectTable
 from detreduce.errors import InputError
-from detreduce.object_table import ObjectTable
 from detreduce.reducers import make_reducer
 from detreduce.reducers.herding import (
     ClassMeans,

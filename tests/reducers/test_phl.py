@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from detreduce.distances import CentredPoints
+from detreduce.arrays.distances import CentredPoints
 from detreduce.errors import InputError
 from detreduce.reducers import make_reducer
 from detreduce.reducers.neighbours import nearest_neighbours

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from detreduce.arrays.object_table import ObjectTable
 from detreduce.errors import InputError
-from detreduce.object_table import ObjectTable
 from detreduce.reducers import make_reducer
 from detreduce.reducers.stratification import halve, stratified_order
 

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from detreduce.arrays.proxy_log import DYNAMICS_COLUMNS
 from detreduce.errors import InputError, RandomDrawWarning
-from detreduce.proxy_log import DYNAMICS_COLUMNS
 from detreduce.reducers import make_reducer
 
 METHODS = ("vps", "forgetting", "el2n", "aum")

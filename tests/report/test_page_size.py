@@ -14,7 +14,7 @@ from detreduce.dataset.records import DetectionDataset, ImageRecord, Source
 from detreduce.features.table import FeatureTable
 from detreduce.report import build, pictures, write_report
 from detreduce.report.charts import Chart
-from detreduce.selection import Selection
+from detreduce.selection.record import Selection
 
 IMAGES, BOXES, SELECTIONS = 4_000, 70, 24
 CLASSES = tuple(f"class number {place}" for place in range(40))

@@ -15,6 +15,7 @@ import pytest
 import yaml
 from made_up import CLASSES, NAMES, SCRIPT, made_up_ledger
 
+from detreduce.display.terminal_text import visible
 from detreduce.errors import DetreduceError, InputError, MissingFileError
 from detreduce.experiment.ledger import Ledger
 from detreduce.experiment.near_duplicates import NEAR_DUPLICATES_FILE
@@ -22,7 +23,6 @@ from detreduce.report import write_report
 from detreduce.report.selections import shown_cells
 from detreduce.training.energy import PhaseEnergy
 from detreduce.training.record import Flops
-from detreduce.visible import visible
 
 
 class Page(HTMLParser):

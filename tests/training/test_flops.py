@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from detreduce.pretrained import quiet_ultralytics
 from detreduce.training.flops import count_flops, training_flops
+from detreduce.ultralytics_bridge.pretrained import quiet_ultralytics
 
 
 def test_a_convolution_by_hand() -> None:

@@ -469,7 +469,7 @@ def test_a_fresh_process_leaves_the_users_settings_and_the_network_alone(tmp_pat
         "import socket\n"
         "def refuse(*a, **k): raise SystemExit('asked the network')\n"
         "socket.getaddrinfo = refuse; socket.socket.connect = refuse\n"
-        "from detreduce.pretrained import quiet_ultralytics\n"
+        "from detreduce.ultralytics_bridge.pretrained import quiet_ultralytics\n"
         "quiet_ultralytics()\n"
         "import ultralytics.utils as u\n"
         "print(u.ONLINE, u.SETTINGS_FILE)\n"

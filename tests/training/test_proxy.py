@@ -15,9 +15,9 @@ import pytest
 from PIL import Image
 from tiny_dataset import make_tiny, snapshot
 
+from detreduce.arrays.proxy_log import MEASURES, ProxyLog
 from detreduce.dataset import load_dataset
 from detreduce.errors import DetreduceError, InputError, MissingFileError
-from detreduce.proxy_log import MEASURES, ProxyLog
 from detreduce.training import proxy as module
 from detreduce.training.facts import weights_hash
 from detreduce.training.harness import load_network, train

@@ -13,8 +13,8 @@ from detreduce.dataset.records import ImageId, ImageRecord, Source, SplitSource
 from detreduce.dataset.writing.carried import Choice
 from detreduce.dataset.writing.coco_text import kept_spans, read_text, to_bytes
 from detreduce.dataset.writing.links import Placer
+from detreduce.display.progress import progress
 from detreduce.errors import InputError
-from detreduce.progress import progress
 
 DATA_YAML = PurePosixPath("data.yaml")
 

@@ -16,8 +16,8 @@ from detreduce.dataset.writing.carried import Choice
 from detreduce.dataset.writing.layout import label_place
 from detreduce.dataset.writing.links import Placer
 from detreduce.dataset.writing.notices import notice
+from detreduce.display.progress import progress
 from detreduce.errors import InputError
-from detreduce.progress import progress
 
 DATA_YAML = PurePosixPath("data.yaml")
 

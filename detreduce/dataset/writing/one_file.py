@@ -9,8 +9,8 @@ from detreduce.dataset.listing import absolute
 from detreduce.dataset.records import ImageRecord, Source, SplitSource
 from detreduce.dataset.writing.carried import Choice
 from detreduce.dataset.writing.links import Placer
+from detreduce.display.progress import progress
 from detreduce.errors import InputError
-from detreduce.progress import progress
 
 
 def refuse_lists(choice: Choice, placer: Placer) -> None:

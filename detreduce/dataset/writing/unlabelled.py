@@ -9,7 +9,7 @@ from detreduce.dataset.listing import absolute
 from detreduce.dataset.records import ImageRecord, Source, SplitSource
 from detreduce.dataset.writing.carried import Choice
 from detreduce.dataset.writing.links import Placer
-from detreduce.progress import progress
+from detreduce.display.progress import progress
 
 
 def write_unlabelled(

@@ -11,8 +11,8 @@ from detreduce.dataset.records import DetectionDataset, ImageRecord, Source, Spl
 from detreduce.dataset.voc import ANNOTATIONS, LISTS, images_folder
 from detreduce.dataset.writing.carried import Choice
 from detreduce.dataset.writing.links import Placer
+from detreduce.display.progress import progress
 from detreduce.errors import InputError
-from detreduce.progress import progress
 
 # the classes, as CVAT writes them
 LABEL_MAP = "labelmap.txt"

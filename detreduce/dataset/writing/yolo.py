@@ -17,8 +17,8 @@ from detreduce.dataset.writing.links import Placer
 from detreduce.dataset.writing.notices import notice
 from detreduce.dataset.yolo import listed_places
 from detreduce.dataset.yolo_exports import as_data_yaml, files_beside, is_yolo_export, read_yolo_description
+from detreduce.display.progress import progress
 from detreduce.errors import InputError
-from detreduce.progress import progress
 
 DATA_YAML = PurePosixPath("data.yaml")
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from detreduce.controls import EQUAL_ITERATIONS, FULL
 from detreduce.experiment.statistics.intervals import LEVEL, PairedDifference
 from detreduce.experiment.statistics.pairs import (
     Pair,
@@ -21,6 +20,7 @@ from detreduce.experiment.statistics.pairs import (
 )
 from detreduce.experiment.statistics.resampled import Load, ResampledFigures
 from detreduce.experiment.statistics.significance import holm, sign_flip_p
+from detreduce.vocabulary.controls import EQUAL_ITERATIONS, FULL
 
 FIGURES = ("mAP50", "mAP50_95")
 RESAMPLES = 1000

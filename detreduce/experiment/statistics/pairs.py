@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from detreduce.controls import EQUAL_ITERATIONS, FULL
+from detreduce.vocabulary.controls import EQUAL_ITERATIONS, FULL
 
 # controls on all images: there is no keep at which they could be compared
 ON_ALL_IMAGES = (FULL, EQUAL_ITERATIONS)

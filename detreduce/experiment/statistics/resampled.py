@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from detreduce.display.progress import progress
 from detreduce.errors import InputError
 from detreduce.experiment.statistics.pairs import Pair
-from detreduce.progress import progress
 from detreduce.training.evidence import Evidence
 from detreduce.training.resampling import mean_ap
 

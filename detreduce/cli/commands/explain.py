@@ -1,0 +1,50 @@
+"""The command `explain`: why was this image kept, or dropped?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from detreduce.cli.options import Cache, Images, Json
+from detreduce.cli.output import print_json
+
+
+def explain(
+    selection: Annotated[Path, typer.Argument(metavar="SELECTION", help="A selection.json.")],
+    image: Annotated[
+        str, typer.Option("--image", metavar="NAME", help="Name, id, or end of the path of an image of the dataset.")
+    ],
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="DATA", help="The dataset, where it is no longer where the selection was made."),
+    ] = None,
+    images: Images = None,
+    cache: Cache = None,
+    as_json: Json = False,
+) -> None:
+    """Say why a selection kept or dropped an image.
+
+    Example: detreduce explain reduced/selection.json --image IMG_2277.jpg
+    """
+    from detreduce.dataset.finding import find
+
+    file = find(selection, what="selection")
+    place = None if data is None else find(data, what="dataset")
+    from detreduce.dataset import load_dataset
+    from detreduce.selection.explanation import explain as explain_image
+    from detreduce.selection.record import Selection
+
+    made = Selection.load(file)
+    dataset = None
+    if place is not None:
+        split = made.provenance.get("dataset", {}).get("split")
+        dataset = load_dataset(place, split=split, images=images)
+    explanation = explain_image(made, image, dataset=dataset, cache=cache)
+    if as_json:
+        print_json(explanation.to_dict())
+        return
+    from detreduce.cli.show.explanation import show_explanation
+
+    show_explanation(explanation, made)

@@ -1,0 +1,73 @@
+"""The command `export`: a selection in the form that another program reads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from detreduce.cli.options import Images, Json
+from detreduce.cli.output import print_json, say
+from detreduce.vocabulary.option_values import ExportForm
+
+HOW_TO_OPEN = {
+    "fiftyone": "import fiftyone as fo; fo.Dataset.from_dir({folder!r}, dataset_type=fo.types.FiftyOneDataset)",
+    "lightly-studio": (
+        "import lightly_studio as ls; ls.ImageDataset.create().add_samples_from_coco("
+        "{folder!r} + '/annotations.json', {folder!r} + '/images', tag_depth=1)"
+    ),
+}
+
+
+def export(
+    selection: Annotated[Path, typer.Argument(metavar="SELECTION", help="A selection.json.")],
+    form: Annotated[
+        ExportForm,
+        typer.Option("--as", help="Paths of the kept images, a table of all, COCO, or a folder for a tool."),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="PATH", help="The file to write, or the folder.")],
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="DATA", help="The dataset, where it is no longer where the selection was made."),
+    ] = None,
+    images: Images = None,
+    link: Annotated[
+        Literal["hardlink", "symlink", "copy"], typer.Option(help="How images get into a folder.")
+    ] = "hardlink",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Write a selection as other programs read it: list, csv, coco, fiftyone or lightly-studio.
+
+    The folders hold all images of the split, so that kept and dropped ones can be looked at side by side, with rank,
+    score and category.
+
+    Example: detreduce export reduced/selection.json --as fiftyone --output kept-and-dropped/
+    """
+    from detreduce.dataset.finding import find
+
+    file = find(selection, what="selection")
+    place = None if data is None else find(data, what="dataset")
+    from detreduce.dataset import load_dataset
+    from detreduce.exports import export_selection
+    from detreduce.selection.dataset import find_dataset
+    from detreduce.selection.record import Selection
+
+    made = Selection.load(file)
+    if place is None:
+        dataset = find_dataset(made.provenance)
+    else:
+        split = made.provenance.get("dataset", {}).get("split")
+        dataset = load_dataset(place, split=split, images=images)
+    written = export_selection(dataset, made, output, form=form, link=link, overwrite=overwrite)
+    if as_json:
+        print_json({"written": str(written), "form": form, "images": len(dataset), "kept": len(made)})
+        return
+    say(f"{written}: {len(made)} kept of {len(dataset)} images")
+    if form in HOW_TO_OPEN:
+        say("Open it in Python: " + HOW_TO_OPEN[form].format(folder=str(written)))
+    elif form == "coco":
+        from detreduce.exports.coco import image_folder
+
+        say(f"Its file names start from {image_folder(dataset)}")

@@ -1,0 +1,40 @@
+"""The command `inspect`: what is in a dataset, and what is wrong with it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated
+
+import typer
+
+from detreduce.cli.options import SHOWN, All, Data, Images, Json, Split
+from detreduce.cli.output import print_json
+
+
+def inspect(
+    data: Data,
+    split: Split = None,
+    images: Images = None,
+    check_images: Annotated[bool, typer.Option(help="Open every image and list those that cannot be read.")] = False,
+    show_all: All = False,
+    as_json: Json = False,
+) -> None:
+    """Show what is in a dataset, and what is wrong with it.
+
+    Example: detreduce inspect data.yaml --split val
+    """
+    from detreduce.dataset import load_dataset
+    from detreduce.dataset.checks import check_images as find_unreadable
+    from detreduce.dataset.checks import summarise
+    from detreduce.dataset.finding import find
+
+    dataset = load_dataset(find(data, what="dataset"), split=split, images=images)
+    if check_images:
+        dataset = replace(dataset, problems=(*dataset.problems, *find_unreadable(dataset)))
+    summary = summarise(dataset)
+    if as_json:
+        print_json(summary.to_dict())
+        return
+    from detreduce.cli.show.dataset import show_summary
+
+    show_summary(summary, problems_shown=None if show_all else SHOWN)

@@ -1,0 +1,171 @@
+"""The commands of `detreduce ledger`: what an experiment's folder of finished cells holds, and keeping it in order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from detreduce.cli import completion
+from detreduce.cli.help import Commands, Group
+from detreduce.cli.ledger_argument import open_ledger
+from detreduce.cli.options import Json, LedgerFolder
+from detreduce.cli.output import begin_output, print_json, say
+from detreduce.cli.values import parse_keep
+from detreduce.errors import InputError
+
+commands = Commands(
+    cls=Group,
+    help="""List, export, merge and remove the finished cells of an experiment.
+
+    Example: detreduce ledger list runs/demo
+    """,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+Method = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        autocompletion=completion.methods,
+        help="Only cells of this method, by name or with its parameters.",
+    ),
+]
+Keep = Annotated[
+    str | None, typer.Option(metavar="NUMBER", help="Only cells of this keep: 0.25, or a count of images.")
+]
+Control = Annotated[str | None, typer.Option(metavar="NAME", help="Only cells that are this control: full.")]
+Where = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="COLUMN=VALUE",
+        autocompletion=completion.columns,
+        help="Only cells with this value in a column: training_seed=0; may be repeated.",
+    ),
+]
+
+
+@commands.command("list")
+def list_cells(
+    ledger: LedgerFolder,
+    method: Method = None,
+    keep: Keep = None,
+    control: Control = None,
+    where: Where = None,
+    as_json: Json = False,
+) -> None:
+    """List the finished cells: what each reached and cost.
+
+    Example: detreduce ledger list runs/demo --method mms --where training_seed=0
+    """
+    opened = open_ledger(ledger)
+    rows = opened.rows()
+    chosen = _filtered(rows, method, keep, control, where)
+    if as_json:
+        print_json(chosen)
+        return
+    from detreduce.cli.show.ledger import show_rows
+
+    show_rows(chosen, opened.path, len(rows))
+
+
+@commands.command()
+def export(
+    ledger: LedgerFolder,
+    output: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write: .csv, .json or .parquet.")],
+    method: Method = None,
+    keep: Keep = None,
+    control: Control = None,
+    where: Where = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Write the finished cells as one table, a row a cell; a file that is there is replaced with --overwrite only.
+
+    Example: detreduce ledger export runs/demo demo.csv
+    """
+    from detreduce.experiment.export import export_rows
+
+    chosen = _filtered(open_ledger(ledger).rows(), method, keep, control, where)
+    export_rows(chosen, output, overwrite=overwrite)
+    if as_json:
+        print_json({"file": str(output), "cells": len(chosen)})
+        return
+    say(f"{len(chosen)} cells: {output}")
+
+
+@commands.command()
+def merge(
+    other: Annotated[
+        Path, typer.Argument(metavar="OTHER", help="The ledger whose cells are copied; it stays as it is.")
+    ],
+    into: Annotated[
+        Path, typer.Argument(metavar="INTO", help="The ledger that gets them; made where it is not there.")
+    ],
+    as_json: Json = False,
+) -> None:
+    """Copy the finished cells of one ledger into another, all or none.
+
+    Cells that both have are skipped where they are the same; where they differ, nothing is merged.
+
+    Example: detreduce ledger merge from-the-other-machine/demo runs/demo
+    """
+    from detreduce.experiment.merge import merge_ledgers
+
+    merged = merge_ledgers(open_ledger(other).path, into)
+    if as_json:
+        print_json({"ledger": str(into), "copied": merged.copied, "skipped": merged.skipped})
+        return
+    say(f"{len(merged.copied)} cells copied, {len(merged.skipped)} were there already: {into}")
+
+
+@commands.command()
+def forget(
+    ledger: LedgerFolder,
+    keys: Annotated[
+        list[str],
+        typer.Argument(metavar="KEY", autocompletion=completion.cells, help="Cells by name, as `list` shows them."),
+    ],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Remove finished cells, with their weights; the next run trains them again.
+
+    Example: detreduce ledger forget runs/demo srs-keep0.25-s0-t0-0123456789
+    """
+    opened = open_ledger(ledger)
+    for key in keys:
+        # every name is checked before the first is removed
+        _ = opened.cell_folder(key)
+    begin_output()
+    if not yes and not typer.confirm(f"Remove {', '.join(keys)} from {opened.path}?", err=True):
+        keys = []
+    removed = list(dict.fromkeys(keys))
+    for key in removed:
+        opened.forget(key)
+    if as_json:
+        print_json({"ledger": str(opened.path), "removed": removed})
+        return
+    say(f"Removed {', '.join(removed)}." if removed else "Nothing is removed.")
+
+
+def _filtered(
+    rows: Sequence[Mapping[str, Any]],
+    method: str | None,
+    keep: str | None,
+    control: str | None,
+    where: list[str] | None,
+) -> list[Mapping[str, Any]]:
+    from detreduce.experiment.export import filter_rows
+
+    wanted = {}
+    for text in where or []:
+        column, equals, value = text.partition("=")
+        if not equals or not column:
+            raise InputError(f"--where {text!r} is not of the form column=value, for instance training_seed=0.")
+        wanted[column.strip()] = value.strip()
+    amount = None if keep is None else parse_keep(keep)
+    return filter_rows(rows, method=method, keep=amount, control=control, where=wanted)

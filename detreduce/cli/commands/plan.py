@@ -1,0 +1,45 @@
+"""The command `plan`: which recipe to train with, from the cells done so far."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from detreduce.cli.ledger_argument import open_ledger
+from detreduce.cli.options import Json, LedgerFolder
+from detreduce.cli.output import print_json
+
+
+def plan(
+    ledger: LedgerFolder,
+    target: Annotated[
+        float | None,
+        typer.Option(metavar="NUMBER", help="Share of full mAP to reach: 0.95. Default where no budget is given."),
+    ] = None,
+    budget_wh: Annotated[
+        float | None, typer.Option(metavar="NUMBER", help="Watt-hours to spend on choosing and one training.")
+    ] = None,
+    measure: Annotated[Literal["mAP50", "mAP50_95"], typer.Option(help="Which mAP.")] = "mAP50_95",
+    confidence: Annotated[
+        float, typer.Option(metavar="NUMBER", help="How sure to be of reaching the target, between 0 and 1.")
+    ] = 0.5,
+    as_json: Json = False,
+) -> None:
+    """Say the cheapest way to train to a target, or the best one for some energy, from the cells done so far.
+
+    Example: detreduce plan runs/demo --target 0.95
+    """
+    opened = open_ledger(ledger)
+    from detreduce.experiment.comparable import comparable_rows
+    from detreduce.experiment.recipes import advise
+
+    if target is None and budget_wh is None:
+        target = 0.95
+    found = advise(comparable_rows(opened), target=target, budget_wh=budget_wh, measure=measure, confidence=confidence)
+    if as_json:
+        print_json(found.to_dict())
+        return
+    from detreduce.cli.show.plan import show_advice
+
+    show_advice(found, target=target, budget_wh=budget_wh, confidence=confidence)

@@ -1,0 +1,52 @@
+"""The command `proxy`: the log of a short training, for methods that choose by it."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from detreduce.cli.options import Country, Data, Images, Json, Model, TrainingSeed, UltralyticsArguments
+from detreduce.cli.output import print_json
+from detreduce.cli.values import parse_parameters
+
+
+def proxy(
+    data: Data,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="The log to write, for instance proxy.npz.")
+    ],
+    arguments: UltralyticsArguments = None,
+    model: Model = "yolo11n.pt",
+    images: Images = None,
+    seed: TrainingSeed = 0,
+    country: Country = "ESP",
+    as_json: Json = False,
+) -> None:
+    """Train a small detector briefly and log how it fares on every box, for methods that choose by that.
+
+    Example: detreduce proxy data.yaml --model yolov8n.pt --output proxy.npz epochs=5 imgsz=320
+    """
+    from detreduce.dataset.finding import find
+    from detreduce.training.proxy import IdleEpochsWarning, log_proxy_training
+
+    given = parse_parameters(arguments or [], options=("model", "output", "seed", "country", "images", "data"))
+    # the log has it among its warnings
+    with warnings.catch_warnings(action="ignore", category=IdleEpochsWarning):
+        log = log_proxy_training(
+            find(data, what="dataset"),
+            model=model,
+            output=output,
+            seed=seed,
+            country=country,
+            images=images,
+            **given,
+        )
+    if as_json:
+        print_json({"log": str(output), "images": len(log.image_ids), "boxes": len(log.box_images), **log.facts})
+        return
+    from detreduce.cli.show.training import show_proxy
+
+    show_proxy(log, output)

@@ -1,0 +1,49 @@
+"""The command `report`: what an experiment found, as one HTML file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from detreduce.cli.ledger_argument import open_ledger
+from detreduce.cli.options import Json, LedgerFolder
+from detreduce.cli.output import print_json, say
+from detreduce.vocabulary.option_values import SELECTIONS_SHOWN
+
+
+def report(
+    ledger: LedgerFolder,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="The HTML file; default report.html in the ledger."),
+    ] = None,
+    selections: Annotated[
+        int, typer.Option(min=0, metavar="NUMBER", help="Show the images of at most so many selections.")
+    ] = SELECTIONS_SHOWN,
+    images: Annotated[bool, typer.Option(help="Put small pictures of the dataset's images into it.")] = True,
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="DATA", help="The dataset, where it is no longer where the experiment was made."),
+    ] = None,
+    show: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Write what an experiment found as one HTML file: findings in words, tables, charts, pictures of what was kept.
+
+    The file needs no network and no other file; it can be sent as it is. An experiment that still runs can be
+    reported on, as far as it is.
+
+    Example: detreduce report runs/demo
+    """
+    opened = open_ledger(ledger)
+    from detreduce.report import write_report
+
+    path = write_report(opened.path, output, selections=selections, images=images, dataset=data)
+    if as_json:
+        print_json({"report": str(path), "bytes": path.stat().st_size})
+    else:
+        say(f"{path} ({path.stat().st_size / 1e6:.1f} MB)")
+    if show:
+        typer.launch(str(path))

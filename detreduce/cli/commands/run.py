@@ -1,0 +1,118 @@
+"""The command `run`: a whole experiment, resumable."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from detreduce.cli import completion
+from detreduce.cli.options import Json
+from detreduce.cli.output import print_json
+from detreduce.cli.values import parse_parameters
+from detreduce.display.progress import tell
+from detreduce.errors import DetreduceError, InputError
+
+if TYPE_CHECKING:
+    from detreduce.experiment.ledger import Ledger
+    from detreduce.experiment.limits import Limits
+    from detreduce.experiment.run import PreparedExperiment
+
+Config = Annotated[
+    Path,
+    typer.Argument(
+        metavar="CONFIG", autocompletion=completion.configs, help="An experiment YAML, for instance configs/demo.yaml."
+    ),
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="KEY=VALUE",
+        autocompletion=completion.keys,
+        help="Values that replace the YAML's: train.epochs=1 reduce.keep=[0.1].",
+    ),
+]
+Output = Annotated[Path | None, typer.Option("--output", "-o", metavar="FOLDER", help="Ledger; default runs/<name>.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan, run nothing, make no ledger.")]
+MaxHours = Annotated[
+    float | None, typer.Option(metavar="NUMBER", help="Start no cell that would end beyond, by estimate.")
+]
+MaxWh = Annotated[
+    float | None, typer.Option(metavar="NUMBER", help="Start no cell that would use more energy, by estimate.")
+]
+Shard = Annotated[
+    str | None, typer.Option(metavar="I/N", help="i/n: the i-th of n shares of the cells, one a machine.")
+]
+OnRay = Annotated[bool, typer.Option("--ray", help="Run the cells on a Ray cluster, or here by Ray.")]
+GpusPerCell = Annotated[
+    float | None,
+    typer.Option(metavar="NUMBER", help="With --ray: GPUs of a cell, 0.5 for two cells on one; default 1 if any."),
+]
+
+
+def run(
+    config: Config,
+    overrides: Overrides = None,
+    output: Output = None,
+    dry_run: DryRun = False,
+    max_hours: MaxHours = None,
+    max_wh: MaxWh = None,
+    shard: Shard = None,
+    on_ray: OnRay = False,
+    gpus_per_cell: GpusPerCell = None,
+    as_json: Json = False,
+) -> None:
+    """Run a whole experiment: every method, keep and seed, and the controls. The same again resumes.
+
+    The plan is shown first, with what the cells to run will probably cost by those that are finished. A call that stops
+    at --max-hours or --max-wh says what is left, and its exit code is 0; the same command goes on.
+
+    Example: detreduce run configs/demo.yaml --dry-run
+    """
+    if gpus_per_cell is not None and not on_ray:
+        raise InputError("--gpus-per-cell is for --ray; without it a cell has every GPU that ultralytics takes.")
+    from detreduce.dataset.finding import find
+
+    file, values = find(config, what="experiment YAML"), parse_parameters(overrides or [])
+    from detreduce.experiment.config import load_config
+    from detreduce.experiment.limits import Limits
+    from detreduce.experiment.outcome import outcome_of
+    from detreduce.experiment.run import prepare_experiment
+
+    limits = Limits(max_hours, max_wh)
+    settings = load_config(file, values)
+    prepared = prepare_experiment(settings, output, say=tell, shard=shard)
+    if dry_run and as_json:
+        print_json(prepared.overview.to_dict())
+        return
+    from detreduce.cli.show.run import show_next, show_outcome, show_plan
+
+    show_plan(prepared.overview, stderr=not dry_run)
+    if dry_run:
+        return
+    ledger = _run_cells(prepared, limits, on_ray=on_ray, gpus_per_cell=gpus_per_cell)
+    outcome = outcome_of(ledger, prepared.plan)
+    if as_json:
+        print_json(outcome.to_dict())
+        return
+    show_outcome(settings, outcome)
+    show_next(prepared)
+
+
+def _run_cells(prepared: PreparedExperiment, limits: Limits, *, on_ray: bool, gpus_per_cell: Any) -> Ledger:
+    try:
+        if not on_ray:
+            return prepared.run(limits)
+        from detreduce.experiment.on_ray import run_on_ray
+
+        return run_on_ray(prepared, limits, gpus_per_cell=gpus_per_cell)
+    except InputError:
+        raise
+    except DetreduceError as error:
+        left = len(prepared.missing)
+        raise DetreduceError(
+            f"{error} {left} of {len(prepared.cells)} cells are left; the same command goes on with them."
+        ) from error
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("the same command goes on after the cells that are finished") from None

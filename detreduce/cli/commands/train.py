@@ -1,0 +1,64 @@
+"""The command `train`: one training, metered and measured twice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from detreduce.cli.options import Country, Data, Images, Json, Model, TrainingSeed, UltralyticsArguments
+from detreduce.cli.output import print_json
+from detreduce.cli.values import parse_parameters
+
+_OWN_OPTIONS = ("model", "output", "seed", "choose", "evaluate_on", "country", "images", "images_per_epoch", "data")
+
+
+def train(
+    data: Data,
+    arguments: UltralyticsArguments = None,
+    model: Model = "yolo11n.pt",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FOLDER", help="Run folder; default below runs/train.")
+    ] = None,
+    images: Images = None,
+    seed: TrainingSeed = 0,
+    choose: Annotated[Literal["last", "best"], typer.Option(help="Which epoch is judged.")] = "last",
+    evaluate_on: Annotated[
+        Literal["auto", "val", "test", "val+test"],
+        typer.Option("--on", help="Which images the figures are from; auto: test if there is one, else val."),
+    ] = "auto",
+    country: Country = "ESP",
+    images_per_epoch: Annotated[
+        int | None,
+        typer.Option(
+            metavar="NUMBER", help="As many batches and steps an epoch as a subset of so many images, on all data."
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Train a detector inside an energy meter and measure it twice.
+
+    Example: detreduce train reduced/data.yaml --model yolo11n.pt epochs=50 imgsz=640
+    """
+    from detreduce.dataset.finding import find
+    from detreduce.training.harness import train as run_training
+
+    record = run_training(
+        find(data, what="dataset"),
+        model=model,
+        output=output,
+        seed=seed,
+        choose=choose,
+        evaluate_on=evaluate_on,
+        country=country,
+        images=images,
+        images_per_epoch=images_per_epoch,
+        **parse_parameters(arguments or [], options=_OWN_OPTIONS),
+    )
+    if as_json:
+        print_json(record.model_dump(mode="json"))
+        return
+    from detreduce.cli.show.training import show_record
+
+    show_record(record)

@@ -1,0 +1,79 @@
+"""What `explain` shows, in plain sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from detreduce.cli.show import terminal
+from detreduce.cli.show.duplicates import alike
+from detreduce.cli.show.terminal import show_text
+
+if TYPE_CHECKING:
+    from detreduce.selection.explanation import Explanation, Neighbour
+    from detreduce.selection.record import Selection
+
+STEPS = {
+    "must_keep": "since it must be kept",
+    "initial": "with the selection that this one continues",
+    "class_floor": "for the floor of its classes",
+    "method": "by the method",
+}
+
+
+def show_explanation(found: Explanation, selection: Selection) -> None:
+    """Show why an image was kept or dropped."""
+    out = terminal.console()
+
+    def say(text: str) -> None:
+        show_text(out, text)
+
+    say(f"{found.name} was {'kept' if found.kept else 'dropped'} {_reason(found, selection)}.")
+    if found.category is not None:
+        say(f"Category {found.category}: {found.category_kept} of {found.category_full} images were kept.")
+    if not found.kept and found.group_full:
+        say(f"Its group {found.group} was full: max_per_group={found.group_limit} allows no more images of it.")
+    if found.score is not None and (found.step == "method" or not found.kept):
+        say(f"Score {found.score:g}: place {found.score_place} of the {found.scored} scored images of its category.")
+    elif found.step == "method":
+        say(f"It has no score: {_why_unscored(found, selection)}.")
+    for pair in found.copies:
+        say(f"It stands for {pair['copy_name']} ({alike(pair['exact'], pair['transformation'], pair['similarity'])}).")
+    by = f" by {', '.join(found.nearest_by)}" if found.nearest_by else ""
+    nearest = _neighbour(found.nearest_kept), _neighbour(found.nearest_dropped)
+    say(f"Nearest kept image{by}: {nearest[0]}. Nearest dropped: {nearest[1]}.")
+    say(f"Boxes: {_counted(found.classes) or 'none'}.")
+    if found.alone:
+        say(
+            f"Without it, no kept image would have: {_counted(found.alone)}."
+            if found.kept
+            else f"No kept image has: {_counted(found.alone)}."
+        )
+    for note in found.notes:
+        say(note)
+
+
+def _reason(found: Explanation, selection: Selection) -> str:
+    if found.kept:
+        by = f"by {selection.method}" if found.step == "method" else STEPS.get(found.step, "")
+        return f"{by}, {found.rank} of {found.of} in the order chosen".strip()
+    if found.step == "unreadable":
+        return "since it could not be read"
+    if found.step == "drop_duplicates" and (pair := found.duplicate_of):
+        how = alike(pair["exact"], pair["transformation"], pair["similarity"])
+        return f"before {selection.method} chose, since {pair['kept_name']} shows the same ({how})"
+    return f"by {selection.method}, which chose {found.of} others"
+
+
+def _why_unscored(found: Explanation, selection: Selection) -> str:
+    if found.category_kept == 0:
+        return "its category got no place"
+    return f"{selection.method} scores only what it chooses"
+
+
+def _neighbour(found: Neighbour | None) -> str:
+    return "not known" if found is None else f"{found.name} (distance {found.distance:.3g})"
+
+
+def _counted(classes: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in classes.items())

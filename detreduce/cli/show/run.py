@@ -1,0 +1,106 @@
+"""What `run` shows before it starts and when it has ended."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+
+from detreduce.cli.show import terminal
+from detreduce.cli.show.terminal import show_table, show_text
+from detreduce.vocabulary.controls import EQUAL_ITERATIONS, EQUAL_STEPS, FULL
+
+if TYPE_CHECKING:
+    from detreduce.experiment.config import ExperimentConfig
+    from detreduce.experiment.outcome import Outcome
+    from detreduce.experiment.overview import Overview
+    from detreduce.experiment.run import PreparedExperiment
+
+
+def show_plan(plan: Overview, *, stderr: bool) -> None:
+    """Show the cells of an experiment by method and keep, and what those to run will probably cost.
+
+    On stderr it is what comes before a run, which says the rest itself.
+    """
+    out = terminal.console(stderr=stderr)
+    table = Table(header_style="bold")
+    for place, heading in enumerate(("method", "keep", "cells", "finished", "to run", "minutes", "Wh")):
+        table.add_column(heading, overflow="fold", justify="right" if place else "left")
+    for share in plan.shares:
+        keep = "all" if share.is_control and share.keep == 1.0 else f"{share.keep}"
+        counts = [f"{share.cells}", f"{share.reused}", f"{share.to_run}"]
+        table.add_row(share.method, keep, *counts, *_cost(share.to_run, share.seconds, share.wh))
+    counts = [f"{plan.cells}", f"{plan.reused}", f"{plan.to_run}"]
+    table.add_row("together", "", *counts, *_cost(plan.to_run, plan.seconds, plan.wh), style="bold")
+    show_table(out, table)
+    if not stderr:
+        show_text(out, plan.in_words())
+
+
+def show_outcome(settings: ExperimentConfig, outcome: Outcome) -> None:
+    """Show what the finished cells say of the methods, and what to bear in mind."""
+    from detreduce.cli.show.comparison import show_comparison
+    from detreduce.cli.show.duplicates import leakage_lines
+    from detreduce.experiment.outcome import provenance_in_words
+    from detreduce.training.energy import carbon_intensity
+
+    show_comparison(settings.name, outcome.summaries, outcome.comparisons, outcome.ranking, outcome.paid)
+    out = terminal.console()
+    if how := provenance_in_words(outcome):
+        out.print(how)
+    out.print(carbon_intensity(settings.energy.country))
+    for note in outcome.notes:
+        out.print(note)
+    if EQUAL_ITERATIONS not in settings.controls:
+        out.print(
+            f'What "{EQUAL_STEPS}" would give is not known here; it is with controls: [{FULL}, {EQUAL_ITERATIONS}].'
+        )
+    if settings.evaluate.choose == "best" and any("val" in str(row.get("evaluated_on")) for row in outcome.rows):
+        out.print("The epochs were chosen on val, whose images the figures are from: all figures are too good.")
+    out.print(near_duplicates_line(outcome.near_duplicates))
+    if "counts" not in outcome.leakage:
+        out.print(f"Leakage between splits: not looked for{_because(outcome.leakage)}.")
+        return
+    for line in leakage_lines(outcome.leakage["counts"]):
+        out.print(line)
+
+
+def near_duplicates_line(found: Mapping[str, Any]) -> str:
+    """In words how many training images show what another one shows, by the ledger's search."""
+    if "redundant" not in found:
+        return f"Near-duplicates in train: not looked for{_because(found)}."
+    if not found["redundant"]:
+        return f"Near-duplicates in train: none among {found['images']} images."
+    return f"Near-duplicates in train: {found['redundant']} of {found['images']} images show what another one shows."
+
+
+def _because(search: Mapping[str, Any]) -> str:
+    return f", since {search['skipped']}" if "skipped" in search else ""
+
+
+def show_next(prepared: PreparedExperiment) -> None:
+    """Show what to type next: the report once every cell is finished, else what goes on with those that are not."""
+    out = terminal.console()
+    place = prepared.ledger.path
+    shown = place.relative_to(Path.cwd()) if place.is_relative_to(Path.cwd()) else place
+    folder = shlex.quote(str(shown))
+    report = f"detreduce report {folder}"
+    missing = len(prepared.missing)
+    elsewhere = sum(cell.key not in prepared.ledger for cell in prepared.plan) - missing
+    # a command is not broken, so that it can be copied
+    if missing:
+        out.print(f"Next: the same command goes on with the {missing} cells that are left.", soft_wrap=True)
+    elif elsewhere:
+        merge = f"detreduce ledger merge OTHER {folder}"
+        out.print(f"Next: {merge} adds the {elsewhere} cells of other shards; then {report}", soft_wrap=True)
+    else:
+        out.print(f"Next: {report}", soft_wrap=True)
+
+
+def _cost(cells: int, seconds: float | None, wh: float | None) -> tuple[str, str]:
+    if not cells:
+        return "", ""
+    return "?" if seconds is None else f"{seconds / 60:.1f}", "?" if wh is None else f"{wh:.2f}"

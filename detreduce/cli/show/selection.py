@@ -1,0 +1,157 @@
+"""What `reduce` shows: what was kept, and how well it stands for all."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from detreduce.cli.show import terminal
+from detreduce.cli.show.terminal import READABLE, share, show_table, show_text, table_of
+
+if TYPE_CHECKING:
+    from detreduce.dataset.write import SubsetReport
+    from detreduce.representativeness import Representativeness
+    from detreduce.selection.record import Selection
+
+# field of Representativeness, what it is called
+MEASURES = {
+    "epsilon": "epsilon",
+    "covering_radius": "covering radius",
+    "coverage": "coverage",
+    "discrepancy": "discrepancy",
+    "diagram_distance": "diagram distance",
+    "class_divergence": "class divergence",
+    "size_divergence": "size divergence",
+}
+NOT_LOOKED_FOR = (
+    "Near-duplicates were not looked for: `detreduce duplicates DATA` does, --drop-duplicates leaves them out."
+)
+SHAPES = {0: "gaps", 1: "loops"}
+
+
+def show_reduced(
+    selection: Selection, report: SubsetReport, measured: Representativeness, output: Path, next_data: Path | None
+) -> None:
+    """Show what a selection kept of each category and class, how well it stands for all, and what to type next."""
+    out = terminal.console()
+    out.print(f"{selection.method} kept {len(selection)} of {len(selection.scores)} images: {output}")
+    by_features = measured.epsilon is not None
+    more = ("epsilon", "covering radius", "coverage") if by_features else ()
+    table = table_of("category", "images", "kept", "share", *more, right=3 + len(more))
+    for one in measured.categories:
+        cells = [one.name, f"{one.images}", f"{one.kept}", share(one.kept, one.images)]
+        if by_features:
+            cells += [_digits(one.epsilon), _digits(one.covering_radius), _percentage(one.coverage)]
+        table.add_row(*cells)
+    show_table(out, table)
+    show_representativeness(out, measured)
+    if report.classes:
+        table = table_of("class", "images", "kept", "share", "boxes", "kept", "share", right=6)
+        for row in report.classes:
+            images, boxes = (row.images_kept, row.images_full), (row.boxes_kept, row.boxes_full)
+            table.add_row(
+                row.name, f"{images[1]}", f"{images[0]}", share(*images), f"{boxes[1]}", f"{boxes[0]}", share(*boxes)
+            )
+        show_table(out, table)
+    for line in _redundancy(selection):
+        out.print(line)
+    if not _left_out(selection):
+        show_text(out, NOT_LOOKED_FOR, style="dim")
+    for name, count in report.licences:
+        out.print(f"Licence: {name}: {count} images")
+    if next_data is None:
+        out.print("Next: label these images.")
+        return
+    # a command is not broken, so that it can be copied
+    command = f"detreduce train {shlex.quote(str(next_data))} --model yolo11n.pt epochs=50 imgsz=640"
+    out.print(f"Next: {command}", soft_wrap=True)
+
+
+def show_representativeness(out: Console, measured: Representativeness) -> None:
+    """Show how well a selection stands for all images: each measure, what it is compared with and what it means."""
+    if measured.lost:
+        lost = ", ".join(f"{one.name} (of {one.images})" for one in measured.categories if not one.kept)
+        out.print(f"No image is kept of the category {lost}: keep more, or make fewer categories.")
+    rows = list(_measure_rows(measured))
+    # in a narrow terminal what a number says goes below it
+    below = out.width < READABLE
+    table = table_of("stands for all", "value", "compare", *(() if below else ("what it says",)))
+    table.columns[1].justify = "right"
+    for row in rows:
+        table.add_row(*(row[:3] if below else row))
+    if rows:
+        show_table(out, table)
+        for name, _, _, meaning in rows * below:
+            show_text(out, meaning, out.width, first=f"{name}: ", indent="  ")
+        typical = "; typical: between two images" if measured.between_images else ""
+        out.print(f"random: as many images drawn at random{typical}.")
+    found = [(name, getattr(measured, field)) for field, name in MEASURES.items()]
+    if sampled := [f"{name} ({one.images} images)" for name, one in found if one is not None and not one.exact]:
+        out.print(f"From a seeded sample: {', '.join(sampled)}.")
+    for reason in dict.fromkeys(measured.absent.values()):
+        names = ", ".join(name for field, name in MEASURES.items() if measured.absent.get(field) == reason)
+        out.print(f"Not measured, since {reason}: {names}.")
+    if measured.unknown_sizes:
+        out.print(
+            f"Boxes left out of the size divergence, as their images' sizes are unknown: {measured.unknown_sizes}."
+        )
+
+
+def _measure_rows(measured: Representativeness) -> Iterator[tuple[str, str, str, str]]:
+    """Yield name, value, what to compare it with and meaning of each number that was measured."""
+    between = measured.between_images or {}
+    for field, by, meaning in (
+        ("epsilon", "chebyshev", "worst image to nearest kept one of its category, in the worst feature: 0 is best"),
+        ("covering_radius", "euclidean", "the same in all features together: 0 is best"),
+    ):
+        if found := getattr(measured, field):
+            yield MEASURES[field], _digits(found.value), f"{_digits(between.get(by))} typical", meaning
+    if cover := measured.coverage:
+        meaning = f"images with a kept one among the {cover.neighbours} nearest of their category: 100% is best"
+        yield MEASURES["coverage"], _percentage(cover.value), f"{_percentage(cover.at_random)} random", meaning
+    if mean := measured.discrepancy:
+        meaning = "of the features' distribution (MMD): 0 is none, 1.41 the most"
+        yield MEASURES["discrepancy"], _digits(mean.value), f"{_digits(mean.at_random)} random", meaning
+    if shape := measured.diagram_distance:
+        for dim, value in shape.by_dimension.items():
+            meaning = f"of the {SHAPES.get(dim, 'holes')} in the features ({shape.metric}, H{dim}): 0 is none"
+            beside = f"{_digits(shape.at_random_by_dimension[dim])} random"
+            yield MEASURES["diagram_distance"], _digits(value), beside, meaning
+    for field, what in (("class_divergence", "classes"), ("size_divergence", "sizes")):
+        if found := getattr(measured, field):
+            meaning = f"of the boxes' {what}, in bits: 0 is none, 1 the most"
+            yield MEASURES[field], _digits(found.value), f"{_digits(found.at_random)} random", meaning
+
+
+def _digits(value: float | None) -> str:
+    """Three decimals where they say something; never an exponent."""
+    if value is None:
+        return ""
+    if math.isinf(value):
+        return "infinite"
+    if 0.0 < value < 0.0005:
+        return "< 0.001"
+    return f"{value:.3f}" if value < 10.0 else f"{value:.1f}" if value < 1000.0 else f"{value:.0f}"
+
+
+def _percentage(value: float | None) -> str:
+    return "" if value is None else f"{value:.0%}"
+
+
+def _redundancy(selection: Selection) -> list[str]:
+    """What is known of duplicates, in words; nothing where there is nothing to say."""
+    if dropped := _left_out(selection):
+        return [f"Left out before choosing: {dropped[0]['dropped']} images ({dropped[0]['what']})."]
+    twice = selection.provenance.get("duplicates", {}).get("kept_twice", 0)
+    return [f"{twice} of the kept files are copies of other kept files; --drop-duplicates leaves them out."] * bool(
+        twice
+    )
+
+
+def _left_out(selection: Selection) -> list[Mapping[str, Any]]:
+    return [step for step in selection.steps if step["step"] == "drop_duplicates"]

@@ -1,0 +1,98 @@
+"""What everything shown in the terminal has in common: the console, tables, texts and numbers."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+from detreduce.cli.output import begin_output
+from detreduce.display.terminal_text import visible_lines
+
+# piped output keeps whole rows and sentences: a script reads lines, not a screen
+PIPED_WIDTH = 10_000
+# longer lines of prose are hard to follow
+READABLE = 80
+# narrower terminals show wide tables in parts, one below the other
+WIDE = 130
+
+
+class _HonestConsole(Console):
+    """A console on which no name can move the cursor, hide or pass for another."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Make of a string what is printed and measured."""
+        return super().render_str(visible_lines(text), **options)
+
+
+def console(*, stderr: bool = False) -> Console:
+    """The console of stdout or stderr, wide where it is not a terminal."""
+    begin_output()
+    out = _HonestConsole(stderr=stderr, highlight=False, markup=False)
+    return out if out.is_terminal else _HonestConsole(stderr=stderr, highlight=False, markup=False, width=PIPED_WIDTH)
+
+
+def share(part: int, whole: int) -> str:
+    """A part of a whole in per cent; empty where there is no whole."""
+    return f"{part / whole:.0%}" if whole else ""
+
+
+def table_of(*headers: str, right: int = 0) -> Table:
+    """Make a table; the last `right` columns hold numbers."""
+    table = Table(header_style="bold")
+    for place, header in enumerate(headers):
+        table.add_column(header, overflow="fold", justify="right" if place >= len(headers) - right else "left")
+    return table
+
+
+def fits(out: Console, table: Table) -> bool:
+    """Whether a table needs no broken cells."""
+    return Measurement.get(out, out.options.update(width=PIPED_WIDTH), table).maximum <= out.width
+
+
+def show_table(out: Console, table: Table) -> None:
+    """Print a table; without its lines where a terminal is too narrow for them."""
+    out.print(fitted(out, table))
+
+
+def fitted(out: Console, table: Table) -> Table:
+    """The same table, without its lines where a terminal is too narrow for them."""
+    if not fits(out, table):
+        table.box, table.padding, table.show_edge = SIMPLE_HEAD, (0, 0), False
+    return table
+
+
+def number(value: float | None, digits: int) -> str:
+    """A number with so many digits after the point; a dash where it is not known."""
+    return "-" if value is None or math.isnan(value) else f"{value:.{digits}f}"
+
+
+def show_text(
+    out: Console,
+    text: str,
+    width: int | None = None,
+    *,
+    first: str | None = None,
+    indent: str = "",
+    style: str | None = None,
+) -> None:
+    """Print text broken at words, without the spaces to the right that a table would fill up with.
+
+    A word that is longer than a line, as a path may be, stays whole; `width` is the console's where none is given.
+    """
+    lead = indent if first is None else first
+    shape = textwrap.TextWrapper(
+        width or out.width,
+        initial_indent=lead,
+        subsequent_indent=indent,
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
+    for line in shape.wrap(text):
+        out.print(line, soft_wrap=True, style=style)

@@ -1,0 +1,90 @@
+"""Find a file that a person names: beside a YAML, in the working folder, among the files that detreduce ships."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from detreduce.errors import MissingFileError, nearest_name
+from detreduce.ultralytics_bridge.config_folder import nearest_dataset, shipped_dataset
+
+_PACKAGE = Path(__file__).resolve().parent.parent
+_SHIPPED = ("configs", "datasets")
+_VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
+
+
+def expand(text: str) -> str:
+    """Expand ``~`` and ``${NAME:-default}``; a variable that is unset and has no default stays as it is."""
+
+    def value(match: re.Match[str]) -> str:
+        default = match[2] if match[2] is not None else match[0]
+        return os.environ.get(match[1]) or default
+
+    return os.path.expanduser(_VARIABLE.sub(value, text))  # noqa: PTH111 (text, not yet a path)
+
+
+def candidates(path: str | Path, beside: Path | None = None) -> list[Path]:
+    """Where `path` may be: below `beside`, below the working folder, among the files that detreduce ships."""
+    expanded = Path(expand(str(path)))
+    shipped = len(expanded.parts) > 1 and expanded.parts[0] in _SHIPPED
+    return [folder / expanded for folder in _folders(expanded, beside, shipped=shipped)]
+
+
+def _folders(expanded: Path, beside: Path | None, *, shipped: bool) -> list[Path]:
+    """Below which folders a path is looked for; `shipped`: also below those of the files that detreduce ships."""
+    if expanded.is_absolute():
+        return [Path(expanded.anchor)]
+    # what ships: in the package, or beside it in a checkout
+    own = [_PACKAGE / "shipped", _PACKAGE.parent] if shipped else []
+    return [*([beside] if beside is not None else []), Path.cwd(), *own]
+
+
+def find(path: str | Path, beside: Path | None = None, *, what: str = "file") -> Path:
+    """The first of `candidates` that exists; a dataset may also be one whose YAML ultralytics ships, by its name.
+
+    Raises MissingFileError that lists where it was looked for.
+    """
+    tried = candidates(path, beside)
+    for candidate in tried:
+        if candidate.exists():
+            return Path(os.path.normpath(candidate.absolute()))
+    hint = _neighbour(Path(expand(str(path))), beside)
+    if what == "dataset":
+        if (shipped := shipped_dataset(str(path))) is not None:
+            return shipped
+        hint = hint or nearest_dataset(str(path))
+    shown = ", ".join(dict.fromkeys(os.path.normpath(candidate) for candidate in tried))
+    raise MissingFileError(f"The {what} {str(path)!r} is not there.{hint} Looked for: {shown}.")
+
+
+def _neighbour(expanded: Path, beside: Path | None) -> str:
+    """A hint at what is there of the most similar name: the file's, or the path where a folder is misspelt."""
+    shipped = len(expanded.parts) > 1 and nearest_name(expanded.parts[0], _SHIPPED) is not None
+    for folder in _folders(expanded, beside, shipped=shipped):
+        found, parts = _nearest_path(folder, expanded.parts), expanded.parts
+        if found is not None:
+            alone = found[:-1] == parts[:-1]
+            return f" Did you mean {found[-1] if alone else str(Path(*found))!r}?"
+    return ""
+
+
+def _nearest_path(folder: Path, parts: Sequence[str]) -> tuple[str, ...] | None:
+    """The path below a folder of which each part that is not there gives way to the nearest that is.
+
+    It ends where nothing is near any more; None where that is the first part that is not there.
+    """
+    found: list[str] = []
+    for part in parts:
+        place, name = folder.joinpath(*found), part
+        if not (place / part).exists():
+            entries: list[str] = []
+            with contextlib.suppress(OSError):
+                entries = [entry.name for entry in place.iterdir()]
+            if (match := nearest_name(part, entries)) is None:
+                break
+            name = match
+        found.append(name)
+    return tuple(found) if found != list(parts[: len(found)]) else None

@@ -1,0 +1,1 @@
+"""How things are shown in every place: numbers, names, HTML fragments, progress."""

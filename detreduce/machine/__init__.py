@@ -1,0 +1,1 @@
+"""What the computer gives: files, the cache folder, processors."""

@@ -1,0 +1,338 @@
+"""explain: why a selection kept or dropped an image."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from detreduce.dataset.groups import assign_groups
+from detreduce.dataset.records import DetectionDataset, ImageId
+from detreduce.errors import DetreduceError, InputError, MissingFileError, nearest
+from detreduce.features.backbones import make_backbone
+from detreduce.features.extract import extract_features
+from detreduce.features.image_block import kept_precision
+from detreduce.features.table import SEPARATE_BLOCKS, FeatureTable
+from detreduce.machine.cache_folder import cache_folder
+from detreduce.selection.dataset import check_dataset, find_dataset
+from detreduce.selection.record import Selection
+
+# what decides a feature, as far as a table's provenance says it
+_DECISIVE = ("weights_sha256", "vectors_sha256", "layers", "preprocessing", "imgsz", "precision")
+_ROWS = 4096
+BACKBONE = "efficientnet-lite0"
+"""Whose vectors are looked for where a selection was made without any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """Another image and its Euclidean distance in the scaled features."""
+
+    image: ImageId
+    name: str
+    distance: float
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What is known of one image in a selection.
+
+    Attributes
+    ----------
+    image, name, kept
+        The image, and whether it was kept.
+    step
+        Kept images: the step that took it (``must_keep``, ``initial``, ``class_floor``, ``method``). Dropped ones:
+        ``drop_duplicates``, ``unreadable`` or ``method``.
+    rank, of
+        Its place in the order chosen, from 1, of how many kept images; None where it was dropped.
+    score, score_place, scored
+        Its score, and its place by score, from 1, among the scored images of its category; None where the method never
+        looked at it.
+    category, category_kept, category_full
+        Its category, and how many images of that category were kept, of how many.
+    group, group_kept, group_limit
+        The group (video, sequence) of an image whose selection has a limit on groups, how many images of it were kept,
+        and the limit; None where there is none. Where `group_kept` is the limit, the group was full.
+    duplicate_of, copies
+        The image that stands for it, and the images that it stands for, as pairs of `near_duplicates`, with the names
+        of both.
+    nearest_kept, nearest_dropped
+        The other images nearest to it; None without features.
+    nearest_by
+        The blocks of features by which these are near.
+    classes
+        Class name -> boxes in it.
+    alone
+        Kept: the classes, with boxes, that no other kept image has. Dropped: those that no kept image has.
+    notes
+        Why something is not known.
+    """
+
+    image: ImageId
+    name: str
+    kept: bool
+    step: str
+    rank: int | None
+    of: int
+    score: float | None
+    score_place: int | None
+    scored: int
+    category: str | None
+    category_kept: int | None
+    category_full: int | None
+    duplicate_of: Mapping[str, Any] | None
+    copies: tuple[Mapping[str, Any], ...]
+    nearest_kept: Neighbour | None
+    nearest_dropped: Neighbour | None
+    nearest_by: tuple[str, ...]
+    classes: Mapping[str, int]
+    alone: Mapping[str, int]
+    notes: tuple[str, ...] = ()
+    group: str | None = None
+    group_kept: int | None = None
+    group_limit: int | None = None
+
+    @property
+    def group_full(self) -> bool:
+        """Whether no more images of its group could be kept."""
+        return self.group_limit is not None and self.group_kept is not None and self.group_kept >= self.group_limit
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same, ready for JSON; an infinite score is the string ``inf`` or ``-inf``."""
+        content = asdict(self)
+        if self.score is not None and math.isinf(self.score):
+            content["score"] = str(self.score)
+        return content
+
+
+def explain(
+    selection: Selection,
+    image: ImageId,
+    *,
+    dataset: DetectionDataset | None = None,
+    features: FeatureTable | None = None,
+    cache: str | Path | None = None,
+) -> Explanation:
+    """Say why a selection kept or dropped an image.
+
+    Parameters
+    ----------
+    selection
+        Of `select`, or read from its file.
+    image
+        An id, a name, or the end of a path that fits one image alone.
+    dataset
+        The dataset that was chosen from; default: loaded from where the selection says that it was.
+    features
+        Features for the nearest images; default: those that the selection was made with, but for what a proxy left,
+        from the cache, or computed again; where it was made without any, vectors of the images in the cache, else the
+        boxes' own numbers. Where they cannot be had, or are other ones by now, the two are None and a note says why.
+    cache
+        Folder for features; default the one that the selection used, where it is there.
+
+    Raises
+    ------
+    MissingFileError
+        The dataset is not where it was.
+    InputError
+        The dataset is another one by now, or has no such image, or more than one.
+    """
+    dataset = dataset if dataset is not None else find_dataset(selection.provenance)
+    data = check_dataset(dataset, selection.provenance, len(selection.scores))
+    row = find_image(data, image)
+    notes: list[str] = []
+    table = features
+    if table is None:
+        try:
+            table = find_features(selection, data, cache)
+        except DetreduceError as error:
+            notes.append(f"The nearest images are not known: {error}")
+    chosen = np.zeros(len(data), bool)
+    chosen[[data.row_of[item] for item in selection.image_ids]] = True
+    near_kept, near_dropped = (None, None) if table is None else _nearest(table, row, chosen)
+    if table is not None and row not in table.rows:
+        notes.append("The nearest images are not known: this image has no features, since it could not be read.")
+    record = data[row]
+    pairs = [_with_names(pair, data) for pair in selection.provenance.get("duplicates", {}).get("pairs", ())]
+    counts = data.class_counts
+    others = chosen.copy()
+    others[row] = False
+    lacking = ~(counts[others] > 0).any(axis=0)
+    group = _group(selection, data, row, chosen)
+    if group.get("group_limit") is not None and group.get("group") is None:
+        notes.append(
+            "Whether its group was full is not known: the groups were given one by one, and the selection has no rule."
+        )
+    return Explanation(
+        image=record.id,
+        name=record.name,
+        kept=bool(chosen[row]),
+        step=_step(selection, record.id, bool(chosen[row]), row),
+        rank=selection.image_ids.index(record.id) + 1 if chosen[row] else None,
+        of=len(selection),
+        **_score(selection, row),
+        **_category(selection, row),
+        duplicate_of=next((pair for pair in pairs if pair["copy"] == record.id), None),
+        copies=tuple(pair for pair in pairs if pair["kept"] == record.id),
+        nearest_kept=near_kept,
+        nearest_dropped=near_dropped,
+        nearest_by=() if table is None else _alike_by(table.blocks),
+        classes=_boxes(data, counts[row], counts[row] > 0),
+        alone=_boxes(data, counts[row], (counts[row] > 0) & lacking),
+        notes=tuple(notes),
+        **group,
+    )
+
+
+def find_image(dataset: DetectionDataset, image: ImageId) -> int:
+    """Row of an image by id, by name, or by the end of its path where one image alone has it."""
+    if image in dataset.row_of:
+        return dataset.row_of[image]
+    text = str(image)
+    exact = [row for row, record in enumerate(dataset) if text in (record.name, str(record.id))]
+    ends = exact or [row for row, record in enumerate(dataset) if str(record.path).endswith("/" + text)]
+    if len(ends) == 1:
+        return ends[0]
+    if not ends:
+        hint = nearest(text, [record.name for record in dataset])
+        raise InputError(f"{dataset.source.path}: the {dataset.split} split has no image {image!r}.{hint}")
+    ids = ", ".join(repr(dataset[row].id) for row in ends[:3])
+    raise InputError(f"{len(ends)} images are called {image!r}; give the id of one: {ids}.")
+
+
+def find_features(selection: Selection, dataset: DetectionDataset, cache: str | Path | None) -> FeatureTable:
+    """The features that say which images were alike to a selection's method, or to anyone where it used none.
+
+    Without features these are images' vectors that the cache has, else the boxes' own numbers: no image is opened.
+    InputError where there are neither, or the features are other ones by now.
+    """
+    made = selection.provenance.get("features", {})
+    blocks = _alike_by(made.get("blocks", ()))
+    if not blocks:
+        return _cheap_features(selection, dataset, cache)
+    image = made.get("image") or made.get("objects") or {}
+    store = Path(image["store"]).parents[1] if "store" in image else None
+    table = extract_features(
+        dataset,
+        backbone=image.get("backbone", BACKBONE),
+        blocks=blocks,
+        imgsz=image.get("imgsz"),
+        precision=image.get("precision", "auto"),
+        cache=cache or (store if store is not None and store.is_dir() else None),
+    )
+    found = table.provenance.get("image") or table.provenance.get("objects") or {}
+    changed = [name for name in _DECISIVE if image.get(name) != found.get(name)]
+    if changed:
+        raise InputError(f"the features changed since ({', '.join(changed)} of {image.get('backbone')}).")
+    return table
+
+
+def _cheap_features(selection: Selection, dataset: DetectionDataset, cache: str | Path | None) -> FeatureTable:
+    with suppress(MissingFileError):
+        backbone = make_backbone(BACKBONE)
+        precision: Any = kept_precision([record.path for record in dataset], backbone, cache_folder(cache))
+        if precision is not None:
+            return extract_features(dataset, backbone, ("image",), precision=precision, cache=cache)
+    if not dataset.labelled:
+        raise InputError(f"the method {selection.method!r} used no features, and there are no boxes.")
+    return extract_features(dataset, blocks=("annotations",))
+
+
+def _alike_by(blocks: Iterable[str]) -> tuple[str, ...]:
+    """The blocks that say which images are alike, of those named."""
+    return tuple(name for name in blocks if name not in SEPARATE_BLOCKS)
+
+
+def _nearest(table: FeatureTable, row: int, chosen: npt.NDArray[np.bool_]) -> tuple[Neighbour | None, Neighbour | None]:
+    """The nearest other kept and the nearest other dropped image of the table; ties to the first in the dataset."""
+    places = np.flatnonzero(table.rows == row)
+    if not len(places) or table.X.shape[1] == 0:
+        return None, None
+    own = table.X[places[0]].astype(np.float64)
+    distances = np.concatenate(
+        [
+            np.linalg.norm(table.X[start : start + _ROWS].astype(np.float64) - own, axis=1)
+            for start in range(0, len(table), _ROWS)
+        ]
+    )
+    distances[places[0]] = np.inf
+
+    def least(wanted: npt.NDArray[np.bool_]) -> Neighbour | None:
+        masked = np.where(wanted[table.rows], distances, np.inf)
+        best = int(masked.argmin())
+        if not np.isfinite(masked[best]):
+            return None
+        record = table.dataset[int(table.rows[best])]
+        return Neighbour(record.id, record.name, float(masked[best]))
+
+    return least(chosen), least(~chosen)
+
+
+def _with_names(pair: Mapping[str, Any], dataset: DetectionDataset) -> dict[str, Any]:
+    """A pair of duplicates with the names of both images."""
+    return {**pair, **{f"{part}_name": dataset[dataset.row_of[pair[part]]].name for part in ("copy", "kept")}}
+
+
+def _step(selection: Selection, image: ImageId, kept: bool, row: int) -> str:
+    for step in selection.steps:
+        taken = step.get("images")
+        if kept and isinstance(taken, list) and image in taken:
+            return str(step["step"])
+    if kept:
+        return "method"
+    dropped = any(step.get("step") == "drop_duplicates" for step in selection.steps)
+    pairs = selection.provenance.get("duplicates", {}).get("pairs", ())
+    if dropped and any(pair["copy"] == image for pair in pairs):
+        return "drop_duplicates"
+    codes = selection.category_codes
+    return "unreadable" if codes is not None and codes[row] < 0 else "method"
+
+
+def _score(selection: Selection, row: int) -> dict[str, Any]:
+    scores, codes = selection.scores, selection.category_codes
+    beside = scores if codes is None else scores[codes == codes[row]]
+    beside = beside[~np.isnan(beside)]
+    if np.isnan(scores[row]):
+        return {"score": None, "score_place": None, "scored": len(beside)}
+    place = int((beside > scores[row]).sum()) + 1
+    return {"score": float(scores[row]), "score_place": place, "scored": len(beside)}
+
+
+def _category(selection: Selection, row: int) -> dict[str, Any]:
+    codes = selection.category_codes
+    names = list(selection.categories.get("full", ()))
+    if codes is None or codes[row] < 0 or codes[row] >= len(names):
+        return {"category": None, "category_kept": None, "category_full": None}
+    name = names[codes[row]]
+    kept, full = selection.categories["kept"], selection.categories["full"]
+    return {"category": name, "category_kept": kept[name], "category_full": full[name]}
+
+
+def _group(selection: Selection, dataset: DetectionDataset, row: int, chosen: npt.NDArray[np.bool_]) -> dict[str, Any]:
+    """The image's group and its limit; the group is known where a rule says it."""
+    step = selection.steps[-1] if selection.steps else {}
+    limit, rule = step.get("max_per_group"), step.get("groups")
+    if limit is None:
+        return {}
+    try:
+        labels = assign_groups(dataset, str(rule))
+    except InputError:
+        return {"group_limit": int(limit)}
+    kept = sum(label == labels[row] for label, held in zip(labels, chosen.tolist(), strict=True) if held)
+    return {"group": labels[row], "group_kept": kept, "group_limit": int(limit)}
+
+
+def _boxes(dataset: DetectionDataset, counts: npt.NDArray[np.int32], wanted: npt.NDArray[np.bool_]) -> dict[str, int]:
+    """Class name -> boxes for the classes wanted; classes of one name are told apart by their key in the files."""
+    names = dataset.class_names
+    return {
+        names[c] if names.count(names[c]) == 1 else f"{names[c]} ({dataset.class_keys[c]})": int(counts[c])
+        for c in np.flatnonzero(wanted)
+    }

@@ -1,0 +1,1 @@
+"""The way into ultralytics: its settings folder, its pretrained weights, its detection heads."""

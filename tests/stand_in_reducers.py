@@ -6,7 +6,7 @@ import numpy as np
 
 from detreduce.arrays.object_table import ObjectTable
 from detreduce.reducers.base import Problem, ScoringReducer
-from detreduce.reducers.pool import FloatArray, Pool
+from detreduce.reducers.engine.pool import FloatArray, Pool
 
 
 class ByObjects(ScoringReducer):

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from detreduce.reducers.groups import Groups
+from detreduce.reducers.engine.groups import Groups
 from detreduce.selection.floors import floor_rows
 
 NONE = np.empty(0, np.int64)

@@ -16,8 +16,8 @@ from PIL import Image
 
 from detreduce.arrays.object_table import ObjectTable
 from detreduce.reducers import make_reducer, reducer_class
+from detreduce.reducers.methods.srs import StratifiedRandom
 from detreduce.reducers.registry import BUILT_IN
-from detreduce.reducers.statistic import StratifiedRandom
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PICTURES = REPOSITORY / "docs" / "methods"

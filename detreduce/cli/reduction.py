@@ -74,7 +74,7 @@ def composition_of(
 
     Raises InputError and MissingFileError.
     """
-    from detreduce.reducers.budget import resolve_keep
+    from detreduce.reducers.engine.budget import resolve_keep
     from detreduce.selection.composition import check_composition, read_names
     from detreduce.selection.record import Selection
 

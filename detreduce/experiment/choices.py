@@ -17,7 +17,7 @@ from detreduce.experiment.plan import Cell, Identity
 from detreduce.features.blocks import FEATURES, kinds_of
 from detreduce.features.table import SEPARATE_BLOCKS, FeatureTable
 from detreduce.reducers import reducer_class
-from detreduce.reducers.budget import resolve_keep
+from detreduce.reducers.engine.budget import resolve_keep
 from detreduce.selection.choose import select
 from detreduce.selection.record import Selection
 from detreduce.training.energy import EnergyMeter, PhaseEnergy

@@ -14,7 +14,7 @@ from detreduce.experiment.config import ExperimentConfig
 from detreduce.experiment.ledger import FinishedCell
 from detreduce.experiment.plan import Cell
 from detreduce.reducers import reducer_class
-from detreduce.reducers.budget import resolve_keep
+from detreduce.reducers.engine.budget import resolve_keep
 
 # ultralytics' own, where the YAML names none
 EPOCHS = 100

@@ -12,7 +12,7 @@ from detreduce.features.backbones import make_backbone
 from detreduce.features.blocks import FEATURES, blocks_for, default_blocks, kinds_of
 from detreduce.features.table import SEPARATE_BLOCKS
 from detreduce.reducers import make_reducer
-from detreduce.reducers.budget import resolve_keep
+from detreduce.reducers.engine.budget import resolve_keep
 from detreduce.selection.composition import check_composition
 from detreduce.training.harness import load_network
 from detreduce.training.weights import find_model

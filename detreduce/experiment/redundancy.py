@@ -17,7 +17,7 @@ from detreduce.experiment.ledger import SEARCH, Ledger
 from detreduce.experiment.plan import Cell
 from detreduce.experiment.signature_cost import with_signatures
 from detreduce.features.table import FeatureTable
-from detreduce.reducers.budget import resolve_keep
+from detreduce.reducers.engine.budget import resolve_keep
 from detreduce.selection.composition import find_duplicates, image_rows
 from detreduce.training.energy import EnergyMeter, PhaseEnergy
 from detreduce.training.presence import overlapped, present

@@ -37,7 +37,7 @@ from detreduce.experiment.redundancy import Redundancy
 from detreduce.experiment.sources import Say, Sources, proxy_identity
 from detreduce.features.blocks import FEATURES, kinds_of
 from detreduce.reducers import make_reducer
-from detreduce.reducers.budget import resolve_keep
+from detreduce.reducers.engine.budget import resolve_keep
 from detreduce.selection.record import Selection
 from detreduce.training.energy import PhaseEnergy
 from detreduce.training.harness import train

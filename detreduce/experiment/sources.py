@@ -23,7 +23,7 @@ from detreduce.features.blocks import FEATURES, default_blocks, kinds_of
 from detreduce.features.dynamics import needs_neighbours
 from detreduce.features.extract import extract_features
 from detreduce.features.table import FeatureTable
-from detreduce.reducers.budget import resolve_keep
+from detreduce.reducers.engine.budget import resolve_keep
 from detreduce.selection.choose import select
 from detreduce.training.energy import EnergyMeter, PhaseEnergy, together
 from detreduce.training.presence import overlapped, present

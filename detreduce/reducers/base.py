@@ -14,10 +14,10 @@ from sklearn.base import BaseEstimator
 from detreduce.arrays.object_table import ObjectTable
 from detreduce.display.progress import progress
 from detreduce.errors import InputError
-from detreduce.reducers.budget import check_keep, occurrence, resolve_keep, seat_sequence
-from detreduce.reducers.groups import Groups, fill_seats, make_groups
-from detreduce.reducers.pool import FloatArray, IntArray, Pool, descending
-from detreduce.reducers.validation import (
+from detreduce.reducers.engine.budget import check_keep, occurrence, resolve_keep, seat_sequence
+from detreduce.reducers.engine.groups import Groups, fill_seats, make_groups
+from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool, descending
+from detreduce.reducers.engine.validation import (
     check_features,
     check_objects,
     check_rows,

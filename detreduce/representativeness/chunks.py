@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from detreduce.reducers.parallel import in_threads, slices
+from detreduce.reducers.engine.parallel import in_threads, slices
 
 
 def each_chunk(

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from detreduce.display.progress import progress
-from detreduce.reducers.pool import IntArray
-from detreduce.reducers.validation import check_features, check_rows, encode_categories
+from detreduce.reducers.engine.pool import IntArray
+from detreduce.reducers.engine.validation import check_features, check_rows, encode_categories
 from detreduce.representativeness.gaps import Chebyshev, Euclidean, Gaps, Metric
 from detreduce.representativeness.likely import KeptRows, principal_axes
 from detreduce.representativeness.screening import Screen

@@ -12,9 +12,9 @@ import numpy.typing as npt
 from detreduce.arrays.distances import CentredPoints
 from detreduce.display.progress import progress
 from detreduce.errors import InputError
-from detreduce.reducers.kernels import Kernel, median_distance
-from detreduce.reducers.pool import FloatArray, IntArray, derive_rng
-from detreduce.reducers.validation import check_features, check_rows, resolve_seed
+from detreduce.reducers.engine.kernels import Kernel, median_distance
+from detreduce.reducers.engine.pool import FloatArray, IntArray, derive_rng
+from detreduce.reducers.engine.validation import check_features, check_rows, resolve_seed
 from detreduce.representativeness.checks import check_count, check_sigma
 from detreduce.representativeness.measurement import Measurement
 

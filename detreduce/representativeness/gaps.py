@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial.distance import cdist
 
-from detreduce.reducers.pool import FloatArray, IntArray
+from detreduce.reducers.engine.pool import FloatArray, IntArray
 from detreduce.representativeness.chunks import each_chunk
 from detreduce.representativeness.likely import SEARCHED, KeptRows
 from detreduce.representativeness.screening import VALUES

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from detreduce.reducers.pool import IntArray, derive_rng
+from detreduce.reducers.engine.pool import IntArray, derive_rng
 from detreduce.representativeness.chunks import each_chunk
 from detreduce.representativeness.screening import Block, Screen, Singles
 

@@ -13,8 +13,8 @@ from detreduce.dataset.categories import Categories
 from detreduce.dataset.records import DetectionDataset, ImageId
 from detreduce.display.progress import progress, step
 from detreduce.errors import InputError, nearest
-from detreduce.reducers.pool import IntArray, derive_rng
-from detreduce.reducers.validation import check_features, resolve_seed
+from detreduce.reducers.engine.pool import IntArray, derive_rng
+from detreduce.reducers.engine.validation import check_features, resolve_seed
 from detreduce.representativeness.checks import check_count, check_metric, check_sigma
 from detreduce.representativeness.distances import category_gaps, strata
 from detreduce.representativeness.distribution import (

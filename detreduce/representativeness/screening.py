@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from detreduce.reducers.pool import FloatArray, IntArray
+from detreduce.reducers.engine.pool import FloatArray, IntArray
 
 ROUNDING = 2.0**-24
 SMALLEST = 2.0**-126

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from detreduce.errors import InputError
-from detreduce.reducers.pool import FloatArray, IntArray, derive_rng
-from detreduce.reducers.validation import check_features, check_rows, resolve_seed
+from detreduce.reducers.engine.pool import FloatArray, IntArray, derive_rng
+from detreduce.reducers.engine.validation import check_features, check_rows, resolve_seed
 from detreduce.representativeness.checks import check_count, check_dimensions, check_metric
 from detreduce.representativeness.measurement import Measurement
 from detreduce.representativeness.screening import Screen

@@ -20,7 +20,7 @@ from detreduce.display.progress import step
 from detreduce.errors import InputError
 from detreduce.features.blocks import kinds_of
 from detreduce.features.table import SEPARATE_BLOCKS, FeatureTable
-from detreduce.reducers.budget import resolve_keep
+from detreduce.reducers.engine.budget import resolve_keep
 from detreduce.selection.composition import ClassFloor, DropDuplicates, compose
 from detreduce.selection.dataset import describe_dataset
 from detreduce.selection.row_categories import categories_of_rows, is_rule

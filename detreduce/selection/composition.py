@@ -26,7 +26,7 @@ from detreduce.duplicates.search import (
 )
 from detreduce.errors import DetreduceWarning, InputError, nearest
 from detreduce.features.table import FeatureTable
-from detreduce.reducers.groups import Groups, make_groups
+from detreduce.reducers.engine.groups import Groups, make_groups
 from detreduce.selection.floors import floor_rows
 
 EXACT, BOXES = "exact", "boxes"

@@ -14,7 +14,7 @@ from detreduce.dataset.records import DetectionDataset, ImageId
 from detreduce.errors import InputError
 from detreduce.features.table import FeatureTable
 from detreduce.machine.files import write_atomically
-from detreduce.reducers.budget import resolve_keep
+from detreduce.reducers.engine.budget import resolve_keep
 from detreduce.selection.dataset import check_dataset
 from detreduce.selection.file import read_selection_fields, selection_to_json
 

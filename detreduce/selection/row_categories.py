@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from detreduce.dataset.categories import Categories, assign_categories
 from detreduce.dataset.records import DetectionDataset
-from detreduce.reducers.validation import encode_categories
+from detreduce.reducers.engine.validation import encode_categories
 
 
 def categories_of_rows(dataset: DetectionDataset, rows: npt.NDArray[np.int64], categories: Any) -> Categories:

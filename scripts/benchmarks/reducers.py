@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from detreduce.reducers import make_reducer
-from detreduce.reducers.budget import allot_seats
+from detreduce.reducers.engine.budget import allot_seats
 
 SHARES = (0.5, 0.25, 0.13, 0.07, 0.05)
 DIMENSIONS, CLUSTERS, SPREAD = 512, 50, 0.5
@@ -121,7 +121,7 @@ def plain_clc(X: np.ndarray, y: np.ndarray, seats: np.ndarray, seed: int = 0) ->
 
 def our_inertia(X: np.ndarray, y: np.ndarray, seats: np.ndarray, seed: int = 0) -> float:
     """Return the inertia of the clusterings behind `clc`, to hold against scikit-learn's."""
-    from detreduce.reducers.kmeans import kmeans
+    from detreduce.reducers.engine.kmeans import kmeans
 
     total = 0.0
     for code, k in enumerate(seats):

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detreduce.errors import InputError
-from detreduce.reducers.budget import allot_seats, resolve_keep, seat_sequence
+from detreduce.reducers.engine.budget import allot_seats, resolve_keep, seat_sequence
 
 
 @pytest.mark.parametrize(

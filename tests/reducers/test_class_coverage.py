@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from detreduce.arrays.object_table import ObjectTable
 from detreduce.errors import InputError
 from detreduce.reducers import make_reducer
-from detreduce.reducers.coverage import split_by_size
+from detreduce.reducers.methods.class_coverage import split_by_size
 
 
 def table_of(counts: list[list[int]] | np.ndarray) -> ObjectTable:

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from detreduce.reducers import conformance, list_reducers, reducer_class
+from detreduce.reducers import list_reducers, reducer_class
 from detreduce.reducers.base import BaseReducer, Ranking
-from detreduce.reducers.pool import Pool
+from detreduce.reducers.engine.pool import Pool
+from detreduce.reducers.testing import conformance
 
 QUICK: dict[str, dict[str, Any]] = {
     "fes": {"epochs": 3},

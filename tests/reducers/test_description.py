@@ -10,7 +10,7 @@ from detreduce.cli.values import parse_parameters
 from detreduce.reducers import make_reducer, reducer_class
 from detreduce.reducers.base import BaseReducer, Ranking
 from detreduce.reducers.description import Parameter, describe, documented_parameters, shown
-from detreduce.reducers.pool import Pool
+from detreduce.reducers.engine.pool import Pool
 from detreduce.reducers.registry import BUILT_IN
 
 

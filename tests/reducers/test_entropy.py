@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from detreduce.reducers.entropy import distance_entropy, standardised
+from detreduce.reducers.engine.scaling import standardised
+from detreduce.reducers.methods.des import distance_entropy
 
 
 def test_entropy_golden(shared: Path) -> None:

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from detreduce.arrays.distances import CentredPoints
 from detreduce.errors import InputError
 from detreduce.reducers import make_reducer
-from detreduce.reducers.facility import facility_location, similarity_graph
-from detreduce.reducers.groups import Openings
-from detreduce.reducers.neighbours import nearest_neighbours
-from detreduce.reducers.pool import Pool
+from detreduce.reducers.engine.groups import Openings
+from detreduce.reducers.engine.neighbours import nearest_neighbours
+from detreduce.reducers.engine.pool import Pool
+from detreduce.reducers.methods.facility import facility_location, similarity_graph
 
 
 def greedy(graph: np.ndarray, k: int, chosen: list[int] | None = None, seed: int = 0):  # type: ignore[no-untyped-def]

@@ -10,7 +10,7 @@ from scipy.optimize import nnls
 
 from detreduce.errors import InputError
 from detreduce.reducers import make_reducer
-from detreduce.reducers.gradmatch import MOST, matching_pursuit
+from detreduce.reducers.methods.gradmatch import MOST, matching_pursuit
 
 NONE = np.empty(0, np.int64)
 
@@ -81,7 +81,7 @@ def test_more_images_than_columns_go_on_in_rounds() -> None:
 
 
 def test_the_largest_round_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    from detreduce.reducers import gradmatch
+    from detreduce.reducers.methods import gradmatch
 
     monkeypatch.setattr(gradmatch, "MOST", 4)
     G = np.random.default_rng(0).normal(size=(30, 40)) + 0.5

@@ -9,8 +9,8 @@ from detreduce.arrays.object_table import ObjectTable
 from detreduce.errors import InputError
 from detreduce.reducers import make_reducer
 from detreduce.reducers.base import BaseReducer, Ranking, ScoringReducer
-from detreduce.reducers.groups import Groups, Openings, make_groups
-from detreduce.reducers.pool import Pool
+from detreduce.reducers.engine.groups import Groups, Openings, make_groups
+from detreduce.reducers.engine.pool import Pool
 
 
 class Largest(ScoringReducer):

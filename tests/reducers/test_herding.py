@@ -10,14 +10,8 @@ from hypothesis import strategies as st
 from detreduce.arrays.object_table import ObjectTable
 from detreduce.errors import InputError
 from detreduce.reducers import make_reducer
-from detreduce.reducers.herding import (
-    ClassMeans,
-    FourierMap,
-    KernelMean,
-    centre_and_width,
-    fourier_map,
-)
-from detreduce.reducers.object_content import content_column
+from detreduce.reducers.engine.object_content import content_column
+from detreduce.reducers.methods.herding import ClassMeans, FourierMap, KernelMean, centre_and_width, fourier_map
 
 
 def fit(table: ObjectTable, initial: list[int] | None = None, **params: object):  # type: ignore[no-untyped-def]

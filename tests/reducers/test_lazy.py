@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from detreduce.reducers.groups import Openings
-from detreduce.reducers.lazy import LazyGains, lazy_greedy, rounded
-from detreduce.reducers.pool import Pool
+from detreduce.reducers.engine.groups import Openings
+from detreduce.reducers.engine.lazy import LazyGains, lazy_greedy, rounded
+from detreduce.reducers.engine.pool import Pool
 
 
 def openings(n: int) -> Openings:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from detreduce.reducers import make_reducer
-from detreduce.reducers.moderate import distances_to_median
+from detreduce.reducers.methods.moderate import distances_to_median
 
 
 def test_by_hand() -> None:

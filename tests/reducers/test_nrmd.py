@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from detreduce.errors import InputError
-from detreduce.reducers import decomposition, make_reducer
-from detreduce.reducers.decomposition import DECOMPOSITIONS, Rows
+from detreduce.reducers import make_reducer
+from detreduce.reducers.methods import nrmd
+from detreduce.reducers.methods.nrmd import DECOMPOSITIONS, Rows
 
 
 def plain_scores(A: np.ndarray) -> np.ndarray:
@@ -24,7 +25,7 @@ def plain_scores(A: np.ndarray) -> np.ndarray:
 
 
 def mirror_scores(rows: Rows, name: str = "svd") -> np.ndarray:
-    return decomposition.mirror_scores(rows, *DECOMPOSITIONS[name](rows))
+    return nrmd.mirror_scores(rows, *DECOMPOSITIONS[name](rows))
 
 
 def one_hot(y: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
 
-from detreduce.reducers.parallel import in_threads, processors, slices
+from detreduce.reducers.engine.parallel import in_threads, processors, slices
 
 
 def blas_threads() -> set[int]:

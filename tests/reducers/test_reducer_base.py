@@ -7,8 +7,14 @@ from detreduce.arrays.object_table import ObjectTable
 from detreduce.errors import InputError
 from detreduce.reducers import make_reducer
 from detreduce.reducers.base import ScoringReducer
-from detreduce.reducers.pool import Pool, best, descending
-from detreduce.reducers.validation import check_features, check_objects, check_rows, encode_categories, resolve_seed
+from detreduce.reducers.engine.pool import Pool, best, descending
+from detreduce.reducers.engine.validation import (
+    check_features,
+    check_objects,
+    check_rows,
+    encode_categories,
+    resolve_seed,
+)
 
 
 class Largest(ScoringReducer):

@@ -27,14 +27,14 @@ def test_unknown_names_are_answered_with_the_nearest() -> None:
 
 def test_reducers_of_other_packages(monkeypatch: pytest.MonkeyPatch) -> None:
     points = [
-        EntryPoint("theirs", "detreduce.reducers.statistic:StratifiedRandom", registry.ENTRY_POINT_GROUP),
+        EntryPoint("theirs", "detreduce.reducers.methods.srs:StratifiedRandom", registry.ENTRY_POINT_GROUP),
         EntryPoint("broken", "no_such_package:Thing", registry.ENTRY_POINT_GROUP),
         EntryPoint("mms", "no_such_package:Thing", registry.ENTRY_POINT_GROUP),
     ]
     monkeypatch.setattr(registry, "entry_points", lambda group: points)
     assert list_reducers()[-2:] == ["broken", "theirs"] and list_reducers().count("mms") == 1
     assert type(make_reducer("theirs", keep=3)) is reducer_class("srs")
-    assert reducer_class("mms").__module__ == "detreduce.reducers.geometric"
+    assert reducer_class("mms").__module__ == "detreduce.reducers.methods.mms"
     with pytest.raises(InputError, match="no_such_package:Thing but cannot be imported"):
         make_reducer("broken")
 

@@ -6,7 +6,7 @@ import pytest
 from detreduce.arrays.object_table import ObjectTable
 from detreduce.errors import InputError
 from detreduce.reducers import make_reducer
-from detreduce.reducers.stratification import halve, stratified_order
+from detreduce.reducers.engine.stratification import halve, stratified_order
 
 
 def random_labels(seed: int, n: int, shares: list[float]) -> list[list[int]]:

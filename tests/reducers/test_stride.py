@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from detreduce.reducers import make_reducer
-from detreduce.reducers.sequence import evenly_spaced
+from detreduce.reducers.methods.stride import evenly_spaced
 
 
 def stride(n: int, k: int | float, **options: object) -> list[int]:

@@ -8,7 +8,7 @@ from sklearn.linear_model import SGDClassifier
 
 from detreduce.errors import InputError
 from detreduce.reducers import make_reducer
-from detreduce.reducers.wrapper import forgetting_events
+from detreduce.reducers.methods.fes import forgetting_events
 
 
 def test_forgetting_events_by_hand() -> None:

@@ -1,0 +1,1 @@
+"""What methods share: seats, groups, greedy search, kernels, validation."""

@@ -1,0 +1,75 @@
+"""Base of the methods that rank images by the log of a proxy training."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from detreduce.arrays.proxy_log import DYNAMICS_COLUMNS, OVERS
+from detreduce.errors import InputError, RandomDrawWarning, nearest
+from detreduce.reducers.base import Problem, ScoringReducer
+from detreduce.reducers.engine.pool import FloatArray, Pool
+
+
+class DynamicsReducer(ScoringReducer):
+    """Images by one score of their boxes during a proxy training; `name` says which.
+
+    X is the block `dynamics`, (n, 13 or more), of which the columns are known by place: `DYNAMICS_COLUMNS`; further
+    columns decide nothing but ties. `detreduce.select` hands it over where the table has it. Images without boxes teach
+    the detector the least, hard or easy: they score -inf and come last.
+
+    Parameters
+    ----------
+    over
+        An image's score from those of its boxes: their ``"sum"``, ``"mean"`` or ``"max"``. The sum also counts boxes.
+    easy_first
+        The images with boxes of the lowest score first.
+    keep, random_state
+        See BaseReducer; the seed decides ties alone.
+    """
+
+    family = "training"
+    needs = ("dynamics",)
+    cost = "n, after a proxy training"
+    deterministic = True
+    keeps = "hard, crowded"
+
+    def __init__(
+        self, *, keep: int | float = 0.25, over: str = "sum", easy_first: bool = False, random_state: Any = 0
+    ) -> None:
+        super().__init__(keep=keep, random_state=random_state)
+        self.over = over
+        self.easy_first = easy_first
+
+    def _check_params(self) -> None:
+        if self.over not in OVERS:
+            raise InputError(f"over={self.over!r} is not one of {', '.join(OVERS)}.{nearest(str(self.over), OVERS)}")
+        if not isinstance(self.easy_first, bool):
+            raise InputError(f"easy_first={self.easy_first!r} is neither True nor False.")
+
+    def _prepare(self, problem: Problem) -> None:
+        width, wanted = problem.X.shape[1], len(DYNAMICS_COLUMNS)
+        if width < wanted:
+            raise InputError(
+                f"X has {width} columns, and the method {self.name!r} reads the {wanted} of the block 'dynamics': "
+                "pass table.blocks['dynamics'] of extract_features(…, blocks=('dynamics',), proxy=…)."
+            )
+        scores = problem.X[problem.X[:, DYNAMICS_COLUMNS.index("boxes")] > 0, self._column]
+        if len(scores) > 1 and (scores == scores[0]).all():
+            warnings.warn(
+                f"{self.name} is a random draw: all images with boxes score the same. A longer proxy may tell them "
+                "apart: raise its epochs, or give it nbs= its batch.",
+                RandomDrawWarning,
+                stacklevel=4,
+            )
+
+    @property
+    def _column(self) -> int:
+        return DYNAMICS_COLUMNS.index(f"{self.name}_{self.over}")
+
+    def _score(self, pool: Pool) -> FloatArray:
+        scores = pool.X[:, self._column].astype(float)
+        boxes = pool.X[:, DYNAMICS_COLUMNS.index("boxes")]
+        return np.where(boxes > 0, -scores if self.easy_first else scores, -np.inf)

@@ -1,0 +1,167 @@
+"""k-means for the reducers that summarise a category by centres."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from detreduce.reducers.engine.pool import FloatArray, IntArray
+
+MAX_ITERATIONS = 50
+TOLERANCE = 1e-4
+"""Lloyd stops once the centres' squared moves are below this share of the features' mean variance."""
+BLOCK_ENTRIES = 4_000_000
+DRAWS = 64
+EXACT_ROWS = 4096
+"""Up to this many rows the distances are taken in float64."""
+
+
+def kmeans(
+    Z: FloatArray, k: int, rng: np.random.Generator, advance: Callable[..., object] = lambda *_: None
+) -> tuple[FloatArray, IntArray]:
+    """Return (k, d) centres and the (n,) nearest centre of each point.
+
+    Greedy k-means++ and at most 50 Lloyd iterations. Distances to all centres are taken anew only for points whose
+    bounds (Hamerly 2010) do not settle the nearest one.
+
+    Parameters
+    ----------
+    Z
+        (n, d) centred points.
+    k
+        Centres, at most n.
+    rng
+        Draws the first centres.
+    advance
+        Called with the centres placed, and after each Lloyd iteration with 0 and a note.
+    """
+    points = Z if len(Z) <= EXACT_ROWS else Z.astype(np.float32)
+    centres = points[first_centres(points, k, rng, advance)].astype(np.float64)
+    enough = TOLERANCE * float(points.var(axis=0, dtype=np.float64).mean())
+    search = _Assignment(points)
+    labels = search.assign(centres, np.arange(len(Z)))
+    for iteration in range(MAX_ITERATIONS):
+        moved = _means(points, labels, centres)
+        shifts = np.linalg.norm(moved - centres, axis=1)
+        centres = moved
+        before = labels.copy()
+        labels = search.assign(centres, search.doubtful(shifts))
+        advance(0, f"iteration {iteration + 1}")
+        if (labels == before).all() or (shifts**2).sum() <= enough:
+            break
+    return centres, labels
+
+
+def first_centres(
+    points: npt.NDArray[np.floating],
+    k: int,
+    rng: np.random.Generator,
+    advance: Callable[..., object] = lambda *_: None,
+) -> IntArray:
+    """Return k distinct rows by greedy k-means++ (Arthur and Vassilvitskii 2007): the best of 2 (2 + log k) draws.
+
+    Twice the usual number of draws: they cost little here and lower the inertia. Draws come in blocks, so that their
+    distances are one matrix product. A draw made before the last centres were placed is kept with probability new / old
+    squared distance, which makes it a draw from the new distribution.
+    """
+    squares = np.einsum("ij,ij->i", points, points)
+    chosen = np.zeros(len(points), bool)
+    order = [int(rng.integers(len(points)))]
+    chosen[order] = True
+    near = _squared_distances(points, squares, np.array(order))[0]
+    near[order] = 0.0
+    trials = 2 * (2 + int(np.log(k)))
+    waiting: list[npt.NDArray[np.floating]] = []
+    rows: list[int] = []
+    while len(order) < k:
+        total = np.cumsum(near, dtype=np.float64)
+        if total[-1] <= 0.0:
+            # the rest coincides with centres
+            rest = rng.permutation(np.flatnonzero(~chosen))
+            return np.concatenate([order, rest[: k - len(order)]]).astype(np.int64)
+        drawn = np.searchsorted(total, rng.random(DRAWS) * total[-1], side="right").clip(0, len(near) - 1)
+        stale = near.copy()
+        for row, squared in zip(drawn, _squared_distances(points, squares, drawn), strict=True):
+            if stale[row] <= 0 or rng.random() * stale[row] >= near[row]:
+                continue
+            rows.append(int(row))
+            waiting.append(squared)
+            if len(rows) == trials:
+                reached = np.minimum(waiting, near)
+                winner = int(reached.sum(axis=1).argmin())
+                near = reached[winner]
+                order.append(rows[winner])
+                advance(1)
+                chosen[rows[winner]] = True
+                near[rows[winner]] = 0.0
+                rows, waiting = [], []
+                if len(order) == k:
+                    break
+    return np.array(order, np.int64)
+
+
+def _squared_distances(
+    points: npt.NDArray[np.floating], squares: npt.NDArray[np.floating], rows: IntArray
+) -> npt.NDArray[np.floating]:
+    """Return (b, n) squared distances, 0 where they are rounding."""
+    squared = points[rows] @ points.T
+    squared *= -2.0
+    squared += squares
+    squared += squares[rows, None]
+    # what is rounding goes by the two norms: one point far off must not make all others coincide
+    rounding = 1e-6 if points.dtype == np.float32 else 1e-12
+    squared[squared < rounding * (squares + squares[rows, None])] = 0.0
+    return squared
+
+
+class _Assignment:
+    """Nearest centres, with bounds on the distance to the nearest and the second nearest one."""
+
+    def __init__(self, points: npt.NDArray[np.floating]) -> None:
+        self.points = points
+        self.squares = np.einsum("ij,ij->i", points, points)
+        self.labels = np.zeros(len(points), np.int64)
+        self.upper = np.zeros(len(points))
+        self.lower = np.zeros(len(points))
+
+    def assign(self, centres: FloatArray, rows: IntArray) -> IntArray:
+        """Find the nearest centre of `rows`; return all labels."""
+        own = centres.astype(self.points.dtype)
+        squares = np.einsum("ij,ij->i", own, own)
+        step = max(1, BLOCK_ENTRIES // len(own))
+        for start in range(0, len(rows), step):
+            some = rows[start : start + step]
+            scores = self.points[some] @ own.T
+            scores *= -2.0
+            scores += squares
+            nearest = scores.argmin(axis=1)
+            index = np.arange(len(some))
+            self.labels[some] = nearest
+            self.upper[some] = self._distance(scores[index, nearest], some)
+            scores[index, nearest] = np.inf
+            self.lower[some] = self._distance(scores.min(axis=1), some)
+        return self.labels
+
+    def doubtful(self, shifts: FloatArray) -> IntArray:
+        """Return the rows whose nearest centre may be another one after the centres moved by `shifts`."""
+        farthest = np.sort(shifts)[-2:]
+        others = np.where(shifts[self.labels] == farthest[-1], farthest[0], farthest[-1])
+        self.upper += shifts[self.labels]
+        self.lower -= others
+        return np.flatnonzero(self.upper >= self.lower)
+
+    def _distance(self, scores: npt.NDArray[np.floating], rows: IntArray) -> FloatArray:
+        return np.sqrt((scores.astype(np.float64) + self.squares[rows]).clip(0.0))
+
+
+def _means(points: npt.NDArray[np.floating], labels: IntArray, centres: FloatArray) -> FloatArray:
+    """Return the mean of each centre's points; a centre without points stays where it is."""
+    from scipy.sparse import csr_matrix
+
+    n, k = len(points), len(centres)
+    counts = np.bincount(labels, minlength=k)
+    weights = 1.0 / counts[labels]
+    means = csr_matrix((weights, (labels, np.arange(n))), shape=(k, n)) @ points
+    return np.where(counts[:, None] > 0, means, centres)

@@ -1,0 +1,145 @@
+"""Non-negative weights of a growing set: argmax w.mu - w'Kw/2 over w >= 0, without solving anew for each member."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from detreduce.reducers.engine.pool import FloatArray, IntArray
+
+DEPENDENT = 1e-10
+"""A member whose remainder after projection on the others is below this share of its norm adds nothing."""
+ROUNDING = 1e-12
+
+
+class GrowingFit:
+    """The weights of members that come one at a time.
+
+    K = U'U is kept as a packed Cholesky factor, to which a member adds a column. Members with weight 0 stay in it: with
+    multipliers g_Z, w = K^-1 (mu - g), and w_Z = 0 is a small system in the columns Y = K^-1 E_Z, which grow as U does.
+    The set Z is found by block principal pivoting (Portugal, Judice and Vicente 1994), from the last one.
+
+    Members that depend linearly on earlier ones are noted with weight 0 and enter nothing.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        from scipy.linalg.blas import dtpsv
+
+        self._solve_packed = dtpsv
+        self._packed = np.empty(capacity * (capacity + 1) // 2)
+        self._mu = np.empty(capacity)
+        self._free = np.empty(capacity)
+        self.size = 0
+        self._zero = np.empty(0, np.int64)
+        self._columns = np.empty((0, 0))
+        self.weights = np.empty(0)
+
+    def add(self, kernel: FloatArray, own: float, mu: float) -> bool:
+        """Add a member and update `weights`; False, and nothing changed, where it depends on the members.
+
+        Parameters
+        ----------
+        kernel
+            (m,) its kernel with the members.
+        own
+            Its kernel with itself.
+        mu
+            Its mean kernel.
+        """
+        m = self.size
+        column = self._backward(kernel, m) if m else np.empty(0)
+        rest = own - column @ column
+        if rest <= DEPENDENT * max(own, 1e-300):
+            return False
+        u = self._forward(column, m) if m else column
+        step = (mu - kernel @ self._free[:m]) / rest
+        self._free[:m] -= step * u
+        self._free[m] = step
+        self._mu[m] = mu
+        start = m * (m + 1) // 2
+        self._packed[start : start + m] = column
+        self._packed[start + m] = np.sqrt(rest)
+        if len(self._zero):
+            share = u[self._zero] / rest
+            self._columns = np.vstack([self._columns + u[:, None] * share, -share])
+        else:
+            self._columns = np.empty((m + 1, 0))
+        self.size = m + 1
+        self._pivot()
+        return True
+
+    def truncate(self, size: int, zero: IntArray) -> None:
+        """Go back to the first `size` members, with these of weight 0."""
+        self.size = size
+        self._free[:size] = self._inverse_times(self._mu[:size]) if size else 0.0
+        self._zero = np.empty(0, np.int64)
+        self._columns = np.empty((size, 0))
+        self._set_zero(zero)
+        self._pivot()
+
+    def refresh(self) -> None:
+        """Solve anew, so that rounding of many updates does not pile up."""
+        self.truncate(self.size, self._zero)
+
+    @property
+    def zero(self) -> IntArray:
+        """Members of weight 0."""
+        return self._zero.copy()
+
+    @property
+    def objective(self) -> float:
+        """w.mu - w'Kw/2, which is w.mu/2 at the optimum."""
+        return float(0.5 * self.weights @ self._mu[: self.size])
+
+    def _backward(self, b: FloatArray, m: int) -> FloatArray:
+        return self._solve_packed(m, self._packed[: m * (m + 1) // 2], b, trans=1)
+
+    def _forward(self, b: FloatArray, m: int) -> FloatArray:
+        return self._solve_packed(m, self._packed[: m * (m + 1) // 2], b, trans=0)
+
+    def _inverse_times(self, b: FloatArray) -> FloatArray:
+        return self._forward(self._backward(b, self.size), self.size)
+
+    def _set_zero(self, zero: IntArray) -> None:
+        """Make `zero` the set Z, keeping the columns that it shares with the present one."""
+        place = {int(member): index for index, member in enumerate(self._zero)}
+        columns = []
+        for member in zero:
+            if int(member) in place:
+                columns.append(self._columns[:, place[int(member)]])
+            else:
+                unit = np.zeros(self.size)
+                unit[member] = 1.0
+                columns.append(self._inverse_times(unit))
+        self._zero = np.asarray(zero, np.int64)
+        self._columns = np.column_stack(columns) if columns else np.empty((self.size, 0))
+
+    def _pivot(self) -> None:
+        """Exchange members between Z and the rest until weights are >= 0 and gradients on Z <= 0."""
+        fewest, patience = self.size + 1, 3
+        while True:
+            gradient, weights = self._stationary()
+            wrong_weights = np.flatnonzero(weights < -ROUNDING)
+            wrong_gradients = self._zero[gradient > ROUNDING]
+            wrong = len(wrong_weights) + len(wrong_gradients)
+            if not wrong or patience < -10 * self.size:
+                break
+            change = np.concatenate([wrong_weights, wrong_gradients])
+            if wrong < fewest:
+                fewest, patience = wrong, 3
+            elif patience > 0:
+                patience -= 1
+            else:
+                # one at a time, always the last, ends for sure
+                patience -= 1
+                change = change[[change.argmax()]]
+            self._set_zero(np.setxor1d(self._zero, change))
+        self.weights = weights.clip(0.0)
+
+    def _stationary(self) -> tuple[FloatArray, FloatArray]:
+        weights = self._free[: self.size].copy()
+        if not len(self._zero):
+            return np.empty(0), weights
+        gradient = np.asarray(np.linalg.solve(self._columns[self._zero], weights[self._zero]), np.float64)
+        weights -= self._columns @ gradient
+        weights[self._zero] = 0.0
+        return gradient, weights

@@ -1,0 +1,154 @@
+"""One category's images as a method sees them, with the seeded draws that break its ties."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
+TIE = 1e-10
+"""Scores nearer than this, relatively, are a tie: rounding that differs between machines must not decide."""
+HASH_ROWS = 512
+
+
+def derive_rng(seed: int, purpose: str, label: Any = "") -> np.random.Generator:
+    """Return the generator for one purpose and one category: it depends on no other category and on no row order."""
+    text = f"{purpose}\0{label}".encode()
+    key = int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little")
+    return np.random.default_rng([seed, key])
+
+
+@dataclass
+class Pool:
+    """The images of one category.
+
+    Attributes
+    ----------
+    whole
+        (n, d) the features of all images; see `X`.
+    rows
+        (n_c,) their rows in the whole table, ascending.
+    code, label
+        The category's number and name.
+    seats
+        Images to choose in all, those of `initial` included.
+    initial
+        Rows of this pool that are chosen already, in order.
+    seed
+        The reducer's seed; see `rng`.
+    shared
+        What the method computed once for all categories.
+    group_codes, group_left
+        (n_c,) group of each row, and (G,) how many more may be chosen of each group; None without a limit.
+    """
+
+    whole: npt.NDArray[np.floating]
+    rows: IntArray
+    code: int
+    label: Any
+    seats: int
+    initial: IntArray
+    seed: int
+    shared: Any = None
+    group_codes: IntArray | None = None
+    group_left: IntArray | None = None
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def wanted(self) -> int:
+        """Images still to choose."""
+        return self.seats - len(self.initial)
+
+    def rng(self, purpose: str) -> np.random.Generator:
+        """Return a fresh generator for `purpose`: the same whatever was drawn before."""
+        return derive_rng(self.seed, purpose, self.label)
+
+    @cached_property
+    def X(self) -> npt.NDArray[np.floating]:
+        """(n_c, d) float32 or float64, read-only; (n_c, 0) for methods that need no features."""
+        return self.whole if len(self) == len(self.whole) else _frozen(self.whole[self.rows])
+
+    @cached_property
+    def priority(self) -> IntArray:
+        """(n_c,) a seeded permutation that breaks ties, lowest first.
+
+        It is drawn from what the rows hold, so that the order of the rows decides only between rows that are equal.
+        """
+        return self._rank_by_content(np.arange(len(self)))
+
+    def precedence(self, rows: IntArray) -> IntArray:
+        """Return (m,) ranks of `rows` among themselves in the order of `priority`, without looking at other rows."""
+        return self.priority[rows] if "priority" in vars(self) else self._rank_by_content(rows)
+
+    def _rank_by_content(self, rows: IntArray) -> IntArray:
+        rng = self.rng("ties")
+        multiplier = rng.integers(2**63, size=self.whole.shape[1] + 1, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+        draws = rng.permutation(len(self))
+        order = np.lexsort((draws[rows], _hash_rows(self.whole, self.rows[rows], multiplier)))
+        rank = np.empty(len(rows), np.int64)
+        rank[order] = np.arange(len(rows))
+        return rank
+
+    def draw(self, count: int) -> IntArray:
+        """Return `count` rows of the pool (all, where it has fewer), drawn by seed and content, not by row order."""
+        return np.argsort(self.priority)[:count]
+
+
+def _frozen(array: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+    array.flags.writeable = False
+    return array
+
+
+def _hash_rows(
+    X: npt.NDArray[np.floating], rows: IntArray, multiplier: npt.NDArray[np.uint64]
+) -> npt.NDArray[np.uint64]:
+    keys = np.empty(len(rows), np.uint64)
+    for start in range(0, len(rows), HASH_ROWS):
+        part = X[rows[start : start + HASH_ROWS]]
+        # + 0.0 makes -0.0 equal to 0.0; the bits of float64 are the same whichever float type the caller used
+        bits = (np.ascontiguousarray(part, np.float64) + 0.0).view(np.uint64)
+        bits ^= bits >> np.uint64(31)
+        bits *= multiplier[:-1]
+        bits ^= bits >> np.uint64(29)
+        keys[start : start + HASH_ROWS] = bits.sum(axis=1, dtype=np.uint64) * multiplier[-1]
+    return keys ^ (keys >> np.uint64(32))
+
+
+def best(scores: FloatArray, priority: IntArray, tie: float = TIE) -> int:
+    """Return the index of the largest score; among those within `tie` of it, the one of lowest priority number."""
+    top = scores.max()
+    near = np.flatnonzero(scores >= (top - tie * abs(top) if np.isfinite(top) else top))
+    return int(near[0]) if len(near) == 1 else int(near[np.argmin(priority[near])])
+
+
+def descending(scores: FloatArray, precedence: Callable[[IntArray], IntArray]) -> tuple[IntArray, FloatArray]:
+    """Sort by falling score; return the order and the scores with ties made equal.
+
+    Runs of scores that differ by less than `TIE` of the largest finite magnitude beside them count as one tie and get
+    the run's highest value, so that the order and the scores always agree. `precedence` is asked for numbers that break
+    the ties, lowest first, of the rows that are in one: `Pool.precedence`.
+    """
+    order = np.argsort(-scores, kind="stable")
+    ranked = scores[order]
+    above, below = ranked[:-1], ranked[1:]
+    with np.errstate(invalid="ignore"):
+        gap = above - below
+        breaks = ~((above == below) | (gap <= TIE * np.maximum(np.abs(above), np.abs(below))))
+    breaks |= np.isinf(above) != np.isinf(below)
+    run = np.concatenate(([0], np.cumsum(breaks)))
+    levelled = np.empty_like(scores)
+    first_of_run = np.concatenate(([0], np.flatnonzero(breaks) + 1))
+    levelled[order] = ranked[first_of_run][run]
+    tied = np.flatnonzero(np.bincount(run)[run] > 1)
+    if len(tied):
+        order[tied] = order[tied][np.lexsort((precedence(order[tied]), run[tied]))]
+    return order, levelled

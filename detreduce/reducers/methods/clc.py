@@ -1,0 +1,62 @@
+"""Clustering centroids (clc): the image nearest each k-means centre."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from detreduce.arrays.distances import CentredPoints
+from detreduce.display.progress import progress
+from detreduce.reducers.base import BaseReducer, Ranking
+from detreduce.reducers.engine.groups import Openings
+from detreduce.reducers.engine.kmeans import kmeans
+from detreduce.reducers.engine.nearest_points import nearest_without_repeats
+from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool
+
+
+class ClusterCentroids(BaseReducer):
+    """Clustering centroids: k-means with as many centres as seats, and the image nearest each centre.
+
+    An image that stands for one centre already gives way to the next nearest. The largest cluster's image comes first.
+    scores_ is the size of the cluster that an image stands for; for the others, minus the distance to their centre.
+
+    Parameters
+    ----------
+    keep, random_state
+        See BaseReducer; the seed places the first centres.
+    """
+
+    name = "clc"
+    family = "geometric"
+    cost = "n_c * k_c * d * (log k_c + iterations, at most 50)"
+    source = "k-means, Lloyd 1982 (doi 10.1109/TIT.1982.1056489); arXiv 2403.15150, family geometric"
+    summary = "the image nearest each of k_c cluster centres"
+    keeps = "typical, spread"
+    fails = "Another seed gives other images, and with many seats outliers are centres of their own."
+    deterministic = False
+    nested = False
+    _keeps_to_groups = True
+
+    def _rank(self, pool: Pool) -> Ranking:
+        points = CentredPoints.of(pool.X)
+        with progress(f"clc {pool.label}", pool.seats, "centres") as advance:
+            centres, labels = kmeans(points.Z, pool.seats, pool.rng("clc"), advance)
+        sizes = np.bincount(labels, minlength=pool.seats)
+        scores = -np.linalg.norm(points.Z - centres[labels], axis=1) * points.scale
+        served = _centres_served(points, centres, pool.initial)
+        open_centres = np.setdiff1d(np.arange(pool.seats), served)
+        draw = pool.rng("order").permutation(pool.seats)
+        by_size = open_centres[np.lexsort((draw[open_centres], -sizes[open_centres]))]
+        order = nearest_without_repeats(points, centres[by_size], Openings(pool), pool.priority)
+        scores[order] = sizes[by_size]
+        return Ranking(order, scores)
+
+
+def _centres_served(points: CentredPoints, centres: FloatArray, rows: IntArray) -> IntArray:
+    """Return the centre that each of `rows`, in turn, is nearest to among those that none before it took."""
+    free = np.ones(len(centres), bool)
+    served: list[int] = []
+    for row in rows:
+        distance = np.where(free, ((centres - points.Z[row]) ** 2).sum(axis=1), np.inf)
+        served.append(int(distance.argmin()))
+        free[served[-1]] = False
+    return np.array(served, np.int64)

@@ -1,0 +1,110 @@
+"""Reducers that train something and watch it learn."""
+
+from __future__ import annotations
+
+import numbers
+import warnings
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import clone
+
+from detreduce.display.progress import progress
+from detreduce.errors import InputError, RandomDrawWarning
+from detreduce.reducers.base import Problem, ScoringReducer
+from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool, derive_rng
+from detreduce.reducers.engine.scaling import standardised
+
+
+class ForgettingEvents(ScoringReducer):
+    """Forgetting events: the images that a classifier of the category learns and loses again.
+
+    After each epoch an image's change from right to wrong is a forgetting event; an image that was never right counts
+    as `epochs` events. scores_ is that count, so many images tie, and the seed draws among them. With one category
+    nothing can be forgotten: a seeded draw, with a warning. Toneva et al. 2019.
+
+    Parameters
+    ----------
+    epochs
+        Passes over the images, at least 1.
+    classifier
+        Any scikit-learn classifier with `partial_fit`, called once an epoch with X (n, d) float32, standardised; None
+        is a perceptron with one hidden layer of 128.
+    keep, random_state
+        See BaseReducer; the seed starts the classifier and shuffles its batches.
+    """
+
+    name = "fes"
+    family = "wrapper"
+    needs = ("features", "categories")
+    cost = "n * (d + C) * 128 * epochs"
+    source = "forgetting events, Toneva et al. 2019 (ICLR, arXiv 1812.05159); arXiv 2403.15150, family wrapper"
+    summary = "the images whose category a small classifier forgets most often"
+    keeps = "hard"
+    fails = "Mislabelled images come first; where nothing is forgotten, as with one category, it is a random draw."
+    deterministic = False
+
+    def __init__(
+        self, *, keep: int | float = 0.25, epochs: int = 20, classifier: Any = None, random_state: Any = 0
+    ) -> None:
+        super().__init__(keep=keep, random_state=random_state)
+        self.epochs = epochs
+        self.classifier = classifier
+
+    def _check_params(self) -> None:
+        if isinstance(self.epochs, bool) or not isinstance(self.epochs, numbers.Integral) or self.epochs < 1:
+            raise InputError(f"epochs={self.epochs!r} is not a count: give at least 1.")
+        if self.classifier is not None and not hasattr(self.classifier, "partial_fit"):
+            raise InputError(f"classifier={self.classifier!r} has no partial_fit: it cannot be trained by the epoch.")
+        if isinstance(self.classifier, type):
+            raise InputError(f"classifier={self.classifier.__name__} is a class: give one made, as in SGDClassifier().")
+
+    def _prepare(self, problem: Problem) -> FloatArray:
+        if len(problem.labels) == 1:
+            warnings.warn(
+                "fes with one category is a random draw: nothing is forgotten.", RandomDrawWarning, stacklevel=4
+            )
+            return np.zeros(len(problem.codes))
+        X = standardised(problem.X, np.float32)
+        seed = int(derive_rng(problem.seed, "fes").integers(2**31))
+        model = self._model(seed)
+        classes = np.arange(len(problem.labels))
+        right = np.empty((int(self.epochs), len(X)), bool)
+        with progress("fes", int(self.epochs), "epochs") as advance:
+            for epoch in range(int(self.epochs)):
+                _one_epoch(model, X, problem.codes, classes)
+                right[epoch] = model.predict(X) == problem.codes
+                advance()
+        return forgetting_events(right)
+
+    def _model(self, seed: int) -> Any:
+        if self.classifier is None:
+            from sklearn.neural_network import MLPClassifier
+
+            return MLPClassifier((128,), random_state=seed)
+        model = clone(self.classifier)
+        if "random_state" in model.get_params():
+            model.set_params(random_state=seed)
+        return model
+
+    def _score(self, pool: Pool) -> FloatArray:
+        return pool.shared[pool.rows]
+
+
+def _one_epoch(model: Any, X: npt.NDArray[np.float32], codes: IntArray, classes: IntArray) -> None:
+    """Train for one pass over the images; Ctrl-C ends it, though scikit-learn's networks answer it with a warning."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="Training interrupted by user")
+        try:
+            model.partial_fit(X, codes, classes=classes)
+        except UserWarning as warning:
+            if "interrupted by user" in str(warning):
+                raise KeyboardInterrupt from None
+            raise
+
+
+def forgetting_events(right: npt.NDArray[np.bool_]) -> FloatArray:
+    """Return (n,) changes from right to wrong over the epochs of `right` (E, n); E where an image was never right."""
+    events = (right[:-1] & ~right[1:]).sum(axis=0).astype(np.float64)
+    return np.where(right.any(axis=0), events, float(len(right)))

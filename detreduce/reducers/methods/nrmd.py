@@ -1,0 +1,311 @@
+"""Numerosity reduction (nrmd): images by their share in a matrix decomposition."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from threadpoolctl import threadpool_limits
+
+from detreduce.display.progress import progress
+from detreduce.errors import InputError, nearest
+from detreduce.reducers.base import Problem, ScoringReducer
+from detreduce.reducers.engine.parallel import in_threads, slices
+from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool
+
+BLOCK = 2048
+SCORED = 256
+"""Rows scored at once: their cosines stay in a core's cache."""
+SMALLEST = 1e-3
+"""Cosines below this count as this, so that a logarithm stays finite."""
+DROPPED = 1e-7
+"""Singular values below this share of the largest are left out."""
+WELL_SPREAD = 1e-3
+"""Above this ratio of singular values a Gram matrix keeps ten digits of the smallest; below, rows go through QR."""
+NMF_COMPONENTS = 16
+NMF_ITERATIONS = 200
+
+
+class Rows:
+    """The rows of X as float64, scaled, with the one-hot code under the features where `codes` is given."""
+
+    def __init__(
+        self,
+        X: npt.NDArray[np.floating],
+        codes: IntArray | None = None,
+        width: int = 0,
+        factor: float | None = None,
+    ) -> None:
+        self.X = X
+        self.codes = codes
+        self.width = width
+        self.factor = common_factor(X, 1.0 if width else 0.0) if factor is None else factor
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows, columns."""
+        return len(self.X), self.X.shape[1] + self.width
+
+    def block(self, where: slice) -> FloatArray:
+        """Return the rows of a slice as a new (b, D) float64 array."""
+        part = self.X[where]
+        features = self.X.shape[1]
+        rows = np.empty((len(part), self.shape[1]))
+        np.multiply(part, self.factor, out=rows[:, :features], dtype=np.float64)
+        if self.codes is not None:
+            rows[:, features:] = 0.0
+            rows[np.arange(len(part)), features + self.codes[where]] = self.factor
+        return rows
+
+    def all(self) -> FloatArray:
+        """Return all rows."""
+        return self.block(slice(0, len(self.X)))
+
+    def parts(self, size: int) -> list[slice]:
+        """Return slices of `size` rows over all rows."""
+        return slices(len(self.X), size)
+
+    def gram(self) -> FloatArray:
+        """Return (D, D) the products of the columns."""
+        total = np.zeros((self.shape[1], self.shape[1]))
+        for where in self.parts(BLOCK):
+            block = self.block(where)
+            total += block.T @ block
+        return total
+
+    def sums(self) -> FloatArray:
+        """Return (D,) the sums of the columns."""
+        return sum((self.block(where).sum(axis=0) for where in self.parts(BLOCK)), np.zeros(self.shape[1]))
+
+
+def common_factor(X: npt.NDArray[np.floating], least: float = 0.0) -> float:
+    """Return the power of two that brings X within 2; it changes no digit, and scores do not depend on it."""
+    largest = float(max(X.max(initial=0), -X.min(initial=0), least))
+    return 2.0 ** -np.floor(np.log2(largest)) if largest > 0 else 1.0
+
+
+def svd_axes(rows: Rows, gram: FloatArray | None = None) -> tuple[FloatArray, FloatArray]:
+    """Return the (D, r) left singular vectors of the matrix with `rows` as columns, and its (r,) singular values.
+
+    From a Gram matrix where that keeps ten digits, else from an SVD, of the triangle of a QR over blocks of rows where
+    there are more rows than columns. `gram` is `rows.gram()` where it is at hand.
+    """
+    n, width = rows.shape
+    if n <= width:
+        block = rows.all()
+        values, turned = _eigen(block @ block.T)
+        if values[-1] > WELL_SPREAD * values[0]:
+            return _kept(block.T @ (turned / values), values)
+        _, values, axes = np.linalg.svd(block, full_matrices=False)
+        return _kept(axes.T, values)
+    gram = rows.gram() if gram is None else gram
+    # a column of zeros takes part in no axis, but would make the matrix singular
+    used = np.flatnonzero(np.diagonal(gram))
+    used = used if len(used) else np.arange(width)
+    values, turned = _eigen(gram[np.ix_(used, used)])
+    if values[-1] <= WELL_SPREAD * values[0]:
+        triangle = np.zeros((0, len(used)))
+        for where in rows.parts(2 * BLOCK):
+            stacked = np.vstack([triangle, rows.block(where)[:, used]])
+            triangle = np.asarray(np.linalg.qr(stacked, mode="r"))
+        _, values, rights = np.linalg.svd(triangle, full_matrices=False)
+        turned = rights.T
+    axes = np.zeros((width, len(values)))
+    axes[used] = turned
+    return _kept(axes, values)
+
+
+def _eigen(gram: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return falling singular values and the vectors beside them."""
+    # with threads of its own it gains little, and on a busy machine loses much
+    with threadpool_limits(1, user_api="blas"):
+        squares, vectors = np.linalg.eigh(gram)
+    return np.sqrt(squares[::-1].clip(0.0)), vectors[:, ::-1]
+
+
+def qr_axes(rows: Rows) -> tuple[FloatArray, FloatArray]:
+    """Return Q (D, r) and |diag R| of a QR with column pivoting, which does not depend on the order of the images."""
+    from scipy.linalg import qr
+
+    Q, R, _ = qr(rows.all().T, mode="economic", pivoting=True, overwrite_a=True, check_finite=False)
+    return _kept(Q, np.abs(np.diag(R)))
+
+
+def nmf_axes(rows: Rows) -> tuple[FloatArray, FloatArray]:
+    """Return unit components (D, r) of a non-negative factorisation of the shifted rows, and their norms."""
+    import warnings
+
+    from sklearn.decomposition import NMF
+    from sklearn.exceptions import ConvergenceWarning
+
+    A = rows.all()
+    A -= A.min(axis=0)
+    model = NMF(min(*A.shape, NMF_COMPONENTS), init="nndsvda", max_iter=NMF_ITERATIONS, random_state=0)
+    with warnings.catch_warnings():
+        # stopping at NMF_ITERATIONS is meant
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        weights = model.fit_transform(A)
+    norms = np.linalg.norm(model.components_, axis=1)
+    axes = model.components_ / np.where(norms > 0, norms, 1.0)[:, None]
+    return _kept(axes.T, norms * np.linalg.norm(weights, axis=0))
+
+
+def _kept(axes: FloatArray, values: FloatArray) -> tuple[FloatArray, FloatArray]:
+    keep = values > max(DROPPED * values.max(initial=0.0), 0.0)
+    return axes[:, keep], values[keep]
+
+
+DECOMPOSITIONS: dict[str, Callable[[Rows], tuple[FloatArray, FloatArray]]] = {
+    "svd": svd_axes,
+    "qr": qr_axes,
+    "nmf": nmf_axes,
+}
+
+
+def mirror_scores(rows: Rows, axes: FloatArray, values: FloatArray) -> FloatArray:
+    """Return (n,) sum_i w_i * -log(max(|a_j . u_i|, 1e-3)) with w_i = (1 / s_i) / sum(1 / s), a_j of unit length.
+
+    A zero row scores -log 1e-3. Ghojogh and Crowley 2019.
+
+    Parameters
+    ----------
+    rows
+        n rows of D columns.
+    axes, values
+        (D, r) u_i and (r,) s_i, falling: one of DECOMPOSITIONS of these rows.
+    """
+    scores = np.full(rows.shape[0], -np.log(SMALLEST))
+    if not len(values):
+        return scores
+    weights = (values[-1] / values) / (values[-1] / values).sum()
+
+    def work(where: slice) -> None:
+        block = rows.block(where)
+        norms = np.sqrt(np.einsum("ij,ij->i", block, block))
+        cosines = block @ axes
+        np.abs(cosines, out=cosines)
+        # norms come out of the logarithm: no division of every cosine
+        np.maximum(cosines, (SMALLEST * norms)[:, None], out=cosines)
+        zero = norms == 0.0
+        cosines[zero], norms[zero] = SMALLEST, 1.0
+        scores[where] = np.log(norms) - np.log(cosines, out=cosines) @ weights
+
+    deque(in_threads(work, rows.parts(SCORED)), maxlen=0)
+    # a cosine of 1 is 1 to rounding only
+    return np.where(scores > 1e-12, scores, 0.0)
+
+
+def category_scores(
+    X: npt.NDArray[np.floating], codes: IntArray, width: int, decomposition: str, advance: Callable[[], object]
+) -> FloatArray:
+    """Return (n,) products of the scores in the matrix of an image's category and in that of all images.
+
+    Parameters
+    ----------
+    X
+        (n, d) features.
+    codes, width
+        (n,) category numbers 0..width - 1.
+    decomposition
+        A key of DECOMPOSITIONS.
+    advance
+        Called after each of the width + 1 matrices.
+    """
+    scores = np.empty(len(X))
+    whole = Rows(X, codes, width)
+    # the categories' products add up to those of all images
+    summed = decomposition == "svd" and len(X) > whole.shape[1]
+    joint = np.zeros((whole.shape[1], whole.shape[1])) if summed else None
+    ends = np.cumsum(np.bincount(codes, minlength=width))
+    members = np.split(np.argsort(codes, kind="stable"), ends[:-1])
+
+    def decompose(own: IntArray) -> tuple[Rows, FloatArray | None, tuple[FloatArray, FloatArray]]:
+        rows = Rows(X[own], factor=whole.factor)
+        gram = rows.gram() if summed else None
+        return rows, gram, _decomposed(rows, decomposition, gram)
+
+    # scikit-learn's NMF silences warnings, which threads must not
+    decomposed = in_threads(decompose, members) if decomposition == "svd" else map(decompose, members)
+    for code, (rows, gram, found) in enumerate(decomposed):
+        scores[members[code]] = mirror_scores(rows, *found)
+        if joint is not None and gram is not None:
+            features, own = X.shape[1], X.shape[1] + code
+            joint[:features, :features] += gram
+            joint[own, :features] = joint[:features, own] = rows.sums() * whole.factor
+            joint[own, own] = len(members[code]) * whole.factor**2
+        advance()
+    scores *= mirror_scores(whole, *_decomposed(whole, decomposition, joint))
+    advance()
+    return scores
+
+
+def _decomposed(rows: Rows, decomposition: str, gram: FloatArray | None) -> tuple[FloatArray, FloatArray]:
+    return svd_axes(rows, gram) if decomposition == "svd" else DECOMPOSITIONS[decomposition](rows)
+
+
+VERSIONS = ("restrictedDim", "multiDim")
+
+
+class NumerosityReduction(ScoringReducer):
+    """Numerosity reduction by matrix decomposition: the images that the weak directions contribute least to.
+
+    For a matrix ``A = U S V'`` with images as columns ``a_j`` of unit length, ``score_j = sum_i w_i * -log(max(|a_j .
+    u_i|, 1e-3))`` with ``w_i = (1 / s_i) / sum(1 / s)``: the weaker a direction, the more it counts that an image is at
+    right angles to it. scores_ is the score in the matrix of the image's category times that in the matrix of all
+    images with the one-hot category under the features.
+
+    Parameters
+    ----------
+    decomposition
+        ``"svd"``; ``"qr"`` with column pivoting, u_i and s_i from Q and the diagonal of R; ``"nmf"`` of the shifted
+        features, 16 components.
+    as_released
+        The highest scores of all images, whatever their category: small categories may vanish.
+    keep, random_state
+        See BaseReducer; the seed decides ties alone.
+    """
+
+    name = "nrmd"
+    family = "ranking"
+    cost = "n * (d + C)^2"
+    source = (
+        "numerosity reduction by matrix decomposition, Ghojogh and Crowley 2019 "
+        "(doi 10.1007/978-3-030-18305-9_13); arXiv 2403.15150, family ranking"
+    )
+    summary = "the images that the strong directions of their category explain best"
+    keeps = "aligned"
+    fails = "The weakest directions, often noise, decide; where n_c < d it keeps the images far from the mean."
+    deterministic = True
+
+    def __init__(
+        self,
+        *,
+        keep: int | float = 0.25,
+        decomposition: str = "svd",
+        as_released: bool = False,
+        random_state: Any = 0,
+    ) -> None:
+        super().__init__(keep=keep, random_state=random_state)
+        self.decomposition = decomposition
+        self.as_released = as_released
+
+    def _check_params(self) -> None:
+        if not isinstance(self.decomposition, str) or self.decomposition not in DECOMPOSITIONS:
+            hint = nearest(str(self.decomposition), DECOMPOSITIONS)
+            raise InputError(f"decomposition={self.decomposition!r} is not one of {', '.join(DECOMPOSITIONS)}.{hint}")
+
+    def _stratify(self, problem: Problem) -> Problem:
+        width = len(problem.labels)
+        with progress("nrmd", width + 1, "matrices") as advance:
+            scores = category_scores(problem.X, problem.codes, width, self.decomposition, advance)
+        problem = replace(problem, shared=scores)
+        if self.as_released:
+            return self._seated(replace(problem, codes=np.zeros_like(problem.codes), labels=[0]))
+        return problem
+
+    def _score(self, pool: Pool) -> FloatArray:
+        return pool.shared[pool.rows]

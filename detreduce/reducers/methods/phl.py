@@ -1,0 +1,182 @@
+"""Persistent homology landmarks (phl): images by the shape of their neighbourhood."""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from detreduce.arrays.distances import CentredPoints
+from detreduce.display.progress import progress
+from detreduce.errors import InputError, nearest
+from detreduce.reducers.base import Problem, ScoringReducer
+from detreduce.reducers.engine.neighbours import nearest_neighbours
+from detreduce.reducers.engine.parallel import in_threads, slices
+from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool
+from detreduce.reducers.methods.nrmd import VERSIONS
+
+BATCH = 64
+ROUNDING = 1e-9
+"""Distances that differ by less than this share of the radius are equal, and a bar shorter than it is none."""
+
+
+def neighbourhood_persistence(
+    points: CentredPoints, neighbours: list[IntArray], dims: list[int], advance: Callable[[int], object]
+) -> FloatArray:
+    """Return (n,) the largest finite persistence, in `dims`, of the Vietoris-Rips diagram of each set of neighbours.
+
+    0 where there is no finite bar. Neighbourhoods are shared out among threads; GUDHI works outside Python's lock.
+    """
+    # H_k of fewer than 2k + 2 points has no bar
+    busy = np.array([i for i, near in enumerate(neighbours) if len(near) >= 2 * min(dims) + 2], np.int64)
+    largest = np.zeros(len(neighbours))
+    batches = [busy[part] for part in slices(len(busy), BATCH)]
+
+    def work(batch: IntArray) -> list[float]:
+        return _largest_bars(points, batch, [neighbours[i] for i in batch], dims)
+
+    for batch, bars in zip(batches, in_threads(work, batches), strict=True):
+        largest[batch] = bars
+        advance(len(batch))
+    return largest
+
+
+def _largest_bars(points: CentredPoints, rows: IntArray, neighbours: list[IntArray], dims: list[int]) -> list[float]:
+    from gudhi.sklearn.rips_persistence import RipsPersistence
+
+    matrices = [_distance_matrix(points, row, near) for row, near in zip(rows, neighbours, strict=True)]
+    rips: Any = RipsPersistence(homology_dimensions=dims, input_type="full distance matrix")
+    bars = []
+    for diagrams, matrix in zip(rips.fit_transform(matrices), matrices, strict=True):
+        lengths = np.concatenate([diagram[:, 1] - diagram[:, 0] for diagram in diagrams])
+        longest = float(lengths[np.isfinite(lengths)].max(initial=0.0))
+        bars.append(longest * points.scale if longest > ROUNDING * matrix.max() else 0.0)
+    return bars
+
+
+def _distance_matrix(points: CentredPoints, row: int, near: IntArray) -> FloatArray:
+    # about the image itself, so that no digits are lost to its distance from the mean
+    Z = points.Z[near] - points.Z[row]
+    squares = np.einsum("ij,ij->i", Z, Z)
+    squared = squares[:, None] + squares - 2.0 * (Z @ Z.T)
+    distances = np.sqrt(squared.clip(0.0))
+    np.fill_diagonal(distances, 0.0)
+    return np.maximum(distances, distances.T)
+
+
+LANDMARKS = ("representative", "vital")
+AUTO_NEIGHBOUR = 10
+"""The neighbour whose median distance is `radius="auto"`."""
+
+
+class PersistentHomologyLandmarks(ScoringReducer):
+    """Persistent-homology landmarks: how much an image's neighbourhood is more than one filled lump.
+
+    An image with fewer than 2 others within `radius` is a super-outlier. The others score the largest finite
+    persistence of the Vietoris-Rips diagram of their neighbours, the image itself left out. scores_ is minus that for
+    representative landmarks, plus that for vital ones, and -inf for super-outliers; many images tie at 0, and the seed
+    draws among them. Stolz 2021, *Outlier-robust subsampling techniques for persistent homology*.
+
+    Parameters
+    ----------
+    landmark
+        ``"representative"``: the least persistent first. ``"vital"``: the most persistent first. Super-outliers come
+        last in both.
+    version
+        ``"restrictedDim"``: persistence in dimension `dim`. ``"multiDim"``: the largest over dimensions 0 to `dim`.
+    dim
+        Dimension of the holes: 0 counts gaps, 1 loops, 2 voids (slow).
+    radius
+        Reach of a neighbourhood, in units of the features. ``"auto"``: the category's median distance to the 10th
+        nearest image.
+    max_neighbours
+        Of more images within `radius`, the nearest so many count.
+    as_released
+        Radius 0, which makes every image a super-outlier and the order random.
+    keep, random_state
+        See BaseReducer; the seed decides ties, so the order of super-outliers.
+
+    Attributes
+    ----------
+    persistence_ : (n,) float64
+        Largest persistence, 0 for super-outliers.
+    super_outlier_ : (n,) bool
+        Whether fewer than 2 images are near.
+    radii_ : dict
+        Category label -> radius used.
+    """
+
+    name = "phl"
+    family = "ranking"
+    cost = "n_c^2 * d + n * persistence of at most 200 neighbours"
+    source = "persistent-homology landmarks, Stolz 2021 (arXiv 2103.14743); arXiv 2403.15150, family ranking"
+    summary = "images whose neighbours enclose no hole (representative), or the largest ones (vital)"
+    keeps = "hole-free"
+    fails = "Images with 2 or 3 neighbours can have no hole about them: they tie at 0, often many, and come first."
+    deterministic = True
+
+    def __init__(
+        self,
+        *,
+        keep: int | float = 0.25,
+        landmark: str = "representative",
+        version: str = "restrictedDim",
+        dim: int = 1,
+        radius: str | float = "auto",
+        max_neighbours: int = 200,
+        as_released: bool = False,
+        random_state: Any = 0,
+    ) -> None:
+        super().__init__(keep=keep, random_state=random_state)
+        self.landmark = landmark
+        self.version = version
+        self.dim = dim
+        self.radius = radius
+        self.max_neighbours = max_neighbours
+        self.as_released = as_released
+
+    def _check_params(self) -> None:
+        for parameter, known in (("landmark", LANDMARKS), ("version", VERSIONS)):
+            value = getattr(self, parameter)
+            if value not in known:
+                hint = nearest(str(value), known)
+                raise InputError(f"{parameter}={value!r} is not one of {', '.join(known)}.{hint}")
+        for parameter, least in (("dim", 0), ("max_neighbours", 2)):
+            value = getattr(self, parameter)
+            if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
+                raise InputError(f"{parameter}={value!r} is not a whole number of at least {least}.")
+        number = isinstance(self.radius, numbers.Real) and not isinstance(self.radius, bool)
+        if self.radius != "auto" and not (number and 0 <= float(self.radius) < float("inf")):
+            raise InputError(f"radius={self.radius!r} is neither 'auto' nor a distance of at least 0.")
+
+    def _prepare(self, problem: Problem) -> None:
+        self.persistence_ = np.zeros(len(problem.codes))
+        self.super_outlier_ = np.zeros(len(problem.codes), bool)
+        self.radii_: dict[Any, float] = {}
+
+    def _score(self, pool: Pool) -> FloatArray:
+        points = CentredPoints.of(pool.X)
+        with progress(f"phl {pool.label}: neighbours", len(pool), "images") as advance:
+            rows, distances = nearest_neighbours(points, max(int(self.max_neighbours), AUTO_NEIGHBOUR), advance)
+        radius = self._radius(distances)
+        within = (distances[:, : self.max_neighbours] <= radius * (1.0 + ROUNDING)).sum(axis=1)
+        outlier = within < 2
+        near = [row[:count] if count >= 2 else row[:0] for row, count in zip(rows, within, strict=True)]
+        dims = list(range(int(self.dim) + 1)) if self.version == "multiDim" else [int(self.dim)]
+        with progress(f"phl {pool.label}: persistence", len(pool), "images") as advance:
+            persistence = neighbourhood_persistence(points, near, dims, advance)
+        self.radii_[pool.label] = radius
+        self.persistence_[pool.rows] = persistence
+        self.super_outlier_[pool.rows] = outlier
+        return np.where(outlier, -np.inf, -persistence if self.landmark == "representative" else persistence)
+
+    def _radius(self, distances: FloatArray) -> float:
+        if self.as_released:
+            return 0.0
+        if self.radius != "auto":
+            return float(self.radius)
+        if not distances.shape[1]:
+            return 0.0
+        return float(np.median(distances[:, min(AUTO_NEIGHBOUR, distances.shape[1]) - 1]))

@@ -1,0 +1,390 @@
+"""ProtoDash (prd): prototypes whose kernel mean is near that of all images."""
+
+from __future__ import annotations
+
+import numbers
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from detreduce.arrays.distances import CentredPoints
+from detreduce.display.progress import progress
+from detreduce.errors import InputError
+from detreduce.reducers.base import BaseReducer, Problem, Ranking
+from detreduce.reducers.engine.kernels import Kernel, median_distance
+from detreduce.reducers.engine.nnls import GrowingFit
+from detreduce.reducers.engine.parallel import in_threads, slices
+from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool, best
+
+CHUNK = 2048
+SCREENED = 1e-7
+"""Gradients from float32 are trusted to this, relative to the largest kernel value and exponent; nearer ones are taken
+again."""
+WIDE_BYTES = 2 * 2**30
+"""Kernel columns of more bytes in float32 are kept in 16 bits."""
+MANY = 50_000_000
+"""Kernel values of more than this many are worth threads of our own."""
+LEVELS = 65535
+SPREADS = 6.0
+"""Standard deviations of rounding to 16 bits that a gradient is trusted to."""
+
+
+@dataclass
+class Prototypes:
+    """What `protodash` chose.
+
+    Attributes
+    ----------
+    order
+        (k,) rows, in the order chosen.
+    gradients
+        (k,) gradient at which each was chosen.
+    objectives
+        (k,) w.mu - w'Kw/2 after each pick.
+    weights
+        (m + k,) final weights of the initial rows and `order`.
+    gradient
+        (n,) gradient of every row after the last pick.
+    """
+
+    order: IntArray
+    gradients: FloatArray
+    objectives: FloatArray
+    weights: FloatArray
+    gradient: FloatArray
+
+
+@dataclass
+class _Search:
+    """Greedy picks in blocks: exact among the rows of largest gradient, then held against all the others at once.
+
+    A block's picks are made among a few hundred "hot" rows, whose kernel with the members is kept. The gradients of
+    all rows after each of them then come from one matrix product, and picks are undone from the first one that a row
+    outside would have won. So the outcome is that of the plain algorithm, which needs a pass over all kernel columns a
+    pick.
+    """
+
+    kernel: Kernel
+    mu: FloatArray
+    capacity: int
+    priority: IntArray
+    fit: GrowingFit = field(init=False)
+    members: list[int] = field(default_factory=list)
+    fitted: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        n = len(self.mu)
+        self.fit = GrowingFit(self.capacity)
+        self.dtype: type[np.floating] = np.float32 if n > CHUNK else np.float64
+        self.narrow = self.kernel.sigma is not None and 4 * self.capacity * n > WIDE_BYTES
+        self.columns = np.empty((self.capacity, n), np.uint16 if self.narrow else self.dtype)
+        # a column in 16 bits is its least value and so many steps
+        self.least, self.step = np.zeros(self.capacity), np.ones(self.capacity)
+        self.stored = 0
+        self.gradient = self.mu.copy()
+        self.taken = np.zeros(n, bool)
+        self.diagonal = self.kernel.diagonal
+        size = int(np.clip(n // 16, 256, 2048))
+        self.hot = np.full(min(size, n), -1)
+        self.hot_kernel = np.empty((self.capacity, len(self.hot)))
+        self.block = 16
+        self.gradients: list[float] = []
+        self.objectives: list[float] = []
+
+    def start_from(self, initial: IntArray) -> None:
+        """Take rows that were chosen before."""
+        for row in initial:
+            self._join(int(row), self._kernel_with_members(int(row)))
+        self.gradients.clear()
+        self.objectives.clear()
+        self._store()
+        self._accept([self._weights()], [0.0], np.empty(0, np.int64))
+
+    def advance(self, count: int) -> int:
+        """Make up to `count` picks; return how many."""
+        hot = self._heat()
+        before = len(self.members)
+        snapshots = self._pick(hot, min(count, self.block, len(hot)))
+        made = len(self.members) - before
+        self._store()
+        weights = [snapshot[0] for snapshot in snapshots]
+        accepted = self._accept(weights, self.gradients[before - len(self.members) + len(self.gradients) :], hot)
+        if accepted < made:
+            self._undo(made - accepted, snapshots[accepted - 1])
+            self.block = max(4, accepted)
+        else:
+            self.block = min(128, 2 * self.block)
+        return accepted
+
+    def _heat(self) -> IntArray:
+        """Make the free rows of largest gradient the hot ones; return them. The kernel of those that stay is kept."""
+        size = min(len(self.hot), len(self.mu) - len(self.members))
+        if size < len(self.hot):
+            self.hot, self.hot_kernel = self.hot[:size], self.hot_kernel[:, :size]
+        masked = np.where(self.taken, -np.inf, self.gradient)
+        top = np.argpartition(masked, len(masked) - size)[len(masked) - size :]
+        places = np.flatnonzero(~np.isin(self.hot, top))
+        self.hot[places] = np.setdiff1d(top, self.hot)
+        m = len(self.fitted)
+        if m and len(places):
+            self.hot_kernel[:m, places] = self.kernel.between(self.fitted, self.hot[places])
+        return self.hot
+
+    def _pick(self, hot: IntArray, count: int) -> list[tuple[FloatArray, IntArray, int]]:
+        """Make `count` picks among `hot`; return after each (weights, members of weight 0, members in the fit)."""
+        m = len(self.fitted)
+        kernel, with_hot = self.hot_kernel, self.kernel.among(hot)
+        priority, mu = self.priority[hot], self.mu[hot]
+        # the same arithmetic for all picks: that of the last block came in float32
+        gradient = mu - self.fit.weights @ kernel[:m] if m else mu.copy()
+        gradient[self.taken[hot]] = -np.inf
+        snapshots = []
+        for _ in range(count):
+            position = best(gradient, priority)
+            self.gradients.append(float(gradient[position]))
+            size = len(self.fitted)
+            if self._join(int(hot[position]), np.ascontiguousarray(kernel[:size, position])):
+                kernel[size] = with_hot(position)
+            size = len(self.fitted)
+            np.subtract(mu, self.fit.weights @ kernel[:size], out=gradient)
+            gradient[self.taken[hot]] = -np.inf
+            snapshots.append((self.fit.weights.copy(), self.fit.zero, size))
+        return snapshots
+
+    def _join(self, row: int, kernel: FloatArray) -> bool:
+        self.members.append(row)
+        self.taken[row] = True
+        joined = self.fit.add(kernel, float(self.diagonal[row]), float(self.mu[row]))
+        if joined:
+            self.fitted.append(row)
+        self.objectives.append(self.fit.objective)
+        return joined
+
+    def _kernel_with_members(self, row: int) -> FloatArray:
+        if not self.fitted:
+            return np.empty(0)
+        return np.asarray(self.kernel.between(self.fitted, [row])[:, 0], np.float64)
+
+    def _weights(self) -> FloatArray:
+        return self.fit.weights.copy()
+
+    def _store(self) -> None:
+        """Keep the kernel columns of the members that are new."""
+        new = self.fitted[self.stored :]
+        place = slice(self.stored, len(self.fitted))
+        exact = self.dtype == np.float64
+        parts = [slice(start, start + 8 * CHUNK) for start in range(0, len(self.mu) if new else 0, 8 * CHUNK)]
+        if not self.narrow:
+            for part in parts:
+                self.columns[place, part] = self.kernel.between(new, part, exact=exact)
+        elif parts:
+            values = np.hstack([self.kernel.between(new, part, exact=exact) for part in parts])
+            # a member's own value, far above all others, is never asked for: its row is taken
+            values[np.arange(len(new)), new] = values.min(axis=1)
+            least = values.min(axis=1)
+            step = np.maximum((values.max(axis=1) - least) / LEVELS, 1e-12)
+            self.least[place], self.step[place] = least, step
+            values -= least[:, None]
+            values /= step[:, None]
+            self.columns[place] = np.rint(values, out=values)
+        self.stored = len(self.fitted)
+
+    def _accept(self, weights: list[FloatArray], gradients: list[float], hot: IntArray) -> int:
+        """Return how many of the picks stand, and set the gradient of all rows after them."""
+        W = np.zeros((len(weights), len(self.fitted)), self.dtype)
+        for row, snapshot in zip(W, weights, strict=True):
+            row[: len(snapshot)] = snapshot
+        slack = SCREENED * self._largest() if self.dtype == np.float32 else 1e-13
+        mu = self.mu
+        base = np.zeros((len(weights), 1))
+        if self.narrow:
+            m = len(self.fitted)
+            base = (W @ self.least[:m])[:, None]
+            W *= self.step[:m]
+            slack += SPREADS * float(np.linalg.norm(W, axis=1).max()) / np.sqrt(12.0)
+        n, picks = len(self.mu), len(weights)
+        outside = ~self.taken
+        outside[hot] = False
+        # after pick t, the next one must have had a larger gradient than every row outside
+        bars = np.append(gradients[1:], np.inf)
+        after = np.empty((picks, n), W.dtype)
+        columns = self.columns[: len(self.fitted)]
+
+        def work(part: slice) -> None:
+            after[:, part] = (mu[part] - base) - W @ columns[:, part].astype(self.dtype, copy=False)
+
+        parts = slices(n, CHUNK)
+        deque(in_threads(work, parts) if columns.size > MANY else map(work, parts), maxlen=0)
+        doubtful = (after[:-1] > (bars[:-1] - slack)[:, None]) & outside
+        stands = self._stands(weights, doubtful, bars)
+        self.gradient = after[stands - 1].astype(np.float64)
+        return stands
+
+    def _largest(self) -> float:
+        """The largest kernel value, and of a Gaussian kernel one more than what is subtracted in its exponent."""
+        if self.kernel.sigma is None:
+            return 5.0 * max(1.0, float(self.diagonal.max()))
+        return 1.0 + float(self.kernel.squares.max()) / self.kernel.sigma**2
+
+    def _stands(self, weights: list[FloatArray], doubtful: npt.NDArray[np.bool_], bars: FloatArray) -> int:
+        """Return after how many picks a row outside has, exactly, a larger gradient than the next pick had."""
+        stands = len(weights)
+        rows = np.flatnonzero(doubtful.any(axis=0))
+        for start in range(0, len(rows), CHUNK):
+            some = rows[start : start + CHUNK]
+            W = np.zeros((stands - 1, len(self.fitted)))
+            for row, snapshot in zip(W, weights, strict=False):
+                row[: len(snapshot)] = snapshot
+            exact = self.mu[some] - W @ self.kernel.between(self.fitted, some)
+            wrong = ((exact > bars[: len(W), None]) & doubtful[: len(W), some]).any(axis=1)
+            if wrong.any():
+                stands = int(wrong.argmax()) + 1
+        return stands
+
+    def _undo(self, count: int, snapshot: tuple[FloatArray, IntArray, int]) -> None:
+        for row in self.members[len(self.members) - count :]:
+            self.taken[row] = False
+        del self.members[len(self.members) - count :]
+        del self.gradients[len(self.gradients) - count :]
+        del self.objectives[len(self.objectives) - count :]
+        _, zero, size = snapshot
+        del self.fitted[size:]
+        self.stored = size
+        self.fit.truncate(size, zero)
+
+
+def protodash(
+    kernel: Kernel,
+    mu: FloatArray,
+    initial: IntArray,
+    count: int,
+    priority: IntArray,
+    advance: Callable[[int], object] = lambda _: None,
+) -> Prototypes:
+    """Choose `count` rows, each that of the largest gradient mu_i - (K_S w)_i, with w the best non-negative weights.
+
+    Parameters
+    ----------
+    kernel, mu
+        The kernel and each row's mean with all rows.
+    initial
+        Rows chosen before; they hold weights and are not returned in `order`.
+    count
+        Rows to choose.
+    priority
+        (n,) breaks ties, lowest first.
+    advance
+        Called with the number of picks made.
+    """
+    search = _Search(kernel, mu, len(initial) + count, priority)
+    if len(initial):
+        search.start_from(initial)
+    done = 0
+    while done < count:
+        made = search.advance(count - done)
+        done += made
+        advance(made)
+        search.fit.refresh()
+    weights = dict(zip(search.fitted, search.fit.weights, strict=True))
+    return Prototypes(
+        np.array(search.members[len(initial) :], np.int64),
+        np.array(search.gradients),
+        np.array(search.objectives),
+        np.array([weights.get(row, 0.0) for row in search.members]),
+        search.gradient,
+    )
+
+
+SIGMA_SAMPLE = 2000
+"""Images of a category that `sigma="auto"` is taken from."""
+
+
+class ProtoDash(BaseReducer):
+    """ProtoDash: prototypes with non-negative weights, whose kernel mean is nearest to that of the category.
+
+    With ``K_ij = exp(-|x_i - x_j|^2 / (2 sigma^2))`` and ``mu_i = mean_j K_ij``: add the image of the largest gradient
+    ``mu_i - (K_S w)_i``, then ``w = argmax over w >= 0 of w.mu_S - w'K_SS w / 2``, and again. scores_ is the gradient
+    at which an image was chosen, or the smallest before it where that is less; for the others the last gradient, so
+    bounded.
+
+    Parameters
+    ----------
+    sigma
+        Width of the kernel, in units of the features. ``"auto"``: the median distance between pairs of images of the
+        category, of 2,000 seeded ones where it has more.
+    as_released
+        The linear kernel of the released code, for which all gradients are about 0 once as many images as features are
+        chosen.
+    keep, random_state
+        See BaseReducer; the seed decides ties, and which images `sigma` is taken from.
+
+    Attributes
+    ----------
+    weights_ : (n,) float64
+        Weight of each chosen image in its category's mean, 0 for the others; with `max_per_group` also of images that
+        were passed over.
+    objectives_ : dict
+        Category label -> objective after each pick.
+    sigmas_ : dict
+        Category label -> width used; NaN for the linear kernel.
+    """
+
+    name = "prd"
+    family = "statistic"
+    cost = "n_c^2 * d + n_c * k_c^2"
+    source = "ProtoDash, Gurumoorthy et al. 2019 (arXiv 1707.01212); arXiv 2403.15150, family statistic"
+    summary = "prototypes whose weighted mean embedding matches the category's"
+    keeps = "representative"
+    fails = "Training does not use its weights, without which rare images count too much; slow in a large category."
+    deterministic = True
+    nested = True
+
+    def __init__(
+        self,
+        *,
+        keep: int | float = 0.25,
+        sigma: str | float = "auto",
+        as_released: bool = False,
+        random_state: Any = 0,
+    ) -> None:
+        super().__init__(keep=keep, random_state=random_state)
+        self.sigma = sigma
+        self.as_released = as_released
+
+    def _check_params(self) -> None:
+        number = isinstance(self.sigma, numbers.Real) and not isinstance(self.sigma, bool)
+        if self.sigma != "auto" and not (number and 0 < float(self.sigma) < float("inf")):
+            raise InputError(f"sigma={self.sigma!r} is neither 'auto' nor a width above 0.")
+
+    def _prepare(self, problem: Problem) -> None:
+        self.weights_ = np.zeros(len(problem.codes))
+        self.objectives_: dict[Any, FloatArray] = {}
+        self.sigmas_: dict[Any, float] = {}
+
+    def _rank(self, pool: Pool) -> Ranking:
+        kernel = self._kernel(pool)
+        with progress(f"prd {pool.label}: kernel", len(pool), "images") as advance:
+            mu = kernel.means(advance)
+        with progress(f"prd {pool.label}", pool.wanted, "images") as advance:
+            found = protodash(kernel, mu, pool.initial, pool.wanted, pool.priority, advance)
+        self.weights_[pool.rows[np.concatenate([pool.initial, found.order])]] = found.weights
+        self.objectives_[pool.label] = found.objectives
+        falling = np.minimum.accumulate(found.gradients)
+        scores = np.minimum(found.gradient, falling[-1])
+        scores[found.order] = falling
+        return Ranking(found.order, scores)
+
+    def _kernel(self, pool: Pool) -> Kernel:
+        if self.as_released:
+            self.sigmas_[pool.label] = float("nan")
+            largest = float(max(pool.X.max(), -pool.X.min()))
+            # a power of two changes no digit, and the weights do not depend on a common factor
+            return Kernel(np.asarray(pool.X, np.float64) * 2.0 ** -np.ceil(np.log2(largest or 1.0)), None)
+        points = CentredPoints.of(pool.X)
+        sigma = median_distance(points, pool.draw(SIGMA_SAMPLE)) if self.sigma == "auto" else float(self.sigma)
+        self.sigmas_[pool.label] = sigma
+        return Kernel.gaussian(points, sigma)

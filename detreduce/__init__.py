@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from detreduce.version import __version__
+from detreduce.vocabulary.former_modules import keep_former_modules
 
 if TYPE_CHECKING:
     from detreduce.dataset import load_dataset
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from detreduce.dataset.write import write_subset
     from detreduce.duplicates import exact_duplicates, leakage_report, near_duplicates
     from detreduce.errors import DetreduceError
-    from detreduce.experiment.ledger import Ledger
+    from detreduce.experiment.ledger.ledger import Ledger
     from detreduce.experiment.run import run_experiment
     from detreduce.exports import export_selection
     from detreduce.features.extract import extract_features
@@ -28,12 +29,14 @@ if TYPE_CHECKING:
     from detreduce.training.proxy import log_proxy_training
     from detreduce.training.record import TrainingRecord
 
+keep_former_modules()
+
 # torch and ultralytics take seconds to import, so each name is fetched when it is first used
 _HOMES = {
     "DetectionDataset": "detreduce.dataset.records",
     "DetreduceError": "detreduce.errors",
     "FeatureTable": "detreduce.features.table",
-    "Ledger": "detreduce.experiment.ledger",
+    "Ledger": "detreduce.experiment.ledger.ledger",
     "Selection": "detreduce.selection",
     "TrainingRecord": "detreduce.training.record",
     "energy_callback": "detreduce.training.energy_callback",

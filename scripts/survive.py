@@ -32,7 +32,7 @@ import psutil
 import yaml
 from PIL import Image
 
-from detreduce.experiment.ledger import CELL_FILE, Ledger
+from detreduce.experiment.ledger.ledger import CELL_FILE, Ledger
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 WEIGHTS = 200_000

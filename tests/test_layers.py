@@ -18,6 +18,7 @@ LAYERS = (
     ("machine", "display"),
     ("arrays", "figures", "ultralytics_bridge"),
     ("dataset", "reducers"),
+    ("images", "reducers", "training"),
     ("features", "reducers", "training"),
     ("duplicates",),
     ("selection",),

@@ -53,7 +53,7 @@ def keys(incomplete: str) -> Offers:
 
 def columns(context: typer.Context, incomplete: str) -> Offers:
     """The columns of the ledger that is typed already, and after ``=`` the values in it."""
-    from detreduce.experiment.export import columns_of
+    from detreduce.experiment.ledger.export import columns_of
 
     rows = _rows(context)
     column, equals, _ = incomplete.partition("=")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from detreduce.errors import InputError
 
 if TYPE_CHECKING:
-    from detreduce.experiment.ledger import Ledger
+    from detreduce.experiment.ledger.ledger import Ledger
 
 
 def open_ledger(path: Path) -> Ledger:
@@ -17,7 +17,7 @@ def open_ledger(path: Path) -> Ledger:
 
     # a path that is there stays as it was typed
     place = path if path.exists() else find(path, what="ledger")
-    from detreduce.experiment.ledger import Ledger
+    from detreduce.experiment.ledger.ledger import Ledger
 
     ledger = Ledger(place)
     if not ledger.is_ledger():

@@ -13,7 +13,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from detreduce.dataset import coco, cvat, label_studio, unlabelled, voc, yolo
+from detreduce.dataset.formats.coco import read as coco
+from detreduce.dataset.formats.cvat import read as cvat
+from detreduce.dataset.formats.label_studio import read as label_studio
+from detreduce.dataset.formats.unlabelled import read as unlabelled
+from detreduce.dataset.formats.voc import read as voc
+from detreduce.dataset.formats.yolo import read as yolo
 from detreduce.dataset.jpeg import damaged_jpegs, lacks_end_marker
 from detreduce.dataset.load import load_split
 from detreduce.dataset.records import DetectionDataset, ImageRecord, Problem, Source

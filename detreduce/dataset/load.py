@@ -8,18 +8,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from detreduce.dataset.coco import load_coco
-from detreduce.dataset.coco_layout import ROBOFLOW, find_images_folder, find_layout
-from detreduce.dataset.cvat import ANNOTATIONS, find_cvat_splits, load_cvat
 from detreduce.dataset.description import Description, expand_path, find_root, read_description
-from detreduce.dataset.label_studio import find_label_studio_splits, is_label_studio, load_label_studio
+from detreduce.dataset.formats.coco.layout import ROBOFLOW, find_images_folder, find_layout
+from detreduce.dataset.formats.coco.read import load_coco
+from detreduce.dataset.formats.cvat.read import ANNOTATIONS, find_cvat_splits, load_cvat
+from detreduce.dataset.formats.label_studio.read import find_label_studio_splits, is_label_studio, load_label_studio
+from detreduce.dataset.formats.unlabelled.read import load_unlabelled
+from detreduce.dataset.formats.voc.read import LISTS, find_voc_splits, is_voc_folder, load_voc
+from detreduce.dataset.formats.yolo.exports import CLASSES, DARKNET, is_yolo_export, read_yolo_description
+from detreduce.dataset.formats.yolo.read import SPLIT_KEYS, in_lower_case, load_yolo
 from detreduce.dataset.listing import absolute
 from detreduce.dataset.records import DetectionDataset, Source, SplitSource
 from detreduce.dataset.splits import canonical_split, choose_split, in_order
-from detreduce.dataset.unlabelled import load_unlabelled
-from detreduce.dataset.voc import LISTS, find_voc_splits, is_voc_folder, load_voc
-from detreduce.dataset.yolo import SPLIT_KEYS, in_lower_case, load_yolo
-from detreduce.dataset.yolo_exports import CLASSES, DARKNET, is_yolo_export, read_yolo_description
 from detreduce.display.progress import step
 from detreduce.errors import DetreduceError, InputError, MissingFileError, nearest
 from detreduce.ultralytics_bridge.config_folder import nearest_dataset, shipped_dataset

@@ -9,21 +9,21 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Literal, Protocol, runtime_checkable
 
+from detreduce.dataset.formats.coco.write import write_coco
+from detreduce.dataset.formats.cvat.write import write_cvat
+from detreduce.dataset.formats.label_studio.write import write_label_studio
+from detreduce.dataset.formats.unlabelled.write import write_unlabelled
+from detreduce.dataset.formats.voc.write import write_voc
+from detreduce.dataset.formats.yolo.convert import convert_to_yolo
+from detreduce.dataset.formats.yolo.write import DATA_YAML, write_yolo, write_yolo_list
 from detreduce.dataset.listing import absolute
 from detreduce.dataset.load import load_dataset, load_split
 from detreduce.dataset.records import DetectionDataset, ImageId, Source
-from detreduce.dataset.writing.carried import Choice, in_split_order, load_others, make_choice
-from detreduce.dataset.writing.coco import write_coco
-from detreduce.dataset.writing.convert import convert_to_yolo
-from detreduce.dataset.writing.cvat import write_cvat
-from detreduce.dataset.writing.label_studio import write_label_studio
+from detreduce.dataset.writing.contents import Choice, in_split_order, load_others, make_choice
 from detreduce.dataset.writing.links import LinkMode, Placer, check_link
-from detreduce.dataset.writing.notices import SubsetWarning, notice
 from detreduce.dataset.writing.report import SubsetReport, subset_report
 from detreduce.dataset.writing.staging import check_apart, check_replaceable, staged, write_manifest
-from detreduce.dataset.writing.unlabelled import write_unlabelled
-from detreduce.dataset.writing.voc import write_voc
-from detreduce.dataset.writing.yolo import DATA_YAML, write_yolo, write_yolo_list
+from detreduce.dataset.writing.subset_warnings import SubsetWarning, notice
 from detreduce.display.progress import step
 from detreduce.errors import InputError, nearest
 

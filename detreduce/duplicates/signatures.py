@@ -18,8 +18,8 @@ import numpy.typing as npt
 
 from detreduce.display.progress import progress
 from detreduce.errors import ImageReadError
-from detreduce.features.images import RGB, decode
-from detreduce.features.store import Digest, DigestMemo, VectorStore, content_digest, warn_unwritable
+from detreduce.images.decode import RGB, decode
+from detreduce.images.store import Digest, DigestMemo, VectorStore, content_digest, warn_unwritable
 
 SIDE = 64
 """Side of the grey picture, in pixels."""

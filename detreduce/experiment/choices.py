@@ -10,18 +10,18 @@ from typing import Any
 
 from detreduce.dataset.records import DetectionDataset
 from detreduce.errors import InputError
+from detreduce.experiment.cells import Cell, Identity
 from detreduce.experiment.config import ExperimentConfig
-from detreduce.experiment.identity import digest_of
-from detreduce.experiment.ledger import SELECTIONS, Ledger
-from detreduce.experiment.plan import Cell, Identity
+from detreduce.experiment.ledger.identity import digest_of
+from detreduce.experiment.ledger.ledger import SELECTIONS, Ledger
 from detreduce.features.blocks import FEATURES, kinds_of
 from detreduce.features.table import SEPARATE_BLOCKS, FeatureTable
 from detreduce.reducers import reducer_class
 from detreduce.reducers.engine.budget import resolve_keep
 from detreduce.selection.choose import select
 from detreduce.selection.record import Selection
+from detreduce.training.concurrent_runs import overlapped, present
 from detreduce.training.energy import EnergyMeter, PhaseEnergy
-from detreduce.training.presence import overlapped, present
 
 FIT = "fit"
 """Where the provenance of a selection says for which keeps its method was fitted once, and what that cost."""

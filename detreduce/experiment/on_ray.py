@@ -14,8 +14,8 @@ from typing import Any
 
 from detreduce.errors import DetreduceError, InputError
 from detreduce.experiment.config import ExperimentConfig
-from detreduce.experiment.ledger import Ledger
-from detreduce.experiment.limits import Limits
+from detreduce.experiment.costs.limits import Limits
+from detreduce.experiment.ledger.ledger import Ledger
 from detreduce.experiment.run import POLL_SECONDS, PreparedExperiment, prepare_experiment
 
 

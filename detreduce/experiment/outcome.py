@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from detreduce.experiment.cells import Cell
 from detreduce.experiment.consistency import inconsistencies
-from detreduce.experiment.leakage import read_leakage
-from detreduce.experiment.ledger import FinishedCell, Ledger, finished_rows
-from detreduce.experiment.near_duplicates import read_near_duplicates
-from detreduce.experiment.plan import Cell
+from detreduce.experiment.ledger.ledger import FinishedCell, Ledger, finished_rows
+from detreduce.experiment.searches.leakage import read_leakage
+from detreduce.experiment.searches.near_duplicates import read_near_duplicates
 from detreduce.experiment.statistics.break_even import BreakEven, break_even, choosing_wh
 from detreduce.experiment.statistics.comparison import Comparison, compare_methods
 from detreduce.experiment.statistics.pairs import random_reference

@@ -8,9 +8,9 @@ from functools import reduce
 from typing import Any
 
 from detreduce.errors import InputError
+from detreduce.experiment.cells import Cell
 from detreduce.experiment.choices import Choices
-from detreduce.experiment.forecast import Estimate, Forecast
-from detreduce.experiment.plan import Cell
+from detreduce.experiment.costs.forecast import Estimate, Forecast
 from detreduce.experiment.sources import FEATURES_PHASE, Sources
 from detreduce.reducers import make_reducer
 from detreduce.training.proxy import PHASE

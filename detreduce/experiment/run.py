@@ -22,26 +22,26 @@ from detreduce.dataset.records import DetectionDataset
 from detreduce.dataset.write import write_subset
 from detreduce.display.progress import progress
 from detreduce.errors import DetreduceError, InputError
+from detreduce.experiment.cells import Cell, Identity, make_plan, training_arguments
 from detreduce.experiment.choices import FIT, Choices
 from detreduce.experiment.config import ExperimentConfig, load_config
-from detreduce.experiment.forecast import Forecast
-from detreduce.experiment.identity import data_identity, features_identity, file_identity
-from detreduce.experiment.leakage import has_leakage, keep_leakage, read_leakage
-from detreduce.experiment.ledger import TRAIN_FOLDER, FinishedCell, Ledger
-from detreduce.experiment.limits import Limits, Spent
-from detreduce.experiment.near_duplicates import has_near_duplicates, keep_near_duplicates
+from detreduce.experiment.costs.forecast import Forecast
+from detreduce.experiment.costs.limits import Limits, Spent
+from detreduce.experiment.ledger.identity import data_identity, features_identity, file_identity
+from detreduce.experiment.ledger.ledger import TRAIN_FOLDER, FinishedCell, Ledger
 from detreduce.experiment.overview import Costing, Overview, overview, shard_of
-from detreduce.experiment.plan import Cell, Identity, make_plan, training_arguments
 from detreduce.experiment.preflight import check_experiment
-from detreduce.experiment.redundancy import Redundancy
+from detreduce.experiment.searches.leakage import has_leakage, keep_leakage, read_leakage
+from detreduce.experiment.searches.near_duplicates import has_near_duplicates, keep_near_duplicates
+from detreduce.experiment.searches.redundancy import Redundancy
 from detreduce.experiment.sources import Say, Sources, proxy_identity
 from detreduce.features.blocks import FEATURES, kinds_of
 from detreduce.reducers import make_reducer
 from detreduce.reducers.engine.budget import resolve_keep
 from detreduce.selection.record import Selection
+from detreduce.training.concurrent_runs import boot_identity, present
 from detreduce.training.energy import PhaseEnergy
 from detreduce.training.harness import train
-from detreduce.training.presence import boot_identity, present
 from detreduce.training.record import TrainingRecord
 from detreduce.training.run_folder import VIEW_FOLDER, EvaluateOn
 from detreduce.vocabulary.controls import EQUAL_ITERATIONS

@@ -15,18 +15,18 @@ from detreduce.dataset.records import DetectionDataset
 from detreduce.dataset.write import write_subset
 from detreduce.errors import DetreduceError
 from detreduce.experiment.config import ExperimentConfig, ProxyConfig
-from detreduce.experiment.forecast import COSTLY, Estimate
-from detreduce.experiment.identity import digest_of, features_identity
-from detreduce.experiment.ledger import Ledger
-from detreduce.experiment.making_cost import charged
+from detreduce.experiment.costs.forecast import COSTLY, Estimate
+from detreduce.experiment.costs.making_cost import charged
+from detreduce.experiment.ledger.identity import digest_of, features_identity
+from detreduce.experiment.ledger.ledger import Ledger
 from detreduce.features.blocks import FEATURES, default_blocks, kinds_of
 from detreduce.features.dynamics import needs_neighbours
 from detreduce.features.extract import extract_features
 from detreduce.features.table import FeatureTable
 from detreduce.reducers.engine.budget import resolve_keep
 from detreduce.selection.choose import select
+from detreduce.training.concurrent_runs import overlapped, present
 from detreduce.training.energy import EnergyMeter, PhaseEnergy, together
-from detreduce.training.presence import overlapped, present
 from detreduce.training.proxy import PHASE, log_proxy_training
 
 PROXY_FILE = "proxy.npz"

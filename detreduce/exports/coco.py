@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from detreduce.dataset.formats.coco.write import filtered_json
 from detreduce.dataset.records import DetectionDataset, ImageRecord
-from detreduce.dataset.writing.coco import filtered_json
 from detreduce.errors import ImageReadError
 from detreduce.exports.rows import ImageRow, boxes_by_row
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from detreduce.errors import InputError, MissingFileError, nearest
-from detreduce.features.images import Preprocess
+from detreduce.images.decode import Preprocess
 from detreduce.ultralytics_bridge.pretrained import find_weights, quiet_ultralytics
 
 if TYPE_CHECKING:

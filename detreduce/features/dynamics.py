@@ -10,7 +10,7 @@ import numpy.typing as npt
 from detreduce.arrays.proxy_log import DYNAMICS_COLUMNS, SCORES, ProxyLog
 from detreduce.dataset.records import DetectionDataset
 from detreduce.errors import InputError
-from detreduce.features.images import why_unreadable
+from detreduce.images.decode import why_unreadable
 
 DETECTED_IOU = 0.5
 DETECTED_CONFIDENCE = 0.25

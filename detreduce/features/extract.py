@@ -23,10 +23,10 @@ from detreduce.features.blocks import check_blocks
 from detreduce.features.image_block import EmbeddingOptions, ImageBlock, image_block
 from detreduce.features.objects import PairedBoxes, objects_block
 from detreduce.features.precision import Precision, check_precision
-from detreduce.features.store import content_digest
 from detreduce.features.table import SEPARATE_BLOCKS, FeatureTable
 from detreduce.features.trained import open_proxy
 from detreduce.features.vectors import read_vectors
+from detreduce.images.store import content_digest
 from detreduce.machine.cache_folder import cache_folder
 
 SCALING = (

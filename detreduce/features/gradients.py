@@ -18,11 +18,12 @@ import numpy.typing as npt
 from detreduce.dataset.records import DetectionDataset
 from detreduce.display.progress import progress
 from detreduce.errors import ImageReadError
-from detreduce.features.embedding import Threads, default_batch, same_shape_batches, threads
+from detreduce.features.embedding import default_batch
 from detreduce.features.head_gradients import LAYERS, GradientOptions, HeadGradients, HeadInput
 from detreduce.features.image_block import ImageBlock, pick_device
-from detreduce.features.images import Preprocess, decode_framed
-from detreduce.features.store import Digest, DigestMemo, VectorStore, content_digest, warn_unwritable
+from detreduce.images.batches import Threads, same_shape_batches, threads
+from detreduce.images.decode import Preprocess, decode_framed
+from detreduce.images.store import Digest, DigestMemo, VectorStore, content_digest, warn_unwritable
 
 BOXES = "in the frame of the decoded picture"
 """How labels get into the network's input; part of the cache's key."""

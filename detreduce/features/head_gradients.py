@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from detreduce.errors import InputError
-from detreduce.features.frame import Frame
-from detreduce.features.images import RGB
+from detreduce.images.decode import RGB
+from detreduce.images.frame import Frame
 from detreduce.ultralytics_bridge.detector import branch, check_head
 from detreduce.ultralytics_bridge.pretrained import quiet_ultralytics
 

@@ -15,21 +15,12 @@ import numpy.typing as npt
 from detreduce.display.progress import progress
 from detreduce.errors import ImageReadError, InputError
 from detreduce.features.backbones import Backbone, Network
-from detreduce.features.embedding import (
-    Embedded,
-    Known,
-    Prepared,
-    Threads,
-    default_batch,
-    embed_groups,
-    read_ahead,
-    same_shape_batches,
-    threads,
-)
+from detreduce.features.embedding import Embedded, default_batch, embed_groups
 from detreduce.features.objects import PairedBoxes
 from detreduce.features.precision import Networks, resolve_precision
 from detreduce.features.roi_pooling import WORDS, PlacedBoxes
-from detreduce.features.store import Digest, DigestMemo, VectorStore, warn_unwritable
+from detreduce.images.batches import Known, Prepared, Threads, read_ahead, same_shape_batches, threads
+from detreduce.images.store import Digest, DigestMemo, VectorStore, warn_unwritable
 
 if TYPE_CHECKING:
     import torch

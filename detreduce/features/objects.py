@@ -10,9 +10,9 @@ import numpy.typing as npt
 
 from detreduce.arrays.object_table import ObjectTable
 from detreduce.dataset.records import DetectionDataset
-from detreduce.features.frame import Frame
 from detreduce.features.roi_pooling import PlacedBoxes
-from detreduce.features.store import Digest, content_digest
+from detreduce.images.frame import Frame
+from detreduce.images.store import Digest, content_digest
 
 
 @dataclass(frozen=True)

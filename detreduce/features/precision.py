@@ -16,8 +16,8 @@ import numpy as np
 
 from detreduce.errors import InputError, nearest
 from detreduce.features.embedding import embed_batch
-from detreduce.features.images import RGB, Preprocess, decode
-from detreduce.features.store import write_atomically
+from detreduce.images.decode import RGB, Preprocess, decode
+from detreduce.images.store import write_atomically
 
 if TYPE_CHECKING:
     import torch

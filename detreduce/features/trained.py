@@ -27,9 +27,9 @@ from detreduce.features.dynamics import (
 from detreduce.features.gradients import gradient_block
 from detreduce.features.head_gradients import GradientOptions
 from detreduce.features.image_block import ImageBlock
-from detreduce.features.images import why_unreadable
-from detreduce.features.store import content_digest
 from detreduce.features.table import SEPARATE_BLOCKS, scaled_blocks
+from detreduce.images.decode import why_unreadable
+from detreduce.images.store import content_digest
 
 Blocks = dict[str, npt.NDArray[np.float32]]
 

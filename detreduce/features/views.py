@@ -12,7 +12,7 @@ from detreduce.arrays.proxy_log import DYNAMICS_COLUMNS
 from detreduce.dataset.views import id_column
 from detreduce.errors import InputError, nearest
 from detreduce.features.annotations import annotation_columns
-from detreduce.features.plane import principal_plane
+from detreduce.features.projection import principal_plane
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -15,15 +15,16 @@ from detreduce.dataset.load import load_dataset
 from detreduce.dataset.records import DetectionDataset
 from detreduce.display.progress import progress
 from detreduce.errors import DetreduceError, InputError, MissingFileError
-from detreduce.experiment.ledger import FinishedCell, Ledger
-from detreduce.experiment.near_duplicates import read_near_duplicates
+from detreduce.experiment.ledger.ledger import FinishedCell, Ledger
 from detreduce.experiment.outcome import Outcome, energy_provenance, outcome_of
+from detreduce.experiment.searches.near_duplicates import read_near_duplicates
 from detreduce.features.table import FeatureTable
 from detreduce.machine.files import write_atomically
 from detreduce.report.charts import Chart, result_charts, selection_charts
+from detreduce.report.class_colours import Looks, looks_of
+from detreduce.report.duplicate_pairs import PAIRS_SHOWN, pair_in_words
 from detreduce.report.facts import command_of, config_text, facts_of
 from detreduce.report.headline import headline
-from detreduce.report.looks import Looks, looks_of
 from detreduce.report.page import render
 from detreduce.report.pictures import CAPACITY, Album
 from detreduce.report.selections import (
@@ -34,7 +35,6 @@ from detreduce.report.selections import (
     shown_cells,
     view_selection,
 )
-from detreduce.report.twins import PAIRS_SHOWN, pair_in_words
 from detreduce.selection.dataset import check_dataset
 from detreduce.selection.explanation import find_features
 from detreduce.selection.record import Selection

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from detreduce.display.terminal_text import visible_lines
-from detreduce.experiment.ledger import FinishedCell, Ledger
+from detreduce.experiment.ledger.ledger import FinishedCell, Ledger
 
 SHOWN_VALUES = 4
 

@@ -19,8 +19,8 @@ from detreduce.experiment.outcome import Outcome
 from detreduce.experiment.statistics.comparison import Comparison
 from detreduce.experiment.statistics.summary import Summary
 from detreduce.figures.roles import keep_in_words
+from detreduce.report.class_colours import Looks
 from detreduce.report.headline import MEASURE
-from detreduce.report.looks import Looks
 from detreduce.report.pictures import Album, Picture
 from detreduce.report.selections import FeatureMap, SelectionView
 from detreduce.version import __version__

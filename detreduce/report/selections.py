@@ -15,11 +15,11 @@ import numpy.typing as npt
 from detreduce.dataset.records import DetectionDataset
 from detreduce.dataset.views import box_sizes
 from detreduce.display.numbers import significant
-from detreduce.experiment.ledger import FinishedCell, Ledger
+from detreduce.experiment.ledger.ledger import FinishedCell, Ledger
 from detreduce.experiment.statistics.pairs import ON_ALL_IMAGES
-from detreduce.features.plane import principal_plane
+from detreduce.features.projection import principal_plane
 from detreduce.features.table import FeatureTable
-from detreduce.report.twins import TwinSearch, twin_searches
+from detreduce.report.duplicate_pairs import TwinSearch, twin_searches
 from detreduce.representativeness import class_divergence, coverage, covering_radius, size_divergence
 from detreduce.selection.record import Selection
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from detreduce.dataset.formats.yolo.convert import class_union
 from detreduce.dataset.records import DetectionDataset, ImageRecord
-from detreduce.dataset.writing.convert import class_union
 
 
 def with_crowds(

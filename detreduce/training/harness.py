@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from detreduce.errors import DetreduceError, InputError
 from detreduce.training.arguments import check_arguments
+from detreduce.training.concurrent_runs import announced
 from detreduce.training.energy import EnergyMeter, check_country
 from detreduce.training.evaluation import evaluate, file_key
 from detreduce.training.evidence import EVIDENCE_NAME
@@ -26,7 +27,6 @@ from detreduce.training.facts import (
     weights_hash,
 )
 from detreduce.training.flops import training_flops
-from detreduce.training.presence import announced
 from detreduce.training.quiet import offline_session
 from detreduce.training.record import DataFacts, Evaluation, ModelFacts, TrainingRecord
 from detreduce.training.run_folder import EvaluateOn, RunFolder, make_run_folder

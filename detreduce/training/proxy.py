@@ -21,12 +21,12 @@ from detreduce.dataset.load import images_to_give
 from detreduce.dataset.records import DetectionDataset
 from detreduce.errors import DetreduceError, DetreduceWarning, InputError
 from detreduce.training.arguments import RESERVED_BY_PROXY, check_arguments
+from detreduce.training.concurrent_runs import announced, overlapped
 from detreduce.training.energy import EnergyMeter, check_country
 from detreduce.training.evaluation import file_key
 from detreduce.training.facts import device_name, file_hash, versions
 from detreduce.training.harness import cpu_threads, load_network, run_training
 from detreduce.training.matching import match
-from detreduce.training.presence import announced, overlapped
 from detreduce.training.run_folder import VIEW_FOLDER, RunFolder, make_run_folder
 from detreduce.training.weights import find_model
 from detreduce.ultralytics_bridge.detector import check_head, raw_predictions

@@ -113,7 +113,7 @@ def _arms(dataset: DetectionDataset, weights: Path, imgsz: int, folder: Path) ->
     from ultralytics import YOLO
 
     from detreduce.features.backbones import Network, make_backbone
-    from detreduce.features.images import decode
+    from detreduce.images.decode import decode
 
     torch.set_grad_enabled(False)
     paths = [record.path for record in dataset]

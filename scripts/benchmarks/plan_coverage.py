@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from detreduce.experiment.comparable import comparable_rows
-from detreduce.experiment.ledger import Ledger
-from detreduce.experiment.surface import RANDOM, configurations, fit_surface
+from detreduce.experiment.advice.comparable import comparable_rows
+from detreduce.experiment.advice.surface import RANDOM, configurations, fit_surface
+from detreduce.experiment.ledger.ledger import Ledger
 
 LEVELS = (0.5, 0.8, 0.9)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from detreduce.experiment.ledger import Ledger
+from detreduce.experiment.ledger.ledger import Ledger
 from detreduce.reducers import list_reducers
 
 

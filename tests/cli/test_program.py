@@ -23,7 +23,7 @@ from typer.testing import CliRunner
 from detreduce.cli import app
 from detreduce.cli.help import EXAMPLE
 from detreduce.errors import DetreduceError
-from detreduce.experiment.ledger import Ledger
+from detreduce.experiment.ledger.ledger import Ledger
 
 PROGRAM = "from detreduce.cli import app; app(prog_name='detreduce')"
 HEAVY = (

@@ -30,7 +30,7 @@ PROXY = "proxy data.yaml --model yolov8n.yaml --output proxy.npz epochs=2 imgsz=
 # a YAML without a name is part of an experiment
 AROUND = "name: page\ndataset: data.yaml\nreduce: {methods: [srs], keep: [0.25]}\n"
 READ = {
-    "experiment": "from detreduce.config import load_config as read",
+    "experiment": "from detreduce.experiment.config import load_config as read",
     "data": "from detreduce.dataset import load_dataset as read",
     "categories": "from detreduce.cli.values import read_categories as read",
 }

@@ -9,7 +9,7 @@ import yaml
 
 from detreduce.experiment import choices
 from detreduce.experiment import run as run_module
-from detreduce.experiment.ledger import Ledger
+from detreduce.experiment.ledger.ledger import Ledger
 from detreduce.experiment.run import run_experiment
 from detreduce.features.extract import extract_features
 from detreduce.reducers import make_reducer

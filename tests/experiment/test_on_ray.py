@@ -12,7 +12,7 @@ import pytest
 from detreduce.errors import DetreduceError, InputError
 from detreduce.experiment import on_ray
 from detreduce.experiment import run as run_module
-from detreduce.experiment.limits import Limits
+from detreduce.experiment.costs.limits import Limits
 from detreduce.experiment.on_ray import run_on_ray
 from detreduce.experiment.run import prepare_experiment
 

@@ -23,14 +23,14 @@ from detreduce.errors import DetreduceError, InputError
 from detreduce.experiment import choices, sources
 from detreduce.experiment import run as run_module
 from detreduce.experiment.config import FeaturesConfig
-from detreduce.experiment.forecast import Estimate
-from detreduce.experiment.identity import features_identity
-from detreduce.experiment.ledger import Ledger, finished_rows
-from detreduce.experiment.merge import merge_ledgers
+from detreduce.experiment.costs.forecast import Estimate
+from detreduce.experiment.ledger.identity import features_identity
+from detreduce.experiment.ledger.ledger import Ledger, finished_rows
+from detreduce.experiment.ledger.merge import merge_ledgers
 from detreduce.experiment.run import data_identity, prepare_experiment, run_experiment
 from detreduce.selection.choose import select
 from detreduce.selection.record import Selection
-from detreduce.training.presence import boot_identity, overlapped
+from detreduce.training.concurrent_runs import boot_identity, overlapped
 
 
 def test_every_cell_runs_once_with_its_own_images(
@@ -300,7 +300,7 @@ def test_the_default_blocks_are_part_of_the_features_identity() -> None:
 def test_duplicates_are_searched_once_and_their_cost_is_charged(
     config: Path, stand_in_train: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from detreduce.experiment import redundancy
+    from detreduce.experiment.searches import redundancy
 
     monkeypatch.setattr(run_module, "train", stand_in_train)
     searches = []

@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 from detreduce.cli import app
 from detreduce.errors import DetreduceError
 from detreduce.experiment import run as run_module
-from detreduce.experiment.ledger import Ledger
+from detreduce.experiment.ledger.ledger import Ledger
 from detreduce.experiment.run import run_experiment
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -127,7 +127,7 @@ def test_a_disk_that_can_only_be_read_is_told(
 def test_a_finished_ledger_that_cannot_be_written_is_shown(
     config: Path, stand_in_train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from detreduce.experiment import ledger as ledger_module
+    from detreduce.experiment.ledger import ledger as ledger_module
 
     def read_only(*_: Any, **__: Any) -> None:
         raise OSError(errno.EROFS, "Read-only file system")
@@ -160,7 +160,7 @@ def test_whatever_finds_the_disk_full_the_finished_cells_are_whole(
     step: str, config: Path, stand_in_train: Train, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from detreduce.experiment import choices
-    from detreduce.experiment import ledger as ledger_module
+    from detreduce.experiment.ledger import ledger as ledger_module
 
     places: dict[str, tuple[Any, str]] = {
         "train": (run_module, "train"),

@@ -14,8 +14,8 @@ from hand_made import dataset_of
 from detreduce.errors import InputError
 from detreduce.features import extract_features
 from detreduce.features.backbones import make_backbone
-from detreduce.features.images import decode
 from detreduce.features.precision import Networks, probe_images
+from detreduce.images.decode import decode
 
 CPU = torch.device("cpu")
 

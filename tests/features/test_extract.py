@@ -18,9 +18,9 @@ from detreduce.dataset.records import DetectionDataset, ImageRecord, Source
 from detreduce.errors import ImageReadError, InputError, MissingFileError
 from detreduce.features import Backbone, extract_features, register
 from detreduce.features import backbones as registry
-from detreduce.features.images import Preprocess
-from detreduce.features.store import VectorStore, content_digest
 from detreduce.features.table import FeatureTable
+from detreduce.images.decode import Preprocess
+from detreduce.images.store import VectorStore, content_digest
 
 
 class _MeanColour(torch.nn.Module):
@@ -156,7 +156,7 @@ def test_a_killed_run_goes_on(tmp_path: Path) -> None:
     real = _MeanColour.forward
     with (
         patch.object(_MeanColour, "forward", autospec=True) as forward,
-        patch("detreduce.features.store.SHARD_ROWS", 8),
+        patch("detreduce.images.store.SHARD_ROWS", 8),
         # a kill gives no time to keep anything
         patch("detreduce.features.image_block._Job.keep"),
         pytest.raises(KeyboardInterrupt),
@@ -181,7 +181,7 @@ def _after(real, module, x, limit):  # type: ignore[no-untyped-def]
 def test_damaged_shards_are_computed_again(tmp_path: Path, damage: str) -> None:
     paths = colours(tmp_path / "images", 20)
     _age(paths)
-    with patch("detreduce.features.store.SHARD_ROWS", 8):
+    with patch("detreduce.images.store.SHARD_ROWS", 8):
         first = embed(paths, tmp_path / "cache", batch=4)
     shards = sorted((tmp_path / "cache").rglob("*.npz"))
     assert len(shards) >= 2

@@ -10,7 +10,7 @@ from hand_made import dataset_of
 
 from detreduce.errors import InputError
 from detreduce.features.annotations import annotation_columns
-from detreduce.features.plane import principal_plane
+from detreduce.features.projection import principal_plane
 from detreduce.features.table import FeatureTable
 
 

@@ -14,10 +14,10 @@ from detreduce.dataset import load_dataset
 from detreduce.dataset.records import DetectionDataset
 from detreduce.errors import ImageReadError, InputError
 from detreduce.features import gradients
-from detreduce.features.frame import Frame
 from detreduce.features.gradients import gradient_block
 from detreduce.features.head_gradients import GradientOptions, HeadGradients, HeadInput, _targets
-from detreduce.features.images import Preprocess
+from detreduce.images.decode import Preprocess
+from detreduce.images.frame import Frame
 from detreduce.ultralytics_bridge.detector import branch
 from detreduce.ultralytics_bridge.pretrained import quiet_ultralytics
 

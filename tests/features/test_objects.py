@@ -19,9 +19,9 @@ from detreduce.dataset.records import DetectionDataset, ImageRecord, Source
 from detreduce.errors import InputError
 from detreduce.features import Backbone, extract_features, register
 from detreduce.features import backbones as registry
-from detreduce.features.images import Preprocess
 from detreduce.features.objects import PairedBoxes, objects_block
 from detreduce.features.table import FeatureTable
+from detreduce.images.decode import Preprocess
 
 GREY = (114, 114, 114)
 Boxes = Sequence[tuple[int, tuple[float, float, float, float]]]
@@ -257,7 +257,7 @@ def test_a_second_run_opens_no_image(tmp_path: Path) -> None:
     for path in paths:
         path.rename(path.with_suffix(".gone"))
         path.with_suffix(".gone").rename(path)  # ctime changes: the memo has to read it again
-    with patch("detreduce.features.embedding.decode_framed", side_effect=AssertionError("an image was decoded")):
+    with patch("detreduce.images.batches.decode_framed", side_effect=AssertionError("an image was decoded")):
         second = extract(data, tmp_path / "cache")
     assert counts(second) == {"image": (12, 0), "objects": (12, 0)}
     np.testing.assert_array_equal(second.X, first.X)
@@ -311,7 +311,7 @@ def test_a_killed_run_goes_on(tmp_path: Path) -> None:
 
     with (
         patch.object(_Picture, "forward", stop_after_40),
-        patch("detreduce.features.store.SHARD_ROWS", 8),
+        patch("detreduce.images.store.SHARD_ROWS", 8),
         # a kill gives no time to keep anything
         patch("detreduce.features.image_block._Job.keep"),
         pytest.raises(KeyboardInterrupt),

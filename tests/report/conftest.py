@@ -10,7 +10,7 @@ import pytest
 from made_up import hostile_experiment, stand_in_train
 
 from detreduce.experiment import run as run_module
-from detreduce.experiment.ledger import Ledger
+from detreduce.experiment.ledger.ledger import Ledger
 from detreduce.experiment.run import run_experiment
 
 

@@ -11,7 +11,7 @@ import yaml
 from PIL import Image
 
 from detreduce.dataset import load_dataset
-from detreduce.experiment.ledger import TRAIN_FOLDER, FinishedCell, Ledger
+from detreduce.experiment.ledger.ledger import TRAIN_FOLDER, FinishedCell, Ledger
 from detreduce.training.energy import ComponentEnergy, PhaseEnergy
 from detreduce.training.record import Counts, DataFacts, Evaluation, Flops, ModelFacts, TrainingRecord
 

@@ -17,8 +17,8 @@ from made_up import CLASSES, NAMES, SCRIPT, made_up_ledger
 
 from detreduce.display.terminal_text import visible
 from detreduce.errors import DetreduceError, InputError, MissingFileError
-from detreduce.experiment.ledger import Ledger
-from detreduce.experiment.near_duplicates import NEAR_DUPLICATES_FILE
+from detreduce.experiment.ledger.ledger import Ledger
+from detreduce.experiment.searches.near_duplicates import NEAR_DUPLICATES_FILE
 from detreduce.report import write_report
 from detreduce.report.selections import shown_cells
 from detreduce.training.energy import PhaseEnergy

@@ -87,7 +87,7 @@ def export(
 
     Example: detreduce ledger export runs/demo demo.csv
     """
-    from detreduce.experiment.export import export_rows
+    from detreduce.experiment.ledger.export import export_rows
 
     chosen = _filtered(open_ledger(ledger).rows(), method, keep, control, where)
     export_rows(chosen, output, overwrite=overwrite)
@@ -113,7 +113,7 @@ def merge(
 
     Example: detreduce ledger merge from-the-other-machine/demo runs/demo
     """
-    from detreduce.experiment.merge import merge_ledgers
+    from detreduce.experiment.ledger.merge import merge_ledgers
 
     merged = merge_ledgers(open_ledger(other).path, into)
     if as_json:
@@ -159,7 +159,7 @@ def _filtered(
     control: str | None,
     where: list[str] | None,
 ) -> list[Mapping[str, Any]]:
-    from detreduce.experiment.export import filter_rows
+    from detreduce.experiment.ledger.export import filter_rows
 
     wanted = {}
     for text in where or []:

@@ -31,8 +31,8 @@ def plan(
     Example: detreduce plan runs/demo --target 0.95
     """
     opened = open_ledger(ledger)
-    from detreduce.experiment.comparable import comparable_rows
-    from detreduce.experiment.recipes import advise
+    from detreduce.experiment.advice.comparable import comparable_rows
+    from detreduce.experiment.advice.recipes import advise
 
     if target is None and budget_wh is None:
         target = 0.95

@@ -15,8 +15,8 @@ from detreduce.display.progress import tell
 from detreduce.errors import DetreduceError, InputError
 
 if TYPE_CHECKING:
-    from detreduce.experiment.ledger import Ledger
-    from detreduce.experiment.limits import Limits
+    from detreduce.experiment.costs.limits import Limits
+    from detreduce.experiment.ledger.ledger import Ledger
     from detreduce.experiment.run import PreparedExperiment
 
 Config = Annotated[
@@ -76,7 +76,7 @@ def run(
 
     file, values = find(config, what="experiment YAML"), parse_parameters(overrides or [])
     from detreduce.experiment.config import load_config
-    from detreduce.experiment.limits import Limits
+    from detreduce.experiment.costs.limits import Limits
     from detreduce.experiment.outcome import outcome_of
     from detreduce.experiment.run import prepare_experiment
 

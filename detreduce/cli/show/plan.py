@@ -8,7 +8,7 @@ from detreduce.cli.show import terminal
 from detreduce.cli.show.terminal import show_table, show_text, table_of
 
 if TYPE_CHECKING:
-    from detreduce.experiment.recipes import Advice, Recipe
+    from detreduce.experiment.advice.recipes import Advice, Recipe
 
 
 def show_advice(found: Advice, *, target: float | None, budget_wh: float | None, confidence: float) -> None:

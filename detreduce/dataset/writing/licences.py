@@ -8,9 +8,9 @@ from typing import Any
 
 import yaml
 
+from detreduce.dataset.formats.yolo.data_yaml import load_mapping
 from detreduce.dataset.records import DetectionDataset, ImageId
-from detreduce.dataset.writing.coco_text import read_text, walk
-from detreduce.dataset.writing.data_yaml import load_mapping
+from detreduce.dataset.writing.json_text import read_text, walk
 from detreduce.errors import InputError
 
 NOT_STATED = "not stated"

@@ -11,7 +11,7 @@ from typing import Literal, get_args
 
 from detreduce.dataset.jpeg import lacks_end_marker
 from detreduce.dataset.listing import absolute
-from detreduce.dataset.writing.notices import notice
+from detreduce.dataset.writing.subset_warnings import notice
 from detreduce.errors import InputError, nearest
 
 LinkMode = Literal["list", "symlink", "hardlink", "copy"]

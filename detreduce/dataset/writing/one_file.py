@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from detreduce.dataset.listing import absolute
 from detreduce.dataset.records import ImageRecord, Source, SplitSource
-from detreduce.dataset.writing.carried import Choice
+from detreduce.dataset.writing.contents import Choice
 from detreduce.dataset.writing.links import Placer
 from detreduce.display.progress import progress
 from detreduce.errors import InputError

@@ -1,0 +1,269 @@
+"""COCO datasets: one instances JSON a split, images in a folder; read with the standard library's json."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from detreduce.dataset.assembly import BoxCollector
+from detreduce.dataset.box_problems import bad_extent, duplicate, outside_image
+from detreduce.dataset.image_finder import ImageFinder, safe_name
+from detreduce.dataset.records import DetectionDataset, ImageId, ImageRecord, Problem, Source
+from detreduce.display.progress import progress
+from detreduce.errors import InputError, MissingFileError
+
+NAME_IT = "Name their folder with images=."
+Box = tuple[float, float, float, float]
+
+
+def load_coco(source: Source, split: str, tried: Sequence[Path] = ()) -> DetectionDataset:
+    """Load the instances JSON of one split; rows whose image file is not there are left out and listed.
+
+    Classes are the JSON's categories in the order of their ids; two of the same name stay apart. Annotations that
+    cannot be used (unknown image or category, no four finite numbers, negative size) are left out and listed.
+
+    `tried` are the folders where the images were looked for, for the error's sake.
+
+    A ``file_name`` that leads nowhere (an upload path, a URL) means the only image of that name in the images folder;
+    outside of it no file is looked at: such a row is left out and listed.
+
+    Raises InputError for a file that is not COCO JSON and a repeated image or category id, MissingFileError where
+    none of the images is there.
+    """
+    place = source.splits[split]
+    assert place.annotations is not None, "a COCO split has annotations"
+    file, folder = place.annotations, place.images[0]
+    content = read_json(file)
+    problems: list[Problem] = []
+    keys, names = _categories(content, file)
+    images = _images(content, file, folder, problems)
+    _add_annotations(content.get("annotations") or [], images, keys, file, problems)
+    rows = sorted(images.values(), key=lambda image: (image.name, isinstance(image.id, str), image.id))
+    rows = _present(rows, file, tried or (folder,), problems)
+    if not rows and any("outside the images folder" in problem.what for problem in problems):
+        shown = ", ".join(map(str, tried or (folder,)))
+        raise MissingFileError(
+            f"{file}: none of its images (the first: {content['images'][0].get('file_name')}) is there; tried {shown}. "
+            f"{NAME_IT}"
+        )
+    boxes = BoxCollector()
+    for image in rows:
+        boxes.add(image.boxes, image.classes, image.crowd)
+    records = tuple(
+        ImageRecord(image.id, image.name, image.path, *arrays, image.width, image.height)
+        for image, arrays in zip(rows, boxes.arrays(), strict=True)
+    )
+    return DetectionDataset(
+        records,
+        names,
+        keys,
+        "xywh",
+        split,
+        source,
+        tuple(problems),
+        labelled="annotations" in content,
+    )
+
+
+def count_images(source: Source, split: str) -> int:
+    """Count the images that a split's JSON lists, whether or not they are there; 0 where it cannot be read."""
+    file = source.splits[split].annotations
+    try:
+        return len(read_json(file)["images"]) if file is not None else 0
+    except InputError:
+        return 0
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """Read a COCO JSON; InputError with line and column where it is not JSON, or not COCO."""
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise MissingFileError(f"{file}: the annotations cannot be read ({error.strerror}).") from None
+    try:
+        content = json.loads(data.decode("utf-8-sig"))
+    except json.JSONDecodeError as error:
+        raise InputError(f"{file}:{error.lineno}:{error.colno}: not valid JSON: {error.msg}.") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{file}: not UTF-8 (byte {error.start}); JSON has to be.") from None
+    except ValueError as error:
+        raise InputError(f"{file}: not valid JSON: {error}.") from None
+    except RecursionError:
+        raise InputError(f"{file}: nested too deeply to be COCO JSON.") from None
+    if not isinstance(content, dict) or not isinstance(content.get("images"), list):
+        raise InputError(f"{file}: not COCO: a JSON object with a list 'images' is expected.")
+    for key in ("annotations", "categories"):
+        if not isinstance(content.get(key), list | None):
+            raise InputError(f"{file}: not COCO: {key!r} is to be a list.")
+    return content
+
+
+@dataclass(slots=True)
+class _Image:
+    id: ImageId
+    name: str
+    path: Path
+    width: int | None
+    height: int | None
+    boxes: list[Box] = field(default_factory=list)
+    classes: list[int] = field(default_factory=list)
+    crowd: list[bool] = field(default_factory=list)
+    seen: dict[tuple[Any, ...], Any] = field(default_factory=dict)
+
+
+def _id(value: Any) -> ImageId | None:
+    """The value where it can be an id (a whole number or a text), else None."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value if isinstance(value, int | str) and not isinstance(value, bool) else None
+
+
+def _categories(content: Mapping[str, Any], file: Path) -> tuple[tuple[int | str, ...], tuple[str, ...]]:
+    names: dict[int | str, str] = {}
+    for entry in content.get("categories") or []:
+        key = _id(entry.get("id")) if isinstance(entry, dict) else None
+        if key is None:
+            raise InputError(f"{file}: a category without a whole number as id: {_short(entry)}.")
+        if key in names:
+            raise InputError(f"{file}: two categories have the id {key!r}: {names[key]!r} and {entry.get('name')!r}.")
+        names[key] = str(entry.get("name", key))
+    if not names and content.get("annotations"):
+        raise InputError(f"{file}: not COCO: it has annotations but no 'categories'.")
+    keys = tuple(sorted(names, key=lambda key: (isinstance(key, str), key)))
+    return keys, tuple(names[key] for key in keys)
+
+
+def _images(content: Mapping[str, Any], file: Path, folder: Path, problems: list[Problem]) -> dict[ImageId, _Image]:
+    images: dict[ImageId, _Image] = {}
+    first_of: dict[str, ImageId] = {}
+    finder = ImageFinder(folder)
+    elsewhere: list[tuple[ImageId, str, str]] = []
+    for entry in content["images"]:
+        key = _id(entry.get("id")) if isinstance(entry, dict) else None
+        if key is None:
+            raise InputError(f"{file}: an image without an id: {_short(entry)}.")
+        if key in images:
+            raise InputError(
+                f"{file}: two images have the id {key!r}: {images[key].name!r} and {entry.get('file_name')!r}."
+            )
+        name = entry.get("file_name")
+        if not isinstance(name, str) or not name.strip():
+            problems.append(Problem(file, f"image {key!r} has no file_name; left out"))
+            continue
+        given, name = name, safe_name(name)
+        if name is None or not os.path.isfile(folder / name):  # noqa: PTH113 (100,000 calls)
+            found = finder.find(given)
+            if found is not None:
+                elsewhere.append((key, given, found))
+                name = found
+        if name is None:
+            problems.append(
+                Problem(file, f"image {key!r}: the file_name {given!r} is outside the images folder; left out")
+            )
+            continue
+        if name in first_of:
+            problems.append(Problem(file, f"{name}: listed twice, as images {first_of[name]!r} and {key!r}"))
+        first_of.setdefault(name, key)
+        width, height = _side(entry.get("width")), _side(entry.get("height"))
+        if width is None or height is None:
+            problems.append(Problem(file, f"image {key!r} ({name}) has no width and height"))
+            width = height = None
+        images[key] = _Image(key, name, folder / name, width, height)
+    if elsewhere:
+        key, given, name = elsewhere[0]
+        what = f"{len(elsewhere)} images are not where their file_name says, and are taken by their name below {folder}"
+        problems.append(Problem(file, f"{what} (image {key!r}: {given!r} is {name!r})"))
+    return images
+
+
+def _side(value: Any) -> int | None:
+    return int(value) if isinstance(value, int | float) and 1 <= value < 2**31 else None
+
+
+def _add_annotations(
+    entries: Sequence[Any],
+    images: Mapping[ImageId, _Image],
+    keys: Sequence[int | str],
+    file: Path,
+    problems: list[Problem],
+) -> None:
+    class_of = {key: number for number, key in enumerate(keys)}
+    with progress("reading annotations", len(entries), "boxes") as advance:
+        for place, entry in enumerate(entries):
+            advance()
+            what = _add_annotation(entry, images, class_of, place)
+            if what:
+                key = entry.get("id", f"number {place}") if isinstance(entry, dict) else f"number {place}"
+                problems.append(Problem(file, f"annotation {key}: {what}"))
+
+
+def _add_annotation(
+    entry: Any, images: Mapping[ImageId, _Image], class_of: Mapping[int | str, int], place: int
+) -> str | None:
+    """Add one annotation to its image; returns what is wrong with it."""
+    if not isinstance(entry, dict):
+        return "not an object; left out"
+    key, category = _id(entry.get("image_id")), _id(entry.get("category_id"))
+    image = images.get(key) if key is not None else None
+    if image is None:
+        return f"names image {_short(entry.get('image_id'))}, which is not in the file; left out"
+    number = class_of.get(category) if category is not None else None
+    if number is None:
+        return f"names category {_short(entry.get('category_id'))}, which is not in the file; left out"
+    box = _box(entry.get("bbox"))
+    if box is None:
+        return f"bbox is not four finite numbers: {_short(entry.get('bbox'))}; left out"
+    extent = bad_extent(box[2], box[3])
+    if extent is not None and not extent[1]:
+        return extent[0]
+    crowd = bool(entry.get("iscrowd", 0))
+    image.boxes.append(box)
+    image.classes.append(number)
+    image.crowd.append(crowd)
+    found = [] if extent is None else [extent[0]]
+    if image.width is not None and image.height is not None:
+        outside = outside_image(box[0], box[1], box[0] + box[2], box[1] + box[3], image.width, image.height)
+        found += [outside] if outside else []
+    identity = (number, crowd, box)
+    if identity in image.seen:
+        found.append(duplicate(f"annotation {image.seen[identity]}"))
+    else:
+        image.seen[identity] = entry.get("id", place)
+    return f"image {image.name}: {'; '.join(found)}" if found else None
+
+
+def _box(value: Any) -> Box | None:
+    if not isinstance(value, list | tuple) or len(value) != 4:
+        return None
+    try:
+        x, y, width, height = (float(number) for number in value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return (x, y, width, height) if isfinite(x + y + width + height) else None
+
+
+def _present(rows: list[_Image], file: Path, tried: Sequence[Path], problems: list[Problem]) -> list[_Image]:
+    there = [image for image in rows if os.path.isfile(image.path)]  # noqa: PTH113 (100,000 calls)
+    if rows and not there:
+        raise MissingFileError(
+            f"{file}: none of its {len(rows)} images (the first: {rows[0].name}) is there; tried "
+            f"{', '.join(map(str, tried))}. {NAME_IT}"
+        )
+    if len(there) < len(rows):
+        kept = {image.id for image in there}
+        problems += [
+            Problem(image.path, f"image {image.id!r} is not there; left out with its {len(image.boxes)} boxes")
+            for image in rows
+            if image.id not in kept
+        ]
+    return there
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."

@@ -1,0 +1,125 @@
+"""Write a COCO dataset: the original JSON less what was not chosen, images linked."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import yaml
+
+from detreduce.dataset.listing import absolute
+from detreduce.dataset.records import ImageId, ImageRecord, Source, SplitSource
+from detreduce.dataset.writing.contents import Choice
+from detreduce.dataset.writing.json_text import kept_spans, read_text, to_bytes
+from detreduce.dataset.writing.links import Placer
+from detreduce.display.progress import progress
+from detreduce.errors import InputError
+
+DATA_YAML = PurePosixPath("data.yaml")
+
+
+def write_coco(
+    choice: Choice, splits: Mapping[str, Iterable[ImageRecord]], placer: Placer, target: Path
+) -> tuple[Source, str]:
+    """Fill the placer's folder; returns the source to load the reduced split from, once the folder is at `target`.
+
+    Everything kept: the JSON's bytes are the source's. Else images that were not chosen go, with all annotations whose
+    image is not kept, those of images unknown to the JSON among them; the text of all else stays. With link='list' the
+    images stay where they are, and a data.yaml (``format: coco``) names the JSONs written and the source's folders.
+    """
+    source = choice.dataset.source
+    places = mirror_coco(source)
+    written: dict[str, SplitSource] = {}
+    for split, records in splits.items():
+        old = source.splits[split]
+        if old.annotations is None:
+            raise InputError(f"{source.path}: the {split} split has no JSON.")
+        relative, folder = places[old.annotations], places[old.images[0]]
+        if split != choice.dataset.split:
+            if relative not in placer.placed:
+                placer.copy(old.annotations, relative)
+        elif choice.everything:
+            placer.copy(old.annotations, relative)
+        else:
+            with placer.reserve(relative).open("wb") as file:
+                file.writelines(filtered_json(old.annotations, set(choice.image_ids)))
+        images = old.images[0]
+        if placer.link != "list":
+            _place_images(records, folder, placer)
+            images = target / folder
+        written[split] = SplitSource((images,), target / relative)
+    if placer.link == "list":
+        placer.write(DATA_YAML, _description(written, target))
+        return Source("coco", target / DATA_YAML, target, written), choice.dataset.split
+    json_path = written[choice.dataset.split].annotations or target
+    return Source("coco", json_path, target, written), choice.dataset.split
+
+
+def _description(splits: Mapping[str, SplitSource], target: Path) -> bytes:
+    """A dataset YAML that names each split's JSON, relative to `target`, and the folder of its images."""
+    content: dict[str, Any] = {"format": "coco"}
+    for split, place in splits.items():
+        assert place.annotations is not None, "every written split has its JSON"
+        annotations = place.annotations.relative_to(target).as_posix()
+        content[split] = {"annotations": annotations, "images": str(absolute(place.images[0]))}
+    # not allow_unicode: a name that is not UTF-8 is escaped, and read back
+    return yaml.safe_dump(content, sort_keys=False).encode("ascii")
+
+
+def mirror_coco(source: Source) -> dict[Path, PurePosixPath]:
+    """The output place of every JSON and images folder of a source.
+
+    Their places below the root, or below its parent where the others lie beside the root; a folder elsewhere becomes
+    ``images`` (``images/<name>`` where there are several), a JSON elsewhere ``annotations/<name>``.
+    """
+    jsons = [split.annotations for split in source.splits.values() if split.annotations is not None]
+    folders = list(dict.fromkeys(split.images[0] for split in source.splits.values()))
+    root = absolute(source.root)
+    beside = [path for path in map(absolute, [*jsons, *folders]) if not path.is_relative_to(root)]
+    base = root.parent if beside and all(path.parent == root.parent for path in beside) else root
+    places: dict[Path, PurePosixPath] = {}
+    taken: set[PurePosixPath] = set()
+    outside = [folder for folder in folders if not absolute(folder).is_relative_to(base)]
+    for path in dict.fromkeys([*jsons, *folders]):
+        if absolute(path).is_relative_to(base):
+            place = PurePosixPath(absolute(path).relative_to(base).as_posix())
+        elif path in folders:
+            place = PurePosixPath("images") if len(outside) == 1 else PurePosixPath("images", path.name)
+        else:
+            place = PurePosixPath("annotations", path.name)
+        count = 1
+        free = place
+        while free in taken:
+            count += 1
+            free = place.with_name(f"{place.stem}-{count}{place.suffix}")
+        taken.add(free)
+        places[path] = free
+    return places
+
+
+def _place_images(records: Iterable[ImageRecord], folder: PurePosixPath, placer: Placer) -> None:
+    listed = list(records)
+    with progress("Writing images", len(listed), "images") as advance:
+        for record in listed:
+            placer.image(record.path, folder / record.name)
+            advance()
+    placer.make_folder(folder)
+
+
+def filtered_json(path: Path, ids: Collection[ImageId]) -> Iterator[bytes]:
+    """The pieces of a COCO JSON less the images that are not among `ids`, and their annotations; else as it is."""
+    text = read_text(path)
+    wanted = {"images": lambda image: _has(ids, image, "id"), "annotations": lambda box: _has(ids, box, "image_id")}
+    try:
+        with progress("Filtering annotations", None, "entries") as advance:
+            spans = kept_spans(text, wanted, advance)
+    except ValueError as error:
+        raise InputError(f"{path}: not COCO JSON any more ({error}).") from None
+    for start, end in spans:
+        yield to_bytes(text[start:end])
+
+
+def _has(ids: Collection[ImageId], element: Any, key: str) -> bool:
+    value = element.get(key) if isinstance(element, dict) else None
+    return isinstance(value, int | float | str) and value in ids

@@ -1,0 +1,304 @@
+"""CVAT for images 1.1: one annotations.xml, images in ``images/``; of a project, in a folder a subset."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from xml.parsers import expat
+from xml.sax.saxutils import unescape
+
+from detreduce.dataset.assembly import BoxCollector
+from detreduce.dataset.box_problems import bad_extent, duplicate, outside_image
+from detreduce.dataset.image_finder import ImageFinder, safe_name
+from detreduce.dataset.records import DetectionDataset, ImageRecord, Problem, Source, SplitSource
+from detreduce.dataset.splits import canonical_split, in_order, unnamed_is_train
+from detreduce.errors import InputError, MissingFileError
+
+ANNOTATIONS, IMAGES = "annotations.xml", "images"
+# shapes without an extent, or with one that is no box in the picture
+_NO_BOXES = frozenset({"points", "polyline", "cuboid", "skeleton", "tag"})
+_BOXES = frozenset({"box", "polygon", "ellipse", "mask"})
+_START = re.compile(rb"<image(?:[^>\"']|\"[^\"]*\"|'[^']*')*>")
+_END = re.compile(rb"</image\s*>")
+_SUBSET = re.compile(rb"<image\s(?:[^>\"']|\"[^\"]*\"|'[^']*')*?\ssubset=(?:\"([^\"]*)\"|'([^']*)')")
+# frames of a video are named without the suffix that their files have
+_FRAME_SUFFIXES = ("", ".PNG", ".png", ".jpg")
+Box = tuple[float, float, float, float]
+
+
+@dataclass(slots=True)
+class CvatImage:
+    """One <image>: what it says, and the bytes of the file that it takes."""
+
+    name: str
+    subset: str
+    width: int | None
+    height: int | None
+    start: int
+    end: int = 0
+    boxes: list[Box] = field(default_factory=list)
+    labels: list[str] = field(default_factory=list)
+    findings: list[str] = field(default_factory=list)
+    left_out: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True)
+class CvatFile:
+    """An annotations.xml: its images in order, and the labels of the task or project."""
+
+    images: tuple[CvatImage, ...]
+    labels: tuple[str, ...]
+
+    @property
+    def split_of(self) -> dict[str, str]:
+        """The split that each subset is: CVAT's ``Train`` is train, ``Validation`` val, ``default`` alone train."""
+        return splits_of_subsets(image.subset for image in self.images)
+
+
+def splits_of_subsets(subsets: Iterable[str]) -> dict[str, str]:
+    """Split of each subset's name; an empty one counts as ``default``."""
+    found = {subset: canonical_split(subset or "default") for subset in subsets}
+    renamed = unnamed_is_train({split: split for split in found.values()})
+    new = {old: name for name, old in renamed.items()}
+    return {subset: new[split] for subset, split in found.items()}
+
+
+def find_cvat_splits(file: Path, images: Path | None = None) -> dict[str, SplitSource]:
+    """The splits of an annotations.xml; `images` is the folder of all, by default ``images`` beside it, or its own."""
+    if images is not None and not images.is_dir():
+        raise MissingFileError(f"{images}: the images folder is not there.")
+    data = _read(file)
+    named = {unescape((one or two).decode("utf-8", "replace")) for one, two in _SUBSET.findall(data)}
+    folder = images or (file.parent / IMAGES if (file.parent / IMAGES).is_dir() else file.parent)
+    place = SplitSource((folder,), file)
+    return in_order(dict.fromkeys(splits_of_subsets(sorted(named) or [""]).values(), place))
+
+
+def load_cvat(source: Source, split: str) -> DetectionDataset:
+    """Load one split of an annotations.xml; images are not opened.
+
+    Classes are the labels of the task or project that boxes can have, in its order. Rotated boxes, polygons, ellipses
+    and masks count by the box around them; points, lines, cuboids, skeletons and tags are no boxes, and are listed.
+    Images whose file is not there are left out and listed.
+
+    Raises MissingFileError where none of the images is there, InputError for a file of another kind and for CVAT's
+    export of videos.
+    """
+    place = source.splits[split]
+    file, folder = place.annotations, place.images[0]
+    assert file is not None, "a CVAT split has its XML"
+    content = parse_cvat(file)
+    split_of = content.split_of
+    names = tuple(dict.fromkeys([*content.labels, *(label for image in content.images for label in image.labels)]))
+    class_of = {name: number for number, name in enumerate(names)}
+    problems: list[Problem] = []
+    wanted = [image for image in content.images if split_of[image.subset] == split]
+    rows = _present(wanted, file, folder, problems)
+    boxes = BoxCollector()
+    for name in sorted(rows):
+        image = rows[name]
+        boxes.add(image.boxes, [class_of[label] for label in image.labels])
+        problems += [Problem(file, f"image {image.name}: {what}") for what in image.findings]
+    left_out = sum((image.left_out for image in wanted), Counter())
+    problems += [Problem(file, f"{count} {kind} shapes are no boxes; left out") for kind, count in left_out.items()]
+    records = tuple(
+        ImageRecord(name, name, folder / name, *arrays, rows[name].width, rows[name].height)
+        for name, arrays in zip(sorted(rows), boxes.arrays(), strict=True)
+    )
+    return DetectionDataset(records, names, names, "xyxy", split, source, tuple(problems))
+
+
+def count_images(source: Source, split: str) -> int:
+    """Count the images that the XML lists for a split, whether or not they are there; 0 where it cannot be read."""
+    file = source.splits[split].annotations
+    try:
+        content = parse_cvat(file) if file is not None else CvatFile((), ())
+    except InputError:
+        return 0
+    split_of = content.split_of
+    return sum(split_of[image.subset] == split for image in content.images)
+
+
+def place_of(image: CvatImage, finder: ImageFinder) -> str | None:
+    """The image's file below the images folder: in its subset's folder, else there, else wherever one has the name."""
+    for suffix in _FRAME_SUFFIXES:
+        name = safe_name(image.name + suffix)
+        if name is None:
+            return None
+        for option in (f"{image.subset}/{name}", name) if image.subset else (name,):
+            if os.path.isfile(finder.folder / option):  # noqa: PTH113 (an odd text must not raise)
+                return option
+    return finder.find(image.name)
+
+
+def parse_cvat(file: Path) -> CvatFile:
+    """Read an annotations.xml; InputError with line and column where it is not XML, or not CVAT's for images."""
+    reader = _Reader(_read(file))
+    parser = expat.ParserCreate()
+    parser.StartElementHandler = lambda tag, values: reader.start(tag, values, parser.CurrentByteIndex)
+    parser.EndElementHandler = lambda tag: reader.end(tag, parser.CurrentByteIndex)
+    parser.CharacterDataHandler = reader.text
+    try:
+        parser.Parse(reader.data, True)
+    except expat.ExpatError as error:
+        where = f"{file}:{error.lineno}:{error.offset + 1}"
+        raise InputError(f"{where}: not valid XML: {expat.ErrorString(error.code)}.") from None
+    if reader.root != "annotations":
+        raise InputError(f"{file}: not CVAT: an XML with <annotations> at its top is expected, not <{reader.root}>.")
+    if reader.tracks and not reader.images:
+        raise InputError(f"{file}: this is 'CVAT for video'; export the task as 'CVAT for images 1.1'.")
+    return CvatFile(tuple(reader.images), tuple(dict.fromkeys(reader.labels)))
+
+
+class _Reader:
+    """Collects images and labels from expat's events."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.root = ""
+        self.images: list[CvatImage] = []
+        self.labels: list[str] = []
+        self.tracks = 0
+        self._path: list[str] = []
+        self._text: list[str] = []
+        self._label: dict[str, str] = {}
+        self._image: CvatImage | None = None
+        self._seen: dict[tuple[str, Box], int] = {}
+
+    def start(self, tag: str, values: Mapping[str, str], place: int) -> None:
+        if not self._path:
+            self.root = tag
+        depth = len(self._path)
+        self._path.append(tag)
+        self._text = []
+        if tag == "track" and depth == 1:
+            self.tracks += 1
+        elif tag == "image" and depth == 1:
+            sides = [_side(values.get(key)) for key in ("width", "height")]
+            self._image = CvatImage(values.get("name", ""), values.get("subset", ""), sides[0], sides[1], place)
+            self._seen = {}
+            self.images.append(self._image)
+        elif self._image is not None and depth == 2:
+            if tag in _BOXES:
+                self._add(self._image, tag, values)
+            elif tag in _NO_BOXES:
+                self._image.left_out[tag] += 1
+
+    def text(self, text: str) -> None:
+        self._text.append(text)
+
+    def end(self, tag: str, place: int) -> None:
+        self._path.pop()
+        if self._path[-2:] == ["labels", "label"]:
+            self._label[tag] = "".join(self._text).strip()
+        elif tag == "label" and self._path[-1:] == ["labels"]:
+            if self._label.get("type") not in _NO_BOXES:
+                self.labels.append(self._label.get("name", ""))
+            self._label = {}
+        elif tag == "image" and len(self._path) == 1 and self._image is not None:
+            # of <image/> expat says the start or, by its version, the end
+            match = _END.match(self.data, place) or _START.match(self.data, self._image.start)
+            if match is None:
+                raise InputError("annotations.xml: not UTF-8; CVAT writes UTF-8.")
+            self._image.end = match.end()
+            self._image = None
+
+    def _add(self, image: CvatImage, tag: str, values: Mapping[str, str]) -> None:
+        label = values.get("label", "")
+        box = _extent(tag, values)
+        if not label or box is None:
+            what = "no label" if not label else "no finite numbers"
+            image.findings.append(f"{tag} {len(self._seen) + 1} has {what}; left out")
+            return
+        extent = bad_extent(box[2] - box[0], box[3] - box[1])
+        if extent is not None:
+            image.findings.append(extent[0])
+            if not extent[1]:
+                return
+        if image.width is not None and image.height is not None:
+            outside = outside_image(*box, image.width, image.height)
+            image.findings += [outside] if outside else []
+        if (label, box) in self._seen:
+            image.findings.append(duplicate(f"shape {self._seen[label, box]}"))
+        self._seen.setdefault((label, box), len(image.boxes) + 1)
+        image.boxes.append(box)
+        image.labels.append(label)
+
+
+def _extent(tag: str, values: Mapping[str, str]) -> Box | None:
+    """The box around a shape in pixels, x1, y1, x2, y2; None where its numbers cannot be used."""
+    try:
+        if tag == "polygon":
+            points = [tuple(map(float, pair.split(","))) for pair in values["points"].split(";")]
+            return _around(points)
+        if tag == "mask":
+            left, top, width, height = (float(values[key]) for key in ("left", "top", "width", "height"))
+            return _around([(left, top), (left + width, top + height)])
+        angle = math.radians(float(values.get("rotation", 0)))
+        if tag == "ellipse":
+            x, y, a, b = (float(values[key]) for key in ("cx", "cy", "rx", "ry"))
+            half = (
+                math.hypot(a * math.cos(angle), b * math.sin(angle)),
+                math.hypot(a * math.sin(angle), b * math.cos(angle)),
+            )
+            return _around([(x - half[0], y - half[1]), (x + half[0], y + half[1])])
+        x1, y1, x2, y2 = (float(values[key]) for key in ("xtl", "ytl", "xbr", "ybr"))
+        if not angle:
+            return (x1, y1, x2, y2) if math.isfinite(x1 + y1 + x2 + y2) else None
+        return _around(turned(((x1 + x2) / 2, (y1 + y2) / 2), (x2 - x1, y2 - y1), angle))
+    except (KeyError, ValueError, IndexError):
+        return None
+
+
+def turned(centre: tuple[float, float], size: tuple[float, float], angle: float) -> list[tuple[float, float]]:
+    """The corners of a box of that centre and size, turned about its centre by `angle` radians."""
+    cos, sin = math.cos(angle), math.sin(angle)
+    halves = [(sx * size[0] / 2, sy * size[1] / 2) for sx in (-1, 1) for sy in (-1, 1)]
+    return [(centre[0] + x * cos - y * sin, centre[1] + x * sin + y * cos) for x, y in halves]
+
+
+def _around(points: Sequence[Any]) -> Box | None:
+    x, y = [point[0] for point in points], [point[1] for point in points]
+    box = (min(x), min(y), max(x), max(y))
+    return box if all(map(math.isfinite, [*x, *y])) else None
+
+
+def _side(text: str | None) -> int | None:
+    return int(text) if text is not None and text.isdigit() and int(text) >= 1 else None
+
+
+def _present(images: Sequence[CvatImage], file: Path, folder: Path, problems: list[Problem]) -> dict[str, CvatImage]:
+    finder = ImageFinder(folder)
+    rows: dict[str, CvatImage] = {}
+    missing: list[CvatImage] = []
+    for image in images:
+        name = place_of(image, finder)
+        if name is None:
+            missing.append(image)
+        elif name in rows:
+            problems.append(Problem(file, f"{name}: listed twice, taken once"))
+        else:
+            rows[name] = image
+    if images and not rows:
+        raise MissingFileError(
+            f"{file}: none of its {len(images)} images (the first: {images[0].name}) is there; looked below {folder}. "
+            "Export with 'Save images', or name their folder with images=."
+        )
+    problems += [
+        Problem(file, f"image {image.name!r} is not there; left out with its {len(image.boxes)} boxes")
+        for image in missing
+    ]
+    return rows
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise MissingFileError(f"{file}: the annotations cannot be read ({error.strerror}).") from None

@@ -1,0 +1,263 @@
+"""Label Studio's own exports, JSON and JSON-MIN: one list of tasks, images elsewhere."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from detreduce.dataset.assembly import BoxCollector
+from detreduce.dataset.box_problems import bad_extent, duplicate, outside_unit
+from detreduce.dataset.image_finder import ImageFinder, path_in
+from detreduce.dataset.records import IMAGE_SUFFIXES, DetectionDataset, ImageRecord, Problem, Source, SplitSource
+from detreduce.errors import InputError, MissingFileError
+
+# JSON: a region's value by its type; JSON-MIN: the same keys without a type
+_BOXED = ("rectanglelabels", "polygonlabels", "ellipselabels", "labels")
+_KNOWN = ("id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time", "agreement")
+Box = tuple[float, float, float, float]
+
+
+@dataclass(slots=True)
+class _Task:
+    id: int | str
+    reference: str
+    width: int | None = None
+    height: int | None = None
+    boxes: list[Box] = field(default_factory=list)
+    labels: list[str] = field(default_factory=list)
+    findings: list[str] = field(default_factory=list)
+    left_out: Counter[str] = field(default_factory=Counter)
+
+
+def is_label_studio(file: Path) -> bool:
+    """True for a JSON file with a list at its top, which COCO never has."""
+    try:
+        with file.open("rb") as handle:
+            return handle.read(256).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"["
+    except OSError:
+        return False
+
+
+def find_label_studio_splits(file: Path, images: Path | None = None) -> dict[str, SplitSource]:
+    """The one split of an export, train; `images` is the folder of its images, by default ``images`` beside."""
+    if images is not None and not images.is_dir():
+        raise MissingFileError(f"{images}: the images folder is not there.")
+    beside = file.parent / "images"
+    return {"train": SplitSource((images or (beside if beside.is_dir() else file.parent),), file)}
+
+
+def load_label_studio(source: Source, split: str) -> DetectionDataset:
+    """Load an export; images are not opened, and are found by the file name in the task's path or URL.
+
+    Classes are the sorted labels in the file. Of several annotations of a task the ground truth counts, else the one
+    changed last; cancelled ones never do. Turned rectangles, ellipses and polygons count by the box around them; brush
+    strokes and key points are no boxes, and are listed. Tasks without annotation are background, and are listed; those
+    whose image is not there are left out and listed.
+
+    Raises MissingFileError where none of the images is there, InputError for a file of another kind.
+    """
+    place = source.splits[split]
+    file, folder = place.annotations, place.images[0]
+    assert file is not None, "a Label Studio split has its JSON"
+    tasks = [_task(entry, number, file) for number, entry in enumerate(read_tasks(file), 1)]
+    problems: list[Problem] = []
+    rows = _present(tasks, file, folder, problems)
+    names = tuple(sorted({label for task in tasks for label in task.labels}))
+    class_of = {name: number for number, name in enumerate(names)}
+    boxes = BoxCollector()
+    for name in sorted(rows):
+        task = rows[name]
+        boxes.add(task.boxes, [class_of[label] for label in task.labels])
+        problems += [Problem(file, f"task {task.id}: {what}") for what in task.findings]
+    left_out = sum((task.left_out for task in rows.values()), Counter())
+    problems += [Problem(file, f"{count} {kind} regions are no boxes; left out") for kind, count in left_out.items()]
+    records = tuple(
+        ImageRecord(rows[name].id, name, folder / name, *arrays, rows[name].width, rows[name].height)
+        for name, arrays in zip(sorted(rows), boxes.arrays(), strict=True)
+    )
+    return DetectionDataset(records, names, names, "cxcywhn", split, source, tuple(problems))
+
+
+def count_images(source: Source, split: str) -> int:
+    """Count the tasks of an export, whether or not their images are there; 0 where it cannot be read."""
+    file = source.splits[split].annotations
+    try:
+        return len(read_tasks(file)) if file is not None else 0
+    except InputError:
+        return 0
+
+
+def read_tasks(file: Path) -> list[dict[str, Any]]:
+    """Read the list of tasks; InputError where it is not JSON or no such list."""
+    try:
+        content = json.loads(file.read_bytes().decode("utf-8-sig"))
+    except OSError as error:
+        raise MissingFileError(f"{file}: the annotations cannot be read ({error.strerror}).") from None
+    except json.JSONDecodeError as error:
+        raise InputError(f"{file}:{error.lineno}:{error.colno}: not valid JSON: {error.msg}.") from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{file}: not valid JSON: {error}.") from None
+    if not isinstance(content, list) or not all(isinstance(entry, dict) for entry in content):
+        raise InputError(f"{file}: not COCO (an object with 'images'), nor Label Studio's (a list of tasks).")
+    if not content:
+        raise InputError(f"{file}: holds no task.")
+    return content
+
+
+def key_of(entry: Mapping[str, Any], number: int) -> int | str:
+    """The id of a task, its number in the file (from 1) where it has none."""
+    key = entry.get("id")
+    return key if isinstance(key, int | str) and not isinstance(key, bool) else number
+
+
+def _task(entry: Mapping[str, Any], number: int, file: Path) -> _Task:
+    minimal = not isinstance(entry.get("data"), Mapping)
+    reference = _reference(entry if minimal else entry["data"])
+    if reference is None:
+        raise InputError(f"{file}: task {key_of(entry, number)} names no image; give a Label Studio export of images.")
+    task = _Task(key_of(entry, number), reference)
+    seen: dict[tuple[str, Box], int] = {}
+    for kind, value in _minimal_regions(entry) if minimal else _regions(entry, task):
+        _add(task, kind, value, seen)
+    return task
+
+
+def _reference(data: Mapping[str, Any]) -> str | None:
+    """The image of a task: what ``image`` says, else the first text that ends as an image does."""
+    texts = {key: value for key, value in data.items() if isinstance(value, str) and key not in _KNOWN}
+    for key in ("image", *texts):
+        if key in texts and Path(path_in(texts[key])).suffix.lower() in IMAGE_SUFFIXES:
+            return texts[key]
+    return texts.get("image")
+
+
+def _regions(entry: Mapping[str, Any], task: _Task) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The regions of the annotation that counts: their type, and their value with the image's size."""
+    given = [a for a in entry.get("annotations") or entry.get("completions") or [] if isinstance(a, Mapping)]
+    valid = [a for a in given if not a.get("was_cancelled") and not a.get("skipped")]
+    if not valid:
+        task.findings.append("no annotation; it counts as background")
+        return
+    best = max(valid, key=_weight)
+    if len(valid) > 1:
+        task.findings.append(f"{len(valid)} annotations; {best.get('id')} counts, the ground truth or the latest")
+    for region in best.get("result") or []:
+        if isinstance(region, Mapping) and isinstance(region.get("value"), Mapping):
+            size = {key: region[key] for key in ("original_width", "original_height") if key in region}
+            yield str(region.get("type", "")), {**region["value"], **size}
+
+
+def _weight(annotation: Mapping[str, Any]) -> tuple[bool, str]:
+    when = annotation.get("updated_at") or annotation.get("created_at") or ""
+    return bool(annotation.get("ground_truth")), str(when)
+
+
+def _minimal_regions(entry: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for key, values in entry.items():
+        if key in _KNOWN or not isinstance(values, list):
+            continue
+        for value in values:
+            if isinstance(value, Mapping):
+                yield next((kind for kind in value if kind.endswith("labels")), ""), value
+
+
+def _add(task: _Task, kind: str, value: Mapping[str, Any], seen: dict[tuple[str, Box], int]) -> None:
+    sides = [value.get(f"original_{side}") for side in ("width", "height")]
+    if task.width is None and all(isinstance(side, int | float) and side >= 1 for side in sides):
+        task.width, task.height = int(sides[0]), int(sides[1])  # type: ignore[arg-type]
+    labels: list[Any] = next((value[key] for key in _BOXED if isinstance(value.get(key), list) and value[key]), [])
+    if not labels:
+        if kind.endswith("labels") and kind not in _BOXED:
+            task.left_out[kind] += 1
+        return
+    corners = _corners(value, task.width or 1, task.height or 1)
+    if corners is None:
+        if "x" in value or "points" in value:
+            task.findings.append(f"{kind or 'region'} has no four finite numbers; left out")
+        else:
+            task.left_out[kind] += 1
+        return
+    x1, y1, x2, y2 = corners
+    extent = bad_extent(x2 - x1, y2 - y1)
+    task.findings += [extent[0]] if extent is not None else []
+    found = outside_unit(corners, corners)
+    task.findings += [found] if found else []
+    box = ((x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1)
+    for label in map(str, labels):
+        if (label, box) in seen:
+            task.findings.append(duplicate(f"region {seen[label, box]}"))
+        seen.setdefault((label, box), len(task.boxes) + 1)
+        task.boxes.append(box)
+        task.labels.append(label)
+
+
+def _corners(value: Mapping[str, Any], width: int, height: int) -> Box | None:
+    """The box around a region (given in percent) as fractions x1, y1, x2, y2; None where it has none."""
+    try:
+        if "points" in value:
+            points = [(float(x) / 100, float(y) / 100) for x, y in value["points"]]
+        elif "radiusX" in value:
+            x, y, rx, ry = (float(value[key]) / 100 for key in ("x", "y", "radiusX", "radiusY"))
+            points = _ellipse(x, y, rx, ry, float(value.get("rotation") or 0), width, height)
+        else:
+            x, y, w, h = (float(value[key]) / 100 for key in ("x", "y", "width", "height"))
+            points = _rectangle(x, y, w, h, float(value.get("rotation") or 0), width, height)
+        across, down = [point[0] for point in points], [point[1] for point in points]
+        box = (min(across), min(down), max(across), max(down))
+    except (KeyError, TypeError, ValueError):
+        return None
+    return box if all(map(math.isfinite, [*across, *down])) else None
+
+
+def _rectangle(
+    x: float, y: float, w: float, h: float, degrees: float, width: int, height: int
+) -> list[tuple[float, float]]:
+    """Corners of a rectangle that is turned about its first corner, in pixels, as Label Studio draws it."""
+    if not degrees:
+        return [(x, y), (x + w, y + h)]
+    cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    corners = [(0.0, 0.0), (w * width, 0.0), (w * width, h * height), (0.0, h * height)]
+    return [(x + (a * cos - b * sin) / width, y + (a * sin + b * cos) / height) for a, b in corners]
+
+
+def _ellipse(
+    x: float, y: float, rx: float, ry: float, degrees: float, width: int, height: int
+) -> list[tuple[float, float]]:
+    angle = math.radians(degrees)
+    a, b = rx * width, ry * height
+    across = math.hypot(a * math.cos(angle), b * math.sin(angle)) / width
+    down = math.hypot(a * math.sin(angle), b * math.cos(angle)) / height
+    return [(x - across, y - down), (x + across, y + down)]
+
+
+def _present(tasks: Sequence[_Task], file: Path, folder: Path, problems: list[Problem]) -> dict[str, _Task]:
+    finder = ImageFinder(folder)
+    rows: dict[str, _Task] = {}
+    missing: list[_Task] = []
+    ids: set[int | str] = set()
+    for task in tasks:
+        if task.id in ids:
+            problems.append(Problem(file, f"task {task.id} is there twice, as with several annotators; taken once"))
+            continue
+        ids.add(task.id)
+        name = finder.find(task.reference)
+        if name is None:
+            missing.append(task)
+        elif name in rows:
+            problems.append(Problem(file, f"{name}: named by tasks {rows[name].id} and {task.id}, taken once"))
+        else:
+            rows[name] = task
+    if not rows:
+        raise MissingFileError(
+            f"{file}: none of its {len(tasks)} images (the first: {tasks[0].reference}) is there; looked for their "
+            f"file names below {folder}. Label Studio's JSON comes without images: name their folder with images=."
+        )
+    problems += [
+        Problem(file, f"task {task.id}: the image {task.reference!r} is not there; left out") for task in missing
+    ]
+    return rows

@@ -1,0 +1,256 @@
+"""Pascal VOC folders: Annotations/*.xml, JPEGImages, and the splits of ImageSets/Main."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import isfinite
+from pathlib import Path
+from xml.etree import ElementTree
+
+from detreduce.dataset.assembly import BoxCollector
+from detreduce.dataset.box_problems import bad_extent, duplicate, outside_image
+from detreduce.dataset.listing import find_files
+from detreduce.dataset.records import IMAGE_SUFFIXES, DetectionDataset, ImageRecord, Problem, Source, SplitSource
+from detreduce.dataset.splits import CANONICAL, canonical_split, in_order, unnamed_is_train
+from detreduce.display.progress import progress
+from detreduce.errors import InputError, MissingFileError
+
+ANNOTATIONS, IMAGES, LISTS = "Annotations", "JPEGImages", "ImageSets/Main"
+OTHER_IMAGES = "images"
+Box = tuple[float, float, float, float]
+
+
+def is_voc_folder(folder: Path) -> bool:
+    """True for a folder with Annotations, XML files in it, and JPEGImages or, as Label Studio has it, images."""
+    notes = folder / ANNOTATIONS
+    if not notes.is_dir():
+        return False
+    return (folder / IMAGES).is_dir() or ((folder / OTHER_IMAGES).is_dir() and any(notes.glob("*.xml")))
+
+
+def images_folder(root: Path) -> str:
+    """The name of a VOC folder's images folder."""
+    return IMAGES if (root / IMAGES).is_dir() else OTHER_IMAGES
+
+
+def find_voc_splits(folder: Path) -> dict[str, SplitSource]:
+    """Return the splits of ImageSets/Main, per-class lists aside; without lists all XML files are ``train``."""
+    images = (folder / images_folder(folder),)
+    lists = sorted((folder / LISTS).glob("*.txt"))
+    splits: dict[str, SplitSource] = {}
+    for file in lists:
+        if canonical_split(file.stem) in CANONICAL or file.stem == "trainval" or not _is_class_list(file):
+            splits.setdefault(canonical_split(file.stem), SplitSource(images, file))
+    return in_order(unnamed_is_train(splits)) if splits else {"train": SplitSource(images)}
+
+
+def _lines(file: Path) -> list[str]:
+    # a file name's bytes need not be UTF-8; surrogateescape is how the file system's names are read too
+    return file.read_text(encoding="utf-8-sig", errors="surrogateescape").splitlines()
+
+
+def _is_class_list(file: Path) -> bool:
+    """True for VOC's lists of one class: every line ends in -1, 0 or 1."""
+    lines = [line.split() for line in _lines(file) if line.strip()]
+    return bool(lines) and all(len(fields) == 2 and fields[1] in ("-1", "0", "1") for fields in lines)
+
+
+def load_voc(source: Source, split: str) -> DetectionDataset:
+    """Load one split of a VOC folder; `source.root` holds Annotations and JPEGImages.
+
+    Classes are the sorted names in all XML files of the folder, so that splits agree. Boxes are as stored (pixels);
+    `difficult` ones are boxes like others. An image whose XML is missing or cannot be read is kept without boxes and
+    listed; a list's entry without an image is left out and listed.
+
+    Raises MissingFileError where the folder has no images, InputError where the split has none.
+    """
+    problems: list[Problem] = []
+    root, place = source.root, source.splits[split]
+    notes = _read_annotations(root)
+    names = tuple(sorted({name for note in notes.values() for name in note.classes}))
+    class_of = {name: number for number, name in enumerate(names)}
+    folder = images_folder(root)
+    images = _images_by_stem(root / folder, problems)
+    stems: list[tuple[str, int | None]]
+    if place.annotations is None:
+        stems = [(stem, None) for stem in notes]
+        unlabelled = sorted(images.keys() - notes.keys() - {_image_stem(notes[stem], stem, images) for stem in notes})
+        problems += [Problem(root / folder / images[stem][0], "has no XML file; left out") for stem in unlabelled]
+    else:
+        stems = _read_list(place.annotations, notes, images, problems)
+    rows: dict[str, tuple[str, _Note | None]] = {}
+    for stem, line in stems:
+        note = notes.get(stem)
+        image = images.get(_image_stem(note, stem, images))
+        if image is None:
+            where = place.annotations or root / ANNOTATIONS / f"{stem}.xml"
+            problems.append(Problem(where, f"{stem!r} has no image in {folder}; left out", line))
+            continue
+        name = image[0] if note is None or note.filename not in image else note.filename
+        if name in rows:
+            problems.append(Problem(place.annotations or root, f"{name}: listed twice, taken once", line))
+            continue
+        rows[name] = (stem, note)
+    if not rows:
+        raise InputError(f"{place.annotations or root / ANNOTATIONS}: the split {split!r} has no image.")
+    records = _records(rows, class_of, root, problems)
+    return DetectionDataset(records, names, names, "xyxy", split, source, tuple(dict.fromkeys(problems)))
+
+
+def count_images(source: Source, split: str) -> int:
+    """Count the entries of a split's list, or the XML files where it has none."""
+    file = source.splits[split].annotations
+    if file is None:
+        return len(find_files(source.root / ANNOTATIONS, {".xml"}))
+    return sum(1 for line in _lines(file) if line.strip())
+
+
+@dataclass(slots=True)
+class _Note:
+    """What one XML file says."""
+
+    path: Path
+    filename: str = ""
+    width: int | None = None
+    height: int | None = None
+    boxes: list[Box] = field(default_factory=list)
+    classes: list[str] = field(default_factory=list)
+    findings: list[str] = field(default_factory=list)
+
+
+def _read_annotations(root: Path) -> dict[str, _Note]:
+    folder = root / ANNOTATIONS
+    files = find_files(folder, {".xml"})
+    notes = {}
+    with progress("reading annotations", len(files), "files") as advance:
+        for name in files:
+            notes[name.rsplit(".", 1)[0]] = parse_annotation(folder / name)
+            advance()
+    return notes
+
+
+def parse_annotation(path: Path) -> _Note:
+    """Read one VOC XML; what cannot be used is listed in `findings`."""
+    note = _Note(path)
+    try:
+        # expat fetches nothing from outside and bounds the growth of entities
+        root = ElementTree.fromstring(path.read_bytes())
+    except ElementTree.ParseError as error:
+        line, column = error.position
+        note.findings.append(f"not valid XML (line {line}, column {column + 1}); its image counts as background")
+        return note
+    except (OSError, ValueError, LookupError) as error:
+        note.findings.append(f"cannot be read ({error}); its image counts as background")
+        return note
+    note.filename = (root.findtext("filename") or "").strip()
+    size = [_number(root.findtext(f"size/{key}")) for key in ("width", "height")]
+    if size[0] is not None and size[1] is not None and min(size[0], size[1]) >= 1:
+        note.width, note.height = int(size[0]), int(size[1])
+    else:
+        note.findings.append("no usable <size>")
+    seen: dict[tuple[str, Box], int] = {}
+    for number, entry in enumerate(root.iter("object"), 1):
+        what = _add_object(entry, number, note, seen)
+        if what:
+            note.findings.append(f"object {number}: {what}")
+    return note
+
+
+def _add_object(entry: ElementTree.Element, number: int, note: _Note, seen: dict[tuple[str, Box], int]) -> str | None:
+    """Add one <object>; returns what is wrong with it."""
+    name = (entry.findtext("name") or "").strip()
+    if not name:
+        return "no <name>; left out"
+    texts = [entry.findtext(f"bndbox/{key}") for key in ("xmin", "ymin", "xmax", "ymax")]
+    values = [_number(text) for text in texts]
+    x1, y1, x2, y2 = values
+    if x1 is None or y1 is None or x2 is None or y2 is None:
+        return f"<bndbox> is not four finite numbers: {texts}; left out"
+    box = (x1, y1, x2, y2)
+    extent = bad_extent(x2 - x1, y2 - y1)
+    if extent is not None and not extent[1]:
+        return extent[0]
+    found = [] if extent is None else [extent[0]]
+    if note.width is not None and note.height is not None:
+        outside = outside_image(*box, note.width, note.height)
+        found += [outside] if outside else []
+    if (name, box) in seen:
+        found.append(duplicate(f"object {seen[name, box]}"))
+    seen.setdefault((name, box), number)
+    note.boxes.append(box)
+    note.classes.append(name)
+    return "; ".join(found) or None
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        value = float(text) if text is not None else None
+    except ValueError:
+        return None
+    return value if value is not None and isfinite(value) else None
+
+
+def _images_by_stem(folder: Path, problems: list[Problem]) -> dict[str, list[str]]:
+    """Image files below JPEGImages by their path without suffix."""
+    images: dict[str, list[str]] = {}
+    for name in find_files(folder, IMAGE_SUFFIXES):
+        images.setdefault(name.rsplit(".", 1)[0], []).append(name)
+    if not images:
+        raise MissingFileError(f"{folder}: no images there.")
+    for names in images.values():
+        if len(names) > 1:
+            problems.append(Problem(folder / names[1], f"same name as {names[0]} but for the suffix"))
+    return images
+
+
+def _image_stem(note: _Note | None, stem: str, images: Mapping[str, Sequence[str]]) -> str:
+    """The image an XML belongs to: the one of its own name, else the one that its <filename> names."""
+    if stem in images or note is None:
+        return stem
+    named = note.filename.replace("\\", "/").rsplit("/", 1)[-1]
+    return os.path.splitext(named)[0] or stem  # noqa: PTH122
+
+
+def _read_list(
+    file: Path, notes: Mapping[str, _Note], images: Mapping[str, Sequence[str]], problems: list[Problem]
+) -> list[tuple[str, int | None]]:
+    stems: list[tuple[str, int | None]] = []
+    for number, line in enumerate(_lines(file), 1):
+        entry = line.strip()
+        if not entry:
+            continue
+        # an image's name may hold spaces; a list may have a second column
+        options = [entry, os.path.splitext(entry)[0], entry.split()[0]]  # noqa: PTH122
+        stem = next((option for option in options if option in notes or option in images), entry)
+        if stem in images and stem not in notes:
+            problems.append(Problem(file, f"{stem!r} has no XML file; it counts as background", number))
+        stems.append((stem, number))
+    return stems
+
+
+def _records(
+    rows: Mapping[str, tuple[str, _Note | None]], class_of: Mapping[str, int], root: Path, problems: list[Problem]
+) -> tuple[ImageRecord, ...]:
+    boxes = BoxCollector()
+    folder = images_folder(root)
+    ordered = sorted(rows)
+    for name in ordered:
+        note = rows[name][1]
+        boxes.add(note.boxes if note else (), [class_of[key] for key in note.classes] if note else ())
+        if note:
+            problems += [Problem(note.path, what) for what in note.findings]
+    return tuple(
+        ImageRecord(
+            f"{folder}/{name}",
+            name,
+            root / folder / name,
+            *arrays,
+            note.width if note else None,
+            note.height if note else None,
+            note.path if note else None,
+        )
+        for name, arrays in zip(ordered, boxes.arrays(), strict=True)
+        for note in [rows[name][1]]
+    )

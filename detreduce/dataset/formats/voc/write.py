@@ -1,0 +1,148 @@
+"""Write a Pascal VOC folder: XML files byte for byte, images linked, lists of ImageSets less the removed lines."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+
+from detreduce.dataset.formats.voc.read import ANNOTATIONS, LISTS, images_folder
+from detreduce.dataset.listing import absolute
+from detreduce.dataset.records import DetectionDataset, ImageRecord, Source, SplitSource
+from detreduce.dataset.writing.contents import Choice
+from detreduce.dataset.writing.links import Placer
+from detreduce.display.progress import progress
+from detreduce.errors import InputError
+
+# the classes, as CVAT writes them
+LABEL_MAP = "labelmap.txt"
+MASKS = ("SegmentationClass", "SegmentationObject")
+
+
+def write_voc(
+    choice: Choice, others: Mapping[str, DetectionDataset], placer: Placer, target: Path
+) -> tuple[Source, str]:
+    """Fill the placer's folder; returns the source to load the reduced split from, once the folder is at `target`.
+
+    The reduced split's list and its lists per class (``cat_train.txt``) keep the lines of the chosen images. Splits
+    that hold the reduced one (trainval) lose the removed images, unless val or test has them too; all other lists are
+    copied. Lists outside ImageSets/Main keep the lines of images that the output holds.
+
+    Raises InputError for link='list': a VOC folder is one folder, and lists alone cannot be loaded.
+    """
+    if placer.link == "list":
+        raise InputError(
+            "link='list' cannot be used for a VOC folder, whose lists mean nothing without its other folders; "
+            "use symlink, which takes no space, hardlink or copy."
+        )
+    source = choice.dataset.source
+    kept = {record.name for record in choice.kept}
+    removed = _removed(choice, others, kept)
+    records = {record.name: record for record in choice.kept}
+    for dataset in others.values():
+        records |= {r.name: r for r in dataset if r.name not in removed and r.path.is_file()}
+    _place(source.root, list(records.values()), placer)
+    if (labels := source.root / LABEL_MAP).is_file():
+        placer.copy(labels, PurePosixPath(LABEL_MAP))
+    _write_lists(choice, others, kept, removed, records, placer)
+    written = {}
+    for split in [choice.dataset.split, *others]:
+        old = source.splits[split].annotations
+        written[split] = SplitSource(
+            (target / images_folder(source.root),), target / old.relative_to(source.root) if old is not None else None
+        )
+    return Source("voc", target, target, written), choice.dataset.split
+
+
+def _removed(choice: Choice, others: Mapping[str, DetectionDataset], kept: set[str]) -> set[str]:
+    """Names of the images that the output does not hold: left out, and in no split that is carried over untouched."""
+    own = {record.name for record in choice.dataset}
+    untouched: set[str] = set()
+    for split, dataset in others.items():
+        names = {record.name for record in dataset}
+        if split in ("val", "test") or not (split in ("train", "trainval") or names >= own):
+            untouched |= names
+    return own - kept - untouched
+
+
+def _place(root: Path, records: Sequence[ImageRecord], placer: Placer) -> None:
+    images = images_folder(root)
+    masks = [(folder, root / folder) for folder in MASKS if (root / folder).is_dir()]
+    with progress("Writing images", len(records), "images") as advance:
+        for record in records:
+            placer.image(record.path, PurePosixPath(images, record.name))
+            if record.label_path is not None and record.label_path.is_file():
+                placer.copy(
+                    record.label_path, PurePosixPath(absolute(record.label_path).relative_to(absolute(root)).as_posix())
+                )
+            for folder, place in masks:
+                name = PurePosixPath(record.name).with_suffix(".png")
+                if (place / name).is_file():
+                    placer.image(place / name, folder / name)
+            advance()
+    placer.make_folder(PurePosixPath(images))
+    placer.make_folder(PurePosixPath(ANNOTATIONS))
+
+
+def _write_lists(
+    choice: Choice,
+    others: Mapping[str, DetectionDataset],
+    kept: set[str],
+    removed: set[str],
+    records: Mapping[str, ImageRecord],
+    placer: Placer,
+) -> None:
+    source = choice.dataset.source
+    own = source.splits[choice.dataset.split].annotations
+    image_of = _images_by_stem([choice.dataset, *others.values()], source.root)
+
+    def is_kept(line: str) -> bool:
+        return _image(line, image_of) in kept
+
+    def is_not_removed(line: str) -> bool:
+        return _image(line, image_of) not in removed
+
+    def is_there(line: str) -> bool:
+        return _image(line, image_of) in records
+
+    for file in sorted((source.root / "ImageSets").rglob("*.txt")):
+        place = PurePosixPath(file.relative_to(source.root).as_posix())
+        test: Callable[[str], bool]
+        if file.parent != source.root / LISTS:
+            test = is_there
+        elif own is not None and (file == own or file.stem.endswith(f"_{own.stem}")):
+            test = is_kept
+        else:
+            test = is_not_removed
+        if choice.everything:
+            placer.copy(file, place)
+        else:
+            placer.write(place, filter_lines(file.read_bytes(), test))
+
+
+def filter_lines(content: bytes, wanted: Callable[[str], bool]) -> bytes:
+    """The lines that are blank or wanted, each as it was."""
+    lines = content.splitlines(keepends=True)
+    texts = [line.decode("utf-8-sig", "surrogateescape").strip() for line in lines]
+    return b"".join(line for line, text in zip(lines, texts, strict=True) if not text or wanted(text))
+
+
+def _images_by_stem(datasets: Sequence[DetectionDataset], root: Path) -> dict[str, str]:
+    """Image name of every stem that a list may use: the XML's, which goes first, or the image's own."""
+    stems: dict[str, str] = {}
+    for dataset in datasets:
+        for record in dataset:
+            stems.setdefault(os.path.splitext(record.name)[0], record.name)  # noqa: PTH122
+    for dataset in datasets:
+        for record in dataset:
+            if record.label_path is not None:
+                stem = record.label_path.relative_to(root / ANNOTATIONS).with_suffix("").as_posix()
+                stems[stem] = record.name
+    return stems
+
+
+def _image(line: str, image_of: Mapping[str, str]) -> str | None:
+    for option in (line, os.path.splitext(line)[0], line.split()[0]):  # noqa: PTH122
+        if option in image_of:
+            return image_of[option]
+    return None

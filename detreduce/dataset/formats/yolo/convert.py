@@ -1,0 +1,175 @@
+"""Write COCO and VOC boxes as YOLO labels; polygons and crowd regions have no place there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+
+import numpy as np
+import numpy.typing as npt
+import yaml
+
+from detreduce.dataset.records import DetectionDataset, ImageRecord
+from detreduce.dataset.splits import CANONICAL, in_order
+from detreduce.dataset.writing.contents import Choice
+from detreduce.dataset.writing.layout import label_place
+from detreduce.dataset.writing.links import Placer
+from detreduce.dataset.writing.subset_warnings import notice
+from detreduce.display.progress import progress
+from detreduce.errors import InputError
+
+DATA_YAML = PurePosixPath("data.yaml")
+
+
+@dataclass
+class _Counts:
+    clipped: int = 0
+    dropped: int = 0
+    renamed: int = 0
+
+
+def convert_to_yolo(choice: Choice, others: Mapping[str, DetectionDataset], placer: Placer) -> str:
+    """Write ``images/<split>``, ``labels/<split>`` and data.yaml, with the classes in the dataset's order.
+
+    Boxes become centre, width and height as fractions with 12 decimals (a thousandth of a millionth of a pixel). Boxes
+    that ultralytics would refuse (and their whole file with them) are clipped to the image, those outside it left out.
+    Every image gets a label file; those of background images are empty. Returns the name of the reduced split.
+
+    Raises InputError for unlabelled datasets, link='list', and images with boxes whose size cannot be had.
+    """
+    dataset = choice.dataset
+    if dataset.source.format == "images":
+        raise InputError(f"{dataset.source.path}: a folder without labels cannot be written as YOLO; leave format out.")
+    if placer.link == "list":
+        raise InputError("link='list' leaves labels where they are, so it cannot be used with format='yolo' here.")
+    own, parts = _parts(choice, others)
+    names = class_union([parts[own], *parts.values()])
+    number = {key: row for row, key in enumerate(names)}
+    counts = _Counts()
+    with progress("Writing images", sum(map(len, parts.values())), "images") as advance:
+        for split, part in parts.items():
+            _write_split(split, part, [number[key] for key in part.class_keys], placer, counts, advance)
+    _say(counts)
+    placer.write(DATA_YAML, _data_yaml(dataset, own, list(parts), list(names.values())).encode("utf-8"))
+    return own
+
+
+def _parts(choice: Choice, others: Mapping[str, DetectionDataset]) -> tuple[str, dict[str, DetectionDataset]]:
+    """The name of the reduced split and every split to write; VOC's trainval only as the train split, if reduced."""
+    dataset = choice.dataset
+    own = "train" if dataset.split == "trainval" else dataset.split
+    reduced = replace(dataset, records=choice.kept)
+    parts = {split: _present(others[split]) for split in CANONICAL if split in others and split != own}
+    return own, in_order({own: reduced, **parts})
+
+
+def class_union(datasets: Iterable[DetectionDataset]) -> dict[int | str, str]:
+    """Class key -> name over all splits, in the first's order; keys that only later ones have come last."""
+    names: dict[int | str, str] = {}
+    for dataset in datasets:
+        for key, name in zip(dataset.class_keys, dataset.class_names, strict=True):
+            names.setdefault(key, name)
+    return names
+
+
+def yolo_boxes(corners: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_], int]:
+    """From (m, 4) float64 corners x1, y1, x2, y2 as fractions to centre, width, height; pure.
+
+    Returns the (k, 4) boxes that stay, the (m,) mask of those, and how many were clipped to the image because a
+    centre or side lay outside [0, 1]. Boxes with no area inside the image that had one outside are left out.
+    """
+    boxes = _centres(corners)
+    outside = ((boxes < 0) | (boxes > 1)).any(axis=1)
+    clipped = np.clip(corners, 0, 1)
+    empty = ((clipped[:, 2:] - clipped[:, :2]) <= 0).any(axis=1)
+    gone: npt.NDArray[np.bool_] = np.logical_and(outside, empty)
+    boxes[outside] = _centres(clipped[outside])
+    stays = np.logical_not(gone)
+    return boxes[stays], stays, int((outside & stays).sum())
+
+
+def _centres(corners: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    return np.hstack([(corners[:, :2] + corners[:, 2:]) / 2, corners[:, 2:] - corners[:, :2]])
+
+
+def _present(dataset: DetectionDataset) -> DetectionDataset:
+    there = tuple(record for record in dataset if record.path.is_file())
+    if len(there) < len(dataset):
+        notice(f"{len(dataset) - len(there)} images of the {dataset.split} split are missing and left out.")
+    return replace(dataset, records=there)
+
+
+def _write_split(
+    split: str,
+    part: DetectionDataset,
+    numbers: list[int],
+    placer: Placer,
+    counts: _Counts,
+    advance: Callable[..., None],
+) -> None:
+    places = _places(split, part.records, counts)
+    corners, rows, crowd = part.boxes_xyxyn, part.box_rows, part.box_crowd
+    bounds = np.searchsorted(rows, np.arange(len(part) + 1))
+    placer.make_folder(PurePosixPath("images", split))
+    for row, (record, place) in enumerate(zip(part, places, strict=True)):
+        inside = slice(bounds[row], bounds[row + 1])
+        single = ~crowd[inside]
+        boxes = corners[inside][single]
+        if np.isnan(boxes).any():
+            raise InputError(f"{record.path}: its boxes are in pixels, and the image's size cannot be read.")
+        boxes, mask, clipped = yolo_boxes(boxes)
+        counts.clipped += clipped
+        counts.dropped += int((~mask).sum())
+        classes = [numbers[int(key)] for key in record.class_ids[single][mask]]
+        placer.image(record.path, place)
+        placer.write(label_place(place), _lines(classes, boxes).encode("ascii"))
+        advance()
+
+
+def _places(split: str, records: Iterable[ImageRecord], counts: _Counts) -> list[PurePosixPath]:
+    """A place for each image, such that no two share a label file (``a.jpg`` and ``a.png`` would)."""
+    places: list[PurePosixPath] = []
+    labels: set[PurePosixPath] = set()
+    for record in records:
+        wanted = place = PurePosixPath("images", split, record.name)
+        count = 1
+        while label_place(place) in labels:
+            count += 1
+            place = wanted.with_name(f"{wanted.stem}-{count}{wanted.suffix}")
+        counts.renamed += place != wanted
+        labels.add(label_place(place))
+        places.append(place)
+    return places
+
+
+def _lines(classes: Iterable[int], boxes: npt.NDArray[np.float64]) -> str:
+    rows = zip(classes, boxes.tolist(), strict=True)
+    return "".join(f"{key} {' '.join(map(_number, box))}\n" for key, box in rows)
+
+
+def _number(value: float) -> str:
+    return f"{value:.12f}".rstrip("0").rstrip(".")
+
+
+def _say(counts: _Counts) -> None:
+    if counts.clipped:
+        notice(f"{counts.clipped} boxes that reach far outside their image were clipped to it.")
+    if counts.dropped:
+        notice(f"{counts.dropped} boxes that lie outside their image were left out.")
+    if counts.renamed:
+        notice(
+            f"{counts.renamed} images got a number at their name's end: YOLO labels are found by name without suffix."
+        )
+
+
+def _data_yaml(dataset: DetectionDataset, own: str, splits: list[str], names: list[str]) -> str:
+    lines = [f"# {dataset.source.format.upper()} boxes of {dataset.source.path.name}, written as YOLO by detreduce\n"]
+    lines += [f"{split}: images/{split}\n" for split in splits]
+    for needed in ("train", "val"):
+        if needed not in splits:
+            stand_in = "test" if needed == "val" and "test" in splits else own
+            lines.append(f"# there is no {needed} split, and ultralytics asks for one\n{needed}: images/{stand_in}\n")
+            notice(f"There is no {needed} split; in data.yaml {stand_in} stands in for it.")
+    block = yaml.safe_dump({"names": dict(enumerate(names))}, sort_keys=False, allow_unicode=True)
+    return "".join(lines) + "\n" + block

@@ -1,0 +1,140 @@
+"""The text of one YOLO label file: boxes, polygons, oriented boxes and keypoints become axis-aligned boxes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import isfinite
+
+from detreduce.dataset.box_problems import DROPPED, bad_extent, duplicate, outside_unit
+
+Box = tuple[float, float, float, float]
+
+
+@dataclass(slots=True)
+class Labels:
+    """What one label file says.
+
+    Attributes
+    ----------
+    boxes
+        (cx, cy, w, h) as fractions of the image, in the order of the lines.
+    classes
+        Class of each box.
+    findings
+        (line number from 1 or None, what is wrong there).
+    """
+
+    boxes: list[Box] = field(default_factory=list)
+    classes: list[int] = field(default_factory=list)
+    findings: list[tuple[int | None, str]] = field(default_factory=list)
+
+
+def parse_labels(data: bytes, n_classes: int, kpt_shape: tuple[int, int] | None = None) -> Labels:
+    """Read a label file: ``class cx cy w h``, ``class x1 y1 x2 y2 ...`` or box and keypoints.
+
+    Lines that cannot be used are left out and listed; boxes outside the image, without area or repeated are kept and
+    listed. `kpt_shape` is data.yaml's (keypoints, values a keypoint).
+    """
+    labels = Labels()
+    text = _decode(data, labels)
+    seen: dict[tuple[float, ...], int] = {}
+    shapes = set()
+    for number, line in enumerate(text.splitlines(), 1):
+        fields = line.split()
+        if not fields:
+            continue
+        try:
+            row = tuple(map(float, fields))
+        except ValueError:
+            labels.findings.append((number, _not_numbers(fields)))
+            continue
+        if not isfinite(sum(row)):
+            labels.findings.append((number, f"not a finite number in {line.strip()[:60]!r}; the line is left out"))
+            continue
+        what = _class_finding(row[0], n_classes)
+        if what:
+            labels.findings.append((number, what))
+            continue
+        found = _geometry(row, kpt_shape, number, labels)
+        if found is None:
+            continue
+        shapes.add(len(row) == 5)
+        if row in seen:
+            labels.findings.append((number, duplicate(f"line {seen[row]}", removed_by_ultralytics=True)))
+        else:
+            seen[row] = number
+        labels.boxes.append(found)
+        labels.classes.append(int(row[0]))
+    if len(shapes) == 2:
+        kinds = "plain boxes and boxes with keypoints" if kpt_shape else "boxes and polygons"
+        labels.findings.append((None, f"mixes {kinds}; {DROPPED}"))
+    return labels
+
+
+def _decode(data: bytes, labels: Labels) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "latin-1"
+    labels.findings.append((None, f"not UTF-8: read as {encoding}; {DROPPED}"))
+    return data.decode(encoding, errors="replace")
+
+
+def _not_numbers(fields: Sequence[str]) -> str:
+    for value in fields:
+        try:
+            float(value)
+        except ValueError:
+            return f"{value[:40]!r} is not a number; the line is left out, {DROPPED}"
+    raise AssertionError("called for a line of numbers")
+
+
+def _class_finding(value: float, n_classes: int) -> str | None:
+    if 0 <= value < n_classes and value.is_integer():
+        return None
+    if not value.is_integer():
+        return f"class {value:g} is not a whole number; the line is left out, {DROPPED}"
+    return f"class {value:g} is outside 0-{n_classes - 1}; the line is left out, {DROPPED}"
+
+
+def _geometry(row: tuple[float, ...], kpt_shape: tuple[int, int] | None, number: int, labels: Labels) -> Box | None:
+    """The axis-aligned box of a row whose class is good, or None with a finding."""
+    count = len(row)
+    coordinates: Sequence[float]
+    checked: Sequence[float]
+    if count == 5:
+        box: Box = (row[1], row[2], row[3], row[4])
+        coordinates = checked = box
+    elif kpt_shape is not None and count == 5 + kpt_shape[0] * kpt_shape[1]:
+        box = (row[1], row[2], row[3], row[4])
+        step = kpt_shape[1]
+        coordinates = checked = (*box, *row[5::step], *row[6::step])
+    elif kpt_shape is None and count >= 7 and count % 2 == 1:
+        coordinates = row[1:]
+        checked = box = _box_of_points(row[1::2], row[2::2])
+    else:
+        labels.findings.append((number, _wrong_count(count, kpt_shape)))
+        return None
+    extent = bad_extent(box[2], box[3])
+    if extent is not None:
+        labels.findings.append((number, extent[0]))
+        if not extent[1]:
+            return None
+    outside = outside_unit(coordinates, checked)
+    if outside is not None:
+        labels.findings.append((number, outside))
+    return box
+
+
+def _box_of_points(xs: Sequence[float], ys: Sequence[float]) -> Box:
+    x1, x2, y1, y2 = min(xs), max(xs), min(ys), max(ys)
+    return ((x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1)
+
+
+def _wrong_count(count: int, kpt_shape: tuple[int, int] | None) -> str:
+    if kpt_shape is not None:
+        wanted = f"5 or {5 + kpt_shape[0] * kpt_shape[1]} (kpt_shape {list(kpt_shape)})"
+    else:
+        wanted = "5 (box) or an odd number from 7 (polygon)"
+    return f"{count} fields where {wanted} are expected; the line is left out, {DROPPED}"

@@ -1,0 +1,346 @@
+"""YOLO datasets: a data.yaml that names folders, list files or globs, and one label file an image."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from detreduce.dataset.assembly import BoxCollector
+from detreduce.dataset.description import Description, candidate_roots, expand_path
+from detreduce.dataset.formats.yolo.labels import parse_labels
+from detreduce.dataset.listing import absolute, below, find_files
+from detreduce.dataset.records import IMAGE_SUFFIXES, DetectionDataset, ImageRecord, Problem, Source, SplitSource
+from detreduce.dataset.splits import canonical_split, choose_split, in_order
+from detreduce.display.progress import progress
+from detreduce.errors import InputError, MissingFileError
+
+SPLIT_KEYS = ("train", "val", "test", "minival", "valid", "validation")
+PREFIX = "data/"
+IMAGES, LABELS = f"{os.sep}images{os.sep}", f"{os.sep}labels{os.sep}"
+
+
+def load_yolo(description: Description, split: str) -> DetectionDataset:
+    """Load one split of a YOLO data.yaml; images are not opened.
+
+    Raises InputError for a data.yaml that cannot be used or a split that it does not name, MissingFileError where the
+    split's images are not there (the message says what was tried).
+    """
+    problems = [Problem(description.file, what) for what in description.oddities]
+    names = class_names(description)
+    kpt_shape = _kpt_shape(description)
+    root, splits = _resolve_splits(description, split, problems)
+    found = _find_images(splits[split].images, root, description.file, problems)
+    records = _read_labels(found, root, len(names), kpt_shape, problems)
+    source = Source("yolo", description.file, root, splits)
+    return DetectionDataset(
+        tuple(records), names, tuple(range(len(names))), "cxcywhn", split, source, tuple(dict.fromkeys(problems))
+    )
+
+
+def class_names(description: Description) -> tuple[str, ...]:
+    """Read ``names`` (list, or mapping from 0-based number) and check it against ``nc``."""
+    file, values = description.file, description.values
+    names, count = values.get("names"), values.get("nc")
+    if count is not None:
+        try:
+            whole = int(count)
+            if isinstance(count, bool) or whole != float(count) or whole < 1:
+                raise ValueError
+            count = whole
+        except (TypeError, ValueError):
+            raise InputError(f"{file}: 'nc' is the number of classes, not {count!r}.") from None
+    if names is None:
+        if count is None:
+            raise InputError(f"{file}: 'names' is missing: list the class names, one a class.")
+        return tuple(f"class_{number}" for number in range(count))
+    if isinstance(names, dict):
+        try:
+            numbered = {int(key): str(value) for key, value in names.items()}
+        except (TypeError, ValueError):
+            raise InputError(f"{file}: the keys of 'names' are class numbers, not {list(names)[:5]!r}.") from None
+        if sorted(numbered) != list(range(len(numbered))) or len(numbered) != len(names):
+            raise InputError(f"{file}: 'names' has {len(names)} classes; their numbers are to be 0-{len(names) - 1}.")
+        names = [numbered[number] for number in range(len(numbered))]
+    if not isinstance(names, list) or not names:
+        raise InputError(f"{file}: 'names' is a list of class names, not {names!r}.")
+    if count is not None and count != len(names):
+        raise InputError(f"{file}: 'nc' is {count}, 'names' has {len(names)} classes; make them agree.")
+    return tuple(str(name) for name in names)
+
+
+def _kpt_shape(description: Description) -> tuple[int, int] | None:
+    shape = description.values.get("kpt_shape")
+    if shape is None:
+        return None
+    if (
+        not isinstance(shape, list | tuple)
+        or len(shape) != 2
+        or not all(isinstance(value, int) and value > 0 for value in shape)
+        or shape[1] not in (2, 3)
+    ):
+        raise InputError(f"{description.file}: 'kpt_shape' is [keypoints, 2 or 3], not {shape!r}.")
+    return shape[0], shape[1]
+
+
+def in_lower_case(values: Mapping[Any, Any]) -> dict[str, Any]:
+    """The values of a data.yaml under their keys in lower case: CVAT writes ``Train:`` and ``Validation:``."""
+    lower = {key.lower(): value for key, value in values.items() if isinstance(key, str)}
+    return {**lower, **{key: value for key, value in values.items() if isinstance(key, str)}}
+
+
+def _declared_splits(description: Description) -> dict[str, list[str]]:
+    declared: dict[str, list[str]] = {}
+    values = in_lower_case(description.values)
+    for key in SPLIT_KEYS:
+        value = values.get(key)
+        if value is None or value == "" or value == []:
+            continue
+        entries = value if isinstance(value, list) else [value]
+        if not all(isinstance(entry, str) and entry for entry in entries):
+            raise InputError(f"{description.file}: {key!r} is a folder, a list file or a list of them, not {value!r}.")
+        declared.setdefault(canonical_split(key), [expand_path(entry, description.file) for entry in entries])
+    return declared
+
+
+def _resolve_splits(
+    description: Description, asked: str, problems: list[Problem]
+) -> tuple[Path, dict[str, SplitSource]]:
+    """Find the files of every split; only the asked one has to be there."""
+    file = description.file
+    declared = _declared_splits(description)
+    if not declared:
+        raise InputError(f"{file}: names no split; give 'train:', 'val:' or 'test:' the folder of its images.")
+    choose_split(asked, in_order(declared), file)
+    candidates = candidate_roots(description)
+    root = next((folder for folder in candidates if folder.is_dir()), None)
+    if root is None:
+        root = description.folder
+        gone = f"'path: {description.values['path']}' is not there; paths were looked for below {root}"
+    splits: dict[str, SplitSource] = {}
+    for split, entries in declared.items():
+        places: list[Path] = []
+        tried: list[Path] = []
+        for entry in entries:
+            hits, by_guess = _resolve(entry, root, description.folder, tried)
+            if not hits:
+                break
+            if by_guess:
+                problems.append(Problem(file, f"{split}: {entry!r} is not there; used {hits[0]} instead"))
+            places += hits
+        else:
+            splits[split] = SplitSource(tuple(dict.fromkeys(places)))
+            continue
+        where = ", ".join(dict.fromkeys(map(str, [*candidates, *tried] if root not in candidates else tried)))
+        if split == asked:
+            raise MissingFileError(
+                f"{file}: the images of {split!r} ({entry}) are not there; tried {where}.{description.how_to_get()}"
+            )
+        problems.append(Problem(file, f"{split}: {entry!r} is not there; tried {where}"))
+    if root not in candidates:
+        problems.append(Problem(file, gone))
+    return root, in_order(splits)
+
+
+def _resolve(entry: str, root: Path, folder: Path, tried: list[Path]) -> tuple[list[Path], bool]:
+    """Return what an entry of data.yaml names and whether it took a guess; adds what it tried to `tried`."""
+    stripped = entry.replace("\\", "/")
+    while stripped.startswith("../"):
+        stripped = stripped[3:]
+    tail = "/".join(stripped.rstrip("/").split("/")[-2:])
+    guesses = [root / entry, root / stripped, folder / stripped, root / tail, folder / tail]
+    for guess in dict.fromkeys(absolute(guess) for guess in guesses):
+        tried.append(guess)
+        if os.path.exists(guess):  # noqa: PTH110 (an odd text must not raise)
+            hits = [guess]
+        elif glob.has_magic(str(guess)):
+            hits = [absolute(hit) for hit in sorted(glob.glob(str(guess), recursive=True))]  # noqa: PTH207
+        else:
+            continue
+        if hits:
+            return hits, guess != absolute(root / entry)
+    return [], False
+
+
+@dataclass
+class _Found:
+    """The images of a split (absolute path -> name) and the label files below their folders' twins."""
+
+    names: dict[str, str] = field(default_factory=dict)
+    label_roots: dict[str, set[str]] = field(default_factory=dict)
+    label_twin: dict[str, str] = field(default_factory=dict)
+
+
+def count_images(source: Source, split: str) -> int:
+    """Count the images of a split without reading labels; 0 where there are none."""
+    try:
+        return len(_find_images(source.splits[split].images, source.root, source.path, []).names)
+    except InputError:
+        return 0
+
+
+def _find_images(places: Iterable[Path], root: Path, file: Path, problems: list[Problem]) -> _Found:
+    found = _Found()
+    places = list(places)
+    listed_in: dict[str, Path] = {}
+    for place in places:
+        if place.is_dir():
+            pairs = [(f"{place}{os.sep}{name}", name) for name in find_files(place, IMAGE_SUFFIXES)]
+            _find_label_folder(place, found)
+        elif place.suffix.lower() in IMAGE_SUFFIXES:
+            pairs = [(str(place), _name_of(str(place), root))]
+        elif place.suffix.lower() == ".txt":
+            pairs = [(path, _name_of(path, root)) for path in _read_list(place, root, problems)]
+        else:
+            raise InputError(f"{file}: {place} is neither a folder, an image nor a .txt list of images.")
+        for path, name in pairs:
+            if path in found.names:
+                problems.append(
+                    Problem(listed_in[path], f"{found.names[path]}: listed twice, taken once (again in {place})")
+                )
+            else:
+                found.names[path] = name
+                listed_in[path] = place
+    if not found.names:
+        raise InputError(f"{file}: no images in {', '.join(map(str, places))}.")
+    return found
+
+
+def _find_label_folder(folder: Path, found: _Found) -> None:
+    """List the label files of an images folder; of a link's target where beside the link there are none."""
+    for twin in dict.fromkeys([str(folder), os.path.realpath(folder)]):
+        labels = LABELS.join(f"{twin}{os.sep}".rsplit(IMAGES, 1))
+        if labels != f"{twin}{os.sep}" and Path(labels).is_dir():
+            found.label_roots[labels] = {labels + name for name in find_files(labels, {".txt"})}
+            if twin != str(folder):
+                found.label_twin[f"{folder}{os.sep}"] = f"{twin}{os.sep}"
+            return
+
+
+def _name_of(path: str, root: Path) -> str:
+    """The path below the last folder called images, else below the root."""
+    if IMAGES in path:
+        return path.rsplit(IMAGES, 1)[1].replace(os.sep, "/")
+    return below(path, str(root)) or Path(path).name
+
+
+def _read_list(file: Path, root: Path, problems: list[Problem]) -> list[str]:
+    """Return the images of a list file that are there, each where `listed_places` finds it."""
+    text, latin = file.read_bytes().decode("utf-8-sig", "surrogateescape"), False
+    paths = []
+    missing = 0
+    for number, line in enumerate(text.splitlines(), 1):
+        entry = line.strip()
+        if not entry:
+            continue
+        if os.path.splitext(entry)[1].lower() not in IMAGE_SUFFIXES:  # noqa: PTH122
+            problems.append(Problem(file, f"{entry[:80]!r} is not an image file's name; left out", number))
+            continue
+        hit = _first_file(listed_places(entry, file, root))
+        if hit is None and not entry.isprintable():
+            # the bytes are no file's name; the list may have been written in another encoding than the names
+            hit = _first_file(listed_places(os.fsencode(entry).decode("latin-1"), file, root))
+            latin = latin or hit is not None
+        if hit is None:
+            missing += 1
+            problems.append(Problem(file, f"image {entry!r} is not there; left out", number))
+        else:
+            paths.append(hit)
+    if latin:
+        problems.append(Problem(file, "not UTF-8: read as Latin-1"))
+    if missing and not paths:
+        raise MissingFileError(
+            f"{file}: none of the {missing} images that it lists is there, below {root} or beside it."
+        )
+    return paths
+
+
+def listed_places(entry: str, file: Path, root: Path) -> list[str]:
+    """What a line of a list file may mean, best first: ``./x`` is below the file's folder, ``x`` below the root or it.
+
+    CVAT writes ``data/x`` for ``x``: its archives are to be unpacked into a folder of that name.
+    """
+    bases = [file.parent] if entry.startswith("./") else [root, file.parent, Path.cwd()]
+    spellings = [entry, entry[len(PREFIX) :]] if entry.startswith(PREFIX) else [entry]
+    return [os.path.normpath(os.path.join(base, text)) for text in spellings for base in bases]  # noqa: PTH118
+
+
+def _first_file(places: Iterable[str]) -> str | None:
+    return next((place for place in places if os.path.isfile(place)), None)  # noqa: PTH113
+
+
+def label_path_of(image: str) -> str:
+    """Return where ultralytics looks for an image's labels: the last ``/images/`` becomes ``/labels/``, ``.txt``."""
+    return LABELS.join(image.rsplit(IMAGES, 1)).rsplit(".", 1)[0] + ".txt"
+
+
+def _label_file(image: str, found: _Found) -> str | None:
+    for folder, twin in found.label_twin.items():
+        if image.startswith(folder):
+            image = twin + image[len(folder) :]
+    label = label_path_of(image)
+    for folder, files in found.label_roots.items():
+        if label.startswith(folder):
+            return label if label in files else None
+    return label if os.path.isfile(label) else None  # noqa: PTH113 (100,000 calls)
+
+
+def _read_labels(
+    found: _Found, root: Path, n_classes: int, kpt_shape: tuple[int, int] | None, problems: list[Problem]
+) -> list[ImageRecord]:
+    rows = sorted((name, below(path, str(root)) or Path(path).as_posix(), path) for path, name in found.names.items())
+    boxes = BoxCollector()
+    owner: dict[str, str] = {}
+    labels: list[Path | None] = []
+    with progress("reading labels", len(rows), "files") as advance:
+        for name, _, path in rows:
+            file = _label_file(path, found)
+            advance()
+            if file is None:
+                boxes.add((), ())
+                labels.append(None)
+                continue
+            if file in owner:
+                problems.append(Problem(Path(file), f"labels two images: {owner[file]} and {name}"))
+            owner[file] = name
+            labels.append(_read_one(file, n_classes, kpt_shape, boxes, problems))
+    _report_unmatched(rows, owner, found, problems)
+    return [
+        ImageRecord(image_id, name, Path(path), *arrays, label_path=label)
+        for (name, image_id, path), arrays, label in zip(rows, boxes.arrays(), labels, strict=True)
+    ]
+
+
+def _read_one(
+    file: str, n_classes: int, kpt_shape: tuple[int, int] | None, boxes: BoxCollector, problems: list[Problem]
+) -> Path:
+    path = Path(file)
+    try:
+        with open(file, "rb") as handle:  # noqa: PTH123 (100,000 calls)
+            data = handle.read()
+    except OSError as error:
+        problems.append(Problem(path, f"cannot be read ({error.strerror}); its image counts as background"))
+        boxes.add((), ())
+        return path
+    parsed = parse_labels(data, n_classes, kpt_shape)
+    boxes.add(parsed.boxes, parsed.classes)
+    problems.extend(Problem(path, what, line) for line, what in parsed.findings)
+    return path
+
+
+def _report_unmatched(
+    rows: list[tuple[str, str, str]], owner: Mapping[str, Any], found: _Found, problems: list[Problem]
+) -> None:
+    if not owner:
+        first = rows[0][2]
+        problems.append(
+            Problem(
+                Path(first),
+                f"none of the {len(rows)} images has a label file (for this one {label_path_of(first)} was looked for)",
+            )
+        )
+    for files in found.label_roots.values():
+        problems += [Problem(Path(file), "labels no image of the split") for file in sorted(files - owner.keys())]

@@ -1,0 +1,221 @@
+"""Write a YOLO dataset: labels byte for byte, images linked, data.yaml with nothing but its paths changed."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+
+from detreduce.dataset.formats.yolo.data_yaml import Change, edit_data_yaml, load_mapping
+from detreduce.dataset.formats.yolo.exports import as_data_yaml, files_beside, is_yolo_export, read_yolo_description
+from detreduce.dataset.formats.yolo.read import listed_places
+from detreduce.dataset.listing import absolute
+from detreduce.dataset.load import load_split
+from detreduce.dataset.records import IMAGE_SUFFIXES, ImageRecord
+from detreduce.dataset.splits import canonical_split
+from detreduce.dataset.writing.contents import Choice
+from detreduce.dataset.writing.layout import Mirror, label_place, make_mirror
+from detreduce.dataset.writing.links import Placer
+from detreduce.dataset.writing.subset_warnings import notice
+from detreduce.display.progress import progress
+from detreduce.errors import InputError
+
+DATA_YAML = PurePosixPath("data.yaml")
+
+
+def write_yolo(
+    choice: Choice,
+    splits: Mapping[str, Sequence[ImageRecord]],
+    placer: Placer,
+    output: Path,
+    *,
+    trainable: bool = False,
+) -> None:
+    """Fill the placer's folder with the records of `splits`, laid out as in the source; `output` is its later place.
+
+    `trainable`: where there is no val (train) split, another stands in for it, since ultralytics asks for both.
+    """
+    source = choice.dataset.source
+    mirror = make_mirror(source.root, [r.path for records in splits.values() for r in records], output)
+    with progress("Writing images", sum(map(len, splits.values())), "images") as advance:
+        for records in splits.values():
+            for record in records:
+                _place(record, mirror, placer)
+                advance()
+    entries = {
+        split: _entries(source.splits[split].images, records, split, splits, mirror, placer)
+        for split, records in splits.items()
+    }
+    for needed in ("train", "val"):
+        if needed not in entries and trainable:
+            entries[needed] = (
+                entries["test"] if needed == "val" and "test" in entries else entries[choice.dataset.split]
+            )
+        elif needed not in entries:
+            notice(f"There is no {needed} split; ultralytics asks for one before it trains.")
+    _write_data_yaml(source.path, entries, placer)
+    if is_yolo_export(source.path):
+        for file in files_beside(source.path):
+            placer.copy(file, mirror(file))
+
+
+def write_yolo_list(choice: Choice, placer: Placer) -> None:
+    """Write a list of the chosen source images, in the order chosen, and a data.yaml; nothing is linked or copied."""
+    source = choice.dataset.source
+    entries: dict[str, list[str]] = {}
+    for split, split_source in source.splits.items():
+        if split == choice.dataset.split:
+            lines = [f"{absolute(record.path)}\n" for record in choice.chosen]
+            placer.write(PurePosixPath(f"{split}.txt"), "".join(lines).encode("utf-8", "surrogateescape"))
+            entries[split] = [f"{split}.txt"]
+        elif all(path.is_dir() for path in split_source.images):
+            entries[split] = [str(absolute(path)) for path in split_source.images]
+        else:
+            entries[split] = _list_of_split(choice, split, placer)
+    _write_data_yaml(source.path, {split: entry for split, entry in entries.items() if entry}, placer)
+    notice(
+        "link='list' points ultralytics at the source itself: training writes labels.cache beside the source's labels "
+        "and may rewrite JPEG files without an end marker in place."
+    )
+
+
+def _list_of_split(choice: Choice, split: str, placer: Placer) -> list[str]:
+    try:
+        records = load_split(choice.dataset.source, split).records
+    except InputError as error:
+        notice(f"The {split} split is left out, since it cannot be read: {error}")
+        return []
+    lines = [f"{absolute(record.path)}\n" for record in records]
+    placer.write(PurePosixPath(f"{split}.txt"), "".join(lines).encode("utf-8", "surrogateescape"))
+    return [f"{split}.txt"]
+
+
+def _place(record: ImageRecord, mirror: Mirror, placer: Placer) -> None:
+    relative = mirror(record.path)
+    placer.image(record.path, relative)
+    if record.label_path is not None and record.label_path.is_file():
+        placer.copy(record.label_path, label_place(relative))
+
+
+def _entries(
+    sources: Sequence[Path],
+    records: Sequence[ImageRecord],
+    split: str,
+    splits: Mapping[str, Sequence[ImageRecord]],
+    mirror: Mirror,
+    placer: Placer,
+) -> list[str]:
+    """The value of ``train:`` (or another split): the source's folders and lists where they mean the same images.
+
+    A folder may hold images of another split too, or only some of its images may be wanted because a list chose them;
+    then a list takes its place.
+    """
+    wanted = {mirror(record.path) for record in records}
+    everything = {mirror(record.path) for others in splits.values() for record in others}
+    folders = [path for path in sources if path.is_dir()]
+    lists = [path for path in sources if path.is_file() and path.suffix.lower() not in IMAGE_SUFFIXES]
+    covered = {image for image in everything if any(_below(image, mirror(folder)) for folder in folders)}
+    listed = {path: _list_lines(path, records, mirror) for path in lists}
+    covered |= {image for lines in listed.values() for image, _ in lines if image is not None}
+    if len(folders) + len(lists) == len(sources) and covered == wanted:
+        for folder in folders:
+            placer.make_folder(mirror(folder))
+        for path, lines in listed.items():
+            placer.write(mirror(path), b"".join(line for _, line in lines))
+        return [str(mirror(path)) for path in sources]
+    name = _free_name(split, placer)
+    content = "".join(f"./{mirror(record.path)}\n" for record in records)
+    placer.write(name, content.encode("utf-8", "surrogateescape"))
+    return [str(name)]
+
+
+def _below(image: PurePosixPath, folder: PurePosixPath) -> bool:
+    return image.is_relative_to(folder)
+
+
+def _free_name(split: str, placer: Placer) -> PurePosixPath:
+    name, count = PurePosixPath(f"{split}.txt"), 1
+    while name in placer.placed:
+        count += 1
+        name = PurePosixPath(f"{split}{count}.txt")
+    return name
+
+
+def _list_lines(path: Path, records: Sequence[ImageRecord], mirror: Mirror) -> list[tuple[PurePosixPath | None, bytes]]:
+    """The lines of a list file that stay, each with the output place of the image that it names.
+
+    A line is kept as it is where ``./`` leads to the same image in the output, or where it names no image file at all
+    (None: blank lines, comments); other lines of wanted images are written anew, beginning with ``./``, which is the
+    only spelling that ultralytics reads relative to the list.
+    """
+    places = {str(absolute(record.path)): mirror(record.path) for record in records}
+    home = mirror(path).parent
+    lines: list[tuple[PurePosixPath | None, bytes]] = []
+    for raw in path.read_bytes().splitlines(keepends=True):
+        text = raw.decode("utf-8-sig", "surrogateescape").strip()
+        if PurePosixPath(text).suffix.lower() not in IMAGE_SUFFIXES:
+            lines.append((None, raw))
+            continue
+        image = next((places[name] for name in listed_places(text, path, mirror.root) if name in places), None)
+        if image is None:
+            continue
+        if text.startswith("./") and posixpath.normpath(str(home / text)) == str(image):
+            lines.append((image, raw))
+        else:
+            end = raw[len(raw.rstrip(b"\r\n")) :] or b"\n"
+            written = f"./{posixpath.relpath(str(image), str(home))}"
+            lines.append((image, written.encode("utf-8", "surrogateescape") + end))
+    return lines
+
+
+def _write_data_yaml(source: Path, entries: Mapping[str, Sequence[str]], placer: Placer) -> None:
+    data = source.read_bytes()
+    if is_yolo_export(source):
+        data = as_data_yaml(read_yolo_description(source)).encode()
+    encoding = "utf-8"
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError:
+        encoding = "latin-1"
+        text = data.decode(encoding)
+    content = load_mapping(text.removeprefix("\ufeff"))
+    changes = _changes(content, entries)
+    edited, verbatim = edit_data_yaml(text, changes)
+    if not verbatim:
+        notice(f"The comments of {source} are lost: its paths could not be changed where they stand.")
+    placer.write(DATA_YAML, edited.encode(encoding if verbatim else "utf-8", "surrogateescape"))
+
+
+def _changes(content: Mapping[object, object], entries: Mapping[str, Sequence[str]]) -> dict[str, Change]:
+    changes: dict[str, Change] = {"path": None} if "path" in content else {}
+    found = set()
+    for key, value in content.items():
+        if not isinstance(key, str) or key == "path":
+            continue
+        split = canonical_split(key)
+        if split in entries:
+            if key != key.lower():
+                # ultralytics knows no `Train:`, so the split is written under its own name below
+                changes[key] = None
+                continue
+            found.add(split)
+            changes[key] = _value(value, entries[split])
+        elif split in ("train", "val", "test", "minival") and value:
+            # a split that could not be read: its path would lead nowhere, or out of the output
+            changes[key] = None
+    for split, entry in entries.items():
+        if split not in found:
+            changes[split] = _value(None, entry)
+    return changes
+
+
+def _value(old: object, entry: Sequence[str]) -> Change:
+    """The new value in the old one's shape, and in its spelling where that says the same (``./train/``)."""
+    if isinstance(old, list) and len(old) == len(entry):
+        return [_spelling(before, after) for before, after in zip(old, entry, strict=True)]
+    return _spelling(old, entry[0]) if len(entry) == 1 else list(entry)
+
+
+def _spelling(old: object, new: str) -> str:
+    same = isinstance(old, str) and not posixpath.isabs(old) and posixpath.normpath(old) == posixpath.normpath(new)
+    return str(old) if same else new

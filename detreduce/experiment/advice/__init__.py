@@ -1,0 +1,1 @@
+"""Which recipe to train with, from finished cells."""

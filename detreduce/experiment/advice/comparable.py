@@ -1,0 +1,42 @@
+"""The cells of a ledger that one surface of mAP can be fitted to, whichever plan they were run for."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import Any
+
+from detreduce.experiment.ledger.ledger import FinishedCell, Ledger, finished_rows
+
+OWN = ("epochs", "patience", "seed")
+"""Arguments in which comparable trainings may differ."""
+
+
+def comparable_rows(ledger: Ledger) -> list[dict[str, Any]]:
+    """Tidy rows of the finished cells that differ in images, epochs and seeds alone, of earlier plans too.
+
+    They are those with the setting that most finished cells of the latest plan have, or of the ledger where none of the
+    plan is finished. Raises InputError where the plan or a cell cannot be read.
+    """
+    cells = {cell.key: setting_of(cell) for cell in ledger}
+    planned = [cells[row["key"]] for row in finished_rows(ledger)] or list(cells.values())
+    if not planned:
+        return []
+    setting = Counter(planned).most_common(1)[0][0]
+    return [row for row in ledger.rows() if cells.get(row["key"]) == setting]
+
+
+def setting_of(cell: FinishedCell) -> str:
+    """All that decides a figure besides images, epochs and seeds, as text: model, arguments, what is evaluated on."""
+    training = cell.training
+    figures = training.evaluation
+    content = {
+        "images": cell.selection.get("of") or training.data.splits.get("train"),
+        "classes": training.data.class_names,
+        "model": [training.model.name, training.model.weights_before],
+        "imgsz": training.imgsz,
+        "choose": training.choose,
+        "evaluated": [figures.splits, figures.images, figures.boxes] if figures else None,
+        "arguments": {name: value for name, value in training.arguments.items() if name not in OWN},
+    }
+    return json.dumps(content, sort_keys=True, default=str)

@@ -1,0 +1,312 @@
+"""Which recipe to train with: method, keep and epochs, by the surface of mAP and the energy of finished cells."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from detreduce.errors import InputError
+from detreduce.experiment.advice.surface import Surface, configurations, fit_surface
+from detreduce.experiment.statistics.break_even import choosing_wh
+from detreduce.experiment.statistics.pairs import CHANCE, FULL
+
+FloatArray = npt.NDArray[np.float64]
+
+KEEPS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+EPOCHS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.25, 1.5, 2.0)
+"""Shares of the epochs of the cells."""
+INTERVAL = (0.05, 0.95)
+ALL_OVERLAPPED = (
+    "Every finished cell ran beside another training on its machine, so the Wh are too high by what the other one took."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A way to train, with what is expected of it.
+
+    Attributes
+    ----------
+    method, keep, images, epochs
+        What to do; ``full`` keeps all.
+    expected, low, high
+        mAP of one training, and the interval that should hold it nine times of ten.
+    chance
+        Probability that its mean reaches the target; NaN without one.
+    wh, choosing_wh
+        Watt-hours of the training, and of choosing the images, once; the latter None where it is not known.
+    """
+
+    method: str
+    keep: float
+    images: int
+    epochs: int
+    expected: float
+    low: float
+    high: float
+    chance: float
+    wh: float
+    choosing_wh: float | None
+
+    @property
+    def total_wh(self) -> float | None:
+        """Of choosing and of one training; None where that of choosing is not known."""
+        return None if self.choosing_wh is None else self.wh + self.choosing_wh
+
+    @property
+    def least_wh(self) -> float:
+        """What it takes at least: all of it, or the training alone where choosing is not known."""
+        return self.wh + (self.choosing_wh or 0.0)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able form; what is not known is None."""
+        plain = {**asdict(self), "total_wh": self.total_wh}
+        return {
+            name: None if isinstance(value, float) and math.isnan(value) else value for name, value in plain.items()
+        }
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What `advise` found.
+
+    Attributes
+    ----------
+    full
+        The training on all images, as it is done in the ledger.
+    best
+        The recipe asked for, or None where none is good or cheap enough; `others`: the next ones, of other methods.
+    surer, surer_by
+        The training that would tell most about `best`, and the share of its variance that it would take away.
+    measure, configurations
+        What was fitted, to how many configurations.
+    energy_note
+        What is wrong with the Wh; empty where nothing is.
+    """
+
+    full: Recipe
+    best: Recipe | None
+    others: tuple[Recipe, ...]
+    surer: Recipe | None
+    surer_by: float
+    measure: str
+    configurations: int
+    misfit: float
+    run_spread: float
+    energy_note: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able form."""
+        return {
+            "measure": self.measure,
+            "configurations": self.configurations,
+            "misfit": self.misfit,
+            "run_spread": self.run_spread,
+            "full": self.full.to_dict(),
+            "best": self.best.to_dict() if self.best else None,
+            "others": [recipe.to_dict() for recipe in self.others],
+            "surer": self.surer.to_dict() if self.surer else None,
+            "surer_by": self.surer_by,
+            "energy_note": self.energy_note,
+        }
+
+
+def advise(
+    rows: Iterable[Mapping[str, Any]],
+    *,
+    target: float | None = None,
+    budget_wh: float | None = None,
+    measure: str = "mAP50_95",
+    confidence: float = 0.5,
+    others: int = 4,
+) -> Advice:
+    """Find the cheapest recipe that reaches `target` of full mAP, or the best one for `budget_wh`.
+
+    Parameters
+    ----------
+    rows
+        Tidy rows of finished cells of one dataset and model, ``full`` among them.
+    target
+        Share of the mAP of all images, above 0.
+    budget_wh
+        Watt-hours for choosing and one training.
+    measure
+        ``mAP50_95`` or ``mAP50``.
+    confidence
+        How sure to be of reaching the target.
+    others
+        How many more recipes to name.
+
+    Raises
+    ------
+    InputError
+        Neither or both of target and budget, values out of range, or too few cells: see `fit_surface`.
+    """
+    rows = list(rows)
+    _check(target, budget_wh, measure, confidence)
+    whole = [row for row in rows if row.get("control") == "full" and row.get(measure) is not None]
+    if not whole:
+        raise InputError("no finished cell trained on all images: add `controls: [full]` to the experiment and run it.")
+    total = int(whole[0]["images"])
+    # of several lengths the one that most cells have, the longer one of equally many
+    lengths = Counter(int(row["epochs"]) for row in whole)
+    epochs = max(lengths, key=lambda count: (lengths[count], count))
+    found = configurations(rows, measure)
+    surface = fit_surface(found, total)
+    energy = _Energy.of(rows)
+    goal = None if target is None else target * surface.means("full", total, total * epochs)
+    recipes = [
+        _recipe(surface, energy, goal, method, images, count)
+        for method, images, count in _candidates(surface, rows, total, epochs)
+    ]
+    full = next(recipe for recipe in recipes if recipe.images == total and recipe.epochs == epochs)
+    ordered = _ordered(recipes, budget_wh, confidence)
+    best = ordered[0] if ordered else None
+    first_of = {recipe.method: recipe for recipe in reversed(ordered)}
+    rest = [recipe for recipe in ordered[1:] if recipe is first_of[recipe.method]]
+    surer, share = _surer(surface, best, full, target or 1.0, recipes) if best else (None, 0.0)
+    return Advice(
+        full,
+        best,
+        tuple(rest[:others]),
+        surer,
+        share,
+        measure,
+        len(found),
+        surface.misfit,
+        surface.run_spread,
+        energy.note,
+    )
+
+
+def _check(target: float | None, budget_wh: float | None, measure: str, confidence: float) -> None:
+    if (target is None) == (budget_wh is None):
+        raise InputError("give either a target, as a share of full mAP (0.95), or a budget in Wh.")
+    if target is not None and not 0 < target <= 2:
+        raise InputError(f"target={target}: give a share of full mAP, such as 0.95.")
+    if budget_wh is not None and not budget_wh > 0:
+        raise InputError(f"budget_wh={budget_wh}: give Wh above 0.")
+    if measure not in ("mAP50", "mAP50_95"):
+        raise InputError(f"measure={measure!r}: give mAP50 or mAP50_95.")
+    if not 0 < confidence < 1:
+        raise InputError(f"confidence={confidence}: give a probability between 0 and 1.")
+
+
+@dataclass(frozen=True)
+class _Energy:
+    """Wh of a training as a constant and a part for each image seen; Wh of choosing so many images by a method."""
+
+    constant: float
+    per_image: float
+    choosing: Mapping[str, Mapping[int, float]]
+    note: str = ""
+
+    @classmethod
+    def of(cls, rows: Sequence[Mapping[str, Any]]) -> _Energy:
+        from scipy.optimize import nnls
+
+        known = [row for row in rows if row.get("Wh") is not None and row.get("images_seen")]
+        # what ran beside other things was metered together with them
+        alone = [row for row in known if not row.get("overlapped")]
+        if not known:
+            raise InputError("no finished cell has an energy figure, and a plan is made by energy.")
+        note = "" if alone else ALL_OVERLAPPED
+        known = alone or known
+        seen = np.array([float(row["images_seen"]) for row in known])
+        wh = np.array([float(row["Wh"]) for row in known])
+        constant, per_image = nnls(np.column_stack([np.ones(len(seen)), seen]), wh)[0]
+        groups: dict[tuple[str, int], list[Mapping[str, Any]]] = {}
+        for row in rows:
+            groups.setdefault((str(row["label"]), int(row["images"])), []).append(row)
+        choosing: dict[str, dict[int, float]] = {}
+        for (name, images), group in groups.items():
+            cost = choosing_wh(group)
+            choosing.setdefault(name, {}).update({} if cost is None else {images: cost})
+        if unknown := sorted({str(row["label"]) for row in rows} - {name for name, costs in choosing.items() if costs}):
+            told = f"What choosing by {', '.join(unknown)} took is not known: such recipes come after the others."
+            note = " ".join(filter(None, [note, told]))
+        return cls(float(constant), float(per_image), choosing, note)
+
+    def of_choosing(self, method: str, images: int) -> float | None:
+        """Wh of choosing so many, between the keeps that are known on a straight line; None where none is."""
+        costs = self.choosing.get(method)
+        if costs is None and method in (FULL, *CHANCE):
+            # nothing is chosen, or drawn at random, which is too short to matter
+            return 0.0
+        if not costs:
+            return None
+        known = sorted(costs)
+        return float(np.interp(images, known, [costs[count] for count in known]))
+
+
+def _candidates(
+    surface: Surface, rows: Sequence[Mapping[str, Any]], total: int, epochs: int
+) -> list[tuple[str, int, int]]:
+    """(method, images, epochs): those of a grid that lies among what was tried, or not far beyond."""
+    random = sorted({str(row["label"]) for row in rows} & {"srs", "random"}, reverse=True)[:1] or ["srs"]
+    least = min(int(row["images"]) for row in rows)
+    images = sorted({max(1, round(keep * total)) for keep in KEEPS} | {int(row["images"]) for row in rows} - {total})
+    counts = sorted({max(1, round(share * epochs)) for share in EPOCHS})
+    names = [*random, *surface.methods]
+    reduced = [(name, k, count) for name in names for k in images if least <= k < total for count in counts]
+    return [*reduced, *(("full", total, count) for count in counts)]
+
+
+def _recipe(
+    surface: Surface, energy: _Energy, goal: FloatArray | None, method: str, images: int, epochs: int
+) -> Recipe:
+    seen = images * epochs
+    means, runs = surface.means(method, images, seen), surface.runs(method, images, seen)
+    low, high = np.quantile(runs, INTERVAL)
+    return Recipe(
+        method,
+        images / surface.total,
+        images,
+        epochs,
+        float(means.mean()),
+        float(low),
+        float(high),
+        float("nan") if goal is None else float((means >= goal).mean()),
+        energy.constant + energy.per_image * seen,
+        energy.of_choosing(method, images),
+    )
+
+
+def _ordered(recipes: Sequence[Recipe], budget_wh: float | None, confidence: float) -> list[Recipe]:
+    """The recipes that are good or cheap enough, the best first; those whose choosing is not known come last."""
+    if budget_wh is not None:
+        affordable = [recipe for recipe in recipes if recipe.least_wh <= budget_wh]
+        return sorted(affordable, key=lambda recipe: (recipe.total_wh is None, -recipe.expected, recipe.least_wh))
+    enough = [recipe for recipe in recipes if recipe.chance >= confidence]
+    return sorted(enough, key=lambda recipe: (recipe.total_wh is None, recipe.least_wh, -recipe.expected))
+
+
+def _surer(
+    surface: Surface, best: Recipe, full: Recipe, target: float, recipes: Sequence[Recipe]
+) -> tuple[Recipe | None, float]:
+    """The training whose result would narrow most what `best` loses against `full`, and by what share of variance."""
+
+    def draws(recipe: Recipe) -> FloatArray:
+        means = surface.means(recipe.method, recipe.images, recipe.images * recipe.epochs)
+        return np.asarray(means - means.mean(), np.float64)
+
+    wanted = draws(best) - target * draws(full)
+    variance = float((wanted**2).mean())
+    if not variance:
+        return None, 0.0
+    noise = surface.misfit**2 + surface.run_spread**2
+
+    def share(recipe: Recipe) -> float:
+        own = draws(recipe)
+        return float((wanted * own).mean() ** 2 / (variance * ((own**2).mean() + noise)))
+
+    tried = [recipe for recipe in recipes if recipe.epochs <= full.epochs]
+    shares = [share(recipe) for recipe in tried]
+    place = int(np.argmax(shares))
+    return tried[place], shares[place]

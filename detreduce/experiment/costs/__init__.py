@@ -1,0 +1,1 @@
+"""What cells and choices cost, and how much a run may spend."""

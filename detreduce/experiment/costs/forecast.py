@@ -1,0 +1,150 @@
+"""How long a cell will take and how much energy, from the cells of the same ledger that are finished."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy.optimize import nnls
+
+from detreduce.experiment.cells import Cell
+from detreduce.experiment.config import ExperimentConfig
+from detreduce.experiment.ledger.ledger import FinishedCell
+from detreduce.reducers import reducer_class
+from detreduce.reducers.engine.budget import resolve_keep
+
+# ultralytics' own, where the YAML names none
+EPOCHS = 100
+# arguments that change what an image costs
+COSTLY = ("imgsz", "batch", "freeze", "device", "workers", "amp", "multi_scale", "rect", "cache")
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Seconds and watt-hours to expect; None where nothing is known."""
+
+    seconds: float | None = None
+    wh: float | None = None
+
+    def __add__(self, other: Estimate) -> Estimate:
+        return Estimate(_sum(self.seconds, other.seconds), _sum(self.wh, other.wh))
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Cost of a cell as a constant and so much an image seen in training, fitted to finished cells.
+
+    Attributes
+    ----------
+    cells
+        How many finished cells it is from.
+    seconds, wh
+        (constant, an image seen), or None where nothing is known.
+    choosing
+        Mean cost of one selection from as many images, by the cell's label and keep.
+    """
+
+    cells: int
+    images: int
+    epochs: int
+    seconds: tuple[float, float] | None
+    wh: tuple[float, float] | None
+    choosing: dict[str, dict[str, Estimate]]
+
+    @classmethod
+    def of(cls, finished: Iterable[FinishedCell], config: ExperimentConfig, images: int) -> Forecast:
+        """From the cells whose images cost what those of `config` do; `images` are those of the dataset.
+
+        Cells of this machine come before those of others, and cells that nothing overlapped before those that something
+        did.
+        """
+        finished = list(finished)
+        here = _preferred(finished, _ran_here)
+        alike = _preferred([cell for cell in finished if _alike(cell, config)], _ran_here)
+        alike = _preferred(alike, lambda cell: not cell.ran.get("overlapped"))
+        seen = [float(cell.training.counts.images_seen) for cell in alike]
+        return cls(
+            len(alike),
+            images,
+            int(config.train.arguments.get("epochs") or EPOCHS),
+            _fit(seen, [_seconds(cell) for cell in alike]),
+            _fit(seen, [_wh(cell) for cell in alike]),
+            _choosing(cell for cell in here if cell.selection.get("of", images) == images),
+        )
+
+    def training(self, cell: Cell) -> Estimate:
+        """What a cell takes apart from the choosing."""
+        seen = self.epochs * resolve_keep(cell.keep, self.images)
+        return Estimate(*(None if line is None else line[0] + line[1] * seen for line in (self.seconds, self.wh)))
+
+    def selection(self, cell: Cell) -> Estimate | None:
+        """What choosing the cell's images takes; None where no finished cell tells.
+
+        Of a method that is not nested only cells of the same keep tell: each keep is chosen anew.
+        """
+        known = self.choosing.get(cell.label, {})
+        if repr(cell.keep) in known:
+            return known[repr(cell.keep)]
+        return _mean(list(known.values())) if known and reducer_class(cell.chooser).nested else None
+
+
+def _alike(cell: FinishedCell, config: ExperimentConfig) -> bool:
+    wanted, had = config.train.arguments, cell.training.arguments
+    same_model = cell.training.model.name == Path(config.train.model).name
+    return same_model and all(had.get(name) == wanted.get(name) for name in COSTLY)
+
+
+def _preferred(cells: list[FinishedCell], good: Callable[[FinishedCell], bool]) -> list[FinishedCell]:
+    return [cell for cell in cells if good(cell)] or cells
+
+
+def _ran_here(cell: FinishedCell) -> bool:
+    return bool(cell.ran.get("host") == socket.gethostname())
+
+
+def _seconds(cell: FinishedCell) -> float:
+    """From start to end without the choosing; of the phases alone, where no more is known."""
+    measured = cell.ran.get("training_seconds")
+    return float(measured) if measured else sum(phase.seconds for phase in cell.training.energy.values())
+
+
+def _wh(cell: FinishedCell) -> float | None:
+    parts = [phase.wh for phase in cell.training.energy.values()]
+    known = [part for part in parts if part is not None]
+    return sum(known) if known and len(known) == len(parts) else None
+
+
+def _fit(seen: Sequence[float], costs: Sequence[float | None]) -> tuple[float, float] | None:
+    """Least squares with neither part below 0; from cells of one size all of it is taken to grow with the images."""
+    pairs = [(images, cost) for images, cost in zip(seen, costs, strict=True) if cost is not None]
+    if not pairs:
+        return None
+    x, y = np.array(pairs).T
+    scale = max(float(x.max()), 1.0)
+    if np.ptp(x) < 1e-9 * scale:
+        return (0.0, float(y.mean() / scale)) if x.max() > 0 else (float(y.mean()), 0.0)
+    (constant, slope), _ = nnls(np.column_stack([np.ones_like(x), x / scale]), y)
+    return float(constant), float(slope / scale)
+
+
+def _choosing(cells: Iterable[FinishedCell]) -> dict[str, dict[str, Estimate]]:
+    costs: dict[str, dict[str, list[Estimate]]] = {}
+    for cell in cells:
+        if energy := cell.choosing.get("selection"):
+            of_label = costs.setdefault(cell.cell["label"], {})
+            of_label.setdefault(repr(cell.cell.get("keep")), []).append(Estimate(energy.seconds, energy.wh))
+    return {label: {keep: _mean(known) for keep, known in by_keep.items()} for label, by_keep in costs.items()}
+
+
+def _mean(costs: Sequence[Estimate]) -> Estimate:
+    """Of some costs in time and of those in energy that are known."""
+    parts = ([cost.seconds for cost in costs], [cost.wh for cost in costs])
+    known = [[value for value in part if value is not None] for part in parts]
+    return Estimate(*(sum(part) / len(part) if part else None for part in known))
+
+
+def _sum(one: float | None, other: float | None) -> float | None:
+    return None if one is None or other is None else one + other

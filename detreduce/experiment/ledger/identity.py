@@ -1,0 +1,76 @@
+"""Hashes that say whether a finished cell is still an answer to the same question."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from detreduce.dataset import load_split
+from detreduce.dataset.records import DetectionDataset
+from detreduce.display.progress import progress
+from detreduce.experiment.config import FeaturesConfig
+from detreduce.features.backbones import make_backbone
+from detreduce.features.blocks import default_blocks
+from detreduce.features.roi_pooling import WORDS
+from detreduce.images.store import DigestMemo, content_digest
+from detreduce.machine.cache_folder import cache_folder
+
+
+def data_identity(dataset: DetectionDataset) -> str:
+    """Hash of the annotations and image files of every split; files that have not changed are not read again."""
+    digest = hashlib.sha256()
+    memo = DigestMemo(cache_folder())
+    for split in dataset.source.splits:
+        part = dataset if split == dataset.split else load_split(dataset.source, split)
+        digest.update(f"{split} {part.content_hash}".encode())
+        with progress(f"checking {split} images", len(part), "images") as advance:
+            for record in part:
+                digest.update(_image_digest(record.path.absolute(), memo))
+                advance()
+    with contextlib.suppress(OSError):  # the next run then reads the images again
+        memo.flush()
+    return digest.hexdigest()
+
+
+def _image_digest(path: Path, memo: DigestMemo) -> bytes:
+    if known := memo.get(path):
+        return known
+    try:
+        status, now = path.stat(), time.time_ns()
+        found = content_digest(path.read_bytes())
+    except OSError:
+        return b"unreadable"
+    memo.put(path, status, now, found)
+    return found
+
+
+def features_identity(features: FeaturesConfig) -> str:
+    """Hash of the backbone with its weights and preprocessing, of the blocks and the precision."""
+    backbone = features.backbone
+    if backbone.startswith("file:"):
+        parts = {"file": file_identity(backbone.removeprefix("file:"))}
+    else:
+        parts = dict(make_backbone(backbone, features.imgsz).key)
+    # the names, not None for the default: what the default is may change between versions
+    blocks = features.blocks or default_blocks(backbone, labelled=True)
+    if "objects" in blocks:
+        parts["objects"] = WORDS
+    return digest_of([parts, list(blocks), features.imgsz, features.precision])
+
+
+def digest_of(content: Any) -> str:
+    """SHA-256 of something JSON-able, whatever the order of its keys."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def file_identity(name: str) -> str:
+    """The hash of a file; a name that is no file stands for itself."""
+    path = Path(name)
+    if not path.is_file():
+        return name
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,97 @@
+"""Bring the finished cells of one ledger into another: all of them, or none."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from detreduce.errors import DetreduceError, InputError
+from detreduce.experiment.ledger.ledger import CELL_FILE, TRAIN_FOLDER, Ledger
+from detreduce.training.record import RECORD_NAME
+
+# what says whether two cells of one key are the same: the rest follows from it or is large
+FACTS = (CELL_FILE, f"{TRAIN_FOLDER}/{RECORD_NAME}")
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What a merge did: keys of the cells that were copied, and of those that were there already, the same."""
+
+    copied: tuple[str, ...]
+    skipped: tuple[str, ...]
+
+
+def merge_ledgers(other: str | Path, into: str | Path) -> Merged:
+    """Copy the finished cells of `other` into the ledger `into`, which is made where it is not there.
+
+    What the cells of an experiment share (its plan, selections, proxies, what they cost) is copied where `into` has
+    none. `other` is only read. A merge that is killed leaves whole cells alone, and the same merge again goes on.
+
+    Raises
+    ------
+    InputError
+        `other` is no ledger, the two are one, a cell cannot be read, or cells of one key differ; nothing is merged.
+    DetreduceError
+        `into` cannot be written, or a process is at work on one of the cells.
+    """
+    source = Ledger(other)
+    if not source.is_ledger():
+        raise InputError(f"{source.path} is not a ledger: it has no folder of finished cells.")
+    if source.path.resolve() == Path(into).resolve():
+        raise InputError(f"{source.path}: the two ledgers are the same.")
+    keys = [cell.key for cell in source]
+    target = Ledger.create(into)
+    with target.exclusive("merge", lambda: None):
+        there = [key for key in keys if key in target]
+        if differing := [key for key in there if _facts(source.cell_folder(key)) != _facts(target.cell_folder(key))]:
+            raise InputError(
+                f"{len(differing)} cells are in both {source.path} and {target.path}, but differ: "
+                f"{', '.join(differing)}. Nothing is merged; `detreduce ledger forget` removes the ones not wanted."
+            )
+        missing = [key for key in keys if key not in target]
+        _bring(source, target, missing)
+    return Merged(tuple(missing), tuple(there))
+
+
+def _facts(folder: Path) -> list[Any]:
+    return [json.loads((folder / name).read_text(encoding="utf-8")) for name in FACTS]
+
+
+def _bring(source: Ledger, target: Ledger, keys: list[str]) -> None:
+    """Copy everything beside the finished cells first; only then move it among them."""
+    stage = target.scratch("merge")
+    done: list[Callable[[], None]] = []
+    try:
+        for key in keys:
+            shutil.copytree(source.cell_folder(key), stage / "cells" / key, symlinks=True)
+        shared = [entry for entry in source.shared() if not (target.path / entry).exists()]
+        for entry in shared:
+            _copy(source.path / entry, stage / "shared" / entry)
+        for entry in shared:
+            (target.path / entry).parent.mkdir(exist_ok=True)
+            (stage / "shared" / entry).rename(target.path / entry)
+        for key in keys:
+            target.adopt(key, stage / "cells" / key)
+            done.append(lambda key=key: target.forget(key))  # type: ignore[misc]
+    except BaseException as error:
+        for undo in done:
+            undo()
+        if isinstance(error, OSError) and not isinstance(error, DetreduceError):
+            # copytree collects its errors in a list
+            reason = error.args[0][-1][-1] if isinstance(error, shutil.Error) else error.strerror or error
+            raise DetreduceError(f"{target.path} cannot be written: {reason}. Nothing is merged.") from error
+        raise
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        shutil.copytree(source, target, symlinks=True)
+    else:
+        shutil.copy2(source, target)

@@ -1,0 +1,1 @@
+"""Searches over the dataset of an experiment, done once and kept in the ledger."""

@@ -1,0 +1,62 @@
+"""What the splits of an experiment's dataset share, looked for once and kept in the ledger."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from itertools import combinations
+from typing import Any
+
+from detreduce.dataset import load_split
+from detreduce.dataset.records import DetectionDataset
+from detreduce.dataset.splits import CANONICAL
+from detreduce.duplicates.leakage import leakage_report
+from detreduce.experiment.ledger.ledger import SEARCH, Ledger
+from detreduce.experiment.searches.near_duplicates import MOST_IMAGES
+from detreduce.training.concurrent_runs import present
+
+LEAKAGE_FILE = "leakage.json"
+MOST_PAIRS = MOST_IMAGES**2 // 2
+"""As many pairs as among the images of one split at most."""
+
+
+def keep_leakage(
+    dataset: DetectionDataset,
+    ledger: Ledger,
+    data_identity: str,
+    wait: Callable[[], None],
+    most_pairs: int = MOST_PAIRS,
+) -> None:
+    """Write the ledger's ``leakage.json``, by pixels, unless it has one of these very images.
+
+    Where images of different splits make more than `most_pairs` pairs it says that they were not looked for. `wait` is
+    called before waiting for another process's search.
+    """
+    if has_leakage(ledger, data_identity):
+        return
+    with ledger.exclusive(SEARCH, wait), present():
+        if has_leakage(ledger, data_identity):
+            return
+        content: dict[str, Any] = {"data": data_identity}
+        splits = _images(dataset)
+        if sum(one * other for one, other in combinations(splits.values(), 2)) > most_pairs:
+            content |= {"splits": splits, "skipped": f"the splits have more than {most_pairs} pairs of images"}
+        else:
+            content |= leakage_report(dataset).to_dict()
+        ledger.write_text(LEAKAGE_FILE, json.dumps(content, indent=1, ensure_ascii=False, default=str) + "\n")
+
+
+def _images(dataset: DetectionDataset) -> dict[str, int]:
+    """How many images each split has that is looked at."""
+    names = [name for name in dataset.source.splits if name in CANONICAL]
+    return {name: len(dataset if name == dataset.split else load_split(dataset.source, name)) for name in names}
+
+
+def has_leakage(ledger: Ledger, data_identity: str) -> bool:
+    """Whether these very images were looked at."""
+    return bool(read_leakage(ledger).get("data") == data_identity)
+
+
+def read_leakage(ledger: Ledger) -> dict[str, Any]:
+    """The content of the ledger's ``leakage.json``; empty where there is none, or none that can be read."""
+    return ledger.read_json(LEAKAGE_FILE)

@@ -1,0 +1,1 @@
+"""Pixels: decode, resize, read ahead, and keep what was computed from each image."""

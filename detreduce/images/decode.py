@@ -1,0 +1,247 @@
+"""Image files to arrays for a network: strict decoding, then the resize that a backbone asks for."""
+
+from __future__ import annotations
+
+import io
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from detreduce.errors import ImageReadError
+from detreduce.images.frame import WHOLE, Frame, reduced_frame
+
+if TYPE_CHECKING:
+    import PIL.Image
+
+RGB = npt.NDArray[np.uint8]
+PAD_VALUE = 114  # the grey of ultralytics' letterbox
+_JPEG_START = b"\xff\xd8"
+_PNG_START = b"\x89PNG\r\n\x1a\n"
+_MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])", re.DOTALL)
+_FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+# OpenCV before 4.11 has only BGR
+_COLOUR: int = getattr(cv2, "IMREAD_COLOR_RGB", cv2.IMREAD_COLOR)
+_FLAGS: dict[int, int] = {
+    8: cv2.IMREAD_REDUCED_COLOR_8,
+    4: cv2.IMREAD_REDUCED_COLOR_4,
+    2: cv2.IMREAD_REDUCED_COLOR_2,
+    1: _COLOUR,
+}
+_ORIENTATION = 0x0112
+
+
+@dataclass(frozen=True)
+class Preprocess:
+    """How an image becomes a network's input; its `key` is part of the cache key.
+
+    Attributes
+    ----------
+    imgsz
+        ``letterbox``: pixels of the longer side. ``stretch``: pixels of both sides.
+    shape
+        ``letterbox`` keeps the aspect and pads to a multiple of `stride`, centred, with grey 114, as ultralytics does
+        for a single image. ``stretch`` squeezes the whole image into a square: no border is cut off, since objects lie
+        there too.
+    mean, std
+        Per RGB channel, in units of 0..255 pixels: input = (pixel - mean) / std.
+    stride
+        Of the letterbox's padding.
+    """
+
+    imgsz: int
+    shape: Literal["letterbox", "stretch"]
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    std: tuple[float, float, float] = (255.0, 255.0, 255.0)
+    stride: int = 32
+
+    @property
+    def key(self) -> str:
+        """The words that, with the weights, decide every input pixel."""
+        size = (
+            f"{self.imgsz} px, stride {self.stride}, grey {PAD_VALUE}"
+            if self.shape == "letterbox"
+            else f"{self.imgsz} px"
+        )
+        return (
+            f"RGB 8 bit, EXIF rotation applied, {self.shape} {size}, bilinear, "
+            f"JPEG scaled by 1/2, 1/4 or 1/8 while decoding where still at least that size, "
+            f"minus {list(self.mean)}, over {list(self.std)}"
+        )
+
+    def __call__(self, image: RGB) -> RGB:
+        """Resize an (h, w, 3) uint8 image to the network's input size; still uint8, not yet normalised."""
+        if self.shape == "stretch":
+            return _resize(image, self.imgsz, self.imgsz)
+        height, top, below = self._letterboxed(image.shape[0], max(image.shape[:2]))
+        width, left, beside = self._letterboxed(image.shape[1], max(image.shape[:2]))
+        image = _resize(image, height, width)
+        if not any((top, below, left, beside)):
+            return image
+        return cv2.copyMakeBorder(  # type: ignore[return-value]
+            image, top, below, left, beside, cv2.BORDER_CONSTANT, value=(PAD_VALUE,) * 3
+        )
+
+    def frame(self, height: int, width: int) -> Frame:
+        """Where an (height, width) image lies in the network's input that is made of it."""
+        if self.shape == "stretch":
+            return WHOLE
+        rows, top, below = self._letterboxed(height, max(height, width))
+        columns, left, beside = self._letterboxed(width, max(height, width))
+        high, wide = top + rows + below, left + columns + beside
+        return Frame(left / wide, top / high, (left + columns) / wide, (top + rows) / high)
+
+    def _letterboxed(self, side: int, longest: int) -> tuple[int, int, int]:
+        """Pixels of a side after scaling, of the padding before it, and after it."""
+        scaled = max(1, round(side * (self.imgsz / longest)))
+        padding = -scaled % self.stride
+        # the odd pixel goes below and to the right, as in ultralytics
+        before = round(padding / 2 - 0.1)
+        return scaled, before, padding - before
+
+
+def _resize(image: RGB, height: int, width: int) -> RGB:
+    if image.shape[:2] == (height, width):
+        return image
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]
+
+
+def decode(data: bytes, *, longest: int | None = None, shortest: int | None = None) -> RGB:
+    """Decode an image file's bytes to (h, w, 3) uint8 RGB, EXIF rotation applied, as ultralytics sees it.
+
+    Grey, palette, 16-bit (upper 8 bits) and transparent (alpha dropped) images become plain RGB. `longest`, `shortest`:
+    a JPEG may be decoded at 1/2, 1/4 or 1/8 as long as its longer and shorter sides keep at least these many pixels.
+
+    Damage inside a JPEG's compressed data, where its end marker is still there, is not noticed: no decoder here reports
+    it (libjpeg fills in and prints a line), and a second decoding costs too much. `check_images` finds it.
+
+    Raises
+    ------
+    ImageReadError
+        Empty, truncated (a JPEG or PNG without its end marker counts as truncated) or not an image.
+    """
+    return decode_framed(data, longest=longest, shortest=shortest)[0]
+
+
+def why_unreadable(path: Path) -> str:
+    """Why an image file cannot be read and decoded; empty where it can."""
+    try:
+        decode(path.read_bytes())
+    except OSError as error:
+        return error.strerror or str(error)
+    except (ImageReadError, cv2.error, MemoryError) as error:
+        return str(error)
+    return ""
+
+
+def decode_framed(data: bytes, *, longest: int | None = None, shortest: int | None = None) -> tuple[RGB, Frame]:
+    """`decode`, and the picture's frame in the array, which is all of it but for JPEGs decoded smaller."""
+    if not data:
+        raise ImageReadError("the file is empty")
+    size, divisor = None, 1
+    if data.startswith(_JPEG_START):
+        size, whole = _walk_jpeg(data)
+        if not whole:
+            raise ImageReadError("truncated JPEG (no end marker)")
+        divisor = _reduction(size, longest, shortest)
+    elif data.startswith(_PNG_START):
+        if b"IEND\xaeB`\x82" not in data[-1024:]:
+            raise ImageReadError("truncated PNG (no end chunk)")
+    else:
+        return _decode_other(data), WHOLE
+    image = _decode_opencv(data, _FLAGS[divisor])
+    if image is None:
+        return _decode_pillow(data), WHOLE
+    if size is None or not (size[0] % divisor or size[1] % divisor):
+        return image, WHOLE
+    return image, reduced_frame(*size, divisor, _orientation(data))
+
+
+def _decode_opencv(data: bytes, flag: int) -> RGB | None:
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
+    except cv2.error:  # OpenCV raises for sizes over its limit
+        return None
+    if image is None or flag == getattr(cv2, "IMREAD_COLOR_RGB", None):
+        return image  # type: ignore[return-value]
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image)  # type: ignore[return-value]
+
+
+def _decode_other(data: bytes) -> RGB:
+    # some OpenCV versions fill what is missing of these formats with black; Pillow is strict
+    strict = _decode_pillow(data)
+    image = _decode_opencv(data, _COLOUR)
+    return strict if image is None else image
+
+
+def _open_pillow(data: bytes) -> PIL.Image.Image:
+    from PIL import Image
+
+    # ultralytics' replacement of Image.open installs packages when a file is no image
+    patched = sys.modules.get("ultralytics.utils.patches")
+    return getattr(patched, "_image_open", Image.open)(io.BytesIO(data))
+
+
+def _orientation(data: bytes) -> int:
+    """EXIF's orientation, 1 to 8; 1 where there is none."""
+    try:
+        with _open_pillow(data) as image:
+            return int(image.getexif().get(_ORIENTATION, 1))
+    except Exception:  # Pillow's plugins raise many kinds, and OpenCV could read the image
+        return 1
+
+
+def _decode_pillow(data: bytes) -> RGB:
+    import warnings
+
+    from PIL import Image, ImageOps
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with _open_pillow(data) as image:
+                image.load()
+                rotated = ImageOps.exif_transpose(image)
+                return np.asarray(rotated.convert("RGB"))
+    except Image.UnidentifiedImageError:
+        raise ImageReadError("not an image of a known format") from None
+    except Exception as error:  # Pillow's plugins raise many kinds
+        raise ImageReadError(f"truncated or damaged ({str(error)[:80]})") from None
+
+
+def _reduction(size: tuple[int, int] | None, longest: int | None, shortest: int | None) -> int:
+    """The largest divisor that a JPEG may be decoded at."""
+    if size is None or longest is None:
+        return 1
+    fits = (n for n in _FLAGS if max(size) >= n * longest and min(size) >= n * (shortest or 1))
+    return next(fits, 1)
+
+
+def _walk_jpeg(data: bytes) -> tuple[tuple[int, int] | None, bool]:
+    """Size (width, height) of a JPEG before rotation, and whether its end marker is there.
+
+    A thumbnail's end marker inside an APP segment is stepped over, and bytes after the end are nobody's business.
+    """
+    size = None
+    at = 2
+    while (match := _MARKER.search(data, at)) is not None:
+        code = match[1][0]
+        if code == 0xD9:
+            return size, True
+        at = match.end()
+        if code in (0x01, 0xD8):
+            continue
+        segment = data[at : at + 7]
+        if len(segment) < 7:
+            break
+        if code in _FRAME_MARKERS and size is None:
+            size = (int.from_bytes(segment[5:7], "big"), int.from_bytes(segment[3:5], "big"))
+        at += int.from_bytes(segment[:2], "big")
+        if size is not None and code == 0xDA and data.endswith(b"\xff\xd9"):
+            return size, True  # spares the search through the compressed data
+    return size, False

@@ -1,0 +1,47 @@
+"""Modules that version 0.1 documented under another path: importing them still works, with a DeprecationWarning."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any
+
+FORMER_MODULES = {
+    "detreduce.config": "detreduce.experiment.config",
+    "detreduce.explanation": "detreduce.selection.explanation",
+    "detreduce.object_table": "detreduce.arrays.object_table",
+    "detreduce.proxy_log": "detreduce.arrays.proxy_log",
+    "detreduce.reducers.budget": "detreduce.reducers.engine.budget",
+    "detreduce.reducers.conformance": "detreduce.reducers.testing.conformance",
+    "detreduce.reducers.groups": "detreduce.reducers.engine.groups",
+    "detreduce.reducers.pool": "detreduce.reducers.engine.pool",
+}
+
+
+class FormerModules(MetaPathFinder, Loader):
+    """Finds a module of `FORMER_MODULES` after every other finder has failed."""
+
+    def find_spec(self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> Any:
+        """Return a spec for a former path, else None."""
+        return ModuleSpec(name, self) if name in FORMER_MODULES else None
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        """Leave the making of the module to the import system."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Hand on every name of the module that took its place."""
+        successor = FORMER_MODULES[module.__name__]
+        warnings.warn(f"{module.__name__} is now {successor}.", DeprecationWarning, stacklevel=2)
+        real = import_module(successor)
+        module.__getattr__ = lambda name: getattr(real, name)  # type: ignore[method-assign]
+
+
+def keep_former_modules() -> None:
+    """Make the modules of `FORMER_MODULES` importable."""
+    if not any(isinstance(finder, FormerModules) for finder in sys.meta_path):
+        sys.meta_path.append(FormerModules())

@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from detreduce.errors import InputError
+from detreduce.experiment.cells import Identity, make_plan, seed_pairs, training_arguments
+from detreduce.experiment.config import ExperimentConfig, parse_config
+
+
+def config(**reduce: object) -> ExperimentConfig:
+    content = {
+        "name": "x",
+        "dataset": str(Path(__file__)),
+        "reduce": {"methods": ["srs", "mms"], "keep": [0.5, 0.25], "seeds": [0, 1, 2], **reduce},
+        "train": {"model": "yolov8n.yaml", "seeds": [10, 11, 12], "epochs": 1},
+        "controls": ["full"],
+    }
+    return parse_config(content, beside=Path.cwd())
+
+
+def plan(settings: ExperimentConfig, data: str = "d", features: str = "f") -> list:
+    return make_plan(settings, Identity(data=data, model="m", features=features), settings.train.arguments)
+
+
+def test_selection_seed_i_goes_with_training_seed_i() -> None:
+    cells = plan(config())
+    full = [cell for cell in cells if cell.control == "full"]
+    srs = [cell for cell in cells if cell.method == "srs" and cell.keep == 0.25]
+    mms = [cell for cell in cells if cell.method == "mms" and cell.keep == 0.25]
+    assert [cell.training_seed for cell in full] == [10, 11, 12]
+    assert [(cell.selection_seed, cell.training_seed) for cell in srs] == [(0, 10), (1, 11), (2, 12)]
+    assert [(cell.selection_seed, cell.training_seed) for cell in mms] == [(0, 10), (0, 11), (0, 12)]
+    assert len(cells) == len({cell.key for cell in cells}) == 3 + 2 * 3 + 2 * 3
+
+
+def test_seed_lists_of_unequal_length() -> None:
+    assert seed_pairs([0, 1, 2], [7], deterministic=False) == [(0, 7), (1, 7), (2, 7)]
+    assert seed_pairs([0], [7, 8], deterministic=False) == [(0, 7), (0, 8)]
+    assert seed_pairs([0, 1], [7], deterministic=True) == [(0, 7)]
+
+
+def test_a_key_changes_only_with_what_decides_the_outcome() -> None:
+    before = {cell.key for cell in plan(config())}
+    assert {cell.key for cell in plan(config(keep=[0.5, 0.25, 0.1]))} > before
+    other_data = {cell.key for cell in plan(config(), data="e")}
+    assert not other_data & before
+    recategorised = {cell.key for cell in plan(config(categories="dominant"))}
+    assert recategorised & before == {key for key in before if key.startswith("full")}
+
+
+def test_a_count_and_a_fraction_are_different_cells() -> None:
+    assert not {cell.key for cell in plan(config(keep=[1])) if not cell.control} & {
+        cell.key for cell in plan(config(keep=[1.0])) if not cell.control
+    }
+
+
+def test_other_features_train_again_only_what_uses_them() -> None:
+    before = {cell.key for cell in plan(config())}
+    after = {cell.key for cell in plan(config(), features="g")}
+    assert {key.split("-")[0] for key in before - after} == {"mms"}
+
+
+def test_a_parameter_given_as_its_default_is_the_same_cell() -> None:
+    plain = {cell.key for cell in plan(config(methods=["mms"]))}
+    assert {cell.key for cell in plan(config(methods=[{"name": "mms", "start": "center"}]))} == plain
+    assert not {cell.key for cell in plan(config(methods=[{"name": "mms", "start": 3}]))} & plain - {
+        key for key in plain if key.startswith("full")
+    }
+
+
+def test_the_country_of_the_electricity_trains_nothing_again() -> None:
+    settings = config()
+    elsewhere = settings.model_copy(update={"energy": settings.energy.model_copy(update={"country": "FRA"})})
+    assert plan(elsewhere) == plan(settings)
+
+
+def test_what_comes_before_the_method_is_part_of_the_cell() -> None:
+    plain = {cell.key for cell in plan(config())}
+    for change in (
+        {"drop_duplicates": True}, {"class_floor": 2}, {"must_keep": ["a.jpg"]}, {"initial": ["a.jpg"]}
+    ):  # fmt: skip
+        composed = plan(config(**change))
+        assert not {cell.key for cell in composed if not cell.control} & plain
+        assert {cell.key for cell in composed if cell.control} < plain
+        assert all(cell.composition == change for cell in composed if not cell.control)
+    nothing = config(drop_duplicates=False, class_floor=0, must_keep=[], initial=[], max_per_group=0)
+    assert {cell.key for cell in plan(nothing)} == plain
+
+
+def test_the_keys_of_ledgers_that_there_are_stay() -> None:
+    mms = {"name": "mms", "must_keep": ["a.jpg"], "groups": "folder", "max_per_group": 3}
+    cells = plan(config(keep=[0.5], methods=["srs", mms], drop_duplicates=True, class_floor=2))
+    assert [cell.key for cell in cells[-4:]] == [
+        "srs-keep0.5-s2-t12-d4f95d604a",
+        "mms-keep0.5-s0-t10-4479750e70",
+        "mms-keep0.5-s0-t11-7e2213925a",
+        "mms-keep0.5-s0-t12-cda61364fa",
+    ]
+
+
+def test_a_method_says_otherwise_than_the_section() -> None:
+    methods = ["srs", {"name": "srs", "drop_duplicates": False}, {"name": "mms", "class_floor": {"a": 1}}]
+    cells = plan(config(methods=methods, drop_duplicates=0.9, must_keep=["a.jpg", "b.jpg"], keep=[0.5]))
+    assert {cell.label for cell in cells} == {
+        "full",
+        "srs(drop_duplicates=0.9,must_keep=2 images)",
+        "srs(must_keep=2 images)",
+        "mms(class_floor={'a': 1},drop_duplicates=0.9,must_keep=2 images)",
+    }
+
+
+def test_each_keep_has_controls_of_its_own() -> None:
+    settings = config().model_copy(update={"controls": ["full", "full_equal_iterations", "random", "first"]})
+    controls = [cell for cell in plan(settings) if cell.control]
+    found = {
+        name: [(cell.keep, cell.selection_seed, cell.training_seed) for cell in controls if cell.control == name]
+        for name in settings.controls
+    }
+    assert found["full"] == [(1.0, None, seed) for seed in (10, 11, 12)]
+    assert found["full_equal_iterations"] == [(keep, None, seed) for keep in (0.5, 0.25) for seed in (10, 11, 12)]
+    assert found["random"] == [(keep, i, 10 + i) for keep in (0.5, 0.25) for i in range(3)]
+    assert found["first"] == [(keep, 0, seed) for keep in (0.5, 0.25) for seed in (10, 11, 12)]
+    assert [cell.on_all for cell in controls] == [True] * 9 + [False] * 12
+
+
+def test_every_cell_gets_what_all_the_images_make_of_auto() -> None:
+    few, many = (training_arguments(config(), images=images, classes=7) for images in (448, 10_000_000))
+    # ultralytics' own: 0.002 * 5 / (4 + classes) below 10,000 iterations
+    assert (few["optimizer"], few["lr0"], few["momentum"]) == ("AdamW", 0.000909, 0.9)
+    assert (many["optimizer"], many["lr0"]) == ("MuSGD", 0.01)
+    given = config().model_copy(deep=True)
+    given.train.model_extra["optimizer"] = "SGD"  # type: ignore[index]
+    assert training_arguments(given, images=448, classes=7) == {"epochs": 1, "optimizer": "SGD"}
+
+
+def test_equal_iterations_make_every_batch_a_step() -> None:
+    settings = config().model_copy(update={"controls": ["full_equal_iterations"]})
+    assert training_arguments(settings, images=9, classes=1)["nbs"] == 16
+    settings.train.model_extra["nbs"] = 32  # type: ignore[index]
+    assert training_arguments(settings, images=9, classes=1)["nbs"] == 32
+
+
+@pytest.mark.parametrize("batch", [-1, 0.7])
+def test_equal_iterations_need_a_batch_of_known_size(batch: float) -> None:
+    content = config().model_dump() | {"controls": ["full_equal_iterations"]}
+    content["train"]["batch"] = batch
+    with pytest.raises(
+        InputError,
+        match=r"1\. train\.batch: the control full_equal_iterations needs a number",
+    ):
+        parse_config(content, beside=Path.cwd())
+    parse_config(content | {"controls": ["full"]}, beside=Path.cwd())
+
+
+def test_no_cell_stops_early_by_patience() -> None:
+    content = config().model_dump() | {"evaluate": {"choose": "best"}}
+    content["train"] |= {"epochs": 300}
+    best = parse_config(content, beside=Path.cwd())
+    assert training_arguments(best, images=100, classes=2)["patience"] == 300
+    assert "patience" not in training_arguments(config(), images=100, classes=2)

@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+from detreduce.report.class_colours import MOST, looks_of
+
+
+def test_the_commonest_classes_have_a_look_each() -> None:
+    found = looks_of(["rare", "common", "never"], [1, 9, 0])
+    assert found.of_class == ("c1 l0", "c0 l0", "c2 l0")
+    assert [(look.css, look.names, look.more) for look in found.legend] == [
+        ("c0 l0", ("common",), 0),
+        ("c1 l0", ("rare",), 0),
+        ("c2 l0", ("never",), 0),
+    ]
+
+
+def test_of_more_classes_than_looks_the_rarest_share_one() -> None:
+    full = looks_of([f"c{number}" for number in range(MOST)], range(MOST))
+    assert len(set(full.of_class)) == len(full.legend) == MOST and not any(look.more for look in full.legend)
+    more = looks_of([f"c{number}" for number in range(80)], range(80))
+    assert len(more.legend) == MOST == len(set(more.of_class)) and more.legend[-1].more == 80 - (MOST - 1)
+    assert more.of_class[0] == more.of_class[62] == more.legend[-1].css != more.of_class[63]
+    assert more.legend[0].names == ("c79",)
+
+
+def test_without_classes_there_is_no_legend() -> None:
+    assert looks_of([], []).legend == ()

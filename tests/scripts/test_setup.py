@@ -1,0 +1,61 @@
+"""scripts/setup, with stand-ins for Python and pip."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+# a Python that says what it is asked for, and makes an environment of itself
+STAND_IN = """#!/bin/bash
+echo "$@" >>{log}
+if [ "$2" = venv ]; then rm -rf .venv; mkdir -p .venv/bin; cp {python} .venv/bin/python; touch .venv/pyvenv.cfg; fi
+"""
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    found = tmp_path / "checkout"
+    (found / "scripts").mkdir(parents=True)
+    for name in ("scripts/setup", "pyproject.toml", "constraints.txt"):
+        shutil.copy(REPOSITORY / name, found / name)
+    python = tmp_path / "python"
+    python.write_text(STAND_IN.format(log=tmp_path / "log", python=python))
+    python.chmod(0o755)
+    return found
+
+
+def asked(checkout: Path) -> list[str]:
+    """What Python is asked for by one more set-up."""
+    log = checkout.parent / "log"
+    log.write_text("")
+    # a pip that is reached all the same installs nothing
+    environment = {**os.environ, "PYTHON": str(checkout.parent / "python"), "PIP_DRY_RUN": "1", "PIP_NO_INDEX": "1"}
+    subprocess.run([checkout / "scripts" / "setup", "dev"], check=True, env=environment, capture_output=True)
+    return [line for line in log.read_text().splitlines() if line.startswith("-m")]
+
+
+def test_a_second_set_up_does_nothing(checkout: Path) -> None:
+    made, installed = asked(checkout)
+    assert made == "-m venv --clear .venv"
+    assert installed.startswith("-m pip install") and installed.endswith("-e .[dev]")
+    assert asked(checkout) == []
+
+
+def test_an_interrupted_install_is_begun_anew(checkout: Path) -> None:
+    asked(checkout)
+    (checkout / ".venv" / ".detreduce-installed").unlink()
+    (checkout / ".venv" / ".detreduce-installing").touch()
+    assert asked(checkout)[0] == "-m venv --clear .venv"
+
+
+def test_nothing_is_installed_beside_the_interpreter(checkout: Path) -> None:
+    # what an interrupted removal of an environment leaves: a python that is the machine's own
+    (checkout / ".venv" / "bin").mkdir(parents=True)
+    (checkout / ".venv" / "bin" / "python").symlink_to(Path(sys.base_prefix) / "bin" / "python3")
+    assert asked(checkout)[0] == "-m venv --clear .venv"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from detreduce.arrays.object_table import ObjectTable
-from detreduce.reducers.base import Problem, ScoringReducer
+from detreduce.reducers.base import FitInput, ScoringReducer
 from detreduce.reducers.engine.pool import FloatArray, Pool
 
 
@@ -21,7 +21,7 @@ class ByObjects(ScoringReducer):
     deterministic = True
     seen: tuple[ObjectTable, tuple[int, ...]]
 
-    def _prepare(self, problem: Problem) -> FloatArray:
+    def _prepare(self, problem: FitInput) -> FloatArray:
         type(self).seen = (problem.objects, problem.X.shape)
         return np.bincount(problem.objects.images, problem.objects.counts, minlength=len(problem.codes))
 

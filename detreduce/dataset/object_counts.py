@@ -10,8 +10,8 @@ from detreduce.dataset.records import DetectionDataset
 
 SIZES = ("small", "medium", "large", "unknown")
 """Size classes, the columns of `size_counts`."""
-SMALL_AREA = 32 * 32 / (640 * 480)
-LARGE_AREA = 96 * 96 / (640 * 480)
+SMALL_SHARE = 32 * 32 / (640 * 480)
+LARGE_SHARE = 96 * 96 / (640 * 480)
 """COCO's bounds of small and large objects, as fractions of an image of its usual size: 1/300 and 3/100."""
 
 
@@ -38,7 +38,7 @@ def _size_classes(dataset: DetectionDataset) -> npt.NDArray[np.int64]:
     low, high = _corners(dataset)
     area = np.prod(np.maximum(np.clip(high, 0.0, 1.0) - np.clip(low, 0.0, 1.0), 0.0), axis=1)
     known = np.isfinite(area)
-    return np.where(known, np.digitize(np.where(known, area, 0.0), [SMALL_AREA, LARGE_AREA]), len(SIZES) - 1)
+    return np.where(known, np.digitize(np.where(known, area, 0.0), [SMALL_SHARE, LARGE_SHARE]), len(SIZES) - 1)
 
 
 def _corners(dataset: DetectionDataset) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:

@@ -20,7 +20,7 @@ from detreduce.experiment.run import POLL_SECONDS, PreparedExperiment, prepare_e
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RayResult:
     """What a task tells: whether the cell is finished, what it had to say, and what went wrong."""
 
     key: str
@@ -67,7 +67,7 @@ def run_on_ray(
     return prepared.ledger
 
 
-def run_one(settings: str, ledger: str, key: str) -> Outcome:
+def run_one(settings: str, ledger: str, key: str) -> RayResult:
     """Run one cell in a worker; errors that a person can mend come back as text."""
     lines: list[str] = []
     try:
@@ -78,8 +78,8 @@ def run_one(settings: str, ledger: str, key: str) -> Outcome:
         prepared.say = lines.append
         prepared.run_cell(cells[0])
     except DetreduceError as error:
-        return Outcome(key, False, tuple(lines), str(error))
-    return Outcome(key, key in prepared.ledger, tuple(lines))
+        return RayResult(key, False, tuple(lines), str(error))
+    return RayResult(key, key in prepared.ledger, tuple(lines))
 
 
 @functools.lru_cache(maxsize=1)
@@ -109,15 +109,15 @@ def _work_off(ray: Any, prepared: PreparedExperiment, task: Any) -> None:
             time.sleep(POLL_SECONDS)
 
 
-def _result(ray: Any, reference: Any) -> Outcome:
+def _result(ray: Any, reference: Any) -> RayResult:
     try:
-        outcome: Outcome = ray.get(reference)
+        outcome: RayResult = ray.get(reference)
     except ray.exceptions.RayError as error:
         raise DetreduceError(f"Ray could not run a cell: {error} All that was finished before is kept.") from error
     return outcome
 
 
-def _tell(prepared: PreparedExperiment, outcome: Outcome) -> None:
+def _tell(prepared: PreparedExperiment, outcome: RayResult) -> None:
     for line in outcome.lines:
         prepared.say(line)
     if outcome.error:

@@ -15,7 +15,7 @@ from detreduce.experiment.searches.near_duplicates import read_near_duplicates
 from detreduce.experiment.statistics.break_even import BreakEven, break_even, choosing_wh
 from detreduce.experiment.statistics.comparison import Comparison, compare_methods
 from detreduce.experiment.statistics.pairs import random_reference
-from detreduce.experiment.statistics.ranks import Ranking, rank_methods
+from detreduce.experiment.statistics.ranks import MethodRanks, rank_methods
 from detreduce.experiment.statistics.summary import Summary, summarise_cells
 from detreduce.training.energy import PhaseEnergy
 from detreduce.vocabulary.controls import FULL
@@ -51,7 +51,7 @@ class Outcome:
     rows: Sequence[Row]
     summaries: Sequence[Summary]
     comparisons: Sequence[Comparison]
-    ranking: Ranking | None
+    ranking: MethodRanks | None
     paid: Sequence[BreakEven]
     chance: str | None
     leakage: Mapping[str, Any]

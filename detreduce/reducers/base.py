@@ -31,7 +31,7 @@ MATRICES = ("features", "dynamics", "gradients")
 
 
 @dataclass
-class Problem:
+class FitInput:
     """One call of `fit`, checked: what every method starts from.
 
     Attributes
@@ -264,11 +264,11 @@ class BaseReducer(BaseEstimator):
     def _check_params(self) -> None:
         """Raise InputError for the method's own parameters that cannot be used; for a subclass to fill in."""
 
-    def _prepare(self, problem: Problem) -> Any:
+    def _prepare(self, problem: FitInput) -> Any:
         """Return what all categories share, computed before any is ranked; it is each pool's `shared`."""
         return problem.shared
 
-    def _stratify(self, problem: Problem) -> Problem:
+    def _stratify(self, problem: FitInput) -> FitInput:
         """Return the problem with the strata that share the budget; by default the categories as given."""
         return problem
 
@@ -276,7 +276,7 @@ class BaseReducer(BaseEstimator):
         """Return the stratum of each of the k seats to give; by default Webster's rule."""
         return seat_sequence(counts, k, held)
 
-    def _ranked(self, problem: Problem) -> tuple[IntArray, FloatArray]:
+    def _ranked(self, problem: FitInput) -> tuple[IntArray, FloatArray]:
         """Return `ranking_` and `scores_`: every stratum ranked, and as far down as the limit on groups asks for."""
         n = len(problem.codes)
         scores = np.full(n, np.nan)
@@ -303,7 +303,7 @@ class BaseReducer(BaseEstimator):
         scores[problem.initial] = np.inf
         return np.concatenate([problem.initial, rows]), scores
 
-    def _within_groups(self, problem: Problem, orders: list[IntArray], length: int) -> tuple[IntArray, list[int]]:
+    def _within_groups(self, problem: FitInput, orders: list[IntArray], length: int) -> tuple[IntArray, list[int]]:
         """Fill the seats; return the strata whose orders were too short, which have got twice the seats then."""
         groups, (counts, held) = problem.groups, self._counts(problem)
         assert groups is not None
@@ -317,7 +317,9 @@ class BaseReducer(BaseEstimator):
         problem.seats[short] = (held + more)[short]
         return rows, short
 
-    def _problem(self, X: Any, categories: Any, objects: Any, groups: Any, initial: Any, max_per_group: Any) -> Problem:
+    def _problem(
+        self, X: Any, categories: Any, objects: Any, groups: Any, initial: Any, max_per_group: Any
+    ) -> FitInput:
         self.check_given(objects=objects is not None, groups=groups is not None, limited=max_per_group is not None)
         features = check_features(X, needed=self.reads_matrix())
         n = len(features)
@@ -326,7 +328,7 @@ class BaseReducer(BaseEstimator):
         if len(chosen) > k:
             raise InputError(f"initial has {len(chosen)} rows, more than the {k} that keep={self.keep!r} allows.")
         codes, labels = encode_categories(categories, n)
-        problem = Problem(features, codes, labels, k, chosen, np.zeros(0, np.int64), resolve_seed(self.random_state))
+        problem = FitInput(features, codes, labels, k, chosen, np.zeros(0, np.int64), resolve_seed(self.random_state))
         if objects is not None or "objects" in self.needs:
             problem.objects = check_objects(objects, n, self.name, vectors="object_vectors" in self.needs)
         problem.groups = make_groups(groups, max_per_group, n)
@@ -334,7 +336,7 @@ class BaseReducer(BaseEstimator):
             problem.groups.check(k, chosen)
         return self._seated(problem)
 
-    def _seated(self, problem: Problem) -> Problem:
+    def _seated(self, problem: FitInput) -> FitInput:
         """Fill in the seats of each stratum."""
         counts, held = self._counts(problem)
         free = k = problem.k - len(problem.initial)
@@ -348,12 +350,12 @@ class BaseReducer(BaseEstimator):
         return problem
 
     @staticmethod
-    def _counts(problem: Problem) -> tuple[IntArray, IntArray]:
+    def _counts(problem: FitInput) -> tuple[IntArray, IntArray]:
         size = len(problem.labels)
         held = np.bincount(problem.codes[problem.initial], minlength=size).astype(np.int64)
         return np.bincount(problem.codes, minlength=size).astype(np.int64), held
 
-    def _interleave(self, problem: Problem, orders: list[IntArray], length: int) -> IntArray:
+    def _interleave(self, problem: FitInput, orders: list[IntArray], length: int) -> IntArray:
         """Put the strata's orders together as the seats were given, `initial` left out."""
         counts, held = self._counts(problem)
         seats = self._seat_sequence(counts, length - len(problem.initial), held)

@@ -24,7 +24,7 @@ from detreduce.experiment.ledger.ledger import FinishedCell, Ledger
 from detreduce.experiment.outcome import outcome_of
 from detreduce.experiment.statistics.break_even import break_even
 from detreduce.experiment.statistics.comparison import Comparison, compare_methods
-from detreduce.experiment.statistics.ranks import Ranking, rank_methods
+from detreduce.experiment.statistics.ranks import MethodRanks, rank_methods
 from detreduce.experiment.statistics.summary import Summary, summarise_cells
 from detreduce.vocabulary.controls import EQUAL_ITERATIONS, EQUAL_STEPS
 
@@ -75,7 +75,7 @@ def kept(
     }
 
 
-def over_seeds(result: Mapping[str, Any], measure: str) -> tuple[list[Comparison], Ranking | None]:
+def over_seeds(result: Mapping[str, Any], measure: str) -> tuple[list[Comparison], MethodRanks | None]:
     """Return the comparisons in a measure and the average ranks in mAP50-95 that the kept rows alone give.
 
     What was found on each image is not kept, so intervals and verdicts are over seeds.
@@ -84,7 +84,7 @@ def over_seeds(result: Mapping[str, Any], measure: str) -> tuple[list[Comparison
     return [item for item in compared if item.measure == measure], rank_methods(result["cells"])
 
 
-def in_words(compared: Sequence[Comparison], ranking: Ranking | None) -> Iterator[str]:
+def in_words(compared: Sequence[Comparison], ranking: MethodRanks | None) -> Iterator[str]:
     """Yield a line for each comparison, and one for the ranks."""
     for item in compared:
         between = "" if item.low is None else f" ({item.low:+.3f} to {item.high:+.3f})"

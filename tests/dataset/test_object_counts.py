@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detreduce.dataset import load_dataset
-from detreduce.dataset.object_counts import LARGE_AREA, SIZES, SMALL_AREA, label_objects
+from detreduce.dataset.object_counts import LARGE_SHARE, SIZES, SMALL_SHARE, label_objects
 from detreduce.dataset.records import BoxFormat, DetectionDataset, ImageRecord, Source
 
 
@@ -39,7 +39,7 @@ def dataset(
 
 
 def test_counts_and_sizes_by_hand() -> None:
-    side = np.sqrt(SMALL_AREA), np.sqrt(LARGE_AREA)
+    side = np.sqrt(SMALL_SHARE), np.sqrt(LARGE_SHARE)
     boxes = [
         [(0.5, 0.5, side[0] - 1e-9, side[0]), (0.5, 0.5, side[0] + 1e-9, side[0]), (0.5, 0.5, side[1] + 1e-9, side[1])],
         [],
@@ -51,7 +51,7 @@ def test_counts_and_sizes_by_hand() -> None:
     # half of the last box lies outside: 0.05 x 0.5 is medium
     assert table.size_counts.tolist() == [[0, 0, 1, 0], [1, 1, 0, 0], [1, 2, 0, 0]]
     assert SIZES == ("small", "medium", "large", "unknown")
-    assert pytest.approx(1 / 300) == SMALL_AREA and pytest.approx(3 / 100) == LARGE_AREA
+    assert pytest.approx(1 / 300) == SMALL_SHARE and pytest.approx(3 / 100) == LARGE_SHARE
 
 
 @pytest.mark.parametrize("box_format", ["xywh", "xyxy"])

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from detreduce.experiment.statistics import Summary
     from detreduce.experiment.statistics.break_even import BreakEven
     from detreduce.experiment.statistics.comparison import Comparison
-    from detreduce.experiment.statistics.ranks import Ranking
+    from detreduce.experiment.statistics.ranks import MethodRanks
 
 WIDER = 150
 # name in the rows, heading, digits, how the difference to full is shown
@@ -30,7 +30,7 @@ def show_comparison(
     name: str,
     summaries: Sequence[Summary],
     comparisons: Sequence[Comparison] | None = None,
-    ranking: Ranking | None = None,
+    ranking: MethodRanks | None = None,
     paid: Sequence[BreakEven] = (),
 ) -> None:
     """Show every method at every keep beside full: accuracy, energy, CO2, time; then beside chance, with verdicts."""

@@ -13,7 +13,7 @@ from detreduce.vocabulary.controls import EQUAL_ITERATIONS, EQUAL_STEPS
 
 if TYPE_CHECKING:
     from detreduce.experiment.statistics.comparison import Comparison
-    from detreduce.experiment.statistics.ranks import Ranking
+    from detreduce.experiment.statistics.ranks import MethodRanks
 
 HEADINGS = {"mAP50": "mAP50", "mAP50_95": "mAP50-95"}
 TITLES = {EQUAL_ITERATIONS: f"Against {EQUAL_STEPS}"}
@@ -21,7 +21,7 @@ TITLES = {EQUAL_ITERATIONS: f"Against {EQUAL_STEPS}"}
 WIDE = 180
 
 
-def show_differences(out: Console, comparisons: Sequence[Comparison], ranking: Ranking | None) -> None:
+def show_differences(out: Console, comparisons: Sequence[Comparison], ranking: MethodRanks | None) -> None:
     """Show every method beside chance and beside equally long training on all images."""
     for against in dict.fromkeys(item.against for item in comparisons):
         part = [item for item in comparisons if item.against == against]

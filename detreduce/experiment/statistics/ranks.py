@@ -12,7 +12,7 @@ from scipy import stats
 
 
 @dataclass(frozen=True, slots=True)
-class Ranking:
+class MethodRanks:
     """Methods by their average rank, the best first; rank 1 is the largest figure of a block, ties share.
 
     Attributes
@@ -52,7 +52,9 @@ class Ranking:
         return " ".join(sentences)
 
 
-def rank_methods(rows: Iterable[Mapping[str, Any]], measure: str = "mAP50_95", level: float = 0.95) -> Ranking | None:
+def rank_methods(
+    rows: Iterable[Mapping[str, Any]], measure: str = "mAP50_95", level: float = 0.95
+) -> MethodRanks | None:
     """Rank the methods of tidy rows in each block of dataset, keep and training seed.
 
     Rows of the same method in a block count by their mean; controls that train on all images are left out. None where
@@ -73,7 +75,7 @@ def rank_methods(rows: Iterable[Mapping[str, Any]], measure: str = "mAP50_95", l
     average = ranks.mean(axis=0)
     order = np.argsort(average, kind="stable")
     varied = len(methods) > 2 and (ranks != ranks[:, :1]).any()
-    return Ranking(
+    return MethodRanks(
         average={methods[place]: float(average[place]) for place in order},
         blocks=len(complete),
         left_out=len(found) - len(complete),

@@ -9,7 +9,7 @@ import numpy as np
 
 from detreduce.arrays.proxy_log import DYNAMICS_COLUMNS, OVERS
 from detreduce.errors import InputError, RandomDrawWarning, nearest
-from detreduce.reducers.base import Problem, ScoringReducer
+from detreduce.reducers.base import FitInput, ScoringReducer
 from detreduce.reducers.engine.pool import FloatArray, Pool
 
 
@@ -49,7 +49,7 @@ class DynamicsReducer(ScoringReducer):
         if not isinstance(self.easy_first, bool):
             raise InputError(f"easy_first={self.easy_first!r} is neither True nor False.")
 
-    def _prepare(self, problem: Problem) -> None:
+    def _prepare(self, problem: FitInput) -> None:
         width, wanted = problem.X.shape[1], len(DYNAMICS_COLUMNS)
         if width < wanted:
             raise InputError(

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from detreduce.arrays.object_table import ObjectTable
-from detreduce.reducers.base import BaseReducer, Problem
+from detreduce.reducers.base import BaseReducer, FitInput
 from detreduce.reducers.engine.object_content import content_column
 
 
@@ -31,17 +31,17 @@ class ObjectReducer(BaseReducer):
     uses_categories = False
     _keeps_to_groups = True
 
-    def _stratify(self, problem: Problem) -> Problem:
+    def _stratify(self, problem: FitInput) -> FitInput:
         table = objects_of(problem)
         columns = [table.counts] if table.vectors is None else [table.counts, table.vectors]
         content = content_column(table, *columns)
         return self._seated(replace(problem, X=content, codes=np.zeros(len(table), np.int64), labels=[0]))
 
-    def _prepare(self, problem: Problem) -> Any:
+    def _prepare(self, problem: FitInput) -> Any:
         return objects_of(problem)
 
 
-def objects_of(problem: Problem) -> ObjectTable:
+def objects_of(problem: FitInput) -> ObjectTable:
     """Return the table of boxes that `fit` was given."""
     assert problem.objects is not None
     return problem.objects

@@ -12,7 +12,7 @@ import numpy as np
 from detreduce.arrays.object_table import ObjectTable
 from detreduce.display.progress import progress
 from detreduce.errors import InputError
-from detreduce.reducers.base import Problem, Ranking
+from detreduce.reducers.base import FitInput, Ranking
 from detreduce.reducers.engine.groups import Openings
 from detreduce.reducers.engine.lazy import LazyGains, lazy_greedy
 from detreduce.reducers.engine.object_content import image_starts, signatures
@@ -140,7 +140,7 @@ class ClassCoverage(ObjectReducer):
         if not isinstance(self.by_size, bool | np.bool_):
             raise InputError(f"by_size={self.by_size!r} is neither True nor False.")
 
-    def _stratify(self, problem: Problem) -> Problem:
+    def _stratify(self, problem: FitInput) -> FitInput:
         # what tells images apart here is their boxes: their vectors must not break a tie
         table = replace(objects_of(problem), vectors=None)
         if self.by_size:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detreduce.errors import InputError, RandomDrawWarning
-from detreduce.reducers.base import BaseReducer, Problem, Ranking
+from detreduce.reducers.base import BaseReducer, FitInput, Ranking
 from detreduce.reducers.engine.budget import allot_seats
 from detreduce.reducers.engine.parallel import in_threads, slices
 from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool, descending
@@ -136,7 +136,7 @@ class DistanceEntropy(BaseReducer):
             if not isinstance(getattr(self, name), bool | np.bool_):
                 raise InputError(f"{name}={getattr(self, name)!r} is neither True nor False.")
 
-    def _prepare(self, problem: Problem) -> tuple[IntArray, FloatArray]:
+    def _prepare(self, problem: FitInput) -> tuple[IntArray, FloatArray]:
         if len(problem.labels) == 1:
             warnings.warn(
                 "des with one category is a random draw: every entropy is 0.", RandomDrawWarning, stacklevel=4
@@ -163,7 +163,7 @@ class DistanceEntropy(BaseReducer):
         return Ranking(order[~np.isin(order, pool.initial)], scores)
 
 
-def _draw_base(problem: Problem, size: int) -> IntArray:
+def _draw_base(problem: FitInput, size: int) -> IntArray:
     """Return the rows of the base: `initial` first, then drawn within each category's seats, one of each before."""
     size = min(max(size, len(problem.labels), len(problem.initial)), problem.k)
     counts = np.bincount(problem.codes, minlength=len(problem.labels))

@@ -11,7 +11,7 @@ import numpy as np
 from detreduce.arrays.neighbour_scores import check_scores, extrapolate
 from detreduce.display.progress import progress
 from detreduce.errors import InputError
-from detreduce.reducers.base import BaseReducer, Problem, ScoringReducer
+from detreduce.reducers.base import BaseReducer, FitInput, ScoringReducer
 from detreduce.reducers.engine.budget import check_keep, resolve_keep
 from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool, derive_rng
 from detreduce.reducers.methods.srs import StratifiedRandom
@@ -125,7 +125,7 @@ class Extrapolated(ScoringReducer):
             raise InputError("scorer='extrapolate' would extrapolate what is extrapolated; name another.")
         return make_reducer(self.scorer, keep=1.0, random_state=seed, **own)
 
-    def _prepare(self, problem: Problem) -> FloatArray:
+    def _prepare(self, problem: FitInput) -> FloatArray:
         scores = self._known_scores(problem)
         self.known_ = ~np.isnan(scores)
         filled = scores.copy()
@@ -138,7 +138,7 @@ class Extrapolated(ScoringReducer):
             filled[lost] = extrapolate(scores, problem.X, int(self.neighbours))[lost]
         return filled
 
-    def _known_scores(self, problem: Problem) -> FloatArray:
+    def _known_scores(self, problem: FitInput) -> FloatArray:
         n = len(problem.codes)
         if self.scores is not None:
             scores = check_scores(self.scores, n)
@@ -154,7 +154,7 @@ class Extrapolated(ScoringReducer):
         scores[rows] = np.clip(costly.scores_, low, high)
         return scores
 
-    def _share_rows(self, problem: Problem) -> IntArray:
+    def _share_rows(self, problem: FitInput) -> IntArray:
         """The rows of a stratified random share, ascending."""
         try:
             resolve_keep(self.share, len(problem.codes))

@@ -12,7 +12,7 @@ from sklearn.base import clone
 
 from detreduce.display.progress import progress
 from detreduce.errors import InputError, RandomDrawWarning
-from detreduce.reducers.base import Problem, ScoringReducer
+from detreduce.reducers.base import FitInput, ScoringReducer
 from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool, derive_rng
 from detreduce.reducers.engine.scaling import standardised
 
@@ -60,7 +60,7 @@ class ForgettingEvents(ScoringReducer):
         if isinstance(self.classifier, type):
             raise InputError(f"classifier={self.classifier.__name__} is a class: give one made, as in SGDClassifier().")
 
-    def _prepare(self, problem: Problem) -> FloatArray:
+    def _prepare(self, problem: FitInput) -> FloatArray:
         if len(problem.labels) == 1:
             warnings.warn(
                 "fes with one category is a random draw: nothing is forgotten.", RandomDrawWarning, stacklevel=4

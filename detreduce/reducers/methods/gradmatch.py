@@ -11,7 +11,7 @@ import numpy as np
 
 from detreduce.display.progress import progress
 from detreduce.errors import InputError, nearest
-from detreduce.reducers.base import BaseReducer, Problem, Ranking
+from detreduce.reducers.base import BaseReducer, FitInput, Ranking
 from detreduce.reducers.engine.nnls import GrowingFit
 from detreduce.reducers.engine.order_scores import place_scores
 from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool, best
@@ -200,7 +200,7 @@ class GradMatch(BaseReducer):
         if self.by not in BY:
             raise InputError(f"by={self.by!r} is neither 'cosine' nor 'product'.{nearest(str(self.by), BY)}")
 
-    def _prepare(self, problem: Problem) -> None:
+    def _prepare(self, problem: FitInput) -> None:
         self.weights_ = np.zeros(len(problem.codes))
         self.residuals_: dict[Any, FloatArray] = {}
 

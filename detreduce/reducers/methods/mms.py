@@ -11,7 +11,7 @@ import numpy as np
 from detreduce.arrays.distances import CentredPoints
 from detreduce.display.progress import progress
 from detreduce.errors import InputError
-from detreduce.reducers.base import BaseReducer, Problem, Ranking
+from detreduce.reducers.base import BaseReducer, FitInput, Ranking
 from detreduce.reducers.engine.farthest import farthest_points
 from detreduce.reducers.engine.groups import Openings
 from detreduce.reducers.engine.nearest_points import nearest_mean
@@ -72,7 +72,7 @@ class MaxMin(BaseReducer):
         ):
             raise InputError(f"start={self.start!r} is not a row number: rows go from 0.")
 
-    def _prepare(self, problem: Problem) -> IntArray:
+    def _prepare(self, problem: FitInput) -> IntArray:
         if isinstance(self.start, str):
             return np.empty(0, np.int64)
         one = isinstance(self.start, numbers.Integral) and not isinstance(self.start, bool)

@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from detreduce.display.progress import progress
 from detreduce.errors import InputError, nearest
-from detreduce.reducers.base import Problem, ScoringReducer
+from detreduce.reducers.base import FitInput, ScoringReducer
 from detreduce.reducers.engine.parallel import in_threads, slices
 from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool
 
@@ -298,7 +298,7 @@ class NumerosityReduction(ScoringReducer):
             hint = nearest(str(self.decomposition), DECOMPOSITIONS)
             raise InputError(f"decomposition={self.decomposition!r} is not one of {', '.join(DECOMPOSITIONS)}.{hint}")
 
-    def _stratify(self, problem: Problem) -> Problem:
+    def _stratify(self, problem: FitInput) -> FitInput:
         width = len(problem.labels)
         with progress("nrmd", width + 1, "matrices") as advance:
             scores = category_scores(problem.X, problem.codes, width, self.decomposition, advance)

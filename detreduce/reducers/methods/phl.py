@@ -11,7 +11,7 @@ import numpy as np
 from detreduce.arrays.distances import CentredPoints
 from detreduce.display.progress import progress
 from detreduce.errors import InputError, nearest
-from detreduce.reducers.base import Problem, ScoringReducer
+from detreduce.reducers.base import FitInput, ScoringReducer
 from detreduce.reducers.engine.neighbours import nearest_neighbours
 from detreduce.reducers.engine.parallel import in_threads, slices
 from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool
@@ -151,7 +151,7 @@ class PersistentHomologyLandmarks(ScoringReducer):
         if self.radius != "auto" and not (number and 0 <= float(self.radius) < float("inf")):
             raise InputError(f"radius={self.radius!r} is neither 'auto' nor a distance of at least 0.")
 
-    def _prepare(self, problem: Problem) -> None:
+    def _prepare(self, problem: FitInput) -> None:
         self.persistence_ = np.zeros(len(problem.codes))
         self.super_outlier_ = np.zeros(len(problem.codes), bool)
         self.radii_: dict[Any, float] = {}

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from detreduce.arrays.distances import CentredPoints
 from detreduce.display.progress import progress
 from detreduce.errors import InputError
-from detreduce.reducers.base import BaseReducer, Problem, Ranking
+from detreduce.reducers.base import BaseReducer, FitInput, Ranking
 from detreduce.reducers.engine.kernels import Kernel, median_distance
 from detreduce.reducers.engine.nnls import GrowingFit
 from detreduce.reducers.engine.parallel import in_threads, slices
@@ -360,7 +360,7 @@ class ProtoDash(BaseReducer):
         if self.sigma != "auto" and not (number and 0 < float(self.sigma) < float("inf")):
             raise InputError(f"sigma={self.sigma!r} is neither 'auto' nor a width above 0.")
 
-    def _prepare(self, problem: Problem) -> None:
+    def _prepare(self, problem: FitInput) -> None:
         self.weights_ = np.zeros(len(problem.codes))
         self.objectives_: dict[Any, FloatArray] = {}
         self.sigmas_: dict[Any, float] = {}

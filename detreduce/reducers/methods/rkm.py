@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from detreduce.arrays.distances import CentredPoints
-from detreduce.reducers.base import Problem, ScoringReducer
+from detreduce.reducers.base import FitInput, ScoringReducer
 from detreduce.reducers.engine.budget import equal_shares
 from detreduce.reducers.engine.kmeans import kmeans
 from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool, derive_rng
@@ -38,7 +38,7 @@ class RepresentativeKMeans(ScoringReducer):
     deterministic = False
     uses_categories = False
 
-    def _stratify(self, problem: Problem) -> Problem:
+    def _stratify(self, problem: FitInput) -> FitInput:
         points = CentredPoints.of(problem.X)
         clusters = min(len(problem.labels), len(problem.X))
         centres, codes = kmeans(points.Z, clusters, derive_rng(problem.seed, "rkm"))

@@ -9,7 +9,7 @@ import numpy as np
 
 from detreduce.display.progress import progress
 from detreduce.errors import InputError, nearest
-from detreduce.reducers.base import Problem, ScoringReducer
+from detreduce.reducers.base import FitInput, ScoringReducer
 from detreduce.reducers.engine.object_content import image_starts
 from detreduce.reducers.engine.pool import FloatArray, Pool
 from detreduce.reducers.engine.stratification import stratified_order
@@ -62,7 +62,7 @@ class StratifiedRandom(ScoringReducer):
         if self.by not in STRATA:
             raise InputError(f"by={self.by!r} is not one of {', '.join(STRATA)}.{nearest(str(self.by), STRATA)}")
 
-    def _prepare(self, problem: Problem) -> list[list[int]] | None:
+    def _prepare(self, problem: FitInput) -> list[list[int]] | None:
         """Return the classes of each image, where it is by classes."""
         if problem.objects is None:
             return None

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from detreduce.reducers.base import BaseReducer, Problem, Ranking
+from detreduce.reducers.base import BaseReducer, FitInput, Ranking
 from detreduce.reducers.engine.pool import IntArray, Pool
 
 
@@ -41,7 +41,7 @@ class Stride(BaseReducer):
     uses_categories = False
     _keeps_to_groups = True
 
-    def _stratify(self, problem: Problem) -> Problem:
+    def _stratify(self, problem: FitInput) -> FitInput:
         groups = problem.groups
         codes = np.zeros(len(problem.codes), np.int64) if groups is None else groups.codes
         labels: list[Any] = [0] if groups is None else groups.labels

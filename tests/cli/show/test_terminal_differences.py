@@ -9,7 +9,7 @@ from rich.console import Console
 
 from detreduce.cli.show.differences import show_differences
 from detreduce.experiment.statistics.comparison import Comparison
-from detreduce.experiment.statistics.ranks import Ranking
+from detreduce.experiment.statistics.ranks import MethodRanks
 
 ROW = Comparison(
     method="mms(start=3)",
@@ -31,10 +31,10 @@ ROW = Comparison(
     verdict="no difference shown (3 seeds; could detect 0.04)",
 )
 FINER = replace(ROW, measure="mAP50_95", difference=-0.2, low=-0.3, high=-0.1, verdict="worse than random")
-RANKING = Ranking({"clc": 1.2, "srs": 2.0, "mms(start=3)": 2.8}, 6, 0, 0.01, 1.353)
+RANKING = MethodRanks({"clc": 1.2, "srs": 2.0, "mms(start=3)": 2.8}, 6, 0, 0.01, 1.353)
 
 
-def printed(*comparisons: Comparison, width: int = 200, ranking: Ranking | None = None) -> str:
+def printed(*comparisons: Comparison, width: int = 200, ranking: MethodRanks | None = None) -> str:
     out = Console(width=width, record=True, markup=False, highlight=False)
     show_differences(out, comparisons, ranking)
     return " ".join(out.export_text().split())

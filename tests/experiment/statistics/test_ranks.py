@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from detreduce.experiment.statistics.ranks import Ranking, nemenyi, rank_methods
+from detreduce.experiment.statistics.ranks import MethodRanks, nemenyi, rank_methods
 
 
 def table(figures: dict[str, list[float | None]], **extra: object) -> list[dict]:
@@ -74,7 +74,7 @@ def test_nothing_to_rank() -> None:
 
 
 def test_what_the_ranks_show_is_said_in_words() -> None:
-    one = Ranking({"srs": 1.0, "mms": 2.0}, blocks=3, left_out=1, p=math.nan, critical_difference=1.13)
+    one = MethodRanks({"srs": 1.0, "mms": 2.0}, blocks=3, left_out=1, p=math.nan, critical_difference=1.13)
     assert one.in_words().startswith("Ranks closer than 1.1 are not shown to differ")
     assert one.in_words().endswith("1 block lacks a method and is left out.")
     more = replace(one, left_out=2, p=0.0004).in_words()

@@ -20,8 +20,8 @@ from detreduce.experiment.costs.making_cost import charged
 from detreduce.experiment.ledger.identity import digest_of, features_identity
 from detreduce.experiment.ledger.ledger import Ledger
 from detreduce.features.blocks import FEATURES, default_blocks, kinds_of
-from detreduce.features.dynamics import needs_neighbours
 from detreduce.features.extract import extract_features
+from detreduce.features.proxy.dynamics import needs_neighbours
 from detreduce.features.table import FeatureTable
 from detreduce.reducers.engine.budget import resolve_keep
 from detreduce.selection.choose import select

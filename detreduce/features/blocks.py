@@ -9,7 +9,7 @@ from detreduce.arrays.proxy_log import ProxyLog
 from detreduce.dataset.records import DetectionDataset
 from detreduce.errors import InputError, nearest
 from detreduce.features.backbones import REGISTRY, Backbone
-from detreduce.features.dynamics import needs_neighbours
+from detreduce.features.proxy.dynamics import needs_neighbours
 from detreduce.features.table import SEPARATE_BLOCKS
 
 BLOCKS = ("image", "objects", "annotations")

@@ -17,7 +17,7 @@ from detreduce.dataset.records import DetectionDataset, ImageId
 from detreduce.errors import DetreduceError, InputError, MissingFileError, nearest
 from detreduce.features.backbones import make_backbone
 from detreduce.features.extract import extract_features
-from detreduce.features.image_block import kept_precision
+from detreduce.features.pixels.image_block import kept_precision
 from detreduce.features.table import SEPARATE_BLOCKS, FeatureTable
 from detreduce.machine.cache_folder import cache_folder
 from detreduce.selection.dataset import check_dataset, find_dataset

@@ -14,7 +14,7 @@ from hand_made import dataset_of
 from detreduce.errors import InputError
 from detreduce.features import extract_features
 from detreduce.features.backbones import make_backbone
-from detreduce.features.precision import Networks, probe_images
+from detreduce.features.pixels.precision import Networks, probe_images
 from detreduce.images.decode import decode
 
 CPU = torch.device("cpu")
@@ -77,11 +77,11 @@ def test_yolo_equals_its_own_layers_and_embed(shared: Path, tmp_path: Path, weig
 def test_auto_takes_bfloat16_only_within_its_tolerance(
     shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("detreduce.features.precision._native_bfloat16", lambda device: True)
+    monkeypatch.setattr("detreduce.features.pixels.precision._native_bfloat16", lambda device: True)
     paths = sorted((shared / "data" / "aquarium" / "valid" / "images").glob("*.jpg"))[:2]
     chosen = {}
     for tolerance in (1e-2, 1.0):
-        monkeypatch.setattr("detreduce.features.precision.TOLERANCE", tolerance)
+        monkeypatch.setattr("detreduce.features.pixels.precision.TOLERANCE", tolerance)
         table = extract_features(
             dataset_of(paths, paths[0].parent),
             f"yolo:{shared}/weights/yolov8n.pt",

@@ -158,7 +158,7 @@ def test_a_killed_run_goes_on(tmp_path: Path) -> None:
         patch.object(_MeanColour, "forward", autospec=True) as forward,
         patch("detreduce.images.store.SHARD_ROWS", 8),
         # a kill gives no time to keep anything
-        patch("detreduce.features.image_block._Job.keep"),
+        patch("detreduce.features.pixels.image_block._Job.keep"),
         pytest.raises(KeyboardInterrupt),
     ):
         forward.side_effect = lambda module, x: _after(real, module, x, 40)

@@ -15,7 +15,7 @@ from detreduce.display.progress import progress
 from detreduce.experiment.config import FeaturesConfig
 from detreduce.features.backbones import make_backbone
 from detreduce.features.blocks import default_blocks
-from detreduce.features.roi_pooling import WORDS
+from detreduce.features.pixels.roi_pooling import WORDS
 from detreduce.images.store import DigestMemo, content_digest
 from detreduce.machine.cache_folder import cache_folder
 

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from detreduce.errors import InputError, nearest
-from detreduce.features.embedding import embed_batch
+from detreduce.features.pixels.embedding import embed_batch
 from detreduce.images.decode import RGB, Preprocess, decode
 from detreduce.images.store import write_atomically
 

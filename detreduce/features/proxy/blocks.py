@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,9 @@ from detreduce.arrays.proxy_log import DYNAMICS_COLUMNS, SCORES, ProxyLog
 from detreduce.dataset.records import DetectionDataset
 from detreduce.display.progress import progress
 from detreduce.errors import InputError, MissingFileError
-from detreduce.features.dynamics import (
+from detreduce.features.extracted import Extracted
+from detreduce.features.pixels.running import Running
+from detreduce.features.proxy.dynamics import (
     DETECTED_CONFIDENCE,
     DETECTED_IOU,
     check_classes,
@@ -24,14 +26,11 @@ from detreduce.features.dynamics import (
     needs_neighbours,
     unseen,
 )
-from detreduce.features.gradients import gradient_block
-from detreduce.features.head_gradients import GradientOptions
-from detreduce.features.image_block import ImageBlock
+from detreduce.features.proxy.gradients import gradient_block
+from detreduce.features.proxy.head_gradients import GradientOptions
 from detreduce.features.table import SEPARATE_BLOCKS, scaled_blocks
 from detreduce.images.decode import why_unreadable
 from detreduce.images.store import content_digest
-
-Blocks = dict[str, npt.NDArray[np.float32]]
 
 NEIGHBOURS = 10
 _TOLD = ("model", "epochs", "imgsz", "seed", "arguments", "energy", "weights_sha256", "device", "versions", "data")
@@ -69,40 +68,29 @@ class ProxyBlocks:
         """The weights after the proxy's last epoch."""
         return self.path.with_suffix(".pt")
 
-    def add(
-        self,
-        found: Blocks,
-        provenance: dict[str, Any],
-        failures: dict[int, str],
-        alike: Callable[[npt.NDArray[np.int64]], Blocks],
-        **options: Any,
-    ) -> dict[int, str]:
-        """Put the blocks and their provenance beside the others; return the failures with those that are new.
+    def add_to(self, found: Extracted, alike: Sequence[str], folder: Path, running: Running) -> None:
+        """Add the blocks, their provenance and their failures to what was found.
 
-        Images with boxes that the log lacks are filled by their neighbours in the blocks that `alike` gives of rows.
-        `options` are those of `gradients`.
+        The blocks `alike` say which images are near: they give scores to images with boxes that the log lacks.
         """
-        provenance["proxy"] = self._training()
+        found.provenance["proxy"] = self._training()
         if "gradients" in self.names:
-            made = self._gradients(**options)
-            found["gradients"] = made.vectors
-            provenance |= made.provenance
-            failures = {**made.failures, **failures}
-        failures = {**self.failures, **failures}
+            imgsz = self.log.facts.get("imgsz")
+            size = int(max(imgsz) if isinstance(imgsz, list) else imgsz or GradientOptions.imgsz)
+            made = gradient_block(self.dataset, self.weights, folder, GradientOptions(size, running=running))
+            found.blocks["gradients"] = made.vectors
+            found.provenance |= made.provenance
+            found.failures = {**made.failures, **found.failures}
+        found.failures = {**self.failures, **found.failures}
         if self.dynamics is None:
-            return failures
-        found["dynamics"], provenance["dynamics"] = self.dynamics, self._dynamics_provenance()
-        rows = np.array([row for row in range(len(self.dataset)) if row not in failures], np.int64)
+            return
+        found.blocks["dynamics"], found.provenance["dynamics"] = self.dynamics, self._dynamics_provenance()
+        rows = found.readable_rows(len(self.dataset))
         if unknown := int(np.isnan(self.dynamics[rows, 0]).sum()):
-            by = alike(rows)
-            found["dynamics"] = fill_missing(self.dynamics, scaled_blocks(by, len(rows)), rows)
-            provenance["dynamics"] |= {"extrapolated": unknown, "neighbours": NEIGHBOURS, "by": list(by)}
-        return failures
-
-    def _gradients(self, folder: Path, **options: Any) -> ImageBlock:
-        imgsz = self.log.facts.get("imgsz")
-        size = int(max(imgsz) if isinstance(imgsz, list) else imgsz or GradientOptions.imgsz)
-        return gradient_block(self.dataset, self.weights, folder, GradientOptions(imgsz=size, **options))
+            blocks, _ = found.take(rows)
+            X = scaled_blocks({name: blocks[name] for name in alike}, len(rows))
+            found.blocks["dynamics"] = fill_missing(self.dynamics, X, rows)
+            found.provenance["dynamics"] |= {"extrapolated": unknown, "neighbours": NEIGHBOURS, "by": list(alike)}
 
     def _dynamics_provenance(self) -> dict[str, Any]:
         return {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detreduce.errors import InputError
+from detreduce.features.pixels.running import Running
 from detreduce.images.decode import RGB
 from detreduce.images.frame import Frame
 from detreduce.ultralytics_bridge.detector import branch, check_head
@@ -29,16 +30,12 @@ class GradientOptions:
     """How to compute gradients.
 
     `imgsz`: pixels of the longer side. `dimensions`: columns after the projection. `seed`: of the projection.
-    `batch`, `device`, `workers`, `stop_at_failure`: as for `extract_features`.
     """
 
     imgsz: int = 320
     dimensions: int = DIMENSIONS
     seed: int = 0
-    batch: int | None = None
-    device: str | None = None
-    workers: int | None = None
-    stop_at_failure: bool = False
+    running: Running = field(default_factory=Running)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,15 +15,13 @@ import numpy.typing as npt
 from detreduce.display.progress import progress
 from detreduce.errors import ImageReadError, InputError
 from detreduce.features.backbones import Backbone, Network
-from detreduce.features.embedding import Embedded, default_batch, embed_groups
-from detreduce.features.objects import PairedBoxes
-from detreduce.features.precision import Networks, resolve_precision
-from detreduce.features.roi_pooling import WORDS, PlacedBoxes
+from detreduce.features.pixels.embedding import Embedded, embed_groups
+from detreduce.features.pixels.objects import PairedBoxes
+from detreduce.features.pixels.precision import Networks, resolve_precision
+from detreduce.features.pixels.roi_pooling import WORDS, PlacedBoxes
+from detreduce.features.pixels.running import Running
 from detreduce.images.batches import Known, Prepared, Threads, read_ahead, same_shape_batches, threads
 from detreduce.images.store import Digest, DigestMemo, VectorStore, warn_unwritable
-
-if TYPE_CHECKING:
-    import torch
 
 
 @dataclass(frozen=True)
@@ -40,30 +38,19 @@ class ImageBlock:
     provenance: dict[str, dict[str, Any]]
 
 
-@dataclass(frozen=True)
-class EmbeddingOptions:
-    """How to run the network; see `extract_features`. `stop_at_failure`: raise ImageReadError at the first."""
-
-    batch: int | None = None
-    device: str | None = None
-    precision: str = "auto"
-    workers: int | None = None
-    stop_at_failure: bool = False
-
-
 def image_block(
     paths: Sequence[Path],
     backbone: Backbone,
+    precision: str,
     folder: Path,
-    options: EmbeddingOptions,
+    running: Running,
     boxes: PairedBoxes | None = None,
 ) -> ImageBlock:
     """Embed the images at `paths`, and their boxes if given, reading from and adding to the stores below `folder`."""
     start = time.perf_counter()
-    device = pick_device(options.device)
+    device = running.pick_device()
     networks = Networks(backbone, device)
-    with threads(device.type, options.workers) as pools:
-        precision: str = options.precision
+    with threads(device.type, running.workers) as pools:
         why: dict[str, Any] = {}
         if precision == "auto":
             precision, why = resolve_precision(networks, folder, pools.forward)
@@ -71,8 +58,8 @@ def image_block(
         images = _Vectors(len(paths), VectorStore(folder, key))
         objects = None if boxes is None else _Objects(boxes, VectorStore(folder, {**key, "pooling": WORDS}))
         absolute = [path.absolute() for path in paths]
-        job = _Job(absolute, backbone, images, objects, DigestMemo(folder), options.stop_at_failure)
-        job.run(partial(networks, precision), options.batch or default_batch(device.type, backbone.imgsz), pools)
+        job = _Job(absolute, backbone, images, objects, DigestMemo(folder), running.stop_at_failure)
+        job.run(partial(networks, precision), running.batch_size(device, backbone.imgsz), pools)
     seconds = time.perf_counter() - start
     facts = {
         "backbone": backbone.name,
@@ -292,17 +279,3 @@ class _Job:
         except OSError as error:
             if all(store.writable for store in stores):
                 warn_unwritable(self.images.store.folder, error)
-
-
-def pick_device(name: str | None) -> torch.device:
-    """The torch device of that name, by default a GPU where there is one; raises InputError where it cannot be used."""
-    import torch
-
-    if name is None:
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(f"cuda:{name}" if str(name).isdigit() else name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise InputError(f"device={name!r} cannot be used: {str(error).splitlines()[0]}") from None
-    return device

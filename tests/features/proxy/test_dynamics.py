@@ -18,7 +18,7 @@ from detreduce.dataset import load_dataset
 from detreduce.dataset.records import DetectionDataset
 from detreduce.errors import InputError, MissingFileError
 from detreduce.features.blocks import blocks_for
-from detreduce.features.dynamics import box_scores, dynamics_block, image_scores, unseen
+from detreduce.features.proxy.dynamics import box_scores, dynamics_block, image_scores, unseen
 from detreduce.selection.record import Selection
 
 BOXES = (2, 1, 0, 1, 2, 1)

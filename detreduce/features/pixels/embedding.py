@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from detreduce.features.roi_pooling import PlacedBoxes, pool_boxes
+from detreduce.features.pixels.roi_pooling import PlacedBoxes, pool_boxes
 from detreduce.images.batches import Prepared
 from detreduce.images.decode import RGB
 
@@ -44,11 +44,6 @@ def embed_groups(
             yield done, future.result()
     for done, future in waiting:
         yield done, future.result()
-
-
-def default_batch(device_type: str, imgsz: int) -> int:
-    """Images a forward pass: on a CPU about 1.6 million pixels, which keeps each thread's activations near 100 MB."""
-    return 64 if device_type != "cpu" else max(1, min(16, round(16 * (320 / imgsz) ** 2)))
 
 
 def embed_batch(network: Network, images: list[RGB], boxes: PlacedBoxes | None = None) -> Embedded:

@@ -13,9 +13,10 @@ from PIL import Image
 from detreduce.dataset import load_dataset
 from detreduce.dataset.records import DetectionDataset
 from detreduce.errors import ImageReadError, InputError
-from detreduce.features import gradients
-from detreduce.features.gradients import gradient_block
-from detreduce.features.head_gradients import GradientOptions, HeadGradients, HeadInput, _targets
+from detreduce.features.pixels.running import Running
+from detreduce.features.proxy import gradients
+from detreduce.features.proxy.gradients import gradient_block
+from detreduce.features.proxy.head_gradients import GradientOptions, HeadGradients, HeadInput, _targets
 from detreduce.images.decode import Preprocess
 from detreduce.images.frame import Frame
 from detreduce.ultralytics_bridge.detector import branch
@@ -153,7 +154,7 @@ def test_unreadable_images_are_told(weights: Path, dataset: DetectionDataset, tm
     assert list(block.failures) == [2]
     assert np.isnan(block.vectors[2]).all() and np.isfinite(block.vectors[[0, 1, 3, 4]]).all()
     with pytest.raises(ImageReadError, match=r"2\.png"):
-        gradient_block(dataset, weights, tmp_path / "new", GradientOptions(imgsz=64, stop_at_failure=True))
+        gradient_block(dataset, weights, tmp_path / "new", GradientOptions(64, running=Running(stop_at_failure=True)))
 
 
 def test_weights_of_other_classes_are_refused(weights: Path, dataset: DetectionDataset, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from detreduce.arrays.object_table import ObjectTable
 from detreduce.dataset.records import DetectionDataset
-from detreduce.features.roi_pooling import PlacedBoxes
+from detreduce.features.pixels.roi_pooling import PlacedBoxes
 from detreduce.images.frame import Frame
 from detreduce.images.store import Digest, content_digest
 

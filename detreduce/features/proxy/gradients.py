@@ -18,9 +18,8 @@ import numpy.typing as npt
 from detreduce.dataset.records import DetectionDataset
 from detreduce.display.progress import progress
 from detreduce.errors import ImageReadError
-from detreduce.features.embedding import default_batch
-from detreduce.features.head_gradients import LAYERS, GradientOptions, HeadGradients, HeadInput
-from detreduce.features.image_block import ImageBlock, pick_device
+from detreduce.features.pixels.image_block import ImageBlock
+from detreduce.features.proxy.head_gradients import LAYERS, GradientOptions, HeadGradients, HeadInput
 from detreduce.images.batches import Threads, same_shape_batches, threads
 from detreduce.images.decode import Preprocess, decode_framed
 from detreduce.images.store import Digest, DigestMemo, VectorStore, content_digest, warn_unwritable
@@ -50,7 +49,7 @@ def gradient_block(dataset: DetectionDataset, weights: Path, folder: Path, optio
         Weights of another number of classes than the dataset's, or that are no plain detector's.
     """
     start = time.perf_counter()
-    device = pick_device(options.device)
+    device = options.running.pick_device()
     detector = HeadGradients(weights, len(dataset.class_names), device, options)
     with weights.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
@@ -65,8 +64,8 @@ def gradient_block(dataset: DetectionDataset, weights: Path, folder: Path, optio
         "seed": options.seed,
     }
     job = _Job(dataset, preprocess, VectorStore(folder, key), DigestMemo(folder), options)
-    with threads(device.type, options.workers) as pools:
-        job.run(detector, options.batch or default_batch(device.type, options.imgsz), pools)
+    with threads(device.type, options.running.workers) as pools:
+        job.run(detector, options.running.batch_size(device, options.imgsz), pools)
     provenance = {
         **{name: value for name, value in key.items() if name != "backbone"},
         "weights": str(weights),
@@ -212,7 +211,7 @@ class _Job:
         if not np.isfinite(self.truth(file.row)[0]).all():
             error = error or "its boxes are in pixels and its size cannot be read"
         if error or file.input is None:
-            if self.options.stop_at_failure:
+            if self.options.running.stop_at_failure:
                 raise ImageReadError(f"{self.paths[file.row]}: {error}.")
             self.failures[file.row] = error
             return

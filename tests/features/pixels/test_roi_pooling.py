@@ -9,8 +9,8 @@ import pytest
 import torch
 import torchvision
 
-from detreduce.features import roi_pooling
-from detreduce.features.roi_pooling import PlacedBoxes, pool_boxes
+from detreduce.features.pixels import roi_pooling
+from detreduce.features.pixels.roi_pooling import PlacedBoxes, pool_boxes
 
 
 def ramp(width: int = 10, height: int = 6) -> torch.Tensor:

@@ -19,7 +19,7 @@ from detreduce.dataset.records import DetectionDataset, ImageRecord, Source
 from detreduce.errors import InputError
 from detreduce.features import Backbone, extract_features, register
 from detreduce.features import backbones as registry
-from detreduce.features.objects import PairedBoxes, objects_block
+from detreduce.features.pixels.objects import PairedBoxes, objects_block
 from detreduce.features.table import FeatureTable
 from detreduce.images.decode import Preprocess
 
@@ -223,7 +223,7 @@ def test_thousands_of_boxes_in_an_image(tmp_path: Path) -> None:
     path = save(tmp_path / "images" / "0.png", 64, 64, [((0, 0, 64, 64), pixels)])
     # a box a pixel, so that their mean is the image's
     grid = [(0, (x, y, x + 1.0, y + 1.0)) for y in range(64) for x in range(64)]
-    with patch("detreduce.features.roi_pooling.VALUES_AT_ONCE", 1000):
+    with patch("detreduce.features.pixels.roi_pooling.VALUES_AT_ONCE", 1000):
         table = extract(dataset([path], [grid]), tmp_path / "cache")
     assert pairs(table) == [(0, 0, 4096)]
     # the bins' four points lie a quarter of a pixel off the centre; the border's outer ones stay in its pixel
@@ -313,7 +313,7 @@ def test_a_killed_run_goes_on(tmp_path: Path) -> None:
         patch.object(_Picture, "forward", stop_after_40),
         patch("detreduce.images.store.SHARD_ROWS", 8),
         # a kill gives no time to keep anything
-        patch("detreduce.features.image_block._Job.keep"),
+        patch("detreduce.features.pixels.image_block._Job.keep"),
         pytest.raises(KeyboardInterrupt),
     ):
         extract(data, tmp_path / "cache", batch=4, workers=1)
@@ -399,7 +399,7 @@ def test_blocks_that_cannot_be_are_refused_at_once(tmp_path: Path, backbone: str
 def test_features_of_boxes_that_are_not_finite_are_an_error(tmp_path: Path) -> None:
     paths, boxes = scene(tmp_path / "images", 3)
     with (
-        patch("detreduce.features.embedding.pool_boxes", lambda maps, boxes: np.full((len(maps), 3), np.nan)),
+        patch("detreduce.features.pixels.embedding.pool_boxes", lambda maps, boxes: np.full((len(maps), 3), np.nan)),
         pytest.raises(InputError, match=r"not finite for .*0\d\.png"),
     ):
         extract(dataset(paths, boxes), tmp_path / "cache")

@@ -1,0 +1,81 @@
+"""What a backbone is: a network that turns an image into a map of features."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from detreduce.errors import InputError
+from detreduce.images.decode import Preprocess
+
+if TYPE_CHECKING:
+    import torch
+
+
+class Backbone(ABC):
+    """One way to turn images into feature maps.
+
+    A subclass sets `family` (the name, or the part before ``:``), `default_imgsz` and `layers`, implements
+    `preprocess`, `weights` and `build`, and is decorated with `register`.
+
+    Attributes
+    ----------
+    name
+        As the caller gave it, for example ``yolo:runs/best.pt``.
+    imgsz
+        Input size in pixels, a multiple of 32.
+    layers
+        Words saying which part of the network is used; part of the cache key.
+    has_map
+        Whether `build` gives a map with places, so that boxes can be pooled from it; False where it gives one vector an
+        image, as (b, c, 1, 1).
+    """
+
+    family: ClassVar[str]
+    default_imgsz: ClassVar[int]
+    layers: ClassVar[str]
+    takes: ClassVar[str] = ""
+    has_map: ClassVar[bool] = True
+
+    def __init__(self, name: str, imgsz: int | None = None) -> None:
+        self.name = name
+        self.argument = name.partition(":")[2]
+        self.imgsz = self.default_imgsz if imgsz is None else imgsz
+        if isinstance(self.imgsz, bool) or self.imgsz != int(self.imgsz) or self.imgsz < 32 or self.imgsz % 32:
+            near = max(32, round(float(self.imgsz) / 32) * 32)
+            raise InputError(f"imgsz={imgsz!r} for {name}: give a multiple of 32 pixels, for example {near}.")
+
+    @property
+    @abstractmethod
+    def preprocess(self) -> Preprocess:
+        """How images are resized and normalised for this network."""
+
+    @cached_property
+    @abstractmethod
+    def weights(self) -> Path:
+        """The weights file; raises MissingFileError saying which file to put where."""
+
+    @abstractmethod
+    def build(self) -> torch.nn.Module:
+        """The float32 network in eval mode, from (b, 3, h, w) normalised input to the (b, c, h', w') feature map."""
+
+    @cached_property
+    def weights_sha256(self) -> str:
+        """SHA-256 of the weights file."""
+        with self.weights.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    @property
+    def key(self) -> dict[str, str]:
+        """What decides a vector besides the image and the precision."""
+        family, *_ = self.name.partition(":")
+        return {
+            "backbone": family,
+            "layers": self.layers,
+            "preprocessing": self.preprocess.key,
+            "weights_sha256": self.weights_sha256,
+            "pooling": "average over the feature map",
+        }

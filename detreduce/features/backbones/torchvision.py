@@ -1,0 +1,140 @@
+"""Torchvision's classifiers without their heads."""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from detreduce.errors import InputError, MissingFileError, nearest
+from detreduce.features.backbones.base import Backbone
+from detreduce.features.backbones.registry import register, torchvision_classifiers
+from detreduce.images.decode import Preprocess
+
+if TYPE_CHECKING:
+    import torch
+
+_IMAGENET_MEAN = (123.675, 116.28, 103.53)
+_IMAGENET_STD = (58.395, 57.12, 57.375)
+
+
+@register
+class Torchvision(Backbone):
+    """A torchvision classifier without its head, from a local state file: ``torchvision:resnet50`` or ``…@my.pt``.
+
+    Without ``@`` the default weights are looked for in torch's hub cache; nothing is downloaded.
+    """
+
+    family = "torchvision"
+    takes = "<name>[@state.pt]"
+    default_imgsz = 224
+    layers = "all convolutions before the pooling"
+
+    def __init__(self, name: str, imgsz: int | None = None) -> None:
+        super().__init__(name, imgsz)
+        self.model, _, self.state = self.argument.partition("@")
+        known = torchvision_classifiers()
+        if self.model not in known:
+            raise InputError(f"torchvision has no classifier {self.model!r}.{nearest(self.model, known)}")
+        import torch
+
+        # the architecture alone, before anyone fetches weights for it; `build` sees those that need numbers
+        with contextlib.suppress(NotImplementedError), warnings.catch_warnings(), torch.device("meta"):
+            warnings.simplefilter("ignore")
+            self._body(self._network())
+
+    def _body(self, network: torch.nn.Module) -> torch.nn.Module:
+        body = _convolutional_part(network)
+        if body is None:
+            raise InputError(
+                f"{self.name}: its feature map is not known here. Use a ResNet, MobileNet, EfficientNet, RegNet, VGG …"
+            )
+        return body
+
+    def _network(self) -> torch.nn.Module:
+        from torchvision.models import get_model
+
+        return get_model(self.model, weights=None, **({"init_weights": False} if "inception" in self.model else {}))
+
+    @property
+    def preprocess(self) -> Preprocess:
+        """The whole image squeezed into a square, ImageNet's mean and deviation."""
+        return Preprocess(self.imgsz, "stretch", mean=_IMAGENET_MEAN, std=_IMAGENET_STD)
+
+    @cached_property
+    def weights(self) -> Path:
+        """The file after ``@``, else the default weights in torch's hub cache."""
+        if self.state:
+            if not (path := Path(self.state).expanduser()).is_file():
+                raise MissingFileError(f"no weights {self.state} for {self.name}.")
+            return path
+        import torch
+        from torchvision.models import get_model_weights
+
+        url = next(iter(get_model_weights(self.model))).url
+        with contextlib.suppress(AttributeError):
+            url = get_model_weights(self.model).DEFAULT.url
+        path = Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
+        if not path.is_file():
+            raise MissingFileError(
+                f"no weights for {self.name}: put {url} at {path}, "
+                f"or name a local file: torchvision:{self.model}@state.pt"
+            )
+        return path
+
+    @property
+    def key(self) -> dict[str, str]:
+        """The architecture's name besides: the same state file may fit several."""
+        return {**super().key, "architecture": self.model}
+
+    def build(self) -> torch.nn.Module:
+        """The convolutional part, with the state's values for it, batch norms folded where the tracer can."""
+        import torch
+
+        network = self._network()
+        body = self._body(network)
+        try:
+            state = torch.load(self.weights, map_location="cpu", weights_only=True)
+            for wrapper in ("state_dict", "model"):
+                state = state[wrapper] if isinstance(state.get(wrapper), dict) else state
+            state = {key.removeprefix("module."): value for key, value in state.items()}
+            own = {key: value for key, value in network.state_dict().items() if value.data_ptr() in _pointers(body)}
+            missing = [key for key in own if key not in state or state[key].shape != own[key].shape]
+        except Exception as error:
+            raise InputError(
+                f"{self.weights} is not a state file of {self.model}: it is damaged, or holds other than named tensors "
+                f"(torch.save(network.state_dict(), ...) writes one)."
+            ) from error
+        if missing:
+            raise InputError(f"{self.weights} does not fit {self.model}: {missing[0]} is missing or of another shape.")
+        network.load_state_dict({key: state[key] for key in own}, strict=False)
+        return _fold_all(body.eval())
+
+
+def _pointers(module: torch.nn.Module) -> set[int]:
+    return {value.data_ptr() for value in module.state_dict().values()}
+
+
+def _convolutional_part(network: torch.nn.Module) -> torch.nn.Module | None:
+    import torch
+
+    parts = dict(network.named_children())
+    if "layer4" in parts:
+        names = ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4")
+        return torch.nn.Sequential(*(parts[name] for name in names))
+    if "trunk_output" in parts:
+        return torch.nn.Sequential(parts["stem"], parts["trunk_output"])
+    if "features" in parts and "permute" not in parts:  # Swin's map is channels last
+        return parts["features"]
+    return None
+
+
+def _fold_all(module: torch.nn.Module) -> torch.nn.Module:
+    from torch.fx.experimental.optimization import fuse
+
+    try:
+        return fuse(module)
+    except Exception:  # tracing fails on data-dependent code; unfused is only slower
+        return module

@@ -1,0 +1,59 @@
+"""The backbone of an ultralytics detector."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from detreduce.errors import InputError
+from detreduce.features.backbones.base import Backbone
+from detreduce.features.backbones.registry import register
+from detreduce.images.decode import Preprocess
+from detreduce.ultralytics_bridge.pretrained import find_weights, quiet_ultralytics
+
+if TYPE_CHECKING:
+    import torch
+
+
+@register
+class Yolo(Backbone):
+    """An ultralytics detector's own backbone: the paper's features (YOLOv5m: 768 numbers).
+
+    The layers are those of the `backbone` section of the model's own yaml: 0 to 9, ending in SPPF, for YOLOv5 and
+    YOLOv8; 0 to 10, ending in C2PSA, for YOLO11 and YOLO26.
+    """
+
+    family = "yolo"
+    takes = "<weights.pt>"
+    default_imgsz = 640
+    layers = "the backbone section of the model's yaml"
+
+    @property
+    def preprocess(self) -> Preprocess:
+        """Ultralytics' own for a single image: letterbox padded to a multiple of 32, pixel / 255."""
+        return Preprocess(self.imgsz, "letterbox")
+
+    @cached_property
+    def weights(self) -> Path:
+        """The given file, or an official name's: see `find_weights`."""
+        return find_weights(self.argument)
+
+    def build(self) -> torch.nn.Module:
+        """The detector's backbone layers, batch norms folded into the convolutions."""
+        import torch
+
+        quiet_ultralytics()
+        from ultralytics.nn.tasks import load_checkpoint
+
+        try:
+            model = load_checkpoint(str(self.weights))[0].float().eval()
+            count = len(model.yaml["backbone"])
+        except Exception as error:  # unpickling raises anything
+            raise InputError(
+                f"{self.weights} is not an ultralytics model: {str(error).splitlines()[0][:120]}"
+            ) from error
+        model.model = model.model[:count]
+        if any(layer.f != -1 for layer in model.model):
+            raise InputError(f"{self.weights}: its backbone is not a plain chain of layers; use another backbone.")
+        return torch.nn.Sequential(*model.fuse(verbose=False).model)

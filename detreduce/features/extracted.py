@@ -1,0 +1,50 @@
+"""What an extraction has gathered so far, before it becomes a table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from detreduce.arrays.object_table import ObjectTable
+from detreduce.features.pixels.objects import objects_block
+
+Blocks = dict[str, npt.NDArray[np.float32]]
+
+
+@dataclass
+class Extracted:
+    """Blocks with one row an image of the dataset, and what is known of them.
+
+    Attributes
+    ----------
+    blocks
+        Name -> (n, d) float32.
+    objects
+        The vector of each class in each image, from which the block ``objects`` is made; None without that block.
+    provenance
+        Name of a block -> how it was made; JSON-able.
+    failures
+        Row -> reason, for images that the table leaves out.
+    """
+
+    blocks: Blocks = field(default_factory=dict)
+    objects: ObjectTable | None = None
+    provenance: dict[str, Any] = field(default_factory=dict)
+    failures: dict[int, str] = field(default_factory=dict)
+
+    def take(self, rows: npt.NDArray[np.int64]) -> tuple[Blocks, ObjectTable | None]:
+        """Return the blocks and objects of these rows, ascending, with the block ``objects`` if there are objects."""
+        # an array is only copied where rows are missing
+        blocks = {name: block if len(rows) == len(block) else block[rows] for name, block in self.blocks.items()}
+        objects = self.objects
+        if objects is not None:
+            objects = objects if len(rows) == len(objects) else objects.take(rows)
+            blocks["objects"] = objects_block(objects)
+        return blocks, objects
+
+    def readable_rows(self, n_images: int) -> npt.NDArray[np.int64]:
+        """Return the rows that did not fail, ascending."""
+        return np.array([row for row in range(n_images) if row not in self.failures], np.int64)

@@ -1,0 +1,175 @@
+"""A request for features, as one object: checked before anything takes long, then run on a dataset."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from detreduce.dataset.object_counts import label_objects
+from detreduce.dataset.records import DetectionDataset, Problem
+from detreduce.display.progress import step
+from detreduce.errors import DetreduceWarning, ImageReadError, InputError
+from detreduce.features.annotations import annotation_columns, annotation_features
+from detreduce.features.backbones import Backbone, make_backbone
+from detreduce.features.blocks import blocks_for, check_blocks
+from detreduce.features.extracted import Extracted
+from detreduce.features.pixels.image_block import image_block
+from detreduce.features.pixels.objects import PairedBoxes
+from detreduce.features.pixels.precision import Precision, check_precision
+from detreduce.features.pixels.running import Running
+from detreduce.features.proxy.blocks import open_proxy
+from detreduce.features.table import SEPARATE_BLOCKS, FeatureTable
+from detreduce.features.vectors import read_vectors
+from detreduce.images.store import content_digest
+from detreduce.machine.cache_folder import cache_folder
+
+BACKBONE = "efficientnet-lite0"
+SCALING = (
+    "X holds the blocks side by side, each centred and divided by its root-mean-square row norm, "
+    "so that every block weighs the same; the columns of annotations are brought to unit variance first"
+)
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """Which features to extract, and how. The fields are the keywords of `extract_features`."""
+
+    backbone: str | Backbone = BACKBONE
+    blocks: Sequence[str] | None = None
+    imgsz: int | None = None
+    batch: int | None = None
+    device: str | None = None
+    precision: Precision = "auto"
+    unreadable: Literal["skip", "raise"] = "skip"
+    cache: str | Path | None = None
+    workers: int | None = None
+    proxy: str | Path | None = None
+
+    def for_method(self, method: str, needs: Collection[str], dataset: DetectionDataset) -> Extraction:
+        """Return this request with the blocks that a method with these `needs` calls for; see `blocks_for`."""
+        proxy = None if self.proxy is None else Path(self.proxy)
+        return replace(self, blocks=blocks_for(method, needs, dataset, self.backbone, self.blocks, proxy))
+
+    def check(self, dataset: DetectionDataset) -> tuple[str, ...]:
+        """Return the blocks to extract; raise InputError for an option that cannot be or does not fit the dataset.
+
+        Opens no image, no weights and no proxy log.
+        """
+        names = check_blocks(dataset, self.backbone, self.blocks)
+        check_precision(self.precision)
+        if self.unreadable not in ("skip", "raise"):
+            raise InputError(f"unreadable={self.unreadable!r}: give 'skip' or 'raise'.")
+        for option, value in (("batch", self.batch), ("workers", self.workers)):
+            if value is not None and value < 1:
+                raise InputError(f"{option}={value}: give a number of at least 1.")
+        if not len(dataset):
+            raise InputError(f"{dataset.source.path}: no images to extract features from.")
+        return names
+
+    def make_backbone(self) -> Backbone | None:
+        """Return the backbone; None for vectors from a file. Raise InputError if there is none of that name."""
+        if isinstance(self.backbone, Backbone):
+            return self.backbone
+        return None if self._vectors_file is not None else make_backbone(self.backbone, self.imgsz)
+
+    def run(self, dataset: DetectionDataset) -> FeatureTable:
+        """Extract the features of a dataset; see `extract_features` for what it returns and raises."""
+        names = self.check(dataset)
+        proxy = open_proxy(names, self.proxy, dataset)
+        running = Running(self.batch, self.device, self.workers, stop_at_failure=self.unreadable == "raise")
+        found = Extracted(failures=_unsized(dataset) if "objects" in names or "annotations" in names else {})
+        if "image" in names or "objects" in names:
+            self._add_vectors(found, dataset, running, objects="objects" in names)
+        if "annotations" in names:
+            found.blocks["annotations"] = _annotations(dataset)
+            found.provenance["annotations"] = {"columns": annotation_columns(dataset.class_names)}
+        if proxy:
+            alike = [name for name in names if name not in SEPARATE_BLOCKS]
+            proxy.add_to(found, alike, cache_folder(self.cache), running)
+        return self._table(dataset, names, found)
+
+    @property
+    def _vectors_file(self) -> Path | None:
+        if isinstance(self.backbone, Backbone) or not self.backbone.startswith("file:"):
+            return None
+        return Path(self.backbone.removeprefix("file:")).expanduser()
+
+    def _add_vectors(self, found: Extracted, dataset: DetectionDataset, running: Running, *, objects: bool) -> None:
+        """Add what the backbone gives, or the vectors of the file."""
+        backbone = self.make_backbone()
+        if backbone is None:
+            found.blocks["image"], found.provenance["image"] = self._read_file(dataset)
+            return
+        paths = [record.path for record in dataset]
+        boxes = PairedBoxes.of(dataset) if objects else None
+        with step("extracting features"):
+            block = image_block(paths, backbone, self.precision, cache_folder(self.cache), running, boxes)
+        found.blocks["image"] = block.vectors
+        if block.pairs is not None:
+            found.objects = replace(label_objects(dataset), vectors=block.pairs)
+        found.provenance |= block.provenance
+        found.failures |= block.failures
+
+    def _read_file(self, dataset: DetectionDataset) -> tuple[npt.NDArray[np.float32], dict[str, Any]]:
+        path = self._vectors_file
+        assert path is not None
+        vectors = read_vectors(path, dataset)
+        sha256 = content_digest(path.read_bytes()).hex()
+        return vectors, {"backbone": self.backbone, "vectors_sha256": sha256, "dimension": vectors.shape[1]}
+
+    def _table(self, dataset: DetectionDataset, names: tuple[str, ...], found: Extracted) -> FeatureTable:
+        failures = found.failures
+        problems = tuple(Problem(dataset[row].path, f"skipped: {why}") for row, why in sorted(failures.items()))
+        if failures and (self.unreadable == "raise" or len(failures) == len(dataset)):
+            row, why = min(failures.items())
+            none = "" if self.unreadable == "raise" else f"none of {len(dataset)} images could be read; the first: "
+            raise ImageReadError(f"{none}{dataset[row].path}: {why}.")
+        if problems:
+            more = f" and {len(problems) - 1} more" if len(problems) > 1 else ""
+            warnings.warn(f"unreadable images are left out: {problems[0]}{more}", DetreduceWarning, stacklevel=4)
+        rows = found.readable_rows(len(dataset))
+        blocks, objects = found.take(rows)
+        return FeatureTable(
+            dataset,
+            rows,
+            {name: blocks[name] for name in names},
+            provenance={
+                **{name: found.provenance[name] for name in (*names, "proxy") if name in found.provenance},
+                "blocks": list(names),
+                "scaling": SCALING,
+                "skipped": len(failures),
+                "versions": _versions(),
+            },
+            problems=problems,
+            objects=objects,
+        )
+
+
+def _annotations(dataset: DetectionDataset) -> npt.NDArray[np.float32]:
+    use = ~dataset.box_crowd
+    boxes, rows, classes = dataset.boxes_xyxyn[use], dataset.box_rows[use], dataset.box_classes[use]
+    return annotation_features(np.nan_to_num(boxes), rows, classes, len(dataset), len(dataset.class_names))
+
+
+def _unsized(dataset: DetectionDataset) -> dict[int, str]:
+    """Return the rows whose boxes cannot be placed in the image, with the reason."""
+    unplaced = ~dataset.box_crowd & ~np.isfinite(dataset.boxes_xyxyn).all(axis=1)
+    reason = "its boxes are in pixels and its size cannot be read"
+    return {int(row): reason for row in np.unique(dataset.box_rows[unplaced])}
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in ("detreduce", "torch", "torchvision", "ultralytics", "opencv-python", "pillow", "numpy"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -12,6 +10,7 @@ import typer
 
 from detreduce.display.progress import progress
 from detreduce.display.terminal_text import visible_lines
+from detreduce.machine.json_values import json_text
 
 _waiting = ExitStack()
 
@@ -38,15 +37,4 @@ def say(text: str) -> None:
 def print_json(content: Any) -> None:
     """Print JSON for scripts; as in a selection's file, NaN is null and infinite numbers are ``inf`` and ``-inf``."""
     begin_output()
-    typer.echo(json.dumps(_strict(content), ensure_ascii=False, indent=1, default=str, allow_nan=False))
-
-
-def _strict(value: Any) -> Any:
-    """The same without the numbers that JSON lacks."""
-    if isinstance(value, Mapping):
-        return {key: _strict(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_strict(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None if math.isnan(value) else str(value)
-    return value
+    typer.echo(json_text(content), nl=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +23,7 @@ from detreduce.dataset.load import load_split
 from detreduce.dataset.records import DetectionDataset, ImageRecord, Problem, Source
 from detreduce.display.progress import progress
 from detreduce.errors import InputError
+from detreduce.machine.processors import processors
 
 # COCO's bounds between small, medium and large objects, in square pixels
 _FORMATS = {
@@ -207,7 +207,7 @@ def check_images(dataset: DetectionDataset) -> tuple[Problem, ...]:
     problems: list[Problem] = []
     with (
         warnings.catch_warnings(),
-        ThreadPoolExecutor(os.cpu_count()) as pool,
+        ThreadPoolExecutor(processors()) as pool,
         progress("decoding images", len(dataset), "images") as advance,
     ):
         warnings.simplefilter("ignore")

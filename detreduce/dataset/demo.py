@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import inspect
-import json
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -19,6 +17,7 @@ import yaml
 from detreduce.display.progress import progress
 from detreduce.errors import InputError, nearest
 from detreduce.machine.cache_folder import cache_folder
+from detreduce.machine.hashes import json_hash
 
 VERSION = 1  # part of the cache key: raise it when the same parameters give other pixels or labels
 
@@ -84,7 +83,7 @@ def demo_data_yaml(parameters: Mapping[str, object] | None = None, *, cache: str
     for an unknown parameter or a value that cannot be used.
     """
     known = _checked(dict(parameters or {}))
-    key = hashlib.sha256(json.dumps([VERSION, known], sort_keys=True).encode()).hexdigest()[:16]
+    key = json_hash([VERSION, known])[:16]
     folder = cache_folder(cache) / "demo" / key
     if not (folder / "data.yaml").is_file():
         make_demo(folder, **known)

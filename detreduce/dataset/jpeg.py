@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from detreduce.machine.processors import processors
+
 START, END = b"\xff\xd8", b"\xff\xd9"
 _MARK = "detreduce image "
 # some cameras write a few bytes too many; many mean that the decoder lost its place
@@ -51,7 +53,7 @@ def damaged_jpegs(paths: Sequence[Path]) -> dict[Path, str]:
     libjpeg fills in what is missing, and says so on the standard error stream only: so child processes decode, an
     eighth of the size, and their streams are read. Files that are no JPEG or cannot be read are passed over.
     """
-    workers = max(1, min(os.cpu_count() or 1, len(paths) // 20))
+    workers = max(1, min(processors(), len(paths) // 20))
     parts = [paths[start::workers] for start in range(workers)]
     with ThreadPoolExecutor(workers) as pool:
         return {path: words for found in pool.map(_damaged_in, parts) for path, words in found.items()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -26,6 +25,7 @@ from detreduce.dataset.writing.staging import check_apart, check_replaceable, st
 from detreduce.dataset.writing.subset_warnings import SubsetWarning, notice
 from detreduce.display.progress import step
 from detreduce.errors import InputError, nearest
+from detreduce.machine.json_values import json_text
 
 __all__ = [
     "LinkMode",
@@ -230,20 +230,17 @@ def _write_format(choice: Choice, placer: Placer, target: Path, *, convert: bool
 
 def _selection_json(selection: object, choice: Choice) -> bytes:
     to_json = getattr(selection, "to_json", None)
-    source = choice.dataset.source
     if callable(to_json):
-        text = str(to_json())
-    else:
-        content = {
-            "source": str(source.path),
-            "split": choice.dataset.split,
-            "images": len(choice.image_ids),
-            "of": len(choice.dataset),
-            "image_ids": list(choice.image_ids),
-        }
-        text = json.dumps(content, ensure_ascii=False, indent=1) + "\n"
-    # what stands for a byte that is not UTF-8 becomes JSON's own escape, which is read back as the same
-    return text.encode("utf-8", "backslashreplace")
+        # what stands for a byte that is not UTF-8 becomes JSON's own escape, which is read back as the same
+        return str(to_json()).encode("utf-8", "backslashreplace")
+    content = {
+        "source": str(choice.dataset.source.path),
+        "split": choice.dataset.split,
+        "images": len(choice.image_ids),
+        "of": len(choice.dataset),
+        "image_ids": list(choice.image_ids),
+    }
+    return json_text(content).encode()
 
 
 def _check_provenance(selection: object, dataset: DetectionDataset) -> None:

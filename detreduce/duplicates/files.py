@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
 
 from detreduce.display.progress import progress
+from detreduce.machine.hashes import file_hash
 
 _TAIL = 4096
 
@@ -20,7 +20,7 @@ def identical_files(paths: Sequence[Path]) -> list[list[int]]:
     with progress("Looking for identical files", len(paths), "files") as advance:
         sized = _grouped([list(range(len(paths)))], lambda place: _size(paths[place], advance))
         tailed = _grouped(sized, lambda place: _tail(paths[place]))
-        return _grouped(tailed, lambda place: _digest(paths[place]))
+        return _grouped(tailed, lambda place: _hash(paths[place]))
 
 
 def _grouped(groups: list[list[int]], key: Callable[[int], Hashable]) -> list[list[int]]:
@@ -52,9 +52,8 @@ def _tail(path: Path) -> bytes | None:
         return None
 
 
-def _digest(path: Path) -> bytes | None:
+def _hash(path: Path) -> str | None:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").digest()
+        return file_hash(path)
     except OSError:
         return None

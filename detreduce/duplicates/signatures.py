@@ -19,7 +19,9 @@ import numpy.typing as npt
 from detreduce.display.progress import progress
 from detreduce.errors import ImageReadError
 from detreduce.images.decode import RGB, decode
-from detreduce.images.store import Digest, DigestMemo, VectorStore, content_digest, warn_unwritable
+from detreduce.images.store import DigestMemo, VectorStore, warn_unwritable
+from detreduce.machine.hashes import Digest, content_digest
+from detreduce.machine.processors import processors
 
 SIDE = 64
 """Side of the grey picture, in pixels."""
@@ -89,7 +91,7 @@ def cut_out(image: RGB, region: Region) -> RGB:
 
 def available_cores() -> int:
     """Cores that this process may use, at most 16."""
-    return min(16, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    return min(16, processors())
 
 
 def small_grey(image: RGB) -> Bytes:

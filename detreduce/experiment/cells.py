@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from detreduce.experiment.config import ExperimentConfig
 from detreduce.features.blocks import FEATURES, kinds_of
 from detreduce.features.table import SEPARATE_BLOCKS
+from detreduce.machine.hashes import json_hash
 from detreduce.reducers import make_reducer
 from detreduce.reducers.base import BaseReducer
 from detreduce.training.optimiser import resolve_optimiser
@@ -193,7 +192,7 @@ def _cell(
         "selection_seed": selection_seed,
         "training_seed": training_seed,
     }
-    digest = hashlib.sha256(json.dumps([own, context], sort_keys=True, default=str).encode()).hexdigest()[:10]
+    digest = json_hash([own, context])[:10]
     parts = [method] if control == "full" else [method, f"keep{keep}"]
     if selection_seed is not None:
         parts.append(f"s{selection_seed}")

@@ -12,10 +12,10 @@ from detreduce.dataset.records import DetectionDataset
 from detreduce.errors import InputError
 from detreduce.experiment.cells import Cell, Identity
 from detreduce.experiment.config import ExperimentConfig
-from detreduce.experiment.ledger.identity import digest_of
 from detreduce.experiment.ledger.ledger import SELECTIONS, Ledger
 from detreduce.features.blocks import FEATURES, kinds_of
 from detreduce.features.table import SEPARATE_BLOCKS, FeatureTable
+from detreduce.machine.hashes import json_hash
 from detreduce.reducers import reducer_class
 from detreduce.reducers.engine.budget import resolve_keep
 from detreduce.selection.choose import select
@@ -79,7 +79,7 @@ class Choices:
             cell.method, cell.parameters, cell.composition, self._rule(cell), cell.selection_seed,
             None if cls.nested else repr(cell.keep),
         ]  # fmt: skip
-        return f"{cell.method}-{digest_of([question, identity])[:10]}"
+        return f"{cell.method}-{json_hash([question, identity])[:10]}"
 
     def is_fitted(self, cell: Cell) -> bool:
         """Whether the ledger has a fit that, as far as its file's being there says, serves the cell."""

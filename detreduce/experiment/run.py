@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 import shutil
 import socket
 import time
@@ -36,6 +34,7 @@ from detreduce.experiment.searches.near_duplicates import has_near_duplicates, k
 from detreduce.experiment.searches.redundancy import Redundancy
 from detreduce.experiment.sources import Say, Sources, proxy_identity
 from detreduce.features.blocks import FEATURES, kinds_of
+from detreduce.machine.hashes import json_hash
 from detreduce.reducers import make_reducer
 from detreduce.reducers.engine.budget import resolve_keep
 from detreduce.selection.record import Selection
@@ -184,7 +183,7 @@ class PreparedExperiment:
             )
         self.say(self.overview.in_words())
         plan = [cell.to_dict() for cell in experiment.plan]
-        self.ledger.write_text("plan.json", json.dumps(plan, indent=1) + "\n")
+        self.ledger.write_json("plan.json", plan)
         content = experiment.config.model_dump(mode="json")
         self.ledger.write_text("config.yaml", yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
 
@@ -383,7 +382,7 @@ class _Experiment:
         summary = {
             "images": len(selection),
             "of": len(self.dataset),
-            "hash": hashlib.sha256(json.dumps(list(selection.image_ids)).encode()).hexdigest(),
+            "hash": json_hash(list(selection.image_ids)),
             "categories": dict(selection.categories),
             **cached,
         }

@@ -17,12 +17,13 @@ from detreduce.errors import DetreduceError
 from detreduce.experiment.config import ExperimentConfig, ProxyConfig
 from detreduce.experiment.costs.forecast import COSTLY, Estimate
 from detreduce.experiment.costs.making_cost import charged
-from detreduce.experiment.ledger.identity import digest_of, features_identity
+from detreduce.experiment.ledger.identity import features_identity
 from detreduce.experiment.ledger.ledger import Ledger
 from detreduce.features.blocks import FEATURES, default_blocks, kinds_of
 from detreduce.features.extract import extract_features
 from detreduce.features.proxy.dynamics import needs_neighbours
 from detreduce.features.table import FeatureTable
+from detreduce.machine.hashes import json_hash
 from detreduce.reducers.engine.budget import resolve_keep
 from detreduce.selection.choose import select
 from detreduce.training.concurrent_runs import overlapped, present
@@ -232,7 +233,7 @@ class Sources:
             "from_cache": max(0, len(table) - made),
             "provenance": table.provenance,
         }
-        self.ledger.write_text(file.name, json.dumps(content, indent=1, default=str) + "\n")
+        self.ledger.write_json(file.name, content)
 
 
 def _costs_alike(log: ProxyLog, wanted: ProxyConfig, model: str) -> bool:
@@ -248,4 +249,4 @@ def proxy_identity(config: ExperimentConfig, data: str, model: str) -> str:
     wanted = config.proxy
     part = [repr(wanted.share), config.reduce.categories, config.features.model_dump()]
     drawn = part if wanted.share != 1.0 or isinstance(wanted.share, int) else None
-    return digest_of([data, model, wanted.epochs, wanted.imgsz, wanted.seed, wanted.arguments, drawn])
+    return json_hash([data, model, wanted.epochs, wanted.imgsz, wanted.seed, wanted.arguments, drawn])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from detreduce.dataset.formats.coco.write import filtered_json
 from detreduce.dataset.records import DetectionDataset, ImageRecord
 from detreduce.errors import ImageReadError
 from detreduce.exports.rows import ImageRow, boxes_by_row
+from detreduce.machine.json_values import json_text
 
 
 def coco_pieces(dataset: DetectionDataset, rows: Sequence[ImageRow]) -> Iterator[bytes]:
@@ -22,7 +22,7 @@ def coco_pieces(dataset: DetectionDataset, rows: Sequence[ImageRow]) -> Iterator
         return
     folder = image_folder(dataset)
     names = [Path(os.path.relpath(row.record.path, folder)).as_posix() if row.kept else None for row in rows]
-    yield to_bytes(coco_content(dataset, names))
+    yield compact_json(coco_content(dataset, names))
 
 
 def image_folder(dataset: DetectionDataset) -> Path:
@@ -63,9 +63,9 @@ def coco_content(dataset: DetectionDataset, names: Sequence[str | None]) -> dict
     return {"images": images, "annotations": annotations, "categories": categories}
 
 
-def to_bytes(content: Any) -> bytes:
-    """JSON text; what stands for a byte that is not UTF-8 becomes JSON's own escape."""
-    return (json.dumps(content, ensure_ascii=False) + "\n").encode("utf-8", "backslashreplace")
+def compact_json(content: Any) -> bytes:
+    """Return JSON on one line."""
+    return json_text(content, indent=None).encode()
 
 
 def _size(record: ImageRecord) -> tuple[int, int]:

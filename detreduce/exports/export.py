@@ -96,7 +96,7 @@ def export_selection(
         tagged = by_tag(rows, found)
         images = [IMAGES / place for place in tagged]
         files = lightly_files(dataset, tagged)
-    files[SELECTION] = selection.to_json().encode("utf-8", "backslashreplace")
+    files[SELECTION] = selection.to_json().encode()
     files[TABLE] = csv_text(rows, [str(place) for place in images])
     return _write_folder(target, dataset, rows, images, files, mode, overwrite=overwrite)
 

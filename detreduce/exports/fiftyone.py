@@ -14,8 +14,9 @@ import numpy as np
 
 from detreduce.dataset.records import DetectionDataset
 from detreduce.errors import ImageReadError
-from detreduce.exports.coco import to_bytes
+from detreduce.exports.coco import compact_json
 from detreduce.exports.rows import ImageRow, boxes_by_row
+from detreduce.machine.json_values import json_value
 from detreduce.selection.record import Selection
 
 DATA = PurePosixPath("data")
@@ -35,18 +36,18 @@ def fiftyone_files(
     }
     metadata = {
         "media_type": "image",
-        "info": {"default_classes": list(dataset.class_names), "detreduce": _plain(info)},
+        "info": {"default_classes": list(dataset.class_names), "detreduce": info},
     }
     boxes = boxes_by_row(dataset)
     samples = [_sample(row, place, dataset, *found) for row, place, found in zip(rows, places, boxes, strict=True)]
-    return {METADATA: to_bytes(metadata), SAMPLES: to_bytes({"samples": samples})}
+    return {METADATA: compact_json(metadata), SAMPLES: compact_json({"samples": samples})}
 
 
 def _sample(
     row: ImageRow, place: PurePosixPath, dataset: DetectionDataset, corners: Any, classes: Any, crowd: Any
 ) -> dict[str, Any]:
     """One sample. What is not known is left out: FiftyOne takes a field's type from the first value that it sees."""
-    fields = {"rank": row.rank, "score": row.finite_score, "category": row.category}
+    fields = {"rank": row.rank, "score": json_value(row.score, infinities=False), "category": row.category}
     sample: dict[str, Any] = {
         "filepath": str(place),
         "tags": ["kept" if row.kept else "dropped", dataset.split],
@@ -70,12 +71,3 @@ def _detection(box: Sequence[float], label: str, crowd: bool) -> dict[str, Any]:
     x1, y1, x2, y2 = box
     found = {"_cls": "Detection", "label": label, "bounding_box": [x1, y1, x2 - x1, y2 - y1], "tags": []}
     return {**found, "iscrowd": True} if crowd else found
-
-
-def _plain(value: Any) -> Any:
-    """The value as JSON has it; what JSON lacks as text."""
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value if value is None or isinstance(value, bool | int | float | str) else str(value)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from detreduce.dataset.records import DetectionDataset
-from detreduce.exports.coco import coco_content, to_bytes
+from detreduce.exports.coco import coco_content, compact_json
 from detreduce.exports.rows import ImageRow
 
 IMAGES = PurePosixPath("images")
@@ -24,4 +24,4 @@ def by_tag(rows: Sequence[ImageRow], places: Sequence[PurePosixPath]) -> list[Pu
 
 def lightly_files(dataset: DetectionDataset, places: Sequence[PurePosixPath]) -> dict[PurePosixPath, bytes]:
     """annotations.json; `places` are the images' paths below the images folder."""
-    return {ANNOTATIONS: to_bytes(coco_content(dataset, [str(place) for place in places]))}
+    return {ANNOTATIONS: compact_json(coco_content(dataset, [str(place) for place in places]))}

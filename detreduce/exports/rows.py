@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -41,11 +40,6 @@ class ImageRow:
     def kept(self) -> bool:
         """Whether the selection keeps the image."""
         return self.rank is not None
-
-    @property
-    def finite_score(self) -> float | None:
-        """The score where it is a number that JSON can hold."""
-        return self.score if math.isfinite(self.score) else None
 
 
 def image_rows(dataset: DetectionDataset, selection: Selection) -> list[ImageRow]:

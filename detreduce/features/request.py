@@ -27,8 +27,8 @@ from detreduce.features.pixels.running import Running
 from detreduce.features.proxy.blocks import open_proxy
 from detreduce.features.table import SEPARATE_BLOCKS, FeatureTable
 from detreduce.features.vectors import read_vectors
-from detreduce.images.store import content_digest
 from detreduce.machine.cache_folder import cache_folder
+from detreduce.machine.hashes import file_hash
 
 BACKBONE = "efficientnet-lite0"
 SCALING = (
@@ -121,7 +121,7 @@ class Extraction:
         path = self._vectors_file
         assert path is not None
         vectors = read_vectors(path, dataset)
-        sha256 = content_digest(path.read_bytes()).hex()
+        sha256 = file_hash(path)
         return vectors, {"backbone": self.backbone, "vectors_sha256": sha256, "dimension": vectors.shape[1]}
 
     def _table(self, dataset: DetectionDataset, names: tuple[str, ...], found: Extracted) -> FeatureTable:

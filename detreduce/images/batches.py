@@ -17,7 +17,8 @@ import cv2
 from detreduce.errors import ImageReadError
 from detreduce.images.decode import RGB, Preprocess, decode_framed
 from detreduce.images.frame import WHOLE, Frame
-from detreduce.images.store import Digest, content_digest
+from detreduce.machine.hashes import Digest, content_digest
+from detreduce.machine.processors import processors
 
 Known = Callable[[int, Digest], bool]
 """Whether all that is wanted of a row is there already, now that its image's digest is known."""
@@ -78,7 +79,7 @@ def threads(device_type: str, workers: int | None = None) -> Iterator[Threads]:
     """Start the threads for a run and set torch's and OpenCV's own back as they were afterwards."""
     import torch
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = processors()
     on_cpu = device_type == "cpu"
     count = workers or min(8 if on_cpu else 16, cores)
     before = torch.get_num_threads(), cv2.getNumThreads()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -18,17 +17,12 @@ import numpy.typing as npt
 
 from detreduce.errors import DetreduceWarning
 from detreduce.machine.files import write_atomically
+from detreduce.machine.hashes import Digest, content_digest
 
-Digest = bytes
 DIGEST_BYTES = 32
 SHARD_ROWS = 256
 SHARD_SECONDS = 30.0
 _LAYOUT = 1  # goes into every store's name: older layouts are simply not found
-
-
-def content_digest(data: bytes) -> Digest:
-    """SHA-256 of an image file's bytes."""
-    return hashlib.sha256(data).digest()
 
 
 class VectorStore:
@@ -50,7 +44,7 @@ class VectorStore:
     def __init__(self, folder: Path, key: Mapping[str, Any]) -> None:
         text = json.dumps({"layout": _LAYOUT, **key}, sort_keys=True)
         slug = re.sub(r"[^a-z0-9]+", "-", str(key.get("backbone", "vectors")).lower()).strip("-")[:40]
-        self.folder = folder / "features" / f"{slug}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+        self.folder = folder / "features" / f"{slug}-{content_digest(text.encode()).hex()[:16]}"
         self._key_text = text
         self._index: dict[Digest, tuple[Path, int]] = {}
         self._spare: dict[Digest, list[tuple[Path, int]]] = {}
@@ -128,7 +122,7 @@ class VectorStore:
             return
         digests = np.frombuffer(b"".join(self._waiting), np.uint8).reshape(-1, DIGEST_BYTES)
         vectors = np.stack(list(self._waiting.values()))
-        name = hashlib.sha256(digests.tobytes() + os.urandom(8)).hexdigest()[:24]
+        name = content_digest(digests.tobytes() + os.urandom(8)).hex()[:24]
         try:
             meta = self.folder / "key.json"
             if not meta.exists():
@@ -198,7 +192,7 @@ class DigestMemo:
         self._changed.clear()
 
     def _file(self, parent: Path) -> Path:
-        return self._folder / f"{hashlib.sha256(os.fsencode(parent)).hexdigest()[:24]}.json"
+        return self._folder / f"{content_digest(os.fsencode(parent)).hex()[:24]}.json"
 
     def _entries(self, parent: Path) -> dict[str, tuple[str, str]]:
         if parent not in self._known:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass, field, fields
+from typing import TYPE_CHECKING, Any, cast
 
+from detreduce.machine.json_values import json_value
 from detreduce.representativeness.distribution import Discrepancy
 from detreduce.representativeness.measurement import Measurement
 from detreduce.representativeness.neighbourhoods import Coverage
@@ -120,16 +120,4 @@ class Representativeness:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain dicts, lists, numbers and text; infinite numbers are the string ``inf``."""
-        return _plain(self)
-
-
-def _plain(value: Any) -> Any:
-    if is_dataclass(value):
-        return {item.name: _plain(getattr(value, item.name)) for item in fields(value)}
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    return value
+        return cast(dict[str, Any], json_value(self))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from detreduce.display.progress import step
 from detreduce.errors import InputError
 from detreduce.features.blocks import kinds_of
 from detreduce.features.table import SEPARATE_BLOCKS, FeatureTable
+from detreduce.machine.hashes import content_digest
 from detreduce.reducers.engine.budget import resolve_keep
 from detreduce.selection.composition import ClassFloor, DropDuplicates, compose
 from detreduce.selection.dataset import describe_dataset
@@ -235,7 +235,7 @@ def _brief(value: Any, rows: int) -> Any:
     array = np.asarray(value)
     if array.dtype.kind != "f" or array.shape != (rows,):
         return value
-    return {"values": rows, "sha256": hashlib.sha256(array.astype("<f8").tobytes()).hexdigest()}
+    return {"values": rows, "sha256": content_digest(array.astype("<f8").tobytes()).hex()}
 
 
 def _made_from(table: FeatureTable) -> dict[str, Any]:

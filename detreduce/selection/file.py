@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,14 +10,13 @@ from typing import Any
 import numpy as np
 
 from detreduce.errors import InputError, MissingFileError
+from detreduce.machine.json_values import json_number, json_text
 
 FORMAT_VERSION = 1
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def selection_to_json(selection: Mapping[str, Any]) -> str:
     """The file of these fields of a `Selection`: infinite scores are the strings ``inf`` and ``-inf``, NaN is null."""
-    codes = selection["category_codes"]
     content = {
         "detreduce_selection": FORMAT_VERSION,
         "method": selection["method"],
@@ -33,15 +30,11 @@ def selection_to_json(selection: Mapping[str, Any]) -> str:
         "provenance": dict(selection["provenance"]),
         "representativeness": dict(selection["representativeness"]),
         "image_ids": list(selection["image_ids"]),
-        "indices": selection["indices"].tolist(),
-        "scores": [_encode(score) for score in selection["scores"].tolist()],
-        "category_codes": None if codes is None else codes.tolist(),
+        "indices": selection["indices"],
+        "scores": selection["scores"],
+        "category_codes": selection["category_codes"],
     }
-    text = json.dumps(content, ensure_ascii=False, indent=1, default=_plain)
-    if _SURROGATE.search(text):
-        # of file names that are not UTF-8; only escapes can carry them
-        text = json.dumps(content, ensure_ascii=True, indent=1, default=_plain)
-    return text + "\n"
+    return json_text(content)
 
 
 def read_selection_fields(file: Path) -> dict[str, Any]:
@@ -64,7 +57,7 @@ def read_selection_fields(file: Path) -> dict[str, Any]:
         return {
             "image_ids": tuple(content["image_ids"]),
             "indices": np.asarray(content["indices"], np.int64),
-            "scores": np.array([_decode(score) for score in content["scores"]], np.float64),
+            "scores": np.array([json_number(score) for score in content["scores"]], np.float64),
             "method": content["method"],
             "parameters": content["parameters"],
             "keep": content["keep"],
@@ -78,22 +71,3 @@ def read_selection_fields(file: Path) -> dict[str, Any]:
         }
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{file} is not a selection written by detreduce ({error}).") from error
-
-
-def _encode(score: float) -> float | str | None:
-    if math.isnan(score):
-        return None
-    return score if math.isfinite(score) else str(score)
-
-
-def _decode(score: float | str | None) -> float:
-    return math.nan if score is None else float(score)
-
-
-def _plain(value: Any) -> Any:
-    """Make numpy values and paths fit for JSON."""
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, np.ndarray):
-        return value.tolist()
-    return str(value)

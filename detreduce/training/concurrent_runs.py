@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import os
 import socket
 import tempfile
@@ -14,6 +13,8 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from filelock import FileLock, Timeout
+
+from detreduce.machine.hashes import content_digest
 
 GUARD_SECONDS = 10.0
 
@@ -131,7 +132,7 @@ def boot_identity() -> str:
 
 def _hashed(text: str) -> str:
     # a machine's own id is not for others to see
-    return hashlib.sha256(f"detreduce {text}".encode()).hexdigest()[:16]
+    return content_digest(f"detreduce {text}".encode()).hex()[:16]
 
 
 def _make_for_all(folder: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from importlib.metadata import version
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from detreduce.machine.files import write_atomically
+from detreduce.machine.json_values import json_text
 from detreduce.training.energy import EnergyMeter, PhaseEnergy, carbon_intensity, check_country, together
 from detreduce.version import __version__
 
@@ -121,7 +121,7 @@ class EnergyCallback(Mapping[str, Callback]):
         line = f"Energy: {describe(self.total)}"
         file = Path(trainer.save_dir) / FILE
         try:
-            content = json.dumps(self._content(completed=completed), indent=1) + "\n"
+            content = json_text(self._content(completed=completed))
             write_atomically(file, lambda handle: handle.write(content.encode()))
             self.file = file
             line += f"; see {file}"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from detreduce.dataset.records import DetectionDataset
+from detreduce.machine.hashes import json_hash
 
 PACKAGES = ("detreduce", "torch", "ultralytics", "codecarbon", "numpy", "pycocotools")
 
@@ -38,12 +39,6 @@ def data_hash(datasets: Iterable[DetectionDataset]) -> str:
     return digest.hexdigest()
 
 
-def file_hash(path: str | Path) -> str:
-    """SHA-256 of a file's bytes."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 SELECTION_NAME = "selection.json"
 # a COCO JSON may lie in a folder of the dataset, train/ or annotations/
 LEVELS_UP = 2
@@ -68,7 +63,7 @@ def selection_hash(data: Path, image_ids: Collection[int | str]) -> str | None:
         if level and not set(image_ids) <= set(content["image_ids"]):
             continue
         chosen = [content.get(key) for key in _SELECTED_BY]
-        return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()
+        return json_hash(chosen)
     return None
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from detreduce.errors import DetreduceError, InputError
+from detreduce.machine.hashes import file_hash
 from detreduce.training.arguments import check_arguments
 from detreduce.training.concurrent_runs import announced
 from detreduce.training.energy import EnergyMeter, check_country
@@ -21,7 +22,6 @@ from detreduce.training.facts import (
     cpu_name,
     data_hash,
     device_name,
-    file_hash,
     selection_hash,
     versions,
     weights_hash,

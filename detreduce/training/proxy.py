@@ -20,11 +20,12 @@ from detreduce.arrays.proxy_log import MEASURES, SUFFIX, ProxyLog
 from detreduce.dataset.load import images_to_give
 from detreduce.dataset.records import DetectionDataset
 from detreduce.errors import DetreduceError, DetreduceWarning, InputError
+from detreduce.machine.hashes import file_hash
 from detreduce.training.arguments import RESERVED_BY_PROXY, check_arguments
 from detreduce.training.concurrent_runs import announced, overlapped
 from detreduce.training.energy import EnergyMeter, check_country
 from detreduce.training.evaluation import file_key
-from detreduce.training.facts import device_name, file_hash, versions
+from detreduce.training.facts import device_name, versions
 from detreduce.training.harness import cpu_threads, load_network, run_training
 from detreduce.training.matching import match
 from detreduce.training.run_folder import VIEW_FOLDER, RunFolder, make_run_folder

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -10,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from detreduce.errors import InputError, MissingFileError
 from detreduce.machine.files import write_atomically
+from detreduce.machine.json_values import json_text, json_value
 from detreduce.training.energy import PhaseEnergy
 
 if TYPE_CHECKING:
@@ -260,9 +260,9 @@ class TrainingRecord(_Part):
         target = Path(path)
         if target.is_dir():
             target = target / RECORD_NAME
-        # JSON has no NaN: a diverged loss becomes null
-        text = json.dumps(_without_nan(self.model_dump(mode="json")), indent=1, allow_nan=False)
-        write_atomically(target, lambda file: file.write(f"{text}\n".encode()))
+        # a diverged loss, NaN or infinite, becomes null
+        text = json_text(json_value(self.model_dump(mode="json"), infinities=False))
+        write_atomically(target, lambda file: file.write(text.encode()))
         return target
 
     @classmethod
@@ -280,13 +280,3 @@ class TrainingRecord(_Part):
             raise InputError(f"{source}: not a training record of this version ({what}).") from None
         # a run folder may have been moved since
         return record.model_copy(update={"run": str(source.absolute().parent)})
-
-
-def _without_nan(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_nan(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_without_nan(item) for item in value]
-    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
-        return None
-    return value

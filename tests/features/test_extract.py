@@ -20,7 +20,8 @@ from detreduce.features import Backbone, extract_features, register
 from detreduce.features import backbones as registry
 from detreduce.features.table import FeatureTable
 from detreduce.images.decode import Preprocess
-from detreduce.images.store import VectorStore, content_digest
+from detreduce.images.store import VectorStore
+from detreduce.machine.hashes import content_digest
 
 
 class _MeanColour(torch.nn.Module):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -15,6 +14,7 @@ from detreduce.errors import InputError
 from detreduce.experiment.advice.surface import Surface, configurations, fit_surface
 from detreduce.experiment.statistics.break_even import choosing_wh
 from detreduce.experiment.statistics.pairs import CHANCE, FULL
+from detreduce.machine.json_values import json_value
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -66,10 +66,7 @@ class Recipe:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able form; what is not known is None."""
-        plain = {**asdict(self), "total_wh": self.total_wh}
-        return {
-            name: None if isinstance(value, float) and math.isnan(value) else value for name, value in plain.items()
-        }
+        return {name: json_value(value) for name, value in {**asdict(self), "total_wh": self.total_wh}.items()}
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ import yaml
 from detreduce.errors import DetreduceError, InputError, nearest
 from detreduce.experiment.config import Control
 from detreduce.machine.files import write_atomically
+from detreduce.machine.json_values import json_text
 from detreduce.reducers.registry import list_reducers
 
 Row = Mapping[str, Any]
@@ -115,7 +116,7 @@ def _csv(rows: Sequence[Row]) -> bytes:
 def _json(rows: Sequence[Row]) -> bytes:
     columns = columns_of(rows)
     listed = [{name: row.get(name) for name in columns} for row in rows]
-    return (json.dumps(listed, ensure_ascii=False, indent=1, default=str) + "\n").encode()
+    return json_text(listed).encode()
 
 
 def _parquet(rows: Sequence[Row]) -> bytes:

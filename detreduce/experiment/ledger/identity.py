@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import time
 from pathlib import Path
-from typing import Any
 
 from detreduce.dataset import load_split
 from detreduce.dataset.records import DetectionDataset
@@ -16,8 +14,9 @@ from detreduce.experiment.config import FeaturesConfig
 from detreduce.features.backbones import make_backbone
 from detreduce.features.blocks import default_blocks
 from detreduce.features.pixels.roi_pooling import WORDS
-from detreduce.images.store import DigestMemo, content_digest
+from detreduce.images.store import DigestMemo
 from detreduce.machine.cache_folder import cache_folder
+from detreduce.machine.hashes import content_digest, file_hash, json_hash
 
 
 def data_identity(dataset: DetectionDataset) -> str:
@@ -59,18 +58,9 @@ def features_identity(features: FeaturesConfig) -> str:
     blocks = features.blocks or default_blocks(backbone, labelled=True)
     if "objects" in blocks:
         parts["objects"] = WORDS
-    return digest_of([parts, list(blocks), features.imgsz, features.precision])
-
-
-def digest_of(content: Any) -> str:
-    """SHA-256 of something JSON-able, whatever the order of its keys."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
+    return json_hash([parts, list(blocks), features.imgsz, features.precision])
 
 
 def file_identity(name: str) -> str:
     """The hash of a file; a name that is no file stands for itself."""
-    path = Path(name)
-    if not path.is_file():
-        return name
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return file_hash(name) if Path(name).is_file() else name

@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 
 from detreduce.errors import DetreduceError, InputError, nearest
 from detreduce.machine.files import write_atomically
+from detreduce.machine.json_values import json_text
 from detreduce.training.energy import PhaseEnergy
 from detreduce.training.evidence import EVIDENCE_NAME, Evidence
 from detreduce.training.record import TrainingRecord
@@ -67,7 +68,7 @@ class FinishedCell:
             "choosing": {phase: energy.model_dump() for phase, energy in self.choosing.items()},
             "ran": dict(self.ran),
         }
-        return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
+        return json_text(content)
 
     @classmethod
     def read(cls, folder: Path) -> FinishedCell:
@@ -285,6 +286,10 @@ class Ledger:
         except OSError as error:
             raise DetreduceError(f"The cell {cell.key} cannot be kept in {self.path}: {error}.") from error
 
+    def write_json(self, name: str, content: Any) -> Path:
+        """Write a small file of JSON into the ledger, whole or not at all."""
+        return self.write_text(name, json_text(content))
+
     def write_text(self, name: str, text: str) -> Path:
         """Write a small file of the ledger, whole or not at all."""
         target = self.path / name
@@ -295,7 +300,7 @@ class Ledger:
         return target
 
     def read_json(self, name: str) -> dict[str, Any]:
-        """What `write_text` wrote as a JSON object; empty where there is none, or none that can be read."""
+        """What `write_json` wrote as a JSON object; empty where there is none, or none that can be read."""
         try:
             content = json.loads((self.path / name).read_text(encoding="utf-8"))
         except (OSError, ValueError):

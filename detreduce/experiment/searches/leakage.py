@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from itertools import combinations
 from typing import Any
@@ -43,7 +42,7 @@ def keep_leakage(
             content |= {"splits": splits, "skipped": f"the splits have more than {most_pairs} pairs of images"}
         else:
             content |= leakage_report(dataset).to_dict()
-        ledger.write_text(LEAKAGE_FILE, json.dumps(content, indent=1, ensure_ascii=False, default=str) + "\n")
+        ledger.write_json(LEAKAGE_FILE, content)
 
 
 def _images(dataset: DetectionDataset) -> dict[str, int]:

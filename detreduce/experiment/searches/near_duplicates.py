@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -42,7 +41,7 @@ def keep_near_duplicates(
         else:
             make_signatures(dataset, country)
             content |= near_duplicates(dataset).to_dict()
-        ledger.write_text(NEAR_DUPLICATES_FILE, json.dumps(content, indent=1, ensure_ascii=False, default=str) + "\n")
+        ledger.write_json(NEAR_DUPLICATES_FILE, content)
 
 
 def has_near_duplicates(ledger: Ledger, data_identity: str) -> bool:

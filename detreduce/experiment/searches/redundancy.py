@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +16,7 @@ from detreduce.experiment.cells import Cell
 from detreduce.experiment.costs.signature_cost import with_signatures
 from detreduce.experiment.ledger.ledger import SEARCH, Ledger
 from detreduce.features.table import FeatureTable
+from detreduce.machine.hashes import content_digest
 from detreduce.reducers.engine.budget import resolve_keep
 from detreduce.selection.composition import find_duplicates, image_rows
 from detreduce.training.concurrent_runs import overlapped, present
@@ -95,7 +95,7 @@ class Redundancy:
             # what reading and comparing took is not what finding them takes
             energy = with_signatures(energy, cached)
         content = {"energy": energy.model_dump(), "from_cache": cached, "images": found.images}
-        self.ledger.write_text(file.name, json.dumps(content, indent=1, default=str) + "\n")
+        self.ledger.write_json(file.name, content)
 
     def _cost_file(self, composition: dict[str, Any]) -> Path:
         return self.ledger.path / f"{PHASE}-{self._key(composition)}.json"
@@ -104,4 +104,4 @@ class Redundancy:
         wish = [composition.get("drop_duplicates"), composition.get("must_keep")]
         if "initial" in composition:
             wish.append(composition["initial"])
-        return hashlib.sha256(json.dumps(wish, default=str).encode()).hexdigest()[:10]
+        return content_digest(json.dumps(wish, default=str).encode()).hex()[:10]

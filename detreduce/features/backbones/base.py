@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from abc import ABC, abstractmethod
 from functools import cached_property
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from detreduce.errors import InputError
 from detreduce.images.decode import Preprocess
+from detreduce.machine.hashes import file_hash
 
 if TYPE_CHECKING:
     import torch
@@ -65,8 +65,7 @@ class Backbone(ABC):
     @cached_property
     def weights_sha256(self) -> str:
         """SHA-256 of the weights file."""
-        with self.weights.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return file_hash(self.weights)
 
     @property
     def key(self) -> dict[str, str]:

@@ -21,7 +21,8 @@ from detreduce.features.pixels.precision import Networks, resolve_precision
 from detreduce.features.pixels.roi_pooling import WORDS, PlacedBoxes
 from detreduce.features.pixels.running import Running
 from detreduce.images.batches import Known, Prepared, Threads, read_ahead, same_shape_batches, threads
-from detreduce.images.store import Digest, DigestMemo, VectorStore, warn_unwritable
+from detreduce.images.store import DigestMemo, VectorStore, warn_unwritable
+from detreduce.machine.hashes import Digest
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from detreduce.arrays.object_table import ObjectTable
 from detreduce.dataset.records import DetectionDataset
 from detreduce.features.pixels.roi_pooling import PlacedBoxes
 from detreduce.images.frame import Frame
-from detreduce.images.store import Digest, content_digest
+from detreduce.machine.hashes import Digest, content_digest
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 from concurrent.futures import Executor
 from copy import deepcopy
@@ -17,7 +16,8 @@ import numpy as np
 from detreduce.errors import InputError, nearest
 from detreduce.features.pixels.embedding import embed_batch
 from detreduce.images.decode import RGB, Preprocess, decode
-from detreduce.images.store import write_atomically
+from detreduce.machine.files import write_atomically
+from detreduce.machine.hashes import json_hash
 
 if TYPE_CHECKING:
     import torch
@@ -47,8 +47,7 @@ def resolve_precision(networks: Networks, folder: Path, pool: Executor) -> tuple
     import torch
 
     subject = [networks.backbone.key, networks.device.type, torch.__version__, _processor(networks.device)]
-    text = json.dumps(subject, sort_keys=True)
-    memo = folder / "features" / "precision" / f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.json"
+    memo = folder / "features" / "precision" / f"{json_hash(subject)[:24]}.json"
     error = _remembered(memo)
     if error is None:
         error = bfloat16_error(networks, pool)

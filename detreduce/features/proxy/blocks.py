@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,7 +29,7 @@ from detreduce.features.proxy.gradients import gradient_block
 from detreduce.features.proxy.head_gradients import GradientOptions
 from detreduce.features.table import SEPARATE_BLOCKS, scaled_blocks
 from detreduce.images.decode import why_unreadable
-from detreduce.images.store import content_digest
+from detreduce.machine.hashes import file_hash
 
 NEIGHBOURS = 10
 _TOLD = ("model", "epochs", "imgsz", "seed", "arguments", "energy", "weights_sha256", "device", "versions", "data")
@@ -102,7 +101,7 @@ class ProxyBlocks:
 
     def _training(self) -> dict[str, Any]:
         """What the log says of its training, and its own hash; JSON-able."""
-        sha256 = content_digest(self.path.read_bytes()).hex()
+        sha256 = file_hash(self.path)
         return {"path": str(self.path), "sha256": sha256, **{name: self.log.facts.get(name) for name in _TOLD}}
 
 
@@ -144,8 +143,7 @@ def open_proxy(names: Collection[str], proxy: str | Path | None, dataset: Detect
 
 
 def _check_weights(opened: ProxyBlocks) -> None:
-    with opened.weights.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    sha256 = file_hash(opened.weights)
     if opened.log.facts.get("weights_sha256", sha256) != sha256:
         raise InputError(
             f"{opened.weights} are not the weights that {opened.path} was made with: take both of one proxy."

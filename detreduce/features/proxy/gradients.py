@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
 from collections import deque
@@ -22,7 +21,8 @@ from detreduce.features.pixels.image_block import ImageBlock
 from detreduce.features.proxy.head_gradients import LAYERS, GradientOptions, HeadGradients, HeadInput
 from detreduce.images.batches import Threads, same_shape_batches, threads
 from detreduce.images.decode import Preprocess, decode_framed
-from detreduce.images.store import Digest, DigestMemo, VectorStore, content_digest, warn_unwritable
+from detreduce.images.store import DigestMemo, VectorStore, warn_unwritable
+from detreduce.machine.hashes import Digest, content_digest, file_hash
 
 BOXES = "in the frame of the decoded picture"
 """How labels get into the network's input; part of the cache's key."""
@@ -51,15 +51,13 @@ def gradient_block(dataset: DetectionDataset, weights: Path, folder: Path, optio
     start = time.perf_counter()
     device = options.running.pick_device()
     detector = HeadGradients(weights, len(dataset.class_names), device, options)
-    with weights.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     preprocess = Preprocess(options.imgsz, "letterbox")
     key = {
         "backbone": "gradients",
         "layers": LAYERS,
         "boxes": BOXES,
         "preprocessing": preprocess.key,
-        "weights_sha256": sha256,
+        "weights_sha256": file_hash(weights),
         "dimensions": options.dimensions,
         "seed": options.seed,
     }

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
 
-from detreduce.reducers.engine.parallel import in_threads, processors, slices
+from detreduce.machine.processors import processors
+from detreduce.reducers.engine.parallel import in_threads, slices
 
 
 def blas_threads() -> set[int]:

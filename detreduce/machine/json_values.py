@@ -1,0 +1,50 @@
+"""JSON for any program to read: JSON has no NaN and no infinity, and knows neither NumPy nor dataclasses."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+
+def json_value(value: Any, *, infinities: bool = True) -> Any:
+    """Return the value as JSON has it: dicts, lists, text, numbers, booleans and None.
+
+    NaN becomes None. Infinite numbers become the text ``inf`` and ``-inf``, or None without `infinities`. Dataclasses
+    become dicts, NumPy arrays lists, and what JSON lacks its text.
+    """
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        if math.isfinite(value):
+            return float(value)
+        return str(float(value)) if infinities and math.isinf(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): json_value(item, infinities=infinities) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [json_value(item, infinities=infinities) for item in value]
+    if is_dataclass(value) and not isinstance(value, type):
+        return {item.name: json_value(getattr(value, item.name), infinities=infinities) for item in fields(value)}
+    if hasattr(value, "tolist"):
+        return json_value(value.tolist(), infinities=infinities)
+    return str(value)
+
+
+def json_number(value: float | str | None) -> float:
+    """Return the number that `json_value` made this of; raises ValueError or TypeError for anything else."""
+    return math.nan if value is None else float(value)
+
+
+def json_text(content: Any, *, indent: int | None = 1) -> str:
+    """Return JSON text that ends with a newline, of the values that `json_value` returns.
+
+    File names that are not UTF-8 are kept as JSON's own escapes, so that the text can be written as UTF-8.
+    """
+    try:
+        text = json.dumps(content, ensure_ascii=False, indent=indent, allow_nan=False, default=json_value)
+    except (ValueError, TypeError):
+        # only content with numbers or keys that JSON lacks needs a copy
+        text = json.dumps(json_value(content), ensure_ascii=False, indent=indent)
+    return text.encode("utf-8", "backslashreplace").decode() + "\n"

@@ -1,0 +1,35 @@
+"""How many processors there are to use."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+
+_CGROUPS = Path("/sys/fs/cgroup")
+_OWN_CGROUP = Path("/proc/self/cgroup")
+
+
+def processors() -> int:
+    """Return how many processors this process may use: by its affinity and, on Linux, its CPU quota (cgroup v2)."""
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, math.ceil(min(count, _quota())))
+
+
+def _quota() -> float:
+    """Processors that the process's control group and those above it allow; infinite where no limit is set."""
+    try:
+        own = next(line for line in _OWN_CGROUP.read_text().splitlines() if line.startswith("0::"))
+    except (OSError, StopIteration):
+        return math.inf
+    group = _CGROUPS / own.removeprefix("0::").lstrip("/")
+    limits = [math.inf]
+    for folder in (group, *group.parents):
+        try:
+            allowed, period = (folder / "cpu.max").read_text().split()
+            limits.append(math.inf if allowed == "max" else int(allowed) / int(period))
+        except (OSError, ValueError):
+            continue
+        if folder == _CGROUPS:
+            break
+    return min(limits)

@@ -1,0 +1,61 @@
+"""JSON that any program reads."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from detreduce.machine.json_values import json_number, json_text, json_value
+
+
+@dataclass
+class Point:
+    """A thing with a number that JSON lacks."""
+
+    x: float
+    rest: tuple[float, ...] = ()
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (math.nan, None),
+        (math.inf, "inf"),
+        (-math.inf, "-inf"),
+        (np.float64("-inf"), "-inf"),
+        (np.float32(0.5), 0.5),
+        (np.int64(3), 3),
+        (True, True),
+        (np.array([[1.0, np.nan]]), [[1.0, None]]),
+        (Point(math.inf, (1.0, math.nan)), {"x": "inf", "rest": [1.0, None]}),
+        ({1: (math.nan,), "a": Path("b")}, {"1": [None], "a": "b"}),
+    ],
+)
+def test_what_json_lacks(value: Any, expected: Any) -> None:
+    assert json_value(value) == expected
+    assert json.loads(json_text(value), parse_constant=pytest.fail) == expected
+
+
+def test_without_infinities() -> None:
+    values = {"a": [math.inf, -math.inf, math.nan, 1.5, np.array([np.inf])], "b": Point(math.inf)}
+    expected = {"a": [None, None, None, 1.5, [None]], "b": {"x": None, "rest": []}}
+    assert json_value(values, infinities=False) == expected
+
+
+@pytest.mark.parametrize("number", [0.1, -3.0, math.inf, -math.inf, math.nan])
+def test_numbers_are_read_back(number: float) -> None:
+    again = json_number(json.loads(json_text(number)))
+    assert again == number or (math.isnan(again) and math.isnan(number))
+
+
+def test_text_is_utf_8_whatever_the_file_names() -> None:
+    text = json_text(["ü", "\udcff.jpg"])
+    assert "ü" in text
+    assert json.loads(text.encode()) == ["ü", "\udcff.jpg"]
+    assert json_text({"a": 1}, indent=None) == '{"a": 1}\n'

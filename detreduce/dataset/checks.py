@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from detreduce.dataset.box_sizes import Floats, count_sizes, inside_sides, relative_sizes
 from detreduce.dataset.formats.coco import read as coco
 from detreduce.dataset.formats.cvat import read as cvat
 from detreduce.dataset.formats.label_studio import read as label_studio
@@ -20,12 +20,11 @@ from detreduce.dataset.formats.voc import read as voc
 from detreduce.dataset.formats.yolo import read as yolo
 from detreduce.dataset.jpeg import damaged_jpegs, lacks_end_marker
 from detreduce.dataset.load import load_split
-from detreduce.dataset.records import DetectionDataset, ImageRecord, Problem, Source
+from detreduce.dataset.records import BoxFormat, DetectionDataset, ImageRecord, Problem, Source
 from detreduce.display.progress import progress
 from detreduce.errors import InputError
 from detreduce.machine.processors import processors
 
-# COCO's bounds between small, medium and large objects, in square pixels
 _FORMATS = {
     "yolo": yolo,
     "coco": coco,
@@ -34,7 +33,6 @@ _FORMATS = {
     "label_studio": label_studio,
     "images": unlabelled,
 }
-SMALL_AREA, LARGE_AREA = 32.0**2, 96.0**2
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 # ultralytics leaves out images with a shorter side
 SMALLEST_SIDE = 10
@@ -61,10 +59,11 @@ class DatasetSummary:
     background
         Images without a box (a crowd region is none), whether the label file is empty or not there.
     sizes
-        Boxes that are small, medium, large (COCO's bounds, 32 and 96 pixels squared, on the boxes' areas in the image
-        file's pixels), or None where the annotations hold no pixels (YOLO).
+        Boxes that are small, medium, large by COCO's bounds, 32 and 96 pixels squared. The part of a box inside its
+        image counts, as far as an annotation gives the image's size. None where annotations hold no pixels (YOLO).
     side_quantiles
-        Quantile -> sqrt(box area / image area), over the boxes whose image size is known; empty without boxes.
+        Quantile -> sqrt(box area / image area), the part inside the image, over the boxes whose image size is known;
+        empty without boxes.
     splits
         Images that each split of the dataset names.
     """
@@ -171,32 +170,30 @@ def count_splits(source: Source, known: Mapping[str, int] | None = None) -> dict
     return {split: counted[split] if split in counted else count(source, split) for split in source.splits}
 
 
-def _single_boxes(dataset: DetectionDataset) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """(B, 2) widths and heights as stored, and (B, 2) image sizes (NaN where no annotation gives them); no crowds."""
-    boxes = np.concatenate([record.boxes for record in dataset]) if len(dataset) else np.empty((0, 4))
-    extent = boxes[:, 2:] - boxes[:, :2] if dataset.box_format == "xyxy" else boxes[:, 2:]
-    sizes = np.array([(record.width or np.nan, record.height or np.nan) for record in dataset], np.float64).reshape(
-        -1, 2
-    )
-    single = ~dataset.box_crowd
-    return extent[single], sizes[dataset.box_rows[single]]
-
-
 def _sizes(dataset: DetectionDataset) -> dict[str, int] | None:
     if dataset.box_format == "cxcywhn":
         return None
-    areas = _single_boxes(dataset)[0].prod(axis=1)
-    small, large = int((areas < SMALL_AREA).sum()), int((areas >= LARGE_AREA).sum())
-    return {"small": small, "medium": len(areas) - small - large, "large": large}
+    return count_sizes(inside_sides(*_annotated_boxes(dataset)))
 
 
 def _side_quantiles(dataset: DetectionDataset) -> dict[float, float]:
-    extent, sizes = _single_boxes(dataset)
-    if dataset.box_format != "cxcywhn":
-        extent = extent / sizes
-    sides = np.sqrt(extent.prod(axis=1))
-    sides = sides[np.isfinite(sides)]
-    return dict(zip(QUANTILES, np.quantile(sides, QUANTILES).tolist(), strict=True)) if len(sides) else {}
+    sizes = relative_sizes(*_annotated_boxes(dataset))
+    sizes = sizes[np.isfinite(sizes)]
+    return dict(zip(QUANTILES, np.quantile(sizes, QUANTILES).tolist(), strict=True)) if len(sizes) else {}
+
+
+def _annotated_boxes(dataset: DetectionDataset) -> tuple[Floats, BoxFormat, Floats]:
+    """Return (B, 4) boxes as stored, crowd regions left out, their format, and (B, 2) sizes of their images.
+
+    No image is opened: sizes are NaN where no annotation gives them, and 1 where boxes are fractions.
+    """
+    boxes = np.concatenate([record.boxes for record in dataset]) if len(dataset) else np.empty((0, 4))
+    sizes = [(record.width or np.nan, record.height or np.nan) for record in dataset]
+    images = np.array(sizes, np.float64).reshape(-1, 2)[dataset.box_rows]
+    if dataset.box_format == "cxcywhn":
+        images = np.ones_like(images)
+    single = ~dataset.box_crowd
+    return boxes[single], dataset.box_format, images[single]
 
 
 def check_images(dataset: DetectionDataset) -> tuple[Problem, ...]:

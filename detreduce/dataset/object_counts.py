@@ -6,13 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from detreduce.arrays.object_table import ObjectTable
+from detreduce.dataset.box_sizes import LARGE_SHARE, SIZES, SMALL_SHARE
 from detreduce.dataset.records import DetectionDataset
-
-SIZES = ("small", "medium", "large", "unknown")
-"""Size classes, the columns of `size_counts`."""
-SMALL_SHARE = 32 * 32 / (640 * 480)
-LARGE_SHARE = 96 * 96 / (640 * 480)
-"""COCO's bounds of small and large objects, as fractions of an image of its usual size: 1/300 and 3/100."""
 
 
 def label_objects(dataset: DetectionDataset) -> ObjectTable:
@@ -34,7 +29,10 @@ def label_objects(dataset: DetectionDataset) -> ObjectTable:
 
 
 def _size_classes(dataset: DetectionDataset) -> npt.NDArray[np.int64]:
-    """(B,) places in `SIZES`, crowd regions included."""
+    """Return (B,) places in `SIZES`, crowd regions included.
+
+    Areas are not rounded as in `box_sizes`: a box just at a bound would change its class, and with it what is chosen.
+    """
     low, high = _corners(dataset)
     area = np.prod(np.maximum(np.clip(high, 0.0, 1.0) - np.clip(low, 0.0, 1.0), 0.0), axis=1)
     known = np.isfinite(area)

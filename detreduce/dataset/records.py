@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import numpy.typing as npt
 
+from detreduce.dataset.box_sizes import relative_sizes
+
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
@@ -179,7 +181,7 @@ class DetectionDataset:
         """
         from detreduce.dataset.views import dataset_figure
 
-        return dataset_figure(self.class_names, self.class_counts.sum(axis=0), self.boxes_xyxyn[~self.box_crowd])
+        return dataset_figure(self.class_names, self.class_counts.sum(axis=0), self.box_sizes[~self.box_crowd])
 
     def to_frame(self) -> pd.DataFrame:
         """One row an image: ``image_id``, ``name``, ``path``, ``width``, ``height``, ``boxes``, ``crowd``.
@@ -212,6 +214,7 @@ class DetectionDataset:
             classes=self.box_classes,
             crowd=self.box_crowd,
             corners=self.boxes_xyxyn,
+            sizes=self.box_sizes,
         )
 
     @property
@@ -249,15 +252,34 @@ class DetectionDataset:
         Opens the header of an image only where its boxes are in pixels and no annotation gives its size; boxes of
         images whose size cannot be had are NaN.
         """
-        parts = [record.boxes for record in self.records]
-        boxes = np.concatenate(parts) if parts else np.empty((0, 4))
+        boxes = self._stored_boxes
         if self.box_format == "cxcywhn":
             half = boxes[:, 2:] / 2
             return np.hstack([boxes[:, :2] - half, boxes[:, :2] + half])
         if self.box_format == "xywh":
             boxes = np.hstack([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]])
-        sizes = np.array([self._size_or_nan(record) for record in self.records]).reshape(-1, 2)
-        return boxes / np.tile(sizes, 2)[self.box_rows]
+        return boxes / np.tile(self._image_sizes, 2)[self.box_rows]
+
+    @cached_property
+    def box_sizes(self) -> npt.NDArray[np.float64]:
+        """(B,) float64: sqrt(box area / image area) of the part inside the image, beside `box_rows`.
+
+        Rounded to nine decimals, so that equal boxes have equal sizes wherever they lie. Reads images' headers, and is
+        NaN, where `boxes_xyxyn` does and is.
+        """
+        if self.box_format == "cxcywhn":
+            return relative_sizes(self._stored_boxes, self.box_format, np.ones((len(self.box_rows), 2)))
+        return relative_sizes(self._stored_boxes, self.box_format, self._image_sizes[self.box_rows])
+
+    @cached_property
+    def _stored_boxes(self) -> npt.NDArray[np.float64]:
+        parts = [record.boxes for record in self.records]
+        return np.concatenate(parts) if parts else np.empty((0, 4))
+
+    @cached_property
+    def _image_sizes(self) -> npt.NDArray[np.float64]:
+        """(n, 2) width and height; NaN for images without boxes and where it cannot be read."""
+        return np.array([self._size_or_nan(record) for record in self.records], np.float64).reshape(-1, 2)
 
     @staticmethod
     def _size_or_nan(record: ImageRecord) -> tuple[float, float]:

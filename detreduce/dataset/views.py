@@ -66,20 +66,11 @@ def _pictures(examples: Iterable[tuple[str, Path, npt.NDArray[np.float64]]]) -> 
     return shown
 
 
-def dataset_figure(
-    class_names: Sequence[str], boxes: npt.NDArray[np.int64], corners: npt.NDArray[np.float64]
-) -> Figure:
-    """Bars of the classes' `boxes` and of the sizes of all boxes, (B, 4) `corners` as fractions."""
+def dataset_figure(class_names: Sequence[str], boxes: npt.NDArray[np.int64], sizes: npt.NDArray[np.float64]) -> Figure:
+    """Draw bars of the classes' `boxes` and of the `sizes` of all boxes."""
     from detreduce.figures import class_and_size_bars
 
-    return class_and_size_bars(class_names, boxes, box_sizes(corners))
-
-
-def box_sizes(corners: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """(B,): sqrt(box area / image area) of (B, 4) corners in fractions, cut at its edges; NaN where they are."""
-    inside = np.clip(corners, 0, 1)
-    sides = np.maximum(inside[:, 2:] - inside[:, :2], 0)
-    return np.sqrt(sides.prod(axis=1))
+    return class_and_size_bars(class_names, boxes, sizes)
 
 
 def images_frame(
@@ -113,8 +104,9 @@ def boxes_frame(
     classes: npt.NDArray[np.int64],
     crowd: npt.NDArray[np.bool_],
     corners: npt.NDArray[np.float64],
+    sizes: npt.NDArray[np.float64],
 ) -> pd.DataFrame:
-    """One row a box: `rows`, `classes`, `crowd` and (B, 4) `corners` of each, beside the images' `ids` and `names`."""
+    """One row a box: `rows`, `classes`, `crowd`, (B, 4) `corners` and `sizes` of each; `ids` and `names` of images."""
     import pandas as pd
 
     return pd.DataFrame(
@@ -126,7 +118,7 @@ def boxes_frame(
             "class_name": text_column(class_names).take(classes).array,
             "crowd": crowd,
             **dict(zip(("x1", "y1", "x2", "y2"), corners.T, strict=True)),
-            "size": box_sizes(corners),
+            "size": sizes,
         }
     )
 

@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 
 from detreduce.dataset.records import DetectionDataset
-from detreduce.dataset.views import box_sizes
 from detreduce.display.numbers import significant
 from detreduce.experiment.ledger.ledger import FinishedCell, Ledger
 from detreduce.experiment.statistics.pairs import ON_ALL_IMAGES
@@ -144,7 +143,7 @@ def read_selection(ledger: Ledger, cell: FinishedCell) -> Selection:
 
 def single_box_sizes(dataset: DetectionDataset) -> npt.NDArray[np.float64]:
     """(B,) square root of each box's share of its image; NaN of crowd regions and where the image's size is unknown."""
-    return np.where(dataset.box_crowd, np.nan, box_sizes(dataset.boxes_xyxyn))
+    return np.where(dataset.box_crowd, np.nan, dataset.box_sizes)
 
 
 def feature_map_of(table: FeatureTable, first: Collection[int], maps: int = 1, seed: int = 0) -> FeatureMap:

@@ -23,6 +23,8 @@ IMAGES = 4096
 """Up to so many images, all pairs are looked at."""
 SAMPLE = 2048
 """Of more, so many are drawn of all images, and of the kept ones."""
+SAME_SIZE = 1e-9
+"""Sizes are equal up to this share."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -219,9 +221,13 @@ def size_histogram(box_sizes: Any, box_rows: Any, n: int, bins: int = 10) -> Int
     sizes, rows = sizes[known].astype(np.float64), rows[known].astype(np.int64)
     if not len(sizes):
         return np.zeros((n, 1), np.int64)
-    # a bin ends at a box, whatever its digits, so that equal sizes are never parted
-    edges = np.unique(np.sort(sizes)[-(-np.arange(1, bins) * len(sizes) // bins) - 1]) if bins > 1 else sizes[:0]
-    bin_ = np.searchsorted(edges, sizes, side="left")
+    order = np.argsort(sizes)
+    ordered = sizes[order]
+    # sizes that differ by rounding alone are one size, and a bin ends where a size ends
+    ranks = np.concatenate([[0], np.cumsum(np.diff(ordered) > SAME_SIZE * np.abs(ordered[1:]))])
+    edges = np.unique(ranks[-(-np.arange(1, bins) * len(ranks) // bins) - 1])
+    bin_ = np.empty(len(ranks), np.int64)
+    bin_[order] = np.searchsorted(edges, ranks, side="left")
     width = len(edges) + 1
     return np.bincount(rows * width + bin_, minlength=n * width).reshape(n, width).astype(np.int64)
 

@@ -214,8 +214,7 @@ def _box_measures(
         why = "there are no boxes" if dataset.labelled else "the images are not labelled"
         absent.update(dict.fromkeys(BOX_MEASURES, why))
         return {}
-    sides = np.maximum(dataset.boxes_xyxyn[single, 2:] - dataset.boxes_xyxyn[single, :2], 0.0)
-    sizes = np.sqrt(sides[:, 0] * sides[:, 1])
+    sizes = dataset.box_sizes[single]
     unknown = int(np.isnan(sizes).sum())
     by_size = size_histogram(sizes, np.searchsorted(rows, dataset.box_rows[single]), len(rows))
     found: dict[str, Any] = {"unknown_sizes": unknown}

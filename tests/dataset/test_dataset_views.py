@@ -12,7 +12,7 @@ from PIL import Image
 from detreduce.dataset import load_dataset
 from detreduce.dataset.records import DetectionDataset
 from detreduce.dataset.thumbnails import thumbnail
-from detreduce.dataset.views import PICTURE_BYTES, box_sizes
+from detreduce.dataset.views import PICTURE_BYTES
 
 NAMES = ["<script>alert(1)</script>", "$x$", "שלום"]
 
@@ -119,11 +119,6 @@ def test_ids_and_sizes_of_coco_are_numbers_and_crowds_are_told(tmp_path: Path) -
     assert dataset.boxes_frame()["crowd"].tolist() == [False, True]
     assert [bar.get_height() for bar in dataset.plot().axes[1].containers[0]][5] == 1, "the crowd is no box"
     assert "crowd regions" in dataset._repr_html_()
-
-
-def test_sizes_are_of_what_is_inside_the_image() -> None:
-    corners = np.array([[-0.5, 0, 0.5, 0.5], [0.5, 0.5, 0.4, 0.4], [np.nan] * 4])
-    np.testing.assert_allclose(box_sizes(corners), [0.5, 0, np.nan])
 
 
 def test_a_thumbnail_is_upright_and_has_its_boxes(tmp_path: Path) -> None:

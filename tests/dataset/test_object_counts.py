@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detreduce.dataset import load_dataset
-from detreduce.dataset.object_counts import LARGE_SHARE, SIZES, SMALL_SHARE, label_objects
+from detreduce.dataset.box_sizes import LARGE_SHARE, SIZES, SMALL_SHARE
+from detreduce.dataset.object_counts import label_objects
 from detreduce.dataset.records import BoxFormat, DetectionDataset, ImageRecord, Source
 
 

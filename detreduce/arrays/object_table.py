@@ -1,4 +1,4 @@
-"""ObjectTable: the boxes of many images, summed up for each (image, class) pair that occurs."""
+"""ObjectTable: the boxes of many images, summed for each (image, class) pair that occurs."""
 
 from __future__ import annotations
 
@@ -14,20 +14,25 @@ IntArray = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class ObjectTable:
-    """A sparse (image, class) table of boxes, sorted by image, then class; arrays only, so that reducers can use it.
+    """A sparse (image, class) table of boxes, sorted by image, then class. Arrays only.
 
     Attributes
     ----------
     n_images, n_classes
-        Size of the table; images and classes without boxes are not stored.
+        Size of the table, including images and classes without boxes; those have no pair.
     images, classes
         (m,) int64: the pairs that occur.
     counts
         (m,) int64: boxes of each pair, at least 1; crowd regions are not counted.
     vectors
-        (m, d) float32: mean feature of the pair's boxes, or None where only labels were looked at.
+        (m, d) float32: mean feature of the pair's boxes, or None if only labels were read.
     size_counts
-        (m, s) int64: the pair's boxes by size class, or None; rows sum to `counts`.
+        (m, s) int64: boxes of each pair by size class, or None; each row sums to its count.
+
+    Raises
+    ------
+    InputError
+        Arrays of different length, numbers out of range, pairs unsorted or repeated.
     """
 
     n_images: int
@@ -41,7 +46,7 @@ class ObjectTable:
     def __post_init__(self) -> None:
         m = len(self.images)
         if len(self.classes) != m or len(self.counts) != m:
-            raise InputError("images, classes and counts of an ObjectTable must be equally long.")
+            raise InputError("images, classes and counts of an ObjectTable must have the same length.")
         for name, values, size in (
             ("images", self.images, self.n_images),
             ("classes", self.classes, self.n_classes),
@@ -53,8 +58,13 @@ class ObjectTable:
             raise InputError("An ObjectTable has each (image, class) pair once, sorted by image, then class.")
 
     def __len__(self) -> int:
-        """Images, those without boxes included."""
+        """Return the number of images, including those without boxes."""
         return self.n_images
+
+    @property
+    def starts(self) -> IntArray:
+        """(n_images + 1,) where the pairs of each image start in the table, and where the last one's end."""
+        return np.searchsorted(self.images, np.arange(self.n_images + 1)).astype(np.int64)
 
     @classmethod
     def from_boxes(
@@ -68,16 +78,16 @@ class ObjectTable:
         box_sizes: npt.ArrayLike | None = None,
         n_sizes: int = 0,
     ) -> ObjectTable:
-        """Sum up boxes.
+        """Sum boxes by image and class.
 
         Parameters
         ----------
         box_images, box_classes
-            (B,) image and class of each box.
+            (B,) image and class number of each box.
         n_images, n_classes
-            How many there are, also of those without boxes.
+            Number of images and of classes, including those without boxes.
         vectors
-            (B, d) a feature of each box; averaged over each pair.
+            (B, d) feature of each box; the table holds the mean of each pair.
         box_sizes, n_sizes
             (B,) size class of each box, 0..n_sizes - 1.
         """
@@ -97,7 +107,7 @@ class ObjectTable:
         return cls(n_images, n_classes, keys // n_classes, keys % n_classes, counts.astype(np.int64), means, sizes)
 
     def take(self, rows: npt.ArrayLike) -> ObjectTable:
-        """The table of the images `rows`, in that order; image numbers count from 0 again."""
+        """Return the table of the images `rows`, in that order and numbered from 0."""
         wanted = np.asarray(rows, np.int64)
         starts = np.searchsorted(self.images, wanted, side="left")
         lengths = np.searchsorted(self.images, wanted, side="right") - starts

@@ -16,7 +16,8 @@ from detreduce.display.progress import progress
 from detreduce.errors import InputError
 from detreduce.reducers.engine.budget import check_keep, occurrence, resolve_keep, seat_sequence
 from detreduce.reducers.engine.groups import Groups, fill_seats, make_groups
-from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool, descending
+from detreduce.reducers.engine.ordering import descending
+from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool
 from detreduce.reducers.engine.validation import (
     check_features,
     check_objects,

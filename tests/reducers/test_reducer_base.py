@@ -7,7 +7,8 @@ from detreduce.arrays.object_table import ObjectTable
 from detreduce.errors import InputError
 from detreduce.reducers import make_reducer
 from detreduce.reducers.base import ScoringReducer
-from detreduce.reducers.engine.pool import Pool, best, descending
+from detreduce.reducers.engine.ordering import best, descending
+from detreduce.reducers.engine.pool import Pool
 from detreduce.reducers.engine.validation import (
     check_features,
     check_objects,

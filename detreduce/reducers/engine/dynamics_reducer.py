@@ -14,20 +14,21 @@ from detreduce.reducers.engine.pool import FloatArray, Pool
 
 
 class DynamicsReducer(ScoringReducer):
-    """Images by one score of their boxes during a proxy training; `name` says which.
+    """Rank images by one score of their boxes during a proxy training; the score is called `name`.
 
-    X is the block `dynamics`, (n, 13 or more), of which the columns are known by place: `DYNAMICS_COLUMNS`; further
-    columns decide nothing but ties. `detreduce.select` hands it over where the table has it. Images without boxes teach
-    the detector the least, hard or easy: they score -inf and come last.
+    X is the block `dynamics`, (n, 13 or more): columns 0 to 12 are `DYNAMICS_COLUMNS`, and others only break ties.
+    `detreduce.select` passes the block if the table has it. Images without boxes teach the detector least, so they
+    score -inf and come last, also with `easy_first`.
 
     Parameters
     ----------
     over
-        An image's score from those of its boxes: their ``"sum"``, ``"mean"`` or ``"max"``. The sum also counts boxes.
+        How the scores of its boxes make the score of an image: ``"sum"``, ``"mean"`` or ``"max"``. The sum also counts
+        boxes.
     easy_first
-        The images with boxes of the lowest score first.
+        Put images with boxes of the lowest score first.
     keep, random_state
-        See BaseReducer; the seed decides ties alone.
+        See BaseReducer; the seed only breaks ties.
     """
 
     family = "training"
@@ -59,8 +60,8 @@ class DynamicsReducer(ScoringReducer):
         scores = problem.X[problem.X[:, DYNAMICS_COLUMNS.index("boxes")] > 0, self._column]
         if len(scores) > 1 and (scores == scores[0]).all():
             warnings.warn(
-                f"{self.name} is a random draw: all images with boxes score the same. A longer proxy may tell them "
-                "apart: raise its epochs, or give it nbs= its batch.",
+                f"{self.name} is a random draw: all images with boxes have the same score. Try a longer proxy: "
+                "raise its epochs, or set its nbs= to its batch.",
                 RandomDrawWarning,
                 stacklevel=4,
             )

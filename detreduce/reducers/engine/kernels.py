@@ -1,4 +1,4 @@
-"""Kernels between rows of a table, in blocks."""
+"""Kernels between rows of a table, in blocks, and features whose inner products are a kernel."""
 
 from __future__ import annotations
 
@@ -13,19 +13,22 @@ import numpy.typing as npt
 
 from detreduce.arrays.distances import CentredPoints
 from detreduce.reducers.engine.parallel import in_threads, slices
-from detreduce.reducers.engine.pool import FloatArray, IntArray
+from detreduce.reducers.engine.pool import FloatArray, IntArray, derive_rng
 
 EXACT_ROWS = 8192
-"""Up to this many rows, means over all rows are taken in float64."""
+"""Up to this many rows, means over all rows are computed in float64."""
 DENSE_ROWS = 6144
 """Up to this many rows the whole kernel is kept: 288 MiB."""
 BLOCK = 1024
 TILE = 256
+FREQUENCIES = 128
+RANK = 1e-13
+"""Eigenvalues of a kernel below this share of the largest are rounding errors."""
 
 
 @dataclass
 class Kernel:
-    """Kernel values between rows of Z: exp(-|a - b|^2 / (2 sigma^2)), or the inner product where sigma is None.
+    """Kernel values between rows of Z: exp(-|a - b|^2 / (2 sigma^2)), or the inner product if sigma is None.
 
     Attributes
     ----------
@@ -44,13 +47,13 @@ class Kernel:
 
     @classmethod
     def gaussian(cls, points: CentredPoints, sigma: float) -> Kernel:
-        """Return the Gaussian kernel of width `sigma`, in the units of the features."""
-        # beyond these every row is alone, or all are one
+        """Return the Gaussian kernel of width `sigma`, in units of the features."""
+        # beyond these limits all kernel values are 0, or all are 1
         return cls(points.Z, min(max(sigma / points.scale, 1e-15), 1e15))
 
     @cached_property
     def coarse(self) -> npt.NDArray[np.float32]:
-        """Z in float32, for what is only screened."""
+        """Z in float32, for values that float64 checks later."""
         return self.Z.astype(np.float32)
 
     @property
@@ -60,7 +63,7 @@ class Kernel:
 
     @cached_property
     def dense(self) -> FloatArray | None:
-        """(n, n) the whole kernel, where it is small enough to keep."""
+        """(n, n) the whole kernel, or None if it is too large to keep."""
         n = len(self.Z)
         if n > DENSE_ROWS:
             return None
@@ -76,20 +79,20 @@ class Kernel:
         return whole
 
     def between(self, rows: Any, columns: Any, *, exact: bool = True) -> npt.NDArray[np.floating]:
-        """Return (a, b) kernel values: float64, or float32 where not `exact` and not kept."""
+        """Return (a, b) kernel values: float64, or float32 if not `exact` and the kernel is not kept."""
         if self.dense is None:
             return self._computed(rows, columns, exact=exact)
         if isinstance(rows, slice) or isinstance(columns, slice):
             return self.dense[rows, columns]
-        # one flat index is half the time of a row and a column index
+        # one flat index takes half the time of a row and a column index
         return self.dense.take(np.asarray(rows)[:, None] * len(self.Z) + np.asarray(columns))
 
     def among(self, rows: IntArray) -> Callable[[int], FloatArray]:
-        """Return a function of a place in `rows` that gives its row's kernel with all of `rows`, one at a time."""
+        """Return a function from a place in `rows` to the kernel of that row with all of `rows`."""
         if self.dense is not None:
             dense = self.dense
             return lambda place: dense[rows[place]].take(rows)
-        # together in memory once, not for every call
+        # copied together once, not at every call
         own = Kernel(self.Z[rows], self.sigma)
         return lambda place: own._computed([place], slice(None), exact=True)[0]
 
@@ -108,7 +111,7 @@ class Kernel:
         np.minimum(product, 0, out=product)
         return np.exp(product, out=product)
 
-    def means(self, advance: Any) -> FloatArray:
+    def means(self, advance: Callable[[int], object]) -> FloatArray:
         """Return (n,) the mean kernel of each row with all rows; `advance` is called with the rows done."""
         n = len(self.Z)
         if self.sigma is None:
@@ -120,7 +123,7 @@ class Kernel:
         sums = np.zeros(n)
         for start in range(0, n, BLOCK):
             rows = slice(start, min(start + BLOCK, n))
-            # the matrix is symmetric: what lies right of the diagonal counts for both sides
+            # the matrix is symmetric: values right of the diagonal count for both sides
             for other in range(start, n, 8 * BLOCK):
                 columns = slice(other, min(other + 8 * BLOCK, n))
                 values = self.between(rows, columns, exact=exact)
@@ -132,7 +135,7 @@ class Kernel:
 
 
 def median_distance(points: CentredPoints, rows: IntArray) -> float:
-    """Return the median distance between pairs of `rows`, or 1 where half of the pairs coincide, in feature units."""
+    """Return the median distance between pairs of `rows`, in feature units; 1 if half of the pairs coincide."""
     Z, squares = points.Z[rows], points.squares[rows]
     pairs = len(rows) * (len(rows) - 1) // 2
     if not pairs:
@@ -141,7 +144,7 @@ def median_distance(points: CentredPoints, rows: IntArray) -> float:
     squared *= -2.0
     squared += squares
     squared += squares[:, None]
-    # every pair is there twice, which moves no median, and the diagonal lies before them all
+    # every pair is there twice, which moves no median; the diagonal sorts before them all
     np.fill_diagonal(squared, -np.inf)
     middle = [len(rows) + pairs - 1, len(rows) + pairs]
     flat = squared.reshape(-1)
@@ -149,3 +152,48 @@ def median_distance(points: CentredPoints, rows: IntArray) -> float:
     low, high = flat[middle].clip(0.0)
     median = float(np.sqrt(low) + np.sqrt(high)) / 2.0
     return median * points.scale if median > 1e-7 else points.scale
+
+
+@dataclass
+class FourierMap:
+    """Random Fourier features of the Gaussian kernel (Rahimi and Recht 2007), orthogonal (Yu et al. 2016).
+
+    The frequencies are the same for every seed, so that results depend on the data alone.
+
+    Attributes
+    ----------
+    frequencies
+        (D / 2, d) float64.
+    centre
+        (d,) subtracted first.
+    """
+
+    frequencies: FloatArray
+    centre: FloatArray
+
+    @classmethod
+    def gaussian(cls, centre: FloatArray, sigma: float, count: int = FREQUENCIES) -> FourierMap:
+        """Return the map of exp(-|a - b|^2 / (2 sigma^2)) with `count` frequencies."""
+        d = len(centre)
+        rng = derive_rng(0, "herding frequencies")
+        blocks = []
+        for _ in range(0, count, d):
+            q, r = np.linalg.qr(rng.standard_normal((d, d)))
+            lengths = np.sqrt(rng.chisquare(d, size=d))
+            blocks.append(lengths[:, None] * (q * np.sign(np.diag(r))).T)
+        return cls(np.concatenate(blocks)[:count] / sigma, centre)
+
+    def __call__(self, vectors: npt.NDArray[np.floating]) -> FloatArray:
+        """Return (b, D) float64 features of unit length, whose inner products are the kernel up to O(1 / sqrt(D))."""
+        angles = (vectors - self.centre) @ self.frequencies.T
+        return np.concatenate([np.cos(angles), np.sin(angles)], axis=1) / np.sqrt(len(self.frequencies))
+
+
+def kernel_features(vectors: FloatArray, centre: FloatArray, sigma: float) -> FloatArray:
+    """Return (m, r) features whose inner products are exp(-|a - b|^2 / (2 sigma^2)), r at most m."""
+    Z = (vectors - centre) / sigma
+    squares = np.einsum("ij,ij->i", Z, Z)
+    kernel = np.exp(-0.5 * (squares[:, None] + squares - 2.0 * Z @ Z.T).clip(0.0))
+    values, axes = np.linalg.eigh(kernel)
+    kept = values > RANK * values[-1]
+    return np.asarray(axes[:, kept] * np.sqrt(values[kept]))

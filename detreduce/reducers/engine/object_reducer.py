@@ -1,27 +1,32 @@
-"""Base of the methods that look at the objects in the images."""
+"""Base of the methods that look at the objects in the images, and what they share."""
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
 from detreduce.arrays.object_table import ObjectTable
-from detreduce.reducers.base import BaseReducer, FitInput
-from detreduce.reducers.engine.object_content import content_column
+from detreduce.reducers.base import BaseReducer, FitInput, Ranking
+from detreduce.reducers.engine.groups import Openings
+from detreduce.reducers.engine.ordering import place_scores
+from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool
 
 
 class ObjectReducer(BaseReducer):
     """A greedy method on an ObjectTable.
 
-    The classes do the balancing, so categories are ignored and all images are one stratum. Ties are broken by what the
-    images hold, and a full group is left out while images are chosen.
+    Classes do the balancing, so categories are ignored and all images are one stratum. Ties are broken by the content
+    of the images. Images of a full group are left out during the search.
 
     Parameters
     ----------
     keep, random_state
-        See BaseReducer; the seed decides ties alone.
+        See BaseReducer; the seed only breaks ties.
     """
 
     family = "objectwise"
@@ -42,6 +47,55 @@ class ObjectReducer(BaseReducer):
 
 
 def objects_of(problem: FitInput) -> ObjectTable:
-    """Return the table of boxes that `fit` was given."""
+    """Return the table of boxes that `fit` got."""
     assert problem.objects is not None
     return problem.objects
+
+
+def rank_with_empty_last(pool: Pool, order: IntArray, remaining: FloatArray, openings: Openings) -> Ranking:
+    """Rank the chosen images by place; images without boxes fill the remaining seats, by priority.
+
+    Parameters
+    ----------
+    pool
+        All images.
+    order
+        Images with boxes, in the order chosen.
+    remaining
+        As for `place_scores`.
+    openings
+        Which images may still be chosen.
+    """
+    empty = openings.take_first(np.argsort(pool.priority).tolist(), pool.wanted - len(order))
+    order = np.concatenate([order, np.array(empty, np.int64)])
+    remaining[pool.initial] = np.nan  # they have no place among the others
+    return Ranking(order, place_scores(order, remaining))
+
+
+def signatures(table: ObjectTable, *columns: npt.NDArray[np.generic]) -> list[bytes]:
+    """Return n byte strings, equal for images with equal classes and equal entries in `columns`.
+
+    Parameters
+    ----------
+    table
+        A table of n images and m pairs.
+    columns
+        (m,) or (m, w) arrays, for instance counts.
+    """
+    starts = table.starts
+    parts = []
+    for column in (table.classes, *columns):
+        rows = np.ascontiguousarray(column)
+        raw = rows.data.cast("B") if rows.size else memoryview(b"")
+        ends = (starts * rows.itemsize * (rows.shape[1] if rows.ndim > 1 else 1)).tolist()
+        parts.append([bytes(raw[start:end]) for start, end in pairwise(ends)])
+    return [b"".join(image) for image in zip(*parts, strict=True)]
+
+
+def content_column(table: ObjectTable, *columns: npt.NDArray[np.generic]) -> FloatArray:
+    """Return (n, 1) a number made from the content of each image; it breaks ties whatever the order of the rows.
+
+    Parameters are those of `signatures`.
+    """
+    digests = (hashlib.blake2b(signature, digest_size=6).digest() for signature in signatures(table, *columns))
+    return np.array([float(int.from_bytes(digest, "big")) for digest in digests]).reshape(-1, 1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,8 +12,6 @@ import numpy.typing as npt
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
-TIE = 1e-10
-"""Scores nearer than this, relatively, are a tie: rounding that differs between machines must not decide."""
 HASH_ROWS = 512
 
 
@@ -121,34 +118,3 @@ def _hash_rows(
         bits ^= bits >> np.uint64(29)
         keys[start : start + HASH_ROWS] = bits.sum(axis=1, dtype=np.uint64) * multiplier[-1]
     return keys ^ (keys >> np.uint64(32))
-
-
-def best(scores: FloatArray, priority: IntArray, tie: float = TIE) -> int:
-    """Return the index of the largest score; among those within `tie` of it, the one of lowest priority number."""
-    top = scores.max()
-    near = np.flatnonzero(scores >= (top - tie * abs(top) if np.isfinite(top) else top))
-    return int(near[0]) if len(near) == 1 else int(near[np.argmin(priority[near])])
-
-
-def descending(scores: FloatArray, precedence: Callable[[IntArray], IntArray]) -> tuple[IntArray, FloatArray]:
-    """Sort by falling score; return the order and the scores with ties made equal.
-
-    Runs of scores that differ by less than `TIE` of the largest finite magnitude beside them count as one tie and get
-    the run's highest value, so that the order and the scores always agree. `precedence` is asked for numbers that break
-    the ties, lowest first, of the rows that are in one: `Pool.precedence`.
-    """
-    order = np.argsort(-scores, kind="stable")
-    ranked = scores[order]
-    above, below = ranked[:-1], ranked[1:]
-    with np.errstate(invalid="ignore"):
-        gap = above - below
-        breaks = ~((above == below) | (gap <= TIE * np.maximum(np.abs(above), np.abs(below))))
-    breaks |= np.isinf(above) != np.isinf(below)
-    run = np.concatenate(([0], np.cumsum(breaks)))
-    levelled = np.empty_like(scores)
-    first_of_run = np.concatenate(([0], np.flatnonzero(breaks) + 1))
-    levelled[order] = ranked[first_of_run][run]
-    tied = np.flatnonzero(np.bincount(run)[run] > 1)
-    if len(tied):
-        order[tied] = order[tied][np.lexsort((precedence(order[tied]), run[tied]))]
-    return order, levelled

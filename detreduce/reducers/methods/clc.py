@@ -9,20 +9,21 @@ from detreduce.display.progress import progress
 from detreduce.reducers.base import BaseReducer, Ranking
 from detreduce.reducers.engine.groups import Openings
 from detreduce.reducers.engine.kmeans import kmeans
-from detreduce.reducers.engine.nearest_points import nearest_without_repeats
+from detreduce.reducers.engine.ordering import best
 from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool
 
 
 class ClusterCentroids(BaseReducer):
-    """Clustering centroids: k-means with as many centres as seats, and the image nearest each centre.
+    """Clustering centroids: k-means with one centre for each seat, and the image nearest each centre.
 
-    An image that stands for one centre already gives way to the next nearest. The largest cluster's image comes first.
-    scores_ is the size of the cluster that an image stands for; for the others, minus the distance to their centre.
+    If that image represents another centre already, the next nearest one is chosen. The image of the largest cluster
+    comes first. scores_ is the size of the cluster that an image represents. For the other images it is minus the
+    distance to their centre.
 
     Parameters
     ----------
     keep, random_state
-        See BaseReducer; the seed places the first centres.
+        See BaseReducer; the seed draws the first centres.
     """
 
     name = "clc"
@@ -31,7 +32,7 @@ class ClusterCentroids(BaseReducer):
     source = "k-means, Lloyd 1982 (doi 10.1109/TIT.1982.1056489); arXiv 2403.15150, family geometric"
     summary = "the image nearest each of k_c cluster centres"
     keeps = "typical, spread"
-    fails = "Another seed gives other images, and with many seats outliers are centres of their own."
+    fails = "Another seed gives other images. With many seats, outliers become centres of their own."
     deterministic = False
     nested = False
     _keeps_to_groups = True
@@ -52,7 +53,7 @@ class ClusterCentroids(BaseReducer):
 
 
 def _centres_served(points: CentredPoints, centres: FloatArray, rows: IntArray) -> IntArray:
-    """Return the centre that each of `rows`, in turn, is nearest to among those that none before it took."""
+    """Return for each of `rows`, in turn, the nearest centre that no earlier row has taken."""
     free = np.ones(len(centres), bool)
     served: list[int] = []
     for row in rows:
@@ -60,3 +61,23 @@ def _centres_served(points: CentredPoints, centres: FloatArray, rows: IntArray) 
         served.append(int(distance.argmin()))
         free[served[-1]] = False
     return np.array(served, np.int64)
+
+
+def nearest_without_repeats(
+    points: CentredPoints, centres: FloatArray, openings: Openings, priority: IntArray
+) -> IntArray:
+    """Return for each centre, in turn, the nearest point that may be chosen; `priority` breaks ties."""
+    order = np.empty(len(centres), np.int64)
+    for start in range(0, len(centres), 64):
+        block = centres[start : start + 64]
+        squared = points.squares - 2.0 * (block @ points.Z.T) + np.einsum("ij,ij->i", block, block)[:, None]
+        for offset, row_squared in enumerate(squared):
+            candidates = np.where(openings.mask, row_squared, np.inf)
+            # the products lose digits near a centre, so differences decide among the nearest few
+            slack = 1e-9 * (points.squares.max() + 1.0)
+            close = np.flatnonzero(candidates <= candidates.min() + slack)
+            exact = ((points.Z[close] - block[offset]) ** 2).sum(axis=1)
+            row = int(close[best(-np.where(exact > 1e-24, exact, 0.0), priority[close])])
+            order[start + offset] = row
+            openings.take(row)
+    return order

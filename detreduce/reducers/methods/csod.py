@@ -1,4 +1,4 @@
-"""Classwise selection by objects (csod): each class in turn takes the image whose objects tell most about it."""
+"""Classwise selection by objects (csod): each class in turn takes the image whose objects are most useful to it."""
 
 from __future__ import annotations
 
@@ -15,17 +15,67 @@ from detreduce.arrays.object_table import ObjectTable
 from detreduce.display.progress import progress
 from detreduce.errors import InputError
 from detreduce.reducers.base import Ranking
-from detreduce.reducers.engine.groups import Openings
-from detreduce.reducers.engine.object_content import image_starts
-from detreduce.reducers.engine.object_reducer import ObjectReducer
-from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool, best
-from detreduce.reducers.methods.herding import _in_order
+from detreduce.reducers.engine.greedy import GreedyTask
+from detreduce.reducers.engine.object_reducer import ObjectReducer, rank_with_empty_last
+from detreduce.reducers.engine.ordering import best
+from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool
 
 BLOCK = 16_384
 DECIMALS = 11
-"""Of cosines, all that rounding leaves."""
+"""Criteria are rounded to this many decimals; what follows is rounding error."""
 UNIT = 2.0**-24
-"""Largest relative rounding of one float32 operation."""
+"""Largest relative rounding error of one float32 operation."""
+
+
+class ClasswiseObjects(ObjectReducer):
+    """CSOD: each class in turn takes one image whose objects are typical of what is left and unlike what is kept.
+
+    Classes take turns, the one in fewest images first. With ``p_ic`` the mean vector of the objects of class c in image
+    i, the class takes the image of the largest ``balance * mean_{j not kept} cos(p_ic, p_jc) - mean_{j kept} cos(p_ic,
+    p_jc)``. The second term is 0 while no image of the class is kept. A class that has no image left loses its turn.
+    Images without boxes come last, in a seeded order. scores_ is minus the place in the order of choice. The other
+    images follow by their criterion after the last pick, the largest over their classes. Categories are ignored.
+
+    Parameters
+    ----------
+    balance
+        Weight of being typical (lambda in the paper), at least 0. 0 is diversity only.
+    keep, random_state
+        See BaseReducer; the seed only breaks ties.
+
+    Attributes
+    ----------
+    criterion_ : (n,) float64
+        The criterion at which an image was chosen; NaN for the others, for `initial` and for images without boxes.
+    """
+
+    name = "csod"
+    needs = ("objects", "object_vectors")
+    cost = "(image, class) pairs * d * k / classes"
+    source = "CSOD, arXiv 2404.09161"
+    summary = "for each class in turn, objects typical of what is left and unlike what is kept"
+    keeps = "typical, diverse"
+    fails = "All classes get equally many turns: with many rare classes, few images of the common ones remain."
+
+    def __init__(self, *, keep: int | float = 0.25, balance: float = 1.0, random_state: Any = 0) -> None:
+        super().__init__(keep=keep, random_state=random_state)
+        self.balance = balance
+
+    def _check_params(self) -> None:
+        number = isinstance(self.balance, numbers.Real) and not isinstance(self.balance, bool)
+        if not number or not 0 <= float(self.balance) < float("inf"):
+            raise InputError(f"balance={self.balance!r} is not a weight: give a number of at least 0.")
+
+    def _rank(self, pool: Pool) -> Ranking:
+        # many small products: threads of BLAS would wait for each other
+        with threadpool_limits(1, user_api="blas"), progress("csod: objects", len(pool.shared.images)) as advance:
+            rows = ClassRows.of(pool.shared, advance)
+        with threadpool_limits(1, user_api="blas"), progress("csod", pool.wanted, "images") as advance:
+            task = GreedyTask.of(pool, advance)
+            order, criteria, remaining = classwise_greedy(rows, float(self.balance), task)
+        self.criterion_ = np.full(len(pool), np.nan)
+        self.criterion_[order] = criteria
+        return rank_with_empty_last(pool, order, remaining, task.openings)
 
 
 @dataclass
@@ -41,8 +91,8 @@ class ClassRows:
     norms
         (m,) length of each pair's vector, in the table's order; 1 for zero vectors.
     units
-        C arrays (d, m_c) float32, the unit vectors of each class in the order of `pairs`: as columns, whose inner
-        product with a vector is several times faster than that of rows.
+        C arrays (d, m_c) float32: the unit vectors of each class in the order of `pairs`. They are columns, because
+        inner products of a vector with columns are several times faster than with rows.
     """
 
     table: ObjectTable
@@ -60,18 +110,18 @@ class ClassRows:
         norms = np.empty(len(pairs))
         units = [np.empty((table.vectors.shape[1], size), np.float32) for size in np.diff(starts).tolist()]
         rows = cls(table, pairs, starts, norms, units)
-        for number, mine in enumerate(units):
-            for start in range(0, mine.shape[1], BLOCK):
-                some = pairs[starts[number] :][start : min(start + BLOCK, mine.shape[1])]
-                vectors = table.vectors[some].astype(np.float64)
+        for number, columns in enumerate(units):
+            for start in range(0, columns.shape[1], BLOCK):
+                block = pairs[starts[number] :][start : min(start + BLOCK, columns.shape[1])]
+                vectors = table.vectors[block].astype(np.float64)
                 lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
-                norms[some] = np.where(lengths > 0.0, lengths, 1.0)
-                mine[:, start : start + BLOCK] = rows.exact(some).T
-                advance(len(some))
+                norms[block] = np.where(lengths > 0.0, lengths, 1.0)
+                columns[:, start : start + BLOCK] = rows.exact(block).T
+                advance(len(block))
         return rows
 
     def of_class(self, number: int) -> slice:
-        """Return where the class stands in `pairs` and `units`."""
+        """Return the slice of the class in `pairs`."""
         return slice(int(self.starts[number]), int(self.starts[number + 1]))
 
     def exact(self, pairs: IntArray) -> FloatArray:
@@ -86,15 +136,15 @@ class _Sums:
     def __init__(self, rows: ClassRows) -> None:
         table = rows.table
         self.rows = rows
-        self.starts = image_starts(table)
+        self.starts = table.starts
         assert table.vectors is not None
         self.total = np.zeros((table.n_classes, table.vectors.shape[1]))
         self.size = np.diff(rows.starts)
         for number in range(table.n_classes):
             place = rows.of_class(number)
             for start in range(place.start, place.stop, BLOCK):
-                some = rows.pairs[start : min(start + BLOCK, place.stop)]
-                self.total[number] += rows.exact(some).sum(axis=0)
+                block = rows.pairs[start : min(start + BLOCK, place.stop)]
+                self.total[number] += rows.exact(block).sum(axis=0)
         self.kept = np.zeros_like(self.total)
         self.kept_size = np.zeros(table.n_classes, np.int64)
 
@@ -105,91 +155,78 @@ class _Sums:
         self.kept_size[classes] += 1
 
     def direction(self, number: int, balance: float) -> FloatArray:
-        """Return (d,) what the criterion of a class is the inner product with."""
+        """Return (d,) the vector whose inner product with a unit vector is the criterion of a class."""
         rest = (self.total[number] - self.kept[number]) / (self.size[number] - self.kept_size[number])
         return balance * rest - self.kept[number] / max(1, self.kept_size[number])
 
 
-def classwise_greedy(
-    rows: ClassRows,
-    balance: float,
-    chosen: IntArray,
-    count: int,
-    openings: Openings,
-    priority: IntArray,
-    advance: Callable[[int], object] = lambda _: None,
-) -> tuple[IntArray, FloatArray, FloatArray]:
-    """Extend `chosen` by up to `count` images, one for each class in turn, the rarest first (arXiv 2404.09161).
+def classwise_greedy(rows: ClassRows, balance: float, task: GreedyTask) -> tuple[IntArray, FloatArray, FloatArray]:
+    """Add images, one for each class in turn, the rarest class first (arXiv 2404.09161).
 
-    For class c, with p_i the mean vector of the image's objects of c, it is the image i of the largest
-    balance * mean_{j not kept} cos(p_i, p_j) - mean_{j kept} cos(p_i, p_j), over the images that have c. Both means
-    are inner products of the unit vector of p_i with running sums, so a turn is one pass over the class: screened in
-    float32, settled in float64. A class without images that may be chosen is passed over.
+    For class c, with p_i the mean vector of the image's objects of c, the choice is the image i of the largest
+    balance * mean_{j not kept} cos(p_i, p_j) - mean_{j kept} cos(p_i, p_j) among the images that have c. Both means are
+    inner products of the unit vector of p_i with running sums, so a turn is one pass over the class: float32 finds the
+    candidates, float64 decides. A class without images that may be chosen loses its turn.
 
     Parameters
     ----------
     rows
         The objects by class.
     balance
-        Weight of being typical of what is left against being unlike what is kept.
-    chosen
-        Rows chosen before.
-    count
-        Images to add; fewer where the images with objects are exhausted.
-    openings, priority
-        Which may be chosen, and the order of ties.
-    advance
-        Called with the picks made.
+        Weight of being typical of what is left, compared with being unlike what is kept.
+    task
+        The images to add; fewer are added if no image with objects is left.
 
     Returns
     -------
     order : (m,) int64
-    found : (m,) float64
+    criteria : (m,) float64
         The criterion at each pick.
-    left : (n,) float64
-        The criterion of every image after all picks, the largest over its classes; -inf without objects.
+    remaining : (n,) float64
+        The criterion of every image after the last pick, the largest over its classes; -inf without objects.
     """
-    table, sums = rows.table, _Sums(rows)
-    for image in chosen.tolist():
+    table, sums, openings = rows.table, _Sums(rows), task.openings
+    for image in task.chosen.tolist():
         sums.keep(image)
     boxes = np.bincount(table.classes, table.counts, table.n_classes)
     turns = [int(c) for c in np.lexsort((np.arange(table.n_classes), boxes, sums.size)) if sums.size[c]]
     images = {c: table.images[rows.pairs[rows.of_class(c)]] for c in turns}
     order: list[int] = []
-    found: list[float] = []
-    while turns and len(order) < count:
+    criteria: list[float] = []
+    while turns and len(order) < task.count:
         for c in tuple(turns):
-            if len(order) == count:
+            if len(order) == task.count:
                 break
             free = openings.mask[images[c]]
             if not free.any():
                 turns.remove(c)
                 continue
-            place, value = _best_of_class(rows, c, sums.direction(c, balance), free, priority[images[c]])
+            place, value = _best_of_class(rows, c, sums.direction(c, balance), free, task.priority[images[c]])
             image = int(images[c][place])
             order.append(image)
-            found.append(value)
+            criteria.append(value)
             openings.take(image)
             sums.keep(image)
-            advance(1)
-    return np.array(order, np.int64), np.array(found), _criteria(rows, sums, balance)
+            task.advance(1)
+    return np.array(order, np.int64), np.array(criteria), _criteria(rows, sums, balance)
 
 
 def _criteria(rows: ClassRows, sums: _Sums, balance: float) -> FloatArray:
-    """Return (n,) the largest criterion of each image over its classes, and -inf without objects."""
-    left = np.full(len(rows.table), -np.inf)
+    """Return (n,) the largest criterion of each image over its classes; -inf without objects."""
+    largest = np.full(len(rows.table), -np.inf)
     for number in np.flatnonzero(sums.size > sums.kept_size).tolist():
         direction, place = sums.direction(number, balance), rows.of_class(number)
         for start in range(place.start, place.stop, BLOCK):
-            some = rows.pairs[start : min(start + BLOCK, place.stop)]
-            images = rows.table.images[some]
-            left[images] = np.maximum(left[images], np.round(rows.exact(some) @ direction, DECIMALS))
-    return left
+            block = rows.pairs[start : min(start + BLOCK, place.stop)]
+            images = rows.table.images[block]
+            largest[images] = np.maximum(largest[images], np.round(rows.exact(block) @ direction, DECIMALS))
+    return largest
 
 
 def _best_of_class(
     rows: ClassRows, number: int, direction: FloatArray, free: npt.NDArray[np.bool_], priority: IntArray
 ) -> tuple[int, float]:
+    """Return the place in the class of the best free image, and its criterion."""
     place = rows.of_class(number)
     length = float(np.linalg.norm(direction)) or 1.0
     coarse = (direction / length).astype(np.float32) @ rows.units[number]
@@ -198,56 +235,3 @@ def _best_of_class(
     values = np.round(np.einsum("ij,j->i", rows.exact(rows.pairs[place][near]), direction), DECIMALS)
     winner = best(values, priority[near])
     return int(near[winner]), float(values[winner])
-
-
-class ClasswiseObjects(ObjectReducer):
-    """CSOD: one image for each class in turn, whose objects are typical of what is left and unlike what is kept.
-
-    The classes take turns, the one in fewest images first. With ``p_ic`` the mean vector of the objects of class c in
-    image i, the class takes the image of the largest ``balance * mean_{j not kept} cos(p_ic, p_jc) - mean_{j kept}
-    cos(p_ic, p_jc)``; the second term is 0 while none is kept. A class whose images are exhausted is passed over;
-    images without boxes come last, in a seeded order. scores_ is minus the place in the order of choice; the others
-    follow, by the criterion after the last pick, of their best class. Categories are ignored.
-
-    Parameters
-    ----------
-    balance
-        Weight of being typical (the paper's lambda), at least 0; 0 is diversity alone.
-    keep, random_state
-        See BaseReducer; the seed decides ties alone.
-
-    Attributes
-    ----------
-    criterion_ : (n,) float64
-        The criterion at which an image was chosen; NaN for the others, for `initial` and for images without boxes.
-    """
-
-    name = "csod"
-    needs = ("objects", "object_vectors")
-    cost = "(image, class) pairs * d * k / classes"
-    source = "CSOD, arXiv 2404.09161"
-    summary = "for each class in turn, objects typical of what is left and unlike what is kept"
-    keeps = "typical, diverse"
-    fails = "Every class gets equally many turns, so with many rare classes the common ones are left thin."
-
-    def __init__(self, *, keep: int | float = 0.25, balance: float = 1.0, random_state: Any = 0) -> None:
-        super().__init__(keep=keep, random_state=random_state)
-        self.balance = balance
-
-    def _check_params(self) -> None:
-        number = isinstance(self.balance, numbers.Real) and not isinstance(self.balance, bool)
-        if not number or not 0 <= float(self.balance) < float("inf"):
-            raise InputError(f"balance={self.balance!r} is not a weight: give a number from 0 on.")
-
-    def _rank(self, pool: Pool) -> Ranking:
-        openings = Openings(pool)
-        # many small products: BLAS threads would wait for each other
-        with threadpool_limits(1, user_api="blas"), progress("csod: objects", len(pool.shared.images)) as advance:
-            rows = ClassRows.of(pool.shared, advance)
-        with threadpool_limits(1, user_api="blas"), progress("csod", pool.wanted, "images") as advance:
-            order, found, left = classwise_greedy(
-                rows, float(self.balance), pool.initial, pool.wanted, openings, pool.priority, advance
-            )
-        self.criterion_ = np.full(len(pool), np.nan)
-        self.criterion_[order] = found
-        return _in_order(pool, order, left, openings)

@@ -1,4 +1,4 @@
-"""Distance-entropy (des): images between the category prototypes."""
+"""Distance-entropy (des): images between the prototypes of the categories."""
 
 from __future__ import annotations
 
@@ -14,15 +14,100 @@ import numpy.typing as npt
 from detreduce.errors import InputError, RandomDrawWarning
 from detreduce.reducers.base import BaseReducer, FitInput, Ranking
 from detreduce.reducers.engine.budget import allot_seats
+from detreduce.reducers.engine.ordering import descending
 from detreduce.reducers.engine.parallel import in_threads, slices
-from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool, descending
+from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool
 from detreduce.reducers.engine.scaling import BLOCK, StandardScale, mean_rows
+
+
+class DistanceEntropy(BaseReducer):
+    """Distance-entropy: a random base, then the images about equally far from the prototypes of all categories.
+
+    Prototypes are the category means of a stratified random base. For every other image ``p = softmax(sign * distance
+    to the prototypes)`` and ``H = - sum p log2 p``. The images of largest H fill the seats of each category. scores_ is
+    H, and +inf for the base. With one category every H is 0, so the choice is a seeded draw, with a warning.
+
+    Parameters
+    ----------
+    base
+        Fraction of the budget drawn at random, in [0, 1]; at least one image of each category if the budget allows.
+    sign
+        -1: the nearest prototype is the likeliest. +1: the farthest one is, as in the released code.
+    standardise
+        Scale every feature to unit variance first.
+    as_released
+        Use sign +1 and raw features.
+    keep, random_state
+        See BaseReducer; the seed draws the base.
+    """
+
+    name = "des"
+    family = "geometric"
+    needs = ("features", "categories")
+    cost = "n * C * d"
+    source = "distance-entropy, Li and Chao 2022 (doi 10.3389/fpls.2021.818895); arXiv 2403.15150, family geometric"
+    summary = "a random base, then the images between the categories"
+    keeps = "borderline"
+    fails = "Ambiguous and mislabelled images come first. With one category it is a random draw."
+    deterministic = False
+    nested = False
+
+    def __init__(
+        self,
+        *,
+        keep: int | float = 0.25,
+        base: float = 0.2,
+        sign: int = -1,
+        standardise: bool = True,
+        as_released: bool = False,
+        random_state: Any = 0,
+    ) -> None:
+        super().__init__(keep=keep, random_state=random_state)
+        self.base = base
+        self.sign = sign
+        self.standardise = standardise
+        self.as_released = as_released
+
+    def _check_params(self) -> None:
+        if isinstance(self.base, bool) or not isinstance(self.base, numbers.Real) or not 0 <= self.base <= 1:
+            raise InputError(f"base={self.base!r} is not a fraction of the budget: give one in [0, 1].")
+        if self.sign not in (-1, 1):
+            raise InputError(f"sign={self.sign!r} must be -1 or +1.")
+        for name in ("standardise", "as_released"):
+            if not isinstance(getattr(self, name), bool | np.bool_):
+                raise InputError(f"{name}={getattr(self, name)!r} is neither True nor False.")
+
+    def _prepare(self, problem: FitInput) -> tuple[IntArray, FloatArray]:
+        if len(problem.labels) == 1:
+            warnings.warn(
+                "des with one category is a random draw: every entropy is 0.", RandomDrawWarning, stacklevel=4
+            )
+        base = _draw_base(problem, math.floor(self.base * problem.k + 0.5))
+        if len(problem.labels) == 1:
+            return base, np.zeros(len(problem.X))
+        raw = self.as_released or not self.standardise
+        scale = None if raw else StandardScale(problem.X)
+        groups = [base[problem.codes[base] == pool.code] for pool in problem.pools()]
+        groups = [own if len(own) else pool.rows for own, pool in zip(groups, problem.pools(), strict=True)]
+        prototypes = mean_rows(problem.X, groups, scale)
+        sign = 1 if self.as_released else self.sign
+        return base, distance_entropy(problem.X, prototypes, sign=sign, scale=scale)
+
+    def _rank(self, pool: Pool) -> Ranking:
+        base, entropy = pool.shared
+        scores = entropy[pool.rows]
+        drawn = np.searchsorted(pool.rows, base[np.isin(base, pool.rows)])
+        scores[drawn] = -np.inf
+        order, scores = descending(scores, pool.precedence)
+        scores[drawn] = np.inf
+        order = np.concatenate([drawn, order[: len(order) - len(drawn)]])
+        return Ranking(order[~np.isin(order, pool.initial)], scores)
 
 
 def distance_entropy(
     X: npt.NDArray[np.floating], prototypes: FloatArray, *, sign: int = -1, scale: StandardScale | None = None
 ) -> FloatArray:
-    """Return (n,) entropies in bits of softmax(sign * |x - prototype|); 0 where there is one prototype.
+    """Return (n,) entropies in bits of softmax(sign * |x - prototype|); 0 with one prototype.
 
     Parameters
     ----------
@@ -31,14 +116,14 @@ def distance_entropy(
     prototypes
         (C, d), one a category, scaled.
     sign
-        -1: a near prototype is likely; +1: a far one is (the released behaviour).
+        -1: near prototypes are likely. +1: far ones are, as in the released code.
     scale
-        What X is scaled by; None takes it as it is.
+        Scaling of X; None for raw features.
     """
     entropy = np.zeros(len(X))
     if len(prototypes) == 1:
         return entropy
-    # about the prototypes' mean, where the products lose the fewest digits; within 1, where they cannot overflow
+    # relative to the mean of the prototypes, so that products lose few digits; within 1, so that none overflows
     centre = prototypes.mean(axis=0)
     factor = 2.0 ** np.ceil(np.log2(_reach(X, prototypes, centre, scale) or 1.0))
     # a power of two changes no digit
@@ -79,92 +164,8 @@ def _softmax_entropy(logit: FloatArray) -> FloatArray:
     return (np.log(total) - np.einsum("ij,ij->i", weight, logit) / total).clip(0.0)
 
 
-class DistanceEntropy(BaseReducer):
-    """Distance-entropy: beside a random base, the images about equally far from all categories' prototypes.
-
-    Prototypes are the category means of a stratified random base. For every other image ``p = softmax(sign * distance
-    to the prototypes)`` and ``H = - sum p log2 p``; the largest H are added within each category's seats. scores_ is H,
-    +inf for the base. With one category every H is 0: a seeded draw, with a warning.
-
-    Parameters
-    ----------
-    base
-        Fraction of the budget drawn at random, in [0, 1]; one image of each category while the budget allows.
-    sign
-        -1: the nearest prototype is the likeliest. +1: the released behaviour, where the farthest is.
-    standardise
-        Bring every feature to unit variance first.
-    as_released
-        Sign +1 on raw features.
-    keep, random_state
-        See BaseReducer; the seed draws the base.
-    """
-
-    name = "des"
-    family = "geometric"
-    needs = ("features", "categories")
-    cost = "n * C * d"
-    source = "distance-entropy, Li and Chao 2022 (doi 10.3389/fpls.2021.818895); arXiv 2403.15150, family geometric"
-    summary = "a random base, then the images between the categories"
-    keeps = "borderline"
-    fails = "Ambiguous and mislabelled images come first; with one category it is a random draw."
-    deterministic = False
-    nested = False
-
-    def __init__(
-        self,
-        *,
-        keep: int | float = 0.25,
-        base: float = 0.2,
-        sign: int = -1,
-        standardise: bool = True,
-        as_released: bool = False,
-        random_state: Any = 0,
-    ) -> None:
-        super().__init__(keep=keep, random_state=random_state)
-        self.base = base
-        self.sign = sign
-        self.standardise = standardise
-        self.as_released = as_released
-
-    def _check_params(self) -> None:
-        if isinstance(self.base, bool) or not isinstance(self.base, numbers.Real) or not 0 <= self.base <= 1:
-            raise InputError(f"base={self.base!r} is not a fraction of the budget: give one in [0, 1].")
-        if self.sign not in (-1, 1):
-            raise InputError(f"sign={self.sign!r} must be -1 or +1.")
-        for name in ("standardise", "as_released"):
-            if not isinstance(getattr(self, name), bool | np.bool_):
-                raise InputError(f"{name}={getattr(self, name)!r} is neither True nor False.")
-
-    def _prepare(self, problem: FitInput) -> tuple[IntArray, FloatArray]:
-        if len(problem.labels) == 1:
-            warnings.warn(
-                "des with one category is a random draw: every entropy is 0.", RandomDrawWarning, stacklevel=4
-            )
-        base = _draw_base(problem, math.floor(self.base * problem.k + 0.5))
-        if len(problem.labels) == 1:
-            return base, np.zeros(len(problem.X))
-        raw = self.as_released or not self.standardise
-        scale = None if raw else StandardScale(problem.X)
-        groups = [base[problem.codes[base] == pool.code] for pool in problem.pools()]
-        groups = [mine if len(mine) else pool.rows for mine, pool in zip(groups, problem.pools(), strict=True)]
-        prototypes = mean_rows(problem.X, groups, scale)
-        sign = 1 if self.as_released else self.sign
-        return base, distance_entropy(problem.X, prototypes, sign=sign, scale=scale)
-
-    def _rank(self, pool: Pool) -> Ranking:
-        base, entropy = pool.shared
-        scores = entropy[pool.rows]
-        drawn = np.searchsorted(pool.rows, base[np.isin(base, pool.rows)])
-        scores[drawn] = -np.inf
-        order, scores = descending(scores, pool.precedence)
-        scores[drawn] = np.inf
-        order = np.concatenate([drawn, order[: len(order) - len(drawn)]])
-        return Ranking(order[~np.isin(order, pool.initial)], scores)
-
-
 def _draw_base(problem: FitInput, size: int) -> IntArray:
-    """Return the rows of the base: `initial` first, then drawn within each category's seats, one of each before."""
+    """Return the rows of the base: `initial`, then a draw within the seats of each category, at least one of each."""
     size = min(max(size, len(problem.labels), len(problem.initial)), problem.k)
     counts = np.bincount(problem.codes, minlength=len(problem.labels))
     held = np.bincount(problem.codes[problem.initial], minlength=len(counts))

@@ -1,4 +1,4 @@
-"""Reducers that train something and watch it learn."""
+"""Forgetting events (fes): images that a small classifier learns and forgets again."""
 
 from __future__ import annotations
 
@@ -18,19 +18,20 @@ from detreduce.reducers.engine.scaling import standardised
 
 
 class ForgettingEvents(ScoringReducer):
-    """Forgetting events: the images that a classifier of the category learns and loses again.
+    """Forgetting events: the images whose category a classifier learns and forgets again.
 
-    After each epoch an image's change from right to wrong is a forgetting event; an image that was never right counts
-    as `epochs` events. scores_ is that count, so many images tie, and the seed draws among them. With one category
-    nothing can be forgotten: a seeded draw, with a warning. Toneva et al. 2019.
+    A forgetting event is an image that was classified right after one epoch and wrong after the next. An image that was
+    never right counts as `epochs` events. scores_ is the number of events, so many images tie, and the seed draws among
+    them. With one category nothing can be forgotten, so the choice is a seeded draw, with a warning. Toneva et al.
+    2019.
 
     Parameters
     ----------
     epochs
         Passes over the images, at least 1.
     classifier
-        Any scikit-learn classifier with `partial_fit`, called once an epoch with X (n, d) float32, standardised; None
-        is a perceptron with one hidden layer of 128.
+        Any scikit-learn classifier with `partial_fit`, which is called once an epoch with X (n, d) float32,
+        standardised. None: a perceptron with one hidden layer of 128.
     keep, random_state
         See BaseReducer; the seed starts the classifier and shuffles its batches.
     """
@@ -42,7 +43,7 @@ class ForgettingEvents(ScoringReducer):
     source = "forgetting events, Toneva et al. 2019 (ICLR, arXiv 1812.05159); arXiv 2403.15150, family wrapper"
     summary = "the images whose category a small classifier forgets most often"
     keeps = "hard"
-    fails = "Mislabelled images come first; where nothing is forgotten, as with one category, it is a random draw."
+    fails = "Mislabelled images come first. If nothing is forgotten, as with one category, it is a random draw."
     deterministic = False
 
     def __init__(
@@ -56,14 +57,16 @@ class ForgettingEvents(ScoringReducer):
         if isinstance(self.epochs, bool) or not isinstance(self.epochs, numbers.Integral) or self.epochs < 1:
             raise InputError(f"epochs={self.epochs!r} is not a count: give at least 1.")
         if self.classifier is not None and not hasattr(self.classifier, "partial_fit"):
-            raise InputError(f"classifier={self.classifier!r} has no partial_fit: it cannot be trained by the epoch.")
+            raise InputError(f"classifier={self.classifier!r} has no partial_fit: it cannot be trained epoch by epoch.")
         if isinstance(self.classifier, type):
-            raise InputError(f"classifier={self.classifier.__name__} is a class: give one made, as in SGDClassifier().")
+            raise InputError(
+                f"classifier={self.classifier.__name__} is a class: give an instance, as in SGDClassifier()."
+            )
 
     def _prepare(self, problem: FitInput) -> FloatArray:
         if len(problem.labels) == 1:
             warnings.warn(
-                "fes with one category is a random draw: nothing is forgotten.", RandomDrawWarning, stacklevel=4
+                "fes with one category is a random draw: nothing can be forgotten.", RandomDrawWarning, stacklevel=4
             )
             return np.zeros(len(problem.codes))
         X = standardised(problem.X, np.float32)
@@ -93,7 +96,7 @@ class ForgettingEvents(ScoringReducer):
 
 
 def _one_epoch(model: Any, X: npt.NDArray[np.float32], codes: IntArray, classes: IntArray) -> None:
-    """Train for one pass over the images; Ctrl-C ends it, though scikit-learn's networks answer it with a warning."""
+    """Train for one epoch; raise KeyboardInterrupt where scikit-learn's networks turn Ctrl-C into a warning."""
     with warnings.catch_warnings():
         warnings.filterwarnings("error", message="Training interrupted by user")
         try:
@@ -105,6 +108,6 @@ def _one_epoch(model: Any, X: npt.NDArray[np.float32], codes: IntArray, classes:
 
 
 def forgetting_events(right: npt.NDArray[np.bool_]) -> FloatArray:
-    """Return (n,) changes from right to wrong over the epochs of `right` (E, n); E where an image was never right."""
+    """Return (n,) changes from right to wrong over the epochs of `right` (E, n); E for images that were never right."""
     events = (right[:-1] & ~right[1:]).sum(axis=0).astype(np.float64)
     return np.where(right.any(axis=0), events, float(len(right)))

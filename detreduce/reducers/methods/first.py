@@ -1,4 +1,4 @@
-"""The first images in file order (first), as ultralytics' `fraction=` takes them."""
+"""The first images in file order (first), as `fraction=` of ultralytics takes them."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from detreduce.reducers.engine.pool import FloatArray, Pool
 
 
 class FirstImages(ScoringReducer):
-    """The first images of each category in row order, which is file-name order: what ultralytics' `fraction=` does.
+    """The first images of each category in row order, which is file-name order, as `fraction=` of ultralytics does.
 
-    It is there to be beaten. scores_ is minus the row number.
+    It is a baseline to beat. scores_ is minus the row number.
 
     Parameters
     ----------
     keep, random_state
-        See BaseReducer; nothing is drawn, so the seed decides nothing.
+        See BaseReducer; nothing is drawn, so the seed has no effect.
     """
 
     name = "first"
@@ -24,9 +24,9 @@ class FirstImages(ScoringReducer):
     needs = ()
     cost = "n log n"
     source = "ultralytics, argument `fraction`"
-    summary = "the first files in name order, as people do by accident"
+    summary = "the first files in name order, which people often choose by accident"
     keeps = "earliest"
-    fails = "Files are mostly sorted by scene or time: it keeps the first scenes and nothing of the others."
+    fails = "Files are mostly sorted by scene or time: it keeps the first scenes and none of the others."
     deterministic = True
     has_ties = False
     order_dependent = True

@@ -13,159 +13,35 @@ from detreduce.display.progress import progress
 from detreduce.errors import InputError, nearest
 from detreduce.reducers.base import BaseReducer, FitInput, Ranking
 from detreduce.reducers.engine.nnls import GrowingFit
-from detreduce.reducers.engine.order_scores import place_scores
-from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool, best
+from detreduce.reducers.engine.ordering import best, place_scores
+from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool
 
 BY = ("cosine", "product")
 MOST = 512
-"""Members of one round at most: their factor takes 1 MiB."""
+"""Largest number of members of one round; the factor of their fit takes 1 MiB."""
 ROUNDING = 1e-12
-"""Less of the mean than this is none."""
-
-
-@dataclass
-class Pursuit:
-    """What `matching_pursuit` chose.
-
-    Attributes
-    ----------
-    order
-        (k,) rows, in the order chosen.
-    weights
-        (n,) weight of each chosen row, and of those chosen before, in its round's fit of the mean gradient; else 0.
-    residuals
-        (k,) norm of what the round's fit left of the mean gradient after each pick, as a share of that gradient's.
-    left
-        (n,) how well each row agrees with what is matched after the last pick; -inf for the rows chosen.
-    """
-
-    order: IntArray
-    weights: FloatArray
-    residuals: FloatArray
-    left: FloatArray
-
-
-def matching_pursuit(
-    G: FloatArray,
-    initial: IntArray,
-    count: int,
-    priority: IntArray,
-    tolerance: float = 0.1,
-    by: str = "cosine",
-    advance: Callable[[int], object] = lambda _: None,
-) -> Pursuit:
-    """Choose rows of G by orthogonal matching pursuit of their mean, with non-negative weights.
-
-    A pick is the row that agrees best with what is left of the mean, and the weights are then fitted anew. Once what is
-    left is at most `tolerance` of the mean, no row agrees with it, or there are 512 members, a new round begins: the
-    same target, from the rows not chosen yet. So any count can be had, however few columns G has, and memory does not
-    grow with its square.
-
-    Parameters
-    ----------
-    G
-        (n, d) float64 gradients.
-    initial
-        Rows chosen before: members of rounds of 512, of which the last is gone on with.
-    count
-        Rows to choose, at most n without `initial`.
-    priority
-        (n,) breaks ties, lowest first.
-    tolerance
-        In [0, 1).
-    by
-        What agrees best: of the largest ``"cosine"`` with what is left, or of the largest ``"product"``.
-    advance
-        Called with the number of picks made.
-    """
-    target = G.mean(axis=0)
-    whole = float(np.linalg.norm(target))
-    taken = np.zeros(len(G), bool)
-    taken[initial] = True
-    order, residuals = np.empty(count, np.int64), np.empty(count)
-    weights = np.zeros(len(G))
-    norms = np.linalg.norm(G, axis=1) if by == "cosine" else np.ones(len(G))
-    norms[norms == 0] = 1.0
-
-    def agreement(left: FloatArray) -> FloatArray:
-        found = G @ left / norms
-        found[taken] = -np.inf
-        return found
-
-    def look(members: _Round) -> tuple[FloatArray, int, bool]:
-        """What agrees with what a round leaves, the best of it, and whether it is that of a new round."""
-        agrees = agreement(members.left)
-        row = best(agrees, priority)
-        done = members.share(whole) <= max(tolerance, ROUNDING) or len(members.members) >= MOST
-        if members.members and (done or agrees[row] <= 0):
-            agrees = agreement(target)
-            return agrees, best(agrees, priority), True
-        return agrees, row, False
-
-    current = _Round(G, target)
-    for row in initial[len(initial) - len(initial) % MOST :]:
-        current.add(int(row))
-    for pick in range(count):
-        _, row, over = look(current)
-        if over:
-            weights[current.members] = current.weights
-            current = _Round(G, target)
-        current.add(row)
-        taken[row] = True
-        order[pick], residuals[pick] = row, current.share(whole)
-        advance(1)
-    weights[current.members] = current.weights
-    return Pursuit(order, weights, residuals, look(current)[0])
-
-
-class _Round:
-    """Members whose non-negative combination is fitted to the target."""
-
-    def __init__(self, G: FloatArray, target: FloatArray) -> None:
-        self.G = G
-        self.target = target
-        self.left = target
-        self.members: list[int] = []
-        self.weights = np.empty(0)
-        self._fit: GrowingFit | None = GrowingFit(MOST)
-
-    def add(self, row: int) -> None:
-        """Take a row, and fit anew."""
-        own, others = self.G[row], self.G[self.members]
-        self.members.append(row)
-        if self._fit and self._fit.add(others @ own, float(own @ own), float(own @ self.target)):
-            self.weights = self._fit.weights
-        else:
-            # a member that depends on the others may still free one of them of a weight of 0
-            from scipy.optimize import nnls
-
-            self._fit = None
-            self.weights = nnls(self.G[self.members].T, self.target)[0]
-        self.left = self.target - self.weights @ self.G[self.members]
-
-    def share(self, whole: float) -> float:
-        """What is left of the target, as a share of its norm."""
-        return float(np.linalg.norm(self.left)) / whole if whole > 0 else 0.0
+"""A smaller share of the mean gradient counts as 0."""
 
 
 class GradMatch(BaseReducer):
-    """GradMatch: orthogonal matching pursuit of the category's mean gradient.
+    """GradMatch: orthogonal matching pursuit of the mean gradient of each category.
 
-    X is the block `gradients`: a detector's gradient at each image. Per category, always the image whose gradient
-    agrees best with what the chosen ones, with the best non-negative weights, leave of the mean; rounds as in
-    `matching_pursuit`. scores_ is minus the place at which an image was chosen in its category; the others follow, by
-    how well they agree with what is left after the last pick. Killamsetty et al. 2021. Memory: one float64 copy of a
-    category's gradients, 4 KiB an image at 512 columns.
+    X is the block `gradients`: the gradient of a detector at each image. The chosen images get the best non-negative
+    weights, which leave a residual of the mean gradient. The next image is the one whose gradient agrees best with that
+    residual. Once the residual is small, a new round matches the same mean with images that are not chosen yet.
+    scores_ is minus the place at which an image was chosen in its category. The other images follow by how well they
+    agree with the last residual. Killamsetty et al. 2021. Memory: one float64 copy of the gradients of a category,
+    4 KiB an image at 512 columns.
 
     Parameters
     ----------
     tolerance
-        A round ends once so little of the mean gradient is left, as a share in [0, 1).
+        A round ends when the residual is at most this share of the mean gradient, in [0, 1).
     by
-        ``"cosine"``: of gradients in one direction the long ones are not preferred, which suits a training without
-        weights. ``"product"``: the paper's; long gradients come first and get small weights.
+        ``"cosine"``: long gradients are not preferred to short ones of the same direction, which suits a training
+        without weights. ``"product"``: as in the paper; long gradients come first and get small weights.
     keep, random_state
-        See BaseReducer; the seed decides ties alone.
+        See BaseReducer; the seed only breaks ties.
 
     Attributes
     ----------
@@ -180,9 +56,9 @@ class GradMatch(BaseReducer):
     needs = ("gradients",)
     cost = "k * n_c * d, after a proxy training and a pass for gradients"
     source = "GRAD-MATCH, Killamsetty et al. 2021 (ICML, arXiv 2103.00123); cf. arXiv 2006.05929"
-    summary = "images whose gradients together pull a half-trained detector where all would"
+    summary = "images whose gradients add up to the direction in which all images pull a half-trained detector"
     keeps = "varied gradients"
-    fails = "Matches one moment of the proxy, and with weights that the training then lacks: random may match as well."
+    fails = "It matches one moment of the proxy, with weights that training does not use: random may match as well."
     deterministic = True
     nested = True
 
@@ -209,10 +85,138 @@ class GradMatch(BaseReducer):
         largest = float(max(G.max(), -G.min()))
         # a power of two changes no digit, and the weights do not depend on a common factor
         G *= 2.0 ** -np.ceil(np.log2(largest or 1.0))
+        pursuit = MatchingPursuit(G, pool.priority, float(self.tolerance), self.by)
         with progress(f"gradmatch {pool.label}", pool.wanted, "images") as advance:
-            found = matching_pursuit(
-                G, pool.initial, pool.wanted, pool.priority, float(self.tolerance), self.by, advance
-            )
-        self.weights_[pool.rows] = found.weights
-        self.residuals_[pool.label] = found.residuals
-        return Ranking(found.order, place_scores(found.order, found.left))
+            picks = pursuit.choose(pool.initial, pool.wanted, advance)
+        self.weights_[pool.rows] = picks.weights
+        self.residuals_[pool.label] = picks.residuals
+        return Ranking(picks.order, place_scores(picks.order, picks.agreement))
+
+
+@dataclass
+class Picks:
+    """What `MatchingPursuit` chose.
+
+    Attributes
+    ----------
+    order
+        (k,) rows, in the order chosen.
+    weights
+        (n,) weight of each chosen row, and of those chosen before, in the fit of its round; else 0.
+    residuals
+        (k,) norm of the residual of the round after each pick, as a share of the norm of the mean gradient.
+    agreement
+        (n,) how well each row agrees with the residual after the last pick; -inf for the rows chosen.
+    """
+
+    order: IntArray
+    weights: FloatArray
+    residuals: FloatArray
+    agreement: FloatArray
+
+
+class MatchingPursuit:
+    """Orthogonal matching pursuit of the mean of G by its rows, with non-negative weights, in rounds.
+
+    A pick is the row that agrees best with the residual of the mean; then the weights are fitted again. A round ends
+    when the residual is at most `tolerance` of the mean, no row agrees with it, or it has 512 members. The next round
+    has the same target and takes rows that are not chosen yet. So any number of rows can be chosen, however few columns
+    G has, and memory does not grow with the square of that number.
+
+    Parameters
+    ----------
+    G
+        (n, d) float64 gradients.
+    priority
+        (n,) breaks ties, lowest first.
+    tolerance
+        In [0, 1).
+    by
+        The best agreement is the largest ``"cosine"`` with the residual, or the largest ``"product"``.
+    """
+
+    def __init__(self, G: FloatArray, priority: IntArray, tolerance: float = 0.1, by: str = "cosine") -> None:
+        self.G = G
+        self.priority = priority
+        self.tolerance = max(tolerance, ROUNDING)
+        self.target = G.mean(axis=0)
+        self.length = float(np.linalg.norm(self.target))
+        self.norms = np.linalg.norm(G, axis=1) if by == "cosine" else np.ones(len(G))
+        self.norms[self.norms == 0] = 1.0
+        self.taken = np.zeros(len(G), bool)
+
+    def choose(self, initial: IntArray, count: int, advance: Callable[[int], object] = lambda _: None) -> Picks:
+        """Choose `count` rows.
+
+        Parameters
+        ----------
+        initial
+            Rows chosen before. They are members of rounds of 512, and the last of these rounds continues.
+        count
+            Rows to choose, at most n without `initial`.
+        advance
+            Called with the number of picks made.
+        """
+        self.taken[initial] = True
+        order, residuals = np.empty(count, np.int64), np.empty(count)
+        weights = np.zeros(len(self.G))
+        current = _Round(self.G, self.target)
+        for row in initial[len(initial) - len(initial) % MOST :]:
+            current.add(int(row))
+        for pick in range(count):
+            row, _, new_round = self._next_row(current)
+            if new_round:
+                weights[current.members] = current.weights
+                current = _Round(self.G, self.target)
+            current.add(row)
+            self.taken[row] = True
+            order[pick], residuals[pick] = row, self._share(current)
+            advance(1)
+        weights[current.members] = current.weights
+        _, agreement, _ = self._next_row(current)
+        return Picks(order, weights, residuals, agreement)
+
+    def _next_row(self, current: _Round) -> tuple[int, FloatArray, bool]:
+        """Return the row to add next, how well each row agrees, and whether a new round begins."""
+        agreement = self._agreement(current.residual)
+        row = best(agreement, self.priority)
+        done = self._share(current) <= self.tolerance or len(current.members) >= MOST or agreement[row] <= 0
+        if not (current.members and done):
+            return row, agreement, False
+        agreement = self._agreement(self.target)
+        return best(agreement, self.priority), agreement, True
+
+    def _agreement(self, residual: FloatArray) -> FloatArray:
+        agreement = self.G @ residual / self.norms
+        agreement[self.taken] = -np.inf
+        return agreement
+
+    def _share(self, members: _Round) -> float:
+        """Return the norm of the residual as a share of that of the target."""
+        return float(np.linalg.norm(members.residual)) / self.length if self.length > 0 else 0.0
+
+
+class _Round:
+    """Members whose non-negative combination is fitted to the target."""
+
+    def __init__(self, G: FloatArray, target: FloatArray) -> None:
+        self.G = G
+        self.target = target
+        self.residual = target
+        self.members: list[int] = []
+        self.weights = np.empty(0)
+        self._fit: GrowingFit | None = GrowingFit(MOST)
+
+    def add(self, row: int) -> None:
+        """Add a row and fit the weights again."""
+        own, others = self.G[row], self.G[self.members]
+        self.members.append(row)
+        if self._fit and self._fit.add(others @ own, float(own @ own), float(own @ self.target)):
+            self.weights = self._fit.weights
+        else:
+            # a member that depends on the others may still change which of them has weight 0
+            from scipy.optimize import nnls
+
+            self._fit = None
+            self.weights = nnls(self.G[self.members].T, self.target)[0]
+        self.residual = self.target - self.weights @ self.G[self.members]

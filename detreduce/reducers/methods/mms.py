@@ -4,33 +4,40 @@ from __future__ import annotations
 
 import numbers
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from detreduce.arrays.distances import CentredPoints
 from detreduce.display.progress import progress
 from detreduce.errors import InputError
 from detreduce.reducers.base import BaseReducer, FitInput, Ranking
-from detreduce.reducers.engine.farthest import farthest_points
+from detreduce.reducers.engine.greedy import GreedyTask
 from detreduce.reducers.engine.groups import Openings
-from detreduce.reducers.engine.nearest_points import nearest_mean
-from detreduce.reducers.engine.pool import IntArray, Pool
+from detreduce.reducers.engine.ordering import TIE, best
+from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool
 from detreduce.reducers.engine.validation import check_rows
+
+BLOCK = 64
+"""Picks predicted at once."""
+CANDIDATES = 128
+"""Farthest rows among which picks are predicted."""
 
 
 class MaxMin(BaseReducer):
-    """MaxMin (farthest point, k-centre greedy): always the image farthest from those chosen.
+    """MaxMin (farthest point, k-centre greedy): always add the image farthest from those chosen.
 
-    scores_ is the distance at which an image was chosen, which is the covering radius so far (+inf for the start); for
-    the others, their distance to the nearest chosen one. Gonzalez (1985), *Clustering to minimize the maximum
-    intercluster distance*.
+    scores_ is the distance at which an image was chosen, which is the covering radius (largest gap) before that pick,
+    and +inf for the start. For the other images it is the distance to the nearest chosen one. Gonzalez (1985),
+    *Clustering to minimize the maximum intercluster distance*.
 
     Parameters
     ----------
     start
-        ``"center"``: the image nearest the mean of its category. A row of X: that image, the other categories from
-        their centre. A list: one row of each category. Where `initial` names images of a category, they are its start.
+        ``"center"``: the image nearest the mean of its category. A row of X: that image; other categories start from
+        their center. A list: one row of each category. If `initial` has images of a category, they are its start.
     keep, random_state
         See BaseReducer.
     """
@@ -53,49 +60,148 @@ class MaxMin(BaseReducer):
         self.start = start
 
     def leave_rows(self, rows: IntArray, n: int) -> None:
-        """Find the starts among the rows that are left."""
+        """Translate `start` to the rows that remain; raise InputError if it names a row that does not."""
         if isinstance(self.start, str) or len(rows) == n:
             return
         single = isinstance(self.start, numbers.Integral)
-        wanted = check_rows([self.start] if single else self.start, n, "start")
-        lost = np.setdiff1d(wanted, rows)
-        if len(lost):
-            raise InputError(f"start={int(lost[0])} is the row of an image that is left out as a duplicate.")
-        places = np.searchsorted(rows, wanted)
+        starts = check_rows([self.start] if single else self.start, n, "start")
+        removed = np.setdiff1d(starts, rows)
+        if len(removed):
+            raise InputError(f"start={int(removed[0])} is the row of an image that is left out as a duplicate.")
+        places = np.searchsorted(rows, starts)
         self.start = int(places[0]) if single else places.tolist()
 
     def _check_params(self) -> None:
         if isinstance(self.start, str) and self.start != "center":
-            raise InputError(f"start={self.start!r} is not known: give 'center', a row number or one row a category.")
+            raise InputError(f"start={self.start!r} is unknown: give 'center', a row number or one row a category.")
         if isinstance(self.start, numbers.Real) and (
             isinstance(self.start, bool) or not isinstance(self.start, numbers.Integral) or self.start < 0
         ):
-            raise InputError(f"start={self.start!r} is not a row number: rows go from 0.")
+            raise InputError(f"start={self.start!r} is not a row number: give 0 or more.")
 
     def _prepare(self, problem: FitInput) -> IntArray:
+        """Return the rows to start from; none for the center."""
         if isinstance(self.start, str):
             return np.empty(0, np.int64)
-        one = isinstance(self.start, numbers.Integral) and not isinstance(self.start, bool)
-        rows = check_rows([self.start] if one else self.start, len(problem.X), "start")
+        single = isinstance(self.start, numbers.Integral) and not isinstance(self.start, bool)
+        rows = check_rows([self.start] if single else self.start, len(problem.X), "start")
         codes = problem.codes[rows]
-        if not one and sorted(codes) != list(range(len(problem.labels))):
+        if not single and sorted(codes) != list(range(len(problem.labels))):
             raise InputError(f"start has {len(codes)} rows, but must name one row of each category ({problem.labels}).")
         return rows
 
     def _rank(self, pool: Pool) -> Ranking:
         points = CentredPoints.of(pool.X)
-        openings = Openings(pool)
-        chosen, order, distances = pool.initial, np.empty(0, np.int64), np.empty(0)
-        if not len(chosen):
-            given = np.searchsorted(pool.rows, np.intersect1d(pool.rows, pool.shared))
-            given = given[openings.mask[given]]
-            first = int(given[0]) if len(given) else nearest_mean(points, openings.mask, pool.priority)
-            openings.take(first)
-            chosen = order = np.array([first])
-            distances = np.array([np.inf])
-        count = pool.wanted - len(order)
-        with progress(f"mms {pool.label}", count, "images") as advance:
-            more, at, nearest = farthest_points(points, chosen, count, openings, pool.priority, advance)
-        order = np.concatenate([order, more])
+        first, distances = np.empty(0, np.int64), np.empty(0)
+        with progress(f"mms {pool.label}", pool.wanted, "images") as advance:
+            task = GreedyTask.of(pool, advance)
+            if not len(pool.initial):
+                first = np.array([self._start_of(pool, points, task.openings)])
+                distances = np.array([np.inf])
+                task.openings.take(int(first[0]))
+                advance(1)
+                task = replace(task, chosen=first, count=task.count - 1)
+            order, at, nearest = farthest_points(points, task)
+        order = np.concatenate([first, order])
         nearest[order] = np.concatenate([distances, at])
         return Ranking(order, nearest)
+
+    @staticmethod
+    def _start_of(pool: Pool, points: CentredPoints, openings: Openings) -> int:
+        given = np.searchsorted(pool.rows, np.intersect1d(pool.rows, pool.shared))
+        given = given[openings.mask[given]]
+        return int(given[0]) if len(given) else nearest_mean(points, openings.mask, pool.priority)
+
+
+def nearest_mean(points: CentredPoints, free: npt.NDArray[np.bool_], priority: IntArray) -> int:
+    """Return the free row nearest the mean of all points; `priority` breaks ties."""
+    squares = np.where(points.squares > 1e-20 * points.squares.max(), points.squares, 0.0)
+    return best(np.where(free, -squares, -np.inf), priority)
+
+
+def farthest_points(points: CentredPoints, task: GreedyTask) -> tuple[IntArray, FloatArray, FloatArray]:
+    """Add points one by one, each the farthest from all before it (Gonzalez 1985).
+
+    The result is that of the plain algorithm. It is faster because the next picks are predicted among the farthest
+    points, and one matrix product gives their distances to all points. A prediction holds as long as the farthest of
+    these points is farther than every other point.
+
+    Parameters
+    ----------
+    points
+        n points.
+    task
+        At least one row is chosen already.
+
+    Returns
+    -------
+    order : (count,) int64
+    distances : (count,) float64
+        Distance of each pick to those before it; never rises.
+    nearest : (n,) float64
+        Distance of every point to the nearest chosen one.
+    """
+    openings, priority = task.openings, task.priority
+    near = np.full(len(points), np.inf)
+    for start in range(0, len(task.chosen), BLOCK):
+        rows = task.chosen[start : start + BLOCK]
+        for squared, row in zip(points.products(rows), rows, strict=True):
+            _lower(near, points, squared, int(row))
+    near[task.chosen] = -1.0
+    order: list[int] = []
+    picked: list[float] = []
+    far = _open_distances(near, openings)
+    while len(order) < task.count:
+        if far.max() <= 0.0:
+            # what remains coincides with chosen points
+            rest = [row for row in np.argsort(priority).tolist() if near[row] == 0.0]
+            order += openings.take_first(rest, task.count - len(order))
+            picked += [0.0] * (task.count - len(picked))
+            break
+        block = _predict_picks(points, far, min(BLOCK, task.count - len(order)), priority)
+        squared = points.products(block)
+        for position, row in enumerate(block):
+            if position and (far.max() <= 0.0 or best(far, priority, 2 * TIE) != row):
+                break
+            order.append(int(row))
+            picked.append(float(near[row]))
+            _lower(near, points, squared[position], int(row))
+            near[row] = -1.0
+            openings.take(int(row))
+            far = _open_distances(near, openings)
+        task.advance(position or 1)
+    distances = np.sqrt(np.minimum.accumulate(np.array(picked))) if picked else np.empty(0)
+    nearest = np.sqrt(near.clip(0.0))
+    return np.array(order, np.int64), distances * points.scale, nearest * points.scale
+
+
+def _open_distances(near: FloatArray, openings: Openings) -> FloatArray:
+    """Return `near` with -1 for rows that may not be chosen; chosen ones have it already."""
+    return np.where(openings.mask, near, -1.0) if openings.limited else near
+
+
+def _lower(near: FloatArray, points: CentredPoints, squared: FloatArray, row: int) -> None:
+    """Lower `near` where `row`, at the `squared` distances, is nearer."""
+    closer = np.flatnonzero(squared < near)
+    near[closer] = np.minimum(near[closer], points.settled(squared[closer], closer, row).clip(0.0))
+
+
+def _predict_picks(points: CentredPoints, near: FloatArray, count: int, priority: IntArray) -> IntArray:
+    """Return up to `count` next picks. The first is always right; only rounding can make another one wrong."""
+    size = min(CANDIDATES, len(near))
+    top = np.argpartition(near, len(near) - size)[len(near) - size :]
+    first = best(near, priority, 2 * TIE)
+    top = np.unique(np.append(top, first))
+    threshold = near[top].min()
+    Z, squares = points.Z[top], points.squares[top]
+    squared = squares[:, None] + squares - 2.0 * (Z @ Z.T)
+    local, local_priority = near[top].copy(), priority[top]
+    picks: list[int] = []
+    row = int(np.searchsorted(top, first))
+    while True:
+        picks.append(row)
+        np.minimum(local, squared[row], out=local)
+        local[picks] = -1.0
+        if len(picks) == count or local.max() <= max(threshold, 0.0):
+            return top[picks]
+        row = best(local, local_priority, 2 * TIE)

@@ -1,4 +1,4 @@
-"""Numerosity reduction (nrmd): images by their share in a matrix decomposition."""
+"""Numerosity reduction (nrmd): images by their part in a matrix decomposition."""
 
 from __future__ import annotations
 
@@ -19,19 +19,80 @@ from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool
 
 BLOCK = 2048
 SCORED = 256
-"""Rows scored at once: their cosines stay in a core's cache."""
+"""Rows scored at once, so that their cosines fit into the cache of a core."""
 SMALLEST = 1e-3
-"""Cosines below this count as this, so that a logarithm stays finite."""
+"""Smaller cosines are raised to this, so that the logarithm stays finite."""
 DROPPED = 1e-7
 """Singular values below this share of the largest are left out."""
 WELL_SPREAD = 1e-3
-"""Above this ratio of singular values a Gram matrix keeps ten digits of the smallest; below, rows go through QR."""
+"""Above this ratio of smallest to largest singular value, a Gram matrix gives ten digits; below it, QR is used."""
 NMF_COMPONENTS = 16
 NMF_ITERATIONS = 200
 
 
+class NumerosityReduction(ScoringReducer):
+    """Numerosity reduction by matrix decomposition: the images to which weak directions contribute least.
+
+    A matrix ``A = U S V'`` has images as columns ``a_j`` of unit length. ``score_j = sum_i w_i * -log(max(|a_j . u_i|,
+    1e-3))`` with ``w_i = (1 / s_i) / sum(1 / s)``. So an image scores high if it is at right angles to the directions,
+    and weak directions weigh most. scores_ is the score in the matrix of the image's category, times the score in the
+    matrix of all images with the one-hot category under the features.
+
+    Parameters
+    ----------
+    decomposition
+        ``"svd"``. ``"qr"`` with column pivoting: u_i and s_i are Q and the diagonal of R. ``"nmf"``: 16 components of
+        the features, shifted to be non-negative.
+    as_released
+        Choose the highest scores of all images, whatever their category. Small categories may vanish.
+    keep, random_state
+        See BaseReducer; the seed only breaks ties.
+    """
+
+    name = "nrmd"
+    family = "ranking"
+    cost = "n * (d + C)^2"
+    source = (
+        "numerosity reduction by matrix decomposition, Ghojogh and Crowley 2019 "
+        "(doi 10.1007/978-3-030-18305-9_13); arXiv 2403.15150, family ranking"
+    )
+    summary = "the images that the strong directions of their category explain best"
+    keeps = "aligned"
+    fails = "The weakest directions decide, which are often noise. If n_c < d, it keeps images far from the mean."
+    deterministic = True
+
+    def __init__(
+        self,
+        *,
+        keep: int | float = 0.25,
+        decomposition: str = "svd",
+        as_released: bool = False,
+        random_state: Any = 0,
+    ) -> None:
+        super().__init__(keep=keep, random_state=random_state)
+        self.decomposition = decomposition
+        self.as_released = as_released
+
+    def _check_params(self) -> None:
+        if not isinstance(self.decomposition, str) or self.decomposition not in DECOMPOSITIONS:
+            hint = nearest(str(self.decomposition), DECOMPOSITIONS)
+            raise InputError(f"decomposition={self.decomposition!r} is not one of {', '.join(DECOMPOSITIONS)}.{hint}")
+
+    def _stratify(self, problem: FitInput) -> FitInput:
+        width = len(problem.labels)
+        with progress("nrmd", width + 1, "matrices") as advance:
+            scores = category_scores(problem.X, problem.codes, width, self.decomposition, advance)
+        problem = replace(problem, shared=scores)
+        if self.as_released:
+            return self._seated(replace(problem, codes=np.zeros_like(problem.codes), labels=[0]))
+        return problem
+
+    def _score(self, pool: Pool) -> FloatArray:
+        return pool.shared[pool.rows]
+
+
 class Rows:
-    """The rows of X as float64, scaled, with the one-hot code under the features where `codes` is given."""
+    """The rows of X as float64, scaled; with `codes`, the one-hot category follows the features."""
 
     def __init__(
         self,
@@ -47,7 +108,7 @@ class Rows:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Rows, columns."""
+        """Number of rows and columns."""
         return len(self.X), self.X.shape[1] + self.width
 
     def block(self, where: slice) -> FloatArray:
@@ -83,7 +144,7 @@ class Rows:
 
 
 def common_factor(X: npt.NDArray[np.floating], least: float = 0.0) -> float:
-    """Return the power of two that brings X within 2; it changes no digit, and scores do not depend on it."""
+    """Return the power of two that scales X to at most 2; it changes no digit, and scores do not depend on it."""
     largest = float(max(X.max(initial=0), -X.min(initial=0), least))
     return 2.0 ** -np.floor(np.log2(largest)) if largest > 0 else 1.0
 
@@ -91,8 +152,8 @@ def common_factor(X: npt.NDArray[np.floating], least: float = 0.0) -> float:
 def svd_axes(rows: Rows, gram: FloatArray | None = None) -> tuple[FloatArray, FloatArray]:
     """Return the (D, r) left singular vectors of the matrix with `rows` as columns, and its (r,) singular values.
 
-    From a Gram matrix where that keeps ten digits, else from an SVD, of the triangle of a QR over blocks of rows where
-    there are more rows than columns. `gram` is `rows.gram()` where it is at hand.
+    They come from the Gram matrix if that gives ten digits, else from an SVD. With more rows than columns, the SVD is
+    that of the triangle of a QR over blocks of rows. `gram` is `rows.gram()`, if the caller has it.
     """
     n, width = rows.shape
     if n <= width:
@@ -103,7 +164,7 @@ def svd_axes(rows: Rows, gram: FloatArray | None = None) -> tuple[FloatArray, Fl
         _, values, axes = np.linalg.svd(block, full_matrices=False)
         return _kept(axes.T, values)
     gram = rows.gram() if gram is None else gram
-    # a column of zeros takes part in no axis, but would make the matrix singular
+    # a column of zeros is in no axis, but would make the matrix singular
     used = np.flatnonzero(np.diagonal(gram))
     used = used if len(used) else np.arange(width)
     values, turned = _eigen(gram[np.ix_(used, used)])
@@ -120,8 +181,8 @@ def svd_axes(rows: Rows, gram: FloatArray | None = None) -> tuple[FloatArray, Fl
 
 
 def _eigen(gram: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return falling singular values and the vectors beside them."""
-    # with threads of its own it gains little, and on a busy machine loses much
+    """Return falling singular values and their vectors."""
+    # its own threads gain little, and lose much on a busy machine
     with threadpool_limits(1, user_api="blas"):
         squares, vectors = np.linalg.eigh(gram)
     return np.sqrt(squares[::-1].clip(0.0)), vectors[:, ::-1]
@@ -146,7 +207,7 @@ def nmf_axes(rows: Rows) -> tuple[FloatArray, FloatArray]:
     A -= A.min(axis=0)
     model = NMF(min(*A.shape, NMF_COMPONENTS), init="nndsvda", max_iter=NMF_ITERATIONS, random_state=0)
     with warnings.catch_warnings():
-        # stopping at NMF_ITERATIONS is meant
+        # NMF stops at NMF_ITERATIONS on purpose
         warnings.simplefilter("ignore", ConvergenceWarning)
         weights = model.fit_transform(A)
     norms = np.linalg.norm(model.components_, axis=1)
@@ -169,14 +230,14 @@ DECOMPOSITIONS: dict[str, Callable[[Rows], tuple[FloatArray, FloatArray]]] = {
 def mirror_scores(rows: Rows, axes: FloatArray, values: FloatArray) -> FloatArray:
     """Return (n,) sum_i w_i * -log(max(|a_j . u_i|, 1e-3)) with w_i = (1 / s_i) / sum(1 / s), a_j of unit length.
 
-    A zero row scores -log 1e-3. Ghojogh and Crowley 2019.
+    A zero row scores -log(1e-3). Ghojogh and Crowley 2019.
 
     Parameters
     ----------
     rows
         n rows of D columns.
     axes, values
-        (D, r) u_i and (r,) s_i, falling: one of DECOMPOSITIONS of these rows.
+        (D, r) u_i and (r,) s_i, falling: what one of DECOMPOSITIONS returns for these rows.
     """
     scores = np.full(rows.shape[0], -np.log(SMALLEST))
     if not len(values):
@@ -188,21 +249,21 @@ def mirror_scores(rows: Rows, axes: FloatArray, values: FloatArray) -> FloatArra
         norms = np.sqrt(np.einsum("ij,ij->i", block, block))
         cosines = block @ axes
         np.abs(cosines, out=cosines)
-        # norms come out of the logarithm: no division of every cosine
+        # the logarithm of the norm is subtracted later, which saves a division for each cosine
         np.maximum(cosines, (SMALLEST * norms)[:, None], out=cosines)
         zero = norms == 0.0
         cosines[zero], norms[zero] = SMALLEST, 1.0
         scores[where] = np.log(norms) - np.log(cosines, out=cosines) @ weights
 
     deque(in_threads(work, rows.parts(SCORED)), maxlen=0)
-    # a cosine of 1 is 1 to rounding only
+    # rounding errors of a cosine of 1
     return np.where(scores > 1e-12, scores, 0.0)
 
 
 def category_scores(
     X: npt.NDArray[np.floating], codes: IntArray, width: int, decomposition: str, advance: Callable[[], object]
 ) -> FloatArray:
-    """Return (n,) products of the scores in the matrix of an image's category and in that of all images.
+    """Return (n,) the score in the matrix of each image's category, times the score in the matrix of all images.
 
     Parameters
     ----------
@@ -217,7 +278,7 @@ def category_scores(
     """
     scores = np.empty(len(X))
     whole = Rows(X, codes, width)
-    # the categories' products add up to those of all images
+    # the Gram matrices of the categories add up to that of all images
     summed = decomposition == "svd" and len(X) > whole.shape[1]
     joint = np.zeros((whole.shape[1], whole.shape[1])) if summed else None
     ends = np.cumsum(np.bincount(codes, minlength=width))
@@ -228,10 +289,10 @@ def category_scores(
         gram = rows.gram() if summed else None
         return rows, gram, _decomposed(rows, decomposition, gram)
 
-    # scikit-learn's NMF silences warnings, which threads must not
+    # NMF changes the warning filters, which is not safe in threads
     decomposed = in_threads(decompose, members) if decomposition == "svd" else map(decompose, members)
-    for code, (rows, gram, found) in enumerate(decomposed):
-        scores[members[code]] = mirror_scores(rows, *found)
+    for code, (rows, gram, parts) in enumerate(decomposed):
+        scores[members[code]] = mirror_scores(rows, *parts)
         if joint is not None and gram is not None:
             features, own = X.shape[1], X.shape[1] + code
             joint[:features, :features] += gram
@@ -245,67 +306,3 @@ def category_scores(
 
 def _decomposed(rows: Rows, decomposition: str, gram: FloatArray | None) -> tuple[FloatArray, FloatArray]:
     return svd_axes(rows, gram) if decomposition == "svd" else DECOMPOSITIONS[decomposition](rows)
-
-
-VERSIONS = ("restrictedDim", "multiDim")
-
-
-class NumerosityReduction(ScoringReducer):
-    """Numerosity reduction by matrix decomposition: the images that the weak directions contribute least to.
-
-    For a matrix ``A = U S V'`` with images as columns ``a_j`` of unit length, ``score_j = sum_i w_i * -log(max(|a_j .
-    u_i|, 1e-3))`` with ``w_i = (1 / s_i) / sum(1 / s)``: the weaker a direction, the more it counts that an image is at
-    right angles to it. scores_ is the score in the matrix of the image's category times that in the matrix of all
-    images with the one-hot category under the features.
-
-    Parameters
-    ----------
-    decomposition
-        ``"svd"``; ``"qr"`` with column pivoting, u_i and s_i from Q and the diagonal of R; ``"nmf"`` of the shifted
-        features, 16 components.
-    as_released
-        The highest scores of all images, whatever their category: small categories may vanish.
-    keep, random_state
-        See BaseReducer; the seed decides ties alone.
-    """
-
-    name = "nrmd"
-    family = "ranking"
-    cost = "n * (d + C)^2"
-    source = (
-        "numerosity reduction by matrix decomposition, Ghojogh and Crowley 2019 "
-        "(doi 10.1007/978-3-030-18305-9_13); arXiv 2403.15150, family ranking"
-    )
-    summary = "the images that the strong directions of their category explain best"
-    keeps = "aligned"
-    fails = "The weakest directions, often noise, decide; where n_c < d it keeps the images far from the mean."
-    deterministic = True
-
-    def __init__(
-        self,
-        *,
-        keep: int | float = 0.25,
-        decomposition: str = "svd",
-        as_released: bool = False,
-        random_state: Any = 0,
-    ) -> None:
-        super().__init__(keep=keep, random_state=random_state)
-        self.decomposition = decomposition
-        self.as_released = as_released
-
-    def _check_params(self) -> None:
-        if not isinstance(self.decomposition, str) or self.decomposition not in DECOMPOSITIONS:
-            hint = nearest(str(self.decomposition), DECOMPOSITIONS)
-            raise InputError(f"decomposition={self.decomposition!r} is not one of {', '.join(DECOMPOSITIONS)}.{hint}")
-
-    def _stratify(self, problem: FitInput) -> FitInput:
-        width = len(problem.labels)
-        with progress("nrmd", width + 1, "matrices") as advance:
-            scores = category_scores(problem.X, problem.codes, width, self.decomposition, advance)
-        problem = replace(problem, shared=scores)
-        if self.as_released:
-            return self._seated(replace(problem, codes=np.zeros_like(problem.codes), labels=[0]))
-        return problem
-
-    def _score(self, pool: Pool) -> FloatArray:
-        return pool.shared[pool.rows]

@@ -15,95 +15,50 @@ from detreduce.reducers.base import FitInput, ScoringReducer
 from detreduce.reducers.engine.neighbours import nearest_neighbours
 from detreduce.reducers.engine.parallel import in_threads, slices
 from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool
-from detreduce.reducers.methods.nrmd import VERSIONS
 
 BATCH = 64
 ROUNDING = 1e-9
-"""Distances that differ by less than this share of the radius are equal, and a bar shorter than it is none."""
-
-
-def neighbourhood_persistence(
-    points: CentredPoints, neighbours: list[IntArray], dims: list[int], advance: Callable[[int], object]
-) -> FloatArray:
-    """Return (n,) the largest finite persistence, in `dims`, of the Vietoris-Rips diagram of each set of neighbours.
-
-    0 where there is no finite bar. Neighbourhoods are shared out among threads; GUDHI works outside Python's lock.
-    """
-    # H_k of fewer than 2k + 2 points has no bar
-    busy = np.array([i for i, near in enumerate(neighbours) if len(near) >= 2 * min(dims) + 2], np.int64)
-    largest = np.zeros(len(neighbours))
-    batches = [busy[part] for part in slices(len(busy), BATCH)]
-
-    def work(batch: IntArray) -> list[float]:
-        return _largest_bars(points, batch, [neighbours[i] for i in batch], dims)
-
-    for batch, bars in zip(batches, in_threads(work, batches), strict=True):
-        largest[batch] = bars
-        advance(len(batch))
-    return largest
-
-
-def _largest_bars(points: CentredPoints, rows: IntArray, neighbours: list[IntArray], dims: list[int]) -> list[float]:
-    from gudhi.sklearn.rips_persistence import RipsPersistence
-
-    matrices = [_distance_matrix(points, row, near) for row, near in zip(rows, neighbours, strict=True)]
-    rips: Any = RipsPersistence(homology_dimensions=dims, input_type="full distance matrix")
-    bars = []
-    for diagrams, matrix in zip(rips.fit_transform(matrices), matrices, strict=True):
-        lengths = np.concatenate([diagram[:, 1] - diagram[:, 0] for diagram in diagrams])
-        longest = float(lengths[np.isfinite(lengths)].max(initial=0.0))
-        bars.append(longest * points.scale if longest > ROUNDING * matrix.max() else 0.0)
-    return bars
-
-
-def _distance_matrix(points: CentredPoints, row: int, near: IntArray) -> FloatArray:
-    # about the image itself, so that no digits are lost to its distance from the mean
-    Z = points.Z[near] - points.Z[row]
-    squares = np.einsum("ij,ij->i", Z, Z)
-    squared = squares[:, None] + squares - 2.0 * (Z @ Z.T)
-    distances = np.sqrt(squared.clip(0.0))
-    np.fill_diagonal(distances, 0.0)
-    return np.maximum(distances, distances.T)
-
-
+"""Distances that differ by less than this share of the radius are equal; shorter bars count as 0."""
 LANDMARKS = ("representative", "vital")
+VERSIONS = ("restrictedDim", "multiDim")
 AUTO_NEIGHBOUR = 10
-"""The neighbour whose median distance is `radius="auto"`."""
+"""`radius="auto"` is the median distance to this neighbour."""
 
 
 class PersistentHomologyLandmarks(ScoringReducer):
-    """Persistent-homology landmarks: how much an image's neighbourhood is more than one filled lump.
+    """Persistent-homology landmarks: images by the holes in their neighbourhood.
 
-    An image with fewer than 2 others within `radius` is a super-outlier. The others score the largest finite
-    persistence of the Vietoris-Rips diagram of their neighbours, the image itself left out. scores_ is minus that for
-    representative landmarks, plus that for vital ones, and -inf for super-outliers; many images tie at 0, and the seed
-    draws among them. Stolz 2021, *Outlier-robust subsampling techniques for persistent homology*.
+    An image with fewer than 2 others within `radius` is a super-outlier. For the others, the persistence is the largest
+    finite one in the Vietoris-Rips diagram of their neighbours, without the image itself. scores_ is minus the
+    persistence for representative landmarks, the persistence for vital ones, and -inf for super-outliers. Many images
+    tie at 0, and the seed draws among them. Stolz 2021, *Outlier-robust subsampling techniques for persistent
+    homology*.
 
     Parameters
     ----------
     landmark
-        ``"representative"``: the least persistent first. ``"vital"``: the most persistent first. Super-outliers come
+        ``"representative"``: smallest persistence first. ``"vital"``: largest persistence first. Super-outliers come
         last in both.
     version
         ``"restrictedDim"``: persistence in dimension `dim`. ``"multiDim"``: the largest over dimensions 0 to `dim`.
     dim
-        Dimension of the holes: 0 counts gaps, 1 loops, 2 voids (slow).
+        Dimension of the holes: 0 for gaps, 1 for loops, 2 for voids (slow).
     radius
-        Reach of a neighbourhood, in units of the features. ``"auto"``: the category's median distance to the 10th
-        nearest image.
+        Radius of a neighbourhood, in units of the features. ``"auto"``: the median distance to the 10th nearest image
+        of the category.
     max_neighbours
-        Of more images within `radius`, the nearest so many count.
+        Largest number of neighbours: of all images within `radius`, only the nearest count.
     as_released
-        Radius 0, which makes every image a super-outlier and the order random.
+        Use radius 0, so that every image is a super-outlier and the order is random.
     keep, random_state
-        See BaseReducer; the seed decides ties, so the order of super-outliers.
+        See BaseReducer; the seed breaks ties, and so orders super-outliers.
 
     Attributes
     ----------
     persistence_ : (n,) float64
-        Largest persistence, 0 for super-outliers.
+        Largest persistence; 0 for super-outliers.
     super_outlier_ : (n,) bool
-        Whether fewer than 2 images are near.
+        True where fewer than 2 images are within the radius.
     radii_ : dict
         Category label -> radius used.
     """
@@ -112,9 +67,9 @@ class PersistentHomologyLandmarks(ScoringReducer):
     family = "ranking"
     cost = "n_c^2 * d + n * persistence of at most 200 neighbours"
     source = "persistent-homology landmarks, Stolz 2021 (arXiv 2103.14743); arXiv 2403.15150, family ranking"
-    summary = "images whose neighbours enclose no hole (representative), or the largest ones (vital)"
+    summary = "images whose neighbours enclose no hole (representative), or the largest holes (vital)"
     keeps = "hole-free"
-    fails = "Images with 2 or 3 neighbours can have no hole about them: they tie at 0, often many, and come first."
+    fails = "Images with 2 or 3 neighbours cannot have a hole around them: they tie at 0, often many, and come first."
     deterministic = True
 
     def __init__(
@@ -180,3 +135,47 @@ class PersistentHomologyLandmarks(ScoringReducer):
         if not distances.shape[1]:
             return 0.0
         return float(np.median(distances[:, min(AUTO_NEIGHBOUR, distances.shape[1]) - 1]))
+
+
+def neighbourhood_persistence(
+    points: CentredPoints, neighbours: list[IntArray], dims: list[int], advance: Callable[[int], object]
+) -> FloatArray:
+    """Return (n,) the largest finite persistence, in `dims`, of the Vietoris-Rips diagram of each set of neighbours.
+
+    It is 0 without a finite bar. Threads share the neighbourhoods: GUDHI releases Python's lock.
+    """
+    # H_k of fewer than 2k + 2 points has no bar
+    busy = np.array([i for i, near in enumerate(neighbours) if len(near) >= 2 * min(dims) + 2], np.int64)
+    largest = np.zeros(len(neighbours))
+    batches = [busy[part] for part in slices(len(busy), BATCH)]
+
+    def work(batch: IntArray) -> list[float]:
+        return _largest_bars(points, batch, [neighbours[i] for i in batch], dims)
+
+    for batch, bars in zip(batches, in_threads(work, batches), strict=True):
+        largest[batch] = bars
+        advance(len(batch))
+    return largest
+
+
+def _largest_bars(points: CentredPoints, rows: IntArray, neighbours: list[IntArray], dims: list[int]) -> list[float]:
+    from gudhi.sklearn.rips_persistence import RipsPersistence
+
+    matrices = [_distance_matrix(points, row, near) for row, near in zip(rows, neighbours, strict=True)]
+    rips: Any = RipsPersistence(homology_dimensions=dims, input_type="full distance matrix")
+    bars = []
+    for diagrams, matrix in zip(rips.fit_transform(matrices), matrices, strict=True):
+        lengths = np.concatenate([diagram[:, 1] - diagram[:, 0] for diagram in diagrams])
+        longest = float(lengths[np.isfinite(lengths)].max(initial=0.0))
+        bars.append(longest * points.scale if longest > ROUNDING * matrix.max() else 0.0)
+    return bars
+
+
+def _distance_matrix(points: CentredPoints, row: int, near: IntArray) -> FloatArray:
+    # relative to the image itself, so that no digits are lost to its distance from the mean
+    Z = points.Z[near] - points.Z[row]
+    squares = np.einsum("ij,ij->i", Z, Z)
+    squared = squares[:, None] + squares - 2.0 * (Z @ Z.T)
+    distances = np.sqrt(squared.clip(0.0))
+    np.fill_diagonal(distances, 0.0)
+    return np.maximum(distances, distances.T)

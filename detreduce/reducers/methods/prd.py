@@ -1,4 +1,4 @@
-"""ProtoDash (prd): prototypes whose kernel mean is near that of all images."""
+"""ProtoDash (prd): prototypes whose weighted kernel mean is near that of all images."""
 
 from __future__ import annotations
 
@@ -17,20 +17,107 @@ from detreduce.errors import InputError
 from detreduce.reducers.base import BaseReducer, FitInput, Ranking
 from detreduce.reducers.engine.kernels import Kernel, median_distance
 from detreduce.reducers.engine.nnls import GrowingFit
+from detreduce.reducers.engine.ordering import best, gain_scores
 from detreduce.reducers.engine.parallel import in_threads, slices
-from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool, best
+from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool
 
 CHUNK = 2048
 SCREENED = 1e-7
-"""Gradients from float32 are trusted to this, relative to the largest kernel value and exponent; nearer ones are taken
-again."""
+"""Error of a float32 gradient, relative to the largest kernel value and exponent; nearer ones are computed again."""
 WIDE_BYTES = 2 * 2**30
-"""Kernel columns of more bytes in float32 are kept in 16 bits."""
+"""Kernel columns that take more bytes in float32 are kept in 16 bits."""
 MANY = 50_000_000
-"""Kernel values of more than this many are worth threads of our own."""
+"""From this number of kernel values on, threads are worth their start."""
 LEVELS = 65535
 SPREADS = 6.0
-"""Standard deviations of rounding to 16 bits that a gradient is trusted to."""
+"""Error of a gradient in standard deviations of the rounding to 16 bits."""
+SIGMA_SAMPLE = 2000
+"""Images of a category from which `sigma="auto"` is computed."""
+
+
+class ProtoDash(BaseReducer):
+    """ProtoDash: prototypes with non-negative weights, whose kernel mean is nearest to that of the category.
+
+    With ``K_ij = exp(-|x_i - x_j|^2 / (2 sigma^2))`` and ``mu_i = mean_j K_ij``, repeat: add the image of the largest
+    gradient ``mu_i - (K_S w)_i``, then set ``w = argmax over w >= 0 of w.mu_S - w'K_SS w / 2``. scores_ is the gradient
+    at which an image was chosen, but at most that of the image before. For the other images it is the gradient after
+    the last pick, but at most that of the last pick.
+
+    Parameters
+    ----------
+    sigma
+        Width of the kernel, in units of the features. ``"auto"``: the median distance between pairs of images of the
+        category, or of 2,000 of them, drawn by the seed.
+    as_released
+        Use the linear kernel of the released code. All its gradients are about 0 once the number of chosen images
+        reaches the number of features.
+    keep, random_state
+        See BaseReducer; the seed breaks ties and draws the images for `sigma`.
+
+    Attributes
+    ----------
+    weights_ : (n,) float64
+        Weight of each chosen image in the mean of its category, 0 for the others. With `max_per_group`, images that
+        were passed over have weights too.
+    objectives_ : dict
+        Category label -> objective after each pick.
+    sigmas_ : dict
+        Category label -> width used; NaN for the linear kernel.
+    """
+
+    name = "prd"
+    family = "statistic"
+    cost = "n_c^2 * d + n_c * k_c^2"
+    source = "ProtoDash, Gurumoorthy et al. 2019 (arXiv 1707.01212); arXiv 2403.15150, family statistic"
+    summary = "prototypes whose weighted mean matches that of their category"
+    keeps = "representative"
+    fails = "Training does not use the weights, so rare images count too much. Slow in a large category."
+    deterministic = True
+    nested = True
+
+    def __init__(
+        self,
+        *,
+        keep: int | float = 0.25,
+        sigma: str | float = "auto",
+        as_released: bool = False,
+        random_state: Any = 0,
+    ) -> None:
+        super().__init__(keep=keep, random_state=random_state)
+        self.sigma = sigma
+        self.as_released = as_released
+
+    def _check_params(self) -> None:
+        number = isinstance(self.sigma, numbers.Real) and not isinstance(self.sigma, bool)
+        if self.sigma != "auto" and not (number and 0 < float(self.sigma) < float("inf")):
+            raise InputError(f"sigma={self.sigma!r} is neither 'auto' nor a width above 0.")
+
+    def _prepare(self, problem: FitInput) -> None:
+        self.weights_ = np.zeros(len(problem.codes))
+        self.objectives_: dict[Any, FloatArray] = {}
+        self.sigmas_: dict[Any, float] = {}
+
+    def _rank(self, pool: Pool) -> Ranking:
+        kernel = self._kernel(pool)
+        with progress(f"prd {pool.label}: kernel", len(pool), "images") as advance:
+            mu = kernel.means(advance)
+        with progress(f"prd {pool.label}", pool.wanted, "images") as advance:
+            prototypes = protodash(kernel, mu, pool.initial, pool.wanted, pool.priority, advance)
+        order = prototypes.order
+        self.weights_[pool.rows[np.concatenate([pool.initial, order])]] = prototypes.weights
+        self.objectives_[pool.label] = prototypes.objectives
+        return Ranking(order, gain_scores(order, prototypes.gradients, prototypes.gradient))
+
+    def _kernel(self, pool: Pool) -> Kernel:
+        if self.as_released:
+            self.sigmas_[pool.label] = float("nan")
+            largest = float(max(pool.X.max(), -pool.X.min()))
+            # a power of two changes no digit, and the weights do not depend on a common factor
+            return Kernel(np.asarray(pool.X, np.float64) * 2.0 ** -np.ceil(np.log2(largest or 1.0)), None)
+        points = CentredPoints.of(pool.X)
+        sigma = median_distance(points, pool.draw(SIGMA_SAMPLE)) if self.sigma == "auto" else float(self.sigma)
+        self.sigmas_[pool.label] = sigma
+        return Kernel.gaussian(points, sigma)
 
 
 @dataclass
@@ -60,12 +147,12 @@ class Prototypes:
 
 @dataclass
 class _Search:
-    """Greedy picks in blocks: exact among the rows of largest gradient, then held against all the others at once.
+    """Greedy picks in blocks: first among the rows of largest gradient, then checked against all rows at once.
 
-    A block's picks are made among a few hundred "hot" rows, whose kernel with the members is kept. The gradients of
-    all rows after each of them then come from one matrix product, and picks are undone from the first one that a row
-    outside would have won. So the outcome is that of the plain algorithm, which needs a pass over all kernel columns a
-    pick.
+    The picks of a block are made among a few hundred "hot" rows, whose kernel with the members is kept. One matrix
+    product then gives the gradients of all rows after each pick. If a row outside would have won a pick, that pick and
+    those after it are undone. So the result is that of the plain algorithm, which passes over all kernel columns for
+    each pick.
     """
 
     kernel: Kernel
@@ -82,7 +169,7 @@ class _Search:
         self.dtype: type[np.floating] = np.float32 if n > CHUNK else np.float64
         self.narrow = self.kernel.sigma is not None and 4 * self.capacity * n > WIDE_BYTES
         self.columns = np.empty((self.capacity, n), np.uint16 if self.narrow else self.dtype)
-        # a column in 16 bits is its least value and so many steps
+        # a column in 16 bits: its smallest value, plus a number of steps
         self.least, self.step = np.zeros(self.capacity), np.ones(self.capacity)
         self.stored = 0
         self.gradient = self.mu.copy()
@@ -96,7 +183,7 @@ class _Search:
         self.objectives: list[float] = []
 
     def start_from(self, initial: IntArray) -> None:
-        """Take rows that were chosen before."""
+        """Add rows that were chosen before."""
         for row in initial:
             self._join(int(row), self._kernel_with_members(int(row)))
         self.gradients.clear()
@@ -105,7 +192,7 @@ class _Search:
         self._accept([self._weights()], [0.0], np.empty(0, np.int64))
 
     def advance(self, count: int) -> int:
-        """Make up to `count` picks; return how many."""
+        """Make up to `count` picks; return their number."""
         hot = self._heat()
         before = len(self.members)
         snapshots = self._pick(hot, min(count, self.block, len(hot)))
@@ -121,7 +208,7 @@ class _Search:
         return accepted
 
     def _heat(self) -> IntArray:
-        """Make the free rows of largest gradient the hot ones; return them. The kernel of those that stay is kept."""
+        """Make the free rows of largest gradient the hot ones; return them. Rows that stay keep their kernel."""
         size = min(len(self.hot), len(self.mu) - len(self.members))
         if size < len(self.hot):
             self.hot, self.hot_kernel = self.hot[:size], self.hot_kernel[:, :size]
@@ -139,7 +226,7 @@ class _Search:
         m = len(self.fitted)
         kernel, with_hot = self.hot_kernel, self.kernel.among(hot)
         priority, mu = self.priority[hot], self.mu[hot]
-        # the same arithmetic for all picks: that of the last block came in float32
+        # computed as for every other pick: the gradients of the last block are float32
         gradient = mu - self.fit.weights @ kernel[:m] if m else mu.copy()
         gradient[self.taken[hot]] = -np.inf
         snapshots = []
@@ -173,7 +260,7 @@ class _Search:
         return self.fit.weights.copy()
 
     def _store(self) -> None:
-        """Keep the kernel columns of the members that are new."""
+        """Keep the kernel columns of new members."""
         new = self.fitted[self.stored :]
         place = slice(self.stored, len(self.fitted))
         exact = self.dtype == np.float64
@@ -183,7 +270,7 @@ class _Search:
                 self.columns[place, part] = self.kernel.between(new, part, exact=exact)
         elif parts:
             values = np.hstack([self.kernel.between(new, part, exact=exact) for part in parts])
-            # a member's own value, far above all others, is never asked for: its row is taken
+            # a member's kernel with itself is far above all others and never needed, since the row is taken
             values[np.arange(len(new)), new] = values.min(axis=1)
             least = values.min(axis=1)
             step = np.maximum((values.max(axis=1) - least) / LEVELS, 1e-12)
@@ -194,7 +281,7 @@ class _Search:
         self.stored = len(self.fitted)
 
     def _accept(self, weights: list[FloatArray], gradients: list[float], hot: IntArray) -> int:
-        """Return how many of the picks stand, and set the gradient of all rows after them."""
+        """Return the number of picks that hold, and set the gradient of all rows after them."""
         W = np.zeros((len(weights), len(self.fitted)), self.dtype)
         for row, snapshot in zip(W, weights, strict=True):
             row[: len(snapshot)] = snapshot
@@ -209,7 +296,7 @@ class _Search:
         n, picks = len(self.mu), len(weights)
         outside = ~self.taken
         outside[hot] = False
-        # after pick t, the next one must have had a larger gradient than every row outside
+        # the pick after pick t must have a larger gradient than every row outside
         bars = np.append(gradients[1:], np.inf)
         after = np.empty((picks, n), W.dtype)
         columns = self.columns[: len(self.fitted)]
@@ -220,30 +307,30 @@ class _Search:
         parts = slices(n, CHUNK)
         deque(in_threads(work, parts) if columns.size > MANY else map(work, parts), maxlen=0)
         doubtful = (after[:-1] > (bars[:-1] - slack)[:, None]) & outside
-        stands = self._stands(weights, doubtful, bars)
-        self.gradient = after[stands - 1].astype(np.float64)
-        return stands
+        valid = self._valid_picks(weights, doubtful, bars)
+        self.gradient = after[valid - 1].astype(np.float64)
+        return valid
 
     def _largest(self) -> float:
-        """The largest kernel value, and of a Gaussian kernel one more than what is subtracted in its exponent."""
+        """Return a bound of the kernel values; for a Gaussian kernel, one of its exponent too."""
         if self.kernel.sigma is None:
             return 5.0 * max(1.0, float(self.diagonal.max()))
         return 1.0 + float(self.kernel.squares.max()) / self.kernel.sigma**2
 
-    def _stands(self, weights: list[FloatArray], doubtful: npt.NDArray[np.bool_], bars: FloatArray) -> int:
-        """Return after how many picks a row outside has, exactly, a larger gradient than the next pick had."""
-        stands = len(weights)
+    def _valid_picks(self, weights: list[FloatArray], doubtful: npt.NDArray[np.bool_], bars: FloatArray) -> int:
+        """Return the number of picks before a row outside has, in float64, a larger gradient than the next pick."""
+        valid = len(weights)
         rows = np.flatnonzero(doubtful.any(axis=0))
         for start in range(0, len(rows), CHUNK):
-            some = rows[start : start + CHUNK]
-            W = np.zeros((stands - 1, len(self.fitted)))
+            block = rows[start : start + CHUNK]
+            W = np.zeros((valid - 1, len(self.fitted)))
             for row, snapshot in zip(W, weights, strict=False):
                 row[: len(snapshot)] = snapshot
-            exact = self.mu[some] - W @ self.kernel.between(self.fitted, some)
-            wrong = ((exact > bars[: len(W), None]) & doubtful[: len(W), some]).any(axis=1)
+            exact = self.mu[block] - W @ self.kernel.between(self.fitted, block)
+            wrong = ((exact > bars[: len(W), None]) & doubtful[: len(W), block]).any(axis=1)
             if wrong.any():
-                stands = int(wrong.argmax()) + 1
-        return stands
+                valid = int(wrong.argmax()) + 1
+        return valid
 
     def _undo(self, count: int, snapshot: tuple[FloatArray, IntArray, int]) -> None:
         for row in self.members[len(self.members) - count :]:
@@ -265,14 +352,14 @@ def protodash(
     priority: IntArray,
     advance: Callable[[int], object] = lambda _: None,
 ) -> Prototypes:
-    """Choose `count` rows, each that of the largest gradient mu_i - (K_S w)_i, with w the best non-negative weights.
+    """Choose `count` rows, each of the largest gradient mu_i - (K_S w)_i, with w the best non-negative weights.
 
     Parameters
     ----------
     kernel, mu
-        The kernel and each row's mean with all rows.
+        The kernel, and the mean kernel of each row with all rows.
     initial
-        Rows chosen before; they hold weights and are not returned in `order`.
+        Rows chosen before; they have weights and are not in `order`.
     count
         Rows to choose.
     priority
@@ -297,94 +384,3 @@ def protodash(
         np.array([weights.get(row, 0.0) for row in search.members]),
         search.gradient,
     )
-
-
-SIGMA_SAMPLE = 2000
-"""Images of a category that `sigma="auto"` is taken from."""
-
-
-class ProtoDash(BaseReducer):
-    """ProtoDash: prototypes with non-negative weights, whose kernel mean is nearest to that of the category.
-
-    With ``K_ij = exp(-|x_i - x_j|^2 / (2 sigma^2))`` and ``mu_i = mean_j K_ij``: add the image of the largest gradient
-    ``mu_i - (K_S w)_i``, then ``w = argmax over w >= 0 of w.mu_S - w'K_SS w / 2``, and again. scores_ is the gradient
-    at which an image was chosen, or the smallest before it where that is less; for the others the last gradient, so
-    bounded.
-
-    Parameters
-    ----------
-    sigma
-        Width of the kernel, in units of the features. ``"auto"``: the median distance between pairs of images of the
-        category, of 2,000 seeded ones where it has more.
-    as_released
-        The linear kernel of the released code, for which all gradients are about 0 once as many images as features are
-        chosen.
-    keep, random_state
-        See BaseReducer; the seed decides ties, and which images `sigma` is taken from.
-
-    Attributes
-    ----------
-    weights_ : (n,) float64
-        Weight of each chosen image in its category's mean, 0 for the others; with `max_per_group` also of images that
-        were passed over.
-    objectives_ : dict
-        Category label -> objective after each pick.
-    sigmas_ : dict
-        Category label -> width used; NaN for the linear kernel.
-    """
-
-    name = "prd"
-    family = "statistic"
-    cost = "n_c^2 * d + n_c * k_c^2"
-    source = "ProtoDash, Gurumoorthy et al. 2019 (arXiv 1707.01212); arXiv 2403.15150, family statistic"
-    summary = "prototypes whose weighted mean embedding matches the category's"
-    keeps = "representative"
-    fails = "Training does not use its weights, without which rare images count too much; slow in a large category."
-    deterministic = True
-    nested = True
-
-    def __init__(
-        self,
-        *,
-        keep: int | float = 0.25,
-        sigma: str | float = "auto",
-        as_released: bool = False,
-        random_state: Any = 0,
-    ) -> None:
-        super().__init__(keep=keep, random_state=random_state)
-        self.sigma = sigma
-        self.as_released = as_released
-
-    def _check_params(self) -> None:
-        number = isinstance(self.sigma, numbers.Real) and not isinstance(self.sigma, bool)
-        if self.sigma != "auto" and not (number and 0 < float(self.sigma) < float("inf")):
-            raise InputError(f"sigma={self.sigma!r} is neither 'auto' nor a width above 0.")
-
-    def _prepare(self, problem: FitInput) -> None:
-        self.weights_ = np.zeros(len(problem.codes))
-        self.objectives_: dict[Any, FloatArray] = {}
-        self.sigmas_: dict[Any, float] = {}
-
-    def _rank(self, pool: Pool) -> Ranking:
-        kernel = self._kernel(pool)
-        with progress(f"prd {pool.label}: kernel", len(pool), "images") as advance:
-            mu = kernel.means(advance)
-        with progress(f"prd {pool.label}", pool.wanted, "images") as advance:
-            found = protodash(kernel, mu, pool.initial, pool.wanted, pool.priority, advance)
-        self.weights_[pool.rows[np.concatenate([pool.initial, found.order])]] = found.weights
-        self.objectives_[pool.label] = found.objectives
-        falling = np.minimum.accumulate(found.gradients)
-        scores = np.minimum(found.gradient, falling[-1])
-        scores[found.order] = falling
-        return Ranking(found.order, scores)
-
-    def _kernel(self, pool: Pool) -> Kernel:
-        if self.as_released:
-            self.sigmas_[pool.label] = float("nan")
-            largest = float(max(pool.X.max(), -pool.X.min()))
-            # a power of two changes no digit, and the weights do not depend on a common factor
-            return Kernel(np.asarray(pool.X, np.float64) * 2.0 ** -np.ceil(np.log2(largest or 1.0)), None)
-        points = CentredPoints.of(pool.X)
-        sigma = median_distance(points, pool.draw(SIGMA_SAMPLE)) if self.sigma == "auto" else float(self.sigma)
-        self.sigmas_[pool.label] = sigma
-        return Kernel.gaussian(points, sigma)

@@ -14,17 +14,17 @@ from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool, derive_rn
 
 
 class RepresentativeKMeans(ScoringReducer):
-    """Representative k-means: as many clusters as categories, and from each the images nearest its centre.
+    """Representative k-means: one cluster for each category, and from each cluster the images nearest its centre.
 
-    The categories' labels are ignored; each cluster gives an equal share, the larger ones first, topped up from the
-    others where one is too small. It is anti-diverse by construction, and here because the paper used it on images.
-    scores_ is minus the distance to the centre of the image's cluster. Seats go to clusters, not to categories, so
-    scores are comparable only within one cluster, which `strata_` names; the overall order is that of `ranking_`.
+    Only the number of categories matters, not the labels. Clusters get equal shares of the seats, larger ones first; if
+    a cluster is too small, the others fill its seats. The method avoids diversity. It is here because the paper used it
+    on images. scores_ is minus the distance to the centre of the image's cluster. Seats go to clusters, not to
+    categories. So scores can only be compared within a cluster, which `strata_` names; `ranking_` is the overall order.
 
     Parameters
     ----------
     keep, random_state
-        See BaseReducer; the seed places the first centres.
+        See BaseReducer; the seed draws the first centres.
     """
 
     name = "rkm"
@@ -32,9 +32,9 @@ class RepresentativeKMeans(ScoringReducer):
     needs = ("features", "categories")
     cost = "n * C * d * iterations (at most 50)"
     source = "arXiv 2403.15150, family geometric, as used there on images"
-    summary = "the images nearest as many cluster centres as there are categories"
+    summary = "the images nearest the cluster centres, with one cluster for each category"
     keeps = "typical"
-    fails = "It keeps near-duplicates side by side and nothing rare, and a category may get no image."
+    fails = "It keeps near-duplicates and nothing rare, and a category may get no image."
     deterministic = False
     uses_categories = False
 

@@ -1,4 +1,4 @@
-"""Reducers for frames that follow each other."""
+"""Stride: every m-th frame of each video."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from detreduce.reducers.engine.pool import IntArray, Pool
 
 
 class Stride(BaseReducer):
-    """Every m-th frame: evenly spaced rows of each sequence, the first included.
+    """Every m-th frame: evenly spaced rows of each sequence, starting with the first.
 
-    With `groups`, each group (video, sequence) is a sequence in the order of its rows, and seats go to the groups in
-    proportion; without, all rows are one sequence. Of n frames, frame ``floor(i * n / k)`` is the i-th of k. A frame of
-    `initial` stands for the place nearest to it. scores_ is minus the place within the group, NaN for frames that are
-    left out. Categories are ignored.
+    With `groups`, each group (a video) is a sequence in row order, and seats go to the groups in proportion. Without,
+    all rows are one sequence. The i-th of k frames out of n is frame ``floor(i * n / k)``. A frame of `initial` takes
+    the place nearest to it. scores_ is minus the place within the group, and NaN for frames that are not chosen.
+    Categories are ignored.
 
     Parameters
     ----------
     keep, random_state
-        See BaseReducer; nothing is drawn, so the seed decides nothing.
+        See BaseReducer; nothing is drawn, so the seed has no effect.
     """
 
     name = "stride"
@@ -30,10 +30,10 @@ class Stride(BaseReducer):
     needs = ()
     uses = ("groups",)
     cost = "n"
-    source = "every m-th frame of a video, by custom"
-    summary = "every m-th frame of each sequence: what people do to videos"
+    source = "every m-th frame of a video, common practice"
+    summary = "every m-th frame of each sequence, as is common for videos"
     keeps = "evenly spaced"
-    fails = "It looks at time alone: a camera that stands still gives the same frame again and again."
+    fails = "It only considers time: a camera that stands still gives the same frame again and again."
     deterministic = True
     has_ties = False
     nested = False
@@ -55,10 +55,10 @@ class Stride(BaseReducer):
 
 
 def evenly_spaced(n: int, k: int, chosen: IntArray) -> IntArray:
-    """Return k of n places, evenly spaced from the first on, without those that the places `chosen` stand for.
+    """Return k of n places, evenly spaced from the first on, without those that the places `chosen` replace.
 
-    Each chosen place in turn stands for the nearest even place that none before it stands for (ties: the earlier); an
-    even place that is itself chosen, but stands for another, gives way to the nearest free one.
+    Each chosen place in turn replaces the nearest even place that is not yet replaced (the earlier one in a tie). If an
+    even place is itself chosen but replaces another, the nearest free place is returned instead.
     """
     even = np.arange(k) * n // k
     if not len(chosen):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from detreduce.arrays.distances import CentredPoints
 from detreduce.errors import InputError
 from detreduce.reducers import make_reducer
-from detreduce.reducers.engine.groups import Openings
+from detreduce.reducers.engine.greedy import GreedyTask
 from detreduce.reducers.engine.neighbours import nearest_neighbours
 from detreduce.reducers.engine.pool import Pool
 from detreduce.reducers.methods.facility import facility_location, similarity_graph
@@ -19,7 +19,7 @@ def greedy(graph: np.ndarray, k: int, chosen: list[int] | None = None, seed: int
 
     initial = np.array(chosen or [], np.int64)
     pool = Pool(np.arange(len(graph), dtype=float)[:, None], np.arange(len(graph)), 0, 0, k, initial, seed)
-    return facility_location(csr_matrix(graph), initial, k - len(initial), Openings(pool), pool.priority)
+    return facility_location(csr_matrix(graph), GreedyTask.of(pool, lambda _: None))
 
 
 BY_HAND = np.array(

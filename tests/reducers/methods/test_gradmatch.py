@@ -10,19 +10,21 @@ from scipy.optimize import nnls
 
 from detreduce.errors import InputError
 from detreduce.reducers import make_reducer
-from detreduce.reducers.methods.gradmatch import MOST, matching_pursuit
+from detreduce.reducers.methods.gradmatch import MOST, MatchingPursuit, Picks
 
-NONE = np.empty(0, np.int64)
+
+def pursue(G: np.ndarray, count: int, tolerance: float = 0.0, by: str = "cosine") -> Picks:
+    return MatchingPursuit(G, np.arange(len(G)), tolerance, by).choose(np.empty(0, np.int64), count)
 
 
 def test_by_hand() -> None:
     G = np.array([[4.0, 0.0], [0.0, 2.0], [1.0, 3.0], [3.0, -1.0]])
     assert G.mean(axis=0).tolist() == [2.0, 1.0]
     # the first row lies nearest the mean, and has the largest product, 8; with weight 1/2 it leaves (0, 1)
-    cosine = matching_pursuit(G, NONE, 2, np.arange(4), 0.0)
+    cosine = pursue(G, 2)
     assert cosine.order.tolist() == [0, 1], "the second row points where (0, 1) does"
     assert cosine.weights.tolist() == pytest.approx([1 / 2, 1 / 2, 0, 0])
-    product = matching_pursuit(G, NONE, 2, np.arange(4), 0.0, "product")
+    product = pursue(G, 2, by="product")
     assert product.order.tolist() == [0, 2], "3 > 2"
     # 4 a + b = 2, 3 b = 1
     assert product.weights.tolist() == pytest.approx([5 / 12, 0, 1 / 3, 0])
@@ -55,7 +57,7 @@ def plain(G: np.ndarray, count: int, tolerance: float, by: str) -> tuple[list[in
 @pytest.mark.parametrize(("n", "d", "tolerance"), [(40, 60, 0.0), (40, 5, 0.1), (60, 8, 0.3), (30, 1, 0.1)])
 def test_as_by_definition(n: int, d: int, tolerance: float, by: str) -> None:
     G = np.random.default_rng(n + d).normal(size=(n, d)) + 0.3
-    found = matching_pursuit(G, NONE, n, np.arange(n), tolerance, by)
+    found = pursue(G, n, tolerance, by)
     order, shares = plain(G, n, tolerance, by)
     assert found.order.tolist() == order
     np.testing.assert_allclose(found.residuals, shares, atol=1e-6)
@@ -64,7 +66,7 @@ def test_as_by_definition(n: int, d: int, tolerance: float, by: str) -> None:
 
 def test_within_a_round_ever_less_is_left() -> None:
     G = np.random.default_rng(0).normal(size=(200, 100)) + 0.2
-    found = matching_pursuit(G, NONE, 40, np.arange(200), 0.0)
+    found = pursue(G, 40)
     assert (np.diff(found.residuals) <= 1e-12).all()
     random = np.random.default_rng(1).permutation(200)[:40]
     _, left = nnls(G[random].T, G.mean(axis=0))
@@ -85,7 +87,7 @@ def test_the_largest_round_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(gradmatch, "MOST", 4)
     G = np.random.default_rng(0).normal(size=(30, 40)) + 0.5
-    found = matching_pursuit(G, NONE, 9, np.arange(30), 0.0)
+    found = pursue(G, 9)
     assert (np.diff(found.residuals) > 0).nonzero()[0].tolist() == [3, 7]
     agrees = G @ G.mean(axis=0) / np.linalg.norm(G, axis=1)
     agrees[found.order[:4]] = -np.inf

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from detreduce.arrays.object_table import ObjectTable
 from detreduce.errors import InputError
 from detreduce.reducers import make_reducer
-from detreduce.reducers.engine.object_content import content_column
-from detreduce.reducers.methods.herding import ClassMeans, FourierMap, KernelMean, centre_and_width, fourier_map
+from detreduce.reducers.engine.kernels import FourierMap
+from detreduce.reducers.engine.object_reducer import content_column
+from detreduce.reducers.methods.herding import ClassMeans, KernelMean, centre_and_width
 
 
 def fit(table: ObjectTable, initial: list[int] | None = None, **params: object):  # type: ignore[no-untyped-def]
@@ -79,7 +80,7 @@ def mmd_matrix(table: ObjectTable, content: np.ndarray) -> np.ndarray:
     if table.counts.sum() <= 1000:
         squared = ((vectors[:, None] - vectors[None]) ** 2).sum(axis=2)
         return np.exp(-squared / (2 * centre_and_width(table, content)[1] ** 2))
-    features = fourier_map(table, content)(vectors)
+    features = FourierMap.gaussian(*centre_and_width(table, content))(vectors)
     return features @ features.T
 
 

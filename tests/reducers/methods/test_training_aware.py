@@ -60,14 +60,14 @@ def test_seats_are_the_categories() -> None:
 
 def test_equal_scores_are_drawn_by_the_seed() -> None:
     X = block(forgetting_sum=[2.0] * 20)
-    with pytest.warns(RandomDrawWarning, match="forgetting is a random draw"):
+    with pytest.warns(RandomDrawWarning, match="forgetting"):
         fits = [make_reducer("forgetting", keep=5, random_state=seed).fit(X) for seed in range(4)]
     assert len({tuple(fit.selected_idx_) for fit in fits}) == 4
 
 
 def test_only_scores_that_all_tie_are_called_a_draw() -> None:
     boxes = [1, 1, 0]
-    with pytest.warns(RandomDrawWarning, match="vps is a random draw: all images with boxes score the same"):
+    with pytest.warns(RandomDrawWarning, match="vps"):
         make_reducer("vps").fit(block(vps_sum=[0.0, 0, 0], boxes=boxes))
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -6,7 +6,31 @@ import pytest
 from detreduce.arrays.object_table import ObjectTable
 from detreduce.errors import InputError
 from detreduce.reducers import make_reducer
-from detreduce.reducers.engine.stratification import halve, stratified_order
+from detreduce.reducers.methods.srs import halve, stratified_order
+
+
+def test_is_uniform() -> None:
+    hits = np.zeros(10)
+    for seed in range(2000):
+        hits[make_reducer("srs", keep=3, random_state=seed).fit(np.empty((10, 0))).selected_idx_] += 1
+    # 600 expected each, standard deviation 20
+    assert hits.sum() == 6000 and np.abs(hits - 600).max() < 100
+
+
+def test_pairs_are_uniform() -> None:
+    together = sum(
+        {0, 1} <= set(make_reducer("srs", keep=2, random_state=seed).fit(np.empty((4, 0))).selected_idx_)
+        for seed in range(1200)
+    )
+    # one of six pairs
+    assert abs(together - 200) < 60
+
+
+def test_values_are_not_looked_at() -> None:
+    n = 12
+    expected = make_reducer("srs", keep=5).fit(np.empty((n, 0))).selected_idx_
+    for X in (np.full((n, 2), np.nan), np.array([["text"]] * n), np.random.default_rng(0).normal(size=(n, 3))):
+        np.testing.assert_array_equal(make_reducer("srs", keep=5).fit(X).selected_idx_, expected)
 
 
 def random_labels(seed: int, n: int, shares: list[float]) -> list[list[int]]:

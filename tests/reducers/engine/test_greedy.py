@@ -1,15 +1,17 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from detreduce.reducers.engine.groups import Openings
-from detreduce.reducers.engine.lazy import LazyGains, lazy_greedy, rounded
+from detreduce.reducers.engine.greedy import GreedyTask, LazyGains, lazy_greedy, rounded
 from detreduce.reducers.engine.pool import Pool
 
 
-def openings(n: int) -> Openings:
-    return Openings(Pool(np.empty((n, 0)), np.arange(n), 0, 0, n, np.empty(0, np.int64), 0))
+def task(n: int, count: int, priority: list[int] | None = None) -> GreedyTask:
+    pool = Pool(np.empty((n, 0)), np.arange(n), 0, 0, count, np.empty(0, np.int64), 0)
+    return replace(GreedyTask.of(pool, lambda _: None), priority=np.array(priority or range(n)))
 
 
 class Cover:
@@ -30,7 +32,7 @@ def test_maximum_coverage_by_hand() -> None:
     cover = Cover([{1, 2, 3}, {3, 4}, {1, 2}, {5}])
     bounds = np.array([3.0, 2.0, 2.0, 1.0])
     gains = LazyGains(bounds, cover.gain, cover.choose)
-    order, found = lazy_greedy(gains, 4, openings(4), np.array([0, 2, 3, 1]))
+    order, found = lazy_greedy(gains, task(4, 4, [0, 2, 3, 1]))
     # after the first, sets 1 and 3 add 1 each: 3 has priority; set 2 adds nothing
     assert order.tolist() == [0, 3, 1, 2] and found.tolist() == [3, 1, 1, 0]
 
@@ -38,7 +40,7 @@ def test_maximum_coverage_by_hand() -> None:
 def test_gains_are_taken_only_where_they_could_win() -> None:
     cover = Cover([{row} | {100 + row + i for i in range(row % 7)} for row in range(50)])
     gains = LazyGains(np.array([1.0 + row % 7 for row in range(50)]), cover.gain, cover.choose)
-    lazy_greedy(gains, 1, openings(50), np.arange(50))
+    lazy_greedy(gains, task(50, 1))
     assert cover.taken < 10
 
 
@@ -46,12 +48,12 @@ def test_twins_come_one_after_the_other() -> None:
     cover = Cover([{1}, {2, 3}, {1}, {1}])
     twins = np.array([2, -1, 3, -1])
     gains = LazyGains(np.array([1.0, 2.0, 1.0, 1.0]), cover.gain, cover.choose, twins)
-    order, _ = lazy_greedy(gains, 4, openings(4), np.arange(4))
+    order, _ = lazy_greedy(gains, task(4, 4))
     assert order.tolist() == [1, 0, 2, 3]
-    mask = openings(4)
-    mask.mask[0] = False
+    closed = task(4, 2)
+    closed.openings.mask[0] = False
     cover.covered.clear()
-    assert lazy_greedy(gains, 2, mask, np.arange(4))[0].tolist() == [1, 2]
+    assert lazy_greedy(gains, closed)[0].tolist() == [1, 2]
 
 
 def test_rounding_decides_nothing() -> None:

@@ -1,7 +1,7 @@
-"""Descriptions of the methods without their classes, which take scikit-learn's seconds to import.
+"""Descriptions of the methods without importing their classes, which need seconds for scikit-learn.
 
-Those of the built-in methods are kept in ``catalogue.json``, made from the classes by ``scripts/catalogue.py``; a test
-compares the two.
+``scripts/methods.py`` writes the descriptions of the built-in methods into ``catalogue.json``; a test compares the file
+with the classes.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ FILE = Path(__file__).with_name("catalogue.json")
 
 
 def described(name: str) -> Description:
-    """Describe the method called `name`; raises InputError, with the nearest name, for an unknown one."""
-    if name in BUILT_IN and name in (kept := _kept()):
-        return _description(kept[name])
+    """Describe the method called `name`; raise InputError, with the nearest name, for an unknown one."""
+    if name in BUILT_IN and name in (stored := _stored()):
+        return _description(stored[name])
     return describe(reducer_class(name))
 
 
-def made_anew() -> str:
-    """The content of the file as the classes are now."""
-    found = {name: asdict(describe(reducer_class(name))) for name in BUILT_IN}
-    return json.dumps(found, ensure_ascii=False, indent=1) + "\n"
+def catalogue_text() -> str:
+    """Return the content of the file, made from the classes."""
+    descriptions = {name: asdict(describe(reducer_class(name))) for name in BUILT_IN}
+    return json.dumps(descriptions, ensure_ascii=False, indent=1) + "\n"
 
 
 @cache
-def _kept() -> dict[str, dict[str, Any]]:
+def _stored() -> dict[str, dict[str, Any]]:
     return json.loads(FILE.read_text(encoding="utf-8"))
 
 
-def _description(kept: dict[str, Any]) -> Description:
-    tuples = {name: tuple(kept[name]) for name in ("needs", "traits", "about")}
-    parameters = tuple(Parameter(**parameter) for parameter in kept["parameters"])
-    return Description(**{**kept, **tuples, "parameters": parameters})
+def _description(stored: dict[str, Any]) -> Description:
+    tuples = {name: tuple(stored[name]) for name in ("needs", "traits", "about")}
+    parameters = tuple(Parameter(**parameter) for parameter in stored["parameters"])
+    return Description(**{**stored, **tuples, "parameters": parameters})

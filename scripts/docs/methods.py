@@ -1,18 +1,17 @@
-"""A page for each method, docs/methods/NAME.md, and their index, from what the classes declare and their docstrings.
+"""Texts about the methods, made from their classes: a page for each method, the index, and the README's table.
 
-    python scripts/docs/methods.py [--output docs/methods]
+    python scripts/docs/methods.py
 
-The pictures are drawn by scripts/pictures/methods.py.
+scripts/methods.py runs this and also draws the pictures.
 """
 
 from __future__ import annotations
 
-import argparse
 import inspect
 import re
 import shlex
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from detreduce.features.blocks import kinds_of
@@ -21,8 +20,14 @@ from detreduce.reducers.base import BaseReducer
 from detreduce.reducers.description import SYMBOLS, Description, describe, shown
 from detreduce.reducers.registry import BUILT_IN
 
-PAGES = Path(__file__).resolve().parent.parent.parent / "docs" / "methods"
-GENERATED = "<!-- made by scripts/docs/methods.py from the class: change its docstring, not this page -->"
+REPOSITORY = Path(__file__).resolve().parent.parent.parent
+PAGES = REPOSITORY / "docs" / "methods"
+README = REPOSITORY / "README.md"
+NAVIGATION = REPOSITORY / "mkdocs.yml"
+GENERATED = "<!-- scripts/methods.py makes this page from the class: change its docstring instead -->"
+TABLE = ("<!-- methods: made by scripts/methods.py -->", "<!-- /methods -->")
+PAGE_LIST = ("      # methods: made by scripts/methods.py", "      # /methods")
+SHOWN_PIXELS = 150
 
 NEEDS = {
     "features": "features of each image",
@@ -34,9 +39,9 @@ NEEDS = {
 }
 FAMILIES = {
     "baseline": "what people do without a tool",
-    "statistic": "by the statistics of the whole",
+    "statistic": "by statistics of all images",
     "geometric": "by distances between features",
-    "ranking": "a score for each image by itself",
+    "ranking": "a score for each image on its own",
     "wrapper": "by a small classifier",
     "objectwise": "by the objects in the images",
     "training": "by how a detector learns",
@@ -46,32 +51,32 @@ FAMILIES = {
 def page(name: str) -> str:
     """Return the Markdown of a method's page."""
     cls = reducer_class(name)
-    found = describe(cls)
-    return "\n".join([*_head(cls, found), *_parameters(found), *_use(found), *_source(found)])
+    method = describe(cls)
+    return "\n".join([*_head(cls, method), *_parameters(method), *_use(method), *_source(method)])
 
 
-def _head(cls: type[BaseReducer], found: Description) -> Iterator[str]:
-    yield from (f"# {found.name}", "", GENERATED, "")
-    yield from (f"![What {found.name} keeps of the points: a tenth]({found.name}.png)", "")
-    yield from _wrapped(f"Keeps what is **{found.keeps}**: {found.summary}.")
+def _head(cls: type[BaseReducer], method: Description) -> Iterator[str]:
+    yield from (f"# {method.name}", "", GENERATED, "")
+    yield from (f"![The tenth of the points that {method.name} keeps]({method.name}.png)", "")
+    yield from _wrapped(f"Keeps what is **{method.keeps}**: {method.summary}.")
     yield ""
     for fact, text in (
-        ("Family", f"{found.family}, {FAMILIES[found.family]}."),
-        ("Needs", f"{', '.join(NEEDS[need] for need in found.needs) or 'nothing but a list of images'}."),
-        ("Cost", f"`{found.cost}`. {SYMBOLS}"),
-        ("When it fails", found.fails),
+        ("Family", f"{method.family}, {FAMILIES[method.family]}."),
+        ("Needs", f"{', '.join(NEEDS[need] for need in method.needs) or 'only a list of images'}."),
+        ("Cost", f"`{method.cost}`. {SYMBOLS}"),
+        ("When it fails", method.fails),
     ):
         yield from _wrapped(f"- **{fact}**: {text}", indent="  ")
     yield from ("", "## How it chooses", "")
     for paragraph in _paragraphs(cls):
         yield from (*_wrapped(paragraph), "")
-    yield from (line for trait in found.traits for line in _wrapped(f"- {trait}", indent="  "))
+    yield from (line for trait in method.traits for line in _wrapped(f"- {trait}", indent="  "))
     yield ""
 
 
-def _parameters(found: Description) -> Iterator[str]:
+def _parameters(method: Description) -> Iterator[str]:
     yield from ("## Parameters", "", "| parameter | default | |", "|---|---|---|")
-    for parameter in found.parameters:
+    for parameter in method.parameters:
         name = f"`{parameter.option}`, in Python `{parameter.name}`" if parameter.option else f"`{parameter.name}`"
         if parameter.name == "random_state":
             name = "`--seed`, in Python `seed`"
@@ -79,28 +84,28 @@ def _parameters(found: Description) -> Iterator[str]:
     yield ""
 
 
-def _use(found: Description) -> Iterator[str]:
-    learns = {"dynamics", "gradients"} & set(found.needs)
+def _use(method: Description) -> Iterator[str]:
+    learns = {"dynamics", "gradients"} & set(method.needs)
     yield from ("## Use it", "")
     if learns:
         yield from ("With `proxy.npz` from a [proxy training](../composing.md#a-proxy-training):", "")
-    yield from ("```bash", *_broken(found.example), "```", "", "```python", "import detreduce as dr", "")
+    yield from ("```bash", *_broken(method.example), "```", "", "```python", "import detreduce as dr", "")
     yield 'dataset = dr.load_dataset("data.yaml")'
     source = "dataset"
-    if kinds_of(found.needs):
+    if kinds_of(method.needs):
         source = "features"
         proxy = f', blocks=("{learns.pop()}",), proxy="proxy.npz"' if learns else ""
         yield f"features = dr.extract_features(dataset{proxy})"
-    own = [word.split("=", 1) for word in shlex.split(found.example) if re.match(r"\w+=", word)]
-    defaults = {parameter.name: parameter.default for parameter in found.parameters}
+    own = [word.split("=", 1) for word in shlex.split(method.example) if re.match(r"\w+=", word)]
+    defaults = {parameter.name: parameter.default for parameter in method.parameters}
     parameters = "".join(f", {parameter}={_quoted(defaults[parameter])}" for parameter, _ in own)
-    yield f'selection = dr.select({source}, method="{found.name}", keep=0.25, seed=0{parameters})'
+    yield f'selection = dr.select({source}, method="{method.name}", keep=0.25, seed=0{parameters})'
     yield from ("print(selection, selection.image_ids[:3])", "```", "")
 
 
-def _source(found: Description) -> Iterator[str]:
+def _source(method: Description) -> Iterator[str]:
     yield from ("## Source", "")
-    yield from _wrapped(f"{linked(found.source)}. Code: `{BUILT_IN[found.name]}`.")
+    yield from _wrapped(f"{linked(method.source)}. Code: `{BUILT_IN[method.name]}`.")
     yield ""
 
 
@@ -108,16 +113,59 @@ def index() -> str:
     """Return the Markdown of the list of methods."""
     lines = ["# Methods", "", GENERATED, ""]
     lines += _wrapped(
-        "Each picture shows the same points, of three categories, and strongly the tenth of them that the method "
-        "keeps. Which to try first is in [Choosing a method](../choosing.md)."
+        "Each picture shows the same points, of three categories. The strong ones are the tenth that the method keeps. "
+        "[Choosing a method](../choosing.md) says which to try first."
     )
     lines += ["", "| | method | keeps | needs |", "|---|---|---|---|"]
     for name in BUILT_IN:
-        found = describe(reducer_class(name))
-        needs = ", ".join(found.needs) or "nothing"
+        cls = reducer_class(name)
         picture = f"[![What {name} keeps]({name}.png)]({name}.md)"
-        lines.append(f"| {picture} | [{name}]({name}.md) | **{found.keeps}**: {found.summary} | {needs} |")
+        lines.append(f"| {picture} | [{name}]({name}.md) | {_keeps(cls)} | {_needs(cls)} |")
     return "\n".join([*lines, ""])
+
+
+def readme_table() -> str:
+    """Return the README's table of methods, with the meaning of its symbols."""
+    rows = ["| | method | keeps | needs | cost | when it fails |", "|---|---|---|---|---|---|"]
+    folder = PAGES.relative_to(REPOSITORY).as_posix()
+    for name in BUILT_IN:
+        cls = reducer_class(name)
+        picture = f'<img src="{folder}/{name}.png" width="{SHOWN_PIXELS}" alt="What {name} keeps of the points">'
+        cells = (picture, f"[`{name}`]({folder}/{name}.md)", _keeps(cls), _needs(cls), f"`{cls.cost}`", cls.fails)
+        rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(["", *rows, "", *_wrapped(f"Cost: {SYMBOLS}"), ""])
+
+
+def page_list() -> str:
+    """Return the entries of the methods' pages in the navigation of mkdocs.yml."""
+    return "\n".join(f"      - methods/{name}.md" for name in BUILT_IN)
+
+
+def between(text: str, markers: tuple[str, str], content: str) -> str:
+    """Return the text with the lines between its two markers replaced."""
+    before, begin, rest = text.partition(markers[0])
+    _, end, after = rest.partition(markers[1])
+    if not (begin and end):
+        raise SystemExit(f"The markers {markers[0].strip()} and {markers[1].strip()} are missing.")
+    return f"{before}{begin}\n{content}\n{end}{after}"
+
+
+def texts() -> dict[Path, str]:
+    """Return the content of every file that has a text about the methods."""
+    return {
+        **{PAGES / f"{name}.md": page(name) for name in BUILT_IN},
+        PAGES / "index.md": index(),
+        README: between(README.read_text(encoding="utf-8"), TABLE, readme_table()),
+        NAVIGATION: between(NAVIGATION.read_text(encoding="utf-8"), PAGE_LIST, page_list()),
+    }
+
+
+def _keeps(cls: type[BaseReducer]) -> str:
+    return f"**{cls.keeps}**: {cls.summary}"
+
+
+def _needs(cls: type[BaseReducer]) -> str:
+    return ", ".join(cls.needs) or "nothing"
 
 
 def linked(text: str) -> str:
@@ -129,7 +177,7 @@ def linked(text: str) -> str:
 
 
 def _paragraphs(cls: type) -> list[str]:
-    """Return the docstring above its sections, as Markdown: its single backquotes mean code there too."""
+    """Return the docstring above its sections, as Markdown paragraphs."""
     text = re.split(r"\n[A-Z]\w+\n-{3,}\n", inspect.getdoc(cls) or "")[0]
     return [" ".join(re.sub(r"\b(\w+_) ", r"`\1` ", part).split()) for part in text.split("\n\n") if part.strip()]
 
@@ -148,19 +196,10 @@ def _quoted(value: object) -> str:
     return f'"{value}"' if isinstance(value, str) else repr(value)
 
 
-def pages() -> dict[str, str]:
-    """Return every generated page by its file's name."""
-    return {"index.md": index(), **{f"{name}.md": page(name) for name in BUILT_IN}}
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--output", type=Path, default=PAGES, help="folder for the pages")
-    options = parser.parse_args(arguments)
-    options.output.mkdir(parents=True, exist_ok=True)
-    for name, text in pages().items():
-        (options.output / name).write_text(text, encoding="utf-8")
-        print(options.output / name)
+def main() -> None:
+    for file, text in texts().items():
+        file.write_text(text, encoding="utf-8")
+        print(file)
 
 
 if __name__ == "__main__":

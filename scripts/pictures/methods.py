@@ -1,15 +1,14 @@
 """One small picture of each method: the same 2-D points in all, and the tenth of them that it keeps.
 
-    python scripts/pictures/methods.py [--methods mms prd …] [--output docs/methods] [--readme]
+    python scripts/pictures/methods.py [--methods mms prd …] [--output docs/methods]
 
-The points, and what methods need beside them, are made in `example`. --readme draws nothing, but writes the table of
-methods in README.md anew from what the classes declare.
+`example` makes the points, and everything else that methods need. scripts/methods.py runs this and also writes the
+texts.
 """
 
 from __future__ import annotations
 
 import argparse
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,39 +18,33 @@ import numpy as np
 
 from detreduce.arrays.object_table import ObjectTable
 from detreduce.arrays.proxy_log import SCORES
-from detreduce.reducers import make_reducer, reducer_class
-from detreduce.reducers.description import SYMBOLS
+from detreduce.reducers import make_reducer
 from detreduce.reducers.registry import BUILT_IN
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-REPOSITORY = Path(__file__).resolve().parent.parent.parent
-PICTURES = REPOSITORY / "docs" / "methods"
-README = REPOSITORY / "README.md"
-BEGIN, END = "<!-- methods: scripts/pictures/methods.py --readme -->", "<!-- /methods -->"
-
+PICTURES = Path(__file__).resolve().parent.parent.parent / "docs" / "methods"
 KEEP, SEED = 0.1, 0
 INCHES, DPI = 2.4, 100
-SHOWN_PIXELS = 150
-# Okabe and Ito's colours, told apart by the colour-blind; the markers tell them apart in grey
+# colours of Okabe and Ito, which the colour-blind can distinguish; in grey the markers differ
 STYLES = (("#0072B2", "o"), ("#D55E00", "^"), ("#009E73", "s"))
 
 
 @dataclass(frozen=True)
 class Example:
-    """What every method chooses from.
+    """The images that every method chooses from.
 
     Attributes
     ----------
     X
-        (n, 2) features, centred, in the order of x, as frames of a video that pans.
+        (n, 2) features, centred, in the order of x, like frames of a panning video.
     categories
         (n,) 0..2.
     extras
-        By the name in a reducer's `needs`: what else `fit` takes.
+        Other arguments of `fit`, by the name in a reducer's `needs`.
     matrices
-        By the name in a reducer's `needs`: what `fit` takes instead of X.
+        What `fit` takes instead of X, by the name in a reducer's `needs`.
     """
 
     X: np.ndarray
@@ -86,7 +79,7 @@ def example() -> Example:
 
 
 def _extras(X: np.ndarray, categories: np.ndarray, rng: np.random.Generator) -> dict[str, Any]:
-    """Return one to three boxes an image, mostly of its category's class and alike it, and runs of 20 frames."""
+    """Return one to three boxes an image, mostly of the class of its category, and groups of 20 frames."""
     images = np.repeat(np.arange(len(X)), rng.integers(1, 4, size=len(X)))
     strange = rng.random(len(images)) < 0.1
     classes = np.where(strange, rng.integers(len(STYLES), size=len(images)), categories[images])
@@ -96,13 +89,13 @@ def _extras(X: np.ndarray, categories: np.ndarray, rng: np.random.Generator) -> 
 
 
 def _dynamics(X: np.ndarray, categories: np.ndarray, objects: ObjectTable) -> np.ndarray:
-    """Return scores as a proxy training might give: boxes are the harder the farther they lie from their category."""
+    """Return scores like those of a proxy training: boxes far from the mean of their category are harder."""
     rng = np.random.default_rng(8)
     middles = np.array([X[categories == category].mean(axis=0) for category in range(len(STYLES))])
     far = np.linalg.norm(X - middles[categories], axis=1)
     boxes = np.bincount(objects.images, objects.counts, len(X))
     hard = {
-        # what is never learnt varies as little as what is learnt at once
+        # a box that is never learnt varies as little as one that is learnt at once
         "vps": far * np.exp(-3 * far),
         "forgetting": np.floor(8 * far),
         "el2n": far,
@@ -116,19 +109,19 @@ def _dynamics(X: np.ndarray, categories: np.ndarray, objects: ObjectTable) -> np
 
 
 def matrix(needs: Sequence[str], points: Example) -> np.ndarray:
-    """Return the X of a method that `needs` these."""
+    """Return the X of a method with these `needs`."""
     return next((points.matrices[need] for need in needs if need in points.matrices), points.X)
 
 
 def picks(name: str, points: Example) -> np.ndarray:
-    """Return the rows that the method keeps, in the order in which it chose them."""
+    """Return the rows that the method keeps, in the order chosen."""
     reducer = make_reducer(name, keep=KEEP, random_state=SEED)
     extras = {need: points.extras[need] for need in reducer.needs if need in points.extras}
     return reducer.fit(matrix(reducer.needs, points), points.categories, **extras).selected_idx_
 
 
 def draw(points: Example, chosen: np.ndarray) -> Figure:
-    """Draw all points faintly and those chosen strongly."""
+    """Draw all points faintly and the chosen ones strongly."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(INCHES, INCHES), dpi=DPI, facecolor="white")
@@ -140,16 +133,16 @@ def draw(points: Example, chosen: np.ndarray) -> Figure:
         spine.set_color("#bbbbbb")
     kept = np.isin(np.arange(len(points.X)), chosen)
     for category, (colour, marker) in enumerate(STYLES):
-        mine = points.categories == category
-        axes.scatter(*points.X[mine & ~kept].T, s=10, c=colour, marker=marker, alpha=0.35, linewidths=0)
+        own = points.categories == category
+        axes.scatter(*points.X[own & ~kept].T, s=10, c=colour, marker=marker, alpha=0.35, linewidths=0)
         axes.scatter(
-            *points.X[mine & kept].T, s=30, c=colour, marker=marker, edgecolors="black", linewidths=0.8, gid="kept"
+            *points.X[own & kept].T, s=30, c=colour, marker=marker, edgecolors="black", linewidths=0.8, gid="kept"
         )
     return figure
 
 
 def write(name: str, points: Example, folder: Path) -> Path:
-    """Draw a method into the folder; the picks are in the PNG's text too, so that a test can compare them."""
+    """Draw a method into the folder; the text of the PNG has the picks, so that a test can compare them."""
     chosen = picks(name, points)
     file = folder / f"{name}.png"
     folder.mkdir(parents=True, exist_ok=True)
@@ -157,43 +150,11 @@ def write(name: str, points: Example, folder: Path) -> Path:
     return file
 
 
-def table(names: Sequence[str]) -> str:
-    """Return the README's table of methods, with what its symbols mean."""
-    rows = [
-        "| | method | keeps | needs | cost | when it fails |",
-        "|---|---|---|---|---|---|",
-    ]
-    for name in names:
-        cls = reducer_class(name)
-        picture = f'<img src="{(PICTURES / name).relative_to(REPOSITORY).as_posix()}.png" width="{SHOWN_PIXELS}" '
-        picture += f'alt="What {name} keeps of the points">'
-        keeps = f"**{cls.keeps}**: {cls.summary}"
-        needs = ", ".join(cls.needs) or "nothing"
-        linked = f"[`{name}`]({(PICTURES / name).relative_to(REPOSITORY).as_posix()}.md)"
-        cells = (picture, linked, keeps, needs, f"`{cls.cost}`", cls.fails)
-        rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    return "\n".join([*rows, "", *textwrap.wrap(f"Cost: {SYMBOLS}", 120)])
-
-
-def with_table(text: str, rows: str) -> str:
-    """Return the README's text with the table between its two markers replaced."""
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise SystemExit(f"README.md lacks the markers {BEGIN} and {END}.")
-    return f"{before}{BEGIN}\n\n{rows}\n\n{END}{after}"
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--methods", nargs="+", choices=list(BUILT_IN), default=list(BUILT_IN), metavar="NAME")
     parser.add_argument("--output", type=Path, default=PICTURES, help="folder for the pictures")
-    parser.add_argument("--readme", action="store_true", help="only bring README.md's table up to date")
     options = parser.parse_args(arguments)
-    if options.readme:
-        text = with_table(README.read_text(encoding="utf-8"), table(list(BUILT_IN)))
-        README.write_text(text, encoding="utf-8")
-        return
     points = example()
     for name in options.methods:
         print(write(name, points, options.output))

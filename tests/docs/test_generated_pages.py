@@ -15,6 +15,7 @@ from jsonschema import Draft202012Validator
 
 import detreduce
 from detreduce.experiment.config import ExperimentConfig
+from detreduce.reducers import reducer_class
 from detreduce.reducers.registry import BUILT_IN
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
@@ -40,9 +41,33 @@ def experiment() -> ModuleType:
 
 
 class TestMethods:
-    def test_pages_say_what_the_classes_do(self, methods: ModuleType) -> None:
-        there = {file.name: file.read_text(encoding="utf-8") for file in (DOCS / "methods").glob("*.md")}
-        assert there == methods.pages(), "python scripts/docs/methods.py writes them anew"
+    def test_texts_are_those_that_the_classes_give(self, methods: ModuleType) -> None:
+        texts = methods.texts()
+        assert {file for file in texts if file.parent == methods.PAGES} == set((DOCS / "methods").glob("*.md"))
+        assert {REPOSITORY / "README.md", REPOSITORY / "mkdocs.yml"} <= set(texts)
+        stale = [file.name for file, text in texts.items() if file.read_text(encoding="utf-8") != text]
+        assert stale == [], "run python scripts/methods.py"
+
+    def test_the_readme_has_what_each_class_declares(self) -> None:
+        rows = re.findall(
+            r"^\| <img src=\"docs/methods/(\w+)\.png\".*?> \| \[`(\w+)`\]\(docs/methods/\2\.md\)"
+            r" \| (.+?) \| (.+?) \| `(.+?)` \| (.+?) \|$",
+            (REPOSITORY / "README.md").read_text(encoding="utf-8"),
+            re.MULTILINE,
+        )
+        assert [name for _, name, *_ in rows] == list(BUILT_IN)
+        for picture, name, keeps, needs, cost, fails in rows:
+            cls = reducer_class(name)
+            assert picture == name and keeps == f"**{cls.keeps}**: {cls.summary}"
+            assert (needs, cost, fails) == (", ".join(cls.needs) or "nothing", cls.cost, cls.fails)
+
+    def test_only_the_lines_between_the_markers_change(self, methods: ModuleType) -> None:
+        markers = ("<!-- begin -->", "<!-- end -->")
+        assert methods.between("a\n<!-- begin -->\nold\n<!-- end -->\nb\n", markers, "new") == (
+            "a\n<!-- begin -->\nnew\n<!-- end -->\nb\n"
+        )
+        with pytest.raises(SystemExit, match="begin"):
+            methods.between("no markers", markers, "new")
 
     def test_every_method_has_its_picture(self) -> None:
         for name in BUILT_IN:

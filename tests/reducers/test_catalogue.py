@@ -4,13 +4,13 @@ import pytest
 
 from detreduce.errors import InputError
 from detreduce.reducers import reducer_class
-from detreduce.reducers.catalogue import FILE, described, made_anew
+from detreduce.reducers.catalogue import FILE, catalogue_text, described
 from detreduce.reducers.description import describe
 from detreduce.reducers.registry import BUILT_IN
 
 
 def test_the_file_says_what_the_classes_declare() -> None:
-    assert FILE.read_text(encoding="utf-8") == made_anew(), "run python scripts/catalogue.py"
+    assert FILE.read_text(encoding="utf-8") == catalogue_text(), "run python scripts/methods.py"
 
 
 @pytest.mark.parametrize("name", list(BUILT_IN))

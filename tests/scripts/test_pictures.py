@@ -1,10 +1,9 @@
-"""The pictures of the methods, the README's table of them, and that both say what the reducers do."""
+"""The pictures of the methods, and that they and the table of methods are true."""
 
 from __future__ import annotations
 
 import importlib.util
 import io
-import re
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -15,17 +14,15 @@ import pytest
 from PIL import Image
 
 from detreduce.arrays.object_table import ObjectTable
-from detreduce.reducers import make_reducer, reducer_class
+from detreduce.reducers import make_reducer
 from detreduce.reducers.methods.srs import StratifiedRandom
 from detreduce.reducers.registry import BUILT_IN
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PICTURES = REPOSITORY / "docs" / "methods"
-README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 # their picks may differ between machines
 MACHINE = ("clc", "fes")
-REDRAW = "python scripts/pictures/methods.py draws it"
-REWRITE = "python scripts/pictures/methods.py --readme writes it anew"
+REDRAW = "run python scripts/methods.py"
 
 
 @pytest.fixture(scope="module")
@@ -109,29 +106,6 @@ def test_methods_that_need_more_get_it(script: ModuleType, points: Any, monkeypa
     monkeypatch.setattr(script, "make_reducer", lambda name, **params: NeedsObjects(**params))
     assert len(script.picks("theirs", points)) == round(0.1 * len(points.X))
     assert isinstance(seen["objects"], ObjectTable) and len(seen["objects"]) == len(seen["groups"]) == len(points.X)
-
-
-def test_the_readme_says_of_each_method_what_its_class_declares(script: ModuleType) -> None:
-    rows = re.findall(
-        r"^\| <img src=\"(.+?)\".*?> \| \[`(\w+)`\]\(docs/methods/\2\.md\)"
-        r" \| (.+?) \| (.+?) \| `(.+?)` \| (.+?) \|$",
-        README,
-        re.MULTILINE,
-    )
-    assert [name for _, name, *_ in rows] == list(BUILT_IN), REWRITE
-    for picture, name, keeps, needs, cost, fails in rows:
-        cls = reducer_class(name)
-        assert (REPOSITORY / picture).is_file() and Path(picture).stem == name
-        assert keeps == f"**{cls.keeps}**: {cls.summary}"
-        assert (needs, cost, fails) == (", ".join(cls.needs) or "nothing", cls.cost, cls.fails)
-    assert script.with_table(README, script.table(list(BUILT_IN))) == README, REWRITE
-
-
-def test_the_table_goes_between_the_markers_and_nowhere_else(script: ModuleType) -> None:
-    text = f"before\n{script.BEGIN}\nold\n{script.END}\nafter\n"
-    assert script.with_table(text, "| new |") == f"before\n{script.BEGIN}\n\n| new |\n\n{script.END}\nafter\n"
-    with pytest.raises(SystemExit, match="markers"):
-        script.with_table("no markers", "| new |")
 
 
 class TestWhatTheTableClaims:

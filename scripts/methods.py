@@ -1,0 +1,24 @@
+"""Write everything that is made from the methods' classes. Run it after adding or changing a method.
+
+    python scripts/methods.py
+
+It writes detreduce/reducers/catalogue.json, the pages docs/methods/NAME.md and index.md, the pictures
+docs/methods/NAME.png, the table of methods in README.md and the list of pages in mkdocs.yml.
+"""
+
+from __future__ import annotations
+
+from pictures import methods as pictures
+
+from detreduce.reducers.catalogue import FILE, catalogue_text
+from docs import methods as texts
+
+
+def main() -> None:
+    FILE.write_text(catalogue_text(), encoding="utf-8")
+    texts.main()
+    pictures.main([])
+
+
+if __name__ == "__main__":
+    main()

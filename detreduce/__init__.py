@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from detreduce.exports import export_selection
     from detreduce.features.extract import extract_features
     from detreduce.features.table import FeatureTable
+    from detreduce.reduction.run import reduce
+    from detreduce.reduction.steps import ReductionResult
     from detreduce.report import write_report
     from detreduce.representativeness import measure_representativeness
     from detreduce.selection.choose import select
@@ -37,6 +39,7 @@ _HOMES = {
     "DetreduceError": "detreduce.errors",
     "FeatureTable": "detreduce.features.table",
     "Ledger": "detreduce.experiment.ledger.ledger",
+    "ReductionResult": "detreduce.reduction",
     "Selection": "detreduce.selection",
     "TrainingRecord": "detreduce.training.record",
     "energy_callback": "detreduce.training.energy_callback",
@@ -49,6 +52,7 @@ _HOMES = {
     "log_proxy_training": "detreduce.training.proxy",
     "measure_representativeness": "detreduce.representativeness",
     "near_duplicates": "detreduce.duplicates",
+    "reduce": "detreduce.reduction",
     "run_experiment": "detreduce.experiment.run",
     "select": "detreduce.selection",
     "train": "detreduce.training.harness",
@@ -61,6 +65,7 @@ __all__ = [
     "DetreduceError",
     "FeatureTable",
     "Ledger",
+    "ReductionResult",
     "Selection",
     "TrainingRecord",
     "__version__",
@@ -74,6 +79,7 @@ __all__ = [
     "log_proxy_training",
     "measure_representativeness",
     "near_duplicates",
+    "reduce",
     "run_experiment",
     "select",
     "train",

@@ -295,7 +295,7 @@ def be_killed(config: Path, ledger: Path, log: Path, said: Path, cell_seconds: f
     for module, name, word in (
         (run.Ledger, "finish", "finishing"),
         (run, "write_subset", "writing"),
-        (choices, "select", "choosing"),
+        (choices, "choose", "choosing"),
     ):
         setattr(module, name, _telling(getattr(module, name), word))
     _tell(READY)

@@ -23,6 +23,7 @@ LAYERS = (
     ("duplicates",),
     ("selection",),
     ("representativeness",),
+    ("reduction",),
     ("exports", "experiment"),
     ("report",),
     ("__init__", "cli"),

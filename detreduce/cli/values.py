@@ -5,25 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from detreduce.errors import InputError
+from detreduce.selection.request import DuplicateSearch
 
 
-def wanted_duplicates(drop: bool, by: str, threshold: float | None) -> float | str | bool:
-    """The `drop_duplicates` of `select` that the three options of duplicates ask for."""
-    if not drop:
-        if threshold is not None or by != "pixels":
-            raise InputError(
-                "--duplicates-by and --duplicates-from need --drop-duplicates: they say which to leave out."
-            )
-        return False
-    if by == "pixels":
-        return True if threshold is None else threshold
-    if by == "features":
-        from detreduce.duplicates.search import check_threshold
-
-        check_threshold(1.0 if threshold is None else threshold, by)
-    elif threshold is not None:
-        raise InputError(f"--duplicates-from is for --duplicates-by pixels and features; leave it out for {by}.")
-    return by
+def duplicate_search(drop: bool, by: str, threshold: float | None) -> DuplicateSearch | None:
+    """Return the search that the three options of duplicates ask for, None for no search."""
+    if not drop and (threshold is not None or by != "pixels"):
+        raise InputError("--duplicates-by and --duplicates-from need --drop-duplicates: they say which to leave out.")
+    return DuplicateSearch(by, threshold) if drop else None
 
 
 def parse_class_floor(texts: list[str]) -> int | dict[str, int] | None:

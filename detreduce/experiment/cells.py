@@ -11,6 +11,7 @@ from detreduce.features.table import SEPARATE_BLOCKS
 from detreduce.machine.hashes import json_hash
 from detreduce.reducers import make_reducer
 from detreduce.reducers.base import BaseReducer
+from detreduce.selection.request import CompositionRequest, SelectionRequest
 from detreduce.training.optimiser import resolve_optimiser
 from detreduce.vocabulary.controls import EQUAL_ITERATIONS
 
@@ -51,8 +52,19 @@ class Cell:
             extras.append(name if value is True else f"{name}={_brief(value)}")
         return f"{self.method}({','.join(extras)})" if extras else self.method
 
+    def request(self, categories: Any) -> SelectionRequest:
+        """Return what to choose; `categories` is the experiment's rule, which the control ``random`` does not use."""
+        return SelectionRequest(
+            method=self.chooser,
+            keep=self.keep,
+            seed=self.selection_seed or 0,
+            categories=None if self.control == "random" else categories,
+            composition=CompositionRequest.of(**self.composition),
+            parameters=self.parameters,
+        )
+
     def to_dict(self) -> dict[str, Any]:
-        """JSON-able form."""
+        """Return the cell, ready for JSON."""
         return asdict(self)
 
 
@@ -169,7 +181,7 @@ def seed_pairs(selection: list[int], training: list[int], *, deterministic: bool
 
 
 def _brief(value: Any) -> str:
-    """A value for a label; of a list only its length."""
+    """Return a value for a label; of a list only its length."""
     return f"{len(value)} images" if isinstance(value, list) else str(value)
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from detreduce.dataset.records import DetectionDataset
 from detreduce.errors import InputError
@@ -18,8 +17,9 @@ from detreduce.features.table import SEPARATE_BLOCKS, FeatureTable
 from detreduce.machine.hashes import json_hash
 from detreduce.reducers import reducer_class
 from detreduce.reducers.engine.budget import resolve_keep
-from detreduce.selection.choose import select
+from detreduce.selection.choose import choose
 from detreduce.selection.record import Selection
+from detreduce.selection.request import SelectionRequest
 from detreduce.training.concurrent_runs import overlapped, present
 from detreduce.training.energy import EnergyMeter, PhaseEnergy
 
@@ -75,8 +75,9 @@ class Choices:
             identity.append(self.identity.features)
         if any(name in cls.needs for name in SEPARATE_BLOCKS):
             identity.append(self.identity.proxy)
+        rule = cell.request(self.config.reduce.categories).categories
         question = [
-            cell.method, cell.parameters, cell.composition, self._rule(cell), cell.selection_seed,
+            cell.method, cell.parameters, cell.composition, rule, cell.selection_seed,
             None if cls.nested else repr(cell.keep),
         ]  # fmt: skip
         return f"{cell.method}-{json_hash([question, identity])[:10]}"
@@ -86,48 +87,36 @@ class Choices:
         return self._file(self.fit_of(cell)).is_file()
 
     def choose(
-        self, cell: Cell, source: FeatureTable | DetectionDataset, composition: Mapping[str, Any]
+        self, cell: Cell, request: SelectionRequest, source: FeatureTable | DetectionDataset
     ) -> tuple[Selection, PhaseEnergy]:
-        """The cell's selection, and what the fit cost that it is from.
+        """Return the cell's selection, and the cost of the fit that it comes from.
 
-        `composition` is the cell's, with what was found for it.
+        `request` is the cell's, with the duplicates that were found in place of the search for them.
         """
         name = self.fit_of(cell)
         with self.ledger.exclusive(f"selection-{name}", self._wait):
             file = self._file(name)
             found = Selection.load(file) if file.is_file() else None
             if found is None or len(found) < resolve_keep(cell.keep, len(source)):
-                found = self._fit(cell, self._largest(name, cell, len(source)), source, composition)
+                largest = self._largest(name, cell, len(source))
+                found = self._fit(cell, replace(request, keep=largest), source)
                 found.save(file)
         if repr(found.keep) != repr(cell.keep):
             found = found.prefix(cell.keep)
         return found, PhaseEnergy.model_validate(found.provenance[FIT]["energy"])
 
-    def _fit(
-        self, cell: Cell, keep: float | int, source: FeatureTable | DetectionDataset, composition: Mapping[str, Any]
-    ) -> Selection:
+    def _fit(self, cell: Cell, request: SelectionRequest, source: FeatureTable | DetectionDataset) -> Selection:
         with present():
             with EnergyMeter(self.config.energy.country).measure("selection") as energy:
-                selection = select(
-                    source,
-                    cell.chooser,
-                    keep,
-                    cell.selection_seed or 0,
-                    self._rule(cell),
-                    **composition,
-                    **cell.parameters,
-                )
+                selection = choose(source, request)
             energy.overlapped = overlapped()
         self._paid(energy)
         fit = {
-            "keep": keep,
+            "keep": request.keep,
             "serves": self._keeps.get(self.fit_of(cell), [cell.keep]),
             "energy": energy.model_dump(),
         }
         return replace(selection, provenance={**selection.provenance, FIT: fit})
-
-    def _rule(self, cell: Cell) -> Any:
-        return None if cell.control == "random" else self.config.reduce.categories
 
     def _largest(self, name: str, cell: Cell, images: int) -> float | int:
         """The largest keep to serve, of those that there are images for."""

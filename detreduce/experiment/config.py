@@ -69,18 +69,17 @@ class CompositionConfig(BaseModel):
     @field_validator("drop_duplicates", mode="before")
     @classmethod
     def _usable(cls, value: Any) -> Any:
-        from detreduce.selection.composition import check_drop_duplicates
+        from detreduce.selection.request import DuplicateSearch
 
-        check_drop_duplicates(value)
+        DuplicateSearch.of(value)
         return value
 
     @field_validator("class_floor", mode="before")
     @classmethod
     def _counts(cls, value: Any) -> Any:
-        from detreduce.selection.composition import check_class_floor
+        from detreduce.selection.request import check_class_floor
 
-        check_class_floor(value)
-        return value
+        return check_class_floor(value)
 
     def composition(self, otherwise: CompositionConfig | None = None) -> dict[str, Any]:
         """What is set here, or else in `otherwise`, as keyword arguments of `select`; what does nothing is left out."""
@@ -413,11 +412,12 @@ def _resolve_paths(content: dict[str, Any], beside: Path, problems: list[str]) -
 
 def _read_images(reduce: ReduceConfig, beside: Path, problems: list[str]) -> dict[tuple[str, str], list[Any]]:
     """The images in each file that a `must_keep` or an `initial` names; what cannot be read joins `problems`."""
-    from detreduce.selection.composition import read_names
-    from detreduce.selection.file import read_selection_fields
+    from detreduce.selection.data import SelectionData
+    from detreduce.selection.file import read_selection
+    from detreduce.selection.named_images import read_names
 
     def images_of(file: Path) -> list[Any]:
-        return list(read_selection_fields(file)["image_ids"])
+        return list(read_selection(file, SelectionData).image_ids)
 
     readers = {"must_keep": (read_names, "list of images"), "initial": (images_of, "selection")}
     images: dict[tuple[str, str], list[Any]] = {}

@@ -14,6 +14,7 @@ from detreduce.features.table import SEPARATE_BLOCKS
 from detreduce.reducers import make_reducer
 from detreduce.reducers.engine.budget import resolve_keep
 from detreduce.selection.composition import check_composition
+from detreduce.selection.request import CompositionRequest
 from detreduce.training.harness import load_network
 from detreduce.training.weights import find_model
 from detreduce.ultralytics_bridge.detector import check_head
@@ -98,6 +99,6 @@ def _check_keep(config: ExperimentConfig, dataset: DetectionDataset, keep: float
     k = resolve_keep(keep, len(dataset))
     for method in config.reduce.methods:
         try:
-            check_composition(dataset, k, **method.composition(config.reduce))
+            check_composition(dataset, k, CompositionRequest.of(**method.composition(config.reduce)))
         except InputError as error:
             raise InputError(f"{method.name} at keep {keep}: {error}") from None

@@ -391,8 +391,10 @@ class _Experiment:
     def _choose(self, cell: Cell) -> _Chosen:
         reducer = make_reducer(cell.chooser, **cell.parameters)
         source, choosing, facts = self.sources.choose_from(reducer.needs)
-        composition, cost = self.redundancy.replaced(cell)
-        selection, energy = self.choices.choose(cell, source, composition)
+        request = cell.request(self.config.reduce.categories)
+        found, cost = self.redundancy.find(cell)
+        composition = replace(request.composition, drop_duplicates=found)
+        selection, energy = self.choices.choose(cell, replace(request, composition=composition), source)
         choosing |= {**cost, "selection": energy}
         facts |= {"fitted_at": selection.provenance[FIT]["keep"], "deterministic": reducer.deterministic}
         return selection, choosing, facts

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,15 +22,17 @@ from detreduce.features.blocks import kinds_of
 from detreduce.features.table import SEPARATE_BLOCKS, FeatureTable
 from detreduce.machine.hashes import content_digest
 from detreduce.reducers.engine.budget import resolve_keep
-from detreduce.selection.composition import ClassFloor, DropDuplicates, compose
+from detreduce.selection.composition import Composition, compose
 from detreduce.selection.dataset import describe_dataset
+from detreduce.selection.record import Selection, count_kept_twice
+from detreduce.selection.request import ClassFloor, CompositionRequest, SelectionRequest
 from detreduce.selection.row_categories import categories_of_rows, is_rule
 from detreduce.version import __version__
 
 if TYPE_CHECKING:
     from detreduce.dataset.categories import CategoryRule
     from detreduce.reducers.base import BaseReducer
-from detreduce.selection.record import Selection, _kept_twice
+    from detreduce.selection.request import DropDuplicates
 
 
 def select(
@@ -50,17 +53,17 @@ def select(
 ) -> Selection:
     """Choose which images to keep.
 
-    In this order: duplicates are dropped, the images of `must_keep` and `initial` are taken, the floor of each class is
-    reserved, and the method chooses the rest. `keep` is the final size, of all images that were given.
+    The steps, in order: duplicates are dropped, the images of `must_keep` and `initial` are taken, the floor of each
+    class is reserved, and the method chooses the rest. `keep` is the final size, counted from all images given.
 
     Parameters
     ----------
     features
         A FeatureTable, or a bare dataset for methods that need no features (``srs``, ``first``). Methods that look at
-        objects get the table's `objects`, or counts from the labels where it has none and they need no vectors.
+        objects get the table's `objects`. Without these, they get counts from the labels, unless they need vectors.
     method, parameters
         A reducer's name and its own parameters; see `detreduce.reducers.list_reducers`. Default: a stratified random
-        draw, what every method has to beat.
+        draw, the baseline for every method.
     keep
         A float is a fraction in (0, 1], an int a count of images. Exactly floor(keep * n + 0.5), at least 1.
     seed
@@ -70,185 +73,184 @@ def select(
         category.
     groups, max_per_group
         The group (sequence, video) of each feature row, or a rule of `detreduce.dataset.groups.assign_groups`, and the
-        most images to keep of one group. Without a limit groups are for the methods that use them (``stride``).
+        most images to keep of one group. Without a limit, groups are for the methods that use them (``stride``).
     initial, must_keep
-        Images that are kept first: an earlier selection, ids or names. They count towards `keep`, and are dropped as
-        no duplicate. An earlier selection may be of fewer images: those that are new since compete for the rest.
+        Images to keep first: an earlier selection, ids or names. They count towards `keep`, and are never dropped as
+        duplicates. An earlier selection may be of fewer images: images that are new since then compete for the rest.
     drop_duplicates
-        True drops near-duplicates (`detreduce.duplicates.near_duplicates`, by pixels) before anything is chosen, a
-        number those from that similarity on, ``"exact"`` only images of equal pixels, ``"boxes"`` images whose largest
-        boxes show the same; or what was found before. What is a duplicate is said in ``provenance`` in any case; unless
-        asked for more, of identical files.
+        True drops near-duplicates (`detreduce.duplicates.near_duplicates`, by pixels) before anything is chosen.
+        ``"boxes"`` compares the largest boxes, ``"features"`` the table's block ``image``; ``"exact"`` drops images of
+        equal pixels only. A number is the similarity from which images by pixels are dropped; ``{"by": "features",
+        "threshold": 0.97}`` says both. Or give the result of an earlier search. ``provenance`` lists the duplicates
+        found; without a search, identical files.
     class_floor
-        Images to keep of every class, or of each class by name: at least so many hold a box of it, or all that do.
-        With `max_per_group` a class may get fewer; where images hold several classes, a floor that could just be met
-        may then be missed, as to find out is NP-hard. A `DetreduceWarning` names the classes below their floor, and
-        ``reached`` in `Selection.steps` says how many images each has.
+        Images to keep of every class, or of each class by name: at least this many hold a box of it, or all that do.
+        With `max_per_group` a class may get fewer. Where images hold several classes, a floor that could just be met
+        may be missed, because finding out is NP-hard. A `DetreduceWarning` names the classes below their floor, and
+        ``reached`` in `Selection.steps` has the images of each class.
     cache
-        Folder for what is kept of the images on the search for duplicates; default as for `extract_features`.
+        Folder for the signatures that a search for duplicates makes; default as for `extract_features`.
 
     Raises
     ------
     InputError
-        Unknown method, parameter, category rule, class or image; keep out of range, too small for what must be kept or
-        too large for what is left without duplicates; NaN in the features; features, labels or object vectors that the
-        method needs and that are not there.
+        Unknown method, parameter, category rule, class or image; `keep` out of range, too small for the images to keep
+        first, or larger than what remains without duplicates; NaN in the features; features, labels or object vectors
+        that the method needs and that are missing.
     """
-    table = features if isinstance(features, FeatureTable) else _bare(features)
-    reducer = _checked_reducer(method, keep, seed, parameters)
-    if not isinstance(features, FeatureTable) and "features" in reducer.needs:
-        raise InputError(f"The method {method!r} needs features; pass extract_features(dataset) instead of a dataset.")
-    objects = _objects(table, method, reducer.needs)
-    rule = groups if isinstance(groups, str) else "given"
-    if isinstance(groups, str):
-        groups = assign_groups((table.dataset[row] for row in table.rows.tolist()), groups)
-    chosen_categories = categories_of_rows(table.dataset, table.rows, categories)
-    k = _images_to_keep(keep, table)
-    composed = compose(
-        table,
-        k,
-        drop_duplicates=drop_duplicates,
-        must_keep=must_keep,
-        initial=initial.image_ids if isinstance(initial, Selection) else initial or (),
-        class_floor=class_floor,
-        groups=groups,
-        max_per_group=max_per_group,
-        seed=seed,
-        cache=cache,
-    )
+    composition = CompositionRequest.of(drop_duplicates, must_keep, initial, class_floor, groups, max_per_group)
+    return choose(features, SelectionRequest(method, keep, seed, categories, composition, parameters, cache))
+
+
+def choose(source: FeatureTable | DetectionDataset, request: SelectionRequest) -> Selection:
+    """Choose the images that a request asks for, as `select` does."""
+    table = source if isinstance(source, FeatureTable) else bare_table(source)
+    reducer = request.make_reducer()
+    if not isinstance(source, FeatureTable) and "features" in reducer.needs:
+        raise InputError(
+            f"The method {request.method!r} needs features: give extract_features(dataset), not a dataset."
+        )
+    objects = _objects(table, request.method, reducer.needs)
+    composition = request.composition
+    if isinstance(composition.groups, str):
+        labels = assign_groups((table.dataset[row] for row in table.rows.tolist()), composition.groups)
+        composition = replace(composition, groups=labels)
+    categories = categories_of_rows(table.dataset, table.rows, request.categories)
+    k = _images_to_keep(request.keep, table)
+    composed = compose(table, k, composition, request.seed, request.cache)
+    if objects is not None and len(objects) != len(composed.table):
+        objects = objects.take(composed.positions)
     parameters = {name: value for name, value in reducer.get_params().items() if name not in ("keep", "random_state")}
     if len(composed.positions) < composed.images:
         reducer.leave_rows(composed.positions, composed.images)
-    all_rows, table, first = table.rows, composed.table, composed.first
-    codes = chosen_categories.codes[composed.positions]
-    groups = composed.left(groups, "groups")
-    if objects is not None and len(objects) != len(table):
-        objects = objects.take(composed.positions)
     reducer.set_params(keep=k)
     start = time.perf_counter()
-    X = table.matrix(reducer.needs) if reducer.reads_matrix() else np.empty((len(table), 0), np.float32)
-    with step(f"choosing by {method}"):
+    with step(f"choosing by {request.method}"):
         reducer.fit(
-            X,
-            codes,
+            composed.table.matrix(reducer.needs) if reducer.reads_matrix() else _no_columns(composed.table),
+            categories.codes[composed.positions],
             objects=objects,
-            groups=groups,
-            initial=first if len(first) else None,
+            groups=composed.take(composition.groups, "groups"),
+            initial=composed.first if len(composed.first) else None,
             # reducers of other packages may not know the limit
-            **({} if max_per_group is None else {"max_per_group": max_per_group}),
+            **({} if composition.max_per_group is None else {"max_per_group": composition.max_per_group}),
         )
     seconds = time.perf_counter() - start
-    dataset = table.dataset
-    rows = table.rows[reducer.selected_idx_]
+    brief = {name: _brief(value, len(composed.table)) for name, value in parameters.items()}
+    return _record(replace(request, parameters=brief), table, categories, composed, reducer, seconds)
+
+
+def _record(
+    request: SelectionRequest,
+    table: FeatureTable,
+    categories: Categories,
+    composed: Composition,
+    reducer: BaseReducer,
+    seconds: float,
+) -> Selection:
+    """Return what a fitted reducer chose from the images of `composed`, which are some or all of the table's."""
+    dataset, first = table.dataset, len(composed.first)
+    rows = composed.table.rows[reducer.selected_idx_]
     scores = np.full(len(dataset), np.nan)
-    scores[table.rows] = reducer.scores_
+    scores[composed.table.rows] = reducer.scores_
     image_ids = tuple(dataset[int(row)].id for row in rows)
     category_codes = np.full(len(dataset), -1, np.int64)
-    category_codes[all_rows] = chosen_categories.codes
+    category_codes[table.rows] = categories.codes
+    groups, limit = request.composition.groups, request.composition.max_per_group
+    rule = groups if isinstance(groups, str) else "given"
+    grouped = {} if groups is None else {"groups": rule, "max_per_group": limit}
+    kept_twice = count_kept_twice(composed.duplicates["pairs"], image_ids)
     return Selection(
         image_ids=image_ids,
         indices=rows,
         scores=scores,
-        method=method,
-        parameters={name: _brief(value, len(table)) for name, value in parameters.items()},
-        keep=keep,
-        seed=seed,
-        categories=_category_counts(chosen_categories, categories, composed.positions[reducer.selected_idx_]),
+        method=request.method,
+        parameters=request.parameters,
+        keep=request.keep,
+        seed=request.seed,
+        categories=_category_counts(categories, request.categories, composed.positions[reducer.selected_idx_]),
         steps=(
             *composed.steps,
-            {
-                "step": "method",
-                "name": method,
-                "images": k - len(first),
-                **({} if groups is None else {"groups": rule, "max_per_group": max_per_group}),
-            },
+            {"step": "method", "name": request.method, "images": len(rows) - first, **grouped},
         ),
         category_codes=category_codes,
         provenance={
-            **_made_from(table),
-            "kept_first": len(first),
-            "duplicates": {**composed.duplicates, "kept_twice": _kept_twice(composed.duplicates["pairs"], image_ids)},
+            "dataset": describe_dataset(dataset),
+            "features": dict(composed.table.provenance),
+            "skipped_images": [str(problem) for problem in composed.table.problems],
+            "kept_first": first,
+            "duplicates": {**composed.duplicates, "kept_twice": kept_twice},
             "seconds": round(seconds, 4),
-            **_proxy_cost(table, reducer),
+            **_proxy_cost(composed.table, reducer),
             "versions": {"detreduce": __version__, "numpy": np.__version__},
         },
     )
 
 
 def needs_extraction(reducer: BaseReducer) -> bool:
-    """Whether `select` needs a FeatureTable for this method; for the others a dataset will do, and no image is opened.
+    """Return whether the method needs a FeatureTable; the others choose from a dataset, and no image is opened.
 
-    A reducer's `needs` says what it is given: ``features`` a table's X, ``objects`` the (image, class) table of the
-    boxes, ``object_vectors`` besides that the table has vectors, ``dynamics`` and ``gradients`` a block by itself.
+    A reducer's `needs` says what it gets: ``features`` a table's X, ``objects`` the (image, class) table of the boxes,
+    ``object_vectors`` a table whose objects have vectors, ``dynamics`` and ``gradients`` a block by itself.
     """
     return bool(kinds_of(reducer.needs))
 
 
-def _checked_reducer(method: str, keep: float | int, seed: int, parameters: Mapping[str, Any]) -> BaseReducer:
-    from detreduce.reducers import make_reducer
+def bare_table(dataset: DetectionDataset) -> FeatureTable:
+    """Return a table of all images, without features."""
+    return FeatureTable(dataset, np.arange(len(dataset), dtype=np.int64), {})
 
-    for name, argument in (("random_state", "seed"), ("keep", "keep")):
-        if name in parameters:
-            raise InputError(f"{name!r} is not a parameter of the method {method!r} here; give it as {argument}=.")
-    reducer = make_reducer(method, keep=keep, random_state=seed, **parameters)
-    reducer.check_params()
-    return reducer
+
+def check_labels(dataset: DetectionDataset, method: str, needs: Iterable[str]) -> None:
+    """Raise InputError where a method looks at boxes and the dataset has no labels."""
+    if "objects" in needs and not dataset.labelled:
+        raise InputError(f"The method {method!r} needs boxes, and {dataset.source.path} has no labels.")
+
+
+def _no_columns(table: FeatureTable) -> npt.NDArray[np.float32]:
+    return np.empty((len(table), 0), np.float32)
 
 
 def _images_to_keep(keep: float | int, table: FeatureTable) -> int:
-    """A fraction is of all images, those that could not be read among them."""
+    """Resolve `keep`; a fraction counts from all images, those that could not be read included."""
     images = len(table) + len(table.problems)
     k = resolve_keep(keep, images)
     if k > len(table):
-        raise InputError(f"{k} images are to be kept, but {len(table)} of {images} could be read.")
+        raise InputError(f"{k} images are to be kept, but {len(table)} of {images} could be read: keep fewer.")
     return k
 
 
 def _objects(table: FeatureTable, method: str, needs: Iterable[str]) -> ObjectTable | None:
-    """What a method is given as `objects`: the table's own, else counts from the labels alone."""
+    """Return the `objects` of a method that needs some: the table's own, else counts from the labels alone."""
     if "objects" not in needs:
         return None
-    if not table.dataset.labelled:
-        raise InputError(f"The method {method!r} needs boxes, and {table.dataset.source.path} has no labels.")
+    check_labels(table.dataset, method, needs)
     if table.objects is not None and (table.objects.vectors is not None or "object_vectors" not in needs):
         return table.objects
     if "object_vectors" in needs:
         raise InputError(
-            f"The method {method!r} needs object vectors: "
-            "pass extract_features(dataset, blocks=('objects',)), or more blocks with 'objects' among them."
+            f"The method {method!r} needs object vectors: give extract_features(dataset, blocks=('objects',)), "
+            "or more blocks with 'objects' among them."
         )
     objects = label_objects(table.dataset)
     return objects if len(table) == len(objects) else objects.take(table.rows)
 
 
 def _proxy_cost(table: FeatureTable, reducer: Any) -> dict[str, Any]:
-    """What the proxy training cost that a selection was made from, if one was."""
+    """Return the energy of the proxy training, for a method that learned from one."""
     energy = table.provenance.get("proxy", {}).get("energy")
     learns = any(name in getattr(reducer, "needs", ()) for name in SEPARATE_BLOCKS)
     return {"proxy_training": energy} if learns and energy else {}
 
 
 def _brief(value: Any, rows: int) -> Any:
-    """A parameter for the record: of one with a decimal number for each row only the hash."""
+    """Return a parameter for the record: its hash where it holds a decimal number for each row."""
     if not isinstance(value, (list, tuple)) and not hasattr(value, "__array__"):
         return value
     array = np.asarray(value)
     if array.dtype.kind != "f" or array.shape != (rows,):
         return value
     return {"values": rows, "sha256": content_digest(array.astype("<f8").tobytes()).hex()}
-
-
-def _made_from(table: FeatureTable) -> dict[str, Any]:
-    """What the provenance of a selection says of its dataset and features."""
-    return {
-        "dataset": describe_dataset(table.dataset),
-        "features": dict(table.provenance),
-        "skipped_images": [str(problem) for problem in table.problems],
-    }
-
-
-def _bare(dataset: DetectionDataset) -> FeatureTable:
-    return FeatureTable(dataset, np.arange(len(dataset), dtype=np.int64), {})
 
 
 def _category_counts(found: Categories, rule: Any, selected: npt.NDArray[np.int64]) -> dict[str, Any]:

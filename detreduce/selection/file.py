@@ -1,44 +1,45 @@
-"""A selection's JSON file: what is in it, and how numbers and names that JSON cannot hold are written."""
+"""A selection's JSON file: its keys, and the selection read back from it."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 
 from detreduce.errors import InputError, MissingFileError
 from detreduce.machine.json_values import json_number, json_text
+from detreduce.selection.data import SelectionData
 
 FORMAT_VERSION = 1
+Kind = TypeVar("Kind", bound=SelectionData)
 
 
-def selection_to_json(selection: Mapping[str, Any]) -> str:
-    """The file of these fields of a `Selection`: infinite scores are the strings ``inf`` and ``-inf``, NaN is null."""
+def selection_to_json(selection: SelectionData) -> str:
+    """Return the text of a selection's file: infinite scores are the strings ``inf`` and ``-inf``, NaN is null."""
     content = {
         "detreduce_selection": FORMAT_VERSION,
-        "method": selection["method"],
-        "parameters": dict(selection["parameters"]),
-        "keep": selection["keep"],
-        "seed": selection["seed"],
-        "images": len(selection["image_ids"]),
-        "of": len(selection["scores"]),
-        "categories": dict(selection["categories"]),
-        "steps": [dict(step) for step in selection["steps"]],
-        "provenance": dict(selection["provenance"]),
-        "representativeness": dict(selection["representativeness"]),
-        "image_ids": list(selection["image_ids"]),
-        "indices": selection["indices"],
-        "scores": selection["scores"],
-        "category_codes": selection["category_codes"],
+        "method": selection.method,
+        "parameters": dict(selection.parameters),
+        "keep": selection.keep,
+        "seed": selection.seed,
+        "images": len(selection.image_ids),
+        "of": len(selection.scores),
+        "categories": dict(selection.categories),
+        "steps": [dict(step) for step in selection.steps],
+        "provenance": dict(selection.provenance),
+        "representativeness": dict(selection.representativeness),
+        "image_ids": list(selection.image_ids),
+        "indices": selection.indices,
+        "scores": selection.scores,
+        "category_codes": selection.category_codes,
     }
     return json_text(content)
 
 
-def read_selection_fields(file: Path) -> dict[str, Any]:
-    """The fields of the `Selection` in a file.
+def read_selection(file: Path, kind: type[Kind]) -> Kind:
+    """Return the selection in a file, as a `kind` of `SelectionData`.
 
     Raises
     ------
@@ -54,20 +55,20 @@ def read_selection_fields(file: Path) -> dict[str, Any]:
         if content["detreduce_selection"] != FORMAT_VERSION or not isinstance(content["image_ids"], list):
             raise ValueError(f"format {content['detreduce_selection']!r}")
         codes = content.get("category_codes")
-        return {
-            "image_ids": tuple(content["image_ids"]),
-            "indices": np.asarray(content["indices"], np.int64),
-            "scores": np.array([json_number(score) for score in content["scores"]], np.float64),
-            "method": content["method"],
-            "parameters": content["parameters"],
-            "keep": content["keep"],
-            "seed": content["seed"],
-            "categories": content["categories"],
-            "provenance": content["provenance"],
-            # not every file has it
-            "representativeness": content.get("representativeness", {}),
-            "steps": tuple(content.get("steps", ())),
-            "category_codes": None if codes is None else np.asarray(codes, np.int64),
-        }
+        return kind(
+            image_ids=tuple(content["image_ids"]),
+            indices=np.asarray(content["indices"], np.int64),
+            scores=np.array([json_number(score) for score in content["scores"]], np.float64),
+            method=content["method"],
+            parameters=content["parameters"],
+            keep=content["keep"],
+            seed=content["seed"],
+            categories=content["categories"],
+            provenance=content["provenance"],
+            # not every file has these
+            representativeness=content.get("representativeness", {}),
+            steps=tuple(content.get("steps", ())),
+            category_codes=None if codes is None else np.asarray(codes, np.int64),
+        )
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{file} is not a selection written by detreduce ({error}).") from error

@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from detreduce.dataset.records import DetectionDataset, ImageId
-from detreduce.errors import InputError
+from detreduce.errors import DetreduceError, InputError
 from detreduce.features.table import FeatureTable
 from detreduce.machine.files import write_atomically
 from detreduce.reducers.engine.budget import resolve_keep
+from detreduce.selection.data import SelectionData
 from detreduce.selection.dataset import check_dataset
-from detreduce.selection.file import read_selection_fields, selection_to_json
+from detreduce.selection.file import read_selection, selection_to_json
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
 
-@dataclass(frozen=True)
-class Selection:
+@dataclass(frozen=True, repr=False)
+class Selection(SelectionData):
     """Chosen images and how they were chosen; a small JSON file on disk.
 
     Attributes
@@ -38,32 +38,20 @@ class Selection:
     method, parameters, keep, seed
         What chose them.
     categories
-        The rule, and for each category its images in full and kept.
+        The rule, and for each category its images in the full set and kept.
     provenance
         Dataset (path, split, content hash), features (backbone, weights hash, preprocessing), duplicates, versions,
         seconds; for methods that learn from a proxy training its seconds and energy, as ``proxy_training``.
     representativeness
-        How well the chosen images stand for all, as `Representativeness.to_dict` gives it; empty where not measured.
+        How well the chosen images represent the full set, as `Representativeness.to_dict` gives it; empty where not
+        measured.
     category_codes
-        (n,) int64 in dataset order: each image's category, a place in ``categories["full"]``; -1 where it has none,
-        since its image could not be read. None in files of version 0.1.
+        (n,) int64 in dataset order: each image's category, a place in ``categories["full"]``; -1 for an image that
+        could not be read. None in files of version 0.1.
     steps
         What was done, in order: ``drop_duplicates``, ``must_keep``, ``initial``, ``class_floor`` where asked for, then
         ``method``; each with what it dropped or took.
     """
-
-    image_ids: tuple[ImageId, ...]
-    indices: npt.NDArray[np.int64]
-    scores: npt.NDArray[np.float64]
-    method: str
-    parameters: Mapping[str, Any]
-    keep: float | int
-    seed: int
-    categories: Mapping[str, Any] = field(default_factory=dict)
-    provenance: Mapping[str, Any] = field(default_factory=dict)
-    representativeness: Mapping[str, Any] = field(default_factory=dict)
-    steps: tuple[Mapping[str, Any], ...] = ()
-    category_codes: npt.NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.image_ids)
@@ -72,27 +60,26 @@ class Selection:
         return f"Selection({self.method}, {len(self.image_ids)} of {len(self.scores)} images, seed {self.seed})"
 
     def prefix(self, keep: float | int) -> Selection:
-        """The selection at a smaller `keep`, of a method whose every prefix is one (`nested`).
+        """Return the selection at a smaller `keep`, for a nested method: its smaller selections are prefixes.
 
-        The images are those that the method would have chosen at `keep`. The scores stay: of images that were not
-        chosen, a greedy method gives them by what it has chosen up to the end. Raises InputError where the method is
-        not nested, or where `keep` is larger or smaller than can be had.
+        The images are those that the method chooses at `keep`. The scores stay: a greedy method scores the images that
+        it did not choose by all that it chose. Raises InputError where the method is not nested, and for a `keep` that
+        is larger than this selection or smaller than the images kept first.
         """
         from detreduce.reducers import reducer_class
 
         if not reducer_class(self.method).nested:
-            raise InputError(f"The first images of a selection by {self.method!r} are no selection: choose again.")
+            raise InputError(f"{self.method!r} is not nested: its first images are no selection. Choose again.")
         if self.category_codes is None:
-            raise InputError("This selection does not say which images it was made from: choose again.")
+            raise InputError("This selection does not name the images that it was chosen from. Choose again.")
         lost = len(self.provenance.get("skipped_images", ()))
         k = resolve_keep(keep, int((self.category_codes >= 0).sum()) + lost)
         least = int(self.provenance.get("kept_first", 0))
         if not least <= k <= len(self):
-            raise InputError(f"keep={keep!r} is {k} images; of this selection {least} to {len(self)} can be had.")
+            raise InputError(f"keep={keep!r} is {k} images; this selection has prefixes of {least} to {len(self)}.")
         indices, image_ids = self.indices[:k], self.image_ids[:k]
         kept = np.bincount(self.category_codes[indices], minlength=len(self.categories["full"])).tolist()
-        duplicates = dict(self.provenance["duplicates"])
-        duplicates["kept_twice"] = _kept_twice(duplicates["pairs"], image_ids)
+        duplicates = {**self.duplicates, "kept_twice": count_kept_twice(self.duplicates["pairs"], image_ids)}
         *before, last = self.steps
         return replace(
             self,
@@ -106,35 +93,35 @@ class Selection:
         )
 
     def to_json(self) -> str:
-        """The selection as JSON text; infinite scores are the strings ``inf`` and ``-inf``, NaN is null."""
-        return selection_to_json(vars(self))
+        """Return the selection as JSON text; infinite scores are the strings ``inf`` and ``-inf``, NaN is null."""
+        return selection_to_json(self)
 
     def save(self, path: str | Path) -> Path:
-        """Write the selection to a JSON file, whole or not at all."""
+        """Write the selection to a JSON file, whole or not at all; DetreduceError where it cannot be written."""
         target = Path(path)
         content = self.to_json().encode()
         try:
             write_atomically(target, lambda file: file.write(content))
         except OSError as error:
-            raise InputError(f"{target} cannot be written: {error.strerror or error}.") from error
+            raise DetreduceError(f"{target} cannot be written: {error.strerror or error}.") from error
         return target
 
     @classmethod
     def load(cls, path: str | Path) -> Selection:
         """Read a selection that `save` wrote; raises InputError where the file is something else."""
-        return cls(**read_selection_fields(Path(path)))
+        return read_selection(Path(path), cls)
 
     def _repr_html_(self) -> str:
         from detreduce.selection.views import selection_html
 
-        return selection_html(vars(self))
+        return selection_html(self)
 
     def plot(self, features: FeatureTable | None = None) -> Figure:
-        """What was kept, as a matplotlib figure.
+        """Draw what was kept, as a matplotlib figure.
 
-        With `features` of the same dataset a map of all images in their two principal components, kept and dropped;
-        without them bars of each category's images, all and kept. Raises InputError where the features are of another
-        dataset, or hold no columns.
+        With `features` of the same dataset: a map of all images in their two principal components, kept and dropped.
+        Without: bars of each category's images, all and kept. Raises InputError for features of another dataset, or
+        without columns.
         """
         if features is None:
             from detreduce.selection.views import categories_figure
@@ -148,7 +135,7 @@ class Selection:
         return features_figure(features.X, kept[features.rows])
 
     def to_frame(self, dataset: DetectionDataset | None = None) -> pd.DataFrame:
-        """One row an image of the dataset, dropped ones too, in the dataset's order.
+        """Return one row for each image of the dataset, dropped ones too, in the dataset's order.
 
         ``image_id``, ``name``, ``kept``, ``rank`` (place in the order chosen, from 1), ``score`` and ``category``; what
         an image does not have is missing. A selection names only what it kept: without `dataset` ``image_id`` of
@@ -160,11 +147,11 @@ class Selection:
         if dataset is not None:
             check_dataset(dataset, self.provenance, len(self.scores))
             images = [(record.id, record.name) for record in dataset]
-        return selection_frame(vars(self), images)
+        return selection_frame(self, images)
 
 
-def _kept_twice(pairs: Iterable[Mapping[str, Any]], kept: Iterable[ImageId]) -> int:
-    """How many kept images show what another kept one shows."""
+def count_kept_twice(pairs: Iterable[Mapping[str, Any]], kept: Iterable[ImageId]) -> int:
+    """Return how many kept images show the same as another kept image."""
     chosen = set(kept)
     groups: dict[ImageId, set[ImageId]] = {}
     for pair in pairs:

@@ -1,4 +1,4 @@
-"""A selection as a notebook shows it: a table, bars, a pandas frame."""
+"""What a notebook shows of a selection: a table, bars, a pandas frame."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from detreduce.dataset.views import id_column, text_column
 from detreduce.display.html import block, facts, table
+from detreduce.selection.data import SelectionData
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,16 +16,16 @@ if TYPE_CHECKING:
 CATEGORIES = 30
 
 
-def selection_html(selection: Mapping[str, Any]) -> str:
-    """What was chosen, by what, from what, and how much of each category; takes the fields of a `Selection`."""
-    provenance, categories = selection["provenance"], selection["categories"]
+def selection_html(selection: SelectionData) -> str:
+    """Return a table of the method and its options, and one of each category's images, in the full set and kept."""
+    provenance, categories = selection.provenance, selection.categories
     made_on = provenance.get("dataset", {})
     content: dict[str, object] = {
-        "method": selection["method"],
-        **selection["parameters"],
-        "keep": selection["keep"],
-        "seed": selection["seed"],
-        "steps": ", ".join(str(step.get("step")) for step in selection["steps"]),
+        "method": selection.method,
+        **selection.parameters,
+        "keep": selection.keep,
+        "seed": selection.seed,
+        "steps": ", ".join(str(step.get("step")) for step in selection.steps),
         "categories": categories.get("rule"),
         "features": ", ".join(provenance.get("features", {}).get("blocks", ())) or "none",
         "dataset": made_on.get("path"),
@@ -36,31 +37,28 @@ def selection_html(selection: Mapping[str, Any]) -> str:
     order = sorted(full, key=lambda name: -full[name])
     rows = [(name, full[name], kept[name], f"{kept[name] / max(full[name], 1):.0%}") for name in order]
     return block(
-        f"Selection: {len(selection['image_ids'])} of {len(selection['scores'])} images",
+        f"Selection: {len(selection.image_ids)} of {len(selection.scores)} images",
         facts({name: value for name, value in content.items() if value not in (None, "")}),
         table(("category", "images", "kept", "share"), rows, shown=CATEGORIES, what="categories"),
     )
 
 
 def categories_figure(categories: Mapping[str, Any]) -> Figure:
-    """Bars of each category's images, all and kept."""
+    """Draw each category's images, in the full set and kept, as bars."""
     from detreduce.figures import category_bars
 
     full, kept = (categories.get(part, {}) for part in ("full", "kept"))
     return category_bars(list(full), list(full.values()), [kept[name] for name in full])
 
 
-def selection_frame(selection: Mapping[str, Any], images: Sequence[tuple[int | str, str]] | None) -> pd.DataFrame:
-    """One row an image, kept or not, in the dataset's order.
-
-    `selection` has the fields of a `Selection`; `images` are the dataset's ids and names, where there is one.
-    """
+def selection_frame(selection: SelectionData, images: Sequence[tuple[int | str, str]] | None) -> pd.DataFrame:
+    """Return one row for each image, kept or not, in the dataset's order; `images` are its ids and names, if known."""
     import pandas as pd
 
-    n = len(selection["scores"])
+    n = len(selection.scores)
     rank: list[int | None] = [None] * n
     ids: list[int | str | None] = [None] * n
-    for place, (row, image_id) in enumerate(zip(selection["indices"].tolist(), selection["image_ids"], strict=True)):
+    for place, (row, image_id) in enumerate(zip(selection.indices.tolist(), selection.image_ids, strict=True)):
         rank[row], ids[row] = place + 1, image_id
     columns: dict[str, pd.Series | pd.api.extensions.ExtensionArray] = {}
     if images is None:
@@ -70,9 +68,9 @@ def selection_frame(selection: Mapping[str, Any], images: Sequence[tuple[int | s
         columns["name"] = text_column(name for _, name in images)
     columns["kept"] = pd.Series([place is not None for place in rank], dtype=bool)
     columns["rank"] = pd.array(rank, dtype="Int64")
-    columns["score"] = pd.Series(selection["scores"])
-    if selection["category_codes"] is not None:
-        names = list(selection["categories"].get("full", ()))
-        codes = selection["category_codes"].tolist()
+    columns["score"] = pd.Series(selection.scores)
+    if selection.category_codes is not None:
+        names = list(selection.categories.get("full", ()))
+        codes = selection.category_codes.tolist()
         columns["category"] = text_column(names[code] if 0 <= code < len(names) else None for code in codes)
     return pd.DataFrame(columns)

@@ -13,8 +13,9 @@ from detreduce.experiment.ledger.ledger import Ledger
 from detreduce.experiment.run import run_experiment
 from detreduce.features.extract import extract_features
 from detreduce.reducers import make_reducer
-from detreduce.selection.choose import select
+from detreduce.selection.choose import choose, select
 from detreduce.selection.record import Selection
+from detreduce.selection.request import SelectionRequest
 
 
 @pytest.fixture
@@ -22,12 +23,12 @@ def fits(monkeypatch: pytest.MonkeyPatch, stand_in_train: Callable[..., Any]) ->
     """Method, keep and seed of each fit; nothing is trained."""
     found = []
 
-    def counted(source: Any, method: str, keep: float | int, seed: int, *rest: Any, **options: Any) -> Selection:
-        found.append((method, keep, seed))
-        return select(source, method, keep, seed, *rest, **options)
+    def counted(source: Any, request: SelectionRequest) -> Selection:
+        found.append((request.method, request.keep, request.seed))
+        return choose(source, request)
 
     monkeypatch.setattr(run_module, "train", stand_in_train)
-    monkeypatch.setattr(choices, "select", counted)
+    monkeypatch.setattr(choices, "choose", counted)
     return found
 
 

@@ -74,13 +74,13 @@ def test_changed_images_make_new_cells_and_the_table_forgets_the_old(
 def test_the_cost_of_choosing_is_each_cells_own_and_is_kept(
     config: Path, stand_in_train: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def slow_select(*arguments: Any, **named: Any) -> Any:
+    def slow_choose(*arguments: Any, **named: Any) -> Any:
         time.sleep(0.2)
-        return run_module_select(*arguments, **named)
+        return choose(*arguments, **named)
 
-    run_module_select = choices.select
+    choose = choices.choose
     monkeypatch.setattr(run_module, "train", stand_in_train)
-    monkeypatch.setattr(choices, "select", slow_select)
+    monkeypatch.setattr(choices, "choose", slow_choose)
     ledger = run_experiment(config, config.parent / "ledger")
     assert len(list(ledger.path.glob("features-*.json"))) == 1
     seconds = [row["selection_seconds"] for row in ledger.rows() if not row["control"]]

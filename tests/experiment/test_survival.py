@@ -155,7 +155,7 @@ def test_a_file_where_the_ledger_should_be_is_told(config: Path, tmp_path: Path)
     told(detreduce("run", config, "--output", tmp_path / "file" / "ledger"), 2, "cannot be written: ")
 
 
-@pytest.mark.parametrize("step", ["train", "write_subset", "finish", "cell file", "save", "write_text", "select"])
+@pytest.mark.parametrize("step", ["train", "write_subset", "finish", "cell file", "save", "write_text", "choose"])
 def test_whatever_finds_the_disk_full_the_finished_cells_are_whole(
     step: str, config: Path, stand_in_train: Train, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -169,7 +169,7 @@ def test_whatever_finds_the_disk_full_the_finished_cells_are_whole(
         "save": (Path, "replace"),
         "cell file": (Path, "write_text"),
         "write_text": (ledger_module, "write_atomically"),
-        "select": (choices, "select"),
+        "choose": (choices, "choose"),
     }
     monkeypatch.setattr(run_module, "train", stand_in_train)
     place = config.parent / "ledger"

@@ -17,8 +17,10 @@ from detreduce.errors import DetreduceWarning, InputError
 from detreduce.features.table import FeatureTable
 from detreduce.reducers import reducer_class
 from detreduce.selection.choose import select
-from detreduce.selection.composition import check_composition, compose, image_rows
+from detreduce.selection.composition import check_composition, compose
+from detreduce.selection.named_images import image_rows
 from detreduce.selection.record import Selection
+from detreduce.selection.request import CompositionRequest
 
 CLASSES = ("ant", "bee", "cow")
 
@@ -89,7 +91,7 @@ def test_objects_are_those_of_the_images_that_are_left(monkeypatch: pytest.Monke
         return fit(self, *arguments, **options)
 
     monkeypatch.setattr(cls, "fit", noted)
-    monkeypatch.setattr("detreduce.selection.composition.identical_files", lambda paths: [])
+    monkeypatch.setattr("detreduce.selection.duplicate_search.identical_files", lambda paths: [])
     with_objects = replace(table_of(dataset), objects=label_objects(dataset))
     for source in (dataset, with_objects):
         select(source, "class_coverage", keep=2, drop_duplicates=copies((1, 0), (3, 2)))
@@ -116,7 +118,7 @@ def test_no_more_of_a_group_than_allowed() -> None:
 
 def test_the_limit_on_groups_is_checked_before_an_image_is_opened() -> None:
     dataset = dataset_of([[0]] * 12)
-    check_composition(dataset, 4, groups=r"(\d)\d\.png", max_per_group=2)
+    check_composition(dataset, 4, CompositionRequest(groups=r"(\d)\d\.png", max_per_group=2))
     for options, said in (
         ({"groups": r"(\d)\d\.png", "max_per_group": 2}, "leaves 4"),
         ({"groups": "(a)", "max_per_group": 2}, "not found in the image name '00.png'"),
@@ -127,7 +129,7 @@ def test_the_limit_on_groups_is_checked_before_an_image_is_opened() -> None:
         ),
     ):
         with pytest.raises(InputError, match=said):
-            check_composition(dataset, 6, **options)
+            check_composition(dataset, 6, CompositionRequest.of(**options))
 
 
 def test_stride_takes_groups_without_a_limit() -> None:
@@ -197,10 +199,10 @@ def test_features_categories_and_groups_follow_the_images_that_are_left() -> Non
     dropped = select(table, "mms", keep=5, drop_duplicates=copies((3, 2), (9, 8)), categories=list("aabbaabbaabb"))
     taken = select(without, "mms", keep=5, categories=list("aabaabbabb"))
     assert dropped.image_ids == taken.image_ids
-    composed = compose(table, 5, drop_duplicates=copies((3, 2), (9, 8)))
-    assert composed.left(np.arange(12), "groups").tolist() == [0, 1, 2, 4, 5, 6, 7, 8, 10, 11]
+    composed = compose(table, 5, CompositionRequest(copies((3, 2), (9, 8))))
+    assert composed.take(np.arange(12), "groups").tolist() == [0, 1, 2, 4, 5, 6, 7, 8, 10, 11]
     with pytest.raises(InputError, match="groups has shape"):
-        composed.left(np.arange(10), "groups")
+        composed.take(np.arange(10), "groups")
 
 
 def test_a_table_takes_its_objects_along() -> None:
@@ -259,9 +261,10 @@ def test_a_floor_for_one_class_and_for_a_class_with_too_few_images() -> None:
 def test_the_floor_does_not_depend_on_the_order_of_the_rows() -> None:
     dataset = dataset_of([[row % 3] for row in range(12)])
     shuffled = replace(dataset, records=dataset.records[::-1])
-    chosen = [set(compose(table_of(d), 12, class_floor=2, seed=1).steps[0]["images"]) for d in (dataset, shuffled)]
+    request = CompositionRequest(class_floor=2)
+    chosen = [set(compose(table_of(d), 12, request, seed=1).steps[0]["images"]) for d in (dataset, shuffled)]
     assert chosen[0] == chosen[1]
-    other = [set(compose(table_of(dataset), 12, class_floor=2, seed=s).steps[0]["images"]) for s in range(6)]
+    other = [set(compose(table_of(dataset), 12, request, seed=s).steps[0]["images"]) for s in range(6)]
     assert len({frozenset(item) for item in other}) > 1
 
 
@@ -397,7 +400,7 @@ def test_a_floor_needs_labels() -> None:
     unlabelled = replace(dataset_of([[], []]), class_names=(), class_keys=(), labelled=False)
     for ask in (
         lambda floor: select(unlabelled, "srs", 1, class_floor=floor),
-        lambda floor: check_composition(unlabelled, 1, class_floor=floor),
+        lambda floor: check_composition(unlabelled, 1, CompositionRequest(class_floor=floor)),
     ):
         with pytest.raises(InputError, match="class_floor needs boxes, and /nowhere has no labels"):
             ask(1)
@@ -414,6 +417,9 @@ def test_too_many_kept_first_of_a_group_are_said_as_what_they_are() -> None:
 def test_duplicates_of_another_dataset_are_refused() -> None:
     dataset = dataset_of([[0]] * 6)
     for found in (copies((3, 11)), copies((11, 3))):
-        for ask in (select, lambda dataset, _, k, **options: check_composition(dataset, k, **options)):
+        for ask in (
+            select,
+            lambda dataset, _, k, **options: check_composition(dataset, k, CompositionRequest.of(**options)),
+        ):
             with pytest.raises(InputError, match=r"drop_duplicates names the image 'images/11\.png', which /nowhere"):
                 ask(dataset, "srs", 3, drop_duplicates=found)

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from detreduce.cli import completion
 from detreduce.cli.options import Alike, Backbone, Cache, Data, Images, Json, Split
 from detreduce.cli.output import print_json
-from detreduce.cli.reduction import (
-    check_names,
-    checked_reducer,
-    choose_from,
-    composition_of,
-    duplicates_by_features,
+from detreduce.cli.values import (
+    duplicate_search,
+    parse_class_floor,
+    parse_keep,
+    parse_parameters,
+    read_categories,
 )
-from detreduce.cli.values import parse_keep, parse_parameters, read_categories, wanted_duplicates
 
 Output = Annotated[
     Path, typer.Option("--output", "-o", metavar="FOLDER", help="Folder for the reduced dataset; made anew.")
@@ -116,50 +115,36 @@ def reduce(
     Example: detreduce reduce data.yaml --method class_coverage --keep 0.25 --output reduced/
     """
     from detreduce.dataset.finding import find
+    from detreduce.selection.request import CompositionRequest, SelectionRequest
 
-    amount = parse_keep(keep)
     own = parse_parameters(parameters or [], options=("keep", "seed", "random_state", "method", "categories"))
-    check_names(method, own)
-    duplicates = wanted_duplicates(drop_duplicates, duplicates_by, duplicates_from)
-    by_features = duplicates == "features"
+    selection = SelectionRequest(method, parse_keep(keep), seed, parameters=own, cache=cache)
+    selection.check_names()
+    duplicates = duplicate_search(drop_duplicates, duplicates_by, duplicates_from)
+    floor = parse_class_floor(class_floor or [])
     place = find(data, what="dataset")
-    from detreduce.dataset import load_dataset
-    from detreduce.dataset.categories import assign_categories
-    from detreduce.dataset.write import check_output, subset_report, write_subset
-    from detreduce.representativeness import measure_representativeness
-    from detreduce.selection.choose import select
+    from detreduce.features.request import Extraction
+    from detreduce.reduction import Output as WrittenTo
+    from detreduce.reduction import ReductionRequest, run_reduction
+    from detreduce.selection.named_images import read_names
+    from detreduce.selection.record import Selection
 
-    rule = read_categories(categories)
-    given = {"groups": groups is not None, "limited": max_per_group is not None}
-    reducer = checked_reducer(method, amount, seed, own, proxy, **given)
-    dataset = load_dataset(place, split=split, images=images)
-    # what would fail after the features were extracted fails now
-    composition = composition_of(
-        dataset,
-        amount,
-        False if by_features else duplicates,
-        initial,
-        must_keep,
-        class_floor,
-        groups=groups,
-        max_per_group=max_per_group,
+    names = read_names(must_keep) if must_keep else None
+    earlier = Selection.load(initial) if initial else None
+    composition = CompositionRequest.of(duplicates, names, earlier, floor, groups, max_per_group)
+    asked = [part.strip() for part in blocks.split(",")] if blocks else None
+    request = ReductionRequest(
+        data=place,
+        output=WrittenTo(output, link, output_format, overwrite),
+        selection=replace(selection, categories=read_categories(categories), composition=composition),
+        extraction=Extraction(backbone, asked, unreadable=unreadable, cache=cache, proxy=proxy),
+        split=split,
+        images=images,
     )
-    assign_categories(dataset.class_counts, dataset.class_names, rule)
-    check_output(dataset, output, link=link, format=output_format, overwrite=overwrite)
-    source = choose_from(dataset, reducer, method, backbone, blocks, unreadable=unreadable, cache=cache, proxy=proxy)
-    if by_features:
-        composition["drop_duplicates"] = duplicates_by_features(
-            source, composition, backbone, duplicates_from, seed, unreadable=unreadable, cache=cache
-        )
-    selection = select(source, method, amount, seed, rule, cache=cache, **composition, **own)
-    measured = measure_representativeness(source, selection, rule)
-    selection = replace(selection, representativeness=measured.to_dict())
-    reduced = write_subset(dataset, selection, output, link=link, format=output_format, overwrite=overwrite)
-    report = subset_report(dataset, selection.image_ids)
+    result = run_reduction(request)
     if as_json:
-        found: dict[str, Any] = {"data": str(reduced.source.path), "selection": str(output / "selection.json")}
-        print_json({**found, **asdict(report), "representativeness": selection.representativeness})
+        print_json(result.to_dict())
         return
     from detreduce.cli.show.selection import show_reduced
 
-    show_reduced(selection, report, measured, output, reduced.source.path if dataset.labelled else None)
+    show_reduced(result)

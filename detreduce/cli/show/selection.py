@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import shlex
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -14,7 +13,7 @@ from detreduce.cli.show import terminal
 from detreduce.cli.show.terminal import READABLE, share, show_table, show_text, table_of
 
 if TYPE_CHECKING:
-    from detreduce.dataset.write import SubsetReport
+    from detreduce.reduction import ReductionResult
     from detreduce.representativeness import Representativeness
     from detreduce.selection.record import Selection
 
@@ -34,12 +33,11 @@ NOT_LOOKED_FOR = (
 SHAPES = {0: "gaps", 1: "loops"}
 
 
-def show_reduced(
-    selection: Selection, report: SubsetReport, measured: Representativeness, output: Path, next_data: Path | None
-) -> None:
-    """Show what a selection kept of each category and class, how well it stands for all, and what to type next."""
+def show_reduced(result: ReductionResult) -> None:
+    """Show what was kept of each category and class, how well it represents the full set, and what to type next."""
+    selection, report, measured = result.selection, result.report, result.representativeness
     out = terminal.console()
-    out.print(f"{selection.method} kept {len(selection)} of {len(selection.scores)} images: {output}")
+    out.print(f"{selection.method} kept {len(selection)} of {len(selection.scores)} images: {result.output}")
     by_features = measured.epsilon is not None
     more = ("epsilon", "covering radius", "coverage") if by_features else ()
     table = table_of("category", "images", "kept", "share", *more, right=3 + len(more))
@@ -64,11 +62,11 @@ def show_reduced(
         show_text(out, NOT_LOOKED_FOR, style="dim")
     for name, count in report.licences:
         out.print(f"Licence: {name}: {count} images")
-    if next_data is None:
+    if not result.dataset.labelled:
         out.print("Next: label these images.")
         return
     # a command is not broken, so that it can be copied
-    command = f"detreduce train {shlex.quote(str(next_data))} --model yolo11n.pt epochs=50 imgsz=640"
+    command = f"detreduce train {shlex.quote(str(result.dataset.source.path))} --model yolo11n.pt epochs=50 imgsz=640"
     out.print(f"Next: {command}", soft_wrap=True)
 
 

@@ -7,18 +7,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from detreduce.dataset.records import DetectionDataset
 from detreduce.duplicates.search import Duplicates
 from detreduce.errors import InputError
 from detreduce.experiment.cells import Cell
 from detreduce.experiment.costs.signature_cost import with_signatures
 from detreduce.experiment.ledger.ledger import SEARCH, Ledger
-from detreduce.features.table import FeatureTable
 from detreduce.machine.hashes import content_digest
 from detreduce.reducers.engine.budget import resolve_keep
-from detreduce.selection.composition import find_duplicates, image_rows
+from detreduce.selection.choose import bare_table
+from detreduce.selection.duplicate_search import find_duplicates
+from detreduce.selection.named_images import image_rows
+from detreduce.selection.request import CompositionRequest, DuplicateSearch
 from detreduce.training.concurrent_runs import overlapped, present
 from detreduce.training.energy import EnergyMeter, PhaseEnergy
 
@@ -44,13 +44,13 @@ class Redundancy:
         self._paid, self._wait = paid, wait
         self._found: dict[str, Duplicates] = {}
 
-    def replaced(self, cell: Cell) -> tuple[dict[str, Any], dict[str, PhaseEnergy]]:
-        """The cell's composition with the duplicates in place of the wish for them, and what finding them cost."""
+    def find(self, cell: Cell) -> tuple[Duplicates | None, dict[str, PhaseEnergy]]:
+        """Return the duplicates that the cell drops, None where it drops none, and the cost of the search by phase."""
         found = self._search(cell.composition)
         if found is None:
-            return cell.composition, {}
+            return None, {}
         kept = json.loads(self._cost_file(cell.composition).read_text(encoding="utf-8"))
-        return {**cell.composition, "drop_duplicates": found}, {PHASE: PhaseEnergy.model_validate(kept["energy"])}
+        return found, {PHASE: PhaseEnergy.model_validate(kept["energy"])}
 
     def check(self, cell: Cell) -> None:
         """Raise InputError where fewer images are left without duplicates than the cell keeps."""
@@ -67,18 +67,18 @@ class Redundancy:
         return not cell.composition.get("drop_duplicates") or self._cost_file(cell.composition).is_file()
 
     def _search(self, composition: dict[str, Any]) -> Duplicates | None:
-        wanted = composition.get("drop_duplicates")
-        if wanted is None:
+        request = CompositionRequest.of(**composition)
+        search = request.drop_duplicates
+        if not isinstance(search, DuplicateSearch):
             return None
         key = self._key(composition)
         if key not in self._found:
-            table = FeatureTable(self.dataset, np.arange(len(self.dataset), dtype=np.int64), {})
-            named = image_rows(table, [*composition.get("must_keep", ()), *composition.get("initial", ())])
+            table = bare_table(self.dataset)
+            named = image_rows(table, [*request.must_keep, *request.initial])
             prefer = [self.dataset[row].id for row in named.tolist()]
             with self.ledger.exclusive(SEARCH, self._wait), present():
                 with EnergyMeter(self.country).measure(PHASE) as energy:
-                    found = find_duplicates(table, wanted, prefer)
-                assert found is not None
+                    found = find_duplicates(table, search, prefer)
                 energy.overlapped = overlapped()
                 self._keep_cost(composition, found, energy)
             self._paid(energy)

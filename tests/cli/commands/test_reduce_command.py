@@ -180,8 +180,8 @@ def test_without_a_method_it_is_a_stratified_random_draw(yolo_folder: Path, tmp_
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["--method", "vps"], "give it as --proxy proxy.npz"),
-        (["--method", "srs", "--proxy", "proxy.npz"], "does not learn from a proxy training"),
+        (["--method", "vps"], "--proxy proxy.npz"),
+        (["--method", "srs", "--proxy", "proxy.npz"], "leave the proxy proxy.npz out"),
         (["--method", "aum", "--proxy", "none.npz"], "There is no proxy log at none.npz"),
     ],
 )

@@ -1,0 +1,124 @@
+"""reduce: choose images and write the smaller dataset, checked whole before anything takes long."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy.typing as npt
+
+from detreduce.dataset.records import DetectionDataset, ImageId
+from detreduce.dataset.writing.links import LinkMode
+from detreduce.features.request import BACKBONE, Extraction
+from detreduce.reduction.request import Output, ReductionRequest
+from detreduce.reduction.steps import Reduction, ReductionResult, Say
+from detreduce.selection.named_images import read_names
+from detreduce.selection.record import Selection
+from detreduce.selection.request import ClassFloor, CompositionRequest, SelectionRequest
+
+if TYPE_CHECKING:
+    from detreduce.dataset.categories import CategoryRule
+    from detreduce.features.backbones import Backbone
+    from detreduce.selection.request import DropDuplicates
+
+
+def reduce(
+    data: str | Path | DetectionDataset,
+    output: str | Path,
+    method: str = "srs",
+    keep: float | int = 0.25,
+    seed: int = 0,
+    categories: CategoryRule | npt.ArrayLike | None = "rarest",
+    *,
+    backbone: str | Backbone = BACKBONE,
+    blocks: Sequence[str] | None = None,
+    split: str | None = None,
+    images: str | Path | None = None,
+    link: LinkMode = "hardlink",
+    format: str | None = None,
+    must_keep: Path | Iterable[str | int] | None = None,
+    initial: Selection | str | Path | Sequence[ImageId] | None = None,
+    drop_duplicates: DropDuplicates = False,
+    class_floor: ClassFloor | None = None,
+    groups: npt.ArrayLike | str | None = None,
+    max_per_group: int | None = None,
+    unreadable: Literal["skip", "raise"] = "skip",
+    cache: str | Path | None = None,
+    proxy: str | Path | None = None,
+    overwrite: bool = False,
+    say: Callable[[str], None] | None = None,
+    **parameters: Any,
+) -> ReductionResult:
+    """Choose which images to keep and write the smaller dataset, as the command ``detreduce reduce`` does.
+
+    All options are checked before an image is decoded. Then: extract the features that the method needs, look for
+    duplicates, choose, measure how well the chosen images represent the full set, write.
+
+    Parameters
+    ----------
+    data, split, images
+        A dataset, or what `load_dataset` takes.
+    output
+        Folder for the smaller dataset; see `write_subset`.
+    method, keep, seed, categories, parameters
+        Which images to choose; see `select`.
+    backbone, blocks
+        Features to choose by; see `extract_features`. Default blocks: all that the method can use.
+    link, format, overwrite
+        How the images get into the output; see `write_subset`.
+    must_keep, initial
+        Images to keep first; see `select`. `must_keep` may be the Path of a text file with one name a line, `initial`
+        the path of an earlier ``selection.json``.
+    drop_duplicates, class_floor, groups, max_per_group
+        What happens before the method chooses; see `select`. Duplicates by ``"features"`` need no method that uses
+        features: the image vectors are extracted for the search.
+    unreadable
+        ``skip`` leaves images that cannot be read out, ``raise`` stops at the first.
+    cache
+        Folder for features and signatures; default as for `extract_features`.
+    proxy
+        Log of a proxy training, for the methods that learn from one; see `log_proxy_training`.
+    say
+        Called with one line of text for each step; silent by default.
+
+    Returns
+    -------
+    ReductionResult
+        The selection, the written dataset, its representativeness and a report of its classes.
+
+    Raises
+    ------
+    InputError
+        A name, value or combination of options that cannot be used, or does not fit the dataset.
+    MissingFileError
+        A dataset, list, selection, proxy log or weights file that is not there.
+    ImageReadError
+        An unreadable image with ``unreadable="raise"``, or no readable image at all.
+    DetreduceError
+        The output cannot be written; nothing is left there.
+    """
+    named = read_names(must_keep) if isinstance(must_keep, Path) else must_keep
+    earlier = Selection.load(initial) if isinstance(initial, str | Path) else initial
+    composition = CompositionRequest.of(drop_duplicates, named, earlier, class_floor, groups, max_per_group)
+    request = ReductionRequest(
+        data=data,
+        output=Output(output, link, format, overwrite),
+        selection=SelectionRequest(method, keep, seed, categories, composition, parameters, cache),
+        extraction=Extraction(backbone, blocks, unreadable=unreadable, cache=cache, proxy=proxy),
+        split=split,
+        images=images,
+    )
+    return run_reduction(request, say)
+
+
+def run_reduction(request: ReductionRequest, say: Say | None = None) -> ReductionResult:
+    """Check a request whole, then do its steps; `say` gets one line for each."""
+    request.check_method()
+    reduction = Reduction(request, request.load())
+    reduction.check()
+    return reduction.run(say or _keep_silent)
+
+
+def _keep_silent(line: str) -> None:
+    """Say nothing."""

@@ -1,0 +1,87 @@
+"""Duplicates before a choice: look for them, leave them out, report them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from detreduce.dataset.records import DetectionDataset, ImageId
+from detreduce.duplicates.files import identical_files
+from detreduce.duplicates.search import Duplicates, exact_duplicates, near_duplicates, pair_to_dict
+from detreduce.errors import InputError
+from detreduce.features.table import FeatureTable
+from detreduce.selection.named_images import ids_of_rows
+from detreduce.selection.request import EXACT, FEATURES, DuplicateSearch
+
+IntArray = npt.NDArray[np.int64]
+
+
+def find_duplicates(
+    source: DetectionDataset | FeatureTable,
+    search: DuplicateSearch,
+    prefer: Iterable[ImageId] = (),
+    seed: int = 0,
+    cache: str | Path | None = None,
+) -> Duplicates:
+    """Look for duplicates among the images of a dataset, or among those with a row in a table.
+
+    By ``features`` the cosines are those of the block ``image``, whatever else the table has; InputError without it.
+    """
+    if search.by == EXACT:
+        return exact_duplicates(source, prefer=prefer, seed=seed, cache=cache)
+    by = cast(Literal["pixels", "boxes", "features"], search.by)
+    images = _image_vectors(source) if by == FEATURES else source
+    return near_duplicates(images, threshold=search.threshold, by=by, prefer=prefer, seed=seed, cache=cache)
+
+
+def check_result(dataset: DetectionDataset, found: Duplicates | DuplicateSearch | None) -> None:
+    """Raise InputError where the result of an earlier search names images that the dataset does not have."""
+    pairs = found.pairs if isinstance(found, Duplicates) else ()
+    unknown = [image for pair in pairs for image in (pair.copy, pair.kept) if image not in dataset.row_of]
+    if unknown:
+        raise InputError(
+            f"drop_duplicates names the image {unknown[0]!r}, which {dataset.source.path} does not have: "
+            "give the duplicates of this dataset."
+        )
+
+
+def rows_without_duplicates(table: FeatureTable, found: Duplicates, named: set[int]) -> IntArray:
+    """Return the rows to choose from: the `named` ones, and those that are no copy of an image of the table."""
+    ids = ids_of_rows(table, np.arange(len(table)))
+    present = set(ids)
+    redundant = {pair.copy for pair in found.pairs if pair.kept in present}
+    return np.array([row for row, image in enumerate(ids) if row in named or image not in redundant], np.int64)
+
+
+def duplicates_report(table: FeatureTable, found: Duplicates | None) -> dict[str, Any]:
+    """Return what was looked for and the pairs, ready for JSON; without a search, identical files are looked for."""
+    if found is not None:
+        pairs = [pair_to_dict(pair) for pair in found.pairs]
+        return {"looked_for": describe_search(found), "pairs": pairs, **found.provenance}
+    groups = identical_files([table.dataset[row].path for row in table.rows.tolist()])
+    pairs = [
+        {"copy": copy, "kept": kept, "similarity": 1.0, "transformation": "same way up", "exact": True}
+        for group in groups
+        for kept, *copies in [ids_of_rows(table, np.array(group))]
+        for copy in copies
+    ]
+    return {"looked_for": "identical files", "pairs": pairs}
+
+
+def describe_search(found: Duplicates) -> str:
+    """Return how duplicates were looked for, as selection.json has it."""
+    return "equal content" if found.by == "content" else f"near-duplicates by {found.by} from {found.threshold:g}"
+
+
+def _image_vectors(source: DetectionDataset | FeatureTable) -> FeatureTable:
+    if isinstance(source, FeatureTable) and "image" in source.blocks:
+        return replace(source, blocks={"image": source.blocks["image"]})
+    raise InputError(
+        "Duplicates by features are found by the vectors of whole images: pass extract_features(dataset, "
+        "blocks=('image',)), or more blocks with 'image' among them."
+    )

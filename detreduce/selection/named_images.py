@@ -1,0 +1,85 @@
+"""Images that a caller names: by id, by name, or in a text file."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from detreduce.dataset.records import ImageId
+from detreduce.errors import DetreduceWarning, InputError, nearest
+from detreduce.features.table import FeatureTable
+from detreduce.selection.request import CompositionRequest
+
+IntArray = npt.NDArray[np.int64]
+
+
+def read_names(file: Path) -> list[str]:
+    """Return the image names in a text file, one a line; InputError where it cannot be read."""
+    try:
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"The list {file} cannot be read: {error}.") from error
+    return [line.strip() for line in lines if line.strip()]
+
+
+def image_rows(table: FeatureTable, wanted: Sequence[str | int]) -> IntArray:
+    """Return the table's rows of images given by id or name, each once.
+
+    Raises InputError for an image that the table does not have, and for a name that several images have.
+    """
+    if not wanted:
+        return np.empty(0, np.int64)
+    rows_of_name: dict[str, list[int]] = {}
+    row_of_id: dict[ImageId, int] = {}
+    for row, dataset_row in enumerate(table.rows):
+        record = table.dataset[int(dataset_row)]
+        row_of_id[record.id] = row
+        for name in {record.name, str(record.id)}:
+            rows_of_name.setdefault(name, []).append(row)
+    found = []
+    for item in wanted:
+        rows = [row_of_id[item]] if item in row_of_id else rows_of_name.get(str(item), [])
+        if not rows and str(item) in _unreadable_names(table):
+            raise InputError(f"The image {item!r} that is to be kept could not be read: repair it or leave it out.")
+        if not rows:
+            hint = nearest(str(item), rows_of_name)
+            raise InputError(f"The image {item!r} that is to be kept is not among those to choose from.{hint}")
+        if len(rows) > 1:
+            ids = ", ".join(repr(table.dataset[int(table.rows[row])].id) for row in rows[:3])
+            raise InputError(f"{len(rows)} images are called {item!r}: give the id of the one to keep: {ids}.")
+        found.append(rows[0])
+    return np.array(list(dict.fromkeys(found)), np.int64)
+
+
+def named_rows(table: FeatureTable, request: CompositionRequest, stacklevel: int = 2) -> tuple[IntArray, IntArray]:
+    """Return the table's rows of `must_keep`, and those of `initial` that are not among them.
+
+    Images of an earlier selection that cannot be read any more are left out, with a warning.
+    """
+    named = image_rows(table, request.must_keep)
+    unreadable = _unreadable_names(table) if request.initial else set()
+    readable = [item for item in request.initial if str(item) not in unreadable]
+    if len(readable) < len(request.initial):
+        warnings.warn(
+            f"{len(request.initial) - len(readable)} images of the earlier selection could not be read: "
+            "they are left out.",
+            DetreduceWarning,
+            stacklevel=stacklevel + 1,
+        )
+    earlier = image_rows(table, readable)
+    return named, earlier[~np.isin(earlier, named)]
+
+
+def ids_of_rows(table: FeatureTable, rows: IntArray) -> list[ImageId]:
+    """Return the ids of the images in these rows of a table."""
+    return [table.dataset[row].id for row in table.rows[rows].tolist()]
+
+
+def _unreadable_names(table: FeatureTable) -> set[str]:
+    """Names and ids of the dataset's images that the table has no row of."""
+    rows = np.setdiff1d(np.arange(len(table.dataset)), table.rows)
+    return {name for row in rows.tolist() for name in (table.dataset[row].name, str(table.dataset[row].id))}

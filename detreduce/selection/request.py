@@ -1,0 +1,153 @@
+"""The options of a selection as objects: made once by `select`, the command line or the YAML, and passed whole."""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from detreduce.errors import InputError, nearest
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from detreduce.dataset.categories import CategoryRule
+    from detreduce.dataset.records import ImageId
+    from detreduce.duplicates.search import Duplicates
+    from detreduce.reducers.base import BaseReducer
+
+FEATURES, EXACT = "features", "exact"
+WAYS = ("pixels", "boxes", FEATURES, EXACT)
+DropDuplicates: TypeAlias = "bool | float | str | Mapping[str, Any] | DuplicateSearch | Duplicates | None"
+ClassFloor: TypeAlias = int | Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class DuplicateSearch:
+    """How to look for duplicates: ``pixels``, ``boxes``, ``features`` or ``exact``, and from which similarity.
+
+    Raises InputError for an unknown way, and for a threshold that this way does not have.
+    """
+
+    by: str = "pixels"
+    threshold: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.by not in WAYS:
+            raise InputError(
+                f"drop_duplicates={self.by!r}: give true, a threshold, {', '.join(map(repr, WAYS[1:]))}, "
+                f"or a way and a threshold: {{by: features, threshold: 0.95}}.{nearest(str(self.by), WAYS)}"
+            )
+        if self.threshold is None:
+            return
+        if self.by == EXACT:
+            raise InputError(f"A threshold ({self.threshold!r}) does not apply to exact duplicates: leave it out.")
+        from detreduce.duplicates.search import check_threshold
+
+        check_threshold(self.threshold, self.by)
+
+    @classmethod
+    def of(cls, value: Any) -> DuplicateSearch | None:
+        """Return the search that a `drop_duplicates` asks for, None for no search; InputError for anything else."""
+        if value is None or isinstance(value, DuplicateSearch):
+            return value
+        if isinstance(value, bool):
+            return cls() if value else None
+        if isinstance(value, str):
+            return cls(value)
+        if isinstance(value, Mapping):
+            if unknown := [key for key in value if key not in ("by", "threshold")]:
+                hint = nearest(str(unknown[0]), ("by", "threshold"))
+                raise InputError(f"drop_duplicates: unknown key {unknown[0]!r}; known: by, threshold.{hint}")
+            return cls(**value)
+        return cls(threshold=value)
+
+
+@dataclass(frozen=True)
+class CompositionRequest:
+    """What happens before a method chooses; see `detreduce.select` for each.
+
+    `drop_duplicates` is a search, or the result of one. `groups` is a rule, or one label for each image.
+    """
+
+    drop_duplicates: DuplicateSearch | Duplicates | None = None
+    must_keep: tuple[str | int, ...] = ()
+    initial: tuple[ImageId, ...] = ()
+    class_floor: ClassFloor | None = None
+    groups: Any = None
+    max_per_group: int | None = None
+
+    @classmethod
+    def of(
+        cls,
+        drop_duplicates: Any = False,
+        must_keep: Iterable[str | int] | None = None,
+        initial: Any = None,
+        class_floor: ClassFloor | None = None,
+        groups: Any = None,
+        max_per_group: int | None = None,
+    ) -> CompositionRequest:
+        """Return the request for the keywords of `select`; InputError for a search or a floor that cannot be."""
+        return cls(
+            drop_duplicates if _is_result(drop_duplicates) else DuplicateSearch.of(drop_duplicates),
+            (must_keep,) if isinstance(must_keep, str) else tuple(must_keep or ()),
+            tuple(getattr(initial, "image_ids", initial) or ()),
+            check_class_floor(class_floor),
+            groups,
+            max_per_group,
+        )
+
+    @property
+    def by_features(self) -> bool:
+        """Whether duplicates are to be looked for in the vectors of whole images."""
+        return isinstance(self.drop_duplicates, DuplicateSearch) and self.drop_duplicates.by == FEATURES
+
+
+@dataclass(frozen=True)
+class SelectionRequest:
+    """Which images to choose; see `detreduce.select` for each field."""
+
+    method: str = "srs"
+    keep: float | int = 0.25
+    seed: int = 0
+    categories: CategoryRule | npt.ArrayLike | None = "rarest"
+    composition: CompositionRequest = CompositionRequest()
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    cache: str | Path | None = None
+
+    def check_names(self) -> None:
+        """Raise InputError for an unknown method or parameter, without importing a built-in method."""
+        from detreduce.reducers.catalogue import described
+        from detreduce.reducers.registry import check_parameters
+
+        check_parameters(self.method, self.parameters, [one.name for one in described(self.method).parameters])
+
+    def make_reducer(self) -> BaseReducer:
+        """Return the method with its parameters; InputError for what it does not take."""
+        from detreduce.reducers import make_reducer
+
+        for name, argument in (("random_state", "seed"), ("keep", "keep")):
+            if name in self.parameters:
+                raise InputError(f"{name!r} is not a parameter of the method {self.method!r}: give it as {argument}=.")
+        reducer = make_reducer(self.method, keep=self.keep, random_state=self.seed, **self.parameters)
+        reducer.check_params()
+        return reducer
+
+
+def check_class_floor(value: Any) -> Any:
+    """Return a `class_floor` as it is; InputError for what it cannot be on any dataset."""
+    counts = list(value.values()) if isinstance(value, Mapping) else [] if value is None else [value]
+    for count in counts:
+        if isinstance(count, bool) or not isinstance(count, numbers.Integral) or count < 0:
+            raise InputError(f"class_floor={value!r}: give a number of images of at least 0, or one for each class.")
+    return value
+
+
+def _is_result(value: Any) -> bool:
+    if value is None or isinstance(value, bool | float | int | str | Mapping | DuplicateSearch):
+        return False
+    from detreduce.duplicates.search import Duplicates
+
+    return isinstance(value, Duplicates)

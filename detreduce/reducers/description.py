@@ -1,23 +1,25 @@
-"""What a person is told about a method: what its class declares, and the parameters that its docstring explains."""
+"""Describe a method for people: what its class declares, and the parameters that its docstring explains."""
 
 from __future__ import annotations
 
 import inspect
 import re
-import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from docstring_parser import Docstring
+
     from detreduce.reducers.base import BaseReducer
 
 COMMON = {"keep": "--keep", "random_state": "--seed"}
-"""Parameters of every method, and the options that they are on the command line."""
+"""Parameters of every method, and their options on the command line."""
 INHERITED = "See BaseReducer"
+"""How a docstring refers to the explanation of `keep` and `random_state`."""
 
 SYMBOLS = (
-    "n images, n_c of them in one category, k_c of these to keep; C categories, d features. Costs are operations, "
-    "without constants."
+    "n images, of which n_c in one category; k_c images to keep in that category; C categories; d features. Costs are "
+    "numbers of operations, without constant factors."
 )
 
 
@@ -28,11 +30,11 @@ class Parameter:
     Attributes
     ----------
     name, default
-        As Python has them.
+        Name and default in Python.
     text
-        Its explanation, on one line; empty where the docstring has none.
+        Explanation on one line; empty if the docstring has none.
     option
-        The command line's option for it; "" where it is given as ``name=value``.
+        Option on the command line; "" if it is given as ``name=value``.
     """
 
     name: str
@@ -50,11 +52,11 @@ class Description:
     name, family, keeps, summary, needs, cost, fails, source
         As the class declares them.
     deterministic, nested, order_dependent
-        As the class declares them; `traits` says the same in words.
+        As the class declares them; `traits` says them in words.
     about
-        The docstring above its sections, a paragraph each.
+        The paragraphs of the docstring above its sections.
     parameters
-        The method's own first, then `keep` and `random_state`.
+        Own parameters first, then `keep` and `random_state`.
     example
         A command line that works.
     """
@@ -76,9 +78,9 @@ class Description:
     example: str
 
     def declared(self) -> dict[str, Any]:
-        """Return what the class declares, by name: enough to compare methods."""
-        longer = ("traits", "about", "parameters", "example")
-        return {name: value for name, value in vars(self).items() if name not in longer}
+        """Return what the class declares, by name; enough to compare methods."""
+        derived = ("traits", "about", "parameters", "example")
+        return {name: value for name, value in vars(self).items() if name not in derived}
 
 
 def describe(cls: type[BaseReducer]) -> Description:
@@ -104,14 +106,13 @@ def describe(cls: type[BaseReducer]) -> Description:
 
 
 def documented_parameters(cls: type) -> dict[str, str]:
-    """Return name -> explanation from the ``Parameters`` section of a numpydoc docstring; {} where it has none."""
-    lines = (inspect.getdoc(cls) or "").splitlines()
-    found: dict[str, str] = {}
-    for heading, block in _entries(_section(lines, "Parameters")):
-        text = _plain(" ".join(block))
-        names = [name.strip(" *") for name in heading.partition(":")[0].split(",")]
-        found |= dict.fromkeys(names, text)
-    return found
+    """Return name -> explanation from the ``Parameters`` section of a numpydoc docstring; {} if it has none."""
+    return {
+        name.strip(" *"): _plain(entry.description or "")
+        for entry in _docstring(cls).params
+        if entry.args[0] == "param"
+        for name in entry.arg_name.split(",")
+    }
 
 
 def _parameters(cls: type[BaseReducer]) -> tuple[Parameter, ...]:
@@ -119,31 +120,31 @@ def _parameters(cls: type[BaseReducer]) -> tuple[Parameter, ...]:
 
     common = documented_parameters(BaseReducer)
     texts: dict[str, str] = {}
-    # methods of one kind may share their parameters, explained at their common base
+    # a common base may explain parameters that several methods share
     for base in reversed(cls.__mro__[: cls.__mro__.index(BaseReducer)]):
         texts |= documented_parameters(base)
-    found = []
+    parameters = []
     for name, parameter in inspect.signature(cls).parameters.items():
         text = texts.get(name, "")
         if name in COMMON and (not text or text.startswith(INHERITED)):
             shared = common[name]
             if name == "random_state" and cls.deterministic and not cls.has_ties:
                 shared = "An int, a NumPy generator or None."
-            # what a method adds to its reference to the base is about its draws
+            # after the reference to the base, a method may say what the seed draws
             own = text.removeprefix(INHERITED).lstrip(".; ") if name == "random_state" else ""
             text = " ".join(part for part in (shared, own[:1].upper() + own[1:]) if part)
         default = None if parameter.default is inspect.Parameter.empty else parameter.default
-        found.append(Parameter(name, default, text, COMMON.get(name, "")))
-    return tuple(sorted(found, key=lambda parameter: parameter.name in COMMON))
+        parameters.append(Parameter(name, default, text, COMMON.get(name, "")))
+    return tuple(sorted(parameters, key=lambda parameter: parameter.name in COMMON))
 
 
 def _traits(cls: type[BaseReducer]) -> tuple[str, ...]:
     return (
         _seed_in_words(cls),
-        "What it keeps at a smaller keep is the beginning of what it keeps at a larger one."
+        "A smaller selection is the beginning of a larger one."
         if cls.nested
-        else "Each keep is a new choice: a smaller one is no part of a larger one.",
-        "It goes by the order of the images." if cls.order_dependent else "It does not go by the order of the images.",
+        else "Each keep is a new choice: a smaller selection is not part of a larger one.",
+        "The order of the images matters." if cls.order_dependent else "The order of the images does not matter.",
         "Every category gets its share of the images."
         if cls.uses_categories
         else "Categories get no fixed share of the images.",
@@ -153,14 +154,12 @@ def _traits(cls: type[BaseReducer]) -> tuple[str, ...]:
 def _seed_in_words(cls: type[BaseReducer]) -> str:
     if not cls.deterministic:
         return "Another seed gives other images: try several seeds."
-    return "The seed decides nothing but ties." if cls.has_ties else "The seed decides nothing."
+    return "The seed only breaks ties." if cls.has_ties else "The seed has no effect."
 
 
 def _about(cls: type) -> tuple[str, ...]:
-    lines = (inspect.getdoc(cls) or "").splitlines()
-    underlines = [row for row, line in enumerate(lines) if _is_underline(line)]
-    text = "\n".join(lines[: underlines[0] - 1] if underlines else lines)
-    return tuple(_plain(paragraph) for paragraph in text.split("\n\n") if paragraph.strip())
+    paragraphs = (_docstring(cls).description or "").split("\n\n")
+    return tuple(_plain(paragraph) for paragraph in paragraphs if paragraph.strip())
 
 
 def _example(cls: type[BaseReducer], parameters: tuple[Parameter, ...]) -> str:
@@ -174,40 +173,16 @@ def _example(cls: type[BaseReducer], parameters: tuple[Parameter, ...]) -> str:
 
 
 def shown(default: Any) -> str:
-    """Return a default as YAML, so the command line, writes it."""
+    """Return a default as YAML and the command line write it."""
     return {"None": "null", "True": "true", "False": "false"}.get(str(default), str(default))
 
 
-def _section(lines: list[str], title: str) -> list[str]:
-    """Return the lines below a heading, up to the next one."""
-    starts = [row for row, line in enumerate(lines) if line.strip() == title and _is_underline(_at(lines, row + 1))]
-    if not starts:
-        return []
-    body = lines[starts[0] + 2 :]
-    ends = [row - 1 for row, line in enumerate(body) if _is_underline(line)]
-    return body[: ends[0]] if ends else body
+def _docstring(cls: type) -> Docstring:
+    from docstring_parser import numpydoc
 
-
-def _entries(lines: list[str]) -> list[tuple[str, list[str]]]:
-    """Return (heading, indented lines below it) for each entry of a section."""
-    found: list[tuple[str, list[str]]] = []
-    for line in lines:
-        if line.strip() and not line.startswith(" "):
-            found.append((line, []))
-        elif found:
-            found[-1][1].append(line.strip())
-    return found
-
-
-def _at(lines: list[str], row: int) -> str:
-    return lines[row] if row < len(lines) else ""
-
-
-def _is_underline(line: str) -> bool:
-    return len(line.strip()) > 2 and not line.strip("- ")
+    return numpydoc.parse(inspect.getdoc(cls) or "")
 
 
 def _plain(text: str) -> str:
     """Return text on one line, without the marks of reStructuredText."""
-    text = re.sub(r"(?<!\S)\*(\S[^*\n]*\S)\*(?!\w)", r"\1", " ".join(textwrap.dedent(text).split()))
-    return text.replace("`", "")
+    return re.sub(r"(?<!\S)\*(\S[^*\n]*\S)\*(?!\w)", r"\1", " ".join(text.split())).replace("`", "")

@@ -14,6 +14,8 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
+from docstring_parser import numpydoc
+
 from detreduce.features.blocks import kinds_of
 from detreduce.reducers import reducer_class
 from detreduce.reducers.base import BaseReducer
@@ -178,8 +180,8 @@ def linked(text: str) -> str:
 
 def _paragraphs(cls: type) -> list[str]:
     """Return the docstring above its sections, as Markdown paragraphs."""
-    text = re.split(r"\n[A-Z]\w+\n-{3,}\n", inspect.getdoc(cls) or "")[0]
-    return [" ".join(re.sub(r"\b(\w+_) ", r"`\1` ", part).split()) for part in text.split("\n\n") if part.strip()]
+    text = numpydoc.parse(inspect.getdoc(cls) or "").description or ""
+    return [" ".join(re.sub(r"\b(\w+_) ", r"`\1` ", part).split()) for part in text.split("\n\n")]
 
 
 def _wrapped(text: str, indent: str = "") -> list[str]:

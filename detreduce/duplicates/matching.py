@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -17,6 +16,7 @@ from detreduce.duplicates.alignment import overlay
 from detreduce.duplicates.descriptors import describe, in_all_orientations
 from detreduce.duplicates.orientations import ORIENTATIONS
 from detreduce.duplicates.signatures import available_cores
+from detreduce.images.batches import decoding_threads
 
 CANDIDATE = 0.65
 """Pictures whose descriptors correlate less than this in every orientation are not looked at any closer."""
@@ -166,15 +166,9 @@ def _threads(workers: int | None) -> Iterator[Executor]:
     """Threads that multiply blocks and lay pictures over each other; the libraries' own would get in their way."""
     from threadpoolctl import threadpool_limits
 
-    threads = cv2.getNumThreads()
-    pool = ThreadPoolExecutor(workers or available_cores(), "detreduce-compare")
-    try:
-        cv2.setNumThreads(1)
-        with threadpool_limits(1, user_api="blas"):
-            yield pool
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-        cv2.setNumThreads(threads)
+    count = workers or available_cores()
+    with decoding_threads(count, "detreduce-compare") as pool, threadpool_limits(1, user_api="blas"):
+        yield pool
 
 
 def _confirm_all(

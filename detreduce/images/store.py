@@ -37,11 +37,13 @@ class VectorStore:
         The cache folder; the store is a folder below it, named after `key`.
     key
         JSON-able: everything besides the image that decides a vector.
+    dimension
+        Length of a vector; default that of the first one read.
     """
 
     dtype: ClassVar[np.dtype[Any]] = np.dtype(np.float32)
 
-    def __init__(self, folder: Path, key: Mapping[str, Any]) -> None:
+    def __init__(self, folder: Path, key: Mapping[str, Any], dimension: int | None = None) -> None:
         text = json.dumps({"layout": _LAYOUT, **key}, sort_keys=True)
         slug = re.sub(r"[^a-z0-9]+", "-", str(key.get("backbone", "vectors")).lower()).strip("-")[:40]
         self.folder = folder / "features" / f"{slug}-{content_digest(text.encode()).hex()[:16]}"
@@ -51,7 +53,7 @@ class VectorStore:
         self._waiting: dict[Digest, npt.NDArray[Any]] = {}
         self._written = time.monotonic()
         self.writable = True
-        self.dimension: int | None = None
+        self.dimension = dimension
         self._read_index()
 
     def __contains__(self, digest: Digest) -> bool:

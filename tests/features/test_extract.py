@@ -20,8 +20,6 @@ from detreduce.features import Backbone, extract_features, register
 from detreduce.features import backbones as registry
 from detreduce.features.table import FeatureTable
 from detreduce.images.decode import Preprocess
-from detreduce.images.store import VectorStore
-from detreduce.machine.hashes import content_digest
 
 
 class _MeanColour(torch.nn.Module):
@@ -159,7 +157,7 @@ def test_a_killed_run_goes_on(tmp_path: Path) -> None:
         patch.object(_MeanColour, "forward", autospec=True) as forward,
         patch("detreduce.images.store.SHARD_ROWS", 8),
         # a kill gives no time to keep anything
-        patch("detreduce.features.pixels.image_block._Job.keep"),
+        patch("detreduce.images.job.ImageJob.keep"),
         pytest.raises(KeyboardInterrupt),
     ):
         forward.side_effect = lambda module, x: _after(real, module, x, 40)
@@ -336,38 +334,3 @@ def test_boxes_in_pixels_of_an_image_without_a_size_are_reported(tmp_path: Path)
         table = extract_features(dataset, blocks=("annotations",))
     assert table.rows.tolist() == [0]
     assert np.isfinite(table.blocks["annotations"]).all()
-
-
-@pytest.mark.parametrize("damaged", [0, 1])
-def test_what_one_damaged_shard_holds_is_read_from_another(tmp_path: Path, damaged: int) -> None:
-    digests = [content_digest(bytes([i])) for i in range(3)]
-    for number in (0, 1):
-        store = VectorStore(tmp_path, {"backbone": "x"})
-        store._index.clear()  # as if the other had been written at the same time
-        for i, digest in enumerate(digests):
-            store.add(digest, np.array([i, number + 7], np.float32))
-        store.flush()
-    shards = sorted(store.folder.glob("*.npz"))
-    content = shards[damaged].read_bytes()
-    with np.load(shards[damaged]) as shard:
-        numbers = shard["vectors"].tobytes()
-    shards[damaged].write_bytes(content.replace(numbers, numbers[::-1]))
-    store = VectorStore(tmp_path, {"backbone": "x"})
-    assert {digest: vector[0] for digest, vector in store.read(digests)} == dict(zip(digests, range(3), strict=True))
-    shards[1 - damaged].write_bytes(b"")
-    store = VectorStore(tmp_path, {"backbone": "x"})
-    assert list(store.read(digests)) == [] and digests[0] not in store
-
-
-def test_two_writers_at_once_do_no_harm(tmp_path: Path) -> None:
-    first, second = VectorStore(tmp_path, {"backbone": "x"}), VectorStore(tmp_path, {"backbone": "x"})
-    digests = [content_digest(bytes([i])) for i in range(6)]
-    for i, digest in enumerate(digests):
-        (first if i % 2 else second).add(digest, np.array([i, 0], np.float32))
-        if i in (2, 3):
-            first.add(digest, np.array([i, 0], np.float32))
-    first.flush()
-    second.flush()
-    found = dict(VectorStore(tmp_path, {"backbone": "x"}).read(digests))
-    assert [found[digest][0] for digest in digests] == [0, 1, 2, 3, 4, 5]
-    assert len(VectorStore(tmp_path, {"backbone": "y"})) == 0

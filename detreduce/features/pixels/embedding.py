@@ -1,10 +1,10 @@
-"""Images through a backbone: threads read and decode while the network works, in bounded memory."""
+"""Images through a backbone: the network works on some batches while others are read."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,11 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from detreduce.features.pixels.roi_pooling import PlacedBoxes, pool_boxes
-from detreduce.images.batches import Prepared
+from detreduce.images.batches import NetworkInput
 from detreduce.images.decode import RGB
 
 if TYPE_CHECKING:
     from detreduce.features.backbones import Network
+
+Group = list[tuple[int, NetworkInput]]
+"""Images of one shape, with their rows."""
 
 
 @dataclass(frozen=True)
@@ -28,17 +31,17 @@ class Embedded:
 
 
 def embed_groups(
-    groups: Iterable[list[Prepared]],
+    groups: Iterable[Group],
     network: Callable[[], Network],
-    pool: ThreadPoolExecutor,
+    pool: Executor,
     in_flight: int,
-    boxes: Callable[[list[Prepared]], PlacedBoxes | None],
-) -> Iterator[tuple[list[Prepared], Embedded]]:
+    place_boxes: Callable[[Group], PlacedBoxes | None],
+) -> Iterator[tuple[Group, Embedded]]:
     """Yield each group with what it gave, in order, with at most `in_flight` groups under way."""
-    waiting: deque[tuple[list[Prepared], Future[Embedded]]] = deque()
+    waiting: deque[tuple[Group, Future[Embedded]]] = deque()
     for group in groups:
-        images = [item.image for item in group if item.image is not None]
-        waiting.append((group, pool.submit(embed_batch, network(), images, boxes(group))))
+        images = [item.image for _, item in group]
+        waiting.append((group, pool.submit(embed_batch, network(), images, place_boxes(group))))
         if len(waiting) >= in_flight:
             done, future = waiting.popleft()
             yield done, future.result()

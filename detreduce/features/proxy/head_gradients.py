@@ -12,8 +12,7 @@ import numpy.typing as npt
 
 from detreduce.errors import InputError
 from detreduce.features.pixels.running import Running
-from detreduce.images.decode import RGB
-from detreduce.images.frame import Frame
+from detreduce.images.batches import NetworkInput
 from detreduce.ultralytics_bridge.detector import branch, check_head
 from detreduce.ultralytics_bridge.pretrained import quiet_ultralytics
 
@@ -36,15 +35,6 @@ class GradientOptions:
     dimensions: int = DIMENSIONS
     seed: int = 0
     running: Running = field(default_factory=Running)
-
-
-@dataclass(frozen=True)
-class HeadInput:
-    """An image as the network gets it, with where the picture lies in it."""
-
-    row: int
-    image: RGB
-    frame: Frame
 
 
 class HeadGradients:
@@ -106,7 +96,7 @@ class HeadGradients:
         return chosen.fit(np.zeros((1, width), np.float32))
 
     def vectors(
-        self, group: list[HeadInput], truth: list[tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]]
+        self, group: list[NetworkInput], truth: list[tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]]
     ) -> npt.NDArray[np.float32]:
         """(b, dimensions) float32: projected gradients of images of one shape."""
         full = self.gradients(group, truth)
@@ -115,7 +105,7 @@ class HeadGradients:
         return full if self.projection is None else self.projection.transform(full).astype(np.float32)
 
     def gradients(
-        self, group: list[HeadInput], truth: list[tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]]
+        self, group: list[NetworkInput], truth: list[tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]]
     ) -> npt.NDArray[np.float32]:
         """(b, D) float32: full gradients; each layer's weights, row by row, then its biases, layer by layer."""
         import torch
@@ -153,7 +143,7 @@ class HeadGradients:
 
 
 def _targets(
-    item: HeadInput, boxes: npt.NDArray[np.float64], classes: npt.NDArray[np.int64], device: torch.device
+    item: NetworkInput, boxes: npt.NDArray[np.float64], classes: npt.NDArray[np.int64], device: torch.device
 ) -> dict[str, torch.Tensor]:
     """One image's boxes as ultralytics' loss takes them: centre and size as fractions of the input."""
     import torch

@@ -313,7 +313,7 @@ def test_a_killed_run_goes_on(tmp_path: Path) -> None:
         patch.object(_Picture, "forward", stop_after_40),
         patch("detreduce.images.store.SHARD_ROWS", 8),
         # a kill gives no time to keep anything
-        patch("detreduce.features.pixels.image_block._Job.keep"),
+        patch("detreduce.images.job.ImageJob.keep"),
         pytest.raises(KeyboardInterrupt),
     ):
         extract(data, tmp_path / "cache", batch=4, workers=1)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -14,9 +16,9 @@ from detreduce.dataset import load_dataset
 from detreduce.dataset.records import DetectionDataset
 from detreduce.errors import ImageReadError, InputError
 from detreduce.features.pixels.running import Running
-from detreduce.features.proxy import gradients
 from detreduce.features.proxy.gradients import gradient_block
-from detreduce.features.proxy.head_gradients import GradientOptions, HeadGradients, HeadInput, _targets
+from detreduce.features.proxy.head_gradients import GradientOptions, HeadGradients, _targets
+from detreduce.images.batches import NetworkInput, network_input
 from detreduce.images.decode import Preprocess
 from detreduce.images.frame import Frame
 from detreduce.ultralytics_bridge.detector import branch
@@ -66,7 +68,7 @@ def test_each_images_gradient_is_that_of_plain_backpropagation(weights: Path, da
     head = HeadGradients(weights, 2, torch.device("cpu"), OPTIONS)
     preprocess = Preprocess(64, "letterbox")
     # 1 and 4 are of one shape: what a batch mixes up would show
-    items = [gradients._read(row, dataset[row].path, preprocess).input for row in (1, 4)]
+    items = [network_input(dataset[row].path.read_bytes(), preprocess) for row in (1, 4)]
     found = head.gradients(items, [truth(dataset, row) for row in (1, 4)])
     parameters = [parameter for layer in head.convolutions for parameter in (layer.weight, layer.bias)]
     for parameter in parameters:
@@ -83,7 +85,7 @@ def test_each_images_gradient_is_that_of_plain_backpropagation(weights: Path, da
 
 
 def test_boxes_lie_in_the_letterboxed_input() -> None:
-    item = HeadInput(0, np.zeros((96, 64, 3), np.uint8), Frame(8 / 64, 4 / 96, 56 / 64, 94 / 96))
+    item = NetworkInput(np.zeros((96, 64, 3), np.uint8), Frame(8 / 64, 4 / 96, 56 / 64, 94 / 96))
     found = _targets(item, np.array([[0, 0, 1, 1], [0.5, 0, 1, 0.1]]), np.array([1, 0]), torch.device("cpu"))
     assert found["cls"].tolist() == [1, 0]
     wanted = [[32 / 64, 49 / 96, 48 / 64, 90 / 96], [44 / 64, 8.5 / 96, 24 / 64, 9 / 96]]
@@ -96,8 +98,7 @@ def test_boxes_follow_a_photograph_that_is_decoded_smaller(orientation: int, tmp
     exif = Image.Exif()
     exif[0x0112] = orientation
     Image.new("RGB", (129, 145)).save(tmp_path / "a.jpg", exif=exif)
-    item = gradients._read(0, tmp_path / "a.jpg", Preprocess(64, "letterbox")).input
-    assert item is not None
+    item = network_input((tmp_path / "a.jpg").read_bytes(), Preprocess(64, "letterbox"))
     wide, high = (145, 129) if orientation >= 5 else (129, 145)
     halved = [-(-side // 2) for side in (wide, high)]
     scale = 64 / max(halved)
@@ -146,6 +147,16 @@ def test_vectors_are_kept_by_content_and_labels(weights: Path, dataset: Detectio
     other = gradient_block(dataset, weights, tmp_path / "cache", GradientOptions(imgsz=96))
     assert other.provenance["gradients"]["from_cache"] == 0
     assert "boxes" in first.provenance["gradients"], "vectors of boxes placed otherwise have another key"
+
+
+def test_a_second_run_decodes_no_image(weights: Path, dataset: DetectionDataset, tmp_path: Path) -> None:
+    first = gradient_block(dataset, weights, tmp_path / "cache", OPTIONS)
+    for record in dataset:
+        os.utime(record.path)  # the memo has to read the files again
+    with patch("detreduce.images.batches.decode_framed", side_effect=AssertionError("an image was decoded")):
+        second = gradient_block(dataset, weights, tmp_path / "cache", OPTIONS)
+    assert second.provenance["gradients"]["from_cache"] == 5 and not second.failures
+    np.testing.assert_array_equal(second.vectors, first.vectors)
 
 
 def test_unreadable_images_are_told(weights: Path, dataset: DetectionDataset, tmp_path: Path) -> None:

@@ -1,0 +1,213 @@
+"""One job for images: recall the vectors that are stored, read ahead, compute the others, keep them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic
+
+import numpy as np
+import numpy.typing as npt
+
+from detreduce.display.progress import progress
+from detreduce.errors import ImageReadError
+from detreduce.images.batches import Known, ReadImage, T, read_ahead, read_image
+from detreduce.images.store import DigestMemo, VectorStore, warn_unwritable
+from detreduce.machine.hashes import Digest
+
+Array = npt.NDArray[Any]
+
+
+class ImageVectors:
+    """Vectors of a list of images, in the images' order, each recalled from a store or computed.
+
+    Parameters
+    ----------
+    store
+        Where they are kept.
+    starts
+        (n + 1,) int64: the number of each image's first vector, and of all vectors. One vector an image: 0 to n.
+    key
+        What vector `number` is kept under, by its image's digest; default the digest itself.
+
+    Attributes
+    ----------
+    filled
+        Bool: the vectors that are there, or not wanted.
+    recalled, computed
+        How many came from where.
+    """
+
+    def __init__(
+        self, store: VectorStore, starts: npt.NDArray[np.int64], key: Callable[[int, Digest], Digest] | None = None
+    ) -> None:
+        self.store = store
+        self.starts = starts
+        self.key = key or (lambda number, digest: digest)
+        self.filled = np.zeros(int(starts[-1]), bool)
+        self.recalled = self.computed = 0
+        self._values: Array | None = None
+
+    @property
+    def width(self) -> int:
+        """Numbers in a vector; 0 until there is one."""
+        return 0 if self._values is None else self._values.shape[1]
+
+    def array(self, width: int = 0) -> Array:
+        """Return all vectors; missing ones are NaN, or 0 for whole numbers. `width` counts if there is none at all."""
+        return self._empty(width) if self._values is None else self._values
+
+    def _empty(self, width: int) -> Array:
+        dtype = self.store.dtype
+        return np.full((len(self.filled), width), np.nan if dtype.kind == "f" else 0, dtype)
+
+    def complete(self) -> npt.NDArray[np.bool_]:
+        """Return (n,) bool: the images that lack no vector."""
+        missing = np.concatenate([[0], np.cumsum(~self.filled)])
+        return np.asarray(missing[self.starts[1:]] == missing[self.starts[:-1]])
+
+    def stored(self, row: int, digest: Digest) -> bool:
+        """Return whether the store has every vector of an image."""
+        return all(key in self.store for _, key in self._keys(row, digest))
+
+    def recall(self, digests: dict[int, Digest]) -> None:
+        """Fill in what the store has for these rows."""
+        numbers: dict[Digest, list[int]] = {}
+        for row, digest in digests.items():
+            for number, key in self._keys(row, digest):
+                if not self.filled[number]:
+                    numbers.setdefault(key, []).append(number)
+        for key, vector in self.store.read(numbers):
+            for number in numbers[key]:
+                self._fill(number, vector)
+                self.recalled += 1
+
+    def add(self, row: int, digest: Digest, vectors: Array) -> None:
+        """Fill in the computed (k, d) vectors of an image and store them, but for those to be recalled."""
+        for (number, key), vector in zip(self._keys(row, digest), vectors, strict=True):
+            if not self.filled[number] and key not in self.store:
+                self._fill(number, vector)
+                self.store.add(key, vector)
+                self.computed += 1
+
+    def _keys(self, row: int, digest: Digest) -> Iterator[tuple[int, Digest]]:
+        numbers = range(int(self.starts[row]), int(self.starts[row + 1]))
+        return ((number, self.key(number, digest)) for number in numbers)
+
+    def _fill(self, number: int, vector: Array) -> None:
+        if self._values is None:
+            self._values = self._empty(len(vector))
+        self._values[number] = vector
+        self.filled[number] = True
+
+
+@dataclass
+class ImageJob(Generic[T]):
+    """Fill the vectors of a list of images: those that are stored from disk, the others by computing them.
+
+    Attributes
+    ----------
+    title
+        What the progress line says.
+    paths
+        The images.
+    vectors
+        The kinds of vectors wanted of each.
+    memo
+        Spares the reading of files that did not change.
+    prepare
+        (row, bytes of the file) -> what `compute` needs; called by the reading threads. It may raise ImageReadError.
+    compute
+        Turns a stream of (row, prepared image) into one of (row, one (k, d) array for each kind of vector), in any
+        order.
+    stop_at_failure
+        Raise ImageReadError at the first image that cannot be read.
+    failures
+        Row -> reason, for images that could not be read.
+    computed
+        How many images were computed.
+    """
+
+    title: str
+    paths: Sequence[Path]
+    vectors: Sequence[ImageVectors]
+    memo: DigestMemo
+    prepare: Callable[[int, bytes], T]
+    compute: Callable[[Iterator[tuple[int, T]]], Iterator[tuple[int, Sequence[Array]]]]
+    stop_at_failure: bool = False
+    failures: dict[int, str] = field(default_factory=dict)
+    computed: int = 0
+    _digests: dict[int, Digest] = field(default_factory=dict)
+
+    def run(self, pool: Executor, ahead: int) -> None:
+        """Fill in every vector that can be; keep what was computed, also when interrupted.
+
+        The threads of `pool` read at most `ahead` images in advance.
+        """
+        remembered = ((row, self.memo.get(self.paths[row])) for row in self._open_rows())
+        self._digests = {row: digest for row, digest in remembered if digest is not None}
+        try:
+            self._recall()
+            self._fill_open(pool, ahead, self._stored)
+            self._recall()
+            # what a store lists and cannot read
+            self._fill_open(pool, ahead, lambda row, digest: False)
+        finally:
+            self.keep()
+
+    def keep(self) -> None:
+        """Write what the stores and the memo still hold in memory."""
+        for vectors in self.vectors:
+            vectors.store.flush()
+        try:
+            self.memo.flush()
+        except OSError as error:
+            if all(vectors.store.writable for vectors in self.vectors):
+                warn_unwritable(self.vectors[0].store.folder, error)
+
+    def _open_rows(self) -> list[int]:
+        """Return the rows that lack a vector and did not fail."""
+        done = np.logical_and.reduce([vectors.complete() for vectors in self.vectors])
+        return [row for row in np.flatnonzero(~done).tolist() if row not in self.failures]
+
+    def _stored(self, row: int, digest: Digest) -> bool:
+        return all(vectors.stored(row, digest) for vectors in self.vectors)
+
+    def _recall(self) -> None:
+        digests = {row: self._digests[row] for row in self._open_rows() if row in self._digests}
+        for vectors in self.vectors:
+            vectors.recall(digests)
+
+    def _fill_open(self, pool: Executor, ahead: int, known: Known) -> None:
+        """Read the open images; compute those whose vectors are not all `known`."""
+        rows = self._open_rows()
+        if not rows:
+            return
+        with progress(self.title, len(rows), "images") as advance:
+
+            def read(row: int) -> ReadImage[T]:
+                return read_image(row, self.paths[row], self.prepare, known)
+
+            prepared = self._readable(read_ahead(rows, read, pool, ahead), advance)
+            for row, found in self.compute(prepared):
+                for vectors, part in zip(self.vectors, found, strict=True):
+                    vectors.add(row, self._digests[row], part)
+                self.computed += 1
+                advance()
+
+    def _readable(self, images: Iterator[ReadImage[T]], advance: Callable[..., None]) -> Iterator[tuple[int, T]]:
+        for image in images:
+            path = self.paths[image.row]
+            if image.status is not None:
+                self._digests[image.row] = image.digest
+                self.memo.put(path, image.status, image.read_at_ns, image.digest)
+            if image.error:
+                if self.stop_at_failure:
+                    raise ImageReadError(f"{path}: {image.error}.")
+                self.failures[image.row] = image.error
+            elif image.content is not None:
+                yield image.row, image.content
+                continue
+            advance()

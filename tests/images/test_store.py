@@ -1,0 +1,159 @@
+"""What is kept on disk: vectors under the content of their images, and the digests of files that did not change."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from detreduce.images.batches import read_image
+from detreduce.images.store import DigestMemo, VectorStore
+from detreduce.machine.hashes import Digest, content_digest
+
+MILLISECOND = 1_000_000
+
+
+@pytest.mark.parametrize("damaged", [0, 1])
+def test_what_one_damaged_shard_holds_is_read_from_another(tmp_path: Path, damaged: int) -> None:
+    digests = [content_digest(bytes([i])) for i in range(3)]
+    for number in (0, 1):
+        store = VectorStore(tmp_path, {"backbone": "x"})
+        store._index.clear()  # as if the other had been written at the same time
+        for i, digest in enumerate(digests):
+            store.add(digest, np.array([i, number + 7], np.float32))
+        store.flush()
+    shards = sorted(store.folder.glob("*.npz"))
+    content = shards[damaged].read_bytes()
+    with np.load(shards[damaged]) as shard:
+        numbers = shard["vectors"].tobytes()
+    shards[damaged].write_bytes(content.replace(numbers, numbers[::-1]))
+    store = VectorStore(tmp_path, {"backbone": "x"})
+    assert {digest: vector[0] for digest, vector in store.read(digests)} == dict(zip(digests, range(3), strict=True))
+    shards[1 - damaged].write_bytes(b"")
+    store = VectorStore(tmp_path, {"backbone": "x"})
+    assert list(store.read(digests)) == [] and digests[0] not in store
+
+
+def test_two_writers_at_once_do_no_harm(tmp_path: Path) -> None:
+    first, second = VectorStore(tmp_path, {"backbone": "x"}), VectorStore(tmp_path, {"backbone": "x"})
+    digests = [content_digest(bytes([i])) for i in range(6)]
+    for i, digest in enumerate(digests):
+        (first if i % 2 else second).add(digest, np.array([i, 0], np.float32))
+        if i in (2, 3):
+            first.add(digest, np.array([i, 0], np.float32))
+    first.flush()
+    second.flush()
+    found = dict(VectorStore(tmp_path, {"backbone": "x"}).read(digests))
+    assert [found[digest][0] for digest in digests] == [0, 1, 2, 3, 4, 5]
+    assert len(VectorStore(tmp_path, {"backbone": "y"})) == 0
+
+
+def write_shards(folder: Path, widths: list[int]) -> list[Digest]:
+    """Write one vector of each width, each in a shard of its own; return their digests in the shards' order."""
+    for width in widths:
+        store = VectorStore(folder, {"backbone": "x"})
+        store.add(content_digest(bytes([width])), np.full(width, width, np.float32))
+        store.flush()
+    names = {}
+    for shard in store.folder.glob("*.npz"):
+        with np.load(shard) as content:
+            names[shard.name] = bytes(content["digests"][0])
+    return [names[name] for name in sorted(names)]
+
+
+def test_a_row_of_another_width_is_not_given_out(tmp_path: Path) -> None:
+    digests = write_shards(tmp_path, [3, 5])
+    store = VectorStore(tmp_path, {"backbone": "x"})
+    assert len(store) == 2
+    first, other = digests
+    assert [digest for digest, _ in store.read(digests)] == [first]
+    assert first in store and other not in store, "the images of the other are computed again"
+    assert store.dimension == len(next(store.read([first]))[1])
+
+
+@pytest.mark.parametrize("width", [3, 5])
+def test_a_width_that_is_known_in_advance_decides(tmp_path: Path, width: int) -> None:
+    digests = write_shards(tmp_path, [3, 5])
+    store = VectorStore(tmp_path, {"backbone": "x"}, dimension=width)
+    assert [vector.tolist() for _, vector in store.read(digests)] == [[width] * width]
+
+
+def test_rows_of_another_type_or_form_are_not_given_out(tmp_path: Path) -> None:
+    digest = content_digest(b"a")
+    for number, vectors in enumerate((np.zeros((1, 3)), np.zeros(3, np.float32))):
+        store = VectorStore(tmp_path / str(number), {"backbone": "x"})
+        store.folder.mkdir(parents=True)
+        np.savez(store.folder / "0.npz", digests=np.frombuffer(digest, np.uint8)[None], vectors=vectors)
+        assert list(VectorStore(tmp_path / str(number), {"backbone": "x"}).read([digest])) == []
+
+
+def memo_after(tmp_path: Path, path: Path, late_ns: int) -> Digest | None:
+    """Remember the digest of a file that was read so long after its last change; return what the memo gives."""
+    status = path.stat()
+    memo = DigestMemo(tmp_path / "cache")
+    changed = max(status.st_mtime_ns, status.st_ctime_ns)
+    memo.put(path, status, changed + late_ns, content_digest(path.read_bytes()))
+    memo.flush()
+    return DigestMemo(tmp_path / "cache").get(path)
+
+
+@pytest.mark.parametrize(("late", "kept"), [(0, False), (10, False), (49, False), (51, True), (5000, True)])
+def test_a_file_changed_within_a_tick_of_the_clock_is_not_remembered(tmp_path: Path, late: int, kept: bool) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(b"first")
+    while path.stat().st_mtime_ns % 1_000_000_000 == 0:
+        path.write_bytes(b"first")
+    assert memo_after(tmp_path, path, late * MILLISECOND) == (content_digest(b"first") if kept else None)
+
+
+def test_the_change_of_the_inode_counts_too(tmp_path: Path) -> None:
+    """A file with an old time of modification, put in place a moment ago."""
+    path = tmp_path / "a.png"
+    path.write_bytes(b"first")
+    os.utime(path, ns=(1, 1_500_000_001))
+    assert memo_after(tmp_path, path, 10 * MILLISECOND) is None
+    assert memo_after(tmp_path, path, 60 * MILLISECOND) is not None
+
+
+@pytest.mark.parametrize(("late", "kept"), [(60, False), (1900, False), (2100, True)])
+def test_times_in_whole_seconds_have_a_longer_tick(tmp_path: Path, late: int, kept: bool) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(b"first")
+    os.utime(path, ns=(0, 3_000_000_000))
+    assert (memo_after(tmp_path, path, late * MILLISECOND) is not None) == kept
+
+
+def test_a_file_changed_while_it_is_read_is_not_taken_for_its_successor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(b"first")
+    os.utime(path, ns=(1, 1_500_000_001))
+    real = Path.read_bytes
+
+    def change(file: Path) -> bytes:
+        content = real(file)
+        file.write_bytes(b"second")
+        return content
+
+    monkeypatch.setattr(Path, "read_bytes", change)
+    image = read_image(0, path, lambda row, data: data, lambda row, digest: False)
+    monkeypatch.undo()
+    assert image.content == b"first" and image.status is not None
+    memo = DigestMemo(tmp_path / "cache")
+    memo.put(path, image.status, image.read_at_ns + 10**10, image.digest)
+    assert memo.get(path) is None
+    assert image.status.st_size == len(b"first")
+
+
+def test_a_changed_or_missing_file_is_not_remembered(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(b"first")
+    assert memo_after(tmp_path, path, 10**10) is not None
+    path.write_bytes(b"first and more")
+    memo = DigestMemo(tmp_path / "cache")
+    assert memo.get(path) is None
+    path.unlink()
+    assert memo.get(path) is None

@@ -3,7 +3,7 @@
     python scripts/methods.py
 
 It writes detreduce/reducers/catalogue.json, the pages docs/methods/NAME.md and index.md, the pictures
-docs/methods/NAME.png, the table of methods in README.md and the list of pages in mkdocs.yml.
+docs/methods/NAME.png, the table of methods in README.md, the list of pages in mkdocs.yml, and the experiment's schema.
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ from __future__ import annotations
 from pictures import methods as pictures
 
 from detreduce.reducers.catalogue import FILE, catalogue_text
+from docs import experiment
 from docs import methods as texts
 
 
 def main() -> None:
     FILE.write_text(catalogue_text(), encoding="utf-8")
     texts.main()
+    experiment.main()
     pictures.main([])
 
 

@@ -22,7 +22,7 @@ import yaml
 from blocks import Block, blocks, commands, shows, spoken
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
-PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
+PAGES = [REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
 SMALL = {"scenes": 40, "size": 64}
 RUN = ("bash", "python", "yaml")
 LANGUAGES = (*RUN, "toml", "text")

@@ -5,7 +5,8 @@ Run it with that version, in a new folder whose path may be seen by everyone (so
 
     PYTHONPATH=/path/to/the/former/version python tests/former/make_files.py /srv/former
 
-Only public names are used, so that every version since 0.1.0 can run it. `tests/former/files/README.md` names the version
+Only public names are used, so that every version since 0.1.0 can run it.
+`tests/former/files/README.md` names the version
 that made the files in the repository.
 """
 

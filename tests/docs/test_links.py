@@ -1,0 +1,28 @@
+"""Links between the pages outside the site lead somewhere; mkdocs checks those inside it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+LINK = re.compile(r"(?:\]\(|src=\")(?!https?:)([^)\"#]*)(#[^)\"]*)?[)\"]")
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
+def test_relative_links_lead_to_files_and_headings(name: str) -> None:
+    page = REPOSITORY / name
+    links = LINK.findall(page.read_text(encoding="utf-8"))
+    assert links
+    for path, anchor in links:
+        target = REPOSITORY / path if path else page
+        assert target.exists(), path
+        assert not anchor or anchor[1:] in anchors(target), path + anchor

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from detreduce.experiment.config import ExperimentConfig
 from detreduce.features.blocks import FEATURES, kinds_of
 from detreduce.features.table import SEPARATE_BLOCKS
 from detreduce.machine.hashes import json_hash
-from detreduce.reducers import make_reducer
+from detreduce.reducers import make_reducer, reducer_class
 from detreduce.reducers.base import BaseReducer
 from detreduce.selection.request import CompositionRequest, SelectionRequest
 from detreduce.training.optimiser import resolve_optimiser
-from detreduce.vocabulary.controls import EQUAL_ITERATIONS
+from detreduce.vocabulary.controls import CONTROLS, EQUAL_ITERATIONS, FULL, ON_ALL_IMAGES, RANDOM_METHODS, Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +37,13 @@ class Cell:
     @property
     def on_all(self) -> bool:
         """Whether it trains on all the images."""
-        return self.control in ("full", EQUAL_ITERATIONS)
+        return self.control in ON_ALL_IMAGES
 
     @property
     def chooser(self) -> str:
-        """The reducer that chooses its images: of the control ``random`` it is srs, which gets no categories."""
-        return "srs" if self.control == "random" else self.method
+        """The reducer that chooses its images."""
+        control = CONTROLS.get(self.control or "")
+        return control.chooser if control and control.chooser else self.method
 
     @property
     def label(self) -> str:
@@ -53,12 +54,12 @@ class Cell:
         return f"{self.method}({','.join(extras)})" if extras else self.method
 
     def request(self, categories: Any) -> SelectionRequest:
-        """Return what to choose; `categories` is the experiment's rule, which the control ``random`` does not use."""
+        """Return what to choose; `categories` is the experiment's rule; the control ``random`` ignores it."""
         return SelectionRequest(
             method=self.chooser,
             keep=self.keep,
             seed=self.selection_seed or 0,
-            categories=None if self.control == "random" else categories,
+            categories=None if self.control in RANDOM_METHODS else categories,
             composition=CompositionRequest.of(**self.composition),
             parameters=self.parameters,
         )
@@ -123,36 +124,30 @@ def make_plan(config: ExperimentConfig, identity: Identity, arguments: dict[str,
         pairs = seed_pairs(config.reduce.seeds, config.train.seeds, deterministic=reducer.deterministic)
         for keep in config.reduce.keep:
             for selection_seed, training_seed in pairs:
-                cells.append(
-                    _cell(
-                        context,
-                        method=method.name,
-                        parameters=parameters,
-                        keep=keep,
-                        selection_seed=selection_seed,
-                        training_seed=training_seed,
-                        composition=composition,
-                    )
+                cell = Cell(
+                    key="",
+                    method=method.name,
+                    training_seed=training_seed,
+                    parameters=parameters,
+                    keep=keep,
+                    selection_seed=selection_seed,
+                    composition=composition,
                 )
+                cells.append(_with_key(cell, context))
     return list({cell.key: cell for cell in cells}.values())
 
 
-def _control_cells(config: ExperimentConfig, context: dict[str, Any], control: str) -> list[Cell]:
-    """A control's cells: one for every training seed, and for every keep where the keep matters."""
-    if control == "full":
-        return [_cell(context, method=control, control=control, training_seed=seed) for seed in config.train.seeds]
-    pairs = seed_pairs(config.reduce.seeds, config.train.seeds, deterministic=control != "random")
+def _control_cells(config: ExperimentConfig, context: dict[str, Any], name: str) -> list[Cell]:
+    """Return a control's cells: one for every training seed, and for every keep unless it is `full`."""
+    control = CONTROLS[name]
+    drawn = control.chooser is not None and not reducer_class(control.chooser).deterministic
+    keeps = [1.0] if control.role is Role.FULL else config.reduce.keep
+    pairs = seed_pairs(config.reduce.seeds, config.train.seeds, deterministic=not drawn)
     return [
-        _cell(
-            context,
-            method=control,
-            control=control,
-            keep=keep,
-            selection_seed=selection_seed if control != EQUAL_ITERATIONS else None,
-            training_seed=training_seed,
-        )
-        for keep in config.reduce.keep
+        _with_key(Cell("", name, training_seed, name, keep=keep, selection_seed=selected), context)
+        for keep in keeps
         for selection_seed, training_seed in pairs
+        for selected in [selection_seed if control.chooser else None]
     ]
 
 
@@ -185,28 +180,18 @@ def _brief(value: Any) -> str:
     return f"{len(value)} images" if isinstance(value, list) else str(value)
 
 
-def _cell(
-    context: dict[str, Any],
-    *,
-    method: str,
-    training_seed: int,
-    control: str | None = None,
-    parameters: dict[str, Any] | None = None,
-    keep: float | int = 1.0,
-    selection_seed: int | None = None,
-    composition: dict[str, Any] | None = None,
-) -> Cell:
+def _with_key(cell: Cell, context: dict[str, Any]) -> Cell:
+    """Return the cell with its key; `context` is what decides the outcome besides the cell's own fields."""
     own = {
-        "method": method,
-        "control": control,
-        "parameters": parameters or {},
-        "keep": f"{type(keep).__name__} {keep!r}",
-        "selection_seed": selection_seed,
-        "training_seed": training_seed,
+        "method": cell.method,
+        "control": cell.control,
+        "parameters": cell.parameters,
+        "keep": f"{type(cell.keep).__name__} {cell.keep!r}",
+        "selection_seed": cell.selection_seed,
+        "training_seed": cell.training_seed,
     }
     digest = json_hash([own, context])[:10]
-    parts = [method] if control == "full" else [method, f"keep{keep}"]
-    if selection_seed is not None:
-        parts.append(f"s{selection_seed}")
-    key = "-".join([*parts, f"t{training_seed}", digest])
-    return Cell(key, method, training_seed, control, parameters or {}, keep, selection_seed, composition or {})
+    parts = [cell.method] if cell.control == FULL else [cell.method, f"keep{cell.keep}"]
+    if cell.selection_seed is not None:
+        parts.append(f"s{cell.selection_seed}")
+    return replace(cell, key="-".join([*parts, f"t{cell.training_seed}", digest]))

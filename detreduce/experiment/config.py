@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -12,10 +12,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from detreduce.dataset.categories import CategoryRule
 from detreduce.dataset.finding import expand, find
 from detreduce.errors import DetreduceError, InputError, nearest
-from detreduce.vocabulary.controls import EQUAL_ITERATIONS
+from detreduce.vocabulary.controls import CONTROLS, EQUAL_ITERATIONS, FULL
 
 Keep = float | int
-Control = Literal["full", "full_equal_iterations", "random", "first"]
+if TYPE_CHECKING:
+    Control = str
+else:
+    Control = Literal[tuple(CONTROLS)]
 """`full`: all images, as many epochs. `full_equal_iterations`: all images, as many batches and optimiser steps as each
 reduced cell. `random`: a uniform draw at each keep. `first`: the first files, what ultralytics' `fraction=` does."""
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
@@ -286,7 +289,7 @@ class ExperimentConfig(_Section):
     """The detector."""
     evaluate: EvaluateConfig = EvaluateConfig()
     """What is measured on."""
-    controls: list[Control] = ["full"]
+    controls: list[Control] = [FULL]
     """`full`, `full_equal_iterations` (as many batches and steps as each reduced cell), `random`, `first`."""
     energy: EnergyConfig = EnergyConfig()
     """What CO2 is reckoned by."""

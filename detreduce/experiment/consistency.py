@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from detreduce.experiment.ledger.ledger import FinishedCell
-from detreduce.vocabulary.controls import EQUAL_ITERATIONS
+from detreduce.vocabulary.controls import EQUAL_ITERATIONS, FULL
 
 DECISIVE = ("ultralytics", "torch", "detreduce", "pycocotools")
 """Packages that can change a figure; a cell's key does not hold their versions."""
@@ -38,7 +38,7 @@ def _steps(cells: Sequence[FinishedCell]) -> list[str]:
     """Reduced cells and the control of as many iterations have as many batches and steps, or it is no control."""
     counted: dict[tuple[str, int], dict[str, set[tuple[int, int]]]] = {}
     for cell in cells:
-        if cell.cell["control"] == "full":
+        if cell.cell["control"] == FULL:
             continue
         side = "control" if cell.cell["control"] == EQUAL_ITERATIONS else "reduced"
         counts = cell.training.counts

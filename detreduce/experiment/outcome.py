@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Any
 
 from detreduce.experiment.cells import Cell
 from detreduce.experiment.consistency import inconsistencies
 from detreduce.experiment.ledger.ledger import FinishedCell, Ledger, finished_rows
+from detreduce.experiment.result_table import ResultTable, result_table
 from detreduce.experiment.searches.leakage import read_leakage
 from detreduce.experiment.searches.near_duplicates import read_near_duplicates
 from detreduce.experiment.statistics.break_even import BreakEven, break_even, choosing_wh
@@ -19,6 +21,7 @@ from detreduce.experiment.statistics.ranks import MethodRanks, rank_methods
 from detreduce.experiment.statistics.summary import Summary, summarise_cells
 from detreduce.training.energy import PhaseEnergy
 from detreduce.vocabulary.controls import FULL
+from detreduce.vocabulary.keeps import keep_key
 
 Row = Mapping[str, Any]
 PHASES = ("duplicates", "features", "proxy training", "selection", "training", "validation", "evaluation")
@@ -35,8 +38,8 @@ class Outcome:
     summaries, comparisons, ranking, paid
         Means beside full; differences to chance and to equally long training, with intervals and verdicts; average
         ranks; after how many trainings choosing has paid for itself.
-    chance
-        The label of the rows that stand for a random subset, or None.
+    random
+        The label of the random subsets that methods are compared with, or None.
     leakage
         What the ledger's ``leakage.json`` has; empty where it was not looked for.
     notes
@@ -53,24 +56,22 @@ class Outcome:
     comparisons: Sequence[Comparison]
     ranking: MethodRanks | None
     paid: Sequence[BreakEven]
-    chance: str | None
+    random: str | None
     leakage: Mapping[str, Any]
     notes: Sequence[str]
     lost: Sequence[Comparison] = ()
     near_duplicates: Mapping[str, Any] = field(default_factory=dict)
 
+    @cached_property
+    def table(self) -> ResultTable:
+        """Every method at every keep, ready to be shown."""
+        return result_table(self.summaries, [*self.comparisons, *self.lost], self.paid)
+
     def difference(self, summary: Summary, against: str, measure: str) -> Comparison | None:
         """How a method at a keep compares with ``srs``, ``random``, ``full_equal_iterations`` or ``full``."""
         for item in (*self.comparisons, *self.lost):
-            same = item.method == summary.method and repr(item.keep) == repr(summary.keep)
+            same = item.method == summary.method and keep_key(item.keep) == keep_key(summary.keep)
             if same and item.against == against and item.measure == measure:
-                return item
-        return None
-
-    def pays_after(self, summary: Summary) -> BreakEven | None:
-        """After how many trainings choosing has paid for itself."""
-        for item in self.paid:
-            if item.method == summary.method and repr(item.keep) == repr(summary.keep):
                 return item
         return None
 
@@ -110,7 +111,7 @@ def outcome_of(ledger: Ledger, cells: Iterable[Cell] | None = None) -> Outcome:
         lost=[item for item in compared if item.against == FULL],
         ranking=rank_methods(rows),
         paid=break_even(rows),
-        chance=random_reference(rows),
+        random=random_reference(rows),
         leakage=read_leakage(ledger),
         near_duplicates=read_near_duplicates(ledger),
         notes=inconsistencies(found),
@@ -125,10 +126,10 @@ def energy_by_method(outcome: Outcome) -> list[tuple[Summary, dict[str, float]]]
     groups: dict[tuple[str, str], list[tuple[Row, FinishedCell]]] = {}
     for row, cell in zip(outcome.rows, outcome.cells, strict=True):
         if not row.get("overlapped") and row.get("Wh") is not None and choosing_wh([row]) is not None:
-            groups.setdefault((row["label"], repr(row["keep"])), []).append((row, cell))
+            groups.setdefault((row["label"], keep_key(row["keep"])), []).append((row, cell))
     found = []
     for summary in outcome.summaries:
-        group = groups.get((summary.method, repr(summary.keep)))
+        group = groups.get((summary.method, keep_key(summary.keep)))
         if group:
             parts = {phase: _mean_wh([cell for _, cell in group], phase) for phase in PHASES}
             found.append((summary, {phase: wh for phase, wh in parts.items() if wh > 0}))

@@ -14,6 +14,7 @@ from detreduce.experiment.costs.forecast import Estimate, Forecast
 from detreduce.experiment.sources import FEATURES_PHASE, Sources
 from detreduce.reducers import make_reducer
 from detreduce.training.proxy import PHASE
+from detreduce.vocabulary.keeps import keep_key
 
 NOTHING = Estimate(0.0, 0.0)
 SEARCHES, SELECTION = "searches for duplicates", "selection"
@@ -103,7 +104,7 @@ def overview(
     """Sum up `cells`, of which the keys `finished` need not be run; `searched`: duplicates were looked for."""
     groups: dict[tuple[str, str], list[Cell]] = {}
     for cell in cells:
-        groups.setdefault((cell.label, repr(cell.keep)), []).append(cell)
+        groups.setdefault((cell.label, keep_key(cell.keep)), []).append(cell)
     costing = Costing(forecast, choices, sources)
     shares, costs = [], []
     for group in groups.values():

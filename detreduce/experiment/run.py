@@ -43,7 +43,7 @@ from detreduce.training.energy import PhaseEnergy
 from detreduce.training.harness import train
 from detreduce.training.record import TrainingRecord
 from detreduce.training.run_folder import VIEW_FOLDER, EvaluateOn
-from detreduce.vocabulary.controls import EQUAL_ITERATIONS
+from detreduce.vocabulary.controls import EQUAL_ITERATIONS, FULL
 
 POLL_SECONDS = 5.0
 
@@ -255,7 +255,7 @@ class PreparedExperiment:
 
 def describe_cell(cell: Cell) -> str:
     """A cell in a few words."""
-    if cell.control == "full":
+    if cell.control == FULL:
         return f"{cell.label}, training seed {cell.training_seed}"
     if cell.control == EQUAL_ITERATIONS:
         return f"{cell.label} to keep {cell.keep}, training seed {cell.training_seed}"

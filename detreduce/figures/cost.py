@@ -10,10 +10,12 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from detreduce.display.numbers import significant
-from detreduce.figures.roles import METHOD, ROLES, Role, keep_in_words, role_of
+from detreduce.figures.roles import LOOKS
 from detreduce.figures.style import COLOURS, GREEN, MUTED, Figure, drawn, short, styled
 from detreduce.figures.training import loss_of
-from detreduce.vocabulary.controls import EQUAL_ITERATIONS, EQUAL_STEPS
+from detreduce.vocabulary.controls import FULL, Role, role_of, title_of
+from detreduce.vocabulary.keeps import keep_in_words, keep_key
+from detreduce.vocabulary.measures import ACCURACIES, CHOOSING_PHASES
 
 Row = Mapping[str, Any]
 
@@ -26,11 +28,8 @@ COSTS = {
 # one more than there are colours: no two of their first pairs look alike
 HATCHES = ("", "///", "...", "xxx", "\\\\\\", "++", "oo")
 MOST_KEEPS = 6
-CHOOSING = ("features", "selection", "proxy_training", "duplicates")
-SHORT = {EQUAL_ITERATIONS: EQUAL_STEPS}
 CROWDED = (120.0, 16.0)
 """Pixels between two names, to the side and up, below which one of them is left out."""
-ACCURACIES = {"mAP50": "mAP50", "mAP50_95": "mAP50-95"}
 
 
 def pareto_front(costs: Sequence[float], values: Sequence[float]) -> list[int]:
@@ -67,24 +66,25 @@ def trade_off(rows: Iterable[Row], cost: str = "TFLOPs", measure: str = "mAP50_9
         return None
     groups: dict[tuple[str, str], list[tuple[Row, float]]] = {}
     for row, at in points:
-        groups.setdefault((row["label"], repr(row["keep"])), []).append((row, at))
+        groups.setdefault((row["label"], keep_key(row["keep"])), []).append((row, at))
     with styled():
         figure, (axes,) = drawn(7.2, 4.4)
         means = []
         for group in groups.values():
             role = role_of(group[0][0])
+            look = LOOKS[role]
             xs, ys = [at for _, at in group], [float(row[measure]) for row, _ in group]
-            cells = axes.scatter(xs, ys, s=14, c=role.colour, marker=role.marker, alpha=0.35, linewidths=0)
+            cells = axes.scatter(xs, ys, s=14, c=look.colour, marker=look.marker, alpha=0.35, linewidths=0)
             cells.set_gid(f"title:a training of {_label(group[0][0]['label'], group[0][0])}")
             means.append((float(np.mean(xs)), float(np.mean(ys)), role, group[0][0]))
-        for role in ROLES:
+        for role, look in LOOKS.items():
             own = [(x, y, row) for x, y, other, row in means if other is role]
             if own:
                 for number, (x, y, row) in enumerate(own):
-                    mark = axes.scatter([x], [y], s=46, c=role.colour, marker=role.marker)
+                    mark = axes.scatter([x], [y], s=46, c=look.colour, marker=look.marker)
                     mark.set_gid(f"title:{_label(row['label'], row)}: {y:.3f} at {significant(x)} {cost}")
                     if number == 0:
-                        mark.set_label(role.name)
+                        mark.set_label(look.name)
         front = pareto_front([x for x, *_ in means], [y for _, y, *_ in means])
         if len(front) > 1:
             xs, ys = [means[place][0] for place in front], [means[place][1] for place in front]
@@ -108,8 +108,7 @@ def _name_points(axes: Any, points: Sequence[tuple[float, float, Role, Row]]) ->
         place = axes.transData.transform((x, y))
         if all(abs(place[0] - other[0]) > CROWDED[0] or abs(place[1] - other[1]) > CROWDED[1] for other in named):
             named.append(place)
-            label = str(row["label"])
-            text = _label(SHORT.get(label, label), row)
+            text = _label(title_of(str(row["label"])), row)
             axes.annotate(text, (x, y), (5, -11), textcoords="offset points", fontsize=8.5)
 
 
@@ -119,7 +118,7 @@ def cost_of(row: Row, cost: str) -> float | None:
     if value is None or (row.get("overlapped") and cost in ("Wh", "minutes")):
         return None
     if cost == "Wh":
-        parts = [(row.get(f"{phase}_Wh"), row.get(f"{phase}_seconds")) for phase in CHOOSING]
+        parts = [(row.get(f"{phase}_Wh"), row.get(f"{phase}_seconds")) for phase in CHOOSING_PHASES]
         if any(wh is None and seconds is not None for wh, seconds in parts):
             return None
         value += sum(wh or 0.0 for wh, _ in parts)
@@ -127,7 +126,7 @@ def cost_of(row: Row, cost: str) -> float | None:
 
 
 def _label(name: str, row: Row) -> str:
-    if row["control"] == "full":
+    if row["control"] == FULL:
         return name
     return f"{short(name)} {keep_in_words(row['keep'])}".strip()
 
@@ -164,9 +163,11 @@ def learning_curves(
         values = np.array([_after(epoch, measure) for epoch in history], float)
         if len(values) and np.isfinite(values).any():
             seen = np.linspace(0, row["images_seen"], len(values) + 1)[1:]
-            groups.setdefault((row["label"], repr(row["keep"])), []).append((row, seen, values))
+            groups.setdefault((row["label"], keep_key(row["keep"])), []).append((row, seen, values))
     keeps = {
-        repr(group[0][0]["keep"]): group[0][0]["keep"] for group in groups.values() if group[0][0]["control"] != "full"
+        keep_key(group[0][0]["keep"]): group[0][0]["keep"]
+        for group in groups.values()
+        if group[0][0]["control"] != FULL
     }
     panels = sorted(keeps.values(), key=lambda keep: -float(keep))[:MOST_KEEPS] or [1.0]
     if not groups:
@@ -177,20 +178,19 @@ def learning_curves(
         figure, axes = drawn(7.2, 2.9 * lines + 0.3, columns, lines, sharey=True)
         named: dict[str, Any] = {}
         for place, keep in enumerate(panels):
-            for role in reversed(ROLES):
+            for role, look in reversed(LOOKS.items()):
                 for (_, at), group in groups.items():
-                    own = role_of(group[0][0])
-                    if own is not role or (at != repr(keep) and group[0][0]["control"] != "full"):
+                    if role_of(group[0][0]) is not role or (at != keep_key(keep) and group[0][0]["control"] != FULL):
                         continue
                     (line,) = _curve(axes[place], group, role)
-                    named.setdefault(role.name, line)
+                    named.setdefault(look.name, line)
             axes[place].set_title("" if len(keeps) == 0 else f"keep {keep_in_words(keep)}", fontsize=10)
             axes[place].set_xlabel("images seen")
             axes[place].xaxis.set_major_locator(MaxNLocator(nbins=3 if columns > 1 else 6))
         for unused in axes[len(panels) :]:
             unused.set_axis_off()
         axes[0].set_ylabel("training loss" if measure == "loss" else f"{ACCURACIES[measure]} on val")
-        order = [role.name for role in ROLES if role.name in named]
+        order = [look.name for look in LOOKS.values() if look.name in named]
         figure.legend([named[name] for name in order], order, loc="outside upper left", ncols=2, fontsize=8.5)
     return figure
 
@@ -209,11 +209,11 @@ def _curve(axes: Any, group: Sequence[tuple[Row, np.ndarray, np.ndarray]], role:
     seen = np.mean([seen[:length] for _, seen, _ in group], axis=0)
     mean = np.mean([values[:length] for _, _, values in group], axis=0)
     known = np.isfinite(mean)
-    width = 1.0 if role is METHOD else 2.0
+    look, is_method = LOOKS[role], role is Role.METHOD
     # a line needs two points
-    mark = role.marker if known.sum() == 1 else None
-    look = {"color": role.colour, "linewidth": width, "alpha": 0.55 if role is METHOD else 1.0, "marker": mark}
-    return axes.plot(seen[known], mean[known], **look)
+    marker = look.marker if known.sum() == 1 else None
+    width, alpha = (1.0, 0.55) if is_method else (2.0, 1.0)
+    return axes.plot(seen[known], mean[known], color=look.colour, linewidth=width, alpha=alpha, marker=marker)
 
 
 def energy_by_phase(

@@ -7,8 +7,9 @@ from typing import Protocol
 
 from matplotlib.ticker import MaxNLocator
 
-from detreduce.figures.roles import keep_in_words
 from detreduce.figures.style import GREEN, INK, MUTED, ORANGE, Figure, drawn, short, styled
+from detreduce.vocabulary.controls import title_of
+from detreduce.vocabulary.keeps import keep_in_words
 
 LONGEST_NAME = 60
 ROOM = 24
@@ -49,7 +50,7 @@ def difference_intervals(comparisons: Sequence[Difference], axis: str) -> Figure
     `axis` says what the difference is. Better is a green triangle up, worse an orange one down, no difference shown a
     grey circle.
     """
-    labels = [f"{short(item.method, LONGEST_NAME)}  {keep_in_words(item.keep)}" for item in comparisons]
+    labels = [f"{short(title_of(item.method), LONGEST_NAME)}  {keep_in_words(item.keep)}" for item in comparisons]
     longest = max(map(len, labels), default=0)
     with styled():
         figure, (axes,) = drawn(7.2 + 0.07 * max(0, longest - ROOM), 0.8 + 0.24 * max(1, len(comparisons)))

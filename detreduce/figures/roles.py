@@ -1,41 +1,25 @@
-"""What a row of a comparison is drawn as: all images, chance, or a method."""
+"""How the cells of each role look in figures."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from detreduce.figures.style import BLUE, INK, MUTED, ORANGE
-from detreduce.vocabulary.controls import EQUAL_ITERATIONS, EQUAL_STEPS
+from detreduce.vocabulary.controls import CONTROLS, EQUAL_ITERATIONS, FULL, Role
 
 
 @dataclass(frozen=True, slots=True)
-class Role:
-    """How the cells of one kind look, and what they are called."""
+class Look:
+    """The legend entry, the colour and the marker of a role."""
 
     name: str
     colour: str
     marker: str
 
 
-FULL = Role("all images", INK, "s")
-EQUAL = Role(EQUAL_STEPS, MUTED, "D")
-CHANCE = Role("random subsets", ORANGE, "^")
-METHOD = Role("chosen by a method", BLUE, "o")
-ROLES = (FULL, EQUAL, CHANCE, METHOD)
-
-
-def role_of(row: Mapping[str, Any]) -> Role:
-    """The role of a tidy row, by its control and method."""
-    if row["control"] == "full":
-        return FULL
-    if row["control"] == EQUAL_ITERATIONS:
-        return EQUAL
-    # other parameters of srs, such as by=classes, are methods to be compared with it
-    return CHANCE if row["label"] in ("srs", "random") else METHOD
-
-
-def keep_in_words(keep: float | int) -> str:
-    """``25 %`` of a fraction, ``500 images`` of a count."""
-    return f"{keep * 100:.4g} %" if isinstance(keep, float) else f"{keep} images"
+LOOKS = {
+    Role.FULL: Look(CONTROLS[FULL].words, INK, "s"),
+    Role.EQUAL_STEPS: Look(CONTROLS[EQUAL_ITERATIONS].title, MUTED, "D"),
+    Role.RANDOM: Look("random subsets", ORANGE, "^"),
+    Role.METHOD: Look("chosen by a method", BLUE, "o"),
+}

@@ -12,11 +12,11 @@ from detreduce.experiment.outcome import PHASES, Outcome, energy_by_method
 from detreduce.experiment.statistics.summary import Summary
 from detreduce.figures import class_bars, difference_intervals, energy_by_phase, learning_curves, size_bars, trade_off
 from detreduce.figures.cost import MOST_KEEPS
-from detreduce.figures.roles import keep_in_words
-from detreduce.report.headline import MEASURE
 from detreduce.report.selections import SelectionView, single_box_sizes
 from detreduce.report.svg import inline_svg
-from detreduce.vocabulary.controls import EQUAL_ITERATIONS, EQUAL_STEPS
+from detreduce.vocabulary.controls import CONTROLS, EQUAL_ITERATIONS, FULL, title_of
+from detreduce.vocabulary.keeps import keep_in_words, keep_key
+from detreduce.vocabulary.measures import MAIN_ACCURACY as MEASURE
 
 MOST_BARS = 60
 VALIDATED = "metrics/mAP50-95(B)"
@@ -45,12 +45,12 @@ def result_charts(outcome: Outcome) -> Iterator[Chart]:
             if cost == "Wh":
                 about += " Cells that ran beside another training are left out: their energy is not their own."
             yield Chart("cost", title, inline_svg(figure, f"trade-{cost}", title), about)
-    references = [name for name in (outcome.chance, EQUAL_ITERATIONS) if name]
+    references = [name for name in (outcome.random, EQUAL_ITERATIONS) if name]
     for reference in references:
         found = [item for item in outcome.comparisons if item.against == reference and item.measure == MEASURE]
         if found:
-            words = "a random subset" if reference == outcome.chance else EQUAL_STEPS
-            title = f"mAP50-95 less that of {words}"
+            words = "a random subset" if reference == outcome.random else CONTROLS[EQUAL_ITERATIONS].words
+            title = f"mAP50-95 minus that of {words}"
             about = (
                 "Lines are 95 % intervals, each by itself. Triangles are shown to differ, with all methods of that "
                 "keep taken together (Holm); circles are not."
@@ -74,7 +74,7 @@ def result_charts(outcome: Outcome) -> Iterator[Chart]:
 def _learning(outcome: Outcome) -> Iterator[Chart]:
     """Curves of mAP, of those cells that were validated while they trained; of the loss where some were not."""
     curves = [(row, cell.training.history) for row, cell in zip(outcome.rows, outcome.cells, strict=True)]
-    keeps = {repr(row["keep"]) for row, _ in curves if row["control"] != "full"}
+    keeps = {keep_key(row["keep"]) for row, _ in curves if row["control"] != FULL}
     more = f" {len(keeps) - MOST_KEEPS} smaller keeps are not drawn." if len(keeps) > MOST_KEEPS else ""
     validated = [(row, history) for row, history in curves if any(VALIDATED in epoch for epoch in history)]
     figure = learning_curves(validated, MEASURE)
@@ -97,7 +97,8 @@ def _learning(outcome: Outcome) -> Iterator[Chart]:
 
 
 def _label(summary: Summary) -> str:
-    return summary.method if summary.method == "full" else f"{summary.method}  {keep_in_words(summary.keep)}"
+    name = title_of(summary.method)
+    return name if summary.method == FULL else f"{name}  {keep_in_words(summary.keep)}"
 
 
 def _left_out(found: int) -> str:

@@ -8,16 +8,15 @@ from collections.abc import Sequence
 from detreduce.display.numbers import less_or_more
 from detreduce.experiment.outcome import Outcome
 from detreduce.experiment.statistics.summary import Summary
-from detreduce.figures.roles import keep_in_words
-from detreduce.vocabulary.controls import EQUAL_ITERATIONS, EQUAL_STEPS, FULL
-
-MEASURE = "mAP50_95"
+from detreduce.vocabulary.controls import CONTROLS, EQUAL_ITERATIONS, FULL, ON_ALL_IMAGES
+from detreduce.vocabulary.keeps import keep_in_words, keep_key
+from detreduce.vocabulary.measures import MAIN_ACCURACY as MEASURE
 
 
 def headline(outcome: Outcome) -> list[str]:
     """The findings in plain sentences: what each keep costs in mAP and saves, beside chance and the controls."""
     full = next((item for item in outcome.summaries if item.method == FULL), None)
-    reduced = [item for item in outcome.summaries if item.method not in (FULL, EQUAL_ITERATIONS)]
+    reduced = [item for item in outcome.summaries if item.method not in ON_ALL_IMAGES]
     sentences = []
     if full is not None:
         sentences.append(f"All {full.images} images give {_figure(full)}{_evaluated(outcome)}.")
@@ -25,9 +24,9 @@ def headline(outcome: Outcome) -> list[str]:
         sentences.append(
             "No training on all images (the control full) is finished here, so what is lost and saved is not known."
         )
-    keeps = {repr(item.keep): item for item in reduced}
+    keeps = {keep_key(item.keep): item for item in reduced}
     for _, example in sorted(keeps.items(), key=lambda entry: -entry[1].images):
-        group = [item for item in reduced if repr(item.keep) == repr(example.keep)]
+        group = [item for item in reduced if keep_key(item.keep) == keep_key(example.keep)]
         sentences.append(_keep_sentence(outcome, group, full))
     if not reduced:
         sentences.append(f"{_plural(len(outcome.rows), 'training')} finished, none of them on fewer images.")
@@ -35,19 +34,19 @@ def headline(outcome: Outcome) -> list[str]:
 
 
 def _keep_sentence(outcome: Outcome, group: Sequence[Summary], full: Summary | None) -> str:
-    chance = next((item for item in group if item.method == outcome.chance), None)
-    shown = chance or group[0]
+    random = next((item for item in group if item.method == outcome.random), None)
+    shown = random or group[0]
     of = f" of {full.images}" if full else ""
     text = f"Keep {keep_in_words(shown.keep)} ({shown.images}{of} images): "
-    who = f"a random subset ({shown.method})" if chance else shown.method
+    who = f"a random subset ({shown.method})" if random else shown.method
     text += f"{who} gives {_figure(shown)}"
     if full:
         text += f", {_lost(outcome, shown)}{_saving(shown)}"
     text += "."
     equal = next((item for item in outcome.summaries if _is_equal(item, shown)), None)
     if equal is not None:
-        text += f" The control “{EQUAL_STEPS}” gives {_figure(equal)}."
-    text += _beside_chance(outcome, group)
+        text += f" {CONTROLS[EQUAL_ITERATIONS].words.capitalize()} gives {_figure(equal)}."
+    text += _compared_with_random(outcome, group)
     return text
 
 
@@ -69,13 +68,13 @@ def _lost(outcome: Outcome, shown: Summary) -> str:
 
 
 def _is_equal(item: Summary, shown: Summary) -> bool:
-    return item.method == EQUAL_ITERATIONS and repr(item.keep) == repr(shown.keep)
+    return item.method == EQUAL_ITERATIONS and keep_key(item.keep) == keep_key(shown.keep)
 
 
-def _beside_chance(outcome: Outcome, group: Sequence[Summary]) -> str:
-    if outcome.chance is None:
+def _compared_with_random(outcome: Outcome, group: Sequence[Summary]) -> str:
+    if outcome.random is None:
         return " Nothing stands for chance here (srs or random), so no method can be judged."
-    found = [item for summary in group if (item := outcome.difference(summary, outcome.chance, MEASURE)) is not None]
+    found = [item for summary in group if (item := outcome.difference(summary, outcome.random, MEASURE)) is not None]
     if not found:
         return ""
     parts = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.resources import files
@@ -13,21 +13,24 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from detreduce.display.numbers import change, significant, with_spread
+from detreduce.display.numbers import significant
 from detreduce.display.terminal_text import visible, visible_lines
 from detreduce.experiment.outcome import Outcome
-from detreduce.experiment.statistics.comparison import Comparison
-from detreduce.experiment.statistics.summary import Summary
-from detreduce.figures.roles import keep_in_words
+from detreduce.experiment.result_table import DifferenceCell, ResultCell, ResultRow, ResultTable
 from detreduce.report.class_colours import Looks
-from detreduce.report.headline import MEASURE
 from detreduce.report.pictures import Album, Picture
 from detreduce.report.selections import FeatureMap, SelectionView
 from detreduce.version import __version__
-from detreduce.vocabulary.controls import EQUAL_ITERATIONS, EQUAL_STEPS, FULL
+from detreduce.vocabulary.controls import EQUAL_ITERATIONS, EQUAL_STEPS_EXPLAINED, title_of
+from detreduce.vocabulary.keeps import keep_in_words
+from detreduce.vocabulary.measures import ACCURACIES, COSTS
+from detreduce.vocabulary.measures import MAIN_ACCURACY as MEASURE
 
 MAP_SIDES = (640, 440)
 MAP_MARGIN = 14
+HINTS = {"Wh": "energy of training", "TFLOPs": "10^12 operations of training"}
+COMPARED_COSTS = ("Wh", "TFLOPs")
+"""Costs whose change to all images has a column."""
 
 
 def render(*, chosen: Any, outcome: Outcome, **content: Any) -> str:
@@ -47,21 +50,17 @@ def render(*, chosen: Any, outcome: Outcome, **content: Any) -> str:
         apart=_apart,
         breakable=_breakable,
         in_words=_in_words,
+        sort_key=_sort_key,
     )
     environment.globals.update(
         thumbnail=_thumbnail(environment), outlines=partial(outlines, looks=chosen.looks), version=__version__
     )
     folder = files("detreduce.report") / "templates"
     style, script = ((folder / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
-    rows: list[dict[str, Any]] = [
-        {"cells": table_cells(outcome, item), "control": item.is_control} for item in outcome.summaries
-    ]
     return environment.get_template("report.html.j2").render(
         style=Markup(style),
         script=Markup(script),
-        rows=rows,
-        # a column that nothing is in says nothing
-        columns=[column for column in COLUMNS if any(row["cells"][column.name]["text"] for row in rows)],
+        columns=_columns(outcome.table),
         outcome=outcome,
         chosen=chosen,
         map_data=map_data(chosen.map, chosen.album, chosen.views) if chosen.map is not None else None,
@@ -92,102 +91,56 @@ def _in_words(classes: Sequence[tuple[str, int]]) -> Markup:
     )
 
 
+CellOf = Callable[[ResultRow], ResultCell | DifferenceCell]
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of the table: its key, its heading, and what the heading means where that needs saying."""
+    """A column of the table: its heading, the cell of a row, and what the heading means where that is not clear."""
 
-    name: str
     heading: str
+    cell: CellOf
     hint: str = ""
 
 
-COLUMNS = (
-    Column("method", "method"),
-    Column("keep", "keep"),
-    Column("images", "images"),
-    Column("cells", "trainings"),
-    Column("mAP50", "mAP50"),
-    Column("mAP50_95", "mAP50-95"),
-    Column("below", "beside all images", "mAP50-95 less that of all images"),
-    Column("chance", "beside random", "mAP50-95 less that of a random subset"),
-    Column("equal", f"beside {EQUAL_STEPS}", "mAP50-95 less that of all images for as many training steps"),
-    Column("Wh", "Wh", "energy of training"),
-    Column("Wh_saved", "Wh beside all"),
-    Column("TFLOPs", "TFLOPs", "10^12 operations of training"),
-    Column("TFLOPs_saved", "TFLOPs beside all"),
-    Column("minutes", "minutes"),
-    Column("pays", "pays after", "trainings until choosing has paid for itself"),
-)
+def _mean(measure: str) -> CellOf:
+    return lambda row: row.means[measure]
 
 
-def table_cells(outcome: Outcome, summary: Summary) -> dict[str, dict[str, Any]]:
-    """A line of the table: for each column what is shown and what it is sorted by (NaN: last)."""
-    against = {
-        name: outcome.difference(summary, reference, MEASURE)
-        for name, reference in (("chance", outcome.chance), ("equal", EQUAL_ITERATIONS))
-        if reference is not None
-    }
-    paid = outcome.pays_after(summary)
-    trainings = paid.trainings if paid is not None and paid.choosing_wh >= 0.005 else math.nan
-    after = "never" if math.isinf(trainings) else "" if math.isnan(trainings) else str(math.ceil(trainings))
-    beside = f"{summary.overlapped} *" if summary.overlapped else ""
-    return {
-        "method": {"text": EQUAL_STEPS if summary.method == EQUAL_ITERATIONS else summary.method, "sort": 0},
-        "keep": {"text": "all" if summary.method == "full" else keep_in_words(summary.keep), "sort": summary.images},
-        "images": {"text": str(summary.images), "sort": summary.images},
-        "cells": {"text": str(summary.cells), "sort": summary.cells, "below": beside},
-        "mAP50": _accuracy(summary, "mAP50"),
-        "mAP50_95": _accuracy(summary, MEASURE),
-        "below": _lost(outcome, summary),
-        "chance": _difference(against.get("chance")),
-        "equal": _difference(against.get("equal")),
-        "Wh": _amount(summary, "Wh"),
-        "Wh_saved": _percent(summary.against_full.get("Wh")),
-        "TFLOPs": _amount(summary, "TFLOPs"),
-        "TFLOPs_saved": _percent(summary.against_full.get("TFLOPs")),
-        "minutes": _amount(summary, "minutes"),
-        # as JavaScript reads it
-        "pays": {"text": after, "sort": "Infinity" if math.isinf(trainings) else trainings},
-    }
+def _against_full(measure: str) -> CellOf:
+    return lambda row: row.against_full[measure]
 
 
-def _accuracy(summary: Summary, name: str) -> dict[str, Any]:
-    mean, spread = summary.mean[name], summary.spread[name]
-    if not math.isfinite(mean):
-        return {"text": "", "sort": math.nan}
-    return {"text": f"{mean:.3f}" + (f" ± {spread:.3f}" if math.isfinite(spread) else ""), "sort": mean}
+def _columns(table: ResultTable) -> list[Column]:
+    """Return the columns that have any content; the first one is the method."""
+    main = ACCURACIES[MEASURE]
+    columns = [
+        Column("method", lambda row: row.method),
+        Column("keep", lambda row: row.keep),
+        Column("images", lambda row: row.images),
+        Column("trainings", lambda row: row.cells),
+        *(Column(heading, _mean(name)) for name, heading in ACCURACIES.items()),
+        Column("vs all images", _against_full(MEASURE), f"{main} minus that of all images"),
+    ]
+    for against in table.references:
+        title, words = "random", "a random subset"
+        if against == EQUAL_ITERATIONS:
+            title, words = title_of(against), EQUAL_STEPS_EXPLAINED
+        cell = partial(ResultRow.difference, against=against, measure=MEASURE)
+        columns.append(Column(f"vs {title}", cell, f"{main} minus that of {words}"))
+    for name in table.costs:
+        columns.append(Column(COSTS[name], _mean(name), HINTS.get(name, "")))
+        if name in COMPARED_COSTS:
+            columns.append(Column(f"{COSTS[name]} vs all", _against_full(name)))
+    columns.append(
+        Column("pays after", lambda row: row.pays_after, "trainings until choosing has paid for itself in Wh")
+    )
+    return [column for column in columns if any(column.cell(row).text for row in table.rows)]
 
 
-def _amount(summary: Summary, name: str) -> dict[str, Any]:
-    mean = summary.mean[name]
-    known = math.isfinite(mean)
-    return {"text": with_spread(mean, summary.spread[name]) if known else "", "sort": mean if known else math.nan}
-
-
-def _percent(ratio: float | None) -> dict[str, Any]:
-    known = ratio is not None and math.isfinite(ratio)
-    return {"text": change(ratio) if known else "", "sort": ratio if known else math.nan}  # type: ignore[arg-type]
-
-
-def _lost(outcome: Outcome, summary: Summary) -> dict[str, Any]:
-    """What is shown beside all images, be it without a training seed in common."""
-    found = outcome.difference(summary, FULL, MEASURE)
-    value = summary.against_full.get(MEASURE, math.nan)
-    if found is None and math.isfinite(value):
-        return {"text": f"{value:+.3f}", "sort": value, "verdict": "no training seed in common", "kind": ""}
-    return _difference(found)
-
-
-def _difference(found: Comparison | None) -> dict[str, Any]:
-    if found is None:
-        return {"text": "", "sort": math.nan, "verdict": "", "kind": ""}
-    text = f"{found.difference:+.3f}"
-    if found.spread is not None and math.isfinite(found.spread):
-        text += f" ± {found.spread:.3f}"
-    if found.low is not None and found.high is not None:
-        text += f" [{found.low:+.3f}, {found.high:+.3f}]"
-    kind = next((word for word in ("better", "worse") if found.verdict.startswith(word)), "open")
-    return {"text": text, "sort": found.difference, "verdict": found.verdict, "kind": kind}
+def _sort_key(value: float) -> str:
+    """Return what JavaScript sorts a cell by; empty for a number that is not known, which sorts last."""
+    return "" if math.isnan(value) else "Infinity" if math.isinf(value) else f"{value}"
 
 
 def _place(point: Any) -> tuple[float, float]:

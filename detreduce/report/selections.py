@@ -15,12 +15,13 @@ import numpy.typing as npt
 from detreduce.dataset.records import DetectionDataset
 from detreduce.display.numbers import significant
 from detreduce.experiment.ledger.ledger import FinishedCell, Ledger
-from detreduce.experiment.statistics.pairs import ON_ALL_IMAGES
 from detreduce.features.projection import principal_plane
 from detreduce.features.table import FeatureTable
 from detreduce.report.duplicate_pairs import TwinSearch, twin_searches
 from detreduce.representativeness import class_divergence, coverage, covering_radius, size_divergence
 from detreduce.selection.record import Selection
+from detreduce.vocabulary.controls import ON_ALL_IMAGES
+from detreduce.vocabulary.keeps import keep_key
 
 IntArray = npt.NDArray[np.int64]
 ON_A_SHEET = 8
@@ -117,7 +118,7 @@ def shown_cells(cells: Sequence[FinishedCell], limit: int) -> tuple[list[tuple[F
     groups: dict[tuple[str, str], list[FinishedCell]] = {}
     for cell in cells:
         if cell.cell["control"] not in ON_ALL_IMAGES:
-            groups.setdefault((cell.cell["label"], repr(cell.cell["keep"])), []).append(cell)
+            groups.setdefault((cell.cell["label"], keep_key(cell.cell["keep"])), []).append(cell)
     found = [(min(group, key=_seeds), len(group)) for group in groups.values()]
     found.sort(key=lambda entry: -_images(entry[0]))
     turns, seen = [], Counter[int]()

@@ -26,14 +26,14 @@ from detreduce.experiment.statistics.break_even import break_even
 from detreduce.experiment.statistics.comparison import Comparison, compare_methods
 from detreduce.experiment.statistics.ranks import MethodRanks, rank_methods
 from detreduce.experiment.statistics.summary import Summary, summarise_cells
-from detreduce.vocabulary.controls import EQUAL_ITERATIONS, EQUAL_STEPS
+from detreduce.vocabulary.controls import CONTROLS, EQUAL_ITERATIONS, FULL, RANDOM_METHODS, title_of
+from detreduce.vocabulary.keeps import keep_key
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGE, RESULTS = DOCS / "results.md", DOCS / "results"
 MARKED = re.compile(r"(<!-- results: (\w+) (\w+) -->\n).*?(<!-- /results -->)", re.DOTALL)
 VERSIONS = ("python", "detreduce", "torch", "ultralytics", "codecarbon", "numpy", "pycocotools")
-AGAINST = {"srs": "less `srs`", EQUAL_ITERATIONS: f"less {EQUAL_STEPS}"}
-NAMES = {EQUAL_ITERATIONS: EQUAL_STEPS}
+AGAINST = {"srs": "minus `srs`", EQUAL_ITERATIONS: f"minus {CONTROLS[EQUAL_ITERATIONS].words}"}
 MACHINE = ("host", "machine", "started", "ended")
 
 
@@ -47,19 +47,21 @@ def kept(
     """
     found = outcome_of(ledger, None)
     training = found.cells[0].training
-    trainings = Counter((row["label"], row["keep"]) for row in found.rows)
-    seeds, asked = max(trainings.values()), {row["keep"] for row in found.rows if row["control"] is None}
+    trainings = Counter((row["label"], keep_key(row["keep"])) for row in found.rows)
+    seeds, asked = max(trainings.values()), {keep_key(row["keep"]) for row in found.rows if row["control"] is None}
     unfinished = {
         row["label"]
         for row in found.rows
-        if row["control"] != "full" and any(trainings[row["label"], keep] < seeds for keep in asked)
+        if row["control"] != FULL and any(trainings[row["label"], keep] < seeds for keep in asked)
     }
     finished = [
         (row, cell) for row, cell in zip(found.rows, found.cells, strict=True) if row["label"] not in unfinished
     ]
-    keeps = {row["keep"] for row, _ in finished}
+    keeps = {keep_key(row["keep"]) for row, _ in finished}
     here = {row["key"] for row, _ in finished}
-    before = [row for row in also if row["key"] not in here and (row["keep"] in keeps or row["control"] == "full")]
+    before = [
+        row for row in also if row["key"] not in here and (keep_key(row["keep"]) in keeps or row["control"] == FULL)
+    ]
     comparisons = compare_methods(
         [*(row for row, _ in finished), *before], lambda key: ledger.evidence(key) if key in here else None
     )
@@ -88,7 +90,7 @@ def in_words(compared: Sequence[Comparison], ranking: MethodRanks | None) -> Ite
     """Yield a line for each comparison, and one for the ranks."""
     for item in compared:
         between = "" if item.low is None else f" ({item.low:+.3f} to {item.high:+.3f})"
-        yield f"{item.method} at {item.keep} less {item.against}: {item.difference:+.3f}{between}, {item.verdict}"
+        yield f"{item.method} at {item.keep} minus {item.against}: {item.difference:+.3f}{between}, {item.verdict}"
     if ranking is not None:
         ranks = ", ".join(f"{name} {rank:.1f}" for name, rank in ranking.average.items())
         yield f"Average ranks over {ranking.blocks} blocks: {ranks}. {ranking.in_words()}"
@@ -105,27 +107,27 @@ def _row(row: Mapping[str, Any], cell: FinishedCell) -> dict[str, Any]:
 
 def table(result: Mapping[str, Any], measure: str) -> Iterator[str]:
     """Yield the lines of a Markdown table: a row a method, best first at the largest keep, two columns a keep."""
-    summaries = [item for item in summarise_cells(result["cells"]) if item.method not in ("full", "random")]
-    keeps = sorted({item.keep for item in summaries}, reverse=True)
-    found = {(item.method, item.keep): item for item in summaries}
-    beside = {
-        (item["method"], item["keep"], item["against"]): item
+    summaries = [item for item in summarise_cells(result["cells"]) if item.method not in (FULL, *RANDOM_METHODS[1:])]
+    keeps = sorted({keep_key(item.keep): item.keep for item in summaries}.values(), reverse=True)
+    found = {(item.method, keep_key(item.keep)): item for item in summaries}
+    compared = {
+        (item["method"], keep_key(item["keep"]), item["against"]): item
         for item in result["comparisons"]
         if item["measure"] == measure
     }
-    against = [name for name in AGAINST if any(key[2] == name for key in beside)]
-    names = sorted({item.method for item in summaries}, key=lambda name: -found[name, keeps[0]].mean[measure])
+    against = [name for name in AGAINST if any(key[2] == name for key in compared)]
+    names = sorted({item.method for item in summaries}, key=lambda name: -found[name, keep_key(keeps[0])].mean[measure])
     headings = [f"keep {100 * keep:g} % | " + " | ".join(AGAINST[name] for name in against) for keep in keeps]
     yield "| | " + " | ".join(headings) + " |"
     yield "|---|" + "---|" * (1 + len(against)) * len(keeps)
     for name in names:
         cells = []
-        for keep in keeps:
+        for keep in map(keep_key, keeps):
             cells += [
                 _value(found[name, keep], measure),
-                *(_less(beside.get((name, keep, other))) for other in against),
+                *(_less(compared.get((name, keep, other))) for other in against),
             ]
-        yield f"| {_strong(NAMES.get(name, f'`{name}`'), name)} | " + " | ".join(cells) + " |"
+        yield f"| {_strong(title_of(name) if name in CONTROLS else f'`{name}`', name)} | " + " | ".join(cells) + " |"
 
 
 def cost_table(result: Mapping[str, Any]) -> Iterator[str]:
@@ -133,18 +135,18 @@ def cost_table(result: Mapping[str, Any]) -> Iterator[str]:
     summaries = summarise_cells(result["cells"])
     overlapped = [item.method for item in summaries if item.overlapped]
     if overlapped:
-        raise ValueError(f"Cells of {', '.join(overlapped)} ran beside others: their energy is not their own.")
-    paid = {(item.method, item.keep): item for item in break_even(result["cells"])}
+        raise ValueError(f"Cells of {', '.join(overlapped)} overlapped others: their energy is not their own.")
+    paid = {(item.method, keep_key(item.keep)): item for item in break_even(result["cells"])}
     yield "| | keep | minutes | Wh of training | saved | Wh of choosing, once | pays after |"
     yield "|---|---|---|---|---|---|---|"
     all_images = max(item.images for item in summaries)
     for item in sorted(summaries, key=lambda item: (-item.images, item.method != "srs", item.method)):
         cells = [f"`{item.method}`", f"{100 * item.images / all_images:.0f} %"]
         cells += [f"{item.mean['minutes']:.1f}", f"{item.mean['Wh']:.2f}"]
-        if item.method == "full":
+        if item.method == FULL:
             cells = ["**all images**", "", *cells[2:], "", "", ""]
         else:
-            even = paid[item.method, item.keep]
+            even = paid[item.method, keep_key(item.keep)]
             cells += [f"{1 - item.against_full['Wh']:.0%}".replace("%", " %"), f"{even.choosing_wh:.3f}"]
             cells.append(pays_after(even.trainings))
         yield "| " + " | ".join(cells) + " |"
@@ -176,7 +178,7 @@ def _less(item: Mapping[str, Any] | None) -> str:
 
 
 def _strong(text: str, name: str) -> str:
-    return f"**{text}**" if name in ("srs", *NAMES) else text
+    return f"**{text}**" if name in ("srs", EQUAL_ITERATIONS) else text
 
 
 def with_tables(text: str) -> str:

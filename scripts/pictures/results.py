@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +17,17 @@ from matplotlib.figure import Figure
 
 from detreduce.errors import nearest
 from detreduce.figures import trade_off
-from detreduce.figures.roles import CHANCE, EQUAL, METHOD, keep_in_words
+from detreduce.figures.roles import LOOKS
 from detreduce.figures.style import drawn, short, styled
-from detreduce.vocabulary.controls import EQUAL_ITERATIONS, EQUAL_STEPS
+from detreduce.vocabulary.controls import EQUAL_ITERATIONS, FULL, RANDOM_METHODS, Role, title_of
+from detreduce.vocabulary.keeps import keep_in_words, keep_key
 
 RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results"
 MEASURE = "mAP50"
 # of more, marks and names against computation lie on each other
 FEW = 8
-CHANCE_LABEL = "srs"
+RANDOM = RANDOM_METHODS[0]
+METHOD = LOOKS[Role.METHOD]
 
 Row = Mapping[str, Any]
 
@@ -39,27 +41,28 @@ def picture(rows: Sequence[Row]) -> Figure:
     return figure
 
 
-def method_rows(rows: Iterable[Row]) -> Figure:
-    """A panel a keep: each method's mean and its single trainings in a row, the one that gains most on top.
+def method_rows(rows: Sequence[Row]) -> Figure:
+    """Draw a panel for each keep: a row for each method with its mean and its single trainings, largest gain on top.
 
-    `srs` is a line with its standard deviation as a band, all images, as many steps, are another; all images for
-    all epochs stand in the panel's title.
+    `srs` and the equal-steps control are lines with their standard deviation as a band. The title of the panel has the
+    mean of all images.
     """
-    groups: dict[float | int, dict[str, list[float]]] = {}
+    groups: dict[str, dict[str, list[float]]] = {}
+    keep_of_key = {keep_key(row["keep"]): row["keep"] for row in rows}
     full = []
     for row in rows:
-        if row["control"] == "full":
+        if row["control"] == FULL:
             full.append(float(row[MEASURE]))
         else:
-            groups.setdefault(row["keep"], {}).setdefault(row["label"], []).append(float(row[MEASURE]))
-    keeps = sorted(groups, reverse=True)
+            groups.setdefault(keep_key(row["keep"]), {}).setdefault(row["label"], []).append(float(row[MEASURE]))
+    keeps = sorted(groups, key=lambda key: keep_of_key[key], reverse=True)
     order = _by_gain(list(groups.values()))
     with styled():
         figure, panels = drawn(8.4, 1.3 + 0.25 * len(order), len(keeps), sharey=True)
         for axes, keep in zip(panels, keeps, strict=True):
             _panel(axes, groups[keep], order)
             whole = f"; all images: {np.mean(full):.3f}" if full else ""
-            axes.set_title(f"keep {keep_in_words(keep)}{whole}", fontsize=10)
+            axes.set_title(f"keep {keep_in_words(keep_of_key[keep])}{whole}", fontsize=10)
             axes.set_xlabel(MEASURE)
         panels[0].set_yticks(range(len(order)), [short(label) for label in order], parse_math=False)
         panels[0].set_ylim(len(order) - 0.4, -0.6)
@@ -71,23 +74,23 @@ def _by_gain(panels: Sequence[Mapping[str, Sequence[float]]]) -> list[str]:
     """The labels that have a row, by their mean gain over srs (over zero without it) at the keeps that have them."""
     gains: dict[str, list[float]] = {}
     for panel in panels:
-        chance = np.mean(panel[CHANCE_LABEL]) if CHANCE_LABEL in panel else 0.0
-        for label in panel.keys() - {CHANCE_LABEL, EQUAL_ITERATIONS}:
-            gains.setdefault(label, []).append(float(np.mean(panel[label]) - chance))
+        random = np.mean(panel[RANDOM]) if RANDOM in panel else 0.0
+        for label in panel.keys() - {RANDOM, EQUAL_ITERATIONS}:
+            gains.setdefault(label, []).append(float(np.mean(panel[label]) - random))
     return sorted(gains, key=lambda label: (-np.mean(gains[label]), label))
 
 
 def _panel(axes: Axes, panel: Mapping[str, Sequence[float]], order: Sequence[str]) -> None:
-    for label, role, dashes in ((EQUAL_ITERATIONS, EQUAL, "--"), (CHANCE_LABEL, CHANCE, "-")):
+    for label, role, dashes in ((EQUAL_ITERATIONS, Role.EQUAL_STEPS, "--"), (RANDOM, Role.RANDOM, "-")):
         if label not in panel:
             continue
-        values, shown = panel[label], EQUAL_STEPS if label == EQUAL_ITERATIONS else label
+        values, shown, colour = panel[label], title_of(label), LOOKS[role].colour
         mean = float(np.mean(values))
-        axes.axvline(mean, color=role.colour, linestyle=dashes, linewidth=1.6, label=f"{shown}: mean", gid=label)
+        axes.axvline(mean, color=colour, linestyle=dashes, linewidth=1.6, label=f"{shown}: mean", gid=label)
         if len(values) > 1:
             spread = float(np.std(values, ddof=1))
             name = f"{shown}: ± standard deviation"
-            axes.axvspan(mean - spread, mean + spread, color=role.colour, alpha=0.18, linewidth=0, label=name)
+            axes.axvspan(mean - spread, mean + spread, color=colour, alpha=0.18, linewidth=0, label=name)
     for what, size, filled in (("one training", 16, False), ("mean", 40, True)):
         points = [
             (value, place)

@@ -28,7 +28,7 @@ def outcome(config: Path, stand_in_train: Callable[..., Any], monkeypatch: pytes
 
 
 def test_everything_that_run_shows_is_in_it(outcome: Outcome) -> None:
-    assert len(outcome.cells) == len(outcome.rows) == 10 and outcome.chance == "srs" and outcome.notes == []
+    assert len(outcome.cells) == len(outcome.rows) == 10 and outcome.random == "srs" and outcome.notes == []
     assert [cell.key for cell in outcome.cells] == [row["key"] for row in outcome.rows]
     content = json.loads(json.dumps(outcome.to_dict()))
     assert {row["method"] for row in content["cells"]} == {"full", "srs", "mms"}

@@ -121,7 +121,7 @@ def test_a_disk_that_can_only_be_read_is_told(
     assert detreduce("run", config, "--output", place, "--dry-run").exit_code == 0
     assert len(list(Ledger(place))) == CELLS
     finished = detreduce("run", config, "--output", place)
-    assert finished.exit_code == 0 and "reduced beside full" in finished.stdout, finished.output
+    assert finished.exit_code == 0 and "vs full" in finished.stdout, finished.output
 
 
 def test_a_finished_ledger_that_cannot_be_written_is_shown(
@@ -139,7 +139,7 @@ def test_a_finished_ledger_that_cannot_be_written_is_shown(
     result = detreduce("run", config, "--output", place)
     assert result.exit_code == 0, result.output
     assert "Read-only file system. Nothing needs to be: all its cells are finished." in result.stderr
-    assert "reduced beside full" in result.stdout and "Against random (srs)" in result.stdout
+    assert "vs full" in result.stdout and "random (srs)" in result.stdout
     assert f"Next: detreduce report {place}" in result.stdout
     # without a folder for locks, as a copy of the ledger may be
     for name in ("locks", "unfinished"):

@@ -55,7 +55,7 @@ def test_numbers_below_long_names_do_not_collide(scale: float) -> None:
         Found("class_coverage(minimum=3, balance=0.25)" * 3, 0.25, scale / 3, -scale / 7, scale, "better than random"),
         Found("k", 0.5, -scale, -1.3 * scale, -scale / 2, "worse than random"),
     ]
-    figure = difference_intervals(found, "mAP50-95 less that of all images, as many steps")
+    figure = difference_intervals(found, "mAP50-95 minus that of the equal-steps control")
     assert not colliding_ticks(figure)
     assert max(map(len, ticks_of(figure.axes[0].yaxis))) < 72, "names leave room for the intervals"
 

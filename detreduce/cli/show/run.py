@@ -11,7 +11,8 @@ from rich.table import Table
 
 from detreduce.cli.show import terminal
 from detreduce.cli.show.terminal import show_table, show_text
-from detreduce.vocabulary.controls import EQUAL_ITERATIONS, EQUAL_STEPS, FULL
+from detreduce.vocabulary.controls import CONTROLS, EQUAL_ITERATIONS, FULL, title_of
+from detreduce.vocabulary.keeps import keep_of
 
 if TYPE_CHECKING:
     from detreduce.experiment.config import ExperimentConfig
@@ -30,9 +31,9 @@ def show_plan(plan: Overview, *, stderr: bool) -> None:
     for place, heading in enumerate(("method", "keep", "cells", "finished", "to run", "minutes", "Wh")):
         table.add_column(heading, overflow="fold", justify="right" if place else "left")
     for share in plan.shares:
-        keep = "all" if share.is_control and share.keep == 1.0 else f"{share.keep}"
+        keep = keep_of(share.method, share.keep)
         counts = [f"{share.cells}", f"{share.reused}", f"{share.to_run}"]
-        table.add_row(share.method, keep, *counts, *_cost(share.to_run, share.seconds, share.wh))
+        table.add_row(title_of(share.method), keep, *counts, *_cost(share.to_run, share.seconds, share.wh))
     counts = [f"{plan.cells}", f"{plan.reused}", f"{plan.to_run}"]
     table.add_row("together", "", *counts, *_cost(plan.to_run, plan.seconds, plan.wh), style="bold")
     show_table(out, table)
@@ -43,12 +44,15 @@ def show_plan(plan: Overview, *, stderr: bool) -> None:
 def show_outcome(settings: ExperimentConfig, outcome: Outcome) -> None:
     """Show what the finished cells say of the methods, and what to bear in mind."""
     from detreduce.cli.show.comparison import show_comparison
+    from detreduce.cli.show.differences import show_differences
     from detreduce.cli.show.duplicates import leakage_lines
     from detreduce.experiment.outcome import provenance_in_words
     from detreduce.training.energy import carbon_intensity
 
-    show_comparison(settings.name, outcome.summaries, outcome.comparisons, outcome.ranking, outcome.paid)
+    show_comparison(settings.name, outcome.table)
     out = terminal.console()
+    if any(not row.is_control for row in outcome.table.rows):
+        show_differences(out, outcome.table, outcome.comparisons, outcome.ranking)
     if how := provenance_in_words(outcome):
         out.print(how)
     out.print(carbon_intensity(settings.energy.country))
@@ -56,7 +60,8 @@ def show_outcome(settings: ExperimentConfig, outcome: Outcome) -> None:
         out.print(note)
     if EQUAL_ITERATIONS not in settings.controls:
         out.print(
-            f'What "{EQUAL_STEPS}" would give is not known here; it is with controls: [{FULL}, {EQUAL_ITERATIONS}].'
+            f"{CONTROLS[EQUAL_ITERATIONS].words.capitalize()} is missing; controls: [{FULL}, {EQUAL_ITERATIONS}] adds "
+            "it."
         )
     if settings.evaluate.choose == "best" and any("val" in str(row.get("evaluated_on")) for row in outcome.rows):
         out.print("The epochs were chosen on val, whose images the figures are from: all figures are too good.")

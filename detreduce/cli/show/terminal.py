@@ -6,7 +6,7 @@ import math
 import textwrap
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
+from rich.box import HEAVY_HEAD, SIMPLE_HEAD
 from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
@@ -48,6 +48,15 @@ def table_of(*headers: str, right: int = 0) -> Table:
     table = Table(header_style="bold")
     for place, header in enumerate(headers):
         table.add_column(header, overflow="fold", justify="right" if place >= len(headers) - right else "left")
+    return table
+
+
+def plain_table(*headers: str, wide: bool) -> Table:
+    """Make a table of results: words in the first column, numbers in the others; without lines unless `wide`."""
+    table = Table(header_style="bold", box=HEAVY_HEAD if wide else SIMPLE_HEAD, padding=(0, int(wide)))
+    for place, header in enumerate(headers):
+        left = place == 0 or header == "verdict"
+        table.add_column(header, overflow="fold" if place == 0 else "ellipsis", justify="left" if left else "right")
     return table
 
 

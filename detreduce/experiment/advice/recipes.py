@@ -13,8 +13,8 @@ import numpy.typing as npt
 from detreduce.errors import InputError
 from detreduce.experiment.advice.surface import Surface, configurations, fit_surface
 from detreduce.experiment.statistics.break_even import choosing_wh
-from detreduce.experiment.statistics.pairs import CHANCE, FULL
 from detreduce.machine.json_values import json_value
+from detreduce.vocabulary.controls import FULL, RANDOM_METHODS
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -147,7 +147,7 @@ def advise(
     """
     rows = list(rows)
     _check(target, budget_wh, measure, confidence)
-    whole = [row for row in rows if row.get("control") == "full" and row.get(measure) is not None]
+    whole = [row for row in rows if row.get("control") == FULL and row.get(measure) is not None]
     if not whole:
         raise InputError("no finished cell trained on all images: add `controls: [full]` to the experiment and run it.")
     total = int(whole[0]["images"])
@@ -157,7 +157,7 @@ def advise(
     found = configurations(rows, measure)
     surface = fit_surface(found, total)
     energy = _Energy.of(rows)
-    goal = None if target is None else target * surface.means("full", total, total * epochs)
+    goal = None if target is None else target * surface.means(FULL, total, total * epochs)
     recipes = [
         _recipe(surface, energy, goal, method, images, count)
         for method, images, count in _candidates(surface, rows, total, epochs)
@@ -233,7 +233,7 @@ class _Energy:
     def of_choosing(self, method: str, images: int) -> float | None:
         """Wh of choosing so many, between the keeps that are known on a straight line; None where none is."""
         costs = self.choosing.get(method)
-        if costs is None and method in (FULL, *CHANCE):
+        if costs is None and method in (FULL, *RANDOM_METHODS):
             # nothing is chosen, or drawn at random, which is too short to matter
             return 0.0
         if not costs:
@@ -246,13 +246,14 @@ def _candidates(
     surface: Surface, rows: Sequence[Mapping[str, Any]], total: int, epochs: int
 ) -> list[tuple[str, int, int]]:
     """(method, images, epochs): those of a grid that lies among what was tried, or not far beyond."""
-    random = sorted({str(row["label"]) for row in rows} & {"srs", "random"}, reverse=True)[:1] or ["srs"]
+    labels = {str(row["label"]) for row in rows}
+    random = next((name for name in RANDOM_METHODS if name in labels), RANDOM_METHODS[0])
     least = min(int(row["images"]) for row in rows)
     images = sorted({max(1, round(keep * total)) for keep in KEEPS} | {int(row["images"]) for row in rows} - {total})
     counts = sorted({max(1, round(share * epochs)) for share in EPOCHS})
-    names = [*random, *surface.methods]
+    names = [random, *surface.methods]
     reduced = [(name, k, count) for name in names for k in images if least <= k < total for count in counts]
-    return [*reduced, *(("full", total, count) for count in counts)]
+    return [*reduced, *((FULL, total, count) for count in counts)]
 
 
 def _recipe(

@@ -19,10 +19,11 @@ import numpy as np
 import numpy.typing as npt
 
 from detreduce.errors import InputError
+from detreduce.vocabulary.controls import ON_ALL_IMAGES, RANDOM_METHODS
 
 FloatArray = npt.NDArray[np.float64]
 
-RANDOM = ("srs", "random", "full", "full_equal_iterations")
+RANDOM = (*RANDOM_METHODS, *ON_ALL_IMAGES)
 """Methods whose images are worth as much as random ones."""
 SHARED = ("A", "n0", "a", "s0", "b")
 RUN_SPREAD = 0.015

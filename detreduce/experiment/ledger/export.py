@@ -7,15 +7,15 @@ import io
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import yaml
 
 from detreduce.errors import DetreduceError, InputError, nearest
-from detreduce.experiment.config import Control
 from detreduce.machine.files import write_atomically
 from detreduce.machine.json_values import json_text
 from detreduce.reducers.registry import list_reducers
+from detreduce.vocabulary.controls import CONTROLS
 
 Row = Mapping[str, Any]
 
@@ -53,7 +53,7 @@ def filter_rows(
 def _check_known(what: str, name: str | None, rows: Sequence[Row], column: str) -> None:
     """Raise InputError for a name that nothing is called by; one that these rows merely lack is fine."""
     there = sorted({str(value) for row in rows for value in (row[what], row[column]) if value is not None})
-    known = [*get_args(Control), *(list_reducers() if what == "method" else [])]
+    known = [*CONTROLS, *(list_reducers() if what == "method" else [])]
     if name is None or not rows or name in there or name in known:
         return
     raise InputError(f"No finished cell has the {what} {name!r}.{nearest(name, there)} There are: {', '.join(there)}.")

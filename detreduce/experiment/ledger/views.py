@@ -1,103 +1,72 @@
-"""A ledger as a notebook shows it: methods beside the full data and beside chance, trade-off, pandas frames."""
+"""What a notebook shows of a ledger: the table of results, the trade-off and pandas frames."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from detreduce.display.html import block, lines, table
 from detreduce.errors import InputError, nearest
-from detreduce.experiment.statistics import Summary, summarise_cells
+from detreduce.experiment.result_table import ResultTable, result_table
+from detreduce.experiment.statistics import summarise_cells
 from detreduce.experiment.statistics.comparison import Comparison, compare_methods
 from detreduce.experiment.statistics.resampled import Load
+from detreduce.vocabulary.controls import title_of
+from detreduce.vocabulary.measures import ACCURACIES, COSTS
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-HEADINGS = {"mAP50": "mAP50", "mAP50_95": "mAP50-95", "Wh": "Wh", "g_co2": "g CO2", "minutes": "minutes"}
-DIGITS = {"mAP50": 3, "mAP50_95": 3, "Wh": 2, "g_co2": 2, "minutes": 1}
-COSTS = ("TFLOPs", "images_seen", "Wh", "minutes")
+DRAWN_COSTS = ("TFLOPs", "images_seen", "Wh", "minutes")
 LINES = 200
 
 
 def ledger_html(title: str, rows: Sequence[dict[str, Any]]) -> str:
-    """The terminal's table of methods beside full, and their differences to chance over seeds alone.
+    """Return the table of results, with differences over seeds alone: it must not take a second per cell.
 
     `rows` are tidy rows of finished cells, here and below.
     """
     if not rows:
         return block(title, lines(["no finished cells"]))
-    summaries = summarise_cells(rows)
-    notes = ["Means over cells; ± is the standard deviation between them."] * any(row.cells > 1 for row in summaries)
-    if any(row.overlapped for row in summaries):
-        notes.append(
-            "* ran beside another training on one machine: Wh, g CO2 and minutes are of the other cells alone."
-        )
-    if not all(row.paired for row in summaries):
-        notes.append("~ no training seed in common with full: the difference of the means.")
-    return block(title, _summary_table(summaries), lines(notes), _difference_table(compare_methods(rows)))
+    shown = result_table(summarise_cells(rows), compare_methods(rows))
+    return block(title, _result_table(shown), lines(shown.notes), *_difference_tables(shown))
 
 
-def _summary_table(summaries: Sequence[Summary]) -> str:
+def _result_table(shown: ResultTable) -> str:
+    measures = [*ACCURACIES, *shown.costs]
     headings = ["method", "keep", "images", "cells"]
-    for name in HEADINGS.values():
-        headings += [name, "vs full"]
+    for name in measures:
+        headings += [(ACCURACIES | COSTS)[name], "vs full"]
     rows = []
-    for row in summaries:
-        cells: list[Any] = [row.method, "all" if row.method == "full" else row.keep, row.images]
-        cells.append(f"{row.cells} ({row.overlapped}*)" if row.overlapped else row.cells)
-        for name, digits in DIGITS.items():
-            show = _signed if name in ("mAP50", "mAP50_95") else _percent
-            apart = "~" * (show is _signed and not row.paired)
-            cells += [_with_spread(row, name, digits), _known(row.against_full.get(name), show) + apart]
+    for row in shown.rows:
+        cells = [row.method.text, row.keep.text, row.images.text, row.cells.text]
+        for name in measures:
+            cells += [row.means[name].text or "-", row.against_full[name].text]
         rows.append(cells)
     return table(headings, rows, shown=LINES, what="rows")
 
 
-def _difference_table(comparisons: Sequence[Comparison]) -> str:
-    if not comparisons:
-        return ""
+def _difference_tables(shown: ResultTable) -> Iterator[str]:
     rows = []
-    for item in comparisons:
-        words = (item.method, f"less {item.against}", HEADINGS[item.measure], item.verdict)
-        rows.append((*words, item.keep, item.seeds, _interval(item)))
-    headings = ("method", "difference", "of", "verdict", "keep", "seeds", "95 % interval over seeds")
-    note = "Intervals here are over seeds alone; comparisons_frame() and `detreduce run` take the test images in."
-    return table(headings, rows, words=4, shown=LINES, what="comparisons") + lines([note])
-
-
-def _interval(item: Comparison) -> str:
-    between = "" if item.low is None or item.high is None else f" [{item.low:+.3f}, {item.high:+.3f}]"
-    return f"{item.difference:+.3f}{between}"
-
-
-def _with_spread(row: Summary, name: str, digits: int) -> str:
-    mean, spread = row.mean[name], row.spread[name]
-    if math.isnan(mean):
-        return "-"
-    return f"{mean:.{digits}f}" if math.isnan(spread) else f"{mean:.{digits}f} ± {spread:.{digits}f}"
-
-
-def _known(value: float | None, show: Callable[[float], str]) -> str:
-    return "" if value is None or math.isnan(value) else show(value)
-
-
-def _signed(value: float) -> str:
-    return f"{value:+.3f}"
-
-
-def _percent(ratio: float) -> str:
-    return f"{(ratio - 1) * 100:+.0f} %"
+    for against in shown.references:
+        for row in shown.rows:
+            for measure, heading in ACCURACIES.items():
+                if (item := row.difference(against, measure)).kind:
+                    words = row.method.text, f"minus {title_of(against)}", heading, item.verdict
+                    rows.append((*words, row.keep.text, item.seeds, item.with_interval))
+    if rows:
+        headings = ("method", "difference", "of", "verdict", "keep", "seeds", "95 % interval over seeds")
+        yield table(headings, rows, words=4, shown=LINES, what="comparisons")
+        yield lines(
+            ["Intervals here are over seeds alone; comparisons_frame() and `detreduce run` include the test images."]
+        )
 
 
 def check_axes(cost: str | None, measure: str) -> None:
     """Raise InputError for a cost or measure that `ledger_figure` does not know."""
-    from detreduce.figures.cost import ACCURACIES
-
-    for what, name, known in (("cost", cost, COSTS), ("measure", measure, tuple(ACCURACIES))):
+    for what, name, known in (("cost", cost, DRAWN_COSTS), ("measure", measure, tuple(ACCURACIES))):
         if name is not None and name not in known:
             raise InputError(f"There is no {what} {name!r}.{nearest(name, known)} There are: {', '.join(known)}.")
 
@@ -106,7 +75,7 @@ def ledger_figure(rows: Sequence[dict[str, Any]], cost: str | None, measure: str
     """MAP against cost; `ledger` is where the cells are, for the error where none can be drawn."""
     from detreduce.figures import trade_off
 
-    for wanted in COSTS if cost is None else (cost,):
+    for wanted in DRAWN_COSTS if cost is None else (cost,):
         if (figure := trade_off(rows, wanted, measure)) is not None:
             return figure
     raise InputError(f"{ledger}: none of {len(rows)} finished cells has {cost or 'a cost'} and {measure}.")

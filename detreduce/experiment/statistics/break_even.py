@@ -7,10 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from detreduce.experiment.statistics.pairs import CHANCE
-
-PHASES = ("features", "selection", "proxy_training", "duplicates")
-"""Choosing: each has a column ``_Wh`` and a column ``_seconds`` in a tidy row."""
+from detreduce.vocabulary.controls import FULL, RANDOM_METHODS
+from detreduce.vocabulary.keeps import keep_key
+from detreduce.vocabulary.measures import CHOOSING_PHASES
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +32,13 @@ class BreakEven:
             return math.nan
         return self.choosing_wh / self.saved_wh if self.saved_wh > 0 else math.inf
 
+    @property
+    def after(self) -> str:
+        """The whole trainings in words: a count, ``never`` or ``not known``."""
+        if math.isnan(self.trainings):
+            return "not known"
+        return "never" if math.isinf(self.trainings) else str(math.ceil(self.trainings))
+
 
 def choosing_wh(rows: Sequence[Mapping[str, Any]]) -> float | None:
     """Wh of choosing images once, all phases together: the mean over the cells of one method and keep.
@@ -49,8 +55,8 @@ def _of_cell(row: Mapping[str, Any]) -> float | None:
     # the draw of a random subset is too short to matter where it was not metered
     parts = [
         (row.get(f"{phase}_Wh"), row.get(f"{phase}_seconds"))
-        for phase in PHASES
-        if phase != "selection" or row.get("method") not in CHANCE or row.get("selection_Wh") is not None
+        for phase in CHOOSING_PHASES
+        if phase != "selection" or row.get("method") not in RANDOM_METHODS or row.get("selection_Wh") is not None
     ]
     if any(wh is None and seconds is not None for wh, seconds in parts):
         return None
@@ -63,11 +69,11 @@ def break_even(rows: Iterable[Mapping[str, Any]]) -> list[BreakEven]:
     Cells that overlapped another count for nothing, nor do those without an energy figure.
     """
     known = [row for row in rows if row.get("Wh") is not None and not row.get("overlapped")]
-    full = [float(row["Wh"]) for row in known if row["control"] == "full"]
+    full = [float(row["Wh"]) for row in known if row["control"] == FULL]
     groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for row in known:
         if row["control"] is None:
-            groups.setdefault((row["label"], repr(row["keep"])), []).append(row)
+            groups.setdefault((row["label"], keep_key(row["keep"])), []).append(row)
     if not full:
         return []
     found = []

@@ -13,18 +13,18 @@ from detreduce.experiment.statistics.intervals import LEVEL, PairedDifference
 from detreduce.experiment.statistics.pairs import (
     Pair,
     Row,
-    beside_full,
-    keep_key,
     paired_differences,
+    sides_against_full,
     sides_of,
 )
 from detreduce.experiment.statistics.resampled import Load, ResampledFigures
 from detreduce.experiment.statistics.significance import holm, sign_flip_p
-from detreduce.vocabulary.controls import EQUAL_ITERATIONS, FULL
+from detreduce.vocabulary.controls import CONTROLS
+from detreduce.vocabulary.keeps import keep_key
+from detreduce.vocabulary.measures import ACCURACIES
 
-FIGURES = ("mAP50", "mAP50_95")
+FIGURES = tuple(ACCURACIES)
 RESAMPLES = 1000
-WORDS = {FULL: "all images", EQUAL_ITERATIONS: "all images for as many iterations"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,7 @@ def compare_methods(
         evidence, that is, from pycocotools' figures.
     """
     rows = list(rows)
-    sides = [*sides_of(rows), *(beside_full(rows) if full else ())]
+    sides = [*sides_of(rows), *(sides_against_full(rows) if full else ())]
     keys = (row["key"] for ours, theirs, _ in sides for row in [*ours, *theirs])
     resampled = ResampledFigures(evidence, keys, resamples, seed)
     found: list[tuple[Comparison, PairedDifference]] = []
@@ -200,7 +200,8 @@ def _verdict(found: Comparison, doubt: float | None) -> str:
     if doubt is None or found.detectable is None or found.low is None or found.high is None:
         return f"no spread between {found.seeds} seeds: nothing can be said"
     if doubt < 1 - LEVEL:
-        return f"{'better' if found.difference > 0 else 'worse'} than {WORDS.get(found.against, 'random')}"
+        words = CONTROLS[found.against].words if found.against in CONTROLS else "random"
+        return f"{'better' if found.difference > 0 else 'worse'} than {words}"
     tried = f"{found.seeds} seeds"
     if not found.low <= 0 <= found.high:
         # alone its interval would have been enough

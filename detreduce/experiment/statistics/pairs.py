@@ -6,27 +6,22 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from detreduce.vocabulary.controls import EQUAL_ITERATIONS, FULL
-
-# controls on all images: there is no keep at which they could be compared
-ON_ALL_IMAGES = (FULL, EQUAL_ITERATIONS)
-
-CHANCE = ("srs", "random")
-"""Methods whose selections are random subsets, the better one to compare with first."""
+from detreduce.vocabulary.controls import EQUAL_ITERATIONS, FULL, ON_ALL_IMAGES, RANDOM_METHODS
+from detreduce.vocabulary.keeps import keep_key
 
 Row = Mapping[str, Any]
 Pair = tuple[list[Row], list[Row]]
 
 
 def random_reference(rows: Iterable[Row]) -> str | None:
-    """The label of the rows that stand for chance: srs as it is, else srs with parameters, else a uniform draw."""
+    """Return the label of the random subsets to compare with: srs, else srs with parameters, else a uniform draw."""
     labels = [
         (name, row["label"] != name, row["label"])
         for row in rows
-        for name in CHANCE
+        for name in RANDOM_METHODS
         if row["method"] == name and row["control"] not in ON_ALL_IMAGES
     ]
-    return min(labels, key=lambda item: (item[0] != "srs", *item[1:]))[2] if labels else None
+    return min(labels, key=lambda item: (RANDOM_METHODS.index(item[0]), *item[1:]))[2] if labels else None
 
 
 def pair_by_seed(ours: Sequence[Row], theirs: Sequence[Row]) -> list[Pair]:
@@ -72,7 +67,9 @@ def _is_drawn(rows: Sequence[Row]) -> bool:
     told = {row.get("selection_deterministic") for row in rows} - {None}
     if told:
         return False in told
-    return any(row.get("method") in CHANCE for row in rows) or len({row.get("selection_seed") for row in rows}) > 1
+    return (
+        any(row.get("method") in RANDOM_METHODS for row in rows) or len({row.get("selection_seed") for row in rows}) > 1
+    )
 
 
 def sides_of(rows: Sequence[Row]) -> Iterator[tuple[list[Row], list[Row], str]]:
@@ -82,18 +79,18 @@ def sides_of(rows: Sequence[Row]) -> Iterator[tuple[list[Row], list[Row], str]]:
         if row["control"] not in ON_ALL_IMAGES:
             groups.setdefault((row["label"], keep_key(row["keep"])), []).append(row)
     ordered = sorted(groups.items(), key=lambda item: (-item[1][0]["images"], item[0]))
-    chance = random_reference(rows)
-    if chance is not None:
+    random = random_reference(rows)
+    if random is not None:
         for (label, keep), group in ordered:
-            if label != chance and (chance, keep) in groups:
-                yield group, groups[chance, keep], chance
+            if label != random and (random, keep) in groups:
+                yield group, groups[random, keep], random
     for (_, keep), group in ordered:
         controls = [row for row in rows if row["control"] == EQUAL_ITERATIONS and keep_key(row["keep"]) == keep]
         if controls:
             yield group, controls, EQUAL_ITERATIONS
 
 
-def beside_full(rows: Sequence[Row]) -> Iterator[tuple[list[Row], list[Row], str]]:
+def sides_against_full(rows: Sequence[Row]) -> Iterator[tuple[list[Row], list[Row], str]]:
     """Yield the rows of everything else at a keep, those of all images, and their name."""
     full = [row for row in rows if row["control"] == FULL]
     groups: dict[tuple[str, str], list[Row]] = {}
@@ -102,8 +99,3 @@ def beside_full(rows: Sequence[Row]) -> Iterator[tuple[list[Row], list[Row], str
             groups.setdefault((row["label"], keep_key(row["keep"])), []).append(row)
     for _, group in sorted(groups.items(), key=lambda item: (-item[1][0]["images"], item[0])):
         yield group, full, FULL
-
-
-def keep_key(keep: float | int) -> str:
-    """A count of 1 and a fraction of 1.0 are equal numbers, but not the same keep."""
-    return f"{type(keep).__name__}{keep}"

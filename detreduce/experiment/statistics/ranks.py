@@ -10,6 +10,9 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from detreduce.vocabulary.controls import ON_ALL_IMAGES
+from detreduce.vocabulary.keeps import keep_key
+
 
 @dataclass(frozen=True, slots=True)
 class MethodRanks:
@@ -35,6 +38,11 @@ class MethodRanks:
     left_out: int
     p: float
     critical_difference: float
+
+    @property
+    def compares_several(self) -> bool:
+        """Whether there are more than two methods and more than one block: with fewer, ranks say little."""
+        return len(self.average) > 2 and self.blocks > 1
 
     def in_words(self) -> str:
         """What the ranks show: Friedman's test, how far apart they must lie, and what is not in them."""
@@ -62,9 +70,9 @@ def rank_methods(
     """
     found: dict[tuple[Any, ...], dict[str, list[float]]] = {}
     for row in rows:
-        if row["control"] in ("full", "full_equal_iterations") or row.get(measure) is None:
+        if row["control"] in ON_ALL_IMAGES or row.get(measure) is None:
             continue
-        block = (row.get("dataset"), f"{type(row['keep']).__name__}{row['keep']}", row["training_seed"])
+        block = (row.get("dataset"), keep_key(row["keep"]), row["training_seed"])
         found.setdefault(block, {}).setdefault(row["label"], []).append(float(row[measure]))
     methods = sorted({label for block in found.values() for label in block})
     complete = [block for block in found.values() if len(block) == len(methods)]

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from detreduce.experiment.statistics.pairs import pair_by_seed, paired_differences
+from detreduce.vocabulary.controls import FULL
+from detreduce.vocabulary.keeps import keep_key
+from detreduce.vocabulary.measures import ACCURACIES, COSTS, METERED
 
-ACCURACY = ("mAP50", "mAP50_95")
-METERED = ("Wh", "g_co2", "minutes")
-"""What a cell beside it on the same machine changes."""
-COUNTED = ("TFLOPs",)
-MEASURES = (*ACCURACY, *METERED, *COUNTED)
+MEASURES = (*ACCURACIES, *COSTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +44,8 @@ def summarise_cells(rows: Iterable[Mapping[str, Any]]) -> list[Summary]:
     """
     groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for row in rows:
-        groups.setdefault((row["label"], f"{type(row['keep']).__name__}{row['keep']}"), []).append(row)
-    full = [row for row in _flatten(groups) if row["control"] == "full"]
+        groups.setdefault((row["label"], keep_key(row["keep"])), []).append(row)
+    full = [row for row in _flatten(groups) if row["control"] == FULL]
     summaries = [_summarise(group, full) for group in groups.values()]
     return sorted(summaries, key=lambda item: (not item.is_control, -item.images, item.method))
 
@@ -60,12 +59,12 @@ def _summarise(group: Sequence[Mapping[str, Any]], full: Sequence[Mapping[str, A
     spread = {name: _spread(_values(group, name)) for name in MEASURES}
     against: dict[str, float] = {}
     paired = True
-    if full and group[0]["control"] != "full":
-        for name in ACCURACY:
+    if full and group[0]["control"] != FULL:
+        for name in ACCURACIES:
             _, differences = paired_differences(group, full, name)
             against[name] = _mean(differences) if differences else mean[name] - _mean(_values(full, name))
         paired = bool(pair_by_seed(group, full))
-        for name in (*METERED, *COUNTED):
+        for name in COSTS:
             reference = _mean(_values(full, name))
             against[name] = mean[name] / reference if reference else math.nan
     first = group[0]

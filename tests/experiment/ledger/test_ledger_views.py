@@ -47,11 +47,11 @@ def test_the_table_has_means_spread_and_differences(ledger: Ledger) -> None:
     page = ledger._repr_html_()
     assert "<script" not in page and "<b>" not in page
     number = '<td class="number">'
-    cells = ("0.25", "30", "2", "0.350 ± 0.071", "-0.300")
+    cells = ("25 %", "30", "2", "0.350 ± 0.071", "-0.300")
     assert "&lt;script&gt;</td>" + "".join(f"{number}{cell}</td>" for cell in cells) in page
     assert f"full</td>{number}all</td>" in page
     assert f"3.50 ± 0.71</td>{number}-42 %</td>" in page
-    assert "less srs" in page and "+0.130" in page
+    assert "minus srs" in page and "+0.130" in page
     assert "over seeds alone" in page
     assert "0.100" not in page, "cells of earlier plans are no part of it"
 

@@ -133,11 +133,11 @@ def test_each_keep_has_its_own_equal_iterations() -> None:
         ("srs", 0.25, "full_equal_iterations", "mAP50_95"),
     ]
     assert found[2].difference == pytest.approx((0.41 - 0.463333), abs=1e-6)
-    assert found[2].verdict == "worse than all images for as many iterations"
+    assert found[2].verdict == "worse than the equal-steps control"
     assert found[0].verdict.startswith("no difference shown")
 
 
-def test_what_stands_for_chance() -> None:
+def test_the_random_subsets_to_compare_with() -> None:
     srs, by, draw = rows("srs", [0.4]), rows("srs", [0.4], label="srs(by=classes)"), rows("random", [0.4])
     assert random_reference(by + draw + srs) == "srs"
     assert random_reference(draw + by) == "srs(by=classes)"

@@ -1,0 +1,242 @@
+"""One table of results. The terminal, the notebook and the report render it, so they show the same numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from detreduce.display.numbers import change, with_spread
+from detreduce.experiment.statistics.break_even import BreakEven
+from detreduce.experiment.statistics.comparison import Comparison
+from detreduce.experiment.statistics.summary import Summary
+from detreduce.vocabulary.controls import EQUAL_ITERATIONS, EQUAL_STEPS_EXPLAINED, FULL, title_of
+from detreduce.vocabulary.keeps import keep_key, keep_of
+from detreduce.vocabulary.measures import ACCURACIES, COSTS
+
+LEAST_WH = 0.005
+"""Choosing that takes less energy than this counts as free."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResultCell:
+    """What a table shows in one place, and the number behind it (NaN for none, infinity for never)."""
+
+    text: str = ""
+    value: float = math.nan
+
+
+@dataclass(frozen=True, slots=True)
+class DifferenceCell:
+    """A difference of mAP to a reference.
+
+    Attributes
+    ----------
+    text, value
+        The signed difference.
+    spread, interval
+        ``± 0.010`` between pairs, and ``[-0.030, +0.010]``; empty where not known.
+    seeds
+        How many pairs; 0 without a comparison.
+    p, verdict
+        Holm's p, and the verdict in words; empty where there is none.
+    kind
+        ``better``, ``worse`` or ``open``; empty without a comparison.
+    """
+
+    text: str = ""
+    value: float = math.nan
+    spread: str = ""
+    interval: str = ""
+    seeds: int = 0
+    p: str = ""
+    verdict: str = ""
+    kind: str = ""
+
+    @property
+    def with_interval(self) -> str:
+        """The difference and its interval."""
+        return f"{self.text} {self.interval}".strip()
+
+    @property
+    def in_full(self) -> str:
+        """The difference, its spread and its interval."""
+        return " ".join(part for part in (self.text, self.spread, self.interval) if part)
+
+
+NO_CELL, NO_DIFFERENCE = ResultCell(), DifferenceCell()
+
+
+@dataclass(frozen=True)
+class ResultRow:
+    """One method at one keep.
+
+    Attributes
+    ----------
+    is_control, overlapped
+        Whether it is a control; how many of its cells shared their machine with another training.
+    method, keep, images, cells
+        What it is.
+    means, against_full
+        By measure: mean ± spread over the cells; the difference (mAP) or the change (costs) to the control `full`.
+    differences
+        By reference and measure: the differences of mAP to random subsets and to the equal-steps control.
+    choosing_wh, saved_wh, pays_after
+        Energy of choosing once, energy saved by each training, and the trainings until choosing has paid for itself.
+    """
+
+    is_control: bool
+    overlapped: int
+    method: ResultCell
+    keep: ResultCell
+    images: ResultCell
+    cells: ResultCell
+    means: Mapping[str, ResultCell]
+    against_full: Mapping[str, ResultCell | DifferenceCell]
+    differences: Mapping[tuple[str, str], DifferenceCell] = field(default_factory=dict)
+    choosing_wh: ResultCell = NO_CELL
+    saved_wh: ResultCell = NO_CELL
+    pays_after: ResultCell = NO_CELL
+
+    def difference(self, against: str | None, measure: str) -> DifferenceCell:
+        """Return the difference to a reference; an empty cell where there is none."""
+        return self.differences.get((against or "", measure), NO_DIFFERENCE)
+
+
+@dataclass(frozen=True)
+class ResultTable:
+    """Every method at every keep, controls first.
+
+    Attributes
+    ----------
+    rows
+        In the order of the summaries.
+    costs
+        The costs that some row has.
+    references
+        What methods are compared with, random subsets first.
+    notes
+        How to read the figures.
+    """
+
+    rows: tuple[ResultRow, ...]
+    costs: tuple[str, ...]
+    references: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def result_table(
+    summaries: Sequence[Summary], comparisons: Iterable[Comparison] = (), paid: Iterable[BreakEven] = ()
+) -> ResultTable:
+    """Make the table; `comparisons` may include those to `full`."""
+    comparisons = list(comparisons)
+    over_images = any(item.over != "seeds" for item in comparisons)
+    compared: dict[tuple[str, str], list[tuple[Comparison, DifferenceCell]]] = {}
+    for item in comparisons:
+        mark = "*" if over_images and item.over == "seeds" else ""
+        compared.setdefault((item.method, keep_key(item.keep)), []).append((item, difference_cell(item, mark)))
+    paid_of = {(item.method, keep_key(item.keep)): item for item in paid}
+    rows = []
+    for summary in summaries:
+        key = summary.method, keep_key(summary.keep)
+        rows.append(_row(summary, compared.get(key, ()), paid_of.get(key)))
+    references = dict.fromkeys(against for row in rows for against, _ in row.differences)
+    return ResultTable(
+        rows=tuple(rows),
+        costs=tuple(name for name in COSTS if any(row.means[name].text for row in rows)),
+        references=tuple(sorted(references, key=lambda name: name == EQUAL_ITERATIONS)),
+        notes=tuple(_notes(summaries)),
+    )
+
+
+def _row(summary: Summary, compared: Sequence[tuple[Comparison, DifferenceCell]], paid: BreakEven | None) -> ResultRow:
+    differences = {(item.against, item.measure): cell for item, cell in compared}
+    against_full: dict[str, ResultCell | DifferenceCell] = {
+        name: differences.pop((FULL, name)) if (FULL, name) in differences else _against_full(summary, name)
+        for name in ACCURACIES
+    }
+    against_full |= {name: _change(summary.against_full.get(name)) for name in COSTS}
+    overlapped = f" ({summary.overlapped}*)" if summary.overlapped else ""
+    cost = None if paid is None or paid.choosing_wh < LEAST_WH else paid
+    return ResultRow(
+        is_control=summary.is_control,
+        overlapped=summary.overlapped,
+        method=ResultCell(title_of(summary.method)),
+        keep=ResultCell(keep_of(summary.method, summary.keep), summary.images),
+        images=ResultCell(str(summary.images), summary.images),
+        cells=ResultCell(f"{summary.cells}{overlapped}", summary.cells),
+        means={name: _mean(summary, name) for name in (*ACCURACIES, *COSTS)},
+        against_full=against_full,
+        differences=differences,
+        choosing_wh=_wh(cost.choosing_wh) if cost else NO_CELL,
+        saved_wh=_wh(cost.saved_wh) if cost else NO_CELL,
+        pays_after=ResultCell(cost.after, cost.trainings) if cost else NO_CELL,
+    )
+
+
+def _mean(summary: Summary, name: str) -> ResultCell:
+    mean, spread = summary.mean[name], summary.spread[name]
+    if not math.isfinite(mean):
+        return NO_CELL
+    if name in ACCURACIES:
+        return ResultCell(f"{mean:.3f}" + (f" ± {spread:.3f}" if math.isfinite(spread) else ""), mean)
+    return ResultCell(with_spread(mean, spread), mean)
+
+
+def _wh(value: float) -> ResultCell:
+    return ResultCell("not known" if math.isnan(value) else with_spread(value, math.nan), value)
+
+
+def _change(ratio: float | None) -> ResultCell:
+    return NO_CELL if ratio is None or not math.isfinite(ratio) else ResultCell(change(ratio), ratio)
+
+
+def _against_full(summary: Summary, name: str) -> DifferenceCell:
+    value = summary.against_full.get(name, math.nan)
+    if not math.isfinite(value):
+        return NO_DIFFERENCE
+    unpaired = "" if summary.paired else "no training seed in common"
+    return DifferenceCell(f"{value:+.3f}" + "~" * (not summary.paired), value, verdict=unpaired)
+
+
+def difference_cell(item: Comparison, mark: str = "") -> DifferenceCell:
+    """Return the texts of a comparison; `mark` follows the interval."""
+    known = item.low is not None and item.high is not None
+    return DifferenceCell(
+        text=f"{item.difference:+.3f}",
+        value=item.difference,
+        spread="" if item.spread is None or not math.isfinite(item.spread) else f"± {item.spread:.3f}",
+        interval=f"[{item.low:+.3f}, {item.high:+.3f}]{mark}" if known else "",
+        seeds=item.seeds,
+        p="" if item.p_holm is None else f"{item.p_holm:.3f}",
+        verdict=item.verdict,
+        kind=next((word for word in ("better", "worse") if item.verdict.startswith(word)), "open"),
+    )
+
+
+def _notes(summaries: Sequence[Summary]) -> Iterable[str]:
+    if any(row.cells > 1 for row in summaries):
+        yield "Means over trainings; ± is the standard deviation between them."
+    if not all(row.paired for row in summaries):
+        yield "~ no training seed in common with full: the difference of the means."
+    if summaries and all(row.overlapped == row.cells for row in summaries):
+        yield "* overlapped another training on its machine, as all did: energy, CO2 and time cannot be compared."
+    elif any(row.overlapped for row in summaries):
+        yield "* overlapped another training on its machine: Wh, g CO2 and minutes are of the other trainings alone."
+    if any(row.method == EQUAL_ITERATIONS for row in summaries):
+        yield f"{title_of(EQUAL_ITERATIONS)} ({EQUAL_ITERATIONS}): {EQUAL_STEPS_EXPLAINED}."
+
+
+def interval_notes(comparisons: Sequence[Comparison]) -> Iterable[str]:
+    """Yield sentences on how the intervals and verdicts are made, and on what is missing."""
+    over = {item.over for item in comparisons}
+    what = "seeds and test images" if over == {"seeds and images"} else "seeds alone" if over == {"seeds"} else ""
+    yield (
+        f"Intervals are over {what or 'seeds and test images, or over seeds alone (*)'}, each by itself. Verdicts are "
+        "adjusted by Holm for the methods of a keep; they assume about Gaussian differences between seeds, which an "
+        "exact p does not need. Could detect: the difference found with 80 % power among that many methods."
+    )
+    for note in dict.fromkeys(part for item in comparisons for part in item.note.split("; ") if part):
+        noted = [item for item in comparisons if note in item.note.split("; ")]
+        where = ", ".join(dict.fromkeys(f"{title_of(item.method)} {keep_of(item.method, item.keep)}" for item in noted))
+        yield f"{note}: {'each comparison' if len(noted) == len(comparisons) else where}"

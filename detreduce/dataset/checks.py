@@ -12,12 +12,7 @@ from typing import Any
 import numpy as np
 
 from detreduce.dataset.box_sizes import Floats, count_sizes, inside_sides, relative_sizes
-from detreduce.dataset.formats.coco import read as coco
-from detreduce.dataset.formats.cvat import read as cvat
-from detreduce.dataset.formats.label_studio import read as label_studio
-from detreduce.dataset.formats.unlabelled import read as unlabelled
-from detreduce.dataset.formats.voc import read as voc
-from detreduce.dataset.formats.yolo import read as yolo
+from detreduce.dataset.formats.registry import get_format
 from detreduce.dataset.jpeg import damaged_jpegs, lacks_end_marker
 from detreduce.dataset.load import load_split
 from detreduce.dataset.records import BoxFormat, DetectionDataset, ImageRecord, Problem, Source
@@ -25,14 +20,6 @@ from detreduce.display.progress import progress
 from detreduce.errors import InputError
 from detreduce.machine.processors import processors
 
-_FORMATS = {
-    "yolo": yolo,
-    "coco": coco,
-    "voc": voc,
-    "cvat": cvat,
-    "label_studio": label_studio,
-    "images": unlabelled,
-}
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 # ultralytics leaves out images with a shorter side
 SMALLEST_SIDE = 10
@@ -165,7 +152,7 @@ def _doubled_names(dataset: DetectionDataset) -> list[Problem]:
 
 def count_splits(source: Source, known: Mapping[str, int] | None = None) -> dict[str, int]:
     """Count the images of each split of a dataset; those in `known` are taken from there."""
-    count = _FORMATS[source.format].count_images
+    count = get_format(source.format).count_images
     counted = known or {}
     return {split: counted[split] if split in counted else count(source, split) for split in source.splits}
 

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 ImageId = int | str
 BoxFormat = Literal["cxcywhn", "xywh", "xyxy"]
-Format = Literal["yolo", "coco", "voc", "cvat", "label_studio", "images"]
 
 # what ultralytics takes for an image
 _SUFFIXES = "avif bmp dng heic heif jp2 jpeg jpeg2000 jpg mpo png tif tiff webp"
@@ -105,7 +104,7 @@ class Source:
     every split known, in the order train, val, test, others.
     """
 
-    format: Format
+    format: str
     path: Path
     root: Path
     splits: Mapping[str, SplitSource] = field(default_factory=dict)
@@ -155,17 +154,22 @@ class DetectionDataset:
         return iter(self.records)
 
     def _repr_html_(self) -> str:
-        from detreduce.dataset.views import dataset_html
+        from detreduce.dataset.views.notebook import dataset_html
 
-        return dataset_html(
-            {"path": self.source.path, "format": self.source.format, "split": self.split},
-            self.class_names,
-            self.class_counts,
-            crowd=int(self.box_crowd.sum()),
-            labelled=self.labelled,
-            problems=self.problems,
-            examples=self._examples(6),
-        )
+        content: dict[str, object] = {
+            "path": self.source.path,
+            "format": self.source.format,
+            "split": self.split,
+            "images": len(self),
+        }
+        counts = self.class_counts
+        if self.labelled:
+            content["boxes"] = int(counts.sum())
+            if crowd := int(self.box_crowd.sum()):
+                content["crowd regions"] = crowd
+            content["images without boxes"] = int((~counts.any(axis=1)).sum())
+        content["problems"] = len(self.problems)
+        return dataset_html(content, self.class_names, counts, self.problems, self._examples(6))
 
     def _examples(self, most: int) -> list[tuple[str, Path, npt.NDArray[np.float64]]]:
         """Name, file and box corners of a few images from all over the dataset."""
@@ -179,7 +183,7 @@ class DetectionDataset:
 
         Box sizes need the images' sizes: see `boxes_xyxyn` for when their headers are read.
         """
-        from detreduce.dataset.views import dataset_figure
+        from detreduce.dataset.views.notebook import dataset_figure
 
         return dataset_figure(self.class_names, self.class_counts.sum(axis=0), self.box_sizes[~self.box_crowd])
 
@@ -189,7 +193,7 @@ class DetectionDataset:
         In the dataset's order, its index the row numbers. No image is opened: where no annotation gives an image's
         size, it is missing here. ``boxes`` counts without crowd regions.
         """
-        from detreduce.dataset.views import images_frame
+        from detreduce.dataset.views.frames import images_frame
 
         return images_frame(
             [(record.id, record.name, record.path, record.width, record.height) for record in self],
@@ -204,18 +208,10 @@ class DetectionDataset:
         ``y1``, ``x2``, ``y2`` as fractions of the image (`boxes_xyxyn`), and ``size``, the square root of the box's
         share of the image.
         """
-        from detreduce.dataset.views import boxes_frame
+        from detreduce.dataset.views.frames import BoxColumns, boxes_frame
 
-        return boxes_frame(
-            self.image_ids,
-            [record.name for record in self],
-            self.class_names,
-            rows=self.box_rows,
-            classes=self.box_classes,
-            crowd=self.box_crowd,
-            corners=self.boxes_xyxyn,
-            sizes=self.box_sizes,
-        )
+        boxes = BoxColumns(self.box_rows, self.box_classes, self.box_crowd, self.boxes_xyxyn, self.box_sizes)
+        return boxes_frame([(record.id, record.name) for record in self], self.class_names, boxes)
 
     @property
     def image_ids(self) -> list[ImageId]:

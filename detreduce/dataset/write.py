@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Literal, Protocol, runtime_checkable
 
-from detreduce.dataset.formats.coco.write import write_coco
-from detreduce.dataset.formats.cvat.write import write_cvat
-from detreduce.dataset.formats.label_studio.write import write_label_studio
-from detreduce.dataset.formats.unlabelled.write import write_unlabelled
-from detreduce.dataset.formats.voc.write import write_voc
+from detreduce.dataset.formats.format import Write
+from detreduce.dataset.formats.registry import all_formats, get_format
 from detreduce.dataset.formats.yolo.convert import convert_to_yolo
-from detreduce.dataset.formats.yolo.write import DATA_YAML, write_yolo, write_yolo_list
+from detreduce.dataset.formats.yolo.write import DATA_YAML
 from detreduce.dataset.listing import absolute
 from detreduce.dataset.load import load_dataset, load_split
-from detreduce.dataset.records import DetectionDataset, ImageId, Source
-from detreduce.dataset.writing.contents import Choice, in_split_order, load_others, make_choice
+from detreduce.dataset.records import DetectionDataset, ImageId
+from detreduce.dataset.writing.choice import Choice, check_choice, records_on_disk
 from detreduce.dataset.writing.links import LinkMode, Placer, check_link
 from detreduce.dataset.writing.report import SubsetReport, subset_report
 from detreduce.dataset.writing.staging import check_apart, check_replaceable, staged, write_manifest
-from detreduce.dataset.writing.subset_warnings import SubsetWarning, notice
+from detreduce.dataset.writing.subset_warnings import SubsetWarning, warn_about_subset
 from detreduce.display.progress import step
 from detreduce.errors import InputError, nearest
 from detreduce.machine.json_values import json_text
@@ -36,8 +32,6 @@ __all__ = [
     "write_subset",
     "write_yolo_view",
 ]
-
-Reload = Callable[[], DetectionDataset]
 
 SELECTION_FILE = PurePosixPath("selection.json")
 
@@ -101,18 +95,19 @@ def write_subset(
         says that it was made on another dataset.
     """
     mode = check_link(link)
-    _check_format(dataset, format)
+    write = _find_writer(dataset, format)
     chosen = selection.image_ids if isinstance(selection, ChosenImages) else selection
-    choice = make_choice(dataset, chosen)
+    choice = Choice(dataset, tuple(chosen), load_split)
+    check_choice(choice)
     target = absolute(Path(output).expanduser())
     with step("writing the reduced dataset"), _into(target, dataset, mode, overwrite=overwrite) as placer:
-        reload = _write_format(choice, placer, target, convert=format == "yolo" and dataset.source.format != "yolo")
+        reload = write(choice, placer, target)
         placer.write(SELECTION_FILE, _selection_json(selection, choice))
         placer.finish()
         write_manifest(placer.folder, placer.placed)
     _check_provenance(selection, dataset)
     for warning in subset_report(dataset, choice.image_ids).warnings:
-        notice(warning)
+        warn_about_subset(warning)
     return reload()
 
 
@@ -126,7 +121,7 @@ def check_output(
 ) -> None:
     """Raise InputError for what `write_subset` would refuse, whichever images are chosen; writes nothing."""
     check_link(link)
-    _check_format(dataset, format)
+    _find_writer(dataset, format)
     target = absolute(Path(output).expanduser())
     check_apart_from(target, dataset)
     check_replaceable(target, overwrite=overwrite)
@@ -161,15 +156,10 @@ def write_yolo_view(source: str | Path | DetectionDataset, output: str | Path, *
     if mode == "list":
         raise InputError("link='list' would let ultralytics write beside the source; use symlink, hardlink or copy.")
     dataset = source if isinstance(source, DetectionDataset) else load_dataset(source)
-    choice = Choice(dataset, tuple(record.id for record in dataset if record.path.is_file()))
-    if len(choice.image_ids) < len(dataset):
-        notice(f"{len(dataset) - len(choice.image_ids)} images of the {dataset.split} split are missing and left out.")
+    choice = Choice(dataset, tuple(record.id for record in records_on_disk(dataset)), load_split)
     target = absolute(Path(output).expanduser())
     with _into(target, dataset, mode, overwrite=False) as placer:
-        if dataset.source.format == "yolo":
-            write_yolo(choice, in_split_order(choice, load_others(dataset)), placer, target, trainable=True)
-        else:
-            convert_to_yolo(choice, load_others(dataset), placer)
+        convert_to_yolo(choice, placer, target)
         placer.finish()
     return target / DATA_YAML
 
@@ -181,10 +171,16 @@ def _into(target: Path, dataset: DetectionDataset, link: LinkMode, *, overwrite:
         yield Placer(folder, link)
 
 
-def _check_format(dataset: DetectionDataset, format: str | None) -> None:
-    if format is not None and format != dataset.source.format and format != "yolo":
-        known = list(dict.fromkeys([dataset.source.format, "yolo"]))
-        raise InputError(f"format={format!r} cannot be written; use {' or '.join(known)}.{nearest(str(format), known)}")
+def _find_writer(dataset: DetectionDataset, format: str | None) -> Write:
+    """Return what writes the dataset in a format; raises InputError where none does."""
+    own = get_format(dataset.source.format)
+    if format is None or format == own.name:
+        return own.write
+    converters = {row.name: row.convert for row in all_formats() if row.convert is not None}
+    if format in converters:
+        return converters[format]
+    known = list(dict.fromkeys([own.name, *converters]))
+    raise InputError(f"format={format!r} cannot be written; use {' or '.join(known)}.{nearest(str(format), known)}")
 
 
 def check_apart_from(target: Path, dataset: DetectionDataset) -> None:
@@ -196,36 +192,6 @@ def check_apart_from(target: Path, dataset: DetectionDataset) -> None:
     # what lies in a listed folder would become part of the source; a COCO folder that holds its JSON is not listed
     listed = {path for path in places if path.is_dir() and not any(path in file.parents for file in jsons)}
     check_apart(target, folders=listed, files={source.path, source.root, *places, *jsons, *labels})
-
-
-def _write_format(choice: Choice, placer: Placer, target: Path, *, convert: bool) -> Reload:
-    """Write the dataset's own files; returns what loads the reduced split once they are at `target`."""
-    dataset = choice.dataset
-    form = dataset.source.format
-    written: tuple[Source, str] | None = None
-    if form == "yolo" and placer.link == "list":
-        write_yolo_list(choice, placer)
-    elif form == "yolo":
-        write_yolo(choice, in_split_order(choice, load_others(dataset)), placer, target)
-    elif convert:
-        own = convert_to_yolo(choice, load_others(dataset), placer)
-        return lambda: load_dataset(target / DATA_YAML, split=own)
-    elif form == "coco":
-        written = write_coco(choice, in_split_order(choice, load_others(dataset)), placer, target)
-    elif form == "cvat":
-        written = write_cvat(choice, in_split_order(choice, load_others(dataset)), placer, target)
-    elif form == "label_studio":
-        written = write_label_studio(choice, in_split_order(choice, load_others(dataset)), placer, target)
-    elif form == "voc":
-        written = write_voc(choice, load_others(dataset), placer, target)
-    else:
-        written = write_unlabelled(choice, in_split_order(choice, load_others(dataset)), placer, target)
-        if written is None:
-            return lambda: replace(dataset, records=choice.kept)
-    if written is None:
-        return lambda: load_dataset(target / DATA_YAML, split=dataset.split)
-    source, split = written
-    return lambda: load_split(source, split)
 
 
 def _selection_json(selection: object, choice: Choice) -> bytes:
@@ -249,7 +215,7 @@ def _check_provenance(selection: object, dataset: DetectionDataset) -> None:
     made_on = provenance.get("dataset") if isinstance(provenance, Mapping) else None
     if not isinstance(made_on, Mapping) or made_on.get("content_hash") in (None, dataset.content_hash):
         return
-    notice(
+    warn_about_subset(
         f"The selection was made on another dataset or another version of it ({made_on.get('path', 'path unknown')}), "
         f"not on what is at {dataset.source.path} now; its ids are there too, so it was written all the same."
     )

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 import numpy as np
 import numpy.typing as npt
 
-from detreduce.dataset.image_finder import safe_name
+from detreduce.dataset.reading.image_finder import safe_name
 from detreduce.dataset.records import DetectionDataset, ImageRecord
 from detreduce.selection.record import Selection
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detreduce.arrays.proxy_log import DYNAMICS_COLUMNS
-from detreduce.dataset.views import id_column
+from detreduce.dataset.views.frames import id_column
 from detreduce.errors import InputError, nearest
 from detreduce.features.annotations import annotation_columns
 from detreduce.features.projection import principal_plane

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from detreduce.dataset.records import DetectionDataset, ImageRecord
-from detreduce.dataset.thumbnails import BOXES_DRAWN, as_jpeg, small_image
+from detreduce.dataset.views.thumbnails import BOXES_DRAWN, as_jpeg, small_image
 from detreduce.display.progress import progress
 
 SIDE = 176

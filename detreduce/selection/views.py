@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from detreduce.dataset.views import id_column, text_column
+from detreduce.dataset.views.frames import id_column, text_column
 from detreduce.display.html import block, facts, table
 from detreduce.selection.data import SelectionData
 

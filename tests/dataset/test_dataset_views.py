@@ -11,8 +11,8 @@ from PIL import Image
 
 from detreduce.dataset import load_dataset
 from detreduce.dataset.records import DetectionDataset
-from detreduce.dataset.thumbnails import thumbnail
-from detreduce.dataset.views import PICTURE_BYTES
+from detreduce.dataset.views.notebook import PICTURE_BYTES
+from detreduce.dataset.views.thumbnails import thumbnail
 
 NAMES = ["<script>alert(1)</script>", "$x$", "שלום"]
 
@@ -60,9 +60,9 @@ def test_images_that_cannot_be_read_are_not_shown_and_nothing_fails(dataset: Det
 
 
 def test_pictures_stop_where_they_would_be_too_much(dataset: DetectionDataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    from detreduce.dataset import views
+    from detreduce.dataset.views import notebook
 
-    monkeypatch.setattr(views, "thumbnail", lambda *_: bytes(PICTURE_BYTES // 2))
+    monkeypatch.setattr(notebook, "thumbnail", lambda *_: bytes(PICTURE_BYTES // 2))
     assert dataset._repr_html_().count("<img ") == 2
 
 

@@ -62,21 +62,21 @@ def test_demo_yaml_is_made_and_loaded(tmp_path, monkeypatch):
     assert load_dataset(place).source.path == tmp_path / "made/data.yaml"
     assert asked == [{"scenes": 3}]
     place.write_text("format: demo\nmake: 3\n")
-    with pytest.raises(InputError, match="'make' holds the demo's parameters"):
+    with pytest.raises(InputError, match=r"demo\.yaml: 'make'.*3"):
         load_dataset(place)
 
 
 def test_what_is_no_dataset(tmp_path):
     touch(tmp_path / "empty/x.md", tmp_path / "data.csv")
-    with pytest.raises(MissingFileError, match="there is no such dataset"):
+    with pytest.raises(MissingFileError, match="nothing"):
         load_dataset(tmp_path / "nothing")
     with pytest.raises(MissingFileError):
         load_dataset("x" * 5000)
-    with pytest.raises(InputError, match="not a dataset: give"):
+    with pytest.raises(InputError, match=r"data\.csv"):
         load_dataset(tmp_path / "data.csv")
-    with pytest.raises(InputError, match="nor a folder of images"):
+    with pytest.raises(InputError, match="empty"):
         load_dataset(tmp_path / "empty")
-    with pytest.raises(InputError, match="images= is for a JSON or CVAT"):
+    with pytest.raises(InputError, match=r"images=.*\.json.*\.xml"):
         load_dataset(tmp_path / "empty", images=tmp_path)
 
 

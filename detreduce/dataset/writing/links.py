@@ -11,7 +11,7 @@ from typing import Literal, get_args
 
 from detreduce.dataset.jpeg import lacks_end_marker
 from detreduce.dataset.listing import absolute
-from detreduce.dataset.writing.subset_warnings import notice
+from detreduce.dataset.writing.subset_warnings import warn_about_subset
 from detreduce.errors import InputError, nearest
 
 LinkMode = Literal["list", "symlink", "hardlink", "copy"]
@@ -86,12 +86,12 @@ class Placer:
     def finish(self) -> None:
         """Say what was placed otherwise than asked."""
         if self._fallbacks:
-            notice(
+            warn_about_subset(
                 f"{self._fallbacks} images were copied, since the file system does not allow hard links to them "
                 "(another disk, or another owner's files); link='symlink' takes no space."
             )
         if self._open_jpegs:
-            notice(
+            warn_about_subset(
                 f"{self._open_jpegs} JPEG files without an end marker were copied instead of linked: "
                 "ultralytics rewrites such files, and must not do so in the source."
             )

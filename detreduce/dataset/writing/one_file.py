@@ -1,16 +1,17 @@
-"""What formats share that keep all annotations in one file: its place in the output, and that of the images."""
+"""Write formats that keep all annotations in one file: where the file and the images go in the output."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
 from detreduce.dataset.listing import absolute
-from detreduce.dataset.records import ImageRecord, Source, SplitSource
-from detreduce.dataset.writing.contents import Choice
+from detreduce.dataset.records import Source, SplitSource
+from detreduce.dataset.writing.choice import Choice
 from detreduce.dataset.writing.links import Placer
 from detreduce.display.progress import progress
 from detreduce.errors import InputError
+
+IMAGES = "images"
 
 
 def refuse_lists(choice: Choice, placer: Placer) -> None:
@@ -22,24 +23,18 @@ def refuse_lists(choice: Choice, placer: Placer) -> None:
         )
 
 
-def write_one_file(
-    choice: Choice,
-    splits: Mapping[str, Iterable[ImageRecord]],
-    annotations: bytes,
-    elsewhere: PurePosixPath,
-    placer: Placer,
-    target: Path,
-) -> tuple[Source, str]:
-    """Place the images of every split and write `annotations`; returns the source at `target`, and the reduced split.
+def write_one_file(choice: Choice, annotations: bytes, placer: Placer, target: Path) -> Source:
+    """Place the images of every split and write `annotations`; return the source that `target` will be.
 
-    Images keep their folder below the file's own, and go to `elsewhere` where theirs is not below it, or is the same.
+    Images keep their folder where it lies below the annotation file's; otherwise they go to ``images``.
     """
+    splits = choice.load_records()
     source = choice.dataset.source
     place = source.splits[choice.dataset.split]
     assert place.annotations is not None, "there is one file of annotations"
     home, images = absolute(place.annotations).parent, absolute(place.images[0])
     inside = images.is_relative_to(home) and images != home
-    folder = PurePosixPath(images.relative_to(home).as_posix()) if inside else elsewhere
+    folder = PurePosixPath(images.relative_to(home).as_posix()) if inside else PurePosixPath(IMAGES)
     listed = [record for records in splits.values() for record in records]
     with progress("Writing images", len(listed), "images") as advance:
         for record in listed:
@@ -49,4 +44,4 @@ def write_one_file(
     placer.write(PurePosixPath(place.annotations.name), annotations)
     file = target / place.annotations.name
     written = {split: SplitSource((target / folder,), file) for split in splits}
-    return Source(source.format, file, target, written), choice.dataset.split
+    return Source(source.format, file, target, written)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from detreduce.dataset.formats.registry import get_format
 from detreduce.dataset.records import DetectionDataset, ImageId
-from detreduce.dataset.writing.licences import read_licences
 from detreduce.errors import InputError, nearest
 
 NEARLY_ALL = 0.95
@@ -94,7 +94,7 @@ def subset_report(dataset: DetectionDataset, image_ids: Iterable[ImageId]) -> Su
             strict=True,
         )
     )
-    licences = read_licences(dataset)
+    licences = get_format(dataset.source.format).read_licences(dataset)
     tally = Counter(licences(dataset[int(row)].id) for row in rows) if licences else Counter()
     ordered = sorted(tally.items(), key=lambda item: (-item[1], item[0]))
     return SubsetReport(len(dataset), len(rows), classes, tuple(ordered))

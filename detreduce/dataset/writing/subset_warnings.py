@@ -1,4 +1,4 @@
-"""What a person should know about a subset that was written all the same."""
+"""Warnings about a subset that was written nevertheless."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from detreduce.errors import DetreduceWarning
 
 
 class SubsetWarning(DetreduceWarning):
-    """Something about a written subset that its owner should know: lost classes, links that became copies."""
+    """Something that the owner of a written subset needs to know: lost classes, links that became copies."""
 
 
-def notice(message: str) -> None:
+def warn_about_subset(message: str) -> None:
     """Warn with `SubsetWarning`, pointing at the code that called into this package."""
     frame, level = sys._getframe(1), 2
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(

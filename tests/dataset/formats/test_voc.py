@@ -177,7 +177,7 @@ def test_a_folder_around_the_voc_folder(root, tmp_path):
     assert load_dataset(tmp_path).source.root == root
     picture(tmp_path / "VOC2027", "a.jpg")
     note(tmp_path / "VOC2027", "a")
-    with pytest.raises(InputError, match="several VOC folders: VOC2026, VOC2027"):
+    with pytest.raises(InputError, match="VOC2026, VOC2027"):
         load_dataset(tmp_path)
 
 
@@ -191,8 +191,8 @@ def test_dataset_yaml(root, tmp_path):
     place.write_text("format: voc\npath: VOC2026\n")
     assert list(load_dataset(place).source.splits) == ["train", "night"]
     place.write_text("format: voc\npath: VOC2026\ntrain: day\n")
-    with pytest.raises(MissingFileError, match="has no list 'day'; there: night, train"):
+    with pytest.raises(MissingFileError, match=r"'day'.*night, train"):
         load_dataset(place)
     place.write_text("format: voc\npath: .\nget: Ask Ada.\n")
-    with pytest.raises(MissingFileError, match=r"is not a VOC folder .*How to get it: Ask Ada\."):
+    with pytest.raises(MissingFileError, match=r"Annotations.*Ask Ada\."):
         load_dataset(place)

@@ -10,9 +10,9 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from detreduce.dataset.assembly import BoxCollector
-from detreduce.dataset.box_problems import bad_extent, duplicate, outside_image
-from detreduce.dataset.image_finder import ImageFinder, safe_name
+from detreduce.dataset.reading.box_collector import BoxCollector
+from detreduce.dataset.reading.box_problems import bad_extent, duplicate, outside_image
+from detreduce.dataset.reading.image_finder import ImageFinder, safe_name
 from detreduce.dataset.records import DetectionDataset, ImageId, ImageRecord, Problem, Source
 from detreduce.display.progress import progress
 from detreduce.errors import InputError, MissingFileError

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import yaml
 
+from detreduce.dataset.formats.coco.read import load_coco
+from detreduce.dataset.formats.format import Reload
 from detreduce.dataset.listing import absolute
 from detreduce.dataset.records import ImageId, ImageRecord, Source, SplitSource
-from detreduce.dataset.writing.contents import Choice
+from detreduce.dataset.writing.choice import Choice
 from detreduce.dataset.writing.json_text import kept_spans, read_text, to_bytes
 from detreduce.dataset.writing.links import Placer
 from detreduce.display.progress import progress
@@ -19,19 +22,18 @@ from detreduce.errors import InputError
 DATA_YAML = PurePosixPath("data.yaml")
 
 
-def write_coco(
-    choice: Choice, splits: Mapping[str, Iterable[ImageRecord]], placer: Placer, target: Path
-) -> tuple[Source, str]:
-    """Fill the placer's folder; returns the source to load the reduced split from, once the folder is at `target`.
+def write_coco(choice: Choice, placer: Placer, target: Path) -> Reload:
+    """Fill the placer's folder, which will be at `target`; return what loads the reduced split from there.
 
-    Everything kept: the JSON's bytes are the source's. Else images that were not chosen go, with all annotations whose
-    image is not kept, those of images unknown to the JSON among them; the text of all else stays. With link='list' the
-    images stay where they are, and a data.yaml (``format: coco``) names the JSONs written and the source's folders.
+    With everything kept, the JSON is the source's, byte for byte. Otherwise images that were not chosen are removed,
+    and every annotation whose image is not kept (also those of images unknown to the JSON). The rest of the text stays.
+    With link='list' the images stay where they are, and a data.yaml (``format: coco``) names the new JSONs and the
+    source's image folders.
     """
     source = choice.dataset.source
     places = mirror_coco(source)
     written: dict[str, SplitSource] = {}
-    for split, records in splits.items():
+    for split, records in choice.load_records().items():
         old = source.splits[split]
         if old.annotations is None:
             raise InputError(f"{source.path}: the {split} split has no JSON.")
@@ -51,9 +53,9 @@ def write_coco(
         written[split] = SplitSource((images,), target / relative)
     if placer.link == "list":
         placer.write(DATA_YAML, _description(written, target))
-        return Source("coco", target / DATA_YAML, target, written), choice.dataset.split
+        return partial(load_coco, Source("coco", target / DATA_YAML, target, written), choice.dataset.split)
     json_path = written[choice.dataset.split].annotations or target
-    return Source("coco", json_path, target, written), choice.dataset.split
+    return partial(load_coco, Source("coco", json_path, target, written), choice.dataset.split)
 
 
 def _description(splits: Mapping[str, SplitSource], target: Path) -> bytes:

@@ -13,9 +13,9 @@ from typing import Any
 from xml.parsers import expat
 from xml.sax.saxutils import unescape
 
-from detreduce.dataset.assembly import BoxCollector
-from detreduce.dataset.box_problems import bad_extent, duplicate, outside_image
-from detreduce.dataset.image_finder import ImageFinder, safe_name
+from detreduce.dataset.reading.box_collector import BoxCollector
+from detreduce.dataset.reading.box_problems import bad_extent, duplicate, outside_image
+from detreduce.dataset.reading.image_finder import ImageFinder, safe_name
 from detreduce.dataset.records import DetectionDataset, ImageRecord, Problem, Source, SplitSource
 from detreduce.dataset.splits import canonical_split, in_order, unnamed_is_train
 from detreduce.errors import InputError, MissingFileError

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from pathlib import Path, PurePosixPath
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
 
-from detreduce.dataset.formats.cvat.read import parse_cvat, place_of
-from detreduce.dataset.image_finder import ImageFinder
-from detreduce.dataset.records import ImageRecord, Source
-from detreduce.dataset.writing.contents import Choice
+from detreduce.dataset.formats.cvat.read import load_cvat, parse_cvat, place_of
+from detreduce.dataset.formats.format import Reload
+from detreduce.dataset.reading.image_finder import ImageFinder
+from detreduce.dataset.writing.choice import Choice
 from detreduce.dataset.writing.links import Placer
 from detreduce.dataset.writing.one_file import refuse_lists, write_one_file
 
 
-def write_cvat(
-    choice: Choice, splits: Mapping[str, Iterable[ImageRecord]], placer: Placer, target: Path
-) -> tuple[Source, str]:
-    """Fill the placer's folder; returns the source to load the reduced split from, once the folder is at `target`.
+def write_cvat(choice: Choice, placer: Placer, target: Path) -> Reload:
+    """Fill the placer's folder, which will be at `target`; return what loads the reduced split from there.
 
-    An <image> of the reduced split that was not chosen goes, with the space before it. Raises InputError for
-    link='list'.
+    Each <image> of the reduced split that was not chosen is removed, with the white space before it. Raises InputError
+    for link='list'.
     """
     refuse_lists(choice, placer)
     place = choice.dataset.source.splits[choice.dataset.split]
@@ -33,7 +32,7 @@ def write_cvat(
         if split_of[image.subset] == choice.dataset.split and place_of(image, finder) not in kept
     ]
     data = place.annotations.read_bytes() if choice.everything else without(place.annotations.read_bytes(), removed)
-    return write_one_file(choice, splits, data, PurePosixPath("images"), placer, target)
+    return partial(load_cvat, write_one_file(choice, data, placer, target), choice.dataset.split)
 
 
 def without(data: bytes, spans: Iterable[tuple[int, int]]) -> bytes:

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from detreduce.dataset.assembly import BoxCollector
-from detreduce.dataset.box_problems import bad_extent, duplicate, outside_unit
-from detreduce.dataset.image_finder import ImageFinder, path_in
+from detreduce.dataset.reading.box_collector import BoxCollector
+from detreduce.dataset.reading.box_problems import bad_extent, duplicate, outside_unit
+from detreduce.dataset.reading.image_finder import ImageFinder, path_in
 from detreduce.dataset.records import IMAGE_SUFFIXES, DetectionDataset, ImageRecord, Problem, Source, SplitSource
 from detreduce.errors import InputError, MissingFileError
 
@@ -32,15 +32,6 @@ class _Task:
     labels: list[str] = field(default_factory=list)
     findings: list[str] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
-
-
-def is_label_studio(file: Path) -> bool:
-    """True for a JSON file with a list at its top, which COCO never has."""
-    try:
-        with file.open("rb") as handle:
-            return handle.read(256).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"["
-    except OSError:
-        return False
 
 
 def find_label_studio_splits(file: Path, images: Path | None = None) -> dict[str, SplitSource]:

@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from functools import partial
 from itertools import count
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
-from detreduce.dataset.formats.label_studio.read import key_of
-from detreduce.dataset.records import ImageRecord, Source
-from detreduce.dataset.writing.contents import Choice
+from detreduce.dataset.formats.format import Reload
+from detreduce.dataset.formats.label_studio.read import key_of, load_label_studio
+from detreduce.dataset.writing.choice import Choice
 from detreduce.dataset.writing.json_text import kept_spans_of_list, read_text, to_bytes
 from detreduce.dataset.writing.links import Placer
 from detreduce.dataset.writing.one_file import refuse_lists, write_one_file
 
 
-def write_label_studio(
-    choice: Choice, splits: Mapping[str, Iterable[ImageRecord]], placer: Placer, target: Path
-) -> tuple[Source, str]:
-    """Fill the placer's folder; returns the source to load the reduced split from, once the folder is at `target`.
+def write_label_studio(choice: Choice, placer: Placer, target: Path) -> Reload:
+    """Fill the placer's folder, which will be at `target`; return what loads the reduced split from there.
 
-    Every task that was not chosen goes, those without an image too. Raises InputError for link='list'.
+    Every task that was not chosen is removed, those without an image too. Raises InputError for link='list'.
     """
     refuse_lists(choice, placer)
     file = choice.dataset.source.splits[choice.dataset.split].annotations
     assert file is not None, "a Label Studio split has its JSON"
-    if choice.everything:
-        return write_one_file(choice, splits, file.read_bytes(), PurePosixPath("images"), placer, target)
+    data = file.read_bytes() if choice.everything else _filtered(file, choice)
+    return partial(load_label_studio, write_one_file(choice, data, placer, target), choice.dataset.split)
+
+
+def _filtered(file: Path, choice: Choice) -> bytes:
+    """Return the file without the tasks that were not chosen."""
     kept, numbers = set(choice.image_ids), count(1)
 
     def wanted(task: Any) -> bool:
@@ -34,5 +36,4 @@ def write_label_studio(
         return isinstance(task, dict) and key_of(task, number) in kept
 
     text = read_text(file)
-    data = b"".join(to_bytes(text[start:end]) for start, end in kept_spans_of_list(text, wanted))
-    return write_one_file(choice, splits, data, PurePosixPath("images"), placer, target)
+    return b"".join(to_bytes(text[start:end]) for start, end in kept_spans_of_list(text, wanted))

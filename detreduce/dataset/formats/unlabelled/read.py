@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from detreduce.dataset.assembly import BoxCollector
 from detreduce.dataset.formats.yolo.read import label_path_of
 from detreduce.dataset.listing import below, find_files
+from detreduce.dataset.reading.box_collector import BoxCollector
 from detreduce.dataset.records import IMAGE_SUFFIXES, DetectionDataset, ImageRecord, Problem, Source
 from detreduce.errors import InputError
 

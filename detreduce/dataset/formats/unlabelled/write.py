@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 
+from detreduce.dataset.formats.format import Reload
+from detreduce.dataset.formats.unlabelled.read import load_unlabelled
 from detreduce.dataset.listing import absolute
-from detreduce.dataset.records import ImageRecord, Source, SplitSource
-from detreduce.dataset.writing.contents import Choice
+from detreduce.dataset.records import Source, SplitSource
+from detreduce.dataset.writing.choice import Choice
 from detreduce.dataset.writing.links import Placer
 from detreduce.display.progress import progress
 
 
-def write_unlabelled(
-    choice: Choice, splits: Mapping[str, Iterable[ImageRecord]], placer: Placer, target: Path
-) -> tuple[Source, str] | None:
-    """Fill the placer's folder; returns the source to load the split from, or None with link='list'.
+def write_unlabelled(choice: Choice, placer: Placer, target: Path) -> Reload:
+    """Fill the placer's folder, which will be at `target`; return what loads the reduced split from there.
 
     ``<split>.txt`` lists the chosen images in the order chosen: relative to the output, or the source's absolute paths
-    with link='list'.
+    with link='list', where the reduced split is the source's.
     """
     source = choice.dataset.source
     root = absolute(source.root)
     written = {}
-    for split, records in splits.items():
+    for split, records in choice.load_records().items():
         folder = absolute(source.splits[split].images[0])
         place = PurePosixPath(folder.relative_to(root).as_posix() if folder.is_relative_to(root) else split)
         own = split == choice.dataset.split
@@ -34,12 +35,11 @@ def write_unlabelled(
             placer.write(PurePosixPath(f"{split}.txt"), "".join(lines).encode("utf-8", "surrogateescape"))
         if placer.link == "list":
             continue
-        listed = list(records)
-        with progress("Writing images", len(listed), "images") as advance:
-            for record in listed:
+        with progress("Writing images", len(records), "images") as advance:
+            for record in records:
                 placer.image(record.path, place / record.name)
                 advance()
         written[split] = SplitSource((target / place,))
     if placer.link == "list":
-        return None
-    return Source("images", target, target, written), choice.dataset.split
+        return lambda: replace(choice.dataset, records=choice.kept)
+    return partial(load_unlabelled, Source("images", target, target, written), choice.dataset.split)

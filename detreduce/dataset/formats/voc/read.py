@@ -9,9 +9,9 @@ from math import isfinite
 from pathlib import Path
 from xml.etree import ElementTree
 
-from detreduce.dataset.assembly import BoxCollector
-from detreduce.dataset.box_problems import bad_extent, duplicate, outside_image
 from detreduce.dataset.listing import find_files
+from detreduce.dataset.reading.box_collector import BoxCollector
+from detreduce.dataset.reading.box_problems import bad_extent, duplicate, outside_image
 from detreduce.dataset.records import IMAGE_SUFFIXES, DetectionDataset, ImageRecord, Problem, Source, SplitSource
 from detreduce.dataset.splits import CANONICAL, canonical_split, in_order, unnamed_is_train
 from detreduce.display.progress import progress

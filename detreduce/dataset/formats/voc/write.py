@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path, PurePosixPath
 
-from detreduce.dataset.formats.voc.read import ANNOTATIONS, LISTS, images_folder
+from detreduce.dataset.formats.format import Reload
+from detreduce.dataset.formats.voc.read import ANNOTATIONS, LISTS, images_folder, load_voc
 from detreduce.dataset.listing import absolute
 from detreduce.dataset.records import DetectionDataset, ImageRecord, Source, SplitSource
-from detreduce.dataset.writing.contents import Choice
+from detreduce.dataset.writing.choice import Choice
 from detreduce.dataset.writing.links import Placer
 from detreduce.display.progress import progress
 from detreduce.errors import InputError
@@ -19,23 +21,21 @@ LABEL_MAP = "labelmap.txt"
 MASKS = ("SegmentationClass", "SegmentationObject")
 
 
-def write_voc(
-    choice: Choice, others: Mapping[str, DetectionDataset], placer: Placer, target: Path
-) -> tuple[Source, str]:
-    """Fill the placer's folder; returns the source to load the reduced split from, once the folder is at `target`.
+def write_voc(choice: Choice, placer: Placer, target: Path) -> Reload:
+    """Fill the placer's folder, which will be at `target`; return what loads the reduced split from there.
 
     The reduced split's list and its lists per class (``cat_train.txt``) keep the lines of the chosen images. Splits
-    that hold the reduced one (trainval) lose the removed images, unless val or test has them too; all other lists are
-    copied. Lists outside ImageSets/Main keep the lines of images that the output holds.
+    that contain the reduced one (trainval) lose the removed images, unless val or test has them too. All other lists
+    are copied. Lists outside ImageSets/Main keep the lines of images that the output holds.
 
-    Raises InputError for link='list': a VOC folder is one folder, and lists alone cannot be loaded.
+    Raises InputError for link='list': lists without the other folders cannot be loaded.
     """
     if placer.link == "list":
         raise InputError(
             "link='list' cannot be used for a VOC folder, whose lists mean nothing without its other folders; "
             "use symlink, which takes no space, hardlink or copy."
         )
-    source = choice.dataset.source
+    source, others = choice.dataset.source, choice.load_others()
     kept = {record.name for record in choice.kept}
     removed = _removed(choice, others, kept)
     records = {record.name: record for record in choice.kept}
@@ -51,7 +51,7 @@ def write_voc(
         written[split] = SplitSource(
             (target / images_folder(source.root),), target / old.relative_to(source.root) if old is not None else None
         )
-    return Source("voc", target, target, written), choice.dataset.split
+    return partial(load_voc, Source("voc", target, target, written), choice.dataset.split)
 
 
 def _removed(choice: Choice, others: Mapping[str, DetectionDataset], kept: set[str]) -> set[str]:

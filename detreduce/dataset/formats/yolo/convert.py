@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
+from functools import partial
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import numpy.typing as npt
 import yaml
 
+from detreduce.dataset.formats.format import Reload
+from detreduce.dataset.formats.registry import get_format
+from detreduce.dataset.formats.yolo.mirror import label_place
+from detreduce.dataset.formats.yolo.write import DATA_YAML, load_data_yaml, write_yolo
 from detreduce.dataset.records import DetectionDataset, ImageRecord
 from detreduce.dataset.splits import CANONICAL, in_order
-from detreduce.dataset.writing.contents import Choice
-from detreduce.dataset.writing.layout import label_place
+from detreduce.dataset.writing.choice import Choice, records_on_disk
 from detreduce.dataset.writing.links import Placer
-from detreduce.dataset.writing.subset_warnings import notice
+from detreduce.dataset.writing.subset_warnings import warn_about_subset
 from detreduce.display.progress import progress
 from detreduce.errors import InputError
-
-DATA_YAML = PurePosixPath("data.yaml")
 
 
 @dataclass
@@ -29,21 +31,27 @@ class _Counts:
     renamed: int = 0
 
 
-def convert_to_yolo(choice: Choice, others: Mapping[str, DetectionDataset], placer: Placer) -> str:
-    """Write ``images/<split>``, ``labels/<split>`` and data.yaml, with the classes in the dataset's order.
+def convert_to_yolo(choice: Choice, placer: Placer, target: Path) -> Reload:
+    """Write a dataset of any format as YOLO, with a train and a val split; `target` is the folder's final place.
+
+    A YOLO dataset keeps its layout and its label files. Others get ``images/<split>``, ``labels/<split>`` and a
+    data.yaml with the classes in the dataset's order.
 
     Boxes become centre, width and height as fractions with 12 decimals (a thousandth of a millionth of a pixel). Boxes
     that ultralytics would refuse (and their whole file with them) are clipped to the image, those outside it left out.
-    Every image gets a label file; those of background images are empty. Returns the name of the reduced split.
+    Every image gets a label file; those of background images are empty.
 
-    Raises InputError for unlabelled datasets, link='list', and images with boxes whose size cannot be had.
+    Raises InputError for unlabelled datasets, link='list', and images whose boxes are in pixels and whose size cannot
+    be read.
     """
     dataset = choice.dataset
-    if dataset.source.format == "images":
+    if dataset.source.format == "yolo":
+        return write_yolo(choice, placer, target, trainable=True)
+    if not get_format(dataset.source.format).labelled:
         raise InputError(f"{dataset.source.path}: a folder without labels cannot be written as YOLO; leave format out.")
     if placer.link == "list":
         raise InputError("link='list' leaves labels where they are, so it cannot be used with format='yolo' here.")
-    own, parts = _parts(choice, others)
+    own, parts = _parts(choice)
     names = class_union([parts[own], *parts.values()])
     number = {key: row for row, key in enumerate(names)}
     counts = _Counts()
@@ -52,15 +60,19 @@ def convert_to_yolo(choice: Choice, others: Mapping[str, DetectionDataset], plac
             _write_split(split, part, [number[key] for key in part.class_keys], placer, counts, advance)
     _say(counts)
     placer.write(DATA_YAML, _data_yaml(dataset, own, list(parts), list(names.values())).encode("utf-8"))
-    return own
+    return partial(load_data_yaml, target / DATA_YAML, own)
 
 
-def _parts(choice: Choice, others: Mapping[str, DetectionDataset]) -> tuple[str, dict[str, DetectionDataset]]:
-    """The name of the reduced split and every split to write; VOC's trainval only as the train split, if reduced."""
-    dataset = choice.dataset
+def _parts(choice: Choice) -> tuple[str, dict[str, DetectionDataset]]:
+    """Return the name of the reduced split and every split to write; a reduced trainval (VOC) becomes train."""
+    dataset, others = choice.dataset, choice.load_others()
     own = "train" if dataset.split == "trainval" else dataset.split
     reduced = replace(dataset, records=choice.kept)
-    parts = {split: _present(others[split]) for split in CANONICAL if split in others and split != own}
+    parts = {
+        split: replace(others[split], records=records_on_disk(others[split]))
+        for split in CANONICAL
+        if split in others and split != own
+    }
     return own, in_order({own: reduced, **parts})
 
 
@@ -91,13 +103,6 @@ def yolo_boxes(corners: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64
 
 def _centres(corners: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.hstack([(corners[:, :2] + corners[:, 2:]) / 2, corners[:, 2:] - corners[:, :2]])
-
-
-def _present(dataset: DetectionDataset) -> DetectionDataset:
-    there = tuple(record for record in dataset if record.path.is_file())
-    if len(there) < len(dataset):
-        notice(f"{len(dataset) - len(there)} images of the {dataset.split} split are missing and left out.")
-    return replace(dataset, records=there)
 
 
 def _write_split(
@@ -154,11 +159,11 @@ def _number(value: float) -> str:
 
 def _say(counts: _Counts) -> None:
     if counts.clipped:
-        notice(f"{counts.clipped} boxes that reach far outside their image were clipped to it.")
+        warn_about_subset(f"{counts.clipped} boxes that reach far outside their image were clipped to it.")
     if counts.dropped:
-        notice(f"{counts.dropped} boxes that lie outside their image were left out.")
+        warn_about_subset(f"{counts.dropped} boxes that lie outside their image were left out.")
     if counts.renamed:
-        notice(
+        warn_about_subset(
             f"{counts.renamed} images got a number at their name's end: YOLO labels are found by name without suffix."
         )
 
@@ -170,6 +175,6 @@ def _data_yaml(dataset: DetectionDataset, own: str, splits: list[str], names: li
         if needed not in splits:
             stand_in = "test" if needed == "val" and "test" in splits else own
             lines.append(f"# there is no {needed} split, and ultralytics asks for one\n{needed}: images/{stand_in}\n")
-            notice(f"There is no {needed} split; in data.yaml {stand_in} stands in for it.")
+            warn_about_subset(f"There is no {needed} split; in data.yaml {stand_in} stands in for it.")
     block = yaml.safe_dump({"names": dict(enumerate(names))}, sort_keys=False, allow_unicode=True)
     return "".join(lines) + "\n" + block

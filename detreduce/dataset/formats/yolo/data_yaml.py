@@ -9,6 +9,8 @@ from typing import Any
 
 import yaml
 
+from detreduce.dataset.formats.format import LicenceOf
+from detreduce.dataset.records import DetectionDataset
 from detreduce.errors import InputError
 
 _FORBIDDEN = re.compile("[^\\x09\\x0A\\x0D\\x20-\\x7E\\x85\\xA0-\\uD7FF\\uE000-\\uFFFD\\U00010000-\\U0010ffff]+")
@@ -61,6 +63,21 @@ def load_mapping(text: str) -> dict[Any, Any]:
     if not isinstance(content, dict):
         raise InputError("The data.yaml is not a mapping of keys to values.")
     return content
+
+
+def read_yolo_licence(dataset: DetectionDataset) -> LicenceOf | None:
+    """Return the one licence that a data.yaml states (``license``, ``licence``, ``roboflow: license``), or None."""
+    try:
+        content = load_mapping(dataset.source.path.read_text(encoding="utf-8", errors="ignore"))
+    except (OSError, yaml.YAMLError, InputError):
+        return None
+    for place in (content, content.get("roboflow")):
+        if isinstance(place, Mapping):
+            for key in ("license", "licence"):
+                if place.get(key):
+                    name = str(place[key])
+                    return lambda _: name
+    return None
 
 
 def quote(value: str) -> str:

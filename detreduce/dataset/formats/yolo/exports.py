@@ -9,8 +9,8 @@ from typing import Any
 
 import yaml
 
-from detreduce.dataset.description import Description, read_description
-from detreduce.dataset.formats.yolo.read import PREFIX, SPLIT_KEYS
+from detreduce.dataset.formats.yolo.read import PREFIX
+from detreduce.dataset.reading.description import SPLIT_KEYS, Description, read_description
 from detreduce.dataset.splits import canonical_split
 from detreduce.errors import InputError, MissingFileError
 

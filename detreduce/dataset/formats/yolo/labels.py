@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import isfinite
 
-from detreduce.dataset.box_problems import DROPPED, bad_extent, duplicate, outside_unit
+from detreduce.dataset.reading.box_problems import DROPPED, bad_extent, duplicate, outside_unit
 
 Box = tuple[float, float, float, float]
 

@@ -9,16 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from detreduce.dataset.assembly import BoxCollector
-from detreduce.dataset.description import Description, candidate_roots, expand_path
 from detreduce.dataset.formats.yolo.labels import parse_labels
 from detreduce.dataset.listing import absolute, below, find_files
+from detreduce.dataset.reading.box_collector import BoxCollector
+from detreduce.dataset.reading.description import Description, candidate_roots, expand_path, split_entries
 from detreduce.dataset.records import IMAGE_SUFFIXES, DetectionDataset, ImageRecord, Problem, Source, SplitSource
 from detreduce.dataset.splits import canonical_split, choose_split, in_order
 from detreduce.display.progress import progress
 from detreduce.errors import InputError, MissingFileError
 
-SPLIT_KEYS = ("train", "val", "test", "minival", "valid", "validation")
 PREFIX = "data/"
 IMAGES, LABELS = f"{os.sep}images{os.sep}", f"{os.sep}labels{os.sep}"
 
@@ -86,19 +85,9 @@ def _kpt_shape(description: Description) -> tuple[int, int] | None:
     return shape[0], shape[1]
 
 
-def in_lower_case(values: Mapping[Any, Any]) -> dict[str, Any]:
-    """The values of a data.yaml under their keys in lower case: CVAT writes ``Train:`` and ``Validation:``."""
-    lower = {key.lower(): value for key, value in values.items() if isinstance(key, str)}
-    return {**lower, **{key: value for key, value in values.items() if isinstance(key, str)}}
-
-
 def _declared_splits(description: Description) -> dict[str, list[str]]:
     declared: dict[str, list[str]] = {}
-    values = in_lower_case(description.values)
-    for key in SPLIT_KEYS:
-        value = values.get(key)
-        if value is None or value == "" or value == []:
-            continue
+    for key, value in split_entries(description):
         entries = value if isinstance(value, list) else [value]
         if not all(isinstance(entry, str) and entry for entry in entries):
             raise InputError(f"{description.file}: {key!r} is a folder, a list file or a list of them, not {value!r}.")

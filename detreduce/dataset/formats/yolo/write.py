@@ -4,39 +4,47 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path, PurePosixPath
 
+from detreduce.dataset.formats.format import Reload
 from detreduce.dataset.formats.yolo.data_yaml import Change, edit_data_yaml, load_mapping
 from detreduce.dataset.formats.yolo.exports import as_data_yaml, files_beside, is_yolo_export, read_yolo_description
-from detreduce.dataset.formats.yolo.read import listed_places
+from detreduce.dataset.formats.yolo.mirror import Mirror, label_place, make_mirror
+from detreduce.dataset.formats.yolo.read import listed_places, load_yolo
 from detreduce.dataset.listing import absolute
-from detreduce.dataset.load import load_split
-from detreduce.dataset.records import IMAGE_SUFFIXES, ImageRecord
+from detreduce.dataset.reading.description import read_description
+from detreduce.dataset.records import IMAGE_SUFFIXES, DetectionDataset, ImageRecord
 from detreduce.dataset.splits import canonical_split
-from detreduce.dataset.writing.contents import Choice
-from detreduce.dataset.writing.layout import Mirror, label_place, make_mirror
+from detreduce.dataset.writing.choice import Choice
 from detreduce.dataset.writing.links import Placer
-from detreduce.dataset.writing.subset_warnings import notice
+from detreduce.dataset.writing.subset_warnings import warn_about_subset
 from detreduce.display.progress import progress
-from detreduce.errors import InputError
 
 DATA_YAML = PurePosixPath("data.yaml")
 
 
-def write_yolo(
-    choice: Choice,
-    splits: Mapping[str, Sequence[ImageRecord]],
-    placer: Placer,
-    output: Path,
-    *,
-    trainable: bool = False,
-) -> None:
-    """Fill the placer's folder with the records of `splits`, laid out as in the source; `output` is its later place.
+def write_yolo(choice: Choice, placer: Placer, target: Path, *, trainable: bool = False) -> Reload:
+    """Fill the placer's folder, laid out as the source, which will be at `target`; return what loads the reduced split.
 
-    `trainable`: where there is no val (train) split, another stands in for it, since ultralytics asks for both.
+    With link='list' nothing is linked or copied: a list and a data.yaml point at the source's images. `trainable`:
+    where there is no train or val split, another one stands in for it, since ultralytics needs both.
     """
-    source = choice.dataset.source
-    mirror = make_mirror(source.root, [r.path for records in splits.values() for r in records], output)
+    if placer.link == "list":
+        _write_lists(choice, placer)
+    else:
+        _write_files(choice, placer, target, trainable=trainable)
+    return partial(load_data_yaml, target / DATA_YAML, choice.dataset.split)
+
+
+def load_data_yaml(file: Path, split: str) -> DetectionDataset:
+    """Load one split of a data.yaml; raises what `load_yolo` does."""
+    return load_yolo(read_description(file), split)
+
+
+def _write_files(choice: Choice, placer: Placer, target: Path, *, trainable: bool) -> None:
+    source, splits = choice.dataset.source, choice.load_records()
+    mirror = make_mirror(source.root, [r.path for records in splits.values() for r in records], target)
     with progress("Writing images", sum(map(len, splits.values())), "images") as advance:
         for records in splits.values():
             for record in records:
@@ -52,15 +60,15 @@ def write_yolo(
                 entries["test"] if needed == "val" and "test" in entries else entries[choice.dataset.split]
             )
         elif needed not in entries:
-            notice(f"There is no {needed} split; ultralytics asks for one before it trains.")
+            warn_about_subset(f"There is no {needed} split; ultralytics asks for one before it trains.")
     _write_data_yaml(source.path, entries, placer)
     if is_yolo_export(source.path):
         for file in files_beside(source.path):
             placer.copy(file, mirror(file))
 
 
-def write_yolo_list(choice: Choice, placer: Placer) -> None:
-    """Write a list of the chosen source images, in the order chosen, and a data.yaml; nothing is linked or copied."""
+def _write_lists(choice: Choice, placer: Placer) -> None:
+    """Write a list of the chosen source images, in the order chosen, and a data.yaml."""
     source = choice.dataset.source
     entries: dict[str, list[str]] = {}
     for split, split_source in source.splits.items():
@@ -73,19 +81,17 @@ def write_yolo_list(choice: Choice, placer: Placer) -> None:
         else:
             entries[split] = _list_of_split(choice, split, placer)
     _write_data_yaml(source.path, {split: entry for split, entry in entries.items() if entry}, placer)
-    notice(
+    warn_about_subset(
         "link='list' points ultralytics at the source itself: training writes labels.cache beside the source's labels "
         "and may rewrite JPEG files without an end marker in place."
     )
 
 
 def _list_of_split(choice: Choice, split: str, placer: Placer) -> list[str]:
-    try:
-        records = load_split(choice.dataset.source, split).records
-    except InputError as error:
-        notice(f"The {split} split is left out, since it cannot be read: {error}")
+    other = choice.load_other(split)
+    if other is None:
         return []
-    lines = [f"{absolute(record.path)}\n" for record in records]
+    lines = [f"{absolute(record.path)}\n" for record in other]
     placer.write(PurePosixPath(f"{split}.txt"), "".join(lines).encode("utf-8", "surrogateescape"))
     return [f"{split}.txt"]
 
@@ -182,7 +188,7 @@ def _write_data_yaml(source: Path, entries: Mapping[str, Sequence[str]], placer:
     changes = _changes(content, entries)
     edited, verbatim = edit_data_yaml(text, changes)
     if not verbatim:
-        notice(f"The comments of {source} are lost: its paths could not be changed where they stand.")
+        warn_about_subset(f"The comments of {source} are lost: its paths could not be changed where they stand.")
     placer.write(DATA_YAML, edited.encode(encoding if verbatim else "utf-8", "surrogateescape"))
 
 

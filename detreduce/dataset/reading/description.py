@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,11 @@ import yaml
 
 from detreduce.dataset.finding import expand
 from detreduce.dataset.listing import absolute
+from detreduce.dataset.splits import canonical_split
 from detreduce.errors import InputError, MissingFileError
 from detreduce.ultralytics_bridge.config_folder import datasets_folders, is_shipped
+
+SPLIT_KEYS = ("train", "val", "test", "minival", "valid", "validation")
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,24 @@ def read_description(file: str | Path) -> Description:
     if not isinstance(values, dict):
         raise InputError(f"{path}: a dataset YAML holds keys such as 'train:' and 'names:'; this one holds none.")
     return Description(path, values, oddities)
+
+
+def split_entries(description: Description) -> Iterator[tuple[str, Any]]:
+    """Yield each split key that has a value, in lower case, with its value: CVAT writes ``Train:``."""
+    values = {key.lower(): value for key, value in description.values.items() if isinstance(key, str)}
+    values |= {key: value for key, value in description.values.items() if isinstance(key, str)}
+    for key in SPLIT_KEYS:
+        if (value := values.get(key)) not in (None, "", []):
+            yield key, value
+
+
+def split_values(description: Description) -> dict[str, Any]:
+    """Return the value of each split, by its canonical name; the first of two aliases counts."""
+    values: dict[str, Any] = {}
+    for key, value in split_entries(description):
+        if value:
+            values.setdefault(canonical_split(key), value)
+    return values
 
 
 def _how_to_download(file: Path, source: str) -> str:

@@ -1,0 +1,35 @@
+"""CVAT's annotations.xml as a dataset, and the format's row."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from detreduce.dataset.formats.cvat.read import ANNOTATIONS, count_images, find_cvat_splits, load_cvat
+from detreduce.dataset.formats.cvat.write import write_cvat
+from detreduce.dataset.formats.format import Format
+from detreduce.dataset.records import DetectionDataset, Source
+from detreduce.dataset.splits import choose_split
+
+
+def accepts_file(file: Path) -> bool:
+    """Whether a file is XML."""
+    return file.suffix.lower() == ".xml"
+
+
+def load_path(file: Path, split: str | None, images: Path | None) -> DetectionDataset:
+    """Load an annotations.xml; raises what `load_cvat` does."""
+    splits = find_cvat_splits(file, images)
+    return load_cvat(Source("cvat", file, file.parent, splits), choose_split(split or "train", splits, file))
+
+
+CVAT = Format(
+    name="cvat",
+    example="CVAT's annotations.xml",
+    accepts_file=accepts_file,
+    sure_files=lambda folder: [folder / ANNOTATIONS],
+    images_for=".xml",
+    load_path=load_path,
+    load_split=load_cvat,
+    count_images=count_images,
+    write=write_cvat,
+)

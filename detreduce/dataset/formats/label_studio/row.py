@@ -1,0 +1,38 @@
+"""Label Studio's exports as datasets, and the format's row."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from detreduce.dataset.formats.format import Format
+from detreduce.dataset.formats.label_studio.read import count_images, find_label_studio_splits, load_label_studio
+from detreduce.dataset.formats.label_studio.write import write_label_studio
+from detreduce.dataset.reading.json_kind import holds_list
+from detreduce.dataset.records import DetectionDataset, Source
+from detreduce.dataset.splits import choose_split
+
+
+def likely_files(folder: Path) -> list[Path]:
+    """Return the export that a folder holds; of several none, since nothing says which to take."""
+    exports = list(folder.glob("project-*-at-*.json"))
+    return exports if len(exports) == 1 else []
+
+
+def load_path(file: Path, split: str | None, images: Path | None) -> DetectionDataset:
+    """Load an export; raises what `load_label_studio` does."""
+    splits = find_label_studio_splits(file, images)
+    source = Source("label_studio", file, file.parent, splits)
+    return load_label_studio(source, choose_split(split or "train", splits, file))
+
+
+LABEL_STUDIO = Format(
+    name="label_studio",
+    example="a Label Studio export",
+    accepts_file=holds_list,
+    likely_files=likely_files,
+    images_for=".json",
+    load_path=load_path,
+    load_split=load_label_studio,
+    count_images=count_images,
+    write=write_label_studio,
+)

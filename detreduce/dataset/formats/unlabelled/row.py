@@ -1,0 +1,52 @@
+"""Folders of images as datasets, and the format's row."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from detreduce.dataset.formats.format import Format
+from detreduce.dataset.formats.unlabelled.read import count_images, load_unlabelled
+from detreduce.dataset.formats.unlabelled.write import write_unlabelled
+from detreduce.dataset.listing import absolute
+from detreduce.dataset.reading.description import Description, expand_path, find_root, split_values
+from detreduce.dataset.records import DetectionDataset, Source, SplitSource
+from detreduce.dataset.splits import choose_split, in_order
+from detreduce.errors import MissingFileError
+
+
+def load_path(folder: Path, split: str | None, images: Path | None) -> DetectionDataset:
+    """Load all images below a folder as its train split; raises what `load_unlabelled` does."""
+    splits = {"train": SplitSource((folder,))}
+    return load_unlabelled(Source("images", folder, folder, splits), choose_split(split or "train", splits, folder))
+
+
+def load_yaml(description: Description, split: str) -> DetectionDataset:
+    """Load a dataset YAML with ``format: images``; raises MissingFileError where a folder that it names is missing."""
+    root = find_root(description)
+    splits = _splits(description, root)
+    source = Source("images", description.file, root, splits)
+    return load_unlabelled(source, choose_split(split, splits, description.file))
+
+
+def _splits(description: Description, root: Path) -> dict[str, SplitSource]:
+    """``train: folder``; without such keys, all images below the root are ``train``."""
+    splits = {}
+    for split, value in split_values(description).items():
+        folder = absolute(root / expand_path(str(value), description.file))
+        if not folder.is_dir():
+            raise MissingFileError(f"{folder}: the images of {split!r} are not there.{description.how_to_get()}")
+        splits[split] = SplitSource((folder,))
+    return in_order(splits) if splits else {"train": SplitSource((root,))}
+
+
+UNLABELLED = Format(
+    name="images",
+    example="a folder of images",
+    accepts_folder=Path.is_dir,
+    load_path=load_path,
+    load_yaml=load_yaml,
+    load_split=load_unlabelled,
+    count_images=count_images,
+    labelled=False,
+    write=write_unlabelled,
+)

@@ -1,0 +1,57 @@
+"""What makes a folder Pascal VOC, and the format's row."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from detreduce.dataset.formats.format import Format
+from detreduce.dataset.formats.voc.read import LISTS, count_images, find_voc_splits, is_voc_folder, load_voc
+from detreduce.dataset.formats.voc.write import write_voc
+from detreduce.dataset.reading.description import Description, find_root, split_values
+from detreduce.dataset.records import DetectionDataset, Source, SplitSource
+from detreduce.dataset.splits import choose_split, in_order
+from detreduce.errors import MissingFileError
+
+
+def load_path(folder: Path, split: str | None, images: Path | None) -> DetectionDataset:
+    """Load a VOC folder; raises what `load_voc` does."""
+    splits = find_voc_splits(folder)
+    return load_voc(Source("voc", folder, folder, splits), choose_split(split or "train", splits, folder))
+
+
+def load_yaml(description: Description, split: str) -> DetectionDataset:
+    """Load a dataset YAML with ``format: voc``; raises MissingFileError where it does not name a VOC folder."""
+    root = find_root(description)
+    splits = _splits(description, root)
+    source = Source("voc", description.file, root, splits)
+    return load_voc(source, choose_split(split, splits, description.file))
+
+
+def _splits(description: Description, root: Path) -> dict[str, SplitSource]:
+    """``train: trainval`` names a list of ImageSets/Main; without such keys every list there is a split."""
+    if not is_voc_folder(root):
+        raise MissingFileError(
+            f"{description.file}: {root} is not a VOC folder (Annotations, JPEGImages).{description.how_to_get()}"
+        )
+    there = find_voc_splits(root)
+    lists = {file.stem: file for file in sorted((root / LISTS).glob("*.txt"))}
+    splits = {}
+    for split, name in split_values(description).items():
+        stem = Path(str(name)).stem
+        if stem not in lists:
+            known = ", ".join(lists) or "none"
+            raise MissingFileError(f"{description.file}: {root / LISTS} has no list {stem!r}; lists there: {known}.")
+        splits[split] = SplitSource(next(iter(there.values())).images, lists[stem])
+    return in_order(splits) if splits else there
+
+
+VOC = Format(
+    name="voc",
+    example="a VOC folder",
+    accepts_folder=is_voc_folder,
+    load_path=load_path,
+    load_yaml=load_yaml,
+    load_split=load_voc,
+    count_images=count_images,
+    write=write_voc,
+)

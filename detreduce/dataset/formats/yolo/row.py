@@ -1,0 +1,46 @@
+"""What makes a file YOLO, where a folder has it, and the format's row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from detreduce.dataset.formats.format import Format
+from detreduce.dataset.formats.yolo.convert import convert_to_yolo
+from detreduce.dataset.formats.yolo.data_yaml import read_yolo_licence
+from detreduce.dataset.formats.yolo.exports import CLASSES, DARKNET, is_yolo_export, read_yolo_description
+from detreduce.dataset.formats.yolo.read import count_images, load_yolo
+from detreduce.dataset.formats.yolo.write import write_yolo
+from detreduce.dataset.records import DetectionDataset, Source
+from detreduce.dataset.splits import canonical_split
+
+
+def likely_files(folder: Path) -> Iterable[Path]:
+    """Return the classes.txt of a folder that holds images and labels, as Label Studio exports it."""
+    return [folder / CLASSES] if (folder / "images").is_dir() and (folder / "labels").is_dir() else []
+
+
+def load_path(file: Path, split: str | None, images: Path | None) -> DetectionDataset:
+    """Load an export without a data.yaml; raises what `load_yolo` does."""
+    return load_yolo(read_yolo_description(file), canonical_split(split or "train"))
+
+
+def load_split(source: Source, split: str) -> DetectionDataset:
+    """Load one split of a known source; raises what `load_yolo` does."""
+    return load_yolo(read_yolo_description(source.path), split)
+
+
+YOLO = Format(
+    name="yolo",
+    example="a YOLO export (classes.txt, obj.data)",
+    accepts_file=is_yolo_export,
+    sure_files=lambda folder: [folder / DARKNET],
+    likely_files=likely_files,
+    load_path=load_path,
+    load_yaml=load_yolo,
+    load_split=load_split,
+    count_images=count_images,
+    read_licences=read_yolo_licence,
+    write=write_yolo,
+    convert=convert_to_yolo,
+)

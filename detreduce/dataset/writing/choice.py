@@ -1,0 +1,92 @@
+"""The images chosen from one split, and the other splits that are written with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from detreduce.dataset.records import DetectionDataset, ImageId, ImageRecord, Source
+from detreduce.dataset.writing.links import require_images
+from detreduce.dataset.writing.subset_warnings import warn_about_subset
+from detreduce.errors import InputError, nearest
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A dataset, the images chosen from it in the order chosen, and what loads another split of its source."""
+
+    dataset: DetectionDataset
+    image_ids: tuple[ImageId, ...]
+    load_split: Callable[[Source, str], DetectionDataset]
+
+    @property
+    def everything(self) -> bool:
+        """True where every image of the dataset is chosen."""
+        return len(self.image_ids) == len(self.dataset)
+
+    @property
+    def chosen(self) -> list[ImageRecord]:
+        """Records of the chosen images, in the order chosen."""
+        return [self.dataset[self.dataset.row_of[image_id]] for image_id in self.image_ids]
+
+    @property
+    def kept(self) -> tuple[ImageRecord, ...]:
+        """Records of the chosen images, in the dataset's order."""
+        ids = set(self.image_ids)
+        return tuple(record for record in self.dataset if record.id in ids)
+
+    def load_other(self, split: str) -> DetectionDataset | None:
+        """Load another split of the source; warn and return None where it cannot be read."""
+        try:
+            return self.load_split(self.dataset.source, split)
+        except InputError as error:
+            warn_about_subset(f"The {split} split is left out, since it cannot be read: {error}")
+            return None
+
+    def load_others(self) -> dict[str, DetectionDataset]:
+        """Load every split but the dataset's own; warn about those that cannot be read and leave them out."""
+        names = [split for split in self.dataset.source.splits if split != self.dataset.split]
+        loaded = {split: self.load_other(split) for split in names}
+        return {split: other for split, other in loaded.items() if other is not None}
+
+    def load_records(self) -> dict[str, tuple[ImageRecord, ...]]:
+        """Return the records to write of each split, in the source's order of splits.
+
+        Of the reduced split these are the chosen images, of the others all images whose file exists.
+        """
+        others = self.load_others()
+        splits: dict[str, tuple[ImageRecord, ...]] = {}
+        for split in self.dataset.source.splits:
+            if split == self.dataset.split:
+                splits[split] = self.kept
+            elif split in others:
+                splits[split] = records_on_disk(others[split])
+        return splits
+
+
+def records_on_disk(dataset: DetectionDataset) -> tuple[ImageRecord, ...]:
+    """Return the records whose image file exists; warn about the others."""
+    there = tuple(record for record in dataset if record.path.is_file())
+    if len(there) < len(dataset):
+        missing = len(dataset) - len(there)
+        warn_about_subset(f"{missing} images of the {dataset.split} split are missing and left out.")
+    return there
+
+
+def check_choice(choice: Choice) -> None:
+    """Raise InputError for ids that are unknown or repeated, for no ids, and for missing image files."""
+    dataset, ids = choice.dataset, choice.image_ids
+    if not ids:
+        raise InputError("The selection is empty; keep at least one image.")
+    seen: set[ImageId] = set()
+    for image_id in ids:
+        if image_id not in dataset.row_of:
+            known = [str(known) for known in dataset.image_ids]
+            raise InputError(
+                f"Image {image_id!r} of the selection is not in the {dataset.split} split of {dataset.source.path}."
+                f"{nearest(str(image_id), known)}"
+            )
+        if image_id in seen:
+            raise InputError(f"Image {image_id!r} is in the selection twice.")
+        seen.add(image_id)
+    require_images(record.path for record in choice.kept)

@@ -27,7 +27,7 @@ from detreduce.experiment.statistics.comparison import Comparison, compare_metho
 from detreduce.experiment.statistics.ranks import MethodRanks, rank_methods
 from detreduce.experiment.statistics.summary import Summary, summarise_cells
 from detreduce.vocabulary.controls import CONTROLS, EQUAL_ITERATIONS, FULL, RANDOM_METHODS, title_of
-from detreduce.vocabulary.keeps import keep_key
+from detreduce.vocabulary.keeps import keep_in_words, keep_key
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGE, RESULTS = DOCS / "results.md", DOCS / "results"
@@ -117,7 +117,7 @@ def table(result: Mapping[str, Any], measure: str) -> Iterator[str]:
     }
     against = [name for name in AGAINST if any(key[2] == name for key in compared)]
     names = sorted({item.method for item in summaries}, key=lambda name: -found[name, keep_key(keeps[0])].mean[measure])
-    headings = [f"keep {100 * keep:g} % | " + " | ".join(AGAINST[name] for name in against) for keep in keeps]
+    headings = [f"keep {keep_in_words(keep)} | " + " | ".join(AGAINST[name] for name in against) for keep in keeps]
     yield "| | " + " | ".join(headings) + " |"
     yield "|---|" + "---|" * (1 + len(against)) * len(keeps)
     for name in names:

@@ -232,6 +232,17 @@ def test_what_is_kept_of_a_ledger(results: ModuleType, tmp_path: Path) -> None:
     assert next(results.table(found, "mAP50")).startswith("| | keep 50 %")
 
 
+def test_one_image_and_all_images_have_columns_of_their_own(results: ModuleType) -> None:
+    common = {"control": None, "mAP50": 0.1, "mAP50_95": 0.1}
+    rows = [
+        {**common, "label": label, "method": label, "keep": keep, "images": images, "training_seed": 0}
+        for label in ("srs", "mms")
+        for keep, images in ((1, 1), (1.0, 100))
+    ]
+    heading, *_ = results.table({"cells": rows, "comparisons": []}, "mAP50")
+    assert heading.count("keep") == 2 and heading.count("keep 100 %") == 1
+
+
 def test_the_table_of_costs(results: ModuleType, tmp_path: Path) -> None:
     chosen = [("full", 1.0), ("mms", 0.5), ("srs", 0.5)]
     rows = made_up(tmp_path / "runs" / "x", chosen).rows()

@@ -49,6 +49,12 @@ def many() -> list[dict[str, Any]]:
     return rows
 
 
+def test_one_image_and_all_images_have_panels_of_their_own(script: ModuleType) -> None:
+    rows = [row(name, keep, 0, 0.1 + keep / 4) for name in ("srs", "mms", "prd") for keep in (1, 1.0)]
+    figure = script.method_rows(rows)
+    assert len(figure.axes) == 2 and len({axes.get_title() for axes in figure.axes}) == 2
+
+
 def of(rows: list[dict[str, Any]], label: str, keep: float) -> list[float]:
     return [one["mAP50"] for one in rows if one["label"] == label and one["keep"] == keep]
 

@@ -1,4 +1,4 @@
-"""What `ledger list` shows: a line a cell."""
+"""What `ledger list` shows: one line per cell."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from rich.table import Table
 
 from detreduce.cli.show import terminal
 from detreduce.cli.show.terminal import fits, fitted, show_text
+from detreduce.vocabulary.keeps import keep_of
+from detreduce.vocabulary.measures import ACCURACIES
 
 # column of a row, heading, digits; None for text
 COLUMNS: tuple[tuple[str, str, int | None], ...] = (
@@ -17,8 +19,7 @@ COLUMNS: tuple[tuple[str, str, int | None], ...] = (
     ("label", "method", None),
     ("keep", "keep", None),
     ("images", "images", None),
-    ("mAP50", "mAP50", 3),
-    ("mAP50_95", "mAP50-95", 3),
+    *((name, heading, 3) for name, heading in ACCURACIES.items()),
     ("Wh", "Wh", 2),
     ("minutes", "minutes", 1),
     ("ended", "ended", None),
@@ -27,10 +28,10 @@ TEXT = ("key", "label", "ended")
 
 
 def show_rows(rows: Sequence[Mapping[str, Any]], path: object, of: int) -> None:
-    """Show the finished cells of a ledger, one a line."""
+    """Show the finished cells of a ledger, one per line."""
     out = terminal.console()
     if not rows:
-        out.print(f"{path}: none of the {of} finished cells is like that." if of else f"{path}: no finished cells.")
+        out.print(f"{path}: none of the {of} finished cells matches." if of else f"{path}: no finished cells.")
         return
     table = Table(header_style="bold")
     for name, heading, _ in COLUMNS:
@@ -44,11 +45,11 @@ def show_rows(rows: Sequence[Mapping[str, Any]], path: object, of: int) -> None:
             _show_row(out, row)
     out.print(f"{len(rows)} of {of} finished cells: {path}" if len(rows) < of else f"{of} finished cells: {path}")
     if any(row.get("overlapped") for row in rows):
-        out.print("* ran beside another training on one machine: its Wh and minutes are not its own alone.")
+        out.print("* overlapped another training on its machine: Wh and minutes include part of the other one.")
 
 
 def _show_row(out: Console, row: Mapping[str, Any]) -> None:
-    """Show a cell in two lines or more, where a line is too short for it."""
+    """Show a cell in two or more lines, for a terminal that is too narrow for the table."""
     out.print(str(row["key"]), style="bold", soft_wrap=True)
     facts = [f"{heading} {_shown(row, name, digits)}" for name, heading, digits in COLUMNS[1:]]
     show_text(out, ", ".join(facts), indent="  ")
@@ -56,10 +57,10 @@ def _show_row(out: Console, row: Mapping[str, Any]) -> None:
 
 def _shown(row: Mapping[str, Any], name: str, digits: int | None) -> str:
     value = row.get(name)
-    if name == "keep" and row.get("control") and value == 1.0:
-        return "all"
     if value is None:
         return "-"
+    if name == "keep":
+        return keep_of(row["label"], value)
     if digits is not None:
         mark = "*" if row.get("overlapped") and name in ("Wh", "minutes") else ""
         return f"{value:.{digits}f}{mark}"

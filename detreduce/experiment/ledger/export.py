@@ -16,6 +16,7 @@ from detreduce.machine.files import write_atomically
 from detreduce.machine.json_values import json_text
 from detreduce.reducers.registry import list_reducers
 from detreduce.vocabulary.controls import CONTROLS
+from detreduce.vocabulary.keeps import keep_key
 
 Row = Mapping[str, Any]
 
@@ -44,9 +45,9 @@ def filter_rows(
         row
         for row in rows
         if (method is None or method in (row["method"], row["label"]))
-        and (keep is None or (type(row["keep"]) is type(keep) and row["keep"] == keep))
+        and (keep is None or keep_key(row["keep"]) == keep_key(keep))
         and (control is None or row["control"] == control)
-        and all(_is(row.get(name), value) for name, value in (where or {}).items())
+        and all(_matches(row.get(name), value, name) for name, value in (where or {}).items())
     ]
 
 
@@ -94,13 +95,16 @@ def export_rows(rows: Sequence[Row], path: str | Path, *, overwrite: bool = Fals
     return target
 
 
-def _is(value: Any, wanted: str) -> bool:
+def _matches(value: Any, wanted: str, column: str) -> bool:
+    """Return whether a value of a column is the one that `wanted` names."""
     try:
         parsed = yaml.safe_load(wanted)
     except yaml.YAMLError:
         parsed = wanted
     if value is None or isinstance(value, bool) or isinstance(parsed, bool) or parsed is None:
         return value is parsed
+    if column == "keep" and isinstance(parsed, int | float):
+        return keep_key(value) == keep_key(parsed)
     return bool(value == parsed) or str(value) == wanted
 
 

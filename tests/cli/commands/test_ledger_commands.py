@@ -4,8 +4,10 @@ import csv
 import json
 from pathlib import Path
 
+import pytest
 from invocation import detreduce
 
+from detreduce.cli.show.ledger import show_rows
 from detreduce.experiment.ledger.ledger import Ledger
 
 
@@ -13,12 +15,20 @@ def test_list_shows_a_cell_a_line_and_marks_what_overlapped(ledger: Ledger) -> N
     result = detreduce("ledger", "list", ledger.path)
     assert result.exit_code == 0, result.output
     assert "4 finished cells" in result.output and "4.00*" in result.output and "3.00 " in result.output
-    assert "beside another training" in result.output
+    assert "* overlapped another" in result.output
     part = detreduce("ledger", "list", ledger.path, "--method", "mms", "--where", "training_seed=0", "--keep", "0.25")
     assert "mms-2" in part.output and "mms-3" not in part.output and "1 of 4 finished cells" in part.output
     assert "overlapped" not in part.output
     nothing = detreduce("ledger", "list", ledger.path, "--method", "srs")
     assert nothing.exit_code == 0 and "none of the 4 finished cells" in nothing.output
+
+
+def test_a_control_at_one_image_is_not_listed_as_all(capsys: pytest.CaptureFixture[str]) -> None:
+    facts = {"key": "x", "label": "random", "control": "random", "images": 1}
+    show_rows([{**facts, "keep": 1}, {**facts, "label": "full", "control": "full", "keep": 1.0}], "here", 2)
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()[2:]]
+    assert "all" not in next(row for row in rows if "random" in row)
+    assert "all" in next(row for row in rows if "full" in row)
 
 
 def test_list_as_json_with_filters(ledger: Ledger) -> None:

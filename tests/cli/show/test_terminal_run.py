@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from detreduce.cli.show.run import near_duplicates_line
+from detreduce.cli.show.run import near_duplicates_line, show_plan
+from detreduce.experiment.overview import Overview, Share
 
 
 @pytest.mark.parametrize(
@@ -20,3 +21,11 @@ from detreduce.cli.show.run import near_duplicates_line
 )
 def test_near_duplicates_are_reported_always(found: dict[str, Any], said: str) -> None:
     assert near_duplicates_line(found) == f"Near-duplicates in train: {said}"
+
+
+def test_a_control_at_one_image_is_not_shown_as_all(capsys: pytest.CaptureFixture[str]) -> None:
+    shares = tuple(Share(label, keep, True, 1, 0, 1, None, None) for label, keep in (("random", 1), ("full", 1.0)))
+    show_plan(Overview("x", "runs/x", None, shares, 0, 2, 0, 2, None, None), stderr=False)
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert "all" not in next(row for row in rows if "random" in row)
+    assert "all" in next(row for row in rows if "full" in row)

@@ -29,6 +29,7 @@ def test_filters_by_method_keep_control_and_any_column() -> None:
     assert (keys(control="full"), keys(control="full", method="mms")) == ("a", "")
     assert (keys(where={"Wh": "2.5"}), keys(where={"overlapped": "true"}), keys(where={"key": "b"})) == ("a", "c", "b")
     assert keys(where={"Wh": "null"}) == "bc"
+    assert (keys(where={"keep": "1"}), keys(where={"keep": "1.0"}), keys(where={"keep": "0.25"})) == ("b", "a", "c")
     with pytest.raises(InputError, match=r"no.* column 'methd'\. Did you mean 'method'\?|'methd'"):
         filter_rows(ROWS, where={"methd": "mms"})
     assert filter_rows([], where={"anything": "1"}) == []

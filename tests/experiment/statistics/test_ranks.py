@@ -66,6 +66,13 @@ def test_keeps_and_datasets_are_blocks_of_their_own_and_repeats_count_by_their_m
     assert (found.blocks, found.average) == (3, pytest.approx({"a": 4 / 3, "b": 5 / 3}))
 
 
+def test_one_image_and_all_images_are_blocks_of_their_own() -> None:
+    few: dict[str, list[float | None]] = {"a": [0.1], "b": [0.2]}
+    rows = table(few, keep=1) + table({"a": [0.9], "b": [0.3]}, keep=1.0)
+    found = rank_methods(rows)
+    assert found is not None and (found.blocks, found.average) == (2, {"a": 1.5, "b": 1.5})
+
+
 def test_nothing_to_rank() -> None:
     assert rank_methods(table({"a": [0.5]})) is None
     assert rank_methods(table({"a": [0.5]}) + table({"full": [0.9]}, control="full")) is None

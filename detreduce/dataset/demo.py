@@ -35,6 +35,18 @@ Pixels = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
+class Design:
+    """The parameters of `make_demo`."""
+
+    scenes: int
+    size: int
+    digits: int
+    objects: int
+    background: float
+    seed: int
+
+
+@dataclass(frozen=True)
 class Placed:
     """One digit of a scene: class id and integer box (x, y, width, height) in world pixels."""
 
@@ -128,8 +140,8 @@ def make_demo(
     InputError
         For a value out of range, or a folder that is not empty.
     """
-    values = {"scenes": scenes, "size": size, "digits": digits, "objects": objects, "background": background}
-    _checked({**values, "seed": seed})
+    design = Design(scenes, size, digits, objects, background, seed)
+    _checked(vars(design))
     target = Path(folder)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise InputError(f"{target} is not empty; name a new folder for the demo dataset.")
@@ -137,7 +149,7 @@ def make_demo(
     unfinished = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:
         unfinished.chmod(0o755)  # mkdtemp makes it private
-        _write(unfinished, scenes, size, digits, objects, background, seed)
+        _write(unfinished, design)
         _move(unfinished, target)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
@@ -172,20 +184,21 @@ def _checked(parameters: dict[str, Any]) -> dict[str, Any]:
     return {**defaults, **parameters}
 
 
-def _write(root: Path, scenes: int, size: int, digits: int, objects: int, background: float, seed: int) -> None:
+def _write(root: Path, design: Design) -> None:
     from PIL import Image
 
-    samples = _digit_samples(digits, seed)
-    counts = _split_counts(scenes)
+    samples = _digit_samples(design.digits, design.seed)
+    counts = _split_counts(design.scenes)
     number = 0
-    with progress("Making the demo dataset", total=scenes, unit="scenes") as advance:
+    with progress("Making the demo dataset", total=design.scenes, unit="scenes") as advance:
         for split, count in counts.items():
             for part in ("images", "labels"):
                 (root / part / split).mkdir(parents=True)
-            empty = set(_Draw(seed, 1, number).order(count)[: round(background * count)].tolist())
+            empty = set(_Draw(design.seed, 1, number).order(count)[: round(design.background * count)].tolist())
             for index in range(count):
-                most = 0 if index in empty else objects
-                for step, frame in enumerate(_scene(_Draw(seed, 2, number), samples[split], size, most)):
+                most = 0 if index in empty else design.objects
+                scene = _scene(_Draw(design.seed, 2, number), samples[split], design.size, most)
+                for step, frame in enumerate(scene):
                     name = f"scene{number:04d}_frame{step:02d}"
                     Image.fromarray(frame.pixels).save(root / "images" / split / f"{name}.png", optimize=False)
                     text = "".join(f"{line}\n" for line in frame.labels)
@@ -193,7 +206,7 @@ def _write(root: Path, scenes: int, size: int, digits: int, objects: int, backgr
                 number += 1
                 advance()
     content: dict[str, Any] = {split: f"images/{split}" for split in counts}
-    content["names"] = {digit: str(digit) for digit in range(digits)}
+    content["names"] = {digit: str(digit) for digit in range(design.digits)}
     content["source"] = "made by detreduce.dataset.demo from scikit-learn's handwritten digits"
     content["licence"] = LICENCE
     (root / "data.yaml").write_text(yaml.safe_dump(content, sort_keys=False, width=200), encoding="utf-8", newline="\n")
@@ -243,7 +256,8 @@ def _scene(draw: _Draw, samples: list[list[Pixels]], size: int, most: int) -> li
         if spot is not None:
             _paint(draw, world, ink, spot)
             placed.append(spot)
-    return [_film(draw, world, placed, size, reach, drift, number) for number in range(frames)]
+    scene = _Scene(world, tuple(placed), size, reach, drift)
+    return [_film(draw, scene, number) for number in range(frames)]
 
 
 def _background(draw: _Draw, side: int) -> Pixels:
@@ -300,15 +314,25 @@ def _paint(draw: _Draw, world: Pixels, ink: Pixels, spot: Placed) -> None:
     area[:] = (1 - alpha) * area + alpha * np.clip(colour, 0, 255)
 
 
-def _film(
-    draw: _Draw, world: Pixels, placed: list[Placed], size: int, reach: int, drift: tuple[int, int], number: int
-) -> Frame:
-    """Frame `number`: the window at its drifted place, with its own brightness and noise, and the boxes in view."""
-    left, top = reach + drift[0] * number, reach + drift[1] * number
-    view = world[top : top + size, left : left + size]
+@dataclass(frozen=True)
+class _Scene:
+    """A painted world and how it is filmed: a window of `size` pixels from (`reach`, `reach`) on, moved by `drift`."""
+
+    world: Pixels
+    placed: tuple[Placed, ...]
+    size: int
+    reach: int
+    drift: tuple[int, int]
+
+
+def _film(draw: _Draw, scene: _Scene, number: int) -> Frame:
+    """Render frame `number`: the window at its place, with its own brightness and noise, and the boxes in view."""
+    size = scene.size
+    left, top = scene.reach + scene.drift[0] * number, scene.reach + scene.drift[1] * number
+    view = scene.world[top : top + size, left : left + size]
     view = view * draw.uniform(0.94, 1.06) + 16 * (draw.array(size, size, 1) - 0.5)
     lines = []
-    for spot in placed:
+    for spot in scene.placed:
         x1, y1 = max(0, spot.x - left), max(0, spot.y - top)
         x2, y2 = min(size, spot.x + spot.width - left), min(size, spot.y + spot.height - top)
         # what a person would still call a digit; smaller remains stay unlabelled

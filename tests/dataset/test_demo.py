@@ -65,7 +65,7 @@ def test_every_box_is_tight_around_the_ink() -> None:
         spot = demo.Placed(7, 15 + number, 15, 28, 40)
         demo._paint(draw, world, ink, spot)
         for step in range(3):
-            frame = demo._film(draw, world, [spot], size, reach, (2, -1), step)
+            frame = demo._film(draw, demo._Scene(world, (spot,), size, reach, (2, -1)), step)
             view = frame.pixels.astype(float)
             rows, columns = np.nonzero(np.abs(view - np.median(view)).max(axis=2) > 30)
             class_id, *box = (float(value) for value in frame.labels[0].split())

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class BoxColumns:
-    """Facts of B boxes: `rows` and `classes` (B,) int64, `crowd` (B,) bool, `corners` (B, 4) fractions, `sizes` (B,)."""
+    """B boxes: `rows` and `classes` (B,) int64, `crowd` (B,) bool, `corners` (B, 4) as fractions, `sizes` (B,)."""
 
     rows: npt.NDArray[np.int64]
     classes: npt.NDArray[np.int64]

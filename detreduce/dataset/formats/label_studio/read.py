@@ -20,6 +20,7 @@ from detreduce.errors import InputError, MissingFileError
 _BOXED = ("rectanglelabels", "polygonlabels", "ellipselabels", "labels")
 _KNOWN = ("id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time", "agreement")
 Box = tuple[float, float, float, float]
+Pair = tuple[float, float]
 
 
 @dataclass(slots=True)
@@ -194,10 +195,10 @@ def _corners(value: Mapping[str, Any], width: int, height: int) -> Box | None:
             points = [(float(x) / 100, float(y) / 100) for x, y in value["points"]]
         elif "radiusX" in value:
             x, y, rx, ry = (float(value[key]) / 100 for key in ("x", "y", "radiusX", "radiusY"))
-            points = _ellipse(x, y, rx, ry, float(value.get("rotation") or 0), width, height)
+            points = _ellipse((x, y), (rx, ry), float(value.get("rotation") or 0), (width, height))
         else:
             x, y, w, h = (float(value[key]) / 100 for key in ("x", "y", "width", "height"))
-            points = _rectangle(x, y, w, h, float(value.get("rotation") or 0), width, height)
+            points = _rectangle((x, y), (w, h), float(value.get("rotation") or 0), (width, height))
         across, down = [point[0] for point in points], [point[1] for point in points]
         box = (min(across), min(down), max(across), max(down))
     except (KeyError, TypeError, ValueError):
@@ -205,10 +206,9 @@ def _corners(value: Mapping[str, Any], width: int, height: int) -> Box | None:
     return box if all(map(math.isfinite, [*across, *down])) else None
 
 
-def _rectangle(
-    x: float, y: float, w: float, h: float, degrees: float, width: int, height: int
-) -> list[tuple[float, float]]:
-    """Corners of a rectangle that is turned about its first corner, in pixels, as Label Studio draws it."""
+def _rectangle(corner: Pair, sides: Pair, degrees: float, image: tuple[int, int]) -> list[Pair]:
+    """Return corners of a rectangle turned about its first corner, in pixels, as Label Studio draws it."""
+    (x, y), (w, h), (width, height) = corner, sides, image
     if not degrees:
         return [(x, y), (x + w, y + h)]
     cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
@@ -216,11 +216,10 @@ def _rectangle(
     return [(x + (a * cos - b * sin) / width, y + (a * sin + b * cos) / height) for a, b in corners]
 
 
-def _ellipse(
-    x: float, y: float, rx: float, ry: float, degrees: float, width: int, height: int
-) -> list[tuple[float, float]]:
-    angle = math.radians(degrees)
-    a, b = rx * width, ry * height
+def _ellipse(centre: Pair, radii: Pair, degrees: float, image: tuple[int, int]) -> list[Pair]:
+    """Return two opposite corners of the box around an ellipse turned about its centre, in pixels."""
+    (x, y), (width, height), angle = centre, image, math.radians(degrees)
+    a, b = radii[0] * width, radii[1] * height
     across = math.hypot(a * math.cos(angle), b * math.sin(angle)) / width
     down = math.hypot(a * math.sin(angle), b * math.cos(angle)) / height
     return [(x - across, y - down), (x + across, y + down)]

@@ -11,12 +11,12 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 CANCELLED = 1e-5
-"""Squared distances below this share of the squared norms have lost digits in |x|^2 + |y|^2 - 2xy: taken again."""
+"""Below this share of the squared norms, |x|^2 + |y|^2 - 2xy has lost digits: differences replace it."""
 
 
 @dataclass
 class CentredPoints:
-    """Points about their mean, scaled by a power of two so that squares neither overflow nor vanish.
+    """Points relative to their mean, scaled by a power of two so that squares neither overflow nor vanish.
 
     Attributes
     ----------
@@ -25,7 +25,7 @@ class CentredPoints:
     squares
         (n,) squared norms of Z.
     scale
-        What distances in Z are multiplied by to be distances in X.
+        Factor from distances in Z to distances in X.
     """
 
     Z: FloatArray
@@ -34,14 +34,14 @@ class CentredPoints:
 
     @classmethod
     def of(cls, X: npt.NDArray[np.floating]) -> CentredPoints:
-        """Centre and scale X (n, d); takes one float64 copy of it."""
+        """Centre and scale X (n, d); makes one float64 copy of it."""
         Z = np.array(X, np.float64, order="C")
         largest = float(max(Z.max(initial=0.0), -Z.min(initial=0.0)))
         shrink = 2.0 ** -np.floor(np.log2(largest)) if largest > 0 else 1.0
         Z *= shrink
         Z -= Z.mean(axis=0)
         spread = float(max(Z.max(initial=0.0), -Z.min(initial=0.0)))
-        # rounding of the mean is all that is left where all rows are equal
+        # if all rows are equal, only the rounding error of the mean is left
         grow = 2.0 ** -np.floor(np.log2(spread)) if spread > 1e-14 else 1.0
         Z *= grow
         return cls(Z, np.einsum("ij,ij->i", Z, Z), 1.0 / (shrink * grow))
@@ -50,17 +50,17 @@ class CentredPoints:
         return len(self.Z)
 
     def products(self, rows: IntArray) -> FloatArray:
-        """Return (b, n) squared distances from `rows` to all, with cancellation; see `settled`."""
+        """Return (b, n) squared distances from `rows` to all points; near ones have lost digits, see `settled`."""
         squared = (-2.0 * self.Z[rows]) @ self.Z.T
         squared += self.squares
         squared += self.squares[rows, None]
         return squared
 
     def settled(self, squared: FloatArray, others: IntArray, row: int) -> FloatArray:
-        """Return `squared` (m,), the products of `row` with `others`, with entries that lost digits taken again."""
+        """Return (m,) squared distances of `row` to `others`: `squared`, with entries that lost digits replaced."""
         doubtful = np.flatnonzero(squared < CANCELLED * (self.squares[others] + self.squares[row]))
         for start in range(0, len(doubtful), 4096):
-            some = doubtful[start : start + 4096]
-            difference = self.Z[others[some]] - self.Z[row]
-            squared[some] = np.einsum("ij,ij->i", difference, difference)
+            block = doubtful[start : start + 4096]
+            difference = self.Z[others[block]] - self.Z[row]
+            squared[block] = np.einsum("ij,ij->i", difference, difference)
         return squared

@@ -1,4 +1,4 @@
-"""Scores of some rows given to the others by their nearest neighbours: pure arrays, for features and reducers alike."""
+"""Scores of some rows, extended to the others by their nearest neighbours."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ def extrapolate(
     neighbours: int = 10,
     advance: Callable[[int], object] = lambda _: None,
 ) -> FloatArray:
-    """Give every row without scores the mean of those of its nearest rows that have them.
+    """Give every row without scores the mean scores of the nearest rows that have them.
 
-    Cf. arXiv 2406.13283. Distances are Euclidean; all rows as near as the last of the `neighbours` count too, so that
-    the order of the rows decides nothing. Memory beside a float64 copy of X is bounded.
+    Cf. arXiv 2406.13283. Distances are Euclidean. Rows as near as the last of the `neighbours` count too, so the order
+    of the rows does not matter. Memory is a float64 copy of X and a bounded amount.
 
     Parameters
     ----------
     scores
-        (n,) or (n, m): NaN in a row makes it one without scores.
+        (n,) or (n, m); a row with a NaN is a row without scores.
     X
         (n, d) features.
     neighbours
-        At least 1; where fewer have scores, all of these.
+        At least 1; if fewer rows have scores, all of these count.
     advance
         Called with the number of rows done.
 
     Returns
     -------
     numpy.ndarray
-        Float64, shaped as `scores`; rows that had scores keep them.
+        Float64, with the shape of `scores`; rows that had scores keep them.
 
     Raises
     ------
     InputError
-        Other lengths than X's, infinite scores, or not one row with scores.
+        If the lengths of `scores` and X differ, a score is infinite, or no row has scores.
     """
     given = check_scores(scores, len(X))
     table = given.reshape(len(given), -1)
@@ -71,15 +71,17 @@ def extrapolate(
 
 
 def check_scores(scores: Any, n: int) -> FloatArray:
-    """A copy of `scores` as float64; raises InputError for what `extrapolate` says."""
+    """Return a float64 copy of `scores` for n rows; raise InputError as `extrapolate` does."""
     try:
         given = np.array(scores, np.float64)
     except (TypeError, ValueError):
-        raise InputError("scores are not a table of numbers; unknown ones are NaN.") from None
+        raise InputError("scores are not a table of numbers: use NaN for unknown scores.") from None
     if given.ndim not in (1, 2) or len(given) != n:
-        raise InputError(f"scores has shape {given.shape}; one row for each of the {n} images is needed.")
+        raise InputError(f"scores has shape {given.shape}, but needs one row for each of the {n} images.")
     if np.isinf(given).any():
-        raise InputError(f"scores row {int(np.argwhere(np.isinf(given))[0][0])} is infinite; unknown ones are NaN.")
+        raise InputError(
+            f"scores row {int(np.argwhere(np.isinf(given))[0][0])} is infinite: use NaN for unknown scores."
+        )
     if np.isnan(given.reshape(n, -1)).any(axis=1).all():
-        raise InputError("scores are NaN for every image: there is nothing to extrapolate from.")
+        raise InputError("scores are NaN for every image: at least one must be known.")
     return given

@@ -1,4 +1,4 @@
-"""Methods that choose images; they know arrays, not images."""
+"""Methods that choose images. They only see arrays, not image files."""
 
 from detreduce.reducers.registry import list_reducers, make_reducer, reducer_class
 

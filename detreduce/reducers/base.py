@@ -1,4 +1,4 @@
-"""The common base of all reducers: checks, seats, order and seeds are here, so that a method is one small class."""
+"""The common base of all reducers. It handles checks, seats, order and seeds, so that a method is one small class."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from detreduce.reducers.engine.validation import (
 )
 
 MATRICES = ("features", "dynamics", "gradients")
-"""What X may hold, as a method `needs` it: the scaled features of a table, or one block of it by that name."""
+"""What X can be, by the name in `needs`: the scaled features of a table, or the block of that name."""
 
 
 @dataclass
 class FitInput:
-    """One call of `fit`, checked: what every method starts from.
+    """The checked input of one call of `fit`.
 
     Attributes
     ----------
@@ -44,19 +44,19 @@ class FitInput:
     labels
         The C labels, sorted.
     k
-        Images to choose.
+        Number of images to choose.
     initial
-        (m,) rows chosen already, in order.
+        (m,) rows chosen before, in order.
     seats
-        (C,) images to choose in each category, `initial` included.
+        (C,) number of images to choose in each category, including `initial`.
     seed
-        What every draw is derived from.
+        Seed of every draw.
     objects
-        As given to `fit`, for the methods that need it.
+        The ObjectTable that `fit` got, for methods that need it.
     groups
-        The group of each image, and the most of one that may be chosen.
+        The group of each image, and the largest number to choose from one group.
     shared
-        What the method computed once for all categories; each pool refers to it.
+        What `_prepare` returned; each pool refers to it.
     """
 
     X: npt.NDArray[np.floating]
@@ -72,32 +72,37 @@ class FitInput:
 
     @property
     def limited(self) -> bool:
-        """Whether only so many images of a group may be chosen."""
+        """Whether the number of images from one group is limited."""
         return self.groups is not None and self.groups.most is not None
 
     def pools(self, wanted: Collection[int] | None = None) -> Iterator[Pool]:
-        """Yield the categories one by one, or those `wanted`, in the order of their codes."""
-        left = self.groups.left(self.initial) if self.groups and self.limited else None
+        """Yield a pool for each category, or for those `wanted`, in the order of their codes."""
+        remaining = self.groups.remaining(self.initial) if self.groups and self.limited else None
         by_code = np.argsort(self.codes, kind="stable")
         ends = np.cumsum(np.bincount(self.codes, minlength=len(self.labels)))
         for code, (label, rows) in enumerate(zip(self.labels, np.split(by_code, ends[:-1]), strict=True)):
             if wanted is not None and code not in wanted:
                 continue
-            mine = np.searchsorted(rows, self.initial[self.codes[self.initial] == code])
-            groups = self.groups.codes[rows] if self.groups and left is not None else None
-            yield Pool(self.X, rows, code, label, int(self.seats[code]), mine, self.seed, self.shared, groups, left)
+            initial = np.searchsorted(rows, self.initial[self.codes[self.initial] == code])
+            groups = self.groups.codes[rows] if self.groups and remaining is not None else None
+            yield Pool(
+                self.X, rows, code, label, int(self.seats[code]), initial, self.seed, self.shared, groups, remaining
+            )
+
+
+Problem = FitInput  # its first name, which methods of other packages may import
 
 
 @dataclass
 class Ranking:
-    """What a method says of one category.
+    """The result of a method for one category.
 
     Attributes
     ----------
     order
-        Rows of the pool, best first, `initial` left out; at least `pool.wanted` of them.
+        Rows of the pool, best first, without `initial`; at least `pool.wanted` of them.
     scores
-        (n_c,) float64, higher = earlier in `order`, NaN = never looked at.
+        (n_c,) float64, higher = earlier in `order`, NaN = not computed.
     """
 
     order: IntArray
@@ -105,32 +110,33 @@ class Ranking:
 
 
 class BaseReducer(BaseEstimator):
-    """Chooses images; a method says in `_rank` which ones of one category, best first.
+    """Base of all methods. A subclass ranks the images of one category in `_rank`.
 
-    A subclass declares the class attributes below and implements `_rank`; a method that gives every image a score
-    extends `ScoringReducer` instead. Parameters are keyword-only, stored as given and checked in `_check_params`.
+    A subclass declares the class attributes below and implements `_rank`. A method that gives every image a score
+    extends `ScoringReducer` instead. Parameters are keyword-only, stored unchanged and checked in `_check_params`.
 
     Parameters
     ----------
     keep
         Images to keep: an int is a count, a float a fraction in (0, 1].
     random_state
-        Seed of every draw, ties included: an int, a NumPy generator, or None for a fresh one.
+        Seed of every draw, also among ties: an int, a NumPy generator, or None for a fresh seed.
 
     Attributes
     ----------
     selected_idx_ : (k,) int64
-        Chosen rows, unique, in the order in which they were chosen.
+        Chosen rows, unique, in the order chosen.
     ranking_ : (m,) int64
-        k <= m <= n; where the method is `nested`, every prefix is the selection at that smaller keep.
+        Ranked rows, k <= m <= n. If the method is `nested`, every prefix is the selection at that smaller keep.
     scores_ : (n,) float64
-        Comparable within a stratum (`strata_`), higher = chosen earlier, +inf for `initial`, NaN = never looked at.
+        Comparable within a stratum (`strata_`), higher = chosen earlier, +inf for `initial`, NaN = not computed.
     categories_ : list
         Labels of the categories, sorted.
     seats_ : (C,) int64
-        Images chosen in each category.
+        Number of images chosen in each category.
     strata_ : (n,) int64
-        What the seats were given to: the category number, or the cluster where the method ignores categories.
+        The stratum of each image, to which seats are given: its category number, or for instance its cluster if the
+        method ignores categories.
     """
 
     name: ClassVar[str]
@@ -140,26 +146,26 @@ class BaseReducer(BaseEstimator):
     source: ClassVar[str]
     summary: ClassVar[str]
     keeps: ClassVar[str] = ""
-    """What kind of images it keeps, in a word or two."""
+    """The kind of images it keeps, in one or two words."""
     fails: ClassVar[str] = ""
-    """When it fails or disappoints, in a sentence."""
+    """When it fails or disappoints, in a sentence or two."""
 
     deterministic: ClassVar[bool]
-    """Whether the seed decides nothing but ties."""
+    """Whether the seed only breaks ties."""
     has_ties: ClassVar[bool] = True
-    """Whether a draw may decide between equals; a `deterministic` method without ties makes no use of the seed."""
+    """Whether ties can occur. A `deterministic` method without ties does not use the seed."""
     nested: ClassVar[bool]
     """Whether every prefix of `ranking_` is the selection at that smaller keep."""
     order_dependent: ClassVar[bool] = False
-    """Whether the order of the rows is part of the question."""
+    """Whether the order of the rows is part of the input."""
     uses_categories: ClassVar[bool] = True
-    """Whether seats go to categories; if not, `strata_` says what they went to."""
+    """Whether seats go to categories; if not, `strata_` says where they went."""
     uses: ClassVar[tuple[str, ...]] = ()
-    """What of `objects` and `groups` it looks at where it is given, beside what it needs."""
+    """Optional inputs, `objects` or `groups`; those in `needs` are required."""
 
     _ranks_all: ClassVar[bool] = False
     _keeps_to_groups: ClassVar[bool] = False
-    """Whether `_rank` chooses by `Openings`, so that its order holds no more of a group than allowed."""
+    """Whether `_rank` uses `Openings`, so that its order never has more of a group than allowed."""
 
     def __init__(self, *, keep: int | float = 0.25, random_state: Any = 0) -> None:
         self.keep = keep
@@ -177,32 +183,31 @@ class BaseReducer(BaseEstimator):
     ) -> Self:
         """Choose rows of X.
 
-        With `max_per_group` each seat goes to the best image of its category whose group is not full; a category that
-        has none gives the seat to the next one. A method that builds on what it has chosen leaves out the images of a
-        full group while it chooses (all but ``prd``), so that what comes after does not reckon with them. Where another
-        category has filled the group, and for methods that score, a ranking is walked down, a longer one where it has
-        to be. `scores_` are those of the ranking, also of images that were passed over.
+        With `max_per_group`, each seat goes to the best image of its category whose group is not full. A category
+        without such an image gives its seat to the next category. Most greedy methods leave out the images of full
+        groups while they choose. Other methods (those that score, ``prd``, ``gradmatch``) rank all images first, and
+        images of full groups are skipped. `scores_` has the scores of skipped images too.
 
         Parameters
         ----------
         X
-            (n, d) features of any float type. Methods that need none look at n only, and (n, 0) will do.
+            (n, d) features of any float type. Methods that need no features accept (n, 0).
         categories
             (n,) numbers or strings; None is one category.
         objects
-            An ObjectTable of the n images, for the methods that look at objects; others refuse it.
+            An ObjectTable of the n images. Methods that do not use objects refuse it.
         groups
-            (n,) group of each row (video, sequence), for `max_per_group` and the methods that use it; else refused.
+            (n,) group of each row (a video). Refused without `max_per_group`, unless the method uses groups.
         initial
-            Rows chosen already: they come first and count towards `keep`, their category's seats and their group.
+            Rows chosen before. They come first and count towards `keep`, the seats of their category and their group.
         max_per_group
-            Images to choose of one group at most; None is no limit.
+            Largest number of images to choose from one group; None is no limit.
 
         Raises
         ------
         InputError
-            For arrays, parameters or combinations that cannot be used, and where `max_per_group` leaves fewer images
-            than `keep` asks for.
+            For arrays, parameters or combinations that cannot be used, and if `max_per_group` leaves fewer images than
+            `keep` asks for.
         """
         self.check_params()
         problem = self._problem(X, categories, objects, groups, initial, max_per_group)
@@ -216,18 +221,18 @@ class BaseReducer(BaseEstimator):
         return self
 
     def get_support(self) -> npt.NDArray[np.bool_]:
-        """Return (n,) bool: which rows were chosen."""
+        """Return (n,) bool: True for chosen rows."""
         support = np.zeros(self.n_rows_in_, bool)
         support[self.selected_idx_] = True
         return support
 
     def check_params(self) -> None:
-        """Check all parameters as far as that needs no data; `fit` does it too.
+        """Check all parameters as far as possible without data; `fit` calls it too.
 
         Raises
         ------
         InputError
-            For a `keep`, a `random_state` or a method's own parameter that cannot be used on any dataset.
+            For a `keep`, a `random_state` or another parameter that no dataset allows.
         """
         check_keep(self.keep)
         check_seed(self.random_state)
@@ -235,42 +240,42 @@ class BaseReducer(BaseEstimator):
 
     @classmethod
     def reads_matrix(cls) -> bool:
-        """Whether the values in X matter; else only its number of rows does."""
+        """Return whether the method reads the values of X; if not, only the number of rows matters."""
         return any(matrix in cls.needs for matrix in MATRICES)
 
     def check_given(self, *, objects: bool = False, groups: bool = False, limited: bool = False) -> None:
-        """Check that the method makes use of what `fit` is to be given; `limited`: a `max_per_group` is.
+        """Check that the method uses what `fit` will get; `limited` means that `max_per_group` is given.
 
         Raises
         ------
         InputError
-            For objects or groups that it makes no use of.
+            For objects or groups that the method does not use.
         """
         used = (*self.needs, *self.uses, *(("groups",) if limited else ()))
         for given, argument in ((objects, "objects"), (groups, "groups")):
             if given and argument not in used:
                 hint = " or give max_per_group=" if argument == "groups" else ""
-                raise InputError(f"The method {self.name!r} makes no use of {argument}=: leave it out{hint}.")
+                raise InputError(f"The method {self.name!r} does not use {argument}=: leave it out{hint}.")
 
     def leave_rows(self, rows: IntArray, n: int) -> None:
-        """Adapt parameters that have or name a row each of n, of which only `rows` are left; most methods have none.
+        """Adapt parameters that refer to rows, when only `rows` of the n rows remain; most methods have none.
 
-        Raises InputError for parameters that name a row which is not left.
+        Raises InputError for a parameter that names a row which does not remain.
         """
 
     @abstractmethod
     def _rank(self, pool: Pool) -> Ranking:
-        """Rank the images of one category; called only where it has seats to fill."""
+        """Rank the images of one category; called only if it has seats to fill."""
 
     def _check_params(self) -> None:
-        """Raise InputError for the method's own parameters that cannot be used; for a subclass to fill in."""
+        """Raise InputError for own parameters that cannot be used; a subclass may override it."""
 
     def _prepare(self, problem: FitInput) -> Any:
-        """Return what all categories share, computed before any is ranked; it is each pool's `shared`."""
+        """Return what all categories share, before any is ranked; each pool has it as `shared`."""
         return problem.shared
 
     def _stratify(self, problem: FitInput) -> FitInput:
-        """Return the problem with the strata that share the budget; by default the categories as given."""
+        """Return the problem with the strata that get seats; by default the categories."""
         return problem
 
     def _seat_sequence(self, counts: IntArray, k: int, held: IntArray) -> IntArray:
@@ -278,7 +283,7 @@ class BaseReducer(BaseEstimator):
         return seat_sequence(counts, k, held)
 
     def _ranked(self, problem: FitInput) -> tuple[IntArray, FloatArray]:
-        """Return `ranking_` and `scores_`: every stratum ranked, and as far down as the limit on groups asks for."""
+        """Return `ranking_` and `scores_`; with a limit on groups, strata whose order is too short are ranked again."""
         n = len(problem.codes)
         scores = np.full(n, np.nan)
         orders = [np.empty(0, np.int64) for _ in problem.labels]
@@ -286,7 +291,7 @@ class BaseReducer(BaseEstimator):
         problem.shared = self._prepare(problem)
         pending: Collection[int] = range(len(orders))
         while pending:
-            # of one stratum alone its own count says more
+            # a single stratum shows its own progress
             images = int(np.isin(problem.codes, list(pending)).sum()) if len(pending) > 1 else None
             with progress(f"choosing by {self.name}", images, "images", behind=True) as advance:
                 for pool in problem.pools(pending):
@@ -305,7 +310,7 @@ class BaseReducer(BaseEstimator):
         return np.concatenate([problem.initial, rows]), scores
 
     def _within_groups(self, problem: FitInput, orders: list[IntArray], length: int) -> tuple[IntArray, list[int]]:
-        """Fill the seats; return the strata whose orders were too short, which have got twice the seats then."""
+        """Return the rows that fill the seats, and the strata whose order was too short; these get twice the seats."""
         groups, (counts, held) = problem.groups, self._counts(problem)
         assert groups is not None
         most = counts - held
@@ -338,7 +343,7 @@ class BaseReducer(BaseEstimator):
         return self._seated(problem)
 
     def _seated(self, problem: FitInput) -> FitInput:
-        """Fill in the seats of each stratum."""
+        """Return the problem with the number of seats of each stratum."""
         counts, held = self._counts(problem)
         free = k = problem.k - len(problem.initial)
         if problem.groups is not None and problem.limited:
@@ -357,7 +362,7 @@ class BaseReducer(BaseEstimator):
         return np.bincount(problem.codes, minlength=size).astype(np.int64), held
 
     def _interleave(self, problem: FitInput, orders: list[IntArray], length: int) -> IntArray:
-        """Put the strata's orders together as the seats were given, `initial` left out."""
+        """Merge the orders of the strata in the order of the seats, without `initial`."""
         counts, held = self._counts(problem)
         seats = self._seat_sequence(counts, length - len(problem.initial), held)
         rows = np.empty(len(seats), np.int64)
@@ -369,14 +374,14 @@ class BaseReducer(BaseEstimator):
 
 
 class ScoringReducer(BaseReducer):
-    """A method that gives every image of a category a score: one fit ranks all n, and serves every keep."""
+    """Base of methods that give every image of a category a score. One fit ranks all n images and serves every keep."""
 
     _ranks_all: ClassVar[bool] = True
     nested: ClassVar[bool] = True
 
     @abstractmethod
     def _score(self, pool: Pool) -> FloatArray:
-        """Return (n_c,) scores, higher = chosen earlier; ties are drawn by the base."""
+        """Return (n_c,) scores, higher = chosen earlier; the base breaks ties by a draw."""
 
     def _rank(self, pool: Pool) -> Ranking:
         order, scores = descending(np.asarray(self._score(pool), np.float64), pool.precedence)
@@ -384,10 +389,10 @@ class ScoringReducer(BaseReducer):
 
 
 def _check_ranking(ranking: Ranking, pool: Pool, complete: bool) -> None:
-    # a mistake of a method, perhaps another package's; no fault of the caller
+    # a fault of the method, perhaps from another package, not of the caller
     order = np.asarray(ranking.order)
     wanted = len(pool) - len(pool.initial) if complete else pool.wanted
     if len(order) < wanted or len(np.unique(order)) != len(order) or np.isin(pool.initial, order).any():
-        raise RuntimeError(f"category {pool.label!r}: the method ranked {len(order)} rows where {wanted} were wanted")
+        raise RuntimeError(f"Category {pool.label!r}: the method ranked {len(order)} rows, but {wanted} are needed.")
     if ranking.scores.shape != (len(pool),):
-        raise RuntimeError(f"category {pool.label!r}: {ranking.scores.shape} scores for {len(pool)} rows")
+        raise RuntimeError(f"Category {pool.label!r}: scores have shape {ranking.scores.shape}, not ({len(pool)},).")

@@ -1,4 +1,4 @@
-"""Reducers by name: the built-in ones, and those that other packages register."""
+"""Reducers by name: built-in ones, and those that other packages register."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 ENTRY_POINT_GROUP = "detreduce.reducers"
 
-# by path, so that listing names imports no method
+# as paths, so that listing the names imports no method
 BUILT_IN = {
     "srs": "detreduce.reducers.methods.srs:StratifiedRandom",
     "first": "detreduce.reducers.methods.first:FirstImages",
@@ -43,12 +43,12 @@ BUILT_IN = {
 
 
 def _registered() -> dict[str, EntryPoint]:
-    """Reducers of other packages by name; a built-in name stays built in."""
+    """Return reducers of other packages by name; they cannot replace a built-in one."""
     return {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP) if point.name not in BUILT_IN}
 
 
 def list_reducers() -> list[str]:
-    """Return the names that `make_reducer` takes: built-in ones, then those of other packages, sorted."""
+    """Return the names that `make_reducer` accepts: built-in ones, then those of other packages, sorted."""
     return [*BUILT_IN, *sorted(_registered())]
 
 
@@ -58,7 +58,7 @@ def reducer_class(name: str) -> type[BaseReducer]:
     Raises
     ------
     InputError
-        For an unknown name (with the nearest known one), and for another package's reducer that cannot be imported.
+        For an unknown name (with the nearest known one), and for a reducer of another package that cannot be imported.
     """
     if name in BUILT_IN:
         module, _, attribute = BUILT_IN[name].partition(":")
@@ -73,7 +73,7 @@ def reducer_class(name: str) -> type[BaseReducer]:
     except Exception as error:
         raise InputError(
             f"The method {name!r} is registered as {others[name].value} but cannot be imported: {error!r}. "
-            "Mend or remove that package."
+            "Repair or remove that package."
         ) from error
 
 
@@ -91,10 +91,10 @@ def make_reducer(name: str, **params: Any) -> BaseReducer:
 
 
 def check_parameters(name: str, params: Iterable[str], known: Sequence[str]) -> None:
-    """Raise InputError for the first parameter of a method that is not among the known ones, with the nearest."""
+    """Raise InputError for the first parameter of a method that is not known, with the nearest known one."""
     for parameter in params:
         if parameter not in known:
             hint = nearest(parameter, known)
             if parameter == "seed" and "random_state" in known:
-                hint = " The seed is random_state= in Python, --seed on the command line."
+                hint = " Use random_state= in Python, --seed on the command line."
             raise InputError(f"The method {name!r} has no parameter {parameter!r}.{hint} It has: {', '.join(known)}.")

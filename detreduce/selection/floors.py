@@ -53,7 +53,7 @@ def _greedy(
     present: BoolArray, goal: IntArray, held: IntArray, draw: npt.NDArray[np.uint64], groups: Groups | None
 ) -> list[int]:
     missing = goal - present[held].sum(axis=0)
-    left = None if groups is None else groups.left(held)
+    left = None if groups is None else groups.remaining(held)
     gain = present[:, missing > 0].sum(axis=1)
     gain[held] = 0
     helpful = np.flatnonzero(gain)
@@ -98,7 +98,7 @@ class _Exchange:
         taken = np.concatenate([held, np.array(chosen, np.int64)])
         self.free = np.ones(len(present), bool)
         self.free[taken] = False
-        self.left = groups.left(taken)
+        self.left = groups.remaining(taken)
         self.count = present[taken].sum(axis=0)
         # the best last: an assignment by index keeps the last of a group
         self.order = np.lexsort((draw, -present[:, goal > 0].sum(axis=1)))[::-1]

@@ -21,7 +21,7 @@ def test_unknown_names_are_answered_with_the_nearest() -> None:
         make_reducer("mmss")
     with pytest.raises(InputError, match=r"no parameter 'strat'. Did you mean 'start'"):
         make_reducer("mms", strat="center")
-    with pytest.raises(InputError, match=r"no parameter 'seed'. The seed is random_state= in Python, --seed on"):
+    with pytest.raises(InputError, match=r"no parameter 'seed'.* random_state= .* --seed "):
         make_reducer("srs", seed=3)
 
 

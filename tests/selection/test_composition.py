@@ -108,11 +108,11 @@ def test_no_more_of_a_group_than_allowed() -> None:
     assert selection.steps[-1]["groups"] == r"(\d)\d\.png" and selection.steps[-1]["max_per_group"] == 2
     given = select(dataset, "srs", keep=4, groups=[0] * 10 + [1] * 2, max_per_group=2, initial=["images/07.png"])
     assert given.image_ids == selection.image_ids and given.steps[-1]["groups"] == "given"
-    with pytest.raises(InputError, match="max_per_group=2 leaves 4 of the 2 groups"):
+    with pytest.raises(InputError, match=r"max_per_group=2 .* 4 "):
         select(dataset, "srs", keep=5, groups=r"(\d)\d\.png", max_per_group=2)
-    with pytest.raises(InputError, match="makes no use of groups="):
+    with pytest.raises(InputError, match="groups="):
         select(dataset, "srs", keep=5, groups="folder")
-    with pytest.raises(InputError, match="without groups="):
+    with pytest.raises(InputError, match="groups="):
         select(dataset, "srs", keep=5, max_per_group=3)
 
 
@@ -120,9 +120,9 @@ def test_the_limit_on_groups_is_checked_before_an_image_is_opened() -> None:
     dataset = dataset_of([[0]] * 12)
     check_composition(dataset, 4, CompositionRequest(groups=r"(\d)\d\.png", max_per_group=2))
     for options, said in (
-        ({"groups": r"(\d)\d\.png", "max_per_group": 2}, "leaves 4"),
+        ({"groups": r"(\d)\d\.png", "max_per_group": 2}, "max_per_group=2 .* 4 "),
         ({"groups": "(a)", "max_per_group": 2}, "not found in the image name '00.png'"),
-        ({"max_per_group": 2}, "without groups="),
+        ({"max_per_group": 2}, "groups="),
         (
             {"groups": "folder", "max_per_group": 5, "must_keep": [f"0{i}.png" for i in range(6)]},
             "6 of the images kept first are of group",

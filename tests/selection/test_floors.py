@@ -110,10 +110,10 @@ def test_with_one_class_a_row_no_choice_brings_more_to_the_floors(
 
     rows = (*first.tolist(), *floor_rows(present, np.full(4, floor), first, draw, groups).tolist())
     assert len(set(rows)) == len(rows)
-    assert (groups.left(np.array(rows, np.int64)) >= 0).all()
+    assert (groups.remaining(np.array(rows, np.int64)) >= 0).all()
     others = [row for row in range(len(present)) if row >= held]
     possible = ((*first.tolist(), *more) for size in range(len(others) + 1) for more in combinations(others, size))
-    allowed = (rows for rows in possible if (groups.left(np.array(rows, np.int64)) >= 0).all())
+    allowed = (rows for rows in possible if (groups.remaining(np.array(rows, np.int64)) >= 0).all())
     assert reached(rows) == max(map(reached, allowed))
 
 

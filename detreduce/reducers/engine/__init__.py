@@ -1,1 +1,1 @@
-"""What methods share: seats, groups, greedy search, kernels, validation."""
+"""What methods share: seats, groups, orders, greedy search, kernels, checks."""

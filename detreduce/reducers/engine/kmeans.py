@@ -1,4 +1,8 @@
-"""k-means for the reducers that summarise a category by centres."""
+"""k-means, for methods that represent images by cluster centres.
+
+scikit-learn's k-means has the same result quality, but draws other first centres: half of the images that clc and rkm
+choose would change. With many centres it is also slower.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +15,11 @@ from detreduce.reducers.engine.pool import FloatArray, IntArray
 
 MAX_ITERATIONS = 50
 TOLERANCE = 1e-4
-"""Lloyd stops once the centres' squared moves are below this share of the features' mean variance."""
+"""Lloyd stops when the squared shifts of the centres sum to less than this share of the mean variance of features."""
 BLOCK_ENTRIES = 4_000_000
 DRAWS = 64
 EXACT_ROWS = 4096
-"""Up to this many rows the distances are taken in float64."""
+"""Up to this many rows, distances are computed in float64."""
 
 
 def kmeans(
@@ -23,19 +27,19 @@ def kmeans(
 ) -> tuple[FloatArray, IntArray]:
     """Return (k, d) centres and the (n,) nearest centre of each point.
 
-    Greedy k-means++ and at most 50 Lloyd iterations. Distances to all centres are taken anew only for points whose
-    bounds (Hamerly 2010) do not settle the nearest one.
+    Greedy k-means++, then at most 50 Lloyd iterations. An iteration computes distances only for points whose nearest
+    centre may change by their bounds (Hamerly 2010).
 
     Parameters
     ----------
     Z
         (n, d) centred points.
     k
-        Centres, at most n.
+        Number of centres, at most n.
     rng
         Draws the first centres.
     advance
-        Called with the centres placed, and after each Lloyd iteration with 0 and a note.
+        Called with the number of centres placed, and after each Lloyd iteration with 0 and a note.
     """
     points = Z if len(Z) <= EXACT_ROWS else Z.astype(np.float32)
     centres = points[first_centres(points, k, rng, advance)].astype(np.float64)
@@ -62,9 +66,9 @@ def first_centres(
 ) -> IntArray:
     """Return k distinct rows by greedy k-means++ (Arthur and Vassilvitskii 2007): the best of 2 (2 + log k) draws.
 
-    Twice the usual number of draws: they cost little here and lower the inertia. Draws come in blocks, so that their
-    distances are one matrix product. A draw made before the last centres were placed is kept with probability new / old
-    squared distance, which makes it a draw from the new distribution.
+    That is twice the usual number of draws; they cost little here and lower the inertia. Draws come in blocks, so one
+    matrix product gives their distances. A draw that is older than the last centres is accepted with probability new /
+    old squared distance, which makes it a draw from the new distribution.
     """
     squares = np.einsum("ij,ij->i", points, points)
     chosen = np.zeros(len(points), bool)
@@ -78,7 +82,7 @@ def first_centres(
     while len(order) < k:
         total = np.cumsum(near, dtype=np.float64)
         if total[-1] <= 0.0:
-            # the rest coincides with centres
+            # all other points coincide with centres
             rest = rng.permutation(np.flatnonzero(~chosen))
             return np.concatenate([order, rest[: k - len(order)]]).astype(np.int64)
         drawn = np.searchsorted(total, rng.random(DRAWS) * total[-1], side="right").clip(0, len(near) - 1)
@@ -105,19 +109,19 @@ def first_centres(
 def _squared_distances(
     points: npt.NDArray[np.floating], squares: npt.NDArray[np.floating], rows: IntArray
 ) -> npt.NDArray[np.floating]:
-    """Return (b, n) squared distances, 0 where they are rounding."""
+    """Return (b, n) squared distances; 0 where only a rounding error is left."""
     squared = points[rows] @ points.T
     squared *= -2.0
     squared += squares
     squared += squares[rows, None]
-    # what is rounding goes by the two norms: one point far off must not make all others coincide
+    # the error depends on the two norms, so that one far point does not make all others coincide
     rounding = 1e-6 if points.dtype == np.float32 else 1e-12
     squared[squared < rounding * (squares + squares[rows, None])] = 0.0
     return squared
 
 
 class _Assignment:
-    """Nearest centres, with bounds on the distance to the nearest and the second nearest one."""
+    """The nearest centre of each point, with bounds of the distance to the nearest and the second nearest one."""
 
     def __init__(self, points: npt.NDArray[np.floating]) -> None:
         self.points = points
@@ -132,20 +136,20 @@ class _Assignment:
         squares = np.einsum("ij,ij->i", own, own)
         step = max(1, BLOCK_ENTRIES // len(own))
         for start in range(0, len(rows), step):
-            some = rows[start : start + step]
-            scores = self.points[some] @ own.T
+            block = rows[start : start + step]
+            scores = self.points[block] @ own.T
             scores *= -2.0
             scores += squares
             nearest = scores.argmin(axis=1)
-            index = np.arange(len(some))
-            self.labels[some] = nearest
-            self.upper[some] = self._distance(scores[index, nearest], some)
+            index = np.arange(len(block))
+            self.labels[block] = nearest
+            self.upper[block] = self._distance(scores[index, nearest], block)
             scores[index, nearest] = np.inf
-            self.lower[some] = self._distance(scores.min(axis=1), some)
+            self.lower[block] = self._distance(scores.min(axis=1), block)
         return self.labels
 
     def doubtful(self, shifts: FloatArray) -> IntArray:
-        """Return the rows whose nearest centre may be another one after the centres moved by `shifts`."""
+        """Return the rows whose nearest centre may have changed after the centres moved by `shifts`."""
         farthest = np.sort(shifts)[-2:]
         others = np.where(shifts[self.labels] == farthest[-1], farthest[0], farthest[-1])
         self.upper += shifts[self.labels]
@@ -157,7 +161,7 @@ class _Assignment:
 
 
 def _means(points: npt.NDArray[np.floating], labels: IntArray, centres: FloatArray) -> FloatArray:
-    """Return the mean of each centre's points; a centre without points stays where it is."""
+    """Return the mean of the points of each centre; a centre without points does not move."""
     from scipy.sparse import csr_matrix
 
     n, k = len(points), len(centres)

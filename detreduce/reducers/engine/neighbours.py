@@ -1,4 +1,4 @@
-"""The nearest others of each point, without all distances at once."""
+"""The nearest neighbours of each point, without all distances in memory."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from detreduce.arrays.distances import CentredPoints
 from detreduce.reducers.engine.pool import FloatArray, IntArray
 
 PRODUCTS = 2**33
-"""Multiplications in one call of the search, which answers no Ctrl-C: about half a second."""
+"""Multiplications in one call of the search, which ignores Ctrl-C: about half a second."""
 DIFFERENCES = 2**22
-"""Entries of the differences held at once."""
+"""Entries of the differences in memory at once."""
 
 
 def nearest_neighbours(
     points: CentredPoints, count: int, advance: Callable[[int], object]
 ) -> tuple[IntArray, FloatArray]:
-    """Return each point's `count` nearest others and their distances (n, count), nearest first, in feature units.
+    """Return the `count` nearest other points of each point and their distances (n, count), in feature units.
 
-    Points that coincide are others too; a point is told by its row. scikit-learn finds the neighbours, from products
-    that lose digits where points are near each other, so their distances are taken anew from differences.
+    The nearest comes first. Another row is another point, even if the two coincide. scikit-learn finds the neighbours
+    from products, which lose digits for near points. So their distances are computed again from differences.
     """
     n = len(points)
     count = min(count, n - 1)
@@ -36,7 +36,7 @@ def nearest_neighbours(
         rows = np.arange(start, min(start + block, n))
         near = search.kneighbors(points.Z[rows], return_distance=False)
         own = near == rows[:, None]
-        # among many that coincide with it, a point may not be found itself
+        # if many points coincide with it, the search may not return the point itself
         own[~own.any(axis=1), -1] = True
         near = near[~own].reshape(len(rows), count)
         squared = _squared_differences(points, rows, near)
@@ -51,7 +51,7 @@ def _squared_differences(points: CentredPoints, rows: IntArray, near: IntArray) 
     squared = np.empty(near.shape)
     step = max(1, DIFFERENCES // (near.shape[1] * points.Z.shape[1]))
     for start in range(0, len(rows), step):
-        some = slice(start, start + step)
-        difference = points.Z[rows[some], None] - points.Z[near[some]]
-        squared[some] = np.einsum("ijk,ijk->ij", difference, difference)
+        block = slice(start, start + step)
+        difference = points.Z[rows[block], None] - points.Z[near[block]]
+        squared[block] = np.einsum("ijk,ijk->ij", difference, difference)
     return squared

@@ -1,4 +1,4 @@
-"""Non-negative weights of a growing set: argmax w.mu - w'Kw/2 over w >= 0, without solving anew for each member."""
+"""Non-negative least squares of a growing set: argmax w.mu - w'Kw/2 over w >= 0, updated for each new member."""
 
 from __future__ import annotations
 
@@ -7,18 +7,17 @@ import numpy as np
 from detreduce.reducers.engine.pool import FloatArray, IntArray
 
 DEPENDENT = 1e-10
-"""A member whose remainder after projection on the others is below this share of its norm adds nothing."""
+"""A member is dependent if its remainder after projection on the others is below this share of its norm."""
 ROUNDING = 1e-12
 
 
 class GrowingFit:
-    """The weights of members that come one at a time.
+    """The weights of members that are added one at a time.
 
-    K = U'U is kept as a packed Cholesky factor, to which a member adds a column. Members with weight 0 stay in it: with
-    multipliers g_Z, w = K^-1 (mu - g), and w_Z = 0 is a small system in the columns Y = K^-1 E_Z, which grow as U does.
-    The set Z is found by block principal pivoting (Portugal, Judice and Vicente 1994), from the last one.
-
-    Members that depend linearly on earlier ones are noted with weight 0 and enter nothing.
+    K = U'U is kept as a packed Cholesky factor; a member adds a column to it. Members with weight 0, the set Z, stay in
+    the factor. With multipliers g_Z, w = K^-1 (mu - g), and w_Z = 0 is a small system in the columns Y = K^-1 E_Z,
+    which grow as U does. Block principal pivoting (Portugal, Judice and Vicente 1994) finds Z, starting from the last
+    one. Members that depend linearly on earlier ones are refused.
     """
 
     def __init__(self, capacity: int) -> None:
@@ -34,12 +33,12 @@ class GrowingFit:
         self.weights = np.empty(0)
 
     def add(self, kernel: FloatArray, own: float, mu: float) -> bool:
-        """Add a member and update `weights`; False, and nothing changed, where it depends on the members.
+        """Add a member and update `weights`; return False, without a change, if it depends on the other members.
 
         Parameters
         ----------
         kernel
-            (m,) its kernel with the members.
+            (m,) kernel of the new member with the others.
         own
             Its kernel with itself.
         mu
@@ -68,7 +67,7 @@ class GrowingFit:
         return True
 
     def truncate(self, size: int, zero: IntArray) -> None:
-        """Go back to the first `size` members, with these of weight 0."""
+        """Go back to the first `size` members, of which `zero` have weight 0."""
         self.size = size
         self._free[:size] = self._inverse_times(self._mu[:size]) if size else 0.0
         self._zero = np.empty(0, np.int64)
@@ -77,7 +76,7 @@ class GrowingFit:
         self._pivot()
 
     def refresh(self) -> None:
-        """Solve anew, so that rounding of many updates does not pile up."""
+        """Solve again from the start, to remove the rounding errors of many updates."""
         self.truncate(self.size, self._zero)
 
     @property
@@ -87,7 +86,7 @@ class GrowingFit:
 
     @property
     def objective(self) -> float:
-        """w.mu - w'Kw/2, which is w.mu/2 at the optimum."""
+        """The value of w.mu - w'Kw/2, which is w.mu/2 at the optimum."""
         return float(0.5 * self.weights @ self._mu[: self.size])
 
     def _backward(self, b: FloatArray, m: int) -> FloatArray:
@@ -100,7 +99,7 @@ class GrowingFit:
         return self._forward(self._backward(b, self.size), self.size)
 
     def _set_zero(self, zero: IntArray) -> None:
-        """Make `zero` the set Z, keeping the columns that it shares with the present one."""
+        """Make `zero` the set Z; columns of members that stay in Z are kept."""
         place = {int(member): index for index, member in enumerate(self._zero)}
         columns = []
         for member in zero:
@@ -129,7 +128,7 @@ class GrowingFit:
             elif patience > 0:
                 patience -= 1
             else:
-                # one at a time, always the last, ends for sure
+                # exchanging only the last one always ends
                 patience -= 1
                 change = change[[change.argmax()]]
             self._set_zero(np.setxor1d(self._zero, change))

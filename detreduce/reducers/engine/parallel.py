@@ -1,4 +1,4 @@
-"""Work on blocks in one thread a processor: NumPy, BLAS and GUDHI work outside Python's lock."""
+"""Threads that work on blocks, one for each processor: NumPy, BLAS and GUDHI release Python's lock."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ Result = TypeVar("Result")
 
 
 def in_threads(work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
-    """Yield `work(item)` of each item, in their order, a few ahead of the one that was asked for.
+    """Yield `work(item)` for each item, in order, computing a few results ahead.
 
-    BLAS has one thread the while: threads of its own, on blocks that fit a cache, mostly wait for each other, and on a
-    busy machine for long. Results do not depend on the number of processors. Ctrl-C ends it after the running blocks.
+    Meanwhile BLAS has one thread: on blocks that fit into a cache, its own threads mostly wait for each other. Results
+    do not depend on the number of processors. Ctrl-C ends it after the running blocks.
     """
     if len(items) <= 1:
-        # threads take milliseconds to start
+        # starting threads takes milliseconds
         yield from map(work, items)
         return
     count = processors()
@@ -41,5 +41,5 @@ def in_threads(work: Callable[[Item], Result], items: Sequence[Item]) -> Iterato
 
 
 def slices(length: int, size: int) -> list[slice]:
-    """Return slices of `size` that cover `length` rows; the last may be shorter."""
+    """Return slices of `size` rows that cover `length` rows; the last one may be shorter."""
     return [slice(start, min(start + size, length)) for start in range(0, length, size)]

@@ -1,4 +1,4 @@
-"""One category's images as a method sees them, with the seeded draws that break its ties."""
+"""The images of one category as a method gets them, with seeded draws and the order of ties."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HASH_ROWS = 512
 
 
 def derive_rng(seed: int, purpose: str, label: Any = "") -> np.random.Generator:
-    """Return the generator for one purpose and one category: it depends on no other category and on no row order."""
+    """Return the generator for one purpose and category; other categories and the order of rows do not change it."""
     text = f"{purpose}\0{label}".encode()
     key = int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little")
     return np.random.default_rng([seed, key])
@@ -31,19 +31,20 @@ class Pool:
     whole
         (n, d) the features of all images; see `X`.
     rows
-        (n_c,) their rows in the whole table, ascending.
+        (n_c,) rows of the category's images in `whole`, ascending.
     code, label
-        The category's number and name.
+        Number and name of the category.
     seats
-        Images to choose in all, those of `initial` included.
+        Number of images to choose, including `initial`.
     initial
-        Rows of this pool that are chosen already, in order.
+        Rows of this pool chosen before, in order.
     seed
-        The reducer's seed; see `rng`.
+        Seed of the reducer; see `rng`.
     shared
-        What the method computed once for all categories.
+        What `_prepare` of the method returned, for all categories.
     group_codes, group_left
-        (n_c,) group of each row, and (G,) how many more may be chosen of each group; None without a limit.
+        (n_c,) group of each row, and (G,) number of images that may still be chosen from each group; None without a
+        limit.
     """
 
     whole: npt.NDArray[np.floating]
@@ -62,11 +63,11 @@ class Pool:
 
     @property
     def wanted(self) -> int:
-        """Images still to choose."""
+        """Number of images to choose besides `initial`."""
         return self.seats - len(self.initial)
 
     def rng(self, purpose: str) -> np.random.Generator:
-        """Return a fresh generator for `purpose`: the same whatever was drawn before."""
+        """Return a fresh generator for `purpose`; it does not depend on earlier draws."""
         return derive_rng(self.seed, purpose, self.label)
 
     @cached_property
@@ -78,12 +79,12 @@ class Pool:
     def priority(self) -> IntArray:
         """(n_c,) a seeded permutation that breaks ties, lowest first.
 
-        It is drawn from what the rows hold, so that the order of the rows decides only between rows that are equal.
+        It depends on the content of the rows. Their order only matters among equal rows.
         """
         return self._rank_by_content(np.arange(len(self)))
 
     def precedence(self, rows: IntArray) -> IntArray:
-        """Return (m,) ranks of `rows` among themselves in the order of `priority`, without looking at other rows."""
+        """Return (m,) ranks of `rows` among themselves in the order of `priority`, without reading other rows."""
         return self.priority[rows] if "priority" in vars(self) else self._rank_by_content(rows)
 
     def _rank_by_content(self, rows: IntArray) -> IntArray:
@@ -96,7 +97,7 @@ class Pool:
         return rank
 
     def draw(self, count: int) -> IntArray:
-        """Return `count` rows of the pool (all, where it has fewer), drawn by seed and content, not by row order."""
+        """Return `count` rows of the pool (all, if it has fewer), drawn by seed and content, not by row order."""
         return np.argsort(self.priority)[:count]
 
 
@@ -111,7 +112,7 @@ def _hash_rows(
     keys = np.empty(len(rows), np.uint64)
     for start in range(0, len(rows), HASH_ROWS):
         part = X[rows[start : start + HASH_ROWS]]
-        # + 0.0 makes -0.0 equal to 0.0; the bits of float64 are the same whichever float type the caller used
+        # + 0.0 makes -0.0 equal to 0.0; float64 has the same bits for every float type of the caller
         bits = (np.ascontiguousarray(part, np.float64) + 0.0).view(np.uint64)
         bits ^= bits >> np.uint64(31)
         bits *= multiplier[:-1]

@@ -1,4 +1,4 @@
-"""Standard scores of columns, computed in blocks of rows."""
+"""Columns scaled to mean 0 and variance 1, in blocks of rows."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ import numpy.typing as npt
 from detreduce.reducers.engine.pool import FloatArray, IntArray
 
 BLOCK = 256
-"""Rows worked on at once: a block and its copy stay in a core's cache."""
+"""Rows of a block, so that a block and its copy fit into the cache of a core."""
 
 
 class StandardScale:
-    """Brings the columns of X to mean 0 and variance 1, block by block; constant columns become 0.
+    """The scaling of the columns of X to mean 0 and variance 1; constant columns become 0.
 
     Attributes
     ----------
     mean, spread
-        (d,) float64; spread is 1 for constant columns, whose rows are set to 0.
+        (d,) float64; spread is 1 for constant columns.
     """
 
     def __init__(self, X: npt.NDArray[np.floating]) -> None:
         largest = np.maximum(X.max(axis=0), -X.min(axis=0)).astype(np.float64)
-        # first to at most 1, so that squares neither overflow nor vanish
+        # first scaled to at most 1, so that squares neither overflow nor vanish
         scale = np.where(largest > 0, largest, 1.0)
         count, mean, squares = 0, np.zeros(X.shape[1]), np.zeros(X.shape[1])
         for rows in _blocks(X):
             np.divide(rows, scale, out=rows)
             own = rows.mean(axis=0)
             rows -= own
-            # sums of blocks put together: Chan, Golub and LeVeque 1983
+            # merges the sums of blocks: Chan, Golub and LeVeque 1983
             step = own - mean
             squares += np.einsum("ij,ij->j", rows, rows) + step**2 * (count * len(rows) / (count + len(rows)))
             mean += step * (len(rows) / (count + len(rows)))
@@ -51,7 +51,7 @@ class StandardScale:
 
 
 def _blocks(X: npt.NDArray[np.floating]) -> Iterator[FloatArray]:
-    """Yield all rows as float64 in a buffer that the next block takes again."""
+    """Yield all rows as float64, in a buffer that the next block overwrites."""
     buffer = np.empty((min(BLOCK, len(X)), X.shape[1]))
     for start in range(0, len(X), BLOCK):
         part = X[start : start + BLOCK]
@@ -71,11 +71,11 @@ def standardised(X: npt.NDArray[np.floating], dtype: npt.DTypeLike = np.float64)
 
 
 def mean_rows(X: npt.NDArray[np.floating], groups: list[IntArray], scale: StandardScale | None) -> FloatArray:
-    """Return (C, d) float64 means of the rows of each group, scaled."""
+    """Return (C, d) float64 means of the scaled rows of each group; unscaled if `scale` is None."""
     means = np.zeros((len(groups), X.shape[1]))
     for mean, group in zip(means, groups, strict=True):
         for start in range(0, len(group), BLOCK):
             rows = X[group[start : start + BLOCK]].astype(np.float64)
-            # divided before they are summed, which cannot overflow
+            # divided before the sum, so that it cannot overflow
             mean += ((scale.apply(rows) if scale else rows) / len(group)).sum(axis=0)
     return means

@@ -1,4 +1,4 @@
-"""What a reducer accepts: the arrays of a caller, checked once and named by row where they are wrong."""
+"""Checks of the arrays that a reducer gets; errors name the row that is wrong."""
 
 from __future__ import annotations
 
@@ -18,28 +18,27 @@ CHECK_ROWS = 1024
 def check_features(X: Any, *, needed: bool) -> npt.NDArray[np.floating]:
     """Return X as a read-only (n, d) float32 or float64 array; float16 becomes float32, integers float64.
 
-    Nothing is copied where the dtype fits. Where features are not `needed`, only n is looked at and the result may be
-    (n, 0).
+    An array of the right dtype is not copied. If features are not `needed`, the result is (n, 0).
 
     Raises
     ------
     InputError
-        For anything that is not a table of real numbers, for no rows, and for NaN or infinite values (with the row).
+        For anything that is not a table of real numbers, a table without rows, and NaN or infinite values.
     """
     if hasattr(X, "toarray") and hasattr(X, "nnz"):
-        raise InputError("X is a sparse matrix; reducers take dense features: pass X.toarray().")
+        raise InputError("X is a sparse matrix, but reducers need dense features: pass X.toarray().")
     try:
         array = np.asarray(X)
     except ValueError as error:
-        raise InputError("X is not a table: its rows differ in length.") from error
+        raise InputError("X is not a table: its rows have different lengths.") from error
     if array.ndim != 2:
-        raise InputError(f"X has shape {array.shape}; one row an image is needed: (n, d).")
+        raise InputError(f"X has shape {array.shape}, but needs one row for each image: (n, d).")
     if len(array) == 0:
         raise InputError("X has no rows: there are no images to choose from.")
     if not needed:
         return np.empty((len(array), 0), np.float32)
     if array.shape[1] == 0:
-        raise InputError("X has no columns, and this method needs features: extract them first, or use srs.")
+        raise InputError("X has no columns, but this method needs features: extract them first, or use srs.")
     array = _as_float(array)
     _refuse_non_finite(array)
     view = array.view()
@@ -54,15 +53,15 @@ def _as_float(array: npt.NDArray[Any]) -> npt.NDArray[np.floating]:
     if native in (np.float32, np.float64):
         return np.asarray(array, native)
     if array.dtype.kind not in "fiubO":
-        raise InputError(f"X holds {array.dtype}; real numbers are needed.")
+        raise InputError(f"X has dtype {array.dtype}, but must have real numbers.")
     try:
         return array.astype(np.float64)
     except (TypeError, ValueError) as error:
-        raise InputError(f"X holds values that are not numbers: {error}.") from error
+        raise InputError(f"X has values that are not numbers: {error}.") from error
 
 
 def _refuse_non_finite(array: npt.NDArray[np.floating]) -> None:
-    # in blocks: a mask of the whole of X would cost a quarter of its memory
+    # in blocks: a mask of all of X would need a quarter of its memory
     for start in range(0, len(array), CHECK_ROWS):
         with np.errstate(over="ignore", invalid="ignore"):
             if np.isfinite(array[start : start + CHECK_ROWS].sum()):
@@ -72,28 +71,28 @@ def _refuse_non_finite(array: npt.NDArray[np.floating]) -> None:
             row, column = start + int(bad[0][0]), int(bad[0][1])
             value = array[row, column]
             raise InputError(
-                f"X row {row}, column {column} is {value}: features must be finite; drop or mend that image."
+                f"X row {row}, column {column} is {value}, but features must be finite: drop or repair that image."
             )
 
 
 def encode_categories(categories: Any, n: int, name: str = "categories") -> tuple[npt.NDArray[np.int64], list[Any]]:
     """Return (n,) codes 0..C-1 and the C labels in sorted order; None is one category with the label 0.
 
-    Labels may be numbers or strings; where a mixture has no order, they are sorted by type and text. `name` is what
-    errors call the argument.
+    Labels may be numbers or strings. A mixture without an order is sorted by type and text. `name` is the name of the
+    argument in errors.
 
     Raises
     ------
     InputError
-        For another length than n, and for missing labels (None, NaN), with the row.
+        For another length than n, and for missing labels (None, NaN).
     """
     if categories is None:
         return np.zeros(n, np.int64), [0]
     array = np.asarray(categories)
     if array.shape != (n,):
-        raise InputError(f"{name} has shape {array.shape}; one label an image is needed: ({n},).")
+        raise InputError(f"{name} has shape {array.shape}, but needs one label for each image: ({n},).")
     if isinstance(categories, list | tuple) or array.dtype.kind in "OfcmM":
-        # numpy makes text of a NaN among strings, so a list is looked at as it came
+        # numpy turns a NaN among strings into text, so the list itself is checked
         for row, label in enumerate(categories if isinstance(categories, list | tuple) else array.tolist()):
             if _missing(label):
                 raise InputError(f"{name} row {row} is {label!r}: every image needs a label.")
@@ -111,23 +110,23 @@ def _missing(label: Any) -> bool:
     try:
         return label is None or bool(label != label)
     except (TypeError, ValueError):
-        # pandas' NA is neither equal nor unequal
+        # NA of pandas is neither equal nor unequal
         return True
 
 
 def check_rows(rows: Any, n: int, name: str) -> npt.NDArray[np.int64]:
-    """Return `rows` as unique int64 row numbers in 0..n-1, in the order given; None is none.
+    """Return `rows` as unique int64 row numbers in 0..n-1, in the order given; None means no rows.
 
     Raises
     ------
     InputError
-        For values that are not integers, outside 0..n-1, or repeated.
+        For values that are not integers, are outside 0..n-1, or are repeated.
     """
     array = np.asarray([] if rows is None else rows)
     if array.size == 0:
         return np.empty(0, np.int64)
     if array.ndim != 1 or array.dtype.kind not in "iu":
-        raise InputError(f"{name} must be a list of row numbers, not {array.dtype} of shape {array.shape}.")
+        raise InputError(f"{name} must be a list of row numbers, not an array of {array.dtype}, shape {array.shape}.")
     outside = array[(array < 0) | (array >= n)]
     if outside.size:
         raise InputError(f"{name} names row {int(outside[0])}, but rows go from 0 to {n - 1}.")
@@ -138,7 +137,7 @@ def check_rows(rows: Any, n: int, name: str) -> npt.NDArray[np.int64]:
 
 
 def check_seed(random_state: Any) -> None:
-    """Raise InputError for a `random_state` that `resolve_seed` refuses; a generator is not advanced."""
+    """Raise InputError for a `random_state` that cannot be used; a generator is not advanced."""
     if random_state is None or isinstance(random_state, np.random.Generator | np.random.RandomState):
         return
     whole = isinstance(random_state, numbers.Integral) and not isinstance(random_state, bool)
@@ -159,34 +158,36 @@ def resolve_seed(random_state: Any) -> int:
 
 
 def check_objects(objects: Any, n: int, method: str, *, vectors: bool) -> ObjectTable:
-    """Return `objects` where it is an ObjectTable of `n` images, with finite vectors where those are needed.
+    """Return `objects` if it is an ObjectTable of `n` images, with finite vectors if `vectors`.
 
     Raises
     ------
     InputError
-        For None, another type, another number of images, and missing or non-finite vectors; it says what to pass.
+        For None, another type, another number of images, and missing or non-finite vectors.
     """
     source = "extract_features(dataset, blocks=[..., 'objects']).objects" if vectors else "ObjectTable.from_boxes(...)"
     if objects is None:
-        raise InputError(f"The method {method!r} looks at the boxes: pass objects=, for instance {source}.")
+        raise InputError(f"The method {method!r} needs boxes: pass objects=, for instance {source}.")
     if not isinstance(objects, ObjectTable):
         raise InputError(
-            f"objects is of type {type(objects).__name__}; an ObjectTable is needed, for instance {source}."
+            f"objects is of type {type(objects).__name__}, but must be an ObjectTable, for instance {source}."
         )
     if len(objects) != n:
-        raise InputError(f"objects has {len(objects)} images where X has {n} rows: take(rows) gives the table of some.")
+        raise InputError(
+            f"objects has {len(objects)} images, but X has {n} rows: objects.take(rows) gives a part of it."
+        )
     if not vectors:
         return objects
     if objects.vectors is not None and objects.vectors.ndim != 2:
-        raise InputError(f"objects has vectors of shape {objects.vectors.shape}; one a pair is needed: (m, d).")
+        raise InputError(f"objects has vectors of shape {objects.vectors.shape}, but needs one for each pair: (m, d).")
     if objects.vectors is None or not objects.vectors.shape[1]:
         raise InputError(
-            f"The method {method!r} compares objects by their features, and objects has no vectors: "
+            f"The method {method!r} compares objects by their vectors, but objects has none: "
             "extract features with the block 'objects'."
         )
     for start in range(0, len(objects.vectors), CHECK_ROWS):
         bad = ~np.isfinite(objects.vectors[start : start + CHECK_ROWS]).all(axis=1)
         if bad.any():
             image = int(objects.images[start + int(bad.argmax())])
-            raise InputError(f"objects image {image} has a vector that is not finite; drop or mend that image.")
+            raise InputError(f"objects image {image} has a vector that is not finite: drop or repair that image.")
     return objects

@@ -1,4 +1,4 @@
-"""Scores that are dear to have, computed on some images and given to the others by their nearest neighbours."""
+"""Extrapolate: costly scores, computed for some images and extended to the others by nearest neighbours."""
 
 from __future__ import annotations
 
@@ -18,44 +18,44 @@ from detreduce.reducers.methods.srs import StratifiedRandom
 
 
 class Extrapolated(ScoringReducer):
-    """Another method's scores on a share of the images, given to the rest by their nearest neighbours.
+    """The scores of another method on a share of the images, extended to the others by their nearest neighbours.
 
-    The method is run on a stratified random share, with its categories; each other image gets the mean score of its
-    nearest neighbours of that share, within its category, or among all where the share has none of it. Or `scores` are
-    known of some images already, from wherever. scores_ is as that method has it. Cf. arXiv 2406.13283.
+    That method runs on a stratified random share, with its categories. Every other image gets the mean score of its
+    nearest neighbours in the share, within its category. If the share has no image of the category, neighbours come
+    from all images. Alternatively, `scores` gives known scores of some images. scores_ means the same as for that
+    method. Cf. arXiv 2406.13283.
 
     Parameters
     ----------
     scorer
-        A method that scores every image from features: ``"fes"``, ``"nrmd"``, ``"phl"``. ``vps``, ``forgetting``,
-        ``el2n`` and ``aum`` are extrapolated without this method: given the log of a proxy on a part of the images,
-        they score the others by their 10 nearest. ``gradmatch`` is not: it matches the sum of the gradients, and an
-        image has no score of its own there that its neighbours could be given.
+        A method that scores every image from features: ``"fes"``, ``"nrmd"``, ``"phl"``. Do not use it for ``vps``,
+        ``forgetting``, ``el2n`` and ``aum``: with the log of a proxy on some of the images, they extend scores to the
+        others by their 10 nearest neighbours. It cannot be ``gradmatch``, which gives an image no score of its own.
     parameters
-        That method's own parameters by name, or None.
+        Own parameters of that method by name, or None.
     share
-        Images to run it on: a fraction or a count, as for `keep`.
+        Images on which to run the method: a fraction or a count, as for `keep`.
     neighbours
-        Images whose mean is taken, at least 1.
+        Number of neighbours to average, at least 1.
     scores
-        (n,) known scores, higher = chosen earlier, NaN = unknown; `scorer` and `share` are then not looked at.
+        (n,) known scores, higher = chosen earlier, NaN = unknown. `scorer` and `share` are then ignored.
     keep, random_state
-        See BaseReducer; the seed draws the share and is the method's own.
+        See BaseReducer; the seed draws the share and is also the seed of the method.
 
     Attributes
     ----------
     known_ : (n,) bool
-        Whose score was computed or given.
+        True where the score was computed or given.
     """
 
     name = "extrapolate"
     family = "training"
     needs = ("features", "categories")
-    cost = "the method's on the share, + n * n_share * d"
+    cost = "that of the method on the share, + n * n_share * d"
     source = "cf. arXiv 2406.13283, pruning scores extrapolated from a subset"
-    summary = "what a costly method would choose, had it looked at more than a share of the images"
+    summary = "nearly what a costly method chooses, which only runs on a share of the images"
     keeps = "approximated choice"
-    fails = "What neighbours in feature space do not share (wrong labels, single hard objects) is averaged away."
+    fails = "Averaging hides what neighbours in feature space do not share: wrong labels, single hard objects."
     deterministic = False
 
     def __init__(
@@ -81,7 +81,9 @@ class Extrapolated(ScoringReducer):
         if isinstance(count, bool) or not isinstance(count, numbers.Integral) or count < 1:
             raise InputError(f"neighbours={count!r} is not a count: give at least 1.")
         if not isinstance(self.parameters, Mapping | None):
-            raise InputError(f"parameters={self.parameters!r}: give that method's own parameters by name, or None.")
+            raise InputError(
+                f"parameters={self.parameters!r} is not a mapping: give own parameters of the scorer by name."
+            )
         if self.scores is None:
             try:
                 check_keep(self.share)
@@ -90,39 +92,39 @@ class Extrapolated(ScoringReducer):
             self._costly(0).check_params()
 
     def leave_rows(self, rows: IntArray, n: int) -> None:
-        """Keep the known scores of the rows that are left."""
+        """Keep the known scores of the rows that remain."""
         if self.scores is not None and len(rows) < n:
             self.scores = check_scores(self.scores, n)[rows]
 
     def _costly(self, seed: int) -> BaseReducer:
-        """The reducer whose scores are extrapolated."""
+        """Return the reducer whose scores are extrapolated."""
         from detreduce.reducers.registry import make_reducer, reducer_class
 
         own = dict(self.parameters or {})
         for name in ("keep", "random_state"):
             if name in own:
                 raise InputError(
-                    f"parameters: {name!r} is extrapolate's own; the method is run with share= and its seed."
+                    f"parameters: {name!r} is not allowed; the scorer runs with share= and the seed of extrapolate."
                 )
         cls = reducer_class(self.scorer)
         if "gradients" in cls.needs:
             raise InputError(
-                f"scorer={self.scorer!r}: {self.scorer} matches the sum of gradients and gives no image a score of its "
-                "own that its neighbours could have; use it by itself, on all images."
+                f"scorer={self.scorer!r}: {self.scorer} gives an image no score of its own that could be extrapolated. "
+                "Use it directly, on all images."
             )
         if "dynamics" in cls.needs:
             raise InputError(
-                f"scorer={self.scorer!r}: {self.scorer} serves images that its proxy did not see by itself. Make the "
-                "proxy on a share (detreduce reduce --method srs --keep 0.2, then detreduce proxy on the result) and "
-                f"give its log to {self.scorer}."
+                f"scorer={self.scorer!r}: {self.scorer} extrapolates by itself to images that its proxy did not see. "
+                "Train the proxy on a share (detreduce reduce --method srs --keep 0.2, then detreduce proxy on the "
+                f"result) and give its log to {self.scorer}."
             )
         if not issubclass(cls, ScoringReducer) or not {"features"} <= set(cls.needs) <= {"features", "categories"}:
             raise InputError(
-                f"scorer={self.scorer!r} does not score every image by its features; "
-                "give one that does, such as fes, or scores= of your own."
+                f"scorer={self.scorer!r} does not score every image by its features: "
+                "give a method that does, such as fes, or your own scores=."
             )
         if issubclass(cls, Extrapolated):
-            raise InputError("scorer='extrapolate' would extrapolate what is extrapolated; name another.")
+            raise InputError("scorer='extrapolate' cannot extrapolate itself: name another method.")
         return make_reducer(self.scorer, keep=1.0, random_state=seed, **own)
 
     def _prepare(self, problem: FitInput) -> FloatArray:
@@ -133,9 +135,9 @@ class Extrapolated(ScoringReducer):
             for pool in problem.pools():
                 if self.known_[pool.rows].any():
                     filled[pool.rows] = extrapolate(scores[pool.rows], pool.X, int(self.neighbours), advance)
-        lost = np.isnan(filled)
-        if lost.any():
-            filled[lost] = extrapolate(scores, problem.X, int(self.neighbours))[lost]
+        missing = np.isnan(filled)
+        if missing.any():
+            filled[missing] = extrapolate(scores, problem.X, int(self.neighbours))[missing]
         return filled
 
     def _known_scores(self, problem: FitInput) -> FloatArray:
@@ -143,11 +145,11 @@ class Extrapolated(ScoringReducer):
         if self.scores is not None:
             scores = check_scores(self.scores, n)
             if scores.ndim != 1:
-                raise InputError(f"scores has shape {scores.shape}; one an image is needed: ({n},).")
+                raise InputError(f"scores has shape {scores.shape}, but needs one number for each image: ({n},).")
             return scores
         rows = self._share_rows(problem)
         costly = self._costly(problem.seed).fit(problem.X[rows], problem.codes[rows])
-        # infinite ones cannot be averaged: they become the extremes of the finite ones
+        # infinite scores cannot be averaged: they become the extremes of the finite ones
         finite = costly.scores_[np.isfinite(costly.scores_)]
         low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 0.0)
         scores = np.full(n, np.nan)
@@ -155,7 +157,7 @@ class Extrapolated(ScoringReducer):
         return scores
 
     def _share_rows(self, problem: FitInput) -> IntArray:
-        """The rows of a stratified random share, ascending."""
+        """Return the rows of a stratified random share, ascending."""
         try:
             resolve_keep(self.share, len(problem.codes))
         except InputError as error:

@@ -1,4 +1,4 @@
-"""The conformance suite that every reducer passes, for the tests of packages that add one."""
+"""The conformance suite that every reducer passes; packages that add a reducer run it in their tests."""
 
 from detreduce.reducers.testing.conformance import check_reducer
 

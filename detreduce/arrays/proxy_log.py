@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from detreduce.errors import DetreduceError, InputError, MissingFileError
+from detreduce.errors import InputError, MissingFileError
 from detreduce.machine.files import write_atomically
 
 FORMAT_VERSION = 2
@@ -113,20 +113,17 @@ class ProxyLog:
         # file names that are not UTF-8 have surrogates, which JSON can only write as escapes
         encoded = np.frombuffer(json.dumps(facts, default=str).encode("ascii"), np.uint8)
         arrays = {name: getattr(self, name).astype(kind) for name, kind in MEASURES.items()}
-        try:
-            write_atomically(
-                target,
-                lambda file: np.savez_compressed(
-                    file,
-                    facts=encoded,
-                    box_images=self.box_images.astype(np.int32),
-                    box_classes=self.box_classes.astype(np.int32),
-                    box_corners=self.box_corners.astype(np.float16),
-                    **arrays,
-                ),
-            )
-        except OSError as error:
-            raise DetreduceError(f"The proxy log {target} cannot be written: {error.strerror or error}.") from error
+        write_atomically(
+            target,
+            lambda file: np.savez_compressed(
+                file,
+                facts=encoded,
+                box_images=self.box_images.astype(np.int32),
+                box_classes=self.box_classes.astype(np.int32),
+                box_corners=self.box_corners.astype(np.float16),
+                **arrays,
+            ),
+        )
         return target
 
     @classmethod

@@ -17,6 +17,7 @@ import yaml
 from detreduce.display.progress import progress
 from detreduce.errors import InputError, nearest
 from detreduce.machine.cache_folder import cache_folder
+from detreduce.machine.files import writing
 from detreduce.machine.hashes import json_hash
 
 VERSION = 1  # part of the cache key: raise it when the same parameters give other pixels or labels
@@ -145,14 +146,15 @@ def make_demo(
     target = Path(folder)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise InputError(f"{target} is not empty; name a new folder for the demo dataset.")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-    try:
-        unfinished.chmod(0o755)  # mkdtemp makes it private
-        _write(unfinished, design)
-        _move(unfinished, target)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+    with writing(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+        try:
+            unfinished.chmod(0o755)  # mkdtemp makes it private
+            _write(unfinished, design)
+            _move(unfinished, target)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
     return target / "data.yaml"
 
 

@@ -34,6 +34,7 @@ from detreduce.experiment.searches.near_duplicates import has_near_duplicates, k
 from detreduce.experiment.searches.redundancy import Redundancy
 from detreduce.experiment.sources import Say, Sources, proxy_identity
 from detreduce.features.blocks import FEATURES, kinds_of
+from detreduce.machine.files import writing
 from detreduce.machine.hashes import json_hash
 from detreduce.reducers import make_reducer
 from detreduce.reducers.engine.budget import resolve_keep
@@ -221,19 +222,9 @@ class PreparedExperiment:
             if work is None:
                 return None
             self.say(f"{place}{describe_cell(cell)}")
-            try:
+            with writing(f"The cell {cell.key}", "Nothing of it is kept; cells that were finished before are."):
                 finished = self._experiment.run_alone(cell, work)
                 self.ledger.finish(work, finished)
-            except DetreduceError:
-                raise
-            except (OSError, RuntimeError) as error:
-                # torch says of a full disk that its writer failed
-                if isinstance(error, RuntimeError) and "inline_container" not in str(error):
-                    raise
-                raise DetreduceError(
-                    f"The cell {cell.key} could not be finished: {error}. Nothing of it is kept, and all that was "
-                    "finished before is."
-                ) from error
             self._experiment.finished.append(finished)
         self.say(f"      {describe_outcome(finished)}")
         return finished

@@ -13,7 +13,7 @@ from detreduce.dataset.write import check_apart_from
 from detreduce.dataset.writing.links import LinkMode, Placer, check_link, require_images
 from detreduce.dataset.writing.staging import staged, write_manifest
 from detreduce.display.progress import progress
-from detreduce.errors import DetreduceError, InputError, nearest
+from detreduce.errors import InputError, nearest
 from detreduce.exports.coco import coco_pieces
 from detreduce.exports.fiftyone import DATA, fiftyone_files
 from detreduce.exports.lightly_studio import IMAGES, by_tag, lightly_files
@@ -114,10 +114,7 @@ def _check_file(target: Path, dataset: DetectionDataset, *, overwrite: bool) -> 
 
 
 def _write_file(target: Path, pieces: Iterable[bytes]) -> Path:
-    try:
-        write_atomically(target, lambda file: file.writelines(pieces))
-    except OSError as error:
-        raise DetreduceError(f"{target} cannot be written: {error.strerror or error}.") from error
+    write_atomically(target, lambda file: file.writelines(pieces))
     return target
 
 

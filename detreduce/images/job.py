@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detreduce.display.progress import progress
-from detreduce.errors import ImageReadError
+from detreduce.errors import DetreduceError, ImageReadError
 from detreduce.images.batches import Known, ReadImage, T, read_ahead, read_image
 from detreduce.images.store import DigestMemo, VectorStore, warn_unwritable
 from detreduce.machine.hashes import Digest
@@ -163,9 +163,9 @@ class ImageJob(Generic[T]):
             vectors.store.flush()
         try:
             self.memo.flush()
-        except OSError as error:
+        except DetreduceError as error:
             if all(vectors.store.writable for vectors in self.vectors):
-                warn_unwritable(self.vectors[0].store.folder, error)
+                warn_unwritable(error)
 
     def _open_rows(self) -> list[int]:
         """Return the rows that lack a vector and did not fail."""

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from detreduce.errors import DetreduceWarning
+from detreduce.errors import DetreduceError, DetreduceWarning
 from detreduce.machine.files import write_atomically
 from detreduce.machine.hashes import Digest, content_digest
 
@@ -130,20 +130,15 @@ class VectorStore:
             if not meta.exists():
                 write_atomically(meta, lambda file: file.write(self._key_text.encode()))
             write_atomically(self.folder / f"{name}.npz", lambda file: np.savez(file, digests=digests, vectors=vectors))
-        except OSError as error:
+        except DetreduceError as error:
             self.writable = False
-            warn_unwritable(self.folder, error)
+            warn_unwritable(error)
         self._waiting.clear()
 
 
-def warn_unwritable(folder: Path, error: OSError) -> None:
-    """Say once a run that nothing will be kept."""
-    warnings.warn(
-        f"cannot write to the cache {folder} ({error.strerror or error}); "
-        "features are not kept. Name another folder with cache=",
-        DetreduceWarning,
-        stacklevel=3,
-    )
+def warn_unwritable(error: DetreduceError) -> None:
+    """Warn that what is computed is not kept in the cache."""
+    warnings.warn(f"{error} It is not kept; name another cache folder with cache=.", DetreduceWarning, stacklevel=3)
 
 
 def _read_member(shard: Path, name: str) -> npt.NDArray[Any] | None:
@@ -187,7 +182,7 @@ class DigestMemo:
             self._changed.add(path.parent)
 
     def flush(self) -> None:
-        """Write what is new; raises OSError."""
+        """Write what is new; raises DetreduceError where the cache cannot be written."""
         for parent in sorted(self._changed):
             content = json.dumps({"folder": str(parent), "files": self._known[parent]}).encode()
             write_atomically(self._file(parent), lambda file, content=content: file.write(content))  # type: ignore[misc]

@@ -127,10 +127,7 @@ def write_report(
     target = Path(output) if output is not None else held.path / REPORT_NAME
     if target.is_dir():
         target = target / REPORT_NAME
-    try:
-        write_atomically(target, lambda file: file.write(text.encode("utf-8", "replace")))
-    except OSError as error:
-        raise DetreduceError(f"{target} cannot be written: {error.strerror or error}.") from error
+    write_atomically(target, lambda file: file.write(text.encode("utf-8", "replace")))
     return target
 
 

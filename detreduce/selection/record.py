@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from detreduce.dataset.records import DetectionDataset, ImageId
-from detreduce.errors import DetreduceError, InputError
+from detreduce.errors import InputError
 from detreduce.features.table import FeatureTable
 from detreduce.machine.files import write_atomically
 from detreduce.reducers.engine.budget import resolve_keep
@@ -97,13 +97,10 @@ class Selection(SelectionData):
         return selection_to_json(self)
 
     def save(self, path: str | Path) -> Path:
-        """Write the selection to a JSON file, whole or not at all; DetreduceError where it cannot be written."""
+        """Write the selection to a JSON file, whole or not at all; raises DetreduceError where that is refused."""
         target = Path(path)
         content = self.to_json().encode()
-        try:
-            write_atomically(target, lambda file: file.write(content))
-        except OSError as error:
-            raise DetreduceError(f"{target} cannot be written: {error.strerror or error}.") from error
+        write_atomically(target, lambda file: file.write(content))
         return target
 
     @classmethod

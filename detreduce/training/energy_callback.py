@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
+from detreduce.errors import DetreduceError
 from detreduce.machine.files import write_atomically
 from detreduce.machine.json_values import json_text
 from detreduce.training.energy import EnergyMeter, PhaseEnergy, carbon_intensity, check_country, together
@@ -125,8 +126,8 @@ class EnergyCallback(Mapping[str, Callback]):
             write_atomically(file, lambda handle: handle.write(content.encode()))
             self.file = file
             line += f"; see {file}"
-        except OSError as error:
-            line += f"; {file} cannot be written ({error.strerror or error})"
+        except DetreduceError as error:
+            line += f"; {error}"
         # whoever trains in a notebook or a terminal looks where ultralytics prints
         print(line if completed else f"{line} (the training failed)")
 

@@ -79,7 +79,7 @@ class Evidence:
         )
 
     def save(self, path: Path) -> None:
-        """Write an ``.npz``, whole or not at all; raises OSError."""
+        """Write an ``.npz``, whole or not at all; raises DetreduceError where that is refused."""
         single = self.confidence.astype(np.float32)
         content: dict[str, Any] = {
             "schema": np.array(SCHEMA),

@@ -179,7 +179,7 @@ def run_training(
                 )
         except DetreduceError:
             raise
-        except (RuntimeError, ValueError, SyntaxError, FileNotFoundError) as error:
+        except (RuntimeError, ValueError, SyntaxError, OSError) as error:
             raise _told(error, run) from error
         finally:
             watch.close()
@@ -258,6 +258,9 @@ def _told(error: Exception, run: RunFolder) -> Exception:
     about_data = ("Dataset '", "No valid images", "No labels found", "dataset requires", "device=", "froze the entire")
     if "out of memory" in text or "not enough memory" in text:
         return DetreduceError(f"There is not enough memory for this training; give a smaller batch= or imgsz=: {text}")
+    # torch says of a full disk that its writer failed
+    if "inline_container" in text or (isinstance(error, OSError) and not isinstance(error, FileNotFoundError)):
+        return DetreduceError(f"The training in {run.path} cannot go on: {text}")
     refused = isinstance(error, ValueError) and _raised_by_ultralytics(error)
     if refused or isinstance(error, (SyntaxError, FileNotFoundError)) or any(word in text for word in about_data):
         return InputError(f"ultralytics cannot train on {run.source.source.path}: {text}")

@@ -20,6 +20,7 @@ from detreduce.arrays.proxy_log import MEASURES, SUFFIX, ProxyLog
 from detreduce.dataset.load import images_to_give
 from detreduce.dataset.records import DetectionDataset
 from detreduce.errors import DetreduceError, DetreduceWarning, InputError
+from detreduce.machine.files import writing
 from detreduce.machine.hashes import file_hash
 from detreduce.training.arguments import RESERVED_BY_PROXY, check_arguments
 from detreduce.training.concurrent_runs import announced, overlapped
@@ -149,9 +150,9 @@ def idle_epochs(steps: Sequence[int], nbs: int, batch: int) -> str:
 
 
 def check_log_place(output: str | Path) -> Path:
-    """The log's path; raises InputError where it is no ``.npz``, is there already, or cannot be written to.
+    """The log's path; raises InputError where it is no ``.npz``, or is there already.
 
-    Leaves nothing behind.
+    Raises DetreduceError where it cannot be written. Leaves nothing behind.
     """
     target = Path(output).expanduser().absolute()
     if target.suffix.lower() != SUFFIX:
@@ -159,19 +160,18 @@ def check_log_place(output: str | Path) -> Path:
     for file in (target, target.with_suffix(WEIGHTS_SUFFIX)):
         if os.path.lexists(file):
             raise InputError(f"{file} is there already; a log is never overwritten, give another output.")
-    _try_folder(target.parent)
+    _try_to_write(target)
     return target
 
 
-def _try_folder(folder: Path) -> None:
-    """Raise InputError where no file can be written to a folder, which is made for the try if it is not there."""
-    made = [part for part in (folder, *folder.parents) if not os.path.lexists(part)]
+def _try_to_write(target: Path) -> None:
+    """Raise as `writing` does where a file cannot be written; leave nothing behind."""
+    made = [part for part in target.parents if not os.path.lexists(part)]
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise InputError(f"The proxy log cannot be written to {folder}: {error.strerror or error}.") from error
+        with writing(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=target.parent):
+                pass
     finally:
         for part in made:
             with suppress(OSError):
@@ -222,13 +222,12 @@ def _keep(observer: Observer, facts: dict[str, Any], weights: Path, target: Path
     kept = target.with_suffix(WEIGHTS_SUFFIX)
     partial = kept.with_name(f".{kept.name}.partial")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(weights, partial)
-        facts["weights_sha256"] = file_hash(partial)
-        log = observer.log(facts)
-        partial.replace(kept)
-    except OSError as error:
-        raise InputError(f"{kept} cannot be written: {error.strerror or error}.") from error
+        with writing(kept):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(weights, partial)
+            facts["weights_sha256"] = file_hash(partial)
+            log = observer.log(facts)
+            partial.replace(kept)
     finally:
         partial.unlink(missing_ok=True)
     # last: where there is a log, there are its weights

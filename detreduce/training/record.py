@@ -256,7 +256,10 @@ class TrainingRecord(_Part):
         return classes_frame([item.model_dump() for item in classes], list(ClassMetrics.model_fields))
 
     def save(self, path: str | Path) -> Path:
-        """Write the record as JSON, whole or not at all. `path`: a file, or a folder for its record.json."""
+        """Write the record as JSON, whole or not at all. `path`: a file, or a folder for its record.json.
+
+        Raises DetreduceError where it cannot be written.
+        """
         target = Path(path)
         if target.is_dir():
             target = target / RECORD_NAME

@@ -15,6 +15,7 @@ from detreduce.dataset import DetectionDataset, load_dataset, load_split
 from detreduce.dataset.records import read_image_size
 from detreduce.dataset.write import write_yolo_view
 from detreduce.errors import InputError
+from detreduce.machine.files import writing
 from detreduce.training.crowds import with_crowds
 
 SPLITS = ("train", "val", "test")
@@ -65,7 +66,8 @@ class RunFolder:
         content["path"] = str(_root(content, self.data_yaml))
         content["val"] = entries if len(entries) != 1 else entries[0]
         target = self.path / "evaluation.yaml"
-        target.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")
+        with writing(target):
+            target.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")
         return target
 
     def discard(self) -> None:
@@ -192,19 +194,21 @@ def _new_folder(output: str | Path | None, label: str) -> tuple[Path, bool]:
                 f"{path}: there is something already; a training is never overwritten, give another output=."
             )
         created = not path.exists()
-        path.mkdir(parents=True, exist_ok=True)
+        with writing(path):
+            path.mkdir(parents=True, exist_ok=True)
         return path, created
     parent = Path("runs", "train").resolve()
-    parent.mkdir(parents=True, exist_ok=True)
     number = 1
-    while True:
-        path = parent / f"{label}-{number}"
-        try:
-            path.mkdir()
-        except FileExistsError:
-            number += 1
-        else:
-            return path, True
+    with writing(parent):
+        parent.mkdir(parents=True, exist_ok=True)
+        while True:
+            path = parent / f"{label}-{number}"
+            try:
+                path.mkdir()
+            except FileExistsError:
+                number += 1
+            else:
+                return path, True
 
 
 def _discard(path: Path, created: bool) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from detreduce.errors import MissingFileError, nearest
 from detreduce.machine.cache_folder import cache_folder
+from detreduce.machine.files import writing
 from detreduce.ultralytics_bridge.config_folder import private_config_folder
 
 CONNECT_SECONDS = 3.0
@@ -75,7 +76,8 @@ def _download(name: str, target: Path) -> Path:
         raise MissingFileError(f"{name} is not in this folder and could not be downloaded (no network); {advice}.")
     from ultralytics.utils.downloads import attempt_download_asset
 
-    target.parent.mkdir(parents=True, exist_ok=True)
+    with writing(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(ConnectionError, OSError):
         attempt_download_asset(target, retry=0, progress=False)
     if not target.is_file():

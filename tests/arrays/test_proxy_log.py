@@ -86,6 +86,7 @@ def test_a_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monke
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(np, "savez_compressed", full)
-    with pytest.raises(DetreduceError, match="No space left"):
+    with pytest.raises(DetreduceError, match="No space left") as caught:
         make_log().save(tmp_path / "proxy.npz")
+    assert not isinstance(caught.value, InputError)
     assert not list(tmp_path.iterdir())

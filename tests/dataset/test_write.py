@@ -188,7 +188,7 @@ def test_the_old_folder_comes_back_where_the_last_rename_fails(
 
 def test_a_place_that_cannot_be_written(photos: DetectionDataset, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(DetreduceError, match="Cannot write"):
+    with pytest.raises(InputError, match="file/out"):
         write_subset(photos, photos.image_ids, tmp_path / "file" / "out")
 
 

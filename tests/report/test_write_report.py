@@ -343,11 +343,24 @@ def test_bad_input_is_told(hostile: Ledger, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="selections=-1"):
         write_report(hostile, selections=-1)
     (tmp_path / "file").write_text("")
-    with pytest.raises(DetreduceError, match=r"report\.html cannot be written"):
+    with pytest.raises(InputError, match=r"file/report\.html"):
         write_report(hostile, tmp_path / "file" / "report.html", selections=0)
     folder = tmp_path / "folder"
     folder.mkdir()
     assert write_report(hostile, folder, selections=0) == folder / "report.html"
+
+
+def test_a_full_disk_is_no_mistake_of_the_caller(
+    hostile: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(DetreduceError, match="No space left") as caught:
+        write_report(hostile, tmp_path / "report.html", selections=0)
+    assert not isinstance(caught.value, InputError)
+    assert isinstance(caught.value.__cause__, OSError)
 
 
 def test_an_image_that_cannot_be_read_is_named_without_a_picture(hostile: Ledger, tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from detreduce.errors import DetreduceError, InputError
+from detreduce.errors import InputError
+from detreduce.machine.files import writing
 
 MANIFEST = ".detreduce-files"
 _MARK = ".detreduce-"
@@ -32,30 +33,22 @@ def staged(output: Path, *, overwrite: bool = False) -> Iterator[Path]:
     from filelock import FileLock
 
     output = Path(os.path.realpath(output))
-    try:
+    with writing(output, "Nothing was left there."):
         output.parent.mkdir(parents=True, exist_ok=True)
         _remove_stale(output)
         check_replaceable(output, overwrite=overwrite)
         container = Path(tempfile.mkdtemp(prefix=f".{output.name}{_MARK}", dir=output.parent))
-    except DetreduceError:
-        raise
-    except OSError as error:
-        raise _cannot_write(output, error) from error
-    lock = FileLock(container / "lock")
-    try:
-        lock.acquire(timeout=10)
-        new = container / "new"
-        new.mkdir()
-        yield new
-        _swap(new, output, container / "old")
-    except DetreduceError:
-        raise
-    except OSError as error:
-        raise _cannot_write(output, error) from error
-    finally:
-        _put_back(container, output)
-        lock.release()
-        shutil.rmtree(container, ignore_errors=True)
+        lock = FileLock(container / "lock")
+        try:
+            lock.acquire(timeout=10)
+            new = container / "new"
+            new.mkdir()
+            yield new
+            _swap(new, output, container / "old")
+        finally:
+            _put_back(container, output)
+            lock.release()
+            shutil.rmtree(container, ignore_errors=True)
 
 
 def write_manifest(folder: Path, files: Iterable[object]) -> None:
@@ -144,8 +137,3 @@ def _glob_escape(name: str) -> str:
 
 def _real(path: Path) -> Path:
     return Path(os.path.realpath(path))
-
-
-def _cannot_write(output: Path, error: OSError) -> DetreduceError:
-    where = error.filename or output
-    return DetreduceError(f"Cannot write {output}: {error.strerror or error} ({where}); nothing was left there.")

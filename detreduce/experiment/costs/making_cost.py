@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from detreduce.errors import DetreduceError
 from detreduce.machine.files import write_atomically
 from detreduce.training.energy import PhaseEnergy, scaled, together
 
@@ -60,10 +62,8 @@ def keep_rate(store: Path, made: int, energy: PhaseEnergy) -> None:
     if useless or (known is not None and known.images > made):
         return
     text = json.dumps({"images": made, "energy": energy.model_dump()})
-    try:
+    with suppress(DetreduceError):
         write_atomically(store / COST_FILE, lambda file: file.write(text.encode()))
-    except OSError:
-        return
 
 
 def known_rate(store: Path) -> MakingCost | None:

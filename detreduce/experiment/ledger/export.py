@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from detreduce.errors import DetreduceError, InputError, nearest
+from detreduce.errors import InputError, nearest
 from detreduce.machine.files import write_atomically
 from detreduce.machine.json_values import json_text
 from detreduce.reducers.registry import list_reducers
@@ -88,10 +88,7 @@ def export_rows(rows: Sequence[Row], path: str | Path, *, overwrite: bool = Fals
     if target.exists() and not overwrite:
         raise InputError(f"Output {target} exists; choose another, or pass overwrite (--overwrite).")
     content = write(rows)
-    try:
-        write_atomically(target, lambda file: file.write(content))
-    except OSError as error:
-        raise DetreduceError(f"{target} cannot be written: {error.strerror or error}.") from error
+    write_atomically(target, lambda file: file.write(content))
     return target
 
 

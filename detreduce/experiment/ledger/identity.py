@@ -10,6 +10,7 @@ from pathlib import Path
 from detreduce.dataset import load_split
 from detreduce.dataset.records import DetectionDataset
 from detreduce.display.progress import progress
+from detreduce.errors import DetreduceError
 from detreduce.experiment.config import FeaturesConfig
 from detreduce.features.backbones import make_backbone
 from detreduce.features.blocks import default_blocks
@@ -30,7 +31,7 @@ def data_identity(dataset: DetectionDataset) -> str:
             for record in part:
                 digest.update(_image_digest(record.path.absolute(), memo))
                 advance()
-    with contextlib.suppress(OSError):  # the next run then reads the images again
+    with contextlib.suppress(DetreduceError):  # the next run then reads the images again
         memo.flush()
     return digest.hexdigest()
 

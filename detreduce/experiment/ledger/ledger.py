@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from detreduce.errors import DetreduceError, InputError, nearest
-from detreduce.machine.files import write_atomically
+from detreduce.machine.files import write_atomically, writing
 from detreduce.machine.json_values import json_text
 from detreduce.training.energy import PhaseEnergy
 from detreduce.training.evidence import EVIDENCE_NAME, Evidence
@@ -115,13 +115,11 @@ class Ledger:
 
     @classmethod
     def create(cls, path: str | Path) -> Ledger:
-        """Make the folder where needed; raises InputError where it cannot be written."""
+        """Make the folder where needed; raises DetreduceError where it cannot be written."""
         ledger = cls(path)
-        try:
+        with ledger._writing():
             for folder in (ledger._cells, ledger._work, ledger._locks):
                 folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise ledger._unwritable(error) from error
         return ledger
 
     def __repr__(self) -> str:
@@ -196,11 +194,9 @@ class Ledger:
     def scratch(self, name: str) -> Path:
         """An empty folder to work in, called so that no cell is; what a dead process left in it is gone."""
         folder = self._work / f".{name}"
-        try:
+        with self._writing():
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
-        except OSError as error:
-            raise self._unwritable(error) from error
         return folder
 
     def __len__(self) -> int:
@@ -237,24 +233,18 @@ class Ledger:
         The system frees the claim of a process that dies; what it left behind is cleared by the next claim. The folder
         is removed on leaving, unless `finish` has moved it.
         """
-        lock = FileLock(self._locks / f"{key}.lock", blocking=False)
+        lock = FileLock(self._locks / f"{key}.lock")
         work = self._work / key
-        try:
-            lock.acquire()
-        except Timeout:
+        if not self._acquire(lock):
             yield None
             return
-        except OSError as error:
-            raise self._unwritable(error) from error
         try:
             if key in self:
                 yield None
                 return
-            try:
+            with self._writing():
                 shutil.rmtree(work, ignore_errors=True)
                 work.mkdir(parents=True)
-            except OSError as error:
-                raise self._unwritable(error) from error
             yield work
         finally:
             shutil.rmtree(work, ignore_errors=True)
@@ -264,27 +254,30 @@ class Ledger:
     def exclusive(self, name: str, wait: Callable[[], None]) -> Iterator[None]:
         """Let one process at a time do the work called `name`; `wait` is called before waiting for another."""
         lock = FileLock(self._locks / f"{name}.lock")
-        try:
-            lock.acquire(blocking=False)
-        except Timeout:
+        if not self._acquire(lock):
             wait()
             lock.acquire()
-        except OSError as error:
-            raise self._unwritable(error) from error
         try:
             yield
         finally:
             lock.release()
 
+    def _acquire(self, lock: FileLock) -> bool:
+        """Take a lock without waiting; False where another process has it."""
+        with self._writing():
+            try:
+                lock.acquire(blocking=False)
+            except Timeout:
+                return False
+        return True
+
     def finish(self, work: Path, cell: FinishedCell) -> None:
         """Put a worked-on cell among the finished ones, in one rename."""
-        try:
+        with writing(self._cells / cell.key):
             (work / CELL_FILE).write_text(cell.to_json(), encoding="utf-8")
             target = self._cells / cell.key
             shutil.rmtree(target, ignore_errors=True)
             work.rename(target)
-        except OSError as error:
-            raise DetreduceError(f"The cell {cell.key} cannot be kept in {self.path}: {error}.") from error
 
     def write_json(self, name: str, content: Any) -> Path:
         """Write a small file of JSON into the ledger, whole or not at all."""
@@ -293,10 +286,7 @@ class Ledger:
     def write_text(self, name: str, text: str) -> Path:
         """Write a small file of the ledger, whole or not at all."""
         target = self.path / name
-        try:
-            write_atomically(target, lambda file: file.write(text.encode()))
-        except OSError as error:
-            raise DetreduceError(f"{target} cannot be written: {error.strerror or error}.") from error
+        write_atomically(target, lambda file: file.write(text.encode()))
         return target
 
     def read_json(self, name: str) -> dict[str, Any]:
@@ -312,8 +302,9 @@ class Ledger:
         with self.claim(key) as work:
             if work is None:
                 raise DetreduceError(f"Another process works on the cell {key}; merge once that has ended.")
-            shutil.rmtree(work)
-            folder.rename(self._cells / key)
+            with self._writing():
+                shutil.rmtree(work)
+                folder.rename(self._cells / key)
 
     def forget(self, key: str) -> None:
         """Remove a finished cell; the next run of its experiment trains it again.
@@ -321,28 +312,24 @@ class Ledger:
         Raises InputError where there is no such cell, and DetreduceError where a process is at work on it.
         """
         folder = self.cell_folder(key)
-        lock = FileLock(self._locks / f"{key}.lock", blocking=False)
-        try:
+        lock = FileLock(self._locks / f"{key}.lock")
+        with self._writing():
             self._locks.mkdir(exist_ok=True)
             self._work.mkdir(exist_ok=True)
-            lock.acquire()
-        except Timeout:
-            raise DetreduceError(f"Another process works on the cell {key}; forget it once that has ended.") from None
-        except OSError as error:
-            raise self._unwritable(error) from error
+        if not self._acquire(lock):
+            raise DetreduceError(f"Another process works on the cell {key}; forget it once that has ended.")
         try:
             # out of the finished ones in one step, so that a killed removal leaves no half cell there
             work = self._work / key
-            shutil.rmtree(work, ignore_errors=True)
-            folder.rename(work)
-            shutil.rmtree(work, ignore_errors=True)
-        except OSError as error:
-            raise self._unwritable(error) from error
+            with self._writing():
+                shutil.rmtree(work, ignore_errors=True)
+                folder.rename(work)
+                shutil.rmtree(work, ignore_errors=True)
         finally:
             lock.release()
 
-    def _unwritable(self, error: OSError) -> InputError:
-        return InputError(f"The ledger {self.path} cannot be written: {error.strerror or error}.")
+    def _writing(self) -> AbstractContextManager[None]:
+        return writing(f"The ledger {self.path}")
 
     def _folders(self) -> Iterator[Path]:
         if not self._cells.is_dir():

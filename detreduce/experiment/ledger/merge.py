@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from detreduce.errors import DetreduceError, InputError
+from detreduce.errors import InputError
 from detreduce.experiment.ledger.ledger import CELL_FILE, TRAIN_FOLDER, Ledger
+from detreduce.machine.files import writing
 from detreduce.training.record import RECORD_NAME
 
 # what says whether two cells of one key are the same: the rest follows from it or is large
@@ -66,24 +67,21 @@ def _bring(source: Ledger, target: Ledger, keys: list[str]) -> None:
     stage = target.scratch("merge")
     done: list[Callable[[], None]] = []
     try:
-        for key in keys:
-            shutil.copytree(source.cell_folder(key), stage / "cells" / key, symlinks=True)
-        shared = [entry for entry in source.shared() if not (target.path / entry).exists()]
-        for entry in shared:
-            _copy(source.path / entry, stage / "shared" / entry)
-        for entry in shared:
-            (target.path / entry).parent.mkdir(exist_ok=True)
-            (stage / "shared" / entry).rename(target.path / entry)
-        for key in keys:
-            target.adopt(key, stage / "cells" / key)
-            done.append(lambda key=key: target.forget(key))  # type: ignore[misc]
-    except BaseException as error:
+        with writing(target.path, "Nothing is merged."):
+            for key in keys:
+                shutil.copytree(source.cell_folder(key), stage / "cells" / key, symlinks=True)
+            shared = [entry for entry in source.shared() if not (target.path / entry).exists()]
+            for entry in shared:
+                _copy(source.path / entry, stage / "shared" / entry)
+            for entry in shared:
+                (target.path / entry).parent.mkdir(exist_ok=True)
+                (stage / "shared" / entry).rename(target.path / entry)
+            for key in keys:
+                target.adopt(key, stage / "cells" / key)
+                done.append(lambda key=key: target.forget(key))  # type: ignore[misc]
+    except BaseException:
         for undo in done:
             undo()
-        if isinstance(error, OSError) and not isinstance(error, DetreduceError):
-            # copytree collects its errors in a list
-            reason = error.args[0][-1][-1] if isinstance(error, shutil.Error) else error.strerror or error
-            raise DetreduceError(f"{target.path} cannot be written: {reason}. Nothing is merged.") from error
         raise
     finally:
         shutil.rmtree(stage, ignore_errors=True)

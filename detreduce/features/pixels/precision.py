@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import cv2
 import numpy as np
 
-from detreduce.errors import InputError, nearest
+from detreduce.errors import DetreduceError, InputError, nearest
 from detreduce.features.pixels.embedding import embed_batch
 from detreduce.images.decode import RGB, Preprocess, decode
 from detreduce.machine.files import write_atomically
@@ -51,7 +51,7 @@ def resolve_precision(networks: Networks, folder: Path, pool: Executor) -> tuple
     error = _remembered(memo)
     if error is None:
         error = bfloat16_error(networks, pool)
-        with contextlib.suppress(OSError):  # the store warns of an unwritable cache
+        with contextlib.suppress(DetreduceError):  # the store warns of an unwritable cache
             write_atomically(memo, lambda file: file.write(json.dumps({"bfloat16_error": error}).encode()))
     chosen = "bfloat16" if error <= TOLERANCE else "float32"
     return chosen, {"bfloat16_error": error, "tolerance": TOLERANCE}

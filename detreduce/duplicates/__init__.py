@@ -1,7 +1,8 @@
 """Images that show the same: exact and near-duplicates in a dataset, and leakage between its splits."""
 
 from detreduce.duplicates.leakage import LeakageReport, LeakedImage, leakage_report
-from detreduce.duplicates.search import DuplicatePair, Duplicates, exact_duplicates, near_duplicates
+from detreduce.duplicates.result import DuplicatePair, Duplicates
+from detreduce.duplicates.search import exact_duplicates, near_duplicates
 
 __all__ = [
     "DuplicatePair",

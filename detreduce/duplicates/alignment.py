@@ -1,4 +1,4 @@
-"""Do two small pictures show the same? Found by laying one over the other."""
+"""How similar two small pictures are once one is laid over the other."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from detreduce.duplicates.signatures import SIDE
 
 COARSE = SIDE // 2
 SHIFT, SCALE, SHEAR = 0.12, 0.15, 0.05
-"""How far a picture may lie beside the other, as shares of its side: a crop of a tenth, and no more."""
+"""Largest shift, scaling and shear between two pictures, as shares of a side: they allow a crop by a tenth."""
 
 HOPELESS = 0.3
-"""Below this at half size a pair is not looked at any closer."""
+"""Pairs with a lower similarity at half size are not compared at full size."""
 
 _SIGMA = 2.0
 _STEPS = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 50, 1e-4)
@@ -28,7 +28,7 @@ _IDENTITY: Picture = np.eye(2, 3, dtype=np.float32)
 
 @dataclass(frozen=True, slots=True)
 class Overlay:
-    """How two pictures lie over each other: `similarity` in [-1, 1], and the share of the first that they share."""
+    """Two pictures after alignment: `similarity` in [-1, 1], and `overlap`, the share of the first that both show."""
 
     similarity: float
     overlap: float
@@ -38,21 +38,21 @@ NOTHING = Overlay(0.0, 0.0)
 
 
 def overlay(first: npt.NDArray[np.uint8], second: npt.NDArray[np.uint8]) -> Overlay:
-    """Lay (64, 64) pictures over each other and compare what they share.
+    """Lay (64, 64) pictures over each other and compare the part that both show.
 
-    The affine map between them is found by maximising the correlation coefficient (Evangelidis and Psarakis 2008,
-    `cv2.findTransformECC`), at half size first. `similarity` is then the correlation of their details, that is of the
-    pictures less their Gaussian blur (2 pixels), where they overlap: broad light and shade, which unrelated pictures
-    share, do not count.
+    The affine map between them maximises the correlation coefficient (Evangelidis and Psarakis 2008,
+    `cv2.findTransformECC`), at half size first. `similarity` is the correlation of their details in the overlap.
+    Details are the picture minus its Gaussian blur (2 pixels). Without that, unrelated pictures with the same broad
+    light and shade would be similar.
     """
     one, other = first.astype(np.float32), second.astype(np.float32)
     small, small_other = _half(one), _half(other)
-    warp, found = _refine(small, small_other, _IDENTITY, _SIGMA / 2)
+    warp, coarse = _refine(small, small_other, _IDENTITY, _SIGMA / 2)
     if warp is None:
         start = max(_STARTS, key=lambda start: _compare(small, small_other, start, _SIGMA / 2).similarity)
-        warp, found = _refine(small, small_other, start, _SIGMA / 2)
+        warp, coarse = _refine(small, small_other, start, _SIGMA / 2)
         warp = start if warp is None else warp
-    if found.similarity < HOPELESS:
+    if coarse.similarity < HOPELESS:
         return NOTHING
     finer = warp.copy()
     finer[:, 2] *= 2
@@ -60,7 +60,7 @@ def overlay(first: npt.NDArray[np.uint8], second: npt.NDArray[np.uint8]) -> Over
 
 
 def _refine(one: Picture, other: Picture, start: Picture, sigma: float) -> tuple[Picture | None, Overlay]:
-    """Align from `start`: the better of the two maps and what it gives; no map where none was found within bounds."""
+    """Align from `start`; return the better of the two maps with its overlay, or no map if none is within bounds."""
     before = _compare(one, other, start, sigma)
     warp = _align(one, other, start)
     if warp is None:
@@ -70,14 +70,14 @@ def _refine(one: Picture, other: Picture, start: Picture, sigma: float) -> tuple
 
 
 def _starts() -> tuple[Picture, ...]:
-    """Maps to start from: none, and a twentieth cut off either picture at nine places, for half-size pictures."""
-    found = [_IDENTITY]
+    """Return maps of half-size pictures to start from: the identity, and a twentieth cut off either at nine places."""
+    starts = [_IDENTITY]
     for scale in (0.95, 1 / 0.95):
         room = (1 - scale) * (COARSE - 1)
         for x in (0.0, 0.5, 1.0):
             for y in (0.0, 0.5, 1.0):
-                found.append(np.array([[scale, 0, x * room], [0, scale, y * room]], np.float32))
-    return tuple(found)
+                starts.append(np.array([[scale, 0, x * room], [0, scale, y * room]], np.float32))
+    return tuple(starts)
 
 
 def _half(picture: Picture) -> Picture:
@@ -85,7 +85,7 @@ def _half(picture: Picture) -> Picture:
 
 
 def _align(one: Picture, other: Picture, warp: Picture) -> Picture | None:
-    """The (2, 3) map from `one` to `other`, or None where there is none within bounds."""
+    """Return the (2, 3) map from `one` to `other`, or None if there is none within bounds."""
     try:
         _, warp = cv2.findTransformECC(one, other, warp.copy(), cv2.MOTION_AFFINE, _STEPS, None, 5)  # type: ignore[call-overload]
     except cv2.error:  # did not converge

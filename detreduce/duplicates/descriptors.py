@@ -1,4 +1,4 @@
-"""A few cosine coefficients of each picture: close for near-duplicates in any of the eight orientations."""
+"""A few cosine coefficients of each picture: similar for near-duplicates, and easy to flip and turn."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from detreduce.duplicates.orientations import ORIENTATIONS
 from detreduce.duplicates.signatures import SIDE
 
 REACH = 8
-"""Frequencies below this many half waves a side are compared: higher ones suffer from a crop."""
+"""Only frequencies below this many half waves per side are compared: a crop changes higher ones too much."""
 
 FLAT = 1.0
-"""A picture whose grey values deviate less than this is plain: nothing in it can be recognised."""
+"""A picture is plain if the standard deviation of its grey values is below this; plain pictures match no other."""
 
 _ROWS = 512
 
@@ -27,12 +27,12 @@ def _frequencies() -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
 
 
 _U, _V = _frequencies()
-# natural pictures fall off with frequency: without weights one or two coefficients would decide
+# natural pictures have less power at higher frequencies: without weights, one or two coefficients would decide
 _WEIGHTS = np.hypot(_U, _V).astype(np.float32)
 
 
 def describe(pixels: npt.NDArray[np.uint8]) -> Floats:
-    """(n, d) float32 unit rows of (n, 64, 64) pictures, brightness and contrast taken out; 0 for plain pictures."""
+    """Return (n, d) float32 unit rows of (n, 64, 64) pictures, free of brightness and contrast; 0 for plain ones."""
     basis = dct(np.eye(SIDE), norm="ortho", axis=0)[:REACH].astype(np.float32)
     described = np.empty((len(pixels), len(_U)), np.float32)
     for start in range(0, len(pixels), _ROWS):
@@ -45,7 +45,7 @@ def describe(pixels: npt.NDArray[np.uint8]) -> Floats:
 
 
 def in_all_orientations(rows: Floats) -> Floats:
-    """(8, n, d): the descriptors of the same pictures flipped and turned, in the order of `ORIENTATIONS`."""
+    """Return (8, n, d): the descriptors of the pictures flipped and turned, in the order of `ORIENTATIONS`."""
     turned = np.empty((len(ORIENTATIONS), *rows.shape), np.float32)
     for number, orientation in enumerate(ORIENTATIONS):
         places, signs = orientation.on_coefficients(_U, _V)

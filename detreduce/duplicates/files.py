@@ -1,4 +1,4 @@
-"""Files of equal bytes, found without reading those that can have no twin."""
+"""Files of equal bytes, found by reading as few files as possible."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _TAIL = 4096
 
 
 def identical_files(paths: Sequence[Path]) -> list[list[int]]:
-    """Groups of places in `paths` whose files hold equal bytes; files that cannot be read are in none.
+    """Return groups of places in `paths` whose files have equal bytes; unreadable files are in no group.
 
-    Only files of equal size are opened, and only those whose last 4 KiB are equal are read whole.
+    Only files of equal size are opened. Only files with the same last 4 KiB are read whole.
     """
     with progress("Looking for identical files", len(paths), "files") as advance:
         sized = _grouped([list(range(len(paths)))], lambda place: _size(paths[place], advance))
@@ -24,15 +24,15 @@ def identical_files(paths: Sequence[Path]) -> list[list[int]]:
 
 
 def _grouped(groups: list[list[int]], key: Callable[[int], Hashable]) -> list[list[int]]:
-    """Split groups by a key; places without one, and those alone with theirs, are left out."""
-    found: list[list[int]] = []
+    """Split groups by a key; leave out places without a key and places that share their key with no other."""
+    split: list[list[int]] = []
     for group in groups:
         parts: dict[Hashable, list[int]] = {}
         for place in group:
             if (value := key(place)) is not None:
                 parts.setdefault(value, []).append(place)
-        found += [part for part in parts.values() if len(part) > 1]
-    return found
+        split += [part for part in parts.values() if len(part) > 1]
+    return split
 
 
 def _size(path: Path, advance: Callable[[], object]) -> int | None:

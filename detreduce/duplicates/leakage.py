@@ -1,4 +1,4 @@
-"""leakage_report: images of one split that are in another split too, as they are or a little changed."""
+"""leakage_report: images of one split that are also in another split, unchanged or slightly changed."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ IntArray = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class LeakedImage:
-    """An image of a later split beside the most similar image of an earlier one, by id and by name.
+    """An image of a later split and the most similar image of an earlier split, by id and by name.
 
-    `transformation` is what was done to `other` to get `image`; `exact`: the decoded pixels are equal.
+    `transformation`: how `other` becomes `image`. `exact`: the decoded pixels are equal.
     """
 
     split: str
@@ -47,14 +47,14 @@ class LeakedImage:
 
 @dataclass(frozen=True)
 class LeakageReport:
-    """What the splits of a dataset share.
+    """Images that are in more than one split of a dataset.
 
     Attributes
     ----------
     splits
-        Images of each split of train, val and test that there is.
+        Number of images of each split, of those of train, val and test that the dataset has.
     leaked
-        Each image of a split that is like one of an earlier split, once for each earlier split that it is like.
+        Images of a split that match an image of an earlier split, once for each such earlier split.
     problems
         Images that could not be read.
     threshold
@@ -73,14 +73,14 @@ class LeakageReport:
         return leakage_html([asdict(item) for item in self.leaked], self.counts, self.problems)
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a leaked image, as in `LeakedImage`."""
+        """Return one row per leaked image, with the fields of `LeakedImage`."""
         from detreduce.duplicates.views import pairs_frame
 
         return pairs_frame([asdict(item) for item in self.leaked], [column.name for column in fields(LeakedImage)])
 
     @property
     def counts(self) -> dict[tuple[str, str], dict[str, int]]:
-        """(earlier split, later split) -> images of the later one that leak: ``exact``, ``near``, and ``of`` how many.
+        """(earlier split, later split) -> images of the later one: leaked ``exact`` and ``near``, and ``of`` in all.
 
         Every pair of splits has an entry.
         """
@@ -95,7 +95,7 @@ class LeakageReport:
         return counts
 
     def to_dict(self) -> dict[str, Any]:
-        """The same, ready for JSON."""
+        """Return the report as JSON-able values."""
         return {
             "splits": dict(self.splits),
             "threshold": self.threshold,
@@ -127,21 +127,21 @@ def leakage_report(
     cache: str | Path | None = None,
     workers: int | None = None,
 ) -> LeakageReport:
-    """Find the images of val and test that are near-duplicates of train images, and those of test like val's.
+    """Find near-duplicates of train images in val and test, and near-duplicates of val images in test.
 
-    Other splits (a VOC folder's ``trainval``) are left out.
+    Other splits, for example ``trainval`` of a VOC folder, are left out.
 
     Parameters
     ----------
     dataset
-        Any split; the others are loaded from its source.
+        One split; the others are loaded from its source.
     threshold, by, cache, workers
         As for `near_duplicates`.
 
     Raises
     ------
     InputError
-        An unknown `by`, a threshold out of range, or another split that cannot be loaded.
+        An unknown `by`, a threshold out of range, or a split that cannot be loaded.
     """
     check_by(by, IMAGES_BY)
     limit = check_threshold(threshold)
@@ -168,7 +168,7 @@ def _leaked(
     cache: str | Path | None,
     workers: int | None = None,
 ) -> tuple[list[LeakedImage], Signatures]:
-    """The images of every split that are in an earlier one, and what they were compared by."""
+    """Return the images of every split that are in an earlier split, and the signatures of all."""
     signatures = together(
         [signatures_of(part, np.arange(len(part), dtype=np.int64), by, cache, workers) for part in parts]
     )
@@ -193,7 +193,7 @@ def _leaks(
     threshold: float,
     workers: int | None,
 ) -> list[Match]:
-    """Equal content first; what has none is laid over its likeliest partners."""
+    """Match images of equal content; compare the others with their likeliest partners."""
     first: dict[bytes, int] = {}
     for place in against.tolist():
         first.setdefault(signatures.digests[place], place)

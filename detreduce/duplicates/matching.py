@@ -1,4 +1,4 @@
-"""Each picture beside those that stand for a group already: star-shaped groups, in memory that grows with n."""
+"""Star-shaped groups of pictures: each picture is compared only with the leaders of groups; memory grows with n."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from detreduce.duplicates.signatures import available_cores
 from detreduce.images.batches import decoding_threads
 
 CANDIDATE = 0.65
-"""Pictures whose descriptors correlate less than this in every orientation are not looked at any closer."""
+"""Pictures whose descriptors correlate less than this in every orientation are not aligned."""
 
 MOST_CANDIDATES = 200
-"""No picture is laid over more others than this; the likeliest come first."""
+"""A picture is aligned with at most this many others, the likeliest first."""
 
 _BATCH = 8
 _QUERIES, _COLUMNS = 128, 1024
@@ -36,7 +36,7 @@ Hits = tuple[IntArray, IntArray, Floats]
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A picture, the one it is a near-duplicate of, their similarity, and the orientation that the picture is in."""
+    """Places of a picture and of its leader, their similarity, and the orientation of the picture."""
 
     member: int
     leader: int
@@ -46,31 +46,31 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """For one query: places of likely partners and the orientation that each would be in, likeliest first."""
+    """Likely partners of one query by place, and the orientation that fits each; the likeliest first."""
 
     places: IntArray
     orientations: IntArray
 
     def among(self, places: list[int]) -> Candidates:
-        """Those of the candidates that are in `places`."""
+        """Return the candidates that are in `places`."""
         kept = np.isin(self.places, places)
         return Candidates(self.places[kept], self.orientations[kept])
 
 
 class Comparison(Protocol):
-    """How pictures are compared: a fast search, and a closer look at what it finds."""
+    """How pictures are compared: a fast search for candidates, and an exact check of each."""
 
     comparable: npt.NDArray[np.bool_]
 
     def search(self, queries: IntArray, against: IntArray, pool: Executor) -> list[Candidates]:
-        """The likely partners of each query among `against`."""
+        """Return the likely partners of each query among `against`."""
 
     def confirm(self, query: int, place: int, orientation: int) -> float:
-        """The similarity of two pictures, looked at closely."""
+        """Return the exact similarity of two pictures."""
 
 
 class PixelComparison:
-    """Descriptors in eight orientations find candidates, laying the pictures over each other confirms them."""
+    """Descriptors in eight orientations find candidates; alignment confirms them."""
 
     def __init__(self, pixels: npt.NDArray[np.uint8]) -> None:
         self.pixels = pixels
@@ -78,20 +78,20 @@ class PixelComparison:
         self.comparable: npt.NDArray[np.bool_] = np.any(self.rows, axis=1)
 
     def search(self, queries: IntArray, against: IntArray, pool: Executor) -> list[Candidates]:
-        """Partners whose descriptor correlates with the query's in one of the eight orientations."""
-        # undoing an orientation on the few queries is the same as doing it to the many others
+        """Return the partners whose descriptor correlates with the query's in one of the eight orientations."""
+        # undoing an orientation on the few queries equals applying it to the many others
         turned = in_all_orientations(self.rows[queries]).reshape(-1, self.rows.shape[1])
         found = _above(turned, self.rows, against, CANDIDATE, pool)
         return _by_query(found, len(queries), INVERSES)
 
     def confirm(self, query: int, place: int, orientation: int) -> float:
-        """Undo the query's orientation and lay it over its partner."""
+        """Undo the query's orientation and align it with its partner."""
         undone = ORIENTATIONS[orientation].inverse.apply(self.pixels[query])
         return overlay(self.pixels[place], undone).similarity
 
 
 class FeatureComparison:
-    """The cosine of feature rows, which is the similarity itself."""
+    """The cosine of feature rows."""
 
     def __init__(self, X: npt.NDArray[np.floating], threshold: float) -> None:
         norms = np.linalg.norm(X, axis=1, keepdims=True)
@@ -100,13 +100,13 @@ class FeatureComparison:
         self.threshold = threshold
 
     def search(self, queries: IntArray, against: IntArray, pool: Executor) -> list[Candidates]:
-        """Partners within the threshold, up to rounding."""
+        """Return the partners within the threshold, up to rounding."""
         # rounding of float32 must not hide an equal row
         found = _above(self.rows[queries], self.rows, against, self.threshold - 1e-5, pool)
         return _by_query(found, len(queries), np.zeros(1, np.int64))
 
     def confirm(self, query: int, place: int, orientation: int) -> float:
-        """The cosine in float64."""
+        """Return the cosine, computed in float64."""
         cosine = float(self.rows[query].astype(np.float64) @ self.rows[place].astype(np.float64))
         return min(1.0, cosine) if cosine < 1 - 1e-6 else 1.0
 
@@ -118,11 +118,11 @@ def star_groups(
     workers: int | None = None,
     always_lead: Collection[int] = (),
 ) -> list[Match]:
-    """Take the pictures in `order`: each joins a leader that it is like, or becomes one itself.
+    """Take the pictures in `order`: each joins a leader that is similar enough, or becomes a leader.
 
-    A leader is a picture that joined none; those in `always_lead` never do. So every member is within the threshold of
-    its leader, and no chain of small differences joins pictures that differ much. Only pictures and leaders are
-    compared: memory does not grow with the number of pairs.
+    Pictures in `always_lead` always become leaders. Every member is within the threshold of its leader, so no chain of
+    small differences joins pictures that differ much. Pictures are compared only with leaders, so memory does not grow
+    with the number of pairs.
     """
     order = order[comparison.comparable[order]]
     leaders = np.empty(len(order), np.int64)
@@ -149,7 +149,7 @@ def star_groups(
 def nearest_matches(
     comparison: Comparison, queries: IntArray, against: IntArray, threshold: float, workers: int | None = None
 ) -> list[Match]:
-    """For each query the most similar of `against`, where one is within the threshold."""
+    """Match each query with the most similar of `against`, if one is within the threshold."""
     queries, against = queries[comparison.comparable[queries]], against[comparison.comparable[against]]
     matches: list[Match] = []
     with _threads(workers) as pool, progress("Comparing images", len(queries), "images") as advance:
@@ -163,7 +163,7 @@ def nearest_matches(
 
 @contextmanager
 def _threads(workers: int | None) -> Iterator[Executor]:
-    """Threads that multiply blocks and lay pictures over each other; the libraries' own would get in their way."""
+    """Start threads that multiply blocks and align pictures; until they end, the libraries start none of their own."""
     from threadpoolctl import threadpool_limits
 
     count = workers or available_cores()
@@ -183,7 +183,7 @@ def _confirm_all(
 
 
 def _confirm(comparison: Comparison, query: int, likely: Candidates, threshold: float) -> Match | None:
-    """The best of the first few candidates in which there is one; candidates after them are less likely."""
+    """Return the best match of the first batch of candidates that has one; later candidates are less likely."""
     for start in range(0, min(len(likely.places), MOST_CANDIDATES), _BATCH):
         best: Match | None = None
         for place, orientation in zip(
@@ -200,20 +200,20 @@ def _confirm(comparison: Comparison, query: int, likely: Candidates, threshold: 
 
 
 def _above(queries: Floats, rows: Floats, against: IntArray, least: float, pool: Executor) -> Hits:
-    """Query number, place and product of all pairs whose product is at least `least`, in blocks."""
+    """Return query number, place and product of all pairs whose product is at least `least`, block by block."""
 
     def block(start: int) -> Hits:
-        some = against[start : start + _COLUMNS]
-        products = queries @ rows[some].T
+        columns = against[start : start + _COLUMNS]
+        products = queries @ rows[columns].T
         hits = np.flatnonzero(products >= least)
-        return hits // len(some), some[hits % len(some)], products.ravel()[hits]
+        return hits // len(columns), columns[hits % len(columns)], products.ravel()[hits]
 
     numbers, places, values = zip(*pool.map(block, range(0, len(against), _COLUMNS)), strict=True)
     return np.concatenate(numbers), np.concatenate(places), np.concatenate(values)
 
 
 def _by_query(found: Hits, count: int, orientation_of: IntArray) -> list[Candidates]:
-    """Sort hits by query, then likeliest first; a query was asked once for each of `orientation_of`."""
+    """Sort hits by query, then likeliest first; each query was searched once in each of `orientation_of`."""
     numbers, places, values = found
     query, orientation = numbers % count, orientation_of[numbers // count]
     order = np.lexsort((places, -values, query))

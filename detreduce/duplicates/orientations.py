@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 @dataclass(frozen=True, slots=True)
 class Orientation:
-    """Transpose, then reverse the rows, then reverse the columns, each only where its flag is set.
+    """Transpose, then reverse the rows, then reverse the columns, each if its flag is set.
 
-    `words` says what became of a picture to which this was done.
+    `words` describes the result.
     """
 
     transpose: bool
@@ -22,7 +22,7 @@ class Orientation:
     words: str
 
     def apply(self, image: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """The image (h, w, ...) flipped and turned; C-contiguous."""
+        """Return the (h, w, ...) image flipped and turned, C-contiguous."""
         if self.transpose:
             image = image.swapaxes(0, 1)
         if self.flip_rows:
@@ -38,10 +38,9 @@ class Orientation:
         return _OF[self.transpose, columns, rows] if self.transpose else self
 
     def on_coefficients(self, rows: npt.NDArray[np.int64], columns: npt.NDArray[np.int64]) -> tuple[Any, Any]:
-        """What it does to the cosine coefficients of a square picture.
+        """Return (places, signs) that turn the cosine coefficients `c` of a square picture: ``c[places] * signs``.
 
-        For coefficients listed by their row and column frequency, returns (places, signs): the coefficients of the
-        oriented picture are ``c[places] * signs``. The list must hold (v, u) for each (u, v).
+        `rows` and `columns` list the frequencies of the coefficients. The list must have (v, u) for each (u, v).
         """
         pairs = list(zip(rows.tolist(), columns.tolist(), strict=True))
         order = {pair: place for place, pair in enumerate(pairs)}

@@ -1,4 +1,4 @@
-"""What an image is compared by: a digest of its pixels and a small grey picture, made once and kept on disk."""
+"""Signatures, by which images are compared: a digest of the pixels and a small grey picture, kept on disk."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SIDE = 64
 """Side of the grey picture, in pixels."""
 
 BLACK = 16
-"""Rows and columns at the border in which no pixel is brighter are bars, as letterboxing leaves them."""
+"""Border rows and columns without a brighter pixel are bars, as letterboxing makes them."""
 
 _DIGEST_BYTES = 32
 _SIZE_BYTES = 8
@@ -44,15 +44,15 @@ class Signatures:
     Attributes
     ----------
     pixels
-        (n, 64, 64) uint8: the whole picture squeezed into a grey square, black bars cut off.
+        (n, 64, 64) uint8: the whole picture squeezed into a grey square, without black bars.
     digests
-        SHA-256 of each image's decoded pixels and shape, EXIF rotation applied; empty where it could not be read.
+        SHA-256 of each image's decoded pixels and shape, EXIF rotation applied; empty if it could not be read.
     sizes
-        (n, 2) int64: width and height in pixels as decoded; 0 where it could not be read.
+        (n, 2) int64: width and height in pixels as decoded; 0 if it could not be read.
     failures
-        Place -> why, for the images that could not be read.
+        Place -> reason, for images that could not be read.
     from_cache
-        How many were read back from disk.
+        How many signatures were read back from disk.
     """
 
     pixels: Bytes
@@ -66,9 +66,9 @@ class Signatures:
 
 
 def sign(image: RGB) -> Bytes:
-    """(4136,) uint8, the record of a decoded image: 32 bytes of digest, width and height as uint32, the grey picture.
+    """Return the signature of a decoded image, (4136,) uint8: digest, width, height, grey picture.
 
-    The sizes are little-endian; the digest is of the size and all pixels.
+    The digest has 32 bytes and covers the size and all pixels. Width and height are little-endian uint32.
     """
     height, width = image.shape[:2]
     digest = hashlib.sha256(f"{width} {height} ".encode())
@@ -78,7 +78,7 @@ def sign(image: RGB) -> Bytes:
 
 
 def cut_out(image: RGB, region: Region) -> RGB:
-    """The part of an image inside x1, y1, x2, y2, given as fractions and clipped to the image; one pixel at least."""
+    """Return the part of an image inside x1, y1, x2, y2, fractions clipped to the image; at least one pixel."""
     height, width = image.shape[:2]
     x1, y1, x2, y2 = np.clip(region, 0.0, 1.0) * np.array([width, height, width, height])
     left, top = min(int(x1), width - 1), min(int(y1), height - 1)
@@ -86,12 +86,12 @@ def cut_out(image: RGB, region: Region) -> RGB:
 
 
 def available_cores() -> int:
-    """Cores that this process may use, at most 16."""
+    """Return how many processors this process may use, at most 16."""
     return min(16, processors())
 
 
 def small_grey(image: RGB) -> Bytes:
-    """(64, 64) uint8: an (h, w, 3) image in grey, without black bars, squeezed into a square."""
+    """Return an (h, w, 3) image in grey, without black bars, squeezed into a (64, 64) uint8 square."""
     grey = _without_bars(np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)))
     return np.asarray(cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA))
 
@@ -105,7 +105,7 @@ def _without_bars(grey: Bytes) -> Bytes:
 
 
 def together(parts: Sequence[Signatures]) -> Signatures:
-    """The signatures of several lists of images, one after another."""
+    """Join the signatures of several lists of images."""
     starts = np.cumsum([0, *map(len, parts)]).tolist()
     failures = {
         place + start: why for start, part in zip(starts, parts, strict=False) for place, why in part.failures.items()
@@ -120,7 +120,7 @@ def together(parts: Sequence[Signatures]) -> Signatures:
 
 
 class SignatureStore(VectorStore):
-    """Signatures on disk, by the digest of the image file's bytes."""
+    """Signatures on disk, found by the digest of the image file's bytes."""
 
     dtype = np.dtype(np.uint8)
 

@@ -24,7 +24,7 @@ def duplicates_html(
     threshold: float,
     problems: Sequence[object],
 ) -> str:
-    """How many images are redundant, and the first pairs; each has the fields of a `DuplicatePair`."""
+    """Return the number of redundant images and the first pairs; a pair has the fields of `DuplicatePair`."""
     shown = [(pair["copy"], pair["kept"], pair["transformation"], f"{pair['similarity']:.3f}") for pair in pairs]
     exact = sum(pair["exact"] for pair in pairs)
     return block(
@@ -42,7 +42,7 @@ def leakage_html(
     counts: Mapping[tuple[str, str], Mapping[str, int]],
     problems: Sequence[object],
 ) -> str:
-    """How many images of each split are in an earlier one, and the first; each has the fields of a `LeakedImage`."""
+    """Return how many images of each split leak, and the first; an image has the fields of `LeakedImage`."""
     splits = [
         (f"{later} from {earlier}", count["exact"], count["near"], count["of"])
         for (earlier, later), count in counts.items()
@@ -67,7 +67,7 @@ def leakage_html(
 
 
 def pairs_frame(pairs: Sequence[dict[str, Any]], columns: list[str]) -> pd.DataFrame:
-    """One row a pair of images, a duplicate's or a leaked one's."""
+    """Return one row per pair of images, of duplicates or of leaked images."""
     import pandas as pd
 
     frame = pd.DataFrame(pairs, columns=columns)

@@ -13,7 +13,7 @@ import numpy as np
 from detreduce.dataset.records import DetectionDataset
 from detreduce.dataset.write import SubsetReport, check_output, subset_report, write_subset
 from detreduce.display.progress import step
-from detreduce.duplicates.search import Duplicates
+from detreduce.duplicates.result import Duplicates
 from detreduce.features.request import Extraction
 from detreduce.features.table import FeatureTable
 from detreduce.reducers.base import BaseReducer

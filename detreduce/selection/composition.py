@@ -14,7 +14,8 @@ import numpy.typing as npt
 from detreduce.dataset.groups import assign_groups
 from detreduce.dataset.records import DetectionDataset
 from detreduce.display.progress import step
-from detreduce.duplicates.search import Duplicates, draw_by_id
+from detreduce.duplicates.result import Duplicates
+from detreduce.duplicates.search import draw_by_id
 from detreduce.errors import DetreduceWarning, InputError, nearest
 from detreduce.features.table import FeatureTable
 from detreduce.reducers.engine.groups import Groups, make_groups

@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from detreduce.dataset.records import DetectionDataset, ImageId
 from detreduce.duplicates.files import identical_files
-from detreduce.duplicates.search import Duplicates, exact_duplicates, near_duplicates, pair_to_dict
+from detreduce.duplicates.result import Duplicates, pair_to_dict
+from detreduce.duplicates.search import exact_duplicates, near_duplicates
 from detreduce.errors import InputError
 from detreduce.features.table import FeatureTable
 from detreduce.selection.named_images import ids_of_rows

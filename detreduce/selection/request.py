@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from detreduce.dataset.categories import CategoryRule
     from detreduce.dataset.records import ImageId
-    from detreduce.duplicates.search import Duplicates
+    from detreduce.duplicates.result import Duplicates
     from detreduce.reducers.base import BaseReducer
 
 FEATURES, EXACT = "features", "exact"
@@ -148,6 +148,6 @@ def check_class_floor(value: Any) -> Any:
 def _is_result(value: Any) -> bool:
     if value is None or isinstance(value, bool | float | int | str | Mapping | DuplicateSearch):
         return False
-    from detreduce.duplicates.search import Duplicates
+    from detreduce.duplicates.result import Duplicates
 
     return isinstance(value, Duplicates)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from detreduce.dataset.records import DetectionDataset
-from detreduce.duplicates.search import Duplicates
+from detreduce.duplicates.result import Duplicates
 from detreduce.errors import InputError
 from detreduce.experiment.cells import Cell
 from detreduce.experiment.costs.signature_cost import with_signatures

@@ -1,0 +1,118 @@
+"""What a search for duplicates finds: groups of images, and pairs of a redundant and a kept image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import TYPE_CHECKING, Any
+
+from detreduce.dataset.records import ImageId, Problem
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, slots=True)
+class DuplicatePair:
+    """A redundant image, and the image that is kept instead.
+
+    Attributes
+    ----------
+    copy, kept
+        Ids of the redundant image and of the kept one.
+    similarity
+        1.0 for equal content; else as `near_duplicates` measures it.
+    transformation
+        How `kept` becomes `copy`: ``same way up``, ``mirrored``, ``turned by 90 degrees clockwise``, ...
+    exact
+        Whether the decoded pixels are equal; by ``boxes``, the pixels inside the box.
+    """
+
+    copy: ImageId
+    kept: ImageId
+    similarity: float
+    transformation: str
+    exact: bool
+
+
+@dataclass(frozen=True)
+class Duplicates:
+    """Groups of images that show the same.
+
+    Attributes
+    ----------
+    groups
+        Image ids of each group of two or more images; the first is the one to keep.
+    pairs
+        Each image of a group paired with the group's first, in the order of `groups`.
+    images
+        How many images were compared.
+    by, threshold
+        How they were compared; see `near_duplicates`. ``content`` and 1.0 for exact duplicates.
+    problems
+        Images that could not be read and were not compared.
+    provenance
+        Seconds, and how many signatures came from the cache. JSON-able.
+    """
+
+    groups: tuple[tuple[ImageId, ...], ...]
+    pairs: tuple[DuplicatePair, ...]
+    images: int
+    by: str
+    threshold: float
+    problems: tuple[Problem, ...] = ()
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        """Return the number of groups."""
+        return len(self.groups)
+
+    def _repr_html_(self) -> str:
+        from detreduce.duplicates.views import duplicates_html
+
+        return duplicates_html(
+            [asdict(pair) for pair in self.pairs],
+            images=self.images,
+            groups=len(self),
+            by=self.by,
+            threshold=self.threshold,
+            problems=self.problems,
+        )
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per redundant image: the fields of `DuplicatePair`, and the number of its ``group`` from 0."""
+        from detreduce.duplicates.views import pairs_frame
+
+        groups = {image: number for number, group in enumerate(self.groups) for image in group}
+        rows = [{"group": groups[pair.copy], **asdict(pair)} for pair in self.pairs]
+        return pairs_frame(rows, ["group", *(column.name for column in fields(DuplicatePair))])
+
+    @property
+    def redundant(self) -> tuple[ImageId, ...]:
+        """Ids of the images to leave out: all but the first of each group."""
+        return tuple(pair.copy for pair in self.pairs)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as JSON-able values."""
+        return {
+            "by": self.by,
+            "threshold": self.threshold,
+            "images": self.images,
+            "groups": [list(group) for group in self.groups],
+            "redundant": len(self.pairs),
+            "exact": sum(pair.exact for pair in self.pairs),
+            "pairs": [pair_to_dict(pair) for pair in self.pairs],
+            "problems": [str(problem) for problem in self.problems],
+            "provenance": dict(self.provenance),
+        }
+
+
+def pair_to_dict(pair: DuplicatePair) -> dict[str, Any]:
+    """Return a pair as JSON-able values."""
+    return {
+        "copy": pair.copy,
+        "kept": pair.kept,
+        "similarity": round(pair.similarity, 4),
+        "transformation": pair.transformation,
+        "exact": pair.exact,
+    }

@@ -1,8 +1,8 @@
-"""What an experiment is about to do: its cells by method and keep, and what the ones to run will probably cost."""
+"""What an experiment is about to do: its cells by method and keep, and the expected cost of those to train."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from functools import reduce
 from typing import Any
@@ -22,9 +22,10 @@ SEARCHES, SELECTION = "searches for duplicates", "selection"
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """The cells of one method at one keep. `seconds` and `wh` are of those to run; None where no estimate can be made.
+    """The cells of one method at one keep.
 
-    `reused` are finished in the ledger.
+    `reused` cells are finished in the ledger. `seconds` and `wh` are the expected cost of the cells to run; None
+    without an estimate.
     """
 
     method: str
@@ -44,14 +45,14 @@ class Overview:
     Attributes
     ----------
     shares
-        One a method and keep, in the plan's order.
+        One per method and keep, in the plan's order.
     estimated_from
-        Finished cells that the estimate is from; 0: there is no estimate.
+        How many finished cells the estimate is based on; 0: there is no estimate.
     not_included
-        What is still to be done and no finished cell tells the cost of: ``searches for duplicates``, ``features``,
-        ``proxy training``, ``selection``.
+        Work to do whose cost no finished cell shows: ``searches for duplicates``, ``features``, ``proxy training``,
+        ``selection``.
     cells, reused, to_run, seconds, wh
-        Of all shares together.
+        Sums over all shares.
     """
 
     name: str
@@ -67,77 +68,76 @@ class Overview:
     not_included: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """The same, ready for JSON."""
+        """Return the overview, ready for JSON."""
         return asdict(self)
 
     def in_words(self) -> str:
-        """One line."""
+        """Return the overview in one line."""
         part = f" (shard {self.shard})" if self.shard else ""
         text = f"{self.cells} cells{part}: {self.reused} finished before, {self.to_run} to run. Ledger: {self.ledger}"
         return f"{text}. {self.cost_in_words()}" if self.to_run else text
 
     def cost_in_words(self) -> str:
-        """The estimate as a sentence."""
+        """Return the estimate as a sentence."""
         if self.seconds is None:
-            return "No estimate yet: no cell like these is finished."
+            return "No estimate yet: no similar cell is finished."
         energy = "energy not known" if self.wh is None else f"{self.wh:.2f} Wh"
-        text = f"About {self.seconds / 60:.1f} minutes, {energy}, by {self.estimated_from} finished cells like these"
+        text = f"About {self.seconds / 60:.1f} minutes, {energy}, by {self.estimated_from} similar finished cells"
         if self.not_included:
             *others, last = self.not_included
             what = f"{', '.join(others)} and {last}" if others else last
-            text += f"; {what} not included: still to be made, and no finished cell tells what that takes"
+            text += f"; without {what}, whose cost no finished cell shows"
         return f"{text}."
 
 
-def overview(
-    name: str,
-    ledger: str,
-    shard: str | None,
-    cells: Iterable[Cell],
-    finished: Collection[str],
-    forecast: Forecast,
-    choices: Choices,
-    sources: Sources,
-    *,
-    searched: bool = True,
-) -> Overview:
-    """Sum up `cells`, of which the keys `finished` need not be run; `searched`: duplicates were looked for."""
+@dataclass(frozen=True)
+class PlannedCells:
+    """The cells of a run. `finished` holds the keys that need no training; `searched`: duplicates are known."""
+
+    name: str
+    ledger: str
+    shard: str | None
+    cells: Sequence[Cell]
+    finished: Collection[str]
+    searched: bool = True
+
+
+def overview(planned: PlannedCells, costing: Costing) -> Overview:
+    """Sum up the cells of a run by method and keep, with the expected cost of those to train."""
     groups: dict[tuple[str, str], list[Cell]] = {}
-    for cell in cells:
+    for cell in planned.cells:
         groups.setdefault((cell.label, keep_key(cell.keep)), []).append(cell)
-    costing = Costing(forecast, choices, sources)
     shares, costs = [], []
     for group in groups.values():
-        missing = [cell for cell in group if cell.key not in finished]
+        missing = [cell for cell in group if cell.key not in planned.finished]
         cost = reduce(Estimate.__add__, [costing.of(cell) for cell in missing], NOTHING)
         first, done = group[0], len(group) - len(missing)
         control = first.control is not None
         shares.append(Share(first.label, first.keep, control, len(group), done, len(missing), cost.seconds, cost.wh))
         costs.append(cost)
     total = reduce(Estimate.__add__, costs, NOTHING)
-    counts = [sum(getattr(share, field) for share in shares) for field in ("cells", "reused", "to_run")]
     return Overview(
-        name,
-        ledger,
-        shard,
-        tuple(shares),
-        forecast.cells,
-        cells=counts[0],
-        reused=counts[1],
-        to_run=counts[2],
+        name=planned.name,
+        ledger=planned.ledger,
+        shard=planned.shard,
+        shares=tuple(shares),
+        estimated_from=costing.estimated_from,
+        cells=sum(share.cells for share in shares),
+        reused=sum(share.reused for share in shares),
+        to_run=sum(share.to_run for share in shares),
         seconds=total.seconds,
         wh=total.wh,
         not_included=(
-            *[SEARCHES] * (not searched),
+            *[SEARCHES] * (not planned.searched),
             *(part for part in (FEATURES_PHASE, PHASE, SELECTION) if part in costing.unknown),
         ),
     )
 
 
 class Costing:
-    """What cells will take one after the other; what one makes for those after it costs them nothing.
+    """Expected cost of cells that run one after the other: what one cell makes is free for the next ones.
 
-    `unknown` are the phases that are to be gone through and of which no finished cell tells what they take.
+    `unknown` holds the phases to run whose cost no finished cell shows.
     """
 
     def __init__(self, forecast: Forecast, choices: Choices, sources: Sources) -> None:
@@ -145,8 +145,13 @@ class Costing:
         self._made: set[str] = set()
         self.unknown: set[str] = set()
 
+    @property
+    def estimated_from(self) -> int:
+        """How many finished cells the estimates are based on."""
+        return self._forecast.cells
+
     def of(self, cell: Cell) -> Estimate:
-        """What the next cell takes, with the selection and what it is chosen from as far as they are not there."""
+        """Return the cost of the next cell, including the selection, features and proxy training that are missing."""
         cost = self._forecast.training(cell)
         if cell.on_all:
             return cost
@@ -171,10 +176,10 @@ class Costing:
 
 
 def shard_of(cells: list[Cell], shard: str | None) -> list[Cell]:
-    """Every n-th cell of a plan from the i-th on, for ``"i/n"``; with None all.
+    """Return every n-th cell of a plan, starting at the i-th, for ``"i/n"``; all cells for None.
 
-    The order is the plan's, so that the shards of one configuration share it out whole, controls included, and each
-    gets cells of every size. Raises InputError for what is no shard.
+    Together the n shards hold every cell once, controls included. Each shard gets cells of every size. Raise InputError
+    for anything else.
     """
     if shard is None:
         return cells

@@ -27,7 +27,7 @@ from detreduce.experiment.costs.forecast import Forecast
 from detreduce.experiment.costs.limits import Limits, Spent
 from detreduce.experiment.ledger.identity import data_identity, features_identity, file_identity
 from detreduce.experiment.ledger.ledger import TRAIN_FOLDER, FinishedCell, Ledger
-from detreduce.experiment.overview import Costing, Overview, overview, shard_of
+from detreduce.experiment.overview import Costing, Overview, PlannedCells, overview, shard_of
 from detreduce.experiment.preflight import check_experiment
 from detreduce.experiment.searches.leakage import has_leakage, keep_leakage, read_leakage
 from detreduce.experiment.searches.near_duplicates import has_near_duplicates, keep_near_duplicates
@@ -140,20 +140,12 @@ class PreparedExperiment:
 
     @cached_property
     def overview(self) -> Overview:
-        """What is about to be done, and what it will probably cost."""
+        """What the run is about to do, and its expected cost."""
         done = [cell.key for cell in self.cells if cell.key in self.ledger]
         experiment = self._experiment
-        return overview(
-            experiment.config.name,
-            str(self.ledger.path),
-            self._shard,
-            self.cells,
-            done,
-            experiment.forecast(),
-            experiment.choices,
-            experiment.sources,
-            searched=experiment.is_searched(self.missing),
-        )
+        searched = experiment.is_searched(self.missing)
+        planned = PlannedCells(experiment.config.name, str(self.ledger.path), self._shard, self.cells, done, searched)
+        return overview(planned, experiment.costing())
 
     def begin(self) -> list[Cell]:
         """Make the ledger, write down what will be done, and return the missing cells.
@@ -233,8 +225,7 @@ class PreparedExperiment:
         if limits == Limits():
             return None
         experiment = self._experiment
-        following = Costing(experiment.forecast(), experiment.choices, experiment.sources).of(cell)
-        return limits.reason_to_stop(experiment.spent, following)
+        return limits.reason_to_stop(experiment.spent, experiment.costing().of(cell))
 
     def _say_left(self, reason: str) -> None:
         del self.overview
@@ -282,8 +273,10 @@ class _Experiment:
                 found.append(self.ledger[key])
         return found
 
-    def forecast(self) -> Forecast:
-        return Forecast.of(self.finished, self.config, len(self.dataset))
+    def costing(self) -> Costing:
+        """Return the expected costs, from the cells that are finished now."""
+        forecast = Forecast.of(self.finished, self.config, len(self.dataset))
+        return Costing(forecast, self.choices, self.sources)
 
     @cached_property
     def dataset(self) -> DetectionDataset:

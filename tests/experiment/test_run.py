@@ -414,7 +414,7 @@ def test_the_plan_is_told_before_and_a_dry_run_makes_nothing(
     config.write_text(yaml.safe_dump(content))
     plan = prepare_experiment(config, place).overview
     assert (plan.cells, plan.reused, plan.to_run, plan.estimated_from) == (10, 5, 5, 5)
-    assert plan.not_included == () and "not included" not in plan.in_words()
+    assert plan.not_included == () and ";" not in plan.cost_in_words()
     # the stand-in uses a Wh an image: 12, twice 6, twice 3; srs of another training seed has its selection
     assert plan.wh is not None and plan.seconds is not None and plan.wh == pytest.approx(30, rel=0.01)
 
@@ -431,8 +431,8 @@ def test_a_plan_says_what_it_cannot_count(
     config.write_text(yaml.safe_dump({**content, "reduce": {**content["reduce"], "methods": ["srs", "mms", "vps"]}}))
     plan = prepare_experiment(config, place).overview
     assert plan.not_included == ("features", "proxy training", "selection")
-    said = "6 finished cells like these; features, proxy training and selection not included: still to be made, and no"
-    assert said in plan.in_words()
+    assert plan.estimated_from == 6 and "6 similar" in plan.in_words()
+    assert "features, proxy training and selection" in plan.in_words()
     for file in ("leakage.json", "near-duplicates.json"):
         (place / file).rename(place / "away")
         assert prepare_experiment(config, place).overview.not_included[0] == "searches for duplicates"
@@ -581,7 +581,7 @@ def test_the_command_shows_the_plan_and_takes_limits_and_shards(
     assert "Next: the same command goes on with the 6 cells that are left." in stopped.stdout
     assert "detreduce report" not in stopped.output
     assert "6 of 10 cells are left" in stopped.stderr and "together" in stopped.stderr
-    assert "by 4 finished cells like these" in detreduce("--dry-run").stdout
+    assert "4 similar finished cells" in detreduce("--dry-run").stdout
     assert len(json.loads(detreduce("--json").stdout)["cells"]) == 10
     for arguments, said in (
         (("--shard", "3/2"), "give i/n"),

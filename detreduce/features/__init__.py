@@ -1,11 +1,11 @@
-"""Features of images and boxes: decode, backbone, annotations, kept on disk under content keys."""
+"""Features: images and boxes as numbers, from a backbone, the annotations or a proxy training."""
 
 from __future__ import annotations
 
 from importlib import import_module
 from typing import Any
 
-# resolved at first use: the command line imports this package long before it needs OpenCV
+# resolved at first use: the command line imports this package and often does not need OpenCV
 _HOMES = {
     "extract_features": "detreduce.features.extract",
     "FeatureTable": "detreduce.features.table",

@@ -1,4 +1,4 @@
-"""The `annotations` block: what the boxes alone say about an image. No image is opened."""
+"""The `annotations` block: numbers from the boxes of an image. No image is opened."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import numpy.typing as npt
 
 QUANTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
 GRID = 4
-SHORTEST_SIDE = 1e-4  # of the image: keeps the aspect of a degenerate box finite
+SHORTEST_SIDE = 1e-4  # share of the image: keeps the aspect of a degenerate box finite
 _PAIRS_AT_ONCE = 1 << 20
 
 Floats = npt.NDArray[np.float64]
 
 
 def annotation_columns(class_names: Sequence[str]) -> list[str]:
-    """Names of the columns of `annotation_features`, in order."""
+    """Return the names of the columns of `annotation_features`, in order."""
     return [
         *(f"log1p_count[{name}]" for name in class_names),
         "boxes",
@@ -33,9 +33,9 @@ def annotation_features(
     """Describe the boxes of each image by numbers (methods.md, `annotations`).
 
     Columns: log(1 + boxes) per class; number of boxes; quantiles 0, 25, 50, 75, 100 % of sqrt(area) and of log(width /
-    height); cover of the 4x4 grid's cells (summed area of the boxes inside the cell over the cell's area), row by row
-    from the top left; mean IoU of all pairs of boxes, classes ignored. Areas and aspects are in fractions of the image,
-    which YOLO files give without a look at the image. An image without boxes is all zeros; one box has no pairs: 0.
+    height); cover of the cells of a 4x4 grid (summed area of the boxes inside the cell, divided by the cell's area),
+    row by row from the top left; mean IoU of all pairs of boxes, classes ignored. Areas and aspects are in fractions of
+    the image. An image without boxes is all zeros. With one box, the mean IoU is 0.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def annotation_features(
     rows, classes
         (B,) image and class of each box.
     n_images, n_classes
-        How many there are, also of those without boxes.
+        Numbers of images and classes, with those that have no boxes.
 
     Returns
     -------
@@ -101,7 +101,7 @@ def _grid_cover(corners: Floats, image: npt.NDArray[np.int64], n_images: int) ->
 def _mean_pairwise_iou(corners: Floats, counts: npt.NDArray[np.int64]) -> Floats:
     starts = np.cumsum(counts) - counts
     result = np.zeros(len(counts))
-    # images with equally many boxes are worked on together, some at a time, so that memory stays bounded
+    # images with the same number of boxes are computed together, a few at a time, so that memory stays bounded
     for m in np.unique(counts[counts > 1]):
         first, second = np.triu_indices(int(m), k=1)
         members = np.flatnonzero(counts == m)

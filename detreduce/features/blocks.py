@@ -1,4 +1,4 @@
-"""The blocks of features: which there are, which a dataset and a backbone can have, which a method needs."""
+"""The blocks of features: which exist, which a dataset and a backbone can have, which a method needs."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ FEATURES = "features"
 
 
 def kinds_of(needs: Collection[str]) -> list[str]:
-    """Which tables a method that `needs` these chooses from: ``features``, ``dynamics``, ``gradients``, or none."""
+    """Return the tables that a method with these `needs` uses: of ``features``, ``dynamics`` and ``gradients``."""
     features = [] if {"features", "object_vectors"}.isdisjoint(needs) else [FEATURES]
     return [*features, *(name for name in SEPARATE_BLOCKS if name in needs)]
 
 
 def gives_map(backbone: str | Backbone) -> bool:
-    """Whether a backbone, by name or made, gives feature maps; vectors from a file do not."""
+    """Return whether a backbone, by name or as an object, gives feature maps; vectors from a file do not."""
     if isinstance(backbone, Backbone):
         return backbone.has_map
     family = backbone.partition(":")[0]
@@ -31,7 +31,7 @@ def gives_map(backbone: str | Backbone) -> bool:
 
 
 def default_blocks(backbone: str | Backbone, *, labelled: bool) -> tuple[str, ...]:
-    """All that a backbone and labels, or none, can give."""
+    """Return all blocks that are possible with a backbone, with or without labels."""
     if not labelled:
         return ("image",)
     return tuple(name for name in BLOCKS if name != "objects" or gives_map(backbone))
@@ -40,7 +40,7 @@ def default_blocks(backbone: str | Backbone, *, labelled: bool) -> tuple[str, ..
 def check_blocks(
     dataset: DetectionDataset, backbone: str | Backbone, blocks: Sequence[str] | str | None
 ) -> tuple[str, ...]:
-    """The wanted blocks, by default all but those of a proxy training; raises InputError for those that cannot be."""
+    """Return the wanted blocks, by default all but those of a proxy training; raise InputError for impossible ones."""
     possible = default_blocks(backbone, labelled=dataset.labelled)
     if blocks is None:
         return possible
@@ -49,15 +49,15 @@ def check_blocks(
         possible = (*possible, *SEPARATE_BLOCKS)
     for name in names:
         if name not in known:
-            raise InputError(f"no block {name!r}.{nearest(str(name), known)} There are: {', '.join(known)}.")
+            raise InputError(f"blocks: there is no {name!r}.{nearest(str(name), known)} There are: {', '.join(known)}.")
     if not names or len(set(names)) < len(names):
         raise InputError(f"blocks={list(names)}: give each wanted block once, of: {', '.join(possible)}.")
     for name in names:
         if name not in possible:
-            why = f"{dataset.source.path}: without labels"
+            reason = f"{dataset.source.path} has no labels"
             if dataset.labelled:
-                why = f"{backbone if isinstance(backbone, str) else backbone.name} gives no feature map: without one"
-            raise InputError(f"{why} there is no block {name!r}; there can be: {', '.join(possible)}.")
+                reason = f"{backbone if isinstance(backbone, str) else backbone.name} gives no feature map"
+            raise InputError(f"blocks={name!r} is not possible: {reason}. Possible are: {', '.join(possible)}.")
     return names
 
 
@@ -69,16 +69,16 @@ def blocks_for(
     blocks: Sequence[str] | None = None,
     proxy: Path | None = None,
 ) -> tuple[str, ...]:
-    """The blocks to extract for a method: those asked for, else those that its `needs` call for.
+    """Return the blocks to extract for a method: the given ones, else those that its `needs` call for.
 
-    Blocks of a proxy training that it needs are added to those asked for. Where none were asked for and the log `proxy`
-    lacks images, all blocks that there can be are there to say which images are like them.
+    Blocks of a proxy training that the method needs are added to the given ones. If no blocks are given and the log
+    `proxy` lacks images, all possible blocks are extracted, to find images that are similar to those.
 
     Raises
     ------
     InputError
-        For blocks that this dataset or backbone cannot have, and for a method that needs object vectors without the
-        block ``objects``.
+        This dataset or backbone cannot have a block, or the method needs object vectors and the block ``objects`` is
+        not among the given ones.
     """
     trained = tuple(name for name in SEPARATE_BLOCKS if name in needs)
     if blocks is None and "features" not in needs and not _has_unseen(trained, proxy, dataset):

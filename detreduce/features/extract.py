@@ -1,4 +1,4 @@
-"""extract_features: a dataset in, a FeatureTable out, with everything that can be kept read back from disk."""
+"""extract_features: turn a dataset into a FeatureTable."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def extract_features(
     blocks
         ``image`` (the backbone's feature map, average-pooled), ``objects`` (the same map pooled inside each box by
         RoI-align; see `objects_block` for the row of an image, and the table's `objects` for the vector of each class
-        in each image) and ``annotations`` (the boxes alone, see `annotation_features`). Default: all that are possible:
+        in each image) and ``annotations`` (the boxes alone, see `annotation_features`). Default: all possible ones:
         ``image`` alone for an unlabelled dataset, all but ``objects`` for vectors of your own. With `proxy` also
         ``dynamics`` (see `dynamics_block`) and ``gradients`` (see `gradient_block`). Those two are not part of the
         table's X and are made only if named.

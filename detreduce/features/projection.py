@@ -1,4 +1,4 @@
-"""The plane in which features differ most, to draw them in."""
+"""The plane in which features differ most, for figures."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Plane:
     points
         (n, 2) float64.
     explained
-        Share of the variance along each of the two axes.
+        Share of the variance along each axis.
     """
 
     points: npt.NDArray[np.float64]
@@ -27,10 +27,10 @@ class Plane:
 
 
 def principal_plane(X: npt.ArrayLike) -> Plane:
-    """The two principal components of (n, d) features, the same for the same X; zeros where there are fewer.
+    """Return the two principal components of (n, d) features; a missing component is zeros.
 
-    Raises InputError where there is no column. By scikit-learn's PCA, exact or, of large tables, randomised with a
-    fixed seed.
+    The same X gives the same result: scikit-learn's PCA is exact, or randomised with a fixed seed for large tables.
+    Raises InputError if X has no column.
     """
     from sklearn.decomposition import PCA
 

@@ -70,7 +70,7 @@ class Extraction:
             if value is not None and value < 1:
                 raise InputError(f"{option}={value}: give a number of at least 1.")
         if not len(dataset):
-            raise InputError(f"{dataset.source.path}: no images to extract features from.")
+            raise InputError(f"{dataset.source.path} has no images to extract features from.")
         return names
 
     def make_backbone(self) -> Backbone | None:
@@ -129,11 +129,11 @@ class Extraction:
         problems = tuple(Problem(dataset[row].path, f"skipped: {why}") for row, why in sorted(failures.items()))
         if failures and (self.unreadable == "raise" or len(failures) == len(dataset)):
             row, why = min(failures.items())
-            none = "" if self.unreadable == "raise" else f"none of {len(dataset)} images could be read; the first: "
+            none = "" if self.unreadable == "raise" else f"None of {len(dataset)} images could be read; the first: "
             raise ImageReadError(f"{none}{dataset[row].path}: {why}.")
         if problems:
             more = f" and {len(problems) - 1} more" if len(problems) > 1 else ""
-            warnings.warn(f"unreadable images are left out: {problems[0]}{more}", DetreduceWarning, stacklevel=4)
+            warnings.warn(f"Unreadable images are left out: {problems[0]}{more}.", DetreduceWarning, stacklevel=4)
         rows = found.readable_rows(len(dataset))
         blocks, objects = found.take(rows)
         return FeatureTable(

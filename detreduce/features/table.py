@@ -1,4 +1,4 @@
-"""FeatureTable: named blocks of numbers, one row an image, scaled so that none drowns the others."""
+"""FeatureTable: named blocks of numbers, one row per image, scaled so that every block has the same weight."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SEPARATE_BLOCKS = ("dynamics", "gradients")
-"""What a proxy training leaves: not part of X, but itself the X of the methods that need it."""
+"""Blocks of a proxy training: not part of X; a method that needs one uses it in place of X."""
 
 
 @dataclass(frozen=True)
@@ -29,18 +29,18 @@ class FeatureTable:
     Attributes
     ----------
     dataset
-        The dataset whose images these are; categories and class counts come from it.
+        The dataset of the images.
     rows
-        (n,) int64, ascending: the dataset row of each feature row. Shorter than the dataset where images were skipped.
+        (n,) int64, ascending: the dataset row of each feature row. Shorter than the dataset if images were skipped.
     blocks
         Name -> (n, d_b) float32, unscaled, as extracted.
     provenance
-        Backbone, preprocessing, hashes, seconds: how the numbers were obtained. JSON-able.
+        How the numbers were obtained: backbone, preprocessing, hashes, seconds. JSON-able.
     problems
-        Images that were skipped, and why.
+        Images that were skipped, with the reason.
     objects
-        The classes in each image, with the mean vector and the number of their boxes: `ObjectTable`, its images being
-        the table's rows. None where the block ``objects`` was not extracted.
+        The classes in each image, with the mean vector and the number of their boxes; the images of this `ObjectTable`
+        are the table's rows. None if the block ``objects`` was not extracted.
     """
 
     dataset: DetectionDataset
@@ -59,18 +59,18 @@ class FeatureTable:
         return f"FeatureTable({len(self.rows)} images, {blocks}{skipped})"
 
     def plot(self) -> Figure:
-        """A map of all images in the two principal components of `X`, as a matplotlib figure.
+        """Draw all images in the two principal components of `X`; return the matplotlib figure.
 
-        Raises InputError where `X` has no columns. With a selection: ``selection.plot(features)``.
+        Raises InputError if `X` has no columns. With a selection, use ``selection.plot(features)``.
         """
         from detreduce.features.views import features_figure
 
         return features_figure(self.X)
 
     def to_frame(self, block: str | None = None) -> pd.DataFrame:
-        """One row an image, with its id as the index, one column a number, unscaled as extracted.
+        """Return one row per image, with its id as the index, and one column per number, unscaled.
 
-        Of one block, or of all side by side. Raises InputError for a block that the table does not have.
+        Columns are those of one block, or of all blocks. Raises InputError for a block that the table does not have.
         """
         from detreduce.features.views import features_frame
 
@@ -82,7 +82,7 @@ class FeatureTable:
         return [self.dataset[int(row)].id for row in self.rows]
 
     def take(self, rows: npt.NDArray[np.int64]) -> FeatureTable:
-        """The table of some of its rows, ascending; `X` is scaled anew, as if there were no others."""
+        """Return a table of some of the rows, ascending; its `X` is scaled for these rows alone."""
         blocks = {name: block[rows] for name, block in self.blocks.items()}
         tables: dict[str, Any] = {
             name: part.take(rows) for name, part in vars(self).items() if isinstance(part, ObjectTable)
@@ -91,23 +91,23 @@ class FeatureTable:
 
     @cached_property
     def X(self) -> npt.NDArray[np.float32]:
-        """(n, d) float32: the scaled blocks side by side, in the order of `blocks`; see `scale_block`.
+        """(n, d) float32: the scaled blocks next to each other, in the order of `blocks`; see `scale_block`.
 
-        The blocks of a proxy training (`SEPARATE_BLOCKS`) are left out: they say what was hard, not what is alike.
+        The blocks of a proxy training (`SEPARATE_BLOCKS`) are left out: they measure difficulty, not similarity.
         """
         parts = {name: block for name, block in self.blocks.items() if name not in SEPARATE_BLOCKS}
         return scaled_blocks(parts, len(self.rows))
 
     def matrix(self, needs: Collection[str]) -> npt.NDArray[np.float32]:
-        """The X of a method that `needs` these: a block of a proxy training, unscaled, or else `X`.
+        """Return the features for a method with these `needs`: a block of a proxy training, unscaled, or else `X`.
 
-        Raises InputError where the table has no such block.
+        Raises InputError if the table lacks that block.
         """
         for name in SEPARATE_BLOCKS:
             if name in needs and name not in self.blocks:
                 raise InputError(
-                    f"the table has no block {name!r}, which comes from a proxy training: extract_features(dataset, "
-                    f"blocks=({name!r},), proxy='proxy.npz'); `detreduce proxy` makes the log."
+                    f"The table has no block {name!r}. It comes from a proxy training: make its log with `detreduce "
+                    f"proxy`, then call extract_features(dataset, blocks=({name!r},), proxy='proxy.npz')."
                 )
             if name in needs:
                 return self.blocks[name]
@@ -115,7 +115,7 @@ class FeatureTable:
 
 
 def scaled_blocks(blocks: Mapping[str, npt.ArrayLike], n: int) -> npt.NDArray[np.float32]:
-    """(n, d) float32: blocks of n rows, each scaled, side by side; (n, 0) where there are none."""
+    """Return (n, d) float32: the scaled blocks of n rows next to each other; (n, 0) without blocks."""
     if not blocks:
         return np.zeros((n, 0), np.float32)
     return np.hstack([scale_block(block, standardise=name == "annotations") for name, block in blocks.items()])
@@ -125,7 +125,7 @@ def scale_block(block: npt.ArrayLike, *, standardise: bool) -> npt.NDArray[np.fl
     """Centre a block and divide it by its root-mean-square row norm, so that every block weighs the same.
 
     Afterwards the mean squared Euclidean distance of a row to the block's mean is 1, whatever the block's width.
-    `standardise` first brings each column to unit variance: for blocks whose columns have different units. Constant
+    `standardise` first scales each column to unit variance, for blocks whose columns have different units. Constant
     columns become 0. Computed in float64; returns (n, d) float32.
     """
     values = np.asarray(block, np.float64)

@@ -1,4 +1,4 @@
-"""A person's own vectors: ``file:vectors.npy`` in the dataset's order, or ``file:vectors.csv`` by image name."""
+"""Vectors from a file: ``file:vectors.npy`` in the dataset's order, or ``file:vectors.csv`` by image name."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from detreduce.errors import InputError, MissingFileError
 
 
 def read_vectors(path: Path, dataset: DetectionDataset) -> npt.NDArray[np.float32]:
-    """(n, d) float32: one row an image of the dataset.
+    """Return (n, d) float32: one row per image of the dataset.
 
-    A .npy file has no names: its rows must be the dataset's, in its order, and as many. A .csv has the image in its
-    first column (its name, its id, or its file name where that is unique; where not one of these fits, the file
-    name that ends a longer path, where that is unique among the images and in the file) and numbers in the others;
-    a first row without numbers is a heading. Rows of other images are passed over.
+    A .npy file must have one row per image, in the dataset's order. A .csv file has the image in its first column and
+    numbers in the others. The image is given by name, by id, or by a file name that is unique in the dataset. If no row
+    matches that way, longer paths are matched by the file name at their end, if it is unique among the images and in
+    the file. A first row without numbers is a heading. Rows of other images are ignored.
 
     Raises
     ------
@@ -30,33 +30,33 @@ def read_vectors(path: Path, dataset: DetectionDataset) -> npt.NDArray[np.float3
         Wrong number or length of rows, an image without a row or with two, a value that is not a finite number.
     """
     if not path.is_file():
-        raise MissingFileError(f"no file of vectors {path}.")
+        raise MissingFileError(f"{path} is not there: it should hold the vectors.")
     if path.suffix.lower() == ".npy":
         return _read_npy(path, dataset)
     if path.suffix.lower() == ".csv":
         return _read_csv(path, dataset)
-    raise InputError(f"{path}: vectors come as .npy (rows in the dataset's order) or .csv (image name first).")
+    raise InputError(f"{path}: give vectors as .npy (rows in the dataset's order) or .csv (image name first).")
 
 
 def _read_npy(path: Path, dataset: DetectionDataset) -> npt.NDArray[np.float32]:
     try:
         vectors = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path} cannot be read as .npy: {str(error).splitlines()[0]}") from error
+        raise InputError(f"{path} cannot be read as .npy: {str(error).splitlines()[0]}.") from error
     if not isinstance(vectors, np.ndarray) or vectors.ndim != 2 or vectors.dtype.kind not in "fiu":
         raise InputError(f"{path}: expected a two-dimensional array of numbers.")
     if len(vectors) != len(dataset):
         raise InputError(
-            f"{path} has {len(vectors)} rows and the dataset {len(dataset)} images: "
-            "a .npy needs one row an image in the dataset's order; a .csv with image names is matched by name."
+            f"{path} has {len(vectors)} rows and the dataset has {len(dataset)} images. "
+            "A .npy needs one row per image in the dataset's order; a .csv is matched by image name."
         )
     with np.errstate(over="ignore"):
         rows = vectors.astype(np.float32)
     bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
     if len(bad):
         raise InputError(
-            f"{path}: row {bad[0]} ({dataset[int(bad[0])].name}) has a value that is not finite, "
-            "or beyond float32's 3.4e38: drop or scale it."
+            f"{path}: row {bad[0]} ({dataset[int(bad[0])].name}) has a value that is not finite or beyond float32's "
+            "3.4e38. Drop or scale it."
         )
     return rows
 
@@ -89,17 +89,17 @@ def _read_csv(path: Path, dataset: DetectionDataset) -> npt.NDArray[np.float32]:
         raise InputError(f"{path} cannot be read as CSV: {error}.") from None
     missing = [record.name for row, record in enumerate(dataset) if row not in found.line_of]
     if found.vectors is None or missing:
-        some = ", ".join(missing[:3]) + (" …" if len(missing) > 3 else "")
-        stranger = f"; its {found.strangers[0]!r} is none of them" if found.strangers else ""
+        names = ", ".join(missing[:3]) + (" …" if len(missing) > 3 else "")
+        hint = f"; its {found.strangers[0]!r} is no image of the dataset" if found.strangers else ""
         if any(not name.isprintable() for name in found.strangers):
-            stranger += " (the file is not UTF-8: save it as that)"
-        raise InputError(f"{path} has no row for {len(missing)} of {len(dataset)} images: {some}{stranger}")
+            hint += " (the file is not UTF-8: save it as UTF-8)"
+        raise InputError(f"{path} has no row for {len(missing)} of {len(dataset)} images: {names}{hint}.")
     return found.vectors
 
 
 @dataclass
 class _Found:
-    """What a CSV holds: rows of vectors, the line of each, and the names that are no image's."""
+    """The content of a CSV: vectors by row, the line of each row, and names that match no image."""
 
     vectors: npt.NDArray[np.float32] | None = None
     line_of: dict[int, int] = field(default_factory=dict)
@@ -124,21 +124,21 @@ def _match(path: Path, count: int, words: Mapping[str, int]) -> _Found:
                 found.strangers.append(word)
                 continue
             if row in found.line_of:
-                raise InputError(f"{path}:{reader.line_num}: {cells[0]} again; it was on line {found.line_of[row]}.")
+                raise InputError(f"{path}:{reader.line_num}: {cells[0]} is also on line {found.line_of[row]}.")
             found.line_of[row] = reader.line_num
             numbers = _numbers(cells[1:], f"{path}:{reader.line_num}")
             if found.vectors is None:
                 found.vectors = np.zeros((count, len(numbers)), np.float32)
             if len(numbers) != found.vectors.shape[1]:
                 raise InputError(
-                    f"{path}:{reader.line_num}: {len(numbers)} numbers, the rows before have {found.vectors.shape[1]}."
+                    f"{path}:{reader.line_num}: {len(numbers)} numbers; earlier rows have {found.vectors.shape[1]}."
                 )
             found.vectors[row] = numbers
     return found
 
 
 def _unique_ends(names: Sequence[str], words: Mapping[str, int]) -> list[str]:
-    """The names whose last part is an image's file name, and no other of the names has."""
+    """Return the names whose last part is the file name of an image and occurs only once among the names."""
     often = Counter(map(_bare, names))
     return [name for name in names if often[_bare(name)] == 1 and _bare(name) in words]
 

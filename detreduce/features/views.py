@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def features_figure(X: npt.ArrayLike, kept: npt.NDArray[np.bool_] | None = None) -> Figure:
-    """A map of all images in the two principal components of (n, d) `X`; with `kept` (n,), kept and dropped ones."""
+    """Draw all images in the two principal components of (n, d) `X`; `kept` (n,) tells kept from dropped ones."""
     from detreduce.figures import feature_map
 
     plane = principal_plane(X)
@@ -33,7 +33,7 @@ def features_frame(
     image_ids: Iterable[int | str],
     class_names: Sequence[str],
 ) -> pd.DataFrame:
-    """One row an image, one column a number of the block, or of all blocks side by side."""
+    """Return one row per image and one column per number of the block, or of all blocks."""
     import pandas as pd
 
     if block is not None and block not in blocks:
@@ -49,7 +49,7 @@ def features_frame(
 
 
 def _columns(block: str, width: int, class_names: Sequence[str]) -> list[str]:
-    """The block's own names of its columns where it has them, else its name and their numbers."""
+    """Return the names of a block's columns; without names, the block's name and a number."""
     named = {"annotations": annotation_columns(class_names), "dynamics": list(DYNAMICS_COLUMNS)}
     names = named.get(block, [])
     return names if len(names) == width else [f"{block}_{number}" for number in range(width)]

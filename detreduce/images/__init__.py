@@ -1,1 +1,1 @@
-"""Pixels: decode, resize, read ahead, and keep what was computed from each image."""
+"""Pixels: decode and resize images, read them ahead, and keep what is computed from each."""

@@ -24,7 +24,7 @@ from detreduce.machine.processors import processors
 T = TypeVar("T")
 
 Known = Callable[[int, Digest], bool]
-"""Whether everything wanted of a row is stored already, now that its image's digest is known."""
+"""(row, digest of its image) -> whether all vectors of the row are stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +36,11 @@ class ReadImage(Generic[T]):
     row
         Its number in the list of images.
     status, read_at_ns
-        The file's status, taken before it was read, and the time of that; None and 0 for a file that cannot be read.
+        The file's status, taken before the file is read, and the time when it was taken; None and 0 if it cannot be.
     digest
         Of the file's bytes.
     content
-        What was made of the bytes; None if it is not needed or could not be made.
+        The result of `prepare`; None if it is not needed or could not be made.
     error
         Why the file could not be read or decoded, else empty.
     """
@@ -54,7 +54,7 @@ class ReadImage(Generic[T]):
 
 
 def read_image(row: int, path: Path, prepare: Callable[[int, bytes], T], known: Known) -> ReadImage[T]:
-    """Read a file once: digest its bytes, and `prepare` its content unless it is `known` by the digest."""
+    """Read a file once: digest its bytes, and `prepare` them unless the row is `known` by that digest."""
     try:
         read_at_ns = time.time_ns()
         status = path.stat()
@@ -110,7 +110,7 @@ def same_shape_batches(
             yield waiting.pop(item.image.shape)
         elif sum(map(len, waiting.values())) >= 4 * batch:
             yield waiting.pop(max(waiting, key=lambda shape: len(waiting[shape])))
-    # the largest first, so that the threads come to an end together
+    # the largest first, so that all threads end at about the same time
     yield from sorted(waiting.values(), key=len, reverse=True)
 
 
@@ -131,7 +131,7 @@ def decoding_threads(
 
 @dataclass(frozen=True)
 class Threads:
-    """Where the work is done.
+    """The threads that decode images and run the network.
 
     On a CPU, `decode` and `forward` are one pool. Its threads decode an image or run a batch, each with few of torch's
     own threads, so that no core waits for another at the end of each layer. On other devices, one thread feeds the
@@ -156,11 +156,11 @@ def threads(device_type: str, workers: int | None = None) -> Iterator[Threads]:
     with decoding_threads(count, prepare_thread=partial(torch.set_num_threads, each)) as pool:
         single = pool if on_cpu else ThreadPoolExecutor(1, "detreduce-forward")
         try:
-            # the calling thread builds and probes networks: it too must not wait for cores that are busy
+            # the calling thread builds and probes networks: it must not wait for busy cores either
             torch.set_num_threads(each)
             yield Threads(pool, single, count)
         finally:
             for executor in (pool, single):
                 executor.shutdown(wait=True, cancel_futures=True)
-            # a pool thread's setting is also the default of threads started later
+            # the setting of a pool thread is also the default for threads started later
             torch.set_num_threads(before)

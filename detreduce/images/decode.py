@@ -1,4 +1,4 @@
-"""Image files to arrays for a network: strict decoding, then the resize that a backbone asks for."""
+"""Image files to arrays: strict decoding, then the resize that a network needs."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _ORIENTATION = 0x0112
 
 @dataclass(frozen=True)
 class Preprocess:
-    """How an image becomes a network's input; its `key` is part of the cache key.
+    """How an image becomes a network's input.
 
     Attributes
     ----------
@@ -46,8 +46,8 @@ class Preprocess:
         ``letterbox``: pixels of the longer side. ``stretch``: pixels of both sides.
     shape
         ``letterbox`` keeps the aspect and pads to a multiple of `stride`, centred, with grey 114, as ultralytics does
-        for a single image. ``stretch`` squeezes the whole image into a square: no border is cut off, since objects lie
-        there too.
+        for a single image. ``stretch`` squeezes the whole image into a square; it cuts no border off, because objects
+        can be there.
     mean, std
         Per RGB channel, in units of 0..255 pixels: input = (pixel - mean) / std.
     stride
@@ -62,7 +62,7 @@ class Preprocess:
 
     @property
     def key(self) -> str:
-        """The words that, with the weights, decide every input pixel."""
+        """All that decides the input's pixels, in words; part of the cache key."""
         size = (
             f"{self.imgsz} px, stride {self.stride}, grey {PAD_VALUE}"
             if self.shape == "letterbox"
@@ -88,7 +88,7 @@ class Preprocess:
         )
 
     def frame(self, height: int, width: int) -> Frame:
-        """Where an (height, width) image lies in the network's input that is made of it."""
+        """Return where a (height, width) image lies in the network's input."""
         if self.shape == "stretch":
             return WHOLE
         rows, top, below = self._letterboxed(height, max(height, width))
@@ -97,7 +97,7 @@ class Preprocess:
         return Frame(left / wide, top / high, (left + columns) / wide, (top + rows) / high)
 
     def _letterboxed(self, side: int, longest: int) -> tuple[int, int, int]:
-        """Pixels of a side after scaling, of the padding before it, and after it."""
+        """Return the pixels of a side after scaling, of the padding before it, and of the padding after it."""
         scaled = max(1, round(side * (self.imgsz / longest)))
         padding = -scaled % self.stride
         # the odd pixel goes below and to the right, as in ultralytics
@@ -114,22 +114,23 @@ def _resize(image: RGB, height: int, width: int) -> RGB:
 def decode(data: bytes, *, longest: int | None = None, shortest: int | None = None) -> RGB:
     """Decode an image file's bytes to (h, w, 3) uint8 RGB, EXIF rotation applied, as ultralytics sees it.
 
-    Grey, palette, 16-bit (upper 8 bits) and transparent (alpha dropped) images become plain RGB. `longest`, `shortest`:
-    a JPEG may be decoded at 1/2, 1/4 or 1/8 as long as its longer and shorter sides keep at least these many pixels.
+    Grey, palette, 16-bit (upper 8 bits) and transparent (alpha dropped) images become plain RGB. With `longest` and
+    `shortest`, a JPEG may be decoded at 1/2, 1/4 or 1/8 if its longer and shorter sides keep at least these numbers of
+    pixels.
 
-    Damage inside a JPEG's compressed data, where its end marker is still there, is not noticed: no decoder here reports
-    it (libjpeg fills in and prints a line), and a second decoding costs too much. `check_images` finds it.
+    Damage inside a JPEG's compressed data is not found while its end marker is there: no decoder used here reports it
+    (libjpeg fills the gap and prints a line), and a second decoding costs too much. `check_images` finds it.
 
     Raises
     ------
     ImageReadError
-        Empty, truncated (a JPEG or PNG without its end marker counts as truncated) or not an image.
+        The file is empty, truncated (for a JPEG or PNG: without its end marker) or not an image.
     """
     return decode_framed(data, longest=longest, shortest=shortest)[0]
 
 
 def why_unreadable(path: Path) -> str:
-    """Why an image file cannot be read and decoded; empty where it can."""
+    """Return why an image file cannot be read and decoded; empty if it can."""
     try:
         decode(path.read_bytes())
     except OSError as error:
@@ -140,7 +141,7 @@ def why_unreadable(path: Path) -> str:
 
 
 def decode_framed(data: bytes, *, longest: int | None = None, shortest: int | None = None) -> tuple[RGB, Frame]:
-    """`decode`, and the picture's frame in the array, which is all of it but for JPEGs decoded smaller."""
+    """Decode like `decode`; also return the picture's frame, which is smaller than the array for some reduced JPEGs."""
     if not data:
         raise ImageReadError("the file is empty")
     size, divisor = None, 1
@@ -173,7 +174,7 @@ def _decode_opencv(data: bytes, flag: int) -> RGB | None:
 
 
 def _decode_other(data: bytes) -> RGB:
-    # some OpenCV versions fill what is missing of these formats with black; Pillow is strict
+    # some OpenCV versions fill missing parts of these formats with black; Pillow is strict
     strict = _decode_pillow(data)
     image = _decode_opencv(data, _COLOUR)
     return strict if image is None else image
@@ -188,7 +189,7 @@ def _open_pillow(data: bytes) -> PIL.Image.Image:
 
 
 def _orientation(data: bytes) -> int:
-    """EXIF's orientation, 1 to 8; 1 where there is none."""
+    """Return EXIF's orientation, 1 to 8; 1 if there is none."""
     try:
         with _open_pillow(data) as image:
             return int(image.getexif().get(_ORIENTATION, 1))
@@ -215,7 +216,7 @@ def _decode_pillow(data: bytes) -> RGB:
 
 
 def _reduction(size: tuple[int, int] | None, longest: int | None, shortest: int | None) -> int:
-    """The largest divisor that a JPEG may be decoded at."""
+    """Return the largest divisor at which a JPEG may be decoded."""
     if size is None or longest is None:
         return 1
     fits = (n for n in _FLAGS if max(size) >= n * longest and min(size) >= n * (shortest or 1))
@@ -223,9 +224,9 @@ def _reduction(size: tuple[int, int] | None, longest: int | None, shortest: int 
 
 
 def _walk_jpeg(data: bytes) -> tuple[tuple[int, int] | None, bool]:
-    """Size (width, height) of a JPEG before rotation, and whether its end marker is there.
+    """Return the size (width, height) of a JPEG before rotation, and whether its end marker is there.
 
-    A thumbnail's end marker inside an APP segment is stepped over, and bytes after the end are nobody's business.
+    The end marker of a thumbnail inside an APP segment does not count. Bytes after the end are ignored.
     """
     size = None
     at = 2
@@ -243,5 +244,5 @@ def _walk_jpeg(data: bytes) -> tuple[tuple[int, int] | None, bool]:
             size = (int.from_bytes(segment[5:7], "big"), int.from_bytes(segment[3:5], "big"))
         at += int.from_bytes(segment[:2], "big")
         if size is not None and code == 0xDA and data.endswith(b"\xff\xd9"):
-            return size, True  # spares the search through the compressed data
+            return size, True  # no search through the compressed data
     return size, False

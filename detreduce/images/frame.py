@@ -1,4 +1,4 @@
-"""Where a picture lies in a larger array, so that boxes go exactly the way of the pixels."""
+"""Where a picture lies in a larger array, so that boxes move exactly as the pixels do."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import astuple, dataclass
 import numpy as np
 import numpy.typing as npt
 
-# what EXIF's orientations do to the stored picture: turned (axes swapped), then mirrored along x, along y
+# how EXIF's orientations change the stored picture: axes swapped, then mirrored along x, along y
 _TURNED = (5, 6, 7, 8)
 _MIRRORED_X = (2, 3, 6, 7)
 _MIRRORED_Y = (3, 4, 7, 8)
@@ -26,13 +26,13 @@ class Frame:
     bottom: float = 1.0
 
     def place(self, boxes: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        """Carry (B, 4) boxes x1, y1, x2, y2 from fractions of the picture to fractions of the array."""
+        """Return (B, 4) boxes x1, y1, x2, y2 as fractions of the array, from fractions of the picture."""
         origin = np.array([self.left, self.top] * 2)
         size = np.array([self.right - self.left, self.bottom - self.top] * 2)
         return origin + np.asarray(boxes, np.float64) * size
 
     def inside(self, outer: Frame) -> Frame:
-        """The picture's frame in the array that holds this frame's own array as `outer` says."""
+        """Return the picture's frame in a larger array, in which `outer` is the frame of this frame's array."""
         return Frame(*outer.place(astuple(self)).tolist())
 
 
@@ -40,9 +40,9 @@ WHOLE = Frame()
 
 
 def reduced_frame(width: int, height: int, divisor: int, orientation: int) -> Frame:
-    """Frame of a width x height JPEG that was decoded at 1/`divisor`, then turned as its EXIF orientation says.
+    """Return the frame of a width x height JPEG that was decoded at 1/`divisor`, then turned by its EXIF orientation.
 
-    Where the divisor does not divide a side, the last pixel is only in part inside the picture.
+    If the divisor does not divide a side, only a part of the last pixel is inside the picture.
     """
     right, bottom = (side / (divisor * -(-side // divisor)) for side in (width, height))
     if orientation in _TURNED:

@@ -1,4 +1,4 @@
-"""Vectors kept on disk under the content of the images they came from; safe to kill, share and damage."""
+"""Vectors on disk, found by the content of their images; a killed run, other processes and damage do no harm."""
 
 from __future__ import annotations
 
@@ -22,23 +22,24 @@ from detreduce.machine.hashes import Digest, content_digest
 DIGEST_BYTES = 32
 SHARD_ROWS = 256
 SHARD_SECONDS = 30.0
-_LAYOUT = 1  # goes into every store's name: older layouts are simply not found
+_LAYOUT = 1  # part of every store's name, so that stores of another layout are not found
 
 
 class VectorStore:
-    """Vectors of one backbone, preprocessing, weights and precision, by content digest; float32 unless a subclass says.
+    """Vectors of one backbone, preprocessing, weights and precision, by content digest.
 
-    A folder of shards, each written once and never changed. A shard that cannot be read is ignored, and its images are
-    embedded again. Where the folder cannot be written, a warning says so and the run goes on without.
+    They are float32 unless a subclass says otherwise. The store is a folder of shards; each shard is written once and
+    never changed. A shard that cannot be read is ignored, and its vectors are computed again. If the folder cannot be
+    written, the run warns and continues without it.
 
     Parameters
     ----------
     folder
-        The cache folder; the store is a folder below it, named after `key`.
+        The cache folder; the store is a folder inside it, named after `key`.
     key
-        JSON-able: everything besides the image that decides a vector.
+        JSON-able: everything that decides a vector, except the image.
     dimension
-        Length of a vector; default that of the first one read.
+        Numbers in a vector; default as in the first shard that is read.
     """
 
     dtype: ClassVar[np.dtype[Any]] = np.dtype(np.float32)
@@ -69,12 +70,12 @@ class VectorStore:
                 continue
             for row, digest in enumerate(map(bytes, digests)):
                 if digest in self._index:
-                    # computed again since one of the shards is damaged, or by two processes at once
+                    # it is there twice: a shard was damaged, or two processes computed it at once
                     self._spare.setdefault(digest, []).append(self._index[digest])
                 self._index[digest] = (shard, row)
 
     def read(self, digests: Iterable[Digest]) -> Iterator[tuple[Digest, npt.NDArray[Any]]]:
-        """Yield the vectors of those digests that can still be read; one shard at a time, and only if needed."""
+        """Yield the vectors of the digests that can be read, shard by shard."""
         wanted = set(digests)
         while wanted:
             by_shard: dict[Path, list[tuple[Digest, int]]] = {}
@@ -110,14 +111,14 @@ class VectorStore:
                 del self._index[digest]
 
     def add(self, digest: Digest, vector: npt.NDArray[Any]) -> None:
-        """Keep a vector; it is on disk after the next `flush`, which comes by itself every so often."""
+        """Keep a vector; it is on disk after the next `flush`, which also happens every 256 vectors or 30 seconds."""
         if digest not in self._index:
             self._waiting[digest] = np.array(vector, self.dtype)
         if len(self._waiting) >= SHARD_ROWS or time.monotonic() - self._written > SHARD_SECONDS:
             self.flush()
 
     def flush(self) -> None:
-        """Write what is waiting as one more shard."""
+        """Write the waiting vectors as one more shard."""
         self._written = time.monotonic()
         if not self._waiting or not self.writable:
             self._waiting.clear()
@@ -151,10 +152,10 @@ def _read_member(shard: Path, name: str) -> npt.NDArray[Any] | None:
 
 
 class DigestMemo:
-    """Remembers the content digest of files that have not changed since, so that a second run need not open them.
+    """Remembers the content digest of files, so that a second run does not open files that did not change.
 
-    A file is the same while its size, mtime and ctime are. A file changed just before it was read is not remembered,
-    since a second change within the clock's tick would not show.
+    A file counts as unchanged while its size, mtime and ctime stay the same. The memo does not remember a file that was
+    changed just before it was read: a second change within the same tick of the clock would not show.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -163,7 +164,7 @@ class DigestMemo:
         self._changed: set[Path] = set()
 
     def get(self, path: Path) -> Digest | None:
-        """The digest of the file as it is now, if it is remembered."""
+        """Return the digest of the file if it is remembered and the file did not change."""
         entry = self._entries(path.parent).get(path.name)
         if entry is None:
             return None
@@ -173,16 +174,16 @@ class DigestMemo:
             return None
 
     def put(self, path: Path, status: os.stat_result, read_at_ns: int, digest: Digest) -> None:
-        """Remember a digest; `status` was taken before the file was read, at `read_at_ns`."""
+        """Remember a digest; take `status` at `read_at_ns`, before the file is read."""
         changed = max(status.st_mtime_ns, status.st_ctime_ns)
-        # a stamp of whole seconds comes from a file system that has no finer ones
+        # times in whole seconds come from a file system that has no finer ones
         tick = 2_000_000_000 if status.st_mtime_ns % 1_000_000_000 == 0 else 50_000_000
         if read_at_ns - changed > tick:
             self._entries(path.parent)[path.name] = (_stamp(status), digest.hex())
             self._changed.add(path.parent)
 
     def flush(self) -> None:
-        """Write what is new; raises DetreduceError where the cache cannot be written."""
+        """Write what is new; raise DetreduceError if the cache cannot be written."""
         for parent in sorted(self._changed):
             content = json.dumps({"folder": str(parent), "files": self._known[parent]}).encode()
             write_atomically(self._file(parent), lambda file, content=content: file.write(content))  # type: ignore[misc]
@@ -198,7 +199,7 @@ class DigestMemo:
                 files = json.loads(self._file(parent).read_bytes())["files"]
                 self._known[parent] = {str(name): (str(stamp), str(digest)) for name, (stamp, digest) in files.items()}
             except (OSError, ValueError, KeyError, TypeError, AttributeError):
-                pass  # a damaged memo is a memo of nothing
+                pass  # a damaged memo remembers nothing
         return self._known[parent]
 
 

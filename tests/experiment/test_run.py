@@ -267,7 +267,7 @@ def test_methods_that_need_object_vectors_get_them_or_are_told_of_before_the_fir
     content = yaml.safe_load(config.read_text())
     content["reduce"] = {"methods": ["by_vectors", "by_objects"], "keep": [3]}
     config.write_text(yaml.safe_dump(content))
-    with pytest.raises(InputError, match=r"features\.blocks: .*gives no feature map") as caught:
+    with pytest.raises(InputError, match=r"features\.blocks: .*'objects'") as caught:
         run_experiment(config, config.parent / "ledger")
     assert str(caught.value).count("features.blocks") == 1
     content["features"] = {"backbone": "efficientnet-lite0", "imgsz": 32, "blocks": ["image"]}

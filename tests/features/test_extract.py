@@ -247,7 +247,7 @@ def test_unreadable_images_are_raised(tmp_path: Path) -> None:
     paths = broken(tmp_path / "images")
     with pytest.raises(ImageReadError, match=r"001\.png: truncated"):
         embed(paths, tmp_path / "cache", unreadable="raise")
-    with pytest.raises(ImageReadError, match="none of 2 images"):
+    with pytest.raises(ImageReadError, match=r"2 images.*003\.png"):
         embed([paths[3], paths[4]], tmp_path / "cache")
 
 
@@ -266,7 +266,7 @@ def test_default_blocks_follow_the_labels(tmp_path: Path) -> None:
     assert list(extract_features(labelled, "mean-colour").blocks) == ["image", "objects", "annotations"]
     assert list(extract_features(bare, "mean-colour").blocks) == ["image"]
     assert list(extract_features(labelled, "mean-colour", ("annotations", "image")).blocks) == ["annotations", "image"]
-    with pytest.raises(InputError, match="without labels"):
+    with pytest.raises(InputError, match=r"'annotations'.* image\."):
         extract_features(bare, "mean-colour", ("annotations",))
 
 
@@ -274,21 +274,21 @@ def test_default_blocks_follow_the_labels(tmp_path: Path) -> None:
     ("options", "message"),
     [
         ({"backbone": "efficientnet-lite"}, "Did you mean 'efficientnet-lite0'"),
-        ({"backbone": "yolo"}, "write it as yolo:<weights.pt>"),
-        ({"backbone": "mean-colour:x"}, "write it as mean-colour"),
-        ({"backbone": "yolo:nothing/there.pt"}, "put the weights there"),
+        ({"backbone": "yolo"}, "yolo:<weights.pt>"),
+        ({"backbone": "mean-colour:x"}, "'mean-colour:x'"),
+        ({"backbone": "yolo:nothing/there.pt"}, "nothing/there.pt"),
         ({"backbone": "torchvision:resnet5"}, "Did you mean 'resnet50'"),
         ({"backbone": "torchvision:resnet18"}, r"put https.*resnet18-.*\.pth at .*resnet18-.*\.pth"),
-        ({"backbone": "file:none.npy"}, "no file of vectors"),
+        ({"backbone": "file:none.npy"}, r"none\.npy"),
         ({"blocks": ("imagen",)}, "Did you mean 'image'"),
-        ({"blocks": ()}, "give each wanted block once"),
-        ({"blocks": ("image", "image")}, "give each wanted block once"),
+        ({"blocks": ()}, r"blocks=\[\]"),
+        ({"blocks": ("image", "image")}, r"'image', 'image'"),
         ({"imgsz": 100}, "for example 96"),
-        ({"imgsz": 0}, "multiple of 32"),
+        ({"imgsz": 0}, "32"),
         ({"precision": "float23"}, "Did you mean 'float32'"),
-        ({"unreadable": "ignore"}, "'skip' or 'raise'"),
-        ({"batch": 0}, "at least 1"),
-        ({"device": "quantum"}, "device='quantum' cannot be used"),
+        ({"unreadable": "ignore"}, "unreadable='ignore'"),
+        ({"batch": 0}, "batch=0"),
+        ({"device": "quantum"}, "device='quantum'"),
     ],
 )
 def test_bad_input(tmp_path: Path, options: dict[str, object], message: str) -> None:
@@ -330,7 +330,7 @@ def test_boxes_in_pixels_of_an_image_without_a_size_are_reported(tmp_path: Path)
 
     source = Source("coco", tmp_path, tmp_path)
     dataset = DetectionDataset((record("a", 10), record("b", None)), ("thing",), (1,), "xywh", "train", source)
-    with pytest.warns(UserWarning, match="size cannot be read"):
+    with pytest.warns(UserWarning, match="/b: "):
         table = extract_features(dataset, blocks=("annotations",))
     assert table.rows.tolist() == [0]
     assert np.isfinite(table.blocks["annotations"]).all()

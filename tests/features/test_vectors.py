@@ -30,7 +30,7 @@ def test_csv_is_matched_by_name(photos: list[Path], tmp_path: Path) -> None:
     ("change", "message"),
     [
         (lambda lines: lines[:-2], "no row for 2 of 12 images: photos/photo10.jpg, photos/photo11.jpg"),
-        (lambda lines: [*lines, lines[3]], r"v\.csv:13: .*photo03\.jpg again; it was on line 4"),
+        (lambda lines: [*lines, lines[3]], r"v\.csv:13: .*photo03\.jpg .*line 4"),
         (lambda lines: [*lines[:5], lines[5] + ",9", *lines[6:]], r"v\.csv:6: 3 numbers"),
         (lambda lines: [*lines[:5], lines[5] + "x", *lines[6:]], r"v\.csv:6: '.*x' is not a number"),
         (lambda lines: [*lines[:5], lines[5].rpartition(",")[0] + ",nan", *lines[6:]], r"v\.csv:6: expected finite"),
@@ -89,7 +89,7 @@ def test_npy(photos: list[Path], tmp_path: Path) -> None:
     np.save(tmp_path / "v.npy", vectors)
     assert table_of(tmp_path / "v.npy", photos).tolist() == vectors.tolist()
     for bad, message in [
-        (vectors[:-1], "11 rows and the dataset 12"),
+        (vectors[:-1], "11 rows .* 12"),
         (vectors[:, 0], "two-dimensional"),
         (np.where(vectors == 5, np.nan, vectors), r"row 2 \(photos/photo02.jpg\)"),
         (vectors.astype(str), "two-dimensional array of numbers"),

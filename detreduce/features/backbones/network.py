@@ -26,7 +26,7 @@ class Network:
         self._centred = any(preprocess.mean)
 
     def tensor(self, batch: torch.Tensor) -> torch.Tensor:
-        """(b, h, w, 3) uint8 to the normalised (b, 3, h, w) input, channels last as it lies in memory."""
+        """Return the normalised (b, 3, h, w) input of (b, h, w, 3) uint8 images, channels last in memory."""
         import torch
 
         pixels = batch.to(self.device, non_blocking=True).permute(0, 3, 1, 2).to(torch.float32)
@@ -36,10 +36,10 @@ class Network:
         return pixels.to(self.dtype)
 
     def feature_map(self, batch: torch.Tensor) -> torch.Tensor:
-        """(b, h, w, 3) uint8 RGB, resized by the backbone's preprocessing, to its (b, c, h', w') feature map."""
+        """Return the (b, c, h', w') feature map of (b, h, w, 3) uint8 RGB images, resized by the preprocessing."""
         import torch
 
-        # TF32 keeps 10 bits, and float32 must mean float32. These flags belong to the process, not to a thread
+        # no TF32, which keeps 10 bits only. These flags belong to the process, not to a thread
         cuda = self.device.type == "cuda"
         exact = torch.backends.cudnn.flags(enabled=True, allow_tf32=False) if cuda else contextlib.nullcontext()
         with torch.inference_mode(), exact:
@@ -47,7 +47,7 @@ class Network:
 
     @staticmethod
     def pool(feature_map: torch.Tensor) -> torch.Tensor:
-        """Average over the map, summed in float32: (b, c, h, w) to (b, c)."""
+        """Return the (b, c) average over a (b, c, h, w) map, summed in float32."""
         import torch
 
         return feature_map.mean(dim=(2, 3), dtype=torch.float32)

@@ -1,4 +1,4 @@
-"""The backbones by name."""
+"""Backbones by name."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ REGISTRY: dict[str, type[Backbone]] = {}
 
 
 def register(backbone: type[Backbone]) -> type[Backbone]:
-    """Make a backbone known under its `family`; use as a class decorator."""
+    """Register a backbone under its `family`; use it as a class decorator."""
     REGISTRY[backbone.family] = backbone
     return backbone
 
 
 def backbone_names() -> list[str]:
-    """The names that `make_backbone` takes, with what follows the colon."""
+    """Return the names that `make_backbone` takes, with the part after the colon."""
     return [family + (f":{kind.takes}" if kind.takes else "") for family, kind in REGISTRY.items()]
 
 
 def make_backbone(name: str, imgsz: int | None = None) -> Backbone:
-    """The backbone of that name; raises InputError naming the nearest known one."""
+    """Return the backbone of a name; raise InputError that names the nearest known one."""
     family, colon, argument = name.partition(":")
     kind = REGISTRY.get(family)
     if kind is None:
         known = ", ".join([*backbone_names(), "file:<vectors.npy or .csv>"])
         hint = nearest(family, [*REGISTRY, "file"])
-        # importing torchvision takes seconds, which only a wrong name costs
+        # importing torchvision takes seconds: only for a wrong name
         if not colon and family in torchvision_classifiers():
             hint = f" Did you mean 'torchvision:{family}'?"
-        raise InputError(f"no backbone {name!r}.{hint} Known: {known}.")
+        raise InputError(f"There is no backbone {name!r}.{hint} Known: {known}.")
     if bool(kind.takes) != bool(argument) or (colon and not kind.takes):
-        raise InputError(f"backbone {name!r}: write it as {family + (':' + kind.takes if kind.takes else '')}.")
+        raise InputError(f"Backbone {name!r}: write it as {family + (':' + kind.takes if kind.takes else '')}.")
     return kind(name, imgsz)
 
 

@@ -1,4 +1,4 @@
-"""Torchvision's classifiers without their heads."""
+"""The classifiers of torchvision, without their heads."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _IMAGENET_STD = (58.395, 57.12, 57.375)
 class Torchvision(Backbone):
     """A torchvision classifier without its head, from a local state file: ``torchvision:resnet50`` or ``…@my.pt``.
 
-    Without ``@`` the default weights are looked for in torch's hub cache; nothing is downloaded.
+    Without ``@``, the default weights must be in torch's hub cache; nothing is downloaded.
     """
 
     family = "torchvision"
@@ -37,10 +37,10 @@ class Torchvision(Backbone):
         self.model, _, self.state = self.argument.partition("@")
         known = torchvision_classifiers()
         if self.model not in known:
-            raise InputError(f"torchvision has no classifier {self.model!r}.{nearest(self.model, known)}")
+            raise InputError(f"Torchvision has no classifier {self.model!r}.{nearest(self.model, known)}")
         import torch
 
-        # the architecture alone, before anyone fetches weights for it; `build` sees those that need numbers
+        # check the architecture before anyone fetches weights for it; `build` checks those that need numbers
         with contextlib.suppress(NotImplementedError), warnings.catch_warnings(), torch.device("meta"):
             warnings.simplefilter("ignore")
             self._body(self._network())
@@ -49,7 +49,7 @@ class Torchvision(Backbone):
         body = _convolutional_part(network)
         if body is None:
             raise InputError(
-                f"{self.name}: its feature map is not known here. Use a ResNet, MobileNet, EfficientNet, RegNet, VGG …"
+                f"{self.name}: its feature map is not known. Use a ResNet, MobileNet, EfficientNet, RegNet, VGG …"
             )
         return body
 
@@ -68,7 +68,7 @@ class Torchvision(Backbone):
         """The file after ``@``, else the default weights in torch's hub cache."""
         if self.state:
             if not (path := Path(self.state).expanduser()).is_file():
-                raise MissingFileError(f"no weights {self.state} for {self.name}.")
+                raise MissingFileError(f"{self.state} is not there: it should hold the weights of {self.name}.")
             return path
         import torch
         from torchvision.models import get_model_weights
@@ -79,18 +79,18 @@ class Torchvision(Backbone):
         path = Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
         if not path.is_file():
             raise MissingFileError(
-                f"no weights for {self.name}: put {url} at {path}, "
+                f"The weights of {self.name} are missing: put {url} at {path}, "
                 f"or name a local file: torchvision:{self.model}@state.pt"
             )
         return path
 
     @property
     def key(self) -> dict[str, str]:
-        """The architecture's name besides: the same state file may fit several."""
+        """With the architecture's name, because one state file may fit several."""
         return {**super().key, "architecture": self.model}
 
     def build(self) -> torch.nn.Module:
-        """The convolutional part, with the state's values for it, batch norms folded where the tracer can."""
+        """Return the convolutional part with its values from the state, batch norms folded if the tracer can."""
         import torch
 
         network = self._network()
@@ -104,8 +104,8 @@ class Torchvision(Backbone):
             missing = [key for key in own if key not in state or state[key].shape != own[key].shape]
         except Exception as error:
             raise InputError(
-                f"{self.weights} is not a state file of {self.model}: it is damaged, or holds other than named tensors "
-                f"(torch.save(network.state_dict(), ...) writes one)."
+                f"{self.weights} is not a state file of {self.model}: it is damaged, or holds something else "
+                "than named tensors. torch.save(network.state_dict(), ...) writes a state file."
             ) from error
         if missing:
             raise InputError(f"{self.weights} does not fit {self.model}: {missing[0]} is missing or of another shape.")
@@ -136,5 +136,5 @@ def _fold_all(module: torch.nn.Module) -> torch.nn.Module:
 
     try:
         return fuse(module)
-    except Exception:  # tracing fails on data-dependent code; unfused is only slower
+    except Exception:  # tracing fails on data-dependent code; without fusing it is only slower
         return module

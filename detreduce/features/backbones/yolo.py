@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 @register
 class Yolo(Backbone):
-    """An ultralytics detector's own backbone: the paper's features (YOLOv5m: 768 numbers).
+    """The backbone of an ultralytics detector: the paper's features (YOLOv5m: 768 numbers).
 
-    The layers are those of the `backbone` section of the model's own yaml: 0 to 9, ending in SPPF, for YOLOv5 and
-    YOLOv8; 0 to 10, ending in C2PSA, for YOLO11 and YOLO26.
+    Its layers are those of the `backbone` section of the model's yaml: 0 to 9, ending in SPPF, for YOLOv5 and YOLOv8;
+    0 to 10, ending in C2PSA, for YOLO11 and YOLO26.
     """
 
     family = "yolo"
@@ -31,16 +31,16 @@ class Yolo(Backbone):
 
     @property
     def preprocess(self) -> Preprocess:
-        """Ultralytics' own for a single image: letterbox padded to a multiple of 32, pixel / 255."""
+        """As ultralytics does for a single image: letterbox padded to a multiple of 32, pixel / 255."""
         return Preprocess(self.imgsz, "letterbox")
 
     @cached_property
     def weights(self) -> Path:
-        """The given file, or an official name's: see `find_weights`."""
+        """The given file, or the file of an official name; see `find_weights`."""
         return find_weights(self.argument)
 
     def build(self) -> torch.nn.Module:
-        """The detector's backbone layers, batch norms folded into the convolutions."""
+        """Return the detector's backbone layers, batch norms folded into the convolutions."""
         import torch
 
         quiet_ultralytics()
@@ -51,9 +51,9 @@ class Yolo(Backbone):
             count = len(model.yaml["backbone"])
         except Exception as error:  # unpickling raises anything
             raise InputError(
-                f"{self.weights} is not an ultralytics model: {str(error).splitlines()[0][:120]}"
+                f"{self.weights} is not an ultralytics model: {str(error).splitlines()[0][:120]}."
             ) from error
         model.model = model.model[:count]
         if any(layer.f != -1 for layer in model.model):
-            raise InputError(f"{self.weights}: its backbone is not a plain chain of layers; use another backbone.")
+            raise InputError(f"{self.weights}: the backbone is not a plain chain of layers. Use another backbone.")
         return torch.nn.Sequential(*model.fuse(verbose=False).model)

@@ -1,1 +1,1 @@
-"""Vectors of images and boxes: pixels through a backbone, pooled, and kept on disk."""
+"""Vectors of images and boxes: pixels through a backbone, pooled and kept on disk."""

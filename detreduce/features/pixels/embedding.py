@@ -24,7 +24,7 @@ Group = list[tuple[int, NetworkInput]]
 
 @dataclass(frozen=True)
 class Embedded:
-    """What a batch of images gave: `images` (b, c) and, of its pairs of boxes, `pairs` (P, c), both float32."""
+    """Vectors of a batch: of its images (b, c) and of its pairs of boxes (P, c), both float32."""
 
     images: npt.NDArray[np.float32]
     pairs: npt.NDArray[np.float32] | None = None
@@ -37,7 +37,7 @@ def embed_groups(
     in_flight: int,
     place_boxes: Callable[[Group], PlacedBoxes | None],
 ) -> Iterator[tuple[Group, Embedded]]:
-    """Yield each group with what it gave, in order, with at most `in_flight` groups under way."""
+    """Yield each group with its vectors, in order; at most `in_flight` groups are computed at a time."""
     waiting: deque[tuple[Group, Future[Embedded]]] = deque()
     for group in groups:
         images = [item.image for _, item in group]
@@ -50,7 +50,7 @@ def embed_groups(
 
 
 def embed_batch(network: Network, images: list[RGB], boxes: PlacedBoxes | None = None) -> Embedded:
-    """Pool the feature map of b images of one shape over each image and, where there are boxes, inside them."""
+    """Pool the feature map of b images of one shape over each image and, if there are boxes, inside each box."""
     import torch
 
     feature_map = network.feature_map(torch.from_numpy(np.stack(images)))

@@ -1,4 +1,4 @@
-"""The vectors of the `image` and `objects` blocks: one pass of each image through the backbone, unless kept."""
+"""The vectors of the blocks `image` and `objects`: one pass of each image through the backbone, unless stored."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from detreduce.images.store import DigestMemo, VectorStore
 
 @dataclass(frozen=True)
 class ImageBlock:
-    """What became of a list of images.
+    """The vectors of a list of images.
 
-    `vectors`: (n, d) float32, NaN where an image could not be read. `pairs`: (m, d) float32, of the (image, class)
-    pairs of boxes, likewise; None where no boxes were given. `failures`: row -> why. `provenance`: block -> JSON-able.
+    `vectors`: (n, d) float32, NaN for an image that could not be read. `pairs`: (m, d) float32, of the (image, class)
+    pairs of boxes, likewise; None without boxes. `failures`: row -> reason. `provenance`: block -> JSON-able.
     """
 
     vectors: npt.NDArray[np.float32]
@@ -46,7 +46,7 @@ def image_block(
     running: Running,
     boxes: PairedBoxes | None = None,
 ) -> ImageBlock:
-    """Embed the images at `paths`, and their boxes if given, reading from and adding to the stores below `folder`."""
+    """Embed the images at `paths`, and their boxes if given; `folder` is the cache with the stores."""
     start = time.perf_counter()
     device = running.pick_device()
     networks = Networks(backbone, device)
@@ -95,7 +95,7 @@ def image_block(
 
 
 def kept_precision(paths: Sequence[Path], backbone: Backbone, folder: Path) -> str | None:
-    """The precision in which the store below `folder` has a vector of every one of these images; None if it has not.
+    """Return the precision in which the cache `folder` has a vector of every image; None if it lacks one.
 
     Opens no image and builds no network.
     """

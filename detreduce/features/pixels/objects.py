@@ -1,4 +1,4 @@
-"""The `objects` block: the boxes of a dataset as RoI-align takes them, and one row an image from what it gives."""
+"""The `objects` block: the boxes of a dataset for RoI-align, and one row per image from the vectors of its boxes."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class PairedBoxes:
     Attributes
     ----------
     corners
-        (B, 4) float64: x1, y1, x2, y2 as fractions of the image, cut off at its border. A box outside the image is left
-        with no area on the border.
+        (B, 4) float64: x1, y1, x2, y2 as fractions of the image, clipped to it. A box outside the image has no area and
+        lies on the border.
     box_starts
-        (m + 1,) int64: the first box of each (image, class) pair, in the order of `ObjectTable`, and B.
+        (m + 1,) int64: the first box of each (image, class) pair, in the order of `ObjectTable`; the last entry is B.
     pair_starts
-        (n + 1,) int64: the first pair of each image, and m.
+        (n + 1,) int64: the first pair of each image; the last entry is m.
     """
 
     corners: npt.NDArray[np.float64]
@@ -36,9 +36,9 @@ class PairedBoxes:
 
     @classmethod
     def of(cls, dataset: DetectionDataset) -> PairedBoxes:
-        """Sort the boxes of a dataset; opens headers of images only where `boxes_xyxyn` does."""
+        """Sort the boxes of a dataset; opens headers of images only if `boxes_xyxyn` does."""
         use = ~dataset.box_crowd
-        # -0.0 would be another key; boxes of images without a known size are NaN, and their rows are left out later
+        # -0.0 would give another key; boxes of images without a known size are NaN, and those rows are left out later
         corners = np.clip(np.nan_to_num(dataset.boxes_xyxyn[use]), 0.0, 1.0) + 0.0
         image, kind = dataset.box_rows[use], dataset.box_classes[use]
         order = np.lexsort((*corners.T[::-1], kind, image))
@@ -50,20 +50,20 @@ class PairedBoxes:
         return cls(corners, np.append(firsts, len(order)), np.concatenate([[0], np.cumsum(pairs_of)]))
 
     def __len__(self) -> int:
-        """Pairs."""
+        """Return the number of pairs."""
         return len(self.box_starts) - 1
 
     def pairs(self, row: int) -> range:
-        """Numbers of an image's pairs."""
+        """Return the numbers of an image's pairs."""
         return range(int(self.pair_starts[row]), int(self.pair_starts[row + 1]))
 
     def key(self, pair: int, image: Digest) -> Digest:
-        """What a pair's vector is kept under: the content of the image and the boxes, not the class's number."""
+        """Return the store's key of a pair's vector: the content of the image and the boxes, not the class's number."""
         boxes = self.corners[self.box_starts[pair] : self.box_starts[pair + 1]]
         return content_digest(image + boxes.astype("<f8").tobytes())
 
     def placed(self, rows: Sequence[int], frames: Sequence[Frame]) -> PlacedBoxes:
-        """The boxes of a batch of images, each carried into the network's input by its image's frame."""
+        """Return the boxes of a batch of images, placed in the network's input by the frame of each image."""
         starts, ends = self.pair_starts[list(rows)], self.pair_starts[np.add(rows, 1)]
         first, last = self.box_starts[starts], self.box_starts[ends]
         parts = [frame.place(self.corners[a:b]) for frame, a, b in zip(frames, first, last, strict=True)]
@@ -77,10 +77,10 @@ class PairedBoxes:
 
 
 def objects_block(table: ObjectTable) -> npt.NDArray[np.float32]:
-    """(n, d) float32: for each image the mean of its classes' vectors, weighted by 1 / frequency of the class.
+    """Return (n, d) float32: for each image the mean of its classes' vectors, weighted by 1 / frequency of the class.
 
-    The frequency of a class is its share of the table's boxes, so a rare class speaks louder than those beside it. An
-    image without boxes gets the mean of the images that have some: after centring it is 0 and says nothing.
+    The frequency of a class is its share of the table's boxes, so rare classes have more weight. An image without boxes
+    gets the mean of the images with boxes, which is 0 after centring.
     """
     from scipy.sparse import csr_matrix
 

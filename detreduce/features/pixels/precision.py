@@ -1,4 +1,4 @@
-"""bfloat16 where the processor has it and the features stay close to float32's; decided on two fixed photographs."""
+"""bfloat16 if the device computes it and the features stay close to float32; decided on two fixed photographs."""
 
 from __future__ import annotations
 
@@ -30,17 +30,19 @@ TOLERANCE = 1e-2
 
 
 def check_precision(precision: str) -> None:
-    """Raise InputError for a precision that does not exist."""
+    """Raise InputError for an unknown precision."""
     if precision not in PRECISIONS:
-        raise InputError(f"precision={precision!r}: one of {', '.join(PRECISIONS)}.{nearest(precision, PRECISIONS)}")
+        raise InputError(
+            f"precision={precision!r}: give one of {', '.join(PRECISIONS)}.{nearest(precision, PRECISIONS)}"
+        )
 
 
 def resolve_precision(networks: Networks, folder: Path, pool: Executor) -> tuple[str, dict[str, Any]]:
-    """Turn ``auto`` into ``bfloat16`` or ``float32``, and say why.
+    """Return the precision for ``auto``, ``bfloat16`` or ``float32``, and the reason.
 
-    bfloat16 is taken where the hardware computes it natively and no probe image's vector differs from float32's by more
-    than 1e-2 in relative Euclidean length. The probe does not depend on the dataset, so that the cache key does not
-    either; its result is kept below `folder`.
+    bfloat16 is taken if the hardware computes it natively and no vector of a probe image differs from float32 by more
+    than 1e-2 in relative Euclidean length. Neither the probe nor the cache key depends on the dataset. The result is
+    kept in the cache `folder`.
     """
     if not _native_bfloat16(networks.device):
         return "float32", {"why": "no native bfloat16"}
@@ -51,14 +53,14 @@ def resolve_precision(networks: Networks, folder: Path, pool: Executor) -> tuple
     error = _remembered(memo)
     if error is None:
         error = bfloat16_error(networks, pool)
-        with contextlib.suppress(DetreduceError):  # the store warns of an unwritable cache
+        with contextlib.suppress(DetreduceError):  # the store warns about an unwritable cache
             write_atomically(memo, lambda file: file.write(json.dumps({"bfloat16_error": error}).encode()))
     chosen = "bfloat16" if error <= TOLERANCE else "float32"
     return chosen, {"bfloat16_error": error, "tolerance": TOLERANCE}
 
 
 def bfloat16_error(networks: Networks, pool: Executor) -> float:
-    """The largest relative difference of a probe image's vector in bfloat16 from float32's."""
+    """Return the largest relative difference between a probe image's vectors in bfloat16 and in float32."""
     images = probe_images(networks.backbone.preprocess)
     both = [pool.submit(embed_batch, networks(precision), images) for precision in ("float32", "bfloat16")]
     exact, rough = (future.result().images.astype(np.float64) for future in both)
@@ -67,7 +69,7 @@ def bfloat16_error(networks: Networks, pool: Executor) -> float:
 
 
 def probe_images(preprocess: Preprocess) -> list[RGB]:
-    """Scikit-learn's two photographs, and a quarter of each, all of one shape."""
+    """Return scikit-learn's two photographs and a quarter of each, all of one shape."""
     spec = find_spec("sklearn")
     folder = Path(str(spec and spec.origin)).parent / "datasets" / "images"
     photographs = [decode((folder / name).read_bytes()) for name in ("china.jpg", "flower.jpg")]
@@ -77,7 +79,7 @@ def probe_images(preprocess: Preprocess) -> list[RGB]:
 
 
 class Networks:
-    """A backbone's network on a device, built when first asked for, once a precision."""
+    """A backbone's network on a device, built at the first use, once per precision."""
 
     def __init__(self, backbone: Backbone, device: torch.device) -> None:
         self.backbone, self.device = backbone, device
@@ -85,7 +87,7 @@ class Networks:
         self._made: dict[str, Network] = {}
 
     def __call__(self, precision: str) -> Network:
-        """The network at ``float32`` or ``bfloat16``."""
+        """Return the network at ``float32`` or ``bfloat16``."""
         import torch
 
         from detreduce.features.backbones import Network

@@ -33,7 +33,7 @@ class Running:
             device = torch.device(f"cuda:{self.device}" if str(self.device).isdigit() else self.device)
             torch.empty(0, device=device)
         except (RuntimeError, AssertionError) as error:
-            raise InputError(f"device={self.device!r} cannot be used: {str(error).splitlines()[0]}") from None
+            raise InputError(f"device={self.device!r} cannot be used: {str(error).splitlines()[0]}.") from None
         return device
 
     def batch_size(self, device: torch.device, imgsz: int) -> int:

@@ -1,1 +1,1 @@
-"""What a proxy training gives: scores of boxes, and gradients of its detector."""
+"""Features from a proxy training: scores of boxes, and gradients of its detector."""

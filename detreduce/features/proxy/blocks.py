@@ -1,4 +1,4 @@
-"""The blocks that a proxy training leaves, `dynamics` and `gradients`, as `extract_features` asks for them."""
+"""The blocks of a proxy training, `dynamics` and `gradients`, for `extract_features`."""
 
 from __future__ import annotations
 
@@ -32,27 +32,27 @@ from detreduce.images.decode import why_unreadable
 from detreduce.machine.hashes import file_hash
 
 NEIGHBOURS = 10
-_TOLD = ("model", "epochs", "imgsz", "seed", "arguments", "energy", "weights_sha256", "device", "versions", "data")
+_FACTS = ("model", "epochs", "imgsz", "seed", "arguments", "energy", "weights_sha256", "device", "versions", "data")
 
 
 @dataclass
 class ProxyBlocks:
-    """What one call of `extract_features` takes from a proxy.
+    """The blocks of one proxy training for one dataset.
 
     Attributes
     ----------
     names
-        The blocks asked for, of `SEPARATE_BLOCKS`.
+        The wanted blocks, of `SEPARATE_BLOCKS`.
     path
-        The log; its weights lie beside it.
+        The log; its weights are in the same folder.
     log
         Its content.
     dataset
-        Whose blocks they are.
+        The dataset that they describe.
     dynamics
-        As `dynamics_block` has it; None where it was not asked for.
+        The result of `dynamics_block`; None if it is not wanted.
     failures
-        Row -> why, for images that the log lacks and no other block would find unreadable.
+        Row -> reason, for unreadable images that the log lacks and that no other block reads.
     """
 
     names: tuple[str, ...]
@@ -68,9 +68,9 @@ class ProxyBlocks:
         return self.path.with_suffix(".pt")
 
     def add_to(self, found: Extracted, alike: Sequence[str], folder: Path, running: Running) -> None:
-        """Add the blocks, their provenance and their failures to what was found.
+        """Add the blocks, their provenance and their failures to `found`.
 
-        The blocks `alike` say which images are near: they give scores to images with boxes that the log lacks.
+        If the log lacks images with boxes, their scores are those of images that are near in the blocks `alike`.
         """
         found.provenance["proxy"] = self._training()
         if "gradients" in self.names:
@@ -100,37 +100,38 @@ class ProxyBlocks:
         }
 
     def _training(self) -> dict[str, Any]:
-        """What the log says of its training, and its own hash; JSON-able."""
+        """Return the log's facts about its training, and the log's hash; JSON-able."""
         sha256 = file_hash(self.path)
-        return {"path": str(self.path), "sha256": sha256, **{name: self.log.facts.get(name) for name in _TOLD}}
+        return {"path": str(self.path), "sha256": sha256, **{name: self.log.facts.get(name) for name in _FACTS}}
 
 
 def open_proxy(names: Collection[str], proxy: str | Path | None, dataset: DetectionDataset) -> ProxyBlocks | None:
-    """The proxy that some of the blocks `names` are made from, read and held against the dataset; None if none is.
+    """Read the proxy that the blocks `names` need, and check it against the dataset; None if none of them needs one.
 
     Raises
     ------
     InputError
-        A proxy is needed and not given, or given and not needed; its log was made on other images, labels or classes,
-        or with other weights than those beside it; it lacks images, and no other block says which ones are like them.
+        A proxy is needed and not given, or given and not needed. Its log was made on other images, labels or classes,
+        or with other weights than those in its folder. It lacks images, and no other block tells which images are
+        similar to them.
     MissingFileError
-        The log, or for `gradients` its weights, are not there.
+        The log, or its weights for `gradients`, are missing.
     """
     needing = tuple(name for name in names if name in SEPARATE_BLOCKS)
     if proxy is None:
         if needing:
             raise InputError(
-                f"the block {needing[0]!r} comes from a proxy training: give its log as proxy=, made by "
-                "`detreduce proxy` or detreduce.training.proxy.log_proxy_training."
+                f"The block {needing[0]!r} comes from a proxy training: give its log as proxy=. `detreduce proxy` and "
+                "detreduce.training.proxy.log_proxy_training make one."
             )
         return None
     if not needing:
-        raise InputError(f"proxy={str(proxy)!r} serves the blocks {' and '.join(SEPARATE_BLOCKS)}: ask for one.")
+        raise InputError(f"proxy={str(proxy)!r} is only for the blocks {' and '.join(SEPARATE_BLOCKS)}: name one.")
     path = Path(proxy).expanduser()
     opened = ProxyBlocks(needing, path, ProxyLog.load(path), dataset)
     if "gradients" in needing and not opened.weights.is_file():
         raise MissingFileError(
-            f"{opened.weights} is not there: the block 'gradients' needs the proxy's weights beside its log."
+            f"{opened.weights} is not there: the block 'gradients' needs the proxy's weights next to its log."
         )
     check_classes(opened.log, dataset)
     if "gradients" in needing:
@@ -145,19 +146,17 @@ def open_proxy(names: Collection[str], proxy: str | Path | None, dataset: Detect
 def _check_weights(opened: ProxyBlocks) -> None:
     sha256 = file_hash(opened.weights)
     if opened.log.facts.get("weights_sha256", sha256) != sha256:
-        raise InputError(
-            f"{opened.weights} are not the weights that {opened.path} was made with: take both of one proxy."
-        )
+        raise InputError(f"{opened.weights} and {opened.path} are not of the same proxy training: take both from one.")
 
 
 def _unreadable(opened: ProxyBlocks) -> dict[int, str]:
-    """Why each image that the log lacks cannot be read; InputError where one that can needs neighbours."""
+    """Return why images that the log lacks cannot be read; raise InputError if a readable one needs neighbours."""
     lacking = unseen(opened.log, opened.dataset)
     if needs_neighbours(opened.log, opened.dataset):
         raise InputError(
-            f"{opened.path}: the proxy learnt from {len(opened.dataset) - len(lacking)} of the {len(opened.dataset)} "
-            "images of the dataset; the others are given the scores of images like them: name a block that says which "
-            'are alike, for instance blocks=("image", "dynamics") (--blocks image).'
+            f"{opened.path}: the proxy was trained on {len(opened.dataset) - len(lacking)} of the "
+            f"{len(opened.dataset)} images of the dataset. The others get the scores of similar images: name a block "
+            'that measures similarity, for example blocks=("image", "dynamics") (--blocks image).'
         )
     reasons = {row: why_unreadable(opened.dataset[row].path) for row in lacking}
     return {row: why for row, why in reasons.items() if why}
@@ -166,30 +165,30 @@ def _unreadable(opened: ProxyBlocks) -> dict[int, str]:
 def fill_missing(
     block: npt.NDArray[np.float32], X: npt.NDArray[np.float32], rows: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.float32]:
-    """Fill what is NaN in a block `dynamics` from the nearest images that have boxes and scores; see `extrapolate`.
+    """Fill the NaN of a block `dynamics` from the nearest images with boxes and scores; see `extrapolate`.
 
-    Means and maxima over boxes are the mean of these images'; a sum is the mean so found times the image's own boxes.
+    Means and maxima over boxes become the mean over these images. A sum becomes that mean times the number of the
+    image's own boxes.
 
     Parameters
     ----------
     block
         (n, 13), columns as in `DYNAMICS_COLUMNS`.
     X, rows
-        (r, d) features by which neighbours are near, and the rows of the block that they belong to; the others are left
-        as they are.
+        (r, d) features that define the nearest images, and their rows in the block; other rows stay as they are.
     """
     filled = block.copy()
     boxes = block[rows, DYNAMICS_COLUMNS.index("boxes")]
     missing = np.isnan(block[rows, 0])
-    # an image without boxes scores 0, which says nothing of boxes
-    telling = (boxes > 0) | missing
-    if missing[telling].all():
-        telling[:] = True
-    with progress("Filling what the proxy did not see", int(missing.sum()), "images") as advance:
-        found = extrapolate(block[rows[telling]], X[telling], NEIGHBOURS, advance)
-    found[:, DYNAMICS_COLUMNS.index("boxes")] = boxes[telling]
+    # an image without boxes scores 0, which is no score of a box
+    useful = (boxes > 0) | missing
+    if missing[useful].all():
+        useful[:] = True
+    with progress("Scores of images that the proxy lacks", int(missing.sum()), "images") as advance:
+        found = extrapolate(block[rows[useful]], X[useful], NEIGHBOURS, advance)
+    found[:, DYNAMICS_COLUMNS.index("boxes")] = boxes[useful]
     for score in SCORES:
         total, mean = (DYNAMICS_COLUMNS.index(f"{score}_{over}") for over in ("sum", "mean"))
-        found[:, total] = found[:, mean] * boxes[telling]
-    filled[rows[missing]] = found[missing[telling]]
+        found[:, total] = found[:, mean] * boxes[useful]
+    filled[rows[missing]] = found[missing[useful]]
     return filled

@@ -1,4 +1,4 @@
-"""The block `dynamics`: what a proxy training showed of an image, as one row of numbers."""
+"""The block `dynamics`: scores from a proxy training, one row per image."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from detreduce.images.decode import why_unreadable
 
 DETECTED_IOU = 0.5
 DETECTED_CONFIDENCE = 0.25
-"""Ultralytics' own confidence from which a prediction is shown."""
+"""Ultralytics shows predictions from this confidence on."""
 MOVED = 2e-3
-"""Share of the image by which a corner lies elsewhere: more than float16 and the decimals of another format make."""
+"""A corner that moved by more than this share of the image is another one; float16 and decimals move it less."""
 
 
 def box_scores(
@@ -26,16 +26,16 @@ def box_scores(
     confidence: float = DETECTED_CONFIDENCE,
     early: int | None = None,
 ) -> dict[str, npt.NDArray[np.float64]]:
-    """Score each ground-truth box of a proxy log; all are higher for harder boxes and at least 0.
+    """Score each ground-truth box of a proxy log; all scores are at least 0 and higher for harder boxes.
 
     Parameters
     ----------
     log
-        Of E epochs and B boxes.
+        With E epochs and B boxes.
     iou, confidence
-        From when a box counts as detected, both at least.
+        A box counts as detected if both are reached.
     early
-        The first so many epochs are those of `el2n`; default half of them, rounded up.
+        Number of first epochs for `el2n`; default half of all, rounded up.
 
     Returns
     -------
@@ -44,10 +44,10 @@ def box_scores(
 
         ``vps``: variance over the epochs of IoU x confidence (Yagi 2025, arXiv 2505.17245, with the match of
         `detreduce.training.matching.match`).
-        ``forgetting``: changes from detected to not, E where never detected (Toneva et al. 2019).
+        ``forgetting``: changes from detected to not detected, E if never detected (Toneva et al. 2019).
         ``el2n``: the error's L2 norm, mean over the early epochs (Paul et al. 2021).
-        ``aum``: 1 minus the area under the margin, which is the margin's mean over the epochs, here of confidences
-        instead of logits (Pleiss et al. 2020).
+        ``aum``: 1 minus the area under the margin: the margin's mean over the epochs, of confidences instead of
+        logits (Pleiss et al. 2020).
 
     Raises
     ------
@@ -71,7 +71,7 @@ def box_scores(
 def image_scores(
     scores: npt.NDArray[np.float64], box_images: npt.NDArray[np.integer], n_images: int
 ) -> npt.NDArray[np.float64]:
-    """(n, 3) float64: sum, mean and max of (B,) non-negative scores over each image's boxes; 0 without boxes."""
+    """Return (n, 3) float64: sum, mean and max of (B,) non-negative scores over each image's boxes; 0 without boxes."""
     total = np.bincount(box_images, scores, n_images)
     largest = np.zeros(n_images)
     np.maximum.at(largest, box_images, scores)
@@ -80,13 +80,13 @@ def image_scores(
 
 
 def unseen(log: ProxyLog, dataset: DetectionDataset) -> list[int]:
-    """Rows of a dataset's images that the log lacks."""
+    """Return the rows of the dataset's images that the log lacks."""
     seen = set(log.image_ids)
     return [row for row, record in enumerate(dataset) if record.id not in seen]
 
 
 def needs_neighbours(log: ProxyLog, dataset: DetectionDataset) -> bool:
-    """Whether the log lacks an image that has boxes and can be read: only images like it say how hard it is.
+    """Return whether the log lacks a readable image with boxes, whose scores must come from similar images.
 
     Opens such images until one can be read.
     """
@@ -95,14 +95,14 @@ def needs_neighbours(log: ProxyLog, dataset: DetectionDataset) -> bool:
 
 
 def dynamics_block(log: ProxyLog, dataset: DetectionDataset, **options: Any) -> npt.NDArray[np.float32]:
-    """The block `dynamics` of a dataset, from the log of a proxy trained on it or on a part of it.
+    """Return the block `dynamics` of a dataset, from the log of a proxy trained on it or on a part of it.
 
     Parameters
     ----------
     log
-        Its images are found by id.
+        Its images are matched by id.
     dataset
-        With the same boxes in these images.
+        Its boxes in these images must be those of the log.
     **options
         Of `box_scores`.
 
@@ -110,19 +110,19 @@ def dynamics_block(log: ProxyLog, dataset: DetectionDataset, **options: Any) -> 
     -------
     numpy.ndarray
         (n, 13) float32, columns as in `DYNAMICS_COLUMNS`: for each of vps, forgetting, el2n and aum the sum, mean and
-        max over the image's boxes, then how many boxes it has. Scores are 0 for images without boxes, and NaN for those
-        with boxes that the log lacks.
+        max over the image's boxes, then the number of its boxes. Scores are 0 for images without boxes, and NaN for
+        images with boxes that the log lacks.
 
     Raises
     ------
     InputError
-        The log has images of the dataset with other boxes, or none of its images, or was made with other classes.
+        The log has other boxes for an image, or none of the dataset's images, or other classes.
     """
     check_classes(log, dataset)
     rows = np.array([dataset.row_of.get(image_id, -1) for image_id in log.image_ids], np.int64)
     if not (rows >= 0).any():
         raise InputError(
-            f"{dataset.source.path}: the proxy log has none of these images; it was made on "
+            f"{dataset.source.path}: the proxy log has none of these images. It was made on "
             f"{log.facts.get('data', {}).get('path', 'another dataset')}."
         )
     _check_boxes(log, rows, dataset)
@@ -137,17 +137,17 @@ def dynamics_block(log: ProxyLog, dataset: DetectionDataset, **options: Any) -> 
 
 
 def check_classes(log: ProxyLog, dataset: DetectionDataset) -> None:
-    """Raise InputError for a log that was made with other classes, or with these in another order."""
+    """Raise InputError if the log was made with other classes, or with the classes in another order."""
     theirs = list(log.facts.get("class_names", dataset.class_names))
     if theirs != list(dataset.class_names):
         raise InputError(
             f"{dataset.source.path}: the proxy log was made with other classes ({', '.join(theirs)}; here they are "
-            f"{', '.join(dataset.class_names)}). Make it anew."
+            f"{', '.join(dataset.class_names)}). Make the log again."
         )
 
 
 def _check_boxes(log: ProxyLog, rows: npt.NDArray[np.int64], dataset: DetectionDataset) -> None:
-    """Refuse a log of other labels: each image's boxes must be the same, one by one."""
+    """Raise InputError unless each image has the same boxes in the log and in the dataset."""
     single = ~dataset.box_crowd
     place = np.full(len(dataset), -1, np.int64)
     place[rows[rows >= 0]] = np.flatnonzero(rows >= 0)
@@ -163,5 +163,5 @@ def _check_boxes(log: ProxyLog, rows: npt.NDArray[np.int64], dataset: DetectionD
     if len(differ):
         raise InputError(
             f"{dataset.source.path}: the proxy log was made on other labels (image {log.image_ids[int(differ[0])]!r} "
-            "has other boxes). Make it anew."
+            "has other boxes). Make the log again."
         )

@@ -1,4 +1,4 @@
-"""The block `gradients`: how each image pulls at the last layers of a detector's head, as one vector."""
+"""The block `gradients`: the gradient of each image's loss in the last layers of a detector's head, as one vector."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ from detreduce.images.store import DigestMemo, VectorStore
 from detreduce.machine.hashes import Digest, content_digest, file_hash
 
 BOXES = "in the frame of the decoded picture"
-"""How labels get into the network's input; part of the cache's key."""
+"""How labels are placed in the network's input; part of the cache key."""
 
 
 def gradient_block(dataset: DetectionDataset, weights: Path, folder: Path, options: GradientOptions) -> ImageBlock:
-    """Compute the gradient of every image's detection loss, reading from and adding to the store below `folder`.
+    """Compute the gradient of every image's detection loss, unless the cache `folder` has it.
 
-    The loss is what ultralytics would take for the image alone: box, class and distance parts with the gains that the
-    weights were trained with. The gradient is that with respect to the weights and biases of the last convolution of
-    each branch and level of the head, in eval mode; of YOLO26's twofold heads, of the part that inference uses by
-    default. A sparse random projection (Li, Hastie and Church 2006), the same for every image, brings it to
-    `dimensions` columns and keeps inner products on average. Memory: n x 512 float32, 2 KiB an image, beside one
-    batch in the network.
+    The loss is ultralytics' loss of the image alone: box, class and distance parts, with the gains of the training of
+    the weights. The gradient is taken with respect to the weights and biases of the last convolution of each branch and
+    level of the head, in eval mode. YOLO26 has two heads; the gradient is of the one that inference uses by default. A
+    sparse random projection (Li, Hastie and Church 2006), the same for every image, reduces the gradient to
+    `dimensions` columns and keeps inner products on average. Memory: n x 512 float32, 2 KiB per image, and one batch in
+    the network.
 
     Returns
     -------
     ImageBlock
-        `vectors` (n, 512) float32, NaN where an image could not be read.
+        `vectors` (n, 512) float32, NaN for an image that could not be read.
 
     Raises
     ------
     InputError
-        Weights of another number of classes than the dataset's, or that are no plain detector's.
+        The weights have another number of classes than the dataset, or are not of a plain detector.
     """
     start = time.perf_counter()
     device = options.running.pick_device()
@@ -110,7 +110,7 @@ class _Labels:
         return self._boxes[inside], self._classes[inside]
 
     def key(self, row: int, image: Digest) -> Digest:
-        """Return what a row's vector is kept under: the image's content and its labels."""
+        """Return the store's key of a row's vector: the image's content and its labels."""
         boxes, classes = self.of(row)
         return content_digest(image + boxes.astype("<f8").tobytes() + classes.astype("<i8").tobytes())
 

@@ -38,7 +38,7 @@ class GradientOptions:
 
 
 class HeadGradients:
-    """A detector's head, its loss and the projection; the network is only built where an image needs it."""
+    """A detector's head, its loss and the projection; the network is built only if an image needs it."""
 
     def __init__(self, weights: Path, n_classes: int, device: torch.device, options: GradientOptions) -> None:
         self.weights = weights
@@ -48,7 +48,7 @@ class HeadGradients:
 
     @cached_property
     def model(self) -> Any:
-        """Ultralytics' network in eval mode, with the gains it was trained with as attributes."""
+        """Ultralytics' network in eval mode, with the gains of its training as attributes."""
         quiet_ultralytics()
         from ultralytics import YOLO
         from ultralytics.cfg import get_cfg
@@ -56,14 +56,14 @@ class HeadGradients:
         try:
             network: Any = YOLO(str(self.weights))
         except Exception as error:  # unpickling raises anything
-            raise InputError(f"{self.weights} is not an ultralytics model: {str(error)[:120]}") from error
+            raise InputError(f"{self.weights} is not an ultralytics model: {str(error)[:120]}.") from error
         check_head(network, self.weights.name)
         model = network.model.float().to(self.device).eval().requires_grad_(False)
         count = int(model.model[-1].nc)
         if count != self.n_classes:
             raise InputError(
-                f"{self.weights} knows {count} classes and the dataset has {self.n_classes}: gradients are of a "
-                "detector trained on these classes, such as the proxy's own weights."
+                f"{self.weights} has {count} classes and the dataset has {self.n_classes}: give weights that were "
+                "trained on these classes, such as the proxy's own."
             )
         given = model.args if isinstance(model.args, dict) else vars(model.args)
         model.args = get_cfg(overrides={name: given[name] for name in ("box", "cls", "dfl") if name in given})
@@ -71,14 +71,14 @@ class HeadGradients:
 
     @cached_property
     def convolutions(self) -> list[Any]:
-        """The last convolutions: of the box branch, level by level, then of the class branch."""
+        """The last convolutions of the box branch, level by level, then those of the class branch."""
         head = self.model.model[-1]
         heads = (head.one2one_cv2, head.one2one_cv3) if head.end2end else (head.cv2, head.cv3)
         return [level[-1] for part in heads for level in part]
 
     @cached_property
     def loss(self) -> Any:
-        """Ultralytics' loss of the branch that `branch` takes."""
+        """Ultralytics' loss of the branch that `branch` returns."""
         criterion = self.model.init_criterion()
         if not hasattr(criterion, "one2many"):
             return criterion
@@ -86,7 +86,7 @@ class HeadGradients:
 
     @cached_property
     def projection(self) -> Any:
-        """Scikit-learn's sparse random projection, or None where there are no more columns than wanted."""
+        """Scikit-learn's sparse random projection; None if the gradient has few enough columns."""
         from sklearn.random_projection import SparseRandomProjection
 
         width = sum(parameter.numel() for layer in self.convolutions for parameter in layer.parameters())
@@ -98,16 +98,16 @@ class HeadGradients:
     def vectors(
         self, group: list[NetworkInput], truth: list[tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]]
     ) -> npt.NDArray[np.float32]:
-        """(b, dimensions) float32: projected gradients of images of one shape."""
+        """Return (b, dimensions) float32: projected gradients of images of one shape."""
         full = self.gradients(group, truth)
         if not np.isfinite(full).all():
-            raise InputError(f"{self.weights} gives gradients that are not finite: its training diverged.")
+            raise InputError(f"{self.weights} gives gradients that are not finite: the training diverged.")
         return full if self.projection is None else self.projection.transform(full).astype(np.float32)
 
     def gradients(
         self, group: list[NetworkInput], truth: list[tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]]
     ) -> npt.NDArray[np.float32]:
-        """(b, D) float32: full gradients; each layer's weights, row by row, then its biases, layer by layer."""
+        """Return (b, D) float32: full gradients; layer by layer the weights, row by row, then the biases."""
         import torch
 
         seen: list[torch.Tensor] = []
@@ -130,7 +130,7 @@ class HeadGradients:
         return torch.stack(rows).cpu().numpy()
 
     def _slopes(self, raw: dict[str, Any], number: int, targets: dict[str, torch.Tensor]) -> list[torch.Tensor]:
-        """(channels, positions) of each layer's output: the derivative of one image's loss."""
+        """Return the derivative of one image's loss by each layer's output, (channels, positions) each."""
         import torch
 
         leaves = {name: raw[name][number : number + 1].clone().requires_grad_(True) for name in ("boxes", "scores")}
@@ -145,7 +145,7 @@ class HeadGradients:
 def _targets(
     item: NetworkInput, boxes: npt.NDArray[np.float64], classes: npt.NDArray[np.int64], device: torch.device
 ) -> dict[str, torch.Tensor]:
-    """One image's boxes as ultralytics' loss takes them: centre and size as fractions of the input."""
+    """Return one image's boxes as ultralytics' loss takes them: centre and size as fractions of the input."""
     import torch
 
     corners = item.frame.place(boxes)

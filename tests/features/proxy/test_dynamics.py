@@ -204,7 +204,7 @@ class TestTable:
 
     def test_without_neighbours_a_log_of_a_part_is_refused(self, dataset: DetectionDataset, tmp_path: Path) -> None:
         log_of(replace(dataset, records=dataset.records[:3])).save(tmp_path / "proxy.npz")
-        with pytest.raises(InputError, match=r"learnt from 3 of the 6 images.*--blocks image"):
+        with pytest.raises(InputError, match=r"3 of the 6 images.*--blocks image"):
             extract_features(dataset, blocks="dynamics", proxy=tmp_path / "proxy.npz")
         needs = ("dynamics",)
         alone = blocks_for("vps", needs, dataset, "efficientnet-lite0", None, tmp_path / "proxy.npz")
@@ -239,7 +239,7 @@ class TestTable:
         log = log_of(dataset)
         replace(log, facts={**log.facts, "weights_sha256": "0" * 64}).save(tmp_path / "proxy.npz")
         (tmp_path / "proxy.pt").write_bytes(b"of another")
-        with pytest.raises(InputError, match=r"proxy\.pt are not the weights that .*proxy\.npz was made with"):
+        with pytest.raises(InputError, match=r"proxy\.pt .*proxy\.npz"):
             extract_features(dataset, blocks="gradients", proxy=tmp_path / "proxy.npz")
         with pytest.raises(InputError, match="other classes"):
             renamed = replace(dataset, class_names=("a", "c"))
@@ -249,15 +249,15 @@ class TestTable:
         self, dataset: DetectionDataset, tmp_path: Path
     ) -> None:
         log_of(dataset).save(tmp_path / "proxy.npz")
-        with pytest.raises(InputError, match="block 'dynamics' comes from a proxy training"):
+        with pytest.raises(InputError, match=r"'dynamics'.*proxy="):
             extract_features(dataset, blocks="dynamics")
-        with pytest.raises(InputError, match="serves the blocks dynamics and gradients"):
+        with pytest.raises(InputError, match="dynamics and gradients"):
             extract_features(dataset, blocks="annotations", proxy=tmp_path / "proxy.npz")
         with pytest.raises(MissingFileError, match=r"proxy\.pt is not there"):
             extract_features(dataset, blocks="gradients", proxy=tmp_path / "proxy.npz")
         with pytest.raises(InputError, match="Did you mean 'dynamics'"):
             extract_features(dataset, blocks="dynamic", proxy=tmp_path / "proxy.npz")
-        with pytest.raises(InputError, match="the table has no block 'dynamics'"):
+        with pytest.raises(InputError, match=r"'dynamics'.*proxy="):
             select(extract_features(dataset, blocks="annotations"), "vps")
-        with pytest.raises(InputError, match="the table has no block 'gradients'"):
+        with pytest.raises(InputError, match=r"'gradients'.*proxy="):
             select(dataset, "gradmatch")

@@ -171,8 +171,8 @@ def test_unreadable_images_are_told(weights: Path, dataset: DetectionDataset, tm
 def test_weights_of_other_classes_are_refused(weights: Path, dataset: DetectionDataset, tmp_path: Path) -> None:
     content = (tmp_path / "set/data.yaml").read_text().replace("[a, b]", "[a, b, c]")
     (tmp_path / "set/data.yaml").write_text(content)
-    with pytest.raises(InputError, match="knows 2 classes and the dataset has 3"):
+    with pytest.raises(InputError, match=r"2 classes.* 3"):
         gradient_block(load_dataset(tmp_path / "set/data.yaml"), weights, tmp_path / "cache", OPTIONS)
     (tmp_path / "bad.pt").write_bytes(b"no weights")
-    with pytest.raises(InputError, match=r"bad\.pt is not an ultralytics model"):
+    with pytest.raises(InputError, match=r"bad\.pt"):
         gradient_block(dataset, tmp_path / "bad.pt", tmp_path / "cache", OPTIONS)

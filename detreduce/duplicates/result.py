@@ -1,4 +1,4 @@
-"""What a search for duplicates finds: groups of images, and pairs of a redundant and a kept image."""
+"""Result of a search for duplicates: groups of images, and pairs of a redundant and a kept image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an extraction has gathered so far, before it becomes a table."""
+"""Extracted blocks, before they become a table."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ Blocks = dict[str, npt.NDArray[np.float32]]
 
 @dataclass
 class Extracted:
-    """Blocks with one row an image of the dataset, and what is known of them.
+    """Extracted blocks with one row per image of the dataset.
 
     Attributes
     ----------
     blocks
         Name -> (n, d) float32.
     objects
-        The vector of each class in each image, from which the block ``objects`` is made; None without that block.
+        The vector of each class in each image; the block ``objects`` is made from it. None without that block.
     provenance
-        Name of a block -> how it was made; JSON-able.
+        Name of a block -> how it was made. JSON-able.
     failures
         Row -> reason, for images that the table leaves out.
     """

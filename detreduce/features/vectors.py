@@ -138,7 +138,7 @@ def _match(path: Path, count: int, words: Mapping[str, int]) -> _Found:
 
 
 def _unique_ends(names: Sequence[str], words: Mapping[str, int]) -> list[str]:
-    """Return the names whose last part is the file name of an image and occurs only once among the names."""
+    """Return the names that end with the file name of an image, if no other name ends with it."""
     often = Counter(map(_bare, names))
     return [name for name in names if often[_bare(name)] == 1 and _bare(name) in words]
 

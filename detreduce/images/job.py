@@ -21,23 +21,24 @@ Array = npt.NDArray[Any]
 
 
 class ImageVectors:
-    """Vectors of a list of images, in the images' order, each recalled from a store or computed.
+    """Vectors of a list of n images, in the order of the images: recalled from a store, or computed.
 
     Parameters
     ----------
     store
-        Where they are kept.
+        The store that keeps them.
     starts
-        (n + 1,) int64: the number of each image's first vector, and of all vectors. One vector an image: 0 to n.
+        (n + 1,) int64: the number of the first vector of each image; the last entry is the number of vectors. With one
+        vector per image, 0 to n.
     key
-        What vector `number` is kept under, by its image's digest; default the digest itself.
+        (number of a vector, digest of its image) -> the store's key of the vector; default the digest.
 
     Attributes
     ----------
     filled
-        Bool: the vectors that are there, or not wanted.
+        Bool, one per vector: recalled, computed, or set by the caller for vectors that are not wanted.
     recalled, computed
-        How many came from where.
+        Counts of vectors from the store, and of computed ones.
     """
 
     def __init__(
@@ -52,11 +53,11 @@ class ImageVectors:
 
     @property
     def width(self) -> int:
-        """Numbers in a vector; 0 until there is one."""
+        """Numbers in a vector; 0 before the first vector."""
         return 0 if self._values is None else self._values.shape[1]
 
     def array(self, width: int = 0) -> Array:
-        """Return all vectors; missing ones are NaN, or 0 for whole numbers. `width` counts if there is none at all."""
+        """Return all vectors; missing ones are NaN, or 0 for integers. Only if all are missing, `width` is used."""
         return self._empty(width) if self._values is None else self._values
 
     def _empty(self, width: int) -> Array:
@@ -64,7 +65,7 @@ class ImageVectors:
         return np.full((len(self.filled), width), np.nan if dtype.kind == "f" else 0, dtype)
 
     def complete(self) -> npt.NDArray[np.bool_]:
-        """Return (n,) bool: the images that lack no vector."""
+        """Return (n,) bool: whether all vectors of an image are filled."""
         missing = np.concatenate([[0], np.cumsum(~self.filled)])
         return np.asarray(missing[self.starts[1:]] == missing[self.starts[:-1]])
 
@@ -85,7 +86,7 @@ class ImageVectors:
                 self.recalled += 1
 
     def add(self, row: int, digest: Digest, vectors: Array) -> None:
-        """Fill in the computed (k, d) vectors of an image and store them, but for those to be recalled."""
+        """Fill in the computed (k, d) vectors of an image and store them, except those that the store has."""
         for (number, key), vector in zip(self._keys(row, digest), vectors, strict=True):
             if not self.filled[number] and key not in self.store:
                 self._fill(number, vector)
@@ -105,29 +106,29 @@ class ImageVectors:
 
 @dataclass
 class ImageJob(Generic[T]):
-    """Fill the vectors of a list of images: those that are stored from disk, the others by computing them.
+    """Fill in the vectors of a list of images: recall the stored ones, compute the others.
 
     Attributes
     ----------
     title
-        What the progress line says.
+        Title of the progress line.
     paths
-        The images.
+        The images; their rows are their places in this list.
     vectors
-        The kinds of vectors wanted of each.
+        The kinds of vectors to fill in.
     memo
-        Spares the reading of files that did not change.
+        Knows the digests of files that did not change, so that they are not read.
     prepare
-        (row, bytes of the file) -> what `compute` needs; called by the reading threads. It may raise ImageReadError.
+        (row, bytes of the file) -> the prepared image. The reading threads call it. It may raise ImageReadError.
     compute
-        Turns a stream of (row, prepared image) into one of (row, one (k, d) array for each kind of vector), in any
-        order.
+        Turns a stream of (row, prepared image) into a stream of (row, one (k, d) array for each kind of vector). The
+        order of the rows is free.
     stop_at_failure
         Raise ImageReadError at the first image that cannot be read.
     failures
         Row -> reason, for images that could not be read.
     computed
-        How many images were computed.
+        Number of images that were computed.
     """
 
     title: str
@@ -142,7 +143,7 @@ class ImageJob(Generic[T]):
     _digests: dict[int, Digest] = field(default_factory=dict)
 
     def run(self, pool: Executor, ahead: int) -> None:
-        """Fill in every vector that can be; keep what was computed, also when interrupted.
+        """Fill in the vectors; store what was computed, also when interrupted.
 
         The threads of `pool` read at most `ahead` images in advance.
         """
@@ -152,13 +153,13 @@ class ImageJob(Generic[T]):
             self._recall()
             self._fill_open(pool, ahead, self._stored)
             self._recall()
-            # what a store lists and cannot read
+            # compute what a store lists and cannot read
             self._fill_open(pool, ahead, lambda row, digest: False)
         finally:
             self.keep()
 
     def keep(self) -> None:
-        """Write what the stores and the memo still hold in memory."""
+        """Write what the stores and the memo have not written yet."""
         for vectors in self.vectors:
             vectors.store.flush()
         try:
@@ -181,7 +182,7 @@ class ImageJob(Generic[T]):
             vectors.recall(digests)
 
     def _fill_open(self, pool: Executor, ahead: int, known: Known) -> None:
-        """Read the open images; compute those whose vectors are not all `known`."""
+        """Read the images with missing vectors; compute those that are not `known`."""
         rows = self._open_rows()
         if not rows:
             return

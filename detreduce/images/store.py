@@ -70,7 +70,7 @@ class VectorStore:
                 continue
             for row, digest in enumerate(map(bytes, digests)):
                 if digest in self._index:
-                    # it is there twice: a shard was damaged, or two processes computed it at once
+                    # stored twice: a shard was damaged, or two processes computed it at once
                     self._spare.setdefault(digest, []).append(self._index[digest])
                 self._index[digest] = (shard, row)
 
@@ -172,6 +172,15 @@ class DigestMemo:
             return bytes.fromhex(entry[1]) if entry[0] == _stamp(path.stat()) else None
         except (OSError, ValueError):
             return None
+
+    def read(self, path: Path) -> Digest:
+        """Return the digest of a file; read the file unless it is remembered. Raises OSError."""
+        known = self.get(path)
+        if known is None:
+            read_at_ns, status = time.time_ns(), path.stat()
+            known = content_digest(path.read_bytes())
+            self.put(path, status, read_at_ns, known)
+        return known
 
     def put(self, path: Path, status: os.stat_result, read_at_ns: int, digest: Digest) -> None:
         """Remember a digest; take `status` at `read_at_ns`, before the file is read."""

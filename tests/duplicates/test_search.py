@@ -165,7 +165,7 @@ def test_equal_rows_of_features_are_within_any_threshold() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"threshold": 1.2}, "threshold=1.2"),
         ({"threshold": 0.1}, "threshold=0.1"),
@@ -174,10 +174,10 @@ def test_equal_rows_of_features_are_within_any_threshold() -> None:
         ({"by": "features"}, "by='features'"),
     ],
 )
-def test_bad_options_are_refused_before_an_image_is_read(tmp_path: Path, options: dict, said: str) -> None:
+def test_bad_options_are_refused_before_an_image_is_read(tmp_path: Path, options: dict, message: str) -> None:
     dataset = folder_of(tmp_path, a=photographs()[0])
     (tmp_path / "a.png").unlink()
-    with pytest.raises(InputError, match=said.replace("(", r"\(")):
+    with pytest.raises(InputError, match=message.replace("(", r"\(")):
         near_duplicates(dataset, **options)
 
 

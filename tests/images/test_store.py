@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -157,3 +158,18 @@ def test_a_changed_or_missing_file_is_not_remembered(tmp_path: Path) -> None:
     assert memo.get(path) is None
     path.unlink()
     assert memo.get(path) is None
+
+
+def test_a_remembered_file_is_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(b"first")
+    changed = max(path.stat().st_mtime_ns, path.stat().st_ctime_ns)
+    monkeypatch.setattr("time.time_ns", lambda: changed + 10 * MILLISECOND)
+    memo = DigestMemo(tmp_path / "cache")
+    assert memo.read(path) == content_digest(b"first") and memo.get(path) is None, "within a tick"
+    monkeypatch.setattr("time.time_ns", lambda: changed + 10_000 * MILLISECOND)
+    assert memo.read(path) == memo.get(path) == content_digest(b"first")
+    with patch.object(Path, "read_bytes", side_effect=AssertionError("read again")):
+        assert memo.read(path) == content_digest(b"first")
+    with pytest.raises(FileNotFoundError):
+        memo.read(tmp_path / "none.png")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import time
 from pathlib import Path
 
 from detreduce.dataset import load_split
@@ -17,7 +16,7 @@ from detreduce.features.blocks import default_blocks
 from detreduce.features.pixels.roi_pooling import WORDS
 from detreduce.images.store import DigestMemo
 from detreduce.machine.cache_folder import cache_folder
-from detreduce.machine.hashes import content_digest, file_hash, json_hash
+from detreduce.machine.hashes import file_hash, json_hash
 
 
 def data_identity(dataset: DetectionDataset) -> str:
@@ -37,15 +36,10 @@ def data_identity(dataset: DetectionDataset) -> str:
 
 
 def _image_digest(path: Path, memo: DigestMemo) -> bytes:
-    if known := memo.get(path):
-        return known
     try:
-        status, now = path.stat(), time.time_ns()
-        found = content_digest(path.read_bytes())
+        return memo.read(path)
     except OSError:
         return b"unreadable"
-    memo.put(path, status, now, found)
-    return found
 
 
 def features_identity(features: FeaturesConfig) -> str:

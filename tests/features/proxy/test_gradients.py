@@ -159,7 +159,7 @@ def test_a_second_run_decodes_no_image(weights: Path, dataset: DetectionDataset,
     np.testing.assert_array_equal(second.vectors, first.vectors)
 
 
-def test_unreadable_images_are_told(weights: Path, dataset: DetectionDataset, tmp_path: Path) -> None:
+def test_unreadable_images_are_listed(weights: Path, dataset: DetectionDataset, tmp_path: Path) -> None:
     (tmp_path / "set/images/2.png").write_bytes(b"no image")
     block = gradient_block(dataset, weights, tmp_path / "cache", OPTIONS)
     assert list(block.failures) == [2]

@@ -278,9 +278,9 @@ class BaseReducer(BaseEstimator):
         """Return the problem with the strata that get seats; by default the categories."""
         return problem
 
-    def _seat_sequence(self, counts: IntArray, k: int, held: IntArray) -> IntArray:
+    def _seat_sequence(self, counts: IntArray, k: int, taken: IntArray) -> IntArray:
         """Return the stratum of each of the k seats to give; by default Webster's rule."""
-        return seat_sequence(counts, k, held)
+        return seat_sequence(counts, k, taken)
 
     def _ranked(self, problem: FitInput) -> tuple[IntArray, FloatArray]:
         """Return `ranking_` and `scores_`; with a limit on groups, strata whose order is too short are ranked again."""
@@ -311,16 +311,16 @@ class BaseReducer(BaseEstimator):
 
     def _within_groups(self, problem: FitInput, orders: list[IntArray], length: int) -> tuple[IntArray, list[int]]:
         """Return the rows that fill the seats, and the strata whose order was too short; these get twice the seats."""
-        groups, (counts, held) = problem.groups, self._counts(problem)
+        groups, (counts, taken) = problem.groups, self._counts(problem)
         assert groups is not None
-        most = counts - held
+        most = counts - taken
         if self._keeps_to_groups:
             most = groups.room(problem.codes, len(counts), problem.initial)
         complete = np.array([len(order) for order in orders]) >= most
-        sequence = self._seat_sequence(counts, len(problem.codes) - len(problem.initial), held)
+        sequence = self._seat_sequence(counts, len(problem.codes) - len(problem.initial), taken)
         rows, short = fill_seats(sequence, orders, complete, groups, problem.initial, length - len(problem.initial))
-        more = np.minimum(most, np.maximum(1, 2 * (problem.seats - held)))
-        problem.seats[short] = (held + more)[short]
+        more = np.minimum(most, np.maximum(1, 2 * (problem.seats - taken)))
+        problem.seats[short] = (taken + more)[short]
         return rows, short
 
     def _problem(
@@ -344,27 +344,27 @@ class BaseReducer(BaseEstimator):
 
     def _seated(self, problem: FitInput) -> FitInput:
         """Return the problem with the number of seats of each stratum."""
-        counts, held = self._counts(problem)
+        counts, taken = self._counts(problem)
         free = k = problem.k - len(problem.initial)
         if problem.groups is not None and problem.limited:
             free = len(problem.codes) - len(problem.initial)
-        sequence = self._seat_sequence(counts, free, held)
+        sequence = self._seat_sequence(counts, free, taken)
         if problem.groups is not None and problem.limited:
             room = problem.groups.room(problem.codes, len(counts), problem.initial)
             sequence = sequence[occurrence(sequence) < room[sequence]][:k]
-        problem.seats = held + np.bincount(sequence, minlength=len(counts))
+        problem.seats = taken + np.bincount(sequence, minlength=len(counts))
         return problem
 
     @staticmethod
     def _counts(problem: FitInput) -> tuple[IntArray, IntArray]:
         size = len(problem.labels)
-        held = np.bincount(problem.codes[problem.initial], minlength=size).astype(np.int64)
-        return np.bincount(problem.codes, minlength=size).astype(np.int64), held
+        taken = np.bincount(problem.codes[problem.initial], minlength=size).astype(np.int64)
+        return np.bincount(problem.codes, minlength=size).astype(np.int64), taken
 
     def _interleave(self, problem: FitInput, orders: list[IntArray], length: int) -> IntArray:
         """Merge the orders of the strata in the order of the seats, without `initial`."""
-        counts, held = self._counts(problem)
-        seats = self._seat_sequence(counts, length - len(problem.initial), held)
+        counts, taken = self._counts(problem)
+        seats = self._seat_sequence(counts, length - len(problem.initial), taken)
         rows = np.empty(len(seats), np.int64)
         taken = np.bincount(seats, minlength=len(counts))
         rows[np.argsort(seats, kind="stable")] = np.concatenate(

@@ -18,8 +18,8 @@ INHERITED = "See BaseReducer"
 """How a docstring refers to the explanation of `keep` and `random_state`."""
 
 SYMBOLS = (
-    "n images, of which n_c in one category; k_c images to keep in that category; C categories; d features. Costs are "
-    "numbers of operations, without constant factors."
+    "n: images; n_c: images of one category; k_c: images to keep of that category; C: categories; d: features. Costs "
+    "are numbers of operations, without constant factors."
 )
 
 

@@ -1,12 +1,12 @@
-"""What the class-aware reducers take on labels and object features like COCO's, and beside them the plain code.
+"""Time and memory of the class-aware reducers on data like COCO, compared with plain code.
 
     python scripts/benchmarks/objectwise.py [--images 118000] [--keep 0.1 0.25] [--methods csod …] [--skip-plain]
 
-80 classes of which the most frequent is in 54 % of the images and the rarest in 0.16 %, 2.9 classes and 7.3 boxes an
-image, 256-d vectors about a centre for each class. Image features are the means of the image's objects; categories are
-the rarest class of each image. Every run is a process of its own, killed after --limit seconds: wall and CPU seconds of
-`fit`, and the peak memory of the process, data and imports included. The plain code that people would write is run on
-fewer images, beside the reducer on as many.
+80 classes: the most frequent is in 54 % of the images, the rarest in 0.16 %. An image has 2.9 classes and 7.3 boxes on
+average. 256-d vectors lie around a centre for each class. Image features are the means of the image's objects.
+Categories are the rarest class of each image. Every run is its own process and is stopped after --limit seconds. The
+figures are wall and CPU seconds of `fit`, and the peak memory of the process, including data and imports. Plain code,
+as people would write it, runs on fewer images; the reducer runs on the same number for comparison.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from detreduce.arrays.object_table import ObjectTable
+from detreduce.machine.processors import processors
 from detreduce.reducers import make_reducer
 
 CLASSES, DIMENSIONS = 80, 256
@@ -49,17 +50,17 @@ def simulated(n: int, seed: int = 0) -> tuple[ObjectTable, np.ndarray, np.ndarra
     """Return the objects of n images, their features (n, 256) and categories."""
     rng = np.random.default_rng(seed)
     shares = np.concatenate([[MOST], np.geomspace(NEXT, LEAST, CLASSES - 1)])
-    held = [np.flatnonzero(rng.random(n) < share) for share in shares]
-    images = np.concatenate(held)
-    classes = np.repeat(np.arange(CLASSES), [len(rows) for rows in held])
+    members = [np.flatnonzero(rng.random(n) < share) for share in shares]
+    images = np.concatenate(members)
+    classes = np.repeat(np.arange(CLASSES), [len(rows) for rows in members])
     order = np.lexsort((classes, images))
     images, classes = images[order].astype(np.int64), classes[order].astype(np.int64)
     sizes = rng.multinomial(rng.geometric(1 / BOXES_A_PAIR, len(images)), [0.4, 0.35, 0.25]).astype(np.int64)
     centres = rng.standard_normal((CLASSES, DIMENSIONS), np.float32)
     vectors = np.empty((len(images), DIMENSIONS), np.float32)
     for start in range(0, len(images), 8192):
-        some = classes[start : start + 8192]
-        vectors[start : start + 8192] = centres[some] + rng.standard_normal((len(some), DIMENSIONS), np.float32)
+        block = classes[start : start + 8192]
+        vectors[start : start + 8192] = centres[block] + rng.standard_normal((len(block), DIMENSIONS), np.float32)
     X = np.zeros((n, DIMENSIONS), np.float32)
     filled, starts, counts = np.unique(images, return_index=True, return_counts=True)
     X[filled] = np.add.reduceat(vectors, starts, axis=0) / counts[:, None]
@@ -70,7 +71,7 @@ def simulated(n: int, seed: int = 0) -> tuple[ObjectTable, np.ndarray, np.ndarra
 
 
 def plain_class_coverage(table: ObjectTable, X: np.ndarray, k: int) -> None:
-    """The gain of every image at every pick."""
+    """Compute the gain of every image at every pick."""
     counts = np.zeros((len(table), CLASSES))
     counts[table.images, table.classes] = table.counts
     total, kept, free = counts.sum(axis=0), np.zeros(CLASSES), np.ones(len(table), bool)
@@ -82,27 +83,27 @@ def plain_class_coverage(table: ObjectTable, X: np.ndarray, k: int) -> None:
 
 
 def plain_csod(table: ObjectTable, X: np.ndarray, k: int) -> None:
-    """The similarities of each class as a matrix, and their means at every pick."""
+    """Compute the similarities of each class as a matrix, and their means at every pick."""
     assert table.vectors is not None
     unit = table.vectors / np.linalg.norm(table.vectors, axis=1, keepdims=True)
     rows = [table.images[table.classes == c] for c in range(CLASSES)]
     similar = [unit[table.classes == c] @ unit[table.classes == c].T for c in range(CLASSES)]
     kept, count = np.zeros(len(table), bool), 0
     while count < k:
-        for c in np.argsort([len(mine) for mine in rows]):
-            mine = kept[rows[c]]
-            if mine.all() or count == k:
+        for c in np.argsort([len(members) for members in rows]):
+            chosen = kept[rows[c]]
+            if chosen.all() or count == k:
                 continue
-            values = similar[c][:, ~mine].mean(axis=1)
-            if mine.any():
-                values -= similar[c][:, mine].mean(axis=1)
-            values[mine] = -np.inf
+            values = similar[c][:, ~chosen].mean(axis=1)
+            if chosen.any():
+                values -= similar[c][:, chosen].mean(axis=1)
+            values[chosen] = -np.inf
             kept[rows[c][values.argmax()]] = True
             count += 1
 
 
 def plain_herding(table: ObjectTable, X: np.ndarray, k: int) -> None:
-    """The exact kernel between all objects, summed up for each pair of images, and running sums over it."""
+    """Compute the exact kernel between all objects, its sum for each pair of images, and running sums over it."""
     from scipy.sparse import csr_matrix
     from scipy.spatial.distance import cdist
 
@@ -125,7 +126,7 @@ def plain_herding(table: ObjectTable, X: np.ndarray, k: int) -> None:
 
 
 def plain_facility(table: ObjectTable, X: np.ndarray, k: int) -> None:
-    """The whole matrix of similarities, and the gain of every image at every pick."""
+    """Compute the whole matrix of similarities, and the gain of every image at every pick."""
     from scipy.spatial.distance import cdist
 
     squared = cdist(X, X, "sqeuclidean")
@@ -138,7 +139,7 @@ def plain_facility(table: ObjectTable, X: np.ndarray, k: int) -> None:
         free[row] = False
 
 
-# with the number of images
+# plain code, and the number of images that it can handle
 PLAIN = {
     "class_coverage": (plain_class_coverage, 20_000),
     "csod": (plain_csod, 10_000),
@@ -148,7 +149,7 @@ PLAIN = {
 
 
 def fit(arm: str, table: ObjectTable, X: np.ndarray, categories: np.ndarray, keep: float) -> int:
-    """Fit an arm's reducer; return how many images it chose."""
+    """Fit the reducer of an arm; return the number of images chosen."""
     method, params, by_category = ARMS[arm]
     reducer = make_reducer(method, keep=keep, **params)
     extras: dict[str, Any] = {"objects": table} if "objects" in reducer.needs else {}
@@ -158,7 +159,7 @@ def fit(arm: str, table: ObjectTable, X: np.ndarray, categories: np.ndarray, kee
 
 
 def run_one(arm: str, n: int, keep: float, plain: bool) -> None:
-    """Run one arm in this process and print what it took, as JSON."""
+    """Run one arm in this process and print its time and memory as JSON."""
     fit(arm, *simulated(50), keep=0.1)  # imports
     table, X, categories = simulated(n)
     k = int(keep * n + 0.5)
@@ -167,13 +168,13 @@ def run_one(arm: str, n: int, keep: float, plain: bool) -> None:
         PLAIN[arm][0](table, X, k)
     else:
         assert fit(arm, table, X, categories, keep) == k
-    took = {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
-    took["mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({**took, "boxes": int(table.counts.sum()), "pairs": len(table.images)}))
+    cost = {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
+    cost["mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({**cost, "boxes": int(table.counts.sum()), "pairs": len(table.images)}))
 
 
 def measure(arm: str, n: int, keep: float, plain: bool, limit: float) -> dict[str, Any] | None:
-    """Run one arm in a process of its own; None where it takes longer than `limit` seconds."""
+    """Run one arm in its own process; return None if it takes longer than `limit` seconds."""
     command = [sys.executable, __file__, "--one", arm, str(n), str(keep), "plain" if plain else "ours"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=limit, check=True)
@@ -190,29 +191,29 @@ def main() -> None:
     parser.add_argument("--keep", type=float, nargs="+", default=[0.1, 0.25])
     parser.add_argument("--methods", nargs="+", choices=list(ARMS), default=list(ARMS), metavar="NAME")
     parser.add_argument("--skip-plain", action="store_true")
-    parser.add_argument("--limit", type=float, default=600.0, help="seconds after which a run is given up")
+    parser.add_argument("--limit", type=float, default=600.0, help="stop a run after this many seconds")
     parser.add_argument("--one", nargs=4, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
         arm, n, keep, which = options.one
         return run_one(arm, int(n), float(keep), which == "plain")
-    print(f"{os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}")
+    print(f"{processors()} processors, load {os.getloadavg()[0]:.1f}")
     print(f"{'method':24}{'images':>8}{'keep':>6}{'wall s':>9}{'CPU s':>9}{'MiB':>7}  plain: wall s, MiB, ratio")
     for arm in options.methods:
         if not options.skip_plain and arm in PLAIN:
             n, keep = PLAIN[arm][1], options.keep[0]
             ours, plain = (measure(arm, n, keep, which, options.limit) for which in (False, True))
-            beside = "-"
+            plain_cells = "-"
             if ours and plain:
-                beside = f"{plain['wall']:.1f}, {plain['mib']:.0f}, {plain['wall'] / ours['wall']:.0f}"
-            print(line(arm, n, keep, ours) + "  " + beside, flush=True)
+                plain_cells = f"{plain['wall']:.1f}, {plain['mib']:.0f}, {plain['wall'] / ours['wall']:.0f}"
+            print(line(arm, n, keep, ours) + "  " + plain_cells, flush=True)
         for keep in options.keep:
             print(line(arm, options.images, keep, measure(arm, options.images, keep, False, options.limit)), flush=True)
 
 
-def line(arm: str, n: int, keep: float, took: dict[str, Any] | None) -> str:
+def line(arm: str, n: int, keep: float, cost: dict[str, Any] | None) -> str:
     """Return one row of the table."""
-    figures = [f"{took['wall']:.1f}", f"{took['cpu']:.1f}", f"{took['mib']:.0f}"] if took else ["-"] * 3
+    figures = [f"{cost['wall']:.1f}", f"{cost['cpu']:.1f}", f"{cost['mib']:.0f}"] if cost else ["-"] * 3
     return f"{arm:24}{n:>8}{keep:>6}{figures[0]:>9}{figures[1]:>9}{figures[2]:>7}"
 
 

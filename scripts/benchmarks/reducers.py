@@ -1,9 +1,9 @@
-"""How long each reducer takes beside the plain code that people would write, on clustered features.
+"""Time and memory of each reducer compared with plain code that people would write, on clustered features.
 
     python scripts/benchmarks/reducers.py [--sizes 1000 4000 10000] [--methods mms prd …] [--limit 120] [--json out]
 
-512 features in 50 clusters, 5 categories of 50, 25, 13, 7 and 5 %, keep 0.25. Every run is a process of its own, killed
-after --limit seconds; memory is the peak above that of the data and the imports. `slope` is the growth exponent in n
+512 features in 50 clusters, 5 categories of 50, 25, 13, 7 and 5 %, keep 0.25. Every run is its own process and is
+stopped after --limit seconds. Memory is the peak minus that of data and imports. `slope` is the growth exponent in n
 between the two largest sizes that finished.
 """
 
@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from detreduce.machine.processors import processors
 from detreduce.reducers import make_reducer
 from detreduce.reducers.engine.budget import allot_seats
 
@@ -33,7 +34,7 @@ Plain = Callable[[np.ndarray, np.ndarray, np.ndarray], Any]
 
 
 def clustered(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Return (n, 512) float32 features in 50 clusters, and 5 unequal categories, each of all clusters."""
+    """Return (n, 512) float32 features in 50 clusters, and 5 unequal categories, each spread over all clusters."""
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(CLUSTERS, DIMENSIONS)).astype(np.float32)[rng.integers(CLUSTERS, size=n)]
     for start in range(0, n, 4096):
@@ -43,7 +44,7 @@ def clustered(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 
 
 def plain_mms(X: np.ndarray, y: np.ndarray, seats: np.ndarray) -> None:
-    """Farthest points by gudhi."""
+    """Compute farthest points by gudhi."""
     import gudhi
 
     for code, k in enumerate(seats):
@@ -51,7 +52,7 @@ def plain_mms(X: np.ndarray, y: np.ndarray, seats: np.ndarray) -> None:
 
 
 def plain_prd(X: np.ndarray, y: np.ndarray, seats: np.ndarray) -> None:
-    """The whole kernel, and scipy's non-negative least squares for each pick."""
+    """Compute the whole kernel, and scipy's non-negative least squares for each pick."""
     from scipy.optimize import nnls
     from scipy.spatial.distance import cdist
 
@@ -70,7 +71,7 @@ def plain_prd(X: np.ndarray, y: np.ndarray, seats: np.ndarray) -> None:
 
 
 def plain_phl(X: np.ndarray, y: np.ndarray, seats: np.ndarray, radius: float | None = None) -> None:
-    """GUDHI's Rips simplex tree for each neighbourhood, found by a fresh KD-tree."""
+    """Compute GUDHI's Rips simplex tree for each neighbourhood, with a new KD-tree each time."""
     import gudhi
     from scipy.spatial import cKDTree
 
@@ -86,7 +87,7 @@ def plain_phl(X: np.ndarray, y: np.ndarray, seats: np.ndarray, radius: float | N
 
 
 def plain_nrmd(X: np.ndarray, y: np.ndarray, seats: np.ndarray) -> None:
-    """The SVD by numpy of each matrix and of all, and a loop over its columns."""
+    """Compute numpy's SVD of the matrix of each category and of all images, and loop over the columns."""
     joint = np.hstack([X, np.eye(len(seats))[y]])
     for matrix in [*(X[y == code] for code in range(len(seats))), joint]:
         A = matrix.T.astype(np.float64)
@@ -98,7 +99,7 @@ def plain_nrmd(X: np.ndarray, y: np.ndarray, seats: np.ndarray) -> None:
 
 
 def plain_des(X: np.ndarray, y: np.ndarray, seats: np.ndarray) -> None:
-    """One image at a time, by scipy's softmax and entropy."""
+    """Compute scipy's softmax and entropy for one image at a time."""
     from scipy.special import softmax
     from scipy.stats import entropy
 
@@ -110,7 +111,7 @@ def plain_des(X: np.ndarray, y: np.ndarray, seats: np.ndarray) -> None:
 
 
 def plain_clc(X: np.ndarray, y: np.ndarray, seats: np.ndarray, seed: int = 0) -> float:
-    """scikit-learn's k-means; returns the inertia."""
+    """Compute scikit-learn's k-means; return the inertia."""
     from sklearn.cluster import KMeans
 
     total = 0.0
@@ -120,7 +121,7 @@ def plain_clc(X: np.ndarray, y: np.ndarray, seats: np.ndarray, seed: int = 0) ->
 
 
 def our_inertia(X: np.ndarray, y: np.ndarray, seats: np.ndarray, seed: int = 0) -> float:
-    """Return the inertia of the clusterings behind `clc`, to hold against scikit-learn's."""
+    """Return the inertia of the clusterings of `clc`, to compare with scikit-learn's."""
     from detreduce.reducers.engine.kmeans import kmeans
 
     total = 0.0
@@ -133,7 +134,7 @@ def our_inertia(X: np.ndarray, y: np.ndarray, seats: np.ndarray, seed: int = 0) 
 
 
 def wide_radius(X: np.ndarray) -> float:
-    """Return the radius within which an image of the largest category has 80 others on average."""
+    """Return the radius within which an image of the largest category has 80 neighbours on average."""
     rows = X[: int(len(X) * 0.5)].astype(np.float64)[:2000]
     squares = (rows**2).sum(axis=1)
     squared = squares[:, None] + squares - 2 * rows @ rows.T
@@ -156,7 +157,7 @@ PLAIN: dict[str, Plain | None] = {
 
 
 def run_one(method: str, arm: str, n: int, keep: float, one_category: bool) -> None:
-    """Run one arm in this process and print what it took, as JSON."""
+    """Run one arm in this process and print its time and memory as JSON."""
     X, y = clustered(n)
     if one_category:
         y[:] = 0
@@ -176,7 +177,7 @@ def run_one(method: str, arm: str, n: int, keep: float, one_category: bool) -> N
     seconds = time.perf_counter() - start
     peak = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     if method == "clc":
-        # beside the clock: one seed more or less says little of a clustering
+        # not timed; averaged, because the inertia of one seed says little
         one = our_inertia if arm == "ours" else plain_clc
         inertia = float(np.mean([one(X, y, seats, seed) for seed in range(INERTIA_SEEDS)])) if n <= 10_000 else None
     print(json.dumps({"seconds": seconds, "mib": peak, "inertia": inertia}))
@@ -185,7 +186,7 @@ def run_one(method: str, arm: str, n: int, keep: float, one_category: bool) -> N
 def measure(
     method: str, arm: str, n: int, keep: float, limit: float, one_category: bool = False
 ) -> dict[str, Any] | None:
-    """Run one arm in a process of its own; None where it takes longer than `limit` seconds."""
+    """Run one arm in its own process; return None if it takes longer than `limit` seconds."""
     command = [sys.executable, __file__, "--one", method, arm, str(n), str(keep)]
     command += ["--one-category"] if one_category else []
     try:
@@ -211,17 +212,17 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[1000, 4000, 10_000])
     parser.add_argument("--methods", nargs="+", choices=list(PLAIN), default=list(PLAIN))
     parser.add_argument("--keep", type=float, default=0.25)
-    parser.add_argument("--limit", type=float, default=120.0, help="seconds after which a run is given up")
+    parser.add_argument("--limit", type=float, default=120.0, help="stop a run after this many seconds")
     parser.add_argument("--skip-plain", action="store_true")
-    parser.add_argument("--one-category", action="store_true", help="all images in one category; ours alone")
-    parser.add_argument("--json", help="write every figure here")
+    parser.add_argument("--one-category", action="store_true", help="put all images in one category; run only ours")
+    parser.add_argument("--json", help="write all results to this file")
     parser.add_argument("--one", nargs=4, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
         method, arm, n, keep = arguments.one
         return run_one(method, arm, int(n), float(keep), arguments.one_category)
     print(
-        f"{os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}, keep {arguments.keep}, d = 512, "
+        f"{processors()} processors, load {os.getloadavg()[0]:.1f}, keep {arguments.keep}, d = 512, "
         + ("one category" if arguments.one_category else "5 categories")
     )
     print(f"{'method':7}{'n':>8}{'ours s':>10}{'plain s':>10}{'ratio':>8}{'ours MiB':>10}{'plain MiB':>11}  inertia")

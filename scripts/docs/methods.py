@@ -189,7 +189,7 @@ def _wrapped(text: str, indent: str = "") -> list[str]:
 
 
 def _broken(command: str) -> list[str]:
-    """Return a command in lines that fit beside the navigation."""
+    """Return a command in lines that fit next to the navigation."""
     lines = textwrap.wrap(command, 100, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
     return [*(f"{line} \\" for line in lines[:-1]), lines[-1]]
 

@@ -54,7 +54,7 @@ class Example:
 
 
 def example() -> Example:
-    """Return unequal clusters, two of which touch, a thin bridge between the largest, and outliers."""
+    """Return clusters of unequal size (two touch), a thin bridge between the largest, and outliers."""
     rng = np.random.default_rng(7)
     parts: list[tuple[int, np.ndarray]] = []
 

@@ -116,7 +116,7 @@ def rounded(gain: float) -> float:
 
 
 def _first_bounds(gains: LazyGains, priority: IntArray) -> tuple[list[tuple[float, int, int]], Sequence[int]]:
-    """Return the heap of (-bound, priority, row) of the rows that are nobody's twin, and the twins as a list."""
+    """Return the heap of (-bound, priority, row) of rows that are not the twin of another, and the twins as a list."""
     n = len(priority)
     heads = np.arange(n)
     twins: Sequence[int] = [-1] * n

@@ -67,7 +67,7 @@ class GrowingFit:
         return True
 
     def truncate(self, size: int, zero: IntArray) -> None:
-        """Go back to the first `size` members, of which `zero` have weight 0."""
+        """Go back to the first `size` members; start from weight 0 for those in `zero`."""
         self.size = size
         self._free[:size] = self._inverse_times(self._mu[:size]) if size else 0.0
         self._zero = np.empty(0, np.int64)

@@ -168,8 +168,8 @@ def _draw_base(problem: FitInput, size: int) -> IntArray:
     """Return the rows of the base: `initial`, then a draw within the seats of each category, at least one of each."""
     size = min(max(size, len(problem.labels), len(problem.initial)), problem.k)
     counts = np.bincount(problem.codes, minlength=len(problem.labels))
-    held = np.bincount(problem.codes[problem.initial], minlength=len(counts))
-    seats = allot_seats(counts, size - len(problem.initial), held)
+    taken = np.bincount(problem.codes[problem.initial], minlength=len(counts))
+    seats = allot_seats(counts, size - len(problem.initial), taken)
     drawn = [problem.initial]
     for pool in problem.pools():
         shuffled = pool.rng("base").permutation(len(pool))

@@ -45,8 +45,8 @@ class RepresentativeKMeans(ScoringReducer):
         distances = np.linalg.norm(points.Z - centres[codes], axis=1) * points.scale
         return self._seated(replace(problem, codes=codes, labels=list(range(clusters)), shared=distances))
 
-    def _seat_sequence(self, counts: IntArray, k: int, held: IntArray) -> IntArray:
-        return equal_shares(counts, k, held)
+    def _seat_sequence(self, counts: IntArray, k: int, taken: IntArray) -> IntArray:
+        return equal_shares(counts, k, taken)
 
     def _score(self, pool: Pool) -> FloatArray:
         return -pool.shared[pool.rows]

@@ -1,4 +1,4 @@
-"""Datasets on disk: load, check, categorise, write subsets. Knows no features, no reducers and no training."""
+"""Datasets on disk: load, check, categorise, write subsets. Imports nothing of features, reducers or training."""
 
 from detreduce.dataset.load import load_dataset, load_split
 from detreduce.dataset.records import DetectionDataset, ImageRecord, Problem, Source, SplitSource

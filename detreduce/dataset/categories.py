@@ -1,4 +1,4 @@
-"""Categories of images, for stratifying: what one image is, derived from the classes of its boxes."""
+"""Categories of images for stratification, derived from the classes of their boxes."""
 
 from __future__ import annotations
 
@@ -51,17 +51,17 @@ def assign_categories(
         C names; classes of the same name stay apart.
     rule
         ``rarest``: the class present that is in the fewest images (ties: fewest boxes, then the first class).
-        ``dominant``: the class with most boxes in the image, ties to the rarer.
-        ``combination``: the set of classes present; sets found in fewer than `min_images` images are one category.
+        ``dominant``: the class with most boxes in the image (ties: the rarer class).
+        ``combination``: the set of classes present; all sets in fewer than `min_images` images form one category.
         ``none``: all images are one category.
-        A list of mappings, the first that matches wins and no match is ``other``: ``{name: single, only: [person],
-        max_boxes: 1}``. Conditions, all of which must hold: ``any`` (a box of one of these classes), ``all`` (of each
-        of them), ``only`` (of no other class), ``none`` (of none of them), ``min_boxes``, ``max_boxes`` (of all
-        classes together). Entries of the same name are one category.
+        A list of mappings such as ``{name: single, only: [person], max_boxes: 1}``: the first that matches gives the
+        category, ``other`` if none does. All conditions of an entry must be true: ``any`` (the image has a box of one
+        of these classes), ``all`` (of each of them), ``only`` (of no other class), ``none`` (of none of them),
+        ``min_boxes``, ``max_boxes`` (over all classes). Entries with the same name form one category.
     min_images
-        For ``combination``; default a hundredth of the images, at least 2, at most 10.
+        For ``combination``. Default: a hundredth of the images, at least 2, at most 10.
 
-    Images without boxes are the category ``background`` under every rule but ``none``.
+    Images without boxes are ``background`` under every rule but ``none``.
 
     Raises
     ------
@@ -70,7 +70,7 @@ def assign_categories(
     """
     counts = np.asarray(class_counts)
     if counts.ndim != 2 or counts.shape[1] != len(class_names):
-        raise InputError(f"class_counts has shape {counts.shape}; it needs {len(class_names)} columns, one a class.")
+        raise InputError(f"class_counts has shape {counts.shape}; it needs {len(class_names)} columns, one per class.")
     counts = counts.astype(np.int64)
     if not isinstance(rule, str):
         matchers = _read_rules(rule, class_names)
@@ -81,8 +81,8 @@ def assign_categories(
         return _one_category(len(counts))
     if rule == "combination":
         return _by_combination(counts, class_names, min_images)
-    found = _rarest(counts) if rule == "rarest" else _dominant(counts)
-    return _dense(found, [*_labels(class_names), BACKGROUND])
+    classes = _rarest(counts) if rule == "rarest" else _dominant(counts)
+    return _dense(classes, [*_labels(class_names), BACKGROUND])
 
 
 def _one_category(n: int) -> Categories:
@@ -90,7 +90,7 @@ def _one_category(n: int) -> Categories:
 
 
 def rarity_order(class_counts: npt.ArrayLike) -> npt.NDArray[np.int64]:
-    """Classes from the rarest on: in the fewest images, then with the fewest boxes, then the first; (C,) int64."""
+    """Return (C,) int64 classes from the rarest on: by number of images, then of boxes, then by position."""
     counts = np.asarray(class_counts)
     return np.lexsort((np.arange(counts.shape[1]), counts.sum(axis=0), (counts > 0).sum(axis=0))).astype(np.int64)
 
@@ -103,7 +103,7 @@ def _rarest(counts: _Counts) -> npt.NDArray[np.int64]:
 
 def _dominant(counts: _Counts) -> npt.NDArray[np.int64]:
     order = rarity_order(counts)
-    # argmax takes the first of equals, which is the rarer one in this order
+    # argmax takes the first of equal values, which is the rarer class in this order
     return np.where(counts.any(axis=1), order[counts[:, order].argmax(axis=1)], counts.shape[1])
 
 
@@ -111,8 +111,8 @@ def _by_combination(counts: _Counts, class_names: Sequence[str], min_images: int
     n = len(counts)
     least = min_images if min_images is not None else max(2, min(10, -(-n // 100)))
     labels = _labels(class_names)
-    sets, found, sizes = np.unique(counts > 0, axis=0, return_inverse=True, return_counts=True)
-    found = found.reshape(-1)
+    sets, set_of_image, sizes = np.unique(counts > 0, axis=0, return_inverse=True, return_counts=True)
+    set_of_image = set_of_image.reshape(-1)
     members = [tuple(np.flatnonzero(row).tolist()) for row in sets]
     order = sorted(range(len(members)), key=lambda place: members[place])
     small = [bool(members[place]) and sizes[place] < least for place in order]
@@ -124,7 +124,7 @@ def _by_combination(counts: _Counts, class_names: Sequence[str], min_images: int
     final = [*kept, MERGED, BACKGROUND]
     code_of_set = np.empty(len(members), np.int64)
     code_of_set[order] = [final.index(name) for name in names]
-    return _dense(code_of_set[found], final)
+    return _dense(code_of_set[set_of_image], final)
 
 
 @dataclass(frozen=True)
@@ -140,31 +140,31 @@ class _Matcher:
     max_boxes: int | None = None
 
     def matches(self, counts: _Counts) -> npt.NDArray[np.bool_]:
-        """(n,) bool: the images for which all conditions hold."""
+        """Return (n,) bool: the images for which all conditions are true."""
         present, total = counts > 0, counts.sum(axis=1)
-        held = np.ones(len(counts), bool)
+        matched = np.ones(len(counts), bool)
         if self.any is not None:
-            held &= present[:, self.any].any(axis=1)
+            matched &= present[:, self.any].any(axis=1)
         if self.all is not None:
-            held &= present[:, self.all].all(axis=1)
+            matched &= present[:, self.all].all(axis=1)
         if self.only is not None:
-            held &= counts[:, self.only].sum(axis=1) == total
+            matched &= counts[:, self.only].sum(axis=1) == total
         if self.none is not None:
-            held &= ~present[:, self.none].any(axis=1)
+            matched &= ~present[:, self.none].any(axis=1)
         if self.min_boxes is not None:
-            held &= total >= self.min_boxes
+            matched &= total >= self.min_boxes
         if self.max_boxes is not None:
-            held &= total <= self.max_boxes
-        return held
+            matched &= total <= self.max_boxes
+        return matched
 
 
 def _by_rules(counts: _Counts, matchers: Sequence[_Matcher]) -> Categories:
     names = list(dict.fromkeys([*(matcher.name for matcher in matchers), OTHER, BACKGROUND]))
-    found = np.full(len(counts), names.index(OTHER), np.int64)
+    codes = np.full(len(counts), names.index(OTHER), np.int64)
     for matcher in reversed(matchers):
-        found[matcher.matches(counts)] = names.index(matcher.name)
-    found[~counts.any(axis=1)] = names.index(BACKGROUND)
-    return _dense(found, names)
+        codes[matcher.matches(counts)] = names.index(matcher.name)
+    codes[~counts.any(axis=1)] = names.index(BACKGROUND)
+    return _dense(codes, names)
 
 
 def _read_rules(rules: Any, class_names: Sequence[str]) -> list[_Matcher]:
@@ -211,7 +211,7 @@ def _class_numbers(value: Any, where: str, class_names: Sequence[str]) -> list[i
 
 
 def _labels(class_names: Sequence[str]) -> list[str]:
-    """Class names made unique: a repeated or reserved one carries its class number."""
+    """Return unique class names: a repeated or reserved one gets its class number."""
     taken = {BACKGROUND, OTHER, MERGED, ALL}
     return [
         f"{name} (class {number})" if name in taken or list(class_names).count(name) > 1 else name
@@ -219,10 +219,10 @@ def _labels(class_names: Sequence[str]) -> list[str]:
     ]
 
 
-def _dense(found: npt.NDArray[np.int64], names: Sequence[str]) -> Categories:
-    """Renumber codes so that only those that occur remain, in the order of `names`."""
-    occurring, codes = np.unique(found, return_inverse=True)
-    return Categories(codes.reshape(-1).astype(np.int64), tuple(names[code] for code in occurring))
+def _dense(codes: npt.NDArray[np.int64], names: Sequence[str]) -> Categories:
+    """Renumber codes so that every code occurs, in the order of `names`."""
+    occurring, dense = np.unique(codes, return_inverse=True)
+    return Categories(dense.reshape(-1).astype(np.int64), tuple(names[code] for code in occurring))
 
 
 CategoryRule = str | list[dict[str, Any]]

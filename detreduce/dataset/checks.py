@@ -1,4 +1,4 @@
-"""What is in a dataset, in numbers, and which of its images cannot be read."""
+"""Count what is in a dataset, and find images that cannot be read."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from detreduce.errors import InputError
 from detreduce.machine.processors import processors
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-# ultralytics leaves out images with a shorter side
+# ultralytics skips images with a shorter side
 SMALLEST_SIDE = 10
 
 
 @dataclass(frozen=True)
 class ClassSummary:
-    """One class: its key in the files, its name, the images that it is in, and its boxes."""
+    """One class: its key in the files, its name, and its numbers of images and boxes."""
 
     key: int | str
     name: str
@@ -37,22 +37,22 @@ class ClassSummary:
 
 @dataclass(frozen=True)
 class DatasetSummary:
-    """What `detreduce inspect` shows of one split.
+    """What `detreduce inspect` shows about one split.
 
     Attributes
     ----------
     boxes, crowd
-        Boxes without crowd regions; crowd regions.
+        Number of boxes without crowd regions; number of crowd regions.
     background
-        Images without a box (a crowd region is none), whether the label file is empty or not there.
+        Images without boxes (crowd regions do not count), with an empty label file or none.
     sizes
-        Boxes that are small, medium, large by COCO's bounds, 32 and 96 pixels squared. The part of a box inside its
-        image counts, as far as an annotation gives the image's size. None where annotations hold no pixels (YOLO).
+        Number of small, medium and large boxes by COCO's bounds, 32 and 96 pixels squared. Only the part of a box
+        inside its image counts, if an annotation gives the image's size. None where boxes are fractions (YOLO).
     side_quantiles
-        Quantile -> sqrt(box area / image area), the part inside the image, over the boxes whose image size is known;
+        Quantile -> sqrt(box area / image area) of the part inside the image, over the boxes whose image size is known;
         empty without boxes.
     splits
-        Images that each split of the dataset names.
+        Number of images that each split lists.
     """
 
     path: Path
@@ -70,7 +70,7 @@ class DatasetSummary:
     problems: tuple[Problem, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """The same, ready for JSON."""
+        """Return the same facts in types that JSON has."""
         plain = {key: value for key, value in vars(self).items() if key not in ("classes", "problems")}
         return {
             **plain,
@@ -86,7 +86,7 @@ class DatasetSummary:
 
 
 def summarise(dataset: DetectionDataset) -> DatasetSummary:
-    """Count what is in a dataset; no image is opened. The other splits are loaded for their problems."""
+    """Count what is in a dataset. No image is opened; the other splits are loaded for their problems."""
     counts = dataset.class_counts
     images, boxes = (counts > 0).sum(axis=0), counts.sum(axis=0)
     return DatasetSummary(
@@ -102,15 +102,15 @@ def summarise(dataset: DetectionDataset) -> DatasetSummary:
             ClassSummary(key, name, int(images[number]), int(boxes[number]))
             for number, (key, name) in enumerate(zip(dataset.class_keys, dataset.class_names, strict=True))
         ),
-        sizes=_sizes(dataset),
-        side_quantiles=_side_quantiles(dataset),
+        sizes=_count_box_sizes(dataset),
+        side_quantiles=_measure_quantiles(dataset),
         splits=count_splits(dataset.source, {dataset.split: len(dataset)}),
         problems=tuple(
             dict.fromkeys(
                 [
                     *dataset.problems,
-                    *_doubled_names(dataset),
-                    *_emptiness(dataset),
+                    *_find_repeated_names(dataset),
+                    *_find_emptiness(dataset),
                     *problems_of_other_splits(dataset),
                 ]
             )
@@ -119,7 +119,7 @@ def summarise(dataset: DetectionDataset) -> DatasetSummary:
 
 
 def problems_of_other_splits(dataset: DetectionDataset) -> tuple[Problem, ...]:
-    """List what is wrong in the splits that the dataset is not; loads their annotations, opens no image."""
+    """Return the problems of the other splits of the source; loads their annotations, opens no image."""
     problems: list[Problem] = []
     for split in dataset.source.splits:
         if split == dataset.split:
@@ -129,47 +129,47 @@ def problems_of_other_splits(dataset: DetectionDataset) -> tuple[Problem, ...]:
         except InputError as error:
             problems.append(Problem(dataset.source.path, f"the {split} split cannot be loaded: {error}"))
         else:
-            problems += [*other.problems, *_emptiness(other)]
+            problems += [*other.problems, *_find_emptiness(other)]
     return tuple(dict.fromkeys(problem for problem in problems if problem not in set(dataset.problems)))
 
 
-def _emptiness(dataset: DetectionDataset) -> list[Problem]:
+def _find_emptiness(dataset: DetectionDataset) -> list[Problem]:
     place = dataset.source.splits.get(dataset.split)
     file = place.annotations if place is not None and place.annotations is not None else dataset.source.path
     return [] if len(dataset) else [Problem(file, f"the {dataset.split} split has no images")]
 
 
-def _doubled_names(dataset: DetectionDataset) -> list[Problem]:
+def _find_repeated_names(dataset: DetectionDataset) -> list[Problem]:
     keys_of: dict[str, list[str]] = {}
     for key, name in zip(dataset.class_keys, dataset.class_names, strict=True):
         keys_of.setdefault(name, []).append(str(key))
     return [
-        Problem(dataset.source.path, f"classes {', '.join(keys)} share the name {name!r}; they stay apart")
+        Problem(dataset.source.path, f"classes {', '.join(keys)} share the name {name!r}; they stay separate")
         for name, keys in keys_of.items()
         if len(keys) > 1
     ]
 
 
 def count_splits(source: Source, known: Mapping[str, int] | None = None) -> dict[str, int]:
-    """Count the images of each split of a dataset; those in `known` are taken from there."""
+    """Return the number of images of each split; `known` gives those that are counted already."""
     count = get_format(source.format).count_images
     counted = known or {}
     return {split: counted[split] if split in counted else count(source, split) for split in source.splits}
 
 
-def _sizes(dataset: DetectionDataset) -> dict[str, int] | None:
+def _count_box_sizes(dataset: DetectionDataset) -> dict[str, int] | None:
     if dataset.box_format == "cxcywhn":
         return None
-    return count_sizes(inside_sides(*_annotated_boxes(dataset)))
+    return count_sizes(inside_sides(*_stack_boxes(dataset)))
 
 
-def _side_quantiles(dataset: DetectionDataset) -> dict[float, float]:
-    sizes = relative_sizes(*_annotated_boxes(dataset))
+def _measure_quantiles(dataset: DetectionDataset) -> dict[float, float]:
+    sizes = relative_sizes(*_stack_boxes(dataset))
     sizes = sizes[np.isfinite(sizes)]
     return dict(zip(QUANTILES, np.quantile(sizes, QUANTILES).tolist(), strict=True)) if len(sizes) else {}
 
 
-def _annotated_boxes(dataset: DetectionDataset) -> tuple[Floats, BoxFormat, Floats]:
+def _stack_boxes(dataset: DetectionDataset) -> tuple[Floats, BoxFormat, Floats]:
     """Return (B, 4) boxes as stored, crowd regions left out, their format, and (B, 2) sizes of their images.
 
     No image is opened: sizes are NaN where no annotation gives them, and 1 where boxes are fractions.
@@ -184,9 +184,9 @@ def _annotated_boxes(dataset: DetectionDataset) -> tuple[Floats, BoxFormat, Floa
 
 
 def check_images(dataset: DetectionDataset) -> tuple[Problem, ...]:
-    """Decode every image and list those that are missing, truncated, unreadable, tiny or not of their stated size.
+    """Decode every image; return those that are missing, truncated, unreadable, tiny or not of their stated size.
 
-    Takes a few milliseconds an image; runs on all cores.
+    Takes a few milliseconds per image, on all cores.
     """
     problems: list[Problem] = []
     with (
@@ -195,9 +195,9 @@ def check_images(dataset: DetectionDataset) -> tuple[Problem, ...]:
         progress("decoding images", len(dataset), "images") as advance,
     ):
         warnings.simplefilter("ignore")
-        for found in pool.map(_check_image, dataset.records):
+        for faults in pool.map(_check_image, dataset.records):
             advance()
-            problems += found
+            problems += faults
     named = {problem.file for problem in problems}
     for path, words in damaged_jpegs([record.path for record in dataset if record.path not in named]).items():
         problems.append(Problem(path, f"damaged inside, filled in when decoded ({words})"))
@@ -215,11 +215,11 @@ def _check_image(record: ImageRecord) -> list[Problem]:
     # a broken file makes Pillow's decoders raise almost anything
     except Exception as error:
         return [Problem(record.path, f"cannot be decoded: {error or type(error).__name__}")]
-    found = []
+    faults = []
     if min(width, height) < SMALLEST_SIDE:
-        found.append(f"{width} x {height} pixels; ultralytics leaves out images below {SMALLEST_SIDE}")
+        faults.append(f"{width} x {height} pixels; ultralytics skips images with a side below {SMALLEST_SIDE}")
     if record.width is not None and record.height is not None and (width, height) != (record.width, record.height):
-        found.append(f"{width} x {height} pixels, the annotations say {record.width} x {record.height}")
+        faults.append(f"{width} x {height} pixels, the annotations say {record.width} x {record.height}")
     if kind in ("JPEG", "MPO") and lacks_end_marker(record.path):
-        found.append("JPEG without its end marker; ultralytics would rewrite the file in place")
-    return [Problem(record.path, what) for what in found]
+        faults.append("JPEG without its end marker; ultralytics would rewrite the file in place")
+    return [Problem(record.path, what) for what in faults]

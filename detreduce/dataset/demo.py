@@ -1,4 +1,4 @@
-"""The embedded dataset: handwritten digits in cluttered scenes, filmed by a drifting camera."""
+"""The demo dataset: handwritten digits in cluttered scenes, filmed by a moving camera."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from detreduce.machine.cache_folder import cache_folder
 from detreduce.machine.files import writing
 from detreduce.machine.hashes import json_hash
 
-VERSION = 1  # part of the cache key: raise it when the same parameters give other pixels or labels
+VERSION = 1  # part of the cache key: raise it when the same parameters give different pixels or labels
 
 SPLITS = {"train": 0.7, "val": 0.15, "test": 0.15}
 FRAMES = (1, 1, 2, 2, 3, 6)  # lengths that a scene's sequence of near-duplicates is drawn from
@@ -67,7 +67,7 @@ class Frame:
 
 
 class _Draw:
-    """Random numbers made from one raw stream of uniforms: the part of numpy's generators least likely to change."""
+    """Random numbers from one stream of uniforms, the part of numpy's generators that is least likely to change."""
 
     def __init__(self, *key: int) -> None:
         self._generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence(key)))
@@ -90,12 +90,12 @@ class _Draw:
 
 
 def demo_data_yaml(parameters: Mapping[str, object] | None = None, *, cache: str | Path | None = None) -> Path:
-    """Return the data.yaml of the demo dataset with these `make_demo` parameters, made on first use and kept.
+    """Return the data.yaml of the demo dataset with these `make_demo` parameters; it is made on first use.
 
-    It lies in the cache folder under a key made from all parameters and the generator's version. Raises InputError
-    for an unknown parameter or a value that cannot be used.
+    It is stored in the cache folder under a key of all parameters and `VERSION`. Raises InputError for an unknown
+    parameter or a value out of range.
     """
-    known = _checked(dict(parameters or {}))
+    known = _check_parameters(dict(parameters or {}))
     key = json_hash([VERSION, known])[:16]
     folder = cache_folder(cache) / "demo" / key
     if not (folder / "data.yaml").is_file():
@@ -115,34 +115,34 @@ def make_demo(
 ) -> Path:
     """Write the demo dataset in YOLO's layout and return its data.yaml.
 
-    Every scene is a short sequence of near-duplicate frames and lies wholly in one split; a digit's handwriting
-    samples are split too, so val and test show unseen ones. The same arguments give the same label bytes and the
-    same pixels (PNG) everywhere. The folder appears whole or not at all.
+    Every scene is a short sequence of near-duplicate frames, all in one split. The handwriting samples are split too,
+    so val and test show unseen ones. The same arguments give the same label bytes and the same pixels (PNG) on every
+    machine. The folder appears complete or not at all.
 
     Parameters
     ----------
     folder
-        Where to write; must be absent or empty.
+        Where to write; a new or empty folder.
     scenes
-        Number of scenes, all splits together: 70 % train, 15 % val, 15 % test.
+        Number of scenes over all splits: 70 % train, 15 % val, 15 % test.
     size
         Side of the square images, in pixels (at least 32).
     digits
-        Number of classes, 1 to 10: the digits 0, 1, ...; each is rarer than the one before.
+        Number of classes, 1 to 10: the digits 0, 1, ... Each is rarer than the one before.
     objects
-        Most digits in a scene; every scene but the background ones has at least one.
+        Largest number of digits in a scene. Every scene has at least one, background scenes have none.
     background
         Fraction of the scenes without any digit.
     seed
-        Another seed gives other scenes.
+        Seed of the random scenes.
 
     Raises
     ------
     InputError
-        For a value out of range, or a folder that is not empty.
+        A value is out of range, or the folder is not empty.
     """
     design = Design(scenes, size, digits, objects, background, seed)
-    _checked(vars(design))
+    _check_parameters(vars(design))
     target = Path(folder)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise InputError(f"{target} is not empty; name a new folder for the demo dataset.")
@@ -162,14 +162,14 @@ def _move(unfinished: Path, target: Path) -> None:
     try:
         unfinished.rename(target)
     except OSError:
-        # on some systems an empty folder must go first; or another process has just made the same dataset
+        # on some systems an empty folder must be removed first; or another process has just made the same dataset
         if not (target / "data.yaml").is_file():
             target.rmdir()
             unfinished.rename(target)
 
 
-def _checked(parameters: dict[str, Any]) -> dict[str, Any]:
-    """Fill in `make_demo`'s defaults; raises InputError that names the parameter, its value and the range."""
+def _check_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Add `make_demo`'s defaults; raise InputError that names the parameter, its value and the range."""
     signature = inspect.signature(make_demo).parameters.values()
     defaults = {entry.name: entry.default for entry in signature if entry.kind is entry.KEYWORD_ONLY}
     ranges = {"scenes": (4, 10**6), "size": (32, 4096), "digits": (1, 10), "objects": (1, 50), "seed": (0, 2**63)}
@@ -215,13 +215,13 @@ def _write(root: Path, design: Design) -> None:
 
 
 def _split_counts(scenes: int) -> dict[str, int]:
-    """Scenes a split: val and test have at least one each, train the rest."""
-    held_out = {split: max(1, round(share * scenes)) for split, share in SPLITS.items() if split != "train"}
-    return {"train": scenes - sum(held_out.values()), **held_out}
+    """Return the number of scenes per split: at least one each for val and test, the rest for train."""
+    others = {split: max(1, round(share * scenes)) for split, share in SPLITS.items() if split != "train"}
+    return {"train": scenes - sum(others.values()), **others}
 
 
 def _digit_samples(digits: int, seed: int) -> dict[str, list[list[Pixels]]]:
-    """Ink of the handwriting samples, cut to the ink, as fractions: [split][digit] -> list of (h, w)."""
+    """Return the handwriting samples, cropped to the ink, as fractions: [split][digit] -> list of (h, w)."""
     from sklearn.datasets import load_digits
 
     images, targets = load_digits(return_X_y=True)
@@ -243,7 +243,7 @@ def _cut_to_ink(image: Pixels) -> Pixels:
 
 
 def _scene(draw: _Draw, samples: list[list[Pixels]], size: int, most: int) -> list[Frame]:
-    """Render one scene and film it: a window that drifts over a larger world, in changing light."""
+    """Render one scene and film it: a window that moves over a larger world, in changing light."""
     frames = FRAMES[draw.integer(0, len(FRAMES) - 1)]
     step = max(1, size // 32)
     reach = step * (max(FRAMES) - 1)
@@ -263,7 +263,7 @@ def _scene(draw: _Draw, samples: list[list[Pixels]], size: int, most: int) -> li
 
 
 def _background(draw: _Draw, side: int) -> Pixels:
-    """(side, side, 3) in 0..255: soft colour fields under translucent rectangles and rings."""
+    """Return (side, side, 3) in 0..255: soft colours under translucent rectangles and rings."""
     world = 30 + 170 * _resize(draw.array(4, 4, 3), side, side)
     world += 50 * (_resize(draw.array(24, 24, 1), side, side) - 0.5)
     rows, columns = np.mgrid[:side, :side]
@@ -284,20 +284,20 @@ def _background(draw: _Draw, side: int) -> Pixels:
 def _place(
     draw: _Draw, class_id: int, ink: tuple[int, ...], size: int, reach: int, placed: list[Placed]
 ) -> Placed | None:
-    """A box for a digit, mostly free of the others and, at the first frame, in view; None where no room is found."""
+    """Return a box for a digit, in view at the first frame and hardly covered by others; None without room for it."""
     for _ in range(20):
         height = round(size * draw.uniform(*OBJECT_SIZES))
         width = max(3, round(height * ink[1] / ink[0] * draw.uniform(0.85, 1.15)))
         x = reach + draw.integer(0, max(0, size - width))
         y = reach + draw.integer(0, max(0, size - height))
         spot = Placed(class_id, x, y, width, height)
-        if all(_covered(spot, other) <= OVERLAP for other in placed):
+        if all(_measure_overlap(spot, other) <= OVERLAP for other in placed):
             return spot
     return None
 
 
-def _covered(first: Placed, second: Placed) -> float:
-    """The boxes' intersection as a fraction of the smaller box."""
+def _measure_overlap(first: Placed, second: Placed) -> float:
+    """Return the boxes' intersection as a fraction of the smaller box."""
     across = min(first.x + first.width, second.x + second.width) - max(first.x, second.x)
     down = min(first.y + first.height, second.y + second.height) - max(first.y, second.y)
     if across <= 0 or down <= 0:
@@ -306,10 +306,10 @@ def _covered(first: Placed, second: Placed) -> float:
 
 
 def _paint(draw: _Draw, world: Pixels, ink: Pixels, spot: Placed) -> None:
-    """Draw the digit into the world, lighter or darker than what lies behind it."""
+    """Draw the digit into the world, lighter or darker than its background."""
     area = world[spot.y : spot.y + spot.height, spot.x : spot.x + spot.width]
     behind = area.mean()
-    darker = draw.uniform() < behind / 255  # more often to where there is more room
+    darker = draw.uniform() < behind / 255  # the more likely, the lighter the background
     contrast = draw.uniform(80, 130)
     colour = behind + (-contrast if darker else contrast) + 50 * (draw.array(3) - 0.5)
     alpha = np.clip(1.6 * _resize(ink[..., None], spot.height, spot.width), 0, 1)
@@ -337,7 +337,7 @@ def _film(draw: _Draw, scene: _Scene, number: int) -> Frame:
     for spot in scene.placed:
         x1, y1 = max(0, spot.x - left), max(0, spot.y - top)
         x2, y2 = min(size, spot.x + spot.width - left), min(size, spot.y + spot.height - top)
-        # what a person would still call a digit; smaller remains stay unlabelled
+        # less than this is not recognisable as a digit, and stays unlabelled
         if x2 > x1 and y2 > y1 and (x2 - x1) * (y2 - y1) >= 0.4 * spot.width * spot.height:
             box = ((x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1)
             lines.append(" ".join([str(spot.class_id), *(f"{value / size:.6f}" for value in box)]))
@@ -345,7 +345,7 @@ def _film(draw: _Draw, scene: _Scene, number: int) -> Frame:
 
 
 def _resize(grid: Pixels, height: int, width: int) -> Pixels:
-    """Bilinear (h, w, c) -> (height, width, c), cells centred; elementwise sums only, so the same on every platform."""
+    """Resize (h, w, c) to (height, width, c), bilinear, cells centred; elementwise, so equal on every platform."""
     for axis, length in ((0, height), (1, width)):
         count = grid.shape[axis]
         position = np.clip((np.arange(length) + 0.5) * count / length - 0.5, 0, count - 1)

@@ -1,4 +1,4 @@
-"""Find a file that a person names: beside a YAML, in the working folder, among the files that detreduce ships."""
+"""Find a file that a person names: next to a YAML, in the working folder, among the files that detreduce ships."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 
 
 def expand(text: str) -> str:
-    """Expand ``~`` and ``${NAME:-default}``; a variable that is unset and has no default stays as it is."""
+    """Expand ``~`` and ``${NAME:-default}``; an unset variable without a default is left unchanged."""
 
     def value(match: re.Match[str]) -> str:
         default = match[2] if match[2] is not None else match[0]
@@ -27,25 +27,25 @@ def expand(text: str) -> str:
 
 
 def candidates(path: str | Path, beside: Path | None = None) -> list[Path]:
-    """Where `path` may be: below `beside`, below the working folder, among the files that detreduce ships."""
+    """Return where `path` may be: below `beside`, below the working folder, among the files that detreduce ships."""
     expanded = Path(expand(str(path)))
     shipped = len(expanded.parts) > 1 and expanded.parts[0] in _SHIPPED
     return [folder / expanded for folder in _folders(expanded, beside, shipped=shipped)]
 
 
 def _folders(expanded: Path, beside: Path | None, *, shipped: bool) -> list[Path]:
-    """Below which folders a path is looked for; `shipped`: also below those of the files that detreduce ships."""
+    """Return the folders to search for a path; `shipped` adds those of the files that detreduce ships."""
     if expanded.is_absolute():
         return [Path(expanded.anchor)]
-    # what ships: in the package, or beside it in a checkout
+    # shipped files lie in the package, or next to it in a checkout
     own = [_PACKAGE / "shipped", _PACKAGE.parent] if shipped else []
     return [*([beside] if beside is not None else []), Path.cwd(), *own]
 
 
 def find(path: str | Path, beside: Path | None = None, *, what: str = "file") -> Path:
-    """The first of `candidates` that exists; a dataset may also be one whose YAML ultralytics ships, by its name.
+    """Return the first of `candidates` that exists; for a dataset also the YAML that ultralytics ships by that name.
 
-    Raises MissingFileError that lists where it was looked for.
+    Raises MissingFileError that lists the places tried.
     """
     tried = candidates(path, beside)
     for candidate in tried:
@@ -61,7 +61,7 @@ def find(path: str | Path, beside: Path | None = None, *, what: str = "file") ->
 
 
 def _neighbour(expanded: Path, beside: Path | None) -> str:
-    """A hint at what is there of the most similar name: the file's, or the path where a folder is misspelt."""
+    """Return a hint at the most similar existing name: the file's, or the whole path where a folder is misspelt."""
     shipped = len(expanded.parts) > 1 and nearest_name(expanded.parts[0], _SHIPPED) is not None
     for folder in _folders(expanded, beside, shipped=shipped):
         found, parts = _nearest_path(folder, expanded.parts), expanded.parts
@@ -72,13 +72,13 @@ def _neighbour(expanded: Path, beside: Path | None) -> str:
 
 
 def _nearest_path(folder: Path, parts: Sequence[str]) -> tuple[str, ...] | None:
-    """The path below a folder of which each part that is not there gives way to the nearest that is.
+    """Return the path below a folder with each missing part replaced by the nearest existing name.
 
-    It ends where nothing is near any more; None where that is the first part that is not there.
+    The path ends where no name is near; None where that is the first missing part.
     """
-    found: list[str] = []
+    nearest: list[str] = []
     for part in parts:
-        place, name = folder.joinpath(*found), part
+        place, name = folder.joinpath(*nearest), part
         if not (place / part).exists():
             entries: list[str] = []
             with contextlib.suppress(OSError):
@@ -86,5 +86,5 @@ def _nearest_path(folder: Path, parts: Sequence[str]) -> tuple[str, ...] | None:
             if (match := nearest_name(part, entries)) is None:
                 break
             name = match
-        found.append(name)
-    return tuple(found) if found != list(parts[: len(found)]) else None
+        nearest.append(name)
+    return tuple(nearest) if nearest != list(parts[: len(nearest)]) else None

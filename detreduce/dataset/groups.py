@@ -1,4 +1,4 @@
-"""Groups of images (videos, sequences), from where the files are or what they are called."""
+"""Groups of images (videos, sequences), from the folders or names of their files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def check_group_rule(rule: str) -> re.Pattern[str] | None:
     Raises
     ------
     InputError
-        For a regular expression that cannot be read, or has no part in parentheses.
+        The regular expression is not valid, or has no part in parentheses.
     """
     if rule == FOLDER:
         return None
@@ -41,23 +41,24 @@ def assign_groups(records: Iterable[ImageRecord], rule: str) -> list[str]:
     records
         The images.
     rule
-        ``folder``: the folder that the image's file is in. Otherwise a regular expression with a part in parentheses,
-        looked for in the image's name: what those parts match is the group, as ``(.+)_\d+`` in ``video7_00012.jpg``.
+        ``folder``: the folder of the image's file. Otherwise a regular expression with parts in parentheses, which is
+        searched in the image's name: the text that those parts match is the group. ``(.+)_\d+`` takes ``video7`` from
+        ``video7_00012.jpg``.
 
     Raises
     ------
     InputError
-        For a rule that is no regular expression, and for a name that it is not found in.
+        The rule is not a regular expression, or does not match the name of an image.
     """
     pattern = check_group_rule(rule)
     if pattern is None:
         return [str(record.path.parent) for record in records]
-    found = []
+    groups = []
     for record in records:
         match = pattern.search(record.name)
         if match is None:
             raise InputError(
-                f"groups={rule!r} is not found in the image name {record.name!r}: every image needs a group."
+                f"groups={rule!r} does not match the image name {record.name!r}; every image needs a group."
             )
-        found.append(" ".join(part or "" for part in match.groups()))
-    return found
+        groups.append(" ".join(part or "" for part in match.groups()))
+    return groups

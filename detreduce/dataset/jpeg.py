@@ -1,4 +1,4 @@
-"""JPEG files that are not whole: without their end marker, or damaged inside."""
+"""Find damaged JPEG files: without their end marker, or broken inside."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from detreduce.machine.processors import processors
 
 START, END = b"\xff\xd8", b"\xff\xd9"
 _MARK = "detreduce image "
-# some cameras write a few bytes too many; many mean that the decoder lost its place
+# some cameras write a few extra bytes; many extra bytes mean that the decoder lost its place
 _FEW_STRAY_BYTES = re.compile(r"\b\d{1,2} extraneous bytes before marker 0xd9")
 _CHILD = f"""
 import os, sys
@@ -36,9 +36,9 @@ for number, name in enumerate(sys.stdin.buffer.read().split(bytes(1))):
 
 
 def lacks_end_marker(path: Path) -> bool:
-    """Is this a JPEG, whatever its name, whose last two bytes are not its end marker? Reads four bytes.
+    """Return whether a file is a JPEG, whatever its name, that does not end in its end marker; reads four bytes.
 
-    Ultralytics saves such files anew in place, which through a link is the source. Raises OSError.
+    Ultralytics rewrites such files in place, which through a link changes the source. Raises OSError.
     """
     with path.open("rb") as file:
         if file.read(2) != START:
@@ -48,10 +48,10 @@ def lacks_end_marker(path: Path) -> bool:
 
 
 def damaged_jpegs(paths: Sequence[Path]) -> dict[Path, str]:
-    """Find JPEG files with damage inside that no decoder raises an error for; path -> libjpeg's words.
+    """Return JPEG files with damage for which no decoder raises an error: path -> libjpeg's message.
 
-    libjpeg fills in what is missing, and says so on the standard error stream only: so child processes decode, an
-    eighth of the size, and their streams are read. Files that are no JPEG or cannot be read are passed over.
+    libjpeg fills in missing parts and reports this only on the standard error stream. So child processes decode the
+    files at an eighth of their size, and their streams are read. Files that are not JPEG or cannot be read are skipped.
     """
     workers = max(1, min(processors(), len(paths) // 20))
     parts = [paths[start::workers] for start in range(workers)]

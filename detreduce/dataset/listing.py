@@ -1,4 +1,4 @@
-"""Listing files in an order that no file system decides."""
+"""List files in an order that does not depend on the file system."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pathlib import Path
 
 
 def find_files(folder: str | Path, suffixes: Collection[str]) -> list[str]:
-    """List the files below a folder whose lower-case suffix is wanted.
+    """Return the files below a folder whose suffix, in lower case, is in `suffixes`.
 
-    Links are followed, each folder once; hidden files and folders are passed over, as ultralytics does. Returns sorted
-    paths relative to `folder`, with ``/``. Raises OSError where the folder cannot be read.
+    Links are followed, each folder once. Hidden files and folders are skipped, as ultralytics does. The paths are
+    sorted, relative to `folder`, with ``/``. Raises OSError where the folder cannot be read.
     """
     found: list[str] = []
     visited: set[str] = set()
@@ -23,7 +23,7 @@ def find_files(folder: str | Path, suffixes: Collection[str]) -> list[str]:
             continue
         visited.add(real)
         with os.scandir(place) as entries:
-            # sorted, so that of two links to one folder the same one is followed everywhere
+            # sorted: where two links lead to one folder, every file system follows the same one
             for entry in sorted(entries, key=lambda entry: entry.name, reverse=True):
                 if entry.name.startswith("."):
                     continue
@@ -35,11 +35,11 @@ def find_files(folder: str | Path, suffixes: Collection[str]) -> list[str]:
 
 
 def absolute(path: str | Path) -> Path:
-    """Return an absolute path without ``..``, links left as they are."""
+    """Return an absolute path without ``..``; links are not resolved."""
     return Path(os.path.abspath(path))  # noqa: PTH100 (resolve would follow links)
 
 
 def below(path: str, root: str) -> str | None:
-    """Return `path` relative to `root` with ``/``, or None where it is not below it; both absolute."""
+    """Return `path` relative to `root` with ``/``, or None where it lies elsewhere; both are absolute."""
     prefix = root.rstrip(os.sep) + os.sep
     return path[len(prefix) :].replace(os.sep, "/") if path.startswith(prefix) else None

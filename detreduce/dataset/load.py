@@ -72,7 +72,7 @@ def load_split(source: Source, split: str) -> DetectionDataset:
 
 
 def images_to_give(dataset: DetectionDataset) -> Path | None:
-    """Return the `images` with which `load_dataset` loads the dataset again; None where its file names the images."""
+    """Return the `images` that `load_dataset` needs to load the dataset again; None where its file names them."""
     split = dataset.source.splits.get(dataset.split)
     return split.images[0] if split and takes_images(dataset.source.path) else None
 

@@ -1,4 +1,4 @@
-"""The (image, class) table of a dataset's boxes from its labels alone; no image is opened."""
+"""The (image, class) table of a dataset's boxes, from its labels alone; no image is opened."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ def label_objects(dataset: DetectionDataset) -> ObjectTable:
     """Count the boxes of each class in each image, and how many are small, medium and large; vectors are None.
 
     A box is small below 1/300 of its image's area, large from 3/100 on: COCO's 32 and 96 pixels squared in an image of
-    640 x 480. What lies outside the image does not count. Where boxes are in pixels and no annotation gives the
-    image's size, their size class is ``unknown``. Crowd regions are no boxes.
+    640 x 480. The part outside the image does not count. Where boxes are in pixels and no annotation gives the
+    image's size, their size class is ``unknown``. Crowd regions are not counted.
     """
     use = ~dataset.box_crowd
     return ObjectTable.from_boxes(
@@ -40,7 +40,7 @@ def _size_classes(dataset: DetectionDataset) -> npt.NDArray[np.int64]:
 
 
 def _corners(dataset: DetectionDataset) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """(B, 2) low and high corners as fractions of the image; NaN where its size is not in the annotations."""
+    """Return (B, 2) low and high corners as fractions of the image; NaN where its size is not in the annotations."""
     boxes = np.concatenate([record.boxes for record in dataset]) if len(dataset) else np.empty((0, 4))
     first, second = boxes[:, :2], boxes[:, 2:]
     if dataset.box_format == "cxcywhn":

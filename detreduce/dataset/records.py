@@ -1,4 +1,4 @@
-"""The one in-memory form of a labelled dataset: frozen records, in an order no file system decides."""
+"""The in-memory form of a dataset: frozen records, in an order that does not depend on the file system."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 ImageId = int | str
 BoxFormat = Literal["cxcywhn", "xywh", "xyxy"]
 
-# what ultralytics takes for an image
+# the suffixes that ultralytics reads as images
 _SUFFIXES = "avif bmp dng heic heif jp2 jpeg jpeg2000 jpg mpo png tif tiff webp"
 IMAGE_SUFFIXES = frozenset(f".{suffix}" for suffix in _SUFFIXES.split())
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something wrong in the files that did not stop the load: where it is and what it is."""
+    """A fault in the files that did not stop the load: where it is and what it is."""
 
     file: Path
     what: str
@@ -42,27 +42,27 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class ImageRecord:
-    """One image and its boxes, as the files have them.
+    """One image and its boxes, as stored in the files.
 
     Attributes
     ----------
     id
-        COCO: the image id of the JSON; Label Studio: the task's. CVAT: the name. Otherwise the image's path below the
-        dataset's root, with ``/``.
+        The id that the annotation file gives (COCO, Label Studio) or the image's name in it (CVAT). Otherwise the
+        image's path below the dataset's root, with ``/``.
     name
-        Path of the image below its images folder, with ``/``; what people write in lists.
+        Path of the image below its images folder, with ``/``, as people write it in lists.
     path
-        The image file. It is not opened at load and may be missing (a listed problem).
+        The image file. It is not opened at load and may be missing, which is listed as a problem.
     boxes
         (m, 4) float64, read-only, in the dataset's ``box_format``.
     class_ids
         (m,) int64, read-only: indices into the dataset's ``class_names``.
     crowd
-        (m,) bool, read-only: COCO's ``iscrowd``. Crowd regions are not counted as boxes.
+        (m,) bool, read-only: COCO's ``iscrowd``. Crowd regions do not count as boxes.
     width, height
-        Pixels, or None where no annotation file gives them.
+        In pixels, or None where no annotation file gives them.
     label_path
-        YOLO label file or VOC XML that the boxes came from, else None.
+        The image's own label file (YOLO, VOC), else None.
     """
 
     id: ImageId
@@ -87,9 +87,8 @@ class ImageRecord:
 class SplitSource:
     """Where one split's images and annotations are.
 
-    `images`: YOLO: the folders, list files or image files that data.yaml names; COCO, CVAT, Label Studio: the images
-    folder; VOC: JPEGImages; unlabelled: the folder. `annotations`: COCO, CVAT, Label Studio: the file; VOC: the
-    ImageSets list, or None for all XML files; else None.
+    `images`: the images folder; for YOLO every folder, list file or image file that data.yaml names. `annotations`: the
+    file with the annotations of the split (COCO, CVAT, Label Studio) or the list of its images (VOC), else None.
     """
 
     images: tuple[Path, ...]
@@ -100,8 +99,8 @@ class SplitSource:
 class Source:
     """The files a dataset came from; enough to load its other splits and to filter the original files.
 
-    `path` is the file or folder that was given, `root` the folder that YOLO and VOC ids are relative to. `splits` holds
-    every split known, in the order train, val, test, others.
+    `format` is a name of the format registry. `path` is the file or folder that was given, `root` the folder that ids
+    which are paths are relative to. `splits` has every known split, in the order train, val, test, others.
     """
 
     format: str
@@ -112,16 +111,16 @@ class Source:
 
 @dataclass(frozen=True)
 class DetectionDataset:
-    """One split of a dataset: records sorted by name, class names, and the problems found.
+    """One split of a dataset: records sorted by name, class names, and problems.
 
     Attributes
     ----------
     records
-        Sorted by (name, id); the same on every file system.
+        Sorted by (name, id), so that the order is the same on every file system.
     class_names
-        One a class; names may repeat (COCO categories of the same name stay apart).
+        One per class. Names may repeat: COCO categories of the same name stay separate.
     class_keys
-        The class ids the files use: 0..C-1 for YOLO, category ids (with gaps) for COCO, names for the others.
+        The class ids in the files: 0..C-1 for YOLO, category ids (with gaps) for COCO, names for the others.
     box_format
         ``cxcywhn`` (YOLO, Label Studio: centre, width, height as fractions), ``xywh`` (COCO: pixels) or ``xyxy``
         (VOC, CVAT: pixels).
@@ -172,26 +171,26 @@ class DetectionDataset:
         return dataset_html(content, self.class_names, counts, self.problems, self._examples(6))
 
     def _examples(self, most: int) -> list[tuple[str, Path, npt.NDArray[np.float64]]]:
-        """Name, file and box corners of a few images from all over the dataset."""
+        """Return name, file and box corners of a few images, spread over the dataset."""
         rows = np.unique(np.linspace(0, len(self) - 1, min(most, len(self))).astype(int))
-        # of these few alone, so that no other image's size is looked for
+        # a dataset of these images alone, so that no other image is opened for its size
         few = replace(self, records=tuple(self[row] for row in rows.tolist()))
         return [(record.name, record.path, few.boxes_xyxyn[few.box_rows == row]) for row, record in enumerate(few)]
 
     def plot(self) -> Figure:
-        """Bars of the classes and of the box sizes, as a matplotlib figure.
+        """Draw bars of the classes and of the box sizes, as a matplotlib figure.
 
-        Box sizes need the images' sizes: see `boxes_xyxyn` for when their headers are read.
+        Box sizes need the images' sizes; `boxes_xyxyn` says when image headers are read.
         """
         from detreduce.dataset.views.notebook import dataset_figure
 
         return dataset_figure(self.class_names, self.class_counts.sum(axis=0), self.box_sizes[~self.box_crowd])
 
     def to_frame(self) -> pd.DataFrame:
-        """One row an image: ``image_id``, ``name``, ``path``, ``width``, ``height``, ``boxes``, ``crowd``.
+        """Return one row per image: ``image_id``, ``name``, ``path``, ``width``, ``height``, ``boxes``, ``crowd``.
 
-        In the dataset's order, its index the row numbers. No image is opened: where no annotation gives an image's
-        size, it is missing here. ``boxes`` counts without crowd regions.
+        Rows are in the dataset's order, the index is the row number. No image is opened: an image's size is missing
+        where no annotation gives it. ``boxes`` does not count crowd regions.
         """
         from detreduce.dataset.views.frames import images_frame
 
@@ -202,11 +201,11 @@ class DetectionDataset:
         )
 
     def boxes_frame(self) -> pd.DataFrame:
-        """One row a box: its image, class and corners.
+        """Return one row per box: its image, class and corners.
 
-        ``row`` (of the image in the dataset), ``image_id``, ``name``, ``class_id``, ``class_name``, ``crowd``, ``x1``,
-        ``y1``, ``x2``, ``y2`` as fractions of the image (`boxes_xyxyn`), and ``size``, the square root of the box's
-        share of the image.
+        The columns are ``row`` (the image's row in the dataset), ``image_id``, ``name``, ``class_id``, ``class_name``,
+        ``crowd``, the corners ``x1``, ``y1``, ``x2``, ``y2`` as fractions of the image (`boxes_xyxyn`), and ``size``,
+        the square root of the box's share of the image.
         """
         from detreduce.dataset.views.frames import BoxColumns, boxes_frame
 
@@ -231,22 +230,22 @@ class DetectionDataset:
 
     @cached_property
     def box_classes(self) -> npt.NDArray[np.int64]:
-        """(B,) int64: the class of every box, beside `box_rows`."""
+        """(B,) int64: the class of every box, in the order of `box_rows`."""
         parts = [record.class_ids for record in self.records]
         return np.concatenate(parts) if parts else np.empty(0, np.int64)
 
     @cached_property
     def box_crowd(self) -> npt.NDArray[np.bool_]:
-        """(B,) bool: True where the box is a crowd region, beside `box_rows`."""
+        """(B,) bool: True where the box is a crowd region, in the order of `box_rows`."""
         parts = [record.crowd for record in self.records]
         return np.concatenate(parts) if parts else np.empty(0, np.bool_)
 
     @cached_property
     def boxes_xyxyn(self) -> npt.NDArray[np.float64]:
-        """(B, 4) float64: every box as x1, y1, x2, y2 fractions of its image, beside `box_rows`.
+        """(B, 4) float64: x1, y1, x2, y2 of every box as fractions of its image, in the order of `box_rows`.
 
-        Opens the header of an image only where its boxes are in pixels and no annotation gives its size; boxes of
-        images whose size cannot be had are NaN.
+        Reads the header of an image only where its boxes are in pixels and no annotation gives its size. Boxes are NaN
+        where the image's size cannot be read.
         """
         boxes = self._stored_boxes
         if self.box_format == "cxcywhn":
@@ -258,10 +257,10 @@ class DetectionDataset:
 
     @cached_property
     def box_sizes(self) -> npt.NDArray[np.float64]:
-        """(B,) float64: sqrt(box area / image area) of the part inside the image, beside `box_rows`.
+        """(B,) float64: sqrt(box area / image area) of the part inside the image, in the order of `box_rows`.
 
-        Rounded to nine decimals, so that equal boxes have equal sizes wherever they lie. Reads images' headers, and is
-        NaN, where `boxes_xyxyn` does and is.
+        Rounded to nine decimals, so that equal boxes have equal sizes wherever they lie. Image headers are read, and
+        sizes are NaN, as for `boxes_xyxyn`.
         """
         if self.box_format == "cxcywhn":
             return relative_sizes(self._stored_boxes, self.box_format, np.ones((len(self.box_rows), 2)))
@@ -288,7 +287,7 @@ class DetectionDataset:
 
     @cached_property
     def content_hash(self) -> str:
-        """SHA-256 of image names, boxes and class names: the same wherever the dataset lies. Pixels are not read."""
+        """SHA-256 of image names, boxes and class names, wherever the dataset is stored; pixels are not read."""
         digest = hashlib.sha256(json.dumps([self.class_names, self.box_format]).encode())
         for record in self.records:
             digest.update(json.dumps([record.id, record.name, len(record.class_ids)]).encode())
@@ -297,7 +296,7 @@ class DetectionDataset:
 
     @cached_property
     def class_counts(self) -> npt.NDArray[np.int32]:
-        """(n, C) int32: boxes of each class in each image; crowd regions are not counted."""
+        """(n, C) int32: number of boxes of each class in each image, without crowd regions."""
         counts = np.zeros((len(self.records), len(self.class_names)), np.int32)
         single = ~self.box_crowd
         np.add.at(counts, (self.box_rows[single], self.box_classes[single]), 1)
@@ -311,7 +310,7 @@ def read_image_size(path: Path) -> tuple[int, int]:
     try:
         opened = Image.open(path)
     except ImportError as error:
-        # ultralytics, imported by whomever, asks for a HEIF reader where Pillow cannot tell what a file is
+        # once ultralytics is imported, Pillow asks for a HEIF reader where it cannot identify a file
         raise OSError(f"cannot identify image file {str(path)!r}") from error
     with opened as image:
         width, height = image.size

@@ -15,13 +15,13 @@ T = TypeVar("T")
 
 
 def canonical_split(name: str) -> str:
-    """Return train, val or test for any of their aliases, in any case; other names as they are."""
+    """Return train, val or test for any of their aliases, in upper or lower case; return other names unchanged."""
     lower = name.lower()
     return ALIASES.get(lower, lower if lower in CANONICAL else name)
 
 
 def unnamed_is_train(splits: Mapping[str, T]) -> dict[str, T]:
-    """Take ``default``, as CVAT calls images of no subset, for train where no split has that name."""
+    """Rename ``default``, CVAT's name for images without a subset, to train where no split is called train."""
     return {"train" if name == "default" and "train" not in splits else name: splits[name] for name in splits}
 
 
@@ -32,10 +32,10 @@ def in_order(splits: Mapping[str, T]) -> dict[str, T]:
 
 
 def choose_split(asked: str, known: Iterable[str], where: Path) -> str:
-    """Return the known split that `asked` means; InputError that names those there are."""
+    """Return the known split that `asked` means; raise InputError that lists the known ones."""
     names = list(known)
     split = canonical_split(asked)
     if split in names:
         return split
-    there = ", ".join(names) if names else "none"
-    raise InputError(f"{where}: there is no split {asked!r}; splits there: {there}.{nearest(asked, names)}")
+    known_names = ", ".join(names) if names else "none"
+    raise InputError(f"{where}: there is no split {asked!r}; known splits: {known_names}.{nearest(asked, names)}")

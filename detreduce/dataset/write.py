@@ -1,4 +1,4 @@
-"""Write the smaller dataset: the original files filtered, never serialised anew."""
+"""Write the smaller dataset by filtering the original files, without re-serialising them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ SELECTION_FILE = PurePosixPath("selection.json")
 
 @runtime_checkable
 class ChosenImages(Protocol):
-    """Anything that names images in the order chosen; `to_json`, where there is one, gives selection.json."""
+    """Anything with image ids in the order chosen; its `to_json`, if it has one, gives selection.json."""
 
     @property
     def image_ids(self) -> Iterable[ImageId]:
@@ -54,25 +54,25 @@ def write_subset(
     format: Literal["yolo"] | str | None = None,
     overwrite: bool = False,
 ) -> DetectionDataset:
-    """Write the chosen images of a dataset, and its other splits untouched, as a dataset of the same format.
+    """Write the chosen images of a dataset, and its other splits unchanged, as a dataset of the same format.
 
-    The output mirrors the source's folders and file names and holds ``selection.json``; its YOLO ``data.yaml`` works
-    from any working folder and after the output was moved. The source is never changed.
+    The output has the source's folders and file names, and a ``selection.json``. A YOLO ``data.yaml`` works from any
+    working folder, also after the output is moved. The source is never changed.
 
     Parameters
     ----------
     dataset
-        The split that was reduced; the others are carried over from its source.
+        The split to reduce. The other splits are taken over from its source.
     selection
         A Selection, or image ids in the order chosen.
     output
-        A new or empty folder; with `overwrite` one that detreduce wrote. It appears whole or not at all.
+        A new or empty folder; with `overwrite` also one that detreduce wrote. It appears complete or not at all.
     link
-        ``hardlink`` (copies where the file system does not allow it), ``symlink`` (absolute), ``copy``, or ``list``:
-        nothing but lists, filtered annotations and a data.yaml that point at the source (for YOLO, COCO and unlabelled
-        images). Labels are copied in all but ``list``.
+        How images are placed: ``hardlink`` (a copy where the file system has no hard links), ``symlink`` (absolute),
+        ``copy``, or ``list``: only lists, filtered annotations and a data.yaml that point at the source (YOLO, COCO and
+        unlabelled images). Labels are always copied, except with ``list``.
     format
-        None: the source's. ``yolo``: labels are converted from the boxes (polygons and crowds left out).
+        None: the source's format. ``yolo``: labels are made from the boxes, without polygons and crowd regions.
     overwrite
         Replace what detreduce wrote to `output` before.
 
@@ -84,15 +84,15 @@ def write_subset(
     Raises
     ------
     InputError
-        Unknown, doubled or missing images; an output that overlaps the source or may not be replaced.
+        Images are unknown, repeated or missing; the output overlaps the source or may not be replaced.
     DetreduceError
-        The disk is full or not writable; nothing is left at `output`.
+        The disk is full or not writable. Nothing is left at `output`.
 
     Warns
     -----
     SubsetWarning
-        A class lost all or nearly all boxes; links became copies; a split could not be carried over; the selection
-        says that it was made on another dataset.
+        A class lost all or nearly all boxes, links became copies, a split could not be taken over, or the selection
+        was made on another dataset.
     """
     mode = check_link(link)
     write = _find_writer(dataset, format)
@@ -100,7 +100,7 @@ def write_subset(
     choice = Choice(dataset, tuple(chosen), load_split)
     check_choice(choice)
     target = absolute(Path(output).expanduser())
-    with step("writing the reduced dataset"), _into(target, dataset, mode, overwrite=overwrite) as placer:
+    with step("writing the reduced dataset"), _open_output(target, dataset, mode, overwrite=overwrite) as placer:
         reload = write(choice, placer, target)
         placer.write(SELECTION_FILE, _selection_json(selection, choice))
         placer.finish()
@@ -119,7 +119,7 @@ def check_output(
     format: str | None = None,
     overwrite: bool = False,
 ) -> None:
-    """Raise InputError for what `write_subset` would refuse, whichever images are chosen; writes nothing."""
+    """Raise InputError where `write_subset` would refuse the output for any choice of images; writes nothing."""
     check_link(link)
     _find_writer(dataset, format)
     target = absolute(Path(output).expanduser())
@@ -128,15 +128,15 @@ def check_output(
 
 
 def write_yolo_view(source: str | Path | DetectionDataset, output: str | Path, *, link: LinkMode = "symlink") -> Path:
-    """Write a whole dataset of any format as a YOLO folder that ultralytics may write its caches to.
+    """Write a whole dataset of any format as a YOLO folder, where ultralytics may write its caches.
 
-    All splits; images linked, labels copied byte for byte (YOLO) or converted (COCO, VOC). Where there is no val
-    split, ``val:`` names the test split, else the train split, since ultralytics asks for one.
+    All splits are written. Images are linked; labels are copied byte for byte (YOLO) or converted (other formats).
+    Without a val split, ``val:`` names the test split, else the train split, since ultralytics needs one.
 
     Parameters
     ----------
     source
-        A path as for `load_dataset`, or a dataset (its source's other splits are loaded).
+        A path as for `load_dataset`, or a dataset; the other splits of its source are loaded.
     output
         A new or empty folder.
     link
@@ -158,14 +158,14 @@ def write_yolo_view(source: str | Path | DetectionDataset, output: str | Path, *
     dataset = source if isinstance(source, DetectionDataset) else load_dataset(source)
     choice = Choice(dataset, tuple(record.id for record in records_on_disk(dataset)), load_split)
     target = absolute(Path(output).expanduser())
-    with _into(target, dataset, mode, overwrite=False) as placer:
+    with _open_output(target, dataset, mode, overwrite=False) as placer:
         convert_to_yolo(choice, placer, target)
         placer.finish()
     return target / DATA_YAML
 
 
 @contextmanager
-def _into(target: Path, dataset: DetectionDataset, link: LinkMode, *, overwrite: bool) -> Iterator[Placer]:
+def _open_output(target: Path, dataset: DetectionDataset, link: LinkMode, *, overwrite: bool) -> Iterator[Placer]:
     check_apart_from(target, dataset)
     with staged(target, overwrite=overwrite) as folder:
         yield Placer(folder, link)
@@ -184,12 +184,12 @@ def _find_writer(dataset: DetectionDataset, format: str | None) -> Write:
 
 
 def check_apart_from(target: Path, dataset: DetectionDataset) -> None:
-    """Raise InputError where a folder to write overlaps the dataset's own, or holds its files."""
+    """Raise InputError where a folder to write overlaps the dataset's folders or contains its files."""
     source = dataset.source
     places = {path for split in source.splits.values() for path in split.images}
     jsons = {split.annotations for split in source.splits.values() if split.annotations is not None}
     labels = {record.label_path.parent for record in dataset if record.label_path is not None}
-    # what lies in a listed folder would become part of the source; a COCO folder that holds its JSON is not listed
+    # files in a listed folder would become part of the source; a COCO folder that contains its JSON is not listed
     listed = {path for path in places if path.is_dir() and not any(path in file.parents for file in jsons)}
     check_apart(target, folders=listed, files={source.path, source.root, *places, *jsons, *labels})
 
@@ -197,7 +197,7 @@ def check_apart_from(target: Path, dataset: DetectionDataset) -> None:
 def _selection_json(selection: object, choice: Choice) -> bytes:
     to_json = getattr(selection, "to_json", None)
     if callable(to_json):
-        # what stands for a byte that is not UTF-8 becomes JSON's own escape, which is read back as the same
+        # a surrogate stands for a byte that is not UTF-8; as a JSON escape it is read back unchanged
         return str(to_json()).encode("utf-8", "backslashreplace")
     content = {
         "source": str(choice.dataset.source.path),
@@ -210,12 +210,12 @@ def _selection_json(selection: object, choice: Choice) -> bytes:
 
 
 def _check_provenance(selection: object, dataset: DetectionDataset) -> None:
-    """Warn where a selection says that it was made on another dataset, though the ids are known here too."""
+    """Warn where a selection was made on another dataset that has the same ids."""
     provenance = getattr(selection, "provenance", None)
     made_on = provenance.get("dataset") if isinstance(provenance, Mapping) else None
     if not isinstance(made_on, Mapping) or made_on.get("content_hash") in (None, dataset.content_hash):
         return
     warn_about_subset(
         f"The selection was made on another dataset or another version of it ({made_on.get('path', 'path unknown')}), "
-        f"not on what is at {dataset.source.path} now; its ids are there too, so it was written all the same."
+        f"not on {dataset.source.path}. All its ids exist there too, so the subset was written."
     )

@@ -91,7 +91,7 @@ def jpeg(size: tuple[int, int] = (64, 48)) -> bytes:
         (b"not an image", "cannot be decoded"),
         (jpeg()[:-2], "cannot be decoded"),
         (jpeg() + b"\0\0", "JPEG without its end marker"),
-        (jpeg((64, 9)), "64 x 9 pixels; ultralytics leaves out"),
+        (jpeg((64, 9)), "64 x 9 pixels; ultralytics skips"),
         (None, "No such file"),
     ],
 )

@@ -144,8 +144,8 @@ def test_labels_are_valid_and_digits_of_one_scene_barely_overlap(many: Path) -> 
             assert (rows[:, 0] < 5).all() and (rows[:, 3:] > 0).all()
             assert (corners > -1e-6).all() and (corners < 1 + 1e-6).all()
     first, other = demo.Placed(0, 0, 0, 10, 10), demo.Placed(0, 8, 5, 10, 20)
-    assert demo._covered(first, other) == pytest.approx(2 * 5 / 100)
-    assert demo._covered(first, demo.Placed(0, 10, 0, 5, 5)) == 0
+    assert demo._measure_overlap(first, other) == pytest.approx(2 * 5 / 100)
+    assert demo._measure_overlap(first, demo.Placed(0, 10, 0, 5, 5)) == 0
 
 
 def test_it_loads_without_problems(many: Path) -> None:

@@ -24,7 +24,7 @@ def test_folder_of_images(tmp_path):
     assert dataset.image_ids == [record.name for record in dataset] == ["b/a.PNG", "s.jpg"]
     assert (dataset.labelled, dataset.class_names, dataset.class_counts.shape) == (False, (), (2, 0))
     assert (dataset.source.format, dataset.problems) == ("images", ())
-    with pytest.raises(InputError, match="no split 'val'; splits there: train"):
+    with pytest.raises(InputError, match=r"'val'.*: train"):
         load_dataset(tmp_path, "val")
 
 
@@ -94,5 +94,5 @@ def test_load_split_knows_the_images_folder_that_was_given(tmp_path):
         (tmp_path / f"notes_{split}.json").write_text('{"images": [{"id": 1, "file_name": "a.jpg"}]}')
     dataset = load_dataset(tmp_path / "notes_train.json", images=tmp_path / "pictures")
     assert load_split(dataset.source, "validation")[0].path == tmp_path / "pictures/a.jpg"
-    with pytest.raises(InputError, match="no split 'test'; splits there: train, val"):
+    with pytest.raises(InputError, match=r"'test'.*: train, val"):
         load_split(dataset.source, "test")

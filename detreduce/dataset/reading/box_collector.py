@@ -1,4 +1,4 @@
-"""From plain lists to the read-only arrays of records: one allocation a dataset, not three an image."""
+"""Turn lists of boxes into the read-only arrays of records: one allocation per dataset, not three per image."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class BoxArrays(NamedTuple):
 
 
 class BoxCollector:
-    """Takes the boxes of one image after another and gives each its arrays."""
+    """Collects the boxes of one image after another and returns the arrays of each."""
 
     def __init__(self) -> None:
         self._ends = [0]
@@ -29,7 +29,7 @@ class BoxCollector:
     def add(
         self, boxes: Sequence[Sequence[float]], classes: Sequence[int], crowd: Sequence[bool] | None = None
     ) -> None:
-        """Add the next image's boxes; without `crowd` none is a crowd region."""
+        """Add the next image's boxes; without `crowd`, none is a crowd region."""
         self._boxes.extend(boxes)
         self._classes.extend(classes)
         self._crowd.extend(crowd if crowd is not None else [False] * len(classes))

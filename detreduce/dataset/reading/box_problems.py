@@ -1,18 +1,18 @@
-"""What can be wrong with a box, in words; shared by the formats."""
+"""Faults of boxes, described in words; shared by the formats."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-# ultralytics leaves out a whole image whose label values pass these bounds (verify_image_label, version 8.4)
+# ultralytics skips a whole image whose label values exceed these bounds (verify_image_label, version 8.4)
 TOLERANCE = 0.01
 DROPPED = "ultralytics will leave out the whole image"
 
 
 def outside_unit(values: Sequence[float], checked: Sequence[float]) -> str | None:
-    """Say that coordinates are outside [0, 1], or None.
+    """Describe coordinates outside [0, 1]; return None where there are none.
 
-    `values` are all coordinates of the line, `checked` those that ultralytics compares with its bounds.
+    `values` are all coordinates of a line, `checked` those that ultralytics compares with its bounds.
     """
     low, high = min(values), max(values)
     if low >= 0.0 and high <= 1.0:
@@ -24,14 +24,14 @@ def outside_unit(values: Sequence[float], checked: Sequence[float]) -> str | Non
 
 
 def outside_image(x1: float, y1: float, x2: float, y2: float, width: float, height: float) -> str | None:
-    """Say that a box in pixels reaches more than one pixel past the image, or None."""
+    """Describe a box in pixels that reaches more than one pixel past the image; return None for others."""
     if x1 >= -1.0 and y1 >= -1.0 and x2 <= width + 1.0 and y2 <= height + 1.0:
         return None
     return f"box ({x1:g}, {y1:g}, {x2:g}, {y2:g}) reaches past the image ({width:g} x {height:g})"
 
 
 def bad_extent(width: float, height: float) -> tuple[str, bool] | None:
-    """Say that a box has no area; returns (words, usable) or None. A negative extent cannot be used."""
+    """Describe a box without area as (words, usable); return None for others. Negative sizes are not usable."""
     if width > 0.0 and height > 0.0:
         return None
     if width < 0.0 or height < 0.0:
@@ -40,5 +40,5 @@ def bad_extent(width: float, height: float) -> tuple[str, bool] | None:
 
 
 def duplicate(of: str, removed_by_ultralytics: bool = False) -> str:
-    """Say that a box repeats an earlier one exactly."""
+    """Describe a box that repeats an earlier one exactly."""
     return f"repeats {of}" + ("; ultralytics will remove it" if removed_by_ultralytics else "")

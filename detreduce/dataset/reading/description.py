@@ -1,4 +1,4 @@
-"""A dataset's YAML: reading it, and finding the folders that it names."""
+"""Read a dataset YAML, and find the folders that it names."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SPLIT_KEYS = ("train", "val", "test", "minival", "valid", "validation")
 
 @dataclass(frozen=True)
 class Description:
-    """A dataset YAML: its file (absolute), its mapping, and what was odd about the file."""
+    """A dataset YAML: its file (absolute), its mapping, and oddities of the file."""
 
     file: Path
     values: Mapping[str, Any]
@@ -29,11 +29,11 @@ class Description:
 
     @property
     def folder(self) -> Path:
-        """The folder that relative paths start from."""
+        """Folder that relative paths start from."""
         return self.file.parent
 
     def how_to_get(self) -> str:
-        """How to get the data by the YAML's own ``get:``, or ultralytics' ``download:``; to end an error with."""
+        """Return how to get the data, from ``get:`` or ultralytics' ``download:``, as the end of a message."""
         if words := self.values.get("get"):
             return f" How to get it: {str(words).strip()}"
         if source := self.values.get("download"):
@@ -42,7 +42,7 @@ class Description:
 
 
 def read_description(file: str | Path) -> Description:
-    """Read a dataset YAML; MissingFileError, or InputError with line and column where it is not valid YAML."""
+    """Read a dataset YAML; raise MissingFileError, or InputError with line and column where it is not valid YAML."""
     path = absolute(file)
     try:
         data = path.read_bytes()
@@ -64,12 +64,12 @@ def read_description(file: str | Path) -> Description:
     except ValueError as error:
         raise InputError(f"{path}: not valid YAML: {error}.") from None
     if not isinstance(values, dict):
-        raise InputError(f"{path}: a dataset YAML holds keys such as 'train:' and 'names:'; this one holds none.")
+        raise InputError(f"{path}: no keys; a dataset YAML has keys such as 'train:' and 'names:'.")
     return Description(path, values, oddities)
 
 
 def split_entries(description: Description) -> Iterator[tuple[str, Any]]:
-    """Yield each split key that has a value, in lower case, with its value: CVAT writes ``Train:``."""
+    """Yield each split key with a value, in lower case, and the value; CVAT writes ``Train:``."""
     values = {key.lower(): value for key, value in description.values.items() if isinstance(key, str)}
     values |= {key: value for key, value in description.values.items() if isinstance(key, str)}
     for key in SPLIT_KEYS:
@@ -95,7 +95,7 @@ def _how_to_download(file: Path, source: str) -> str:
 
 
 def expand_path(text: str, file: Path) -> str:
-    """Replace ``${NAME:-default}`` by environment variables, and a leading ``~``; InputError where one is not set."""
+    """Replace ``${NAME:-default}`` and a leading ``~``; raise InputError where a variable is not set."""
     expanded = expand(text)
     if "${" in expanded:
         raise InputError(f"{file}: {text!r} names an environment variable that is not set.")
@@ -103,7 +103,7 @@ def expand_path(text: str, file: Path) -> str:
 
 
 def candidate_roots(description: Description) -> list[Path]:
-    """Folders that ``path:`` may mean, best first: from the YAML, the working folder, ultralytics' datasets."""
+    """Return what ``path:`` may mean, best first: below the YAML, the working folder, ultralytics' datasets."""
     given = description.values.get("path")
     if given is None or given == "":
         return [description.folder]
@@ -112,14 +112,14 @@ def candidate_roots(description: Description) -> list[Path]:
     text = expand_path(given, description.file)
     beside = [absolute(description.folder / text), absolute(text)]
     if is_shipped(description.file):
-        # a file beside those that ultralytics ships is no dataset
+        # no dataset lies next to the files that ultralytics ships
         beside.pop(0)
-    # what ultralytics makes of a relative path that is not there
+    # ultralytics looks here for a relative path that does not exist
     return list(dict.fromkeys([*beside, *(absolute(folder / text) for folder in datasets_folders())]))
 
 
 def find_root(description: Description) -> Path:
-    """Return the dataset's folder; MissingFileError that shows what was tried and how to get the data."""
+    """Return the dataset's folder; raise MissingFileError with the places tried and how to get the data."""
     candidates = candidate_roots(description)
     for folder in candidates:
         if os.path.isdir(folder):  # noqa: PTH112 (an odd text must not raise)

@@ -1,4 +1,4 @@
-"""The image file that an annotation file means by an upload path, a URL, or a name with a hash before it."""
+"""Find the image that an annotation file means by an upload path, a URL, or a name with a hash in front."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from detreduce.dataset.listing import find_files
 from detreduce.dataset.records import IMAGE_SUFFIXES
 
-# Label Studio puts these before the names of uploads and of downloads
+# Label Studio puts such hashes in front of the names of uploads and downloads
 _HASH = re.compile(r"^[0-9a-f]{8}(?:-|__)")
 
 
 def safe_name(name: str) -> str | None:
-    """Return a file name of an annotation file with ``/``, without ``./``; None where it climbs out of its folder."""
+    """Return a file name with ``/`` and without ``./``; None where it leads out of its folder."""
     path = PurePosixPath(name.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or (path.parts and path.parts[0].endswith(":")):
         return None
@@ -24,7 +24,7 @@ def safe_name(name: str) -> str | None:
 
 
 def path_in(reference: str) -> str:
-    """The path that a reference holds: of a URL its path, of ``/data/local-files/?d=x`` that x."""
+    """Return the path in a reference: the path of a URL, or x of ``/data/local-files/?d=x``."""
     parts = urlsplit(reference.replace("\\", "/"))
     if local := parse_qs(parts.query).get("d"):
         return local[0]
@@ -32,16 +32,16 @@ def path_in(reference: str) -> str:
 
 
 class ImageFinder:
-    """Finds images below one folder; the folder is listed when the first one is not where its reference says."""
+    """Finds images below one folder; the folder is listed once an image is not where its reference says."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def find(self, reference: str) -> str | None:
-        """The image's path below the folder, with ``/``; None where none fits, or several do.
+        """Return the image's path below the folder, with ``/``; None where no image or several images match.
 
-        As the reference says; else the only image of that file name; else the only one when hashes before the names
-        are left aside. Never outside the folder.
+        Tries the path of the reference, then the only image with that file name, then the only image with that name
+        without leading hashes. Never looks outside the folder.
         """
         path = path_in(reference)
         name = safe_name(path)

@@ -1,4 +1,4 @@
-"""A small picture of an image with its boxes."""
+"""Thumbnails of images with their boxes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ OUTLINE = "#ff6d00"
 
 
 def small_image(path: Path, side: int = SIDE) -> Image | None:
-    """An image made small and upright, its longer side at most `side` pixels; None where it cannot be read."""
+    """Return a small upright image, its longer side at most `side` pixels; None where it cannot be read."""
     from PIL import Image, ImageOps
 
     try:
@@ -38,16 +38,16 @@ def small_image(path: Path, side: int = SIDE) -> Image | None:
 
 
 def as_jpeg(image: Image) -> bytes:
-    """The bytes of a JPEG file that is small rather than fine."""
+    """Return a JPEG file of low quality and small size."""
     content = io.BytesIO()
     image.save(content, "JPEG", quality=QUALITY, optimize=True)
     return content.getvalue()
 
 
 def thumbnail(path: Path, corners: npt.NDArray[np.float64], side: int = SIDE) -> bytes | None:
-    """A small upright JPEG of an image, or None where it cannot be read.
+    """Return a small upright JPEG of an image, or None where it cannot be read.
 
-    `corners`: (m, 4) boxes to draw, x1, y1, x2, y2 as fractions of the upright image; those that are NaN are left out.
+    `corners` (m, 4) are boxes to draw: x1, y1, x2, y2 as fractions of the upright image. NaN boxes are skipped.
     """
     from PIL import ImageDraw
 

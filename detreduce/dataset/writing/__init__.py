@@ -1,1 +1,1 @@
-"""How a subset reaches the disk: staging, links, and one module a format. `dataset/write.py` is the entry."""
+"""What the writers of all formats share: the choice, staging, links, reports. The entry is `dataset/write.py`."""

@@ -1,4 +1,4 @@
-"""Filter a JSON as text: elements that stay are copied, never serialised anew."""
+"""Filter JSON as text: kept elements are copied, not re-serialised."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ Advance = Callable[[], None]
 class Event(NamedTuple):
     """One step through the top-level object.
 
-    ``element``: one of an array that is taken apart. ``close``: the end of such an array, `start` at its bracket.
-    `start` and `end` are places in the text.
+    ``element``: one element of an array in question. ``close``: the end of such an array, `start` at its opening
+    bracket. `start` and `end` are positions in the text.
     """
 
     kind: Literal["element", "close"]
@@ -30,19 +30,19 @@ class Event(NamedTuple):
 
 
 def read_text(path: Path) -> str:
-    """Read a JSON file such that `to_bytes` of the text is the file again; a byte-order mark is part of the text."""
+    """Read a JSON file so that `to_bytes` of the text gives its bytes; a byte-order mark is part of the text."""
     return path.read_bytes().decode("utf-8", "surrogateescape")
 
 
 def to_bytes(text: str) -> bytes:
-    """The bytes of a piece of such a text."""
+    """Return the bytes of a part of a text from `read_text`."""
     return text.encode("utf-8", "surrogateescape")
 
 
 def walk(text: str, arrays: Collection[str]) -> Iterator[Event]:
-    """Yield the elements of the top-level `arrays` in order, one at a time; other members are checked and passed over.
+    """Yield the elements of the top-level `arrays` in order; other members are checked and skipped.
 
-    Raises json.JSONDecodeError where the text is not one JSON object. Stopping early is fine.
+    Raises json.JSONDecodeError where the text is not one JSON object. The caller may stop early.
     """
     place = _expect(text, _skip(text, 1 if text.startswith("\ufeff") else 0), "{")
     if text[place : place + 1] == "}":
@@ -80,10 +80,10 @@ def _walk_array(text: str, key: str, start: int) -> Generator[Event, None, int]:
 
 
 def kept_spans(text: str, wanted: Mapping[str, Callable[[Any], bool]], advance: Advance = lambda: None) -> list[Span]:
-    """Spans of the text that stay when the top-level arrays in `wanted` lose the elements that are not wanted.
+    """Return the spans of the text that stay when the top-level arrays in `wanted` lose their unwanted elements.
 
-    The space before an array's first element, between elements and after the last stays, so that an indented file
-    stays indented. Spans that adjoin are one: the whole text where nothing is lost. `advance` is called an element.
+    White space before the first, between and after the last element stays, so that an indented file stays indented.
+    Adjoining spans are merged: where nothing is removed, the whole text is one span. `advance` is called per element.
     """
     return _spans(text, walk(text, wanted.keys()), wanted, advance)
 
@@ -120,7 +120,7 @@ def _spans(
 
 
 def kept_spans_of_list(text: str, wanted: Callable[[Any], bool]) -> list[Span]:
-    """As `kept_spans`, of a text that is one list: spans that stay when it loses the elements that are not wanted."""
+    """Return the spans that stay when a text that is one list loses its unwanted elements; see `kept_spans`."""
     start = _skip(text, 1 if text.startswith("\ufeff") else 0)
     return _spans(text, _walk_array(text, "", start), {"": wanted}, lambda: None)
 
@@ -138,7 +138,7 @@ def _skip(text: str, place: int) -> int:
 
 
 def _expect(text: str, place: int, mark: str) -> int:
-    """The place behind `mark` and the space that follows it."""
+    """Return the position after `mark` and the white space that follows it."""
     if text[place : place + 1] != mark:
         raise json.JSONDecodeError(f"Expecting {mark!r}", text, place)
     return _skip(text, place + 1)

@@ -1,4 +1,4 @@
-"""Put files into the folder of a subset: images linked or copied, labels always copied."""
+"""Place files in the folder of a subset: images are linked or copied, labels copied."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NO_HARDLINK = {errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.ENOT
 
 
 def check_link(link: str) -> LinkMode:
-    """Return `link` if it is a known way to place images; raises InputError naming the nearest."""
+    """Return `link` if it is a known way to place images; raise InputError with the nearest one otherwise."""
     for mode in get_args(LinkMode):
         if link == mode:
             return mode
@@ -30,11 +30,11 @@ def check_link(link: str) -> LinkMode:
 
 
 class Placer:
-    """Places files below one folder and remembers which, so that nothing is written twice or outside.
+    """Places files below one folder and records them, so that nothing is written twice or outside.
 
-    Symbolic links are absolute, so that the output may be moved; hard links fall back to copies where the file system
-    does not allow them (`finish` says so once). JPEG files without an end marker are copied whatever `link` says:
-    ultralytics repairs such files where it finds them, which through a link would be the source.
+    Symbolic links are absolute, so that the output can be moved. Hard links become copies where the file system has
+    none (`finish` reports this once). JPEG files without an end marker are always copied: ultralytics repairs such
+    files in place, which through a link would change the source.
     """
 
     def __init__(self, folder: Path, link: LinkMode) -> None:
@@ -50,7 +50,7 @@ class Placer:
         target = self._target(relative, source)
         if target is None:
             return
-        # the file behind the links, so that a subset of a subset does not hang on the first
+        # link to the real file, so that a subset of a subset does not depend on the first one
         source = Path(os.path.realpath(source))
         if self.link != "copy" and lacks_end_marker(source):
             self._open_jpegs += 1
@@ -73,18 +73,18 @@ class Placer:
         self.reserve(relative).write_bytes(content)
 
     def reserve(self, relative: PurePosixPath) -> Path:
-        """Where to write a new file that will be `relative`; raises InputError where something is there already."""
+        """Return where to write a new file that will be `relative`; raise InputError where that place is taken."""
         target = self._target(relative, None)
         if target is None:
             raise InputError(f"Two files would become {relative} in the output.")
         return target
 
     def make_folder(self, relative: PurePosixPath) -> None:
-        """Make the folder `relative`, for a split that has no image left."""
+        """Make the folder `relative`, for a split without images."""
         (self.folder / relative).mkdir(parents=True, exist_ok=True)
 
     def finish(self) -> None:
-        """Say what was placed otherwise than asked."""
+        """Warn about files that were not placed as asked."""
         if self._fallbacks:
             warn_about_subset(
                 f"{self._fallbacks} images were copied, since the file system does not allow hard links to them "
@@ -122,11 +122,11 @@ class Placer:
 
 
 def require_images(paths: Iterable[Path]) -> None:
-    """Raise InputError if any image file is missing, naming the first and how many."""
+    """Raise InputError with the first missing image file and the number of others, if any is missing."""
     missing = [path for path in paths if not path.is_file()]
     if missing:
         more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
-        raise InputError(f"Chosen image {missing[0]}{more} is not there; run `detreduce inspect` for the list.")
+        raise InputError(f"Chosen image {missing[0]}{more} is missing; run `detreduce inspect` for the list.")
 
 
 def _same_file(one: Path, other: Path) -> bool:

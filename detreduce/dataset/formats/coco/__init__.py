@@ -1,1 +1,1 @@
-"""COCO."""
+"""COCO: one instances JSON per split."""

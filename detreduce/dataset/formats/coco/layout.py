@@ -1,4 +1,4 @@
-"""Where the other splits and the images of a COCO JSON are: Roboflow's folders, and the official layout."""
+"""Find the other splits and the images of a COCO JSON, in Roboflow's and in the official layout."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _FILE_NAME = re.compile(rb'"file_name"\s*:\s*("(?:[^"\\]|\\.)*")')
 
 @dataclass(frozen=True)
 class CocoLayout:
-    """The splits found around a JSON, which of them it is itself, and where its images were looked for."""
+    """The splits around a JSON, its own split, and the folders tried for its images."""
 
     root: Path
     own_split: str
@@ -34,17 +34,17 @@ class CocoLayout:
 def find_layout(file: Path, images: Path | None = None) -> CocoLayout:
     """Find the images folder of a JSON and the JSONs of the other splits.
 
-    Roboflow: ``train/_annotations.coco.json`` beside ``valid/`` and ``test/``, images beside the JSON. Official:
-    ``annotations/instances_train2017.json`` beside ``instances_val2017.json``, images in ``../train2017`` or
-    ``../images/train2017``. `images` is the folder of this JSON, and of the others where they have none of their own.
-    A JSON whose name tells no split is ``train``. Raises MissingFileError where `images` is given and not there.
+    Roboflow: ``train/_annotations.coco.json`` next to ``valid/`` and ``test/``, images next to the JSON. Official:
+    ``annotations/instances_train2017.json`` next to ``instances_val2017.json``, images in ``../train2017`` or
+    ``../images/train2017``. `images` is the folder of this JSON, and of other splits without a folder of their own. A
+    JSON without a split in its name is ``train``. Raises MissingFileError where `images` does not exist.
     """
     if not file.is_file():
         raise MissingFileError(f"{file}: the annotations are not there.")
     jsons = _jsons_by_split(file)
     own = next(split for split, other in jsons.items() if other == file)
     folder, tried = find_images_folder(file, images, list(jsons.values()))
-    # where no folder fits, the loader says what is wrong, with what was tried
+    # where no folder fits, the loader raises with the folders tried
     splits = {own: SplitSource((folder or file.parent,), file)}
     for split, other in jsons.items():
         if other != file:
@@ -56,7 +56,7 @@ def find_layout(file: Path, images: Path | None = None) -> CocoLayout:
 
 
 def _jsons_by_split(file: Path) -> dict[str, Path]:
-    """The JSON of each split, this one among them; as ``train`` where neither place nor name tells its split."""
+    """Return the JSON of each split, this one included; ``train`` where neither place nor name gives its split."""
     found: dict[str, Path] = {}
     if file.name == ROBOFLOW:
         own = canonical_split(file.parent.name)
@@ -98,7 +98,7 @@ def find_images_folder(
     candidates = list(dict.fromkeys(absolute(folder) for folder in candidates))
     references = _first_file_names(file)
     names = [name for name in map(safe_name, references) if name is not None]
-    # Label Studio's file names are upload paths or URLs, its images beside them bear the last part as their name
+    # Label Studio's file names are upload paths or URLs; the images are named after their last part
     last_parts = [path_in(reference).rsplit("/", 1)[-1] for reference in references]
     for options in (names, last_parts):
         for folder in candidates:
@@ -114,14 +114,14 @@ def _folder_name(file: Path) -> str:
 
 
 def _first_file_names(file: Path) -> list[str]:
-    """Some file names of a JSON, from its beginning where they are there, else from all of it."""
+    """Return some file names of a JSON, from its beginning if it has any there, else from the whole file."""
     with file.open("rb") as handle:
-        found = _FILE_NAME.findall(handle.read(1 << 18))
-        if not found:
+        texts = _FILE_NAME.findall(handle.read(1 << 18))
+        if not texts:
             handle.seek(0)
-            found = _FILE_NAME.findall(handle.read())
+            texts = _FILE_NAME.findall(handle.read())
     names = []
-    for text in found[:1000]:
+    for text in texts[:1000]:
         try:
             names.append(json.loads(text).replace("\0", ""))
         except ValueError:

@@ -1,4 +1,4 @@
-"""COCO datasets: one instances JSON a split, images in a folder; read with the standard library's json."""
+"""Read COCO datasets: one instances JSON per split, images in a folder."""
 
 from __future__ import annotations
 
@@ -22,18 +22,17 @@ Box = tuple[float, float, float, float]
 
 
 def load_coco(source: Source, split: str, tried: Sequence[Path] = ()) -> DetectionDataset:
-    """Load the instances JSON of one split; rows whose image file is not there are left out and listed.
+    """Load the instances JSON of one split; images without a file are left out and listed.
 
-    Classes are the JSON's categories in the order of their ids; two of the same name stay apart. Annotations that
-    cannot be used (unknown image or category, no four finite numbers, negative size) are left out and listed.
+    Classes are the JSON's categories in the order of their ids; two of the same name stay separate. Annotations with an
+    unknown image or category, without four finite numbers or with a negative size are left out and listed. A
+    ``file_name`` that leads nowhere (an upload path, a URL) means the only image of that name in the images folder. A
+    ``file_name`` that leads outside the images folder is never followed: the image is left out and listed.
 
-    `tried` are the folders where the images were looked for, for the error's sake.
+    `tried` are the folders that were searched for the images, for the error message.
 
-    A ``file_name`` that leads nowhere (an upload path, a URL) means the only image of that name in the images folder;
-    outside of it no file is looked at: such a row is left out and listed.
-
-    Raises InputError for a file that is not COCO JSON and a repeated image or category id, MissingFileError where
-    none of the images is there.
+    Raises InputError for a file that is not COCO JSON and for a repeated image or category id, MissingFileError where
+    none of the images exists.
     """
     place = source.splits[split]
     assert place.annotations is not None, "a COCO split has annotations"
@@ -71,7 +70,7 @@ def load_coco(source: Source, split: str, tried: Sequence[Path] = ()) -> Detecti
 
 
 def count_images(source: Source, split: str) -> int:
-    """Count the images that a split's JSON lists, whether or not they are there; 0 where it cannot be read."""
+    """Return the number of images that a split's JSON lists, existing or not; 0 where it cannot be read."""
     file = source.splits[split].annotations
     try:
         return len(read_json(file)["images"]) if file is not None else 0
@@ -80,7 +79,7 @@ def count_images(source: Source, split: str) -> int:
 
 
 def read_json(file: Path) -> dict[str, Any]:
-    """Read a COCO JSON; InputError with line and column where it is not JSON, or not COCO."""
+    """Read a COCO JSON; raise InputError, with line and column where it is not valid JSON."""
     try:
         data = file.read_bytes()
     except OSError as error:
@@ -90,7 +89,7 @@ def read_json(file: Path) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         raise InputError(f"{file}:{error.lineno}:{error.colno}: not valid JSON: {error.msg}.") from None
     except UnicodeDecodeError as error:
-        raise InputError(f"{file}: not UTF-8 (byte {error.start}); JSON has to be.") from None
+        raise InputError(f"{file}: not UTF-8 (byte {error.start}), as JSON must be.") from None
     except ValueError as error:
         raise InputError(f"{file}: not valid JSON: {error}.") from None
     except RecursionError:
@@ -99,7 +98,7 @@ def read_json(file: Path) -> dict[str, Any]:
         raise InputError(f"{file}: not COCO: a JSON object with a list 'images' is expected.")
     for key in ("annotations", "categories"):
         if not isinstance(content.get(key), list | None):
-            raise InputError(f"{file}: not COCO: {key!r} is to be a list.")
+            raise InputError(f"{file}: not COCO: {key!r} must be a list.")
     return content
 
 
@@ -117,7 +116,7 @@ class _Image:
 
 
 def _id(value: Any) -> ImageId | None:
-    """The value where it can be an id (a whole number or a text), else None."""
+    """Return a value that can be an id (a whole number or a text), else None."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value if isinstance(value, int | str) and not isinstance(value, bool) else None
@@ -176,7 +175,7 @@ def _images(content: Mapping[str, Any], file: Path, folder: Path, problems: list
         images[key] = _Image(key, name, folder / name, width, height)
     if elsewhere:
         key, given, name = elsewhere[0]
-        what = f"{len(elsewhere)} images are not where their file_name says, and are taken by their name below {folder}"
+        what = f"{len(elsewhere)} images are not where their file_name says; used by their name below {folder}"
         problems.append(Problem(file, f"{what} (image {key!r}: {given!r} is {name!r})"))
     return images
 
@@ -205,7 +204,7 @@ def _add_annotations(
 def _add_annotation(
     entry: Any, images: Mapping[ImageId, _Image], class_of: Mapping[int | str, int], place: int
 ) -> str | None:
-    """Add one annotation to its image; returns what is wrong with it."""
+    """Add one annotation to its image; return what is wrong with it, or None."""
     if not isinstance(entry, dict):
         return "not an object; left out"
     key, category = _id(entry.get("image_id")), _id(entry.get("category_id"))

@@ -1,4 +1,4 @@
-"""Write a COCO dataset: the original JSON less what was not chosen, images linked."""
+"""Write a COCO dataset: the original JSON without the images that were not chosen, images linked."""
 
 from __future__ import annotations
 
@@ -59,21 +59,22 @@ def write_coco(choice: Choice, placer: Placer, target: Path) -> Reload:
 
 
 def _description(splits: Mapping[str, SplitSource], target: Path) -> bytes:
-    """A dataset YAML that names each split's JSON, relative to `target`, and the folder of its images."""
+    """Return a dataset YAML with each split's JSON, relative to `target`, and the folder of its images."""
     content: dict[str, Any] = {"format": "coco"}
     for split, place in splits.items():
         assert place.annotations is not None, "every written split has its JSON"
         annotations = place.annotations.relative_to(target).as_posix()
         content[split] = {"annotations": annotations, "images": str(absolute(place.images[0]))}
-    # not allow_unicode: a name that is not UTF-8 is escaped, and read back
+    # without allow_unicode: a name that is not UTF-8 is escaped, and can be read back
     return yaml.safe_dump(content, sort_keys=False).encode("ascii")
 
 
 def mirror_coco(source: Source) -> dict[Path, PurePosixPath]:
-    """The output place of every JSON and images folder of a source.
+    """Return the output place of every JSON and images folder of a source.
 
-    Their places below the root, or below its parent where the others lie beside the root; a folder elsewhere becomes
-    ``images`` (``images/<name>`` where there are several), a JSON elsewhere ``annotations/<name>``.
+    Paths below the root keep their relative path; where the others lie next to the root, paths are relative to its
+    parent. A folder elsewhere becomes ``images`` (``images/<name>`` if there are several), a JSON elsewhere
+    ``annotations/<name>``.
     """
     jsons = [split.annotations for split in source.splits.values() if split.annotations is not None]
     folders = list(dict.fromkeys(split.images[0] for split in source.splits.values()))
@@ -110,14 +111,14 @@ def _place_images(records: Iterable[ImageRecord], folder: PurePosixPath, placer:
 
 
 def filtered_json(path: Path, ids: Collection[ImageId]) -> Iterator[bytes]:
-    """The pieces of a COCO JSON less the images that are not among `ids`, and their annotations; else as it is."""
+    """Yield the parts of a COCO JSON that stay without the images that are not in `ids`, and their annotations."""
     text = read_text(path)
     wanted = {"images": lambda image: _has(ids, image, "id"), "annotations": lambda box: _has(ids, box, "image_id")}
     try:
         with progress("Filtering annotations", None, "entries") as advance:
             spans = kept_spans(text, wanted, advance)
     except ValueError as error:
-        raise InputError(f"{path}: not COCO JSON any more ({error}).") from None
+        raise InputError(f"{path}: no longer COCO JSON ({error}).") from None
     for start, end in spans:
         yield to_bytes(text[start:end])
 

@@ -1,4 +1,4 @@
-"""CVAT for images 1.1: one annotations.xml, images in ``images/``; of a project, in a folder a subset."""
+"""Read CVAT for images 1.1: one annotations.xml, images in ``images/``, in one folder per subset for projects."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from detreduce.dataset.splits import canonical_split, in_order, unnamed_is_train
 from detreduce.errors import InputError, MissingFileError
 
 ANNOTATIONS, IMAGES = "annotations.xml", "images"
-# shapes without an extent, or with one that is no box in the picture
+# shapes without an extent, or without a box in the image
 _NO_BOXES = frozenset({"points", "polyline", "cuboid", "skeleton", "tag"})
 _BOXES = frozenset({"box", "polygon", "ellipse", "mask"})
 _START = re.compile(rb"<image(?:[^>\"']|\"[^\"]*\"|'[^']*')*>")
 _END = re.compile(rb"</image\s*>")
 _SUBSET = re.compile(rb"<image\s(?:[^>\"']|\"[^\"]*\"|'[^']*')*?\ssubset=(?:\"([^\"]*)\"|'([^']*)')")
-# frames of a video are named without the suffix that their files have
+# names of video frames lack the suffix of their files
 _FRAME_SUFFIXES = ("", ".PNG", ".png", ".jpg")
 Box = tuple[float, float, float, float]
 
 
 @dataclass(slots=True)
 class CvatImage:
-    """One <image>: what it says, and the bytes of the file that it takes."""
+    """One <image>: its content, and its byte range in the file."""
 
     name: str
     subset: str
@@ -57,20 +57,23 @@ class CvatFile:
 
     @property
     def split_of(self) -> dict[str, str]:
-        """The split that each subset is: CVAT's ``Train`` is train, ``Validation`` val, ``default`` alone train."""
+        """Split of each subset: ``Train`` is train, ``Validation`` is val, ``default`` without a train is train."""
         return splits_of_subsets(image.subset for image in self.images)
 
 
 def splits_of_subsets(subsets: Iterable[str]) -> dict[str, str]:
-    """Split of each subset's name; an empty one counts as ``default``."""
-    found = {subset: canonical_split(subset or "default") for subset in subsets}
-    renamed = unnamed_is_train({split: split for split in found.values()})
+    """Return the split of each subset name; an empty name counts as ``default``."""
+    splits = {subset: canonical_split(subset or "default") for subset in subsets}
+    renamed = unnamed_is_train({split: split for split in splits.values()})
     new = {old: name for name, old in renamed.items()}
-    return {subset: new[split] for subset, split in found.items()}
+    return {subset: new[split] for subset, split in splits.items()}
 
 
 def find_cvat_splits(file: Path, images: Path | None = None) -> dict[str, SplitSource]:
-    """The splits of an annotations.xml; `images` is the folder of all, by default ``images`` beside it, or its own."""
+    """Return the splits of an annotations.xml.
+
+    `images` is the folder of all images; default: ``images`` next to the file, else the file's own folder.
+    """
     if images is not None and not images.is_dir():
         raise MissingFileError(f"{images}: the images folder is not there.")
     data = _read(file)
@@ -83,12 +86,12 @@ def find_cvat_splits(file: Path, images: Path | None = None) -> dict[str, SplitS
 def load_cvat(source: Source, split: str) -> DetectionDataset:
     """Load one split of an annotations.xml; images are not opened.
 
-    Classes are the labels of the task or project that boxes can have, in its order. Rotated boxes, polygons, ellipses
-    and masks count by the box around them; points, lines, cuboids, skeletons and tags are no boxes, and are listed.
-    Images whose file is not there are left out and listed.
+    Classes are the labels of the task or project for boxes, in its order. Rotated boxes, polygons, ellipses and masks
+    become the box around them. Points, lines, cuboids, skeletons and tags are left out and listed, as are images whose
+    file does not exist.
 
-    Raises MissingFileError where none of the images is there, InputError for a file of another kind and for CVAT's
-    export of videos.
+    Raises MissingFileError where none of the images exists, InputError for a file of another kind and for CVAT's export
+    of videos.
     """
     place = source.splits[split]
     file, folder = place.annotations, place.images[0]
@@ -106,7 +109,7 @@ def load_cvat(source: Source, split: str) -> DetectionDataset:
         boxes.add(image.boxes, [class_of[label] for label in image.labels])
         problems += [Problem(file, f"image {image.name}: {what}") for what in image.findings]
     left_out = sum((image.left_out for image in wanted), Counter())
-    problems += [Problem(file, f"{count} {kind} shapes are no boxes; left out") for kind, count in left_out.items()]
+    problems += [Problem(file, f"{count} {kind} shapes are not boxes; left out") for kind, count in left_out.items()]
     records = tuple(
         ImageRecord(name, name, folder / name, *arrays, rows[name].width, rows[name].height)
         for name, arrays in zip(sorted(rows), boxes.arrays(), strict=True)
@@ -115,7 +118,7 @@ def load_cvat(source: Source, split: str) -> DetectionDataset:
 
 
 def count_images(source: Source, split: str) -> int:
-    """Count the images that the XML lists for a split, whether or not they are there; 0 where it cannot be read."""
+    """Return the number of images that the XML lists for a split, existing or not; 0 where it cannot be read."""
     file = source.splits[split].annotations
     try:
         content = parse_cvat(file) if file is not None else CvatFile((), ())
@@ -126,7 +129,7 @@ def count_images(source: Source, split: str) -> int:
 
 
 def place_of(image: CvatImage, finder: ImageFinder) -> str | None:
-    """The image's file below the images folder: in its subset's folder, else there, else wherever one has the name."""
+    """Return the image's path below the images folder: in its subset's folder, else there, else by its name."""
     for suffix in _FRAME_SUFFIXES:
         name = safe_name(image.name + suffix)
         if name is None:
@@ -138,7 +141,7 @@ def place_of(image: CvatImage, finder: ImageFinder) -> str | None:
 
 
 def parse_cvat(file: Path) -> CvatFile:
-    """Read an annotations.xml; InputError with line and column where it is not XML, or not CVAT's for images."""
+    """Read an annotations.xml; raise InputError where it is not CVAT for images, with line and column for bad XML."""
     reader = _Reader(_read(file))
     parser = expat.ParserCreate()
     parser.StartElementHandler = lambda tag, values: reader.start(tag, values, parser.CurrentByteIndex)
@@ -150,7 +153,7 @@ def parse_cvat(file: Path) -> CvatFile:
         where = f"{file}:{error.lineno}:{error.offset + 1}"
         raise InputError(f"{where}: not valid XML: {expat.ErrorString(error.code)}.") from None
     if reader.root != "annotations":
-        raise InputError(f"{file}: not CVAT: an XML with <annotations> at its top is expected, not <{reader.root}>.")
+        raise InputError(f"{file}: not CVAT: the XML's root must be <annotations>, not <{reader.root}>.")
     if reader.tracks and not reader.images:
         raise InputError(f"{file}: this is 'CVAT for video'; export the task as 'CVAT for images 1.1'.")
     return CvatFile(tuple(reader.images), tuple(dict.fromkeys(reader.labels)))
@@ -202,7 +205,7 @@ class _Reader:
                 self.labels.append(self._label.get("name", ""))
             self._label = {}
         elif tag == "image" and len(self._path) == 1 and self._image is not None:
-            # of <image/> expat says the start or, by its version, the end
+            # for <image/>, expat gives the start or, in other versions, the end
             match = _END.match(self.data, place) or _START.match(self.data, self._image.start)
             if match is None:
                 raise InputError("annotations.xml: not UTF-8; CVAT writes UTF-8.")
@@ -232,7 +235,7 @@ class _Reader:
 
 
 def _extent(tag: str, values: Mapping[str, str]) -> Box | None:
-    """The box around a shape in pixels, x1, y1, x2, y2; None where its numbers cannot be used."""
+    """Return the box around a shape in pixels, x1, y1, x2, y2; None where its numbers are not usable."""
     try:
         if tag == "polygon":
             points = [tuple(map(float, pair.split(","))) for pair in values["points"].split(";")]
@@ -257,7 +260,7 @@ def _extent(tag: str, values: Mapping[str, str]) -> Box | None:
 
 
 def turned(centre: tuple[float, float], size: tuple[float, float], angle: float) -> list[tuple[float, float]]:
-    """The corners of a box of that centre and size, turned about its centre by `angle` radians."""
+    """Return the corners of a box turned about its centre by `angle` radians."""
     cos, sin = math.cos(angle), math.sin(angle)
     halves = [(sx * size[0] / 2, sy * size[1] / 2) for sx in (-1, 1) for sy in (-1, 1)]
     return [(centre[0] + x * cos - y * sin, centre[1] + x * sin + y * cos) for x, y in halves]
@@ -282,12 +285,12 @@ def _present(images: Sequence[CvatImage], file: Path, folder: Path, problems: li
         if name is None:
             missing.append(image)
         elif name in rows:
-            problems.append(Problem(file, f"{name}: listed twice, taken once"))
+            problems.append(Problem(file, f"{name}: listed twice, used once"))
         else:
             rows[name] = image
     if images and not rows:
         raise MissingFileError(
-            f"{file}: none of its {len(images)} images (the first: {images[0].name}) is there; looked below {folder}. "
+            f"{file}: none of its {len(images)} images (the first: {images[0].name}) is there, below {folder}. "
             "Export with 'Save images', or name their folder with images=."
         )
     problems += [

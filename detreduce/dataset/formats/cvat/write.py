@@ -1,4 +1,4 @@
-"""Write CVAT's annotations.xml less the images that were not chosen, all else byte for byte; images linked."""
+"""Write CVAT's annotations.xml without the images that were not chosen, the rest byte for byte; images linked."""
 
 from __future__ import annotations
 
@@ -31,12 +31,14 @@ def write_cvat(choice: Choice, placer: Placer, target: Path) -> Reload:
         for image in content.images
         if split_of[image.subset] == choice.dataset.split and place_of(image, finder) not in kept
     ]
-    data = place.annotations.read_bytes() if choice.everything else without(place.annotations.read_bytes(), removed)
+    data = (
+        place.annotations.read_bytes() if choice.everything else remove_spans(place.annotations.read_bytes(), removed)
+    )
     return partial(load_cvat, write_one_file(choice, data, placer, target), choice.dataset.split)
 
 
-def without(data: bytes, spans: Iterable[tuple[int, int]]) -> bytes:
-    """The bytes less some spans in order, each with the white space before it."""
+def remove_spans(data: bytes, spans: Iterable[tuple[int, int]]) -> bytes:
+    """Return the bytes without the spans, which are in order, and without the white space before each."""
     parts, cursor = [], 0
     for start, end in spans:
         parts.append(data[cursor:start].rstrip(b" \t\r\n"))

@@ -1,1 +1,1 @@
-"""Label Studio."""
+"""Label Studio: JSON and JSON-MIN exports."""

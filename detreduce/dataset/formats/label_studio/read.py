@@ -1,4 +1,4 @@
-"""Label Studio's own exports, JSON and JSON-MIN: one list of tasks, images elsewhere."""
+"""Read Label Studio's own exports, JSON and JSON-MIN: one list of tasks, images elsewhere."""
 
 from __future__ import annotations
 
@@ -36,7 +36,10 @@ class _Task:
 
 
 def find_label_studio_splits(file: Path, images: Path | None = None) -> dict[str, SplitSource]:
-    """The one split of an export, train; `images` is the folder of its images, by default ``images`` beside."""
+    """Return the one split of an export, train.
+
+    `images` is the folder of its images; default: ``images`` next to the file, else the file's own folder.
+    """
     if images is not None and not images.is_dir():
         raise MissingFileError(f"{images}: the images folder is not there.")
     beside = file.parent / "images"
@@ -46,12 +49,12 @@ def find_label_studio_splits(file: Path, images: Path | None = None) -> dict[str
 def load_label_studio(source: Source, split: str) -> DetectionDataset:
     """Load an export; images are not opened, and are found by the file name in the task's path or URL.
 
-    Classes are the sorted labels in the file. Of several annotations of a task the ground truth counts, else the one
-    changed last; cancelled ones never do. Turned rectangles, ellipses and polygons count by the box around them; brush
-    strokes and key points are no boxes, and are listed. Tasks without annotation are background, and are listed; those
-    whose image is not there are left out and listed.
+    Classes are the sorted labels in the file. Where a task has several annotations, the ground truth counts, else the
+    one changed last; cancelled ones never count. Rotated rectangles, ellipses and polygons become the box around them.
+    Brush strokes and key points are left out and listed. Tasks without annotation are background images, and are
+    listed. Tasks whose image does not exist are left out and listed.
 
-    Raises MissingFileError where none of the images is there, InputError for a file of another kind.
+    Raises MissingFileError where none of the images exists, InputError for a file of another kind.
     """
     place = source.splits[split]
     file, folder = place.annotations, place.images[0]
@@ -67,7 +70,7 @@ def load_label_studio(source: Source, split: str) -> DetectionDataset:
         boxes.add(task.boxes, [class_of[label] for label in task.labels])
         problems += [Problem(file, f"task {task.id}: {what}") for what in task.findings]
     left_out = sum((task.left_out for task in rows.values()), Counter())
-    problems += [Problem(file, f"{count} {kind} regions are no boxes; left out") for kind, count in left_out.items()]
+    problems += [Problem(file, f"{count} {kind} regions are not boxes; left out") for kind, count in left_out.items()]
     records = tuple(
         ImageRecord(rows[name].id, name, folder / name, *arrays, rows[name].width, rows[name].height)
         for name, arrays in zip(sorted(rows), boxes.arrays(), strict=True)
@@ -76,7 +79,7 @@ def load_label_studio(source: Source, split: str) -> DetectionDataset:
 
 
 def count_images(source: Source, split: str) -> int:
-    """Count the tasks of an export, whether or not their images are there; 0 where it cannot be read."""
+    """Return the number of tasks of an export, whether their images exist or not; 0 where it cannot be read."""
     file = source.splits[split].annotations
     try:
         return len(read_tasks(file)) if file is not None else 0
@@ -85,7 +88,7 @@ def count_images(source: Source, split: str) -> int:
 
 
 def read_tasks(file: Path) -> list[dict[str, Any]]:
-    """Read the list of tasks; InputError where it is not JSON or no such list."""
+    """Read the list of tasks; raise InputError where the file is not JSON, or not such a list."""
     try:
         content = json.loads(file.read_bytes().decode("utf-8-sig"))
     except OSError as error:
@@ -95,14 +98,14 @@ def read_tasks(file: Path) -> list[dict[str, Any]]:
     except (ValueError, RecursionError) as error:
         raise InputError(f"{file}: not valid JSON: {error}.") from None
     if not isinstance(content, list) or not all(isinstance(entry, dict) for entry in content):
-        raise InputError(f"{file}: not COCO (an object with 'images'), nor Label Studio's (a list of tasks).")
+        raise InputError(f"{file}: neither COCO (an object with 'images') nor Label Studio (a list of tasks).")
     if not content:
-        raise InputError(f"{file}: holds no task.")
+        raise InputError(f"{file}: the list of tasks is empty.")
     return content
 
 
 def key_of(entry: Mapping[str, Any], number: int) -> int | str:
-    """The id of a task, its number in the file (from 1) where it has none."""
+    """Return the id of a task, or its number in the file (from 1) where it has none."""
     key = entry.get("id")
     return key if isinstance(key, int | str) and not isinstance(key, bool) else number
 
@@ -120,7 +123,7 @@ def _task(entry: Mapping[str, Any], number: int, file: Path) -> _Task:
 
 
 def _reference(data: Mapping[str, Any]) -> str | None:
-    """The image of a task: what ``image`` says, else the first text that ends as an image does."""
+    """Return the image of a task: the value of ``image``, else the first text with the suffix of an image."""
     texts = {key: value for key, value in data.items() if isinstance(value, str) and key not in _KNOWN}
     for key in ("image", *texts):
         if key in texts and Path(path_in(texts[key])).suffix.lower() in IMAGE_SUFFIXES:
@@ -129,7 +132,7 @@ def _reference(data: Mapping[str, Any]) -> str | None:
 
 
 def _regions(entry: Mapping[str, Any], task: _Task) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """The regions of the annotation that counts: their type, and their value with the image's size."""
+    """Yield the regions of the annotation that counts: type, and value with the image's size."""
     given = [a for a in entry.get("annotations") or entry.get("completions") or [] if isinstance(a, Mapping)]
     valid = [a for a in given if not a.get("was_cancelled") and not a.get("skipped")]
     if not valid:
@@ -177,8 +180,8 @@ def _add(task: _Task, kind: str, value: Mapping[str, Any], seen: dict[tuple[str,
     x1, y1, x2, y2 = corners
     extent = bad_extent(x2 - x1, y2 - y1)
     task.findings += [extent[0]] if extent is not None else []
-    found = outside_unit(corners, corners)
-    task.findings += [found] if found else []
+    outside = outside_unit(corners, corners)
+    task.findings += [outside] if outside else []
     box = ((x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1)
     for label in map(str, labels):
         if (label, box) in seen:
@@ -189,7 +192,7 @@ def _add(task: _Task, kind: str, value: Mapping[str, Any], seen: dict[tuple[str,
 
 
 def _corners(value: Mapping[str, Any], width: int, height: int) -> Box | None:
-    """The box around a region (given in percent) as fractions x1, y1, x2, y2; None where it has none."""
+    """Return the box around a region (given in percent) as fractions x1, y1, x2, y2; None where it has none."""
     try:
         if "points" in value:
             points = [(float(x) / 100, float(y) / 100) for x, y in value["points"]]
@@ -232,20 +235,20 @@ def _present(tasks: Sequence[_Task], file: Path, folder: Path, problems: list[Pr
     ids: set[int | str] = set()
     for task in tasks:
         if task.id in ids:
-            problems.append(Problem(file, f"task {task.id} is there twice, as with several annotators; taken once"))
+            problems.append(Problem(file, f"task {task.id} is listed twice, as with several annotators; used once"))
             continue
         ids.add(task.id)
         name = finder.find(task.reference)
         if name is None:
             missing.append(task)
         elif name in rows:
-            problems.append(Problem(file, f"{name}: named by tasks {rows[name].id} and {task.id}, taken once"))
+            problems.append(Problem(file, f"{name}: named by tasks {rows[name].id} and {task.id}, used once"))
         else:
             rows[name] = task
     if not rows:
         raise MissingFileError(
-            f"{file}: none of its {len(tasks)} images (the first: {tasks[0].reference}) is there; looked for their "
-            f"file names below {folder}. Label Studio's JSON comes without images: name their folder with images=."
+            f"{file}: none of its {len(tasks)} images (the first: {tasks[0].reference}) is there, by "
+            f"file name below {folder}. Label Studio's JSON comes without images: name their folder with images=."
         )
     problems += [
         Problem(file, f"task {task.id}: the image {task.reference!r} is not there; left out") for task in missing

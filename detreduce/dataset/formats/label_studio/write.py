@@ -1,4 +1,4 @@
-"""Write a Label Studio export less the tasks that were not chosen, the text of all else as it was; images linked."""
+"""Write a Label Studio export without the tasks that were not chosen, the other text unchanged; images linked."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def write_label_studio(choice: Choice, placer: Placer, target: Path) -> Reload:
     refuse_lists(choice, placer)
     file = choice.dataset.source.splits[choice.dataset.split].annotations
     assert file is not None, "a Label Studio split has its JSON"
-    data = file.read_bytes() if choice.everything else _filtered(file, choice)
+    data = file.read_bytes() if choice.everything else _filter_tasks(file, choice)
     return partial(load_label_studio, write_one_file(choice, data, placer, target), choice.dataset.split)
 
 
-def _filtered(file: Path, choice: Choice) -> bytes:
+def _filter_tasks(file: Path, choice: Choice) -> bytes:
     """Return the file without the tasks that were not chosen."""
     kept, numbers = set(choice.image_ids), count(1)
 

@@ -1,4 +1,4 @@
-"""A folder of images without labels: for choosing what to label."""
+"""Read a folder of images without labels, from which to choose images to label."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from detreduce.errors import InputError
 def load_unlabelled(source: Source, split: str) -> DetectionDataset:
     """Load the images below the split's folder, sub-folders included, as a dataset without classes or boxes.
 
-    Files that look like labels of the images are listed as a problem. InputError where there are no images.
+    Files that look like labels of the images are listed as a problem. Raises InputError where there are no images.
     """
     folder = source.splits[split].images[0]
     names = find_files(folder, IMAGE_SUFFIXES)
     if not names:
-        raise InputError(f"{folder}: neither a dataset (data.yaml, COCO JSON, VOC folder) nor a folder of images.")
+        raise InputError(f"{folder}: contains no image, and no dataset of a known format.")
     boxes = BoxCollector()
     for _ in names:
         boxes.add((), ())
@@ -29,21 +29,21 @@ def load_unlabelled(source: Source, split: str) -> DetectionDataset:
         ImageRecord(below(path, str(source.root)) or Path(path).as_posix(), name, Path(path), *arrays)
         for path, name, arrays in zip(paths, names, boxes.arrays(), strict=True)
     )
-    problems = _labels_nearby(paths)
+    problems = _find_labels(paths)
     return DetectionDataset(records, (), (), "cxcywhn", split, source, tuple(problems), labelled=False)
 
 
 def count_images(source: Source, split: str) -> int:
-    """Count the images of a split's folder."""
+    """Return the number of images in a split's folder."""
     return len(find_files(source.splits[split].images[0], IMAGE_SUFFIXES))
 
 
-def _labels_nearby(paths: list[str]) -> list[Problem]:
-    """List what looks like YOLO labels or VOC XML of the images, for who meant a labelled dataset."""
-    found = []
+def _find_labels(paths: list[str]) -> list[Problem]:
+    """List files that look like YOLO labels or VOC XML of the images, in case a labelled dataset was meant."""
+    problems = []
     for kind, of in (("YOLO labels", label_path_of), ("XML files", lambda path: path.rsplit(".", 1)[0] + ".xml")):
         labels = [label for label in map(of, paths) if os.path.isfile(label)]  # noqa: PTH113 (100,000 calls)
         if labels:
             what = f"looks like {kind} of {len(labels)} images, which are not read here; load the dataset's own file"
-            found.append(Problem(Path(labels[0]), what))
-    return found
+            problems.append(Problem(Path(labels[0]), what))
+    return problems

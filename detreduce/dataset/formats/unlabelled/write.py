@@ -1,4 +1,4 @@
-"""Write a folder of images without labels: the chosen ones linked, and a list of them in the order chosen."""
+"""Write a folder of images without labels: links to the chosen images, and a list of them in the order chosen."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Pascal VOC."""
+"""Pascal VOC: one XML file per image."""

@@ -1,4 +1,4 @@
-"""Pascal VOC folders: Annotations/*.xml, JPEGImages, and the splits of ImageSets/Main."""
+"""Read Pascal VOC folders: Annotations/*.xml, JPEGImages, and the splits of ImageSets/Main."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Box = tuple[float, float, float, float]
 
 
 def is_voc_folder(folder: Path) -> bool:
-    """True for a folder with Annotations, XML files in it, and JPEGImages or, as Label Studio has it, images."""
+    """Return whether a folder has Annotations and JPEGImages, or images and XML files in Annotations (Label Studio)."""
     notes = folder / ANNOTATIONS
     if not notes.is_dir():
         return False
@@ -31,12 +31,12 @@ def is_voc_folder(folder: Path) -> bool:
 
 
 def images_folder(root: Path) -> str:
-    """The name of a VOC folder's images folder."""
+    """Return the name of a VOC folder's images folder."""
     return IMAGES if (root / IMAGES).is_dir() else OTHER_IMAGES
 
 
 def find_voc_splits(folder: Path) -> dict[str, SplitSource]:
-    """Return the splits of ImageSets/Main, per-class lists aside; without lists all XML files are ``train``."""
+    """Return the splits of ImageSets/Main, without lists per class; without any list all XML files are ``train``."""
     images = (folder / images_folder(folder),)
     lists = sorted((folder / LISTS).glob("*.txt"))
     splits: dict[str, SplitSource] = {}
@@ -47,12 +47,12 @@ def find_voc_splits(folder: Path) -> dict[str, SplitSource]:
 
 
 def _lines(file: Path) -> list[str]:
-    # a file name's bytes need not be UTF-8; surrogateescape is how the file system's names are read too
+    # file names need not be UTF-8; Python reads those of the file system with surrogateescape too
     return file.read_text(encoding="utf-8-sig", errors="surrogateescape").splitlines()
 
 
 def _is_class_list(file: Path) -> bool:
-    """True for VOC's lists of one class: every line ends in -1, 0 or 1."""
+    """Return whether this is a VOC list of one class: every line ends in -1, 0 or 1."""
     lines = [line.split() for line in _lines(file) if line.strip()]
     return bool(lines) and all(len(fields) == 2 and fields[1] in ("-1", "0", "1") for fields in lines)
 
@@ -60,9 +60,9 @@ def _is_class_list(file: Path) -> bool:
 def load_voc(source: Source, split: str) -> DetectionDataset:
     """Load one split of a VOC folder; `source.root` holds Annotations and JPEGImages.
 
-    Classes are the sorted names in all XML files of the folder, so that splits agree. Boxes are as stored (pixels);
-    `difficult` ones are boxes like others. An image whose XML is missing or cannot be read is kept without boxes and
-    listed; a list's entry without an image is left out and listed.
+    Classes are the sorted names in all XML files of the folder, so that all splits have the same classes. Boxes are as
+    stored, in pixels; `difficult` ones count like others. An image whose XML is missing or unreadable is kept without
+    boxes and listed. A list entry without an image is left out and listed.
 
     Raises MissingFileError where the folder has no images, InputError where the split has none.
     """
@@ -90,7 +90,7 @@ def load_voc(source: Source, split: str) -> DetectionDataset:
             continue
         name = image[0] if note is None or note.filename not in image else note.filename
         if name in rows:
-            problems.append(Problem(place.annotations or root, f"{name}: listed twice, taken once", line))
+            problems.append(Problem(place.annotations or root, f"{name}: listed twice, used once", line))
             continue
         rows[name] = (stem, note)
     if not rows:
@@ -100,7 +100,7 @@ def load_voc(source: Source, split: str) -> DetectionDataset:
 
 
 def count_images(source: Source, split: str) -> int:
-    """Count the entries of a split's list, or the XML files where it has none."""
+    """Return the number of entries of a split's list, or of XML files where it has no list."""
     file = source.splits[split].annotations
     if file is None:
         return len(find_files(source.root / ANNOTATIONS, {".xml"}))
@@ -109,7 +109,7 @@ def count_images(source: Source, split: str) -> int:
 
 @dataclass(slots=True)
 class _Note:
-    """What one XML file says."""
+    """The content of one XML file."""
 
     path: Path
     filename: str = ""
@@ -132,10 +132,10 @@ def _read_annotations(root: Path) -> dict[str, _Note]:
 
 
 def parse_annotation(path: Path) -> _Note:
-    """Read one VOC XML; what cannot be used is listed in `findings`."""
+    """Read one VOC XML; unusable parts are listed in `findings`."""
     note = _Note(path)
     try:
-        # expat fetches nothing from outside and bounds the growth of entities
+        # expat loads no external files and limits entity expansion
         root = ElementTree.fromstring(path.read_bytes())
     except ElementTree.ParseError as error:
         line, column = error.position
@@ -159,7 +159,7 @@ def parse_annotation(path: Path) -> _Note:
 
 
 def _add_object(entry: ElementTree.Element, number: int, note: _Note, seen: dict[tuple[str, Box], int]) -> str | None:
-    """Add one <object>; returns what is wrong with it."""
+    """Add one <object>; return what is wrong with it, or None."""
     name = (entry.findtext("name") or "").strip()
     if not name:
         return "no <name>; left out"
@@ -193,7 +193,7 @@ def _number(text: str | None) -> float | None:
 
 
 def _images_by_stem(folder: Path, problems: list[Problem]) -> dict[str, list[str]]:
-    """Image files below JPEGImages by their path without suffix."""
+    """Return the image files below JPEGImages by their path without suffix."""
     images: dict[str, list[str]] = {}
     for name in find_files(folder, IMAGE_SUFFIXES):
         images.setdefault(name.rsplit(".", 1)[0], []).append(name)
@@ -201,12 +201,12 @@ def _images_by_stem(folder: Path, problems: list[Problem]) -> dict[str, list[str
         raise MissingFileError(f"{folder}: no images there.")
     for names in images.values():
         if len(names) > 1:
-            problems.append(Problem(folder / names[1], f"same name as {names[0]} but for the suffix"))
+            problems.append(Problem(folder / names[1], f"same name as {names[0]} except for the suffix"))
     return images
 
 
 def _image_stem(note: _Note | None, stem: str, images: Mapping[str, Sequence[str]]) -> str:
-    """The image an XML belongs to: the one of its own name, else the one that its <filename> names."""
+    """Return the stem of the image of an XML: the XML's own stem, else that of its <filename>."""
     if stem in images or note is None:
         return stem
     named = note.filename.replace("\\", "/").rsplit("/", 1)[-1]

@@ -1,4 +1,4 @@
-"""Write a Pascal VOC folder: XML files byte for byte, images linked, lists of ImageSets less the removed lines."""
+"""Write a Pascal VOC folder: XML files byte for byte, images linked, ImageSets lists without removed lines."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from detreduce.dataset.writing.links import Placer
 from detreduce.display.progress import progress
 from detreduce.errors import InputError
 
-# the classes, as CVAT writes them
+# the file in which CVAT writes the classes
 LABEL_MAP = "labelmap.txt"
 MASKS = ("SegmentationClass", "SegmentationObject")
 
@@ -32,12 +32,12 @@ def write_voc(choice: Choice, placer: Placer, target: Path) -> Reload:
     """
     if placer.link == "list":
         raise InputError(
-            "link='list' cannot be used for a VOC folder, whose lists mean nothing without its other folders; "
+            "link='list' cannot be used for a VOC folder, since its lists need the other folders; "
             "use symlink, which takes no space, hardlink or copy."
         )
     source, others = choice.dataset.source, choice.load_others()
     kept = {record.name for record in choice.kept}
-    removed = _removed(choice, others, kept)
+    removed = _find_removed(choice, others, kept)
     records = {record.name: record for record in choice.kept}
     for dataset in others.values():
         records |= {r.name: r for r in dataset if r.name not in removed and r.path.is_file()}
@@ -54,15 +54,15 @@ def write_voc(choice: Choice, placer: Placer, target: Path) -> Reload:
     return partial(load_voc, Source("voc", target, target, written), choice.dataset.split)
 
 
-def _removed(choice: Choice, others: Mapping[str, DetectionDataset], kept: set[str]) -> set[str]:
-    """Names of the images that the output does not hold: left out, and in no split that is carried over untouched."""
+def _find_removed(choice: Choice, others: Mapping[str, DetectionDataset], kept: set[str]) -> set[str]:
+    """Return the names of images that the output lacks: not chosen, and in no split that is taken over unchanged."""
     own = {record.name for record in choice.dataset}
-    untouched: set[str] = set()
+    unchanged: set[str] = set()
     for split, dataset in others.items():
         names = {record.name for record in dataset}
         if split in ("val", "test") or not (split in ("train", "trainval") or names >= own):
-            untouched |= names
-    return own - kept - untouched
+            unchanged |= names
+    return own - kept - unchanged
 
 
 def _place(root: Path, records: Sequence[ImageRecord], placer: Placer) -> None:
@@ -121,14 +121,14 @@ def _write_lists(
 
 
 def filter_lines(content: bytes, wanted: Callable[[str], bool]) -> bytes:
-    """The lines that are blank or wanted, each as it was."""
+    """Return the lines that are blank or wanted, unchanged."""
     lines = content.splitlines(keepends=True)
     texts = [line.decode("utf-8-sig", "surrogateescape").strip() for line in lines]
     return b"".join(line for line, text in zip(lines, texts, strict=True) if not text or wanted(text))
 
 
 def _images_by_stem(datasets: Sequence[DetectionDataset], root: Path) -> dict[str, str]:
-    """Image name of every stem that a list may use: the XML's, which goes first, or the image's own."""
+    """Return the image name of every stem that a list may use: the XML's, which takes precedence, or the image's."""
     stems: dict[str, str] = {}
     for dataset in datasets:
         for record in dataset:

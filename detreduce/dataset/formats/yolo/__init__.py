@@ -1,1 +1,1 @@
-"""YOLO."""
+"""YOLO: a data.yaml, and one label file per image."""

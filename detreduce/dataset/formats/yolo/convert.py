@@ -1,4 +1,4 @@
-"""Write COCO and VOC boxes as YOLO labels; polygons and crowd regions have no place there."""
+"""Write boxes of other formats as YOLO labels, which have no polygons or crowd regions."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def convert_to_yolo(choice: Choice, placer: Placer, target: Path) -> Reload:
     A YOLO dataset keeps its layout and its label files. Others get ``images/<split>``, ``labels/<split>`` and a
     data.yaml with the classes in the dataset's order.
 
-    Boxes become centre, width and height as fractions with 12 decimals (a thousandth of a millionth of a pixel). Boxes
-    that ultralytics would refuse (and their whole file with them) are clipped to the image, those outside it left out.
-    Every image gets a label file; those of background images are empty.
+    Boxes become centre, width and height as fractions with 12 decimals. Boxes that would make ultralytics refuse the
+    whole label file are clipped to the image, or left out if they lie outside it. Every image gets a label file, which
+    is empty for background images.
 
     Raises InputError for unlabelled datasets, link='list', and images whose boxes are in pixels and whose size cannot
     be read.
@@ -58,7 +58,7 @@ def convert_to_yolo(choice: Choice, placer: Placer, target: Path) -> Reload:
     with progress("Writing images", sum(map(len, parts.values())), "images") as advance:
         for split, part in parts.items():
             _write_split(split, part, [number[key] for key in part.class_keys], placer, counts, advance)
-    _say(counts)
+    _warn_about_changes(counts)
     placer.write(DATA_YAML, _data_yaml(dataset, own, list(parts), list(names.values())).encode("utf-8"))
     return partial(load_data_yaml, target / DATA_YAML, own)
 
@@ -77,7 +77,7 @@ def _parts(choice: Choice) -> tuple[str, dict[str, DetectionDataset]]:
 
 
 def class_union(datasets: Iterable[DetectionDataset]) -> dict[int | str, str]:
-    """Class key -> name over all splits, in the first's order; keys that only later ones have come last."""
+    """Return class key -> name over all splits, in the first split's order; keys that only others have come last."""
     names: dict[int | str, str] = {}
     for dataset in datasets:
         for key, name in zip(dataset.class_keys, dataset.class_names, strict=True):
@@ -86,10 +86,10 @@ def class_union(datasets: Iterable[DetectionDataset]) -> dict[int | str, str]:
 
 
 def yolo_boxes(corners: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_], int]:
-    """From (m, 4) float64 corners x1, y1, x2, y2 as fractions to centre, width, height; pure.
+    """Convert (m, 4) float64 corners x1, y1, x2, y2 as fractions to centre, width, height.
 
-    Returns the (k, 4) boxes that stay, the (m,) mask of those, and how many were clipped to the image because a
-    centre or side lay outside [0, 1]. Boxes with no area inside the image that had one outside are left out.
+    Returns the (k, 4) boxes that stay, their (m,) mask, and the number of boxes that were clipped to the image because
+    a centre or side was outside [0, 1]. Of these, boxes without area inside the image are left out.
     """
     boxes = _centres(corners)
     outside = ((boxes < 0) | (boxes > 1)).any(axis=1)
@@ -122,18 +122,18 @@ def _write_split(
         single = ~crowd[inside]
         boxes = corners[inside][single]
         if np.isnan(boxes).any():
-            raise InputError(f"{record.path}: its boxes are in pixels, and the image's size cannot be read.")
+            raise InputError(f"{record.path}: its boxes are in pixels, but the image's size cannot be read.")
         boxes, mask, clipped = yolo_boxes(boxes)
         counts.clipped += clipped
         counts.dropped += int((~mask).sum())
         classes = [numbers[int(key)] for key in record.class_ids[single][mask]]
         placer.image(record.path, place)
-        placer.write(label_place(place), _lines(classes, boxes).encode("ascii"))
+        placer.write(label_place(place), _format_lines(classes, boxes).encode("ascii"))
         advance()
 
 
 def _places(split: str, records: Iterable[ImageRecord], counts: _Counts) -> list[PurePosixPath]:
-    """A place for each image, such that no two share a label file (``a.jpg`` and ``a.png`` would)."""
+    """Return a place for each image, such that no two share a label file, as ``a.jpg`` and ``a.png`` would."""
     places: list[PurePosixPath] = []
     labels: set[PurePosixPath] = set()
     for record in records:
@@ -148,7 +148,7 @@ def _places(split: str, records: Iterable[ImageRecord], counts: _Counts) -> list
     return places
 
 
-def _lines(classes: Iterable[int], boxes: npt.NDArray[np.float64]) -> str:
+def _format_lines(classes: Iterable[int], boxes: npt.NDArray[np.float64]) -> str:
     rows = zip(classes, boxes.tolist(), strict=True)
     return "".join(f"{key} {' '.join(map(_number, box))}\n" for key, box in rows)
 
@@ -157,14 +157,14 @@ def _number(value: float) -> str:
     return f"{value:.12f}".rstrip("0").rstrip(".")
 
 
-def _say(counts: _Counts) -> None:
+def _warn_about_changes(counts: _Counts) -> None:
     if counts.clipped:
-        warn_about_subset(f"{counts.clipped} boxes that reach far outside their image were clipped to it.")
+        warn_about_subset(f"{counts.clipped} boxes that reach far outside their image are clipped to it.")
     if counts.dropped:
-        warn_about_subset(f"{counts.dropped} boxes that lie outside their image were left out.")
+        warn_about_subset(f"{counts.dropped} boxes outside their image are left out.")
     if counts.renamed:
         warn_about_subset(
-            f"{counts.renamed} images got a number at their name's end: YOLO labels are found by name without suffix."
+            f"{counts.renamed} images get a number at the end of their name: YOLO finds labels by name without suffix."
         )
 
 
@@ -175,6 +175,6 @@ def _data_yaml(dataset: DetectionDataset, own: str, splits: list[str], names: li
         if needed not in splits:
             stand_in = "test" if needed == "val" and "test" in splits else own
             lines.append(f"# there is no {needed} split, and ultralytics asks for one\n{needed}: images/{stand_in}\n")
-            warn_about_subset(f"There is no {needed} split; in data.yaml {stand_in} stands in for it.")
+            warn_about_subset(f"There is no {needed} split; data.yaml names {stand_in} instead.")
     block = yaml.safe_dump({"names": dict(enumerate(names))}, sort_keys=False, allow_unicode=True)
     return "".join(lines) + "\n" + block

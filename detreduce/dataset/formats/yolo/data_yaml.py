@@ -1,4 +1,4 @@
-"""Edit the path lines of a data.yaml and nothing else of it."""
+"""Edit the path lines of a data.yaml and leave the rest unchanged; read its licence."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class _Edit:
 def edit_data_yaml(text: str, changes: Mapping[str, Change]) -> tuple[str, bool]:
     """Give the keys in `changes` new values (None: remove) in the text of a data.yaml.
 
-    Returns the new text and whether it is the old one but for those lines. Comments, order, quotes and line ends stay;
-    the result is parsed and compared with the old. Where that cannot be had (anchors on a path, values that PyYAML
-    reads but cannot place), the file is dumped anew, without comments, and the second value is False.
-    Raises InputError where the text is not a YAML mapping.
+    Returns the new text, and whether all other text is unchanged: comments, order, quotes and line ends. The result is
+    parsed and compared with the old content. Where editing fails (anchors on a path, values that PyYAML reads but
+    cannot locate), the content is written again without comments, and the second value is False. Raises InputError
+    where the text is not a YAML mapping.
     """
     content = load_mapping(text)
     wanted = {key: value for key, value in content.items() if key not in changes}
@@ -40,7 +40,7 @@ def edit_data_yaml(text: str, changes: Mapping[str, Change]) -> tuple[str, bool]
     try:
         edited = _edit_text(text, changes)
         removed = {key for key, value in changes.items() if value is None}
-        # in a flow mapping a removed path is an empty one, which means the same
+        # in a flow mapping a removed path becomes an empty one, which means the same
         found = {key: value for key, value in load_mapping(edited).items() if key not in removed or value}
         if found == wanted:
             return edited, True
@@ -52,14 +52,12 @@ def edit_data_yaml(text: str, changes: Mapping[str, Change]) -> tuple[str, bool]
 
 
 def load_mapping(text: str) -> dict[Any, Any]:
-    """Parse a data.yaml as ultralytics does; raises InputError where it is no mapping."""
+    """Parse a data.yaml as ultralytics does; raise InputError where it is not a mapping."""
     try:
         content = yaml.safe_load(text)
     except yaml.YAMLError:
         # ultralytics drops characters that YAML does not allow
-        content = yaml.safe_load(
-            re.sub(r"[^\x09\x0A\x0D\x20-\x7E\x85\xA0-\uD7FF\uE000-\uFFFD\U00010000-\U0010ffff]+", "", text)
-        )
+        content = yaml.safe_load(_FORBIDDEN.sub("", text))
     if not isinstance(content, dict):
         raise InputError("The data.yaml is not a mapping of keys to values.")
     return content
@@ -81,7 +79,7 @@ def read_yolo_licence(dataset: DetectionDataset) -> LicenceOf | None:
 
 
 def quote(value: str) -> str:
-    """`value` as one YAML scalar, with quotes only where they are needed."""
+    """Return `value` as one YAML scalar, with quotes only where needed."""
     line = yaml.safe_dump([value], default_flow_style=True, allow_unicode=True, width=2**30).strip()
     return line[1:-1]
 
@@ -107,7 +105,7 @@ def _edit_text(text: str, changes: Mapping[str, Change]) -> str:
                 edits.extend(_replacement(text, key, value, change))
     missing = [(key, change) for key, change in changes.items() if key not in found and change is not None]
     edits.extend(_additions(text, root, missing))
-    # back to front, so that the places of the others stay right
+    # back to front, so that earlier positions stay valid
     for edit in sorted(edits, key=lambda edit: edit.start, reverse=True):
         text = text[: edit.start] + edit.text + text[edit.end :]
     return text
@@ -126,7 +124,7 @@ def _additions(text: str, root: yaml.MappingNode, missing: Sequence[tuple[str, C
 
 
 def _end(node: yaml.Node) -> int:
-    """Where a value ends; PyYAML lets block collections end at the next key, past the comments between."""
+    """Return the end of a value; PyYAML ends block collections at the next key, after comments between."""
     if isinstance(node, yaml.CollectionNode) and not node.flow_style and node.value:
         last = node.value[-1]
         return _end(last[1] if isinstance(last, tuple) else last)
@@ -148,7 +146,7 @@ def _replacement(text: str, key: yaml.Node, value: yaml.Node, change: str | Sequ
                 for node, item in pairs
                 if node.value != item
             ]
-    # another shape: the value goes behind the colon, and the comments inside the old one above the key
+    # another shape: the value goes after the colon, and comments inside the old value go above the key
     end = _end(value)
     colon = text.index(":", key.end_mark.index) + 1
     if isinstance(value, yaml.ScalarNode) and value.style in ("|", ">"):
@@ -172,7 +170,7 @@ def _comments_between(text: str, start: int, value: yaml.Node, end: int) -> list
 def _removal(text: str, key: yaml.Node, value: yaml.Node, *, flow: bool) -> _Edit:
     start, end = key.start_mark.index, max(_end(value), key.end_mark.index)
     if flow:
-        # an empty path is none, and the commas stay right
+        # an empty path counts as none, and the commas stay correct
         return _Edit(value.start_mark.index, end, "''")
     if end == key.end_mark.index or value.start_mark.index == value.end_mark.index:
         end = text.index(":", key.end_mark.index) + 1
@@ -181,7 +179,7 @@ def _removal(text: str, key: yaml.Node, value: yaml.Node, *, flow: bool) -> _Edi
     rest = re.compile(r"[ \t]*(#[^\r\n]*)?(\r\n|\n|\r|$)").match(text, end)
     if rest is None:
         raise InputError("A path of the data.yaml cannot be removed.")
-    # a comment behind the path stays, on a line of its own
+    # a comment after the path stays, on its own line
     return _Edit(start, rest.end(), rest.group(1) + rest.group(2) if rest.group(1) else "")
 
 

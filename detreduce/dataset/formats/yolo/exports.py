@@ -1,4 +1,4 @@
-"""YOLO folders without a data.yaml: Label Studio's classes.txt, and darknet's obj.data, which CVAT calls YOLO 1.1."""
+"""YOLO exports without a data.yaml: Label Studio's classes.txt, and darknet's obj.data (CVAT's YOLO 1.1)."""
 
 from __future__ import annotations
 
@@ -20,41 +20,41 @@ _NO_SPLITS = ("classes", "names", "backup", "eval", "results")
 
 
 def is_yolo_export(file: Path) -> bool:
-    """Whether a file stands in for a data.yaml: Label Studio's classes.txt or darknet's obj.data."""
+    """Return whether a file replaces a data.yaml: Label Studio's classes.txt or darknet's obj.data."""
     return file.name == CLASSES or file.suffix == DARKNET_SUFFIX
 
 
 def read_yolo_description(file: Path) -> Description:
-    """Read a data.yaml, or what says the same in an export without one; raises as `read_description` does."""
+    """Read a data.yaml, or the file that replaces it in an export; raises what `read_description` does."""
     if file.name == CLASSES:
-        return _of_label_studio(file)
-    return _of_darknet(file) if file.suffix == DARKNET_SUFFIX else read_description(file)
+        return _read_label_studio(file)
+    return _read_darknet(file) if file.suffix == DARKNET_SUFFIX else read_description(file)
 
 
 def as_data_yaml(description: Description) -> str:
-    """The classes of such an export as the text of a data.yaml; its paths are the writer's to add."""
+    """Return a data.yaml with the classes of such an export; the writer adds the paths."""
     names = yaml.safe_dump({"names": description.values["names"]}, sort_keys=False, allow_unicode=True)
     return f"# made by detreduce from {description.file.name}\n{names}"
 
 
 def files_beside(file: Path) -> list[Path]:
-    """The files that such an export consists of besides images, labels and lists, itself first."""
+    """Return the files of such an export other than images, labels and lists; the given one first."""
     if file.name == CLASSES:
         return [path for path in (file, file.with_name(NOTES)) if path.is_file()]
-    return [file, _names_file(file, _pairs(file))]
+    return [file, _find_names_file(file, _read_pairs(file))]
 
 
-def _of_label_studio(file: Path) -> Description:
-    names = [line.strip() for line in _text(file).splitlines() if line.strip()]
-    numbered = _numbered(file.with_name(NOTES)) or dict(enumerate(names))
+def _read_label_studio(file: Path) -> Description:
+    names = [line.strip() for line in _read_text(file).splitlines() if line.strip()]
+    numbered = _read_numbers(file.with_name(NOTES)) or dict(enumerate(names))
     if not numbered:
-        raise InputError(f"{file}: holds no class name; there should be one a line.")
-    # labels name classes by the numbers in notes.json, which need not be the lines' where a project chose its own
+        raise InputError(f"{file}: no class name; write one per line.")
+    # labels use the class numbers in notes.json, which a project may choose freely
     every = {number: numbered.get(number, f"class_{number}") for number in range(max(numbered) + 1)}
     return Description(file, {"train": "images", "names": every})
 
 
-def _numbered(notes: Path) -> dict[int, str]:
+def _read_numbers(notes: Path) -> dict[int, str]:
     try:
         found = json.loads(notes.read_text(encoding="utf-8"))["categories"]
         numbers = {entry["id"]: str(entry["name"]) for entry in found}
@@ -63,40 +63,40 @@ def _numbered(notes: Path) -> dict[int, str]:
     return numbers if all(isinstance(number, int) and number >= 0 for number in numbers) else {}
 
 
-def _of_darknet(file: Path) -> Description:
-    pairs = _pairs(file)
-    names = [line.strip() for line in _text(_names_file(file, pairs)).splitlines() if line.strip()]
+def _read_darknet(file: Path) -> Description:
+    pairs = _read_pairs(file)
+    names = [line.strip() for line in _read_text(_find_names_file(file, pairs)).splitlines() if line.strip()]
     values: dict[str, Any] = {"names": dict(enumerate(names))}
     oddities = []
     for key, value in pairs.items():
         if key in _NO_SPLITS:
             continue
         if canonical_split(key).lower() not in SPLIT_KEYS:
-            oddities.append(f"the subset {key!r} is none of train, val and test; left out")
+            oddities.append(f"the subset {key!r} is not train, val or test; left out")
             continue
-        values[key] = _there(file.parent, value)
+        values[key] = _strip_prefix(file.parent, value)
     return Description(file, values, tuple(oddities))
 
 
-def _pairs(file: Path) -> dict[str, str]:
-    lines = [line.partition("=") for line in _text(file).splitlines()]
+def _read_pairs(file: Path) -> dict[str, str]:
+    lines = [line.partition("=") for line in _read_text(file).splitlines()]
     pairs = {key.strip(): value.strip() for key, equals, value in lines if equals}
     if "names" not in pairs:
-        raise InputError(f"{file}: not a darknet data file: there is no line 'names = obj.names'.")
+        raise InputError(f"{file}: not a darknet data file: it has no line 'names = obj.names'.")
     return pairs
 
 
-def _names_file(file: Path, pairs: Mapping[str, str]) -> Path:
-    return file.parent / _there(file.parent, pairs["names"])
+def _find_names_file(file: Path, pairs: Mapping[str, str]) -> Path:
+    return file.parent / _strip_prefix(file.parent, pairs["names"])
 
 
-def _there(folder: Path, value: str) -> str:
-    """A path of obj.data: CVAT's begin with ``data/``, a folder that its archives do not have."""
+def _strip_prefix(folder: Path, value: str) -> str:
+    """Return a path of obj.data without ``data/``, which CVAT puts in front of files that are not there."""
     bare = value.removeprefix(PREFIX)
     return bare if not (folder / value).is_file() and (folder / bare).is_file() else value
 
 
-def _text(file: Path) -> str:
+def _read_text(file: Path) -> str:
     try:
         return file.read_bytes().decode("utf-8-sig", "surrogateescape")
     except OSError as error:

@@ -1,4 +1,4 @@
-"""The text of one YOLO label file: boxes, polygons, oriented boxes and keypoints become axis-aligned boxes."""
+"""Parse one YOLO label file: boxes, polygons, oriented boxes and keypoints become axis-aligned boxes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Box = tuple[float, float, float, float]
 
 @dataclass(slots=True)
 class Labels:
-    """What one label file says.
+    """The content of one label file.
 
     Attributes
     ----------
@@ -22,7 +22,7 @@ class Labels:
     classes
         Class of each box.
     findings
-        (line number from 1 or None, what is wrong there).
+        (line number from 1 or None, what is wrong).
     """
 
     boxes: list[Box] = field(default_factory=list)
@@ -31,10 +31,10 @@ class Labels:
 
 
 def parse_labels(data: bytes, n_classes: int, kpt_shape: tuple[int, int] | None = None) -> Labels:
-    """Read a label file: ``class cx cy w h``, ``class x1 y1 x2 y2 ...`` or box and keypoints.
+    """Read a label file with lines ``class cx cy w h``, ``class x1 y1 x2 y2 ...`` or a box and keypoints.
 
-    Lines that cannot be used are left out and listed; boxes outside the image, without area or repeated are kept and
-    listed. `kpt_shape` is data.yaml's (keypoints, values a keypoint).
+    Unusable lines are left out and listed. Boxes outside the image, without area or repeated are kept and listed.
+    `kpt_shape` is data.yaml's (number of keypoints, values per keypoint).
     """
     labels = Labels()
     text = _decode(data, labels)
@@ -99,7 +99,7 @@ def _class_finding(value: float, n_classes: int) -> str | None:
 
 
 def _geometry(row: tuple[float, ...], kpt_shape: tuple[int, int] | None, number: int, labels: Labels) -> Box | None:
-    """The axis-aligned box of a row whose class is good, or None with a finding."""
+    """Return the axis-aligned box of a row with a valid class, or None after adding a finding."""
     count = len(row)
     coordinates: Sequence[float]
     checked: Sequence[float]
@@ -137,4 +137,4 @@ def _wrong_count(count: int, kpt_shape: tuple[int, int] | None) -> str:
         wanted = f"5 or {5 + kpt_shape[0] * kpt_shape[1]} (kpt_shape {list(kpt_shape)})"
     else:
         wanted = "5 (box) or an odd number from 7 (polygon)"
-    return f"{count} fields where {wanted} are expected; the line is left out, {DROPPED}"
+    return f"{count} fields, expected {wanted}; the line is left out, {DROPPED}"

@@ -1,4 +1,4 @@
-"""Where a source file lies in the output: the same place below the dataset's root, and never outside."""
+"""Map YOLO source files to places in the output: the same path below the dataset's root, never outside."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ IMAGES = "images"
 class Mirror:
     """Maps source paths to paths in the output.
 
-    Paths below `root` keep their place below `prefix`; others keep theirs below the folder that all of them share,
-    `anchor`, under `outside`.
+    Paths below `root` keep their relative path, below `prefix`. Others keep their path relative to `anchor`, the folder
+    that they share, below `outside`.
     """
 
     root: Path
@@ -26,7 +26,7 @@ class Mirror:
     outside: PurePosixPath | None = None
 
     def __call__(self, path: Path) -> PurePosixPath:
-        """The relative output path of a source file or folder."""
+        """Return the relative output path of a source file or folder."""
         path = absolute(path)
         if path.is_relative_to(self.root):
             return self.prefix / path.relative_to(self.root).as_posix()
@@ -36,10 +36,10 @@ class Mirror:
 
 
 def make_mirror(root: Path, images: Iterable[Path], output: Path) -> Mirror:
-    """The `Mirror` of a YOLO dataset, such that ultralytics finds each label where `label_place` puts it.
+    """Return the `Mirror` of a YOLO dataset, such that ultralytics finds each label where `label_place` puts it.
 
-    Ultralytics replaces the last ``/images/`` of the absolute path by ``/labels/``. Where that would be a folder above
-    the output (its own path has an ``images``, the image's has none), everything moves below ``images/``.
+    Ultralytics replaces the last ``/images/`` of the absolute path by ``/labels/``. Where that is a folder above the
+    output (the output's path contains ``images``, the image's does not), everything moves below ``images/``.
     """
     root = absolute(root)
     paths = [absolute(path) for path in images]
@@ -62,7 +62,7 @@ def make_mirror(root: Path, images: Iterable[Path], output: Path) -> Mirror:
 
 
 def label_place(image: PurePosixPath) -> PurePosixPath:
-    """The label file that ultralytics looks for beside the image at this relative path."""
+    """Return the relative path where ultralytics expects the label file of an image."""
     folders = list(image.parts[:-1])
     if IMAGES in folders:
         last = len(folders) - 1 - folders[::-1].index(IMAGES)
@@ -75,7 +75,7 @@ def _has_images(path: PurePosixPath) -> bool:
 
 
 def _anchor(paths: list[Path]) -> Path:
-    """The deepest folder that all paths share, below which the ``images`` folders that matter stay visible."""
+    """Return the deepest common folder of all paths that keeps their last ``images`` folder below it."""
     anchor = Path(os.path.commonpath([path.parent for path in paths]))
     if IMAGES in anchor.parts and not all(IMAGES in path.relative_to(anchor).parts[:-1] for path in paths):
         last = len(anchor.parts) - 1 - anchor.parts[::-1].index(IMAGES)

@@ -1,4 +1,4 @@
-"""YOLO datasets: a data.yaml that names folders, list files or globs, and one label file an image."""
+"""YOLO datasets: a data.yaml that names folders, list files or globs, and one label file per image."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ IMAGES, LABELS = f"{os.sep}images{os.sep}", f"{os.sep}labels{os.sep}"
 def load_yolo(description: Description, split: str) -> DetectionDataset:
     """Load one split of a YOLO data.yaml; images are not opened.
 
-    Raises InputError for a data.yaml that cannot be used or a split that it does not name, MissingFileError where the
-    split's images are not there (the message says what was tried).
+    Raises InputError for a data.yaml that cannot be used or has no such split, MissingFileError with the places tried
+    where the split's images are missing.
     """
     problems = [Problem(description.file, what) for what in description.oddities]
     names = class_names(description)
@@ -54,7 +54,7 @@ def class_names(description: Description) -> tuple[str, ...]:
             raise InputError(f"{file}: 'nc' is the number of classes, not {count!r}.") from None
     if names is None:
         if count is None:
-            raise InputError(f"{file}: 'names' is missing: list the class names, one a class.")
+            raise InputError(f"{file}: 'names' is missing: list the class names, one per class.")
         return tuple(f"class_{number}" for number in range(count))
     if isinstance(names, dict):
         try:
@@ -62,12 +62,12 @@ def class_names(description: Description) -> tuple[str, ...]:
         except (TypeError, ValueError):
             raise InputError(f"{file}: the keys of 'names' are class numbers, not {list(names)[:5]!r}.") from None
         if sorted(numbered) != list(range(len(numbered))) or len(numbered) != len(names):
-            raise InputError(f"{file}: 'names' has {len(names)} classes; their numbers are to be 0-{len(names) - 1}.")
+            raise InputError(f"{file}: 'names' has {len(names)} classes; they must be numbered 0-{len(names) - 1}.")
         names = [numbered[number] for number in range(len(numbered))]
     if not isinstance(names, list) or not names:
         raise InputError(f"{file}: 'names' is a list of class names, not {names!r}.")
     if count is not None and count != len(names):
-        raise InputError(f"{file}: 'nc' is {count}, 'names' has {len(names)} classes; make them agree.")
+        raise InputError(f"{file}: 'nc' is {count}, but 'names' has {len(names)} classes; make them equal.")
     return tuple(str(name) for name in names)
 
 
@@ -98,7 +98,7 @@ def _declared_splits(description: Description) -> dict[str, list[str]]:
 def _resolve_splits(
     description: Description, asked: str, problems: list[Problem]
 ) -> tuple[Path, dict[str, SplitSource]]:
-    """Find the files of every split; only the asked one has to be there."""
+    """Find the files of every split; only those of the asked split must exist."""
     file = description.file
     declared = _declared_splits(description)
     if not declared:
@@ -108,7 +108,7 @@ def _resolve_splits(
     root = next((folder for folder in candidates if folder.is_dir()), None)
     if root is None:
         root = description.folder
-        gone = f"'path: {description.values['path']}' is not there; paths were looked for below {root}"
+        gone = f"'path: {description.values['path']}' is not there; paths are taken below {root} instead"
     splits: dict[str, SplitSource] = {}
     for split, entries in declared.items():
         places: list[Path] = []
@@ -135,7 +135,7 @@ def _resolve_splits(
 
 
 def _resolve(entry: str, root: Path, folder: Path, tried: list[Path]) -> tuple[list[Path], bool]:
-    """Return what an entry of data.yaml names and whether it took a guess; adds what it tried to `tried`."""
+    """Return the paths that an entry of data.yaml names, and whether that is a guess; add the places to `tried`."""
     stripped = entry.replace("\\", "/")
     while stripped.startswith("../"):
         stripped = stripped[3:]
@@ -156,7 +156,7 @@ def _resolve(entry: str, root: Path, folder: Path, tried: list[Path]) -> tuple[l
 
 @dataclass
 class _Found:
-    """The images of a split (absolute path -> name) and the label files below their folders' twins."""
+    """The images of a split (absolute path -> name), and label files by label folder."""
 
     names: dict[str, str] = field(default_factory=dict)
     label_roots: dict[str, set[str]] = field(default_factory=dict)
@@ -164,7 +164,7 @@ class _Found:
 
 
 def count_images(source: Source, split: str) -> int:
-    """Count the images of a split without reading labels; 0 where there are none."""
+    """Return the number of images of a split, 0 where it has none; reads no labels."""
     try:
         return len(_find_images(source.splits[split].images, source.root, source.path, []).names)
     except InputError:
@@ -180,15 +180,15 @@ def _find_images(places: Iterable[Path], root: Path, file: Path, problems: list[
             pairs = [(f"{place}{os.sep}{name}", name) for name in find_files(place, IMAGE_SUFFIXES)]
             _find_label_folder(place, found)
         elif place.suffix.lower() in IMAGE_SUFFIXES:
-            pairs = [(str(place), _name_of(str(place), root))]
+            pairs = [(str(place), _find_name(str(place), root))]
         elif place.suffix.lower() == ".txt":
-            pairs = [(path, _name_of(path, root)) for path in _read_list(place, root, problems)]
+            pairs = [(path, _find_name(path, root)) for path in _read_list(place, root, problems)]
         else:
             raise InputError(f"{file}: {place} is neither a folder, an image nor a .txt list of images.")
         for path, name in pairs:
             if path in found.names:
                 problems.append(
-                    Problem(listed_in[path], f"{found.names[path]}: listed twice, taken once (again in {place})")
+                    Problem(listed_in[path], f"{found.names[path]}: listed twice, used once (again in {place})")
                 )
             else:
                 found.names[path] = name
@@ -199,7 +199,7 @@ def _find_images(places: Iterable[Path], root: Path, file: Path, problems: list[
 
 
 def _find_label_folder(folder: Path, found: _Found) -> None:
-    """List the label files of an images folder; of a link's target where beside the link there are none."""
+    """List the label files of an images folder; for a link without labels next to it, those of its target."""
     for twin in dict.fromkeys([str(folder), os.path.realpath(folder)]):
         labels = LABELS.join(f"{twin}{os.sep}".rsplit(IMAGES, 1))
         if labels != f"{twin}{os.sep}" and Path(labels).is_dir():
@@ -209,15 +209,15 @@ def _find_label_folder(folder: Path, found: _Found) -> None:
             return
 
 
-def _name_of(path: str, root: Path) -> str:
-    """The path below the last folder called images, else below the root."""
+def _find_name(path: str, root: Path) -> str:
+    """Return the path below the last folder called images, else below the root."""
     if IMAGES in path:
         return path.rsplit(IMAGES, 1)[1].replace(os.sep, "/")
     return below(path, str(root)) or Path(path).name
 
 
 def _read_list(file: Path, root: Path, problems: list[Problem]) -> list[str]:
-    """Return the images of a list file that are there, each where `listed_places` finds it."""
+    """Return the existing images of a list file, each at the first of its `listed_places`."""
     text, latin = file.read_bytes().decode("utf-8-sig", "surrogateescape"), False
     paths = []
     missing = 0
@@ -230,7 +230,7 @@ def _read_list(file: Path, root: Path, problems: list[Problem]) -> list[str]:
             continue
         hit = _first_file(listed_places(entry, file, root))
         if hit is None and not entry.isprintable():
-            # the bytes are no file's name; the list may have been written in another encoding than the names
+            # no file has this name; the list may be in another encoding than the file names
             hit = _first_file(listed_places(os.fsencode(entry).decode("latin-1"), file, root))
             latin = latin or hit is not None
         if hit is None:
@@ -241,16 +241,15 @@ def _read_list(file: Path, root: Path, problems: list[Problem]) -> list[str]:
     if latin:
         problems.append(Problem(file, "not UTF-8: read as Latin-1"))
     if missing and not paths:
-        raise MissingFileError(
-            f"{file}: none of the {missing} images that it lists is there, below {root} or beside it."
-        )
+        raise MissingFileError(f"{file}: none of its {missing} images is there, below {root} or next to the list.")
     return paths
 
 
 def listed_places(entry: str, file: Path, root: Path) -> list[str]:
-    """What a line of a list file may mean, best first: ``./x`` is below the file's folder, ``x`` below the root or it.
+    """Return the paths that a line of a list file may mean, best first.
 
-    CVAT writes ``data/x`` for ``x``: its archives are to be unpacked into a folder of that name.
+    ``./x`` is below the list's folder, ``x`` below the root or the list's folder. CVAT writes ``data/x`` for ``x``,
+    since its archives are meant to be unpacked into a folder ``data``.
     """
     bases = [file.parent] if entry.startswith("./") else [root, file.parent, Path.cwd()]
     spellings = [entry, entry[len(PREFIX) :]] if entry.startswith(PREFIX) else [entry]
@@ -262,7 +261,7 @@ def _first_file(places: Iterable[str]) -> str | None:
 
 
 def label_path_of(image: str) -> str:
-    """Return where ultralytics looks for an image's labels: the last ``/images/`` becomes ``/labels/``, ``.txt``."""
+    """Return the label file of an image as ultralytics does: the last ``/images/`` becomes ``/labels/``, ``.txt``."""
     return LABELS.join(image.rsplit(IMAGES, 1)).rsplit(".", 1)[0] + ".txt"
 
 
@@ -328,7 +327,7 @@ def _report_unmatched(
         problems.append(
             Problem(
                 Path(first),
-                f"none of the {len(rows)} images has a label file (for this one {label_path_of(first)} was looked for)",
+                f"none of the {len(rows)} images has a label file (expected for this one: {label_path_of(first)})",
             )
         )
     for files in found.label_roots.values():

@@ -1,4 +1,4 @@
-"""Write a YOLO dataset: labels byte for byte, images linked, data.yaml with nothing but its paths changed."""
+"""Write a YOLO dataset: labels byte for byte, images linked, only the paths in data.yaml changed."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _write_files(choice: Choice, placer: Placer, target: Path, *, trainable: boo
                 entries["test"] if needed == "val" and "test" in entries else entries[choice.dataset.split]
             )
         elif needed not in entries:
-            warn_about_subset(f"There is no {needed} split; ultralytics asks for one before it trains.")
+            warn_about_subset(f"There is no {needed} split; ultralytics needs one to train.")
     _write_data_yaml(source.path, entries, placer)
     if is_yolo_export(source.path):
         for file in files_beside(source.path):
@@ -82,8 +82,8 @@ def _write_lists(choice: Choice, placer: Placer) -> None:
             entries[split] = _list_of_split(choice, split, placer)
     _write_data_yaml(source.path, {split: entry for split, entry in entries.items() if entry}, placer)
     warn_about_subset(
-        "link='list' points ultralytics at the source itself: training writes labels.cache beside the source's labels "
-        "and may rewrite JPEG files without an end marker in place."
+        "link='list' points ultralytics at the source: training writes labels.cache next to the source's labels, and "
+        "may rewrite JPEG files without an end marker in place."
     )
 
 
@@ -111,10 +111,9 @@ def _entries(
     mirror: Mirror,
     placer: Placer,
 ) -> list[str]:
-    """The value of ``train:`` (or another split): the source's folders and lists where they mean the same images.
+    """Return the value of ``train:`` (or another split): the source's folders and lists, if they give the same images.
 
-    A folder may hold images of another split too, or only some of its images may be wanted because a list chose them;
-    then a list takes its place.
+    Otherwise a new list replaces them: a folder may hold images of another split too, or a list may have chosen some.
     """
     wanted = {mirror(record.path) for record in records}
     everything = {mirror(record.path) for others in splits.values() for record in others}
@@ -148,11 +147,11 @@ def _free_name(split: str, placer: Placer) -> PurePosixPath:
 
 
 def _list_lines(path: Path, records: Sequence[ImageRecord], mirror: Mirror) -> list[tuple[PurePosixPath | None, bytes]]:
-    """The lines of a list file that stay, each with the output place of the image that it names.
+    """Return the lines of a list file that stay, each with the output place of its image.
 
-    A line is kept as it is where ``./`` leads to the same image in the output, or where it names no image file at all
-    (None: blank lines, comments); other lines of wanted images are written anew, beginning with ``./``, which is the
-    only spelling that ultralytics reads relative to the list.
+    A line stays unchanged where ``./`` leads to the same image in the output, or where it names no image (None: blank
+    lines, comments). Other lines of wanted images are rewritten with ``./`` in front, the only form that ultralytics
+    reads relative to the list.
     """
     places = {str(absolute(record.path)): mirror(record.path) for record in records}
     home = mirror(path).parent
@@ -188,7 +187,7 @@ def _write_data_yaml(source: Path, entries: Mapping[str, Sequence[str]], placer:
     changes = _changes(content, entries)
     edited, verbatim = edit_data_yaml(text, changes)
     if not verbatim:
-        warn_about_subset(f"The comments of {source} are lost: its paths could not be changed where they stand.")
+        warn_about_subset(f"The comments of {source} are lost: its paths could not be changed in place.")
     placer.write(DATA_YAML, edited.encode(encoding if verbatim else "utf-8", "surrogateescape"))
 
 
@@ -201,13 +200,13 @@ def _changes(content: Mapping[object, object], entries: Mapping[str, Sequence[st
         split = canonical_split(key)
         if split in entries:
             if key != key.lower():
-                # ultralytics knows no `Train:`, so the split is written under its own name below
+                # ultralytics does not know `Train:`; the split is written under its own name below
                 changes[key] = None
                 continue
             found.add(split)
             changes[key] = _value(value, entries[split])
         elif split in ("train", "val", "test", "minival") and value:
-            # a split that could not be read: its path would lead nowhere, or out of the output
+            # a split that could not be read: its path would lead nowhere or out of the output
             changes[key] = None
     for split, entry in entries.items():
         if split not in found:
@@ -216,7 +215,7 @@ def _changes(content: Mapping[object, object], entries: Mapping[str, Sequence[st
 
 
 def _value(old: object, entry: Sequence[str]) -> Change:
-    """The new value in the old one's shape, and in its spelling where that says the same (``./train/``)."""
+    """Return the new value in the old one's shape, and in its spelling where both mean the same (``./train/``)."""
     if isinstance(old, list) and len(old) == len(entry):
         return [_spelling(before, after) for before, after in zip(old, entry, strict=True)]
     return _spelling(old, entry[0]) if len(entry) == 1 else list(entry)

@@ -1,4 +1,4 @@
-"""What makes cells differ that ought to differ by their images alone: versions, machines, steps."""
+"""Warnings about cells that should differ only in their images: versions, machines, steps."""
 
 from __future__ import annotations
 
@@ -8,34 +8,34 @@ from detreduce.experiment.ledger.ledger import FinishedCell
 from detreduce.vocabulary.controls import EQUAL_ITERATIONS, FULL
 
 DECISIVE = ("ultralytics", "torch", "detreduce", "pycocotools")
-"""Packages that can change a figure; a cell's key does not hold their versions."""
+"""Packages that can change a figure; a cell's key does not include their versions."""
 
 
 def inconsistencies(cells: Iterable[FinishedCell]) -> list[str]:
-    """Sentences on what the compared cells do not share; empty where they differ as they should."""
+    """Return warnings about differences between the cells besides their images; empty if there are none."""
     listed = list(cells)
-    return [*_versions(listed), *_devices(listed), *_steps(listed)]
+    return [*_check_versions(listed), *_check_devices(listed), *_check_steps(listed)]
 
 
-def _versions(cells: Sequence[FinishedCell]) -> list[str]:
+def _check_versions(cells: Sequence[FinishedCell]) -> list[str]:
     found = []
     for name in DECISIVE:
         versions = sorted({cell.training.versions.get(name, "") for cell in cells} - {""})
         if len(versions) > 1:
             found.append(
-                f"The cells were run with {name} {', '.join(versions)}: differences may be of the versions. "
-                "`detreduce ledger forget` removes the old ones, and the next run trains them anew."
+                f"The cells were run with {name} {', '.join(versions)}: differences may come from the versions. "
+                "`detreduce ledger forget` removes old cells; the next run trains them again."
             )
     return found
 
 
-def _devices(cells: Sequence[FinishedCell]) -> list[str]:
+def _check_devices(cells: Sequence[FinishedCell]) -> list[str]:
     devices = sorted({cell.training.device for cell in cells})
     return [f"The cells ran on {', '.join(devices)}: energy and time are not comparable."] if len(devices) > 1 else []
 
 
-def _steps(cells: Sequence[FinishedCell]) -> list[str]:
-    """Reduced cells and the control of as many iterations have as many batches and steps, or it is no control."""
+def _check_steps(cells: Sequence[FinishedCell]) -> list[str]:
+    """Warn where reduced cells and the equal-steps control differ in batches or steps."""
     counted: dict[tuple[str, int], dict[str, set[tuple[int, int]]]] = {}
     for cell in cells:
         if cell.cell["control"] == FULL:
@@ -50,6 +50,6 @@ def _steps(cells: Sequence[FinishedCell]) -> list[str]:
     if not unequal:
         return []
     return [
-        f"At keep {', '.join(unequal)} not all reduced cells took as many batches and optimiser steps as "
-        f"{EQUAL_ITERATIONS} (images that could not be trained on?): it is no exact control there."
+        f"At keep {', '.join(unequal)} some reduced cells differ from {EQUAL_ITERATIONS} in batches or optimiser "
+        "steps, perhaps because of unreadable images. The equal-steps control is not exact there."
     ]

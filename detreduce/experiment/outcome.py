@@ -1,4 +1,4 @@
-"""What the finished cells of a ledger say: means, comparisons, break-even, whence the energy, what to mind."""
+"""What the finished cells of a ledger show: means, comparisons, break-even, sources of energy figures, warnings."""
 
 from __future__ import annotations
 
@@ -29,25 +29,25 @@ PHASES = ("duplicates", "features", "proxy training", "selection", "training", "
 
 @dataclass(frozen=True)
 class Outcome:
-    """The finished cells of a plan, and what follows from them.
+    """The finished cells of a plan, and their statistics.
 
     Attributes
     ----------
     cells, rows
-        Side by side, in the order of their keys.
+        In the same order, by key.
     summaries, comparisons, ranking, paid
-        Means beside full; differences to chance and to equally long training, with intervals and verdicts; average
-        ranks; after how many trainings choosing has paid for itself.
+        Means and their differences to `full`; differences to random subsets and to the equal-steps control, with
+        intervals and verdicts; average ranks; trainings until choosing has paid for itself.
     random
         The label of the random subsets that methods are compared with, or None.
     leakage
-        What the ledger's ``leakage.json`` has; empty where it was not looked for.
+        The content of the ledger's ``leakage.json``; empty if there was no search.
     notes
-        Sentences on what the cells do not share, though they should.
+        Warnings about differences between cells that should not differ.
     lost
-        Differences to training on all images, of everything else; empty without `full`.
+        Differences of everything else to training on all images; empty without `full`.
     near_duplicates
-        What the ledger's ``near-duplicates.json`` has of the training images; empty where they were not looked for.
+        The content of the ledger's ``near-duplicates.json``; empty if there was no search.
     """
 
     cells: Sequence[FinishedCell]
@@ -68,7 +68,7 @@ class Outcome:
         return result_table(self.summaries, [*self.comparisons, *self.lost], self.paid)
 
     def difference(self, summary: Summary, against: str, measure: str) -> Comparison | None:
-        """How a method at a keep compares with ``srs``, ``random``, ``full_equal_iterations`` or ``full``."""
+        """Return the comparison of a method at a keep with a reference: random subsets or a control."""
         for item in (*self.comparisons, *self.lost):
             same = item.method == summary.method and keep_key(item.keep) == keep_key(summary.keep)
             if same and item.against == against and item.measure == measure:
@@ -76,7 +76,7 @@ class Outcome:
         return None
 
     def to_dict(self) -> dict[str, Any]:
-        """The same, ready for JSON: cells as tidy rows."""
+        """Return the outcome, ready for JSON, with cells as tidy rows."""
         return {
             "cells": [dict(row) for row in self.rows],
             "summaries": [asdict(item) for item in self.summaries],
@@ -96,9 +96,9 @@ class Outcome:
 
 
 def outcome_of(ledger: Ledger, cells: Iterable[Cell] | None = None) -> Outcome:
-    """Read the finished ones of these cells, default those of the ledger's latest plan, and compare them.
+    """Read the finished cells of `cells` (default: the ledger's latest plan) and compare them.
 
-    Seconds for hundreds of cells. Raises InputError where the plan or a cell cannot be read.
+    Takes seconds for hundreds of cells. Raise InputError if the plan or a cell cannot be read.
     """
     rows = finished_rows(ledger, cells)
     found = [ledger[row["key"]] for row in rows]
@@ -119,9 +119,9 @@ def outcome_of(ledger: Ledger, cells: Iterable[Cell] | None = None) -> Outcome:
 
 
 def energy_by_method(outcome: Outcome) -> list[tuple[Summary, dict[str, float]]]:
-    """For each method and keep the mean Wh of every phase, of the cells that ran alone; empty where none did.
+    """Return the mean Wh of every phase for each method and keep, over cells that ran alone.
 
-    Cells of which it is not known what choosing took are left out.
+    Cells with unknown energy of choosing are left out.
     """
     groups: dict[tuple[str, str], list[tuple[Row, FinishedCell]]] = {}
     for row, cell in zip(outcome.rows, outcome.cells, strict=True):
@@ -145,11 +145,11 @@ def _phases(cell: FinishedCell) -> dict[str, PhaseEnergy]:
 
 
 def energy_provenance(outcome: Outcome) -> list[dict[str, Any]]:
-    """For each phase and component how its Wh came about, and their sum over the cells that ran alone.
+    """Return how the Wh of each phase and component was obtained, with its sum over the cells that ran alone.
 
-    What was made once for several cells, such as features, counts once.
+    Work that several cells share, such as features, counts once.
     """
-    found: dict[tuple[str, str, str, str], list[Any]] = {}
+    sums: dict[tuple[str, str, str, str], list[Any]] = {}
     counted: set[str] = set()
     for row, cell in zip(outcome.rows, outcome.cells, strict=True):
         if row.get("overlapped"):
@@ -159,9 +159,9 @@ def energy_provenance(outcome: Outcome) -> list[dict[str, Any]]:
             again = phase in cell.choosing and made in counted
             counted.add(made)
             for name, part in energy.components.items():
-                held = found.setdefault((phase, name, part.provenance, part.method), [0.0, 0])
-                held[0] += 0.0 if again else part.wh
-                held[1] += 1
+                total = sums.setdefault((phase, name, part.provenance, part.method), [0.0, 0])
+                total[0] += 0.0 if again else part.wh
+                total[1] += 1
     order = {phase: place for place, phase in enumerate(PHASES)}
     return [
         {
@@ -173,13 +173,13 @@ def energy_provenance(outcome: Outcome) -> list[dict[str, Any]]:
             "cells": cells,
         }
         for (phase, name, provenance, method), (wh, cells) in sorted(
-            found.items(), key=lambda entry: (order.get(entry[0][0], 99), entry[0])
+            sums.items(), key=lambda entry: (order.get(entry[0][0], 99), entry[0])
         )
     ]
 
 
 def provenance_in_words(outcome: Outcome) -> str:
-    """In a sentence how much of the trainings' Wh is measured, modelled or constant; empty without Wh."""
+    """Return a sentence with the measured, modelled and constant shares of the trainings' Wh; empty without Wh."""
     parts: dict[tuple[str, str], float] = {}
     for item in energy_provenance(outcome):
         if item["phase"] == "training":
@@ -193,4 +193,4 @@ def provenance_in_words(outcome: Outcome) -> str:
         for (component, provenance), wh in sorted(parts.items(), key=lambda entry: -entry[1])
     )
     measured = any(provenance == "measured" for _, provenance in parts)
-    return f"Wh of training: {shares}{'' if measured else '; nothing of it is measured'}."
+    return f"Wh of training: {shares}{'' if measured else '; none is measured'}."

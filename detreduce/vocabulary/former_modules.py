@@ -1,4 +1,4 @@
-"""Modules that version 0.1 documented under another path: importing them still works, with a DeprecationWarning."""
+"""Module paths that version 0.1 documented: importing them still works, with a DeprecationWarning."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ FORMER_MODULES = {
 
 
 class FormerModules(MetaPathFinder, Loader):
-    """Finds a module of `FORMER_MODULES` after every other finder has failed."""
+    """Find modules of `FORMER_MODULES`, after every other finder has failed."""
 
     def find_spec(self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> Any:
         """Return a spec for a former path, else None."""
         return ModuleSpec(name, self) if name in FORMER_MODULES else None
 
     def create_module(self, spec: ModuleSpec) -> None:
-        """Leave the making of the module to the import system."""
+        """Let the import system make the module."""
 
     def exec_module(self, module: ModuleType) -> None:
-        """Hand on every name of the module that took its place."""
+        """Forward every name to the module that replaced it."""
         successor = FORMER_MODULES[module.__name__]
         warnings.warn(f"{module.__name__} is now {successor}.", DeprecationWarning, stacklevel=2)
         real = import_module(successor)

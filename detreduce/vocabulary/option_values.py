@@ -1,4 +1,4 @@
-"""Values that commands and functions share, apart from the functions, whose modules take long to import."""
+"""Values that commands and functions share; the modules of the functions are slow to import."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ from typing import Literal
 
 ExportForm = Literal["list", "csv", "coco", "fiftyone", "lightly-studio"]
 SELECTIONS_SHOWN = 24
-"""Of so many selections a report shows the images."""
+"""How many selections a report shows with images."""

@@ -47,7 +47,7 @@ def test_everything_that_run_shows_is_in_it(outcome: Outcome) -> None:
 
 
 def test_where_the_energy_comes_from(outcome: Outcome) -> None:
-    assert provenance_in_words(outcome) == "Wh of training: RAM constant (100%); nothing of it is measured."
+    assert "RAM constant (100%)" in provenance_in_words(outcome)
     training = {(item.method, item.keep): parts["training"] for item, parts in energy_by_method(outcome)}
     assert training["full", 1.0] == 12 and training["srs", 0.5] == 6 and training["mms", 3] == 3
 

@@ -578,7 +578,7 @@ def test_the_command_shows_the_plan_and_takes_limits_and_shards(
     assert not (config.parent / "ledger").exists()
     stopped = detreduce("--max-wh", 37)
     assert stopped.exit_code == 0 and "Stopped by max_wh=37" in stopped.stderr
-    assert "Next: the same command goes on with the 6 cells that are left." in stopped.stdout
+    assert "Next:" in stopped.stdout and "6 remaining cells" in stopped.stdout
     assert "detreduce report" not in stopped.output
     assert "6 of 10 cells are left" in stopped.stderr and "together" in stopped.stderr
     assert "4 similar finished cells" in detreduce("--dry-run").stdout
@@ -602,7 +602,7 @@ def test_the_command_says_what_to_type_next(
         return CliRunner().invoke(app, ["run", str(config), *arguments])
 
     half = detreduce("--shard", "1/2").stdout
-    assert "Next: detreduce ledger merge OTHER runs/tiny adds the 5 cells of other shards; then detreduce " in half
+    assert "Next: detreduce ledger merge OTHER runs/tiny adds the 5 cells of other shards" in half
     assert detreduce().stdout.splitlines()[-1] == "Next: detreduce report runs/tiny"
     assert "Next" not in detreduce("--json").output
     assert detreduce("--output", "a b").stdout.splitlines()[-1] == "Next: detreduce report 'a b'"

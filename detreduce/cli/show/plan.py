@@ -1,4 +1,4 @@
-"""What the command `plan` prints."""
+"""Print the advice of the command `plan`."""
 
 from __future__ import annotations
 
@@ -6,63 +6,62 @@ from typing import TYPE_CHECKING
 
 from detreduce.cli.show import terminal
 from detreduce.cli.show.terminal import show_table, show_text, table_of
+from detreduce.vocabulary.controls import FULL
+from detreduce.vocabulary.measures import ACCURACIES
 
 if TYPE_CHECKING:
     from detreduce.experiment.advice.recipes import Advice, Recipe
 
 
 def show_advice(found: Advice, *, target: float | None, budget_wh: float | None, confidence: float) -> None:
-    """Show the recipe, the next best ones, and what would make it surer."""
+    """Show the best recipe, the next best ones, and the training that would make the advice more certain."""
     out = terminal.console()
-    name = found.measure.replace("_", "-")
+    name = ACCURACIES[found.measure]
     full, best = found.full, found.best
 
     def say(text: str, indent: str = "") -> None:
         show_text(out, text, indent=indent)
 
     say(
-        f"Fitted to {found.configurations} configurations: {name} of all images, {_epochs(full)}: "
-        f"{_range(full)}, {full.wh:.2f} Wh."
+        f"All images, {_epochs(full)}: {name} {_range(full)}, {full.wh:.2f} Wh. "
+        f"The model is fitted to {found.configurations} configurations."
     )
-    wish = f"{target:.0%} of that" if target is not None else f"at most {budget_wh:g} Wh"
+    goal = f"{target:.0%} of that" if target is not None else f"at most {budget_wh:g} Wh"
     if best is None:
-        sure = f" with a chance of {confidence:.0%}" if target is not None else ""
-        say(f"No recipe among those tried is expected to reach {wish}{sure}.")
+        at_least = f" with a probability of at least {confidence:.0%}" if target is not None else ""
+        say(f"No recipe is expected to reach {goal}{at_least}.")
         return
-    say(f"For {wish}: {_words(best)}.")
-    chance = "" if target is None else f" It reaches the target with a chance of {best.chance:.0%}."
-    say(f"Expected {name} {_range(best)}.{chance}", "  ")
-    say(_cost(best, full), "  ")
+    say(f"For {goal}: {_describe(best)}.")
+    probability = "" if target is None else f" The probability of reaching the target is {best.chance:.0%}."
+    say(f"Expected {name} {_range(best)}.{probability}", "  ")
+    say(_describe_cost(best, full), "  ")
     if found.energy_note:
         say(found.energy_note)
     if found.others:
-        table = table_of("method", "images", "epochs", name, "9 of 10 times", "chance", "Wh", right=6)
+        table = table_of("method", "images", "epochs", name, "9 of 10 times", "probability", "Wh", right=6)
         for recipe in (best, *found.others):
-            chance = "" if target is None else f"{recipe.chance:.0%}"
+            probability = "" if target is None else f"{recipe.chance:.0%}"
             table.add_row(
                 recipe.method,
                 f"{recipe.images}",
                 f"{recipe.epochs}",
                 f"{recipe.expected:.3f}",
                 f"{recipe.low:.3f} to {recipe.high:.3f}",
-                chance,
+                probability,
                 _wh(recipe),
             )
         show_table(out, table)
     if found.surer is not None:
-        say(
-            f"One training with {_words(found.surer)} would take away {found.surer_by:.0%} of the variance of this "
-            "comparison."
-        )
+        say(f"Training {_describe(found.surer)} would remove {found.surer_by:.0%} of the variance of this comparison.")
 
 
-def _cost(best: Recipe, full: Recipe) -> str:
+def _describe_cost(best: Recipe, full: Recipe) -> str:
     if best.total_wh is None:
-        return f"{best.wh:.2f} Wh, choosing not known: whether it saves beside full ({full.wh:.2f} Wh) cannot be said."
+        return f"{best.wh:.2f} Wh, plus an unknown amount for choosing; full takes {full.wh:.2f} Wh."
     saved = full.wh - best.total_wh
-    choosing = f", {best.choosing_wh:.2f} of them for choosing, once" if best.choosing_wh else ""
-    how = f"saves {saved:.2f} Wh" if saved >= 0 else f"costs {-saved:.2f} Wh more"
-    return f"{best.total_wh:.2f} Wh{choosing}; {how} beside full ({saved / full.wh:+.0%})."
+    choosing = f", including {best.choosing_wh:.2f} for choosing once" if best.choosing_wh else ""
+    how = f"{saved:.2f} Wh less" if saved >= 0 else f"{-saved:.2f} Wh more"
+    return f"{best.total_wh:.2f} Wh{choosing}; {how} than full ({-saved / full.wh:+.0%})."
 
 
 def _wh(recipe: Recipe) -> str:
@@ -70,8 +69,8 @@ def _wh(recipe: Recipe) -> str:
     return f"{recipe.total_wh:.2f}" if known else f"{recipe.wh:.2f}, choosing not known"
 
 
-def _words(recipe: Recipe) -> str:
-    if recipe.method == "full":
+def _describe(recipe: Recipe) -> str:
+    if recipe.method == FULL:
         return f"all {recipe.images} images, {_epochs(recipe)}"
     return f"{recipe.method}, keep {recipe.keep:.2f} ({recipe.images} images), {_epochs(recipe)}"
 

@@ -1,4 +1,4 @@
-"""What `run` shows before it starts and when it has ended."""
+"""Print what `run` shows before it starts and at its end."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 
 def show_plan(plan: Overview, *, stderr: bool) -> None:
-    """Show the cells of an experiment by method and keep, and what those to run will probably cost.
+    """Show the cells of an experiment by method and keep, with the expected cost of those to run.
 
-    On stderr it is what comes before a run, which says the rest itself.
+    On stderr, before a run, only the table is shown: the run prints the rest.
     """
     out = terminal.console(stderr=stderr)
     table = Table(header_style="bold")
@@ -42,7 +42,7 @@ def show_plan(plan: Overview, *, stderr: bool) -> None:
 
 
 def show_outcome(settings: ExperimentConfig, outcome: Outcome) -> None:
-    """Show what the finished cells say of the methods, and what to bear in mind."""
+    """Show the results of the finished cells, and warnings."""
     from detreduce.cli.show.comparison import show_comparison
     from detreduce.cli.show.differences import show_differences
     from detreduce.cli.show.duplicates import leakage_lines
@@ -64,30 +64,30 @@ def show_outcome(settings: ExperimentConfig, outcome: Outcome) -> None:
             "it."
         )
     if settings.evaluate.choose == "best" and any("val" in str(row.get("evaluated_on")) for row in outcome.rows):
-        out.print("The epochs were chosen on val, whose images the figures are from: all figures are too good.")
+        out.print("The epochs were chosen on val, and the figures are from val too: all figures are too good.")
     out.print(near_duplicates_line(outcome.near_duplicates))
     if "counts" not in outcome.leakage:
-        out.print(f"Leakage between splits: not looked for{_because(outcome.leakage)}.")
+        out.print(f"Leakage between splits: no search{_because(outcome.leakage)}.")
         return
     for line in leakage_lines(outcome.leakage["counts"]):
         out.print(line)
 
 
 def near_duplicates_line(found: Mapping[str, Any]) -> str:
-    """In words how many training images show what another one shows, by the ledger's search."""
+    """Return how many training images are near-duplicates, by the ledger's search."""
     if "redundant" not in found:
-        return f"Near-duplicates in train: not looked for{_because(found)}."
+        return f"Near-duplicates in train: no search{_because(found)}."
     if not found["redundant"]:
         return f"Near-duplicates in train: none among {found['images']} images."
-    return f"Near-duplicates in train: {found['redundant']} of {found['images']} images show what another one shows."
+    return f"Near-duplicates in train: {found['redundant']} of {found['images']} images repeat another image."
 
 
 def _because(search: Mapping[str, Any]) -> str:
-    return f", since {search['skipped']}" if "skipped" in search else ""
+    return f", because {search['skipped']}" if "skipped" in search else ""
 
 
 def show_next(prepared: PreparedExperiment) -> None:
-    """Show what to type next: the report once every cell is finished, else what goes on with those that are not."""
+    """Show what to type next: the report if every cell is finished, else how to continue."""
     out = terminal.console()
     place = prepared.ledger.path
     shown = place.relative_to(Path.cwd()) if place.is_relative_to(Path.cwd()) else place
@@ -95,12 +95,12 @@ def show_next(prepared: PreparedExperiment) -> None:
     report = f"detreduce report {folder}"
     missing = len(prepared.missing)
     elsewhere = sum(cell.key not in prepared.ledger for cell in prepared.plan) - missing
-    # a command is not broken, so that it can be copied
+    # a command stays in one line, so that it can be copied
     if missing:
-        out.print(f"Next: the same command goes on with the {missing} cells that are left.", soft_wrap=True)
+        out.print(f"Next: the same command continues with the {missing} remaining cells.", soft_wrap=True)
     elif elsewhere:
         merge = f"detreduce ledger merge OTHER {folder}"
-        out.print(f"Next: {merge} adds the {elsewhere} cells of other shards; then {report}", soft_wrap=True)
+        out.print(f"Next: {merge} adds the {elsewhere} cells of other shards; then run {report}", soft_wrap=True)
     else:
         out.print(f"Next: {report}", soft_wrap=True)
 

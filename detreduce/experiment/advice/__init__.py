@@ -1,1 +1,1 @@
-"""Which recipe to train with, from finished cells."""
+"""Advice on which recipe to train with, from finished cells."""

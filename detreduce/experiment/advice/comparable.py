@@ -1,4 +1,4 @@
-"""The cells of a ledger that one surface of mAP can be fitted to, whichever plan they were run for."""
+"""The cells of a ledger that one surface of mAP can be fitted to, from all its plans."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ OWN = ("epochs", "patience", "seed")
 
 
 def comparable_rows(ledger: Ledger) -> list[dict[str, Any]]:
-    """Tidy rows of the finished cells that differ in images, epochs and seeds alone, of earlier plans too.
+    """Return tidy rows of the finished cells that differ only in images, epochs and seeds, including earlier plans.
 
-    They are those with the setting that most finished cells of the latest plan have, or of the ledger where none of the
-    plan is finished. Raises InputError where the plan or a cell cannot be read.
+    Their setting is the most common one among the finished cells of the latest plan, or of the ledger if that plan has
+    no finished cell. Raise InputError if the plan or a cell cannot be read.
     """
     cells = {cell.key: setting_of(cell) for cell in ledger}
     planned = [cells[row["key"]] for row in finished_rows(ledger)] or list(cells.values())
@@ -27,7 +27,7 @@ def comparable_rows(ledger: Ledger) -> list[dict[str, Any]]:
 
 
 def setting_of(cell: FinishedCell) -> str:
-    """All that decides a figure besides images, epochs and seeds, as text: model, arguments, what is evaluated on."""
+    """Return what decides a figure besides images, epochs and seeds, as text: model, arguments, test data."""
     training = cell.training
     figures = training.evaluation
     content = {

@@ -1,4 +1,4 @@
-"""Which recipe to train with: method, keep and epochs, by the surface of mAP and the energy of finished cells."""
+"""Which recipe to train with: method, keep and epochs, from the mAP surface and the energy of finished cells."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ EPOCHS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.25, 1.
 """Shares of the epochs of the cells."""
 INTERVAL = (0.05, 0.95)
 ALL_OVERLAPPED = (
-    "Every finished cell ran beside another training on its machine, so the Wh are too high by what the other one took."
+    "Every finished cell overlapped another training on its machine, so its Wh include part of the other one's."
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """A way to train, with what is expected of it.
+    """A way to train, and its expected result.
 
     Attributes
     ----------
     method, keep, images, epochs
-        What to do; ``full`` keeps all.
+        The recipe; ``full`` keeps all images.
     expected, low, high
-        mAP of one training, and the interval that should hold it nine times of ten.
+        Expected mAP of one training, and the interval that contains it 9 times out of 10.
     chance
-        Probability that its mean reaches the target; NaN without one.
+        Probability that its mean mAP reaches the target; NaN without a target.
     wh, choosing_wh
-        Watt-hours of the training, and of choosing the images, once; the latter None where it is not known.
+        Wh of the training, and Wh of choosing the images once; the latter is None if not known.
     """
 
     method: str
@@ -56,35 +56,37 @@ class Recipe:
 
     @property
     def total_wh(self) -> float | None:
-        """Of choosing and of one training; None where that of choosing is not known."""
+        """Wh of choosing and of one training; None if the Wh of choosing is not known."""
         return None if self.choosing_wh is None else self.wh + self.choosing_wh
 
     @property
     def least_wh(self) -> float:
-        """What it takes at least: all of it, or the training alone where choosing is not known."""
+        """The least Wh it takes: the total, or the training alone if the Wh of choosing is not known."""
         return self.wh + (self.choosing_wh or 0.0)
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-able form; what is not known is None."""
+        """Return the recipe, ready for JSON; unknown values are None."""
         return {name: json_value(value) for name, value in {**asdict(self), "total_wh": self.total_wh}.items()}
 
 
 @dataclass(frozen=True)
 class Advice:
-    """What `advise` found.
+    """The result of `advise`.
 
     Attributes
     ----------
     full
-        The training on all images, as it is done in the ledger.
-    best
-        The recipe asked for, or None where none is good or cheap enough; `others`: the next ones, of other methods.
+        The training on all images, as in the ledger.
+    best, others
+        The recipe, or None if none is good or cheap enough; and the next best ones, with other methods.
     surer, surer_by
-        The training that would tell most about `best`, and the share of its variance that it would take away.
+        The training that would reduce the uncertainty of `best` most, and the share of variance that it would remove.
     measure, configurations
-        What was fitted, to how many configurations.
+        The fitted measure, and the number of configurations.
+    misfit, run_spread
+        Standard deviations of the fit: around the surface, and between runs.
     energy_note
-        What is wrong with the Wh; empty where nothing is.
+        Limits of the energy figures; empty if there are none.
     """
 
     full: Recipe
@@ -99,7 +101,7 @@ class Advice:
     energy_note: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-able form."""
+        """Return the advice, ready for JSON."""
         return {
             "measure": self.measure,
             "configurations": self.configurations,
@@ -123,35 +125,35 @@ def advise(
     confidence: float = 0.5,
     others: int = 4,
 ) -> Advice:
-    """Find the cheapest recipe that reaches `target` of full mAP, or the best one for `budget_wh`.
+    """Find the cheapest recipe that reaches a `target` share of full mAP, or the best one for `budget_wh`.
 
     Parameters
     ----------
     rows
-        Tidy rows of finished cells of one dataset and model, ``full`` among them.
+        Tidy rows of finished cells of one dataset and model, including ``full``.
     target
         Share of the mAP of all images, above 0.
     budget_wh
-        Watt-hours for choosing and one training.
+        Wh for choosing and one training.
     measure
         ``mAP50_95`` or ``mAP50``.
     confidence
-        How sure to be of reaching the target.
+        Least probability of reaching the target.
     others
         How many more recipes to name.
 
     Raises
     ------
     InputError
-        Neither or both of target and budget, values out of range, or too few cells: see `fit_surface`.
+        Neither or both of target and budget are given, a value is out of range, or there are too few cells.
     """
     rows = list(rows)
     _check(target, budget_wh, measure, confidence)
     whole = [row for row in rows if row.get("control") == FULL and row.get(measure) is not None]
     if not whole:
-        raise InputError("no finished cell trained on all images: add `controls: [full]` to the experiment and run it.")
+        raise InputError("No finished cell trained on all images: add `controls: [full]` to the experiment and run it.")
     total = int(whole[0]["images"])
-    # of several lengths the one that most cells have, the longer one of equally many
+    # the most common number of epochs; the longer one in a tie
     lengths = Counter(int(row["epochs"]) for row in whole)
     epochs = max(lengths, key=lambda count: (lengths[count], count))
     found = configurations(rows, measure)
@@ -184,20 +186,20 @@ def advise(
 
 def _check(target: float | None, budget_wh: float | None, measure: str, confidence: float) -> None:
     if (target is None) == (budget_wh is None):
-        raise InputError("give either a target, as a share of full mAP (0.95), or a budget in Wh.")
+        raise InputError("Give either a target, as a share of full mAP (0.95), or a budget in Wh.")
     if target is not None and not 0 < target <= 2:
-        raise InputError(f"target={target}: give a share of full mAP, such as 0.95.")
+        raise InputError(f"target={target} is not a share of full mAP: give for instance 0.95.")
     if budget_wh is not None and not budget_wh > 0:
-        raise InputError(f"budget_wh={budget_wh}: give Wh above 0.")
+        raise InputError(f"budget_wh={budget_wh} is not above 0.")
     if measure not in ("mAP50", "mAP50_95"):
-        raise InputError(f"measure={measure!r}: give mAP50 or mAP50_95.")
+        raise InputError(f"measure={measure!r} is not known: give mAP50 or mAP50_95.")
     if not 0 < confidence < 1:
-        raise InputError(f"confidence={confidence}: give a probability between 0 and 1.")
+        raise InputError(f"confidence={confidence} is not between 0 and 1.")
 
 
 @dataclass(frozen=True)
 class _Energy:
-    """Wh of a training as a constant and a part for each image seen; Wh of choosing so many images by a method."""
+    """Wh of a training: a constant plus a part per image seen. Wh of choosing, by method and number of images."""
 
     constant: float
     per_image: float
@@ -209,10 +211,10 @@ class _Energy:
         from scipy.optimize import nnls
 
         known = [row for row in rows if row.get("Wh") is not None and row.get("images_seen")]
-        # what ran beside other things was metered together with them
+        # the meter of an overlapped cell includes the other training
         alone = [row for row in known if not row.get("overlapped")]
         if not known:
-            raise InputError("no finished cell has an energy figure, and a plan is made by energy.")
+            raise InputError("No finished cell has an energy figure; a plan needs energy figures.")
         note = "" if alone else ALL_OVERLAPPED
         known = alone or known
         seen = np.array([float(row["images_seen"]) for row in known])
@@ -226,15 +228,15 @@ class _Energy:
             cost = choosing_wh(group)
             choosing.setdefault(name, {}).update({} if cost is None else {images: cost})
         if unknown := sorted({str(row["label"]) for row in rows} - {name for name, costs in choosing.items() if costs}):
-            told = f"What choosing by {', '.join(unknown)} took is not known: such recipes come after the others."
-            note = " ".join(filter(None, [note, told]))
+            unmetered = f"The Wh of choosing by {', '.join(unknown)} are not known: these recipes come last."
+            note = " ".join(filter(None, [note, unmetered]))
         return cls(float(constant), float(per_image), choosing, note)
 
     def of_choosing(self, method: str, images: int) -> float | None:
-        """Wh of choosing so many, between the keeps that are known on a straight line; None where none is."""
+        """Return the Wh of choosing that many images, interpolated between known keeps; None if none is known."""
         costs = self.choosing.get(method)
         if costs is None and method in (FULL, *RANDOM_METHODS):
-            # nothing is chosen, or drawn at random, which is too short to matter
+            # choosing nothing costs nothing, and a random draw takes too little to matter
             return 0.0
         if not costs:
             return None
@@ -245,7 +247,7 @@ class _Energy:
 def _candidates(
     surface: Surface, rows: Sequence[Mapping[str, Any]], total: int, epochs: int
 ) -> list[tuple[str, int, int]]:
-    """(method, images, epochs): those of a grid that lies among what was tried, or not far beyond."""
+    """Return (method, images, epochs) on a grid within the range of the finished cells, or not far beyond."""
     labels = {str(row["label"]) for row in rows}
     random = next((name for name in RANDOM_METHODS if name in labels), RANDOM_METHODS[0])
     least = min(int(row["images"]) for row in rows)
@@ -277,7 +279,7 @@ def _recipe(
 
 
 def _ordered(recipes: Sequence[Recipe], budget_wh: float | None, confidence: float) -> list[Recipe]:
-    """The recipes that are good or cheap enough, the best first; those whose choosing is not known come last."""
+    """Return the recipes that are good or cheap enough, best first; those with unknown Wh of choosing come last."""
     if budget_wh is not None:
         affordable = [recipe for recipe in recipes if recipe.least_wh <= budget_wh]
         return sorted(affordable, key=lambda recipe: (recipe.total_wh is None, -recipe.expected, recipe.least_wh))
@@ -288,7 +290,7 @@ def _ordered(recipes: Sequence[Recipe], budget_wh: float | None, confidence: flo
 def _surer(
     surface: Surface, best: Recipe, full: Recipe, target: float, recipes: Sequence[Recipe]
 ) -> tuple[Recipe | None, float]:
-    """The training whose result would narrow most what `best` loses against `full`, and by what share of variance."""
+    """Return the training that would reduce the variance of `best` minus `full` most, and the share that it removes."""
 
     def draws(recipe: Recipe) -> FloatArray:
         means = surface.means(recipe.method, recipe.images, recipe.images * recipe.epochs)

@@ -1,12 +1,12 @@
 """mAP as one surface over the images kept and the images seen in training, fitted to finished cells.
 
 mAP(n, s) = A g(n_eff / n0, a) g(s / s0, b) with g(x, a) = 1 - (1 + x)^-a: it grows from 0 and saturates in both, like
-the power laws that learning curves follow (Hestness et al. 2017, arXiv 1712.00409). n is the number of different
-images, s how many went through the network, n_eff = n exp(m (1 - n / N)) with one m for each method: how many random
-images one of its images is worth, which fades as everything is kept; m is 0 for random draws.
+the power laws of learning curves (Hestness et al. 2017, arXiv 1712.00409). n is the number of different images and s
+the number of images that went through the network. n_eff = n exp(m (1 - n / N)), with one m per method, is the number
+of random images that the method's images are worth. The advantage fades as everything is kept; m is 0 for random draws.
 
-Few cells do not determine that many parameters. So each has a prior, and what is reported is a sample of the posterior
-by randomise-then-optimise (Bardsley et al. 2014): the fit again and again, with noise on the cells and on the priors.
+A few cells do not determine that many parameters, so each one has a prior. The result is a sample of the posterior by
+randomise-then-optimise (Bardsley et al. 2014): repeated fits, with noise on the cells and on the priors.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ RANDOM = (*RANDOM_METHODS, *ON_ALL_IMAGES)
 """Methods whose images are worth as much as random ones."""
 SHARED = ("A", "n0", "a", "s0", "b")
 RUN_SPREAD = 0.015
-"""Standard deviation between seeds that is expected before any is seen, and below the misfit of the surface."""
+"""Prior standard deviation between seeds; `MISFIT` is the prior misfit of the surface."""
 MISFIT = 0.01
 WORTH = 4.0
-"""Degrees of freedom that these expectations count as."""
+"""Degrees of freedom of these priors."""
 SAMPLES = 250
 LEAST_CONFIGURATIONS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """Cells that differ in their seeds alone: so many images kept, so many seen."""
+    """Cells that differ only in their seeds: images kept, images seen, and the mAP of each cell."""
 
     method: str
     images: int
@@ -52,15 +52,15 @@ class Surface:
     Attributes
     ----------
     methods
-        The methods with a worth of their own.
+        The methods that have a parameter m.
     total
         Images of the whole dataset.
     samples
         (S, 5 + methods) parameters drawn from the posterior, on their unbounded scales.
     misfit, run_spread
-        Standard deviations: of a configuration's mean about the surface, of one run about that mean.
+        Standard deviations: of a configuration's mean around the surface, and of one run around that mean.
     freedom
-        Degrees of freedom that these two were estimated with.
+        Degrees of freedom of these two estimates.
     """
 
     methods: tuple[str, ...]
@@ -71,22 +71,22 @@ class Surface:
     freedom: float
 
     def means(self, method: str, images: int, images_seen: float) -> FloatArray:
-        """(S,) draws of the surface at a configuration; InputError for a method that no cell had."""
+        """Return (S,) draws of the surface at a configuration. Raise InputError for a method without cells."""
         if method not in RANDOM and method not in self.methods:
-            raise InputError(f"no finished cell has the method {method!r}; there are: {', '.join(self.methods)}.")
+            raise InputError(f"No finished cell has the method {method!r}. There are: {', '.join(self.methods)}.")
         place = self.methods.index(method) if method in self.methods else -1
         return _surface(self.samples, np.array([place]), np.array([images]), np.array([images_seen]), self.total)[:, 0]
 
     def runs(self, method: str, images: int, images_seen: float, seed: int = 0) -> FloatArray:
-        """(S,) draws of what one new training at a configuration would give."""
+        """Return (S,) draws of the mAP of one new training at a configuration."""
         rng = np.random.default_rng(seed)
-        # the spreads are known from few cells themselves
+        # the spreads are estimated from few cells too
         noise = np.hypot(self.misfit, self.run_spread) * rng.standard_t(self.freedom, len(self.samples))
         return self.means(method, images, images_seen) + noise
 
 
 def configurations(rows: Iterable[Mapping[str, Any]], measure: str) -> list[Configuration]:
-    """Group tidy rows of a ledger; rows without the measure are left out."""
+    """Return the configurations of tidy rows; rows without the measure are left out."""
     groups: dict[tuple[str, int, float], list[float]] = {}
     for row in rows:
         if row.get(measure) is not None and row.get("images_seen"):
@@ -98,14 +98,14 @@ def configurations(rows: Iterable[Mapping[str, Any]], measure: str) -> list[Conf
 def fit_surface(found: Sequence[Configuration], total: int, *, samples: int = SAMPLES, seed: int = 0) -> Surface:
     """Fit the surface to configurations of a dataset of `total` images.
 
-    Raises InputError for fewer than three configurations: then there is nothing to fit.
+    Raise InputError for fewer than three configurations.
     """
     from scipy.optimize import least_squares
 
     if len(found) < LEAST_CONFIGURATIONS:
         raise InputError(
-            f"{len(found)} different configurations are finished, and a plan needs at least {LEAST_CONFIGURATIONS}: "
-            "other keeps, or the controls full and full_equal_iterations."
+            f"{len(found)} different configurations are finished; a plan needs at least {LEAST_CONFIGURATIONS}. Add "
+            f"other keeps, or the controls {' and '.join(ON_ALL_IMAGES)}."
         )
     methods = tuple(sorted({item.method for item in found} - set(RANDOM)))
     places = np.array([methods.index(item.method) if item.method in methods else -1 for item in found])
@@ -127,14 +127,14 @@ def fit_surface(found: Sequence[Configuration], total: int, *, samples: int = SA
     for _ in range(4):
         spread = np.sqrt(misfit**2 + run_spread**2 / counts)
         best = solve(mean, centre, centre, spread)
-        left = best.fun[: len(mean)] * spread
-        # what the seeds alone leave of a mean is no misfit
-        excess = np.clip(left**2 - run_spread**2 / counts, 0.0, None)
+        residual = best.fun[: len(mean)] * spread
+        # the part that seeds explain is no misfit
+        excess = np.clip(residual**2 - run_spread**2 / counts, 0.0, None)
         lever = _leverage(best.jac, len(mean))
         free = max(1.0, len(mean) - lever.sum())
-        # a configuration that was left out lies farther off than one that was fitted
-        held_back = np.clip((left / (1 - lever).clip(0.1)) ** 2 - run_spread**2 / counts, 0.0, None)
-        wide = max(excess.sum() * len(mean) / free, held_back.sum())
+        # a configuration that is left out of the fit lies farther from the surface
+        left_out = np.clip((residual / (1 - lever).clip(0.1)) ** 2 - run_spread**2 / counts, 0.0, None)
+        wide = max(excess.sum() * len(mean) / free, left_out.sum())
         misfit = float(np.sqrt((WORTH * MISFIT**2 + wide) / (WORTH + len(mean))))
     spread = np.sqrt(misfit**2 + run_spread**2 / counts)
     rng = np.random.default_rng(seed)
@@ -151,7 +151,7 @@ def fit_surface(found: Sequence[Configuration], total: int, *, samples: int = SA
 
 
 def _priors(largest: float, total: int, most_seen: float, methods: int) -> tuple[FloatArray, FloatArray]:
-    """Centre and standard deviation of each parameter on its unbounded scale."""
+    """Return the prior mean and standard deviation of each parameter on its unbounded scale."""
     top = float(np.clip(largest * 1.1, 0.05, 0.95))
     centre = [np.log(top / (1 - top)), np.log(total / 10), np.log(0.7), np.log(most_seen / 10), np.log(0.7)]
     width = [0.7, 1.5, 0.6, 1.5, 0.6]
@@ -159,7 +159,7 @@ def _priors(largest: float, total: int, most_seen: float, methods: int) -> tuple
 
 
 def _surface(theta: FloatArray, places: npt.ArrayLike, images: Any, seen: Any, total: int) -> FloatArray:
-    """(S, m) the surface of S sets of parameters at m configurations."""
+    """Return the (S, m) surface of S sets of parameters at m configurations."""
     places = np.asarray(places)
     shared = theta[:, : len(SHARED)]
     top = 1 / (1 + np.exp(-shared[:, :1]))
@@ -172,16 +172,16 @@ def _surface(theta: FloatArray, places: npt.ArrayLike, images: Any, seen: Any, t
 
 
 def _pooled(found: Sequence[Configuration]) -> float:
-    """Standard deviation between seeds, pooled over configurations with what is expected beforehand."""
+    """Return the standard deviation between seeds, pooled over the configurations and the prior."""
     squares = sum(float(np.var(item.values)) * len(item.values) for item in found)
     free = sum(len(item.values) - 1 for item in found)
     return float(np.sqrt((WORTH * RUN_SPREAD**2 + squares) / (WORTH + free)))
 
 
 def _leverage(jacobian: FloatArray, rows: int) -> FloatArray:
-    """(rows,) how much each configuration draws the surface to itself: the diagonal of the hat matrix.
+    """Return (rows,) how much each configuration pulls the surface: the diagonal of the hat matrix.
 
-    Their sum is how many degrees of freedom the configurations, beside the priors, spend.
+    Their sum is the number of degrees of freedom that the configurations use, apart from the priors.
     """
     data = jacobian[:rows]
     return np.asarray(np.einsum("ij,jk,ik->i", data, np.linalg.pinv(jacobian.T @ jacobian), data), np.float64)

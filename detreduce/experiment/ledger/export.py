@@ -1,4 +1,4 @@
-"""The cells of a ledger as one tidy table: filtered rows, and the files that other programs read."""
+"""The cells of a ledger as one tidy table: filter rows, and write files that other programs read."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ def filter_rows(
     control: str | None = None,
     where: Mapping[str, str] | None = None,
 ) -> list[Row]:
-    """The rows of which all that is given holds.
+    """Return the rows that match all given conditions.
 
-    `method` is a name or a label with parameters; a `keep` of 1 is one image, of 1.0 all. The values of `where` are
-    read as YAML; what is no number is compared as text. Raises InputError for columns that no row has, and for a method
-    or control that neither a row nor detreduce has.
+    `method` is a name or a label with parameters. A `keep` of 1 is one image, 1.0 is all. Values of `where` are read as
+    YAML; anything but numbers is compared as text. Raise InputError for a column that no row has, and for a method or
+    control that neither a row nor detreduce has.
     """
     for what, name, column in (("method", method, "label"), ("control", control, "control")):
         _check_known(what, name, rows, column)
@@ -52,7 +52,7 @@ def filter_rows(
 
 
 def _check_known(what: str, name: str | None, rows: Sequence[Row], column: str) -> None:
-    """Raise InputError for a name that nothing is called by; one that these rows merely lack is fine."""
+    """Raise InputError for an unknown name; a known name that these rows lack is fine."""
     there = sorted({str(value) for row in rows for value in (row[what], row[column]) if value is not None})
     known = [*CONTROLS, *(list_reducers() if what == "method" else [])]
     if name is None or not rows or name in there or name in known:
@@ -61,20 +61,20 @@ def _check_known(what: str, name: str | None, rows: Sequence[Row], column: str) 
 
 
 def columns_of(rows: Iterable[Row]) -> list[str]:
-    """Every column that a row has, in the order in which they come."""
+    """Return every column of the rows, in order of first appearance."""
     return list(dict.fromkeys(name for row in rows for name in row))
 
 
 def export_rows(rows: Sequence[Row], path: str | Path, *, overwrite: bool = False) -> Path:
-    """Write one row a cell as CSV, JSON or Parquet, by the ending of `path`; the file appears whole or not at all.
+    """Write one row per cell as CSV, JSON or Parquet, by the suffix of `path`; the file appears whole or not at all.
 
-    What is a list or mapping becomes JSON text, save in JSON. Parquet has one type a column: a `keep` that is a count
-    becomes a number with a point where others are fractions.
+    Lists and mappings become JSON text, except in JSON. Parquet has one type per column, so counts of `keep` become
+    floats if other cells have fractions; `images` tells them apart.
 
     Raises
     ------
     InputError
-        Another ending, a file that is there without `overwrite`, or Parquet without the package for it.
+        The suffix is unknown, the file exists without `overwrite`, or the package for Parquet is missing.
     DetreduceError
         The file cannot be written.
     """
@@ -82,7 +82,7 @@ def export_rows(rows: Sequence[Row], path: str | Path, *, overwrite: bool = Fals
     writers: dict[str, Callable[[Sequence[Row]], bytes]] = {".csv": _csv, ".json": _json, ".parquet": _parquet}
     write = writers.get(target.suffix.lower())
     if write is None:
-        raise InputError(f"{target}: the ending says the form; give {', '.join(writers)}.")
+        raise InputError(f"{target}: the suffix names the format; give {', '.join(writers)}.")
     if target.is_dir():
         raise InputError(f"Output {target} is a folder; name the file to write in it.")
     if target.exists() and not overwrite:

@@ -72,7 +72,7 @@ def check_axes(cost: str | None, measure: str) -> None:
 
 
 def ledger_figure(rows: Sequence[dict[str, Any]], cost: str | None, measure: str, ledger: str) -> Figure:
-    """MAP against cost; `ledger` is where the cells are, for the error where none can be drawn."""
+    """Draw mAP against cost; `ledger` is the folder of the cells, for the error message."""
     from detreduce.figures import trade_off
 
     for wanted in DRAWN_COSTS if cost is None else (cost,):
@@ -82,14 +82,14 @@ def ledger_figure(rows: Sequence[dict[str, Any]], cost: str | None, measure: str
 
 
 def cells_frame(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
-    """One row a cell."""
+    """Return one row per cell."""
     import pandas as pd
 
     return _with_keep(pd.DataFrame(rows), [row["keep"] for row in rows])
 
 
 def comparisons_frame(rows: Sequence[dict[str, Any]], evidence: Load) -> pd.DataFrame:
-    """One row a comparison; `evidence` as for `compare_methods`."""
+    """Return one row per comparison; `evidence` as in `compare_methods`."""
     import pandas as pd
 
     found = compare_methods(rows, evidence)
@@ -98,7 +98,7 @@ def comparisons_frame(rows: Sequence[dict[str, Any]], evidence: Load) -> pd.Data
 
 
 def _with_keep(frame: pd.DataFrame, keeps: Sequence[float | int]) -> pd.DataFrame:
-    """The frame with counts still counts: pandas would make 1 (an image) of a mixed column 1.0 (all of them)."""
+    """Return the frame with counts as int: in a mixed column pandas would turn 1 (one image) into 1.0 (all)."""
     import pandas as pd
 
     if len({type(keep) for keep in keeps}) > 1:

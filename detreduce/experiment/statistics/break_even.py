@@ -1,4 +1,4 @@
-"""After how many trainings the choosing of images has paid for itself."""
+"""How many trainings it takes until choosing images has paid for itself in energy."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from detreduce.vocabulary.measures import CHOOSING_PHASES
 
 @dataclass(frozen=True, slots=True)
 class BreakEven:
-    """One method at one keep, in Wh: of choosing once, and saved by a training on the reduced data.
+    """One method at one keep: Wh of choosing once, and Wh that each training on the subset saves.
 
-    `trainings` is how many it takes until choosing has paid: infinite where nothing is saved, NaN where the cost of
-    choosing, `choosing_wh`, is not known (NaN).
+    `trainings` is how many trainings it takes until choosing has paid for itself: infinite if nothing is saved, NaN if
+    the cost of choosing, `choosing_wh`, is not known (NaN).
     """
 
     method: str
@@ -27,7 +27,7 @@ class BreakEven:
 
     @property
     def trainings(self) -> float:
-        """Choosing over saving."""
+        """Wh of choosing divided by Wh saved."""
         if math.isnan(self.choosing_wh) or math.isnan(self.saved_wh):
             return math.nan
         return self.choosing_wh / self.saved_wh if self.saved_wh > 0 else math.inf
@@ -41,18 +41,18 @@ class BreakEven:
 
 
 def choosing_wh(rows: Sequence[Mapping[str, Any]]) -> float | None:
-    """Wh of choosing images once, all phases together: the mean over the cells of one method and keep.
+    """Return the Wh of choosing images once, all phases together: the mean over the cells of one method and keep.
 
-    Of cells that ran alone, where any did. Cells in which a phase took time, and its energy is not known, are left out;
-    None where that leaves none.
+    Only cells that ran alone count, if there are any. Cells with a phase of unknown energy are left out. Return None
+    if no cell remains.
     """
     alone = [row for row in rows if not row.get("overlapped")]
-    known = [wh for row in alone or rows if (wh := _of_cell(row)) is not None]
+    known = [wh for row in alone or rows if (wh := _choosing_wh_of(row)) is not None]
     return _mean(known) if known else None
 
 
-def _of_cell(row: Mapping[str, Any]) -> float | None:
-    # the draw of a random subset is too short to matter where it was not metered
+def _choosing_wh_of(row: Mapping[str, Any]) -> float | None:
+    # drawing a random subset takes too little energy to matter, so it may be unmetered
     parts = [
         (row.get(f"{phase}_Wh"), row.get(f"{phase}_seconds"))
         for phase in CHOOSING_PHASES
@@ -64,9 +64,9 @@ def _of_cell(row: Mapping[str, Any]) -> float | None:
 
 
 def break_even(rows: Iterable[Mapping[str, Any]]) -> list[BreakEven]:
-    """Choosing against saving for each reduced method and keep, largest keep first; empty without `full`.
+    """Compare the cost of choosing with the saving for each method and keep, largest keep first; empty without `full`.
 
-    Cells that overlapped another count for nothing, nor do those without an energy figure.
+    Cells that overlapped another training, or have no energy figure, do not count.
     """
     known = [row for row in rows if row.get("Wh") is not None and not row.get("overlapped")]
     full = [float(row["Wh"]) for row in known if row["control"] == FULL]

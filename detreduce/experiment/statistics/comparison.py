@@ -1,4 +1,4 @@
-"""Every method beside chance and beside as much training on all images, pair by pair, with a verdict in words."""
+"""Compare every method with random subsets and with the equal-steps control, pair by pair, with a verdict."""
 
 from __future__ import annotations
 
@@ -29,38 +29,38 @@ RESAMPLES = 1000
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One method at one keep beside one reference, in one figure: differences are the method's less the reference's.
+    """One method at one keep compared with one reference, in one measure; differences are method minus reference.
 
     Attributes
     ----------
     method, keep, images
-        What is compared, and how many images it trained on.
+        The method, its keep, and how many images it trained on.
     against
-        ``srs``, or what else the rows have of it: ``random``; ``full_equal_iterations``; or ``full``.
+        The reference: ``srs`` or another label of random subsets; ``full_equal_iterations``; or ``full``.
     measure
         ``mAP50`` or ``mAP50_95``, as in the rows.
     seeds
-        Independent pairs, by training seed. Cells that share one count by their mean, and so do those of training seeds
-        that share a drawn selection.
+        Independent pairs, by training seed. Cells with the same training seed count once, by their mean; so do
+        training seeds that share a drawn selection.
     difference, low, high
-        Mean over the pairs, and its 95 % interval, by itself, over what `over` says; None where the seeds give none.
+        Mean over the pairs, and its unadjusted 95 % interval; None if the seeds give no interval.
     over
-        ``seeds and images``, or ``seeds``; then `note` says why the images are not in it.
+        What the interval covers: ``seeds and images``, or ``seeds``; then `note` has the reason.
     low_seeds, high_seeds, low_images, high_images
-        Over seeds alone, and over images alone for these very trainings.
+        Intervals over seeds alone, and over images alone with the trainings fixed.
     p, p_holm
-        Exact two-sided sign-flip p from 6 pairs up, and as Holm adjusts it over the methods of that keep, reference and
-        measure; controls are no methods that were tried, and each is judged by itself.
+        Exact two-sided sign-flip p (6 pairs or more), and the same adjusted by Holm over the methods of that keep,
+        reference and measure. Each control is judged alone.
     methods
-        How many those are.
+        How many methods the adjustment is over.
     detectable
-        The true difference that would have been shown with 80 % power, at 5 % shared by the `methods`.
+        The smallest true difference that is found with 80 % power, at 5 % shared by the `methods`.
     verdict
         In words, from the interval, adjusted by Holm over the `methods`.
     note
         What is missing.
     spread
-        Standard deviation of the difference between the pairs (n - 1); None for one pair.
+        Standard deviation of the difference between pairs (n - 1); None for one pair.
     """
 
     method: str
@@ -86,7 +86,7 @@ class Comparison:
     spread: float | None = None
 
     def row(self) -> dict[str, Any]:
-        """One tidy flat row."""
+        """Return the comparison as one flat row."""
         return asdict(self)
 
 
@@ -98,7 +98,7 @@ def compare_methods(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> list[Comparison]:
-    """Compare every reduced method with chance and with equally long training on all images, keep by keep.
+    """Compare every reduced method with random subsets and with the equal-steps control, keep by keep.
 
     Parameters
     ----------
@@ -106,35 +106,35 @@ def compare_methods(
         Tidy rows of finished cells, as of `finished_rows`: key, method, label, control, keep, images, selection_seed,
         training_seed and the figures.
     evidence
-        Gives a cell's evidence by its key, as `Ledger.evidence` does; without it intervals are over seeds alone.
+        Returns a cell's evidence for its key, as `Ledger.evidence` does. Without it, intervals are over seeds alone.
     full
-        Also beside training on all images: what was lost, of ``full_equal_iterations`` too. These come last.
+        Also compare everything else with ``full``, to show what was lost. These comparisons come last.
     resamples, seed
-        How often the test images are drawn again, the same draws for all cells, and the seed of the draws.
+        How many resamples of the test images, the same for all cells, and their seed.
 
     Returns
     -------
     comparisons
-        Against chance first; by keep from large to small, by method, by measure. Empty where there is nothing to
-        compare with. Differences are of the figures in the rows; how far these move with the images is taken from the
-        evidence, that is, from pycocotools' figures.
+        Random subsets first, then the equal-steps control; by keep from large to small, by method, by measure. Empty
+        if there is nothing to compare with. Differences are between the figures in the rows. The evidence, with
+        pycocotools' figures, only gives how much they vary with the test images.
     """
     rows = list(rows)
     sides = [*sides_of(rows), *(sides_against_full(rows) if full else ())]
     keys = (row["key"] for ours, theirs, _ in sides for row in [*ours, *theirs])
     resampled = ResampledFigures(evidence, keys, resamples, seed)
-    found: list[tuple[Comparison, PairedDifference]] = []
+    compared: list[tuple[Comparison, PairedDifference]] = []
     families: dict[tuple[Any, ...], list[int]] = {}
     for ours, theirs, against in sides:
         for measure in FIGURES:
             pairs, differences = paired_differences(ours, theirs, measure)
             if pairs:
                 family = (against, keep_key(ours[0]["keep"]), measure, ours[0]["control"])
-                families.setdefault(family, []).append(len(found))
-                found.append(_compared(ours, against, measure, pairs, differences, resampled))
-    judged = [comparison for comparison, _ in found]
+                families.setdefault(family, []).append(len(compared))
+                compared.append(_compared(ours, against, measure, pairs, differences, resampled))
+    judged = [comparison for comparison, _ in compared]
     for places in families.values():
-        for place, comparison in zip(places, _judged([found[place] for place in places]), strict=True):
+        for place, comparison in zip(places, _judged([compared[place] for place in places]), strict=True):
             judged[place] = comparison
     return judged
 
@@ -151,7 +151,7 @@ def _compared(
     pair = PairedDifference(np.array(differences, np.float64), drawn)
     both, seeds, images = pair.interval(), pair.over_seeds(), pair.over_images()
     trained = {row["training_seed"] for row in ours}
-    paired = {row["training_seed"] for mine, _ in pairs for row in mine}
+    paired = {row["training_seed"] for own, _ in pairs for row in own}
     unpaired = len(trained) - len(paired)
     notes = [
         missing,
@@ -181,7 +181,7 @@ def _compared(
 
 
 def _judged(family: Sequence[tuple[Comparison, PairedDifference]]) -> list[Comparison]:
-    """The methods of one keep, reference and measure, with what trying several of them leaves."""
+    """Return the comparisons of one keep, reference and measure, adjusted for the number of methods."""
     doubts = holm([pair.doubt() if comparison.low is not None else None for comparison, pair in family])
     adjusted = holm([comparison.p for comparison, _ in family])
     tried = sum(doubt is not None for doubt in doubts)
@@ -204,13 +204,13 @@ def _verdict(found: Comparison, doubt: float | None) -> str:
         return f"{'better' if found.difference > 0 else 'worse'} than {words}"
     tried = f"{found.seeds} seeds"
     if not found.low <= 0 <= found.high:
-        # alone its interval would have been enough
+        # the unadjusted interval excludes zero
         tried += f", {found.methods} methods tried"
     limit = f"could detect {_rounded_up(found.detectable)}" if found.detectable < 1 else "too few to detect anything"
     return f"no difference shown ({tried}; {limit})"
 
 
 def _rounded_up(value: float) -> str:
-    """Two decimals, or three of what would look like nothing; never less than it is."""
+    """Return a value rounded up to two decimals, or three for small ones."""
     digits = 2 if value > 0.01 else 3
     return f"{math.ceil(value * 10**digits) / 10**digits:.{digits}f}"

@@ -1,12 +1,12 @@
-"""How sure a paired difference is: over seeds, over test images, over both; and what could have been seen.
+"""Uncertainty of a paired difference over seeds, test images and both, and the difference that is detectable.
 
-The seeds of an experiment are few, and resampling few values fails: of three the resampled mean never leaves their
-range, and the studentised bootstrap of three has no bounds. So the bootstrap here is hierarchical with Student's t in
-the place of the seeds' resampling: each replicate draws the test images once, for both sides of every pair since they
-are the same in all, and the seeds' part from t with n - 1 degrees of freedom.
+An experiment has few seeds, and resampling few values fails: the resampled mean of three values never leaves their
+range, and the studentised bootstrap of three has no bounds. So this bootstrap is hierarchical, with Student's t in
+place of resampled seeds. Each replicate draws the test images once for both sides of every pair, since all cells share
+them. The part of the seeds is drawn from t with n - 1 degrees of freedom.
 
-How often 95 % intervals hold the truth, by ``scripts/benchmarks/intervals.py``: 100 images, 1,000 experiments each,
-where only seeds vary, seeds most, both alike, images most.
+Share of 95 % intervals that contain the true value, by ``scripts/benchmarks/intervals.py``, for 100 images and 1,000
+experiments each. The range covers cases where only seeds vary, mostly seeds, both alike, and mostly images.
 
 =======================================  =======  =======  =======  =======
 seeds                                          2        3        5       10
@@ -19,8 +19,8 @@ seeds resampled, Gaussian                17 - 52  27 - 76  23 - 82  18 - 89
 seeds and images resampled, Gaussian     52 - 96  76 - 95  82 - 95  89 - 94
 =======================================  =======  =======  =======  =======
 
-The interval over seeds alone is one of these very test images, that over images alone of these very trainings: neither
-says what other images or other seeds would give.
+The interval over seeds alone holds for the given test images. The interval over images alone holds for the given
+trainings. Neither covers other images or other seeds.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ POWER = 0.8
 
 @dataclass(frozen=True)
 class Interval:
-    """From `low` to `high`."""
+    """The values from `low` to `high`."""
 
     low: float
     high: float
@@ -55,10 +55,10 @@ class PairedDifference:
     Attributes
     ----------
     differences
-        (n,): one side less the other, on the images as they are.
+        (n,) one side minus the other, on the original test images.
     resampled
-        (n, R): the same on R resamples of the test images, one resample a column for all pairs; or None where it is
-        not known which image gave what.
+        (n, R) the same on R resamples of the test images: one column per resample, shared by all pairs. None without
+        evidence for each image.
     """
 
     differences: npt.NDArray[np.float64]
@@ -66,12 +66,12 @@ class PairedDifference:
 
     @property
     def mean(self) -> float:
-        """Mean over the seeds."""
+        """The mean over seeds."""
         return math.fsum(self.differences) / len(self.differences)
 
     @cached_property
     def spread(self) -> float:
-        """Standard deviation between seeds (n - 1); NaN for one seed, 0 where they differ by rounding alone."""
+        """The standard deviation between seeds (n - 1): NaN for one seed, 0 if they differ by rounding only."""
         if len(self.differences) < 2:
             return math.nan
         spread = float(np.std(self.differences, ddof=1))
@@ -79,9 +79,9 @@ class PairedDifference:
 
     @cached_property
     def _by_images(self) -> npt.NDArray[np.float64]:
-        """How far the mean moves with the images, (R,) around zero.
+        """How far the mean moves with the images: (R,) centred on zero.
 
-        Around zero, since mAP is a little higher on images that are there twice, in all trainings alike.
+        It is centred because mAP is slightly higher on repeated images, in all trainings alike.
         """
         if self.resampled is None:
             return np.zeros(1)
@@ -89,28 +89,28 @@ class PairedDifference:
         return means - means.mean()
 
     def over_seeds(self, level: float = LEVEL) -> Interval | None:
-        """Student's t interval, the test images as they are; None for one seed or seeds without spread."""
+        """Return Student's t interval for the given test images; None for one seed or seeds without spread."""
         return PairedDifference(self.differences).interval(level)
 
     def over_images(self, level: float = LEVEL) -> Interval | None:
-        """Percentiles over resampled images, these very trainings taken as they are; None where not known."""
+        """Return percentiles over resampled images for the given trainings; None without evidence."""
         if self.resampled is None:
             return None
         low, high = np.quantile(self._by_images, [(1 - level) / 2, (1 + level) / 2])
         return Interval(self.mean + float(low), self.mean + float(high))
 
     def interval(self, level: float = LEVEL) -> Interval | None:
-        """Interval over seeds and images together (over seeds alone where the images are not known); else None."""
+        """Return the interval over seeds and images (seeds alone without evidence); None for seeds without spread."""
         if not self.spread > 0:
             return None
         tail = (1 - level) / 2
         return Interval(self._quantile(tail), self._quantile(1 - tail))
 
     def doubt(self) -> float:
-        """One less the level of the widest `interval` that does not hold zero; 1 where there is no interval.
+        """Return 1 minus the level of the widest `interval` that excludes zero; 1 without an interval.
 
-        Up to 5 seeds no p by exact test can be small. This is what the verdict goes by; it trusts the differences of
-        seeds to be about Gaussian, and is never called a p.
+        With up to 5 seeds no exact p can be small, so the verdict uses this value. It assumes that differences between
+        seeds are about Gaussian, and is never called a p.
         """
         if not self.spread > 0:
             return 1.0
@@ -118,7 +118,7 @@ class PairedDifference:
         return min(1.0, 2 * min(below, 1 - below))
 
     def detectable(self, alpha: float = 1 - LEVEL, power: float = POWER) -> float | None:
-        """The true difference that, with this spread and these seeds, would be told from zero with that power.
+        """Return the smallest true difference that this many seeds, with this spread, detect with that power.
 
         sqrt(S^2 + I^2). S = d s / sqrt(n), with d the non-centrality at which a non-central t of n - 1 degrees of
         freedom lies beyond the t quantile of 1 - alpha / 2 with probability `power`. I = (z(1 - alpha / 2) + z(power))
@@ -128,7 +128,7 @@ class PairedDifference:
             return None
         freedom = len(self.differences) - 1
         beyond = stats.t.isf(alpha / 2, freedom)
-        # that the spread will be found larger than it is costs more than the quantile, at most this much
+        # an upper bound: the estimated spread may be larger than the true one
         most = (beyond + 3) * math.sqrt(stats.chi2.ppf(0.99, freedom) / freedom) + 3
         shift = optimize.brentq(lambda d: stats.nct.sf(beyond, freedom, d) - power, 0, most)
         by_images = stats.norm.isf(alpha / 2) + stats.norm.ppf(power)
@@ -139,7 +139,7 @@ class PairedDifference:
         return self.spread / math.sqrt(len(self.differences))
 
     def _distribution(self, value: float) -> float:
-        """Share of the replicates below a value: t around the mean on each resample of the images."""
+        """Return the share of replicates below a value: t around the mean on each resample of the images."""
         scaled = (value - self.mean - self._by_images) / self._error
         return float(stats.t.cdf(scaled, len(self.differences) - 1).mean())
 
@@ -147,7 +147,7 @@ class PairedDifference:
         alone = self.mean + stats.t.ppf(share, len(self.differences) - 1) * self._error
         if self.resampled is None:
             return float(alone)
-        # it lies between those with the images moved as far as any resample moves them, down and up
+        # the quantile lies between those for the lowest and the highest resample
         margin = 1e-6 * self._error
         low, high = alone + float(self._by_images.min()) - margin, alone + float(self._by_images.max()) + margin
         return float(optimize.brentq(lambda value: self._distribution(value) - share, low, high, xtol=1e-9))

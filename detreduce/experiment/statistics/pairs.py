@@ -1,4 +1,4 @@
-"""Which cells are compared with which: references, and pairs by seed."""
+"""Which cells are compared: references, and pairs by seed."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def random_reference(rows: Iterable[Row]) -> str | None:
 
 
 def pair_by_seed(ours: Sequence[Row], theirs: Sequence[Row]) -> list[Pair]:
-    """Pair the cells of two methods by training seed, each side all the cells that are not independent of each other.
+    """Pair the cells of two methods by training seed; cells that depend on each other are in the same pair.
 
-    Cells of one training seed are one pair, and so are those of training seeds that share a drawn selection: two
-    training seeds and six selection seeds, or the other way round, are two pairs. Cells that do not say whether their
-    method draws are taken to draw nothing where all have one selection seed, unless they are random subsets.
+    Cells with the same training seed form one pair. So do training seeds that share a drawn selection: two training
+    seeds and six selection seeds, or six and two, make two pairs. If cells do not record whether their method draws,
+    one selection seed for all means that it does not, except for random subsets.
     """
     sides = []
     for rows in (ours, theirs):
@@ -53,9 +53,9 @@ def pair_by_seed(ours: Sequence[Row], theirs: Sequence[Row]) -> list[Pair]:
 
 
 def paired_differences(ours: Sequence[Row], theirs: Sequence[Row], measure: str) -> tuple[list[Pair], list[float]]:
-    """Pair the cells that have a figure, as `pair_by_seed`, with ours less theirs of each pair."""
+    """Pair the cells that have the measure, as `pair_by_seed` does, and return ours minus theirs for each pair."""
     pairs = pair_by_seed(*([row for row in side if row.get(measure) is not None] for side in (ours, theirs)))
-    return pairs, [_mean(mine, measure) - _mean(other, measure) for mine, other in pairs]
+    return pairs, [_mean(own, measure) - _mean(other, measure) for own, other in pairs]
 
 
 def _mean(rows: Sequence[Row], measure: str) -> float:
@@ -63,17 +63,17 @@ def _mean(rows: Sequence[Row], measure: str) -> float:
 
 
 def _is_drawn(rows: Sequence[Row]) -> bool:
-    """Whether the selections of these cells are draws; of cells that do not say so, as far as their seeds tell."""
-    told = {row.get("selection_deterministic") for row in rows} - {None}
-    if told:
-        return False in told
+    """Return whether the selections are random draws; cells that do not record it are judged by their seeds."""
+    deterministic = {row.get("selection_deterministic") for row in rows} - {None}
+    if deterministic:
+        return False in deterministic
     return (
         any(row.get("method") in RANDOM_METHODS for row in rows) or len({row.get("selection_seed") for row in rows}) > 1
     )
 
 
 def sides_of(rows: Sequence[Row]) -> Iterator[tuple[list[Row], list[Row], str]]:
-    """Yield the rows of a method at a keep, those of a reference there, and the reference's name."""
+    """Yield the rows of a method at a keep, the rows of a reference at that keep, and the reference's name."""
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
         if row["control"] not in ON_ALL_IMAGES:
@@ -91,7 +91,7 @@ def sides_of(rows: Sequence[Row]) -> Iterator[tuple[list[Row], list[Row], str]]:
 
 
 def sides_against_full(rows: Sequence[Row]) -> Iterator[tuple[list[Row], list[Row], str]]:
-    """Yield the rows of everything else at a keep, those of all images, and their name."""
+    """Yield the rows of each other method and control at a keep, the rows of `full`, and its name."""
     full = [row for row in rows if row["control"] == FULL]
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in rows if full else ():

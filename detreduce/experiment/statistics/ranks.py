@@ -16,19 +16,19 @@ from detreduce.vocabulary.keeps import keep_key
 
 @dataclass(frozen=True, slots=True)
 class MethodRanks:
-    """Methods by their average rank, the best first; rank 1 is the largest figure of a block, ties share.
+    """Methods by average rank, best first; rank 1 is the largest value in a block, ties share a rank.
 
     Attributes
     ----------
     average
         Method -> average rank, ascending.
     blocks
-        How many blocks were complete, that is, had every method.
+        How many blocks are complete, with every method.
     left_out
-        How many were not.
+        How many blocks are incomplete.
     p
-        Friedman's, by the chi-square distribution: that the methods do not differ; NaN where all tie everywhere, or for
-        two methods. Blocks of one dataset are not independent, which makes it too small.
+        Friedman's p (chi-square) that no method differs; NaN if all tie everywhere, or for two methods. Blocks of one
+        dataset are not independent, so it is too small.
     critical_difference
         Average ranks closer than this do not differ at 5 % (Nemenyi).
     """
@@ -45,14 +45,14 @@ class MethodRanks:
         return len(self.average) > 2 and self.blocks > 1
 
     def in_words(self) -> str:
-        """What the ranks show: Friedman's test, how far apart they must lie, and what is not in them."""
+        """Return what the ranks show: Friedman's test, the critical difference, and incomplete blocks."""
         sentences = []
         if not math.isnan(self.p):
             p = "< 0.001" if self.p < 0.001 else f"= {self.p:.3f}"
-            sentences.append(f"Friedman's test that none differs: p {p}.")
+            sentences.append(f"Friedman's test that no method differs: p {p}.")
         sentences.append(
-            f"Ranks closer than {self.critical_difference:.1f} are not shown to differ (Nemenyi, 5 %; the blocks are "
-            "of one dataset, so rather too easily)."
+            f"Ranks closer than {self.critical_difference:.1f} are not shown to differ (Nemenyi, 5 %). Blocks of one "
+            "dataset are not independent, so these tests find differences too easily."
         )
         if self.left_out:
             lack = "1 block lacks" if self.left_out == 1 else f"{self.left_out} blocks lack"
@@ -65,17 +65,17 @@ def rank_methods(
 ) -> MethodRanks | None:
     """Rank the methods of tidy rows in each block of dataset, keep and training seed.
 
-    Rows of the same method in a block count by their mean; controls that train on all images are left out. None where
-    fewer than two methods or no complete block is there.
+    Rows of the same method in a block count by their mean. Controls that train on all images are left out. Return None
+    for fewer than two methods or without a complete block.
     """
-    found: dict[tuple[Any, ...], dict[str, list[float]]] = {}
+    blocks: dict[tuple[Any, ...], dict[str, list[float]]] = {}
     for row in rows:
         if row["control"] in ON_ALL_IMAGES or row.get(measure) is None:
             continue
         block = (row.get("dataset"), keep_key(row["keep"]), row["training_seed"])
-        found.setdefault(block, {}).setdefault(row["label"], []).append(float(row[measure]))
-    methods = sorted({label for block in found.values() for label in block})
-    complete = [block for block in found.values() if len(block) == len(methods)]
+        blocks.setdefault(block, {}).setdefault(row["label"], []).append(float(row[measure]))
+    methods = sorted({label for block in blocks.values() for label in block})
+    complete = [block for block in blocks.values() if len(block) == len(methods)]
     if len(methods) < 2 or not complete:
         return None
     table = np.array([[np.mean(block[label]) for label in methods] for block in complete])
@@ -86,13 +86,13 @@ def rank_methods(
     return MethodRanks(
         average={methods[place]: float(average[place]) for place in order},
         blocks=len(complete),
-        left_out=len(found) - len(complete),
+        left_out=len(blocks) - len(complete),
         p=float(stats.friedmanchisquare(*table.T).pvalue) if varied else math.nan,
         critical_difference=nemenyi(len(methods), len(complete), level),
     )
 
 
 def nemenyi(methods: int, blocks: int, level: float = 0.95) -> float:
-    """Nemenyi's critical difference of average ranks."""
+    """Return Nemenyi's critical difference of average ranks."""
     q = stats.studentized_range.ppf(level, methods, math.inf) / math.sqrt(2)
     return float(q * math.sqrt(methods * (methods + 1) / (6 * blocks)))

@@ -1,4 +1,4 @@
-"""Figures of every cell on the same resamples of the test images."""
+"""Figures of all cells on the same resamples of the test images."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ Load = Callable[[str], Evidence | None]
 
 
 class ResampledFigures:
-    """mAP50 and mAP50-95 of cells on R resamples of the images they were evaluated on, made once for each cell.
+    """mAP50 and mAP50-95 of cells on R resamples of their test images, computed once per cell.
 
     Parameters
     ----------
     load
-        Gives a cell's evidence by its key; None where no cell has any.
+        Returns a cell's evidence for its key; None without any evidence.
     keys
-        The cells; the first with evidence says which the images are.
+        The cells; the first one with evidence defines the images.
     resamples, seed
-        How many, and the seed of the draws.
+        How many resamples, and the seed of the draws.
     """
 
     def __init__(self, load: Load | None, keys: Iterable[str], resamples: int, seed: int) -> None:
@@ -38,7 +38,7 @@ class ResampledFigures:
         with progress("resampling the test images", len(wanted), "cells") as advance:
             for key in wanted:
                 advance()
-                evidence = _loaded(load, key)
+                evidence = _load_evidence(load, key)
                 if evidence is None:
                     self._missing[key] = "keep no evidence of their images"
                     continue
@@ -52,7 +52,7 @@ class ResampledFigures:
                     self._missing[key] = "were evaluated on other images"
 
     def differences(self, pairs: Sequence[Pair], column: int) -> tuple[npt.NDArray[np.float64] | None, str]:
-        """Return (pairs, R) differences of mAP50 (column 0) or mAP50-95 (1), or None and why there are none."""
+        """Return (pairs, R) differences of mAP50 (column 0) or mAP50-95 (1), or None and the reason."""
         keys = dict.fromkeys(row["key"] for pair in pairs for side in pair for row in side)
         reasons = [self._missing[key] for key in keys if key in self._missing]
         if reasons:
@@ -63,8 +63,8 @@ class ResampledFigures:
         return np.array([ours - theirs for ours, theirs in sides]), ""
 
 
-def _loaded(load: Load | None, key: str) -> Evidence | None:
-    """The evidence of a cell; what cannot be read is as good as none."""
+def _load_evidence(load: Load | None, key: str) -> Evidence | None:
+    """Return the evidence of a cell; None if there is none or it cannot be read."""
     try:
         return load(key) if load else None
     except InputError:

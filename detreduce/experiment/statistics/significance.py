@@ -1,4 +1,4 @@
-"""Exact p-values of paired differences, and what many tests at once leave of them."""
+"""Exact p-values of paired differences, and their adjustment for several tests."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ import numpy as np
 import numpy.typing as npt
 
 FEWEST_PAIRS = 6
-# 2^20 sign patterns are 20 MB at a time; more pairs are tested by as many drawn ones
+# 2^20 sign patterns; for more pairs the same number of patterns is drawn
 MOST_EXACT = 20
 BLOCK = 1 << 16
 
 
 def sign_flip_p(differences: npt.ArrayLike) -> float | None:
-    """Two-sided p of the mean of paired differences, by flipping their signs in every way; None below 6 pairs.
+    """Return the two-sided p of the mean of paired differences, over all sign patterns; None below 6 pairs.
 
-    With n pairs the smallest p is 2 / 2^n: 0.25 with three, 0.03 with six, so that fewer could never tell anything.
-    Exact up to 20 pairs; beyond, a million drawn patterns and the observed one.
+    With n pairs the smallest p is 2 / 2^n: 0.25 for three and 0.03 for six, so fewer pairs cannot show a difference.
+    The p is exact up to 20 pairs; for more, it is over a million drawn patterns and the observed one.
     """
     values = np.asarray(differences, np.float64)
     if len(values) < FEWEST_PAIRS:
         return None
-    # sums that are equal but for rounding are as extreme as the observed one
+    # sums that differ from the observed one by rounding only are as extreme
     bound = abs(values.sum()) - 1e-12 * np.abs(values).sum()
     exact = len(values) <= MOST_EXACT
     patterns = 1 << min(len(values), MOST_EXACT)
@@ -39,9 +39,9 @@ def sign_flip_p(differences: npt.ArrayLike) -> float | None:
 
 
 def holm(values: Sequence[float | None]) -> list[float | None]:
-    """Holm's (1979) adjusted p-values, in the order given; None stays None and is not counted.
+    """Return Holm's (1979) adjusted p-values in the same order; None stays None and does not count.
 
-    The chance that any of the true null hypotheses has an adjusted p below 0.05 is at most 5 %.
+    The probability that any true null hypothesis gets an adjusted p below 0.05 is at most 5 %.
     """
     known = sorted((value, place) for place, value in enumerate(values) if value is not None)
     adjusted: list[float | None] = [None] * len(values)

@@ -1,4 +1,4 @@
-"""Means and spread of each method at each keep, beside the full data."""
+"""Means and spread of each method at each keep, and the difference to all images."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Summary:
     """One method at one keep: means over its seeds, spread, and the difference to `full`.
 
     `mean` and `spread` (standard deviation with n - 1, NaN for one cell) hold the MEASURES. `against_full` holds
-    differences for mAP, those of `compare_methods`, and ratios of the means for the others. Where no training seed is
-    in common with `full`, the differences are those of the means, and `paired` is False.
-    `overlapped` cells shared their machine with another training: energy, CO2 and time are of the other cells alone.
+    differences for mAP, as in `compare_methods`, and ratios of the means for the other measures. If no training seed is
+    shared with `full`, `paired` is False and the differences are between the means.
+    `overlapped` cells shared their machine with another training: energy, CO2 and time exclude them.
     """
 
     method: str
@@ -38,9 +38,9 @@ class Summary:
 
 
 def summarise_cells(rows: Iterable[Mapping[str, Any]]) -> list[Summary]:
-    """Group rows by method, parameters and keep; controls first, then by keep from large to small, then by name.
+    """Summarise rows by method, parameters and keep: controls first, then from large to small, then by name.
 
-    Each row needs: label, control, keep, images, training_seed and the MEASURES; a missing measure counts as NaN.
+    Each row needs label, control, keep, images, training_seed and the MEASURES; a missing measure counts as NaN.
     """
     groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for row in rows:
@@ -75,7 +75,7 @@ def _summarise(group: Sequence[Mapping[str, Any]], full: Sequence[Mapping[str, A
 
 
 def _values(rows: Sequence[Mapping[str, Any]], name: str) -> list[float]:
-    """What there is to average: of energy, CO2 and time not those of cells that overlapped another."""
+    """Return the values to average; energy, CO2 and time exclude overlapped cells."""
     return [_value(row, name) for row in rows if name not in METERED or not row.get("overlapped")]
 
 

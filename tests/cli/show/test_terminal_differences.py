@@ -52,7 +52,7 @@ def test_differences_have_interval_and_verdict(width: int) -> None:
     assert "+0.037 [-0.012, +0.051]" in text and "-0.200 [-0.300, -0.100]" in text
     assert "worse than random" in text and "…" not in text
     assert "over seeds and test images," in text
-    assert "clc 1.2, srs 2.0, mms(start=3) 2.8. Friedman's test that none differs: p = 0.010. Ranks closer" in text
+    assert "clc 1.2, srs 2.0, mms(start=3) 2.8. Friedman's test that no method differs: p = 0.010. Ranks closer" in text
     assert "closer than 1.4" in text
     assert "p, Holm" not in text, "no p where the seeds give none"
 

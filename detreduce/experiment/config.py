@@ -191,7 +191,7 @@ class TrainConfig(BaseModel):
 
     @model_validator(mode="after")
     def _known(self) -> TrainConfig:
-        from detreduce.training.arguments import check_arguments
+        from detreduce.training.run.arguments import check_arguments
         from detreduce.ultralytics_bridge.pretrained import quiet_ultralytics
 
         if self.arguments:
@@ -227,7 +227,7 @@ class ProxyConfig(BaseModel):
 
     @model_validator(mode="after")
     def _known(self) -> ProxyConfig:
-        from detreduce.training.arguments import RESERVED_BY_PROXY, check_arguments
+        from detreduce.training.run.arguments import RESERVED_BY_PROXY, check_arguments
         from detreduce.ultralytics_bridge.pretrained import quiet_ultralytics
 
         if self.arguments:

@@ -15,8 +15,8 @@ from detreduce.reducers import make_reducer
 from detreduce.reducers.engine.budget import resolve_keep
 from detreduce.selection.composition import check_composition
 from detreduce.selection.request import CompositionRequest
-from detreduce.training.harness import load_network
-from detreduce.training.weights import find_model
+from detreduce.training.run.detector_training import load_network
+from detreduce.training.run.model import find_model
 from detreduce.ultralytics_bridge.detector import check_head
 
 

@@ -43,7 +43,7 @@ from detreduce.training.concurrent_runs import boot_identity, present
 from detreduce.training.energy import PhaseEnergy
 from detreduce.training.harness import train
 from detreduce.training.record import TrainingRecord
-from detreduce.training.run_folder import VIEW_FOLDER, EvaluateOn
+from detreduce.training.run.folder import VIEW_FOLDER, EvaluateOn
 from detreduce.vocabulary.controls import EQUAL_ITERATIONS, FULL
 
 POLL_SECONDS = 5.0

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import get_args
 
@@ -17,7 +18,7 @@ from detreduce.errors import InputError, nearest
 from detreduce.exports.coco import coco_pieces
 from detreduce.exports.fiftyone import DATA, fiftyone_files
 from detreduce.exports.lightly_studio import IMAGES, by_tag, lightly_files
-from detreduce.exports.rows import ImageRow, image_rows, places
+from detreduce.exports.rows import ImageRow, image_places, image_rows
 from detreduce.exports.text import csv_text, list_text
 from detreduce.machine.files import write_atomically
 from detreduce.selection.dataset import check_dataset
@@ -87,18 +88,47 @@ def export_selection(
         return _write_file(target, [list_text(rows) if form == "list" else csv_text(rows)])
     if mode == "list":
         raise InputError(f"link='list' puts no images into the folder, where {form} reads them; use symlink.")
+    check_apart_from(target, dataset)
+    content = _folder_content(dataset, selection, rows, form)
+    with staged(target, overwrite=overwrite) as folder:
+        content.write(Placer(folder, mode))
+    return target
+
+
+@dataclass(frozen=True)
+class FolderContent:
+    """What a folder holds: image files with their places in it, and other files by place."""
+
+    images: Sequence[tuple[Path, PurePosixPath]]
+    files: Mapping[PurePosixPath, bytes]
+
+    def write(self, placer: Placer) -> None:
+        """Link or copy the images, write the other files, and list all of them in the manifest."""
+        with progress("Writing images", len(self.images), "images") as advance:
+            for path, place in self.images:
+                placer.image(path, place)
+                advance()
+        for place, content in self.files.items():
+            placer.write(place, content)
+        placer.finish()
+        write_manifest(placer.folder, placer.placed)
+
+
+def _folder_content(
+    dataset: DetectionDataset, selection: Selection, rows: Sequence[ImageRow], form: str
+) -> FolderContent:
     require_images(row.record.path for row in rows)
-    found = places([row.record for row in rows])
+    paths = image_places([row.record for row in rows])
     if form == "fiftyone":
-        images = [DATA / place for place in found]
+        images = [DATA / path for path in paths]
         files = fiftyone_files(dataset, selection, rows, images)
     else:
-        tagged = by_tag(rows, found)
-        images = [IMAGES / place for place in tagged]
+        tagged = by_tag(rows, paths)
+        images = [IMAGES / path for path in tagged]
         files = lightly_files(dataset, tagged)
     files[SELECTION] = selection.to_json().encode()
-    files[TABLE] = csv_text(rows, [str(place) for place in images])
-    return _write_folder(target, dataset, rows, images, files, mode, overwrite=overwrite)
+    files[TABLE] = csv_text(rows, [str(path) for path in images])
+    return FolderContent([(row.record.path, path) for row, path in zip(rows, images, strict=True)], files)
 
 
 def _check_file(target: Path, dataset: DetectionDataset, *, overwrite: bool) -> None:
@@ -115,28 +145,4 @@ def _check_file(target: Path, dataset: DetectionDataset, *, overwrite: bool) -> 
 
 def _write_file(target: Path, pieces: Iterable[bytes]) -> Path:
     write_atomically(target, lambda file: file.writelines(pieces))
-    return target
-
-
-def _write_folder(
-    target: Path,
-    dataset: DetectionDataset,
-    rows: list[ImageRow],
-    images: list[PurePosixPath],
-    files: Mapping[PurePosixPath, bytes],
-    link: LinkMode,
-    *,
-    overwrite: bool,
-) -> Path:
-    check_apart_from(target, dataset)
-    with staged(target, overwrite=overwrite) as folder:
-        placer = Placer(folder, link)
-        with progress("Writing images", len(rows), "images") as advance:
-            for row, place in zip(rows, images, strict=True):
-                placer.image(row.record.path, place)
-                advance()
-        for place, content in files.items():
-            placer.write(place, content)
-        placer.finish()
-        write_manifest(folder, placer.placed)
     return target

@@ -56,7 +56,7 @@ def image_rows(dataset: DetectionDataset, selection: Selection) -> list[ImageRow
     return [ImageRow(*values) for values in columns]
 
 
-def places(records: Sequence[ImageRecord]) -> list[PurePosixPath]:
+def image_places(records: Sequence[ImageRecord]) -> list[PurePosixPath]:
     """A relative path for each image, its name where no other has that, else with a number at the end; all differ."""
     taken: set[PurePosixPath] = set()
     found = []

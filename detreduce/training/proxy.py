@@ -9,33 +9,29 @@ import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
-
-from detreduce.arrays.proxy_log import MEASURES, SUFFIX, ProxyLog
+from detreduce.arrays.proxy_log import SUFFIX, ProxyLog
 from detreduce.dataset.load import images_to_give
 from detreduce.dataset.records import DetectionDataset
-from detreduce.errors import DetreduceError, DetreduceWarning, InputError
+from detreduce.errors import DetreduceWarning, InputError
 from detreduce.machine.files import writing
 from detreduce.machine.hashes import file_hash
-from detreduce.training.arguments import RESERVED_BY_PROXY, check_arguments
 from detreduce.training.concurrent_runs import announced, overlapped
 from detreduce.training.energy import EnergyMeter, check_country
-from detreduce.training.evaluation import file_key
+from detreduce.training.evaluation.ground_truth import file_key
 from detreduce.training.facts import device_name, versions
-from detreduce.training.harness import cpu_threads, load_network, run_training
-from detreduce.training.matching import match
-from detreduce.training.run_folder import VIEW_FOLDER, RunFolder, make_run_folder
-from detreduce.training.weights import find_model
-from detreduce.ultralytics_bridge.detector import check_head, raw_predictions
+from detreduce.training.proxy_observer import Observer
+from detreduce.training.run.arguments import RESERVED_BY_PROXY, check_arguments
+from detreduce.training.run.detector_training import DetectorTraining, cpu_threads, load_network, run_training
+from detreduce.training.run.folder import VIEW_FOLDER, RunFolder, make_run_folder
+from detreduce.training.run.model import find_model
+from detreduce.ultralytics_bridge.detector import check_head
 from detreduce.ultralytics_bridge.pretrained import quiet_ultralytics
 
 if TYPE_CHECKING:
-    import torch
+    pass
 
 PHASE = "proxy training"
 WEIGHTS_SUFFIX = ".pt"
@@ -64,7 +60,7 @@ def log_proxy_training(
     The training is that of `detreduce.training.harness.train` with the same arguments: the same seed gives the same
     weights, the source is never written to. After each epoch the weights that ultralytics would validate (the moving
     average, EMA) look once at all training images, without augmentation, letterboxed as for validation; that costs one
-    forward pass. Each box is matched to a prediction by `detreduce.training.matching.match`. Of twofold
+    forward pass. Each box is matched to a prediction by `detreduce.training.box_matching.match`. Of twofold
     heads (YOLO26) the predictions are those of the part that ultralytics' inference uses by default.
 
     Kept are the log, and beside it, under its name with ``.pt``, the weights after the last epoch, which the block
@@ -111,28 +107,28 @@ def log_proxy_training(
     with _scratch_run(place, images) as run, cpu_threads():
         observer = Observer(run)
         given = {**arguments, "seed": seed, "val": False}
-        watch, model_facts, heard = run_training(
-            run, weights, given, meter, phase=PHASE, observers={"on_fit_epoch_end": observer.look}
-        )
-        told = [of_source(line, run, observer.row_of) for line in heard]
-        if idle := idle_epochs(observer.steps, watch.trainer.args.nbs, watch.trainer.batch_size):
+        observers = {"on_fit_epoch_end": observer.look}
+        trained = run_training(DetectorTraining(weights, given, phase=PHASE, observers=observers), run, meter)
+        trainer = trained.watch.trainer
+        messages = [*run.warnings, *(name_source_file(line, run, observer.row_of) for line in trained.messages)]
+        if idle := idle_epochs(observer.steps, trainer.args.nbs, trainer.batch_size):
             warnings.warn(idle, IdleEpochsWarning, stacklevel=3)
-            told.append(idle)
+            messages.append(idle)
         facts = {
             "class_names": list(run.source.class_names),
-            "model": model_facts.name,
-            "weights_before": model_facts.weights_before,
+            "model": trained.model.name,
+            "weights_before": trained.model.weights_before,
             "epochs": epochs,
-            "imgsz": watch.trainer.args.imgsz,
+            "imgsz": trainer.args.imgsz,
             "seed": seed,
             "arguments": ultralytics_arguments,
             "energy": meter.phases[PHASE].model_copy(update={"overlapped": overlapped()}).model_dump(mode="json"),
-            "device": device_name(watch.trainer.device),
+            "device": device_name(trainer.device),
             "versions": versions(),
             "data": {"path": str(place), "split": run.source.split, "content_hash": run.source.content_hash},
-            "warnings": list(dict.fromkeys([*run.warnings, *told])),
+            "warnings": list(dict.fromkeys(messages)),
         }
-        return _keep(observer, facts, run.path / model_facts.weights_file, target)
+        return _keep_log(observer, facts, run.path / trained.model.weights_file, target)
 
 
 def idle_epochs(steps: Sequence[int], nbs: int, batch: int) -> str:
@@ -190,22 +186,14 @@ def _place(data: str | Path | DetectionDataset, images: str | Path | None) -> tu
 @contextmanager
 def _scratch_run(place: str | Path, images: str | Path | None) -> Iterator[RunFolder]:
     with tempfile.TemporaryDirectory(prefix="detreduce-proxy-", ignore_cleanup_errors=True) as scratch:
-        run = make_run_folder(
-            place,
-            Path(scratch) / "run",
-            label="proxy",
-            evaluate_on="auto",
-            choose="last",
-            images=images,
-            evaluates=False,
-        )
+        run = make_run_folder(place, Path(scratch) / "run", label="proxy", images=images)
         try:
             yield run
         except KeyboardInterrupt:
             raise KeyboardInterrupt("the proxy training was stopped; nothing of it is kept") from None
 
 
-def of_source(line: str, run: RunFolder, row_of: Mapping[str, int]) -> str:
+def name_source_file(line: str, run: RunFolder, row_of: Mapping[str, int]) -> str:
     """What ultralytics said of a file of the run's view, with the source's file in its place: the view is temporary.
 
     `row_of`: the source's row of each image file of the view.
@@ -218,7 +206,7 @@ def of_source(line: str, run: RunFolder, row_of: Mapping[str, int]) -> str:
     return line.replace(view + "/", "")
 
 
-def _keep(observer: Observer, facts: dict[str, Any], weights: Path, target: Path) -> ProxyLog:
+def _keep_log(observer: Observer, facts: dict[str, Any], weights: Path, target: Path) -> ProxyLog:
     kept = target.with_suffix(WEIGHTS_SUFFIX)
     partial = kept.with_name(f".{kept.name}.partial")
     try:
@@ -233,122 +221,3 @@ def _keep(observer: Observer, facts: dict[str, Any], weights: Path, target: Path
     # last: where there is a log, there are its weights
     log.save(target)
     return log
-
-
-class Observer:
-    """Looks at every training image after each epoch, and gathers what is logged.
-
-    Boxes are those that detreduce read from the source, so that ids and counts are the source's; ultralytics' own
-    labels lack doubled ones.
-    """
-
-    def __init__(self, run: RunFolder) -> None:
-        source = run.source
-        self.source = source
-        single = ~source.box_crowd
-        self._boxes = source.boxes_xyxyn[single]
-        self._classes = source.box_classes[single]
-        rows = source.box_rows[single]
-        self._box_rows = rows
-        self._starts = np.searchsorted(rows, np.arange(len(source) + 1))
-        self.row_of = _rows_by_file(run)
-        self._seen = np.zeros(len(source), bool)
-        self._epochs: list[dict[str, npt.NDArray[np.float32]]] = []
-        self.steps: list[int] = []
-        """Optimiser steps made by the end of each epoch."""
-        self._loader: Any = None
-
-    def look(self, trainer: Any) -> None:
-        """Measure the trainer's moving average on every box; ultralytics' callback at the end of an epoch."""
-        import torch
-
-        loader = self._images(trainer)
-        model = trainer.ema.ema
-        device = trainer.device
-        found = {name: np.full(len(self._boxes), np.nan, np.float32) for name in MEASURES}
-        trainer.watch.say(f"epoch {trainer.epoch + 1}/{trainer.epochs}: looking at every box")
-        for batch in loader:
-            with torch.no_grad(), torch.autocast(device.type, enabled=bool(trainer.amp)):
-                images = batch["img"].to(device).float() / 255
-                corners, logits = raw_predictions(model, images)
-            if not bool(torch.isfinite(logits).all()):
-                raise DetreduceError(
-                    f"The proxy training diverged in epoch {trainer.epoch + 1}: its predictions are not numbers. "
-                    "Lower lr0, or start from weights."
-                )
-            for number, file in enumerate(batch["im_file"]):
-                row = self.row_of.get(file_key(file))
-                if row is None:
-                    continue
-                self._seen[row] = True
-                inside = slice(self._starts[row], self._starts[row + 1])
-                truth, classes = self._truth(inside, batch, number, single_class=bool(trainer.args.single_cls))
-                measures = match(corners[number], logits[number], truth.to(device), classes.to(device))
-                for name, values in measures.items():
-                    found[name][inside] = values.cpu().numpy()
-        self._epochs.append(found)
-        self.steps.append(trainer.watch.optimiser_steps)
-        if trainer.epoch + 1 >= trainer.epochs or trainer.stop:
-            loader.close()
-
-    def log(self, facts: dict[str, Any]) -> ProxyLog:
-        """What was gathered, of the images that were seen."""
-        place = np.cumsum(self._seen) - 1
-        used = self._seen[self._box_rows]
-        stacked = {
-            name: np.stack([epoch[name][used] for epoch in self._epochs]).astype(kind)
-            for name, kind in MEASURES.items()
-        }
-        ids = self.source.image_ids
-        return ProxyLog(
-            tuple(ids[int(row)] for row in np.flatnonzero(self._seen)),
-            place[self._box_rows[used]].astype(np.int32),
-            self._classes[used].astype(np.int32),
-            self._boxes[used].astype(np.float16),
-            **stacked,
-            facts=facts,
-        )
-
-    def _images(self, trainer: Any) -> Any:
-        """Ultralytics' own validation loader, over the training images; made once."""
-        if self._loader is None:
-            own = trainer.args
-            # what training keeps in memory would be kept twice
-            trainer.args = copy(own)
-            trainer.args.cache = False
-            try:
-                size = max(1, int(trainer.batch_size)) * 2
-                self._loader = trainer.get_dataloader(trainer.data["train"], batch_size=size, rank=-1, mode="val")
-            finally:
-                trainer.args = own
-        return self._loader
-
-    def _truth(
-        self, inside: slice, batch: dict[str, Any], number: int, *, single_class: bool
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Corners of an image's boxes in pixels of the input, and their classes."""
-        import torch
-
-        height, width = batch["ori_shape"][number]
-        (gain_height, gain_width), (left, top) = batch["ratio_pad"][number]
-        scale = np.array([width * gain_width, height * gain_height] * 2)
-        corners = self._boxes[inside] * scale + [left, top, left, top]
-        classes = np.zeros_like(self._classes[inside]) if single_class else self._classes[inside]
-        return torch.from_numpy(corners.astype(np.float32)), torch.from_numpy(classes)
-
-
-def _rows_by_file(run: RunFolder) -> dict[str, int]:
-    """The source's row of each image file of the view: by the link's target, by name where the file was copied."""
-    by_path: dict[Path, list[int]] = {}
-    by_name: dict[str, list[int]] = {}
-    for row, record in enumerate(run.source):
-        by_path.setdefault(record.path.resolve(), []).append(row)
-        by_name.setdefault(record.name, []).append(row)
-    rows: dict[str, int] = {}
-    for record in run.datasets["train"]:
-        candidates = by_path.get(record.path.resolve()) or by_name.get(record.name, [])
-        if len(candidates) > 1:
-            candidates = [row for row in candidates if run.source[row].name == record.name] or candidates
-        if candidates:
-            rows[file_key(record.path)] = candidates[0]
-    return rows

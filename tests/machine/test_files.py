@@ -25,7 +25,7 @@ from detreduce.images.store import DigestMemo, VectorStore
 from detreduce.machine.files import write_atomically, writing
 from detreduce.training.proxy import check_log_place
 from detreduce.training.record import Counts, DataFacts, ModelFacts, TrainingRecord
-from detreduce.training.run_folder import make_run_folder
+from detreduce.training.run.folder import EvaluationPlan, make_run_folder
 
 REFUSED = (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EMFILE)
 
@@ -95,7 +95,7 @@ WRITERS: dict[str, Callable[[Path, dr.DetectionDataset], Any]] = {
     "proxy's place": lambda out, _: check_log_place(out / "deep" / "proxy.npz"),
     "record": lambda out, _: made_record().save(out / "record.json"),
     "run folder": lambda out, data: make_run_folder(
-        data.source.path, out / "run", label="l", evaluate_on="auto", choose="last"
+        data.source.path, out / "run", label="l", evaluation=EvaluationPlan()
     ),
     "new ledger": lambda out, _: Ledger.create(out / "ledger"),
     "ledger": lambda out, _: Ledger(out).write_json("plan.json", []),

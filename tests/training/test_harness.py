@@ -22,14 +22,16 @@ from tiny_dataset import make_tiny, snapshot
 from detreduce.dataset import load_dataset
 from detreduce.dataset.write import write_subset
 from detreduce.errors import DetreduceError, InputError, MissingFileError
-from detreduce.training import harness, trainer, warm_up
-from detreduce.training.arguments import OPTIMIZERS, check_arguments
-from detreduce.training.evidence import EVIDENCE_NAME, Evidence
+from detreduce.training import harness
+from detreduce.training.evaluation.evidence import EVIDENCE_NAME, Evidence
+from detreduce.training.evaluation.resampling import mean_ap
 from detreduce.training.facts import selection_hash
 from detreduce.training.harness import train
 from detreduce.training.record import TrainingRecord
-from detreduce.training.resampling import mean_ap
-from detreduce.training.run_folder import make_run_folder
+from detreduce.training.run import trainer, warm_up
+from detreduce.training.run.arguments import OPTIMIZERS, check_arguments
+from detreduce.training.run.detector_training import explain_failure, load_network
+from detreduce.training.run.folder import EvaluationPlan, make_run_folder
 
 SMALL = {"epochs": 2, "imgsz": 64, "batch": 8, "model": "yolov8n.yaml"}
 
@@ -271,7 +273,7 @@ def test_what_stands_in_for_val_is_never_evaluated_on(tmp_path: Path, how: str) 
         assert any(line.startswith("Nothing was evaluated") and "val" in line for line in record.warnings)
         assert set(record.data.splits) == {"train"}
     else:
-        run = make_run_folder(data, tmp_path / "run", label="a", evaluate_on="auto", choose="last")
+        run = make_run_folder(data, tmp_path / "run", label="a", evaluation=EvaluationPlan())
         assert not run.truths
         assert run.warnings[0].startswith("Nothing was evaluated")
 
@@ -315,7 +317,7 @@ def test_images_left_out_are_not_counted_and_stdout_stays_clean(tiny: Path, tmp_
 def test_warming_up_changes_neither_weights_nor_seeds(tmp_path: Path) -> None:
     import torch
 
-    network = harness.load_network("yolov8n.yaml")
+    network = load_network("yolov8n.yaml")
     before = {name: value.clone() for name, value in network.model.state_dict().items()}
     seeds = torch.get_rng_state()
     modes = [module.training for module in network.model.modules()]
@@ -328,7 +330,7 @@ def test_warming_up_changes_neither_weights_nor_seeds(tmp_path: Path) -> None:
 
 @pytest.mark.train
 def test_a_stopped_training_leaves_no_record(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from detreduce.training.trainer import Watch
+    from detreduce.training.run.trainer import Watch
 
     def stop(self: Watch, trainer: object) -> None:
         raise KeyboardInterrupt
@@ -387,7 +389,7 @@ class TestRefused:
 
     def test_arguments_are_had_without_torch(self) -> None:
         code = (
-            "import sys; from detreduce.training.arguments import RESERVED, check_arguments\n"
+            "import sys; from detreduce.training.run.arguments import RESERVED, check_arguments\n"
             "assert not {'torch', 'ultralytics'} & set(sys.modules)"
         )
         assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
@@ -448,7 +450,7 @@ class TestRefused:
 
 def test_runs_get_names_of_their_own(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    paths = [make_run_folder(tiny, None, label="a", evaluate_on="auto", choose="last").path for _ in range(2)]
+    paths = [make_run_folder(tiny, None, label="a", evaluation=EvaluationPlan()).path for _ in range(2)]
     assert [str(path.relative_to(tmp_path.resolve())) for path in paths] == ["runs/train/a-1", "runs/train/a-2"]
     view = load_dataset(paths[0] / "data/data.yaml", split="train")
     assert len(view) == 24
@@ -457,7 +459,7 @@ def test_runs_get_names_of_their_own(tiny: Path, tmp_path: Path, monkeypatch: py
 
 
 def test_only_jpegs_without_end_marker_are_copies(source: Path, tmp_path: Path) -> None:
-    run = make_run_folder(source, tmp_path / "run", label="a", evaluate_on="auto", choose="last")
+    run = make_run_folder(source, tmp_path / "run", label="a", evaluation=EvaluationPlan())
     images = run.path / "data" / "train" / "images"
     assert sorted(path.name for path in images.iterdir() if not path.is_symlink()) == ["001.jpg", "disguised.png"]
     assert (images / "disguised.png").read_bytes() == (source.parent / "train/images/disguised.png").read_bytes()
@@ -526,3 +528,19 @@ def test_an_epoch_of_no_images(tiny: Path, tmp_path: Path, images: Any) -> None:
     with pytest.raises(InputError, match="images_per_epoch"):
         train(tiny, output=tmp_path / "run", images_per_epoch=images, **SMALL)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (OSError(28, "No space left on device", "/run/last.pt"), DetreduceError),
+        (PermissionError(13, "Permission denied"), DetreduceError),
+        (RuntimeError("[enforce fail at inline_container.cc:603] unexpected pos 64 vs 0"), DetreduceError),
+        (RuntimeError("CUDA out of memory."), DetreduceError),
+        (FileNotFoundError("Dataset 'x' images not found"), InputError),
+        (RuntimeError("mistake of a library"), RuntimeError),
+    ],
+)
+def test_what_stops_a_training_is_one_kind_of_error(tiny: Path, tmp_path: Path, error: Exception, kind: type) -> None:
+    run = make_run_folder(tiny, tmp_path / "run", label="a")
+    assert type(explain_failure(error, run)) is kind

@@ -19,10 +19,14 @@ from detreduce.arrays.proxy_log import MEASURES, ProxyLog
 from detreduce.dataset import load_dataset
 from detreduce.errors import DetreduceError, InputError, MissingFileError
 from detreduce.training import proxy as module
+from detreduce.training import proxy_observer
+from detreduce.training.evaluation.ground_truth import file_key
 from detreduce.training.facts import weights_hash
-from detreduce.training.harness import load_network, train
-from detreduce.training.proxy import IdleEpochsWarning, Observer, idle_epochs, log_proxy_training
-from detreduce.training.run_folder import make_run_folder
+from detreduce.training.harness import train
+from detreduce.training.proxy import IdleEpochsWarning, idle_epochs, log_proxy_training, name_source_file
+from detreduce.training.proxy_observer import Observer
+from detreduce.training.run.detector_training import load_network
+from detreduce.training.run.folder import EvaluationPlan, make_run_folder
 
 SMALL: dict[str, Any] = {"epochs": 2, "imgsz": 64, "batch": 8}
 
@@ -209,14 +213,14 @@ def test_boxes_lie_in_the_input_where_ultralytics_has_them(tmp_path: Path) -> No
         lines = [f"{c} {x:.4f} {y:.4f} 0.3 0.2" for c, (x, y) in enumerate(rng.uniform(0.2, 0.8, (2, 2)))]
         (tmp_path / f"set/labels/{number}.txt").write_text("\n".join(lines))
     (tmp_path / "set/data.yaml").write_text("train: images\nval: images\nnames: [a, b]\n")
-    run = make_run_folder(tmp_path / "set/data.yaml", tmp_path / "run", label="x", evaluate_on="auto", choose="last")
+    run = make_run_folder(tmp_path / "set/data.yaml", tmp_path / "run", label="x", evaluation=EvaluationPlan())
     observer = Observer(run)
     trainer = Looking.at(run.data_yaml, "yolov8n.yaml", 96)
     compared = 0
     for batch in observer._images(trainer):
         height, width = batch["img"].shape[2:]
         for number, file in enumerate(batch["im_file"]):
-            row = observer.row_of[module.file_key(file)]
+            row = observer.row_of[file_key(file)]
             inside = slice(observer._starts[row], observer._starts[row + 1])
             corners, classes = observer._truth(inside, batch, number, single_class=False)
             theirs = batch["bboxes"][batch["batch_idx"] == number].numpy() * [width, height, width, height]
@@ -235,7 +239,7 @@ def test_what_is_logged_is_what_the_detector_says(shared: Path, tmp_path: Path, 
     import torch
 
     data = _some_of_coco128(shared, tmp_path / "set")
-    run = make_run_folder(data, tmp_path / "run", label="x", evaluate_on="auto", choose="last")
+    run = make_run_folder(data, tmp_path / "run", label="x", evaluation=EvaluationPlan())
     observer = Observer(run)
     trainer = Looking.at(run.data_yaml, str(shared / "weights" / weights), 320)
     observer.look(trainer)
@@ -249,7 +253,7 @@ def test_what_is_logged_is_what_the_detector_says(shared: Path, tmp_path: Path, 
         for number, file in enumerate(batch["im_file"]):
             mine = batch["batch_idx"].numpy() == number
             truth = batch["bboxes"].numpy()[mine] * [width, height, width, height]
-            boxes = np.flatnonzero(log.box_images == row_of[run.source[observer.row_of[module.file_key(file)]].id])
+            boxes = np.flatnonzero(log.box_images == row_of[run.source[observer.row_of[file_key(file)]].id])
             found, classes = decoded[number][:4].T, batch["cls"].numpy()[mine].ravel().astype(int)
             # ultralytics orders boxes anew where some are doubled, so they are compared as a set
             best = [
@@ -299,13 +303,13 @@ class TestStopped:
     def test_a_diverged_training_is_one_error(
         self, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        real = module.raw_predictions
+        real = proxy_observer.raw_predictions
 
         def diverged(*args: Any) -> Any:
             corners, logits = real(*args)
             return corners, logits * float("nan")
 
-        monkeypatch.setattr(module, "raw_predictions", diverged)
+        monkeypatch.setattr(proxy_observer, "raw_predictions", diverged)
         with pytest.raises(DetreduceError, match="diverged in epoch 1"):
             log_proxy_training(tiny, "yolov8n.yaml", output=tmp_path / "out" / "p.npz", **SMALL)
         assert not (tmp_path / "out").exists()
@@ -316,7 +320,7 @@ class TestStopped:
         def stop(*args: Any) -> None:
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(module, "match", stop)
+        monkeypatch.setattr(proxy_observer, "match", stop)
         monkeypatch.setattr(module.tempfile, "tempdir", str(tmp_path))
         with pytest.raises(KeyboardInterrupt, match="nothing of it is kept"):
             log_proxy_training(tiny, "yolov8n.yaml", output=tmp_path / "out" / "p.npz", **SMALL)
@@ -381,15 +385,15 @@ def test_a_place_that_is_tried_is_left_as_it_was(tmp_path: Path) -> None:
 
 
 def test_messages_name_the_source_instead_of_the_view(tiny: Path, tmp_path: Path) -> None:
-    run = make_run_folder(tiny, tmp_path / "run", label="x", evaluate_on="auto", choose="last")
+    run = make_run_folder(tiny, tmp_path / "run", label="x", evaluation=EvaluationPlan())
     row_of = module._rows_by_file(run)
     of_view = run.datasets["train"][2].path
     image = run.source[2].path
     said = f"{of_view}: ignoring corrupt image/label: cannot identify image file '{of_view}'"
     wanted = f"{image}: ignoring corrupt image/label: cannot identify image file '{image}'"
-    assert module.of_source(said, run, row_of) == wanted
+    assert name_source_file(said, run, row_of) == wanted
     val = run.datasets["val"][0].path
-    assert module.of_source(f"{val}: 1 duplicate labels removed", run, row_of).startswith(f"{val.resolve()}: 1 dup")
+    assert name_source_file(f"{val}: 1 duplicate labels removed", run, row_of).startswith(f"{val.resolve()}: 1 dup")
     cache = run.path / "data" / "labels" / "train.cache"
-    assert module.of_source(f"No labels found in {cache}.", run, row_of) == "No labels found in labels/train.cache."
-    assert module.of_source("AdamW is chosen", run, row_of) == "AdamW is chosen"
+    assert name_source_file(f"No labels found in {cache}.", run, row_of) == "No labels found in labels/train.cache."
+    assert name_source_file("AdamW is chosen", run, row_of) == "AdamW is chosen"

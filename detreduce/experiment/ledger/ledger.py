@@ -16,7 +16,7 @@ from detreduce.errors import DetreduceError, InputError, nearest
 from detreduce.machine.files import write_atomically, writing
 from detreduce.machine.json_values import json_text
 from detreduce.training.energy import PhaseEnergy
-from detreduce.training.evidence import EVIDENCE_NAME, Evidence
+from detreduce.training.evaluation.evidence import EVIDENCE_NAME, Evidence
 from detreduce.training.record import TrainingRecord
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import numpy.typing as npt
 from detreduce.display.progress import progress
 from detreduce.errors import InputError
 from detreduce.experiment.statistics.pairs import Pair
-from detreduce.training.evidence import Evidence
-from detreduce.training.resampling import mean_ap
+from detreduce.training.evaluation.evidence import Evidence
+from detreduce.training.evaluation.resampling import mean_ap
 
 Load = Callable[[str], Evidence | None]
 

@@ -43,7 +43,7 @@ def box_scores(
         (B,) float64 each:
 
         ``vps``: variance over the epochs of IoU x confidence (Yagi 2025, arXiv 2505.17245, with the match of
-        `detreduce.training.matching.match`).
+        `detreduce.training.box_matching.match`).
         ``forgetting``: changes from detected to not detected, E if never detected (Toneva et al. 2019).
         ``el2n``: the error's L2 norm, mean over the early epochs (Paul et al. 2021).
         ``aum``: 1 minus the area under the margin: the margin's mean over the epochs, of confidences instead of

@@ -13,7 +13,7 @@ import pytest
 from detreduce.errors import InputError
 from detreduce.experiment.ledger.ledger import TRAIN_FOLDER, FinishedCell, Ledger
 from detreduce.training.energy import PhaseEnergy
-from detreduce.training.evidence import EVIDENCE_NAME, Evidence
+from detreduce.training.evaluation.evidence import EVIDENCE_NAME, Evidence
 from detreduce.training.record import TrainingRecord
 
 Make = Callable[..., TrainingRecord]

@@ -10,8 +10,8 @@ import pytest
 from detreduce.errors import InputError
 from detreduce.experiment.statistics.comparison import Comparison, compare_methods
 from detreduce.experiment.statistics.pairs import pair_by_seed, random_reference
-from detreduce.training.evidence import Evidence
-from detreduce.training.resampling import mean_ap
+from detreduce.training.evaluation.evidence import Evidence
+from detreduce.training.evaluation.resampling import mean_ap
 
 
 def rows(method: str, figures: Sequence[float | None], *, keep: float | int = 0.25, **extra: object) -> list[dict]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
-from detreduce.training.quiet import offline_session
+from detreduce.training.run.offline import offline_session
 from detreduce.ultralytics_bridge.pretrained import quiet_ultralytics
 
 

@@ -14,7 +14,7 @@ so, and names what may be the cause.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,59 +24,16 @@ import numpy.typing as npt
 from detreduce.dataset.records import DetectionDataset
 from detreduce.display.progress import progress
 from detreduce.errors import InputError
-from detreduce.training.coco_figures import Boxes, boxes_of, evaluated, figures_of, without_doubles
-from detreduce.training.evidence import evidence_of
-from detreduce.training.quiet import offline_session
+from detreduce.training.evaluation.coco_figures import Boxes, boxes_of, evaluated, figures_of, without_doubles
+from detreduce.training.evaluation.evidence import evidence_of
+from detreduce.training.evaluation.ground_truth import file_key, truth_of
 from detreduce.training.record import Agreement, ClassMetrics, CocoFigures, Evaluation
+from detreduce.training.run.offline import offline_session
 
 TOLERANCE = 0.01
 FEW_BOXES = 50
 # how ultralytics begins its complaints about images
 ABOUT_IMAGES = ("No valid images", "No images", "images not found", "Error loading data")
-
-
-def truth_of(
-    datasets: Sequence[DetectionDataset], files: Collection[str] | None = None, *, single_class: bool = False
-) -> tuple[Boxes, dict[str, int]]:
-    """Ground truth of several splits together, in pixels, and the row of each image file.
-
-    Images that are not among `files` (keys as of `file_key`), or whose header cannot be read, are left out.
-    """
-    rows: dict[str, int] = {}
-    image, xyxy, class_id, crowd = [], [], [], []
-    for dataset in datasets:
-        for record in dataset.records:
-            if files is not None and file_key(record.path) not in files:
-                continue
-            try:
-                width, height = record.size
-            except OSError:
-                continue
-            row = rows.setdefault(file_key(record.path), len(rows))
-            image.append(np.full(len(record.class_ids), row))
-            xyxy.append(_pixels(record.boxes, dataset.box_format, width, height))
-            class_id.append(np.zeros_like(record.class_ids) if single_class else record.class_ids)
-            crowd.append(record.crowd)
-    if not rows:
-        return boxes_of([], np.empty((0, 4)), []), rows
-    return boxes_of(
-        np.concatenate(image), np.concatenate(xyxy), np.concatenate(class_id), crowd=np.concatenate(crowd)
-    ), rows
-
-
-def _pixels(boxes: npt.NDArray[np.float64], box_format: str, width: int, height: int) -> npt.NDArray[np.float64]:
-    if box_format == "cxcywhn":
-        half = boxes[:, 2:] / 2
-        return np.hstack([boxes[:, :2] - half, boxes[:, :2] + half]) * [width, height, width, height]
-    if box_format == "xywh":
-        return np.hstack([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]])
-    return boxes
-
-
-def file_key(path: str | Path) -> str:
-    """One spelling of an image file's path: links in the folders resolved, the file itself, often a link, not."""
-    path = Path(path)
-    return str(path.parent.resolve() / path.name)
 
 
 def compare(

@@ -12,11 +12,12 @@ from tiny_dataset import make_tiny
 
 from detreduce.dataset import load_dataset
 from detreduce.errors import InputError
-from detreduce.training.evaluation import compare, file_key, truth_of
-from detreduce.training.evidence import Evidence
+from detreduce.training.evaluation.evaluate import compare
+from detreduce.training.evaluation.evidence import Evidence
+from detreduce.training.evaluation.ground_truth import file_key, truth_of
+from detreduce.training.evaluation.resampling import mean_ap
 from detreduce.training.record import CocoFigures
-from detreduce.training.resampling import mean_ap
-from detreduce.training.run_folder import make_run_folder
+from detreduce.training.run.folder import EvaluationPlan, make_run_folder
 
 
 def test_truth_is_in_pixels_of_the_labels(tmp_path: Path) -> None:
@@ -69,7 +70,7 @@ def test_crowd_regions_of_the_source_reach_the_truth(tmp_path: Path) -> None:
     description = tmp_path / "dataset.yaml"
     entry = "{{annotations: annotations/{0}.json, images: {0}}}"
     description.write_text("format: coco\n" + "".join(f"{s}: {entry.format(s)}\n" for s in ("train", "val")))
-    run = make_run_folder(description, tmp_path / "run", label="a", evaluate_on="auto", choose="last")
+    run = make_run_folder(description, tmp_path / "run", label="a", evaluation=EvaluationPlan())
     truth, rows = truth_of(list(run.truths.values()))
     assert truth.crowd.tolist() == [False, False, True]
     assert truth.image[truth.crowd].tolist() == [rows[key] for key in rows if key.endswith("1.jpg")]
@@ -81,7 +82,7 @@ def test_crowd_regions_of_the_source_reach_the_truth(tmp_path: Path) -> None:
 def test_other_errors_of_ultralytics_are_not_called_bad_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from ultralytics import YOLO
 
-    from detreduce.training.evaluation import evaluate
+    from detreduce.training.evaluation.evaluate import evaluate
 
     for text, kind in (("No valid images found in x", InputError), ("out of memory", RuntimeError)):
 
@@ -98,7 +99,7 @@ def test_other_errors_of_ultralytics_are_not_called_bad_input(tmp_path: Path, mo
 def test_both_figures_agree_on_real_photographs(shared: Path, tmp_path: Path) -> None:
     """yolov8n on COCO's own images, through labels that detreduce converts: known to be near 0.6."""
     from detreduce.dataset.write import write_yolo_view
-    from detreduce.training.evaluation import evaluate
+    from detreduce.training.evaluation.evaluate import evaluate
 
     source = load_dataset(shared / "data/coco128/annotations/instances_val2017.json")
     data = write_yolo_view(source, tmp_path / "view")

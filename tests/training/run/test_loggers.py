@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from detreduce.training.loggers import settings_file, switched_on
-from detreduce.training.quiet import offline_session
+from detreduce.training.run.loggers import settings_file, switched_on
+from detreduce.training.run.offline import offline_session
 
 
 class FakeTrainer:

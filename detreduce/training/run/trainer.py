@@ -12,7 +12,7 @@ from detreduce.display.progress import progress
 from detreduce.errors import InputError
 from detreduce.training.energy import EnergyMeter
 from detreduce.training.record import Counts
-from detreduce.training.stream import BatchStream
+from detreduce.training.run.batch_stream import BatchStream
 
 # between the lines that say how far a training without a terminal is
 LINE_SECONDS = 60.0

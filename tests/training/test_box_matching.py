@@ -7,8 +7,8 @@ import math
 import pytest
 import torch
 
-from detreduce.training import matching
-from detreduce.training.matching import match
+from detreduce.training import box_matching as matching
+from detreduce.training.box_matching import match
 
 
 def logit(*probabilities: float) -> list[float]:

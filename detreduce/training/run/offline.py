@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
-from detreduce.training.loggers import attach_loggers
+from detreduce.training.run.loggers import attach_loggers
 from detreduce.ultralytics_bridge.pretrained import quiet_ultralytics
 
 _COLOURS = re.compile(r"\x1b\[\d+m")

@@ -16,13 +16,21 @@ from detreduce.dataset.records import read_image_size
 from detreduce.dataset.write import write_yolo_view
 from detreduce.errors import InputError
 from detreduce.machine.files import writing
-from detreduce.training.crowds import with_crowds
+from detreduce.training.run.crowds import with_crowds
 
 SPLITS = ("train", "val", "test")
 
 EvaluateOn = Literal["auto", "test", "val", "val+test"]
 
 VIEW_FOLDER = "data"
+
+
+@dataclass(frozen=True)
+class EvaluationPlan:
+    """The splits to evaluate on, and how the weights are chosen (``last`` or ``best``); see `train`."""
+
+    evaluate_on: str = "auto"
+    choose: str = "last"
 
 
 @dataclass(frozen=True)
@@ -80,26 +88,42 @@ def make_run_folder(
     output: str | Path | None,
     *,
     label: str,
-    evaluate_on: str,
-    choose: str,
     images: str | Path | None = None,
-    evaluates: bool = True,
+    evaluation: EvaluationPlan | None = None,
 ) -> RunFolder:
     """Make the folder of a run and its view of the data; nothing is written beside the source.
 
-    `label` names the folder where `output` is None, as ``runs/train/<label>-<number>``. `images` is that of
-    `load_dataset`. Splits that cannot be read, have no image or no box are not evaluated on, whatever stands in for
-    them in the view. Without `evaluates` there is nothing to evaluate on, and nothing is said of it. Raises InputError
-    for data that cannot be trained on, splits that are missing, or where `output` holds something already; then nothing
-    is left behind.
+    Splits that cannot be read, or have no image or no box, are not evaluated on, even if the view names another split
+    in their place. On an error nothing is left behind.
+
+    Parameters
+    ----------
+    data, images
+        As for `load_dataset`.
+    output
+        A new or empty folder; None: ``runs/train/<label>-<number>``.
+    label
+        The name of the folder if there is no `output`.
+    evaluation
+        What to evaluate on; None: nothing is evaluated.
+
+    Raises
+    ------
+    InputError
+        The data cannot be trained on, a split is missing, or `output` is not empty.
+    DetreduceError
+        The folder cannot be written.
     """
     dataset = load_dataset(data, split="train", images=images)
     _check_trainable(dataset)
     sources, unusable = _other_splits(dataset)
-    evaluated = _choose_splits(evaluate_on, unusable, str(data)) if evaluates else ()
-    if choose == "best" and unusable.get("val", ""):
-        raise InputError(f'{data}: choose="best" needs a val split to choose on, and {unusable["val"]}.')
-    heard = _forewarnings(evaluated, unusable, choose) if evaluates else []
+    evaluated: tuple[str, ...] = ()
+    warnings: list[str] = []
+    if evaluation is not None:
+        evaluated = _choose_splits(evaluation.evaluate_on, unusable, str(data))
+        if evaluation.choose == "best" and unusable["val"]:
+            raise InputError(f'{data}: choose="best" needs a val split to choose on, and {unusable["val"]}.')
+        warnings = _evaluation_warnings(evaluated, unusable, evaluation.choose)
     path, created = _new_folder(output, label)
     try:
         with python_warnings.catch_warnings(record=True) as caught:
@@ -109,11 +133,11 @@ def make_run_folder(
             # VOC has trainval besides, which the view leaves out
             datasets = {split: load_dataset(data_yaml, split=split) for split in ("train", *sources)}
             truths = {split: with_crowds(datasets[split], split, dataset, sources, originals) for split in evaluated}
-        heard += [str(item.message) for item in caught if issubclass(item.category, UserWarning)]
+        warnings += [str(item.message) for item in caught if issubclass(item.category, UserWarning)]
     except BaseException:
         _discard(path, created)
         raise
-    return RunFolder(path, data_yaml, dataset, datasets, truths, tuple(heard), created)
+    return RunFolder(path, data_yaml, dataset, datasets, truths, tuple(warnings), created)
 
 
 def _other_splits(dataset: DetectionDataset) -> tuple[dict[str, DetectionDataset], dict[str, str]]:
@@ -146,12 +170,12 @@ def _is_readable(path: Path) -> bool:
     return True
 
 
-def _forewarnings(evaluated: tuple[str, ...], unusable: dict[str, str], choose: str) -> list[str]:
+def _evaluation_warnings(evaluated: tuple[str, ...], unusable: dict[str, str], choose: str) -> list[str]:
     if not evaluated:
         return [f"Nothing was evaluated: {unusable['val']}, and {unusable['test']}."]
     if choose == "best" and "val" in evaluated:
         return [
-            'The weights were chosen on the val split, which the figures are from: they are too good (choose="best").'
+            'The figures are from the val split, on which the weights were chosen: they are too good (choose="best").'
         ]
     # with auto a broken test split would else quietly become val
     return [

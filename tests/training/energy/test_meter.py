@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from detreduce.errors import InputError
-from detreduce.training import energy
-from detreduce.training.energy import EnergyMeter, PhaseEnergy, provenances
+from detreduce.training.energy import EnergyMeter, PhaseEnergy
+from detreduce.training.energy import meter as energy
+from detreduce.training.energy.tracker import provenances
 
 
 class CPU:

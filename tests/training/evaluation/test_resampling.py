@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detreduce.errors import InputError, MissingFileError
-from detreduce.training.coco_figures import Boxes, average_precision, boxes_of, evaluated, figures_of
-from detreduce.training.evidence import EVIDENCE_NAME, Evidence, evidence_of
-from detreduce.training.resampling import mean_ap
+from detreduce.training.evaluation.coco_figures import Boxes, average_precision, boxes_of, evaluated, figures_of
+from detreduce.training.evaluation.evidence import EVIDENCE_NAME, Evidence, evidence_of
+from detreduce.training.evaluation.resampling import mean_ap
 
 CLASSES = 4
 
@@ -119,7 +119,7 @@ def test_twice_every_image_changes_nothing_and_none_is_zero() -> None:
 
 
 def test_many_resamples_are_made_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    from detreduce.training import resampling
+    from detreduce.training.evaluation import resampling
 
     truth, found = simulated(20, seed=4)
     made = evidence(truth, found, 20)

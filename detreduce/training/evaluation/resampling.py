@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
-from detreduce.training.evidence import THRESHOLDS, Evidence
+from detreduce.training.evaluation.evidence import THRESHOLDS, Evidence
 
 # those of pycocotools, made as it makes them
 RECALLS = np.linspace(0.0, 1.0, 101)

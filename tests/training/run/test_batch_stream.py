@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detreduce.training.stream import BatchStream
+from detreduce.training.run.batch_stream import BatchStream
 
 
 def test_batches_are_those_of_a_smaller_dataset_and_images_those_of_all() -> None:

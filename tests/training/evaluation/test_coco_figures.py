@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from detreduce.training.coco_figures import average_precision, boxes_of, without_doubles
+from detreduce.training.evaluation.coco_figures import average_precision, boxes_of, without_doubles
 
 BOX = [10.0, 10.0, 50.0, 50.0]
 FAR = [100.0, 100.0, 140.0, 140.0]

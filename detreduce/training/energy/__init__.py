@@ -1,0 +1,17 @@
+"""Energy and CO2 of a phase of work, for each component, with the provenance of each number."""
+
+from detreduce.training.energy.country import carbon_intensity, check_country
+from detreduce.training.energy.figures import ComponentEnergy, PhaseEnergy, scaled, together
+from detreduce.training.energy.meter import EnergyMeter
+from detreduce.training.energy.tracker import SAMPLE_SECONDS
+
+__all__ = [
+    "SAMPLE_SECONDS",
+    "ComponentEnergy",
+    "EnergyMeter",
+    "PhaseEnergy",
+    "carbon_intensity",
+    "check_country",
+    "scaled",
+    "together",
+]

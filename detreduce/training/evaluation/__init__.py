@@ -1,0 +1,1 @@
+"""The figures of a trained detector: by ultralytics, by pycocotools, and of resampled images."""

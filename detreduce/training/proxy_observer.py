@@ -1,0 +1,139 @@
+"""Look at every training image after each epoch, and log how each ground-truth box fared."""
+
+from __future__ import annotations
+
+from copy import copy
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from detreduce.arrays.proxy_log import MEASURES, ProxyLog
+from detreduce.errors import DetreduceError
+from detreduce.training.box_matching import match
+from detreduce.training.evaluation.ground_truth import file_key
+from detreduce.training.run.folder import RunFolder
+from detreduce.ultralytics_bridge.detector import raw_predictions
+
+if TYPE_CHECKING:
+    import torch
+
+
+class Observer:
+    """Looks at every training image after each epoch, and gathers what is logged.
+
+    Boxes are those that detreduce read from the source, so that ids and counts are the source's; ultralytics' own
+    labels lack doubled ones.
+    """
+
+    def __init__(self, run: RunFolder) -> None:
+        source = run.source
+        self.source = source
+        single = ~source.box_crowd
+        self._boxes = source.boxes_xyxyn[single]
+        self._classes = source.box_classes[single]
+        rows = source.box_rows[single]
+        self._box_rows = rows
+        self._starts = np.searchsorted(rows, np.arange(len(source) + 1))
+        self.row_of = _rows_by_file(run)
+        self._seen = np.zeros(len(source), bool)
+        self._epochs: list[dict[str, npt.NDArray[np.float32]]] = []
+        self.steps: list[int] = []
+        """Optimiser steps made by the end of each epoch."""
+        self._loader: Any = None
+
+    def look(self, trainer: Any) -> None:
+        """Measure the trainer's moving average on every box; ultralytics' callback at the end of an epoch."""
+        import torch
+
+        loader = self._images(trainer)
+        model = trainer.ema.ema
+        device = trainer.device
+        found = {name: np.full(len(self._boxes), np.nan, np.float32) for name in MEASURES}
+        trainer.watch.say(f"epoch {trainer.epoch + 1}/{trainer.epochs}: looking at every box")
+        for batch in loader:
+            with torch.no_grad(), torch.autocast(device.type, enabled=bool(trainer.amp)):
+                images = batch["img"].to(device).float() / 255
+                corners, logits = raw_predictions(model, images)
+            if not bool(torch.isfinite(logits).all()):
+                raise DetreduceError(
+                    f"The proxy training diverged in epoch {trainer.epoch + 1}: its predictions are not numbers. "
+                    "Lower lr0, or start from weights."
+                )
+            for number, file in enumerate(batch["im_file"]):
+                row = self.row_of.get(file_key(file))
+                if row is None:
+                    continue
+                self._seen[row] = True
+                inside = slice(self._starts[row], self._starts[row + 1])
+                truth, classes = self._truth(inside, batch, number, single_class=bool(trainer.args.single_cls))
+                measures = match(corners[number], logits[number], truth.to(device), classes.to(device))
+                for name, values in measures.items():
+                    found[name][inside] = values.cpu().numpy()
+        self._epochs.append(found)
+        self.steps.append(trainer.watch.optimiser_steps)
+        if trainer.epoch + 1 >= trainer.epochs or trainer.stop:
+            loader.close()
+
+    def log(self, facts: dict[str, Any]) -> ProxyLog:
+        """What was gathered, of the images that were seen."""
+        place = np.cumsum(self._seen) - 1
+        used = self._seen[self._box_rows]
+        stacked = {
+            name: np.stack([epoch[name][used] for epoch in self._epochs]).astype(kind)
+            for name, kind in MEASURES.items()
+        }
+        ids = self.source.image_ids
+        return ProxyLog(
+            tuple(ids[int(row)] for row in np.flatnonzero(self._seen)),
+            place[self._box_rows[used]].astype(np.int32),
+            self._classes[used].astype(np.int32),
+            self._boxes[used].astype(np.float16),
+            **stacked,
+            facts=facts,
+        )
+
+    def _images(self, trainer: Any) -> Any:
+        """Ultralytics' own validation loader, over the training images; made once."""
+        if self._loader is None:
+            own = trainer.args
+            # what training keeps in memory would be kept twice
+            trainer.args = copy(own)
+            trainer.args.cache = False
+            try:
+                size = max(1, int(trainer.batch_size)) * 2
+                self._loader = trainer.get_dataloader(trainer.data["train"], batch_size=size, rank=-1, mode="val")
+            finally:
+                trainer.args = own
+        return self._loader
+
+    def _truth(
+        self, inside: slice, batch: dict[str, Any], number: int, *, single_class: bool
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Corners of an image's boxes in pixels of the input, and their classes."""
+        import torch
+
+        height, width = batch["ori_shape"][number]
+        (gain_height, gain_width), (left, top) = batch["ratio_pad"][number]
+        scale = np.array([width * gain_width, height * gain_height] * 2)
+        corners = self._boxes[inside] * scale + [left, top, left, top]
+        classes = np.zeros_like(self._classes[inside]) if single_class else self._classes[inside]
+        return torch.from_numpy(corners.astype(np.float32)), torch.from_numpy(classes)
+
+
+def _rows_by_file(run: RunFolder) -> dict[str, int]:
+    """The source's row of each image file of the view: by the link's target, by name where the file was copied."""
+    by_path: dict[Path, list[int]] = {}
+    by_name: dict[str, list[int]] = {}
+    for row, record in enumerate(run.source):
+        by_path.setdefault(record.path.resolve(), []).append(row)
+        by_name.setdefault(record.name, []).append(row)
+    rows: dict[str, int] = {}
+    for record in run.datasets["train"]:
+        candidates = by_path.get(record.path.resolve()) or by_name.get(record.name, [])
+        if len(candidates) > 1:
+            candidates = [row for row in candidates if run.source[row].name == record.name] or candidates
+        if candidates:
+            rows[file_key(record.path)] = candidates[0]
+    return rows

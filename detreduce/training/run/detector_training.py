@@ -1,0 +1,145 @@
+"""Train a network with ultralytics in a run folder, metered and watched."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from detreduce.errors import DetreduceError, InputError
+from detreduce.machine.hashes import file_hash
+from detreduce.training.energy import EnergyMeter
+from detreduce.training.facts import weights_hash
+from detreduce.training.record import ModelFacts
+from detreduce.training.run.folder import RunFolder
+from detreduce.training.run.offline import offline_session
+from detreduce.training.run.trainer import Watch, watched
+from detreduce.training.run.warm_up import warm_up
+
+
+@dataclass(frozen=True)
+class DetectorTraining:
+    """What ultralytics is asked to do.
+
+    Attributes
+    ----------
+    weights
+        What ``YOLO(...)`` is given.
+    arguments
+        Checked arguments of ultralytics, with ``val`` and ``seed``.
+    images_per_epoch
+        The length of an epoch; None: all images.
+    phase
+        The name of the phase of energy.
+    observers
+        Functions that ultralytics calls with its trainer, by event (``on_fit_epoch_end``), inside the phase.
+    """
+
+    weights: str
+    arguments: Mapping[str, Any]
+    images_per_epoch: int | None = None
+    phase: str = "training"
+    observers: Mapping[str, Callable[[Any], None]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TrainedDetector:
+    """A finished training: what was counted, the facts of the model, and the messages of ultralytics."""
+
+    watch: Watch
+    model: ModelFacts
+    messages: tuple[str, ...]
+
+
+def run_training(training: DetectorTraining, run: RunFolder, meter: EnergyMeter) -> TrainedDetector:
+    """Train in a run folder, which has the weights afterwards."""
+    with offline_session() as messages:
+        network = load_network(training.weights)
+        watch = Watch(
+            meter,
+            validate=bool(training.arguments["val"]),
+            messages=messages,
+            images_per_epoch=training.images_per_epoch,
+        )
+        for event, callback in [*watch.callbacks().items(), *training.observers.items()]:
+            network.add_callback(event, callback)
+        trainer_class = watched(network._smart_load("trainer"), watch)
+        before = file_hash(training.weights) if network.ckpt else None
+        warm_up(network, training.arguments.get("device"))
+        # a checkpoint's own settings would stand in for an argument that is None
+        given = {name: value for name, value in training.arguments.items() if value is not None}
+        try:
+            with meter.measure(training.phase):
+                network.train(trainer=trainer_class, data=str(run.data_yaml), save_dir=str(run.path), **given)
+        except DetreduceError:
+            raise
+        except (RuntimeError, ValueError, SyntaxError, OSError) as error:
+            raise explain_failure(error, run) from error
+        finally:
+            watch.close()
+        kept = run.path / "weights" / ("best.pt" if watch.validate else "last.pt")
+        if not watch.validate:
+            # without validation ultralytics saves every epoch as its best
+            (run.path / "weights" / "best.pt").unlink(missing_ok=True)
+        facts = ModelFacts(
+            name=Path(training.weights).name,
+            task=network.task,
+            parameters=sum(parameter.numel() for parameter in network.model.parameters()),
+            weights_before=before,
+            weights_after=weights_hash(load_network(str(kept)).model.state_dict()),
+            weights_file=str(kept.relative_to(run.path)),
+        )
+        return TrainedDetector(watch, facts, tuple(messages))
+
+
+def load_network(weights: str) -> Any:
+    """Return ultralytics' ``YOLO`` of weights or a description; raise InputError if it cannot be read."""
+    from ultralytics import YOLO
+
+    try:
+        return YOLO(weights)
+    except Exception as error:
+        raise InputError(f"{weights}: ultralytics cannot read this model ({type(error).__name__}: {error}).") from error
+
+
+def explain_failure(error: Exception, run: RunFolder) -> Exception:
+    """Return an error that a person can act on, or `error` itself if it is not about data, settings or the machine."""
+    text = " ".join(str(error).split())[:500]
+    about_data = ("Dataset '", "No valid images", "No labels found", "dataset requires", "device=", "froze the entire")
+    if "out of memory" in text or "not enough memory" in text:
+        return DetreduceError(f"There is not enough memory for this training; give a smaller batch= or imgsz=: {text}")
+    # torch reports a full disk as a RuntimeError of its writer
+    if "inline_container" in text or (isinstance(error, OSError) and not isinstance(error, FileNotFoundError)):
+        return DetreduceError(f"The training in {run.path} cannot go on: {text}")
+    refused = isinstance(error, ValueError) and _raised_by_ultralytics(error)
+    if refused or isinstance(error, (SyntaxError, FileNotFoundError)) or any(word in text for word in about_data):
+        return InputError(f"Ultralytics cannot train on {run.source.source.path}: {text}")
+    return error
+
+
+def _raised_by_ultralytics(error: Exception) -> bool:
+    """Whether ultralytics' own code raised the error, not code that it called."""
+    frames = list(traceback.walk_tb(error.__traceback__))
+    return bool(frames) and str(frames[-1][0].f_globals.get("__name__", "")).startswith("ultralytics.")
+
+
+@contextmanager
+def cpu_threads() -> Iterator[int]:
+    """Let torch use as many threads as ``OMP_NUM_THREADS`` names, else one; yield the number.
+
+    One is ultralytics' own setting, but only if torch was not imported before it. Without this, time and energy of the
+    cells of an experiment would depend on what ran before them.
+    """
+    import torch
+
+    former = torch.get_num_threads()
+    wanted = os.environ.get("OMP_NUM_THREADS", "1").split(",")[0]
+    torch.set_num_threads(int(wanted) if wanted.isdigit() and int(wanted) else 1)
+    try:
+        yield torch.get_num_threads()
+    finally:
+        torch.set_num_threads(former)

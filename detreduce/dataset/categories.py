@@ -74,18 +74,18 @@ def assign_categories(
     counts = counts.astype(np.int64)
     if not isinstance(rule, str):
         matchers = _read_rules(rule, class_names)
-        return _by_rules(counts, matchers) if len(class_names) else _one_category(len(counts))
+        return _apply_rules(counts, matchers) if len(class_names) else _join_all(len(counts))
     if rule not in RULES:
         raise InputError(f"Unknown category rule {rule!r}; known: {', '.join(RULES)}.{nearest(rule, RULES)}")
     if rule == "none" or not len(class_names):
-        return _one_category(len(counts))
+        return _join_all(len(counts))
     if rule == "combination":
-        return _by_combination(counts, class_names, min_images)
-    classes = _rarest(counts) if rule == "rarest" else _dominant(counts)
-    return _dense(classes, [*_labels(class_names), BACKGROUND])
+        return _combine_classes(counts, class_names, min_images)
+    classes = _find_rarest(counts) if rule == "rarest" else _find_dominant(counts)
+    return _renumber(classes, [*_make_labels(class_names), BACKGROUND])
 
 
-def _one_category(n: int) -> Categories:
+def _join_all(n: int) -> Categories:
     return Categories(np.zeros(n, np.int64), (ALL,) if n else ())
 
 
@@ -95,22 +95,22 @@ def rarity_order(class_counts: npt.ArrayLike) -> npt.NDArray[np.int64]:
     return np.lexsort((np.arange(counts.shape[1]), counts.sum(axis=0), (counts > 0).sum(axis=0))).astype(np.int64)
 
 
-def _rarest(counts: _Counts) -> npt.NDArray[np.int64]:
+def _find_rarest(counts: _Counts) -> npt.NDArray[np.int64]:
     order = rarity_order(counts)
     present = counts[:, order] > 0
     return np.where(present.any(axis=1), order[present.argmax(axis=1)], counts.shape[1])
 
 
-def _dominant(counts: _Counts) -> npt.NDArray[np.int64]:
+def _find_dominant(counts: _Counts) -> npt.NDArray[np.int64]:
     order = rarity_order(counts)
     # argmax takes the first of equal values, which is the rarer class in this order
     return np.where(counts.any(axis=1), order[counts[:, order].argmax(axis=1)], counts.shape[1])
 
 
-def _by_combination(counts: _Counts, class_names: Sequence[str], min_images: int | None) -> Categories:
+def _combine_classes(counts: _Counts, class_names: Sequence[str], min_images: int | None) -> Categories:
     n = len(counts)
     least = min_images if min_images is not None else max(2, min(10, -(-n // 100)))
-    labels = _labels(class_names)
+    labels = _make_labels(class_names)
     sets, set_of_image, sizes = np.unique(counts > 0, axis=0, return_inverse=True, return_counts=True)
     set_of_image = set_of_image.reshape(-1)
     members = [tuple(np.flatnonzero(row).tolist()) for row in sets]
@@ -124,7 +124,7 @@ def _by_combination(counts: _Counts, class_names: Sequence[str], min_images: int
     final = [*kept, MERGED, BACKGROUND]
     code_of_set = np.empty(len(members), np.int64)
     code_of_set[order] = [final.index(name) for name in names]
-    return _dense(code_of_set[set_of_image], final)
+    return _renumber(code_of_set[set_of_image], final)
 
 
 @dataclass(frozen=True)
@@ -158,13 +158,13 @@ class _Matcher:
         return matched
 
 
-def _by_rules(counts: _Counts, matchers: Sequence[_Matcher]) -> Categories:
+def _apply_rules(counts: _Counts, matchers: Sequence[_Matcher]) -> Categories:
     names = list(dict.fromkeys([*(matcher.name for matcher in matchers), OTHER, BACKGROUND]))
     codes = np.full(len(counts), names.index(OTHER), np.int64)
     for matcher in reversed(matchers):
         codes[matcher.matches(counts)] = names.index(matcher.name)
     codes[~counts.any(axis=1)] = names.index(BACKGROUND)
-    return _dense(codes, names)
+    return _renumber(codes, names)
 
 
 def _read_rules(rules: Any, class_names: Sequence[str]) -> list[_Matcher]:
@@ -195,11 +195,11 @@ def _read_rule(rule: Mapping[str, Any], number: int, class_names: Sequence[str])
                 raise InputError(f"Category rule {name!r}: {key} is a count of boxes from 1, not {value!r}.")
             conditions[key] = value
         else:
-            conditions[key] = _class_numbers(value, f"Category rule {name!r}, {key!r}", class_names)
+            conditions[key] = _find_classes(value, f"Category rule {name!r}, {key!r}", class_names)
     return _Matcher(name, **conditions)
 
 
-def _class_numbers(value: Any, where: str, class_names: Sequence[str]) -> list[int]:
+def _find_classes(value: Any, where: str, class_names: Sequence[str]) -> list[int]:
     wanted = [value] if isinstance(value, str) else value
     if not isinstance(wanted, Sequence) or not wanted:
         raise InputError(f"{where}: a list of class names is needed, not {value!r}.")
@@ -210,7 +210,7 @@ def _class_numbers(value: Any, where: str, class_names: Sequence[str]) -> list[i
     return [number for number, name in enumerate(class_names) if name in chosen]
 
 
-def _labels(class_names: Sequence[str]) -> list[str]:
+def _make_labels(class_names: Sequence[str]) -> list[str]:
     """Return unique class names: a repeated or reserved one gets its class number."""
     taken = {BACKGROUND, OTHER, MERGED, ALL}
     return [
@@ -219,7 +219,7 @@ def _labels(class_names: Sequence[str]) -> list[str]:
     ]
 
 
-def _dense(codes: npt.NDArray[np.int64], names: Sequence[str]) -> Categories:
+def _renumber(codes: npt.NDArray[np.int64], names: Sequence[str]) -> Categories:
     """Renumber codes so that every code occurs, in the order of `names`."""
     occurring, dense = np.unique(codes, return_inverse=True)
     return Categories(dense.reshape(-1).astype(np.int64), tuple(names[code] for code in occurring))

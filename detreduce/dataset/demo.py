@@ -189,8 +189,8 @@ def _check_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
 def _write(root: Path, design: Design) -> None:
     from PIL import Image
 
-    samples = _digit_samples(design.digits, design.seed)
-    counts = _split_counts(design.scenes)
+    samples = _load_digits(design.digits, design.seed)
+    counts = _count_scenes(design.scenes)
     number = 0
     with progress("Making the demo dataset", total=design.scenes, unit="scenes") as advance:
         for split, count in counts.items():
@@ -199,7 +199,7 @@ def _write(root: Path, design: Design) -> None:
             empty = set(_Draw(design.seed, 1, number).order(count)[: round(design.background * count)].tolist())
             for index in range(count):
                 most = 0 if index in empty else design.objects
-                scene = _scene(_Draw(design.seed, 2, number), samples[split], design.size, most)
+                scene = _film_scene(_Draw(design.seed, 2, number), samples[split], design.size, most)
                 for step, frame in enumerate(scene):
                     name = f"scene{number:04d}_frame{step:02d}"
                     Image.fromarray(frame.pixels).save(root / "images" / split / f"{name}.png", optimize=False)
@@ -214,13 +214,13 @@ def _write(root: Path, design: Design) -> None:
     (root / "data.yaml").write_text(yaml.safe_dump(content, sort_keys=False, width=200), encoding="utf-8", newline="\n")
 
 
-def _split_counts(scenes: int) -> dict[str, int]:
+def _count_scenes(scenes: int) -> dict[str, int]:
     """Return the number of scenes per split: at least one each for val and test, the rest for train."""
     others = {split: max(1, round(share * scenes)) for split, share in SPLITS.items() if split != "train"}
     return {"train": scenes - sum(others.values()), **others}
 
 
-def _digit_samples(digits: int, seed: int) -> dict[str, list[list[Pixels]]]:
+def _load_digits(digits: int, seed: int) -> dict[str, list[list[Pixels]]]:
     """Return the handwriting samples, cropped to the ink, as fractions: [split][digit] -> list of (h, w)."""
     from sklearn.datasets import load_digits
 
@@ -242,27 +242,27 @@ def _cut_to_ink(image: Pixels) -> Pixels:
     return image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
-def _scene(draw: _Draw, samples: list[list[Pixels]], size: int, most: int) -> list[Frame]:
+def _film_scene(draw: _Draw, samples: list[list[Pixels]], size: int, most: int) -> list[Frame]:
     """Render one scene and film it: a window that moves over a larger world, in changing light."""
     frames = FRAMES[draw.integer(0, len(FRAMES) - 1)]
     step = max(1, size // 32)
     reach = step * (max(FRAMES) - 1)
-    world = _background(draw, size + 2 * reach)
+    world = _paint_background(draw, size + 2 * reach)
     drift = (draw.integer(-step, step), draw.integer(-step, step))
     weights = np.array([RARITY**rank for rank in range(len(samples))])
     placed: list[Placed] = []
     for _ in range(draw.integer(1, most) if most else 0):
         class_id = draw.weighted(weights)
         ink = samples[class_id][draw.integer(0, len(samples[class_id]) - 1)]
-        spot = _place(draw, class_id, ink.shape, size, reach, placed)
+        spot = _find_spot(draw, class_id, ink.shape, size, reach, placed)
         if spot is not None:
-            _paint(draw, world, ink, spot)
+            _paint_digit(draw, world, ink, spot)
             placed.append(spot)
     scene = _Scene(world, tuple(placed), size, reach, drift)
     return [_film(draw, scene, number) for number in range(frames)]
 
 
-def _background(draw: _Draw, side: int) -> Pixels:
+def _paint_background(draw: _Draw, side: int) -> Pixels:
     """Return (side, side, 3) in 0..255: soft colours under translucent rectangles and rings."""
     world = 30 + 170 * _resize(draw.array(4, 4, 3), side, side)
     world += 50 * (_resize(draw.array(24, 24, 1), side, side) - 0.5)
@@ -281,7 +281,7 @@ def _background(draw: _Draw, side: int) -> Pixels:
     return np.clip(world, 0, 255)
 
 
-def _place(
+def _find_spot(
     draw: _Draw, class_id: int, ink: tuple[int, ...], size: int, reach: int, placed: list[Placed]
 ) -> Placed | None:
     """Return a box for a digit, in view at the first frame and hardly covered by others; None without room for it."""
@@ -305,7 +305,7 @@ def _measure_overlap(first: Placed, second: Placed) -> float:
     return across * down / min(first.width * first.height, second.width * second.height)
 
 
-def _paint(draw: _Draw, world: Pixels, ink: Pixels, spot: Placed) -> None:
+def _paint_digit(draw: _Draw, world: Pixels, ink: Pixels, spot: Placed) -> None:
     """Draw the digit into the world, lighter or darker than its background."""
     area = world[spot.y : spot.y + spot.height, spot.x : spot.x + spot.width]
     behind = area.mean()

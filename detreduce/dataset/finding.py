@@ -30,10 +30,10 @@ def candidates(path: str | Path, beside: Path | None = None) -> list[Path]:
     """Return where `path` may be: below `beside`, below the working folder, among the files that detreduce ships."""
     expanded = Path(expand(str(path)))
     shipped = len(expanded.parts) > 1 and expanded.parts[0] in _SHIPPED
-    return [folder / expanded for folder in _folders(expanded, beside, shipped=shipped)]
+    return [folder / expanded for folder in _search_folders(expanded, beside, shipped=shipped)]
 
 
-def _folders(expanded: Path, beside: Path | None, *, shipped: bool) -> list[Path]:
+def _search_folders(expanded: Path, beside: Path | None, *, shipped: bool) -> list[Path]:
     """Return the folders to search for a path; `shipped` adds those of the files that detreduce ships."""
     if expanded.is_absolute():
         return [Path(expanded.anchor)]
@@ -51,7 +51,7 @@ def find(path: str | Path, beside: Path | None = None, *, what: str = "file") ->
     for candidate in tried:
         if candidate.exists():
             return Path(os.path.normpath(candidate.absolute()))
-    hint = _neighbour(Path(expand(str(path))), beside)
+    hint = _suggest_path(Path(expand(str(path))), beside)
     if what == "dataset":
         if (shipped := shipped_dataset(str(path))) is not None:
             return shipped
@@ -60,18 +60,18 @@ def find(path: str | Path, beside: Path | None = None, *, what: str = "file") ->
     raise MissingFileError(f"The {what} {str(path)!r} is not there.{hint} Looked for: {shown}.")
 
 
-def _neighbour(expanded: Path, beside: Path | None) -> str:
+def _suggest_path(expanded: Path, beside: Path | None) -> str:
     """Return a hint at the most similar existing name: the file's, or the whole path where a folder is misspelt."""
     shipped = len(expanded.parts) > 1 and nearest_name(expanded.parts[0], _SHIPPED) is not None
-    for folder in _folders(expanded, beside, shipped=shipped):
-        found, parts = _nearest_path(folder, expanded.parts), expanded.parts
+    for folder in _search_folders(expanded, beside, shipped=shipped):
+        found, parts = _correct_path(folder, expanded.parts), expanded.parts
         if found is not None:
             alone = found[:-1] == parts[:-1]
             return f" Did you mean {found[-1] if alone else str(Path(*found))!r}?"
     return ""
 
 
-def _nearest_path(folder: Path, parts: Sequence[str]) -> tuple[str, ...] | None:
+def _correct_path(folder: Path, parts: Sequence[str]) -> tuple[str, ...] | None:
     """Return the path below a folder with each missing part replaced by the nearest existing name.
 
     The path ends where no name is near; None where that is the first missing part.

@@ -23,23 +23,23 @@ def label_objects(dataset: DetectionDataset) -> ObjectTable:
         dataset.box_classes[use],
         len(dataset),
         len(dataset.class_names),
-        box_sizes=_size_classes(dataset)[use],
+        box_sizes=_classify_sizes(dataset)[use],
         n_sizes=len(SIZES),
     )
 
 
-def _size_classes(dataset: DetectionDataset) -> npt.NDArray[np.int64]:
+def _classify_sizes(dataset: DetectionDataset) -> npt.NDArray[np.int64]:
     """Return (B,) places in `SIZES`, crowd regions included.
 
     Areas are not rounded as in `box_sizes`: a box just at a bound would change its class, and with it what is chosen.
     """
-    low, high = _corners(dataset)
+    low, high = _find_corners(dataset)
     area = np.prod(np.maximum(np.clip(high, 0.0, 1.0) - np.clip(low, 0.0, 1.0), 0.0), axis=1)
     known = np.isfinite(area)
     return np.where(known, np.digitize(np.where(known, area, 0.0), [SMALL_SHARE, LARGE_SHARE]), len(SIZES) - 1)
 
 
-def _corners(dataset: DetectionDataset) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def _find_corners(dataset: DetectionDataset) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Return (B, 2) low and high corners as fractions of the image; NaN where its size is not in the annotations."""
     boxes = np.concatenate([record.boxes for record in dataset]) if len(dataset) else np.empty((0, 4))
     first, second = boxes[:, :2], boxes[:, 2:]

@@ -59,11 +59,11 @@ def test_pixels_and_labels_are_those_of_this_version(tmp_path: Path) -> None:
 
 def test_every_box_is_tight_around_the_ink() -> None:
     size, reach = 64, 10
-    for number, ink in enumerate(demo._digit_samples(8, 0)["train"][7][:20]):
+    for number, ink in enumerate(demo._load_digits(8, 0)["train"][7][:20]):
         draw = demo._Draw(1, number)
         world = np.full((size + 2 * reach, size + 2 * reach, 3), 120.0)
         spot = demo.Placed(7, 15 + number, 15, 28, 40)
-        demo._paint(draw, world, ink, spot)
+        demo._paint_digit(draw, world, ink, spot)
         for step in range(3):
             frame = demo._film(draw, demo._Scene(world, (spot,), size, reach, (2, -1)), step)
             view = frame.pixels.astype(float)
@@ -100,10 +100,10 @@ def inside(boxes: np.ndarray) -> np.ndarray:
 
 
 def test_frames_of_a_scene_are_near_duplicates() -> None:
-    size, samples = 96, demo._digit_samples(3, 0)["train"]
+    size, samples = 96, demo._load_digits(3, 0)["train"]
     compared = 0
     for number in range(30):
-        frames = demo._scene(demo._Draw(9, number), samples, size, 3)
+        frames = demo._film_scene(demo._Draw(9, number), samples, size, 3)
         shots = [frame.pixels.astype(float) for frame in frames]
         for before, after in pairwise(shots):
             assert not np.array_equal(before, after)
@@ -122,7 +122,7 @@ def test_splits_share_neither_scenes_nor_handwriting(many: Path) -> None:
     scenes = {split: {stem.split("_")[0] for stem in labels(many, split)} for split in demo.SPLITS}
     assert {split: len(names) for split, names in scenes.items()} == {"train": 112, "val": 24, "test": 24}
     assert not scenes["train"] & scenes["val"] and not (scenes["train"] | scenes["val"]) & scenes["test"]
-    samples = demo._digit_samples(10, 0)
+    samples = demo._load_digits(10, 0)
     seen = [{ink.tobytes() for digit in samples[split] for ink in digit} for split in demo.SPLITS]
     assert all(seen) and not seen[0] & seen[1] and not (seen[0] | seen[1]) & seen[2]
 
@@ -176,7 +176,7 @@ def test_a_killed_run_leaves_no_dataset(tmp_path: Path, monkeypatch: pytest.Monk
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(demo, "_scene", killed)
+    monkeypatch.setattr(demo, "_film_scene", killed)
     with pytest.raises(KeyboardInterrupt):
         demo_data_yaml(SMALL, cache=tmp_path)
     assert not list((tmp_path / "demo").iterdir())

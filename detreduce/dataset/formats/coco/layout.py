@@ -41,7 +41,7 @@ def find_layout(file: Path, images: Path | None = None) -> CocoLayout:
     """
     if not file.is_file():
         raise MissingFileError(f"{file}: the annotations are not there.")
-    jsons = _jsons_by_split(file)
+    jsons = _find_jsons(file)
     own = next(split for split, other in jsons.items() if other == file)
     folder, tried = find_images_folder(file, images, list(jsons.values()))
     # where no folder fits, the loader raises with the folders tried
@@ -55,7 +55,7 @@ def find_layout(file: Path, images: Path | None = None) -> CocoLayout:
     return CocoLayout(file.parent.parent if nested else file.parent, own, in_order(splits), tuple(tried))
 
 
-def _jsons_by_split(file: Path) -> dict[str, Path]:
+def _find_jsons(file: Path) -> dict[str, Path]:
     """Return the JSON of each split, this one included; ``train`` where neither place nor name gives its split."""
     found: dict[str, Path] = {}
     if file.name == ROBOFLOW:
@@ -96,7 +96,7 @@ def find_images_folder(
     if also is not None:
         candidates.append(also)
     candidates = list(dict.fromkeys(absolute(folder) for folder in candidates))
-    references = _first_file_names(file)
+    references = _read_file_names(file)
     names = [name for name in map(safe_name, references) if name is not None]
     # Label Studio's file names are upload paths or URLs; the images are named after their last part
     last_parts = [path_in(reference).rsplit("/", 1)[-1] for reference in references]
@@ -113,7 +113,7 @@ def _folder_name(file: Path) -> str:
     return match[2] + match[3] if match else file.stem
 
 
-def _first_file_names(file: Path) -> list[str]:
+def _read_file_names(file: Path) -> list[str]:
     """Return some file names of a JSON, from its beginning if it has any there, else from the whole file."""
     with file.open("rb") as handle:
         texts = _FILE_NAME.findall(handle.read(1 << 18))

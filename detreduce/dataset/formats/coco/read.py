@@ -39,11 +39,11 @@ def load_coco(source: Source, split: str, tried: Sequence[Path] = ()) -> Detecti
     file, folder = place.annotations, place.images[0]
     content = read_json(file)
     problems: list[Problem] = []
-    keys, names = _categories(content, file)
-    images = _images(content, file, folder, problems)
+    keys, names = _read_categories(content, file)
+    images = _read_images(content, file, folder, problems)
     _add_annotations(content.get("annotations") or [], images, keys, file, problems)
     rows = sorted(images.values(), key=lambda image: (image.name, isinstance(image.id, str), image.id))
-    rows = _present(rows, file, tried or (folder,), problems)
+    rows = _keep_existing(rows, file, tried or (folder,), problems)
     if not rows and any("outside the images folder" in problem.what for problem in problems):
         shown = ", ".join(map(str, tried or (folder,)))
         raise MissingFileError(
@@ -115,19 +115,19 @@ class _Image:
     seen: dict[tuple[Any, ...], Any] = field(default_factory=dict)
 
 
-def _id(value: Any) -> ImageId | None:
+def _read_id(value: Any) -> ImageId | None:
     """Return a value that can be an id (a whole number or a text), else None."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value if isinstance(value, int | str) and not isinstance(value, bool) else None
 
 
-def _categories(content: Mapping[str, Any], file: Path) -> tuple[tuple[int | str, ...], tuple[str, ...]]:
+def _read_categories(content: Mapping[str, Any], file: Path) -> tuple[tuple[int | str, ...], tuple[str, ...]]:
     names: dict[int | str, str] = {}
     for entry in content.get("categories") or []:
-        key = _id(entry.get("id")) if isinstance(entry, dict) else None
+        key = _read_id(entry.get("id")) if isinstance(entry, dict) else None
         if key is None:
-            raise InputError(f"{file}: a category without a whole number as id: {_short(entry)}.")
+            raise InputError(f"{file}: a category without a whole number as id: {_shorten(entry)}.")
         if key in names:
             raise InputError(f"{file}: two categories have the id {key!r}: {names[key]!r} and {entry.get('name')!r}.")
         names[key] = str(entry.get("name", key))
@@ -137,15 +137,17 @@ def _categories(content: Mapping[str, Any], file: Path) -> tuple[tuple[int | str
     return keys, tuple(names[key] for key in keys)
 
 
-def _images(content: Mapping[str, Any], file: Path, folder: Path, problems: list[Problem]) -> dict[ImageId, _Image]:
+def _read_images(
+    content: Mapping[str, Any], file: Path, folder: Path, problems: list[Problem]
+) -> dict[ImageId, _Image]:
     images: dict[ImageId, _Image] = {}
     first_of: dict[str, ImageId] = {}
     finder = ImageFinder(folder)
     elsewhere: list[tuple[ImageId, str, str]] = []
     for entry in content["images"]:
-        key = _id(entry.get("id")) if isinstance(entry, dict) else None
+        key = _read_id(entry.get("id")) if isinstance(entry, dict) else None
         if key is None:
-            raise InputError(f"{file}: an image without an id: {_short(entry)}.")
+            raise InputError(f"{file}: an image without an id: {_shorten(entry)}.")
         if key in images:
             raise InputError(
                 f"{file}: two images have the id {key!r}: {images[key].name!r} and {entry.get('file_name')!r}."
@@ -168,7 +170,7 @@ def _images(content: Mapping[str, Any], file: Path, folder: Path, problems: list
         if name in first_of:
             problems.append(Problem(file, f"{name}: listed twice, as images {first_of[name]!r} and {key!r}"))
         first_of.setdefault(name, key)
-        width, height = _side(entry.get("width")), _side(entry.get("height"))
+        width, height = _read_side(entry.get("width")), _read_side(entry.get("height"))
         if width is None or height is None:
             problems.append(Problem(file, f"image {key!r} ({name}) has no width and height"))
             width = height = None
@@ -180,7 +182,7 @@ def _images(content: Mapping[str, Any], file: Path, folder: Path, problems: list
     return images
 
 
-def _side(value: Any) -> int | None:
+def _read_side(value: Any) -> int | None:
     return int(value) if isinstance(value, int | float) and 1 <= value < 2**31 else None
 
 
@@ -207,16 +209,16 @@ def _add_annotation(
     """Add one annotation to its image; return what is wrong with it, or None."""
     if not isinstance(entry, dict):
         return "not an object; left out"
-    key, category = _id(entry.get("image_id")), _id(entry.get("category_id"))
+    key, category = _read_id(entry.get("image_id")), _read_id(entry.get("category_id"))
     image = images.get(key) if key is not None else None
     if image is None:
-        return f"names image {_short(entry.get('image_id'))}, which is not in the file; left out"
+        return f"names image {_shorten(entry.get('image_id'))}, which is not in the file; left out"
     number = class_of.get(category) if category is not None else None
     if number is None:
-        return f"names category {_short(entry.get('category_id'))}, which is not in the file; left out"
-    box = _box(entry.get("bbox"))
+        return f"names category {_shorten(entry.get('category_id'))}, which is not in the file; left out"
+    box = _read_box(entry.get("bbox"))
     if box is None:
-        return f"bbox is not four finite numbers: {_short(entry.get('bbox'))}; left out"
+        return f"bbox is not four finite numbers: {_shorten(entry.get('bbox'))}; left out"
     extent = bad_extent(box[2], box[3])
     if extent is not None and not extent[1]:
         return extent[0]
@@ -236,7 +238,7 @@ def _add_annotation(
     return f"image {image.name}: {'; '.join(found)}" if found else None
 
 
-def _box(value: Any) -> Box | None:
+def _read_box(value: Any) -> Box | None:
     if not isinstance(value, list | tuple) or len(value) != 4:
         return None
     try:
@@ -246,7 +248,7 @@ def _box(value: Any) -> Box | None:
     return (x, y, width, height) if isfinite(x + y + width + height) else None
 
 
-def _present(rows: list[_Image], file: Path, tried: Sequence[Path], problems: list[Problem]) -> list[_Image]:
+def _keep_existing(rows: list[_Image], file: Path, tried: Sequence[Path], problems: list[Problem]) -> list[_Image]:
     there = [image for image in rows if os.path.isfile(image.path)]  # noqa: PTH113 (100,000 calls)
     if rows and not there:
         raise MissingFileError(
@@ -263,6 +265,6 @@ def _present(rows: list[_Image], file: Path, tried: Sequence[Path], problems: li
     return there
 
 
-def _short(value: Any) -> str:
+def _shorten(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 80 else text[:77] + "..."

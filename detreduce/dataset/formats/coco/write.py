@@ -52,13 +52,13 @@ def write_coco(choice: Choice, placer: Placer, target: Path) -> Reload:
             images = target / folder
         written[split] = SplitSource((images,), target / relative)
     if placer.link == "list":
-        placer.write(DATA_YAML, _description(written, target))
+        placer.write(DATA_YAML, _make_data_yaml(written, target))
         return partial(load_coco, Source("coco", target / DATA_YAML, target, written), choice.dataset.split)
     json_path = written[choice.dataset.split].annotations or target
     return partial(load_coco, Source("coco", json_path, target, written), choice.dataset.split)
 
 
-def _description(splits: Mapping[str, SplitSource], target: Path) -> bytes:
+def _make_data_yaml(splits: Mapping[str, SplitSource], target: Path) -> bytes:
     """Return a dataset YAML with each split's JSON, relative to `target`, and the folder of its images."""
     content: dict[str, Any] = {"format": "coco"}
     for split, place in splits.items():
@@ -113,7 +113,10 @@ def _place_images(records: Iterable[ImageRecord], folder: PurePosixPath, placer:
 def filtered_json(path: Path, ids: Collection[ImageId]) -> Iterator[bytes]:
     """Yield the parts of a COCO JSON that stay without the images that are not in `ids`, and their annotations."""
     text = read_text(path)
-    wanted = {"images": lambda image: _has(ids, image, "id"), "annotations": lambda box: _has(ids, box, "image_id")}
+    wanted = {
+        "images": lambda image: _is_among(ids, image, "id"),
+        "annotations": lambda box: _is_among(ids, box, "image_id"),
+    }
     try:
         with progress("Filtering annotations", None, "entries") as advance:
             spans = kept_spans(text, wanted, advance)
@@ -123,6 +126,6 @@ def filtered_json(path: Path, ids: Collection[ImageId]) -> Iterator[bytes]:
         yield to_bytes(text[start:end])
 
 
-def _has(ids: Collection[ImageId], element: Any, key: str) -> bool:
+def _is_among(ids: Collection[ImageId], element: Any, key: str) -> bool:
     value = element.get(key) if isinstance(element, dict) else None
     return isinstance(value, int | float | str) and value in ids

@@ -76,7 +76,7 @@ def find_cvat_splits(file: Path, images: Path | None = None) -> dict[str, SplitS
     """
     if images is not None and not images.is_dir():
         raise MissingFileError(f"{images}: the images folder is not there.")
-    data = _read(file)
+    data = _read_bytes(file)
     named = {unescape((one or two).decode("utf-8", "replace")) for one, two in _SUBSET.findall(data)}
     folder = images or (file.parent / IMAGES if (file.parent / IMAGES).is_dir() else file.parent)
     place = SplitSource((folder,), file)
@@ -102,7 +102,7 @@ def load_cvat(source: Source, split: str) -> DetectionDataset:
     class_of = {name: number for number, name in enumerate(names)}
     problems: list[Problem] = []
     wanted = [image for image in content.images if split_of[image.subset] == split]
-    rows = _present(wanted, file, folder, problems)
+    rows = _find_images(wanted, file, folder, problems)
     boxes = BoxCollector()
     for name in sorted(rows):
         image = rows[name]
@@ -128,7 +128,7 @@ def count_images(source: Source, split: str) -> int:
     return sum(split_of[image.subset] == split for image in content.images)
 
 
-def place_of(image: CvatImage, finder: ImageFinder) -> str | None:
+def find_place(image: CvatImage, finder: ImageFinder) -> str | None:
     """Return the image's path below the images folder: in its subset's folder, else there, else by its name."""
     for suffix in _FRAME_SUFFIXES:
         name = safe_name(image.name + suffix)
@@ -142,7 +142,7 @@ def place_of(image: CvatImage, finder: ImageFinder) -> str | None:
 
 def parse_cvat(file: Path) -> CvatFile:
     """Read an annotations.xml; raise InputError where it is not CVAT for images, with line and column for bad XML."""
-    reader = _Reader(_read(file))
+    reader = _Reader(_read_bytes(file))
     parser = expat.ParserCreate()
     parser.StartElementHandler = lambda tag, values: reader.start(tag, values, parser.CurrentByteIndex)
     parser.EndElementHandler = lambda tag: reader.end(tag, parser.CurrentByteIndex)
@@ -183,7 +183,7 @@ class _Reader:
         if tag == "track" and depth == 1:
             self.tracks += 1
         elif tag == "image" and depth == 1:
-            sides = [_side(values.get(key)) for key in ("width", "height")]
+            sides = [_read_side(values.get(key)) for key in ("width", "height")]
             self._image = CvatImage(values.get("name", ""), values.get("subset", ""), sides[0], sides[1], place)
             self._seen = {}
             self.images.append(self._image)
@@ -214,7 +214,7 @@ class _Reader:
 
     def _add(self, image: CvatImage, tag: str, values: Mapping[str, str]) -> None:
         label = values.get("label", "")
-        box = _extent(tag, values)
+        box = _find_extent(tag, values)
         if not label or box is None:
             what = "no label" if not label else "no finite numbers"
             image.findings.append(f"{tag} {len(self._seen) + 1} has {what}; left out")
@@ -234,15 +234,15 @@ class _Reader:
         image.labels.append(label)
 
 
-def _extent(tag: str, values: Mapping[str, str]) -> Box | None:
+def _find_extent(tag: str, values: Mapping[str, str]) -> Box | None:
     """Return the box around a shape in pixels, x1, y1, x2, y2; None where its numbers are not usable."""
     try:
         if tag == "polygon":
             points = [tuple(map(float, pair.split(","))) for pair in values["points"].split(";")]
-            return _around(points)
+            return _find_bounds(points)
         if tag == "mask":
             left, top, width, height = (float(values[key]) for key in ("left", "top", "width", "height"))
-            return _around([(left, top), (left + width, top + height)])
+            return _find_bounds([(left, top), (left + width, top + height)])
         angle = math.radians(float(values.get("rotation", 0)))
         if tag == "ellipse":
             x, y, a, b = (float(values[key]) for key in ("cx", "cy", "rx", "ry"))
@@ -250,38 +250,40 @@ def _extent(tag: str, values: Mapping[str, str]) -> Box | None:
                 math.hypot(a * math.cos(angle), b * math.sin(angle)),
                 math.hypot(a * math.sin(angle), b * math.cos(angle)),
             )
-            return _around([(x - half[0], y - half[1]), (x + half[0], y + half[1])])
+            return _find_bounds([(x - half[0], y - half[1]), (x + half[0], y + half[1])])
         x1, y1, x2, y2 = (float(values[key]) for key in ("xtl", "ytl", "xbr", "ybr"))
         if not angle:
             return (x1, y1, x2, y2) if math.isfinite(x1 + y1 + x2 + y2) else None
-        return _around(turned(((x1 + x2) / 2, (y1 + y2) / 2), (x2 - x1, y2 - y1), angle))
+        return _find_bounds(turn_box(((x1 + x2) / 2, (y1 + y2) / 2), (x2 - x1, y2 - y1), angle))
     except (KeyError, ValueError, IndexError):
         return None
 
 
-def turned(centre: tuple[float, float], size: tuple[float, float], angle: float) -> list[tuple[float, float]]:
-    """Return the corners of a box turned about its centre by `angle` radians."""
+def turn_box(centre: tuple[float, float], size: tuple[float, float], angle: float) -> list[tuple[float, float]]:
+    """Return the corners of a box turn_box about its centre by `angle` radians."""
     cos, sin = math.cos(angle), math.sin(angle)
     halves = [(sx * size[0] / 2, sy * size[1] / 2) for sx in (-1, 1) for sy in (-1, 1)]
     return [(centre[0] + x * cos - y * sin, centre[1] + x * sin + y * cos) for x, y in halves]
 
 
-def _around(points: Sequence[Any]) -> Box | None:
+def _find_bounds(points: Sequence[Any]) -> Box | None:
     x, y = [point[0] for point in points], [point[1] for point in points]
     box = (min(x), min(y), max(x), max(y))
     return box if all(map(math.isfinite, [*x, *y])) else None
 
 
-def _side(text: str | None) -> int | None:
+def _read_side(text: str | None) -> int | None:
     return int(text) if text is not None and text.isdigit() and int(text) >= 1 else None
 
 
-def _present(images: Sequence[CvatImage], file: Path, folder: Path, problems: list[Problem]) -> dict[str, CvatImage]:
+def _find_images(
+    images: Sequence[CvatImage], file: Path, folder: Path, problems: list[Problem]
+) -> dict[str, CvatImage]:
     finder = ImageFinder(folder)
     rows: dict[str, CvatImage] = {}
     missing: list[CvatImage] = []
     for image in images:
-        name = place_of(image, finder)
+        name = find_place(image, finder)
         if name is None:
             missing.append(image)
         elif name in rows:
@@ -300,7 +302,7 @@ def _present(images: Sequence[CvatImage], file: Path, folder: Path, problems: li
     return rows
 
 
-def _read(file: Path) -> bytes:
+def _read_bytes(file: Path) -> bytes:
     try:
         return file.read_bytes()
     except OSError as error:

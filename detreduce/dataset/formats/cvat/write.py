@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
-from detreduce.dataset.formats.cvat.read import load_cvat, parse_cvat, place_of
+from detreduce.dataset.formats.cvat.read import find_place, load_cvat, parse_cvat
 from detreduce.dataset.formats.format import Reload
 from detreduce.dataset.reading.image_finder import ImageFinder
 from detreduce.dataset.writing.choice import Choice
@@ -29,7 +29,7 @@ def write_cvat(choice: Choice, placer: Placer, target: Path) -> Reload:
     removed = [
         (image.start, image.end)
         for image in content.images
-        if split_of[image.subset] == choice.dataset.split and place_of(image, finder) not in kept
+        if split_of[image.subset] == choice.dataset.split and find_place(image, finder) not in kept
     ]
     data = (
         place.annotations.read_bytes() if choice.everything else remove_spans(place.annotations.read_bytes(), removed)

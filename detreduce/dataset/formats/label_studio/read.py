@@ -59,9 +59,9 @@ def load_label_studio(source: Source, split: str) -> DetectionDataset:
     place = source.splits[split]
     file, folder = place.annotations, place.images[0]
     assert file is not None, "a Label Studio split has its JSON"
-    tasks = [_task(entry, number, file) for number, entry in enumerate(read_tasks(file), 1)]
+    tasks = [_read_task(entry, number, file) for number, entry in enumerate(read_tasks(file), 1)]
     problems: list[Problem] = []
-    rows = _present(tasks, file, folder, problems)
+    rows = _find_images(tasks, file, folder, problems)
     names = tuple(sorted({label for task in tasks for label in task.labels}))
     class_of = {name: number for number, name in enumerate(names)}
     boxes = BoxCollector()
@@ -110,19 +110,19 @@ def key_of(entry: Mapping[str, Any], number: int) -> int | str:
     return key if isinstance(key, int | str) and not isinstance(key, bool) else number
 
 
-def _task(entry: Mapping[str, Any], number: int, file: Path) -> _Task:
+def _read_task(entry: Mapping[str, Any], number: int, file: Path) -> _Task:
     minimal = not isinstance(entry.get("data"), Mapping)
-    reference = _reference(entry if minimal else entry["data"])
+    reference = _find_reference(entry if minimal else entry["data"])
     if reference is None:
         raise InputError(f"{file}: task {key_of(entry, number)} names no image; give a Label Studio export of images.")
     task = _Task(key_of(entry, number), reference)
     seen: dict[tuple[str, Box], int] = {}
-    for kind, value in _minimal_regions(entry) if minimal else _regions(entry, task):
-        _add(task, kind, value, seen)
+    for kind, value in _list_minimal_regions(entry) if minimal else _list_regions(entry, task):
+        _add_region(task, kind, value, seen)
     return task
 
 
-def _reference(data: Mapping[str, Any]) -> str | None:
+def _find_reference(data: Mapping[str, Any]) -> str | None:
     """Return the image of a task: the value of ``image``, else the first text with the suffix of an image."""
     texts = {key: value for key, value in data.items() if isinstance(value, str) and key not in _KNOWN}
     for key in ("image", *texts):
@@ -131,14 +131,14 @@ def _reference(data: Mapping[str, Any]) -> str | None:
     return texts.get("image")
 
 
-def _regions(entry: Mapping[str, Any], task: _Task) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _list_regions(entry: Mapping[str, Any], task: _Task) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Yield the regions of the annotation that counts: type, and value with the image's size."""
     given = [a for a in entry.get("annotations") or entry.get("completions") or [] if isinstance(a, Mapping)]
     valid = [a for a in given if not a.get("was_cancelled") and not a.get("skipped")]
     if not valid:
         task.findings.append("no annotation; it counts as background")
         return
-    best = max(valid, key=_weight)
+    best = max(valid, key=_weigh_annotation)
     if len(valid) > 1:
         task.findings.append(f"{len(valid)} annotations; {best.get('id')} counts, the ground truth or the latest")
     for region in best.get("result") or []:
@@ -147,12 +147,12 @@ def _regions(entry: Mapping[str, Any], task: _Task) -> Iterator[tuple[str, Mappi
             yield str(region.get("type", "")), {**region["value"], **size}
 
 
-def _weight(annotation: Mapping[str, Any]) -> tuple[bool, str]:
+def _weigh_annotation(annotation: Mapping[str, Any]) -> tuple[bool, str]:
     when = annotation.get("updated_at") or annotation.get("created_at") or ""
     return bool(annotation.get("ground_truth")), str(when)
 
 
-def _minimal_regions(entry: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _list_minimal_regions(entry: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     for key, values in entry.items():
         if key in _KNOWN or not isinstance(values, list):
             continue
@@ -161,7 +161,7 @@ def _minimal_regions(entry: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[st
                 yield next((kind for kind in value if kind.endswith("labels")), ""), value
 
 
-def _add(task: _Task, kind: str, value: Mapping[str, Any], seen: dict[tuple[str, Box], int]) -> None:
+def _add_region(task: _Task, kind: str, value: Mapping[str, Any], seen: dict[tuple[str, Box], int]) -> None:
     sides = [value.get(f"original_{side}") for side in ("width", "height")]
     if task.width is None and all(isinstance(side, int | float) and side >= 1 for side in sides):
         task.width, task.height = int(sides[0]), int(sides[1])  # type: ignore[arg-type]
@@ -170,7 +170,7 @@ def _add(task: _Task, kind: str, value: Mapping[str, Any], seen: dict[tuple[str,
         if kind.endswith("labels") and kind not in _BOXED:
             task.left_out[kind] += 1
         return
-    corners = _corners(value, task.width or 1, task.height or 1)
+    corners = _find_corners(value, task.width or 1, task.height or 1)
     if corners is None:
         if "x" in value or "points" in value:
             task.findings.append(f"{kind or 'region'} has no four finite numbers; left out")
@@ -191,17 +191,17 @@ def _add(task: _Task, kind: str, value: Mapping[str, Any], seen: dict[tuple[str,
         task.labels.append(label)
 
 
-def _corners(value: Mapping[str, Any], width: int, height: int) -> Box | None:
+def _find_corners(value: Mapping[str, Any], width: int, height: int) -> Box | None:
     """Return the box around a region (given in percent) as fractions x1, y1, x2, y2; None where it has none."""
     try:
         if "points" in value:
             points = [(float(x) / 100, float(y) / 100) for x, y in value["points"]]
         elif "radiusX" in value:
             x, y, rx, ry = (float(value[key]) / 100 for key in ("x", "y", "radiusX", "radiusY"))
-            points = _ellipse((x, y), (rx, ry), float(value.get("rotation") or 0), (width, height))
+            points = _bound_ellipse((x, y), (rx, ry), float(value.get("rotation") or 0), (width, height))
         else:
             x, y, w, h = (float(value[key]) / 100 for key in ("x", "y", "width", "height"))
-            points = _rectangle((x, y), (w, h), float(value.get("rotation") or 0), (width, height))
+            points = _turn_rectangle((x, y), (w, h), float(value.get("rotation") or 0), (width, height))
         across, down = [point[0] for point in points], [point[1] for point in points]
         box = (min(across), min(down), max(across), max(down))
     except (KeyError, TypeError, ValueError):
@@ -209,7 +209,7 @@ def _corners(value: Mapping[str, Any], width: int, height: int) -> Box | None:
     return box if all(map(math.isfinite, [*across, *down])) else None
 
 
-def _rectangle(corner: Pair, sides: Pair, degrees: float, image: tuple[int, int]) -> list[Pair]:
+def _turn_rectangle(corner: Pair, sides: Pair, degrees: float, image: tuple[int, int]) -> list[Pair]:
     """Return corners of a rectangle turned about its first corner, in pixels, as Label Studio draws it."""
     (x, y), (w, h), (width, height) = corner, sides, image
     if not degrees:
@@ -219,7 +219,7 @@ def _rectangle(corner: Pair, sides: Pair, degrees: float, image: tuple[int, int]
     return [(x + (a * cos - b * sin) / width, y + (a * sin + b * cos) / height) for a, b in corners]
 
 
-def _ellipse(centre: Pair, radii: Pair, degrees: float, image: tuple[int, int]) -> list[Pair]:
+def _bound_ellipse(centre: Pair, radii: Pair, degrees: float, image: tuple[int, int]) -> list[Pair]:
     """Return two opposite corners of the box around an ellipse turned about its centre, in pixels."""
     (x, y), (width, height), angle = centre, image, math.radians(degrees)
     a, b = radii[0] * width, radii[1] * height
@@ -228,7 +228,7 @@ def _ellipse(centre: Pair, radii: Pair, degrees: float, image: tuple[int, int]) 
     return [(x - across, y - down), (x + across, y + down)]
 
 
-def _present(tasks: Sequence[_Task], file: Path, folder: Path, problems: list[Problem]) -> dict[str, _Task]:
+def _find_images(tasks: Sequence[_Task], file: Path, folder: Path, problems: list[Problem]) -> dict[str, _Task]:
     finder = ImageFinder(folder)
     rows: dict[str, _Task] = {}
     missing: list[_Task] = []

@@ -46,14 +46,14 @@ def find_voc_splits(folder: Path) -> dict[str, SplitSource]:
     return in_order(unnamed_is_train(splits)) if splits else {"train": SplitSource(images)}
 
 
-def _lines(file: Path) -> list[str]:
+def _read_lines(file: Path) -> list[str]:
     # file names need not be UTF-8; Python reads those of the file system with surrogateescape too
     return file.read_text(encoding="utf-8-sig", errors="surrogateescape").splitlines()
 
 
 def _is_class_list(file: Path) -> bool:
     """Return whether this is a VOC list of one class: every line ends in -1, 0 or 1."""
-    lines = [line.split() for line in _lines(file) if line.strip()]
+    lines = [line.split() for line in _read_lines(file) if line.strip()]
     return bool(lines) and all(len(fields) == 2 and fields[1] in ("-1", "0", "1") for fields in lines)
 
 
@@ -76,14 +76,14 @@ def load_voc(source: Source, split: str) -> DetectionDataset:
     stems: list[tuple[str, int | None]]
     if place.annotations is None:
         stems = [(stem, None) for stem in notes]
-        unlabelled = sorted(images.keys() - notes.keys() - {_image_stem(notes[stem], stem, images) for stem in notes})
+        unlabelled = sorted(images.keys() - notes.keys() - {_find_stem(notes[stem], stem, images) for stem in notes})
         problems += [Problem(root / folder / images[stem][0], "has no XML file; left out") for stem in unlabelled]
     else:
         stems = _read_list(place.annotations, notes, images, problems)
     rows: dict[str, tuple[str, _Note | None]] = {}
     for stem, line in stems:
         note = notes.get(stem)
-        image = images.get(_image_stem(note, stem, images))
+        image = images.get(_find_stem(note, stem, images))
         if image is None:
             where = place.annotations or root / ANNOTATIONS / f"{stem}.xml"
             problems.append(Problem(where, f"{stem!r} has no image in {folder}; left out", line))
@@ -95,7 +95,7 @@ def load_voc(source: Source, split: str) -> DetectionDataset:
         rows[name] = (stem, note)
     if not rows:
         raise InputError(f"{place.annotations or root / ANNOTATIONS}: the split {split!r} has no image.")
-    records = _records(rows, class_of, root, problems)
+    records = _make_records(rows, class_of, root, problems)
     return DetectionDataset(records, names, names, "xyxy", split, source, tuple(dict.fromkeys(problems)))
 
 
@@ -104,7 +104,7 @@ def count_images(source: Source, split: str) -> int:
     file = source.splits[split].annotations
     if file is None:
         return len(find_files(source.root / ANNOTATIONS, {".xml"}))
-    return sum(1 for line in _lines(file) if line.strip())
+    return sum(1 for line in _read_lines(file) if line.strip())
 
 
 @dataclass(slots=True)
@@ -145,7 +145,7 @@ def parse_annotation(path: Path) -> _Note:
         note.findings.append(f"cannot be read ({error}); its image counts as background")
         return note
     note.filename = (root.findtext("filename") or "").strip()
-    size = [_number(root.findtext(f"size/{key}")) for key in ("width", "height")]
+    size = [_read_number(root.findtext(f"size/{key}")) for key in ("width", "height")]
     if size[0] is not None and size[1] is not None and min(size[0], size[1]) >= 1:
         note.width, note.height = int(size[0]), int(size[1])
     else:
@@ -164,7 +164,7 @@ def _add_object(entry: ElementTree.Element, number: int, note: _Note, seen: dict
     if not name:
         return "no <name>; left out"
     texts = [entry.findtext(f"bndbox/{key}") for key in ("xmin", "ymin", "xmax", "ymax")]
-    values = [_number(text) for text in texts]
+    values = [_read_number(text) for text in texts]
     x1, y1, x2, y2 = values
     if x1 is None or y1 is None or x2 is None or y2 is None:
         return f"<bndbox> is not four finite numbers: {texts}; left out"
@@ -184,7 +184,7 @@ def _add_object(entry: ElementTree.Element, number: int, note: _Note, seen: dict
     return "; ".join(found) or None
 
 
-def _number(text: str | None) -> float | None:
+def _read_number(text: str | None) -> float | None:
     try:
         value = float(text) if text is not None else None
     except ValueError:
@@ -205,7 +205,7 @@ def _images_by_stem(folder: Path, problems: list[Problem]) -> dict[str, list[str
     return images
 
 
-def _image_stem(note: _Note | None, stem: str, images: Mapping[str, Sequence[str]]) -> str:
+def _find_stem(note: _Note | None, stem: str, images: Mapping[str, Sequence[str]]) -> str:
     """Return the stem of the image of an XML: the XML's own stem, else that of its <filename>."""
     if stem in images or note is None:
         return stem
@@ -217,7 +217,7 @@ def _read_list(
     file: Path, notes: Mapping[str, _Note], images: Mapping[str, Sequence[str]], problems: list[Problem]
 ) -> list[tuple[str, int | None]]:
     stems: list[tuple[str, int | None]] = []
-    for number, line in enumerate(_lines(file), 1):
+    for number, line in enumerate(_read_lines(file), 1):
         entry = line.strip()
         if not entry:
             continue
@@ -230,7 +230,7 @@ def _read_list(
     return stems
 
 
-def _records(
+def _make_records(
     rows: Mapping[str, tuple[str, _Note | None]], class_of: Mapping[str, int], root: Path, problems: list[Problem]
 ) -> tuple[ImageRecord, ...]:
     boxes = BoxCollector()

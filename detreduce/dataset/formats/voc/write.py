@@ -41,7 +41,7 @@ def write_voc(choice: Choice, placer: Placer, target: Path) -> Reload:
     records = {record.name: record for record in choice.kept}
     for dataset in others.values():
         records |= {r.name: r for r in dataset if r.name not in removed and r.path.is_file()}
-    _place(source.root, list(records.values()), placer)
+    _place_files(source.root, list(records.values()), placer)
     if (labels := source.root / LABEL_MAP).is_file():
         placer.copy(labels, PurePosixPath(LABEL_MAP))
     _write_lists(choice, others, kept, removed, records, placer)
@@ -65,7 +65,7 @@ def _find_removed(choice: Choice, others: Mapping[str, DetectionDataset], kept: 
     return own - kept - unchanged
 
 
-def _place(root: Path, records: Sequence[ImageRecord], placer: Placer) -> None:
+def _place_files(root: Path, records: Sequence[ImageRecord], placer: Placer) -> None:
     images = images_folder(root)
     masks = [(folder, root / folder) for folder in MASKS if (root / folder).is_dir()]
     with progress("Writing images", len(records), "images") as advance:
@@ -97,13 +97,13 @@ def _write_lists(
     image_of = _images_by_stem([choice.dataset, *others.values()], source.root)
 
     def is_kept(line: str) -> bool:
-        return _image(line, image_of) in kept
+        return _find_image(line, image_of) in kept
 
     def is_not_removed(line: str) -> bool:
-        return _image(line, image_of) not in removed
+        return _find_image(line, image_of) not in removed
 
     def is_there(line: str) -> bool:
-        return _image(line, image_of) in records
+        return _find_image(line, image_of) in records
 
     for file in sorted((source.root / "ImageSets").rglob("*.txt")):
         place = PurePosixPath(file.relative_to(source.root).as_posix())
@@ -141,7 +141,7 @@ def _images_by_stem(datasets: Sequence[DetectionDataset], root: Path) -> dict[st
     return stems
 
 
-def _image(line: str, image_of: Mapping[str, str]) -> str | None:
+def _find_image(line: str, image_of: Mapping[str, str]) -> str | None:
     for option in (line, os.path.splitext(line)[0], line.split()[0]):  # noqa: PTH122
         if option in image_of:
             return image_of[option]

@@ -51,7 +51,7 @@ def convert_to_yolo(choice: Choice, placer: Placer, target: Path) -> Reload:
         raise InputError(f"{dataset.source.path}: a folder without labels cannot be written as YOLO; leave format out.")
     if placer.link == "list":
         raise InputError("link='list' leaves labels where they are, so it cannot be used with format='yolo' here.")
-    own, parts = _parts(choice)
+    own, parts = _collect_parts(choice)
     names = class_union([parts[own], *parts.values()])
     number = {key: row for row, key in enumerate(names)}
     counts = _Counts()
@@ -59,11 +59,11 @@ def convert_to_yolo(choice: Choice, placer: Placer, target: Path) -> Reload:
         for split, part in parts.items():
             _write_split(split, part, [number[key] for key in part.class_keys], placer, counts, advance)
     _warn_about_changes(counts)
-    placer.write(DATA_YAML, _data_yaml(dataset, own, list(parts), list(names.values())).encode("utf-8"))
+    placer.write(DATA_YAML, _make_data_yaml(dataset, own, list(parts), list(names.values())).encode("utf-8"))
     return partial(load_data_yaml, target / DATA_YAML, own)
 
 
-def _parts(choice: Choice) -> tuple[str, dict[str, DetectionDataset]]:
+def _collect_parts(choice: Choice) -> tuple[str, dict[str, DetectionDataset]]:
     """Return the name of the reduced split and every split to write; a reduced trainval (VOC) becomes train."""
     dataset, others = choice.dataset, choice.load_others()
     own = "train" if dataset.split == "trainval" else dataset.split
@@ -91,17 +91,17 @@ def yolo_boxes(corners: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64
     Returns the (k, 4) boxes that stay, their (m,) mask, and the number of boxes that were clipped to the image because
     a centre or side was outside [0, 1]. Of these, boxes without area inside the image are left out.
     """
-    boxes = _centres(corners)
+    boxes = _to_centres(corners)
     outside = ((boxes < 0) | (boxes > 1)).any(axis=1)
     clipped = np.clip(corners, 0, 1)
     empty = ((clipped[:, 2:] - clipped[:, :2]) <= 0).any(axis=1)
     gone: npt.NDArray[np.bool_] = np.logical_and(outside, empty)
-    boxes[outside] = _centres(clipped[outside])
+    boxes[outside] = _to_centres(clipped[outside])
     stays = np.logical_not(gone)
     return boxes[stays], stays, int((outside & stays).sum())
 
 
-def _centres(corners: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _to_centres(corners: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.hstack([(corners[:, :2] + corners[:, 2:]) / 2, corners[:, 2:] - corners[:, :2]])
 
 
@@ -113,7 +113,7 @@ def _write_split(
     counts: _Counts,
     advance: Callable[..., None],
 ) -> None:
-    places = _places(split, part.records, counts)
+    places = _assign_places(split, part.records, counts)
     corners, rows, crowd = part.boxes_xyxyn, part.box_rows, part.box_crowd
     bounds = np.searchsorted(rows, np.arange(len(part) + 1))
     placer.make_folder(PurePosixPath("images", split))
@@ -132,7 +132,7 @@ def _write_split(
         advance()
 
 
-def _places(split: str, records: Iterable[ImageRecord], counts: _Counts) -> list[PurePosixPath]:
+def _assign_places(split: str, records: Iterable[ImageRecord], counts: _Counts) -> list[PurePosixPath]:
     """Return a place for each image, such that no two share a label file, as ``a.jpg`` and ``a.png`` would."""
     places: list[PurePosixPath] = []
     labels: set[PurePosixPath] = set()
@@ -150,10 +150,10 @@ def _places(split: str, records: Iterable[ImageRecord], counts: _Counts) -> list
 
 def _format_lines(classes: Iterable[int], boxes: npt.NDArray[np.float64]) -> str:
     rows = zip(classes, boxes.tolist(), strict=True)
-    return "".join(f"{key} {' '.join(map(_number, box))}\n" for key, box in rows)
+    return "".join(f"{key} {' '.join(map(_format_number, box))}\n" for key, box in rows)
 
 
-def _number(value: float) -> str:
+def _format_number(value: float) -> str:
     return f"{value:.12f}".rstrip("0").rstrip(".")
 
 
@@ -168,7 +168,7 @@ def _warn_about_changes(counts: _Counts) -> None:
         )
 
 
-def _data_yaml(dataset: DetectionDataset, own: str, splits: list[str], names: list[str]) -> str:
+def _make_data_yaml(dataset: DetectionDataset, own: str, splits: list[str], names: list[str]) -> str:
     lines = [f"# {dataset.source.format.upper()} boxes of {dataset.source.path.name}, written as YOLO by detreduce\n"]
     lines += [f"{split}: images/{split}\n" for split in splits]
     for needed in ("train", "val"):

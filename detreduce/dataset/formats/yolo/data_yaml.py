@@ -100,19 +100,19 @@ def _edit_text(text: str, changes: Mapping[str, Change]) -> str:
             found.add(name)
             change = changes[name]
             if change is None:
-                edits.append(_removal(text, key, value, flow=bool(root.flow_style)))
+                edits.append(_remove_key(text, key, value, flow=bool(root.flow_style)))
             else:
-                edits.extend(_replacement(text, key, value, change))
+                edits.extend(_replace_value(text, key, value, change))
     missing = [(key, change) for key, change in changes.items() if key not in found and change is not None]
-    edits.extend(_additions(text, root, missing))
+    edits.extend(_add_keys(text, root, missing))
     # back to front, so that earlier positions stay valid
     for edit in sorted(edits, key=lambda edit: edit.start, reverse=True):
         text = text[: edit.start] + edit.text + text[edit.end :]
     return text
 
 
-def _additions(text: str, root: yaml.MappingNode, missing: Sequence[tuple[str, Change]]) -> list[_Edit]:
-    lines = [f"{key}: {_flow(change)}" for key, change in missing if change is not None]
+def _add_keys(text: str, root: yaml.MappingNode, missing: Sequence[tuple[str, Change]]) -> list[_Edit]:
+    lines = [f"{key}: {_format_flow(change)}" for key, change in missing if change is not None]
     if not lines:
         return []
     if root.flow_style:
@@ -123,15 +123,15 @@ def _additions(text: str, root: yaml.MappingNode, missing: Sequence[tuple[str, C
     return [_Edit(len(text), len(text), start + "".join(line + newline for line in lines))]
 
 
-def _end(node: yaml.Node) -> int:
+def _find_end(node: yaml.Node) -> int:
     """Return the end of a value; PyYAML ends block collections at the next key, after comments between."""
     if isinstance(node, yaml.CollectionNode) and not node.flow_style and node.value:
         last = node.value[-1]
-        return _end(last[1] if isinstance(last, tuple) else last)
+        return _find_end(last[1] if isinstance(last, tuple) else last)
     return int(node.end_mark.index)
 
 
-def _replacement(text: str, key: yaml.Node, value: yaml.Node, change: str | Sequence[str]) -> list[_Edit]:
+def _replace_value(text: str, key: yaml.Node, value: yaml.Node, change: str | Sequence[str]) -> list[_Edit]:
     new = _plain(change)
     if isinstance(value, yaml.ScalarNode) and isinstance(new, str):
         if value.value == new:
@@ -147,17 +147,17 @@ def _replacement(text: str, key: yaml.Node, value: yaml.Node, change: str | Sequ
                 if node.value != item
             ]
     # another shape: the value goes after the colon, and comments inside the old value go above the key
-    end = _end(value)
+    end = _find_end(value)
     colon = text.index(":", key.end_mark.index) + 1
     if isinstance(value, yaml.ScalarNode) and value.style in ("|", ">"):
         end = colon + len(text[colon:end].rstrip())
-    comments = _comments_between(text, colon, value, end)
+    comments = _find_comments(text, colon, value, end)
     line = text.rfind("\n", 0, key.start_mark.index) + 1
     above = [_Edit(line, line, "".join(comments))] if comments else []
-    return [*above, _Edit(colon, max(end, colon), " " + _flow(new))]
+    return [*above, _Edit(colon, max(end, colon), " " + _format_flow(new))]
 
 
-def _comments_between(text: str, start: int, value: yaml.Node, end: int) -> list[str]:
+def _find_comments(text: str, start: int, value: yaml.Node, end: int) -> list[str]:
     gaps, position = [], start
     leaves = value.value if isinstance(value, yaml.SequenceNode) else []
     for leaf in leaves:
@@ -167,8 +167,8 @@ def _comments_between(text: str, start: int, value: yaml.Node, end: int) -> list
     return [f"{comment}\n" for gap in gaps for comment in re.findall(r"(?:^|(?<=\s))#[^\r\n]*", gap)]
 
 
-def _removal(text: str, key: yaml.Node, value: yaml.Node, *, flow: bool) -> _Edit:
-    start, end = key.start_mark.index, max(_end(value), key.end_mark.index)
+def _remove_key(text: str, key: yaml.Node, value: yaml.Node, *, flow: bool) -> _Edit:
+    start, end = key.start_mark.index, max(_find_end(value), key.end_mark.index)
     if flow:
         # an empty path counts as none, and the commas stay correct
         return _Edit(value.start_mark.index, end, "''")
@@ -183,7 +183,7 @@ def _removal(text: str, key: yaml.Node, value: yaml.Node, *, flow: bool) -> _Edi
     return _Edit(start, rest.end(), rest.group(1) + rest.group(2) if rest.group(1) else "")
 
 
-def _flow(change: str | Sequence[str]) -> str:
+def _format_flow(change: str | Sequence[str]) -> str:
     if isinstance(change, str):
         return quote(change)
     return "[" + ", ".join(quote(item) for item in change) + "]"

@@ -47,16 +47,16 @@ def parse_labels(data: bytes, n_classes: int, kpt_shape: tuple[int, int] | None 
         try:
             row = tuple(map(float, fields))
         except ValueError:
-            labels.findings.append((number, _not_numbers(fields)))
+            labels.findings.append((number, _describe_text(fields)))
             continue
         if not isfinite(sum(row)):
             labels.findings.append((number, f"not a finite number in {line.strip()[:60]!r}; the line is left out"))
             continue
-        what = _class_finding(row[0], n_classes)
+        what = _check_class(row[0], n_classes)
         if what:
             labels.findings.append((number, what))
             continue
-        found = _geometry(row, kpt_shape, number, labels)
+        found = _read_box(row, kpt_shape, number, labels)
         if found is None:
             continue
         shapes.add(len(row) == 5)
@@ -81,7 +81,7 @@ def _decode(data: bytes, labels: Labels) -> str:
     return data.decode(encoding, errors="replace")
 
 
-def _not_numbers(fields: Sequence[str]) -> str:
+def _describe_text(fields: Sequence[str]) -> str:
     for value in fields:
         try:
             float(value)
@@ -90,7 +90,7 @@ def _not_numbers(fields: Sequence[str]) -> str:
     raise AssertionError("called for a line of numbers")
 
 
-def _class_finding(value: float, n_classes: int) -> str | None:
+def _check_class(value: float, n_classes: int) -> str | None:
     if 0 <= value < n_classes and value.is_integer():
         return None
     if not value.is_integer():
@@ -98,7 +98,7 @@ def _class_finding(value: float, n_classes: int) -> str | None:
     return f"class {value:g} is outside 0-{n_classes - 1}; the line is left out, {DROPPED}"
 
 
-def _geometry(row: tuple[float, ...], kpt_shape: tuple[int, int] | None, number: int, labels: Labels) -> Box | None:
+def _read_box(row: tuple[float, ...], kpt_shape: tuple[int, int] | None, number: int, labels: Labels) -> Box | None:
     """Return the axis-aligned box of a row with a valid class, or None after adding a finding."""
     count = len(row)
     coordinates: Sequence[float]
@@ -112,9 +112,9 @@ def _geometry(row: tuple[float, ...], kpt_shape: tuple[int, int] | None, number:
         coordinates = checked = (*box, *row[5::step], *row[6::step])
     elif kpt_shape is None and count >= 7 and count % 2 == 1:
         coordinates = row[1:]
-        checked = box = _box_of_points(row[1::2], row[2::2])
+        checked = box = _bound_points(row[1::2], row[2::2])
     else:
-        labels.findings.append((number, _wrong_count(count, kpt_shape)))
+        labels.findings.append((number, _describe_count(count, kpt_shape)))
         return None
     extent = bad_extent(box[2], box[3])
     if extent is not None:
@@ -127,12 +127,12 @@ def _geometry(row: tuple[float, ...], kpt_shape: tuple[int, int] | None, number:
     return box
 
 
-def _box_of_points(xs: Sequence[float], ys: Sequence[float]) -> Box:
+def _bound_points(xs: Sequence[float], ys: Sequence[float]) -> Box:
     x1, x2, y1, y2 = min(xs), max(xs), min(ys), max(ys)
     return ((x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1)
 
 
-def _wrong_count(count: int, kpt_shape: tuple[int, int] | None) -> str:
+def _describe_count(count: int, kpt_shape: tuple[int, int] | None) -> str:
     if kpt_shape is not None:
         wanted = f"5 or {5 + kpt_shape[0] * kpt_shape[1]} (kpt_shape {list(kpt_shape)})"
     else:

@@ -49,7 +49,7 @@ def make_mirror(root: Path, images: Iterable[Path], output: Path) -> Mirror:
     prefix = PurePosixPath(IMAGES) if above and not all(_has_images(path) for path in inside) else PurePosixPath()
     if not beyond:
         return Mirror(root, prefix)
-    anchor = _anchor(beyond)
+    anchor = _find_anchor(beyond)
     relative = [PurePosixPath(path.relative_to(anchor).as_posix()) for path in beyond]
     outside = PurePosixPath(IMAGES) if above and not all(map(_has_images, relative)) else PurePosixPath()
     taken = {str(prefix / path) for path in inside}
@@ -74,7 +74,7 @@ def _has_images(path: PurePosixPath) -> bool:
     return IMAGES in path.parts[:-1]
 
 
-def _anchor(paths: list[Path]) -> Path:
+def _find_anchor(paths: list[Path]) -> Path:
     """Return the deepest common folder of all paths that keeps their last ``images`` folder below it."""
     anchor = Path(os.path.commonpath([path.parent for path in paths]))
     if IMAGES in anchor.parts and not all(IMAGES in path.relative_to(anchor).parts[:-1] for path in paths):

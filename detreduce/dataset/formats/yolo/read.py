@@ -29,8 +29,8 @@ def load_yolo(description: Description, split: str) -> DetectionDataset:
     where the split's images are missing.
     """
     problems = [Problem(description.file, what) for what in description.oddities]
-    names = class_names(description)
-    kpt_shape = _kpt_shape(description)
+    names = read_class_names(description)
+    kpt_shape = _read_kpt_shape(description)
     root, splits = _resolve_splits(description, split, problems)
     found = _find_images(splits[split].images, root, description.file, problems)
     records = _read_labels(found, root, len(names), kpt_shape, problems)
@@ -40,7 +40,7 @@ def load_yolo(description: Description, split: str) -> DetectionDataset:
     )
 
 
-def class_names(description: Description) -> tuple[str, ...]:
+def read_class_names(description: Description) -> tuple[str, ...]:
     """Read ``names`` (list, or mapping from 0-based number) and check it against ``nc``."""
     file, values = description.file, description.values
     names, count = values.get("names"), values.get("nc")
@@ -71,7 +71,7 @@ def class_names(description: Description) -> tuple[str, ...]:
     return tuple(str(name) for name in names)
 
 
-def _kpt_shape(description: Description) -> tuple[int, int] | None:
+def _read_kpt_shape(description: Description) -> tuple[int, int] | None:
     shape = description.values.get("kpt_shape")
     if shape is None:
         return None
@@ -85,7 +85,7 @@ def _kpt_shape(description: Description) -> tuple[int, int] | None:
     return shape[0], shape[1]
 
 
-def _declared_splits(description: Description) -> dict[str, list[str]]:
+def _read_splits(description: Description) -> dict[str, list[str]]:
     declared: dict[str, list[str]] = {}
     for key, value in split_entries(description):
         entries = value if isinstance(value, list) else [value]
@@ -100,7 +100,7 @@ def _resolve_splits(
 ) -> tuple[Path, dict[str, SplitSource]]:
     """Find the files of every split; only those of the asked split must exist."""
     file = description.file
-    declared = _declared_splits(description)
+    declared = _read_splits(description)
     if not declared:
         raise InputError(f"{file}: names no split; give 'train:', 'val:' or 'test:' the folder of its images.")
     choose_split(asked, in_order(declared), file)
@@ -114,7 +114,7 @@ def _resolve_splits(
         places: list[Path] = []
         tried: list[Path] = []
         for entry in entries:
-            hits, by_guess = _resolve(entry, root, description.folder, tried)
+            hits, by_guess = _resolve_entry(entry, root, description.folder, tried)
             if not hits:
                 break
             if by_guess:
@@ -134,7 +134,7 @@ def _resolve_splits(
     return root, in_order(splits)
 
 
-def _resolve(entry: str, root: Path, folder: Path, tried: list[Path]) -> tuple[list[Path], bool]:
+def _resolve_entry(entry: str, root: Path, folder: Path, tried: list[Path]) -> tuple[list[Path], bool]:
     """Return the paths that an entry of data.yaml names, and whether that is a guess; add the places to `tried`."""
     stripped = entry.replace("\\", "/")
     while stripped.startswith("../"):
@@ -155,7 +155,7 @@ def _resolve(entry: str, root: Path, folder: Path, tried: list[Path]) -> tuple[l
 
 
 @dataclass
-class _Found:
+class _SplitFiles:
     """The images of a split (absolute path -> name), and label files by label folder."""
 
     names: dict[str, str] = field(default_factory=dict)
@@ -171,8 +171,8 @@ def count_images(source: Source, split: str) -> int:
         return 0
 
 
-def _find_images(places: Iterable[Path], root: Path, file: Path, problems: list[Problem]) -> _Found:
-    found = _Found()
+def _find_images(places: Iterable[Path], root: Path, file: Path, problems: list[Problem]) -> _SplitFiles:
+    found = _SplitFiles()
     places = list(places)
     listed_in: dict[str, Path] = {}
     for place in places:
@@ -198,7 +198,7 @@ def _find_images(places: Iterable[Path], root: Path, file: Path, problems: list[
     return found
 
 
-def _find_label_folder(folder: Path, found: _Found) -> None:
+def _find_label_folder(folder: Path, found: _SplitFiles) -> None:
     """List the label files of an images folder; for a link without labels next to it, those of its target."""
     for twin in dict.fromkeys([str(folder), os.path.realpath(folder)]):
         labels = LABELS.join(f"{twin}{os.sep}".rsplit(IMAGES, 1))
@@ -265,7 +265,7 @@ def label_path_of(image: str) -> str:
     return LABELS.join(image.rsplit(IMAGES, 1)).rsplit(".", 1)[0] + ".txt"
 
 
-def _label_file(image: str, found: _Found) -> str | None:
+def _label_file(image: str, found: _SplitFiles) -> str | None:
     for folder, twin in found.label_twin.items():
         if image.startswith(folder):
             image = twin + image[len(folder) :]
@@ -277,7 +277,7 @@ def _label_file(image: str, found: _Found) -> str | None:
 
 
 def _read_labels(
-    found: _Found, root: Path, n_classes: int, kpt_shape: tuple[int, int] | None, problems: list[Problem]
+    found: _SplitFiles, root: Path, n_classes: int, kpt_shape: tuple[int, int] | None, problems: list[Problem]
 ) -> list[ImageRecord]:
     rows = sorted((name, below(path, str(root)) or Path(path).as_posix(), path) for path, name in found.names.items())
     boxes = BoxCollector()
@@ -320,7 +320,7 @@ def _read_one(
 
 
 def _report_unmatched(
-    rows: list[tuple[str, str, str]], owner: Mapping[str, Any], found: _Found, problems: list[Problem]
+    rows: list[tuple[str, str, str]], owner: Mapping[str, Any], found: _SplitFiles, problems: list[Problem]
 ) -> None:
     if not owner:
         first = rows[0][2]

@@ -48,10 +48,10 @@ def _write_files(choice: Choice, placer: Placer, target: Path, *, trainable: boo
     with progress("Writing images", sum(map(len, splits.values())), "images") as advance:
         for records in splits.values():
             for record in records:
-                _place(record, mirror, placer)
+                _place_files(record, mirror, placer)
                 advance()
     entries = {
-        split: _entries(source.splits[split].images, records, split, splits, mirror, placer)
+        split: _make_entries(source.splits[split].images, records, split, splits, mirror, placer)
         for split, records in splits.items()
     }
     for needed in ("train", "val"):
@@ -79,7 +79,7 @@ def _write_lists(choice: Choice, placer: Placer) -> None:
         elif all(path.is_dir() for path in split_source.images):
             entries[split] = [str(absolute(path)) for path in split_source.images]
         else:
-            entries[split] = _list_of_split(choice, split, placer)
+            entries[split] = _write_list_of_split(choice, split, placer)
     _write_data_yaml(source.path, {split: entry for split, entry in entries.items() if entry}, placer)
     warn_about_subset(
         "link='list' points ultralytics at the source: training writes labels.cache next to the source's labels, and "
@@ -87,7 +87,7 @@ def _write_lists(choice: Choice, placer: Placer) -> None:
     )
 
 
-def _list_of_split(choice: Choice, split: str, placer: Placer) -> list[str]:
+def _write_list_of_split(choice: Choice, split: str, placer: Placer) -> list[str]:
     other = choice.load_other(split)
     if other is None:
         return []
@@ -96,14 +96,14 @@ def _list_of_split(choice: Choice, split: str, placer: Placer) -> list[str]:
     return [f"{split}.txt"]
 
 
-def _place(record: ImageRecord, mirror: Mirror, placer: Placer) -> None:
+def _place_files(record: ImageRecord, mirror: Mirror, placer: Placer) -> None:
     relative = mirror(record.path)
     placer.image(record.path, relative)
     if record.label_path is not None and record.label_path.is_file():
         placer.copy(record.label_path, label_place(relative))
 
 
-def _entries(
+def _make_entries(
     sources: Sequence[Path],
     records: Sequence[ImageRecord],
     split: str,
@@ -120,7 +120,7 @@ def _entries(
     folders = [path for path in sources if path.is_dir()]
     lists = [path for path in sources if path.is_file() and path.suffix.lower() not in IMAGE_SUFFIXES]
     covered = {image for image in everything if any(_below(image, mirror(folder)) for folder in folders)}
-    listed = {path: _list_lines(path, records, mirror) for path in lists}
+    listed = {path: _filter_list(path, records, mirror) for path in lists}
     covered |= {image for lines in listed.values() for image, _ in lines if image is not None}
     if len(folders) + len(lists) == len(sources) and covered == wanted:
         for folder in folders:
@@ -128,7 +128,7 @@ def _entries(
         for path, lines in listed.items():
             placer.write(mirror(path), b"".join(line for _, line in lines))
         return [str(mirror(path)) for path in sources]
-    name = _free_name(split, placer)
+    name = _find_free_name(split, placer)
     content = "".join(f"./{mirror(record.path)}\n" for record in records)
     placer.write(name, content.encode("utf-8", "surrogateescape"))
     return [str(name)]
@@ -138,7 +138,7 @@ def _below(image: PurePosixPath, folder: PurePosixPath) -> bool:
     return image.is_relative_to(folder)
 
 
-def _free_name(split: str, placer: Placer) -> PurePosixPath:
+def _find_free_name(split: str, placer: Placer) -> PurePosixPath:
     name, count = PurePosixPath(f"{split}.txt"), 1
     while name in placer.placed:
         count += 1
@@ -146,7 +146,9 @@ def _free_name(split: str, placer: Placer) -> PurePosixPath:
     return name
 
 
-def _list_lines(path: Path, records: Sequence[ImageRecord], mirror: Mirror) -> list[tuple[PurePosixPath | None, bytes]]:
+def _filter_list(
+    path: Path, records: Sequence[ImageRecord], mirror: Mirror
+) -> list[tuple[PurePosixPath | None, bytes]]:
     """Return the lines of a list file that stay, each with the output place of its image.
 
     A line stays unchanged where ``./`` leads to the same image in the output, or where it names no image (None: blank
@@ -184,14 +186,14 @@ def _write_data_yaml(source: Path, entries: Mapping[str, Sequence[str]], placer:
         encoding = "latin-1"
         text = data.decode(encoding)
     content = load_mapping(text.removeprefix("\ufeff"))
-    changes = _changes(content, entries)
+    changes = _plan_changes(content, entries)
     edited, verbatim = edit_data_yaml(text, changes)
     if not verbatim:
         warn_about_subset(f"The comments of {source} are lost: its paths could not be changed in place.")
     placer.write(DATA_YAML, edited.encode(encoding if verbatim else "utf-8", "surrogateescape"))
 
 
-def _changes(content: Mapping[object, object], entries: Mapping[str, Sequence[str]]) -> dict[str, Change]:
+def _plan_changes(content: Mapping[object, object], entries: Mapping[str, Sequence[str]]) -> dict[str, Change]:
     changes: dict[str, Change] = {"path": None} if "path" in content else {}
     found = set()
     for key, value in content.items():
@@ -204,23 +206,23 @@ def _changes(content: Mapping[object, object], entries: Mapping[str, Sequence[st
                 changes[key] = None
                 continue
             found.add(split)
-            changes[key] = _value(value, entries[split])
+            changes[key] = _shape_value(value, entries[split])
         elif split in ("train", "val", "test", "minival") and value:
             # a split that could not be read: its path would lead nowhere or out of the output
             changes[key] = None
     for split, entry in entries.items():
         if split not in found:
-            changes[split] = _value(None, entry)
+            changes[split] = _shape_value(None, entry)
     return changes
 
 
-def _value(old: object, entry: Sequence[str]) -> Change:
+def _shape_value(old: object, entry: Sequence[str]) -> Change:
     """Return the new value in the old one's shape, and in its spelling where both mean the same (``./train/``)."""
     if isinstance(old, list) and len(old) == len(entry):
-        return [_spelling(before, after) for before, after in zip(old, entry, strict=True)]
-    return _spelling(old, entry[0]) if len(entry) == 1 else list(entry)
+        return [_keep_spelling(before, after) for before, after in zip(old, entry, strict=True)]
+    return _keep_spelling(old, entry[0]) if len(entry) == 1 else list(entry)
 
 
-def _spelling(old: object, new: str) -> str:
+def _keep_spelling(old: object, new: str) -> str:
     same = isinstance(old, str) and not posixpath.isabs(old) and posixpath.normpath(old) == posixpath.normpath(new)
     return str(old) if same else new

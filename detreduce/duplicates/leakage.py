@@ -151,7 +151,9 @@ def leakage_report(
         parts = [dataset if name == dataset.split else load_split(dataset.source, name) for name in names]
         leaked, signatures = _leaked(parts, by, limit, cache, workers)
     records = [record for part in parts for record in part]
-    problems = [Problem(records[place].path, f"not compared: {why}") for place, why in signatures.failures.items()]
+    problems = [
+        Problem(records[place].path, f"not compared: {reason}") for place, reason in signatures.failures.items()
+    ]
     return LeakageReport(
         {part.split: len(part) for part in parts},
         tuple(leaked),

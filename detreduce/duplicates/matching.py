@@ -81,8 +81,8 @@ class PixelComparison:
         """Return the partners whose descriptor correlates with the query's in one of the eight orientations."""
         # undoing an orientation on the few queries equals applying it to the many others
         turned = in_all_orientations(self.rows[queries]).reshape(-1, self.rows.shape[1])
-        found = _above(turned, self.rows, against, CANDIDATE, pool)
-        return _by_query(found, len(queries), INVERSES)
+        hits = _above(turned, self.rows, against, CANDIDATE, pool)
+        return _by_query(hits, len(queries), INVERSES)
 
     def confirm(self, query: int, place: int, orientation: int) -> float:
         """Undo the query's orientation and align it with its partner."""
@@ -102,8 +102,8 @@ class FeatureComparison:
     def search(self, queries: IntArray, against: IntArray, pool: Executor) -> list[Candidates]:
         """Return the partners within the threshold, up to rounding."""
         # rounding of float32 must not hide an equal row
-        found = _above(self.rows[queries], self.rows, against, self.threshold - 1e-5, pool)
-        return _by_query(found, len(queries), np.zeros(1, np.int64))
+        hits = _above(self.rows[queries], self.rows, against, self.threshold - 1e-5, pool)
+        return _by_query(hits, len(queries), np.zeros(1, np.int64))
 
     def confirm(self, query: int, place: int, orientation: int) -> float:
         """Return the cosine, computed in float64."""
@@ -131,9 +131,11 @@ def star_groups(
     with _threads(workers) as pool, progress("Comparing images", len(order), "images") as advance:
         for start in range(0, len(order), _QUERIES):
             block = order[start : start + _QUERIES]
-            found = _confirm_all(comparison, block, leaders[:count], threshold, pool)
+            confirmed = _confirm_all(comparison, block, leaders[:count], threshold, pool)
             new: list[int] = []
-            for query, match, near in zip(block.tolist(), found, comparison.search(block, block, pool), strict=True):
+            for query, match, near in zip(
+                block.tolist(), confirmed, comparison.search(block, block, pool), strict=True
+            ):
                 if match is None and new:
                     match = _confirm(comparison, query, near.among(new), threshold)
                 if match is None or query in always_lead:
@@ -155,8 +157,8 @@ def nearest_matches(
     with _threads(workers) as pool, progress("Comparing images", len(queries), "images") as advance:
         for start in range(0, len(queries), _QUERIES):
             block = queries[start : start + _QUERIES]
-            found = _confirm_all(comparison, block, against, threshold, pool)
-            matches += [match for match in found if match is not None]
+            confirmed = _confirm_all(comparison, block, against, threshold, pool)
+            matches += [match for match in confirmed if match is not None]
             advance(len(block))
     return matches
 
@@ -212,9 +214,9 @@ def _above(queries: Floats, rows: Floats, against: IntArray, least: float, pool:
     return np.concatenate(numbers), np.concatenate(places), np.concatenate(values)
 
 
-def _by_query(found: Hits, count: int, orientation_of: IntArray) -> list[Candidates]:
+def _by_query(hits: Hits, count: int, orientation_of: IntArray) -> list[Candidates]:
     """Sort hits by query, then likeliest first; each query was searched once in each of `orientation_of`."""
-    numbers, places, values = found
+    numbers, places, values = hits
     query, orientation = numbers % count, orientation_of[numbers // count]
     order = np.lexsort((places, -values, query))
     ends = np.searchsorted(query[order], np.arange(1, count))

@@ -94,8 +94,8 @@ def near_duplicates(
     settled = {match.member for match in exact} | images.failures.keys()
     open_places = np.array([place for place in images.order.tolist() if place not in settled], np.int64)
     near = star_groups(comparison, open_places, limit, workers, images.preferred)
-    found = images.result(_through_leaders(exact, near))
-    return replace(found, by=by, threshold=limit, provenance=_provenance(start, signatures))
+    duplicates = images.result(_through_leaders(exact, near))
+    return replace(duplicates, by=by, threshold=limit, provenance=_provenance(start, signatures))
 
 
 def exact_duplicates(

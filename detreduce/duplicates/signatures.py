@@ -108,7 +108,9 @@ def together(parts: Sequence[Signatures]) -> Signatures:
     """Join the signatures of several lists of images."""
     starts = np.cumsum([0, *map(len, parts)]).tolist()
     failures = {
-        place + start: why for start, part in zip(starts, parts, strict=False) for place, why in part.failures.items()
+        place + start: reason
+        for start, part in zip(starts, parts, strict=False)
+        for place, reason in part.failures.items()
     }
     return Signatures(
         np.concatenate([part.pixels for part in parts]),

@@ -39,10 +39,10 @@ def principal_plane(X: npt.ArrayLike) -> Plane:
     if d == 0:
         raise InputError("There are no features to draw: extract the block 'image', 'objects' or 'annotations'.")
     points, explained = np.zeros((n, 2)), np.zeros(2)
-    found = min(n, d, 2)
+    count = min(n, d, 2)
     # equal rows have no direction
     if n > 1 and float(np.ptp(matrix, axis=0).max()) > 0:
-        analysis = PCA(found, random_state=0)
-        points[:, :found] = analysis.fit_transform(matrix)
-        explained[:found] = analysis.explained_variance_ratio_
+        analysis = PCA(count, random_state=0)
+        points[:, :count] = analysis.fit_transform(matrix)
+        explained[:count] = analysis.explained_variance_ratio_
     return Plane(points, (float(explained[0]), float(explained[1])))

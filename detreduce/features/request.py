@@ -84,16 +84,16 @@ class Extraction:
         names = self.check(dataset)
         proxy = open_proxy(names, self.proxy, dataset)
         running = Running(self.batch, self.device, self.workers, stop_at_failure=self.unreadable == "raise")
-        found = Extracted(failures=_unsized(dataset) if "objects" in names or "annotations" in names else {})
+        extracted = Extracted(failures=_unsized(dataset) if "objects" in names or "annotations" in names else {})
         if "image" in names or "objects" in names:
-            self._add_vectors(found, dataset, running, objects="objects" in names)
+            self._add_vectors(extracted, dataset, running, objects="objects" in names)
         if "annotations" in names:
-            found.blocks["annotations"] = _annotations(dataset)
-            found.provenance["annotations"] = {"columns": annotation_columns(dataset.class_names)}
+            extracted.blocks["annotations"] = _annotations(dataset)
+            extracted.provenance["annotations"] = {"columns": annotation_columns(dataset.class_names)}
         if proxy:
             alike = [name for name in names if name not in SEPARATE_BLOCKS]
-            proxy.add_to(found, alike, cache_folder(self.cache), running)
-        return self._table(dataset, names, found)
+            proxy.add_to(extracted, alike, cache_folder(self.cache), running)
+        return self._table(dataset, names, extracted)
 
     @property
     def _vectors_file(self) -> Path | None:
@@ -101,21 +101,21 @@ class Extraction:
             return None
         return Path(self.backbone.removeprefix("file:")).expanduser()
 
-    def _add_vectors(self, found: Extracted, dataset: DetectionDataset, running: Running, *, objects: bool) -> None:
+    def _add_vectors(self, extracted: Extracted, dataset: DetectionDataset, running: Running, *, objects: bool) -> None:
         """Add what the backbone gives, or the vectors of the file."""
         backbone = self.make_backbone()
         if backbone is None:
-            found.blocks["image"], found.provenance["image"] = self._read_file(dataset)
+            extracted.blocks["image"], extracted.provenance["image"] = self._read_file(dataset)
             return
         paths = [record.path for record in dataset]
         boxes = PairedBoxes.of(dataset) if objects else None
         with step("extracting features"):
             block = image_block(paths, backbone, self.precision, cache_folder(self.cache), running, boxes)
-        found.blocks["image"] = block.vectors
+        extracted.blocks["image"] = block.vectors
         if block.pairs is not None:
-            found.objects = replace(label_objects(dataset), vectors=block.pairs)
-        found.provenance |= block.provenance
-        found.failures |= block.failures
+            extracted.objects = replace(label_objects(dataset), vectors=block.pairs)
+        extracted.provenance |= block.provenance
+        extracted.failures |= block.failures
 
     def _read_file(self, dataset: DetectionDataset) -> tuple[npt.NDArray[np.float32], dict[str, Any]]:
         path = self._vectors_file
@@ -124,24 +124,24 @@ class Extraction:
         sha256 = file_hash(path)
         return vectors, {"backbone": self.backbone, "vectors_sha256": sha256, "dimension": vectors.shape[1]}
 
-    def _table(self, dataset: DetectionDataset, names: tuple[str, ...], found: Extracted) -> FeatureTable:
-        failures = found.failures
-        problems = tuple(Problem(dataset[row].path, f"skipped: {why}") for row, why in sorted(failures.items()))
+    def _table(self, dataset: DetectionDataset, names: tuple[str, ...], extracted: Extracted) -> FeatureTable:
+        failures = extracted.failures
+        problems = tuple(Problem(dataset[row].path, f"skipped: {reason}") for row, reason in sorted(failures.items()))
         if failures and (self.unreadable == "raise" or len(failures) == len(dataset)):
-            row, why = min(failures.items())
+            row, reason = min(failures.items())
             none = "" if self.unreadable == "raise" else f"None of {len(dataset)} images could be read; the first: "
-            raise ImageReadError(f"{none}{dataset[row].path}: {why}.")
+            raise ImageReadError(f"{none}{dataset[row].path}: {reason}.")
         if problems:
             more = f" and {len(problems) - 1} more" if len(problems) > 1 else ""
             warnings.warn(f"Unreadable images are left out: {problems[0]}{more}.", DetreduceWarning, stacklevel=4)
-        rows = found.readable_rows(len(dataset))
-        blocks, objects = found.take(rows)
+        rows = extracted.readable_rows(len(dataset))
+        blocks, objects = extracted.take(rows)
         return FeatureTable(
             dataset,
             rows,
             {name: blocks[name] for name in names},
             provenance={
-                **{name: found.provenance[name] for name in (*names, "proxy") if name in found.provenance},
+                **{name: extracted.provenance[name] for name in (*names, "proxy") if name in extracted.provenance},
                 "blocks": list(names),
                 "scaling": SCALING,
                 "skipped": len(failures),
@@ -166,10 +166,10 @@ def _unsized(dataset: DetectionDataset) -> dict[int, str]:
 
 
 def _versions() -> dict[str, str]:
-    found = {}
+    versions = {}
     for package in ("detreduce", "torch", "torchvision", "ultralytics", "opencv-python", "pillow", "numpy"):
         try:
-            found[package] = version(package)
+            versions[package] = version(package)
         except PackageNotFoundError:
             continue
-    return found
+    return versions

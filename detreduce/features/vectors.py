@@ -80,25 +80,25 @@ def _rows_by_word(dataset: DetectionDataset) -> dict[str, int]:
 def _read_csv(path: Path, dataset: DetectionDataset) -> npt.NDArray[np.float32]:
     words = _rows_by_word(dataset)
     try:
-        found = _match(path, len(dataset), words)
-        if found.vectors is None:
-            found = _match(
-                path, len(dataset), {word: words[_bare(word)] for word in _unique_ends(found.strangers, words)}
+        matched = _match(path, len(dataset), words)
+        if matched.vectors is None:
+            matched = _match(
+                path, len(dataset), {word: words[_bare(word)] for word in _unique_ends(matched.strangers, words)}
             )
     except csv.Error as error:
         raise InputError(f"{path} cannot be read as CSV: {error}.") from None
-    missing = [record.name for row, record in enumerate(dataset) if row not in found.line_of]
-    if found.vectors is None or missing:
+    missing = [record.name for row, record in enumerate(dataset) if row not in matched.line_of]
+    if matched.vectors is None or missing:
         names = ", ".join(missing[:3]) + (" …" if len(missing) > 3 else "")
-        hint = f"; its {found.strangers[0]!r} is no image of the dataset" if found.strangers else ""
-        if any(not name.isprintable() for name in found.strangers):
+        hint = f"; its {matched.strangers[0]!r} is no image of the dataset" if matched.strangers else ""
+        if any(not name.isprintable() for name in matched.strangers):
             hint += " (the file is not UTF-8: save it as UTF-8)"
         raise InputError(f"{path} has no row for {len(missing)} of {len(dataset)} images: {names}{hint}.")
-    return found.vectors
+    return matched.vectors
 
 
 @dataclass
-class _Found:
+class _CsvVectors:
     """The content of a CSV: vectors by row, the line of each row, and names that match no image."""
 
     vectors: npt.NDArray[np.float32] | None = None
@@ -106,8 +106,8 @@ class _Found:
     strangers: list[str] = field(default_factory=list)
 
 
-def _match(path: Path, count: int, words: Mapping[str, int]) -> _Found:
-    found = _Found()
+def _match(path: Path, count: int, words: Mapping[str, int]) -> _CsvVectors:
+    matched = _CsvVectors()
     # surrogateescape: a file name's bytes need not be UTF-8
     with (
         path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file,
@@ -121,20 +121,20 @@ def _match(path: Path, count: int, words: Mapping[str, int]) -> _Found:
             word = cells[0].strip().replace("\\", "/")
             row = words.get(word)
             if row is None:
-                found.strangers.append(word)
+                matched.strangers.append(word)
                 continue
-            if row in found.line_of:
-                raise InputError(f"{path}:{reader.line_num}: {cells[0]} is also on line {found.line_of[row]}.")
-            found.line_of[row] = reader.line_num
+            if row in matched.line_of:
+                raise InputError(f"{path}:{reader.line_num}: {cells[0]} is also on line {matched.line_of[row]}.")
+            matched.line_of[row] = reader.line_num
             numbers = _numbers(cells[1:], f"{path}:{reader.line_num}")
-            if found.vectors is None:
-                found.vectors = np.zeros((count, len(numbers)), np.float32)
-            if len(numbers) != found.vectors.shape[1]:
+            if matched.vectors is None:
+                matched.vectors = np.zeros((count, len(numbers)), np.float32)
+            if len(numbers) != matched.vectors.shape[1]:
                 raise InputError(
-                    f"{path}:{reader.line_num}: {len(numbers)} numbers; earlier rows have {found.vectors.shape[1]}."
+                    f"{path}:{reader.line_num}: {len(numbers)} numbers; earlier rows have {matched.vectors.shape[1]}."
                 )
-            found.vectors[row] = numbers
-    return found
+            matched.vectors[row] = numbers
+    return matched
 
 
 def _unique_ends(names: Sequence[str], words: Mapping[str, int]) -> list[str]:

@@ -192,9 +192,9 @@ class ImageJob(Generic[T]):
                 return read_image(row, self.paths[row], self.prepare, known)
 
             prepared = self._readable(read_ahead(rows, read, pool, ahead), advance)
-            for row, found in self.compute(prepared):
-                for vectors, part in zip(self.vectors, found, strict=True):
-                    vectors.add(row, self._digests[row], part)
+            for row, arrays in self.compute(prepared):
+                for vectors, array in zip(self.vectors, arrays, strict=True):
+                    vectors.add(row, self._digests[row], array)
                 self.computed += 1
                 advance()
 

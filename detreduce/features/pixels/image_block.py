@@ -52,9 +52,9 @@ def image_block(
     networks = Networks(backbone, device)
     absolute = [path.absolute() for path in paths]
     with threads(device.type, running.workers) as pools:
-        why: dict[str, Any] = {}
+        reason: dict[str, Any] = {}
         if precision == "auto":
-            precision, why = resolve_precision(networks, folder, pools.forward)
+            precision, reason = resolve_precision(networks, folder, pools.forward)
         key = {**backbone.key, "precision": precision}
         images = ImageVectors(VectorStore(folder, key), np.arange(len(paths) + 1))
         objects = None
@@ -78,7 +78,7 @@ def image_block(
         **{name: value for name, value in backbone.key.items() if name != "backbone"},
         "imgsz": backbone.imgsz,
         "precision": precision,
-        **({"precision_choice": why} if why else {}),
+        **({"precision_choice": reason} if reason else {}),
         "device": str(device),
         "images": len(paths),
         "unreadable": len(job.failures),
@@ -134,14 +134,14 @@ class _Embedding:
         """Yield each row with its vector (1, d) and, with boxes, those of its pairs (k, d)."""
         groups = same_shape_batches(images, self.batch)
         pool, in_flight = self.pools.forward, self.pools.count + 1
-        for group, found in embed_groups(groups, self.network, pool, in_flight, self._place_boxes):
+        for group, embedded in embed_groups(groups, self.network, pool, in_flight, self._place_boxes):
             rows = [row for row, _ in group]
-            parts = [np.split(found.images, len(rows))]
-            self._check_finite(found.images, rows)
-            if self.boxes is not None and found.pairs is not None:
+            parts = [np.split(embedded.images, len(rows))]
+            self._check_finite(embedded.images, rows)
+            if self.boxes is not None and embedded.pairs is not None:
                 counts = [len(self.boxes.pairs(row)) for row in rows]
-                self._check_finite(found.pairs, np.repeat(rows, counts))
-                parts.append(np.split(found.pairs, np.cumsum(counts)[:-1]))
+                self._check_finite(embedded.pairs, np.repeat(rows, counts))
+                parts.append(np.split(embedded.pairs, np.cumsum(counts)[:-1]))
             yield from zip(rows, zip(*parts, strict=True), strict=True)
 
     def _place_boxes(self, group: Group) -> PlacedBoxes | None:

@@ -67,29 +67,29 @@ class ProxyBlocks:
         """The weights after the proxy's last epoch."""
         return self.path.with_suffix(".pt")
 
-    def add_to(self, found: Extracted, alike: Sequence[str], folder: Path, running: Running) -> None:
-        """Add the blocks, their provenance and their failures to `found`.
+    def add_to(self, extracted: Extracted, alike: Sequence[str], folder: Path, running: Running) -> None:
+        """Add the blocks, their provenance and their failures to `extracted`.
 
         If the log lacks images with boxes, their scores are those of images that are near in the blocks `alike`.
         """
-        found.provenance["proxy"] = self._training()
+        extracted.provenance["proxy"] = self._training()
         if "gradients" in self.names:
             imgsz = self.log.facts.get("imgsz")
             size = int(max(imgsz) if isinstance(imgsz, list) else imgsz or GradientOptions.imgsz)
             made = gradient_block(self.dataset, self.weights, folder, GradientOptions(size, running=running))
-            found.blocks["gradients"] = made.vectors
-            found.provenance |= made.provenance
-            found.failures = {**made.failures, **found.failures}
-        found.failures = {**self.failures, **found.failures}
+            extracted.blocks["gradients"] = made.vectors
+            extracted.provenance |= made.provenance
+            extracted.failures = {**made.failures, **extracted.failures}
+        extracted.failures = {**self.failures, **extracted.failures}
         if self.dynamics is None:
             return
-        found.blocks["dynamics"], found.provenance["dynamics"] = self.dynamics, self._dynamics_provenance()
-        rows = found.readable_rows(len(self.dataset))
+        extracted.blocks["dynamics"], extracted.provenance["dynamics"] = self.dynamics, self._dynamics_provenance()
+        rows = extracted.readable_rows(len(self.dataset))
         if unknown := int(np.isnan(self.dynamics[rows, 0]).sum()):
-            blocks, _ = found.take(rows)
+            blocks, _ = extracted.take(rows)
             X = scaled_blocks({name: blocks[name] for name in alike}, len(rows))
-            found.blocks["dynamics"] = fill_missing(self.dynamics, X, rows)
-            found.provenance["dynamics"] |= {"extrapolated": unknown, "neighbours": NEIGHBOURS, "by": list(alike)}
+            extracted.blocks["dynamics"] = fill_missing(self.dynamics, X, rows)
+            extracted.provenance["dynamics"] |= {"extrapolated": unknown, "neighbours": NEIGHBOURS, "by": list(alike)}
 
     def _dynamics_provenance(self) -> dict[str, Any]:
         return {
@@ -150,7 +150,7 @@ def _check_weights(opened: ProxyBlocks) -> None:
 
 
 def _unreadable(opened: ProxyBlocks) -> dict[int, str]:
-    """Return why images that the log lacks cannot be read; raise InputError if a readable one needs neighbours."""
+    """Return reason images that the log lacks cannot be read; raise InputError if a readable one needs neighbours."""
     lacking = unseen(opened.log, opened.dataset)
     if needs_neighbours(opened.log, opened.dataset):
         raise InputError(
@@ -159,7 +159,7 @@ def _unreadable(opened: ProxyBlocks) -> dict[int, str]:
             'that measures similarity, for example blocks=("image", "dynamics") (--blocks image).'
         )
     reasons = {row: why_unreadable(opened.dataset[row].path) for row in lacking}
-    return {row: why for row, why in reasons.items() if why}
+    return {row: reason for row, reason in reasons.items() if reason}
 
 
 def fill_missing(
@@ -185,10 +185,10 @@ def fill_missing(
     if missing[useful].all():
         useful[:] = True
     with progress("Scores of images that the proxy lacks", int(missing.sum()), "images") as advance:
-        found = extrapolate(block[rows[useful]], X[useful], NEIGHBOURS, advance)
-    found[:, DYNAMICS_COLUMNS.index("boxes")] = boxes[useful]
+        means = extrapolate(block[rows[useful]], X[useful], NEIGHBOURS, advance)
+    means[:, DYNAMICS_COLUMNS.index("boxes")] = boxes[useful]
     for score in SCORES:
         total, mean = (DYNAMICS_COLUMNS.index(f"{score}_{over}") for over in ("sum", "mean"))
-        found[:, total] = found[:, mean] * boxes[useful]
-    filled[rows[missing]] = found[missing[useful]]
+        means[:, total] = means[:, mean] * boxes[useful]
+    filled[rows[missing]] = means[missing[useful]]
     return filled

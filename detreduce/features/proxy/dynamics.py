@@ -154,7 +154,7 @@ def _check_boxes(log: ProxyLog, rows: npt.NDArray[np.int64], dataset: DetectionD
     images = place[dataset.box_rows[single]]
     ours = np.argsort(images, kind="stable")[np.count_nonzero(images < 0) :]
     theirs = np.flatnonzero(rows[log.box_images] >= 0)
-    counts = [np.bincount(found, minlength=len(rows)) for found in (images[ours], log.box_images[theirs])]
+    counts = [np.bincount(owners, minlength=len(rows)) for owners in (images[ours], log.box_images[theirs])]
     differ = np.flatnonzero(counts[0] != counts[1])
     if not len(differ):
         away = dataset.boxes_xyxyn[single][ours] - log.box_corners[theirs]

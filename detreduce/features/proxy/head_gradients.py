@@ -137,9 +137,9 @@ class HeadGradients:
         levels = [level[number : number + 1] for level in raw["feats"]]
         with torch.enable_grad():
             parts, _ = self.loss.loss({**leaves, "feats": levels}, targets)
-            found = torch.autograd.grad(parts.sum(), list(leaves.values()))
+            derivatives = torch.autograd.grad(parts.sum(), list(leaves.values()))
         sizes = [level.shape[2] * level.shape[3] for level in levels]
-        return [part for slope in found for part in slope[0].split(sizes, dim=1)]
+        return [part for slope in derivatives for part in slope[0].split(sizes, dim=1)]
 
 
 def _targets(

@@ -1,11 +1,11 @@
-"""Kill a small experiment at random moments and see that its ledger survives: `python scripts/survive.py`.
+"""Kill a small experiment at random moments and check that its ledger survives: `python scripts/survive.py`.
 
-A stand-in trainer counts images instead of training, in fractions of a second, with torch's own loader processes beside
-it. The experiment is killed (SIGKILL) and started again until all kills are done; whenever a grid is finished, a new
-one begins. The first kill comes in a training; of the others a fifth while it starts, half at any time, and the rest as
-a cell is chosen, written or finished. After each kill: every finished cell is still there, untouched and whole, and
-none is begun again. At the end: each ledger says what one of an undisturbed run says, and no process of a killed one is
-left.
+A stand-in trainer counts images instead of training, in fractions of a second, and starts torch's own loader processes.
+The experiment is killed (SIGKILL) and started again until all kills are done. When a grid is finished, a new one
+begins. The first kill comes in a training. Of the others, a fifth come while the experiment starts, half at any time,
+and the rest while a cell is chosen, written or finished. After each kill every finished cell must still exist,
+unchanged and complete, and none may begin again. At the end each ledger must equal that of an undisturbed run, and no
+process may be left.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 WEIGHTS = 200_000
 READY, BETWEEN, TRAINING = "ready", "between", "training"
 BRIEF = ("choosing", "writing", "finishing")
-# torch's loader processes look every 5 s whether their parent lives
+# torch's loader processes check every 5 s that their parent lives
 STRAY_SECONDS = 20.0
 RUN_SECONDS = 120.0
 PRELOADED = ["codecarbon", "detreduce.experiment.run", "detreduce.features.extract", "sklearn.base", "torch.utils.data"]
@@ -52,19 +52,24 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         start = time.monotonic()
-        told = survive(Path(folder), options.kills, options.seed, options.cell_seconds, say=print)
-    print(f"{told.kills} kills in {told.grids} grids of {told.cells} cells, {time.monotonic() - start:.0f} s")
-    print(f"killed while: {', '.join(f'{place} {count}' for place, count in sorted(told.moments.items()))}")
+        findings = survive(Path(folder), options.kills, options.seed, options.cell_seconds, say=print)
     print(
-        f"loader processes of killed trainings: {told.children}, left after {STRAY_SECONDS:.0f} s: {len(told.strays)}"
+        f"{findings.kills} kills in {findings.grids} grids of {findings.cells} cells, {time.monotonic() - start:.0f} s"
     )
-    print("\n".join(told.faults) or "No finished cell lost, repeated or half; every ledger as of an undisturbed run.")
-    sys.exit(1 if told.faults else 0)
+    print(f"killed while: {', '.join(f'{place} {count}' for place, count in sorted(findings.moments.items()))}")
+    print(
+        f"loader processes of killed trainings: {findings.children}, left after {STRAY_SECONDS:.0f} s: {len(findings.strays)}"
+    )
+    print(
+        "\n".join(findings.faults)
+        or "No finished cell is lost, repeated or incomplete. Every ledger equals that of an undisturbed run."
+    )
+    sys.exit(1 if findings.faults else 0)
 
 
 @dataclass
-class Told:
-    """What came of the kills; `faults` should be empty."""
+class Findings:
+    """Result of the kills; `faults` should be empty."""
 
     kills: int = 0
     grids: int = 0
@@ -82,9 +87,9 @@ def survive(
     cell_seconds: float = 0.4,
     say: Callable[[str], object] = lambda line: None,
     seeds: int = 3,
-) -> Told:
-    """Kill so many times a grid with so many seeds; all files are below `folder`."""
-    draw, told = random.Random(seed), Told()
+) -> Findings:
+    """Kill a grid with `seeds` seeds `kills` times; all files are below `folder`."""
+    draw, findings = random.Random(seed), Findings()
     config = make_experiment(folder, list(range(seeds)))
     reference = Attempt(config, folder / "undisturbed", folder / "log-undisturbed", cell_seconds)
     began = time.monotonic()
@@ -92,16 +97,16 @@ def survive(
     startup = time.monotonic() - began
     reference.finish()
     truth = facts(Ledger(folder / "undisturbed"))
-    told.cells = len(truth)
+    findings.cells = len(truth)
     children: dict[psutil.Process, float] = {}
-    while told.kills < kills:
-        told.grids += 1
-        place, log = folder / f"ledger-{told.grids}", folder / f"log-{told.grids}"
+    while findings.kills < kills:
+        findings.grids += 1
+        place, log = folder / f"ledger-{findings.grids}", folder / f"log-{findings.grids}"
         ledger, seen = Ledger(place), Seen()
-        while told.kills < kills:
+        while findings.kills < kills:
             attempt = Attempt(config, place, log, cell_seconds)
             kind = draw.random()
-            if told.kills == 0:
+            if findings.kills == 0:
                 # so that at least one leaves loader processes behind
                 attempt.wait_until(TRAINING)
             elif kind < 0.2:
@@ -114,27 +119,27 @@ def survive(
                 time.sleep(draw.uniform(0, 0.02))
             below, alive = attempt.kill()
             children |= dict.fromkeys(below, time.monotonic())
-            told.faults += seen.look(ledger, log)
+            findings.faults += seen.look(ledger, log)
             if not alive:
                 break
-            told.kills += 1
+            findings.kills += 1
             moment = attempt.moment()
-            told.moments[moment] = told.moments.get(moment, 0) + 1
-            say(f"kill {told.kills}: {moment}, {len(seen.cells)} of {told.cells} cells finished")
+            findings.moments[moment] = findings.moments.get(moment, 0) + 1
+            say(f"kill {findings.kills}: {moment}, {len(seen.cells)} of {findings.cells} cells finished")
         last = Attempt(config, place, log, cell_seconds)
         last.finish()
-        told.faults += seen.look(ledger, log)
-        told.faults += compare(facts(ledger), truth, place)
-    told.children = len(children)
+        findings.faults += seen.look(ledger, log)
+        findings.faults += compare(facts(ledger), truth, place)
+    findings.children = len(children)
     while any(child.is_running() and time.monotonic() - at < STRAY_SECONDS for child, at in children.items()):
         time.sleep(0.5)
-    told.strays = [child.pid for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
-    told.faults += [f"process {pid} of a killed run is still there" for pid in told.strays]
-    return told
+    findings.strays = [child.pid for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
+    findings.faults += [f"process {pid} of a killed run is still there" for pid in findings.strays]
+    return findings
 
 
 class Attempt:
-    """One process that runs the experiment, forked from one that has imported what takes seconds."""
+    """One process that runs the experiment, forked from a process that has already imported what takes seconds."""
 
     def __init__(self, config: Path, ledger: Path, log: Path, cell_seconds: float) -> None:
         self._said = log.with_name(f"{log.name}-{time.monotonic_ns()}")
@@ -145,7 +150,7 @@ class Attempt:
         self.process.start()
 
     def wait_until(self, word: str, times: int = 1) -> None:
-        """Wait until it has said the word so often, or has ended."""
+        """Wait until the process has written the word `times` times, or has ended."""
         deadline = time.monotonic() + RUN_SECONDS
         while self._said.read_text().split().count(word) < times and self.process.is_alive():
             if time.monotonic() > deadline:
@@ -153,11 +158,11 @@ class Attempt:
             time.sleep(0.002)
 
     def kill(self) -> tuple[list[psutil.Process], bool]:
-        """Kill the process, not its children; return those, and whether it was still running."""
+        """Kill the process, not its children; return the children, and whether the process was still running."""
         below: list[psutil.Process] = []
         with contextlib.suppress(psutil.NoSuchProcess):
             one = psutil.Process(self.process.pid)
-            one.suspend()  # so that it starts no more children meanwhile
+            one.suspend()  # so that it starts no more children
             below = one.children(recursive=True)
         self.process.kill()
         self.process.join()
@@ -173,7 +178,7 @@ class Attempt:
             raise RuntimeError(f"the experiment failed: {self._said.read_text()}")
 
     def moment(self) -> str:
-        """What it was doing, by the last that it said."""
+        """Return what the process was doing, from the last word that it wrote."""
         known = [word for word in self._said.read_text().split() if word in (READY, BETWEEN, TRAINING, *BRIEF)]
         return {READY: "planning"}.get(known[-1], known[-1]) if known else "starting"
 
@@ -185,7 +190,7 @@ class Seen:
         self.cells: dict[str, tuple[int, int]] = {}
 
     def look(self, ledger: Ledger, log: Path) -> list[str]:
-        """What is wrong with the ledger after a kill."""
+        """Return the faults of the ledger after a kill."""
         faults = []
         begun = log.read_text().splitlines() if log.is_file() else []
         for key, stamp in self.cells.items():
@@ -218,7 +223,7 @@ def _half(ledger: Ledger, key: str) -> list[str]:
 
 
 def facts(ledger: Ledger) -> dict[str, Any]:
-    """What a ledger says, without the times."""
+    """Return the content of a ledger without times."""
     return {
         cell.key: [dict(cell.cell), dict(cell.selection), cell.training.evaluation, cell.training.counts]
         for cell in ledger
@@ -236,7 +241,7 @@ def compare(found: dict[str, Any], truth: dict[str, Any], place: Path) -> list[s
 
 
 def make_experiment(folder: Path, seeds: list[int]) -> Path:
-    """Twelve images with given vectors; three methods at two keeps and full: seven cells a seed."""
+    """Write an experiment of twelve images with given vectors; a seed has seven cells: three methods, two keeps, full."""
     for row in range(12):
         image, label = folder / f"set/images/{row:02}.jpg", folder / f"set/labels/{row:02}.txt"
         for file in (image, label):
@@ -260,12 +265,12 @@ def make_experiment(folder: Path, seeds: list[int]) -> Path:
 
 
 def be_killed(config: Path, ledger: Path, log: Path, said: Path, cell_seconds: float) -> None:
-    """Run the experiment with the stand-in trainer, saying what is being done."""
+    """Run the experiment with the stand-in trainer, and write down each step."""
     os.environ["DETREDUCE_CACHE"] = str(config.parent / "cache")
     with said.open("w") as stream:
         for standard in (sys.stdout, sys.stderr):
             os.dup2(stream.fileno(), standard.fileno())
-    # says where it hangs, should it
+    # prints where it hangs, if it does
     faulthandler.dump_traceback_later(RUN_SECONDS / 2)
     from torch.utils.data import DataLoader
 
@@ -318,7 +323,7 @@ def _tell(word: str) -> None:
 
 
 def _conftest() -> ModuleType:
-    """The tests' stand-in for a training."""
+    """Return the tests' stand-in for a training."""
     place = REPOSITORY / "tests" / "experiment" / "conftest.py"
     spec = importlib.util.spec_from_file_location("stand_ins", place)
     assert spec and spec.loader

@@ -1,14 +1,14 @@
-"""How many planted duplicates are found, and how many pairs are found that are none.
+"""Count the planted duplicates that the search finds, and the wrong pairs among its results.
 
     python scripts/benchmarks/duplicates.py [--images 200] [--threshold 0.85] [--simulate 118000] [--json out.json]
 
-Photographs of aquarium and coco128 are changed in each of the ways below and put beside the originals. Recall: the
-share of changed copies that end in the group of their original. Precision: the share of found pairs whose images come
-from one photograph. Pairs among the originals are listed: they are the datasets' own duplicates, or mistakes.
-Then wheelchair and highway5 against what is known of them. `--simulate n` measures time and memory of comparing n
-random pictures with the spectrum of photographs, one in fifty of them a copy.
+Photographs of aquarium and coco128 are changed in each of the ways below and added to the originals. Recall is the
+share of changed copies that end up in the group of their original. Precision is the share of found pairs whose images
+come from one photograph. Pairs among the originals are listed: they are duplicates in the datasets, or mistakes. Then
+wheelchair and highway5 are compared with what is known about them. `--simulate n` measures the time and memory of
+comparing n random pictures with the spectrum of photographs, of which one in fifty is a copy.
 
-The datasets are looked for at ../shared or where DETREDUCE_SHARED says.
+The datasets are expected in ../shared or in DETREDUCE_SHARED.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def brightened(image: np.ndarray) -> np.ndarray:
 
 
 def cropped(image: np.ndarray, x: float, y: float, share: float = 0.95) -> np.ndarray:
-    """Keep `share` of each side; x, y in [0, 1] say where."""
+    """Keep `share` of each side, at the position x, y in [0, 1]."""
     height, width = image.shape[:2]
     tall, wide = round(height * share), round(width * share)
     top, left = round((height - tall) * y), round((width - wide) * x)
@@ -58,7 +58,7 @@ def cropped(image: np.ndarray, x: float, y: float, share: float = 0.95) -> np.nd
 
 
 def turned(image: np.ndarray, number: int) -> np.ndarray:
-    """The eight flips and quarter turns: number 0 is the image itself."""
+    """Return one of the eight flips and quarter turns; number 0 is the image itself."""
     image = np.rot90(image, number % 4)
     return np.ascontiguousarray(image[:, ::-1] if number >= 4 else image)
 
@@ -106,7 +106,7 @@ def plant(originals: list[Path], folder: Path, seed: int = 0) -> None:
 
 
 def measure(originals: list[Path], threshold: float, folder: Path) -> dict[str, Any]:
-    """Recall of each change, precision, and the pairs of different originals that were found."""
+    """Return the recall of each change, the precision, and the found pairs of different originals."""
     plant(originals, folder / "planted")
     dataset = load_dataset(folder / "planted")
     start = time.perf_counter()
@@ -141,7 +141,7 @@ def source(image: Any) -> int:
 
 
 def sample(count: int, seed: int = 0) -> list[Path]:
-    """Photographs of aquarium (all splits) and coco128, drawn by seed."""
+    """Return photographs of aquarium (all splits) and coco128, drawn by seed."""
     paths = sorted((SHARED / "data" / "aquarium").rglob("*.jpg")) + sorted(
         (SHARED / "data" / "coco128" / "val2017").glob("*.jpg")
     )
@@ -149,7 +149,7 @@ def sample(count: int, seed: int = 0) -> list[Path]:
 
 
 def known_datasets(threshold: float, folder: Path) -> dict[str, Any]:
-    """Wheelchair: images whose names begin alike come from one source image. Highway5: groups across splits."""
+    """Wheelchair: images with the same start of the name have one source. Highway5: groups across splits."""
     sources: dict[str, list[bytes]] = defaultdict(list)
     joined: Counter[str] = Counter()
     for split in ("train", "val", "test"):

@@ -1,12 +1,12 @@
-"""How fast images become features: the paper's way, YOLO.embed, the bare forward pass, and detreduce from files.
+"""Measure how fast images become features: the paper's way, YOLO.embed, the bare forward pass, detreduce from files.
 
     python scripts/benchmarks/embedding.py [--rounds 5] [--images 448] [--imgsz 320] [--json out.json]
     python scripts/benchmarks/embedding.py --only detreduce
 
-It also says how many times the seconds of the image block alone the image and objects blocks together take.
+It also prints the time of the image and objects blocks together, relative to the image block alone.
 
-One process; every round runs every arm once, so that a machine that others use slows them alike; medians over rounds.
-The aquarium photographs and yolov8n.pt are looked for at ../shared or where DETREDUCE_SHARED says.
+One process. Every round runs every arm once, so that other work on the machine slows all of them. The figures are
+medians over rounds. The aquarium photographs and yolov8n.pt are expected in ../shared or in DETREDUCE_SHARED.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def _race(arms: dict[str, Arm], rounds: int):  # type: ignore[no-untyped-def]
     features: dict[str, np.ndarray] = {}
     for number in range(rounds + 1):
         for name, arm in arms.items():
-            time.sleep(PAUSE_SECONDS)  # the threads of the arm before spin for a while
+            time.sleep(PAUSE_SECONDS)  # the threads of the previous arm spin for a while
             wall, cpu = time.perf_counter(), time.process_time()
             result = arm()
             wall, cpu = time.perf_counter() - wall, time.process_time() - cpu

@@ -1,11 +1,11 @@
-"""How often 95 % intervals of a paired difference hold the truth, and how often a detectable difference is detected.
+"""Simulate how often 95 % intervals of a paired difference contain the truth, and a detectable difference is detected.
 
     python scripts/benchmarks/intervals.py [--experiments 2000] [--images 100] [--seeds 2 3 5 10]
 
-Each experiment draws n pairs of trainings evaluated on the same images: the difference on image i with seed s is the
-truth + a_s + b_i + c_si, all with mean 0, the a, b and c Gaussian, heavy-tailed or skewed. Beside the package's
-intervals stand those that people would take: percentiles of means of resampled seeds, and of resampled seeds on
-resampled images.
+Each experiment draws n pairs of trainings that are evaluated on the same images. The difference on image i with seed s
+is the truth + a_s + b_i + c_si. The a, b and c have mean 0 and are Gaussian, heavy-tailed or skewed. The package's
+intervals are compared with common ones: percentiles of means of resampled seeds, and of resampled seeds on resampled
+images.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def simulated(
 
 
 def intervals(random: np.random.Generator, table: np.ndarray, resamples: int) -> dict[str, Interval]:
-    """Intervals of one experiment, by name."""
+    """Return the intervals of one experiment, by name."""
     seeds, images = table.shape
     weights = random.multinomial(images, np.full(images, 1 / images), resamples) / images
     resampled = table @ weights.T
@@ -75,7 +75,7 @@ def coverage(
     experiments: int,
     resamples: int = RESAMPLES,
 ) -> dict[str, float]:
-    """Share of the experiments in which each interval holds the truth."""
+    """Return the share of the experiments in which each interval contains the truth."""
     random = np.random.default_rng(0)
     held: dict[str, int] = {}
     for _ in range(experiments):
@@ -85,9 +85,9 @@ def coverage(
 
 
 def detected(parts: tuple[float, float, float], seeds: int, images: int, experiments: int, alpha: float) -> float:
-    """Share of the experiments in which a difference that should be detectable with 80 % power is detected.
+    """Return the share of the experiments that detect a difference which should be detectable with 80 % power.
 
-    The difference is the mean of what `detectable` says over the experiments, since none of them knows the true spread.
+    The difference is the mean of `detectable` over the experiments, since none of them knows the true spread.
     """
     random = np.random.default_rng(0)
     pairs = []

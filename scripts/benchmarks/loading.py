@@ -1,6 +1,7 @@
-"""Seconds to load 100,000 YOLO label files, and a COCO JSON of the same size: `python scripts/benchmarks/loading.py`.
+"""Measure the loading of 100,000 YOLO label files and of a COCO JSON of that size: scripts/benchmarks/loading.py.
 
-Images are empty files, since loading opens none. The operating system has the files in its cache, as after unpacking.
+Images are empty files, because loading opens none. The files are in the cache of the operating system, as after
+unpacking.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def main() -> None:
 
 
 def make(root: Path, images: int, boxes: int) -> None:
-    """Write both forms of one dataset, with 80 classes."""
+    """Write one dataset of 80 classes in both formats."""
     draw = random.Random(0)
     listed, notes = [], []
     for number in range(images):

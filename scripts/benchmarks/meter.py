@@ -1,10 +1,10 @@
-"""What the energy meter itself costs, as a share of one core while a training runs.
+"""Measure the cost of the energy meter itself, as a share of one core during a training.
 
     python scripts/benchmarks/meter.py [--seconds 60]
 
-The meter runs around a phase in which this process sleeps, so all the processor time that it uses is the meter's: its
-start, its look at the hardware every few seconds, its end. A training of that length on one core is what it is
-compared with. The first phase of a process also imports codecarbon, which comes to the same once an experiment.
+The meter runs around a phase in which this process sleeps. So all the processor time is the meter's: its start, its
+readings of the hardware every few seconds, its end. It is compared with a training of the same length on one core. The
+first phase of a process also imports codecarbon, which happens once per experiment.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from detreduce.training.energy import SAMPLE_SECONDS, EnergyMeter
 
 
 def cost(seconds: float) -> tuple[float, float]:
-    """Processor seconds of metering a phase of so many seconds, and wall seconds beyond it."""
+    """Return the processor seconds of metering a phase of that length, and the additional wall seconds."""
     wall, processor = time.perf_counter(), time.process_time()
     with EnergyMeter("ESP").measure("training"):
         time.sleep(seconds)
@@ -24,11 +24,11 @@ def cost(seconds: float) -> tuple[float, float]:
 
 
 def main() -> None:
-    """Print the cost of the first phase, of an empty one, and of one as long as asked."""
+    """Print the cost of the first phase, of an empty phase, and of a phase of the requested length."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=60.0, help="length of the phase")
     arguments = parser.parse_args()
-    print(f"a look every {SAMPLE_SECONDS:g} s")
+    print(f"a reading every {SAMPLE_SECONDS:g} s")
     for name, seconds in (("first phase, empty", 0.0), ("empty phase", 0.0), ("phase", arguments.seconds)):
         processor, wall = cost(seconds)
         share = f" = {processor / seconds:.2%} of {seconds:g} s on one core" if seconds else ""

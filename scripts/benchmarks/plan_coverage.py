@@ -1,8 +1,9 @@
-"""How often the intervals of `detreduce plan` hold cells that were held back.
+"""Count how often the intervals of `detreduce plan` contain cells that were held back.
 
-Each configuration of a finished experiment (a method at a keep, a control) is held back in turn, the surface is fitted
-to the others, and its interval for one training is held against the held-back cells: python
-scripts/benchmarks/plan_coverage.py runs/aquarium
+    python scripts/benchmarks/plan_coverage.py runs/aquarium
+
+Each configuration of a finished experiment (a method at a keep, a control) is held back in turn. The surface is fitted
+to the others, and its interval for one training is compared with the held-back cells.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ LEVELS = (0.5, 0.8, 0.9)
 
 
 def main() -> None:
-    """Print the share of held-back cells inside the intervals, beside what the intervals claim."""
+    """Print the share of held-back cells inside the intervals, and the share that the intervals claim."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("ledger", type=Path, help="a ledger's folder, or its rows as JSON")
     parser.add_argument("--measure", default="mAP50_95")

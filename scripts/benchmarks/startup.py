@@ -1,4 +1,4 @@
-"""How long the program takes to say something: `detreduce --help`, each command's help, and as a peer `yolo help`.
+"""Measure the time to print help: `detreduce --help`, the help of each command, and, for comparison, `yolo help`.
 
 python scripts/benchmarks/startup.py --rounds 5
 """
@@ -18,7 +18,7 @@ from detreduce.cli import app
 
 
 def main() -> None:
-    """Print the median seconds of each, whole processes one after the other in rounds, and the peer's ratio to ours."""
+    """Print the median seconds of each process, and the ratio of `yolo help` to `detreduce --help`."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     rounds = parser.parse_args().rounds

@@ -1,4 +1,4 @@
-"""The reference of the experiment YAML in docs/experiment.md, and its JSON schema for editors, from the models.
+"""Write the reference of the experiment YAML into docs/experiment.md, and its JSON schema, from the models.
 
 python scripts/docs/experiment.py
 """
@@ -23,7 +23,7 @@ NAMES = {"string": "text", "integer": "whole number", "number": "number", "boole
 
 
 def schema() -> dict[str, Any]:
-    """Return the JSON schema of an experiment YAML, with what the models take besides: bare names, a single keep."""
+    """Return the JSON schema of an experiment YAML, with its short forms: bare names, a single keep."""
     found = ExperimentConfig.model_json_schema()
     found["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     reduce = found["$defs"]["ReduceConfig"]["properties"]
@@ -63,7 +63,7 @@ def _table(section: dict[str, Any], found: dict[str, Any]) -> Iterator[str]:
 
 def _default(entry: dict[str, Any]) -> str:
     default = entry.get("default")
-    # a section's default is what its own table says
+    # the table of the section has its defaults
     return "its defaults" if isinstance(default, dict) or "default" not in entry else f"`{json.dumps(default)}`"
 
 
@@ -101,7 +101,7 @@ def _plain(text: str) -> str:
 
 
 def with_reference(text: str, tables: str) -> str:
-    """Return the page's text with what is between its two markers replaced."""
+    """Return the text of the page with the lines between its two markers replaced."""
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):

@@ -2,11 +2,11 @@
 
     python scripts/docs/results.py                                                # the tables, from what is kept
     python scripts/docs/results.py --keep runs/aquarium_methods --processes 2     # keep a ledger, then the tables
-    python scripts/docs/results.py --compare aquarium                             # what its rows say, as in README.md
+    python scripts/docs/results.py --compare aquarium                             # its comparisons, as in README.md
 
-`--also NAME LABEL ...` adds what another result has of the same experiment, such as its controls.
+`--also NAME LABEL ...` adds rows of another result of the same experiment, such as its controls.
 
-The pictures are drawn by scripts/pictures/results.py.
+scripts/pictures/results.py draws the pictures.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ MACHINE = ("host", "machine", "started", "ended")
 def kept(
     ledger: Ledger, processes: int, command: str, note: str, also: Sequence[Mapping[str, Any]] = ()
 ) -> dict[str, Any]:
-    """Return what is kept of a ledger: how it was made, a tidy row a cell, the comparisons with their intervals.
+    """Return what is kept of a ledger: how it was made, one tidy row per cell, the comparisons with their intervals.
 
-    `also` are rows of the same experiment that were kept before: those at the ledger's keeps and of all images. A
-    method that is not finished at every keep is left out.
+    `also` are rows of the same experiment from an earlier result; those at the ledger's keeps and those of all images
+    are added. A method that is not finished at every keep is left out.
     """
     found = outcome_of(ledger, None)
     training = found.cells[0].training
@@ -78,9 +78,9 @@ def kept(
 
 
 def over_seeds(result: Mapping[str, Any], measure: str) -> tuple[list[Comparison], MethodRanks | None]:
-    """Return the comparisons in a measure and the average ranks in mAP50-95 that the kept rows alone give.
+    """Return the comparisons in a measure and the average ranks in mAP50-95, from the kept rows alone.
 
-    What was found on each image is not kept, so intervals and verdicts are over seeds.
+    The detections on each image are not kept, so intervals and verdicts are over seeds.
     """
     compared = compare_methods(result["cells"])
     return [item for item in compared if item.measure == measure], rank_methods(result["cells"])
@@ -97,7 +97,7 @@ def in_words(compared: Sequence[Comparison], ranking: MethodRanks | None) -> Ite
 
 
 def _row(row: Mapping[str, Any], cell: FinishedCell) -> dict[str, Any]:
-    """The tidy row without the machine it ran on, and with the second measurement and the hashes."""
+    """Return the tidy row without its machine, with the second measurement and the hashes."""
     evaluation, data = cell.training.evaluation, cell.training.data
     beyond = {"data_hash": data.hash, "selection": data.selection_hash}
     if evaluation is not None and evaluation.coco is not None:
@@ -106,7 +106,7 @@ def _row(row: Mapping[str, Any], cell: FinishedCell) -> dict[str, Any]:
 
 
 def table(result: Mapping[str, Any], measure: str) -> Iterator[str]:
-    """Yield the lines of a Markdown table: a row a method, best first at the largest keep, two columns a keep."""
+    """Yield the lines of a Markdown table: one row per method, best first at the largest keep, columns per keep."""
     summaries = [item for item in summarise_cells(result["cells"]) if item.method not in (FULL, *RANDOM_METHODS[1:])]
     keeps = sorted({keep_key(item.keep): item.keep for item in summaries}.values(), reverse=True)
     found = {(item.method, keep_key(item.keep)): item for item in summaries}
@@ -131,7 +131,7 @@ def table(result: Mapping[str, Any], measure: str) -> Iterator[str]:
 
 
 def cost_table(result: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the lines of a Markdown table of minutes and Wh: a row a method and keep, all images first."""
+    """Yield the lines of a Markdown table of minutes and Wh: one row per method and keep, all images first."""
     summaries = summarise_cells(result["cells"])
     overlapped = [item.method for item in summaries if item.overlapped]
     if overlapped:
@@ -153,7 +153,7 @@ def cost_table(result: Mapping[str, Any]) -> Iterator[str]:
 
 
 def pays_after(trainings: float) -> str:
-    """Say after how many whole trainings choosing has paid."""
+    """Return the number of whole trainings after which choosing has paid off, in words."""
     if math.isnan(trainings):
         return "not known"
     if math.isinf(trainings):
@@ -167,7 +167,7 @@ def _value(summary: Summary, measure: str) -> str:
 
 
 def _less(item: Mapping[str, Any] | None) -> str:
-    """The difference, its interval with a * where the test images are not in it, and a verdict that shows something."""
+    """Return the difference, its interval (* if over seeds alone), and the verdict if it shows a difference."""
     if item is None:
         return ""
     text = f"{item['difference']:+.3f}"
@@ -182,7 +182,7 @@ def _strong(text: str, name: str) -> str:
 
 
 def with_tables(text: str) -> str:
-    """Return the page's text with what is between its markers made anew."""
+    """Return the text of the page with the tables between its markers written again."""
 
     def anew(match: re.Match[str]) -> str:
         result = result_of(match[2])
@@ -193,7 +193,7 @@ def with_tables(text: str) -> str:
 
 
 def result_of(name: str) -> dict[str, Any]:
-    """Return what is kept under a name."""
+    """Return the result kept under a name."""
     found: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
     return found
 

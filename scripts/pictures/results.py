@@ -1,6 +1,6 @@
-"""Draw docs/results/NAME.png from NAME.json; run by python scripts/pictures/results.py [NAME ...].
+"""Draw docs/results/NAME.png from NAME.json: python scripts/pictures/results.py [NAME ...].
 
-Few methods are drawn as mAP50 against computation, many as a row a method beside a random subset.
+Few methods are drawn as mAP50 against computation, many as one row per method, compared with a random subset.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from detreduce.vocabulary.keeps import keep_in_words, keep_key
 
 RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results"
 MEASURE = "mAP50"
-# of more, marks and names against computation lie on each other
+# with more methods, marks and names overlap in a plot against computation
 FEW = 8
 RANDOM = RANDOM_METHODS[0]
 METHOD = LOOKS[Role.METHOD]
@@ -33,7 +33,7 @@ Row = Mapping[str, Any]
 
 
 def picture(rows: Sequence[Row]) -> Figure:
-    """The picture that shows so many methods best; every configuration of the rows is in it."""
+    """Return the picture that suits the number of methods; it shows every configuration of the rows."""
     methods = {row["label"] for row in rows if row["control"] is None}
     figure = trade_off(rows, "TFLOPs", MEASURE) if len(methods) <= FEW else method_rows(rows)
     if figure is None:
@@ -71,7 +71,7 @@ def method_rows(rows: Sequence[Row]) -> Figure:
 
 
 def _by_gain(panels: Sequence[Mapping[str, Sequence[float]]]) -> list[str]:
-    """The labels that have a row, by their mean gain over srs (over zero without it) at the keeps that have them."""
+    """Return the labels with a row, ordered by their mean gain over srs (over zero without it) at their keeps."""
     gains: dict[str, list[float]] = {}
     for panel in panels:
         random = np.mean(panel[RANDOM]) if RANDOM in panel else 0.0
@@ -106,7 +106,7 @@ def _panel(axes: Axes, panel: Mapping[str, Sequence[float]], order: Sequence[str
 
 
 def file_of(name: str) -> Path:
-    """The JSON of a name in docs/results, or a path to one."""
+    """Return the JSON file of a name in docs/results, or of a path."""
     known = sorted(file.stem for file in RESULTS.glob("*.json"))
     file = Path(name) if name.endswith(".json") else RESULTS / f"{name}.json"
     if not file.is_file():
@@ -115,7 +115,7 @@ def file_of(name: str) -> Path:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Draw the named results, or every one that is kept."""
+    """Draw the named results, or all kept results."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help="in docs/results, or a path to a .json; default: all")
     names = parser.parse_args(arguments).names

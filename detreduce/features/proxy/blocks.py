@@ -150,7 +150,7 @@ def _check_weights(opened: ProxyBlocks) -> None:
 
 
 def _unreadable(opened: ProxyBlocks) -> dict[int, str]:
-    """Return reason images that the log lacks cannot be read; raise InputError if a readable one needs neighbours."""
+    """Return why images that the log lacks cannot be read; raise InputError if a readable one needs neighbours."""
     lacking = unseen(opened.log, opened.dataset)
     if needs_neighbours(opened.log, opened.dataset):
         raise InputError(

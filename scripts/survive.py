@@ -274,7 +274,8 @@ def be_killed(config: Path, ledger: Path, log: Path, said: Path, cell_seconds: f
     faulthandler.dump_traceback_later(RUN_SECONDS / 2)
     from torch.utils.data import DataLoader
 
-    from detreduce.experiment import choices, run
+    from detreduce.experiment import run
+    from detreduce.reduction import steps
 
     stand_in = _conftest()._stand_in_train
 
@@ -299,8 +300,8 @@ def be_killed(config: Path, ledger: Path, log: Path, said: Path, cell_seconds: f
     run.train = train
     for module, name, word in (
         (run.Ledger, "finish", "finishing"),
-        (run, "write_subset", "writing"),
-        (choices, "choose", "choosing"),
+        (steps, "write_subset", "writing"),
+        (steps, "choose", "choosing"),
     ):
         setattr(module, name, _telling(getattr(module, name), word))
     _tell(READY)

@@ -53,6 +53,11 @@ class Cell:
             extras.append(name if value is True else f"{name}={_brief(value)}")
         return f"{self.method}({','.join(extras)})" if extras else self.method
 
+    @property
+    def drops_by_features(self) -> bool:
+        """Whether its duplicates are looked for in the vectors of images."""
+        return CompositionRequest.of(**self.composition).by_features
+
     def request(self, categories: Any) -> SelectionRequest:
         """Return what to choose; `categories` is the experiment's rule; the control ``random`` ignores it."""
         return SelectionRequest(
@@ -112,13 +117,13 @@ def make_plan(config: ExperimentConfig, identity: Identity, arguments: dict[str,
         reducer = make_reducer(method.name, **method.parameters)
         parameters = changed_parameters(reducer)
         context = dict(training)
-        if FEATURES in kinds_of(reducer.needs):
+        composition = method.composition(config.reduce)
+        if FEATURES in kinds_of(reducer.needs) or CompositionRequest.of(**composition).by_features:
             context["features"] = identity.features
         if any(name in reducer.needs for name in SEPARATE_BLOCKS):
             context["proxy"] = identity.proxy
         if reducer.uses_categories:
             context["categories"] = config.reduce.categories
-        composition = method.composition(config.reduce)
         if composition:
             context["composition"] = composition
         pairs = seed_pairs(config.reduce.seeds, config.train.seeds, deterministic=reducer.deterministic)

@@ -7,19 +7,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from detreduce.dataset.records import DetectionDataset
+from detreduce.duplicates.search import Duplicates
 from detreduce.errors import InputError
 from detreduce.experiment.cells import Cell, Identity
 from detreduce.experiment.config import ExperimentConfig
 from detreduce.experiment.ledger.ledger import SELECTIONS, Ledger
 from detreduce.features.blocks import FEATURES, kinds_of
-from detreduce.features.table import SEPARATE_BLOCKS, FeatureTable
+from detreduce.features.table import SEPARATE_BLOCKS
 from detreduce.machine.hashes import json_hash
 from detreduce.reducers import reducer_class
 from detreduce.reducers.engine.budget import resolve_keep
-from detreduce.selection.choose import choose
+from detreduce.reduction.steps import Reduction, Source
 from detreduce.selection.record import Selection
-from detreduce.selection.request import SelectionRequest
 from detreduce.training.concurrent_runs import overlapped, present
 from detreduce.training.energy import EnergyMeter, PhaseEnergy
 
@@ -71,7 +70,7 @@ class Choices:
         """The fit that a cell's selection comes from: a name that is the same for all the cells it serves."""
         cls = reducer_class(cell.chooser)
         identity = [self.identity.data]
-        if FEATURES in kinds_of(cls.needs):
+        if FEATURES in kinds_of(cls.needs) or cell.drops_by_features:
             identity.append(self.identity.features)
         if any(name in cls.needs for name in SEPARATE_BLOCKS):
             identity.append(self.identity.proxy)
@@ -87,11 +86,11 @@ class Choices:
         return self._file(self.fit_of(cell)).is_file()
 
     def choose(
-        self, cell: Cell, request: SelectionRequest, source: FeatureTable | DetectionDataset
+        self, cell: Cell, reduction: Reduction, source: Source, duplicates: Duplicates | None
     ) -> tuple[Selection, PhaseEnergy]:
         """Return the cell's selection, and the cost of the fit that it comes from.
 
-        `request` is the cell's, with the duplicates that were found in place of the search for them.
+        `reduction` is the cell's; `source` is what it chooses from, without the `duplicates`.
         """
         name = self.fit_of(cell)
         with self.ledger.exclusive(f"selection-{name}", self._wait):
@@ -99,20 +98,20 @@ class Choices:
             found = Selection.load(file) if file.is_file() else None
             if found is None or len(found) < resolve_keep(cell.keep, len(source)):
                 largest = self._largest(name, cell, len(source))
-                found = self._fit(cell, replace(request, keep=largest), source)
+                found = self._fit(cell, reduction.at_keep(largest), source, duplicates)
                 found.save(file)
         if repr(found.keep) != repr(cell.keep):
             found = found.prefix(cell.keep)
         return found, PhaseEnergy.model_validate(found.provenance[FIT]["energy"])
 
-    def _fit(self, cell: Cell, request: SelectionRequest, source: FeatureTable | DetectionDataset) -> Selection:
+    def _fit(self, cell: Cell, reduction: Reduction, source: Source, duplicates: Duplicates | None) -> Selection:
         with present():
             with EnergyMeter(self.config.energy.country).measure("selection") as energy:
-                selection = choose(source, request)
+                selection = reduction.choose(source, duplicates)
             energy.overlapped = overlapped()
         self._paid(energy)
         fit = {
-            "keep": request.keep,
+            "keep": selection.keep,
             "serves": self._keeps.get(self.fit_of(cell), [cell.keep]),
             "energy": energy.model_dump(),
         }

@@ -14,6 +14,9 @@ from detreduce.dataset.finding import expand, find
 from detreduce.errors import DetreduceError, InputError, nearest
 from detreduce.vocabulary.controls import CONTROLS, EQUAL_ITERATIONS, FULL
 
+if TYPE_CHECKING:
+    from detreduce.features.request import Extraction
+
 Keep = float | int
 if TYPE_CHECKING:
     Control = str
@@ -42,13 +45,19 @@ class FeaturesConfig(_Section):
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """`auto`: bfloat16 where the processor has it and the features stay within 1e-2 of float32's."""
 
+    def extraction(self) -> Extraction:
+        """Return the section as a request for features."""
+        from detreduce.features.request import Extraction
+
+        return Extraction(self.backbone, self.blocks, self.imgsz, precision=self.precision)
+
 
 class CompositionConfig(BaseModel):
     """What comes before a method chooses; see `detreduce.select`. None: as the section `reduce` says, else nothing."""
 
     model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
-    drop_duplicates: bool | float | str | None = None
-    """true: near-duplicates by pixels go first; a number: from that similarity on; `exact`; `boxes`."""
+    drop_duplicates: bool | float | str | dict[str, str | float] | None = None
+    """true: by pixels; a number: from that similarity; `boxes`, `features`, `exact`; `{by: features, threshold: 0.97}`."""
     must_keep: str | list[str | int] | None = None
     """Images kept first: a text file of names, one a line, or a list of names or ids."""
     initial: str | list[str | int] | None = None

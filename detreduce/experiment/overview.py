@@ -12,7 +12,6 @@ from detreduce.experiment.cells import Cell
 from detreduce.experiment.choices import Choices
 from detreduce.experiment.costs.forecast import Estimate, Forecast
 from detreduce.experiment.sources import FEATURES_PHASE, Sources
-from detreduce.reducers import make_reducer
 from detreduce.training.proxy import PHASE
 from detreduce.vocabulary.keeps import keep_key
 
@@ -155,7 +154,7 @@ class Costing:
         cost = self._forecast.training(cell)
         if cell.on_all:
             return cost
-        for phase, name in self._sources.to_make(make_reducer(cell.chooser, **cell.parameters).needs):
+        for phase, name in self._sources.to_make(cell):
             if name in self._made:
                 continue
             self._made.add(name)

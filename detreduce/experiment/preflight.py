@@ -1,4 +1,4 @@
-"""What a configuration and a dataset can be checked for before the first cell runs."""
+"""Checks of a configuration and its dataset before the first cell runs."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from collections.abc import Callable
 from detreduce.dataset.categories import assign_categories
 from detreduce.dataset.records import DetectionDataset
 from detreduce.errors import DetreduceError, InputError
-from detreduce.experiment.config import ExperimentConfig
-from detreduce.features.backbones import make_backbone
-from detreduce.features.blocks import FEATURES, blocks_for, default_blocks, kinds_of
+from detreduce.experiment.config import ExperimentConfig, MethodConfig
+from detreduce.features.blocks import FEATURES, kinds_of
 from detreduce.features.table import SEPARATE_BLOCKS
 from detreduce.reducers import make_reducer
 from detreduce.reducers.engine.budget import resolve_keep
-from detreduce.selection.composition import check_composition
-from detreduce.selection.request import CompositionRequest
+from detreduce.reduction.request import ReductionRequest
+from detreduce.reduction.steps import Reduction
+from detreduce.selection.request import CompositionRequest, SelectionRequest
 from detreduce.training.run.detector_training import load_network
 from detreduce.training.run.model import find_model
 from detreduce.ultralytics_bridge.detector import check_head
 
 
 def check_experiment(config: ExperimentConfig, dataset: DetectionDataset, evaluate_on: str) -> None:
-    """Raise InputError that lists everything for which a cell would fail: splits, keep, categories, weights."""
+    """Raise InputError that lists everything that would fail in a cell: splits, keep, categories, weights."""
     problems: list[str] = []
 
     def attempt(where: str, check: Callable[[], object]) -> None:
@@ -55,50 +55,56 @@ def check_experiment(config: ExperimentConfig, dataset: DetectionDataset, evalua
 
 
 def _unequal(config: ExperimentConfig) -> list[str]:
-    """What would let cells that are compared train for other lengths than they are said to."""
+    """Return the settings by which cells that are compared would train for different lengths."""
     given = config.train.arguments
     problems = []
     if given.get("time"):
         problems.append(
-            f"train.time: {given['time']!r} hours would end every cell at another step; give epochs, and limit the "
-            "whole run by --max-hours"
+            f"train.time: {given['time']!r} hours would end every cell at another step. Give epochs, and limit the "
+            "whole run with --max-hours"
         )
     epochs = given.get("epochs", 100)
     patience = given.get("patience")
     if config.evaluate.choose == "best" and patience is not None and 0 < int(patience) < int(epochs):
         problems.append(
-            f"train.patience: {patience!r} would stop some of the cells before their {epochs} epochs, so that they no "
-            "longer compare; leave it out"
+            f"train.patience: {patience!r} would stop some of the cells before their {epochs} epochs, and they could "
+            "not be compared. Leave it out"
         )
     return problems
 
 
 def _features_problems(config: ExperimentConfig, dataset: DetectionDataset) -> list[str]:
-    """What keeps the features of the methods that need some from being extracted; each problem once."""
-    features = config.features
+    """Return what prevents the extraction of features that a method or its duplicates need; each problem once."""
     problems: dict[str, None] = {}
     for method in config.reduce.methods:
-        reducer = make_reducer(method.name, **method.parameters)
-        if FEATURES not in kinds_of(reducer.needs):
+        reduction = _reduction(config, dataset, method)
+        composition = reduction.request.selection.composition
+        if FEATURES not in kinds_of(reduction.reducer.needs) and not composition.by_features:
             continue
-        try:
-            if not features.backbone.startswith("file:"):
-                _ = make_backbone(features.backbone, features.imgsz).weights
-        except DetreduceError as error:
-            problems[f"features.backbone: {error}"] = None
-        try:
-            blocks = features.blocks or default_blocks(features.backbone, labelled=dataset.labelled)
-            blocks_for(method.name, reducer.needs, dataset, features.backbone, blocks)
-        except DetreduceError as error:
-            problems[f"features.blocks: {error}"] = None
+        for key, check in (("backbone", reduction.check_backbone), ("blocks", reduction.check_blocks)):
+            try:
+                check()
+            except DetreduceError as error:
+                problems[f"features.{key}: {error}"] = None
     return list(problems)
 
 
 def _check_keep(config: ExperimentConfig, dataset: DetectionDataset, keep: float | int) -> None:
-    """Is there room for what is kept before each method chooses?"""
-    k = resolve_keep(keep, len(dataset))
+    """Check whether what is kept before each method chooses has room in `keep`."""
+    resolve_keep(keep, len(dataset))
     for method in config.reduce.methods:
         try:
-            check_composition(dataset, k, CompositionRequest.of(**method.composition(config.reduce)))
+            _reduction(config, dataset, method).at_keep(keep).check_keep()
         except InputError as error:
             raise InputError(f"{method.name} at keep {keep}: {error}") from None
+
+
+def _reduction(config: ExperimentConfig, dataset: DetectionDataset, method: MethodConfig) -> Reduction:
+    """Return what the cells of a method do, but for their keep and seed."""
+    selection = SelectionRequest(
+        method=method.name,
+        categories=config.reduce.categories,
+        composition=CompositionRequest.of(**method.composition(config.reduce)),
+        parameters=method.parameters,
+    )
+    return Reduction(ReductionRequest(dataset, None, selection, config.features.extraction()), dataset)

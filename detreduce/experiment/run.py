@@ -17,7 +17,6 @@ import yaml
 
 from detreduce.dataset import load_dataset
 from detreduce.dataset.records import DetectionDataset
-from detreduce.dataset.write import write_subset
 from detreduce.display.progress import progress
 from detreduce.errors import DetreduceError, InputError
 from detreduce.experiment.cells import Cell, Identity, make_plan, training_arguments
@@ -32,12 +31,14 @@ from detreduce.experiment.preflight import check_experiment
 from detreduce.experiment.searches.leakage import has_leakage, keep_leakage, read_leakage
 from detreduce.experiment.searches.near_duplicates import has_near_duplicates, keep_near_duplicates
 from detreduce.experiment.searches.redundancy import Redundancy
-from detreduce.experiment.sources import Say, Sources, proxy_identity
+from detreduce.experiment.sources import Sources, proxy_identity
 from detreduce.features.blocks import FEATURES, kinds_of
 from detreduce.machine.files import writing
 from detreduce.machine.hashes import json_hash
 from detreduce.reducers import make_reducer
 from detreduce.reducers.engine.budget import resolve_keep
+from detreduce.reduction.request import Output, ReductionRequest
+from detreduce.reduction.steps import Reduction, Say
 from detreduce.selection.record import Selection
 from detreduce.training.concurrent_runs import boot_identity, present
 from detreduce.training.energy import PhaseEnergy
@@ -290,8 +291,7 @@ class _Experiment:
 
     @cached_property
     def redundancy(self) -> Redundancy:
-        country = self.config.energy.country
-        return Redundancy(self.dataset, self.ledger, country, paid=self.spent.add, wait=self.wait_for_search)
+        return Redundancy(self.sources, paid=self.spent.add, wait=self.wait_for_search)
 
     def wait_for_search(self) -> None:
         self.say("Waiting for another process's search for duplicates.")
@@ -360,7 +360,7 @@ class _Experiment:
             return FinishedCell(cell.key, {**cell.to_dict(), "label": cell.label}, record)
         selection, choosing, cached = chosen
         selection.save(work / "selection.json")
-        reduced = write_subset(self.dataset, selection, work / "reduced", link="symlink")
+        reduced = self._reduction(cell, Output(work / "reduced", link="symlink")).write(selection)
         record = self._train(reduced.source.path, cell, work)
         shutil.rmtree(work / "reduced")  # selection.json makes it again
         summary = {
@@ -372,15 +372,17 @@ class _Experiment:
         }
         return FinishedCell(cell.key, {**cell.to_dict(), "label": cell.label}, record, choosing, summary)
 
+    def _reduction(self, cell: Cell, output: Output | None = None) -> Reduction:
+        selection, features = cell.request(self.config.reduce.categories), self.config.features.extraction()
+        return Reduction(ReductionRequest(self.dataset, output, selection, features), self.dataset)
+
     def _choose(self, cell: Cell) -> _Chosen:
-        reducer = make_reducer(cell.chooser, **cell.parameters)
-        source, choosing, facts = self.sources.choose_from(reducer.needs)
-        request = cell.request(self.config.reduce.categories)
-        found, cost = self.redundancy.find(cell)
-        composition = replace(request.composition, drop_duplicates=found)
-        selection, energy = self.choices.choose(cell, replace(request, composition=composition), source)
+        reduction = self._reduction(cell)
+        source, choosing, facts = self.sources.choose_from(cell)
+        duplicates, cost = self.redundancy.find(cell)
+        selection, energy = self.choices.choose(cell, reduction, source, duplicates)
         choosing |= {**cost, "selection": energy}
-        facts |= {"fitted_at": selection.provenance[FIT]["keep"], "deterministic": reducer.deterministic}
+        facts |= {"fitted_at": selection.provenance[FIT]["keep"], "deterministic": reduction.reducer.deterministic}
         return selection, choosing, facts
 
     def _train(self, data: str | Path, cell: Cell, work: Path) -> TrainingRecord:

@@ -1,30 +1,33 @@
-"""What the reduced cells of an experiment choose from, made once, with what the making cost."""
+"""The feature tables that the cells of an experiment choose from, made once, with their cost."""
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from detreduce.arrays.proxy_log import ProxyLog
 from detreduce.dataset.records import DetectionDataset
 from detreduce.dataset.write import write_subset
 from detreduce.errors import DetreduceError
+from detreduce.experiment.cells import Cell
 from detreduce.experiment.config import ExperimentConfig, ProxyConfig
 from detreduce.experiment.costs.forecast import COSTLY, Estimate
 from detreduce.experiment.costs.making_cost import charged
 from detreduce.experiment.ledger.identity import features_identity
 from detreduce.experiment.ledger.ledger import Ledger
 from detreduce.features.blocks import FEATURES, default_blocks, kinds_of
-from detreduce.features.extract import extract_features
 from detreduce.features.proxy.dynamics import needs_neighbours
+from detreduce.features.request import Extraction
 from detreduce.features.table import FeatureTable
 from detreduce.machine.hashes import json_hash
+from detreduce.reducers import reducer_class
 from detreduce.reducers.engine.budget import resolve_keep
+from detreduce.reduction.steps import Say, Source, extract, image_vectors
 from detreduce.selection.choose import select
 from detreduce.training.concurrent_runs import overlapped, present
 from detreduce.training.energy import EnergyMeter, PhaseEnergy, together
@@ -32,8 +35,8 @@ from detreduce.training.proxy import PHASE, log_proxy_training
 
 PROXY_FILE = "proxy.npz"
 FEATURES_PHASE = "features"
-
-Say = Callable[[str], None]
+VECTORS = "image"
+"""The table of image vectors alone, for duplicates by features where the table of features has none."""
 
 
 class Sources:
@@ -68,38 +71,47 @@ class Sources:
         self._paid = paid
         self._tables: dict[str, FeatureTable] = {}
 
-    def choose_from(
-        self, needs: Collection[str]
-    ) -> tuple[FeatureTable | DetectionDataset, dict[str, PhaseEnergy], dict[str, int]]:
-        """What a method that `needs` these gets, what making it cost by phase, and what came from the cache."""
+    def choose_from(self, cell: Cell) -> tuple[Source, dict[str, PhaseEnergy], dict[str, int]]:
+        """Return what a cell's method chooses from, the cost of making it by phase, and what came from the cache."""
         choosing: dict[str, PhaseEnergy] = {}
-        cached: dict[str, int] = {}
-        source: FeatureTable | DetectionDataset = self.dataset
-        for kind in kinds_of(needs):
+        source: Source = self.dataset
+        made: list[str] = []
+        for kind in kinds_of(reducer_class(cell.chooser).needs):
             source = self.table(kind)
-            made = [FEATURES, kind] if self._by_features(kind) else [kind]
-            kept = [json.loads(self._cost_file(part).read_text(encoding="utf-8")) for part in made]
-            choosing["features"] = together([PhaseEnergy.model_validate(part["energy"]) for part in kept])
-            cached["features_from_cache"] = kept[0]["from_cache"]
+            made = [FEATURES, kind] if self._fills_by_features(kind) else [kind]
             if kind != FEATURES:
                 choosing[PHASE] = PhaseEnergy.model_validate(ProxyLog.load(self.proxy).facts["energy"])
-        return source, choosing, cached
+        if cell.drops_by_features and self._vectors_kind not in made:
+            self.vectors()
+            made = [*made, self._vectors_kind]
+        if not made:
+            return source, choosing, {}
+        kept = [json.loads(self._cost_file(part).read_text(encoding="utf-8")) for part in made]
+        choosing["features"] = together([PhaseEnergy.model_validate(part["energy"]) for part in kept])
+        return source, choosing, {"features_from_cache": kept[0]["from_cache"]}
 
-    def to_make(self, needs: Collection[str]) -> list[tuple[str, str]]:
-        """What of that the ledger does not have yet: the phase that makes it, and a name that all who need it share."""
+    def vectors(self) -> FeatureTable:
+        """Return a table with the vectors of whole images, for duplicates by features."""
+        return self.table(self._vectors_kind)
+
+    def to_make(self, cell: Cell) -> list[tuple[str, str]]:
+        """Return what the ledger lacks for a cell: the phase that makes it, and a name that all cells share."""
         found = []
-        for kind in kinds_of(needs):
-            if kind != FEATURES and not self._proxy_log.is_file():
+        kinds = kinds_of(reducer_class(cell.chooser).needs)
+        if cell.drops_by_features and self._vectors_kind not in kinds:
+            kinds.append(self._vectors_kind)
+        for kind in kinds:
+            if kind not in (FEATURES, VECTORS) and not self._proxy_log.is_file():
                 found.append((PHASE, PHASE))
             if not self._cost_file(kind).is_file():
                 found.append((FEATURES_PHASE, f"{kind} table"))
         return found
 
     def expected(self, phase: str) -> Estimate | None:
-        """What a phase will take that is still to be gone through; None where the ledger has nothing like it.
+        """Return the expected cost of a phase; None where the ledger has nothing like it.
 
-        Features that are to be made have other settings than those there. A proxy costs so much an image and epoch as
-        those there of the same model, image size and costly arguments.
+        Features that are still to be made have other settings than those in the ledger. A proxy costs as much for each
+        image and epoch as the ledger's proxies of the same model, image size and costly arguments.
         """
         wanted = self.config.proxy
         if phase != PHASE or wanted is None:
@@ -118,7 +130,7 @@ class Sources:
         return Estimate(seconds * factor, wh * factor)
 
     def _proxies(self) -> list[ProxyLog]:
-        """Those of the ledger that can be read."""
+        """Return the proxy logs of the ledger that can be read."""
         found = []
         for file in sorted(self.ledger.path.glob(f"proxy-*/{PROXY_FILE}")):
             with suppress(DetreduceError):
@@ -126,21 +138,21 @@ class Sources:
         return found
 
     def table(self, kind: str) -> FeatureTable:
-        """The table of that kind."""
+        """Return the table of a kind: ``features``, ``image``, or a block of the proxy."""
         if kind not in self._tables:
             self._tables[kind] = self._extract(kind)
         return self._tables[kind]
 
     @cached_property
     def proxy(self) -> Path:
-        """The log of the proxy training, made where the ledger has none; other processes wait for it."""
+        """The log of the proxy training, trained if the ledger has none; other processes wait for it."""
         assert self.config.proxy is not None
         log = self._proxy_log
         folder = log.parent
         with self.ledger.exclusive(folder.name, lambda: self.say("Waiting for another process's proxy training.")):
             if log.is_file():
                 return log
-            # weights without a log are of a run that was killed
+            # weights without a log come from a run that was killed
             shutil.rmtree(folder, ignore_errors=True)
             self._train_proxy(self.config.proxy, log)
         return log
@@ -170,7 +182,7 @@ class Sources:
         self._paid(PhaseEnergy.model_validate(ProxyLog.load(log).facts["energy"]))
         shutil.rmtree(share, ignore_errors=True)
 
-    def _by_features(self, kind: str) -> bool:
+    def _fills_by_features(self, kind: str) -> bool:
         """Whether images that the proxy did not see find their neighbours by the features."""
         return kind == "dynamics" and self._lacks_images
 
@@ -182,44 +194,46 @@ class Sources:
         return resolve_keep(wanted.share, len(self.dataset)) < len(self.dataset)
 
     def _extract(self, kind: str) -> FeatureTable:
-        if self._by_features(kind):
-            # so that what they cost is known by itself, whichever cell comes first
+        if self._fills_by_features(kind):
+            # so that their own cost is known, whichever cell comes first
             self.table(FEATURES)
-        options = self._options(kind)
-        backbone = f" by {options['backbone']}" if "backbone" in options else ""
+        extraction = self._extraction(kind)
         waiting = "Waiting for another process's features."
         with self.ledger.exclusive(f"{kind}-table", lambda: self.say(waiting)), present():
-            self.say(f"Features: {', '.join(options['blocks'])}{backbone}")
             with EnergyMeter(self.config.energy.country).measure("features") as energy:
-                table = extract_features(self.dataset, **options)
+                table = extract(self.dataset, extraction, self.say)
             energy.overlapped = overlapped()
-            for problem in table.problems:
-                self.say(f"Skipped: {problem}")
             self._paid(energy)
             self._keep_cost(kind, table, energy)
         return table
 
-    def _options(self, kind: str) -> dict[str, Any]:
-        """Arguments of `extract_features` for that kind."""
+    @property
+    def _vectors_kind(self) -> str:
+        return FEATURES if "image" in self._blocks else VECTORS
+
+    @property
+    def _blocks(self) -> tuple[str, ...]:
         wanted = self.config.features
-        features: dict[str, Any] = {
-            "backbone": wanted.backbone,
-            "blocks": tuple(wanted.blocks or default_blocks(wanted.backbone, labelled=self.dataset.labelled)),
-            "imgsz": wanted.imgsz,
-            "precision": wanted.precision,
-        }
+        return tuple(wanted.blocks or default_blocks(wanted.backbone, labelled=self.dataset.labelled))
+
+    def _extraction(self, kind: str) -> Extraction:
+        """Return the request for a table of that kind."""
+        features = replace(self.config.features.extraction(), blocks=self._blocks)
         if kind == FEATURES:
             return features
-        if self._by_features(kind):
-            return {**features, "blocks": (*features["blocks"], kind), "proxy": self.proxy}
-        return {"blocks": (kind,), "proxy": self.proxy}
+        if kind == VECTORS:
+            return image_vectors(features)
+        if self._fills_by_features(kind):
+            return replace(features, blocks=(*self._blocks, kind), proxy=self.proxy)
+        return Extraction(blocks=(kind,), proxy=self.proxy)
 
     def _cost_file(self, kind: str) -> Path:
-        identity = features_identity(self.config.features) if kind == FEATURES else self._proxy_identity
+        by_backbone = kind in (FEATURES, VECTORS)
+        identity = features_identity(self.config.features) if by_backbone else self._proxy_identity
         return self.ledger.path / f"{kind}-{identity[:10]}.json"
 
     def _keep_cost(self, kind: str, table: FeatureTable, energy: PhaseEnergy) -> None:
-        """Keep what making a table costs, from the cache or not; reading it back is not what counts."""
+        """Keep the cost of making a table: that of computing it, also where it was read from the cache."""
         pixels = table.provenance.get("image") or table.provenance.get("objects") or {}
         made = int(pixels.get("passes", len(table)))
         if "gradients" in table.blocks:
@@ -243,7 +257,7 @@ def _costs_alike(log: ProxyLog, wanted: ProxyConfig, model: str) -> bool:
 
 
 def proxy_identity(config: ExperimentConfig, data: str, model: str) -> str:
-    """Hash of all that decides a proxy's log; `data` and `model` are hashes. Empty where the YAML has no proxy."""
+    """Return the hash of all that decides a proxy's log, empty without a proxy; `data` and `model` are hashes."""
     if config.proxy is None:
         return ""
     wanted = config.proxy

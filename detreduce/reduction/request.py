@@ -29,11 +29,12 @@ class Output:
 class ReductionRequest:
     """What to reduce, which images to choose, by which features, and where to write them.
 
-    `data`, `split` and `images` are those of `load_dataset`; `data` may also be a dataset that is loaded already.
+    `data`, `split` and `images` are those of `load_dataset`; `data` may also be a loaded dataset. Without an `output`
+    nothing can be written.
     """
 
     data: str | Path | DetectionDataset
-    output: Output
+    output: Output | None = None
     selection: SelectionRequest = field(default_factory=SelectionRequest)
     extraction: Extraction = field(default_factory=Extraction)
     split: str | None = None

@@ -12,20 +12,19 @@ import numpy as np
 
 from detreduce.dataset.records import DetectionDataset
 from detreduce.dataset.write import SubsetReport, check_output, subset_report, write_subset
-from detreduce.display.progress import step
 from detreduce.duplicates.result import Duplicates
+from detreduce.errors import InputError
 from detreduce.features.request import Extraction
 from detreduce.features.table import FeatureTable
 from detreduce.reducers.base import BaseReducer
 from detreduce.reducers.engine.budget import resolve_keep
-from detreduce.reduction.request import ReductionRequest
+from detreduce.reduction.request import Output, ReductionRequest
 from detreduce.representativeness import Representativeness, measure_representativeness
-from detreduce.selection.choose import bare_table, check_labels, choose, needs_extraction
+from detreduce.selection.choose import check_labels, choose, needs_extraction
 from detreduce.selection.composition import check_composition
-from detreduce.selection.duplicate_search import find_duplicates
-from detreduce.selection.named_images import image_rows
+from detreduce.selection.duplicate_search import duplicates_to_drop
 from detreduce.selection.record import Selection
-from detreduce.selection.request import DuplicateSearch, SelectionRequest
+from detreduce.selection.request import SelectionRequest
 from detreduce.selection.row_categories import categories_of_rows, is_rule
 
 Say = Callable[[str], None]
@@ -77,6 +76,17 @@ class Reduction:
         """The method with its parameters."""
         return self.request.selection.make_reducer()
 
+    @property
+    def output(self) -> Output:
+        """Where the smaller dataset is written; InputError where the request has no output."""
+        if self.request.output is None:
+            raise InputError("The request has no output: give the folder for the smaller dataset.")
+        return self.request.output
+
+    def at_keep(self, keep: float | int) -> Reduction:
+        """Return the same reduction to another number of images."""
+        return replace(self, request=replace(self.request, selection=replace(self.request.selection, keep=keep)))
+
     def check(self) -> None:
         """Raise InputError for everything that would fail later, as far as it shows without decoding an image."""
         self.check_keep()
@@ -108,7 +118,7 @@ class Reduction:
 
     def check_output(self) -> None:
         """Check what `write_subset` would refuse, whichever images are chosen."""
-        output = self.request.output
+        output = self.output
         check_output(self.dataset, output.folder, link=output.link, format=output.format, overwrite=output.overwrite)
 
     @property
@@ -136,16 +146,10 @@ class Reduction:
         By features the vectors are those of `source`; where it has none, they are extracted.
         """
         selection = self.request.selection
-        composition = selection.composition
-        search = composition.drop_duplicates
-        if not isinstance(search, DuplicateSearch):
-            return search
-        if composition.by_features and not (isinstance(source, FeatureTable) and "image" in source.blocks):
+        has_vectors = isinstance(source, FeatureTable) and "image" in source.blocks
+        if selection.composition.by_features and not has_vectors:
             source = extract(self.dataset, image_vectors(self.request.extraction), say)
-        named = image_rows(bare_table(self.dataset), [*composition.must_keep, *composition.initial])
-        prefer = [self.dataset[row].id for row in named.tolist()]
-        with step("looking for duplicates"):
-            return find_duplicates(source, search, prefer, selection.seed, selection.cache)
+        return duplicates_to_drop(source, selection.composition, selection.seed, selection.cache)
 
     def choose(self, source: Source, found: Duplicates | None) -> Selection:
         """Return the chosen images; `found` are the duplicates to drop."""
@@ -159,7 +163,7 @@ class Reduction:
 
     def write(self, selection: Selection) -> DetectionDataset:
         """Write a selection's images to the output, and return them as a dataset."""
-        output = self.request.output
+        output = self.output
         return write_subset(
             self.dataset,
             selection,
@@ -192,9 +196,9 @@ class Reduction:
         measured = self.measure(source, selection)
         selection = replace(selection, representativeness=measured.to_dict())
         written = self.write(selection)
-        say(f"Written: {self.request.output.folder}")
+        say(f"Written: {self.output.folder}")
         report = subset_report(self.dataset, selection.image_ids)
-        return ReductionResult(selection, written, measured, report, Path(self.request.output.folder))
+        return ReductionResult(selection, written, measured, report, Path(self.output.folder))
 
 
 def extract(dataset: DetectionDataset, extraction: Extraction, say: Say) -> FeatureTable:

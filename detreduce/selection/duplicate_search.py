@@ -11,15 +11,33 @@ import numpy as np
 import numpy.typing as npt
 
 from detreduce.dataset.records import DetectionDataset, ImageId
+from detreduce.display.progress import step
 from detreduce.duplicates.files import identical_files
 from detreduce.duplicates.result import Duplicates, pair_to_dict
 from detreduce.duplicates.search import exact_duplicates, near_duplicates
 from detreduce.errors import InputError
 from detreduce.features.table import FeatureTable
-from detreduce.selection.named_images import ids_of_rows
-from detreduce.selection.request import EXACT, FEATURES, DuplicateSearch
+from detreduce.selection.named_images import ids_of_rows, image_rows
+from detreduce.selection.request import EXACT, FEATURES, CompositionRequest, DuplicateSearch
 
 IntArray = npt.NDArray[np.int64]
+
+
+def duplicates_to_drop(
+    source: DetectionDataset | FeatureTable,
+    request: CompositionRequest,
+    seed: int = 0,
+    cache: str | Path | None = None,
+) -> Duplicates | None:
+    """Return the duplicates that a composition drops, None for none; the images that it names are kept for others."""
+    search = request.drop_duplicates
+    if not isinstance(search, DuplicateSearch):
+        return search
+    dataset = source.dataset if isinstance(source, FeatureTable) else source
+    whole = FeatureTable(dataset, np.arange(len(dataset), dtype=np.int64), {})
+    prefer = ids_of_rows(whole, image_rows(whole, [*request.must_keep, *request.initial]))
+    with step("looking for duplicates"):
+        return find_duplicates(source, search, prefer, seed, cache)
 
 
 def find_duplicates(

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 import yaml
 
-from detreduce.experiment import choices
 from detreduce.experiment import run as run_module
 from detreduce.experiment.ledger.ledger import Ledger
 from detreduce.experiment.run import run_experiment
 from detreduce.features.extract import extract_features
 from detreduce.reducers import make_reducer
+from detreduce.reduction import steps
 from detreduce.selection.choose import choose, select
 from detreduce.selection.record import Selection
 from detreduce.selection.request import SelectionRequest
@@ -28,7 +28,7 @@ def fits(monkeypatch: pytest.MonkeyPatch, stand_in_train: Callable[..., Any]) ->
         return choose(source, request)
 
     monkeypatch.setattr(run_module, "train", stand_in_train)
-    monkeypatch.setattr(choices, "choose", counted)
+    monkeypatch.setattr(steps, "choose", counted)
     return found
 
 

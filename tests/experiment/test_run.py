@@ -20,14 +20,15 @@ from detreduce.arrays.proxy_log import ProxyLog
 from detreduce.cli import app
 from detreduce.dataset import load_dataset
 from detreduce.errors import DetreduceError, InputError
-from detreduce.experiment import choices, sources
 from detreduce.experiment import run as run_module
+from detreduce.experiment import sources
 from detreduce.experiment.config import FeaturesConfig
 from detreduce.experiment.costs.forecast import Estimate
 from detreduce.experiment.ledger.identity import features_identity
 from detreduce.experiment.ledger.ledger import Ledger, finished_rows
 from detreduce.experiment.ledger.merge import merge_ledgers
 from detreduce.experiment.run import data_identity, prepare_experiment, run_experiment
+from detreduce.reduction import steps
 from detreduce.selection.choose import select
 from detreduce.selection.record import Selection
 from detreduce.training.concurrent_runs import boot_identity, overlapped
@@ -78,9 +79,9 @@ def test_the_cost_of_choosing_is_each_cells_own_and_is_kept(
         time.sleep(0.2)
         return choose(*arguments, **named)
 
-    choose = choices.choose
+    choose = steps.choose
     monkeypatch.setattr(run_module, "train", stand_in_train)
-    monkeypatch.setattr(choices, "choose", slow_choose)
+    monkeypatch.setattr(steps, "choose", slow_choose)
     ledger = run_experiment(config, config.parent / "ledger")
     assert len(list(ledger.path.glob("features-*.json"))) == 1
     seconds = [row["selection_seconds"] for row in ledger.rows() if not row["control"]]
@@ -309,8 +310,8 @@ def test_duplicates_are_searched_once_and_their_cost_is_charged(
         searches.append(arguments)
         return find(*arguments, **options)
 
-    find = redundancy.find_duplicates
-    monkeypatch.setattr(redundancy, "find_duplicates", counted)
+    find = redundancy.duplicates_to_drop
+    monkeypatch.setattr(redundancy, "duplicates_to_drop", counted)
     images = config.parent / "set" / "images"
     (images / "01.jpg").write_bytes((images / "00.jpg").read_bytes())
     content = yaml.safe_load(config.read_text())

@@ -158,15 +158,15 @@ def test_a_file_where_the_ledger_should_be_is_told(config: Path, tmp_path: Path)
 def test_whatever_finds_the_disk_full_the_finished_cells_are_whole(
     step: str, config: Path, stand_in_train: Train, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from detreduce.experiment import choices
+    from detreduce.reduction import steps
 
     places: dict[str, tuple[Any, str]] = {
         "train": (run_module, "train"),
-        "write_subset": (run_module, "write_subset"),
+        "write_subset": (steps, "write_subset"),
         "finish": (Path, "rename"),
         "save": (Path, "replace"),
         "cell file": (Path, "write_text"),
-        "choose": (choices, "choose"),
+        "choose": (steps, "choose"),
     }
     monkeypatch.setattr(run_module, "train", stand_in_train)
     place = config.parent / "ledger"

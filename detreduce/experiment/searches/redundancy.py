@@ -7,18 +7,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from detreduce.dataset.records import DetectionDataset
 from detreduce.duplicates.result import Duplicates
 from detreduce.errors import InputError
 from detreduce.experiment.cells import Cell
 from detreduce.experiment.costs.signature_cost import with_signatures
-from detreduce.experiment.ledger.ledger import SEARCH, Ledger
+from detreduce.experiment.ledger.identity import features_identity
+from detreduce.experiment.ledger.ledger import SEARCH
+from detreduce.experiment.sources import Sources
 from detreduce.machine.hashes import content_digest
 from detreduce.reducers.engine.budget import resolve_keep
-from detreduce.selection.choose import bare_table
-from detreduce.selection.duplicate_search import find_duplicates
-from detreduce.selection.named_images import image_rows
-from detreduce.selection.request import CompositionRequest, DuplicateSearch
+from detreduce.selection.duplicate_search import duplicates_to_drop
+from detreduce.selection.request import CompositionRequest
 from detreduce.training.concurrent_runs import overlapped, present
 from detreduce.training.energy import EnergyMeter, PhaseEnergy
 
@@ -26,21 +25,13 @@ PHASE = "duplicates"
 
 
 class Redundancy:
-    """Finds what a cell's `drop_duplicates` asks for; cells that ask for the same share the search and its cost.
+    """Finds the duplicates that cells drop; cells with the same search share its result and its cost.
 
-    `paid` is called with what each search took, `wait` before waiting for another process's.
+    `paid` is called with the cost of each search, `wait` before waiting for another process's.
     """
 
-    def __init__(
-        self,
-        dataset: DetectionDataset,
-        ledger: Ledger,
-        country: str,
-        *,
-        paid: Callable[[PhaseEnergy], None],
-        wait: Callable[[], None],
-    ) -> None:
-        self.dataset, self.ledger, self.country = dataset, ledger, country
+    def __init__(self, sources: Sources, *, paid: Callable[[PhaseEnergy], None], wait: Callable[[], None]) -> None:
+        self.sources, self.dataset, self.ledger = sources, sources.dataset, sources.ledger
         self._paid, self._wait = paid, wait
         self._found: dict[str, Duplicates] = {}
 
@@ -55,30 +46,28 @@ class Redundancy:
     def check(self, cell: Cell) -> None:
         """Raise InputError where fewer images are left without duplicates than the cell keeps."""
         found = self._search(cell.composition)
-        k, left = resolve_keep(cell.keep, len(self.dataset)), len(self.dataset) - len(found.pairs if found else ())
-        if k > left:
+        k, most = resolve_keep(cell.keep, len(self.dataset)), len(self.dataset) - len(found.pairs if found else ())
+        if k > most:
             raise InputError(
-                f"{cell.label} at keep {cell.keep}: {k} images are to be kept, but {left} of {len(self.dataset)} are "
-                f"left without duplicates: keep at most {left}."
+                f"{cell.label} at keep {cell.keep}: {k} images are to be kept, but {most} of {len(self.dataset)} are "
+                f"left without duplicates: keep at most {most}."
             )
 
     def is_searched(self, cell: Cell) -> bool:
-        """Whether the ledger knows what the cell's search costs; true where the cell asks for none."""
+        """Return whether the ledger knows the cost of the cell's search, if it has one."""
         return not cell.composition.get("drop_duplicates") or self._cost_file(cell.composition).is_file()
 
     def _search(self, composition: dict[str, Any]) -> Duplicates | None:
         request = CompositionRequest.of(**composition)
-        search = request.drop_duplicates
-        if not isinstance(search, DuplicateSearch):
+        if request.drop_duplicates is None:
             return None
         key = self._key(composition)
         if key not in self._found:
-            table = bare_table(self.dataset)
-            named = image_rows(table, [*request.must_keep, *request.initial])
-            prefer = [self.dataset[row].id for row in named.tolist()]
+            source = self.sources.vectors() if request.by_features else self.dataset
             with self.ledger.exclusive(SEARCH, self._wait), present():
-                with EnergyMeter(self.country).measure(PHASE) as energy:
-                    found = find_duplicates(table, search, prefer)
+                with EnergyMeter(self.sources.config.energy.country).measure(PHASE) as energy:
+                    found = duplicates_to_drop(source, request)
+                assert found is not None
                 energy.overlapped = overlapped()
                 self._keep_cost(composition, found, energy)
             self._paid(energy)
@@ -86,13 +75,13 @@ class Redundancy:
         return self._found[key]
 
     def _keep_cost(self, composition: dict[str, Any], found: Duplicates, energy: PhaseEnergy) -> None:
-        """Keep what the first search cost."""
+        """Keep the cost of the first search."""
         file = self._cost_file(composition)
         cached = int(found.provenance.get("from_cache", 0))
         if file.is_file() and cached >= found.images:
             return
         if cached:
-            # what reading and comparing took is not what finding them takes
+            # reading and comparing is not the whole cost of a search
             energy = with_signatures(energy, cached)
         content = {"energy": energy.model_dump(), "from_cache": cached, "images": found.images}
         self.ledger.write_json(file.name, content)
@@ -101,7 +90,9 @@ class Redundancy:
         return self.ledger.path / f"{PHASE}-{self._key(composition)}.json"
 
     def _key(self, composition: dict[str, Any]) -> str:
-        wish = [composition.get("drop_duplicates"), composition.get("must_keep")]
+        question = [composition.get("drop_duplicates"), composition.get("must_keep")]
         if "initial" in composition:
-            wish.append(composition["initial"])
-        return content_digest(json.dumps(wish, default=str).encode()).hex()[:10]
+            question.append(composition["initial"])
+        if CompositionRequest.of(**composition).by_features:
+            question.append(features_identity(self.sources.config.features))
+        return content_digest(json.dumps(question, default=str).encode()).hex()[:10]

@@ -97,7 +97,7 @@ def test_what_is_chosen_from_is_counted_once_and_only_until_it_is_made(
 ) -> None:
     class Stub:
         def __init__(self, *to_make: tuple[str, str]) -> None:
-            self.to_make = lambda needs: [*to_make] if "features" in needs else []
+            self.to_make = lambda cell: [*to_make] if cell.chooser == "mms" else []
             self.expected = {"proxy training": Estimate(20, 2)}.get
             self.fit_of = lambda cell: cell.key
             self.is_fitted = lambda cell: False

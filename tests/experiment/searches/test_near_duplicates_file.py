@@ -99,13 +99,13 @@ def test_who_looks_for_duplicates_is_seen_by_other_processes(
 
     found: list[tuple[str, bool | None]] = []
     monkeypatch.setattr(run_module, "train", stand_in_train)
-    for holder, name in ((module, "near_duplicates"), (leakage, "leakage_report"), (redundancy, "find_duplicates")):
+    for holder, name in ((module, "near_duplicates"), (leakage, "leakage_report"), (redundancy, "duplicates_to_drop")):
         monkeypatch.setattr(holder, name, seen(getattr(holder, name)))
     content = yaml.safe_load(config.read_text())
     content["reduce"] |= {"drop_duplicates": "exact", "keep": [2]}
     config.write_text(yaml.safe_dump(content))
     run_experiment(config, config.parent / "ledger")
-    assert sorted(found) == [("find_duplicates", False), ("leakage_report", False), ("near_duplicates", False)]
+    assert sorted(found) == [("duplicates_to_drop", False), ("leakage_report", False), ("near_duplicates", False)]
 
 
 def test_a_later_search_is_charged_with_the_signatures_that_this_one_made(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -118,7 +119,7 @@ def make_plan(config: ExperimentConfig, identity: Identity, arguments: dict[str,
         parameters = changed_parameters(reducer)
         context = dict(training)
         composition = method.composition(config.reduce)
-        if FEATURES in kinds_of(reducer.needs) or CompositionRequest.of(**composition).by_features:
+        if uses_features(method.name, composition):
             context["features"] = identity.features
         if any(name in reducer.needs for name in SEPARATE_BLOCKS):
             context["proxy"] = identity.proxy
@@ -154,6 +155,11 @@ def _control_cells(config: ExperimentConfig, context: dict[str, Any], name: str)
         for selection_seed, training_seed in pairs
         for selected in [selection_seed if control.chooser else None]
     ]
+
+
+def uses_features(method: str, composition: Mapping[str, Any]) -> bool:
+    """Return whether a method, or the search for duplicates before it, looks at the features of images."""
+    return FEATURES in kinds_of(reducer_class(method).needs) or CompositionRequest.of(**composition).by_features
 
 
 def changed_parameters(reducer: BaseReducer) -> dict[str, Any]:

@@ -7,12 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from detreduce.duplicates.search import Duplicates
+from detreduce.duplicates.result import Duplicates
 from detreduce.errors import InputError
-from detreduce.experiment.cells import Cell, Identity
+from detreduce.experiment.cells import Cell, Identity, uses_features
 from detreduce.experiment.config import ExperimentConfig
 from detreduce.experiment.ledger.ledger import SELECTIONS, Ledger
-from detreduce.features.blocks import FEATURES, kinds_of
 from detreduce.features.table import SEPARATE_BLOCKS
 from detreduce.machine.hashes import json_hash
 from detreduce.reducers import reducer_class
@@ -70,7 +69,7 @@ class Choices:
         """The fit that a cell's selection comes from: a name that is the same for all the cells it serves."""
         cls = reducer_class(cell.chooser)
         identity = [self.identity.data]
-        if FEATURES in kinds_of(cls.needs) or cell.drops_by_features:
+        if uses_features(cell.chooser, cell.composition):
             identity.append(self.identity.features)
         if any(name in cls.needs for name in SEPARATE_BLOCKS):
             identity.append(self.identity.proxy)

@@ -57,7 +57,7 @@ class CompositionConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
     drop_duplicates: bool | float | str | dict[str, str | float] | None = None
-    """true: by pixels; a number: from this similarity; `boxes`, `features`, `exact`; `{by: features, threshold: 0.9}`."""
+    """true: by pixels; a number: from this similarity; `boxes`; `features`; `exact`; `{by: boxes, threshold: 0.9}`."""
     must_keep: str | list[str | int] | None = None
     """Images kept first: a text file of names, one a line, or a list of names or ids."""
     initial: str | list[str | int] | None = None

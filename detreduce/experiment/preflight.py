@@ -7,8 +7,8 @@ from collections.abc import Callable
 from detreduce.dataset.categories import assign_categories
 from detreduce.dataset.records import DetectionDataset
 from detreduce.errors import DetreduceError, InputError
+from detreduce.experiment.cells import uses_features
 from detreduce.experiment.config import ExperimentConfig, MethodConfig
-from detreduce.features.blocks import FEATURES, kinds_of
 from detreduce.features.table import SEPARATE_BLOCKS
 from detreduce.reducers import make_reducer
 from detreduce.reducers.engine.budget import resolve_keep
@@ -77,15 +77,16 @@ def _features_problems(config: ExperimentConfig, dataset: DetectionDataset) -> l
     """Return what prevents the extraction of features that a method or its duplicates need; each problem once."""
     problems: dict[str, None] = {}
     for method in config.reduce.methods:
-        reduction = _reduction(config, dataset, method)
-        composition = reduction.request.selection.composition
-        if FEATURES not in kinds_of(reduction.reducer.needs) and not composition.by_features:
+        if not uses_features(method.name, method.composition(config.reduce)):
             continue
-        for key, check in (("backbone", reduction.check_backbone), ("blocks", reduction.check_blocks)):
-            try:
-                check()
-            except DetreduceError as error:
-                problems[f"features.{key}: {error}"] = None
+        reduction = _reduction(config, dataset, method)
+        key = "blocks"
+        try:
+            reduction.check_blocks()
+            key = "backbone"
+            reduction.check_backbone()
+        except DetreduceError as error:
+            problems[f"features.{key}: {error}"] = None
     return list(problems)
 
 

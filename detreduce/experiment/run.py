@@ -19,7 +19,7 @@ from detreduce.dataset import load_dataset
 from detreduce.dataset.records import DetectionDataset
 from detreduce.display.progress import progress
 from detreduce.errors import DetreduceError, InputError
-from detreduce.experiment.cells import Cell, Identity, make_plan, training_arguments
+from detreduce.experiment.cells import Cell, Identity, make_plan, training_arguments, uses_features
 from detreduce.experiment.choices import FIT, Choices
 from detreduce.experiment.config import ExperimentConfig, load_config
 from detreduce.experiment.costs.forecast import Forecast
@@ -32,10 +32,8 @@ from detreduce.experiment.searches.leakage import has_leakage, keep_leakage, rea
 from detreduce.experiment.searches.near_duplicates import has_near_duplicates, keep_near_duplicates
 from detreduce.experiment.searches.redundancy import Redundancy
 from detreduce.experiment.sources import Sources, proxy_identity
-from detreduce.features.blocks import FEATURES, kinds_of
 from detreduce.machine.files import writing
 from detreduce.machine.hashes import json_hash
-from detreduce.reducers import make_reducer
 from detreduce.reducers.engine.budget import resolve_keep
 from detreduce.reduction.request import Output, ReductionRequest
 from detreduce.reduction.steps import Reduction, Say
@@ -304,14 +302,14 @@ class _Experiment:
     @cached_property
     def identity(self) -> Identity:
         config = self.config
-        reducers = [make_reducer(method.name, **method.parameters) for method in config.reduce.methods]
-        kinds = {kind for reducer in reducers for kind in kinds_of(reducer.needs)}
+        methods = config.reduce.methods
+        needs_features = any(uses_features(one.name, one.composition(config.reduce)) for one in methods)
         data, model = data_identity(self.dataset), file_identity(config.train.model)
         proxy = file_identity(config.proxy.model) if config.proxy and config.proxy.model else model
         return Identity(
             data=data,
             model=model,
-            features=features_identity(config.features) if FEATURES in kinds else "",
+            features=features_identity(config.features) if needs_features else "",
             proxy=proxy_identity(config, data, proxy),
         )
 

@@ -157,6 +157,7 @@ def test_duplicates_by_features_are_made_once_and_charged_to_every_cell(
     assert [len(list(ledger.path.glob(f"{kind}-*.json"))) for kind in ("features", "image", "duplicates")] == [1, 1, 1]
     for cell in ledger:
         assert {"features", "duplicates", "selection"} <= cell.choosing.keys()
+    ways.in_a_cell(["srs"], 7, drop_duplicates="features")
     keys = set(ledger.cell_keys())
     (ways.folder / "vectors.csv").write_text((ways.folder / "vectors.csv").read_text().replace(",0.", ",1."))
     ways.in_a_cell(["srs"], 7, drop_duplicates="features")

@@ -52,23 +52,18 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         start = time.monotonic()
-        findings = survive(Path(folder), options.kills, options.seed, options.cell_seconds, say=print)
-    print(
-        f"{findings.kills} kills in {findings.grids} grids of {findings.cells} cells, {time.monotonic() - start:.0f} s"
-    )
-    print(f"killed while: {', '.join(f'{place} {count}' for place, count in sorted(findings.moments.items()))}")
-    print(
-        f"loader processes of killed trainings: {findings.children}, left after {STRAY_SECONDS:.0f} s: {len(findings.strays)}"
-    )
-    print(
-        "\n".join(findings.faults)
-        or "No finished cell is lost, repeated or incomplete. Every ledger equals that of an undisturbed run."
-    )
-    sys.exit(1 if findings.faults else 0)
+        result = survive(Path(folder), options.kills, options.seed, options.cell_seconds, say=print)
+    print(f"{result.kills} kills in {result.grids} grids of {result.cells} cells, {time.monotonic() - start:.0f} s")
+    print(f"killed while: {', '.join(f'{place} {count}' for place, count in sorted(result.moments.items()))}")
+    print(f"loader processes of killed trainings: {result.children}")
+    print(f"left after {STRAY_SECONDS:.0f} s: {len(result.strays)}")
+    unharmed = "No finished cell is lost, repeated or incomplete. Every ledger equals that of an undisturbed run."
+    print("\n".join(result.faults) or unharmed)
+    sys.exit(1 if result.faults else 0)
 
 
 @dataclass
-class Findings:
+class Result:
     """Result of the kills; `faults` should be empty."""
 
     kills: int = 0
@@ -87,9 +82,9 @@ def survive(
     cell_seconds: float = 0.4,
     say: Callable[[str], object] = lambda line: None,
     seeds: int = 3,
-) -> Findings:
+) -> Result:
     """Kill a grid with `seeds` seeds `kills` times; all files are below `folder`."""
-    draw, findings = random.Random(seed), Findings()
+    draw, result = random.Random(seed), Result()
     config = make_experiment(folder, list(range(seeds)))
     reference = Attempt(config, folder / "undisturbed", folder / "log-undisturbed", cell_seconds)
     began = time.monotonic()
@@ -97,16 +92,16 @@ def survive(
     startup = time.monotonic() - began
     reference.finish()
     truth = facts(Ledger(folder / "undisturbed"))
-    findings.cells = len(truth)
+    result.cells = len(truth)
     children: dict[psutil.Process, float] = {}
-    while findings.kills < kills:
-        findings.grids += 1
-        place, log = folder / f"ledger-{findings.grids}", folder / f"log-{findings.grids}"
+    while result.kills < kills:
+        result.grids += 1
+        place, log = folder / f"ledger-{result.grids}", folder / f"log-{result.grids}"
         ledger, seen = Ledger(place), Seen()
-        while findings.kills < kills:
+        while result.kills < kills:
             attempt = Attempt(config, place, log, cell_seconds)
             kind = draw.random()
-            if findings.kills == 0:
+            if result.kills == 0:
                 # so that at least one leaves loader processes behind
                 attempt.wait_until(TRAINING)
             elif kind < 0.2:
@@ -119,23 +114,23 @@ def survive(
                 time.sleep(draw.uniform(0, 0.02))
             below, alive = attempt.kill()
             children |= dict.fromkeys(below, time.monotonic())
-            findings.faults += seen.look(ledger, log)
+            result.faults += seen.look(ledger, log)
             if not alive:
                 break
-            findings.kills += 1
+            result.kills += 1
             moment = attempt.moment()
-            findings.moments[moment] = findings.moments.get(moment, 0) + 1
-            say(f"kill {findings.kills}: {moment}, {len(seen.cells)} of {findings.cells} cells finished")
+            result.moments[moment] = result.moments.get(moment, 0) + 1
+            say(f"kill {result.kills}: {moment}, {len(seen.cells)} of {result.cells} cells finished")
         last = Attempt(config, place, log, cell_seconds)
         last.finish()
-        findings.faults += seen.look(ledger, log)
-        findings.faults += compare(facts(ledger), truth, place)
-    findings.children = len(children)
+        result.faults += seen.look(ledger, log)
+        result.faults += compare(facts(ledger), truth, place)
+    result.children = len(children)
     while any(child.is_running() and time.monotonic() - at < STRAY_SECONDS for child, at in children.items()):
         time.sleep(0.5)
-    findings.strays = [child.pid for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
-    findings.faults += [f"process {pid} of a killed run is still there" for pid in findings.strays]
-    return findings
+    result.strays = [child.pid for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
+    result.faults += [f"process {pid} of a killed run is still there" for pid in result.strays]
+    return result
 
 
 class Attempt:
@@ -241,7 +236,7 @@ def compare(found: dict[str, Any], truth: dict[str, Any], place: Path) -> list[s
 
 
 def make_experiment(folder: Path, seeds: list[int]) -> Path:
-    """Write an experiment of twelve images with given vectors; a seed has seven cells: three methods, two keeps, full."""
+    """Write an experiment of twelve images with given vectors; each seed has seven cells."""
     for row in range(12):
         image, label = folder / f"set/images/{row:02}.jpg", folder / f"set/labels/{row:02}.txt"
         for file in (image, label):

@@ -1,4 +1,4 @@
-"""What trainings cost beside what they reached: trade-off, learning curves, energy by phase."""
+"""Cost and accuracy of trainings: trade-off, learning curves, energy by phase."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ COSTS = {
     "minutes": "minutes of training",
     "images_seen": "images seen in training",
 }
-# one more than there are colours: no two of their first pairs look alike
+# one more than there are colours, so that colour and hatch repeat together late
 HATCHES = ("", "///", "...", "xxx", "\\\\\\", "++", "oo")
 MOST_KEEPS = 6
 CROWDED = (120.0, 16.0)
-"""Pixels between two names, to the side and up, below which one of them is left out."""
+"""Least horizontal and vertical distance of two names in pixels; closer names are left out."""
 
 
 def pareto_front(costs: Sequence[float], values: Sequence[float]) -> list[int]:
-    """Places of the points that no other point beats in both, by cost: cheaper and at least as good."""
+    """Return the indices of the points that no cheaper point equals, by cost."""
     front: list[int] = []
     best = -math.inf
     for place in sorted(range(len(costs)), key=lambda place: (costs[place], -values[place])):
@@ -44,22 +44,22 @@ def pareto_front(costs: Sequence[float], values: Sequence[float]) -> list[int]:
 
 
 def trade_off(rows: Iterable[Row], cost: str = "TFLOPs", measure: str = "mAP50_95") -> Figure | None:
-    """Accuracy against cost: every cell, each method's mean at each keep, and the Pareto front of the means.
+    """Draw accuracy against cost: every cell, each method's mean at each keep, and the Pareto front of the means.
 
     Parameters
     ----------
     rows
-        Tidy rows of cells with label, control, keep, `cost` and `measure`; those that lack either are left out, and
-        from Wh and minutes those that overlapped another training.
+        Tidy rows of cells with label, control, keep, `cost` and `measure`. Rows without either are left out; for Wh and
+        minutes, so are rows that overlapped another training.
     cost
-        One of `COSTS`. Of Wh, the phases of choosing are added where the rows have them.
+        One of `COSTS`. Wh include the phases of choosing, if the rows have them.
     measure
         ``mAP50`` or ``mAP50_95``.
 
     Returns
     -------
     Figure or None
-        None where no row has both.
+        None if no row has both.
     """
     points = [(row, at) for row in rows if (at := cost_of(row, cost)) is not None and row.get(measure) is not None]
     if not points:
@@ -102,7 +102,7 @@ def trade_off(rows: Iterable[Row], cost: str = "TFLOPs", measure: str = "mAP50_9
 
 
 def _name_points(axes: Any, points: Sequence[tuple[float, float, Role, Row]]) -> None:
-    """Write the names of points beside them, the best first, where there is room between them."""
+    """Write the names of points next to them, best first, where there is room."""
     named: list[Any] = []
     for x, y, _, row in reversed(points):
         place = axes.transData.transform((x, y))
@@ -113,7 +113,7 @@ def _name_points(axes: Any, points: Sequence[tuple[float, float, Role, Row]]) ->
 
 
 def cost_of(row: Row, cost: str) -> float | None:
-    """A row's cost, of choosing too where it is Wh; None where it is not known or was not the cell's alone."""
+    """Return a row's cost (Wh include choosing); None if it is not known or includes another training."""
     value = row.get(cost)
     if value is None or (row.get("overlapped") and cost in ("Wh", "minutes")):
         return None
@@ -132,7 +132,7 @@ def _label(name: str, row: Row) -> str:
 
 
 def _plain_ticks(axis: Any, low: float, high: float) -> None:
-    """Numbers as people write them on a logarithmic axis."""
+    """Use plain numbers on a logarithmic axis."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     few = high / low < 30
@@ -144,19 +144,19 @@ def _plain_ticks(axis: Any, low: float, high: float) -> None:
 def learning_curves(
     curves: Iterable[tuple[Row, Sequence[Mapping[str, float | None]]]], measure: str = "loss"
 ) -> Figure | None:
-    """Training loss or mAP over the images seen, a panel a keep: means over the seeds of each method.
+    """Draw training loss or mAP over the images seen, with a panel for each keep: means over the seeds of each method.
 
     Parameters
     ----------
     curves
-        For each cell its tidy row, and the rows of its epochs as in `TrainingRecord.history`.
+        The tidy row of each cell, and the rows of its epochs as in `TrainingRecord.history`.
     measure
-        ``loss``, of training; ``mAP50`` or ``mAP50_95`` of the boxes, where the cell was validated while it trained.
+        ``loss`` (training), or ``mAP50`` or ``mAP50_95`` of boxes, for cells with validation during training.
 
     Returns
     -------
     Figure or None
-        None where no cell has the measure.
+        None if no cell has the measure.
     """
     groups: dict[tuple[str, str], list[tuple[Row, np.ndarray, np.ndarray]]] = {}
     for row, history in curves:
@@ -196,7 +196,7 @@ def learning_curves(
 
 
 def _after(epoch: Mapping[str, float | None], measure: str) -> float:
-    """What an epoch's row holds of a measure; NaN where it has none."""
+    """Return the measure of an epoch; NaN if it has none."""
     if measure == "loss":
         return loss_of(epoch)
     value = epoch.get(f"metrics/{ACCURACIES[measure]}(B)")
@@ -204,7 +204,7 @@ def _after(epoch: Mapping[str, float | None], measure: str) -> float:
 
 
 def _curve(axes: Any, group: Sequence[tuple[Row, np.ndarray, np.ndarray]], role: Role) -> Any:
-    """The mean over the cells of a group, as far as the shortest goes, at the epochs that all have."""
+    """Draw the mean over the cells of a group, at the epochs that all of them have."""
     length = min(len(values) for _, _, values in group)
     seen = np.mean([seen[:length] for _, seen, _ in group], axis=0)
     mean = np.mean([values[:length] for _, _, values in group], axis=0)
@@ -219,16 +219,16 @@ def _curve(axes: Any, group: Sequence[tuple[Row, np.ndarray, np.ndarray]], role:
 def energy_by_phase(
     rows: Sequence[tuple[str, Mapping[str, float]]], unit: str = "Wh", *, phases: Sequence[str] | None = None
 ) -> Figure:
-    """Horizontal bars of what each phase took.
+    """Draw horizontal bars of the amount of each phase.
 
     Parameters
     ----------
     rows
-        A label, and phase -> amount, each a bar.
+        For each bar, a label and phase -> amount.
     unit
-        Written below.
+        The label of the axis.
     phases
-        Those drawn, in their order; default all, as they first come.
+        The phases to draw, in order; default: all, in order of appearance.
     """
     if phases is None:
         phases = list(dict.fromkeys(phase for _, parts in rows for phase in parts))
@@ -245,7 +245,7 @@ def energy_by_phase(
                 color=COLOURS[number % len(COLOURS)],
                 label=short(phase),
                 hatch=hatch,
-                # the hatch's colour
+                # the colour of the hatch
                 edgecolor="white",
                 linewidth=0,
             )

@@ -1,4 +1,4 @@
-"""What is in a dataset, and which part of it was kept."""
+"""Classes, box sizes, categories and features of a dataset, and of the kept images."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SIZE_BOUNDS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0)
 def class_bars(
     names: Sequence[str], full: npt.ArrayLike, kept: npt.ArrayLike | None = None, *, shown: int = SHOWN_CLASSES
 ) -> Figure:
-    """The share of each class among all boxes, and among the kept ones beside it; the commonest `shown` classes.
+    """Draw the share of each class among all boxes and among the kept boxes, for the `shown` most common classes.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ def class_bars(
     full, kept
         (C,) boxes of each class.
     shown
-        At most so many.
+        Most bars.
     """
     labels, parts = _class_shares(names, full, kept, shown)
     with styled():
@@ -39,9 +39,9 @@ def class_bars(
 
 
 def size_bars(full: npt.ArrayLike, kept: npt.ArrayLike | None = None) -> Figure:
-    """Shares of box sizes, in bins of sqrt(box area / image area), of all boxes and of the kept ones beside them.
+    """Draw shares of box sizes, in bins of sqrt(box area / image area), for all boxes and for the kept boxes.
 
-    `full`, `kept`: one such size a box; NaN (an image of unknown size) is left out.
+    `full`, `kept`: one size per box; NaN (an image of unknown size) is left out.
     """
     with styled():
         figure, (axes,) = drawn(7.2, 2.9)
@@ -53,7 +53,7 @@ def size_bars(full: npt.ArrayLike, kept: npt.ArrayLike | None = None) -> Figure:
 def class_and_size_bars(
     names: Sequence[str], counts: npt.ArrayLike, sizes: npt.ArrayLike, *, shown: int = SHOWN_CLASSES
 ) -> Figure:
-    """What is in a dataset: `class_bars` and `size_bars` of all boxes, one below the other."""
+    """Draw `class_bars` and `size_bars` of all boxes, one below the other."""
     labels, parts = _class_shares(names, counts, None, shown)
     with styled():
         heights = [_height(len(labels)), 2.9]
@@ -66,7 +66,7 @@ def class_and_size_bars(
 def category_bars(
     names: Sequence[str], full: npt.ArrayLike, kept: npt.ArrayLike, *, shown: int = SHOWN_CLASSES
 ) -> Figure:
-    """Images of each category, all and kept; the `shown` largest categories.
+    """Draw the number of images in each category, all and kept, for the `shown` largest categories.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def category_bars(
     full, kept
         (C,) images of each.
     shown
-        At most so many.
+        Most bars.
     """
     order, labels = _commonest(names, np.asarray(full, float), shown)
     parts = [np.asarray(counts, float)[order] for counts in (full, kept)]
@@ -87,14 +87,14 @@ def category_bars(
 
 
 def feature_map(points: npt.ArrayLike, kept: npt.ArrayLike | None = None, *, explained: Sequence[float] = ()) -> Figure:
-    """Images as points of two principal components; kept ones in front, larger and filled.
+    """Draw images as points of two principal components; kept images are in front, larger and filled.
 
     Parameters
     ----------
     points
         (n, 2).
     kept
-        (n,) bool; None draws all alike.
+        (n,) bool; None draws all images alike.
     explained
         Share of the variance along each axis, for the labels.
     """
@@ -128,7 +128,7 @@ def _height(bars: int) -> float:
 def _commonest(
     names: Sequence[str], counts: npt.NDArray[np.float64], shown: int
 ) -> tuple[npt.NDArray[np.intp], list[str]]:
-    """Places of the largest counts, and their names; the last says how many are left out."""
+    """Return the indices of the largest counts and their names; the last name includes how many are left out."""
     order = np.argsort(-counts, kind="stable")[:shown]
     labels = [short(names[place], LONGEST_NAME) for place in order]
     if len(names) > shown:
@@ -143,8 +143,8 @@ def _class_shares(
     order, labels = _commonest(names, counts, shown)
     parts = [counts[order] / max(counts.sum(), 1)]
     if kept is not None:
-        left = np.asarray(kept, float)
-        parts.append(left[order] / max(left.sum(), 1))
+        kept_counts = np.asarray(kept, float)
+        parts.append(kept_counts[order] / max(kept_counts.sum(), 1))
     return labels, parts
 
 
@@ -163,7 +163,7 @@ def _size_bars(axes: Axes, full: npt.ArrayLike, kept: npt.ArrayLike | None) -> N
 def _paired_bars(
     axes: Axes, labels: Sequence[str], parts: Sequence[npt.NDArray[np.float64]], axis: str, *, flat: bool
 ) -> None:
-    """Bars of the full data, those of the kept images beside them; `flat`: on their side, for long names."""
+    """Draw bars of all images next to those of the kept images; `flat` bars are horizontal, for long names."""
     places = np.arange(len(labels))
     looks = [("all images", MUTED, "///"), ("kept", BLUE, "")][: len(parts)]
     thick = 0.8 / len(parts)
@@ -180,6 +180,6 @@ def _paired_bars(
 
 
 def _legend(figure: Figure, axes: Axes) -> None:
-    """Say which bars are which, where there are two kinds."""
+    """Add a legend if there are two kinds of bars."""
     if len(axes.containers) > 1:
         figure.legend(loc="outside upper left", ncols=2, fontsize=8.5)

@@ -1,4 +1,4 @@
-"""How far each method is from what it is compared with, with intervals."""
+"""Differences of each method to a reference, with intervals."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from detreduce.vocabulary.keeps import keep_in_words
 
 LONGEST_NAME = 60
 ROOM = 24
-"""Characters of a name that a figure of common width has room for."""
+"""Characters of a name that fit a figure of common width."""
 
 
 class Difference(Protocol):
-    """What is drawn of a comparison; `detreduce.experiment.statistics.comparison.Comparison` has it."""
+    """A comparison to draw, such as `detreduce.experiment.statistics.comparison.Comparison`."""
 
     @property
     def method(self) -> str:
@@ -25,7 +25,7 @@ class Difference(Protocol):
 
     @property
     def keep(self) -> float | int:
-        """Its keep."""
+        """Keep of the method."""
 
     @property
     def difference(self) -> float:
@@ -41,14 +41,14 @@ class Difference(Protocol):
 
     @property
     def verdict(self) -> str:
-        """In words."""
+        """Verdict in words."""
 
 
 def difference_intervals(comparisons: Sequence[Difference], axis: str) -> Figure:
-    """A row for each method and keep: the difference as a point, its interval as a line, the verdict as the shape.
+    """Draw a row for each method and keep: the difference as a point, its interval as a line, the verdict as a shape.
 
-    `axis` says what the difference is. Better is a green triangle up, worse an orange one down, no difference shown a
-    grey circle.
+    `axis` is the label of the axis. A green triangle up is better, an orange triangle down is worse, and a grey circle
+    is no difference shown.
     """
     labels = [f"{short(title_of(item.method), LONGEST_NAME)}  {keep_in_words(item.keep)}" for item in comparisons]
     longest = max(map(len, labels), default=0)
@@ -68,6 +68,6 @@ def difference_intervals(comparisons: Sequence[Difference], axis: str) -> Figure
         axes.tick_params(axis="y", length=0)
         axes.grid(False, axis="y")
         axes.set_xlabel(axis)
-        # long names leave little room for numbers below
+        # long names leave little room for the numbers of the axis
         axes.xaxis.set_major_locator(MaxNLocator(nbins=4, steps=[1, 2, 5, 10]))
     return figure

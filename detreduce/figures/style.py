@@ -1,4 +1,4 @@
-"""How all figures look: one palette that the colour-blind can read, told apart by shape as well."""
+"""The common style of all figures: a palette for colour-blind readers, with different shapes too."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from detreduce.display.terminal_text import visible_lines
 
 INK, MUTED, GRID = "#1b1f24", "#69707a", "#d4d8de"
-# Okabe and Ito's palette, which the colour-blind can tell apart
+# Okabe and Ito's palette, which colour-blind readers can distinguish
 BLUE, ORANGE, GREEN, PURPLE, SKY, YELLOW = "#0072b2", "#d55e00", "#009e73", "#aa4499", "#56b4e9", "#e69f00"
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, YELLOW)
 
@@ -33,7 +33,7 @@ SETTINGS: Any = {
     "grid.color": GRID,
     "grid.linewidth": 0.8,
     "legend.frameon": False,
-    # a notebook's page may be dark; what is saved in this style lies on the page's own ground
+    # white in notebooks, which may be dark; saved figures use the background of the page
     "figure.facecolor": "white",
     "axes.facecolor": "none",
     "savefig.facecolor": "none",
@@ -46,30 +46,30 @@ SETTINGS: Any = {
 
 
 class Figure(matplotlib.figure.Figure):
-    """A matplotlib figure that a notebook shows as the value of a cell, once, whether or not pyplot was ever imported.
+    """A matplotlib figure that a notebook shows once as the value of a cell, with or without pyplot.
 
-    Without pyplot nobody tells IPython how a Figure is shown; with it, that comes first, and this is not asked.
+    Without pyplot, IPython has no formatter for figures and calls `_repr_png_`. With pyplot, its own formatter is used.
     """
 
     def _repr_png_(self) -> bytes:
         content = io.BytesIO()
         with warnings.catch_warnings():
-            # an emoji in a name becomes a box, and nobody can help it here
+            # an emoji in a name becomes a box, which cannot be avoided here
             warnings.filterwarnings("ignore", "Glyph .* missing from")
             self.savefig(content, format="png", facecolor=self.get_facecolor())
         return content.getvalue()
 
 
 def short(name: object, longest: int = 80) -> str:
-    """A name as it fits beside an axis: one line, cut where it is long, what no font can draw as codes."""
+    """Return a name that fits next to an axis: one line, cut if long, with codes for invisible characters."""
     text = " ".join(visible_lines(name).split())
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
 def drawn(width: float, height: float, columns: int = 1, rows: int = 1, **options: Any) -> tuple[Figure, list[Axes]]:
-    """An empty figure of `width` x `height` inches in the common style, and its axes row by row.
+    """Return an empty figure of `width` x `height` inches in the common style, and its axes row by row.
 
-    Made without pyplot, so that no window opens and nothing is kept.
+    It does not use pyplot, so no window opens and nothing stays in memory.
     """
     with matplotlib.rc_context(SETTINGS):
         figure = Figure(figsize=(width, height), layout="constrained")
@@ -80,5 +80,5 @@ def drawn(width: float, height: float, columns: int = 1, rows: int = 1, **option
 
 
 def styled() -> Any:
-    """A context in which matplotlib draws and saves in the common style."""
+    """Return a context in which matplotlib draws and saves in the common style."""
     return matplotlib.rc_context(SETTINGS)

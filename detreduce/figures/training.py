@@ -1,4 +1,4 @@
-"""How one training went, epoch by epoch."""
+"""The course of one training, epoch by epoch."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ WHAT = {"(B)": "boxes", "(M)": "masks", "(P)": "keypoints"}
 
 
 def loss_of(epoch: Epoch, part: str = "train/") -> float:
-    """The sum of an epoch's losses whose names begin with `part`; NaN where it has none."""
+    """Return the sum of an epoch's losses whose names start with `part`; NaN if there is none."""
     parts = [value for name, value in epoch.items() if name.startswith(part) and value is not None]
     return math.fsum(parts) if parts else math.nan
 
 
 def training_curves(history: Sequence[Epoch], final: Mapping[str, float] | None = None) -> Figure:
-    """Loss on the left and mAP on the right, over the epochs.
+    """Draw the loss on the left and mAP on the right, over the epochs.
 
     Parameters
     ----------
     history
-        One row an epoch, as of `TrainingRecord.history`: ``train/…`` and ``val/…`` losses, ``metrics/mAP50(B)`` and the
-        like where it was validated.
+        One row per epoch, as in `TrainingRecord.history`: ``train/…`` and ``val/…`` losses, and for validated epochs
+        ``metrics/mAP50(B)`` and others.
     final
-        Name -> mAP of the evaluation after the training, drawn as points at the last epoch.
+        Name -> mAP of the evaluation after training, drawn as points at the last epoch.
     """
     epochs = [epoch.get("epoch") or place + 1 for place, epoch in enumerate(history)]
     with styled():

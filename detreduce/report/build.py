@@ -1,4 +1,4 @@
-"""write_report: from a ledger to one HTML file that needs nothing else."""
+"""write_report: turn a ledger into one HTML file that needs nothing else."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ REPORT_NAME = "report.html"
 
 @dataclass
 class _Chosen:
-    """What there is to show of the images."""
+    """What the report shows of the images."""
 
     dataset: DetectionDataset | None = None
     views: list[SelectionView] = field(default_factory=list)
@@ -66,20 +66,20 @@ def write_report(
     images: bool = True,
     dataset: str | Path | None = None,
 ) -> Path:
-    """Write what an experiment found as one HTML file, which needs no network and no other file.
+    """Write the results of an experiment as one HTML file, which needs no network and no other file.
 
     Parameters
     ----------
     ledger
-        Of finished cells, or its folder.
+        A ledger of finished cells, or its folder.
     output
         The HTML file; default ``report.html`` in the ledger.
     selections
-        Of so many selections the images are shown, those of most images first; the tables have all.
+        How many selections to show with images, largest first; the tables have all.
     images
-        False leaves every picture of the dataset out, for data that must not leave the house; names stay.
+        False leaves out every picture of the dataset, for confidential data; names stay.
     dataset
-        Where the experiment's dataset is now; default where it was.
+        Where the experiment's dataset is now; default: where it was.
 
     Returns
     -------
@@ -91,26 +91,26 @@ def write_report(
     MissingFileError
         There is no ledger, or nothing at `dataset`.
     InputError
-        The ledger has no finished cell, or one that cannot be read; `selections` is below 0; no dataset can be
-        read at `dataset`.
+        The ledger has no finished cell, or one that cannot be read; `selections` is below 0; or `dataset` cannot be
+        read.
     DetreduceError
         The file cannot be written.
     """
     if isinstance(selections, bool) or not isinstance(selections, int) or selections < 0:
         raise InputError(f"selections={selections!r} is not a count: give 0 or more.")
-    held = ledger if isinstance(ledger, Ledger) else Ledger(ledger)
-    if not held.is_ledger():
-        raise MissingFileError(f"{held.path} is no ledger: `detreduce run experiment.yaml` makes one.")
-    outcome = outcome_of(held)
+    source = ledger if isinstance(ledger, Ledger) else Ledger(ledger)
+    if not source.is_ledger():
+        raise MissingFileError(f"{source.path} is not a ledger: `detreduce run experiment.yaml` makes one.")
+    outcome = outcome_of(source)
     if not outcome.rows:
-        raise InputError(f"{held.path} has no finished cell yet: run the experiment, or let it go on.")
-    config = _read_config(held)
+        raise InputError(f"{source.path} has no finished cell yet: run the experiment, or wait for its first cell.")
+    config = _read_config(source)
     given = None if dataset is None else load_dataset(find(dataset, what="dataset"), split="train")
-    chosen = _gather_images(held, outcome, config, selections, given, capacity=CAPACITY if images else 0)
+    chosen = _gather_images(source, outcome, config, selections, given, capacity=CAPACITY if images else 0)
     leakage = _leakage(outcome.leakage, chosen, CAPACITY // 10 if images else 0)
     country = str((config.get("energy") or {}).get("country", ""))
     text = render(
-        title=str(config.get("name", held.path.name)),
+        title=str(config.get("name", source.path.name)),
         outcome=outcome,
         headline=headline(outcome),
         charts=list(result_charts(outcome)),
@@ -119,12 +119,12 @@ def write_report(
         chosen=chosen,
         leakage=leakage,
         facts=facts_of(outcome.cells, config),
-        command=command_of(held),
+        command=command_of(source),
         config=config_text(config),
-        planned=_planned(held),
+        planned=_planned(source),
         chose_on_val=(config.get("evaluate") or {}).get("choose") == "best",
     )
-    target = Path(output) if output is not None else held.path / REPORT_NAME
+    target = Path(output) if output is not None else source.path / REPORT_NAME
     if target.is_dir():
         target = target / REPORT_NAME
     write_atomically(target, lambda file: file.write(text.encode("utf-8", "replace")))
@@ -132,7 +132,7 @@ def write_report(
 
 
 def _read_config(ledger: Ledger) -> dict[str, Any]:
-    """The configuration that the ledger keeps; empty where there is none that can be read."""
+    """Return the configuration in the ledger; empty if there is none that can be read."""
     try:
         content = yaml.safe_load((ledger.path / "config.yaml").read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError):
@@ -141,7 +141,7 @@ def _read_config(ledger: Ledger) -> dict[str, Any]:
 
 
 def _planned(ledger: Ledger) -> int | None:
-    """How many cells the plan has; None where there is no plan."""
+    """Return how many cells the plan has; None without a plan."""
     try:
         return len(json.loads((ledger.path / "plan.json").read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
@@ -162,7 +162,7 @@ def _gather_images(
     try:
         found.dataset = given if given is not None else load_dataset(str(config.get("dataset", "")), split="train")
     except DetreduceError as error:
-        found.notes.append(f"The images are not shown: {error} If the dataset was moved, say where it is (--data).")
+        found.notes.append(f"The images are not shown: {error} If the dataset was moved, give its place (--data).")
         return found
     found.looks = looks_of(found.dataset.class_names, found.dataset.class_counts.sum(axis=0))
     selections = _readable(ledger, cells, found)
@@ -178,8 +178,8 @@ def _gather_images(
             advance()
     found.album = Album(found.dataset, capacity=capacity)
     found.album.add(row for view in found.views for sheet in view.sheets for row in sheet.rows)
-    twins = [twin for view in found.views for search in view.twins for twin in search.shown]
-    found.album.add(row for twin in twins for row in (twin.first, twin.second))
+    duplicates = [pair for view in found.views for search in view.duplicates for pair in search.shown]
+    found.album.add(row for pair in duplicates for row in (pair.first, pair.second))
     if table is not None and table.X.shape[1]:
         found.map = feature_map_of(table, found.album.pictures, len(found.views))
         found.album.add(found.map.rows.tolist())
@@ -189,7 +189,7 @@ def _gather_images(
 def _readable(
     ledger: Ledger, cells: Sequence[tuple[FinishedCell, int]], found: _Chosen
 ) -> list[tuple[FinishedCell, int, Selection]]:
-    """The selections that were made on the dataset as it is now; of others a note says why they are not shown."""
+    """Return the selections made on the dataset as it is now; for others, add a note with the reason."""
     assert found.dataset is not None
     selections = []
     for cell, count in cells:
@@ -203,7 +203,7 @@ def _readable(
 
 
 def _features(selections: Sequence[tuple[FinishedCell, int, Selection]], found: _Chosen) -> FeatureTable | None:
-    """One table for all: that of the selection with most blocks, so that all maps look alike."""
+    """Return one table for all maps: that of the selection with most blocks."""
     by_blocks = max(selections, key=lambda entry: len(entry[2].provenance.get("features", {}).get("blocks", ())))
     try:
         return find_features(by_blocks[2], found.dataset, None)  # type: ignore[arg-type]
@@ -213,7 +213,7 @@ def _features(selections: Sequence[tuple[FinishedCell, int, Selection]], found: 
 
 
 def _leakage(found: Mapping[str, Any], chosen: _Chosen, capacity: int) -> dict[str, Any]:
-    """What the splits share, with the pictures of the first pairs."""
+    """Return the leakage between splits, with the pictures of the first pairs."""
     content = dict(found)
     pairs: list[dict[str, Any]] = []
     if chosen.dataset is not None:

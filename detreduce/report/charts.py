@@ -1,4 +1,4 @@
-"""The charts of a report, as SVG with a heading and a sentence on how to read each."""
+"""The charts of a report: SVG with a heading and a sentence on how to read it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ VALIDATED = "metrics/mAP50-95(B)"
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A picture in the page: its section, a heading, the SVG, and how to read it."""
+    """A picture in the page: its section, its heading, the SVG, and how to read it."""
 
     section: str
     title: str
@@ -33,17 +33,17 @@ class Chart:
 
 
 def result_charts(outcome: Outcome) -> Iterator[Chart]:
-    """Accuracy against cost, differences with intervals, learning curves, energy by phase: those that can be drawn."""
+    """Yield accuracy against cost, differences with intervals, learning curves and energy by phase."""
     for cost, words in (("Wh", "energy"), ("TFLOPs", "computation")):
         figure = trade_off(outcome.rows, cost)
         if figure is not None:
             title = f"mAP50-95 against {words}"
             about = (
-                "Small marks are single trainings, large ones their means. The line is the Pareto front of the means: "
-                "nothing cheaper is as good."
+                "Small marks are single trainings, large marks are means. The line is the Pareto front of the means: "
+                "no cheaper point is as good."
             )
             if cost == "Wh":
-                about += " Cells that ran beside another training are left out: their energy is not their own."
+                about += " Trainings that overlapped another one are left out: their energy is not their own."
             yield Chart("cost", title, inline_svg(figure, f"trade-{cost}", title), about)
     references = [name for name in (outcome.random, EQUAL_ITERATIONS) if name]
     for reference in references:
@@ -52,8 +52,8 @@ def result_charts(outcome: Outcome) -> Iterator[Chart]:
             words = "a random subset" if reference == outcome.random else CONTROLS[EQUAL_ITERATIONS].words
             title = f"mAP50-95 minus that of {words}"
             about = (
-                "Lines are 95 % intervals, each by itself. Triangles are shown to differ, with all methods of that "
-                "keep taken together (Holm); circles are not."
+                "Lines are unadjusted 95 % intervals. Triangles are shown to differ, adjusted for all methods of that "
+                "keep (Holm); circles are not."
             )
             shown = found[:MOST_BARS]
             svg = inline_svg(difference_intervals(shown, title), f"differences-{reference}", title)
@@ -61,9 +61,7 @@ def result_charts(outcome: Outcome) -> Iterator[Chart]:
     yield from _learning(outcome)
     energy = energy_by_method(outcome)
     if energy:
-        about = (
-            "Mean of the cells of each method that ran alone. Choosing is paid once for all trainings on its images."
-        )
+        about = "Means over trainings that ran alone. Choosing is paid once for all trainings on a subset."
         phases = [phase for phase in PHASES if any(phase in parts for _, parts in energy)]
         figure = energy_by_phase([(_label(summary), parts) for summary, parts in energy[:MOST_BARS]], phases=phases)
         yield Chart(
@@ -72,7 +70,7 @@ def result_charts(outcome: Outcome) -> Iterator[Chart]:
 
 
 def _learning(outcome: Outcome) -> Iterator[Chart]:
-    """Curves of mAP, of those cells that were validated while they trained; of the loss where some were not."""
+    """Yield curves of mAP for the cells with validation during training, and of the loss if some have none."""
     curves = [(row, cell.training.history) for row, cell in zip(outcome.rows, outcome.cells, strict=True)]
     keeps = {keep_key(row["keep"]) for row, _ in curves if row["control"] != FULL}
     more = f" {len(keeps) - MOST_KEEPS} smaller keeps are not drawn." if len(keeps) > MOST_KEEPS else ""
@@ -80,17 +78,17 @@ def _learning(outcome: Outcome) -> Iterator[Chart]:
     figure = learning_curves(validated, MEASURE)
     if figure is not None:
         title = "Learning curves: mAP50-95"
-        about = "mAP50-95 on val after each epoch that was validated, means over seeds."
+        about = "mAP50-95 on val after each validated epoch; means over seeds."
         if len(validated) < len(curves):
-            about += f" {len(validated)} of {len(curves)} trainings were validated while they trained."
+            about += f" {len(validated)} of {len(curves)} trainings were validated during training."
         yield Chart("learning", title, inline_svg(figure, "learning-map", "mAP50-95 over images seen"), about + more)
     if figure is not None and len(validated) == len(curves):
         return
     figure = learning_curves(curves)
     if figure is not None:
         about = (
-            "The sum of the training losses after each epoch, means over seeds. It is no measure of quality: on few "
-            "images it falls sooner."
+            "Sum of the training losses after each epoch; means over seeds. It does not measure quality: with few "
+            "images it falls earlier."
         )
         title = "Learning curves: loss"
         yield Chart("learning", title, inline_svg(figure, "learning", "Training loss over images seen"), about + more)
@@ -106,7 +104,7 @@ def _left_out(found: int) -> str:
 
 
 def selection_charts(view: SelectionView, dataset: DetectionDataset, name: str) -> list[Chart]:
-    """Classes and box sizes, kept beside all; empty without boxes."""
+    """Return charts of classes and box sizes of the kept images and all images; empty without boxes."""
     full = dataset.class_counts.sum(axis=0)
     if not full.sum():
         return []
@@ -122,11 +120,11 @@ def selection_charts(view: SelectionView, dataset: DetectionDataset, name: str) 
     ]
     sizes = single_box_sizes(dataset)
     if np.isfinite(sizes).any():
-        label = "Box sizes of the kept images beside all images"
+        label = "Box sizes of the kept images and of all images"
         svg = inline_svg(size_bars(sizes, view.sizes), f"{name}-sizes", label)
         found.append(Chart("selection", "Box sizes", svg, "Square root of a box's share of its image."))
     return found
 
 
 def _bars_in_words(view: SelectionView) -> str:
-    return f"Classes of the kept images beside all images; {int(view.class_counts.sum())} boxes are kept"
+    return f"Classes of the kept images and of all images; {int(view.class_counts.sum())} boxes are kept"

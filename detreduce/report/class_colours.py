@@ -1,4 +1,4 @@
-"""Which class a box is of: a colour and a line for each of the commonest, the same on every picture of a page."""
+"""How boxes of each class are drawn: a colour and a line style, the same on every picture of a page."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MOST = COLOURS * LINES
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """The CSS classes that a box is drawn with, the names of the classes that are, and how many more there are."""
+    """CSS classes of a box, the names of the classes drawn like that, and how many more there are."""
 
     css: str
     names: tuple[str, ...]
@@ -23,14 +23,14 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Looks:
-    """The looks of a dataset's boxes: `of_class[c]` is the CSS of class c, `legend` says which is which."""
+    """The looks of a dataset's boxes: `of_class[c]` is the CSS of class c; `legend` explains the looks."""
 
     of_class: tuple[str, ...]
     legend: tuple[Look, ...]
 
 
 def looks_of(names: Sequence[str], counts: npt.ArrayLike) -> Looks:
-    """Give the commonest of C classes a look each; where they are more than there are looks, the rarest share the last.
+    """Return a look for each of the most common classes; the rarest classes share the last look if there are too many.
 
     `counts`: (C,) boxes of each class.
     """

@@ -1,4 +1,4 @@
-"""Images of a selection that show the same, by what was looked for: pairs of which both are kept first."""
+"""Pairs of duplicate images in a selection, by search; pairs of two kept images come first."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ PAIRS_SHOWN = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Twin:
-    """Dataset rows of two images that show the same, whether each is kept, and how alike they are."""
+class DuplicatePair:
+    """Dataset rows of two duplicate images, whether each is kept, and how similar they are."""
 
     first: int
     second: int
@@ -24,89 +24,89 @@ class Twin:
 
 
 @dataclass(frozen=True, slots=True)
-class TwinSearch:
-    """What a search for images that show the same found.
+class DuplicateSearch:
+    """The result of a search for duplicate images.
 
     Attributes
     ----------
     looked_for
-        In words: what counts as the same, and among which images.
+        What counts as a duplicate, and among which images, in words.
     found
         How many pairs there are.
     kept_twice
-        Kept images that show what another kept one shows.
+        Kept images that repeat another kept image.
     shown
-        The first pairs, those of two kept images before those of one and of none.
+        The first pairs: two kept images, then one, then none.
     """
 
     looked_for: str
     found: int
     kept_twice: int
-    shown: tuple[Twin, ...]
+    shown: tuple[DuplicatePair, ...]
 
 
-def twin_searches(
+def duplicate_searches(
     selection: Selection, near: Mapping[str, Any], dataset: DetectionDataset, shown: int = PAIRS_SHOWN
-) -> tuple[TwinSearch, ...]:
-    """The experiment's search, and the selection's own where it left images out by another, or there is no other.
+) -> tuple[DuplicateSearch, ...]:
+    """Return the experiment's search, and the selection's own search if it dropped images or is the only one.
 
     Parameters
     ----------
     selection
-        Of images of `dataset`.
+        A selection from `dataset`.
     near
-        As of `read_near_duplicates`.
+        The result of `read_near_duplicates`.
     dataset
-        Of which rows are given.
+        The dataset that rows refer to.
     shown
-        Pairs of each search to give.
+        Most pairs of each search.
     """
     kept = {dataset.row_of[image] for image in selection.image_ids}
     searches = []
     if near and "skipped" not in near:
         words = (
-            f"near-duplicates by {near['by']} from a similarity of {near['threshold']:g}, turned and mirrored ones "
-            f"too, among all {near['images']} training images"
+            f"near-duplicates by {near['by']} with a similarity of at least {near['threshold']:g}, rotated and "
+            f"mirrored copies too, among all {near['images']} training images"
         )
         searches.append(_search(words, near.get("pairs", ()), dataset, kept, shown))
     own = selection.provenance.get("duplicates", {})
     dropped = [step for step in selection.steps if step.get("step") == "drop_duplicates"]
     if dropped or not searches:
-        words = str(own.get("looked_for", "not known what"))
+        words = str(own.get("looked_for", "an unknown kind of duplicate"))
         if dropped:
-            words += f"; {dropped[0].get('dropped')} images were left out before choosing"
+            words += f"; {dropped[0].get('dropped')} images were dropped before choosing"
         if not searches:
-            why = near.get("skipped", "this ledger has no search; detreduce run, the same again, makes one")
-            words += f"; near-duplicates were not looked for among all training images: {why}"
+            why = near.get("skipped", "this ledger has no search; the same detreduce run again makes one")
+            words += f"; there was no search for near-duplicates among all training images: {why}"
         searches.append(_search(words, own.get("pairs", ()), dataset, kept, shown))
     return tuple(searches)
 
 
 def _search(
     words: str, pairs: Iterable[Mapping[str, Any]], dataset: DetectionDataset, kept: Collection[int], shown: int
-) -> TwinSearch:
+) -> DuplicateSearch:
     groups: dict[int, dict[int, str]] = {}
     for pair in pairs:
         leader, copy = _row(dataset, pair.get("kept")), _row(dataset, pair.get("copy"))
         if leader is not None and copy is not None:
             groups.setdefault(leader, {})[copy] = pair_in_words(pair)
-    twins = [twin for leader, copies in groups.items() for twin in _of_group(leader, copies, kept)]
-    twins.sort(key=lambda twin: -(twin.first_kept + twin.second_kept))
-    twice = sum(twin.first_kept and twin.second_kept for twin in twins)
-    return TwinSearch(words, len(twins), twice, tuple(twins[:shown]))
+    duplicates = [pair for leader, copies in groups.items() for pair in _of_group(leader, copies, kept)]
+    duplicates.sort(key=lambda pair: -(pair.first_kept + pair.second_kept))
+    twice = sum(pair.first_kept and pair.second_kept for pair in duplicates)
+    return DuplicateSearch(words, len(duplicates), twice, tuple(duplicates[:shown]))
 
 
-def _of_group(leader: int, copies: Mapping[int, str], kept: Collection[int]) -> list[Twin]:
-    """Each image of a group beside a kept one of it, where one is kept: else beside the group's first."""
+def _of_group(leader: int, copies: Mapping[int, str], kept: Collection[int]) -> list[DuplicatePair]:
+    """Return each image of a group paired with a kept image of it, or with the group's first if none is kept."""
     members = [leader, *copies]
     anchor = next((row for row in members if row in kept), leader)
     return [
-        Twin(
+        DuplicatePair(
             anchor,
             row,
             anchor in kept,
             row in kept,
-            copies[row] if anchor == leader else copies[anchor] if row == leader else "both like a third image",
+            copies[row] if anchor == leader else copies[anchor] if row == leader else "both similar to a third image",
         )
         for row in members
         if row != anchor
@@ -118,7 +118,7 @@ def _row(dataset: DetectionDataset, image: ImageId | None) -> int | None:
 
 
 def pair_in_words(pair: Mapping[str, Any]) -> str:
-    """How alike two images are: ``mirrored, similarity 0.93``."""
+    """Return how similar two images are: ``mirrored, similarity 0.93``."""
     if pair.get("exact"):
         return "equal pixels"
     similarity = pair.get("similarity")

@@ -1,4 +1,4 @@
-"""How the numbers of a report can be had again: what was run, on what, with which versions."""
+"""How to reproduce the numbers of a report: the command, the data, the versions."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ SHOWN_VALUES = 4
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """A name and its value; of values that differ between cells all that there are."""
+    """A name and its value; all values if cells differ."""
 
     name: str
     value: str
 
 
 def command_of(ledger: Ledger) -> str:
-    """The command that makes the ledger again; it goes by the configuration that the ledger keeps."""
+    """Return the command that reproduces the ledger, from the configuration in the ledger."""
     return shlex.join(["detreduce", "run", str(ledger.path / "config.yaml"), "--output", str(ledger.path)])
 
 
 def config_text(config: dict[str, Any]) -> str:
-    """The configuration as YAML, in plain ASCII where it holds a character that cannot be seen; empty for none."""
+    """Return the configuration as YAML, in plain ASCII if it has invisible characters; empty for none."""
     if not config:
         return ""
     text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
@@ -38,7 +38,7 @@ def config_text(config: dict[str, Any]) -> str:
 
 
 def facts_of(cells: Iterable[FinishedCell], config: dict[str, Any]) -> list[Fact]:
-    """What all cells share, or how they differ: data, model, seeds, machine, versions."""
+    """Return data, model, seeds, machine and versions of the cells, with all values if cells differ."""
     records = [cell.training for cell in cells]
     versions = sorted({name for record in records for name in record.versions})
     reduce, energy = config.get("reduce") or {}, config.get("energy") or {}
@@ -49,7 +49,7 @@ def facts_of(cells: Iterable[FinishedCell], config: dict[str, Any]) -> list[Fact
         Fact("selection seeds", _values(reduce.get("seeds") or ())),
         Fact("training seeds", _values(record.seed for record in records)),
         Fact("model", _values(record.model.name for record in records)),
-        Fact("weights it began with (SHA-256)", _values(str(record.model.weights_before)[:16] for record in records)),
+        Fact("initial weights (SHA-256)", _values(str(record.model.weights_before)[:16] for record in records)),
         Fact("image size", _values(record.imgsz for record in records)),
         Fact("epochs", _values(record.counts.epochs for record in records)),
         Fact("epoch chosen", _values(record.choose for record in records)),
@@ -58,7 +58,7 @@ def facts_of(cells: Iterable[FinishedCell], config: dict[str, Any]) -> list[Fact
         Fact("processor", _values(record.cpu for record in records)),
         Fact("threads", _values(record.threads for record in records)),
         Fact("country of the electricity", str(energy.get("country", ""))),
-        Fact("cells begun", _between([record.started for record in records])),
+        Fact("cells started", _between([record.started for record in records])),
     ]
     found += [Fact(name, _values(record.versions.get(name, "none") for record in records)) for name in versions]
     found.append(Fact("report made with Python", platform.python_version()))

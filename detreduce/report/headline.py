@@ -14,7 +14,7 @@ from detreduce.vocabulary.measures import MAIN_ACCURACY as MEASURE
 
 
 def headline(outcome: Outcome) -> list[str]:
-    """The findings in plain sentences: what each keep costs in mAP and saves, beside chance and the controls."""
+    """Return the findings: what each keep loses in mAP and saves, compared with random subsets and the controls."""
     full = next((item for item in outcome.summaries if item.method == FULL), None)
     reduced = [item for item in outcome.summaries if item.method not in ON_ALL_IMAGES]
     sentences = []
@@ -22,7 +22,7 @@ def headline(outcome: Outcome) -> list[str]:
         sentences.append(f"All {full.images} images give {_figure(full)}{_evaluated(outcome)}.")
     elif reduced:
         sentences.append(
-            "No training on all images (the control full) is finished here, so what is lost and saved is not known."
+            "No training on all images (the control full) is finished here, so losses and savings are not known."
         )
     keeps = {keep_key(item.keep): item for item in reduced}
     for _, example in sorted(keeps.items(), key=lambda entry: -entry[1].images):
@@ -51,16 +51,16 @@ def _keep_sentence(outcome: Outcome, group: Sequence[Summary], full: Summary | N
 
 
 def _lost(outcome: Outcome, shown: Summary) -> str:
-    """How far below all images, and how sure that is."""
+    """Return how far a method is below all images, and how certain that is."""
     found = outcome.difference(shown, FULL, MEASURE)
     loss = shown.against_full.get(MEASURE, math.nan) if found is None else found.difference
     if not math.isfinite(loss):
-        return "and how far that is from all images is not known"
+        return "and the difference to all images is not known"
     where = f"{'below' if loss < 0 else 'above'} all images"
     if found is None:
-        return f"{abs(loss):.3f} {where} (no training seed in common, so how sure that is is not known)"
+        return f"{abs(loss):.3f} {where} (no training seed in common, so the uncertainty is not known)"
     if found.spread is None or not math.isfinite(found.spread):
-        return f"{abs(loss):.3f} {where} (one pair of trainings, so how sure that is is not known)"
+        return f"{abs(loss):.3f} {where} (one pair of trainings, so the uncertainty is not known)"
     text = f"{abs(loss):.3f} ± {found.spread:.3f} {where} ("
     if found.low is not None and found.high is not None:
         text += f"95 % interval {found.low:+.3f} to {found.high:+.3f}, "
@@ -73,7 +73,7 @@ def _is_equal(item: Summary, shown: Summary) -> bool:
 
 def _compared_with_random(outcome: Outcome, group: Sequence[Summary]) -> str:
     if outcome.random is None:
-        return " Nothing stands for chance here (srs or random), so no method can be judged."
+        return " There are no random subsets (srs or random) to compare with, so no method can be judged."
     found = [item for summary in group if (item := outcome.difference(summary, outcome.random, MEASURE)) is not None]
     if not found:
         return ""
@@ -84,11 +84,11 @@ def _compared_with_random(outcome: Outcome, group: Sequence[Summary]) -> str:
             listed = ", ".join(f"{item.method} ({item.difference:+.3f})" for item in named)
             parts.append(f" Shown {word} than random: {listed}.")
     if not any("better" in part for part in parts):
-        said = {item.verdict for item in found if not item.verdict.startswith("worse")}
-        if len(found) == 1 and said:
-            parts.append(f" {found[0].method} beside random ({found[0].difference:+.3f}): {said.pop()}.")
+        verdicts = {item.verdict for item in found if not item.verdict.startswith("worse")}
+        if len(found) == 1 and verdicts:
+            parts.append(f" {found[0].method} compared with random ({found[0].difference:+.3f}): {verdicts.pop()}.")
         else:
-            parts.append(f" None of the {len(found)} other ways to choose is shown better than random.")
+            parts.append(f" None of the {len(found)} other methods is shown better than random.")
     return "".join(parts)
 
 
@@ -97,13 +97,13 @@ def _saving(summary: Summary) -> str:
         ratio = summary.against_full.get(name, math.nan)
         if math.isfinite(ratio):
             return f", with {less_or_more(ratio)} {words}"
-    return "; what it saves is not known"
+    return "; the saving is not known"
 
 
 def _figure(summary: Summary) -> str:
     mean, spread = summary.mean[MEASURE], summary.spread[MEASURE]
     if not math.isfinite(mean):
-        return f"an mAP50-95 that is not known ({_plural(summary.cells, 'training')})"
+        return f"an unknown mAP50-95 ({_plural(summary.cells, 'training')})"
     between = f" ± {spread:.3f}" if math.isfinite(spread) else ""
     return f"mAP50-95 {mean:.3f}{between} ({_plural(summary.cells, 'training')})"
 

@@ -1,4 +1,4 @@
-"""The page of a report: templates filled with what was gathered; every name is escaped."""
+"""The page of a report: templates filled with the content; every name is escaped."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ COMPARED_COSTS = ("Wh", "TFLOPs")
 
 
 def render(*, chosen: Any, outcome: Outcome, **content: Any) -> str:
-    """Fill the page."""
+    """Return the page as HTML."""
     environment = Environment(
         loader=PackageLoader("detreduce.report"),
         autoescape=True,
@@ -70,22 +70,22 @@ def render(*, chosen: Any, outcome: Outcome, **content: Any) -> str:
 
 
 def _shown(value: Any) -> Any:
-    """What the page prints of a value: of texts that are not markup, codes for what cannot be seen."""
+    """Return a value as the page prints it: text that is not markup gets codes for invisible characters."""
     return visible_lines(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _apart(name: str) -> Markup:
-    """A name within an attribute or title, where no ``<bdi>`` can keep its direction to itself."""
+    """Return a name for an attribute or title, where ``<bdi>`` cannot isolate its direction."""
     return escape(f"\u2068{visible(name)}\u2069")
 
 
 def _breakable(name: str) -> Markup:
-    """A method's name that a narrow column breaks before its parameters rather than within a word."""
+    """Return a method's name that breaks before its parameters in a narrow column."""
     return Markup(re.sub(r"([(=,_])", r"\1<wbr>", str(escape(visible_lines(name)))))
 
 
 def _in_words(classes: Sequence[tuple[str, int]]) -> Markup:
-    """The classes of an image with their counts."""
+    """Return the classes of an image with their counts."""
     return Markup(", ").join(Markup("{} {}").format(_apart(name), count) for name, count in classes) or Markup(
         "no boxes"
     )
@@ -96,7 +96,7 @@ CellOf = Callable[[ResultRow], ResultCell | DifferenceCell]
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of the table: its heading, the cell of a row, and what the heading means where that is not clear."""
+    """A column of the table: its heading, the cell of a row, and an explanation of the heading."""
 
     heading: str
     cell: CellOf
@@ -144,13 +144,13 @@ def _sort_key(value: float) -> str:
 
 
 def _place(point: Any) -> tuple[float, float]:
-    """Where a point of the map lies in the drawing; y goes up."""
+    """Return the position of a map point in the drawing; y goes up."""
     width, height = (side - 2 * MAP_MARGIN for side in MAP_SIDES)
     return round(MAP_MARGIN + float(point[0]) * width, 1), round(MAP_MARGIN + (1 - float(point[1])) * height, 1)
 
 
 def map_data(drawn: FeatureMap, album: Album, views: Sequence[SelectionView]) -> dict[str, Any]:
-    """What the page's script needs: every point's place and image, and of each selection which rank it kept them at."""
+    """Return the data for the page's script: place and image of every point, and the ranks of each selection."""
     images = {}
     for row, point in zip(drawn.rows.tolist(), drawn.points, strict=True):
         picture = album.pictures[row]
@@ -169,7 +169,7 @@ def map_data(drawn: FeatureMap, album: Album, views: Sequence[SelectionView]) ->
 
 
 def outlines(picture: Picture, looks: Looks) -> Markup:
-    """The boxes of a picture, those of one look as one path."""
+    """Return the boxes of a picture, with one path for each look."""
     paths: dict[str, list[str]] = {}
     for x, y, w, h, kind in picture.boxes:
         left, width = round(x * picture.width, 1), round(w * picture.width, 1)
@@ -179,7 +179,7 @@ def outlines(picture: Picture, looks: Looks) -> Markup:
 
 
 def _thumbnail(environment: Environment) -> Any:
-    """A function for the template: an image with its boxes and a caption."""
+    """Return a function for the template that draws an image with its boxes and a caption."""
     macro = environment.get_template("thumbnail.html.j2")
 
     def draw(album: Album, row: int, note: str = "") -> Markup:

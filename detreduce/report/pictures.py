@@ -1,4 +1,4 @@
-"""Small pictures of images with their boxes, each held once in a page however often it is shown."""
+"""Small pictures of images with their boxes; each is stored once in a page, however often it is shown."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ from detreduce.display.progress import progress
 SIDE = 176
 """Pixels of the longer side."""
 CAPACITY = 3_800_000
-"""Characters that the pictures of a page may take: with boxes, maps and charts it stays below 10 MB."""
+"""Most characters of all pictures of a page; with boxes, maps and charts a page stays below 10 MB."""
 MOST_BOXES = 30_000
-"""Boxes that are drawn on the pictures of a page, of some 30 characters each."""
+"""Most boxes drawn on the pictures of a page; each takes about 30 characters."""
 CLASSES_NAMED = 8
-"""Classes that are named of an image; more are counted together."""
+"""Most classes named for an image; others are counted together."""
 
 Box = tuple[float, float, float, float, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One image as it is shown.
+    """One image as the page shows it.
 
     Attributes
     ----------
     name
         The image's name.
     classes
-        Its classes with how many boxes of each, the commonest first; of many, the rarest together.
+        Its classes with their number of boxes, most common first; the rarest are counted together.
     boxes
-        Left, top, width, height as fractions of the image, and the class; at most `BOXES_DRAWN`, and none where the
-        page holds enough.
+        Left, top, width, height as fractions of the image, and the class; at most `BOXES_DRAWN`, and none if the page
+        is full.
     width, height
-        In pixels of the small picture; those of a placeholder where there is none.
+        Pixels of the small picture, or of the placeholder.
     data
-        A data URI, or None where the image could not be read or the page holds enough.
+        A data URI; None if the image could not be read or the page is full.
     """
 
     name: str
@@ -58,20 +58,20 @@ class Album:
     Parameters
     ----------
     dataset
-        Whose images they are.
+        The images.
     prefix
-        Put before the row to make a picture's id within the page.
+        Prefix of a picture's id in the page; the row follows.
     capacity
-        Characters that its pictures may take; 0: names and boxes alone.
+        Most characters of its pictures; 0: only names and boxes.
     boxes
-        How many of them may be drawn.
+        Most boxes to draw.
 
     Attributes
     ----------
     pictures
         By dataset row.
     cut
-        How many of them lack the picture or the boxes, since the page holds enough.
+        How many pictures lack the image or the boxes because the page is full.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class Album:
         self._boxes_of = list(zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True))
 
     def add(self, rows: Iterable[int]) -> None:
-        """Read the images of some rows, until the capacity is used up; those that are there already cost nothing."""
+        """Add the images of some rows, until the capacity is used up; rows that are already there cost nothing."""
         wanted = [row for row in dict.fromkeys(rows) if row not in self.pictures]
         read = wanted if self.left > 0 else []
         with ThreadPoolExecutor() as pool, progress("pictures", len(read), "images") as advance:
@@ -122,13 +122,13 @@ class Album:
         known = np.isfinite(corners).all(axis=1)
         corners, classes = np.clip(corners[known], 0, 1), self.dataset.box_classes[begin:end][known]
         found = np.column_stack([corners[:, :2], corners[:, 2:] - corners[:, :2]]).round(4)
-        # small ones last, so that large ones do not hide them
+        # small boxes last, so that large ones do not hide them
         order = np.argsort(-found[:, 2:].prod(axis=1), kind="stable")[:BOXES_DRAWN]
         return tuple((*found[place].tolist(), int(classes[place])) for place in order.tolist())
 
 
 def _small(record: ImageRecord) -> tuple[str, int, int] | None:
-    """A small JPEG as a data URI, with its size; None where the image cannot be read."""
+    """Return a small JPEG as a data URI, with its size; None if the image cannot be read."""
     small = small_image(record.path, SIDE)
     if small is None:
         return None

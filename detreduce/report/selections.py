@@ -1,4 +1,4 @@
-"""What a report shows of the images that were chosen: who was kept, what was dropped, and how alike the two are."""
+"""What a report shows of a selection: images kept, images dropped, and how well the subset represents the full set."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from detreduce.display.numbers import significant
 from detreduce.experiment.ledger.ledger import FinishedCell, Ledger
 from detreduce.features.projection import principal_plane
 from detreduce.features.table import FeatureTable
-from detreduce.report.duplicate_pairs import TwinSearch, twin_searches
+from detreduce.report.duplicate_pairs import DuplicateSearch, duplicate_searches
 from detreduce.representativeness import class_divergence, coverage, covering_radius, size_divergence
 from detreduce.selection.record import Selection
 from detreduce.vocabulary.controls import ON_ALL_IMAGES
@@ -26,9 +26,9 @@ from detreduce.vocabulary.keeps import keep_key
 IntArray = npt.NDArray[np.int64]
 ON_A_SHEET = 8
 MAP_POINTS, MAPS_POINTS = 1500, 24_000
-"""Of more images, so many are drawn on a map, and on all maps of a page: those pictured first, then a random draw."""
+"""Most points on one map and on all maps of a page: images with a picture first, then a random draw."""
 COMPARED = 20_000
-"""Of more dropped images, so many are laid beside the kept ones."""
+"""Most dropped images that are compared with the kept ones."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class FeatureMap:
     explained
         Share of the variance along each axis.
     blocks
-        Of which features.
+        The feature blocks used.
     """
 
     rows: IntArray
@@ -55,7 +55,7 @@ class FeatureMap:
 
 @dataclass(frozen=True)
 class Sheet:
-    """A few images of one kind: a heading, what they have in common, their dataset rows, and a few words on each."""
+    """A few images of one kind: a heading, what they have in common, their dataset rows, and a note on each."""
 
     title: str
     about: str
@@ -65,28 +65,28 @@ class Sheet:
 
 @dataclass(frozen=True)
 class SelectionView:
-    """What is shown of one selection.
+    """What the report shows of one selection.
 
     Attributes
     ----------
     key
-        The cell that it was found in.
+        The cell of the selection.
     label, keep, images, of, seed, cells
-        What chose it, and how many cells there are of that method and keep.
+        Method, keep, images kept out of all images, selection seed, and the number of cells with that method and keep.
     order
         Dataset rows of the kept images, in the order chosen.
     sheets
-        First and last kept, dropped ones nearest to a kept one and furthest from all.
+        Images kept first and last, and dropped images nearest to and furthest from the kept ones.
     measures
-        Name, value and what it means, of how well it stands for all images.
+        Name, value and meaning of each measure of representativeness.
     lost
-        Classes of which no box is kept.
+        Classes without a kept box.
     class_counts
-        (C,) boxes of each class that are kept.
+        (C,) kept boxes of each class.
     sizes
         sqrt(box area / image area) of the kept boxes.
-    twins
-        What was looked for of images that show the same, and what was found.
+    duplicates
+        The searches for duplicate images, with their results.
     """
 
     key: str
@@ -102,18 +102,18 @@ class SelectionView:
     lost: tuple[str, ...]
     class_counts: npt.NDArray[np.int64]
     sizes: npt.NDArray[np.float64]
-    twins: tuple[TwinSearch, ...]
+    duplicates: tuple[DuplicateSearch, ...]
 
     @cached_property
     def kept_rows(self) -> frozenset[int]:
-        """The same rows as `order`, to look one up."""
+        """The rows of `order`, for lookup."""
         return frozenset(self.order)
 
 
 def shown_cells(cells: Sequence[FinishedCell], limit: int) -> tuple[list[tuple[FinishedCell, int]], int]:
-    """A cell of each method and keep, that of the lowest seeds, with how many there are; and how many are left out.
+    """Return one cell per method and keep (lowest seeds) with the number of its cells, and how many are left out.
 
-    Keeps take turns, so that what is left out is not all of one of them; largest first.
+    Keeps take turns, largest first, so that no keep is left out completely.
     """
     groups: dict[tuple[str, str], list[FinishedCell]] = {}
     for cell in cells:
@@ -138,7 +138,7 @@ def _seeds(cell: FinishedCell) -> tuple[int, int]:
 
 
 def read_selection(ledger: Ledger, cell: FinishedCell) -> Selection:
-    """The selection that a cell was trained on."""
+    """Return the selection that a cell was trained on."""
     return Selection.load(ledger.cell_folder(cell.key) / "selection.json")
 
 
@@ -148,9 +148,9 @@ def single_box_sizes(dataset: DetectionDataset) -> npt.NDArray[np.float64]:
 
 
 def feature_map_of(table: FeatureTable, first: Collection[int], maps: int = 1, seed: int = 0) -> FeatureMap:
-    """Two principal components of the scaled features, of so many images as can be drawn on each of the `maps`.
+    """Return two principal components of the scaled features, for as many images as each of the `maps` can show.
 
-    Dataset rows of `first` come before a random draw of others.
+    Dataset rows of `first` come before a random draw of the others.
     """
     plane = principal_plane(table.X)
     low, high = plane.points.min(axis=0), plane.points.max(axis=0)
@@ -170,12 +170,12 @@ def view_selection(
     table: FeatureTable | None,
     near: Mapping[str, Any],
 ) -> SelectionView:
-    """Gather what is shown of a selection; without features there are no distances. `near`: near-duplicates."""
+    """Return the view of a selection; without features it has no distances. `near` is the near-duplicate search."""
     order = [dataset.row_of[image] for image in selection.image_ids]
     kept = np.zeros(len(dataset), bool)
     kept[order] = True
     counts = dataset.class_counts
-    full, left = counts.sum(axis=0), counts[kept].sum(axis=0)
+    full, kept_counts = counts.sum(axis=0), counts[kept].sum(axis=0)
     return SelectionView(
         key=cell.key,
         label=str(cell.cell["label"]),
@@ -188,11 +188,13 @@ def view_selection(
         sheets=tuple(_sheets(selection, order, kept, table)),
         measures=tuple(_measures(selection, dataset, kept, table)),
         lost=tuple(
-            name for name, before, after in zip(dataset.class_names, full, left, strict=True) if before and not after
+            name
+            for name, before, after in zip(dataset.class_names, full, kept_counts, strict=True)
+            if before and not after
         ),
-        class_counts=left,
+        class_counts=kept_counts,
         sizes=single_box_sizes(dataset)[kept[dataset.box_rows]],
-        twins=twin_searches(selection, near, dataset),
+        duplicates=duplicate_searches(selection, near, dataset),
     )
 
 
@@ -201,7 +203,7 @@ def _sheets(
 ) -> list[Sheet]:
     ends = [("First kept", "chosen before all others", order[:ON_A_SHEET])]
     if len(order) > ON_A_SHEET:
-        ends.append(("Last kept", "the last that there was room for", order[-ON_A_SHEET:]))
+        ends.append(("Last kept", "chosen last", order[-ON_A_SHEET:]))
     sheets = [
         Sheet(title, about, tuple(rows), tuple(_score_in_words(selection, row) for row in rows))
         for title, about, rows in ends
@@ -211,7 +213,7 @@ def _sheets(
     rows, distances = _gaps(table, kept)
     near = np.argsort(distances, kind="stable")
     for title, about, places in (
-        ("Dropped, nearest to a kept image", "what the kept images stand for best", near[:ON_A_SHEET]),
+        ("Dropped, nearest to a kept image", "best represented by the kept images", near[:ON_A_SHEET]),
         ("Dropped, furthest from all kept images", "what may be missing", near[::-1][:ON_A_SHEET]),
     ):
         notes = tuple(f"distance {significant(distances[place])}" for place in places)
@@ -220,7 +222,7 @@ def _sheets(
 
 
 def _gaps(table: FeatureTable, kept: npt.NDArray[np.bool_]) -> tuple[IntArray, npt.NDArray[np.float64]]:
-    """Dropped dataset rows, a seeded draw of them where there are many, and how far the nearest kept image is."""
+    """Return dropped dataset rows (a seeded draw if there are many) and the distance to the nearest kept image."""
     from sklearn.metrics import pairwise_distances_argmin_min
 
     places = np.flatnonzero(~kept[table.rows])
@@ -239,20 +241,20 @@ def _score_in_words(selection: Selection, row: int) -> str:
 def _measures(
     selection: Selection, dataset: DetectionDataset, kept: npt.NDArray[np.bool_], table: FeatureTable | None
 ) -> list[tuple[str, str, str]]:
-    """Those measures that take a moment; `measure_representativeness` has more."""
+    """Return the measures that are fast to compute; `measure_representativeness` has more."""
     found = []
     if table is not None and table.X.shape[1] and len(table) <= COMPARED and kept[table.rows].any():
         codes = None if selection.category_codes is None else selection.category_codes[table.rows]
         chosen = np.flatnonzero(kept[table.rows])
         covered = coverage(table.X, codes, chosen)
-        chance = "" if covered.at_random is None else f"; a random draw gives {covered.at_random:.0%}"
-        found.append(("coverage", f"{covered.value:.0%}", f"images with a kept one among the nearest{chance}"))
+        random = "" if covered.at_random is None else f"; {covered.at_random:.0%} for a random subset"
+        found.append(("coverage", f"{covered.value:.0%}", f"images with a kept image among their nearest{random}"))
         radius = covering_radius(table.X, codes, chosen)
         found.append(
             (
                 "covering radius",
                 "infinite" if math.isinf(radius) else significant(radius),
-                "the largest distance to the nearest kept image of the same category",
+                "largest gap: the largest distance to the nearest kept image of the same category",
             )
         )
     if kept.any() and dataset.labelled and len(dataset.box_rows):
@@ -261,12 +263,12 @@ def _measures(
             (
                 "class divergence",
                 f"{significant(class_divergence(dataset.class_counts, rows))} bit",
-                "how unlike all boxes the kept ones are in class; 0: the same shares",
+                "difference between the class shares of the kept boxes and all boxes; 0: equal",
             )
         )
         sizes = single_box_sizes(dataset)
         known = np.isfinite(sizes)
         if known.any():
             value = size_divergence(sizes[known], dataset.box_rows[known], rows)
-            found.append(("size divergence", f"{significant(value)} bit", "the same of box sizes"))
+            found.append(("size divergence", f"{significant(value)} bit", "the same for box sizes"))
     return found

@@ -1,4 +1,4 @@
-"""A matplotlib figure as SVG within a page: in the page's colours and font, with titles for pointers and readers."""
+"""A matplotlib figure as SVG in a page: in the page's colours and font, with titles for tooltips and screen readers."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ VARIABLES = {
     YELLOW: "--yellow",
 }
 TITLE = "title:"
-"""A gid that begins so becomes the title of what is drawn, shown beside the pointer."""
+"""A gid with this prefix becomes the title of the drawn thing, shown as a tooltip."""
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}\b")
 _FONT = re.compile(r"font: *([\w. ]*?[\d.]+px)[^;]*")
 
 
 def inline_svg(figure: Figure, name: str, label: str) -> str:
-    """The figure as an ``<svg>`` element for a page that sets the colours as CSS variables.
+    """Return the figure as an ``<svg>`` element for a page that defines the colours as CSS variables.
 
     Parameters
     ----------
     figure
-        Its artists may carry a gid that begins with `TITLE`.
+        Its artists may have a gid that starts with `TITLE`.
     name
-        Put before every id, so that the figures of a page do not share one.
+        Prefix of every id, so that ids are unique in the page.
     label
-        What the picture shows, for screen readers.
+        Description for screen readers.
     """
     text = io.StringIO()
     with styled(), warnings.catch_warnings():
-        # the page's fonts have what matplotlib's lacks
+        # the browser's fonts have glyphs that matplotlib's lack
         warnings.filterwarnings("ignore", "Glyph")
         figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
     ElementTree.register_namespace("", SVG)

@@ -52,7 +52,8 @@ def show_advice(found: Advice, *, target: float | None, budget_wh: float | None,
             )
         show_table(out, table)
     if found.surer is not None:
-        say(f"Training {_describe(found.surer)} would remove {found.surer_by:.0%} of the variance of this comparison.")
+        training = _describe(found.surer)
+        say(f"One more training ({training}) would remove {found.surer_by:.0%} of the variance of this comparison.")
 
 
 def _describe_cost(best: Recipe, full: Recipe) -> str:

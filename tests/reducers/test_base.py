@@ -5,7 +5,7 @@ import pytest
 
 from detreduce.errors import InputError
 from detreduce.reducers import make_reducer
-from detreduce.reducers.base import ScoringReducer
+from detreduce.reducers.base import FitInput, Problem, ScoringReducer
 from detreduce.reducers.engine.pool import Pool
 
 
@@ -98,3 +98,7 @@ def test_checking_parameters_draws_nothing() -> None:
     one, other = np.random.default_rng(5), np.random.default_rng(5)
     make_reducer("srs", keep=10_000, random_state=one).check_params()
     assert one.integers(2**40) == other.integers(2**40)
+
+
+def test_other_packages_may_import_the_first_name_of_the_input() -> None:
+    assert Problem is FitInput

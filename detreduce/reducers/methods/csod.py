@@ -28,7 +28,7 @@ UNIT = 2.0**-24
 
 
 class ClasswiseObjects(ObjectReducer):
-    """CSOD: each class in turn takes one image whose objects are typical of what is left and unlike what is kept.
+    """CSOD: each class in turn takes an image whose objects are typical of those left and unlike those kept.
 
     Classes take turns, the one in fewest images first. With ``p_ic`` the mean vector of the objects of class c in image
     i, the class takes the image of the largest ``balance * mean_{j not kept} cos(p_ic, p_jc) - mean_{j kept} cos(p_ic,
@@ -53,9 +53,9 @@ class ClasswiseObjects(ObjectReducer):
     needs = ("objects", "object_vectors")
     cost = "(image, class) pairs * d * k / classes"
     source = "CSOD, arXiv 2404.09161"
-    summary = "for each class in turn, objects typical of what is left and unlike what is kept"
+    summary = "for each class in turn, an image whose objects are typical of those left and unlike those kept"
     keeps = "typical, diverse"
-    fails = "All classes get equally many turns: with many rare classes, few images of the common ones remain."
+    fails = "All classes get equally many turns: with many rare classes, common classes get few images."
 
     def __init__(self, *, keep: int | float = 0.25, balance: float = 1.0, random_state: Any = 0) -> None:
         super().__init__(keep=keep, random_state=random_state)
@@ -173,7 +173,7 @@ def classwise_greedy(rows: ClassRows, balance: float, task: GreedyTask) -> tuple
     rows
         The objects by class.
     balance
-        Weight of being typical of what is left, compared with being unlike what is kept.
+        Weight of being typical of the images left, compared with being unlike those kept.
     task
         The images to add; fewer are added if no image with objects is left.
 

@@ -53,7 +53,7 @@ class Extrapolated(ScoringReducer):
     needs = ("features", "categories")
     cost = "that of the method on the share, + n * n_share * d"
     source = "cf. arXiv 2406.13283, pruning scores extrapolated from a subset"
-    summary = "nearly what a costly method chooses, which only runs on a share of the images"
+    summary = "the choice of a costly method, estimated from its scores on a share of the images"
     keeps = "approximated choice"
     fails = "Averaging hides what neighbours in feature space do not share: wrong labels, single hard objects."
     deterministic = False

@@ -42,7 +42,7 @@ class FacilityLocation(BaseReducer):
         "facility location, Cornuejols et al. 1977 (doi 10.1287/mnsc.23.8.789); lazy greedy, Minoux 1978 "
         "(doi 10.1007/BFb0006528); cf. arXiv 1906.01827"
     )
-    summary = "the images most similar to those that have no similar image yet: dense regions first, then all"
+    summary = "images that are similar to many others not covered yet: dense regions first, then all"
     keeps = "typical, spread"
     fails = "Rare and odd images are similar to no other: they come only after all dense regions."
     deterministic = True

@@ -58,7 +58,7 @@ class GradMatch(BaseReducer):
     source = "GRAD-MATCH, Killamsetty et al. 2021 (ICML, arXiv 2103.00123); cf. arXiv 2006.05929"
     summary = "images whose gradients add up to the direction in which all images pull a half-trained detector"
     keeps = "varied gradients"
-    fails = "It matches one moment of the proxy, with weights that training does not use: random may match as well."
+    fails = "It matches one moment of the proxy, with weights that training does not use: random may do as well."
     deterministic = True
     nested = True
 

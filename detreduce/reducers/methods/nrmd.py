@@ -58,7 +58,7 @@ class NumerosityReduction(ScoringReducer):
     )
     summary = "the images that the strong directions of their category explain best"
     keeps = "aligned"
-    fails = "The weakest directions decide, which are often noise. If n_c < d, it keeps images far from the mean."
+    fails = "The weakest directions, often noise, decide. If n_c < d, it keeps images far from the mean."
     deterministic = True
 
     def __init__(

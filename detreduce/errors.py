@@ -1,4 +1,4 @@
-"""The errors that a person can do something about; the command line prints them without a traceback."""
+"""Errors that a person can act on; the command line prints them without a traceback."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from pathlib import PurePath
 
 
 class DetreduceError(Exception):
-    """Base of every error raised on purpose: its message says what, where and what to do."""
+    """Base of every error raised on purpose: the message says what, where and what to do.
+
+    Raised as itself if the machine refuses: disk full, no permission, no memory. Its cause is then the OSError.
+    """
 
 
 class InputError(DetreduceError, ValueError):
@@ -16,7 +19,7 @@ class InputError(DetreduceError, ValueError):
 
 
 class MissingFileError(InputError, FileNotFoundError):
-    """A file or folder named by the caller is not there; the message says what was tried."""
+    """A file or folder named by the caller does not exist; the message says what was tried."""
 
 
 class ImageReadError(DetreduceError):
@@ -28,7 +31,7 @@ class DetreduceWarning(UserWarning):
 
 
 class RandomDrawWarning(DetreduceWarning):
-    """A method has nothing to go by and draws at random, for instance with one category."""
+    """A method has no information to choose by and draws at random, for instance with one category."""
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -38,9 +41,9 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 
 def nearest_name(word: str, known: Iterable[str]) -> str | None:
-    """Return the known name nearest to `word`, small letters and capitals taken for the same, if one is near."""
+    """Return the known name nearest to `word`, ignoring case; None if none is near."""
     names = list(known)
-    # an ending that some share, as .yaml, makes no two names alike
+    # a shared ending, such as .yaml, must not make two names similar
     ending = PurePath(word).suffix
     shared = ending if any(name.endswith(ending) for name in names) else ""
     stems = {name.removesuffix(shared).casefold(): name for name in names}

@@ -1,4 +1,4 @@
-"""HTML of what a notebook shows: small tables and pictures, everything escaped, readable on a light or dark page."""
+"""HTML for notebooks: small tables and pictures, all text escaped, readable in light and dark themes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from detreduce.display.terminal_text import visible_lines
 
 LONGEST = 300
-"""Characters of one value that are shown."""
+"""The most characters shown of one value."""
 
 # colours come from the page, so that light and dark themes both read well
 STYLE = """<style>
@@ -25,7 +25,7 @@ STYLE = """<style>
 
 
 def text(value: object) -> str:
-    """A value as HTML text: escaped, cut where it is long, with codes for what cannot be seen or written."""
+    """Return a value as HTML text: escaped, cut if it is long, with codes for invisible characters."""
     shown = str(value)
     if len(shown) > LONGEST:
         shown = shown[: LONGEST - 1] + "…"
@@ -40,9 +40,9 @@ def table(
     shown: int | None = None,
     what: str = "",
 ) -> str:
-    """A table; the first `words` columns hold words, the others numbers. None is an empty cell.
+    """Return a table; the first `words` columns hold words, the others numbers. None is an empty cell.
 
-    At most `shown` rows; of the others a line says how many `what` there are.
+    It has at most `shown` rows; a line below counts the others, called `what`.
     """
     rows = list(rows)
     most = len(rows) if shown is None else shown
@@ -56,7 +56,7 @@ def table(
 
 
 def facts(content: Mapping[str, object]) -> str:
-    """A table of names and values."""
+    """Return a table of names and values."""
     rows = "".join(
         f'<tr><th scope="row">{text(name)}</th>{_cell("td", value, False)}</tr>' for name, value in content.items()
     )
@@ -64,12 +64,12 @@ def facts(content: Mapping[str, object]) -> str:
 
 
 def lines(values: Iterable[object]) -> str:
-    """Sentences, one below the other."""
+    """Return sentences, one below the other."""
     return "".join(f"<div>{text(value)}</div>" for value in values)
 
 
 def folded(summary: str, values: Sequence[object], shown: int = 10) -> str:
-    """A line that opens on a list, of at most `shown` values; nothing where there is none."""
+    """Return a line that opens on a list of at most `shown` values; an empty text for an empty list."""
     if not values:
         return ""
     more = [f"… and {len(values) - shown} more"] if len(values) > shown else []
@@ -77,7 +77,7 @@ def folded(summary: str, values: Sequence[object], shown: int = 10) -> str:
 
 
 def picture(jpeg: bytes, name: str) -> str:
-    """A JPEG within the page, with its name below."""
+    """Return a JPEG inside the page, with its name below."""
     data = base64.b64encode(jpeg).decode()
     return (
         f'<figure><img src="data:image/jpeg;base64,{data}" alt="{text(name)}">'
@@ -86,7 +86,7 @@ def picture(jpeg: bytes, name: str) -> str:
 
 
 def block(title: object, *parts: str) -> str:
-    """What an object's ``_repr_html_`` returns: a title, and parts that the functions here made."""
+    """Return the HTML of an object for ``_repr_html_``: a title, and parts made by the functions here."""
     return f'<div class="detreduce">{STYLE}<strong>{text(title)}</strong>{"".join(parts)}</div>'
 
 

@@ -1,4 +1,4 @@
-"""Amounts of any size with the digits that say something: 0.04 is never 0.0, and 12345 has no point."""
+"""Numbers of any size with their significant digits: 0.04 never becomes 0.0, and 12345 has no point."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ MOST = 12
 
 
 def significant(value: float, digits: int = 3) -> str:
-    """A number with so many significant digits, whole ones all shown: ``0.0412``, ``3.1``, ``12345``."""
+    """Return a number with `digits` significant digits; whole numbers keep all: ``0.0412``, ``3.1``, ``12345``."""
     if not math.isfinite(value):
         return f"{value}"
     return _written(value, _decimals(value, digits))
 
 
 def with_spread(value: float, spread: float, digits: int = 3) -> str:
-    """A number ± its spread, with as many digits after the point as both need; without one that is not known."""
+    """Return a number ± its spread, with the digits after the point that both need; no spread if it is not known."""
     if not math.isfinite(value) or not math.isfinite(spread):
         return significant(value, digits)
-    # what rounding leaves is no spread
+    # a rounding error is no spread
     if spread <= 1e-9 * abs(value):
         return f"{significant(value, digits)} ± 0"
     decimals = max(_decimals(value, digits), _decimals(spread, 1))
@@ -29,12 +29,12 @@ def with_spread(value: float, spread: float, digits: int = 3) -> str:
 
 
 def change(ratio: float) -> str:
-    """A ratio as a change in per cent: ``-70 %``; more digits where -100 % or +0 % would not be true."""
+    """Return a ratio as a change in per cent: ``-70 %``; with more digits if -100 % or +0 % would be wrong."""
     return f"{_change(100 * (ratio - 1))} %"
 
 
 def less_or_more(ratio: float) -> str:
-    """The same in words: ``70 % less``."""
+    """Return a ratio as a change in words: ``70 % less``."""
     return f"{_change(100 * (ratio - 1))[1:]} % {'more' if ratio > 1 else 'less'}"
 
 
@@ -47,10 +47,10 @@ def _change(percent: float) -> str:
 
 
 def _decimals(value: float, digits: int) -> int:
-    """Digits after the point that so many significant ones need."""
+    """Return the digits after the point that `digits` significant digits need."""
     if value == 0:
         return 0
-    # rounding may carry into a further place: 0.09996 is 0.100
+    # rounding may add a digit: 0.09996 becomes 0.100
     exponent = int(f"{value:.{digits - 1}e}".partition("e")[2])
     return max(0, digits - 1 - exponent)
 

@@ -1,4 +1,8 @@
-"""One progress line for anything that takes longer than two seconds."""
+"""One progress display for all work that takes longer than two seconds.
+
+Rich draws it. Rate and time left are our own: `rich.progress` forgets steps that take longer than its fixed window, so
+that it has no time left for trainings, and it counts what is done at once (finished cells) as speed.
+"""
 
 from __future__ import annotations
 
@@ -16,23 +20,22 @@ if TYPE_CHECKING:
     from rich.live import Live
 
 DELAY_SECONDS = 2.0
-# the rate is that of the last half of the time, and of no less than this
+# the rate covers the last half of the time, and at least this
 RATE_SECONDS = 30.0
-# a display that is drawn more often costs energy that the meter counts
+# each drawing costs energy, which the meter counts
 REFRESH_PER_SECOND = 4
 BAR_WIDTH = 40
 NARROWEST_BAR = 8
-# room for the ^C that a terminal shows: on a further line, it would spoil taking this one away
+# room for the ^C that a terminal shows: on another line it would stop this one from being cleared
 MARGIN = 3
 
 
 @contextmanager
 def progress(title: str, total: int | None, unit: str = "", *, behind: bool = False) -> Iterator[Callable[..., None]]:
-    """Yield ``advance(count=1, note="")``; a line appears on a terminal's stderr once two seconds have passed.
+    """Yield ``advance(count=1, note="")``; after two seconds a line appears on stderr, if that is a terminal.
 
-    It says the rate and the time left, or, without `total`, the time so far. Piped or logged runs see nothing, so that
-    scripts can read stdout and logs stay short. `behind`: shown only while nothing else is, and of several such the one
-    that began last.
+    The line has the rate and the time left or, without `total`, the time so far. Pipes and logs get nothing. A line
+    that stands `behind` is shown only if there is no other; of several such lines, the latest is shown.
     """
     work = Work(title, total, unit, behind=behind)
     if not _watched():
@@ -50,12 +53,12 @@ def progress(title: str, total: int | None, unit: str = "", *, behind: bool = Fa
 
 
 def step(title: str) -> AbstractContextManager[Callable[..., None]]:
-    """Name a part of what is done that has no count of its own: the name stands there while no count is shown."""
+    """Name a part of the work that has no count; the name is shown while no count is shown."""
     return progress(title, None, behind=True)
 
 
 def tell(text: str) -> None:
-    """Print a line on stderr, above what is under way."""
+    """Print a line on stderr, above the progress display."""
     _BOARD.tell(text)
 
 
@@ -64,7 +67,7 @@ def _watched() -> bool:
 
 
 class Work:
-    """How far something is, and how fast; `clock` gives seconds."""
+    """How much of some work is done, and how fast; `clock` returns seconds."""
 
     def __init__(
         self,
@@ -84,7 +87,7 @@ class Work:
         self._samples = deque([(self._start, 0)])
 
     def advance(self, count: int = 1, note: str | None = None) -> None:
-        """So much more is done; the note stays until there is another."""
+        """Count `count` more as done; a note stays until the next one."""
         self.done += count
         self.note = self.note if note is None else note
         now = self._clock()
@@ -99,18 +102,18 @@ class Work:
 
     @property
     def rate(self) -> float:
-        """How much is done in a second, of late; 0 before anything is done."""
+        """The recent rate per second; 0 if nothing is done yet."""
         since, before = self._samples[0]
         made = self.done - before
         if not made:
             return 0.0
         step = max(self._last - since, 1e-9) / made
-        # that the next one is not done yet says nothing until its time is over
+        # the next one is late only after the time that one takes
         return made / max(self._last - since, self._clock() - since - step, 1e-9)
 
     @property
     def left(self) -> float | None:
-        """The seconds that it still takes, as far as can be known."""
+        """The seconds left; None if they are not known."""
         if self.total is None or not (rate := self.rate):
             return None
         missing = max(0, self.total - self.done)
@@ -118,7 +121,7 @@ class Work:
         return missing / rate - under_way
 
     def in_words(self) -> str:
-        """How much is done, how fast, and how long it still takes, or has taken where that cannot be known."""
+        """Return count, rate and time left, or the time so far if the time left is not known."""
         rate, left = self.rate, self.left
         parts = [f"{self.done}/{self.total}" if self.total is not None else f"{self.done}" * bool(self.done)]
         if rate > 0:
@@ -128,7 +131,7 @@ class Work:
 
 
 def in_time(seconds: float) -> str:
-    """A duration in seconds, minutes or hours."""
+    """Return a duration in seconds, minutes or hours."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
@@ -139,7 +142,7 @@ def _rounded(rate: float) -> str:
 
 
 class _Board:
-    """The one display of all that is under way."""
+    """The one display of all running work."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
@@ -148,7 +151,7 @@ class _Board:
         self._live: Live | None = None
 
     def begin(self, work: Work) -> None:
-        """Take note of a work before its line is due: where a line is there already, a step's name is due at once."""
+        """Register a work before its line is due; the name of a step replaces an older one at once."""
         if work.behind:
             with self._lock:
                 self._behind.append(work)
@@ -179,7 +182,7 @@ class _Board:
                 self._live.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def _start(self) -> Live:
-        # rich is slow to import, and most calls end before a line is needed
+        # rich is slow to import (0.1 s), and most calls end before a line is due
         from rich.console import Console
         from rich.live import Live
 
@@ -189,11 +192,11 @@ class _Board:
             get_renderable=lambda: self._lines(console.width - MARGIN),
             refresh_per_second=REFRESH_PER_SECOND,
             transient=True,
-            # what a pipe is given must not end up beside the line
+            # output for a pipe must not go to the terminal
             redirect_stdout=sys.stdout.isatty(),
         )
         live.start()
-        # a process that is killed could not show it again
+        # a killed process could not show the cursor again
         console.show_cursor(True)
         return live
 
@@ -205,7 +208,7 @@ class _Board:
 
 
 def line(work: Work, width: int) -> Constrain:
-    """One line of at most so many columns about a work, with a bar where there is room for one."""
+    """Return a line of at most `width` columns, with a bar if there is room."""
     from rich.constrain import Constrain
     from rich.progress_bar import ProgressBar
     from rich.table import Table

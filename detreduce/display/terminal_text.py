@@ -1,31 +1,31 @@
-"""Names as people can trust what they see: characters that nobody sees, or that turn the text round, as codes."""
+"""Names that can be trusted: invisible characters, and those that reverse the text, are shown as codes."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 
-# drawn as nothing or as a blank, though Unicode counts them among letters, marks and symbols
+# drawn as nothing or as a blank, although Unicode calls them letters, marks and symbols
 BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0")
 HIDDEN = ("Cc", "Cf", "Cs", "Zl", "Zp", "Zs")
 NON_JOINER, JOINER, AS_EMOJI, KEYCAP = "\u200c", "\u200d", "\ufe0f", "\u20e3"
-# the first word of their letters' names: a joiner or non-joiner changes how their letters look
+# scripts in which a joiner or non-joiner changes the letters; the first word of their letters' names
 JOINING_SCRIPTS = (
     *("ARABIC", "SYRIAC", "NKO", "MONGOLIAN", "DEVANAGARI", "BENGALI", "GURMUKHI", "GUJARATI", "ORIYA", "TAMIL"),
     *("TELUGU", "KANNADA", "MALAYALAM", "SINHALA", "MYANMAR", "KHMER", "TIBETAN"),
 )
 VIRAMA = 9
-# pictures and signs that have an emoji form, though Unicode does not count them among symbols of their own
+# pictures and signs with an emoji form that Unicode does not put among the symbols
 PICTURES_TOO, SIGNS_TOO = frozenset("\u2194\u25fd\u25fe\u2934\u2935"), frozenset("\xa9\xae\u203c\u2049\u2139\u3030")
-# the black flag with the tags of a region, as England's: of no more letters, so that no text hides there
+# the black flag with the tags of a region, such as England's; its length is limited, so that no text hides there
 FLAG = re.compile("\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{4,6}\U000e007f")
 
 
 def visible(name: object) -> str:
-    """A name in one line, with the code of each character that cannot be seen.
+    """Return a name in one line, with codes for invisible characters.
 
-    Those are controls, zero-width and direction marks, odd blanks and halves of surrogate pairs. Letters of every
-    script and emoji stay, with the joiners, selectors and tags that make one sign of several.
+    These are controls, zero-width and direction marks, unusual blanks and halves of surrogate pairs. Letters of all
+    scripts and emoji stay, with the joiners, selectors and tags that combine several into one sign.
     """
     text = str(name)
     if text.isascii() and text.isprintable():
@@ -38,7 +38,7 @@ def visible(name: object) -> str:
 
 
 def visible_lines(text: object) -> str:
-    """The same of a text of several lines: line ends and tabs stay."""
+    """Return a text of several lines with codes for invisible characters; line ends and tabs stay."""
     return "\n".join("\t".join(map(visible, line.split("\t"))) for line in str(text).split("\n"))
 
 
@@ -50,7 +50,7 @@ def _is_hidden(character: str) -> bool:
 
 
 def _shows(text: str, place: int) -> bool:
-    """Whether an invisible character changes how its neighbours look: it shows, and disguises nothing."""
+    """Whether an invisible character changes how its neighbours look: then it hides nothing."""
     character, before, after = text[place], text[:place][-1:], text[place + 1 : place + 2]
     if character == AS_EMOJI:
         return _is_picture(before) or before in SIGNS_TOO or (after == KEYCAP and before in set("0123456789#*"))

@@ -1,4 +1,4 @@
-"""COCO JSON of the kept images: of a COCO dataset its own, filtered; else made from the boxes."""
+"""COCO JSON of the kept images: the filtered JSON of a COCO dataset, or one made from the boxes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from detreduce.machine.json_values import json_text
 
 
 def coco_pieces(dataset: DetectionDataset, rows: Sequence[ImageRow]) -> Iterator[bytes]:
-    """The JSON of the kept images, in pieces; file names are below `image_folder`."""
+    """Yield the JSON of the kept images in pieces; file names are relative to `image_folder`."""
     annotations = dataset.source.splits[dataset.split].annotations
     if dataset.source.format == "coco" and annotations is not None:
         yield from filtered_json(annotations, {row.record.id for row in rows if row.kept})
@@ -26,16 +26,17 @@ def coco_pieces(dataset: DetectionDataset, rows: Sequence[ImageRow]) -> Iterator
 
 
 def image_folder(dataset: DetectionDataset) -> Path:
-    """The folder that the file names of the JSON start from: the COCO JSON's images, else the one that holds all."""
+    """Return the folder that file names in the JSON are relative to: that of the COCO dataset, else the common one."""
     if dataset.source.format == "coco":
         return dataset.source.splits[dataset.split].images[0]
     return Path(os.path.commonpath([record.path.parent for record in dataset]))
 
 
 def coco_content(dataset: DetectionDataset, names: Sequence[str | None]) -> dict[str, Any]:
-    """COCO's images, annotations and categories, numbered from 1; `names` has a file name a row, None leaves it out.
+    """Return COCO's images, annotations and categories, numbered from 1, with boxes in pixels.
 
-    Boxes are in pixels. Raises ImageReadError where they are fractions and the image's size cannot be read.
+    `names` has a file name for each image; None leaves the image out. Raise ImageReadError if boxes are fractions and
+    the image's size cannot be read.
     """
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []

@@ -1,4 +1,4 @@
-"""One call for every form that a selection goes out in."""
+"""Write a selection in any form that other programs read."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ def export_selection(
     dataset
         The split that the selection was made on.
     selection
-        What was chosen from it.
+        The choice of images.
     output
         The file to write (list, csv, coco) or the folder (fiftyone, lightly-studio).
     form
-        ``list``: a text file of the kept images' absolute paths, in the order chosen. ``csv``: a table of all images
-        with kept, rank, score and category. ``coco``: COCO JSON of the kept images; of a COCO dataset the original,
-        filtered as text, else boxes in pixels with ids from 1 and file names below the folder that holds all images.
+        ``list``: a text file of the kept images' absolute paths, in the order of choice. ``csv``: a table of all images
+        with kept, rank, score and category. ``coco``: COCO JSON of the kept images; for a COCO dataset the original,
+        filtered as text, else boxes in pixels with ids from 1 and file names relative to the images' common folder.
         ``fiftyone``: a folder of all images for ``fo.Dataset.from_dir(folder, dataset_type=fo.types.FiftyOneDataset)``,
         with tags, kept, rank, score and category as fields. ``lightly-studio``: a folder of all images for
         ``add_samples_from_coco("annotations.json", "images", tag_depth=1)``, tagged kept or dropped.
@@ -65,7 +65,7 @@ def export_selection(
     Returns
     -------
     pathlib.Path
-        What was written, absolute.
+        The absolute path of the file or folder.
 
     Raises
     ------
@@ -74,6 +74,8 @@ def export_selection(
         on.
     ImageReadError
         A form needs the size of an image that cannot be read.
+    DetreduceError
+        The output cannot be written.
     """
     if form not in FORMS:
         raise InputError(f"form={form!r} is not one of {', '.join(FORMS)}.{nearest(str(form), FORMS)}")
@@ -87,7 +89,7 @@ def export_selection(
             return _write_file(target, coco_pieces(dataset, rows))
         return _write_file(target, [list_text(rows) if form == "list" else csv_text(rows)])
     if mode == "list":
-        raise InputError(f"link='list' puts no images into the folder, where {form} reads them; use symlink.")
+        raise InputError(f"link='list' puts no images into the folder, and {form} reads them there; use symlink.")
     check_apart_from(target, dataset)
     content = _folder_content(dataset, selection, rows, form)
     with staged(target, overwrite=overwrite) as folder:

@@ -1,7 +1,7 @@
-"""A folder that FiftyOne imports as its own ``FiftyOneDataset``, every image with what the selection says of it.
+"""A folder that FiftyOne imports as a ``FiftyOneDataset``, each image with its tags, rank, score and category.
 
-Written as the JSON form that FiftyOne reads where metadata.json names no version (``LegacyFiftyOneDatasetImporter`` in
-fiftyone/utils/data/importers.py, 1.22); the newer form is a dump of its database, which only FiftyOne can write.
+FiftyOne reads this JSON form if metadata.json names no version (``LegacyFiftyOneDatasetImporter`` in
+fiftyone/utils/data/importers.py, 1.22). The newer form is a dump of its database, which only FiftyOne can write.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ METADATA, SAMPLES = PurePosixPath("metadata.json"), PurePosixPath("samples.json"
 def fiftyone_files(
     dataset: DetectionDataset, selection: Selection, rows: Sequence[ImageRow], places: Sequence[PurePosixPath]
 ) -> dict[PurePosixPath, bytes]:
-    """metadata.json and samples.json; `places` are the images' paths below the folder."""
+    """Return metadata.json and samples.json; `places` are the images' paths below the folder."""
     info = {
         "method": selection.method,
         "parameters": dict(selection.parameters),
@@ -46,7 +46,7 @@ def fiftyone_files(
 def _sample(
     row: ImageRow, place: PurePosixPath, dataset: DetectionDataset, corners: Any, classes: Any, crowd: Any
 ) -> dict[str, Any]:
-    """One sample. What is not known is left out: FiftyOne takes a field's type from the first value that it sees."""
+    """Return one sample without unknown values: FiftyOne takes a field's type from the first value it sees."""
     fields = {"rank": row.rank, "score": json_value(row.score, infinities=False), "category": row.category}
     sample: dict[str, Any] = {
         "filepath": str(place),

@@ -1,7 +1,7 @@
-"""A folder that LightlyStudio imports: COCO beside the images, those in folders that become its tags.
+"""A folder that LightlyStudio imports: a COCO JSON, and the images in folders that become its tags.
 
-``ImageDataset.add_samples_from_coco(..., tag_depth=1)`` tags every image by its folder (lightly-studio 1.2), which is
-``kept`` or ``dropped`` here. Its COCO import reads no other fields, so scores and ranks are in the table beside.
+``ImageDataset.add_samples_from_coco(..., tag_depth=1)`` tags every image by its folder (lightly-studio 1.2): ``kept``
+or ``dropped``. Its COCO import reads no other fields, so scores and ranks are in a table in the same folder.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ ANNOTATIONS = PurePosixPath("annotations.json")
 
 
 def by_tag(rows: Sequence[ImageRow], places: Sequence[PurePosixPath]) -> list[PurePosixPath]:
-    """The images' paths below the images folder, in the folder that is their tag."""
+    """Return the images' paths below the images folder, each in the folder of its tag."""
     return [PurePosixPath("kept" if row.kept else "dropped") / place for row, place in zip(rows, places, strict=True)]
 
 
 def lightly_files(dataset: DetectionDataset, places: Sequence[PurePosixPath]) -> dict[PurePosixPath, bytes]:
-    """annotations.json; `places` are the images' paths below the images folder."""
+    """Return annotations.json; `places` are the images' paths below the images folder."""
     return {ANNOTATIONS: compact_json(coco_content(dataset, [str(place) for place in places]))}

@@ -1,4 +1,4 @@
-"""What a selection says of each image of its dataset, and a place for each image in a folder."""
+"""Each image of a dataset with its rank and score in a selection, and its place in a folder."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class ImageRow:
     record
         The image.
     rank
-        Its place in the order chosen, from 1; None where it was dropped.
+        Its place in the order of choice, from 1; None if it was dropped.
     score
-        Its score as the selection has it; NaN = never looked at.
+        Its score in the selection; NaN = the method did not score it.
     category
-        Its category; None where it has none, or the selection does not say.
+        Its category; None if it has none, or the selection does not record it.
     """
 
     record: ImageRecord
@@ -43,7 +43,7 @@ class ImageRow:
 
 
 def image_rows(dataset: DetectionDataset, selection: Selection) -> list[ImageRow]:
-    """One row an image of the dataset that the selection was made on, in its order."""
+    """Return one row for each image of the dataset that the selection was made on, in its order."""
     ranks: list[int | None] = [None] * len(dataset)
     for place, row in enumerate(selection.indices.tolist(), 1):
         ranks[row] = place
@@ -57,7 +57,7 @@ def image_rows(dataset: DetectionDataset, selection: Selection) -> list[ImageRow
 
 
 def image_places(records: Sequence[ImageRecord]) -> list[PurePosixPath]:
-    """A relative path for each image, its name where no other has that, else with a number at the end; all differ."""
+    """Return a different relative path for each image: its name, with a number at the end if another has that name."""
     taken: set[PurePosixPath] = set()
     found = []
     for record in records:
@@ -74,7 +74,7 @@ def image_places(records: Sequence[ImageRecord]) -> list[PurePosixPath]:
 def boxes_by_row(
     dataset: DetectionDataset,
 ) -> Iterator[tuple[npt.NDArray[np.float64], npt.NDArray[np.int64], npt.NDArray[np.bool_]]]:
-    """For each image its (m, 4) corners x1, y1, x2, y2 as fractions, (m,) classes and (m,) crowd flags."""
+    """Yield for each image (m, 4) corners x1, y1, x2, y2 as fractions, (m,) classes and (m,) crowd flags."""
     bounds = np.searchsorted(dataset.box_rows, np.arange(len(dataset) + 1))
     for start, end in pairwise(bounds.tolist()):
         yield dataset.boxes_xyxyn[start:end], dataset.box_classes[start:end], dataset.box_crowd[start:end]

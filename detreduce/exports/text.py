@@ -13,15 +13,15 @@ COLUMNS = ("image_id", "name", "path", "kept", "rank", "score", "category")
 
 
 def list_text(rows: Sequence[ImageRow]) -> bytes:
-    """The absolute paths of the kept images, one a line, in the order chosen, as a data.yaml may name them."""
+    """Return the absolute paths of the kept images, one per line, in the order of choice, as for a data.yaml."""
     kept = sorted((row.rank, row.record) for row in rows if row.rank is not None)
     return "".join(f"{absolute(record.path)}\n" for _, record in kept).encode("utf-8", "surrogateescape")
 
 
 def csv_text(rows: Sequence[ImageRow], paths: Sequence[str] | None = None) -> bytes:
-    """All images in the dataset's order, one a line; `paths` where they are not to be the dataset's own.
+    """Return a CSV of all images in the dataset's order, one per line; `paths` replace the dataset's own.
 
-    What is not there is empty: the rank of dropped images, the score of images that were never looked at.
+    Missing values are empty: the rank of dropped images, the score of images that the method did not score.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

@@ -1,1 +1,1 @@
-"""What the computer gives: files, the cache folder, processors."""
+"""What the machine provides: files, the cache folder, processors; and hashes and JSON of what is stored."""

@@ -1,4 +1,4 @@
-"""Where detreduce keeps what it can make again: never beside the source."""
+"""The folder for what detreduce can make again; nothing is kept beside the source."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ from platformdirs import user_cache_path
 
 
 def cache_folder(cache: str | Path | None = None) -> Path:
-    """The folder for caches: `cache`, else ``$DETREDUCE_CACHE``, else the user's cache folder."""
+    """Return the folder for caches: `cache`, else ``$DETREDUCE_CACHE``, else the user's cache folder."""
     chosen = cache or os.environ.get("DETREDUCE_CACHE")
     return Path(chosen).expanduser() if chosen else user_cache_path("detreduce", appauthor=False)

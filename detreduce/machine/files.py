@@ -1,4 +1,4 @@
-"""Write files whole or not at all, and say by one rule why something cannot be written."""
+"""Write files completely or not at all; one rule for the errors of writing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import IO
 
 from detreduce.errors import DetreduceError, InputError
 
-# the caller gave a path that goes through a file, or that something else has
+# the caller gave a path that leads through a file or names a folder
 _GIVEN = (NotADirectoryError, FileExistsError, IsADirectoryError)
 
 
@@ -26,21 +26,21 @@ def writing(target: object, consequence: str = "") -> Iterator[None]:
     Parameters
     ----------
     target
-        What is written: a path, or words that name one.
+        The path, or words that name it, for the message.
     consequence
-        A sentence on what is left behind, for the end of the message.
+        A last sentence of the message: what is left on the disk.
     """
     try:
         yield
     except DetreduceError:
-        raise  # also a missing file, which is an OSError too
+        raise  # MissingFileError is an OSError too
     except OSError as error:
         kind = InputError if isinstance(error, _GIVEN) else DetreduceError
         raise kind(f"{target} cannot be written: {_reason(error, target)}. {consequence}".rstrip()) from error
 
 
 def _reason(error: OSError, target: object) -> str:
-    """What the system says, and of which file where that is another than `target` and its temporary file."""
+    """Return the system's reason, with the file if it is neither `target` nor its temporary file."""
     if isinstance(error, shutil.Error):
         # copytree gathers (source, target, reason)
         return str(error.args[0][-1][-1])
@@ -52,7 +52,7 @@ def _reason(error: OSError, target: object) -> str:
 
 
 def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Write a file that appears whole or not at all, also when two processes write it; raises as `writing` does."""
+    """Write a file that appears complete or not at all, also if two processes write it; raise as `writing` does."""
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f".writing-{os.getpid()}-{uuid.uuid4().hex[:12]}")
@@ -61,6 +61,6 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
                 write(file)
             partial.replace(path)
         except BaseException:
-            with contextlib.suppress(OSError):  # a disk that can only be read says so again
+            with contextlib.suppress(OSError):  # a read-only disk refuses this too
                 partial.unlink(missing_ok=True)
             raise

@@ -1,4 +1,4 @@
-"""What a detector's predictions are worth on given boxes: one image's matches, from its raw predictions."""
+"""Match the raw predictions for one image to its ground-truth boxes, and measure them."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ def match(
 ) -> dict[str, torch.Tensor]:
     """Match each ground-truth box of an image to a prediction, and measure the prediction against it.
 
-    The match is the prediction of the largest IoU x confidence of the box's class, among all that the head makes; one
-    may be the match of several boxes. Of a box that no prediction overlaps it is the one whose centre is nearest.
+    The match is the prediction with the largest IoU x confidence of the box's class, among all of the head; several
+    boxes may have the same match. If no prediction overlaps a box, its match is the one with the nearest centre.
 
     Parameters
     ----------
     corners, logits
-        (a, 4) and (a, C), as of `detreduce.ultralytics_bridge.detector.raw_predictions`, for one image.
+        (a, 4) and (a, C), from `detreduce.ultralytics_bridge.detector.raw_predictions`, for one image.
     truth, classes
         (g, 4) corners in the same pixels, and (g,) int64 classes.
 
     Returns
     -------
     dict
-        (g,) float32 each: ``iou``, ``confidence``, ``error``, ``margin``, ``loss``, as `ProxyLog` has them.
+        (g,) float32 each: ``iou``, ``confidence``, ``error``, ``margin``, ``loss``, as in `ProxyLog`.
     """
     import torch
 
@@ -48,7 +48,7 @@ def _match_block(
     from torch.nn.functional import binary_cross_entropy_with_logits, one_hot
     from torchvision.ops import box_iou
 
-    # raw boxes may be inside out, and then have no area to divide by
+    # raw boxes may have negative sides, and then no area to divide by
     overlap = box_iou(truth, corners).nan_to_num(0.0, 0.0, 0.0).clamp(0.0, 1.0)
     worth, best = (overlap * logits.sigmoid().T[classes]).max(dim=1)
     centres, wanted = (boxes[:, :2] + boxes[:, 2:] for boxes in (corners, truth))

@@ -1,4 +1,4 @@
-"""What of detreduce trains or chooses on this machine: what overlaps takes longer, and the meter counts all of it."""
+"""Notice other trainings and choices of detreduce on this machine: they cost time, and the meter counts them too."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ R = TypeVar("R")
 
 
 class Presence:
-    """A process's sign to others that it trains or chooses; the system takes it away when the process dies.
+    """A sign to other processes that this one trains or chooses; it disappears when the process dies.
 
-    It is a locked file in a folder that all processes of the machine share. Whoever comes later tells those who are
-    there by a file of their name.
+    It is a locked file in a folder that all processes of the machine share. A process that starts later leaves a file
+    for each one that is running.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -37,13 +37,13 @@ class Presence:
 
     @property
     def overlapped(self) -> bool | None:
-        """Whether another process has trained here at the same time; None where that cannot be known."""
+        """Whether another process has trained here at the same time; None if that is not known."""
         if self._met is not None and (self._folder / f"{self._name}.met").exists():
             self._met = True
         return self._met
 
     def announce(self) -> None:
-        """Be seen, and see who else is there; a folder that cannot be written leaves `overlapped` None."""
+        """Show this process to others, and look for others; if the folder cannot be written `overlapped` stays None."""
         with suppress(OSError, Timeout):
             _make_for_all(self._folder)
             with self._guard():
@@ -51,14 +51,14 @@ class Presence:
                 self._met = self._others()
 
     def leave(self) -> None:
-        """Be seen no longer."""
+        """Stop showing this process."""
         _ = self.overlapped
         with suppress(OSError, Timeout), self._guard():
             self._lock.release()
             _remove(self._folder, self._name)
 
     def _others(self) -> bool:
-        """Tell every other one that is alive; clear away what dead ones left."""
+        """Notify every other running process, and remove the files of dead ones; return whether there was one."""
         met = False
         for file in self._folder.glob("*-*.lock"):
             if file.stem == self._name:
@@ -75,7 +75,7 @@ class Presence:
         return met
 
     def _guard(self) -> FileLock:
-        # one at a time: else a file that is made but not locked yet looks like a dead one's
+        # one at a time: a new file that is not locked yet would look like that of a dead process
         return FileLock(self._folder / "guard", timeout=GUARD_SECONDS)
 
 
@@ -84,7 +84,7 @@ _present: Presence | None = None
 
 @contextmanager
 def present() -> Iterator[Presence]:
-    """Show that this process trains; within itself it is one presence."""
+    """Show that this process trains; nested uses share one presence."""
     global _present
     if _present is not None:
         yield _present
@@ -99,12 +99,12 @@ def present() -> Iterator[Presence]:
 
 
 def overlapped() -> bool | None:
-    """Whether another process has trained on this machine since `present` was entered; None where that is unknown."""
+    """Return whether another process has trained on this machine since `present` began; None if that is not known."""
     return None if _present is None else _present.overlapped
 
 
 def announced(function: Callable[P, R]) -> Callable[P, R]:
-    """Make a function that trains show it to other processes while it runs."""
+    """Decorate a function that trains: other processes see it while it runs."""
 
     @functools.wraps(function)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -115,14 +115,14 @@ def announced(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def presence_folder() -> Path:
-    """``$DETREDUCE_PRESENCE``, else a folder for temporary files: not the cache, which differs between users."""
+    """Return ``$DETREDUCE_PRESENCE``, else a folder for temporary files: users have different caches."""
     given = os.environ.get("DETREDUCE_PRESENCE")
     return Path(given) if given else Path(tempfile.gettempdir()) / "detreduce-running"
 
 
 @functools.cache
 def boot_identity() -> str:
-    """A hash that is the same in all that runs on this machine since it was started, containers included."""
+    """Return a hash that all processes of this machine share until it restarts, containers included."""
     for place in ("/proc/sys/kernel/random/boot_id", "/etc/machine-id"):
         with suppress(OSError):
             if text := Path(place).read_text(encoding="utf-8").strip():
@@ -131,12 +131,12 @@ def boot_identity() -> str:
 
 
 def _hashed(text: str) -> str:
-    # a machine's own id is not for others to see
+    # the hash hides the machine's own id
     return content_digest(f"detreduce {text}".encode()).hex()[:16]
 
 
 def _make_for_all(folder: Path) -> None:
-    """Make a folder in which every user may show theirs, and remove their own alone."""
+    """Make a folder in which every user may make files, and remove only their own."""
     for each in (folder.parent, folder):
         if not each.is_dir():
             each.mkdir(parents=True, exist_ok=True)

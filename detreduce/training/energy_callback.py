@@ -1,4 +1,4 @@
-"""The energy of anyone's own ``YOLO(...).train()``: callbacks of ultralytics around the meter of this package."""
+"""The energy of your own ``YOLO(...).train()``: ultralytics callbacks around detreduce's meter."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FORMAT_VERSION = 1
 
 
 def energy_callback(country: str = "ESP") -> EnergyCallback:
-    """Callbacks that record the energy of an ultralytics training: ``dr.energy_callback().attach(model)``.
+    """Return callbacks that record the energy of an ultralytics training: ``dr.energy_callback().attach(model)``.
 
     ::
 
@@ -29,36 +29,36 @@ def energy_callback(country: str = "ESP") -> EnergyCallback:
         model.train(data="data.yaml", epochs=50)
         print(energy.total.wh)
 
-    What was used is in ``energy.json`` in the run's folder (``trainer.save_dir``), by phase and component, each with
-    how its number came about, and in one printed line. A training that fails is metered up to there; the file says so.
-    As `EnergyMeter` does, it meters the whole machine. With several GPUs ultralytics trains in other processes, which
-    know no callbacks: then nothing is recorded.
+    The energy is written to ``energy.json`` in the run's folder (``trainer.save_dir``), by phase and component, each
+    with its provenance; one line is printed. A training that fails is metered up to the failure, and the file says so.
+    Like `EnergyMeter`, the callbacks meter the whole machine. With several GPUs ultralytics trains in other processes
+    without callbacks: then nothing is recorded.
 
     Parameters
     ----------
     country
-        ISO 3166 alpha-3 code of where the machine stands, for the CO2 of its electricity.
+        Country whose electricity mix converts energy to CO2 (ISO 3166 alpha-3 code).
 
     Raises
     ------
     InputError
-        No electricity mix is known for the country.
+        The electricity mix of the country is not known.
     """
     return EnergyCallback(country)
 
 
 class EnergyCallback(Mapping[str, Callback]):
-    """Ultralytics' callbacks by event, to be added by `attach`, or one by one: it is a mapping.
+    """A mapping of ultralytics' events to callbacks; add all with `attach`, or one by one.
 
-    Training counts from ``on_train_start``, when the data are ready, to the end of the last evaluation; what is spent
-    in validation is the phase ``validation``, the rest ``training``. Every training starts from zero.
+    The training is metered from ``on_train_start``, when the data are ready, to the end of the last evaluation.
+    Validation is the phase ``validation``, all else ``training``. Every training starts from zero.
 
     Attributes
     ----------
     phases
-        Energy by phase of the last training, or of the one that runs.
+        Energy by phase of the running training, or of the last one.
     file
-        The ``energy.json`` of the last training; None before one has ended, or where it could not be written.
+        The ``energy.json`` of the last training; None if none has ended, or if it could not be written.
     """
 
     def __init__(self, country: str = "ESP") -> None:
@@ -90,24 +90,24 @@ class EnergyCallback(Mapping[str, Callback]):
 
     @property
     def total(self) -> PhaseEnergy:
-        """All phases of the last training together."""
+        """The sum of all phases of the last training."""
         return together(list(self.phases.values()))
 
     def attach(self, model: Any) -> EnergyCallback:
-        """Add the callbacks to an ultralytics model; returns itself."""
+        """Add the callbacks to an ultralytics model, and return them."""
         for event, callback in self.items():
             model.add_callback(event, callback)
         return self
 
     def _started(self, trainer: Any) -> None:
-        # of a training that ended without a word
+        # close the phases of a training that ended without an event
         self._close()
         self._meter = EnergyMeter(self.country)
         self.phases, self.file = self._meter.phases, None
         self._enter("training")
 
     def _validation_started(self, validator: Any) -> None:
-        # `model.val()` by itself is no training
+        # `model.val()` alone is no training
         if "training" in self._open:
             self._enter("validation")
 
@@ -128,7 +128,7 @@ class EnergyCallback(Mapping[str, Callback]):
             line += f"; see {file}"
         except DetreduceError as error:
             line += f"; {error}"
-        # whoever trains in a notebook or a terminal looks where ultralytics prints
+        # ultralytics prints to stdout too
         print(line if completed else f"{line} (the training failed)")
 
     def _content(self, *, completed: bool) -> dict[str, Any]:
@@ -155,7 +155,7 @@ class EnergyCallback(Mapping[str, Callback]):
 
 
 def describe(energy: PhaseEnergy) -> str:
-    """A figure in words, with how each component came about."""
+    """Return the energy in words, with the provenance of each component."""
     minutes = f"{energy.seconds / 60:.1f} min"
     if energy.wh is None or energy.g_co2 is None:
         return f"not metered ({energy.unavailable}); {minutes}"

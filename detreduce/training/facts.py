@@ -1,4 +1,4 @@
-"""What a record says about machine, software, data and weights."""
+"""Facts for a record: machine, software, data and weights."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PACKAGES = ("detreduce", "torch", "ultralytics", "codecarbon", "numpy", "pycocot
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that a figure depends on."""
+    """Return the versions of Python and of the packages that figures depend on."""
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
@@ -28,7 +28,7 @@ def versions() -> dict[str, str]:
 
 
 def data_hash(datasets: Iterable[DetectionDataset]) -> str:
-    """SHA-256 of ids, classes and boxes of some splits; the same wherever the dataset lies. Pixels are not read."""
+    """Return the SHA-256 of ids, classes and boxes of several splits, independent of paths and pixels."""
     digest = hashlib.sha256()
     for dataset in datasets:
         digest.update(repr((dataset.split, dataset.class_names, dataset.box_format)).encode())
@@ -46,11 +46,11 @@ _SELECTED_BY = ("method", "parameters", "keep", "seed", "image_ids")
 
 
 def selection_hash(data: Path, image_ids: Collection[int | str]) -> str | None:
-    """SHA-256 of method, parameters, keep, seed and image ids of the selection.json that made a dataset.
+    """Return the SHA-256 of method, parameters, keep, seed and image ids of the selection.json that made a dataset.
 
-    Times and paths, which two equal selections differ in, are left out. It is looked for beside `data`, a file or
-    folder, and up to two folders above it, there only where it has all `image_ids`, those of the train split. None
-    where there is none.
+    Times and paths differ between equal selections and do not count. The file is looked for in the folder of `data` and
+    up to two folders above it; there it counts only if it has all `image_ids` of the train split. Return None if there
+    is none.
     """
     folder = data if data.is_dir() else data.parent
     for level, place in enumerate([folder, *folder.parents][: LEVELS_UP + 1]):
@@ -68,7 +68,7 @@ def selection_hash(data: Path, image_ids: Collection[int | str]) -> str | None:
 
 
 def weights_hash(state: Mapping[str, Any]) -> str:
-    """SHA-256 of named tensors: names, shapes and bytes, in order of name."""
+    """Return the SHA-256 of named tensors: names, shapes and bytes, in the order of names."""
     digest = hashlib.sha256()
     for name in sorted(state):
         tensor = state[name].detach().cpu().contiguous()
@@ -78,14 +78,14 @@ def weights_hash(state: Mapping[str, Any]) -> str:
 
 
 def device_name(device: Any) -> str:
-    """A torch device in words: ``cpu`` or the name of the GPU."""
+    """Return ``cpu`` or the name of the GPU."""
     import torch
 
     return torch.cuda.get_device_name(device) if device.type == "cuda" else str(device)
 
 
 def cpu_name() -> str:
-    """The processor's name, or what the platform calls it."""
+    """Return the processor's name."""
     from ultralytics.utils.torch_utils import get_cpu_info
 
     try:

@@ -11,10 +11,10 @@ METHOD = "torch.utils.flop_counter on the network as trained, one square image"
 
 
 def training_flops(trainer: Any) -> Flops | None:
-    """Count what one image costs a finished ultralytics trainer, forward and backward; None where it cannot be counted.
+    """Count the operations of one image in a finished ultralytics trainer; None if they cannot be counted.
 
-    The network runs on torch's meta device, which knows shapes and no values. What is frozen costs no backward pass,
-    as in the training.
+    The network runs on torch's meta device, which has shapes and no values. Frozen layers cost no backward pass, as in
+    the training.
     """
     import torch
 
@@ -30,7 +30,7 @@ def training_flops(trainer: Any) -> Flops | None:
 
 
 def count_flops(network: Any, images: Any) -> Flops:
-    """Operations of a forward and of a backward pass through a network, for each of the `images`."""
+    """Return the operations of a forward and a backward pass through a network, per image of `images`."""
     from torch.utils.flop_counter import FlopCounterMode
 
     forward, backward = FlopCounterMode(display=False), FlopCounterMode(display=False)
@@ -44,7 +44,7 @@ def count_flops(network: Any, images: Any) -> Flops:
 
 
 def _tensors(value: Any) -> list[Any]:
-    """All floating tensors in nested lists, tuples and dicts."""
+    """Return all floating-point tensors in nested lists, tuples and dicts."""
     import torch
 
     if isinstance(value, torch.Tensor):

@@ -140,7 +140,7 @@ def train(
 
 def _check_images_per_epoch(images: int | None) -> None:
     if images is not None and (isinstance(images, bool) or not isinstance(images, int) or images < 1):
-        raise InputError(f"images_per_epoch={images!r}: must be a whole number of at least 1.")
+        raise InputError(f"images_per_epoch={images!r}: give a whole number of at least 1.")
 
 
 def _evaluate(

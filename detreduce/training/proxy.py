@@ -1,4 +1,4 @@
-"""A proxy: a short training of a small detector, of which a log is kept of how each ground-truth box fared."""
+"""A proxy: a short training of a small detector, with a log of its predictions for each ground-truth box."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ LEAST_EPOCHS = 2
 
 
 class IdleEpochsWarning(DetreduceWarning):
-    """Epochs of a proxy ended with the weights that they began with."""
+    """Some epochs of a proxy did not change the weights."""
 
 
 @announced
@@ -55,32 +55,32 @@ def log_proxy_training(
     images: str | Path | None = None,
     **ultralytics_arguments: Any,
 ) -> ProxyLog:
-    """Train a small detector briefly and log, after each epoch, what it makes of every ground-truth box.
+    """Train a small detector briefly and log, after each epoch, its predictions for every ground-truth box.
 
     The training is that of `detreduce.training.harness.train` with the same arguments: the same seed gives the same
-    weights, the source is never written to. After each epoch the weights that ultralytics would validate (the moving
-    average, EMA) look once at all training images, without augmentation, letterboxed as for validation; that costs one
-    forward pass. Each box is matched to a prediction by `detreduce.training.box_matching.match`. Of twofold
-    heads (YOLO26) the predictions are those of the part that ultralytics' inference uses by default.
+    weights, and the source is never written to. After each epoch the weights that ultralytics would validate (the
+    moving average, EMA) predict on all training images, without augmentation, letterboxed as for validation; that costs
+    one forward pass. Each box is matched to a prediction by `detreduce.training.box_matching.match`. Some
+    heads (YOLO26) have two parts; the one that ultralytics' inference uses by default predicts.
 
-    Kept are the log, and beside it, under its name with ``.pt``, the weights after the last epoch, which the block
-    ``gradients`` is made from. Nothing is evaluated. All of it, the looking included, is metered as one phase, whose
-    figures stay in the log's ``facts["energy"]``: they are part of what a selection made from it cost.
+    The log and the weights after the last epoch are kept. The weights have the log's name with ``.pt``; the block
+    ``gradients`` needs them. Nothing is evaluated. Training and predictions are metered as one phase. Its energy is in
+    the log's ``facts["energy"]``: it is part of the cost of a selection made with the log.
 
     Parameters
     ----------
     data
-        Anything that `load_dataset` takes, or a dataset, whose source is read anew; its train split.
+        Anything that `load_dataset` takes, or a dataset, whose source is read again. Its train split is used.
     model
         Weights (``.pt``) or a description to start from random weights (``.yaml``) of a YOLO detector.
     output
-        The ``.npz`` to write; it may not be there yet.
+        The ``.npz`` to write; it must not exist.
     epochs
-        At least 2: variance and forgetting are over epochs.
+        At least 2: variance and forgetting need several epochs.
     imgsz, seed
-        Of ultralytics.
+        Arguments of ultralytics.
     country
-        Where the machine's electricity comes from.
+        Country whose electricity mix converts energy to CO2.
     images
         COCO only: the folder of the JSON's images.
     **ultralytics_arguments
@@ -89,11 +89,11 @@ def log_proxy_training(
     Raises
     ------
     InputError
-        Unknown arguments, a model that is no plain detector, unusable data, an output that is there already.
+        Unknown arguments, a model that is no plain detector, unusable data, an output that exists.
     MissingFileError
-        Weights or dataset that are not there.
+        Weights or a dataset that do not exist.
     DetreduceError
-        The training diverged: predictions that are not numbers.
+        The training diverged (predictions are not numbers), or the machine refused (memory, disk).
     """
     meter = EnergyMeter(check_country(country))
     quiet_ultralytics()
@@ -132,36 +132,37 @@ def log_proxy_training(
 
 
 def idle_epochs(steps: Sequence[int], nbs: int, batch: int) -> str:
-    """What to say of epochs without an optimiser step, given the steps made by the end of each; empty if all had one.
+    """Return a warning about epochs without an optimiser step, or an empty text.
 
-    `nbs`, `batch`: ultralytics gathers the gradients of batches of `batch` images until they are `nbs`.
+    `steps` counts the optimiser steps up to the end of each epoch. Ultralytics adds up the gradients of batches of
+    `batch` images until they are `nbs` images.
     """
     idle = sum(after == before for before, after in zip([0, *steps], steps, strict=False))
     if not idle:
         return ""
     return (
-        f"{idle} of {len(steps)} epochs had no optimiser step, so the proxy learnt nothing in them: ultralytics takes "
-        f"a step only once nbs={nbs} images have gone through. Give more epochs, or nbs={batch}, the batch."
+        f"{idle} of {len(steps)} epochs had no optimiser step, so the proxy learnt nothing in them: ultralytics "
+        f"takes a step after every nbs={nbs} images. Give more epochs, or nbs={batch}, the batch."
     )
 
 
 def check_log_place(output: str | Path) -> Path:
-    """The log's path; raises InputError where it is no ``.npz``, or is there already.
+    """Return the log's path; raise InputError if it is no ``.npz`` or exists, DetreduceError if it cannot be written.
 
-    Raises DetreduceError where it cannot be written. Leaves nothing behind.
+    Leave nothing behind.
     """
     target = Path(output).expanduser().absolute()
     if target.suffix.lower() != SUFFIX:
         raise InputError(f"output={str(output)!r}: a proxy log is a {SUFFIX} file, for instance proxy{SUFFIX}.")
     for file in (target, target.with_suffix(WEIGHTS_SUFFIX)):
         if os.path.lexists(file):
-            raise InputError(f"{file} is there already; a log is never overwritten, give another output.")
+            raise InputError(f"{file} exists; a log is never overwritten, give another output.")
     _try_to_write(target)
     return target
 
 
 def _try_to_write(target: Path) -> None:
-    """Raise as `writing` does where a file cannot be written; leave nothing behind."""
+    """Raise as `writing` does if a file cannot be written; leave nothing behind."""
     made = [part for part in target.parents if not os.path.lexists(part)]
     try:
         with writing(target):
@@ -175,11 +176,11 @@ def _try_to_write(target: Path) -> None:
 
 
 def _place(data: str | Path | DetectionDataset, images: str | Path | None) -> tuple[str | Path, str | Path | None]:
-    """Where a dataset is, and for COCO its folder of images."""
+    """Return the path of a dataset, and for COCO its folder of images."""
     if not isinstance(data, DetectionDataset):
         return data, images
     if data.split != "train":
-        raise InputError(f"{data.source.path}: a proxy learns from the train split, and this is {data.split!r}.")
+        raise InputError(f"{data.source.path}: a proxy learns from the train split, and this one is {data.split!r}.")
     return data.source.path, images or images_to_give(data)
 
 
@@ -194,7 +195,7 @@ def _scratch_run(place: str | Path, images: str | Path | None) -> Iterator[RunFo
 
 
 def name_source_file(line: str, run: RunFolder, row_of: Mapping[str, int]) -> str:
-    """What ultralytics said of a file of the run's view, with the source's file in its place: the view is temporary.
+    """Return a message of ultralytics with the source's file instead of the view's: the view is temporary.
 
     `row_of`: the source's row of each image file of the view.
     """
@@ -218,6 +219,6 @@ def _keep_log(observer: Observer, facts: dict[str, Any], weights: Path, target: 
             partial.replace(kept)
     finally:
         partial.unlink(missing_ok=True)
-    # last: where there is a log, there are its weights
+    # the log comes last: a log always has its weights
     log.save(target)
     return log

@@ -1,4 +1,4 @@
-"""Look at every training image after each epoch, and log how each ground-truth box fared."""
+"""Predict on every training image after each epoch, and log the measures of each ground-truth box."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 
 class Observer:
-    """Looks at every training image after each epoch, and gathers what is logged.
+    """Predict on every training image after each epoch, and collect the measures for the log.
 
-    Boxes are those that detreduce read from the source, so that ids and counts are the source's; ultralytics' own
-    labels lack doubled ones.
+    The boxes are those that detreduce reads from the source, so ids and counts are the source's; ultralytics' labels
+    lack doubled boxes.
     """
 
     def __init__(self, run: RunFolder) -> None:
@@ -36,15 +36,15 @@ class Observer:
         rows = source.box_rows[single]
         self._box_rows = rows
         self._starts = np.searchsorted(rows, np.arange(len(source) + 1))
-        self.row_of = _rows_by_file(run)
+        self.row_of = rows_by_file(run)
         self._seen = np.zeros(len(source), bool)
         self._epochs: list[dict[str, npt.NDArray[np.float32]]] = []
         self.steps: list[int] = []
-        """Optimiser steps made by the end of each epoch."""
+        """Optimiser steps up to the end of each epoch."""
         self._loader: Any = None
 
     def look(self, trainer: Any) -> None:
-        """Measure the trainer's moving average on every box; ultralytics' callback at the end of an epoch."""
+        """Measure the trainer's moving average on every box; an ultralytics callback at the end of an epoch."""
         import torch
 
         loader = self._images(trainer)
@@ -77,7 +77,7 @@ class Observer:
             loader.close()
 
     def log(self, facts: dict[str, Any]) -> ProxyLog:
-        """What was gathered, of the images that were seen."""
+        """Return the log of the images that were seen."""
         place = np.cumsum(self._seen) - 1
         used = self._seen[self._box_rows]
         stacked = {
@@ -95,10 +95,10 @@ class Observer:
         )
 
     def _images(self, trainer: Any) -> Any:
-        """Ultralytics' own validation loader, over the training images; made once."""
+        """Return ultralytics' validation loader of the training images; it is made once."""
         if self._loader is None:
             own = trainer.args
-            # what training keeps in memory would be kept twice
+            # images that the training caches in memory would be cached twice
             trainer.args = copy(own)
             trainer.args.cache = False
             try:
@@ -111,7 +111,7 @@ class Observer:
     def _truth(
         self, inside: slice, batch: dict[str, Any], number: int, *, single_class: bool
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Corners of an image's boxes in pixels of the input, and their classes."""
+        """Return the corners of an image's boxes in pixels of the input, and their classes."""
         import torch
 
         height, width = batch["ori_shape"][number]
@@ -122,8 +122,8 @@ class Observer:
         return torch.from_numpy(corners.astype(np.float32)), torch.from_numpy(classes)
 
 
-def _rows_by_file(run: RunFolder) -> dict[str, int]:
-    """The source's row of each image file of the view: by the link's target, by name where the file was copied."""
+def rows_by_file(run: RunFolder) -> dict[str, int]:
+    """Return the source's row of each image file of the view: by the link's target, or by name for a copied file."""
     by_path: dict[Path, list[int]] = {}
     by_name: dict[str, list[int]] = {}
     for row, record in enumerate(run.source):

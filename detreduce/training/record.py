@@ -1,4 +1,4 @@
-"""What one training gave and cost, as one JSON file."""
+"""Figures and cost of one training, as one JSON file."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class _Part(BaseModel):
 
 
 class ClassMetrics(_Part):
-    """Figures of one class; ``images`` and ``boxes`` count the ground truth evaluated on."""
+    """Figures of one class; ``images`` and ``boxes`` count the ground truth."""
 
     name: str
     class_id: int
@@ -40,10 +40,10 @@ class ClassMetrics(_Part):
 
 
 class CocoFigures(_Part):
-    """pycocotools on the same predictions, against labels that detreduce read itself.
+    """Figures of pycocotools on the same predictions, with labels that detreduce reads.
 
-    Means over the classes that have ground truth. ``doubled_boxes`` were in the labels more than once and count once,
-    as in ultralytics.
+    They are means over the classes that have ground truth. ``doubled_boxes`` are in the labels more than once and count
+    once, as in ultralytics.
     """
 
     mAP50: float
@@ -55,7 +55,7 @@ class CocoFigures(_Part):
 
 
 class Agreement(_Part):
-    """Do the trainer's figures and those of pycocotools agree? Absolute differences, in units of mAP."""
+    """Whether the figures of ultralytics and pycocotools agree: absolute differences, in units of mAP."""
 
     ok: bool
     tolerance: float
@@ -67,8 +67,8 @@ class Agreement(_Part):
 class Evaluation(_Part):
     """Figures of one set of weights on the images of `splits` together.
 
-    `precision` and `recall` are ultralytics': means over classes at the confidence of the best mean F1. For segment and
-    pose models the main figures are those of the masks and keypoints, and `trainer` has them all.
+    `precision` and `recall` are ultralytics': means over classes at the confidence of the best mean F1. For models of
+    masks or keypoints the main figures are those of the masks or keypoints; `trainer` has all.
     """
 
     splits: list[str]
@@ -85,12 +85,12 @@ class Evaluation(_Part):
 
 
 class Counts(_Part):
-    """What was really done, counted while it was done.
+    """The work of a training, counted during the training.
 
     Attributes
     ----------
     optimiser_steps
-        Calls of the optimiser's ``step``: after gradient accumulation, and without those that mixed precision skipped.
+        Calls of the optimiser's ``step``: after gradient accumulation, without the steps that mixed precision skips.
     batches, images_seen
         Forward-and-backward passes, and images in them (an image seen in three epochs counts three times).
     epochs
@@ -104,10 +104,10 @@ class Counts(_Part):
 
 
 class Flops(_Part):
-    """Floating-point operations (a multiplication and an addition are two) that one training image costs.
+    """Floating-point operations (a multiplication and an addition are two) of one training image.
 
-    Counted on the network as it was trained, frozen layers included, at the size of a square image. `forward` and
-    `backward` are those of convolutions and matrix products, nearly all there are.
+    They are counted on the network as trained, with its frozen layers, for a square image. `forward` and `backward`
+    are those of convolutions and matrix products, nearly all of the operations.
     """
 
     forward: float
@@ -119,8 +119,8 @@ class DataFacts(_Part):
     """The data trained on.
 
     `hash` covers ids, boxes and classes of every split, not the pixels; `selection_hash` the method, parameters, keep,
-    seed and ids of the selection.json that made the dataset. `splits` counts the images that each split names,
-    `train_images` and `train_boxes` those that were really trained on: ultralytics leaves corrupt ones out.
+    seed and ids of the selection.json that made the dataset. `splits` counts the images that each split lists.
+    `train_images` and `train_boxes` count those that were trained on: ultralytics leaves corrupt ones out.
     """
 
     path: str
@@ -133,10 +133,10 @@ class DataFacts(_Part):
 
 
 class ModelFacts(_Part):
-    """The network. `weights_before` is the SHA-256 of the file given; None where it started from random weights.
+    """The network. `weights_before` is the SHA-256 of the given file; None for random weights.
 
-    `weights_after` is the SHA-256 of the trained tensors by name, the same for equal trainings (checkpoint files hold
-    dates).
+    `weights_after` is the SHA-256 of the trained tensors by name. It is the same for equal trainings, unlike that of a
+    checkpoint file, which holds a date.
     """
 
     name: str
@@ -148,26 +148,26 @@ class ModelFacts(_Part):
 
 
 class TrainingRecord(_Part):
-    """One finished training: figures, cost, what was run on what, with which versions.
+    """One finished training: figures, cost, arguments, data, machine and versions.
 
     Attributes
     ----------
     evaluation
-        None where the dataset has no images to evaluate on.
+        None if the dataset has no images to evaluate on.
     seconds
         Wall-clock time of the training alone.
     images_per_epoch
-        As given to `train`; None: all.
+        The argument of `train`; None: all.
     flops
-        Of one image; None where they could not be counted.
+        Operations of one image; None if they could not be counted.
     energy
-        By phase: ``training``, ``validation`` (within training, with ``choose="best"``) and ``evaluation``.
+        Energy by phase: ``training``, ``validation`` (within training, with ``choose="best"``) and ``evaluation``.
     resolved
-        What ultralytics made of "auto": optimiser, lr0, batch, nbs, warm-up and so on.
+        The values that ultralytics chose or used: optimiser, lr0, batch, nbs, warm-up and so on.
     history
-        One row an epoch: losses, learning rate, seconds, and validation figures where it validated.
+        One row per epoch: losses, learning rate, seconds, and validation figures if it validated.
     warnings
-        What went wrong without stopping the training.
+        Faults that did not stop the training.
     """
 
     schema_version: int = SCHEMA
@@ -195,13 +195,13 @@ class TrainingRecord(_Part):
 
     @property
     def training_tflops(self) -> float | None:
-        """10^12 floating-point operations of all forward and backward passes of the training."""
+        """All forward and backward passes of the training, in 10^12 floating-point operations."""
         if self.flops is None:
             return None
         return (self.flops.forward + self.flops.backward) * self.counts.images_seen / 1e12
 
     def row(self) -> dict[str, Any]:
-        """One flat row for a table; Wh, g_co2 and minutes are those of the training alone."""
+        """Return one flat row for a table; Wh, g_co2 and minutes are those of the training alone."""
         figures = self.evaluation
         training = self.energy.get("training", PhaseEnergy())
         measured = sum(part.wh for part in training.components.values() if part.provenance == "measured")
@@ -233,9 +233,9 @@ class TrainingRecord(_Part):
         return record_html(self.model_dump(), self.row())
 
     def plot(self) -> Figure:
-        """Loss and mAP over the epochs, as a matplotlib figure; mAP of the evaluation as points at the last epoch.
+        """Draw loss and mAP over the epochs, and the mAP of the evaluation at the last epoch, with matplotlib.
 
-        Raises InputError where no epoch was finished.
+        Raise InputError if no epoch was finished.
         """
         from detreduce.training.views import record_figure
 
@@ -243,22 +243,22 @@ class TrainingRecord(_Part):
         return record_figure(self.history, evaluation, self.run)
 
     def to_frame(self) -> pd.DataFrame:
-        """One row an epoch, its number as the index: losses, learning rate, seconds, figures where it validated."""
+        """Return one row per epoch, indexed by its number: losses, learning rate, seconds, validation figures."""
         from detreduce.training.views import epochs_frame
 
         return epochs_frame(self.history)
 
     def per_class_frame(self) -> pd.DataFrame:
-        """One row a class of the evaluation, as in `ClassMetrics`; empty where there was none."""
+        """Return one row per class of the evaluation, as in `ClassMetrics`; empty without an evaluation."""
         from detreduce.training.views import classes_frame
 
         classes = self.evaluation.per_class if self.evaluation else []
         return classes_frame([item.model_dump() for item in classes], list(ClassMetrics.model_fields))
 
     def save(self, path: str | Path) -> Path:
-        """Write the record as JSON, whole or not at all. `path`: a file, or a folder for its record.json.
+        """Write the record as JSON, completely or not at all. `path`: a file, or a folder for its record.json.
 
-        Raises DetreduceError where it cannot be written.
+        Raise DetreduceError if it cannot be written.
         """
         target = Path(path)
         if target.is_dir():
@@ -270,16 +270,18 @@ class TrainingRecord(_Part):
 
     @classmethod
     def load(cls, path: str | Path) -> TrainingRecord:
-        """Read a record back; raises MissingFileError or InputError. `path`: the file or its folder."""
+        """Read a record; raise MissingFileError or InputError. `path`: the file or its folder."""
         source = Path(path)
         if source.is_dir():
             source = source / RECORD_NAME
         if not source.is_file():
-            raise MissingFileError(f"{source}: no training record here; the training is unfinished or was elsewhere.")
+            raise MissingFileError(
+                f"{source}: no training record here; the training is not finished, or is in another folder."
+            )
         try:
             record = cls.model_validate_json(source.read_text(encoding="utf-8"))
         except (ValidationError, UnicodeDecodeError) as error:
             what = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
             raise InputError(f"{source}: not a training record of this version ({what}).") from None
-        # a run folder may have been moved since
+        # the run folder may have been moved
         return record.model_copy(update={"run": str(source.absolute().parent)})

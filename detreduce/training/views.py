@@ -1,4 +1,4 @@
-"""A finished training as a notebook shows it: a table, its epochs, pandas frames."""
+"""A finished training in a notebook: a table, curves, pandas frames."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ FACTS = (
 
 
 def record_html(record: Mapping[str, Any], row: Mapping[str, Any]) -> str:
-    """What a training reached and cost, class by class, with how its energy was obtained.
+    """Return the HTML of a training: figures, classes, and the provenance of its energy.
 
-    `record` has the fields of a `TrainingRecord` as its file has them; `row` is its row in a table.
+    `record` has the fields of a `TrainingRecord`, as in its file; `row` is its row in a table.
     """
     figures = {name: f"{row[key]:.{digits}f}" for name, key, digits in FACTS if row.get(key) is not None}
     parts = record["energy"].get("training", {}).get("components", {})
@@ -55,11 +55,11 @@ def record_html(record: Mapping[str, Any], row: Mapping[str, Any]) -> str:
 def record_figure(
     history: Sequence[Mapping[str, float | None]], evaluation: Mapping[str, Any] | None, run: str
 ) -> Figure:
-    """Loss and mAP over the epochs of `history`, and mAP of the `evaluation` at their end."""
+    """Draw loss and mAP over the epochs of `history`, and the mAP of the `evaluation` at their end."""
     from detreduce.figures import training_curves
 
     if not history:
-        raise InputError(f"{run}: no epoch of this training was finished, so there is nothing to draw.")
+        raise InputError(f"{run}: this training finished no epoch; there is nothing to draw.")
     final = None
     if evaluation:
         on = "+".join(evaluation["splits"])
@@ -68,7 +68,7 @@ def record_figure(
 
 
 def epochs_frame(history: Sequence[Mapping[str, float | None]]) -> pd.DataFrame:
-    """One row an epoch."""
+    """Return one row per epoch."""
     import pandas as pd
 
     frame = pd.DataFrame(history)
@@ -78,7 +78,7 @@ def epochs_frame(history: Sequence[Mapping[str, float | None]]) -> pd.DataFrame:
 
 
 def classes_frame(classes: Sequence[dict[str, Any]], columns: list[str]) -> pd.DataFrame:
-    """One row a class."""
+    """Return one row per class."""
     import pandas as pd
 
     return pd.DataFrame(classes, columns=columns)

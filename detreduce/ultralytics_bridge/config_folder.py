@@ -1,4 +1,4 @@
-"""What ultralytics keeps on this machine: its dataset YAMLs and its datasets folder; ultralytics is not imported."""
+"""Ultralytics' files on this machine, found without importing it: dataset YAMLs, settings, datasets folder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DATASET_YAMLS = ("cfg", "datasets")
 
 
 def shipped_datasets() -> Path | None:
-    """The folder of the dataset YAMLs that ultralytics ships; None where it is not installed."""
+    """Return the folder of the dataset YAMLs that ultralytics ships; None if it is not installed."""
     found = importlib.util.find_spec("ultralytics")
     if found is None or found.origin is None:
         return None
@@ -24,17 +24,17 @@ def shipped_datasets() -> Path | None:
 
 
 def shipped_dataset(name: str) -> Path | None:
-    """The YAML that ultralytics ships under a bare name, ``coco8.yaml`` or ``coco8``; None where there is none."""
+    """Return the YAML that ultralytics ships under a bare name, ``coco8.yaml`` or ``coco8``; None if there is none."""
     folder = shipped_datasets()
     if folder is None or Path(name).name != name:
         return None
     wanted = name if name.endswith(".yaml") else f"{name}.yaml"
-    # compared with the names that are there: an odd text must not raise
+    # the name is compared, not opened: an invalid file name must not raise
     return next((file for file in folder.glob("*.yaml") if file.name == wanted), None)
 
 
 def nearest_dataset(name: str) -> str:
-    """A hint at the shipped dataset YAML of the most similar name, or an empty text."""
+    """Return a hint at the shipped dataset YAML with the most similar name, or an empty text."""
     folder = shipped_datasets()
     if folder is None or Path(name).name != name or not name.endswith((".yaml", ".yml")):
         return ""
@@ -47,10 +47,10 @@ def is_shipped(file: Path) -> bool:
 
 
 def datasets_folders() -> list[Path]:
-    """Where ultralytics looks for datasets, best first: its settings' ``datasets_dir``, else beside the working folder.
+    """Return the folders where ultralytics looks for datasets, best first.
 
-    The settings file is read as it is; where there is none, ultralytics would make one that names ``datasets`` beside
-    the repository that one works in, or in the working folder.
+    The first is ``datasets_dir`` of its settings. Without settings ultralytics would take ``datasets`` beside the
+    repository or in the working folder, which follow.
     """
     try:
         settings = json.loads((config_folder() / "settings.json").read_text(encoding="utf-8"))
@@ -62,14 +62,14 @@ def datasets_folders() -> list[Path]:
 
 
 def private_config_folder() -> Path:
-    """Where the ultralytics that detreduce imports keeps its settings, which are nobody's wishes."""
+    """Return the folder for the settings of the ultralytics that detreduce imports; no person edits them."""
     return cache_folder() / "ultralytics"
 
 
 def config_folder() -> Path:
-    """Where a person's ultralytics keeps its settings: ``$YOLO_CONFIG_DIR``, else the system's folder for settings.
+    """Return the folder of a person's ultralytics settings: ``$YOLO_CONFIG_DIR``, else the system's folder.
 
-    Detreduce's own ultralytics has a private folder, which the variable names once it was imported; it is passed over.
+    After an import by detreduce the variable names detreduce's private folder, which is ignored.
     """
     given = os.environ.get("YOLO_CONFIG_DIR")
     if given and Path(given) != private_config_folder():

@@ -1,4 +1,4 @@
-"""Ultralytics' detection heads: which there are, and their predictions before any are suppressed."""
+"""Ultralytics' detection heads, and their predictions before non-maximum suppression."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ HEADS = ("Detect", "v10Detect")
 
 
 def check_head(network: Any, name: str) -> None:
-    """Raise InputError where an ultralytics ``YOLO`` is no plain detector: its predictions could not be told apart."""
+    """Raise InputError if an ultralytics ``YOLO`` is no plain detector: its predictions have another form."""
     layers = getattr(network.model, "model", None)
     head = type(layers[-1]).__name__ if layers is not None else "no head"
     if network.task != "detect" or head not in HEADS:
         raise InputError(
-            f"{name}: a proxy is a plain YOLO detector, and this is a model for {network.task!r} with {head}; "
-            "take for instance yolo11n.pt."
+            f"{name}: a proxy must be a plain YOLO detector, and this model is for {network.task!r} with {head}; "
+            "use for example yolo11n.pt."
         )
 
 
 def raw_predictions(model: Any, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Every prediction of the head, before any are suppressed; of twofold heads see `branch`.
+    """Return all predictions of the head, before non-maximum suppression; for heads with two parts see `branch`.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def raw_predictions(model: Any, images: torch.Tensor) -> tuple[torch.Tensor, tor
     corners
         (b, a, 4) float32: x1, y1, x2, y2 in pixels of the input.
     logits
-        (b, a, C) float32: of each class, before the sigmoid.
+        (b, a, C) float32: each class, before the sigmoid.
     """
     import torch
 
@@ -55,8 +55,9 @@ def raw_predictions(model: Any, images: torch.Tensor) -> tuple[torch.Tensor, tor
 
 
 def branch(head: Any, raw: dict[str, Any]) -> dict[str, Any]:
-    """Of a twofold head, the raw predictions of the part that inference uses by default, in the ultralytics installed.
+    """Return the raw predictions of the part that inference uses by default.
 
     YOLO26 and YOLOv10 have a one-to-one part, and a one-to-many part for non-maximum suppression.
+    Other heads have one part.
     """
     return raw["one2one" if head.end2end else "one2many"] if "one2one" in raw else raw

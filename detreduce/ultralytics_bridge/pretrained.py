@@ -1,4 +1,4 @@
-"""Ultralytics without surprises, and pretrained weights by name: a file, detreduce's cache, or a download."""
+"""Import ultralytics without side effects; find pretrained weights by name."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ CONNECT_SECONDS = 3.0
 
 
 def quiet_ultralytics() -> None:
-    """Import ultralytics (seconds, the first time) so that it asks no network and leaves the user's settings alone.
+    """Import ultralytics (seconds, the first time) without network access and without writing to the user's settings.
 
-    Call it instead of a first ``import ultralytics``: its settings go to a private folder in detreduce's cache, its
-    online check answers no, and it installs no packages. Values that the user set are left alone. What an earlier
-    import already read stays. Files that are no images stay OSErrors to Pillow: ultralytics' patch of it would ask for
-    a package on stdout and raise ModuleNotFoundError.
+    Call it before the first ``import ultralytics``. Settings go to a private folder in detreduce's cache, the online
+    check returns False, and no packages are installed. Values that the user set stay, as does what an earlier import
+    has read. Pillow still raises OSError for files that are no images: ultralytics' patch of it would print to stdout
+    and raise ModuleNotFoundError.
     """
     os.environ.setdefault("YOLO_CONFIG_DIR", str(private_config_folder()))
     os.environ.setdefault("YOLO_OFFLINE", "true")
@@ -38,7 +38,7 @@ def quiet_ultralytics() -> None:
 
 
 def _first_import() -> None:
-    # it announces the settings file that it makes
+    # its first import logs that it makes a settings file
     former = logging.root.manager.disable
     logging.disable(logging.INFO)
     try:
@@ -48,16 +48,16 @@ def _first_import() -> None:
 
 
 def find_weights(name: str | Path) -> Path:
-    """The weights file (.pt) of a path or a name.
+    """Return the weights file (.pt) of a path or a name.
 
-    A bare name is looked up in the working folder, then in detreduce's cache, then downloaded once to it where the
-    network is there. Raises MissingFileError that says which file to put where.
+    A bare name is looked up in the working folder, then in detreduce's cache; then it is downloaded to the cache. Raise
+    MissingFileError, with the file and where to put it, if none of this succeeds.
     """
     given = Path(name).expanduser()
     if given.is_file():
         return given
     if given.parent != Path():
-        raise MissingFileError(f"{given} is not there; put the weights there or give their path.")
+        raise MissingFileError(f"{given} does not exist; put the weights there or give their path.")
     kept = cache_folder() / "weights" / given.name
     return kept if kept.is_file() else _download(given.name, kept)
 
@@ -86,7 +86,7 @@ def _download(name: str, target: Path) -> Path:
 
 
 def _reachable(host: str) -> bool:
-    """One quick try, so that a closed machine waits seconds, not minutes; a proxy is left to the download."""
+    """Try to connect once, so that a machine without network waits seconds, not minutes; a proxy is not tried."""
     if any(os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")):
         return True
     try:

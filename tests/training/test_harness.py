@@ -351,7 +351,7 @@ class TestRefused:
             ({"epochs": "many"}, "epochs"),
             ({"epochs": 0}, "epochs=0"),
             ({"project": "x"}, "output="),
-            ({"resume": True}, "anew"),
+            ({"resume": True}, "resume=True"),
             ({"val": True}, 'choose="best"'),
             ({"device": "0,1"}, "one device"),
             ({"choose": "first"}, "choose='first'"),
@@ -430,7 +430,7 @@ class TestRefused:
             train(tiny, "yolo11n.pt", epochs=1)
         with pytest.raises(MissingFileError, match=r"Did you mean 'yolo11n\.pt'"):
             train(tiny, "yolo11nn.pt", epochs=1)
-        with pytest.raises(MissingFileError, match=r"nowhere/a\.pt is not there"):
+        with pytest.raises(MissingFileError, match=r"nowhere/a\.pt"):
             train(tiny, "nowhere/a.pt", epochs=1)
         with pytest.raises(MissingFileError, match=r"Did you mean 'yolov8n\.yaml'"):
             train(tiny, "yolov8nn.yaml", epochs=1)

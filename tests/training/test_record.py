@@ -80,7 +80,7 @@ def test_row() -> None:
 
 
 def test_what_is_no_record(tmp_path: Path) -> None:
-    with pytest.raises(MissingFileError, match="unfinished"):
+    with pytest.raises(MissingFileError, match=str(tmp_path)):
         TrainingRecord.load(tmp_path)
     (tmp_path / "record.json").write_text('{"seed": 1}')
     with pytest.raises(InputError, match="not a training record"):

@@ -1,4 +1,4 @@
-"""Hashes that say whether a finished cell is still an answer to the same question."""
+"""Hashes of everything that decides a cell: a finished cell counts while they are the same."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from detreduce.machine.hashes import file_hash, json_hash
 
 
 def data_identity(dataset: DetectionDataset) -> str:
-    """Hash of the annotations and image files of every split; files that have not changed are not read again."""
+    """Return a hash of the annotations and image files of every split; unchanged files are not read again."""
     digest = hashlib.sha256()
     memo = DigestMemo(cache_folder())
     for split in dataset.source.splits:
@@ -30,7 +30,7 @@ def data_identity(dataset: DetectionDataset) -> str:
             for record in part:
                 digest.update(_image_digest(record.path.absolute(), memo))
                 advance()
-    with contextlib.suppress(DetreduceError):  # the next run then reads the images again
+    with contextlib.suppress(DetreduceError):  # then the next run reads the images again
         memo.flush()
     return digest.hexdigest()
 
@@ -43,13 +43,13 @@ def _image_digest(path: Path, memo: DigestMemo) -> bytes:
 
 
 def features_identity(features: FeaturesConfig) -> str:
-    """Hash of the backbone with its weights and preprocessing, of the blocks and the precision."""
+    """Return a hash of the backbone, its weights and preprocessing, the blocks and the precision."""
     backbone = features.backbone
     if backbone.startswith("file:"):
         parts = {"file": file_identity(backbone.removeprefix("file:"))}
     else:
         parts = dict(make_backbone(backbone, features.imgsz).key)
-    # the names, not None for the default: what the default is may change between versions
+    # the names of the blocks instead of None: the default may change between versions
     blocks = features.blocks or default_blocks(backbone, labelled=True)
     if "objects" in blocks:
         parts["objects"] = WORDS
@@ -57,5 +57,5 @@ def features_identity(features: FeaturesConfig) -> str:
 
 
 def file_identity(name: str) -> str:
-    """The hash of a file; a name that is no file stands for itself."""
+    """Return the hash of a file, or the name itself if there is no such file."""
     return file_hash(name) if Path(name).is_file() else name

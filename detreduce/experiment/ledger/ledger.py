@@ -1,4 +1,4 @@
-"""Ledger: the folder of finished cells, one folder each, written whole or not at all."""
+"""Ledger: a folder of finished cells, each in its own folder, written completely or not at all."""
 
 from __future__ import annotations
 
@@ -29,28 +29,29 @@ CELL_FILE = "cell.json"
 TRAIN_FOLDER = "train"
 SELECTIONS = "selections"
 SEARCH = "duplicates"
-"""What one process at a time does: each search takes all cores."""
+"""The name of a search, which one process at a time does: each search uses all cores."""
 
 
 @dataclass(frozen=True)
 class FinishedCell:
-    """One finished training with what was chosen for it and what the choosing cost.
+    """One finished training, with its selection and the cost of choosing.
 
     Attributes
     ----------
     cell
         The plan's cell, with its label.
     training
-        What the training reached and cost; on disk it is the run folder's own record.
+        Figures and cost of the training; on disk, the record in the run folder.
     choosing
         Phase (``proxy training``, ``features``, ``selection``) -> energy, as measured; empty for controls on all
         images.
     selection
         Counts and hash of the selection; empty for controls on all images.
     ran
-        ``machine`` (a hash that lasts until it is started anew), ``host``; of all but the choosing ``started`` and
-        ``ended`` (UTC), ``training_seconds`` and ``overlapped``: whether another training of detreduce, or a choosing,
-        ran there at the same time, null where that could not be known. Empty in ledgers of version 0.1.
+        ``machine`` (a hash that stays the same until the machine restarts) and ``host``. ``started`` and ``ended``
+        (UTC), ``training_seconds`` and ``overlapped`` do not cover the choosing. ``overlapped``: whether another
+        training or choosing of detreduce ran there at the same time, null if not known. Empty in ledgers of version
+        0.1.
     """
 
     key: str
@@ -61,7 +62,7 @@ class FinishedCell:
     ran: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> str:
-        """The content of the cell's ``cell.json``: all but the training's record."""
+        """Return the content of ``cell.json``: all but the training's record."""
         content = {
             "cell": dict(self.cell),
             "selection": dict(self.selection),
@@ -72,7 +73,7 @@ class FinishedCell:
 
     @classmethod
     def read(cls, folder: Path) -> FinishedCell:
-        """Read a cell's folder; raises InputError where it cannot be understood."""
+        """Read a cell's folder; raise InputError if it is damaged."""
         try:
             content = json.loads((folder / CELL_FILE).read_text(encoding="utf-8"))
             choosing = {phase: PhaseEnergy.model_validate(energy) for phase, energy in content["choosing"].items()}
@@ -83,14 +84,14 @@ class FinishedCell:
             raise InputError(f"{folder} is not a finished cell ({error}). Remove it to run it again.") from error
 
     def row(self) -> dict[str, Any]:
-        """One tidy flat row: what the cell was, what it reached, what it cost, where and when.
+        """Return one tidy flat row: the cell, its figures and cost, where and when it ran.
 
-        ``overlapped`` rows hold energy and seconds that are not the cell's alone, and enter no comparison.
+        In ``overlapped`` rows energy and seconds are not the cell's alone; they are not compared.
         """
         cost = {
             f"{phase.replace(' ', '_')}_{name}": value
             for phase, energy in self.choosing.items()
-            # what another training beside it used is not its own
+            # the energy includes that of another training
             for name, value in (("Wh", None if energy.overlapped else energy.wh), ("seconds", energy.seconds))
         }
         where = {name: self.ran.get(name) for name in ("started", "ended", "host", "machine", "overlapped")}
@@ -105,7 +106,7 @@ class FinishedCell:
 
 
 class Ledger:
-    """The finished cells below a folder; more than one process may use it at a time."""
+    """The finished cells in a folder; several processes may use it at the same time."""
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path).absolute()
@@ -115,7 +116,7 @@ class Ledger:
 
     @classmethod
     def create(cls, path: str | Path) -> Ledger:
-        """Make the folder where needed; raises DetreduceError where it cannot be written."""
+        """Make the folder if needed; raise DetreduceError if it cannot be written."""
         ledger = cls(path)
         with ledger._writing():
             for folder in (ledger._cells, ledger._work, ledger._locks):
@@ -137,13 +138,12 @@ class Ledger:
             return block(title, lines([error]))
 
     def plot(self, cost: str | None = None, measure: str = "mAP50_95") -> Figure:
-        """MAP against cost, of every cell of the latest plan and each method's mean, as a matplotlib figure.
+        """Draw mAP against cost for every cell of the latest plan, and each method's mean, with matplotlib.
 
         Parameters
         ----------
         cost
-            ``TFLOPs``, ``images_seen``, ``Wh`` (choosing included) or ``minutes``; default: the first of them that the
-            cells have.
+            ``TFLOPs``, ``images_seen``, ``Wh`` (with choosing) or ``minutes``; default: the first that the cells have.
         measure
             ``mAP50`` or ``mAP50_95``.
 
@@ -158,33 +158,34 @@ class Ledger:
         return ledger_figure(finished_rows(self), cost, measure, str(self.path))
 
     def to_frame(self) -> pd.DataFrame:
-        """One tidy row a finished cell, as of `rows`; cells of earlier plans too, as `detreduce ledger export`."""
+        """Return one tidy row per finished cell, as `rows`; with cells of earlier plans, as in an export."""
         from detreduce.experiment.ledger.views import cells_frame
 
         return cells_frame(self.rows())
 
     def comparisons_frame(self) -> pd.DataFrame:
-        """One row a method, keep, reference and measure: difference, interval, p and verdict, as `Comparison` has them.
+        """Return one row per method, keep, reference and measure, as in `Comparison`.
 
-        Of the latest plan's cells, over seeds and test images, which are drawn anew 1,000 times: slow for many cells.
+        It covers the latest plan's cells, over seeds and test images. It draws 1,000 resamples, which is slow for many
+        cells.
         """
         from detreduce.experiment.ledger.views import comparisons_frame
 
         return comparisons_frame(finished_rows(self), self.evidence)
 
     def is_ledger(self) -> bool:
-        """Whether the folder is one of a ledger, be it an empty one."""
+        """Return whether the folder is that of a ledger, also of an empty one."""
         return self._cells.is_dir()
 
     def cell_folder(self, key: str) -> Path:
-        """The folder of a finished cell; raises InputError where there is no such cell."""
+        """Return the folder of a finished cell; raise InputError if there is no such cell."""
         if key not in self:
             hint = nearest(key, self.cell_keys())
             raise InputError(f"The ledger {self.path} has no finished cell {key!r}.{hint}")
         return self._cells / key
 
     def shared(self) -> list[Path]:
-        """What finished cells share, relative to the ledger: plan, settings, selections, proxies, what each cost."""
+        """Return the shared files, relative to the ledger: plan, settings, selections, proxies, their costs."""
         own = {self._cells.name, self._work.name, self._locks.name, SELECTIONS}
         entries = [entry for entry in sorted(self.path.iterdir()) if entry.name not in own and entry.name[0] != "."]
         if (self.path / SELECTIONS).is_dir():
@@ -192,7 +193,7 @@ class Ledger:
         return [entry.relative_to(self.path) for entry in entries]
 
     def scratch(self, name: str) -> Path:
-        """An empty folder to work in, called so that no cell is; what a dead process left in it is gone."""
+        """Return an empty folder to work in, with a name that no cell has; files of a dead process are removed."""
         folder = self._work / f".{name}"
         with self._writing():
             shutil.rmtree(folder, ignore_errors=True)
@@ -206,7 +207,7 @@ class Ledger:
         return (FinishedCell.read(folder) for folder in self._folders())
 
     def cell_keys(self) -> list[str]:
-        """Keys of the finished cells, in order, whether or not they can be read."""
+        """Return the keys of the finished cells, in order, damaged ones too."""
         return [folder.name for folder in self._folders()]
 
     def __contains__(self, key: str) -> bool:
@@ -216,22 +217,22 @@ class Ledger:
         return FinishedCell.read(self.cell_folder(key))
 
     def rows(self) -> list[dict[str, Any]]:
-        """One tidy flat row a finished cell, in the order of their keys."""
+        """Return one tidy flat row per finished cell, in the order of keys."""
         cells = list(self)
         together = _overlapping(cells)
         return [cell.row() | ({"overlapped": True} if cell.key in together else {}) for cell in cells]
 
     def evidence(self, key: str) -> Evidence | None:
-        """What a finished cell's figures were made from, image by image; None where the cell keeps none."""
+        """Return the matches of a finished cell's evaluation on each image; None if the cell has none."""
         file = self._cells / key / TRAIN_FOLDER / EVIDENCE_NAME
         return Evidence.load(file) if file.is_file() else None
 
     @contextmanager
     def claim(self, key: str) -> Iterator[Path | None]:
-        """Claim a cell: yields an empty folder to work in, or None where it is finished or another process has it.
+        """Claim a cell: yield an empty folder to work in, or None if it is finished or another process has it.
 
-        The system frees the claim of a process that dies; what it left behind is cleared by the next claim. The folder
-        is removed on leaving, unless `finish` has moved it.
+        The system frees the claim of a process that dies; the next claim removes its files. The folder is removed at
+        the end, unless `finish` has moved it.
         """
         lock = FileLock(self._locks / f"{key}.lock")
         work = self._work / key
@@ -252,7 +253,7 @@ class Ledger:
 
     @contextmanager
     def exclusive(self, name: str, wait: Callable[[], None]) -> Iterator[None]:
-        """Let one process at a time do the work called `name`; `wait` is called before waiting for another."""
+        """Let one process at a time do the work called `name`; call `wait` before waiting for another one."""
         lock = FileLock(self._locks / f"{name}.lock")
         if not self._acquire(lock):
             wait()
@@ -263,7 +264,7 @@ class Ledger:
             lock.release()
 
     def _acquire(self, lock: FileLock) -> bool:
-        """Take a lock without waiting; False where another process has it."""
+        """Take a lock without waiting; return False if another process has it."""
         with self._writing():
             try:
                 lock.acquire(blocking=False)
@@ -272,7 +273,7 @@ class Ledger:
         return True
 
     def finish(self, work: Path, cell: FinishedCell) -> None:
-        """Put a worked-on cell among the finished ones, in one rename."""
+        """Move a cell to the finished ones, in one rename."""
         with writing(self._cells / cell.key):
             (work / CELL_FILE).write_text(cell.to_json(), encoding="utf-8")
             target = self._cells / cell.key
@@ -280,17 +281,17 @@ class Ledger:
             work.rename(target)
 
     def write_json(self, name: str, content: Any) -> Path:
-        """Write a small file of JSON into the ledger, whole or not at all."""
+        """Write a small JSON file of the ledger, completely or not at all."""
         return self.write_text(name, json_text(content))
 
     def write_text(self, name: str, text: str) -> Path:
-        """Write a small file of the ledger, whole or not at all."""
+        """Write a small file of the ledger, completely or not at all."""
         target = self.path / name
         write_atomically(target, lambda file: file.write(text.encode()))
         return target
 
     def read_json(self, name: str) -> dict[str, Any]:
-        """What `write_json` wrote as a JSON object; empty where there is none, or none that can be read."""
+        """Read a JSON object that `write_json` wrote; empty if there is none or it cannot be read."""
         try:
             content = json.loads((self.path / name).read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -298,10 +299,10 @@ class Ledger:
         return content if isinstance(content, dict) else {}
 
     def adopt(self, key: str, folder: Path) -> None:
-        """Put a finished cell's folder among the finished ones; it must lie within the ledger."""
+        """Move a finished cell's folder to the finished ones; it must be inside the ledger."""
         with self.claim(key) as work:
             if work is None:
-                raise DetreduceError(f"Another process works on the cell {key}; merge once that has ended.")
+                raise DetreduceError(f"Another process works on the cell {key}; merge when it has ended.")
             with self._writing():
                 shutil.rmtree(work)
                 folder.rename(self._cells / key)
@@ -309,7 +310,7 @@ class Ledger:
     def forget(self, key: str) -> None:
         """Remove a finished cell; the next run of its experiment trains it again.
 
-        Raises InputError where there is no such cell, and DetreduceError where a process is at work on it.
+        Raise InputError if there is no such cell, and DetreduceError if a process works on it or the disk refuses.
         """
         folder = self.cell_folder(key)
         lock = FileLock(self._locks / f"{key}.lock")
@@ -317,9 +318,9 @@ class Ledger:
             self._locks.mkdir(exist_ok=True)
             self._work.mkdir(exist_ok=True)
         if not self._acquire(lock):
-            raise DetreduceError(f"Another process works on the cell {key}; forget it once that has ended.")
+            raise DetreduceError(f"Another process works on the cell {key}; forget it when it has ended.")
         try:
-            # out of the finished ones in one step, so that a killed removal leaves no half cell there
+            # one rename first, so that a killed removal leaves no partial cell among the finished ones
             work = self._work / key
             with self._writing():
                 shutil.rmtree(work, ignore_errors=True)
@@ -338,9 +339,9 @@ class Ledger:
 
 
 def finished_rows(ledger: Ledger, cells: Iterable[Cell] | None = None) -> list[dict[str, Any]]:
-    """Tidy rows of the finished ones of these cells; default those of the ledger's latest plan.
+    """Return tidy rows of these cells, if finished; by default of the ledger's latest plan.
 
-    Raises InputError where the plan or a cell cannot be read.
+    Raise InputError if the plan or a cell cannot be read.
     """
     if cells is not None:
         wanted = {cell.key for cell in cells}
@@ -351,13 +352,13 @@ def finished_rows(ledger: Ledger, cells: Iterable[Cell] | None = None) -> list[d
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{plan} cannot be read ({error}). Remove it: then every finished cell counts, and the next run "
-            "writes it anew."
+            "writes it again."
         ) from error
     return [row for row in ledger.rows() if keys is None or row["key"] in keys]
 
 
 def _overlapping(cells: Iterable[FinishedCell]) -> set[str]:
-    """Keys of the cells that another one of the same machine shared some time with."""
+    """Return the keys of cells that ran at the same time as another one on the same machine."""
     found: set[str] = set()
     last: dict[str, tuple[str, str]] = {}
     timed = [cell for cell in cells if cell.ran.get("machine") and cell.ran.get("started") and cell.ran.get("ended")]

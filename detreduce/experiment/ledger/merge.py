@@ -1,4 +1,4 @@
-"""Bring the finished cells of one ledger into another: all of them, or none."""
+"""Copy the finished cells of one ledger into another: all of them, or none."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from detreduce.experiment.ledger.ledger import CELL_FILE, TRAIN_FOLDER, Ledger
 from detreduce.machine.files import writing
 from detreduce.training.record import RECORD_NAME
 
-# what says whether two cells of one key are the same: the rest follows from it or is large
+# two cells of one key are the same if these files are; the others follow from them or are large
 FACTS = (CELL_FILE, f"{TRAIN_FOLDER}/{RECORD_NAME}")
 
 
 @dataclass(frozen=True)
 class Merged:
-    """What a merge did: keys of the cells that were copied, and of those that were there already, the same."""
+    """The result of a merge: keys of the copied cells, and of equal cells that were there before."""
 
     copied: tuple[str, ...]
     skipped: tuple[str, ...]
 
 
 def merge_ledgers(other: str | Path, into: str | Path) -> Merged:
-    """Copy the finished cells of `other` into the ledger `into`, which is made where it is not there.
+    """Copy the finished cells of `other` into the ledger `into`, which is made if it does not exist.
 
-    What the cells of an experiment share (its plan, selections, proxies, what they cost) is copied where `into` has
-    none. `other` is only read. A merge that is killed leaves whole cells alone, and the same merge again goes on.
+    What the cells of an experiment share (plan, selections, proxies, their costs) is copied if `into` has none. `other`
+    is only read. A killed merge leaves only complete cells; the same merge continues it.
 
     Raises
     ------
     InputError
-        `other` is no ledger, the two are one, a cell cannot be read, or cells of one key differ; nothing is merged.
+        `other` is no ledger, both are the same, a cell cannot be read, or cells of one key differ. Nothing is merged.
     DetreduceError
-        `into` cannot be written, or a process is at work on one of the cells.
+        `into` cannot be written, or a process works on one of the cells.
     """
     source = Ledger(other)
     if not source.is_ledger():
@@ -51,10 +51,10 @@ def merge_ledgers(other: str | Path, into: str | Path) -> Merged:
         if differing := [key for key in there if _facts(source.cell_folder(key)) != _facts(target.cell_folder(key))]:
             raise InputError(
                 f"{len(differing)} cells are in both {source.path} and {target.path}, but differ: "
-                f"{', '.join(differing)}. Nothing is merged; `detreduce ledger forget` removes the ones not wanted."
+                f"{', '.join(differing)}. Nothing is merged; `detreduce ledger forget` removes cells."
             )
         missing = [key for key in keys if key not in target]
-        _bring(source, target, missing)
+        _copy_cells(source, target, missing)
     return Merged(tuple(missing), tuple(there))
 
 
@@ -62,8 +62,8 @@ def _facts(folder: Path) -> list[Any]:
     return [json.loads((folder / name).read_text(encoding="utf-8")) for name in FACTS]
 
 
-def _bring(source: Ledger, target: Ledger, keys: list[str]) -> None:
-    """Copy everything beside the finished cells first; only then move it among them."""
+def _copy_cells(source: Ledger, target: Ledger, keys: list[str]) -> None:
+    """Copy everything to a scratch folder first, then move it to its place."""
     stage = target.scratch("merge")
     done: list[Callable[[], None]] = []
     try:

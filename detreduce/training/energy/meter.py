@@ -18,17 +18,17 @@ from detreduce.training.energy.tracker import make_tracker, provenances
 
 
 class EnergyMeter:
-    """Meters phases by name; a phase entered within another pauses the outer one.
+    """Meter phases by name; a phase inside another one pauses the outer one.
 
     Parameters
     ----------
     country
-        ISO 3166 alpha-3 code of where the machine stands, for the CO2 of its electricity; unknown: InputError.
+        Country whose electricity mix converts energy to CO2 (ISO 3166 alpha-3 code); InputError if it is not known.
 
     Attributes
     ----------
     phases
-        Energy by phase; a phase entered several times is summed.
+        Energy by phase; several stays in a phase are summed.
     """
 
     def __init__(self, country: str = "ESP") -> None:
@@ -38,7 +38,7 @@ class EnergyMeter:
 
     @contextmanager
     def measure(self, phase: str) -> Iterator[PhaseEnergy]:
-        """Meter the body as `phase`; the yielded figure is complete once the body has ended."""
+        """Meter the block as `phase`; the yielded energy is complete when the block has ended."""
         total = self.phases.setdefault(phase, PhaseEnergy(country=self.country))
         if self._open:
             self._open[-1].pause()
@@ -55,7 +55,7 @@ class EnergyMeter:
 
 
 class _Section:
-    """One stay in a phase: starts and stops a tracker, adds what it saw to the phase."""
+    """One stay in a phase: start and stop a tracker, add its reading to the phase."""
 
     def __init__(self, total: PhaseEnergy, country: str) -> None:
         self.total = total
@@ -68,7 +68,7 @@ class _Section:
         try:
             self.tracker = make_tracker(self.country)
             self.tracker.start()
-        except Exception as error:  # whatever goes wrong in metering, the training goes on
+        except Exception as error:  # a fault of the meter must not stop the training
             self.total.unavailable = f"codecarbon: {error}"
         # after codecarbon's first look at the hardware, which takes a second or two
         self.start = time.perf_counter()
@@ -87,7 +87,7 @@ class _Section:
 
 
 def add_reading(total: PhaseEnergy, tracker: Any) -> None:
-    """Add what a stopped codecarbon tracker saw to `total`; sets `unavailable` where it saw nothing."""
+    """Add the reading of a stopped codecarbon tracker to `total`; set `unavailable` if there is none."""
     data = getattr(tracker, "final_emissions_data", None)
     if data is None or total.unavailable:
         total.unavailable = total.unavailable or "codecarbon: the tracker gave no reading (see its log)"

@@ -1,4 +1,4 @@
-"""Codecarbon's tracker without files and network, and how it gets the watts of each component."""
+"""Codecarbon's tracker without files and network, and the provenance of each component's watts."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ SAMPLE_SECONDS = 5.0
 
 
 def make_tracker(country: str) -> Any:
-    """A silent codecarbon tracker that writes no file and asks no server; not started."""
-    # it logs before it reads its own log level
+    """Return a codecarbon tracker that is not started, logs nothing, writes no file and uses no network."""
+    # it logs before it sets its own log level
     logging.getLogger("codecarbon").setLevel(logging.CRITICAL)
     from codecarbon import OfflineEmissionsTracker
 
@@ -21,9 +21,9 @@ def make_tracker(country: str) -> Any:
         "country_iso_code": country,
         "measure_power_secs": SAMPLE_SECONDS,
         "log_level": "critical",
-        # the lock file would make a second training fail silently; overlaps are the experiment's to notice
+        # the lock file would make a second training fail silently; `concurrent_runs` notices overlaps
         "allow_multiple_runs": True,
-        # tokens in the user's configuration would send look-ups out
+        # a token in the user's configuration would cause requests
         "electricitymaps_api_token": None,
         "output_methods": [],
     }
@@ -33,13 +33,13 @@ def make_tracker(country: str) -> Any:
         wanted |= {"save_to_file": False, "save_to_api": False}
     arguments = {name: value for name, value in wanted.items() if name in known or name == "country_iso_code"}
     tracker = OfflineEmissionsTracker(**arguments)
-    # an old name of the same token is read from the configuration all the same
+    # the old name of the token is still read from the configuration
     tracker._electricitymaps_api_token = None
     return tracker
 
 
 def provenances(tracker: Any) -> dict[str, tuple[Provenance, str]]:
-    """How each component of a started codecarbon tracker gets its watts, read off the hardware that it holds."""
+    """Return for each component of a started codecarbon tracker how it gets its watts."""
     found: dict[str, tuple[Provenance, str]] = {}
     for hardware in getattr(tracker, "_hardware", []):
         kind = type(hardware).__name__
@@ -53,7 +53,7 @@ def provenances(tracker: Any) -> dict[str, tuple[Provenance, str]]:
                 "constant",
                 "watts set by the user" if forced else "watts by memory slots, whatever is used",
             )
-        else:  # Apple silicon and Raspberry Pi: one object a part, all read from sensors
+        else:  # Apple silicon and Raspberry Pi: one object per part, all with sensors
             part = str(getattr(hardware, "chip_part", "cpu")).lower()
             found[part] = ("measured", f"{kind} power sensors")
     return found

@@ -28,7 +28,7 @@ class Boxes:
     score
         (B,) float64: confidence; ones for ground truth.
     crowd
-        (B,) bool: regions that count neither as found nor as missed; all False for predictions.
+        (B,) bool: regions that count neither as found nor as missed; False for all predictions.
     """
 
     image: npt.NDArray[np.int64]
@@ -48,7 +48,7 @@ def boxes_of(
     score: npt.ArrayLike | None = None,
     crowd: npt.ArrayLike | None = None,
 ) -> Boxes:
-    """Boxes from anything array-like, with scores of one and no crowds where none are given."""
+    """Return boxes from array-likes; by default the scores are one, and there are no crowds."""
     rows = np.asarray(image, np.int64).reshape(-1)
     return Boxes(
         rows,
@@ -62,23 +62,23 @@ def boxes_of(
 def average_precision(
     truth: Boxes, predictions: Boxes, n_images: int, n_classes: int, max_det: int = MAX_DET
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Average precision by pycocotools (Lin et al. 2014), each class at each IoU threshold.
+    """Return average precision by pycocotools (Lin et al. 2014), of each class at each IoU threshold.
 
-    Crowd regions are ignored as COCO does. COCO's own limit is 100 predictions an image, ultralytics' is 300: `max_det`
-    is to be the one the predictions were made with.
+    Crowd regions are ignored, as in COCO. COCO's limit is 100 predictions per image, ultralytics' is 300: give the
+    limit of the predictions as `max_det`.
 
     Returns
     -------
     ap
         (C, 10) float64: IoU 0.50 to 0.95; NaN for classes without ground truth.
     recall
-        (C, 10) float64: of all predictions, whatever their score; NaN likewise.
+        (C, 10) float64: of all predictions, with any score; NaN likewise.
     """
     return figures_of(evaluated(truth, predictions, n_images, n_classes, max_det))
 
 
 def evaluated(truth: Boxes, predictions: Boxes, n_images: int, n_classes: int, max_det: int = MAX_DET) -> Any:
-    """A ``COCOeval`` that has matched and accumulated, over boxes of all sizes; images are numbered 0 to n-1."""
+    """Return a ``COCOeval`` that has matched and accumulated boxes of all sizes; images are numbered 0 to n-1."""
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
@@ -103,7 +103,7 @@ def evaluated(truth: Boxes, predictions: Boxes, n_images: int, n_classes: int, m
 
 
 def figures_of(evaluator: Any) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """AP and recall of a finished ``COCOeval``, as `average_precision` returns them."""
+    """Return AP and recall of a finished ``COCOeval``, as `average_precision`."""
     precision = evaluator.eval["precision"][:, :, :, 0, 0]
     recall = evaluator.eval["recall"][:, :, 0, 0].T.copy()
     ap = precision.mean(axis=1).T.copy()
@@ -119,7 +119,7 @@ def _annotations(boxes: Boxes, *, scored: bool) -> list[dict[str, Any]]:
     rows = []
     for number in range(len(boxes)):
         row: dict[str, Any] = {
-            # an id of 0 would read as "unmatched" in pycocotools
+            # pycocotools reads an id of 0 as "unmatched"
             "id": number + 1,
             "image_id": int(boxes.image[number]),
             "category_id": int(boxes.class_id[number]),
@@ -134,7 +134,7 @@ def _annotations(boxes: Boxes, *, scored: bool) -> list[dict[str, Any]]:
 
 
 def without_doubles(boxes: Boxes) -> Boxes:
-    """Drop boxes that are in an image twice, same class, corners and crowd; the order of the rest is kept."""
+    """Drop boxes that are in an image twice with the same class, corners and crowd; keep the order of the others."""
     key = np.column_stack([boxes.image, boxes.class_id, boxes.crowd, boxes.xyxy])
     first = np.sort(np.unique(key, axis=0, return_index=True)[1])
     return Boxes(boxes.image[first], boxes.xyxy[first], boxes.class_id[first], boxes.score[first], boxes.crowd[first])

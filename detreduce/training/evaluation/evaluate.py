@@ -1,15 +1,19 @@
-"""mAP twice: from ultralytics' validator, and from pycocotools on the same predictions and labels read by detreduce.
+"""mAP twice: by ultralytics' validator, and by pycocotools on the same predictions with labels that detreduce reads.
 
-The same predictions means: as ultralytics' validator compares them, before they are cut at the image's edge. The cut
-alone is worth up to 0.05 mAP where objects fill the image and the model is weak.
+Both use the predictions before they are cut at the image's edge, as ultralytics' validator does. The cut alone changes
+mAP by up to 0.05 if objects fill the image and the model is weak.
 
-The two still differ a little by nature. Both take the precision envelope at 101 recalls, but ultralytics draws straight
-lines between the points of the curve and takes the area, so that a perfect class gets 0.995 where COCO gives 1. On
-COCO's own 128 images (71 classes, most with few boxes) this comes to 0.003. And ultralytics sorts predictions of equal
-confidence in no set order, so that images which are in a split twice can move its figure: on the 30 wheelchair test
-images, by 0.01. And crowd regions (COCO's iscrowd), which YOLO labels cannot hold, are ignored by pycocotools as COCO
-does, while to ultralytics whatever is found on them is a false alarm. Where it comes to more than 0.01 the record says
-so, and names what may be the cause.
+The two figures still differ a little:
+
+- Both take the precision envelope at 101 recalls. Ultralytics draws straight lines between the points of the curve and
+  takes the area: a perfect class gets 0.995, with COCO 1. On COCO's own 128 images (71 classes, most with few boxes)
+  the difference is 0.003.
+- Ultralytics sorts predictions of equal confidence in no fixed order, so images that are in a split twice can change
+  its figure: by 0.01 on the 30 wheelchair test images.
+- YOLO labels cannot hold crowd regions (COCO's iscrowd). Pycocotools ignores detections on them, as COCO does; for
+  ultralytics they are false alarms.
+
+If the difference is larger than 0.01, the record says so and names possible causes.
 """
 
 from __future__ import annotations
@@ -32,7 +36,7 @@ from detreduce.training.run.offline import offline_session
 
 TOLERANCE = 0.01
 FEW_BOXES = 50
-# how ultralytics begins its complaints about images
+# how ultralytics' errors about images begin
 ABOUT_IMAGES = ("No valid images", "No images", "images not found", "Error loading data")
 
 
@@ -45,10 +49,10 @@ def compare(
     ties: int = 0,
     crowds: int = 0,
 ) -> Agreement:
-    """Compare (mAP50, mAP50-95) of the trainer with those of pycocotools.
+    """Compare (mAP50, mAP50-95) of ultralytics with those of pycocotools.
 
-    `fewest_boxes` of a class, `ties` (predictions with the confidence of another) and `crowds` (regions that only
-    pycocotools ignores) go into the note on a gap.
+    The note on a difference names `fewest_boxes` of a class, `ties` (predictions with the confidence of another) and
+    `crowds` (regions that only pycocotools ignores).
     """
     gaps = abs(trainer[0] - coco.mAP50), abs(trainer[1] - coco.mAP50_95)
     ok = all(gap <= tolerance for gap in gaps)
@@ -85,13 +89,13 @@ def evaluate(
     data_yaml
         A data.yaml whose ``val`` names the images of all `datasets`.
     datasets
-        The same images, as detreduce read them from that data.yaml, with crowd regions where the source has them.
+        The same images, as detreduce reads them from that data.yaml, with the source's crowd regions.
     output
-        Folder that ultralytics may write to.
+        A folder that ultralytics may write to.
     evidence
-        The file to keep the `Evidence` of a detection model in.
+        The file for the `Evidence` of a detection model.
     ultralytics_arguments
-        Of ``YOLO.val``: imgsz, batch, device, conf, iou, max_det, ...
+        Arguments of ``YOLO.val``: imgsz, batch, device, conf, iou, max_det, ...
 
     Returns
     -------
@@ -100,7 +104,7 @@ def evaluate(
     Raises
     ------
     InputError
-        Ultralytics finds no image that it can use; whatever else fails there is raised as it is.
+        Ultralytics finds no image that it can use. Its other errors are raised unchanged.
     """
     with offline_session() as warnings:
         from ultralytics import YOLO
@@ -117,7 +121,7 @@ def evaluate(
         }
         try:
             with progress("evaluating", sum(map(len, datasets)), "images") as advance:
-                model.add_callback("on_val_batch_end", _told_to(advance))
+                model.add_callback("on_val_batch_end", _count_images(advance))
                 metrics = model.val(validator=_collecting(validator_class, collected), **arguments)
         except (RuntimeError, FileNotFoundError) as error:
             if not any(word in str(error) for word in ABOUT_IMAGES):
@@ -132,20 +136,20 @@ def evaluate(
     return evaluation, warnings
 
 
-def _told_to(advance: Callable[..., None]) -> Callable[[Any], None]:
-    """An ultralytics callback that counts a validator's images."""
-    told = 0
+def _count_images(advance: Callable[..., None]) -> Callable[[Any], None]:
+    """Return an ultralytics callback that counts a validator's images."""
+    counted = 0
 
     def batch_ended(validator: Any) -> None:
-        nonlocal told
-        advance(validator.seen - told)
-        told = validator.seen
+        nonlocal counted
+        advance(validator.seen - counted)
+        counted = validator.seen
 
     return batch_ended
 
 
 class _Predictions:
-    """Mixin for a detection validator: keeps every prediction of the pass, in pixels of the original images."""
+    """Mixin for a detection validator: keep all predictions, in pixels of the original images."""
 
     seen: int
     args: Any
@@ -163,12 +167,12 @@ class _Predictions:
 
     @property
     def kept(self) -> dict[str, npt.NDArray[np.float64]]:
-        """By image file: (k, 6) float64: x1, y1, x2, y2, confidence, class."""
+        """The predictions by image file: (k, 6) float64: x1, y1, x2, y2, confidence, class."""
         return self.__dict__.setdefault("_kept", {})
 
 
 def _uncut(corners: Any, image: dict[str, Any]) -> Any:
-    """Boxes from the resized to the original image, without ultralytics' cut at its edges (see the module's head)."""
+    """Return boxes in the original image, without ultralytics' cut at its edges (see the module's docstring)."""
     from ultralytics.utils import ops
 
     centred = ops.xyxy2xywh(corners)
@@ -224,7 +228,7 @@ def _with_coco(
     n_classes: int,
     evidence: Path | None,
 ) -> Evaluation:
-    # ultralytics leaves images out that it holds for corrupt, and says so
+    # ultralytics leaves corrupt images out, and warns
     kept = {file_key(file): found for file, found in validator.kept.items()}
     all_truth, rows = truth_of(datasets, kept, single_class=bool(validator.args.single_cls))
     truth = without_doubles(all_truth)
@@ -258,7 +262,7 @@ def _with_coco(
 
 
 def _names(datasets: Sequence[DetectionDataset], rows: dict[str, int]) -> list[str]:
-    """Split and name of the image in each row: the path itself is another one in every run."""
+    """Return split and name of the image in each row; its path differs between runs."""
     names = [""] * len(rows)
     for dataset in datasets:
         for record in dataset:

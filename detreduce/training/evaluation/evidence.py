@@ -1,7 +1,7 @@
-"""Evidence: what an evaluation found on each image, from which its mAP is made again for any resampling of the images.
+"""Evidence: the matches of an evaluation on each image; with it, mAP can be computed for any resampling of the images.
 
-The matching is that of pycocotools, taken over from it as it is: its greedy order, its ten IoU thresholds, its crowd
-regions. So the figures made from it are those of the record's `CocoFigures`, not ultralytics' own.
+The matches are those of pycocotools: its greedy order, its ten IoU thresholds, its crowd regions. The figures from them
+are therefore those of the record's `CocoFigures`, not ultralytics' own.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class Evidence:
-    """Predictions of one evaluation, each with what it was worth, and the boxes that were there to be found.
+    """Predictions of one evaluation with their matches, and the number of boxes to find.
 
     Attributes
     ----------
@@ -38,9 +38,9 @@ class Evidence:
     confidence
         (P,) float64.
     hit
-        (P, 10) bool: it found a box of its class, at IoU 0.50 to 0.95.
+        (P, 10) bool: it matches a box of its class, at IoU 0.50 to 0.95.
     ignored
-        (P, 10) bool: it counts neither way, since it lies on a crowd region.
+        (P, 10) bool: it counts neither as right nor as wrong, since it lies on a crowd region.
     """
 
     images: npt.NDArray[np.str_]
@@ -55,7 +55,7 @@ class Evidence:
         return len(self.image)
 
     def in_order_of(self, images: npt.NDArray[np.str_]) -> Evidence:
-        """The same with its images in the order of `images`; raises InputError where they are not the same ones."""
+        """Return the evidence with its images in this order; raise InputError if they are other images."""
         if np.array_equal(images, self.images):
             return self
         own, wanted = np.argsort(self.images), np.argsort(images)
@@ -79,7 +79,7 @@ class Evidence:
         )
 
     def save(self, path: Path) -> None:
-        """Write an ``.npz``, whole or not at all; raises DetreduceError where that is refused."""
+        """Write an ``.npz``, completely or not at all; raise DetreduceError if it cannot be written."""
         single = self.confidence.astype(np.float32)
         content: dict[str, Any] = {
             "schema": np.array(SCHEMA),
@@ -87,7 +87,7 @@ class Evidence:
             "truth": self.truth,
             "image": self.image,
             "class_id": self.class_id,
-            # ultralytics' are float32; others are kept whole, since their order decides
+            # ultralytics' confidences are float32; others keep their precision, since their order matters
             "confidence": single if np.array_equal(single, self.confidence) else self.confidence,
             "hit": np.packbits(self.hit, axis=1),
             "ignored": np.packbits(self.ignored, axis=1),
@@ -96,9 +96,9 @@ class Evidence:
 
     @classmethod
     def load(cls, path: Path) -> Evidence:
-        """Read it back; raises MissingFileError or InputError."""
+        """Read a file of `save`; raise MissingFileError or InputError."""
         if not path.is_file():
-            raise MissingFileError(f"{path}: no evidence of the images here; cells of older versions have none.")
+            raise MissingFileError(f"{path}: no evidence of an evaluation here; cells of older versions have none.")
         try:
             with np.load(path) as content:
                 if int(content["schema"]) != SCHEMA:
@@ -117,7 +117,7 @@ class Evidence:
 
 
 def evidence_of(evaluator: Any, images: Sequence[str]) -> Evidence:
-    """What a finished ``COCOeval`` matched, for one area range and one limit; `images` names its image ids 0 to n-1."""
+    """Return the matches of a finished ``COCOeval`` for one area range and one limit; `images` names ids 0 to n-1."""
     classes = {int(number): column for column, number in enumerate(evaluator.params.catIds)}
     truth = np.zeros((len(images), len(classes)), np.int32)
     parts: list[tuple[npt.NDArray[Any], ...]] = [

@@ -1,4 +1,4 @@
-"""mAP of resampled images, from the evidence of an evaluation: no detector is run and nothing is matched again."""
+"""mAP of resampled images from the evidence of an evaluation, without running a detector or matching again."""
 
 from __future__ import annotations
 
@@ -10,36 +10,36 @@ from scipy.sparse import csr_array
 
 from detreduce.training.evaluation.evidence import THRESHOLDS, Evidence
 
-# those of pycocotools, made as it makes them
+# as pycocotools computes them
 RECALLS = np.linspace(0.0, 1.0, 101)
-# cells of the largest arrays made at a time: a few of 8 MB each, however many resamples and predictions there are
+# cells of the largest arrays: a few of 8 MB each, for any number of resamples and predictions
 BLOCK = 1_000_000
 
 
 def mean_ap(evidence: Evidence, weights: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Mean average precision where each image is there as often as its weight says.
+    """Return mean average precision with each image repeated as often as its weight.
 
-    The same, to rounding, as pycocotools on a dataset with those images repeated under new ids, the copies of one image
-    one after the other. Predictions of equal confidence are ranked by image, then as they were; only where an image has
-    two of one class with the very same confidence do its copies come one prediction, not one image, at a time. Classes
-    of which a resample has no box are left out of its mean, as pycocotools does.
+    It is that of pycocotools, up to rounding, on a dataset with repeated images under new ids, the copies of an image
+    one after the other. Predictions of equal confidence are ranked by image, then in their order. Only if an image has
+    two predictions of one class with equal confidence, its copies alternate by prediction instead of by image. Classes
+    without a box in a resample do not count in its mean, as in pycocotools.
 
     Parameters
     ----------
     evidence
-        Of an evaluation on n images.
+        The evidence of an evaluation on n images.
     weights
         (n,) or (R, n) integers from 0.
 
     Returns
     -------
     figures
-        (2,) or (R, 2) float64: mAP50 and mAP50-95; 0 where a resample has no box at all.
+        (2,) or (R, 2) float64: mAP50 and mAP50-95; 0 if a resample has no box.
     """
     counts = np.asarray(weights)
     if counts.shape[-1] != len(evidence.images):
         raise ValueError(f"weights for {counts.shape[-1]} images; the evidence has {len(evidence.images)}.")
-    # images along the rows, so that every step works on whole rows of resamples
+    # images are rows, so that every step works on contiguous rows of resamples
     columns = np.ascontiguousarray(np.atleast_2d(counts).T, np.float64)
     total = np.zeros((2, columns.shape[1]))
     present = np.zeros(columns.shape[1])
@@ -57,11 +57,11 @@ def mean_ap(evidence: Evidence, weights: npt.ArrayLike) -> npt.NDArray[np.float6
 
 @dataclass(frozen=True)
 class _Ranked:
-    """One class: its predictions by confidence, cut at those that found a box at any threshold (the places).
+    """The predictions of one class by confidence, cut at the places: predictions that match a box at any threshold.
 
-    ``between`` (places, n) counts the predictions of each image from one place, exclusive, to the next, inclusive.
-    ``hits`` and ``ignored`` have for each threshold the place and the image of each, an ignored prediction at the first
-    place that is not before it.
+    ``between`` (places, n) counts the predictions of each image after one place, up to and including the next. ``hits``
+    and ``ignored`` have for each threshold the place and the image of each prediction; for an ignored prediction, the
+    place is the first one that is not before it.
     """
 
     truth: npt.NDArray[np.float64]
@@ -72,11 +72,11 @@ class _Ranked:
 
 
 def _rank(evidence: Evidence, number: int) -> _Ranked:
-    mine = np.flatnonzero(evidence.class_id == number)
-    order = mine[np.argsort(-evidence.confidence[mine], kind="stable")]
+    of_class = np.flatnonzero(evidence.class_id == number)
+    order = of_class[np.argsort(-evidence.confidence[of_class], kind="stable")]
     image, hit, ignored = evidence.image[order], evidence.hit[order], evidence.ignored[order]
     places = np.flatnonzero(hit.any(axis=1))
-    # those behind the last place change nothing
+    # predictions after the last place do not count
     segment = np.searchsorted(places, np.arange(len(order)))
     inside = segment < len(places)
     between = csr_array(
@@ -118,7 +118,7 @@ def _at_threshold(
         counted = counted - passed[np.searchsorted(passed_at, places, side="right")]
     precision = true / (counted + np.spacing(1))
     envelope = np.maximum.accumulate(precision[::-1], axis=0)[::-1]
-    # each of the 101 recalls takes the precision of the first place that reaches it
+    # each of the 101 recalls has the precision of the first place that reaches it
     reached = np.searchsorted(RECALLS, true / boxes, side="right")
     newly = np.diff(reached, axis=0, prepend=0)
     return np.einsum("pr,pr->r", envelope, newly) / len(RECALLS)

@@ -1,4 +1,4 @@
-"""Ultralytics' training arguments by their own names, checked before anything starts."""
+"""Check ultralytics' training arguments before anything starts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from detreduce.errors import InputError, nearest
 
-# what detreduce decides itself, and what to use instead
+# arguments that detreduce decides, and what to use instead
 RESERVED = {
     "model": "give it as model=",
     "data": "give it as the first argument",
@@ -19,7 +19,7 @@ RESERVED = {
     "task": "it follows from the model",
     "val": 'validation each epoch comes with choose="best"',
     "split": "use evaluate_on=",
-    "resume": "a stopped training is started anew",
+    "resume": "a stopped training starts from the beginning",
     "cfg": "give its arguments by name",
     "fraction": "it takes the first files in name order; choose images with detreduce.select",
     "seed": "give it as seed=",
@@ -31,7 +31,7 @@ RESERVED_BY_PROXY = {
     **dict.fromkeys(
         ("project", "name", "save_dir", "exist_ok"), "a proxy keeps its log and weights at output=, nothing else"
     ),
-    "val": "a proxy is not validated, it looks at every training image after each epoch",
+    "val": "a proxy is not validated; it looks at every training image after each epoch",
     "split": "a proxy learns from the train split",
 }
 
@@ -43,9 +43,8 @@ DEFAULTS: dict[str, Any] = {"plots": False, "deterministic": True}
 def check_arguments(given: Mapping[str, Any], reserved: Mapping[str, str] = RESERVED) -> dict[str, Any]:
     """Return the arguments for ultralytics: detreduce's defaults, then those given.
 
-    `reserved` are those that cannot be given, and what to do instead.
-    Pure, but the first call imports ultralytics (seconds). Raises InputError for names that ultralytics does not have,
-    names that detreduce decides, several devices, and values that ultralytics refuses, at once or later in a run.
+    `reserved` maps arguments that cannot be given to what to do instead. The first call imports ultralytics (seconds).
+    Raise InputError for unknown or reserved names, several devices, and values that ultralytics refuses now or later.
     """
     from ultralytics.cfg import get_cfg
     from ultralytics.utils import DEFAULT_CFG_DICT
@@ -55,19 +54,19 @@ def check_arguments(given: Mapping[str, Any], reserved: Mapping[str, str] = RESE
         if name in reserved:
             raise InputError(f"{name}={given[name]!r} cannot be set here: {reserved[name]}.")
         if name not in known:
-            raise InputError(f"ultralytics has no training argument {name!r}.{nearest(name, known - set(reserved))}")
+            raise InputError(f"Ultralytics has no training argument {name!r}.{nearest(name, known - set(reserved))}")
     arguments = {**DEFAULTS, **given}
     _check_device(arguments.get("device"))
     try:
         get_cfg(overrides={**arguments, "mode": "train"})
     except (TypeError, ValueError, SyntaxError) as error:
-        raise InputError(f"ultralytics: {_first_sentence(error)}") from None
+        raise InputError(f"Ultralytics: {_first_sentence(error)}") from None
     arguments.update(_check_values(arguments))
     return arguments
 
 
 def _check_values(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """What ultralytics would refuse only in the middle of a run; returns values to take instead."""
+    """Check what ultralytics would refuse only during a run; return values in its spelling."""
     for name in ("epochs", "workers", "imgsz"):
         value, least = arguments.get(name), 0 if name == "workers" else 1
         for number in value if isinstance(value, (list, tuple)) and name == "imgsz" else [value]:
@@ -89,7 +88,7 @@ def _check_values(arguments: Mapping[str, Any]) -> dict[str, Any]:
 def _check_device(device: Any) -> None:
     several = isinstance(device, (list, tuple)) and len(device) > 1
     if several or (isinstance(device, str) and "," in device):
-        raise InputError(f"device={device!r}: detreduce counts and meters a training on one device; name one.")
+        raise InputError(f"device={device!r}: detreduce counts and meters a training on one device; give one.")
 
 
 def _first_sentence(error: Exception) -> str:

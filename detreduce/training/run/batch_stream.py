@@ -1,4 +1,4 @@
-"""Batches out of an endless, shuffled stream of images, in epochs of any length."""
+"""Batches from an endless, shuffled stream of images, in epochs of any length."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ import numpy as np
 
 
 class BatchStream:
-    """A batch sampler whose epochs are as long as those of a smaller dataset, and go on where the last one ended.
+    """A batch sampler with epochs of `per_epoch` images; each epoch continues where the last one ended.
 
-    A training on it takes the batches, optimiser steps, warm-up, learning rates and augmentation of a training on
-    `per_epoch` images, while it goes through all of its own images again and again, each pass in a new order.
+    A training on it has the batches, optimiser steps, warm-up, learning rates and augmentation of a training on
+    `per_epoch` images. It goes through all of its images again and again, each pass in a new order.
 
     Parameters
     ----------
     images
-        How many images there are to draw from.
+        The number of images.
     per_epoch
-        Images an epoch.
+        Images per epoch.
     batch
-        Images a batch; the last batch of an epoch holds what is left.
+        Images per batch; the last batch of an epoch may be smaller.
     seed
-        Of the orders; pass p is the same whatever came before it.
+        Seed of the orders; the order of a pass depends on the seed and the number of the pass only.
     """
 
     def __init__(self, images: int, per_epoch: int, batch: int, seed: int = 0) -> None:
@@ -35,7 +35,7 @@ class BatchStream:
         return -(-self.per_epoch // self.batch)
 
     def __iter__(self) -> Iterator[list[int]]:
-        """Yield the batches of the epoch `epoch`, which is one more afterwards."""
+        """Yield the batches of the epoch `epoch`, and add one to it."""
         start = self.epoch * self.per_epoch
         self.epoch += 1
         for first in range(start, start + self.per_epoch, self.batch):

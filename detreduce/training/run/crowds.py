@@ -1,4 +1,4 @@
-"""Crowd regions for the ground truth: YOLO labels have no place for them, the source does."""
+"""Add the source's crowd regions to the ground truth; YOLO labels cannot hold them."""
 
 from __future__ import annotations
 
@@ -20,16 +20,17 @@ def with_crowds(
     others: Mapping[str, DetectionDataset],
     originals: Mapping[str, Path],
 ) -> DetectionDataset:
-    """Add the crowd regions of the source to a split of the view, image by image; no other box is touched.
+    """Add the crowd regions of the source to a split of the view; other boxes stay as they are.
 
     Parameters
     ----------
     view
         A split of the YOLO view.
     split, train, others
-        Which one, and the source's train split and other splits, by name: the view's classes are their union.
+        The name of the split; the source's train split, and its other splits by name. The view's classes are their
+        union.
     originals
-        The image file that each link of the view led to, by the link's path; copied images are matched by name.
+        The target of each link of the view, by the link's path; copied images are matched by name.
     """
     source = others[split]
     if not source.box_crowd.any():

@@ -23,12 +23,12 @@ from detreduce.training.run.warm_up import warm_up
 
 @dataclass(frozen=True)
 class DetectorTraining:
-    """What ultralytics is asked to do.
+    """The task for ultralytics.
 
     Attributes
     ----------
     weights
-        What ``YOLO(...)`` is given.
+        The argument of ``YOLO(...)``.
     arguments
         Checked arguments of ultralytics, with ``val`` and ``seed``.
     images_per_epoch
@@ -48,7 +48,7 @@ class DetectorTraining:
 
 @dataclass(frozen=True)
 class TrainedDetector:
-    """A finished training: what was counted, the facts of the model, and the messages of ultralytics."""
+    """A finished training: its counts, the facts of the model, and ultralytics' messages."""
 
     watch: Watch
     model: ModelFacts

@@ -1,4 +1,4 @@
-"""The folder of one training: a view of the data that ultralytics may write to, and the YAMLs that point into it."""
+"""The folder of one training, with a view of the data that ultralytics may write to, and its YAMLs."""
 
 from __future__ import annotations
 
@@ -35,24 +35,24 @@ class EvaluationPlan:
 
 @dataclass(frozen=True)
 class RunFolder:
-    """A new run folder and what is in it.
+    """A new run folder and its content.
 
     Attributes
     ----------
     path
-        The folder; ultralytics' files land here.
+        The folder; ultralytics writes its files here.
     data_yaml
         The view: images linked, labels copied.
     source
-        The train split as it was given.
+        The train split as given.
     datasets
-        Train, val and test of the view, where the source really has them, as detreduce reads them.
+        Train, val and test of the view, as detreduce reads them; only splits that the source has.
     truths
-        The splits to evaluate on, with the crowd regions that YOLO labels cannot hold; may be empty.
+        The splits to evaluate on, with crowd regions, which YOLO labels cannot hold; may be empty.
     warnings
-        What was said while the view was made, and why there is nothing to evaluate on.
+        Warnings from making the view, and why there is nothing to evaluate on.
     created
-        Whether the folder was made for this run, or was there, empty.
+        Whether the folder was made for this run; else it existed and was empty.
     """
 
     path: Path
@@ -65,7 +65,7 @@ class RunFolder:
 
     @property
     def evaluation_yaml(self) -> Path:
-        """A data.yaml whose ``val`` is all the splits to evaluate on."""
+        """Write a data.yaml whose ``val`` is all splits to evaluate on, and return it."""
         content = yaml.safe_load(self.data_yaml.read_text(encoding="utf-8"))
         entries: list[str] = []
         for split in self.truths:
@@ -79,7 +79,7 @@ class RunFolder:
         return target
 
     def discard(self) -> None:
-        """Remove what the run left, so that the next try may use the place; a folder that was there stays."""
+        """Remove the run's files, so that the next try may use the folder; a folder that existed before stays."""
         _discard(self.path, self.created)
 
 
@@ -130,7 +130,7 @@ def make_run_folder(
             python_warnings.simplefilter("always")
             data_yaml = write_yolo_view(dataset, path / VIEW_FOLDER)
             originals = _targets(path / VIEW_FOLDER)
-            # VOC has trainval besides, which the view leaves out
+            # VOC also has trainval, which the view does not have
             datasets = {split: load_dataset(data_yaml, split=split) for split in ("train", *sources)}
             truths = {split: with_crowds(datasets[split], split, dataset, sources, originals) for split in evaluated}
         warnings += [str(item.message) for item in caught if issubclass(item.category, UserWarning)]
@@ -141,7 +141,7 @@ def make_run_folder(
 
 
 def _other_splits(dataset: DetectionDataset) -> tuple[dict[str, DetectionDataset], dict[str, str]]:
-    """The val and test splits that can be loaded, and for both why they cannot be evaluated on, or an empty text."""
+    """Return the val and test splits that can be loaded, and why each cannot be evaluated on, or an empty text."""
     sources: dict[str, DetectionDataset] = {}
     unusable: dict[str, str] = {}
     for split in ("val", "test"):
@@ -177,14 +177,14 @@ def _evaluation_warnings(evaluated: tuple[str, ...], unusable: dict[str, str], c
         return [
             'The figures are from the val split, on which the weights were chosen: they are too good (choose="best").'
         ]
-    # with auto a broken test split would else quietly become val
+    # with auto, val would silently replace a broken test split
     return [
         f"Not evaluated on test: {why}." for why in [unusable["test"]] if evaluated == ("val",) and "no test" not in why
     ]
 
 
 def _targets(view: Path) -> dict[str, Path]:
-    """The image that each link of the view leads to, by the link's path."""
+    """Return the target of each link of the view, by the link's path."""
     return {str(path): path.resolve() for path in view.rglob("*") if path.is_symlink()}
 
 
@@ -210,7 +210,7 @@ def _choose_splits(asked: str, unusable: dict[str, str], where: str) -> tuple[st
 
 
 def _new_folder(output: str | Path | None, label: str) -> tuple[Path, bool]:
-    """A new or empty folder, and whether it was made here."""
+    """Return a new or empty folder, and whether it was made here."""
     if output is not None:
         path = Path(output).expanduser().resolve()
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
@@ -248,7 +248,7 @@ def _discard(path: Path, created: bool) -> None:
 
 
 def _key(content: dict[str, Any], split: str) -> str:
-    """The data.yaml may say `valid` or `validation` for val."""
+    """Return the split's key in a data.yaml, which may be `valid` or `validation` for val."""
     for key in (split, *(("valid", "validation") if split == "val" else ())):
         if content.get(key):
             return key

@@ -1,7 +1,7 @@
-"""The loggers that ultralytics knows (MLflow, TensorBoard, W&B, ...), by the switches that the user set for it.
+"""The loggers of ultralytics (MLflow, TensorBoard, W&B, ...), switched on by the user's settings.
 
-Ultralytics' settings are redirected to a private folder (see `detreduce.ultralytics_bridge.pretrained`), so the user's
-own are read here, and nothing is written to them. Its reports to its makers and its platform stay off.
+Detreduce gives ultralytics a private settings folder (see `detreduce.ultralytics_bridge.pretrained`), so the user's own
+settings are read here; they are never written. Reports to ultralytics and its platform stay off.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ LOGGERS = {
 
 
 def attach_loggers(instance: Any) -> None:
-    """Give a trainer the callbacks of the loggers that are switched on; stands in for ultralytics' own function."""
+    """Give a trainer the callbacks of the loggers that are switched on; this replaces ultralytics' own function."""
     if "Trainer" not in type(instance).__name__:
         return
     for name in switched_on():
@@ -37,7 +37,7 @@ def attach_loggers(instance: Any) -> None:
 
 
 def switched_on() -> tuple[str, ...]:
-    """Names of the loggers that the user's ultralytics settings switch on; none where there are no settings."""
+    """Return the names of the loggers that the user's ultralytics settings switch on; none without settings."""
     try:
         content = json.loads(settings_file().read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -46,5 +46,5 @@ def switched_on() -> tuple[str, ...]:
 
 
 def settings_file() -> Path:
-    """Where `yolo settings` keeps the user's settings."""
+    """Return the file of `yolo settings`."""
     return config_folder() / "settings.json"

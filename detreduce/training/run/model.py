@@ -1,4 +1,4 @@
-"""What to start a training from: weights, or a description by file or by name."""
+"""Find the model to start a training from: weights, or a description."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from detreduce.ultralytics_bridge.pretrained import find_weights, quiet_ultralyt
 
 
 def find_model(model: str | Path) -> str:
-    """Return what ``YOLO(...)`` is to be given for `model`.
+    """Return the argument of ``YOLO(...)`` for `model`.
 
-    ``.pt``: the file; a bare name is looked up in the working folder, then in detreduce's cache, then downloaded once
-    where the network is there. ``.yaml``: the file, or a name that ultralytics has inside.
+    ``.pt``: the file; a bare name is looked up in the working folder, then in detreduce's cache, then downloaded once.
+    ``.yaml``: the file, or a name that ultralytics knows.
 
     Raises
     ------
     MissingFileError
-        The weights cannot be had; the message says which file to put where.
+        The weights do not exist and cannot be downloaded; the message says which file to put where.
     InputError
-        Neither ``.pt`` nor ``.yaml``, or a name that ultralytics does not know.
+        The name ends neither in ``.pt`` nor in ``.yaml``.
     """
     given = Path(model).expanduser()
     if given.suffix in {".yaml", ".yml"}:
@@ -38,7 +38,7 @@ def _known_description(name: str) -> str:
         yaml_model_load(name)
     except (FileNotFoundError, OSError):
         known = [file.name for file in (ROOT / "cfg" / "models").rglob("*.yaml")]
-        # ultralytics keeps one file a family: yolo11.yaml also stands for yolo11n, yolo11s, ...
+        # ultralytics has one file per family: yolo11.yaml is also yolo11n, yolo11s, ...
         sizes = [f"{stem[:-5]}{size}.yaml" for stem in known for size in "nsmlx"]
         raise MissingFileError(
             f"{name} is neither a file here nor a model that ultralytics knows.{nearest(name, known + sizes)}"

@@ -1,4 +1,4 @@
-"""Ultralytics without chatter, telemetry, downloads or writes to the user's settings."""
+"""Run ultralytics without its output, telemetry, downloads or writes to the user's settings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _COLOURS = re.compile(r"\x1b\[\d+m")
 
 
 class _Collector(logging.Handler):
-    """Keeps what ultralytics wanted to say about faulty labels, images and settings."""
+    """Collect ultralytics' messages about faulty labels, images and settings."""
 
     # ultralytics reports these at level INFO, one message of many lines
     TELLING = ("ignoring corrupt", "duplicate labels removed", "corrupt JPEG", "No labels found")
@@ -35,9 +35,9 @@ class _Collector(logging.Handler):
 
 @contextmanager
 def offline_session() -> Iterator[list[str]]:
-    """Silence ultralytics and cut it off from the network while training or validating; yields its warnings so far.
+    """Silence ultralytics and block its network access in this block; yield the list of its warnings, which grows.
 
-    Restores everything on leaving. Not thread-safe: ultralytics keeps these things in module globals.
+    Everything is restored afterwards. Not thread-safe: ultralytics has these settings in module globals.
     """
     quiet_ultralytics()
     import ultralytics.engine.model
@@ -63,7 +63,7 @@ def offline_session() -> Iterator[list[str]]:
 
 
 def _silent(show_bar: Callable[..., None]) -> Callable[..., None]:
-    """The constructor of a progress bar that never shows: bars go to stdout past the logger, some even when quiet."""
+    """Return the constructor of a progress bar that is never shown: bars go to stdout, some of them always."""
 
     def hide_bar(self: Any, *args: Any, **kwargs: Any) -> None:
         show_bar(self, *args, **{**kwargs, "disable": True})
@@ -72,12 +72,12 @@ def _silent(show_bar: Callable[..., None]) -> Callable[..., None]:
 
 
 def _replacements() -> dict[tuple[str, str], Any]:
-    """What is replaced in ultralytics: (module, name) -> value."""
+    """Return the replacements in ultralytics: (module, name) -> value."""
     return {
         ("ultralytics.utils.callbacks", "add_integration_callbacks"): attach_loggers,
         ("ultralytics.utils.checks", "check_pip_update_available"): lambda: False,
         ("ultralytics.utils.checks", "AUTOINSTALL"): False,
-        # downloads weights for its self-test; mixed precision stays a choice of the caller
+        # its self-test downloads weights; the caller decides on mixed precision
         ("ultralytics.engine.trainer", "check_amp"): lambda model: next(model.parameters()).device.type == "cuda",
         ("ultralytics.data.utils", "check_font"): lambda font="": None,
         ("ultralytics.utils.plotting", "check_font"): lambda font="": None,
@@ -88,7 +88,7 @@ def _replacements() -> dict[tuple[str, str], Any]:
 
 
 def _replace(values: dict[tuple[str, str], Any]) -> dict[tuple[str, str], Any]:
-    """Set module attributes; return the former ones. Names that a version of ultralytics lacks are left out."""
+    """Set module attributes and return the former ones; skip names that this ultralytics does not have."""
     former = {}
     for (module_name, name), value in values.items():
         module = importlib.import_module(module_name)
@@ -99,4 +99,4 @@ def _replace(values: dict[tuple[str, str], Any]) -> dict[tuple[str, str], Any]:
 
 
 def _no_download(*args: Any, **kwargs: Any) -> NoReturn:
-    raise ConnectionError("detreduce trains without network access; download the file first")
+    raise ConnectionError("Detreduce trains without network access; download the file first.")

@@ -1,4 +1,4 @@
-"""What ultralytics makes of ``optimizer=auto``, known before a training starts."""
+"""Resolve ``optimizer=auto`` before a training starts."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from detreduce.ultralytics_bridge.pretrained import quiet_ultralytics
 
 
 def resolve_optimiser(arguments: Mapping[str, Any], *, images: int, classes: int) -> dict[str, Any]:
-    """The arguments that stand for ``optimizer=auto`` in a training on so many images and classes; else nothing.
+    """Return the arguments that replace ``optimizer=auto`` for this number of images and classes; else none.
 
-    Ultralytics chooses by the number of iterations, so that a training on part of the images may get another optimiser
-    than one on all; an experiment gives every cell what all the images get. ``optimizer``, ``lr0``, ``warmup_bias_lr``,
-    and for Adam ``momentum``, its first beta, are ultralytics' own answer, asked of its own code with a network of one
-    weight.
+    Ultralytics chooses by the number of iterations, so a training on a subset could get another optimiser than one on
+    the full set. An experiment gives every cell the choice for the full set. Ultralytics' own code, given
+    a network of one weight, chooses ``optimizer``, ``lr0``, ``warmup_bias_lr`` and, for Adam, ``momentum`` (the first
+    beta).
     """
     import torch
 
@@ -31,7 +31,7 @@ def resolve_optimiser(arguments: Mapping[str, Any], *, images: int, classes: int
     network = torch.nn.Module()
     network.model = torch.nn.Sequential(torch.nn.Linear(1, 1))
     trainer = SimpleNamespace(args=settings, data={"nc": 1 if settings.single_cls else classes})
-    # an automatic batch counts as ultralytics' default
+    # for an automatic batch, ultralytics' default is used
     batch = settings.batch if settings.batch >= 1 else 16
     iterations = math.ceil(images / max(batch, settings.nbs)) * settings.epochs
     with offline_session():

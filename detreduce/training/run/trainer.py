@@ -1,4 +1,4 @@
-"""Ultralytics' trainer with counters, a progress line, and validation only where it is asked for."""
+"""Ultralytics' trainer with counters, a progress line, and validation only on request."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from detreduce.training.energy import EnergyMeter
 from detreduce.training.record import Counts
 from detreduce.training.run.batch_stream import BatchStream
 
-# between the lines that say how far a training without a terminal is
+# between the progress lines of a training without a terminal
 LINE_SECONDS = 60.0
 
 
 class Watch:
-    """What happens during one training: counts, history and the progress line.
+    """Counts, history and progress line of one training.
 
-    One object for one run; the trainer class made by `watched` reports to it. With `images_per_epoch` it gives the
-    training a `BatchStream`.
+    The trainer class that `watched` makes reports to it. With `images_per_epoch` the training draws from a
+    `BatchStream`.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Watch:
 
     @property
     def counts(self) -> Counts:
-        """What was counted so far."""
+        """The counts so far."""
         return Counts(
             optimiser_steps=self.optimiser_steps,
             batches=self.batches,
@@ -52,7 +52,7 @@ class Watch:
         )
 
     def callbacks(self) -> dict[str, Callable[[Any], None]]:
-        """Ultralytics' callbacks to register, by event."""
+        """Return the callbacks to register with ultralytics, by event."""
         return {
             "on_train_start": self._started,
             "on_train_epoch_start": self._epoch_started,
@@ -61,11 +61,11 @@ class Watch:
         }
 
     def close(self) -> None:
-        """Take the progress line away."""
+        """Remove the progress line."""
         self._stack.close()
 
     def batch_made(self, images: int) -> None:
-        """A batch of so many images is about to go through the network."""
+        """Note that a batch of this many images goes through the network next."""
         self._batch_images = images
 
     @property
@@ -73,7 +73,7 @@ class Watch:
         return (self.images_per_epoch or len(self.image_files)) * self.trainer.epochs
 
     def say(self, note: str) -> None:
-        """Show a note beside the progress line."""
+        """Show a note in the progress line."""
         self._advance(0, note=note)
 
     def _started(self, trainer: Any) -> None:
@@ -81,7 +81,7 @@ class Watch:
         if refused:
             raise InputError(f"{refused[0].split('ignoring corrupt image/label: ')[-1]} ({refused[0].split(': ')[1]})")
         trainer.optimizer.register_step_post_hook(self._stepped)
-        # without those that ultralytics left out as corrupt
+        # ultralytics has left out corrupt ones
         self.image_files = [str(file) for file in trainer.train_loader.dataset.im_files]
         self._start = self._last_line = time.monotonic()
         self._advance = self._stack.enter_context(progress("training", self._total, "images"))
@@ -116,7 +116,7 @@ class Watch:
 
 
 class _WatchedTrainer:
-    """Mixin over a task's trainer class; `watch` is set by `watched`."""
+    """Mixin for a task's trainer class; `watched` sets `watch`."""
 
     watch: Watch
     stream: BatchStream
@@ -126,11 +126,11 @@ class _WatchedTrainer:
         self.watch.trainer = self
 
     def get_model(self, cfg: Any = None, weights: Any = None, verbose: bool = True) -> Any:
-        """Build the model without the table of layers, which costs a FLOP count."""
+        """Build the model without the table of layers, which would count FLOPs."""
         return super().get_model(cfg=cfg, weights=weights, verbose=False)  # type: ignore[misc]
 
     def get_dataloader(self, dataset_path: Any, batch_size: int = 16, rank: int = 0, mode: str = "train") -> Any:
-        """Let the training loader draw from a stream where epochs have a length of their own."""
+        """Let the training loader draw from a stream if epochs have their own length."""
         loader = super().get_dataloader(dataset_path, batch_size, rank, mode)  # type: ignore[misc]
         if mode == "train" and self.watch.images_per_epoch:
             self.stream = BatchStream(
@@ -139,12 +139,12 @@ class _WatchedTrainer:
                 batch_size,
                 self.args.seed,  # type: ignore[attr-defined]
             )
-            # ultralytics' loader repeats this sampler for ever, and is as long as it
+            # ultralytics' loader repeats this sampler forever, and has its length
             loader.batch_sampler.sampler = self.stream
         return loader
 
     def _close_dataloader_mosaic(self) -> None:
-        """Close the mosaic; ultralytics starts the loader anew then, whose workers had drawn batches in advance."""
+        """Close the mosaic; ultralytics then restarts the loader, whose workers had drawn batches in advance."""
         if self.watch.images_per_epoch:
             self.stream.epoch = self.epoch  # type: ignore[attr-defined]
         super()._close_dataloader_mosaic()  # type: ignore[misc]
@@ -156,16 +156,16 @@ class _WatchedTrainer:
         return batch
 
     def validate(self) -> tuple[Any, Any]:
-        """Validate as ultralytics does, metered apart, or not at all: it would do so after the last epoch."""
+        """Validate as ultralytics does, in a phase of its own, or not at all, not even after the last epoch."""
         if not self.watch.validate:
-            # what ultralytics has itself after an epoch without validation
+            # as ultralytics after an epoch without validation
             return self.metrics, None  # type: ignore[has-type]
         with self.watch.meter.measure("validation"):
             self.metrics, self.fitness = super().validate()  # type: ignore[misc]
         return self.metrics, self.fitness
 
     def final_eval(self) -> None:
-        """Only make the weights small; the evaluation comes later, as a phase of its own."""
+        """Only make the weights small; the evaluation follows as a phase of its own."""
         from ultralytics.utils.torch_utils import strip_optimizer
 
         for weights in (self.last, self.best):  # type: ignore[attr-defined]
@@ -174,5 +174,5 @@ class _WatchedTrainer:
 
 
 def watched(base: type, watch: Watch) -> type:
-    """The trainer class of a task, reporting to `watch`."""
+    """Return a task's trainer class that reports to `watch`."""
     return type("WatchedTrainer", (_WatchedTrainer, base), {"watch": watch})

@@ -1,4 +1,4 @@
-"""What the first training of a process would pay for: modules imported, kernels chosen, a GPU's context made."""
+"""Pay in advance for imports, the choice of kernels and the GPU's context, else costs of a process's first training."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import copy
 import importlib
 from typing import Any
 
-# imported by ultralytics, or by torch's optimisers, only once a training has begun
+# ultralytics and torch's optimisers import these only after a training has begun
 _LATE_MODULES = ("ultralytics.data.build", "ultralytics.data.augment", "ultralytics.utils.loss", "torch._dynamo")
 _SIDE = 64
 
 
 def warm_up(network: Any, device: Any = None) -> None:
-    """Import what a training needs and take one throw-away step with a copy of the network; no weight, no seed changes.
+    """Import what a training needs and take one step with a copy of the network; weights and seeds do not change.
 
-    `network` is an ultralytics ``YOLO``, `device` the argument of its ``train``. Whatever goes wrong here is left to
-    the training itself to report.
+    `network` is an ultralytics ``YOLO``, `device` the argument of its ``train``. Errors are ignored here: the training
+    itself reports them.
     """
     for name in _LATE_MODULES:
         with contextlib.suppress(Exception):
@@ -39,7 +39,7 @@ def _one_step(model: Any, device: Any) -> None:
 
 
 def _tensors(value: Any) -> list[Any]:
-    """The tensors with a gradient in what a network gives, whatever its nesting."""
+    """Return all tensors with a gradient in a network's nested output."""
     if isinstance(value, dict):
         value = list(value.values())
     if isinstance(value, (list, tuple)):

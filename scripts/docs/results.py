@@ -184,12 +184,12 @@ def _strong(text: str, name: str) -> str:
 def with_tables(text: str) -> str:
     """Return the text of the page with the tables between its markers written again."""
 
-    def anew(match: re.Match[str]) -> str:
+    def replacement(match: re.Match[str]) -> str:
         result = result_of(match[2])
         lines = cost_table(result) if match[3] == "Wh" else table(result, match[3])
         return f"{match[1]}\n" + "\n".join(lines) + f"\n\n{match[4]}"
 
-    return MARKED.sub(anew, text)
+    return MARKED.sub(replacement, text)
 
 
 def result_of(name: str) -> dict[str, Any]:

@@ -1,8 +1,8 @@
-"""The fenced blocks of a Markdown page, and what its comments say of them.
+"""Find the fenced blocks of a Markdown page, and the comments above them.
 
-A block is run unless a comment right above it says why it cannot be: ``<!-- not run: takes two hours -->``. Above a
-block that is meant to fail stands ``<!-- fails -->``. A ``text`` block shows what the block above it prints, one of
-``<!-- message -->`` what the program can say; ``...`` stands for anything.
+A block is run, unless a comment right above it says why not: ``<!-- not run: takes two hours -->``. A block below
+``<!-- fails -->`` must fail. A ``text`` block shows the output of the block above it. A ``text`` block below
+``<!-- message -->`` shows a message of the program. ``...`` stands for any text.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MARK = re.compile(r"<!-- *(not run|fails|message)(?:: *(.*?))? *-->\s*\Z", re.DO
 
 @dataclass(frozen=True)
 class Block:
-    """One fenced block: its language, the file that its title names, the code, the mark above it and its reason."""
+    """One fenced block: its language, the file in its title, its code, the mark above it and the reason in the mark."""
 
     language: str
     title: str
@@ -52,19 +52,19 @@ def blocks(text: str) -> list[Block]:
 
 
 def commands(code: str) -> list[str]:
-    """Return the lines of a shell script, those continued with a backslash put together, without comments."""
+    """Return the lines of a shell script without comments; lines that end with a backslash are joined."""
     lines = (line.strip() for line in code.replace("\\\n", " ").splitlines())
     return [re.sub(r"\s+#.*", "", line) for line in lines if line and not line.startswith("#")]
 
 
 def shows(expected: str, output: str) -> bool:
-    """Whether the output has the expected lines somewhere, wherever either breaks them."""
+    """Return whether the output contains the expected lines, whatever the line breaks of both."""
     parts = [re.escape(" ".join(part.split())) for part in expected.split("...") if part.strip()]
     return re.search(".*?".join(parts), " ".join(output.split())) is not None
 
 
-def spoken(package: Path) -> str:
-    """Return every text in a package's code, the fixed parts of f-strings included, for looking messages up."""
+def texts_of(package: Path) -> str:
+    """Return every text in the code of a package, with the fixed parts of f-strings, to look up messages."""
     found = []
     for file in sorted(package.rglob("*.py")):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):

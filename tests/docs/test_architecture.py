@@ -1,4 +1,4 @@
-"""docs/architecture.md shows the rooms that there are, and the order that tests/test_layers.py checks."""
+"""docs/architecture.md shows the existing rooms, and the order that tests/test_layers.py checks."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Every block of the README and of the pages in docs/ is run as it stands, in order, in a folder for each page.
+"""Every block of README.md, CONTRIBUTING.md and docs/ runs unchanged, in order, in one folder per page.
 
-There a reader's own files are small ones that the package makes: `data.yaml`, and `proxy.npz` where a page uses one
-that it does not make. `datasets/demo.yaml` is the one that ships with fewer and smaller images.
+The package makes small versions of the reader's own files: `data.yaml`, and `proxy.npz` if a page uses one without making
+it. `datasets/demo.yaml` gets fewer and smaller images.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from blocks import Block, blocks, commands, shows, spoken
+from blocks import Block, blocks, commands, shows, texts_of
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 PAGES = [REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
@@ -27,7 +27,7 @@ SMALL = {"scenes": 40, "size": 64}
 RUN = ("bash", "python", "yaml")
 LANGUAGES = (*RUN, "toml", "text")
 PROXY = "proxy data.yaml --model yolov8n.yaml --output proxy.npz epochs=2 imgsz=64"
-# a YAML without a name is part of an experiment
+# a YAML without `name` is a part of an experiment
 AROUND = "name: page\ndataset: data.yaml\nreduce: {methods: [srs], keep: [0.25]}\n"
 READ = {
     "experiment": "from detreduce.experiment.config import load_config as read",
@@ -50,7 +50,7 @@ def name_of(page: Path) -> str:
 
 @dataclass
 class Runner:
-    """Runs blocks in a folder; what takes no shell in forks of a process that has imported all there is."""
+    """Runs blocks in a folder. Blocks without a shell run in forks of a process that has imported everything."""
 
     server: subprocess.Popen[str]
     environment: dict[str, str]
@@ -72,15 +72,15 @@ class Runner:
         return self.job(script=str(file))
 
     def shell(self, code: str) -> tuple[int, str]:
-        """Run a script line by line, until one fails; lines share files, but no variables."""
-        told, status = "", 0
+        """Run a script line by line until one fails; lines share files, but no variables."""
+        printed, status = "", 0
         for line in commands(code):
             plain = re.fullmatch(r"detreduce [^|&;<>$`]*", line)
             status, output = self.job(arguments=shlex.split(line)[1:]) if plain else self.bash(line)
-            told += output
+            printed += output
             if status:
                 break
-        return status, told
+        return status, printed
 
     def bash(self, line: str) -> tuple[int, str]:
         environment = {**os.environ, **self.environment}
@@ -100,7 +100,7 @@ class Runner:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(block.code, encoding="utf-8")
             kind = next((kind for kind in READ if file.stem.startswith(kind)), None)
-            # a named program or package file is for a later block to use
+            # a later block uses a named program or package file
             return self.read(kind, block.title) if block.language == "yaml" and kind else (0, "")
         if block.language == "yaml":
             content = {**yaml.safe_load(AROUND), **yaml.safe_load(block.code)}
@@ -120,7 +120,7 @@ def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
         "YOLO_CONFIG_DIR": str(base),
         "YOLO_OFFLINE": "true",
         "COLUMNS": "120",
-        # `pip install .` of a page goes to a folder of its own, and asks no index
+        # `pip install .` of a page installs into its own folder, without an index
         **{"PIP_TARGET": str(site), "PIP_NO_INDEX": "1", "PIP_NO_DEPS": "1", "PIP_NO_BUILD_ISOLATION": "0"},
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
     }
@@ -135,7 +135,7 @@ def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
 
 @pytest.fixture(scope="module")
 def sample(warm: Runner, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a small dataset and its data.yaml."""
+    """Return a folder with a small dataset and its data.yaml."""
     warm.folder = tmp_path_factory.mktemp("sample")
     status, output = warm.script(f"from detreduce.dataset.demo import make_demo; make_demo('demo', **{SMALL})")
     assert status == 0, output
@@ -154,7 +154,7 @@ def proxy_log(warm: Runner, sample: Path) -> Path:
 
 
 def furnish(folder: Path, sample: Path) -> None:
-    """Put what a reader has into a page's folder."""
+    """Put the files of a reader into the folder of a page."""
     (folder / "data.yaml").write_bytes((sample / "data.yaml").read_bytes())
     shutil.copytree(REPOSITORY / "datasets", folder / "datasets")
     demo = yaml.safe_load((folder / "datasets" / "demo.yaml").read_text(encoding="utf-8"))
@@ -219,11 +219,11 @@ def messages() -> list[tuple[str, str]]:
 
 
 def test_messages_that_are_quoted_are_the_programs_own() -> None:
-    said = spoken(REPOSITORY / "detreduce")
+    texts = texts_of(REPOSITORY / "detreduce")
     for where, code in messages():
         for part in code.split("..."):
             words = " ".join(part.split())
-            assert words in said, f"{where}: detreduce never says {words!r}"
+            assert words in texts, f"{where}: detreduce has no message {words!r}"
 
 
 def test_commands_that_are_not_run_name_what_there_is() -> None:

@@ -1,4 +1,4 @@
-"""Pages that scripts make are what the scripts make now, and what they name is there."""
+"""Generated pages are up to date, and the names on them exist."""
 
 from __future__ import annotations
 
@@ -99,8 +99,8 @@ class TestMethods:
 class TestExperiment:
     def test_the_reference_is_that_of_the_models(self, experiment: ModuleType) -> None:
         page = experiment.PAGE.read_text(encoding="utf-8")
-        anew = experiment.with_reference(page, experiment.reference(experiment.schema()))
-        assert page == anew, "python scripts/docs/experiment.py writes it anew"
+        expected = experiment.with_reference(page, experiment.reference(experiment.schema()))
+        assert page == expected, "run python scripts/docs/experiment.py"
         assert experiment.SCHEMA.read_text(encoding="utf-8") == experiment.schema_text()
 
     def test_every_key_is_explained(self, experiment: ModuleType) -> None:

@@ -1,4 +1,4 @@
-"""The example notebook runs from its first cell to its last, and is kept without outputs."""
+"""The example notebook runs from its first cell to its last, and is stored without outputs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Figures of trainings that the README and the documentation print are those of docs/results."""
+"""README.md and docs/results.md print the figures of docs/results."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ def cells(name: str) -> list[dict[str, Any]]:
 
 def test_the_tables_of_the_page_are_made_from_what_is_kept(results: ModuleType) -> None:
     page = results.PAGE.read_text(encoding="utf-8")
-    assert page == results.with_tables(page), "python scripts/docs/results.py writes them anew"
+    assert page == results.with_tables(page), "run python scripts/docs/results.py"
     assert "| **`srs`** | **0." in page
 
 
 def printed(header: str) -> dict[str, list[str]]:
-    """The rows below a heading of the README's tables: the first cell, and the figures after it."""
+    """Return the rows of the README's table with this header: the first cell, and the figures after it."""
     text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
     lines = text[text.index(header) :].partition("\n\n")[0].splitlines()
     rows = [[cell.strip(" *") for cell in line.strip("|").split("|")] for line in lines[2:]]
@@ -53,7 +53,7 @@ def printed(header: str) -> dict[str, list[str]]:
 
 
 def label(name: str) -> str:
-    """The label of the cells of which a row is."""
+    """Return the label of a row's cells."""
     method, *parameter = re.findall(r"`([^`]+)`", name.partition(" (")[0])
     return f"{method}({parameter[0]})" if parameter else method
 
@@ -191,7 +191,7 @@ def test_what_the_rows_say_can_be_printed(results: ModuleType, capsys: pytest.Ca
 
 
 def made_up(folder: Path, cells: list[tuple[str, float]]) -> Any:
-    """A ledger without trainings: three seeds of each label and keep, of the last one two."""
+    """Return a ledger without trainings: three seeds for each label and keep, two for the last one."""
     made = load("tests/report/made_up.py")
     versions = dict.fromkeys(load("scripts/docs/results.py").VERSIONS, "1")
     given = [

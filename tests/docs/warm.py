@@ -1,4 +1,4 @@
-"""Runs jobs in forks of one process that has imported what takes seconds: JSON lines in, exit codes out.
+"""Run jobs in forks of one process that has imported all slow modules: JSON lines in, exit codes out.
 
 A job is ``{"folder", "environment", "output"}`` with ``script``, a Python file, or ``arguments`` of `detreduce`.
 """
@@ -18,7 +18,7 @@ LONGEST_SECONDS = 300
 
 
 def run(job: dict[str, Any]) -> None:
-    """Do a job in this process, as if it had been started anew; raises what the job raises."""
+    """Do a job in this process, as in a new process; raises what the job raises."""
     signal.alarm(LONGEST_SECONDS)
     output = os.open(job["output"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(output, 1)

@@ -1,7 +1,7 @@
 """Every block of README.md, CONTRIBUTING.md and docs/ runs unchanged, in order, in one folder per page.
 
-The package makes small versions of the reader's own files: `data.yaml`, and `proxy.npz` if a page uses one without making
-it. `datasets/demo.yaml` gets fewer and smaller images.
+The package makes small versions of the reader's own files: `data.yaml`, and `proxy.npz` if a page uses one without
+making it. `datasets/demo.yaml` gets fewer and smaller images.
 """
 
 from __future__ import annotations

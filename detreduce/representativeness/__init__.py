@@ -1,4 +1,4 @@
-"""How well a selection stands for the whole."""
+"""How well a selection represents the full set."""
 
 from __future__ import annotations
 

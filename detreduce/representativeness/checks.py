@@ -1,4 +1,4 @@
-"""What the measures accept beside arrays."""
+"""Checks of the options of the measures."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ METRICS = ("bottleneck", "wasserstein")
 
 
 def check_count(value: Any, name: str, *, or_none: bool = False) -> None:
-    """Raise InputError for anything but an integer from 1 on, or None where that is allowed."""
+    """Raise InputError unless the value is an integer of at least 1, or None if that is allowed."""
     if value is None and or_none:
         return
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
-        raise InputError(f"{name}={value!r} is not a count from 1 on{', nor None for all' if or_none else ''}.")
+        raise InputError(f"{name}={value!r} must be an integer of at least 1{', or None for all' if or_none else ''}.")
 
 
 def check_metric(metric: Any) -> None:
@@ -25,15 +25,16 @@ def check_metric(metric: Any) -> None:
 
 
 def check_sigma(sigma: Any) -> None:
-    """Raise InputError for a kernel width that is neither ``auto`` nor a number above 0."""
+    """Raise InputError unless the kernel width is ``auto`` or a number above 0."""
     number = isinstance(sigma, numbers.Real) and not isinstance(sigma, bool)
     if sigma != "auto" and not (number and 0 < float(sigma) < float("inf")):
-        raise InputError(f"sigma={sigma!r} is neither 'auto' nor a width above 0.")
+        raise InputError(f"sigma={sigma!r} must be 'auto' or a number above 0.")
 
 
 def check_dimensions(dimensions: Any) -> tuple[int, ...]:
-    """Return dimensions of homology as a tuple; InputError for anything but different integers from 0 on."""
-    found = tuple(dimensions) if isinstance(dimensions, list | tuple | range) else ()
-    if not found or len(set(found)) < len(found) or any(not isinstance(d, numbers.Integral) or d < 0 for d in found):
-        raise InputError(f"dimensions={dimensions!r} are not different dimensions of homology, such as (0, 1).")
-    return tuple(int(dim) for dim in found)
+    """Return dimensions of homology as a tuple; raise InputError unless they are distinct integers of at least 0."""
+    values = tuple(dimensions) if isinstance(dimensions, list | tuple | range) else ()
+    integers = all(isinstance(value, numbers.Integral) and int(value) >= 0 for value in values)
+    if not values or not integers or len(set(values)) < len(values):
+        raise InputError(f"dimensions={dimensions!r} must be distinct dimensions of homology, such as (0, 1).")
+    return tuple(int(value) for value in values)

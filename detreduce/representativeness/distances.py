@@ -1,4 +1,4 @@
-"""Distances from what was left out to what was kept."""
+"""The largest distance from an image left out to the nearest kept image."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from detreduce.display.progress import progress
 from detreduce.reducers.engine.pool import IntArray
 from detreduce.reducers.engine.validation import check_features, check_rows, encode_categories
-from detreduce.representativeness.gaps import Chebyshev, Euclidean, Gaps, Metric
-from detreduce.representativeness.likely import KeptRows, principal_axes
-from detreduce.representativeness.screening import Screen
+from detreduce.representativeness.nearest import Metric, largest_gap
+
+METRICS: tuple[Metric, ...] = ("chebyshev", "euclidean")
 
 
 def epsilon(X: Any, categories: Any, selected_idx: Any, *, skip_lost: bool = False) -> float:
     """Return the largest L-infinity distance from an image to the nearest kept one of its category.
 
-    Exact, in memory that does not grow with n^2. Gonzalez-Diaz et al. 2022, *Topology-based representative datasets*.
+    Exact; memory does not grow with n^2. Gonzalez-Diaz et al. 2022, *Topology-based representative datasets*.
 
     Parameters
     ----------
@@ -30,28 +31,28 @@ def epsilon(X: Any, categories: Any, selected_idx: Any, *, skip_lost: bool = Fal
     selected_idx
         Kept rows of X.
     skip_lost
-        Leave out categories without a kept image (the released behaviour) instead of returning inf.
+        Leave out categories without a kept image, as the released code of the paper does, instead of returning inf.
 
     Raises
     ------
     InputError
         For arrays that do not fit each other or hold NaN.
     """
-    return _largest(X, categories, selected_idx, Chebyshev(), "epsilon", skip_lost=skip_lost)
+    return _largest(X, categories, selected_idx, "chebyshev", "epsilon", skip_lost=skip_lost)
 
 
 def covering_radius(X: Any, categories: Any, selected_idx: Any, *, skip_lost: bool = False) -> float:
     """Return the largest Euclidean distance from an image to the nearest kept one of its category.
 
-    The quantity that farthest-point selection (``mms``) keeps small; without categories it is the Hausdorff distance
-    between the kept images and all. Exact; parameters and errors are those of `epsilon`. Gonzalez 1985, *Clustering to
-    minimize the maximum intercluster distance*.
+    Farthest-point selection (``mms``) keeps this covering radius (largest gap) small. Without categories it is the
+    Hausdorff distance between the kept images and all images. Exact; parameters and errors are those of `epsilon`.
+    Gonzalez 1985, *Clustering to minimize the maximum intercluster distance*.
     """
-    return _largest(X, categories, selected_idx, Euclidean(), "covering radius", skip_lost=skip_lost)
+    return _largest(X, categories, selected_idx, "euclidean", "covering radius", skip_lost=skip_lost)
 
 
 def lost_categories(categories: Any, selected_idx: Any) -> list[Any]:
-    """Return the labels of the categories of which nothing was kept; None is one category, 0."""
+    """Return the labels of the categories without a kept image; None is one category, 0."""
     if categories is None:
         return [] if len(selected_idx) else [0]
     array = np.asarray(categories)
@@ -62,18 +63,18 @@ def lost_categories(categories: Any, selected_idx: Any) -> list[Any]:
 
 @dataclass(frozen=True, slots=True)
 class Stratum:
-    """One category's rows: the kept ones and those left out."""
+    """The rows of one category: those kept and those left out."""
 
     code: int
     kept: IntArray
-    left: IntArray
+    left_out: IntArray
 
     def __len__(self) -> int:
-        return len(self.kept) + len(self.left)
+        return len(self.kept) + len(self.left_out)
 
 
 def strata(codes: IntArray, size: int, chosen: IntArray) -> Iterator[Stratum]:
-    """Yield the `size` categories with their rows; `chosen` are the kept ones."""
+    """Yield the rows of each of the `size` categories; `chosen` are the kept rows."""
     kept = np.zeros(len(codes), bool)
     kept[chosen] = True
     order = np.argsort(codes, kind="stable")
@@ -83,23 +84,20 @@ def strata(codes: IntArray, size: int, chosen: IntArray) -> Iterator[Stratum]:
 
 
 def category_gaps(
-    screen: Screen, parts: list[Stratum], metrics: list[Metric], advance: Callable[[int], object]
-) -> list[list[float]]:
-    """Return for each category its largest distance in each metric, inf where nothing was kept.
+    X: npt.NDArray[np.floating], parts: list[Stratum], advance: Callable[[int], object]
+) -> list[dict[Metric, float]]:
+    """Return for each category its largest distance in both metrics, inf where nothing is kept.
 
     `advance` is called with the images done, those of lost categories and the kept ones included.
     """
-    axes = principal_axes(screen)
-    found = []
+    gaps: list[dict[Metric, float]] = []
     for part in parts:
-        if not len(part.kept):
-            found.append([float("inf")] * len(metrics))
-            advance(len(part))
-            continue
-        gaps = Gaps.of(KeptRows.of(screen, part.kept, axes), part.left, advance)
-        found.append([gaps.largest(metric) / screen.shrink for metric in metrics])
-        advance(len(part.kept))
-    return found
+        if len(part.kept):
+            gaps.append({metric: largest_gap(X, part.kept, part.left_out, metric) for metric in METRICS})
+        else:
+            gaps.append(dict.fromkeys(METRICS, float("inf")))
+        advance(len(part))
+    return gaps
 
 
 def _largest(X: Any, categories: Any, selected_idx: Any, metric: Metric, title: str, *, skip_lost: bool) -> float:
@@ -109,14 +107,11 @@ def _largest(X: Any, categories: Any, selected_idx: Any, metric: Metric, title: 
     parts = list(strata(codes, len(labels), chosen))
     if not skip_lost and any(not len(part.kept) for part in parts):
         return float("inf")
-    screen = Screen.of(features)
-    axes = principal_axes(screen)
     largest = 0.0
     with progress(title, len(features), "images") as advance:
-        # what is found in a large category spares work in the small ones
+        # a large gap of a large category spares work in the small ones
         for part in sorted(parts, key=len, reverse=True):
             if len(part.kept):
-                gaps = Gaps.of(KeptRows.of(screen, part.kept, axes), part.left, advance)
-                largest = gaps.largest(metric, largest)
-            advance(len(part.kept))
-    return largest / screen.shrink
+                largest = largest_gap(features, part.kept, part.left_out, metric, largest)
+            advance(len(part))
+    return largest

@@ -1,4 +1,4 @@
-"""How far the distribution of the kept images is from that of all: features, classes, box sizes."""
+"""Differences between the distributions of the kept and of all images: features, classes, box sizes."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from detreduce.representativeness.measurement import Measurement
 
 SIGMA_ROWS = 2000
 IMAGES = 4096
-"""Up to so many images, all pairs are looked at."""
+"""Up to this number of images, all pairs are used."""
 SAMPLE = 2048
-"""Of more, so many are drawn of all images, and of the kept ones."""
+"""Number of images drawn from all, and from the kept ones, if there are more."""
 SAME_SIZE = 1e-9
-"""Sizes are equal up to this share."""
+"""Relative difference up to which two sizes are one: rounding of box corners."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Discrepancy(Measurement):
-    """Maximum mean discrepancy; `sigma` is the width of the Gaussian kernel, in units of the features."""
+    """Maximum mean discrepancy. `sigma` is the width of the Gaussian kernel, in units of the features."""
 
     sigma: float
 
@@ -37,11 +37,11 @@ class Discrepancy(Measurement):
 def maximum_mean_discrepancy(
     X: Any, selected_idx: Any, sigma: str | float = "auto", *, max_images: int | None = IMAGES, seed: Any = 0
 ) -> Discrepancy:
-    """Measure how far the kernel means of the kept images and of all are apart.
+    """Measure the distance between the kernel means of the kept images and of all images.
 
     MMD = |mean_i phi(x_i) - mean_{i in S} phi(x_i)| with K_ij = exp(-|x_i - x_j|^2 / (2 sigma^2)), the root of the
-    V-statistic: 0 for all images, at most sqrt(2). Gretton et al. 2012, *A kernel two-sample test*. Memory does not
-    grow with n^2.
+    V-statistic. It is 0 if all images are kept, and at most sqrt(2). Gretton et al. 2012, *A kernel two-sample test*.
+    Memory does not grow with n^2.
 
     Parameters
     ----------
@@ -50,23 +50,23 @@ def maximum_mean_discrepancy(
     selected_idx
         Kept rows of X, at least one.
     sigma
-        Width in units of the features; ``"auto"`` is the median distance between two images, of 2,000 seeded ones where
-        there are more.
+        Width in units of the features. ``"auto"`` is the median distance between two images, among at most 2,000 drawn
+        ones.
     max_images
-        Of more images, so many, at most 2,048, are drawn, and as many of the kept ones; the V-statistic is then
-        estimated without bias. None looks at all.
+        With more images than this, up to 2,048 are drawn, and the same number of kept ones. The V-statistic is then
+        estimated without bias. None uses all images.
     seed
-        Of these draws.
+        Seed of these draws.
 
     Returns
     -------
     Discrepancy
-        `at_random`: the root of what the square is expected to be for as many images drawn uniformly.
+        `at_random` is the root of the expected square for the same number of images drawn uniformly.
 
     Raises
     ------
     InputError
-        For arrays that do not fit each other, NaN, no kept image or a sigma that is no width.
+        For arrays that do not fit each other, NaN, no kept image or an invalid sigma.
     """
     check_sigma(sigma)
     check_count(max_images, "max_images", or_none=True)
@@ -74,7 +74,7 @@ def maximum_mean_discrepancy(
     features = check_features(X, needed=True)
     chosen = check_rows(selected_idx, len(features), "selected_idx")
     if not len(chosen):
-        raise InputError("selected_idx is empty: there is no mean of no image.")
+        raise InputError("selected_idx is empty: keep at least one image.")
     with progress("discrepancy", len(features), "images") as advance:
         return discrepancy(features, chosen, sigma, max_images=max_images, seed=seed, advance=advance)
 
@@ -88,12 +88,12 @@ def discrepancy(
     seed: int = 0,
     advance: Callable[[int], object] = lambda _: None,
 ) -> Discrepancy:
-    """Measure on arrays that were checked; `advance` is called with the images done."""
+    """Measure on checked arrays; `advance` is called with the images done."""
     rng = derive_rng(seed, "discrepancy")
     n, k = len(X), len(chosen)
     width = float(_auto_sigma(X, rng) if sigma == "auto" else sigma)
     exact = max_images is None or n <= max_images
-    # one image has no others to be compared with
+    # a mean over pairs needs two images
     size = max(2, min(SAMPLE, max_images or SAMPLE))
     full = np.arange(n) if exact else np.sort(rng.choice(n, size, replace=False))
     kept = chosen if exact or k <= size else np.sort(rng.choice(chosen, size, replace=False))
@@ -117,7 +117,7 @@ def _auto_sigma(X: npt.NDArray[np.floating], rng: np.random.Generator) -> float:
 def _exact_means(
     X: npt.NDArray[np.floating], kept: IntArray, sigma: float, advance: Callable[[int], object]
 ) -> tuple[float, float, float]:
-    """Return the mean kernel of all with all, of all with the kept, and of the kept with the kept."""
+    """Return the mean kernel of all with all images, of all with kept ones, and of kept with kept ones."""
     kernel = Kernel.gaussian(CentredPoints.of(X), sigma)
     means = kernel.means(advance)
     within = Kernel(kernel.Z[kept], kernel.sigma).means(lambda _: None)
@@ -127,10 +127,9 @@ def _exact_means(
 def _estimates(
     X: npt.NDArray[np.floating], full: IntArray, kept: IntArray, sigma: float, k: int
 ) -> tuple[float, float, float]:
-    """Return the same three means, estimated without bias from some of all n images and some of the k kept ones.
+    """Return the same three means, estimated without bias from samples of all n images and of the k kept ones.
 
-    An image with itself has the kernel 1, and is among the n^2 pairs n times: such pairs are put in by number, the
-    others by their mean.
+    n of the n^2 pairs join an image with itself; their kernel is 1. The other pairs get the mean of the sampled ones.
     """
     n = len(X)
     kernel = Kernel.gaussian(CentredPoints.of(X[np.concatenate([full, kept])]), sigma)
@@ -150,15 +149,15 @@ def _estimates(
 
 
 def _mean_of_others(kernel: npt.NDArray[np.floating], same: int) -> float:
-    """Return the mean kernel of all pairs but the `same` ones of an image with itself, whose kernel is 1."""
+    """Return the mean kernel of pairs of different images; `same` pairs join an image with itself, with kernel 1."""
     others = kernel.size - same
     return (float(kernel.sum(dtype=np.float64)) - same) / others if others else 1.0
 
 
 def class_divergence(class_counts: Any, selected_idx: Any) -> float:
-    """Return how far the classes' shares of the kept boxes are from their shares of all boxes.
+    """Return the divergence between the class shares of the kept boxes and of all boxes.
 
-    Jensen-Shannon divergence in bits: 0 for equal shares, 1 where no box is kept; NaN where there are none at all.
+    Jensen-Shannon divergence in bits: 0 for equal shares, 1 if no box is kept, NaN if there are no boxes.
     Lin 1991, *Divergence measures based on the Shannon entropy*.
 
     Parameters
@@ -171,33 +170,33 @@ def class_divergence(class_counts: Any, selected_idx: Any) -> float:
     Raises
     ------
     InputError
-        For counts that are not (n, C) or negative, and rows that do not fit.
+        For counts that are negative or not (n, C), and rows out of range.
     """
     try:
         counts = np.asarray(class_counts)
     except ValueError as error:
-        raise InputError("class_counts is not a table: its rows differ in length.") from error
+        raise InputError("class_counts must be a table, but its rows differ in length.") from error
     if counts.ndim != 2 or counts.dtype.kind not in "biu" or (counts.size and counts.min() < 0):
-        raise InputError("class_counts must be (n, C) counts of boxes: whole numbers from 0 on.")
+        raise InputError("class_counts must be (n, C) counts of boxes: integers of at least 0.")
     return histogram_divergence(counts, check_rows(selected_idx, len(counts), "selected_idx"))
 
 
 def size_divergence(box_sizes: Any, box_rows: Any, selected_idx: Any, *, bins: int = 10) -> float:
-    """Return how far the distribution of the kept boxes' sizes is from that of all boxes.
+    """Return the divergence between the size distributions of the kept boxes and of all boxes.
 
-    Jensen-Shannon divergence in bits over bins that hold equally many of all boxes, as far as equal sizes allow: 0 for
-    the same distribution, 1 where no box is kept; NaN where there are none at all.
+    Jensen-Shannon divergence in bits: 0 for the same distribution, 1 if no box is kept, NaN if there are no boxes. Each
+    bin holds the same number of all boxes, as far as equal sizes allow. Sizes that differ by rounding are equal.
 
     Parameters
     ----------
     box_sizes
-        (B,) sizes, for instance sqrt(box area / image area); boxes of size NaN are left out.
+        (B,) sizes, for instance `DetectionDataset.box_sizes`; boxes of size NaN are left out.
     box_rows
         (B,) image of each box.
     selected_idx
         Kept images.
     bins
-        Bins, at least 1.
+        Number of bins, at least 1.
 
     Raises
     ------
@@ -210,12 +209,12 @@ def size_divergence(box_sizes: Any, box_rows: Any, selected_idx: Any, *, bins: i
 
 
 def size_histogram(box_sizes: Any, box_rows: Any, n: int, bins: int = 10) -> IntArray:
-    """Return (n, b) boxes of each image in b <= `bins` bins of size that hold equally many boxes together."""
+    """Return (n, b) counts of each image's boxes in b <= `bins` bins of size; each bin holds about the same number."""
     sizes, rows = np.asarray(box_sizes), np.asarray(box_rows)
     if sizes.ndim != 1 or sizes.shape != rows.shape:
-        raise InputError(f"box_sizes has shape {sizes.shape} and box_rows {rows.shape}; both are (boxes,).")
+        raise InputError(f"box_sizes has shape {sizes.shape} and box_rows {rows.shape}; both must be (boxes,).")
     if sizes.size and (sizes.dtype.kind not in "fiu" or rows.dtype.kind not in "iu" or rows.min() < 0):
-        raise InputError("box_sizes must be numbers, and box_rows the row of each box's image, from 0 on.")
+        raise InputError("box_sizes must be numbers, and box_rows integers of at least 0, the row of each box's image.")
     check_count(bins, "bins")
     known = ~np.isnan(sizes.astype(np.float64))
     sizes, rows = sizes[known].astype(np.float64), rows[known].astype(np.int64)
@@ -223,7 +222,7 @@ def size_histogram(box_sizes: Any, box_rows: Any, n: int, bins: int = 10) -> Int
         return np.zeros((n, 1), np.int64)
     order = np.argsort(sizes)
     ordered = sizes[order]
-    # sizes that differ by rounding alone are one size, and a bin ends where a size ends
+    # a bin never ends between two sizes that differ by rounding alone
     ranks = np.concatenate([[0], np.cumsum(np.diff(ordered) > SAME_SIZE * np.abs(ordered[1:]))])
     edges = np.unique(ranks[-(-np.arange(1, bins) * len(ranks) // bins) - 1])
     bin_ = np.empty(len(ranks), np.int64)
@@ -233,12 +232,12 @@ def size_histogram(box_sizes: Any, box_rows: Any, n: int, bins: int = 10) -> Int
 
 
 def histogram_divergence(counts: npt.NDArray[Any], chosen: IntArray) -> float:
-    """Return the Jensen-Shannon divergence in bits between the column sums of (n, b) counts, all and chosen rows."""
+    """Return the Jensen-Shannon divergence in bits between column sums of (n, b) counts: all rows and chosen rows."""
     return _jensen_shannon(counts.sum(axis=0, dtype=np.float64), counts[chosen].sum(axis=0, dtype=np.float64))
 
 
 def divergence_at_random(counts: npt.NDArray[Any], k: int, rng: np.random.Generator, draws: int = 20) -> float:
-    """Return the mean of `histogram_divergence` for `draws` selections of k rows, drawn uniformly."""
+    """Return the mean `histogram_divergence` of `draws` selections of k rows, drawn uniformly."""
     picks = (rng.choice(len(counts), k, replace=False) for _ in range(draws))
     return float(np.mean([histogram_divergence(counts, rows) for rows in picks]))
 

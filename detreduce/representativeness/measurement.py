@@ -1,4 +1,4 @@
-"""What a measure returns: a number, how it was obtained, and what to compare it with."""
+"""The result of a measure: a number, how it was obtained, and a number to compare it with."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Measurement:
-    """One number and how it was obtained.
+    """One measured number and how it was obtained.
 
     Attributes
     ----------
     value
-        The measure itself.
+        The measured number.
     images, kept
-        Images of the full set, and kept ones, that were looked at.
+        Number of images of the full set, and of kept images, that were used.
     exact
-        Whether these are all of them; if not, they were drawn with `seed`.
+        True if these are all images; if False, they were drawn with `seed`.
     seed
-        Seed of every draw; None where nothing was drawn.
+        Seed of every draw; None if nothing was drawn.
     at_random
-        What as many images drawn at random give, for comparison; None where that is not known.
+        Value for a random selection of the same size, for comparison; None if unknown.
     """
 
     value: float

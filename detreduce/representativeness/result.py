@@ -1,4 +1,4 @@
-"""Representativeness: what was measured of a selection, ready for JSON."""
+"""Representativeness: the results of all measures of one selection, ready for JSON."""
 
 from __future__ import annotations
 
@@ -15,23 +15,22 @@ from detreduce.representativeness.topology import DiagramDistance
 if TYPE_CHECKING:
     import pandas as pd
 
-# measure -> the distance between two images that it is typically of
+# measure -> the distance between two images that it is compared with
 TYPICAL = {"epsilon": "chebyshev", "covering_radius": "euclidean"}
 
 
 @dataclass(frozen=True, slots=True)
 class CategoryMeasures:
-    """One category: its images, how many are kept, and how near the kept ones are to the others.
+    """One category: its images, the number of kept ones, and how near these are to the others.
 
     Attributes
     ----------
     name, images, kept
-        The category and its images, all and kept.
+        Name of the category, number of its images, and number of kept ones.
     epsilon, covering_radius
-        Largest L-infinity and Euclidean distance to the nearest kept image; inf where none is kept, None without
-        features.
+        Largest L-infinity and Euclidean distance to the nearest kept image; inf if none is kept, None without features.
     coverage
-        Share of the images with a kept one among their nearest; None without features.
+        Share of the images with a kept image among their nearest; None without features.
     """
 
     name: str
@@ -44,35 +43,35 @@ class CategoryMeasures:
 
 @dataclass(frozen=True, slots=True)
 class Representativeness:
-    """How well a selection stands for all images; None for what cannot be measured, which is said in `absent`.
+    """How well a selection represents all images. A measure that cannot be taken is None; `absent` has the reason.
 
     Attributes
     ----------
     images, kept
-        Images that could be chosen, and chosen ones.
+        Number of images to choose from, and of chosen ones.
     categories
-        One entry a category.
+        One entry for each category.
     lost
-        Names of the categories of which nothing is kept.
+        Names of the categories without a kept image.
     epsilon, covering_radius
-        Largest L-infinity and Euclidean distance of an image to the nearest kept one of its category, exact; inf where
-        a category is lost. `between_images` has the median distances between any two images for comparison.
+        Largest L-infinity and Euclidean distance of an image to the nearest kept one of its category, exact; inf if a
+        category is lost. Compare them with `between_images`.
     coverage
-        Share of images with a kept one among the nearest of their category.
+        Share of images with a kept image among the nearest of their category.
     discrepancy
         Maximum mean discrepancy of the features.
     diagram_distance
         Distance between the persistence diagrams of the features.
     class_divergence, size_divergence
-        Jensen-Shannon divergence in bits of the boxes' classes and sizes.
+        Jensen-Shannon divergence in bits between kept and all boxes, by class and by size.
     between_images
-        ``chebyshev`` and ``euclidean``: median distance between two images, of a seeded sample.
+        ``chebyshev`` and ``euclidean``: median distance between two images, from a seeded sample.
     unknown_sizes
-        Boxes whose size is not known, because their image's is not; they are left out of `size_divergence`.
+        Number of boxes in images of unknown size; `size_divergence` leaves them out.
     absent
-        Measure -> why there is none.
+        Measure -> why it is None.
     seconds
-        What measuring took.
+        Time that measuring took.
     """
 
     images: int
@@ -92,32 +91,33 @@ class Representativeness:
     seconds: float = 0.0
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a measure, its name as the index: ``value``, ``compare`` (a number), ``compared_with``, ``exact``.
+        """Return one row for each measure, by name: ``value``, ``compare`` (a number), ``compared_with``, ``exact``.
 
-        ``compared_with`` is ``random``, as many images drawn at random, or ``typical``, two images. What cannot be
-        measured is left out.
+        ``compared_with`` is ``random``, a random selection of the same size, or ``typical``, the median distance
+        between two images. Measures that are None have no row.
         """
         import pandas as pd
 
         rows = {}
         for measure in fields(self):
-            found = getattr(self, measure.name)
-            if not isinstance(found, Measurement):
+            result = getattr(self, measure.name)
+            if not isinstance(result, Measurement):
                 continue
-            compare, beside = found.at_random, "random"
+            compare, compared_with = result.at_random, "random"
             if measure.name in TYPICAL:
-                compare, beside = (self.between_images or {}).get(TYPICAL[measure.name]), "typical"
-            rows[measure.name] = (found.value, compare, beside if compare is not None else None, found.exact)
+                compare, compared_with = (self.between_images or {}).get(TYPICAL[measure.name]), "typical"
+            kind = compared_with if compare is not None else None
+            rows[measure.name] = (result.value, compare, kind, result.exact)
         frame = pd.DataFrame.from_dict(rows, orient="index", columns=["value", "compare", "compared_with", "exact"])
         return frame.rename_axis("measure")
 
     def categories_frame(self) -> pd.DataFrame:
-        """One row a category, as in `CategoryMeasures`."""
+        """Return one row for each category, with the columns of `CategoryMeasures`."""
         import pandas as pd
 
         columns = [column.name for column in fields(CategoryMeasures)]
         return pd.DataFrame([asdict(item) for item in self.categories], columns=columns)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain dicts, lists, numbers and text; infinite numbers are the string ``inf``."""
+        """Return dicts, lists, numbers and text for JSON; an infinite number is the string ``inf``."""
         return cast(dict[str, Any], json_value(self))

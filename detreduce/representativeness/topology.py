@@ -1,4 +1,4 @@
-"""Distance between the persistence diagrams of the full and the reduced features: is the shape kept?"""
+"""Distance between the persistence diagrams of the full set and of the subset: does the subset keep the shape?"""
 
 from __future__ import annotations
 
@@ -15,19 +15,18 @@ from detreduce.reducers.engine.pool import FloatArray, IntArray, derive_rng
 from detreduce.reducers.engine.validation import check_features, check_rows, resolve_seed
 from detreduce.representativeness.checks import check_count, check_dimensions, check_metric
 from detreduce.representativeness.measurement import Measurement
-from detreduce.representativeness.screening import Screen
 
 DIMENSIONS = (0, 1)
 POINTS = 1000
-"""Vietoris-Rips diagrams of so many points take about a quarter of a second."""
+"""Most points in one Vietoris-Rips diagram, which takes about a quarter of a second."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DiagramDistance(Measurement):
     """Distance between persistence diagrams.
 
-    `value` and `at_random` put the dimensions together: the largest for the bottleneck distance, the sum for the
-    Wasserstein distance.
+    `value` and `at_random` combine the dimensions: the largest for the bottleneck distance, the sum
+    for the Wasserstein distance.
 
     Attributes
     ----------
@@ -51,7 +50,7 @@ def diagram_distance(
     max_points: int | None = POINTS,
     seed: Any = 0,
 ) -> DiagramDistance:
-    """Measure how far the Vietoris-Rips persistence diagrams of all and of the kept images are apart.
+    """Measure the distance between the Vietoris-Rips persistence diagrams of all and of the kept images.
 
     With all points, the bottleneck distance is at most twice the Hausdorff distance (`covering_radius` without
     categories): Chazal, de Silva and Oudot 2014, *Persistence stability for geometric complexes*. GUDHI computes it.
@@ -63,20 +62,19 @@ def diagram_distance(
     selected_idx
         Kept rows of X, at least one.
     metric
-        ``"bottleneck"``: the farthest that any bar must be moved to make one diagram the other. ``"wasserstein"``: how
-        far all bars are moved together (order 1, in the maximum norm, to 1 %).
+        ``"bottleneck"``: the largest move of a bar that turns one diagram into the other. ``"wasserstein"``: the sum of
+        all moves (order 1, in the maximum norm, to 1 %).
     dimensions
         0: gaps between clusters, 1: loops, 2: voids (slow).
     max_points
-        Of more images, or more kept ones, so many are drawn; None takes all, in memory that grows with n^2.
+        If there are more images or kept images, this number is drawn. None uses all; memory then grows with n^2.
     seed
-        Of these draws.
+        Seed of these draws.
 
     Returns
     -------
     DiagramDistance
-        In units of the features. `at_random`: the distance for one seeded draw of as many images as were looked at of
-        the kept ones.
+        In units of the features. `at_random` is the distance for one random draw of as many images as kept ones used.
 
     Raises
     ------
@@ -89,14 +87,12 @@ def diagram_distance(
     features = check_features(X, needed=True)
     chosen = check_rows(selected_idx, len(features), "selected_idx")
     if not len(chosen):
-        raise InputError("selected_idx is empty: there is no diagram of no image.")
-    return compare_diagrams(
-        Screen.of(features), chosen, metric=metric, dimensions=dimensions, max_points=max_points, seed=seed
-    )
+        raise InputError("selected_idx is empty: keep at least one image.")
+    return compare_diagrams(features, chosen, metric=metric, dimensions=dimensions, max_points=max_points, seed=seed)
 
 
 def compare_diagrams(
-    screen: Screen,
+    X: npt.NDArray[np.floating],
     chosen: IntArray,
     *,
     metric: str = "bottleneck",
@@ -104,16 +100,16 @@ def compare_diagrams(
     max_points: int | None = POINTS,
     seed: int = 0,
 ) -> DiagramDistance:
-    """Measure on arrays that were checked; see `diagram_distance`."""
+    """Measure on checked arrays; see `diagram_distance`."""
     rng = derive_rng(seed, "diagrams")
-    n = len(screen.X)
+    n = len(X)
     full, kept = _drawn(np.arange(n), max_points, rng), _drawn(chosen, max_points, rng)
     drawn_at_random = rng.choice(n, len(kept), replace=False)
     with ThreadPoolExecutor(3) as executor:
         drawn = (full, kept, drawn_at_random)
-        whole, reduced, random = executor.map(lambda rows: _diagrams(screen, rows, dimensions), drawn)
-    found = [_distance(*pair, metric) / screen.shrink for pair in zip(whole, reduced, strict=True)]
-    by_chance = [_distance(*pair, metric) / screen.shrink for pair in zip(whole, random, strict=True)]
+        whole, reduced, random = executor.map(lambda rows: _diagrams(X, rows, dimensions), drawn)
+    found = [_distance(*pair, metric) for pair in zip(whole, reduced, strict=True)]
+    by_chance = [_distance(*pair, metric) for pair in zip(whole, random, strict=True)]
     together = max if metric == "bottleneck" else sum
     return DiagramDistance(
         value=float(together(found)),
@@ -132,12 +128,12 @@ def _drawn(rows: IntArray, count: int | None, rng: np.random.Generator) -> IntAr
     return rows if count is None or len(rows) <= count else np.sort(rng.choice(rows, count, replace=False))
 
 
-def _diagrams(screen: Screen, rows: IntArray, dimensions: Sequence[int]) -> list[FloatArray]:
-    """Return one (bars, 2) diagram for each dimension, in scaled units."""
+def _diagrams(X: npt.NDArray[np.floating], rows: IntArray, dimensions: Sequence[int]) -> list[FloatArray]:
+    """Return one (bars, 2) diagram for each dimension."""
     from gudhi.sklearn.rips_persistence import RipsPersistence
     from scipy.spatial.distance import pdist, squareform
 
-    distances = squareform(pdist(screen.exact(rows))) if len(rows) > 1 else np.zeros((1, 1))
+    distances = squareform(pdist(X[rows])) if len(rows) > 1 else np.zeros((1, 1))
     rips: Any = RipsPersistence(homology_dimensions=list(dimensions), input_type="full distance matrix")
     return [np.asarray(diagram, np.float64).reshape(-1, 2) for diagram in rips.fit_transform([distances])[0]]
 
@@ -148,6 +144,6 @@ def _distance(first: npt.NDArray[np.float64], second: npt.NDArray[np.float64], m
 
     if metric == "bottleneck":
         found = float(gudhi.bottleneck_distance(first, second))
-        # GUDHI says the smallest double where there is no distance
+        # GUDHI returns the smallest double for equal diagrams
         return found if found > np.finfo(float).tiny else 0.0
     return float(wasserstein_distance(first, second, order=1.0, internal_p=np.inf, delta=0.01))

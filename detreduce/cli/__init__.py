@@ -1,4 +1,4 @@
-"""The command line: a module a command, thin over the functions that Python users call, and what it shows."""
+"""The command line: one module for each command, thin over the Python functions, and what each command shows."""
 
 from detreduce.cli.program import app, main
 

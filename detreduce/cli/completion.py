@@ -1,4 +1,4 @@
-"""What a shell offers at Tab: names that are known without reading data."""
+"""Shell completion: offer the names that are known without reading data."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ YAML = (".yaml", ".yml")
 
 
 def methods(incomplete: str) -> Offers:
-    """The methods, each with what it keeps."""
+    """Offer the methods, each with a summary."""
     from detreduce.reducers import list_reducers
     from detreduce.reducers.catalogue import described
 
@@ -24,7 +24,7 @@ def methods(incomplete: str) -> Offers:
 
 
 def parameters(context: typer.Context, incomplete: str) -> Offers:
-    """The own parameters of the method that is typed already, or of the default one."""
+    """Offer the parameters of the method typed so far, or of the default method."""
     from detreduce.reducers.catalogue import described
     from detreduce.reducers.description import shown
 
@@ -35,24 +35,24 @@ def parameters(context: typer.Context, incomplete: str) -> Offers:
 
 
 def configs(incomplete: str) -> Offers:
-    """The experiments that detreduce ships, and YAML files."""
+    """Offer the experiments that detreduce ships, and YAML files."""
     return _starting(incomplete, _files("configs", incomplete, YAML))
 
 
 def datasets(incomplete: str) -> Offers:
-    """The datasets that detreduce ships, and files and folders that may be one."""
+    """Offer the datasets that detreduce ships, and files and folders that may be one."""
     return _starting(incomplete, _files("datasets", incomplete, (*YAML, ".json")))
 
 
 def keys(incomplete: str) -> Offers:
-    """The keys of an experiment, by dotted name."""
+    """Offer the keys of an experiment, by dotted name."""
     from detreduce.experiment.config import ExperimentConfig
 
     return _starting(incomplete, ((f"{name}=", "") for name in _dotted(ExperimentConfig)))
 
 
 def columns(context: typer.Context, incomplete: str) -> Offers:
-    """The columns of the ledger that is typed already, and after ``=`` the values in it."""
+    """Offer the columns of the ledger typed so far, and after ``=`` the values in a column."""
     from detreduce.experiment.ledger.export import columns_of
 
     rows = _rows(context)
@@ -64,22 +64,22 @@ def columns(context: typer.Context, incomplete: str) -> Offers:
 
 
 def cells(context: typer.Context, incomplete: str) -> Offers:
-    """The finished cells of the ledger that is typed already."""
+    """Offer the finished cells of the ledger typed so far."""
     return _starting(incomplete, ((str(row["key"]), "") for row in _rows(context)))
 
 
 def ledgers(incomplete: str) -> Offers:
-    """The ledgers below ``runs``; other folders are the shell's to find."""
+    """Offer the ledgers below ``runs``; the shell completes other folders."""
     return _starting(incomplete, ((str(place.parent), "") for place in sorted(Path("runs").glob("*/cells"))))
 
 
 def splits(incomplete: str) -> Offers:
-    """The names of splits."""
+    """Offer the names of splits."""
     return _starting(incomplete, ((name, "") for name in ("train", "val", "test")))
 
 
 def rules(incomplete: str) -> Offers:
-    """The rules that make categories."""
+    """Offer the rules that make categories."""
     return _starting(incomplete, ((name, "") for name in ("rarest", "dominant", "combination", "none")))
 
 
@@ -88,7 +88,7 @@ def _starting(incomplete: str, offers: Iterable[tuple[str, str]]) -> Offers:
 
 
 def _files(shipped: str, incomplete: str, endings: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    """What ships in a folder, then what is on disk where `incomplete` points."""
+    """Yield what ships in a folder, then what is on disk where `incomplete` points."""
     from detreduce.dataset.finding import candidates
 
     found: dict[str, str] = {}
@@ -115,7 +115,7 @@ def _dotted(model: Any, prefix: str = "") -> Iterator[str]:
 def _rows(context: typer.Context) -> list[dict[str, Any]]:
     from detreduce.cli.ledger_argument import open_ledger
 
-    # behind an option that waits for its value, what was typed is not sorted yet
+    # while an option waits for its value, the arguments typed before are not assigned yet
     typed = [Path(one) for one in (context.params.get("ledger"), *context.args) if one]
     with suppress(DetreduceError, OSError):
         return next((open_ledger(place).rows() for place in typed if place.is_dir()), [])

@@ -1,4 +1,4 @@
-"""How a command ends: one message on stderr where it cannot go on, and an exit code that scripts can rely on."""
+"""How a command ends: one message on stderr if it fails, and an exit code for scripts."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ BAD_INPUT = 2
 INTERRUPTED = 130
 CODES = f"{DONE} done, {FAILED} failed, {BAD_INPUT} bad input or usage, {INTERRUPTED} interrupted"
 
-# typer has no public name for it; wrong values, options and commands are all of this class
+# the class of errors for wrong values, options and commands; typer has no public name for it
 UsageError: Any = typer.BadParameter.__bases__[0]
 
 
 class Program(Group):
-    """A group of commands that ends in one of the exit codes above, whatever happens.
+    """A group of commands that always ends in one of the exit codes above.
 
-    Errors raised on purpose, wrong usage and what the system refuses are one message on stderr; anything else is a
-    mistake of detreduce and keeps its traceback.
+    Errors raised on purpose, wrong usage and errors of the system are one message on stderr. Anything else is a bug and
+    keeps its traceback.
     """
 
     def main(self, args: Sequence[str] | None = None, *, standalone_mode: bool = True, **more: Any) -> Any:  # type: ignore[override]
@@ -46,7 +46,7 @@ class Program(Group):
         sys.exit(code if isinstance(code, int) else DONE)
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command, or say why it could not go on and leave with its exit code."""
+        """Run the command, or print why it failed and exit with its code."""
         try:
             with warnings.catch_warnings(), waiting():
                 warnings.showwarning = _show_warning
@@ -58,24 +58,24 @@ class Program(Group):
         except KeyboardInterrupt as interruption:
             _leave(": ".join(part for part in ("Interrupted", str(interruption)) if part) + ".", INTERRUPTED)
         except typer.Abort:
-            # Ctrl-C at a question, whose line is not ended
+            # Ctrl-C at a question: its line has no end yet
             _leave("\nInterrupted.", INTERRUPTED)
         except BrokenPipeError:
-            # the reader of a pipe has closed it, as `| head` does
+            # the reader closed the pipe, as `| head` does
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(DONE) from None
         except OSError as error:
             if error.errno is None:
                 raise
-            # what the system says of a disk or a file, not a mistake of the program
+            # an error of the system, for instance a full disk, is no bug
             where = f"{error.filename}: " if error.filename else ""
             _leave(f"Error: {where}{error.strerror or error}.", FAILED)
 
 
 def usage_message(error: Any) -> str:
-    """One line of what is wrong with a command line, the nearest that is right, and where to read on.
+    """Return one line: what is wrong with a command line, the nearest valid name, and the help to read.
 
-    The help itself where there is no command.
+    Without a command, return the help itself.
     """
     text = " ".join(str(error.format_message()).replace("Value error, ", "").split()).rstrip(".")
     if error.ctx is None:
@@ -94,7 +94,7 @@ def usage_message(error: Any) -> str:
 
 
 def _detail(error: Any) -> dict[str, Any]:
-    """What pydantic says of the first wrong value."""
+    """Return what pydantic reports about the first wrong value."""
     return next(iter(error.errors()), {}) if hasattr(error, "errors") else {}
 
 
@@ -104,6 +104,6 @@ def _leave(message: str, code: int) -> NoReturn:
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
-    """Detreduce's own warnings in one line; those of libraries stay out of the way."""
+    """Print a warning of detreduce in one line; drop those of libraries."""
     if issubclass(category, DetreduceWarning):
         tell(visible_lines(f"Warning: {message}"))

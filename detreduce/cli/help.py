@@ -1,4 +1,4 @@
-"""How the help of commands looks: whole sentences in lists, and an example at the end that can be copied."""
+"""How the help of commands looks: whole sentences in lists, and at the end an example to copy."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ EXAMPLE = "Example:"
 
 
 class _WithExample:
-    """Help that ends in a paragraph ``Example:``, one command line a line.
+    """Help that ends in a paragraph ``Example:`` with one command on each line.
 
-    It is shown last, right above the prompt, and unbroken.
+    It is shown last, right above the prompt, and its lines are not wrapped.
     """
 
     def __init__(self, *args: Any, help: str | None = None, **more: Any) -> None:
@@ -22,7 +22,7 @@ class _WithExample:
         super().__init__(*args, help=text.rstrip(), **more)  # type: ignore[call-arg]
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
-        """Write the examples; what else there is to say comes before."""
+        """Write the examples, after everything else."""
         super().format_epilog(ctx, formatter)  # type: ignore[misc]
         if self.examples:
             formatter.write_paragraph()
@@ -32,10 +32,10 @@ class _WithExample:
 
 
 class Command(_WithExample, TyperCommand):
-    """A command, whose docstring ends in an example."""
+    """A command; its docstring ends in an example."""
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
-        """Name what is typed after the command: ``[OPTIONS] DATA [NAME=VALUE]...``."""
+        """Return what is typed after the command: ``[OPTIONS] DATA [NAME=VALUE]...``."""
         pieces = []
         for one in self._arguments(ctx):
             name = _name(one) if one.required else f"[{_name(one)}]"

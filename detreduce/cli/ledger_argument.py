@@ -1,4 +1,4 @@
-"""Ledgers by path, found or told of before anything that takes long to import."""
+"""Open a ledger by its path, and report a wrong path before slow imports."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ if TYPE_CHECKING:
 
 
 def open_ledger(path: Path) -> Ledger:
-    """The ledger in a folder; raises MissingFileError where nothing is, and InputError where something else is."""
+    """Return the ledger in a folder; raise MissingFileError for a missing folder, InputError for anything else."""
     from detreduce.dataset.finding import find
 
-    # a path that is there stays as it was typed
+    # keep an existing path as it was typed
     place = path if path.exists() else find(path, what="ledger")
     from detreduce.experiment.ledger.ledger import Ledger
 
     ledger = Ledger(place)
     if not ledger.is_ledger():
         raise InputError(
-            f"{path} is not a ledger: it has no folder of finished cells. `detreduce run experiment.yaml` makes one."
+            f"{path} is not a ledger: it has no folder of finished cells. `detreduce run x.yaml` makes one."
         )
     return ledger

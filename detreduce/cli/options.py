@@ -1,4 +1,4 @@
-"""The options and arguments that several commands share, each with one wording."""
+"""Options and arguments that several commands share."""
 
 from __future__ import annotations
 
@@ -18,21 +18,24 @@ Data = Annotated[
     ),
 ]
 Images = Annotated[
-    Path | None, typer.Option(metavar="FOLDER", help="COCO, CVAT, Label Studio: the images folder, if elsewhere.")
+    Path | None,
+    typer.Option(metavar="FOLDER", help="COCO, CVAT, Label Studio: the folder of images, if it is elsewhere."),
 ]
 Split = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
         autocompletion=completion.splits,
-        help="train, val or test; default: train, or the split that a COCO JSON is.",
+        help="train, val or test; default: train, or the split of a COCO JSON.",
     ),
 ]
-Cache = Annotated[Path | None, typer.Option(metavar="FOLDER", help="Folder for cached features and signatures.")]
+Cache = Annotated[Path | None, typer.Option(metavar="FOLDER", help="Folder that caches features and signatures.")]
 
 Model = Annotated[str, typer.Option(metavar="FILE", help="Weights (.pt) or an architecture (.yaml).")]
 TrainingSeed = Annotated[int, typer.Option("--seed", metavar="NUMBER", help="Training seed.")]
-Country = Annotated[str, typer.Option(metavar="CODE", help="Where the electricity comes from (ISO 3166 alpha-3).")]
+Country = Annotated[
+    str, typer.Option(metavar="CODE", help="Country whose electricity mix converts energy to CO2 (ISO 3166 alpha-3).")
+]
 UltralyticsArguments = Annotated[
     list[str] | None,
     typer.Argument(metavar="NAME=VALUE", help="Any ultralytics argument by its name: epochs=50 imgsz=640."),
@@ -46,7 +49,7 @@ LedgerFolder = Annotated[
 ]
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
-All = Annotated[bool, typer.Option("--all", help="List everything, not the first 20.")]
+All = Annotated[bool, typer.Option("--all", help="List everything, not only the first 20.")]
 Alike = Literal["pixels", "boxes", "features", "exact"]
 Backbone = Annotated[
     str, typer.Option(metavar="NAME", help="efficientnet-lite0, yolo:weights.pt, torchvision:name or file:vectors.npy.")

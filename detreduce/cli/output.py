@@ -1,4 +1,4 @@
-"""What goes to stdout, and the line that says before it that something is being done."""
+"""Output of commands on stdout, and the progress line before it."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _waiting = ExitStack()
 
 @contextmanager
 def waiting() -> Iterator[None]:
-    """Let a terminal show that the command works, until it has something else to show."""
+    """Show on a terminal that the command works, until its output begins."""
     with _waiting:
         _waiting.enter_context(progress("working", None, behind=True))
         yield
 
 
 def begin_output() -> None:
-    """Take the line of `waiting` away for good: what follows is for the reader."""
+    """Remove the line of `waiting`; the output of the command follows."""
     _waiting.close()
 
 
@@ -35,6 +35,6 @@ def say(text: str) -> None:
 
 
 def print_json(content: Any) -> None:
-    """Print JSON for scripts; as in a selection's file, NaN is null and infinite numbers are ``inf`` and ``-inf``."""
+    """Print JSON for scripts. As in selection.json, NaN is null, and infinite numbers are ``inf`` and ``-inf``."""
     begin_output()
     typer.echo(json_text(content), nl=False)

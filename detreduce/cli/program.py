@@ -50,7 +50,7 @@ def version(
         raise typer.Exit
 
 
-# one line a command, or a group of them
+# one line for each command or group of commands
 app.command()(inspect.inspect)
 app.command()(reduce.reduce)
 app.command()(train.train)

@@ -1,4 +1,4 @@
-"""Values of the command line that are more than a number or a word."""
+"""Parse the values of options that are more than a number or a word."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from detreduce.selection.request import DuplicateSearch
 def duplicate_search(drop: bool, by: str, threshold: float | None) -> DuplicateSearch | None:
     """Return the search that the three options of duplicates ask for, None for no search."""
     if not drop and (threshold is not None or by != "pixels"):
-        raise InputError("--duplicates-by and --duplicates-from need --drop-duplicates: they say which to leave out.")
+        raise InputError(
+            "--duplicates-by and --duplicates-from need --drop-duplicates: they choose the duplicates to leave out."
+        )
     return DuplicateSearch(by, threshold) if drop else None
 
 
 def parse_class_floor(texts: list[str]) -> int | dict[str, int] | None:
-    """``["3"]`` is a floor for every class, ``["bus=10", "car=5"]`` one for each class named."""
+    """Return a floor for every class (``["3"]``), or one for each named class (``["bus=10", "car=5"]``)."""
     if not texts:
         return None
     if len(texts) == 1 and texts[0].strip().isdigit():
@@ -31,7 +33,7 @@ def parse_class_floor(texts: list[str]) -> int | dict[str, int] | None:
 
 
 def parse_keep(text: str) -> float | int:
-    """A count where the text is a whole number without a point, else a fraction."""
+    """Return a count for a whole number without a point, else a fraction."""
     try:
         return int(text) if text.strip().lstrip("+-").isdigit() else float(text)
     except ValueError:
@@ -40,9 +42,9 @@ def parse_keep(text: str) -> float | int:
 
 
 def parse_parameters(texts: list[str], options: tuple[str, ...] = ()) -> dict[str, Any]:
-    """``name=value`` texts as a mapping; values are read as YAML (numbers, true, lists).
+    """Return ``name=value`` texts as a mapping; values are read as YAML (numbers, true, lists).
 
-    Names among `options` are refused: they have an option or argument of their own.
+    Names in `options` are refused, because they have their own option or argument.
     """
     import yaml
 
@@ -62,7 +64,7 @@ def parse_parameters(texts: list[str], options: tuple[str, ...] = ()) -> dict[st
 
 
 def read_categories(text: str) -> Any:
-    """The name of a rule, or the list of rules in a YAML file (at its top, or under ``categories``)."""
+    """Return the name of a rule, or the rules in a YAML file (at its top, or under ``categories``)."""
     if not text.endswith((".yaml", ".yml")):
         return text
     import yaml

@@ -587,7 +587,7 @@ def test_the_command_shows_the_plan_and_takes_limits_and_shards(
     for arguments, said in (
         (("--shard", "3/2"), "give i/n"),
         (("--max-hours", 0), "max_hours=0"),
-        (("--gpus-per-cell", 1), "is for --ray"),
+        (("--gpus-per-cell", 1), "needs --ray"),
     ):
         result = detreduce(*arguments)
         assert result.exit_code == 2 and said in result.stderr

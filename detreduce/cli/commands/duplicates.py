@@ -1,4 +1,4 @@
-"""The command `duplicates`: which images show the same, and which are in more than one split."""
+"""The command `duplicates`: list images that show the same, also across splits."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def duplicates(
         float | None,
         typer.Option(
             metavar="NUMBER",
-            help="Similarity from which images are the same: 0.85 (default) copies, 0.6 also frames; features 0.95.",
+            help="Lowest similarity of duplicates: 0.85 (default) copies, 0.6 also video frames; by features 0.95.",
         ),
     ] = None,
     by: Annotated[
@@ -35,16 +35,17 @@ def duplicates(
         ),
     ] = "pixels",
     backbone: Backbone = BACKBONE,
-    leakage: Annotated[bool, typer.Option(help="Look for images of one split in another, too.")] = True,
+    leakage: Annotated[bool, typer.Option(help="Also look for images of one split in another.")] = True,
     show_all: All = False,
     cache: Cache = None,
     as_json: Json = False,
 ) -> None:
     """List images that show the same, and images that are in more than one split.
 
-    Finds copies that were encoded anew, resized, brightened, cropped by a twentieth, flipped or turned by quarters.
-    `--by boxes` also finds objects that were turned inside their box or put on another background. Nothing is changed;
-    `detreduce reduce --drop-duplicates` leaves duplicates out. By features one split is looked at, by their cosine.
+    Finds copies that were saved again, resized, brightened, cropped by up to 5 percent, flipped, or turned by 90, 180
+    or 270 degrees. `--by boxes` also finds objects that were turned inside their box or have another background. `--by
+    features` compares the images of one split by the cosine of their features. Nothing is changed; `detreduce reduce
+    --drop-duplicates` leaves duplicates out.
 
     Example: detreduce duplicates data.yaml
     """
@@ -53,9 +54,11 @@ def duplicates(
 
     place, exact = find(data, what="dataset"), by == "exact"
     if exact and threshold is not None:
-        raise InputError("--threshold is for pixels, boxes and features; equal pixels have no degrees: leave it out.")
+        raise InputError("--threshold is for pixels, boxes and features; leave it out for --by exact.")
     if by != "features" and backbone != BACKBONE:
-        raise InputError(f"--backbone {backbone} is for --by features, and this is --by {by}: add or change --by.")
+        raise InputError(
+            f"--backbone {backbone} is for --by features, and this is --by {by}: change --by or leave it out."
+        )
     from detreduce.dataset import load_dataset
     from detreduce.duplicates import exact_duplicates, leakage_report, near_duplicates
     from detreduce.duplicates.search import THRESHOLD, check_threshold

@@ -1,4 +1,4 @@
-"""The command `explain`: why was this image kept, or dropped?"""
+"""The command `explain`: why a selection kept or dropped an image."""
 
 from __future__ import annotations
 
@@ -13,12 +13,10 @@ from detreduce.cli.output import print_json
 
 def explain(
     selection: Annotated[Path, typer.Argument(metavar="SELECTION", help="A selection.json.")],
-    image: Annotated[
-        str, typer.Option("--image", metavar="NAME", help="Name, id, or end of the path of an image of the dataset.")
-    ],
+    image: Annotated[str, typer.Option("--image", metavar="NAME", help="Name, id, or end of the path of an image.")],
     data: Annotated[
         Path | None,
-        typer.Option(metavar="DATA", help="The dataset, where it is no longer where the selection was made."),
+        typer.Option(metavar="DATA", help="The dataset, if it was moved since the selection."),
     ] = None,
     images: Images = None,
     cache: Cache = None,

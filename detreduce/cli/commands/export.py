@@ -1,4 +1,4 @@
-"""The command `export`: a selection in the form that another program reads."""
+"""The command `export`: write a selection for other programs."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ def export(
     selection: Annotated[Path, typer.Argument(metavar="SELECTION", help="A selection.json.")],
     form: Annotated[
         ExportForm,
-        typer.Option("--as", help="Paths of the kept images, a table of all, COCO, or a folder for a tool."),
+        typer.Option("--as", help="Paths of the kept images, a table of all images, COCO, or a folder for a tool."),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="PATH", help="The file to write, or the folder.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="PATH", help="The file or folder to write.")],
     data: Annotated[
         Path | None,
-        typer.Option(metavar="DATA", help="The dataset, where it is no longer where the selection was made."),
+        typer.Option(metavar="DATA", help="The dataset, if it was moved since the selection."),
     ] = None,
     images: Images = None,
     link: Annotated[
         Literal["hardlink", "symlink", "copy"], typer.Option(help="How images get into a folder.")
     ] = "hardlink",
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file or folder.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Write a selection as other programs read it: list, csv, coco, fiftyone or lightly-studio.
+    """Write a selection for other programs: list, csv, coco, fiftyone or lightly-studio.
 
-    The folders hold all images of the split, so that kept and dropped ones can be looked at side by side, with rank,
-    score and category.
+    The folders hold all images of the split, with rank, score and category, so that you can look at kept and dropped
+    images together.
 
     Example: detreduce export reduced/selection.json --as fiftyone --output kept-and-dropped/
     """

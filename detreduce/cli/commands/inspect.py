@@ -1,4 +1,4 @@
-"""The command `inspect`: what is in a dataset, and what is wrong with it."""
+"""The command `inspect`: show the content and the problems of a dataset."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def inspect(
     show_all: All = False,
     as_json: Json = False,
 ) -> None:
-    """Show what is in a dataset, and what is wrong with it.
+    """Show the content of a dataset, and its problems.
 
     Example: detreduce inspect data.yaml --split val
     """

@@ -1,4 +1,4 @@
-"""The commands of `detreduce ledger`: what an experiment's folder of finished cells holds, and keeping it in order."""
+"""The commands of `detreduce ledger`: list, export, merge and remove finished cells."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ Method = Annotated[
 Keep = Annotated[
     str | None, typer.Option(metavar="NUMBER", help="Only cells of this keep: 0.25, or a count of images.")
 ]
-Control = Annotated[str | None, typer.Option(metavar="NAME", help="Only cells that are this control: full.")]
+Control = Annotated[str | None, typer.Option(metavar="NAME", help="Only cells of this control: full.")]
 Where = Annotated[
     list[str] | None,
     typer.Option(
@@ -57,7 +57,7 @@ def list_cells(
     where: Where = None,
     as_json: Json = False,
 ) -> None:
-    """List the finished cells: what each reached and cost.
+    """List the finished cells with their results and costs.
 
     Example: detreduce ledger list runs/demo --method mms --where training_seed=0
     """
@@ -80,10 +80,10 @@ def export(
     keep: Keep = None,
     control: Control = None,
     where: Where = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Write the finished cells as one table, a row a cell; a file that is there is replaced with --overwrite only.
+    """Write the finished cells as one table, one row for each cell; only --overwrite replaces an existing file.
 
     Example: detreduce ledger export runs/demo demo.csv
     """
@@ -99,11 +99,9 @@ def export(
 
 @commands.command()
 def merge(
-    other: Annotated[
-        Path, typer.Argument(metavar="OTHER", help="The ledger whose cells are copied; it stays as it is.")
-    ],
+    other: Annotated[Path, typer.Argument(metavar="OTHER", help="The ledger to copy cells from; it is not changed.")],
     into: Annotated[
-        Path, typer.Argument(metavar="INTO", help="The ledger that gets them; made where it is not there.")
+        Path, typer.Argument(metavar="INTO", help="The ledger to copy cells into; it is made if it does not exist.")
     ],
     as_json: Json = False,
 ) -> None:
@@ -138,7 +136,7 @@ def forget(
     """
     opened = open_ledger(ledger)
     for key in keys:
-        # every name is checked before the first is removed
+        # check every name before the first cell is removed
         _ = opened.cell_folder(key)
     begin_output()
     if not yes and not typer.confirm(f"Remove {', '.join(keys)} from {opened.path}?", err=True):

@@ -1,4 +1,4 @@
-"""The command `methods`: what there is to choose by."""
+"""The command `methods`: list the methods that choose images."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def methods(
         typer.Argument(
             metavar="NAME",
             autocompletion=completion.methods,
-            help="Show this method in full: its parameters, an example.",
+            help="Show this method in full, with its parameters and an example.",
         ),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """List every method: family, what it keeps, needs and costs, when it fails, where it comes from.
+    """List the methods: family, what each keeps, needs and costs, when it fails, and its source.
 
     Example: detreduce methods mms
     """

@@ -1,4 +1,4 @@
-"""The command `plan`: which recipe to train with, from the cells done so far."""
+"""The command `plan`: recommend a training recipe from the finished cells."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ def plan(
     ledger: LedgerFolder,
     target: Annotated[
         float | None,
-        typer.Option(metavar="NUMBER", help="Share of full mAP to reach: 0.95. Default where no budget is given."),
+        typer.Option(metavar="NUMBER", help="Share of the full set's mAP to reach; default 0.95 without a budget."),
     ] = None,
     budget_wh: Annotated[
-        float | None, typer.Option(metavar="NUMBER", help="Watt-hours to spend on choosing and one training.")
+        float | None, typer.Option(metavar="NUMBER", help="Watt-hours for choosing and one training.")
     ] = None,
-    measure: Annotated[Literal["mAP50", "mAP50_95"], typer.Option(help="Which mAP.")] = "mAP50_95",
+    measure: Annotated[Literal["mAP50", "mAP50_95"], typer.Option(help="Which mAP to plan for.")] = "mAP50_95",
     confidence: Annotated[
-        float, typer.Option(metavar="NUMBER", help="How sure to be of reaching the target, between 0 and 1.")
+        float, typer.Option(metavar="NUMBER", help="Probability of reaching the target, between 0 and 1.")
     ] = 0.5,
     as_json: Json = False,
 ) -> None:
-    """Say the cheapest way to train to a target, or the best one for some energy, from the cells done so far.
+    """Recommend the cheapest training that reaches a target, or the best one for an energy budget.
 
     Example: detreduce plan runs/demo --target 0.95
     """

@@ -19,15 +19,13 @@ from detreduce.cli.values import (
     read_categories,
 )
 
-Output = Annotated[
-    Path, typer.Option("--output", "-o", metavar="FOLDER", help="Folder for the reduced dataset; made anew.")
-]
+Output = Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="New folder for the reduced dataset.")]
 Parameters = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="NAME=VALUE",
         autocompletion=completion.parameters,
-        help="The method's own parameters, for instance start=center.",
+        help="Parameters of the method, for instance start=center.",
     ),
 ]
 Method = Annotated[
@@ -52,29 +50,35 @@ Categories = Annotated[
 Blocks = Annotated[
     str,
     typer.Option(
-        metavar="NAMES", help="Of image, objects, annotations, with commas; default: all that the method can use."
+        metavar="NAMES", help="image, objects, annotations, separated by commas; default: all that the method can use."
     ),
 ]
 Link = Annotated[Literal["hardlink", "symlink", "copy", "list"], typer.Option(help="How images get into the output.")]
-Format = Annotated[str | None, typer.Option("--format", metavar="NAME", help="yolo; default: the source's own.")]
-MustKeep = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Text file of image names, one a line, kept first.")
+Format = Annotated[
+    str | None, typer.Option("--format", metavar="NAME", help="yolo; default: the format of the source.")
 ]
-Initial = Annotated[Path | None, typer.Option(metavar="FILE", help="An earlier selection.json to go on from.")]
+MustKeep = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Text file with one image name on each line: keep these first.")
+]
+Initial = Annotated[Path | None, typer.Option(metavar="FILE", help="An earlier selection.json: keep its images first.")]
 DropDuplicates = Annotated[bool, typer.Option("--drop-duplicates", help="Leave near-duplicates out.")]
-DuplicatesBy = Annotated[Alike, typer.Option(help="Alike in pixels, in the largest box, in features, or equal.")]
+DuplicatesBy = Annotated[Alike, typer.Option(help="Compare pixels, the largest box, features, or only equal pixels.")]
 DuplicatesFrom = Annotated[
-    float | None, typer.Option(metavar="NUMBER", help="From this similarity on; default 0.85, of features 0.95.")
+    float | None,
+    typer.Option(metavar="NUMBER", help="Lowest similarity of duplicates; default 0.85, by features 0.95."),
 ]
 ClassFloor = Annotated[
     list[str] | None,
     typer.Option(
-        metavar="[CLASS=]NUMBER", help="Images to keep of every class (3), or of one (bus=10); may be repeated."
+        metavar="[CLASS=]NUMBER", help="Least images of every class (3), or of one (bus=10); may be repeated."
     ),
 ]
-Groups = Annotated[str | None, typer.Option(metavar="RULE", help=r"Videos: folder, or part of the name: '(.+)_\d+'.")]
-MaxPerGroup = Annotated[int | None, typer.Option(metavar="NUMBER", help="Images to keep of one of the groups at most.")]
-Unreadable = Annotated[Literal["skip", "raise"], typer.Option(help="What to do where an image cannot be read.")]
+Groups = Annotated[
+    str | None,
+    typer.Option(metavar="RULE", help=r"Which images are one video: folder, or a part of the name: '(.+)_\d+'."),
+]
+MaxPerGroup = Annotated[int | None, typer.Option(metavar="NUMBER", help="Most images to keep of one group.")]
+Unreadable = Annotated[Literal["skip", "raise"], typer.Option(help="Skip an image that cannot be read, or stop.")]
 ProxyLog = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Log of a proxy training, for vps, forgetting, el2n, aum and gradmatch."),

@@ -1,4 +1,4 @@
-"""The command `report`: what an experiment found, as one HTML file."""
+"""The command `report`: write the results of an experiment as one HTML file."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def report(
         typer.Option("--output", "-o", metavar="FILE", help="The HTML file; default report.html in the ledger."),
     ] = None,
     selections: Annotated[
-        int, typer.Option(min=0, metavar="NUMBER", help="Show the images of at most so many selections.")
+        int, typer.Option(min=0, metavar="NUMBER", help="Most selections to show images of.")
     ] = SELECTIONS_SHOWN,
-    images: Annotated[bool, typer.Option(help="Put small pictures of the dataset's images into it.")] = True,
+    images: Annotated[bool, typer.Option(help="Include small pictures of the dataset's images.")] = True,
     data: Annotated[
         Path | None,
-        typer.Option(metavar="DATA", help="The dataset, where it is no longer where the experiment was made."),
+        typer.Option(metavar="DATA", help="The dataset, if it was moved since the experiment."),
     ] = None,
-    show: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+    show: Annotated[bool, typer.Option("--open", help="Open the report in the browser.")] = False,
     as_json: Json = False,
 ) -> None:
     """Write what an experiment found as one HTML file: findings in words, tables, charts, pictures of what was kept.

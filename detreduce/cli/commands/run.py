@@ -1,4 +1,4 @@
-"""The command `run`: a whole experiment, resumable."""
+"""The command `run`: run a whole experiment, resumable."""
 
 from __future__ import annotations
 
@@ -35,19 +35,21 @@ Overrides = Annotated[
 ]
 Output = Annotated[Path | None, typer.Option("--output", "-o", metavar="FOLDER", help="Ledger; default runs/<name>.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan, run nothing, make no ledger.")]
-MaxHours = Annotated[
-    float | None, typer.Option(metavar="NUMBER", help="Start no cell that would end beyond, by estimate.")
-]
+MaxHours = Annotated[float | None, typer.Option(metavar="NUMBER", help="Start no cell that is expected to end later.")]
 MaxWh = Annotated[
-    float | None, typer.Option(metavar="NUMBER", help="Start no cell that would use more energy, by estimate.")
+    float | None, typer.Option(metavar="NUMBER", help="Start no cell that is expected to go beyond this energy.")
 ]
 Shard = Annotated[
-    str | None, typer.Option(metavar="I/N", help="i/n: the i-th of n shares of the cells, one a machine.")
+    str | None,
+    typer.Option(metavar="I/N", help="i/n: run the i-th of n shares of the cells, one share on each machine."),
 ]
-OnRay = Annotated[bool, typer.Option("--ray", help="Run the cells on a Ray cluster, or here by Ray.")]
+OnRay = Annotated[bool, typer.Option("--ray", help="Run the cells on a Ray cluster, or with Ray on this machine.")]
 GpusPerCell = Annotated[
     float | None,
-    typer.Option(metavar="NUMBER", help="With --ray: GPUs of a cell, 0.5 for two cells on one; default 1 if any."),
+    typer.Option(
+        metavar="NUMBER",
+        help="With --ray: GPUs for each cell, 0.5 for two cells on one GPU; default 1 if there are any.",
+    ),
 ]
 
 
@@ -63,15 +65,15 @@ def run(
     gpus_per_cell: GpusPerCell = None,
     as_json: Json = False,
 ) -> None:
-    """Run a whole experiment: every method, keep and seed, and the controls. The same again resumes.
+    """Run a whole experiment: every method, keep and seed, and the controls. Run it again to resume.
 
-    The plan is shown first, with what the cells to run will probably cost by those that are finished. A call that stops
-    at --max-hours or --max-wh says what is left, and its exit code is 0; the same command goes on.
+    The plan is shown first, with the expected cost of the cells to run, estimated from finished cells. A run that stops
+    at --max-hours or --max-wh lists the cells that are left and exits with code 0; run it again to continue.
 
     Example: detreduce run configs/demo.yaml --dry-run
     """
     if gpus_per_cell is not None and not on_ray:
-        raise InputError("--gpus-per-cell is for --ray; without it a cell has every GPU that ultralytics takes.")
+        raise InputError("--gpus-per-cell needs --ray; without Ray, ultralytics chooses the GPUs.")
     from detreduce.dataset.finding import find
 
     file, values = find(config, what="experiment YAML"), parse_parameters(overrides or [])

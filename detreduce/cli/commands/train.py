@@ -1,4 +1,4 @@
-"""The command `train`: one training, metered and measured twice."""
+"""The command `train`: one training, with its energy and two measures of mAP."""
 
 from __future__ import annotations
 
@@ -19,25 +19,26 @@ def train(
     arguments: UltralyticsArguments = None,
     model: Model = "yolo11n.pt",
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FOLDER", help="Run folder; default below runs/train.")
+        Path | None,
+        typer.Option("--output", "-o", metavar="FOLDER", help="Folder of the run; default below runs/train."),
     ] = None,
     images: Images = None,
     seed: TrainingSeed = 0,
-    choose: Annotated[Literal["last", "best"], typer.Option(help="Which epoch is judged.")] = "last",
+    choose: Annotated[Literal["last", "best"], typer.Option(help="Which epoch to evaluate.")] = "last",
     evaluate_on: Annotated[
         Literal["auto", "val", "test", "val+test"],
-        typer.Option("--on", help="Which images the figures are from; auto: test if there is one, else val."),
+        typer.Option("--on", help="Split to evaluate on; auto: test if there is one, else val."),
     ] = "auto",
     country: Country = "ESP",
     images_per_epoch: Annotated[
         int | None,
         typer.Option(
-            metavar="NUMBER", help="As many batches and steps an epoch as a subset of so many images, on all data."
+            metavar="NUMBER", help="Train on all data, with the steps of a subset of this many images in each epoch."
         ),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Train a detector inside an energy meter and measure it twice.
+    """Train a detector, measure its energy, and measure its mAP twice.
 
     Example: detreduce train reduced/data.yaml --model yolo11n.pt epochs=50 imgsz=640
     """

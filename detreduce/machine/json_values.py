@@ -15,7 +15,10 @@ def json_value(value: Any, *, infinities: bool = True) -> Any:
     NaN becomes None. Infinite numbers become the text ``inf`` and ``-inf``, or None without `infinities`. Dataclasses
     become dicts, NumPy arrays lists, and what JSON lacks its text.
     """
-    if value is None or isinstance(value, bool | int | str):
+    kind = type(value)
+    if kind is int or kind is str or value is None or kind is bool or (kind is float and math.isfinite(value)):
+        return value  # nearly all values of a long list, without more checks
+    if isinstance(value, int | str):
         return value
     if isinstance(value, float):
         if math.isfinite(value):

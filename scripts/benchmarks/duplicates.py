@@ -211,7 +211,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=200)
     parser.add_argument("--threshold", type=float, default=0.85)
-    parser.add_argument("--simulate", type=int, default=0, help="only time the comparison of so many pictures")
+    parser.add_argument("--simulate", type=int, default=0, help="only time the comparison of this number of pictures")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     results: dict[str, Any] = {}

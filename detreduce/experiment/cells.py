@@ -1,4 +1,4 @@
-"""The cells of an experiment: pure, from the configuration and what identifies the data."""
+"""The cells of an experiment, from the configuration and the identity of the data."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from detreduce.vocabulary.controls import CONTROLS, EQUAL_ITERATIONS, FULL, ON_A
 class Cell:
     """One training: a reducer, a keep, a selection seed, a training seed; or a control.
 
-    `key` names the cell's folder in the ledger. Its last part is a hash of all that decides the outcome, so a cell is
-    reused only where nothing of that changed. `control` is the control's name, or None for a reduced cell. The `keep`
-    of ``full_equal_iterations`` is that of the reduced cells whose batches it has; it trains on all images.
+    `key` names the cell's folder in the ledger. Its last part is a hash of everything that decides the outcome, so a
+    cell is reused only if nothing changed. `control` is the control's name, or None for a reduced cell. The control
+    ``full_equal_iterations`` trains on all images; its `keep` is that of the reduced cells with the same steps.
     """
 
     key: str
@@ -37,7 +37,7 @@ class Cell:
 
     @property
     def on_all(self) -> bool:
-        """Whether it trains on all the images."""
+        """Whether it trains on all images."""
         return self.control in ON_ALL_IMAGES
 
     @property
@@ -48,7 +48,7 @@ class Cell:
 
     @property
     def label(self) -> str:
-        """Method and parameters, and what comes before the method, as a person would write them."""
+        """The method with its parameters and its composition, as a person would write them."""
         extras = [f"{name}={value}" for name, value in sorted(self.parameters.items())]
         for name, value in sorted(self.composition.items()):
             extras.append(name if value is True else f"{name}={_brief(value)}")
@@ -77,7 +77,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Hashes of what a configuration only names: images and annotations of all splits, model, features, proxy."""
+    """Hashes of what a configuration names: images and annotations of all splits, model, features, proxy."""
 
     data: str
     model: str
@@ -86,10 +86,10 @@ class Identity:
 
 
 def training_arguments(config: ExperimentConfig, *, images: int, classes: int) -> dict[str, Any]:
-    """The ultralytics arguments of every cell: those of the YAML, and what all the images make of "auto".
+    """Return the ultralytics arguments of every cell: those of the YAML, with "auto" resolved for all images.
 
-    With the control ``full_equal_iterations`` every batch is an optimiser step (``nbs`` is ``batch``), so that few
-    images do not mean even fewer steps, unless the YAML says otherwise. No cell stops early.
+    With the control ``full_equal_iterations`` every batch is an optimiser step (``nbs`` is ``batch``), unless the YAML
+    sets ``nbs``: otherwise few images would mean even fewer steps. No cell stops early.
     """
     given = dict(config.train.arguments)
     if EQUAL_ITERATIONS in config.controls:
@@ -101,11 +101,11 @@ def training_arguments(config: ExperimentConfig, *, images: int, classes: int) -
 
 
 def make_plan(config: ExperimentConfig, identity: Identity, arguments: dict[str, Any]) -> list[Cell]:
-    """List the cells of an experiment, controls first, without repeats; `arguments` are the ultralytics ones.
+    """List the cells of an experiment, controls first, without repeats; `arguments` go to ultralytics.
 
-    Selection seed i goes with training seed i, the shorter list repeating; a deterministic method takes one selection
-    and every training seed. A cell's hash takes in what that cell uses, so other features train no control again. The
-    country is left out: it changes the grams of CO2, not the training.
+    Selection seed i goes with training seed i; the shorter list repeats. A deterministic method has one selection for
+    every training seed. A cell's hash includes only what that cell uses, so other features do not train a control
+    again. It excludes the country, which changes the grams of CO2 but not the training.
     """
     training: dict[str, Any] = {
         "train": arguments,
@@ -163,7 +163,7 @@ def uses_features(method: str, composition: Mapping[str, Any]) -> bool:
 
 
 def changed_parameters(reducer: BaseReducer) -> dict[str, Any]:
-    """The parameters of a reducer that differ from its defaults; keep and seed belong to the cell."""
+    """Return the parameters of a reducer that differ from its defaults; keep and seed belong to the cell."""
     defaults = type(reducer)().get_params()
     own = reducer.get_params()
     return {

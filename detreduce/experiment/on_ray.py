@@ -21,7 +21,7 @@ from detreduce.experiment.run import POLL_SECONDS, PreparedExperiment, prepare_e
 
 @dataclass(frozen=True)
 class RayResult:
-    """What a task tells: whether the cell is finished, what it had to say, and what went wrong."""
+    """The result of a task: whether the cell is finished, its lines of text, and the error."""
 
     key: str
     finished: bool
@@ -42,14 +42,14 @@ def run_on_ray(
     prepared
         What is to be run.
     limits
-        None, or without bounds: cells that run at once cannot be held to any.
+        None, or without bounds: cells that run at the same time cannot keep to limits.
     gpus_per_cell
         0.5 lets two cells share a GPU; None is 1 where the cluster has GPUs, else 0.
 
     Raises
     ------
     InputError
-        Ray is missing, limits are given, or no node has as many GPUs as a cell is to get.
+        Ray is missing, limits are given, or no node has enough GPUs for a cell.
     DetreduceError
         A cell failed; those that are finished are kept.
     """

@@ -148,7 +148,7 @@ def single_box_sizes(dataset: DetectionDataset) -> npt.NDArray[np.float64]:
 
 
 def feature_map_of(table: FeatureTable, first: Collection[int], maps: int = 1, seed: int = 0) -> FeatureMap:
-    """Return two principal components of the scaled features, for as many images as each of the `maps` can show.
+    """Return two principal components of the scaled features, for the images that each of the `maps` can show.
 
     Dataset rows of `first` come before a random draw of the others.
     """

@@ -9,12 +9,12 @@ from typing import Any
 
 
 class Role(Enum):
-    """What a cell stands for where cells are compared."""
+    """The part that a cell plays in comparisons."""
 
     FULL = "all images"
     """All images for all epochs, once per training seed: losses and savings are measured against it."""
     EQUAL_STEPS = "equal steps"
-    """All images, with as many batches and optimiser steps as a reduced cell at the same keep."""
+    """All images, with the batches and optimiser steps of a reduced cell at the same keep."""
     RANDOM = "random subset"
     """A random subset: a method must be better."""
     METHOD = "method"
@@ -32,7 +32,7 @@ class Control:
     chooser
         The reducer that chooses its images; None: it trains on all images.
     role
-        What it stands for in comparisons.
+        Its part in comparisons.
     title
         Its name in tables and legends.
     words
@@ -62,7 +62,7 @@ RANDOM_METHODS = tuple(
     name for row in CONTROLS.values() if row.role is Role.RANDOM and row.chooser for name in (row.chooser, row.name)
 )
 """Names under which cells train on random subsets; comparisons prefer the first one."""
-EQUAL_STEPS_EXPLAINED = "all images, with as many batches and optimiser steps as a reduced training at the same keep"
+EQUAL_STEPS_EXPLAINED = "all images, with the same number of batches and optimiser steps as a subset at that keep"
 
 
 def role_of(row: Mapping[str, Any]) -> Role:

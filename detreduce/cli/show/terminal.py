@@ -1,4 +1,4 @@
-"""What everything shown in the terminal has in common: the console, tables, texts and numbers."""
+"""Shared parts of terminal output: the console, tables, texts and numbers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from detreduce.display.terminal_text import visible_lines
 
 # piped output keeps whole rows and sentences: a script reads lines, not a screen
 PIPED_WIDTH = 10_000
-# longer lines of prose are hard to follow
+# longer lines of text are hard to read
 READABLE = 80
 # narrower terminals show wide tables in parts, one below the other
 WIDE = 130
@@ -78,7 +78,7 @@ def fitted(out: Console, table: Table) -> Table:
 
 
 def number(value: float | None, digits: int) -> str:
-    """A number with so many digits after the point; a dash where it is not known."""
+    """Return a number with that many digits after the point; a dash if it is not known."""
     return "-" if value is None or math.isnan(value) else f"{value:.{digits}f}"
 
 

@@ -56,11 +56,11 @@ class Cell:
 
     @property
     def drops_by_features(self) -> bool:
-        """Whether its duplicates are looked for in the vectors of images."""
+        """Whether it drops duplicates by the vectors of images."""
         return CompositionRequest.of(**self.composition).by_features
 
     def request(self, categories: Any) -> SelectionRequest:
-        """Return what to choose; `categories` is the experiment's rule; the control ``random`` ignores it."""
+        """Return which images to choose; `categories` is the experiment's rule; the control ``random`` ignores it."""
         return SelectionRequest(
             method=self.chooser,
             keep=self.keep,
@@ -95,7 +95,7 @@ def training_arguments(config: ExperimentConfig, *, images: int, classes: int) -
     if EQUAL_ITERATIONS in config.controls:
         given.setdefault("nbs", int(given.get("batch", 16)))
     if config.evaluate.choose == "best":
-        # ultralytics would stop cells early, each at another step
+        # otherwise ultralytics stops each cell at another step
         given.setdefault("patience", int(given.get("epochs", 100)))
     return {**given, **resolve_optimiser(given, images=images, classes=classes)}
 
@@ -176,7 +176,7 @@ def changed_parameters(reducer: BaseReducer) -> dict[str, Any]:
 def seed_pairs(selection: list[int], training: list[int], *, deterministic: bool) -> list[tuple[int, int]]:
     """Pair selection seed i with training seed i; the shorter list repeats.
 
-    A deterministic method chooses the same images whatever the seed, so it keeps the first selection seed.
+    A deterministic method chooses the same images for every seed, so it has the first selection seed.
     """
     count = len(training) if deterministic else max(len(selection), len(training))
     pairs = [
@@ -192,7 +192,7 @@ def _brief(value: Any) -> str:
 
 
 def _with_key(cell: Cell, context: dict[str, Any]) -> Cell:
-    """Return the cell with its key; `context` is what decides the outcome besides the cell's own fields."""
+    """Return the cell with its key; `context` is all else that decides the outcome."""
     own = {
         "method": cell.method,
         "control": cell.control,

@@ -1,4 +1,4 @@
-"""The selections of an experiment: one fit for all the cells that it can serve, kept in the ledger with its cost."""
+"""The selections of an experiment: one fit for all cells that it can serve, kept in the ledger with its cost."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from detreduce.training.concurrent_runs import overlapped, present
 from detreduce.training.energy import EnergyMeter, PhaseEnergy
 
 FIT = "fit"
-"""Where the provenance of a selection says for which keeps its method was fitted once, and what that cost."""
+"""Key of a selection's provenance: the keeps that one fit of the method serves, and the cost of that fit."""
 
 
 class Choices:
     """Chooses for the cells of a plan.
 
-    A nested method is fitted once, at the largest keep of the plan; every smaller keep is a prefix of that. Any method
-    is fitted once for all training seeds. The whole cost of the fit stands in each cell that it serves, as that of the
-    features does: it is what the cell alone would have paid at most.
+    For nested methods, one fit at the largest `keep` of the plan serves every `keep`: smaller selections are prefixes
+    of larger ones. For every method, one fit serves all training seeds. Each cell that a fit serves is charged its
+    whole cost, as for features: the cell alone would have paid at most this.
 
     Parameters
     ----------
@@ -39,11 +39,11 @@ class Choices:
     plan
         All cells of the experiment, also of other shards.
     identity
-        What the configuration names.
+        Hashes of the data, the features and the proxy.
     paid
-        Called with what each fit took.
+        Called with the cost of each fit.
     wait
-        Called before waiting for another process's fit of the same.
+        Called before waiting for the same fit in another process.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Choices:
                     keeps.append(cell.keep)
 
     def fit_of(self, cell: Cell) -> str:
-        """The fit that a cell's selection comes from: a name that is the same for all the cells it serves."""
+        """Return the name of the fit that a cell's selection comes from; cells with the same name share the fit."""
         cls = reducer_class(cell.chooser)
         identity = [self.identity.data]
         if uses_features(cell.chooser, cell.composition):
@@ -81,7 +81,7 @@ class Choices:
         return f"{cell.method}-{json_hash([question, identity])[:10]}"
 
     def is_fitted(self, cell: Cell) -> bool:
-        """Whether the ledger has a fit that, as far as its file's being there says, serves the cell."""
+        """Return whether the ledger has a file for the cell's fit."""
         return self._file(self.fit_of(cell)).is_file()
 
     def choose(
@@ -117,7 +117,7 @@ class Choices:
         return replace(selection, provenance={**selection.provenance, FIT: fit})
 
     def _largest(self, name: str, cell: Cell, images: int) -> float | int:
-        """The largest keep to serve, of those that there are images for."""
+        """Return the largest keep that the fit serves and the dataset has images for."""
 
         def size(keep: float | int) -> float:
             try:

@@ -1,307 +1,58 @@
-"""One model of the experiment YAML, shared by the command line and the functions."""
+"""The experiment YAML: one model for the command line and the functions, and reading it from a file."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, model_validator
 
-from detreduce.dataset.categories import CategoryRule
 from detreduce.dataset.finding import expand, find
 from detreduce.errors import DetreduceError, InputError, nearest
+from detreduce.experiment.sections import (
+    IMAGE_LISTS,
+    EnergyConfig,
+    EvaluateConfig,
+    FeaturesConfig,
+    ProxyConfig,
+    ReduceConfig,
+    Section,
+    TrainConfig,
+)
 from detreduce.vocabulary.controls import CONTROLS, EQUAL_ITERATIONS, FULL
 
-if TYPE_CHECKING:
-    from detreduce.features.request import Extraction
-
-Keep = float | int
 if TYPE_CHECKING:
     Control = str
 else:
     Control = Literal[tuple(CONTROLS)]
-"""`full`: all images, as many epochs. `full_equal_iterations`: all images, as many batches and optimiser steps as each
-reduced cell. `random`: a uniform draw at each keep. `first`: the first files, what ultralytics' `fraction=` does."""
-Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
-# keys of a composition that take images, also by the name of a file; a cell's key is made from the images
-_IMAGES_IN = ("must_keep", "initial")
+"""`full`: all images, the same number of epochs. `full_equal_iterations`: all images, with the batches and optimiser
+steps of each reduced cell. `random`: a uniform draw at each keep. `first`: the first files, as ultralytics takes them
+with `fraction=`."""
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-
-class FeaturesConfig(_Section):
-    """Where the numbers that describe an image come from; see `detreduce.extract_features`."""
-
-    backbone: str = "efficientnet-lite0"
-    """`efficientnet-lite0`, `yolo:weights.pt`, `torchvision:name[@state.pt]` or `file:vectors.npy` (or `.csv`)."""
-    blocks: list[Literal["image", "objects", "annotations"]] | None = None
-    """What of an image is described; null: all three where the dataset has labels and the backbone gives a map."""
-    imgsz: int | None = Field(default=None, gt=0)
-    """Input size in pixels, a multiple of 32; null: the backbone's own."""
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """`auto`: bfloat16 where the processor has it and the features stay within 1e-2 of float32's."""
-
-    def extraction(self) -> Extraction:
-        """Return the section as a request for features."""
-        from detreduce.features.request import Extraction
-
-        return Extraction(self.backbone, self.blocks, self.imgsz, precision=self.precision)
-
-
-class CompositionConfig(BaseModel):
-    """What comes before a method chooses; see `detreduce.select`. None: as the section `reduce` says, else nothing."""
-
-    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
-    drop_duplicates: bool | float | str | dict[str, str | float] | None = None
-    """true: by pixels; a number: from this similarity; `boxes`; `features`; `exact`; `{by: boxes, threshold: 0.9}`."""
-    must_keep: str | list[str | int] | None = None
-    """Images kept first: a text file of names, one a line, or a list of names or ids."""
-    initial: str | list[str | int] | None = None
-    """Images kept next, to go on from an earlier selection: its `selection.json`, or a list of names or ids."""
-    class_floor: int | dict[str, int] | None = None
-    """Images to keep of every class, or of each class by name."""
-    groups: str | None = None
-    """What is one video: `folder`, or a regular expression with the part of the name that is the same."""
-    max_per_group: int | None = Field(default=None, ge=0)
-    """Images to keep of one of the groups at most; 0: no limit, also where the section `reduce` has one."""
-
-    @field_validator("groups")
-    @classmethod
-    def _rule(cls, value: str | None) -> str | None:
-        from detreduce.dataset.groups import check_group_rule
-
-        if value is not None:
-            check_group_rule(value)
-        return value
-
-    @field_validator("drop_duplicates", mode="before")
-    @classmethod
-    def _usable(cls, value: Any) -> Any:
-        from detreduce.selection.request import DuplicateSearch
-
-        DuplicateSearch.of(value)
-        return value
-
-    @field_validator("class_floor", mode="before")
-    @classmethod
-    def _counts(cls, value: Any) -> Any:
-        from detreduce.selection.request import check_class_floor
-
-        return check_class_floor(value)
-
-    def composition(self, otherwise: CompositionConfig | None = None) -> dict[str, Any]:
-        """What is set here, or else in `otherwise`, as keyword arguments of `select`; what does nothing is left out."""
-        found = {}
-        for name in CompositionConfig.model_fields:
-            value = getattr(self, name)
-            if value is None and otherwise is not None:
-                value = getattr(otherwise, name)
-            if value is not None and value is not False and value != 0 and value != []:
-                found[name] = value
-        return found
-
-
-def in_range(keep: int | float) -> int | float:
-    """A fraction or a count of images as it is; ValueError where no dataset has it."""
-    if isinstance(keep, float) and not 0 < keep <= 1:
-        raise ValueError(f"{keep} is not a fraction in (0, 1]; a whole number is a count of images")
-    if isinstance(keep, int) and keep < 1:
-        raise ValueError(f"{keep} is not a count of at least 1")
-    return keep
-
-
-class MethodConfig(CompositionConfig):
-    """A reducer by name, with its own parameters beside the name."""
-
-    model_config = ConfigDict(extra="allow", frozen=True, use_attribute_docstrings=True)
-    name: str
-    """One of `detreduce methods`."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _bare_name(cls, value: Any) -> Any:
-        return {"name": value} if isinstance(value, str) else value
-
-    @model_validator(mode="after")
-    def _known(self) -> MethodConfig:
-        from detreduce.reducers import make_reducer
-
-        for name, place in (("keep", "reduce.keep"), ("random_state", "reduce.seeds"), ("seed", "reduce.seeds")):
-            if name in self.parameters:
-                raise ValueError(f"{name!r} is not a parameter of one method; it stands in {place}")
-        make_reducer(self.name, **self.parameters).check_params()
-        return self
-
-    @property
-    def parameters(self) -> dict[str, Any]:
-        """The method's own parameters, by name."""
-        return dict(self.model_extra or {})
-
-    def composition(self, otherwise: CompositionConfig | None = None) -> dict[str, Any]:
-        """As of every section; groups only where the method uses them, or a limit does."""
-        from detreduce.reducers import reducer_class
-
-        found = super().composition(otherwise)
-        cls = reducer_class(self.name)
-        if "max_per_group" not in found and "groups" not in (*cls.needs, *cls.uses):
-            found.pop("groups", None)
-        return found
-
-
-class ReduceConfig(CompositionConfig, _Section):
-    """Which images to keep: methods x keep x seeds, and what comes before the methods unless they say otherwise."""
-
-    categories: CategoryRule = "rarest"
-    """What an image counts as when seats are shared out: `rarest`, `dominant`, `combination`, `none`, or own rules."""
-    methods: list[MethodConfig] = Field(min_length=1)
-    """Methods by name, or `{name: mms, start: center}` with a method's own parameters and steps."""
-    keep: list[Keep] = Field(min_length=1)
-    """Fractions with a point (0.25), or counts of images (500)."""
-    seeds: list[Seed] = Field(default=[0], min_length=1)
-    """Selection seeds; the i-th goes with the i-th training seed."""
-
-    @field_validator("keep", mode="before")
-    @classmethod
-    def _listed(cls, value: Any) -> Any:
-        listed = value if isinstance(value, list) else [value]
-        for keep in listed:
-            if isinstance(keep, (bool, str)):
-                raise ValueError(f"{keep!r} is not a number")
-        return listed
-
-    @field_validator("keep")
-    @classmethod
-    def _in_range(cls, value: list[Keep]) -> list[Keep]:
-        return [in_range(keep) for keep in value]
-
-    def with_images(self, files: Mapping[tuple[str, str], list[Any]]) -> ReduceConfig:
-        """The same with the images that each file of a `must_keep` or an `initial` names in place of the file."""
-
-        def named(part: Any) -> Any:
-            given = {key: getattr(part, key) for key in _IMAGES_IN}
-            update = {key: files.get((key, value), value) for key, value in given.items() if isinstance(value, str)}
-            return part.model_copy(update=update)
-
-        return named(self.model_copy(update={"methods": [named(method) for method in self.methods]}))
-
-
-class TrainConfig(BaseModel):
-    """The detector's training: a model, training seeds, and any ultralytics argument by its own name."""
-
-    model_config = ConfigDict(extra="allow", frozen=True, use_attribute_docstrings=True)
-    model: str = "yolo11n.yaml"
-    """Weights (`.pt`) or an architecture (`.yaml`)."""
-    seeds: list[Seed] = Field(default=[0], min_length=1)
-    """Training seeds; every method and every control is trained with each."""
-
-    @model_validator(mode="after")
-    def _known(self) -> TrainConfig:
-        from detreduce.training.run.arguments import check_arguments
-        from detreduce.ultralytics_bridge.pretrained import quiet_ultralytics
-
-        if self.arguments:
-            quiet_ultralytics()
-            check_arguments(self.arguments)
-        return self
-
-    @property
-    def arguments(self) -> dict[str, Any]:
-        """The ultralytics arguments."""
-        return dict(self.model_extra or {})
-
-
-class ProxyConfig(BaseModel):
-    """A short training of a small detector, which some methods choose by; see `log_proxy_training`.
-
-    Any other ultralytics argument goes by its own name.
-    """
-
-    model_config = ConfigDict(extra="allow", frozen=True, use_attribute_docstrings=True)
-    model: str | None = None
-    """Weights or an architecture; null: the training's."""
-    epochs: int = Field(default=10, ge=2)
-    """Passes over the images; the first half of them counts for `el2n`."""
-    imgsz: int = Field(default=320, gt=0)
-    """Pixels of the longer side."""
-    seed: Seed = 0
-    """Of the training and of the share."""
-    share: Keep = 1.0
-    """Images that it learns from, a stratified random draw; the others get the mean of their nearest neighbours."""
-
-    _share_in_range = field_validator("share")(in_range)
-
-    @model_validator(mode="after")
-    def _known(self) -> ProxyConfig:
-        from detreduce.training.run.arguments import RESERVED_BY_PROXY, check_arguments
-        from detreduce.ultralytics_bridge.pretrained import quiet_ultralytics
-
-        if self.arguments:
-            quiet_ultralytics()
-            check_arguments(self.arguments, RESERVED_BY_PROXY)
-        return self
-
-    @property
-    def arguments(self) -> dict[str, Any]:
-        """The other ultralytics arguments."""
-        return dict(self.model_extra or {})
-
-
-class EvaluateConfig(_Section):
-    """Which images the figures are from, and which epoch's."""
-
-    on: Literal["auto", "val", "test", "val+test"] | None = None
-    """null: val and test together where there are both; with `choose: best`, which looks at val, test alone."""
-    choose: Literal["last", "best"] = "last"
-    """`last`: the last epoch, nothing is validated in training. `best`: the one that is best on val, metered apart."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _yaml_on_is_true(cls, value: Any) -> Any:
-        # YAML 1.1 reads the bare key `on` as the boolean True
-        if isinstance(value, dict) and True in value:
-            return {("on" if key is True else key): entry for key, entry in value.items()}
-        return value
-
-
-class EnergyConfig(_Section):
-    """Where the electricity comes from."""
-
-    country: str = "ESP"
-    """ISO 3166 code of three letters."""
-
-    @field_validator("country")
-    @classmethod
-    def _known(cls, value: str) -> str:
-        from detreduce.training.energy import check_country
-
-        return check_country(value)
-
-
-class ExperimentConfig(_Section):
+class ExperimentConfig(Section):
     """A grid of cells: every method at every keep with every seed, and the controls, on one dataset."""
 
     name: str = Field(pattern=r"^[\w.-]+$")
     """Letters, digits, `_`, `.` and `-`; the ledger is `runs/<name>`."""
     dataset: str
-    """What `load_dataset` takes, most often a data.yaml."""
+    """What `load_dataset` takes, usually a data.yaml."""
     features: FeaturesConfig = FeaturesConfig()
-    """What methods look at."""
+    """Features that methods choose by."""
     reduce: ReduceConfig
     """Which images to keep."""
     proxy: ProxyConfig | None = None
-    """The short training that `vps`, `forgetting`, `el2n`, `aum` and `gradmatch` choose by; they need it."""
+    """A short training; `vps`, `forgetting`, `el2n`, `aum` and `gradmatch` learn from it and need it."""
     train: TrainConfig = Field(default_factory=TrainConfig)
     """The detector."""
     evaluate: EvaluateConfig = EvaluateConfig()
-    """What is measured on."""
-    controls: list[Control] = [FULL]
-    """`full`, `full_equal_iterations` (as many batches and steps as each reduced cell), `random`, `first`."""
+    """Images and epoch to evaluate."""
+    controls: list[Control] = Field(default=[FULL])
+    """`full`, `full_equal_iterations` (all images, the steps of each reduced cell), `random`, `first`."""
     energy: EnergyConfig = EnergyConfig()
-    """What CO2 is reckoned by."""
+    """Country whose electricity mix converts energy to CO2."""
 
     @model_validator(mode="after")
     def _counts_its_steps(self) -> ExperimentConfig:
@@ -328,7 +79,7 @@ class ExperimentConfig(_Section):
 
 
 def load_config(path: str | Path, overrides: Mapping[str, Any] | None = None) -> ExperimentConfig:
-    """Read an experiment YAML; paths in it become absolute.
+    """Read an experiment YAML; its paths become absolute.
 
     `overrides` replaces values by dotted name: ``{"train.epochs": 1}``.
     Paths are relative to the YAML, then to the working folder, then to the files that detreduce ships. Raises
@@ -347,7 +98,7 @@ def load_config(path: str | Path, overrides: Mapping[str, Any] | None = None) ->
 
 
 def _replace(content: dict[str, Any], name: str, value: Any) -> None:
-    """Set the value of a dotted name, making the sections on the way."""
+    """Set the value of a dotted name; add missing sections."""
     *sections, key = name.split(".")
     for section in sections:
         content = content.setdefault(section, {})
@@ -385,7 +136,7 @@ def parse_config(content: dict[str, Any], *, beside: Path, file: Path | str = "c
 
 
 def resolve_weights(name: str, beside: Path | None = None) -> str:
-    """A weights file by path, relative to `beside` or the working folder; a bare name stays for ultralytics."""
+    """Return the path of a weights file, relative to `beside` or the working folder; a bare name is for ultralytics."""
     expanded = expand(name)
     if "/" not in expanded and not any((folder / expanded).is_file() for folder in (beside, Path.cwd()) if folder):
         return expanded
@@ -393,7 +144,7 @@ def resolve_weights(name: str, beside: Path | None = None) -> str:
 
 
 def _resolve_paths(content: dict[str, Any], beside: Path, problems: list[str]) -> dict[str, str]:
-    """Make the paths of the YAML absolute; what is not there joins `problems`."""
+    """Return the paths of the YAML, absolute; add missing files to `problems`."""
     resolved: dict[str, str] = {}
 
     def attempt(key: str, where: str, value: Any, resolve: Any) -> None:
@@ -423,7 +174,7 @@ def _resolve_paths(content: dict[str, Any], beside: Path, problems: list[str]) -
 
 
 def _read_images(reduce: ReduceConfig, beside: Path, problems: list[str]) -> dict[tuple[str, str], list[Any]]:
-    """The images in each file that a `must_keep` or an `initial` names; what cannot be read joins `problems`."""
+    """Return the images in each file of a `must_keep` or `initial`; add files that cannot be read to `problems`."""
     from detreduce.selection.data import SelectionData
     from detreduce.selection.file import read_selection
     from detreduce.selection.named_images import read_names
@@ -434,7 +185,7 @@ def _read_images(reduce: ReduceConfig, beside: Path, problems: list[str]) -> dic
     readers = {"must_keep": (read_names, "list of images"), "initial": (images_of, "selection")}
     images: dict[tuple[str, str], list[Any]] = {}
     for part in (reduce, *reduce.methods):
-        for key in _IMAGES_IN:
+        for key in IMAGE_LISTS:
             name, (read, what) = getattr(part, key), readers[key]
             if isinstance(name, str) and (key, name) not in images:
                 try:
@@ -445,7 +196,7 @@ def _read_images(reduce: ReduceConfig, beside: Path, problems: list[str]) -> dic
 
 
 def _describe(item: Any) -> str:
-    """One validation error in words: where, what, and the nearest known name for a misspelt key."""
+    """Return a validation error in words: where, what, and the nearest known name of a misspelt key."""
     unknown = item["type"] == "extra_forbidden"
     # pydantic names the branch of a union among the keys; the name of an unknown key is always the user's
     *parents, last = item["loc"] or ("",)
@@ -459,7 +210,7 @@ def _describe(item: Any) -> str:
         return f"{where}: missing"
     text = str(item["msg"]).removeprefix("Value error, ")
     if not where:
-        # sections that do not go together: the check names the one to change
+        # an error between sections: its check names the section to change
         return text
     if item["type"] in ("value_error", "assertion_error"):
         return f"{where}: {text}"
@@ -471,7 +222,7 @@ def _is_branch(part: str | int) -> bool:
 
 
 def _keys_beside(location: list[str]) -> list[str]:
-    """The known keys of the section that a location points into."""
+    """Return the known keys of the section that a location points into."""
     model: Any = ExperimentConfig
     for part in location[:-1]:
         field = model.model_fields.get(part) if hasattr(model, "model_fields") else None

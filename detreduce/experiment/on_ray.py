@@ -32,26 +32,26 @@ class RayResult:
 def run_on_ray(
     prepared: PreparedExperiment, limits: Limits | None = None, *, gpus_per_cell: float | None = None
 ) -> Ledger:
-    """Run the missing cells on the cluster that ``RAY_ADDRESS`` names or that runs here, else on this machine.
+    """Run the missing cells on the Ray cluster of ``RAY_ADDRESS`` or of this machine, else on this machine alone.
 
-    The dataset, the weights and the ledger must have the same paths on all nodes: the ledger's claims are files there.
-    Cells that share a machine overlap, so their energy and seconds enter no comparison.
+    The dataset, the weights and the ledger must have the same paths on all nodes: the ledger's claims are files.
+    Cells that share a machine overlap, so their energy and seconds are not compared.
 
     Parameters
     ----------
     prepared
-        What is to be run.
+        The experiment to run.
     limits
         None, or without bounds: cells that run at the same time cannot keep to limits.
     gpus_per_cell
-        0.5 lets two cells share a GPU; None is 1 where the cluster has GPUs, else 0.
+        0.5 lets two cells share a GPU; None is 1 if the cluster has GPUs, else 0.
 
     Raises
     ------
     InputError
         Ray is missing, limits are given, or no node has enough GPUs for a cell.
     DetreduceError
-        A cell failed; those that are finished are kept.
+        A cell failed; finished cells are kept.
     """
     ray = _ray()
     if limits not in (None, Limits()):
@@ -62,19 +62,21 @@ def run_on_ray(
         there = float(ray.cluster_resources().get("GPU", 0))
         gpus = min(1.0, there) if gpus_per_cell is None else gpus_per_cell
         if gpus > there:
-            raise InputError(f"gpus_per_cell={gpus:g}, but the cluster has {there:g}: each cell would wait for ever.")
+            raise InputError(f"gpus_per_cell={gpus:g}, but the cluster has {there:g}: give at most {there:g}.")
         _work_off(ray, prepared, ray.remote(run_one).options(num_cpus=1, num_gpus=gpus, max_retries=0))
     return prepared.ledger
 
 
 def run_one(settings: str, ledger: str, key: str) -> RayResult:
-    """Run one cell in a worker; errors that a person can mend come back as text."""
+    """Run one cell in a worker; return an error that a person can fix as text."""
     lines: list[str] = []
     try:
         prepared = _prepared(settings, ledger)
         cells = [cell for cell in prepared.cells if cell.key == key]
         if not cells:
-            raise InputError(f"the cell {key} is another one on this node: are dataset, weights and versions the same?")
+            raise InputError(
+                f"The cell {key} is not planned on this node: all nodes need the same dataset, weights and versions."
+            )
         prepared.say = lines.append
         prepared.run_cell(cells[0])
     except DetreduceError as error:
@@ -84,7 +86,7 @@ def run_one(settings: str, ledger: str, key: str) -> RayResult:
 
 @functools.lru_cache(maxsize=1)
 def _prepared(settings: str, ledger: str) -> PreparedExperiment:
-    """A worker gets many cells of one experiment: its dataset and features are read once."""
+    """Prepare the experiment once for all cells of a worker, so that dataset and features are read once."""
     return prepare_experiment(ExperimentConfig.model_validate(json.loads(settings)), ledger)
 
 
@@ -113,7 +115,7 @@ def _result(ray: Any, reference: Any) -> RayResult:
     try:
         outcome: RayResult = ray.get(reference)
     except ray.exceptions.RayError as error:
-        raise DetreduceError(f"Ray could not run a cell: {error} All that was finished before is kept.") from error
+        raise DetreduceError(f"Ray could not run a cell: {error} Finished cells are kept.") from error
     return outcome
 
 
@@ -130,7 +132,7 @@ def _cluster(ray: Any) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
-    # workers of an older cluster do not have this process's environment
+    # workers of a cluster that runs already do not have the environment of this process
     shared = {name: os.environ[name] for name in ("DETREDUCE_CACHE", "OMP_NUM_THREADS") if name in os.environ}
     ray.init(log_to_driver=False, include_dashboard=False, runtime_env={"env_vars": shared})
     try:

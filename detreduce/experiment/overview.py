@@ -1,4 +1,4 @@
-"""What an experiment is about to do: its cells by method and keep, and the expected cost of those to train."""
+"""The plan of an experiment: its cells by method and keep, and the expected cost of those to train."""
 
 from __future__ import annotations
 

@@ -8,7 +8,8 @@ from detreduce.dataset.categories import assign_categories
 from detreduce.dataset.records import DetectionDataset
 from detreduce.errors import DetreduceError, InputError
 from detreduce.experiment.cells import uses_features
-from detreduce.experiment.config import ExperimentConfig, MethodConfig
+from detreduce.experiment.config import ExperimentConfig
+from detreduce.experiment.sections import MethodConfig
 from detreduce.features.table import SEPARATE_BLOCKS
 from detreduce.reducers import make_reducer
 from detreduce.reducers.engine.budget import resolve_keep

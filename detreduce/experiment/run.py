@@ -66,22 +66,22 @@ def run_experiment(
     config
         An experiment YAML or its validated content.
     output
-        The ledger's folder; default ``runs/<name>`` in the working folder. The same again resumes; several processes
+        The ledger's folder; default ``runs/<name>`` in the working folder. Call it again to resume; several processes
         may share one ledger.
     say
         Called with one line of text for each step; silent by default.
     shard
         ``"i/n"``: only the i-th of n shares of the cells, for several machines without a common folder.
     max_hours, max_wh
-        Start no cell that would probably go beyond, by what this call has spent and what the finished cells tell of the
-        next; what is left waits for the next call.
+        Start no cell that is expected to exceed this, given what the call has spent and the cost of finished cells. The
+        next call continues.
 
     Raises
     ------
     InputError
-        The configuration or the dataset cannot be used, all errors of the YAML at once; the ledger cannot be written.
+        The configuration or the dataset cannot be used; the message lists all errors at once.
     DetreduceError
-        Something could not be written; what is finished is kept.
+        Something cannot be written; finished cells are kept.
     """
     limits = Limits(max_hours, max_wh)
     prepared = prepare_experiment(config, output, say=say, shard=shard)
@@ -105,14 +105,14 @@ def prepare_experiment(
 
 
 class PreparedExperiment:
-    """An experiment that is checked and planned, and has not begun.
+    """An experiment that is checked and planned, but not started.
 
     Attributes
     ----------
     cells
-        Those of the plan that are this call's: all of them, or a shard.
+        The cells of this call: the whole plan, or a shard of it.
     ledger
-        Where finished cells go; not made yet.
+        Where finished cells are kept; the folder does not exist yet.
     say
         Called with one line of text for each step.
     """
@@ -129,7 +129,7 @@ class PreparedExperiment:
 
     @property
     def plan(self) -> list[Cell]:
-        """Every cell of the experiment, those of other shards too."""
+        """Every cell of the experiment, including other shards."""
         return self._experiment.plan
 
     @property
@@ -147,9 +147,9 @@ class PreparedExperiment:
         return overview(planned, experiment.costing())
 
     def begin(self) -> list[Cell]:
-        """Make the ledger, write down what will be done, and return the missing cells.
+        """Make the ledger, write the plan into it, and return the missing cells.
 
-        A ledger that lacks none may be one that can only be read.
+        A ledger without missing cells may be read-only.
         """
         missing = self.missing
         try:
@@ -157,21 +157,21 @@ class PreparedExperiment:
         except DetreduceError as error:
             if missing or not isinstance(error.__cause__, OSError):
                 raise
-            self.say(f"{error} Nothing needs to be: all its cells are finished.")
+            self.say(f"{error} Nothing has to be written: all its cells are finished.")
         return missing
 
     def _write_down(self, missing: list[Cell]) -> None:
         experiment = self._experiment
         Ledger.create(self.ledger.path)
         searched = experiment.dataset, self.ledger, experiment.identity.data, experiment.wait_for_search
-        # first: it makes the signatures of the other searches, and keeps what that takes
+        # first: it makes the signatures that the other searches use, and keeps their cost
         keep_near_duplicates(*searched, country=experiment.config.energy.country)
         for cell in missing:
             experiment.redundancy.check(cell)
         keep_leakage(*searched)
         if why := read_leakage(self.ledger).get("skipped"):
             self.say(
-                f"Images of one split in another were not looked for: {why}. `detreduce duplicates` looks for them."
+                f"Images of one split in another were not looked for: {why}. Look for them with `detreduce duplicates`."
             )
         self.say(self.overview.in_words())
         plan = [cell.to_dict() for cell in experiment.plan]
@@ -208,7 +208,7 @@ class PreparedExperiment:
         return self.ledger
 
     def run_cell(self, cell: Cell, place: str = "") -> FinishedCell | None:
-        """Run one cell and keep it; None where it is finished or another process has it."""
+        """Run one cell and keep it; return None if it is finished or another process runs it."""
         with self.ledger.claim(cell.key) as work:
             if work is None:
                 return None
@@ -230,12 +230,12 @@ class PreparedExperiment:
         del self.overview
         left = self.overview
         self.say(f"Stopped by {reason}.")
-        self.say(f"{left.to_run} of {left.cells} cells are left. The same command goes on with them.")
+        self.say(f"{left.to_run} of {left.cells} cells are left. Run the same command again to continue.")
         self.say(left.cost_in_words())
 
 
 def describe_cell(cell: Cell) -> str:
-    """A cell in a few words."""
+    """Return a cell in a few words."""
     if cell.control == FULL:
         return f"{cell.label}, training seed {cell.training_seed}"
     if cell.control == EQUAL_ITERATIONS:
@@ -245,7 +245,7 @@ def describe_cell(cell: Cell) -> str:
 
 
 def describe_outcome(finished: FinishedCell) -> str:
-    """What a finished cell reached and cost, in one line."""
+    """Return the result and the cost of a finished cell in one line."""
     row = finished.row()
     parts = [f"{row['images']} images"]
     for name, label in (("mAP50", "mAP50"), ("mAP50_95", "mAP50-95")):
@@ -255,7 +255,7 @@ def describe_outcome(finished: FinishedCell) -> str:
 
 
 class _Experiment:
-    """What the cells of one run share: the dataset and what is chosen from, made when first needed."""
+    """What the cells of one run share, made when first needed: dataset, features, searches, fits."""
 
     def __init__(self, config: ExperimentConfig, ledger: Ledger, say: Say) -> None:
         self.config = config
@@ -265,7 +265,7 @@ class _Experiment:
 
     @cached_property
     def finished(self) -> list[FinishedCell]:
-        """The ledger's cells, with those that this call adds; one that cannot be read tells nothing of costs."""
+        """The cells of the ledger and of this call, to estimate costs; unreadable ones are left out."""
         found = []
         for key in self.ledger.cell_keys():
             with contextlib.suppress(InputError):
@@ -283,7 +283,7 @@ class _Experiment:
 
     @cached_property
     def evaluate_on(self) -> EvaluateOn:
-        """What the YAML says, else val and test together, or the one that is there; if val chose the epoch, test."""
+        """The splits to evaluate on: those of the YAML, else val and test; test alone if val chose the epoch."""
         both = {"val", "test"} <= set(self.dataset.source.splits) and self.config.evaluate.choose == "last"
         return self.config.evaluate.on or ("val+test" if both else "auto")
 
@@ -295,7 +295,7 @@ class _Experiment:
         self.say("Waiting for another process's search for duplicates.")
 
     def is_searched(self, missing: list[Cell]) -> bool:
-        """Whether nothing is to be looked for before the first of the missing cells."""
+        """Return whether every search for duplicates that the missing cells need is done."""
         kept = (has(self.ledger, self.identity.data) for has in (has_leakage, has_near_duplicates))
         return all(kept) and all(self.redundancy.is_searched(cell) for cell in missing)
 
@@ -333,8 +333,8 @@ class _Experiment:
         return Choices(self.config, self.ledger, self.plan, self.identity, paid=self.spent.add, wait=wait)
 
     def run_alone(self, cell: Cell, work: Path) -> FinishedCell:
-        """Run a cell, and note where and when, and whether it was alone."""
-        # before it is seen: one that waits for what another process makes does not take from that one's energy
+        """Run a cell; record the machine, the time, and whether another training overlapped."""
+        # before others see this training: waiting for another process does not overlap with its energy
         chosen = None if cell.on_all else self._choose(cell)
         with present() as here:
             began, start = datetime.now(UTC), time.perf_counter()
@@ -360,7 +360,7 @@ class _Experiment:
         selection.save(work / "selection.json")
         reduced = self._reduction(cell, Output(work / "reduced", link="symlink")).write(selection)
         record = self._train(reduced.source.path, cell, work)
-        shutil.rmtree(work / "reduced")  # selection.json makes it again
+        shutil.rmtree(work / "reduced")  # selection.json can write it again
         summary = {
             "images": len(selection),
             "of": len(self.dataset),
@@ -395,6 +395,6 @@ class _Experiment:
             images_per_epoch=resolve_keep(cell.keep, len(self.dataset)) if cell.control == EQUAL_ITERATIONS else None,
             **self.arguments,
         )
-        # links into the source: a ledger must not grow with the dataset
+        # a ledger must not grow with the dataset
         shutil.rmtree(work / TRAIN_FOLDER / VIEW_FOLDER, ignore_errors=True)
         return record

@@ -15,11 +15,12 @@ from detreduce.dataset.records import DetectionDataset
 from detreduce.dataset.write import write_subset
 from detreduce.errors import DetreduceError
 from detreduce.experiment.cells import Cell
-from detreduce.experiment.config import ExperimentConfig, ProxyConfig
+from detreduce.experiment.config import ExperimentConfig
 from detreduce.experiment.costs.forecast import COSTLY, Estimate
 from detreduce.experiment.costs.making_cost import charged
 from detreduce.experiment.ledger.identity import features_identity
 from detreduce.experiment.ledger.ledger import Ledger
+from detreduce.experiment.sections import ProxyConfig
 from detreduce.features.blocks import FEATURES, default_blocks, kinds_of
 from detreduce.features.proxy.dynamics import needs_neighbours
 from detreduce.features.request import Extraction
@@ -36,7 +37,7 @@ from detreduce.training.proxy import PHASE, log_proxy_training
 PROXY_FILE = "proxy.npz"
 FEATURES_PHASE = "features"
 VECTORS = "image"
-"""The table of image vectors alone, for duplicates by features where the table of features has none."""
+"""The table of image vectors alone, for duplicates by features if the table of features has no image vectors."""
 
 
 class Sources:
@@ -51,7 +52,7 @@ class Sources:
     proxy_identity
         Hash of all that decides the proxy's log; it names its folder in the ledger.
     paid
-        Called with what each table and the proxy took in this call.
+        Called with the cost of each table and of the proxy.
     """
 
     def __init__(

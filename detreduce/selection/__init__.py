@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-# resolved at first use: to read a selection takes none of what choosing needs
+# imported at first use: reading a selection does not import what choosing needs
 _HOMES = {
     "Selection": "detreduce.selection.record",
     "explain": "detreduce.selection.explanation",

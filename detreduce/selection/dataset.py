@@ -1,4 +1,4 @@
-"""The dataset that a selection was made on: described, found again, and compared."""
+"""The dataset that a selection was made on: describe it, find it again, compare it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from detreduce.errors import InputError, MissingFileError
 
 
 def describe_dataset(dataset: DetectionDataset) -> dict[str, Any]:
-    """What a dataset is, in a few JSON-able facts, with the hash of its content."""
+    """Return a few facts about a dataset, ready for JSON, with the hash of its content."""
     folder = images_to_give(dataset)
     return {
         "path": str(dataset.source.path),
@@ -26,10 +26,10 @@ def describe_dataset(dataset: DetectionDataset) -> dict[str, Any]:
 
 
 def find_dataset(provenance: Mapping[str, Any]) -> DetectionDataset:
-    """Load the dataset that a selection says it was made on; MissingFileError says where it was looked for."""
+    """Load the dataset that a selection was made on; raise MissingFileError if it is not there any more."""
     place = provenance.get("dataset", {})
     if not isinstance(place, Mapping) or "path" not in place:
-        raise InputError("The selection does not say on which dataset it was made: give the dataset (--data).")
+        raise InputError("The selection does not name its dataset: give the dataset (--data).")
     try:
         file = find(place["path"], what="dataset of the selection")
         return load_dataset(file, place.get("split"), place.get("image_folder") if takes_images(file) else None)
@@ -38,7 +38,7 @@ def find_dataset(provenance: Mapping[str, Any]) -> DetectionDataset:
 
 
 def check_dataset(dataset: DetectionDataset, provenance: Mapping[str, Any], images: int) -> DetectionDataset:
-    """Return the dataset; InputError where it is not what a selection says it was made on.
+    """Return the dataset; raise InputError if a selection was made on another one.
 
     Compared are names, boxes and classes, by their hash in the selection's `provenance`, and its count of `images`.
     """
@@ -47,6 +47,6 @@ def check_dataset(dataset: DetectionDataset, provenance: Mapping[str, Any], imag
         return dataset
     raise InputError(
         f"{dataset.source.path} ({dataset.split}, {len(dataset)} images, {int((~dataset.box_crowd).sum())} boxes) is "
-        f"not what the selection was made on ({made_on.get('path', 'path unknown')}, {made_on.get('split', 'train')}, "
+        f"not the dataset of the selection ({made_on.get('path', 'path unknown')}, {made_on.get('split', 'train')}, "
         f"{images} images, {made_on.get('boxes', '?')} boxes): its images or labels changed since."
     )

@@ -23,11 +23,11 @@ from detreduce.machine.cache_folder import cache_folder
 from detreduce.selection.dataset import check_dataset, find_dataset
 from detreduce.selection.record import Selection
 
-# what decides a feature, as far as a table's provenance says it
+# keys of a table's provenance that decide its features
 _DECISIVE = ("weights_sha256", "vectors_sha256", "layers", "preprocessing", "imgsz", "precision")
 _ROWS = 4096
 BACKBONE = "efficientnet-lite0"
-"""Whose vectors are looked for where a selection was made without any."""
+"""Backbone of the vectors to look for in the cache, for a selection that was made without features."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Neighbour:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What is known of one image in a selection.
+    """Why one image was kept or dropped.
 
     Attributes
     ----------
@@ -51,26 +51,27 @@ class Explanation:
         Kept images: the step that took it (``must_keep``, ``initial``, ``class_floor``, ``method``). Dropped ones:
         ``drop_duplicates``, ``unreadable`` or ``method``.
     rank, of
-        Its place in the order chosen, from 1, of how many kept images; None where it was dropped.
+        Its place in the order chosen, from 1, and the number of kept images; a dropped image has no place.
     score, score_place, scored
-        Its score, and its place by score, from 1, among the scored images of its category; None where the method never
+        Its score, and its place by score, from 1, among the scored images of its category; None if the method never
         looked at it.
     category, category_kept, category_full
-        Its category, and how many images of that category were kept, of how many.
+        Its category, and how many of the category's images were kept.
     group, group_kept, group_limit
-        The group (video, sequence) of an image whose selection has a limit on groups, how many images of it were kept,
-        and the limit; None where there is none. Where `group_kept` is the limit, the group was full.
+        The group (video, sequence) of the image, how many images of it were kept, and the limit; None without a limit
+        on groups. If `group_kept` is the limit, the group was full.
     duplicate_of, copies
-        The image that stands for it, and the images that it stands for, as pairs of `near_duplicates`, with the names
-        of both.
+        The image that was kept instead of it as a duplicate, and its own duplicates, as pairs of `near_duplicates` with
+        the names of both.
     nearest_kept, nearest_dropped
-        The other images nearest to it; None without features.
+        The nearest other images; None without features.
     nearest_by
-        The blocks of features by which these are near.
+        The blocks of features that these distances are measured in.
     classes
         Class name -> boxes in it.
     alone
-        Kept: the classes, with boxes, that no other kept image has. Dropped: those that no kept image has.
+        For a kept image, the classes (with boxes) that no other kept image has; for a dropped one, those that no kept
+        image has.
     notes
         Why something is not known.
     """
@@ -101,11 +102,11 @@ class Explanation:
 
     @property
     def group_full(self) -> bool:
-        """Whether no more images of its group could be kept."""
+        """Whether its group had no room for more images."""
         return self.group_limit is not None and self.group_kept is not None and self.group_kept >= self.group_limit
 
     def to_dict(self) -> dict[str, Any]:
-        """The same, ready for JSON; an infinite score is the string ``inf`` or ``-inf``."""
+        """Return the explanation, ready for JSON; an infinite score is the string ``inf`` or ``-inf``."""
         content = asdict(self)
         if self.score is not None and math.isinf(self.score):
             content["score"] = str(self.score)
@@ -125,24 +126,24 @@ def explain(
     Parameters
     ----------
     selection
-        Of `select`, or read from its file.
+        A selection of `select`, or one read from its file.
     image
-        An id, a name, or the end of a path that fits one image alone.
+        An id, a name, or the end of a path that only one image has.
     dataset
-        The dataset that was chosen from; default: loaded from where the selection says that it was.
+        The dataset of the selection; default: loaded from the path in the selection.
     features
-        Features for the nearest images; default: those that the selection was made with, but for what a proxy left,
-        from the cache, or computed again; where it was made without any, vectors of the images in the cache, else the
-        boxes' own numbers. Where they cannot be had, or are other ones by now, the two are None and a note says why.
+        Features for the nearest images. Default: the features of the selection, without the blocks of a proxy, from the
+        cache or computed again; if it used none, image vectors in the cache, else the numbers of the boxes. If they are
+        not available or changed, the nearest images are None and a note says why.
     cache
-        Folder for features; default the one that the selection used, where it is there.
+        Folder for features; default: that of the selection, if it still exists.
 
     Raises
     ------
     MissingFileError
-        The dataset is not where it was.
+        The dataset is not there any more.
     InputError
-        The dataset is another one by now, or has no such image, or more than one.
+        The dataset changed, or has no such image, or several.
     """
     dataset = dataset if dataset is not None else find_dataset(selection.provenance)
     data = check_dataset(dataset, selection.provenance, len(selection.scores))
@@ -167,9 +168,7 @@ def explain(
     lacking = ~(counts[others] > 0).any(axis=0)
     group = _group(selection, data, row, chosen)
     if group.get("group_limit") is not None and group.get("group") is None:
-        notes.append(
-            "Whether its group was full is not known: the groups were given one by one, and the selection has no rule."
-        )
+        notes.append("Whether its group was full is not known: the groups were given as labels, without a rule.")
     return Explanation(
         image=record.id,
         name=record.name,
@@ -192,7 +191,7 @@ def explain(
 
 
 def find_image(dataset: DetectionDataset, image: ImageId) -> int:
-    """Row of an image by id, by name, or by the end of its path where one image alone has it."""
+    """Return the row of an image by id, by name, or by the end of its path if only one image has it."""
     if image in dataset.row_of:
         return dataset.row_of[image]
     text = str(image)
@@ -208,10 +207,10 @@ def find_image(dataset: DetectionDataset, image: ImageId) -> int:
 
 
 def find_features(selection: Selection, dataset: DetectionDataset, cache: str | Path | None) -> FeatureTable:
-    """The features that say which images were alike to a selection's method, or to anyone where it used none.
+    """Return features that show which images are alike: those of the selection, if it used some.
 
-    Without features these are images' vectors that the cache has, else the boxes' own numbers: no image is opened.
-    InputError where there are neither, or the features are other ones by now.
+    Otherwise return image vectors from the cache, else the numbers of the boxes; no image is opened. Raise InputError
+    if there are neither, or the features changed.
     """
     made = selection.provenance.get("features", {})
     blocks = _alike_by(made.get("blocks", ()))
@@ -230,7 +229,7 @@ def find_features(selection: Selection, dataset: DetectionDataset, cache: str | 
     found = table.provenance.get("image") or table.provenance.get("objects") or {}
     changed = [name for name in _DECISIVE if image.get(name) != found.get(name)]
     if changed:
-        raise InputError(f"the features changed since ({', '.join(changed)} of {image.get('backbone')}).")
+        raise InputError(f"the features changed since then ({', '.join(changed)} of {image.get('backbone')}).")
     return table
 
 
@@ -246,12 +245,12 @@ def _cheap_features(selection: Selection, dataset: DetectionDataset, cache: str 
 
 
 def _alike_by(blocks: Iterable[str]) -> tuple[str, ...]:
-    """The blocks that say which images are alike, of those named."""
+    """Return the named blocks that show which images are alike."""
     return tuple(name for name in blocks if name not in SEPARATE_BLOCKS)
 
 
 def _nearest(table: FeatureTable, row: int, chosen: npt.NDArray[np.bool_]) -> tuple[Neighbour | None, Neighbour | None]:
-    """The nearest other kept and the nearest other dropped image of the table; ties to the first in the dataset."""
+    """Return the nearest other kept and the nearest other dropped image; ties go to the first in the dataset."""
     places = np.flatnonzero(table.rows == row)
     if not len(places) or table.X.shape[1] == 0:
         return None, None
@@ -276,7 +275,7 @@ def _nearest(table: FeatureTable, row: int, chosen: npt.NDArray[np.bool_]) -> tu
 
 
 def _with_names(pair: Mapping[str, Any], dataset: DetectionDataset) -> dict[str, Any]:
-    """A pair of duplicates with the names of both images."""
+    """Return a pair of duplicates with the names of both images."""
     return {**pair, **{f"{part}_name": dataset[dataset.row_of[pair[part]]].name for part in ("copy", "kept")}}
 
 
@@ -316,7 +315,7 @@ def _category(selection: Selection, row: int) -> dict[str, Any]:
 
 
 def _group(selection: Selection, dataset: DetectionDataset, row: int, chosen: npt.NDArray[np.bool_]) -> dict[str, Any]:
-    """The image's group and its limit; the group is known where a rule says it."""
+    """Return the image's group and its limit; the group is known only from a rule."""
     step = selection.steps[-1] if selection.steps else {}
     limit, rule = step.get("max_per_group"), step.get("groups")
     if limit is None:
@@ -330,7 +329,7 @@ def _group(selection: Selection, dataset: DetectionDataset, row: int, chosen: np
 
 
 def _boxes(dataset: DetectionDataset, counts: npt.NDArray[np.int32], wanted: npt.NDArray[np.bool_]) -> dict[str, int]:
-    """Class name -> boxes for the classes wanted; classes of one name are told apart by their key in the files."""
+    """Return class name -> boxes of the wanted classes; classes of the same name get their key in the files."""
     names = dataset.class_names
     return {
         names[c] if names.count(names[c]) == 1 else f"{names[c]} ({dataset.class_keys[c]})": int(counts[c])

@@ -1,4 +1,4 @@
-"""A floor for every class: few images that hold so many of each, with no more of a group than allowed."""
+"""A floor for every class: few images that bring each class to its floor, within the limit on groups."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ def floor_rows(
     draw: npt.NDArray[np.uint64],
     groups: Groups | None = None,
 ) -> IntArray:
-    """Few rows that bring every class to its floor: always the row that helps the most classes.
+    """Return few rows that bring every class to its floor: always the row that helps the most classes.
 
-    Without a limit on groups every class comes to its floor, or to all rows that have it. With one, rows that fill a
-    group which a class below its floor needs are then exchanged along chains of swaps. Where every row has one class
-    that brings as many as can be to the floors. Where rows have several it is a set cover, which is NP-hard: then a
-    floor that could just be met may be missed. Nor is the number of rows the least in every case.
+    Without a limit on groups, every class reaches its floor, or all rows that have it. With a limit, a chosen row may
+    fill a group that a class below its floor needs; such rows are exchanged along chains of swaps. If every row has one
+    class, this meets as many floors as possible. If rows have several classes, it is a set cover, which is NP-hard: a
+    floor that could just be met may be missed. The number of rows is not always the smallest.
 
     Parameters
     ----------
     present
         (n, C): which classes each row has.
     floors
-        (C,) rows to hold of each class; where there are fewer, all of them.
+        (C,) rows to hold of each class; all rows of a class with fewer.
     held
-        Rows held already.
+        Rows that are held already.
     draw
         (n,) breaks ties, lowest first.
     groups
-        With a limit: no more rows of a group are held than that, even where a class then has fewer than its floor.
+        With a limit: no more rows of a group are held, even if a class then stays below its floor.
     """
     reachable = present.sum(axis=0) if groups is None else groups.reachable(present, held)
     goal = np.minimum(floors, reachable)
@@ -57,7 +57,7 @@ def _greedy(
     gain = present[:, missing > 0].sum(axis=1)
     gain[held] = 0
     helpful = np.flatnonzero(gain)
-    # gains only fall: the top of the heap, once it is up to date, is the best of all
+    # gains only fall: if the top of the heap is up to date, it is the best row
     heap = list(zip((-gain[helpful]).tolist(), draw[helpful].tolist(), helpful.tolist(), strict=True))
     heapq.heapify(heap)
     classes = [np.flatnonzero(row) for row in present[helpful]]
@@ -79,10 +79,10 @@ def _greedy(
 
 
 class _Exchange:
-    """Swaps rows within their groups, so that more classes come to their goal.
+    """Swaps rows within their groups, so that more classes reach their goal.
 
-    A chain of swaps is an augmenting path: a row of the class that is short comes in; the row that it puts out of a
-    full group leaves another class one short at most, which the next swap of the chain makes good.
+    A chain of swaps is an augmenting path. A row of a class below its goal comes in and pushes another row out of a
+    full group. This takes at most one class below its goal, and the next swap of the chain repairs it.
     """
 
     def __init__(
@@ -100,21 +100,21 @@ class _Exchange:
         self.free[taken] = False
         self.left = groups.remaining(taken)
         self.count = present[taken].sum(axis=0)
-        # the best last: an assignment by index keeps the last of a group
+        # best last: an assignment by index keeps the last row of a group
         self.order = np.lexsort((draw, -present[:, goal > 0].sum(axis=1)))[::-1]
 
     def improved(self) -> list[int]:
-        """The rows chosen, each class that can be at its goal or nearer to it."""
+        """Return the chosen rows after all swaps that bring a class nearer to its goal."""
         closed: set[int] = set()
         while short := [c for c in np.flatnonzero(self.count < self.goal).tolist() if c not in closed]:
             into, out, seen = self._chain(short[0], closed)
             if not (into and self._apply(into, out)):
-                # what no chain leads on from stays so, whichever of these classes it starts at
+                # no chain leads out of these classes, wherever it starts
                 closed |= {short[0]} if into else seen
         return self.chosen
 
     def _chain(self, start: int, closed: set[int]) -> tuple[list[int], list[int], set[int]]:
-        """Rows to take and rows to give up for one more of a class, the shortest chain; the classes looked at."""
+        """Return the shortest chain for one more row of a class: rows to take, rows to give up, classes seen."""
         came: dict[int, tuple[int, int, int]] = {}
         seen, queue = {start}, deque([start])
         while queue:
@@ -142,7 +142,7 @@ class _Exchange:
         return [], [], seen
 
     def _apply(self, into: list[int], out: list[int]) -> bool:
-        """Make the swaps of a chain, unless they meet in a row or a class so that nothing is gained."""
+        """Make the swaps of a chain and return True, unless they meet in a row or class and gain nothing."""
         count = self.count + self.present[into].sum(axis=0) - self.present[out].sum(axis=0)
         before, after = (np.maximum(self.goal - held, 0).sum() for held in (self.count, count))
         if len(set(into)) < len(into) or len(set(out)) < len(out) or after >= before:
@@ -158,7 +158,7 @@ class _Exchange:
 def _back(
     came: dict[int, tuple[int, int, int]], label: int, into: list[int], out: list[int]
 ) -> tuple[list[int], list[int]]:
-    """The rows of a chain, from its last class back to the first."""
+    """Return the rows of a chain, from its last class back to the first."""
     while label in came:
         label, row_in, row_out = came[label]
         into.append(row_in)

@@ -1,4 +1,4 @@
-"""One category for each of some images of a dataset: by a rule, or as the caller gives them."""
+"""One category for each row of a table: by a rule, or as the caller gives them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def categories_of_rows(dataset: DetectionDataset, rows: npt.NDArray[np.int64], c
 
 
 def is_rule(categories: Any) -> bool:
-    """Whether these are rules to make categories by, not one category a row."""
+    """Return whether these are rules that make categories, not one category for each row."""
     if isinstance(categories, str):
         return True
     return isinstance(categories, list) and bool(categories) and all(isinstance(item, Mapping) for item in categories)

@@ -1,1 +1,1 @@
-"""What cells and choices cost, and how much a run may spend."""
+"""Costs of cells and of choosing, and limits on what a run may spend."""

@@ -1,4 +1,4 @@
-"""How long a cell will take and how much energy, from the cells of the same ledger that are finished."""
+"""Expected time and energy of a cell, from the finished cells of its ledger."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from detreduce.experiment.ledger.ledger import FinishedCell
 from detreduce.reducers import reducer_class
 from detreduce.reducers.engine.budget import resolve_keep
 
-# ultralytics' own, where the YAML names none
+# the default of ultralytics
 EPOCHS = 100
-# arguments that change what an image costs
+# arguments that change the cost of an image
 COSTLY = ("imgsz", "batch", "freeze", "device", "workers", "amp", "multi_scale", "rect", "cache")
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Seconds and watt-hours to expect; None where nothing is known."""
+    """Expected seconds and watt-hours; None for unknown."""
 
     seconds: float | None = None
     wh: float | None = None
@@ -35,16 +35,16 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Forecast:
-    """Cost of a cell as a constant and so much an image seen in training, fitted to finished cells.
+    """Cost of a cell: a constant and a cost for each image seen in training, fitted to finished cells.
 
     Attributes
     ----------
     cells
-        How many finished cells it is from.
+        How many finished cells it is fitted to.
     seconds, wh
-        (constant, an image seen), or None where nothing is known.
+        (constant, cost of an image seen), or None for unknown.
     choosing
-        Mean cost of one selection from as many images, by the cell's label and keep.
+        Mean cost of one selection from the same number of images, by the cell's label and keep.
     """
 
     cells: int
@@ -56,10 +56,9 @@ class Forecast:
 
     @classmethod
     def of(cls, finished: Iterable[FinishedCell], config: ExperimentConfig, images: int) -> Forecast:
-        """From the cells whose images cost what those of `config` do; `images` are those of the dataset.
+        """Fit the cost to cells with the same costly arguments as `config`; `images` is the size of the dataset.
 
-        Cells of this machine come before those of others, and cells that nothing overlapped before those that something
-        did.
+        Cells of this machine are preferred to those of others, and cells that ran alone to those that overlapped.
         """
         finished = list(finished)
         here = _preferred(finished, _ran_here)
@@ -76,14 +75,14 @@ class Forecast:
         )
 
     def training(self, cell: Cell) -> Estimate:
-        """What a cell takes apart from the choosing."""
+        """Return the cost of a cell without choosing."""
         seen = self.epochs * resolve_keep(cell.keep, self.images)
         return Estimate(*(None if line is None else line[0] + line[1] * seen for line in (self.seconds, self.wh)))
 
     def selection(self, cell: Cell) -> Estimate | None:
-        """What choosing the cell's images takes; None where no finished cell tells.
+        """Return the cost of choosing the cell's images; None if no finished cell shows it.
 
-        Of a method that is not nested only cells of the same keep tell: each keep is chosen anew.
+        A method that is not nested chooses again for each keep, so only cells of the same keep count.
         """
         known = self.choosing.get(cell.label, {})
         if repr(cell.keep) in known:
@@ -106,7 +105,7 @@ def _ran_here(cell: FinishedCell) -> bool:
 
 
 def _seconds(cell: FinishedCell) -> float:
-    """From start to end without the choosing; of the phases alone, where no more is known."""
+    """Return the time from start to end without choosing; without that record, the sum of the phases."""
     measured = cell.ran.get("training_seconds")
     return float(measured) if measured else sum(phase.seconds for phase in cell.training.energy.values())
 
@@ -118,7 +117,7 @@ def _wh(cell: FinishedCell) -> float | None:
 
 
 def _fit(seen: Sequence[float], costs: Sequence[float | None]) -> tuple[float, float] | None:
-    """Least squares with neither part below 0; from cells of one size all of it is taken to grow with the images."""
+    """Fit by least squares, neither part below 0; cells of one size give a cost proportional to the images."""
     pairs = [(images, cost) for images, cost in zip(seen, costs, strict=True) if cost is not None]
     if not pairs:
         return None
@@ -140,7 +139,7 @@ def _choosing(cells: Iterable[FinishedCell]) -> dict[str, dict[str, Estimate]]:
 
 
 def _mean(costs: Sequence[Estimate]) -> Estimate:
-    """Of some costs in time and of those in energy that are known."""
+    """Return the mean of the known seconds and of the known watt-hours."""
     parts = ([cost.seconds for cost in costs], [cost.wh for cost in costs])
     known = [[value for value in part if value is not None] for part in parts]
     return Estimate(*(sum(part) / len(part) if part else None for part in known))

@@ -1,4 +1,4 @@
-"""How much one call of an experiment may spend, and what it has spent."""
+"""Limits on the time and energy of one call of an experiment, and what it has spent."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from detreduce.training.energy import PhaseEnergy
 
 
 class Spent:
-    """Wall-clock time and energy of one call; `wh` is NaN once something ran whose energy is not known."""
+    """Wall-clock time and energy of one call; `wh` is NaN once the energy of a phase is unknown."""
 
     def __init__(self) -> None:
         self._start = time.monotonic()
@@ -20,17 +20,17 @@ class Spent:
 
     @property
     def seconds(self) -> float:
-        """Since the call began."""
+        """Seconds since the call began."""
         return time.monotonic() - self._start
 
     def add(self, energy: PhaseEnergy) -> None:
-        """Count what a phase took, once it has ended."""
+        """Add the energy of a finished phase."""
         self.wh += math.nan if energy.wh is None else energy.wh
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Upper bounds of one call; None is no bound."""
+    """Upper limits of one call; None for no limit."""
 
     hours: float | None = None
     wh: float | None = None
@@ -41,14 +41,14 @@ class Limits:
                 raise InputError(f"{name}={value!r}: give a number above 0.")
 
     def reason_to_stop(self, spent: Spent, following: Estimate) -> str | None:
-        """Why a cell should not be started any more, or None; a cell without an estimate may use up what is left."""
+        """Return why the next cell should not start, or None; a cell without an estimate may start."""
         if self.hours is not None:
             hours, more = spent.seconds / 3600, (following.seconds or 0.0) / 3600
             if hours + more > self.hours:
                 return f"max_hours={self.hours:g}: {hours:.2f} h are spent, and the next cell takes about {more:.2f} h"
         if self.wh is not None:
             if math.isnan(spent.wh):
-                return f"max_wh={self.wh:g}: the energy of what ran is not known"
+                return f"max_wh={self.wh:g}: the energy spent so far is unknown"
             more = following.wh or 0.0
             if spent.wh + more > self.wh or spent.wh >= self.wh:
                 return f"max_wh={self.wh:g}: {spent.wh:.2f} Wh are spent, and the next cell takes about {more:.2f} Wh"

@@ -1,4 +1,4 @@
-"""What making features or signatures took, kept beside them in the cache: reading them back is charged at that rate."""
+"""The energy of making features or signatures, kept in their cache: reading them back is charged at that rate."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from detreduce.training.energy import PhaseEnergy, scaled, together
 
 COST_FILE = "making.json"
 LEAST_IMAGES = 8
-"""Fewer say little of a rate: most of their time is that of loading the network."""
+"""Fewer images give no rate: loading the network takes most of their time."""
 
 
 @dataclass(frozen=True, slots=True)
 class MakingCost:
-    """What so many images took together."""
+    """The energy of making the features of `images` images."""
 
     images: int
     energy: PhaseEnergy
 
 
 def charged(pixels: Mapping[str, Any], made: int, images: int, energy: PhaseEnergy) -> PhaseEnergy:
-    """What it takes to make the features of all `images`, of which `made` were made now with `energy`.
+    """Return the energy of making the features of all `images`: `made` of them took `energy`, the cache had the rest.
 
-    Those that the cache had are charged at the rate of making them, as the store of `pixels` (a table's provenance)
-    keeps it, or as these ones have it; where neither is known the energy is not known, and says why.
+    Features from the cache are charged at the rate of the new ones, or else at the rate kept in the store of `pixels`
+    (a table's provenance). Without a rate the energy is unknown, and `unavailable` says why.
     """
     store = Path(str(pixels["store"])) if pixels.get("store") else None
     if store is None:
@@ -45,7 +45,7 @@ def charged(pixels: Mapping[str, Any], made: int, images: int, energy: PhaseEner
 
 
 def at_rate(energy: PhaseEnergy, cached: int, rate: MakingCost | None, what: str) -> PhaseEnergy:
-    """`energy` with that of making so many `cached` ones; without a rate it is not known, and `what` begins why."""
+    """Return `energy` plus that of making the `cached` images; unknown without a rate, and `what` begins why."""
     if rate is None:
         why = f"{what} took is not known"
         return energy.model_copy(update={"wh": None, "g_co2": None, "components": {}, "unavailable": why})
@@ -53,9 +53,9 @@ def at_rate(energy: PhaseEnergy, cached: int, rate: MakingCost | None, what: str
 
 
 def keep_rate(store: Path, made: int, energy: PhaseEnergy) -> None:
-    """Keep what making so many took, where that tells something and the store has not that of more images.
+    """Keep the energy of making images, unless it is no useful rate or the store has the rate of more images.
 
-    A cache that cannot be written goes without.
+    If the cache cannot be written, the rate is not kept.
     """
     known = known_rate(store)
     useless = made < LEAST_IMAGES or energy.wh is None or energy.overlapped
@@ -67,7 +67,7 @@ def keep_rate(store: Path, made: int, energy: PhaseEnergy) -> None:
 
 
 def known_rate(store: Path) -> MakingCost | None:
-    """What the store says; None where it says nothing that can be read."""
+    """Return the rate that the store keeps; None without a readable one."""
     try:
         content = json.loads((store / COST_FILE).read_text(encoding="utf-8"))
         return MakingCost(int(content["images"]), PhaseEnergy.model_validate(content["energy"]))

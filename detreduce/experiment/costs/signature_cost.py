@@ -1,4 +1,4 @@
-"""What making signatures took, kept beside them in the cache: a later search that reads them back is charged it."""
+"""The energy of making signatures, kept in their cache: a later search that reads them back is charged for it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from detreduce.training.energy import EnergyMeter, PhaseEnergy
 
 
 def make_signatures(dataset: DetectionDataset, country: str) -> None:
-    """Make those of a dataset's images that the cache lacks, and keep what that took."""
+    """Make the signatures of a dataset's images that the cache lacks, and keep their energy."""
     with EnergyMeter(country).measure("duplicates") as energy:
         found = read_signatures([record.path for record in dataset], cache_folder())
     energy.overlapped = overlapped()
@@ -20,6 +20,6 @@ def make_signatures(dataset: DetectionDataset, country: str) -> None:
 
 
 def with_signatures(energy: PhaseEnergy, cached: int) -> PhaseEnergy:
-    """A search's energy with that of making the signatures that the cache had; not known, with why, without a rate."""
+    """Return a search's energy plus that of the signatures from the cache; unknown without a rate."""
     rate = known_rate(signature_folder(cache_folder()))
     return at_rate(energy, cached, rate, f"the signatures of {cached} images were in the cache, and what making them")

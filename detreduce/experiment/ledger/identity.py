@@ -10,7 +10,7 @@ from detreduce.dataset import load_split
 from detreduce.dataset.records import DetectionDataset
 from detreduce.display.progress import progress
 from detreduce.errors import DetreduceError
-from detreduce.experiment.config import FeaturesConfig
+from detreduce.experiment.sections import FeaturesConfig
 from detreduce.features.backbones import make_backbone
 from detreduce.features.blocks import default_blocks
 from detreduce.features.pixels.roi_pooling import WORDS

@@ -1,4 +1,4 @@
-"""What the splits of an experiment's dataset share, looked for once and kept in the ledger."""
+"""Images that an experiment's splits share: looked for once and kept in the ledger."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from detreduce.training.concurrent_runs import present
 
 LEAKAGE_FILE = "leakage.json"
 MOST_PAIRS = MOST_IMAGES**2 // 2
-"""As many pairs as among the images of one split at most."""
+"""The pairs among the images of the largest split that is searched for near-duplicates."""
 
 
 def keep_leakage(
@@ -26,10 +26,10 @@ def keep_leakage(
     wait: Callable[[], None],
     most_pairs: int = MOST_PAIRS,
 ) -> None:
-    """Write the ledger's ``leakage.json``, by pixels, unless it has one of these very images.
+    """Write the ledger's ``leakage.json``, by pixels, unless it is there for these images.
 
-    Where images of different splits make more than `most_pairs` pairs it says that they were not looked for. `wait` is
-    called before waiting for another process's search.
+    If images of different splits make more than `most_pairs` pairs, the file says that they were not compared. `wait`
+    is called before waiting for the search of another process.
     """
     if has_leakage(ledger, data_identity):
         return
@@ -46,16 +46,16 @@ def keep_leakage(
 
 
 def _images(dataset: DetectionDataset) -> dict[str, int]:
-    """How many images each split has that is looked at."""
+    """Return the number of images of each split that is searched."""
     names = [name for name in dataset.source.splits if name in CANONICAL]
     return {name: len(dataset if name == dataset.split else load_split(dataset.source, name)) for name in names}
 
 
 def has_leakage(ledger: Ledger, data_identity: str) -> bool:
-    """Whether these very images were looked at."""
+    """Return whether the ledger has the search of these images."""
     return bool(read_leakage(ledger).get("data") == data_identity)
 
 
 def read_leakage(ledger: Ledger) -> dict[str, Any]:
-    """The content of the ledger's ``leakage.json``; empty where there is none, or none that can be read."""
+    """Return the content of the ledger's ``leakage.json``; empty without a readable one."""
     return ledger.read_json(LEAKAGE_FILE)

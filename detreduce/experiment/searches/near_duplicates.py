@@ -1,4 +1,4 @@
-"""Which training images of an experiment show the same, looked for once and kept in the ledger."""
+"""Near-duplicates among an experiment's training images: looked for once and kept in the ledger."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from detreduce.training.concurrent_runs import present
 
 NEAR_DUPLICATES_FILE = "near-duplicates.json"
 MOST_IMAGES = 200_000
-"""Every image is compared with all others: of so many it takes minutes, of ten times as many hours."""
+"""Most images to compare with each other: this many take minutes, ten times more take hours."""
 
 
 def keep_near_duplicates(
@@ -25,10 +25,10 @@ def keep_near_duplicates(
     country: str,
     most_images: int = MOST_IMAGES,
 ) -> None:
-    """Write the ledger's ``near-duplicates.json``, by pixels, unless it has one of these very images.
+    """Write the ledger's ``near-duplicates.json``, by pixels, unless it is there for these images.
 
-    Of more images than `most_images` it says that they were not looked for. `wait` is called before waiting for
-    another process's search; `country` is that of the energy which making the signatures takes.
+    If there are more images than `most_images`, the file says that they were not compared. `wait` is called before
+    waiting for the search of another process; `country` is that of the electricity.
     """
     if has_near_duplicates(ledger, data_identity):
         return
@@ -45,11 +45,11 @@ def keep_near_duplicates(
 
 
 def has_near_duplicates(ledger: Ledger, data_identity: str) -> bool:
-    """Whether these very images were looked at."""
+    """Return whether the ledger has the search of these images."""
     return bool(read_near_duplicates(ledger).get("data") == data_identity)
 
 
 def read_near_duplicates(ledger: Ledger, dataset: DetectionDataset | None = None) -> dict[str, Any]:
-    """The content of the ledger's ``near-duplicates.json``; empty where there is none, or none of this dataset."""
+    """Return the content of the ledger's ``near-duplicates.json``; empty without one of this dataset."""
     content = ledger.read_json(NEAR_DUPLICATES_FILE)
     return content if dataset is None or content.get("content_hash") == dataset.content_hash else {}

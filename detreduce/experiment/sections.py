@@ -1,0 +1,272 @@
+"""The sections of the experiment YAML as models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from detreduce.dataset.categories import CategoryRule
+
+if TYPE_CHECKING:
+    from detreduce.features.request import Extraction
+
+Keep = float | int
+Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
+IMAGE_LISTS = ("must_keep", "initial")
+"""Keys that take images, also by the name of a file; a cell's key depends on the images, not on the file."""
+
+
+class Section(BaseModel):
+    """A section of the YAML that refuses unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class FeaturesConfig(Section):
+    """The features that describe an image; see `detreduce.extract_features`."""
+
+    backbone: str = "efficientnet-lite0"
+    """`efficientnet-lite0`, `yolo:weights.pt`, `torchvision:name[@state.pt]` or `file:vectors.npy` (or `.csv`)."""
+    blocks: list[Literal["image", "objects", "annotations"]] | None = None
+    """Which features; null: all three if the dataset has labels and the backbone gives a feature map."""
+    imgsz: int | None = Field(default=None, gt=0)
+    """Input size in pixels, a multiple of 32; null: the backbone's own."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """`auto`: bfloat16 if the processor has it and its features are within 1e-2 of those in float32."""
+
+    def extraction(self) -> Extraction:
+        """Return the section as a request for features."""
+        from detreduce.features.request import Extraction
+
+        return Extraction(self.backbone, self.blocks, self.imgsz, precision=self.precision)
+
+
+class CompositionConfig(BaseModel):
+    """What happens before a method chooses; see `detreduce.select`. None: the value of the section `reduce`, if any."""
+
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+    drop_duplicates: bool | float | str | dict[str, str | float] | None = None
+    """true: by pixels; a number: from this similarity; `boxes`; `features`; `exact`; `{by: boxes, threshold: 0.9}`."""
+    must_keep: str | list[str | int] | None = None
+    """Images to keep first: a text file with one name on each line, or a list of names or ids."""
+    initial: str | list[str | int] | None = None
+    """Images to keep next, to continue an earlier selection: its `selection.json`, or a list of names or ids."""
+    class_floor: int | dict[str, int] | None = None
+    """Least images to keep of every class, or of each class by name."""
+    groups: str | None = None
+    """Which images are one video: `folder`, or a regular expression for the part of the name that they share."""
+    max_per_group: int | None = Field(default=None, ge=0)
+    """Most images to keep of one group; 0: no limit, even if the section `reduce` has one."""
+
+    @field_validator("groups")
+    @classmethod
+    def _rule(cls, value: str | None) -> str | None:
+        from detreduce.dataset.groups import check_group_rule
+
+        if value is not None:
+            check_group_rule(value)
+        return value
+
+    @field_validator("drop_duplicates", mode="before")
+    @classmethod
+    def _usable(cls, value: Any) -> Any:
+        from detreduce.selection.request import DuplicateSearch
+
+        DuplicateSearch.of(value)
+        return value
+
+    @field_validator("class_floor", mode="before")
+    @classmethod
+    def _counts(cls, value: Any) -> Any:
+        from detreduce.selection.request import check_class_floor
+
+        return check_class_floor(value)
+
+    def composition(self, otherwise: CompositionConfig | None = None) -> dict[str, Any]:
+        """Return what is set here, else in `otherwise`, as keywords of `select`, without values that do nothing."""
+        found = {}
+        for name in CompositionConfig.model_fields:
+            value = getattr(self, name)
+            if value is None and otherwise is not None:
+                value = getattr(otherwise, name)
+            if value is not None and value is not False and value != 0 and value != []:
+                found[name] = value
+        return found
+
+
+def in_range(keep: int | float) -> int | float:
+    """Return a fraction or a count of images as it is; ValueError if no dataset can have it."""
+    if isinstance(keep, float) and not 0 < keep <= 1:
+        raise ValueError(f"{keep} is not a fraction in (0, 1]; a whole number is a count of images")
+    if isinstance(keep, int) and keep < 1:
+        raise ValueError(f"{keep} is not a count of at least 1")
+    return keep
+
+
+class MethodConfig(CompositionConfig):
+    """A reducer by name, with its own parameters as further keys."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, use_attribute_docstrings=True)
+    name: str
+    """One of `detreduce methods`."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare_name(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _known(self) -> MethodConfig:
+        from detreduce.reducers import make_reducer
+
+        for name, place in (("keep", "reduce.keep"), ("random_state", "reduce.seeds"), ("seed", "reduce.seeds")):
+            if name in self.parameters:
+                raise ValueError(f"{name!r} is not a parameter of one method: set {place}")
+        make_reducer(self.name, **self.parameters).check_params()
+        return self
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The method's own parameters, by name."""
+        return dict(self.model_extra or {})
+
+    def composition(self, otherwise: CompositionConfig | None = None) -> dict[str, Any]:
+        """Return the values as every section does; groups only if the method or a limit uses them."""
+        from detreduce.reducers import reducer_class
+
+        found = super().composition(otherwise)
+        cls = reducer_class(self.name)
+        if "max_per_group" not in found and "groups" not in (*cls.needs, *cls.uses):
+            found.pop("groups", None)
+        return found
+
+
+class ReduceConfig(CompositionConfig, Section):
+    """Which images to keep: methods x keep x seeds, and what happens before methods that do not set it themselves."""
+
+    categories: CategoryRule = "rarest"
+    """The category of an image, for stratifying: `rarest`, `dominant`, `combination`, `none`, or a list of rules."""
+    methods: list[MethodConfig] = Field(min_length=1)
+    """Methods by name, or `{name: mms, start: center}` with a method's own parameters and steps before it."""
+    keep: list[Keep] = Field(min_length=1)
+    """Fractions with a point (0.25), or counts of images (500)."""
+    seeds: list[Seed] = Field(default=[0], min_length=1)
+    """Selection seeds; the i-th is paired with the i-th training seed."""
+
+    @field_validator("keep", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        listed = value if isinstance(value, list) else [value]
+        for keep in listed:
+            if isinstance(keep, (bool, str)):
+                raise ValueError(f"{keep!r} is not a number")
+        return listed
+
+    @field_validator("keep")
+    @classmethod
+    def _in_range(cls, value: list[Keep]) -> list[Keep]:
+        return [in_range(keep) for keep in value]
+
+    def with_images(self, files: Mapping[tuple[str, str], list[Any]]) -> ReduceConfig:
+        """Return the section with the images that a file of `must_keep` or `initial` names, in place of the file."""
+
+        def named(part: Any) -> Any:
+            given = {key: getattr(part, key) for key in IMAGE_LISTS}
+            update = {key: files.get((key, value), value) for key, value in given.items() if isinstance(value, str)}
+            return part.model_copy(update=update)
+
+        return named(self.model_copy(update={"methods": [named(method) for method in self.methods]}))
+
+
+class TrainConfig(BaseModel):
+    """The detector's training: a model, training seeds, and any ultralytics argument by its own name."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, use_attribute_docstrings=True)
+    model: str = "yolo11n.yaml"
+    """Weights (`.pt`) or an architecture (`.yaml`)."""
+    seeds: list[Seed] = Field(default=[0], min_length=1)
+    """Training seeds; every method and every control is trained with each."""
+
+    @model_validator(mode="after")
+    def _known(self) -> TrainConfig:
+        from detreduce.training.run.arguments import check_arguments
+        from detreduce.ultralytics_bridge.pretrained import quiet_ultralytics
+
+        if self.arguments:
+            quiet_ultralytics()
+            check_arguments(self.arguments)
+        return self
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The ultralytics arguments."""
+        return dict(self.model_extra or {})
+
+
+class ProxyConfig(BaseModel):
+    """A short training of a small detector, for the methods that learn from it; see `log_proxy_training`.
+
+    Any other ultralytics argument is set by its own name.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True, use_attribute_docstrings=True)
+    model: str | None = None
+    """Weights or an architecture; null: the model of the training."""
+    epochs: int = Field(default=10, ge=2)
+    """Passes over the images; `el2n` uses the first half of them."""
+    imgsz: int = Field(default=320, gt=0)
+    """Pixels of the longer side."""
+    seed: Seed = 0
+    """Seed of the training and of the share."""
+    share: Keep = 1.0
+    """Images to learn from, a stratified random draw; the others get the mean of their nearest neighbours."""
+
+    _share_in_range = field_validator("share")(in_range)
+
+    @model_validator(mode="after")
+    def _known(self) -> ProxyConfig:
+        from detreduce.training.run.arguments import RESERVED_BY_PROXY, check_arguments
+        from detreduce.ultralytics_bridge.pretrained import quiet_ultralytics
+
+        if self.arguments:
+            quiet_ultralytics()
+            check_arguments(self.arguments, RESERVED_BY_PROXY)
+        return self
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The other ultralytics arguments."""
+        return dict(self.model_extra or {})
+
+
+class EvaluateConfig(Section):
+    """Which images and which epoch to evaluate."""
+
+    on: Literal["auto", "val", "test", "val+test"] | None = None
+    """null: val and test together if there are both; with `choose: best`, which uses val, test alone."""
+    choose: Literal["last", "best"] = "last"
+    """`last`: the last epoch, without validation in training. `best`: the epoch that is best on val, metered apart."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _yaml_on_is_true(cls, value: Any) -> Any:
+        # YAML 1.1 reads the bare key `on` as the boolean True
+        if isinstance(value, dict) and True in value:
+            return {("on" if key is True else key): entry for key, entry in value.items()}
+        return value
+
+
+class EnergyConfig(Section):
+    """Country of the electricity."""
+
+    country: str = "ESP"
+    """ISO 3166 code of three letters."""
+
+    @field_validator("country")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        from detreduce.training.energy import check_country
+
+        return check_country(value)

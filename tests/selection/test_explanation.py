@@ -168,7 +168,7 @@ def test_features_that_changed_are_not_taken_for_the_same(data: DetectionDataset
     vectors.write_text(vectors.read_text().replace("7.png,32", "7.png,5"))
     found = explain(selection, "7.png")
     assert found.nearest_kept is None
-    assert "changed since (vectors_sha256 of file:" in found.notes[0]
+    assert "(vectors_sha256 of file:" in found.notes[0]
     vectors.unlink()
     assert "vectors.csv" in explain(selection, "7.png").notes[0]
 
@@ -201,7 +201,7 @@ def test_a_dataset_that_moved_is_looked_for_and_can_be_given(data: DetectionData
 def test_a_dataset_that_changed_is_refused(data: DetectionDataset) -> None:
     selection = choose(data)
     (data.source.path.parent / "labels" / "3.txt").write_text("1 0.5 0.5 0.1 0.1\n")
-    with pytest.raises(InputError, match=r"8 images, 10 boxes\) is not what .*changed since"):
+    with pytest.raises(InputError, match=r"8 images, 10 boxes\) is not the dataset .*"):
         explain(selection, "0.png")
 
 

@@ -143,7 +143,7 @@ def test_limits_by_what_is_spent_and_what_comes() -> None:
     assert "max_hours=0.5" in str(Limits(hours=0.5).reason_to_stop(spent, Estimate(1801)))
     assert Limits(hours=0.5).reason_to_stop(spent, Estimate(1700)) is None
     spent.add(PhaseEnergy(wh=None))
-    assert "not known" in str(limits.reason_to_stop(spent, Estimate(1, 0)))
+    assert "max_wh=5" in str(limits.reason_to_stop(spent, Estimate(1, 0)))
     assert Limits().reason_to_stop(spent, Estimate(1e9, 1e9)) is None
     for bad in (0.0, -1.0, float("nan"), float("inf")):
         with pytest.raises(InputError, match="max_hours"):

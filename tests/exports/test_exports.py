@@ -194,7 +194,7 @@ def test_what_is_refused(dataset, selection, tmp_path):
     dr.export_selection(dataset, selection, tmp_path / "out", form="lightly-studio", overwrite=True)
     assert not (tmp_path / "out/samples.json").exists()
     (tmp_path / "in/labels/d.txt").write_text("0 0.5 0.5 1 1\n")
-    with pytest.raises(InputError, match="is not what the selection was made on"):
+    with pytest.raises(InputError, match="images or labels changed"):
         dr.export_selection(dr.load_dataset(tmp_path / "in"), selection, tmp_path / "late.txt", form="list")
 
 

@@ -85,7 +85,7 @@ def test_features_of_another_dataset_are_refused(selection: Selection, features:
     table = FeatureTable(other, np.arange(7), features.blocks)
     with pytest.raises(InputError, match="7 images.*8 images"):
         selection.plot(table)
-    with pytest.raises(InputError, match="7 images.*8 images"):
+    with pytest.raises(InputError, match=r"7 images.*8 images"):
         selection.to_frame(other)
 
 

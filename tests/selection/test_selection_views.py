@@ -83,7 +83,7 @@ def test_with_features_it_is_a_map_of_kept_and_dropped(selection: Selection, fea
 def test_features_of_another_dataset_are_refused(selection: Selection, features: FeatureTable) -> None:
     other = replace(features.dataset, records=features.dataset.records[:7])
     table = FeatureTable(other, np.arange(7), features.blocks)
-    with pytest.raises(InputError, match="7 images.*8 images"):
+    with pytest.raises(InputError, match=r"7 images.*8 images"):
         selection.plot(table)
     with pytest.raises(InputError, match=r"7 images.*8 images"):
         selection.to_frame(other)

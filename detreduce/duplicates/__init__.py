@@ -1,4 +1,4 @@
-"""Images that show the same: exact and near-duplicates in a dataset, and leakage between its splits."""
+"""Find images that show the same: exact duplicates and near-duplicates in a dataset, and leakage between its splits."""
 
 from detreduce.duplicates.leakage import LeakageReport, LeakedImage, leakage_report
 from detreduce.duplicates.result import DuplicatePair, Duplicates

@@ -1,4 +1,4 @@
-"""How similar two small pictures are once one is laid over the other."""
+"""Align two small pictures and measure how similar they are."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from detreduce.duplicates.signatures import SIDE
 
 COARSE = SIDE // 2
 SHIFT, SCALE, SHEAR = 0.12, 0.15, 0.05
-"""Largest shift, scaling and shear between two pictures, as shares of a side: they allow a crop by a tenth."""
+"""Largest shift, scaling and shear of an alignment, as shares of a side. They allow a crop by a tenth."""
 
 HOPELESS = 0.3
 """Pairs with a lower similarity at half size are not compared at full size."""
@@ -28,7 +28,15 @@ _IDENTITY: Picture = np.eye(2, 3, dtype=np.float32)
 
 @dataclass(frozen=True, slots=True)
 class Overlay:
-    """Two pictures after alignment: `similarity` in [-1, 1], and `overlap`, the share of the first that both show."""
+    """Two pictures after alignment.
+
+    Attributes
+    ----------
+    similarity
+        Correlation of the details of the two pictures, in [-1, 1].
+    overlap
+        Share of the first picture that is also in the second picture.
+    """
 
     similarity: float
     overlap: float
@@ -38,12 +46,12 @@ NOTHING = Overlay(0.0, 0.0)
 
 
 def overlay(first: npt.NDArray[np.uint8], second: npt.NDArray[np.uint8]) -> Overlay:
-    """Lay (64, 64) pictures over each other and compare the part that both show.
+    """Align two (64, 64) pictures and compare the part that both show.
 
-    The affine map between them maximises the correlation coefficient (Evangelidis and Psarakis 2008,
-    `cv2.findTransformECC`), at half size first. `similarity` is the correlation of their details in the overlap.
-    Details are the picture minus its Gaussian blur (2 pixels). Without that, unrelated pictures with the same broad
-    light and shade would be similar.
+    The alignment is the affine map that maximises the correlation coefficient (Evangelidis and Psarakis 2008,
+    `cv2.findTransformECC`). It is first computed at half size. `similarity` is the correlation of the details of the
+    pictures inside the overlap. The details are the picture minus its Gaussian blur (2 pixels). Without this step,
+    unrelated pictures with similar large bright and dark areas would count as similar.
     """
     one, other = first.astype(np.float32), second.astype(np.float32)
     small, small_other = _half(one), _half(other)
@@ -60,7 +68,10 @@ def overlay(first: npt.NDArray[np.uint8], second: npt.NDArray[np.uint8]) -> Over
 
 
 def _refine(one: Picture, other: Picture, start: Picture, sigma: float) -> tuple[Picture | None, Overlay]:
-    """Align from `start`; return the better of the two maps with its overlay, or no map if none is within bounds."""
+    """Improve the map `start` by alignment. Return the better of both maps with its overlay.
+
+    If the aligned map is not within the bounds, return None with the overlay of `start`.
+    """
     before = _compare(one, other, start, sigma)
     warp = _align(one, other, start)
     if warp is None:
@@ -70,7 +81,10 @@ def _refine(one: Picture, other: Picture, start: Picture, sigma: float) -> tuple
 
 
 def _starts() -> tuple[Picture, ...]:
-    """Return maps of half-size pictures to start from: the identity, and a twentieth cut off either at nine places."""
+    """Return the maps from which the alignment at half size starts.
+
+    They are the identity, and crops of one or the other picture to 95 % of its sides, at nine positions.
+    """
     starts = [_IDENTITY]
     for scale in (0.95, 1 / 0.95):
         room = (1 - scale) * (COARSE - 1)
@@ -85,10 +99,10 @@ def _half(picture: Picture) -> Picture:
 
 
 def _align(one: Picture, other: Picture, warp: Picture) -> Picture | None:
-    """Return the (2, 3) map from `one` to `other`, or None if there is none within bounds."""
+    """Return the (2, 3) map from `one` to `other`; None if the alignment fails or its map is out of bounds."""
     try:
         _, warp = cv2.findTransformECC(one, other, warp.copy(), cv2.MOTION_AFFINE, _STEPS, None, 5)  # type: ignore[call-overload]
-    except cv2.error:  # did not converge
+    except cv2.error:  # the alignment did not converge
         return None
     linear = warp[:, :2]
     centre = (len(one) - 1) / 2

@@ -1,4 +1,4 @@
-"""A few cosine coefficients of each picture: similar for near-duplicates, and easy to flip and turn."""
+"""Descriptors of pictures: a few cosine coefficients, similar for near-duplicates, and easy to flip and turn."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from detreduce.duplicates.orientations import ORIENTATIONS
 from detreduce.duplicates.signatures import SIDE
 
 REACH = 8
-"""Only frequencies below this many half waves per side are compared: a crop changes higher ones too much."""
+"""Only frequencies below this number of half waves per side are used: a crop changes higher frequencies too much."""
 
 FLAT = 1.0
-"""A picture is plain if the standard deviation of its grey values is below this; plain pictures match no other."""
+"""A picture is plain if the standard deviation of its grey values is below this. Plain pictures never match."""
 
 _ROWS = 512
 
@@ -27,12 +27,15 @@ def _frequencies() -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
 
 
 _U, _V = _frequencies()
-# natural pictures have less power at higher frequencies: without weights, one or two coefficients would decide
+# natural pictures have less power at higher frequencies; without weights, one or two coefficients would dominate
 _WEIGHTS = np.hypot(_U, _V).astype(np.float32)
 
 
 def describe(pixels: npt.NDArray[np.uint8]) -> Floats:
-    """Return (n, d) float32 unit rows of (n, 64, 64) pictures, free of brightness and contrast; 0 for plain ones."""
+    """Return the descriptors of (n, 64, 64) pictures as (n, d) float32 rows of length 1; 0 for plain pictures.
+
+    Brightness and contrast do not change a descriptor.
+    """
     basis = dct(np.eye(SIDE), norm="ortho", axis=0)[:REACH].astype(np.float32)
     described = np.empty((len(pixels), len(_U)), np.float32)
     for start in range(0, len(pixels), _ROWS):
@@ -45,7 +48,7 @@ def describe(pixels: npt.NDArray[np.uint8]) -> Floats:
 
 
 def in_all_orientations(rows: Floats) -> Floats:
-    """Return (8, n, d): the descriptors of the pictures flipped and turned, in the order of `ORIENTATIONS`."""
+    """Return (8, n, d): the descriptors of the pictures in each flip and turn, in the order of `ORIENTATIONS`."""
     turned = np.empty((len(ORIENTATIONS), *rows.shape), np.float32)
     for number, orientation in enumerate(ORIENTATIONS):
         places, signs = orientation.on_coefficients(_U, _V)

@@ -1,4 +1,4 @@
-"""Files of equal bytes, found by reading as few files as possible."""
+"""Find files with equal bytes while reading as few files as possible."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ _TAIL = 4096
 
 
 def identical_files(paths: Sequence[Path]) -> list[list[int]]:
-    """Return groups of places in `paths` whose files have equal bytes; unreadable files are in no group.
+    """Return groups of positions in `paths` whose files have equal bytes. A group never has an unreadable file.
 
-    Only files of equal size are opened. Only files with the same last 4 KiB are read whole.
+    A file is opened only if another file has the same size. It is read whole only if another file also has the same
+    last 4 KiB.
     """
     with progress("Looking for identical files", len(paths), "files") as advance:
         sized = _grouped([list(range(len(paths)))], lambda place: _size(paths[place], advance))
@@ -24,7 +25,7 @@ def identical_files(paths: Sequence[Path]) -> list[list[int]]:
 
 
 def _grouped(groups: list[list[int]], key: Callable[[int], Hashable]) -> list[list[int]]:
-    """Split groups by a key; leave out places without a key and places that share their key with no other."""
+    """Split groups by a key. Leave out positions whose key is None, and positions whose key is unique."""
     split: list[list[int]] = []
     for group in groups:
         parts: dict[Hashable, list[int]] = {}

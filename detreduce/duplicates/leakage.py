@@ -1,4 +1,4 @@
-"""leakage_report: images of one split that are also in another split, unchanged or slightly changed."""
+"""leakage_report: find images of one split that are also in another split, unchanged or slightly changed."""
 
 from __future__ import annotations
 
@@ -29,9 +29,30 @@ IntArray = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class LeakedImage:
-    """An image of a later split and the most similar image of an earlier split, by id and by name.
+    """An image of a later split, and the most similar image of an earlier split.
 
-    `transformation`: how `other` becomes `image`. `exact`: the decoded pixels are equal.
+    The order of the splits is train, val, test.
+
+    Attributes
+    ----------
+    split
+        The later split.
+    image
+        Id of the image in the later split.
+    other_split
+        The earlier split.
+    other
+        Id of the image in the earlier split.
+    similarity
+        1.0 for equal content; else the similarity that `near_duplicates` measures.
+    transformation
+        How `other` becomes `image`, for example ``mirrored``.
+    exact
+        Whether the decoded pixels are equal; for ``boxes``, the pixels inside the box.
+    name
+        Name of `image`.
+    other_name
+        Name of `other`.
     """
 
     split: str
@@ -52,13 +73,16 @@ class LeakageReport:
     Attributes
     ----------
     splits
-        Number of images of each split, of those of train, val and test that the dataset has.
+        Name of a split -> number of its images. The splits are train, val and test, if the dataset has them.
     leaked
-        Images of a split that match an image of an earlier split, once for each such earlier split.
+        The images that match an image of an earlier split. An image is listed once for each earlier split that it
+        matches.
+    threshold
+        Lowest similarity of a leaked image; see `near_duplicates` by pixels.
     problems
         Images that could not be read.
-    threshold
-        As for `near_duplicates` by pixels.
+    provenance
+        Seconds, and the number of signatures that came from the cache. JSON-able.
     """
 
     splits: Mapping[str, int]
@@ -80,9 +104,10 @@ class LeakageReport:
 
     @property
     def counts(self) -> dict[tuple[str, str], dict[str, int]]:
-        """(earlier split, later split) -> images of the later one: leaked ``exact`` and ``near``, and ``of`` in all.
+        """Map (earlier split, later split) to three numbers of images of the later split.
 
-        Every pair of splits has an entry.
+        ``exact`` counts images with equal pixels, ``near`` counts near-duplicates, and ``of`` counts all images. Every
+        pair of splits has an entry.
         """
         names = list(self.splits)
         counts = {
@@ -129,19 +154,19 @@ def leakage_report(
 ) -> LeakageReport:
     """Find near-duplicates of train images in val and test, and near-duplicates of val images in test.
 
-    Other splits, for example ``trainval`` of a VOC folder, are left out.
+    Other splits are ignored, for example ``trainval`` of a VOC folder.
 
     Parameters
     ----------
     dataset
-        One split; the others are loaded from its source.
+        One split of the dataset; the other splits are loaded from its source.
     threshold, by, cache, workers
-        As for `near_duplicates`.
+        See `near_duplicates`.
 
     Raises
     ------
     InputError
-        An unknown `by`, a threshold out of range, or a split that cannot be loaded.
+        `by` is unknown, the threshold is out of range, or a split cannot be loaded.
     """
     check_by(by, IMAGES_BY)
     limit = check_threshold(threshold)
@@ -170,7 +195,7 @@ def _leaked(
     cache: str | Path | None,
     workers: int | None = None,
 ) -> tuple[list[LeakedImage], Signatures]:
-    """Return the images of every split that are in an earlier split, and the signatures of all."""
+    """Return the images of every split that are also in an earlier split, and the signatures of all images."""
     signatures = together(
         [signatures_of(part, np.arange(len(part), dtype=np.int64), by, cache, workers) for part in parts]
     )
@@ -195,7 +220,7 @@ def _leaks(
     threshold: float,
     workers: int | None,
 ) -> list[Match]:
-    """Match images of equal content; compare the others with their likeliest partners."""
+    """Match images of equal content first; then match each other image with its most similar image."""
     first: dict[bytes, int] = {}
     for place in against.tolist():
         first.setdefault(signatures.digests[place], place)

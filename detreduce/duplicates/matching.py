@@ -1,4 +1,7 @@
-"""Star-shaped groups of pictures: each picture is compared only with the leaders of groups; memory grows with n."""
+"""Group similar pictures into stars: each member of a group is similar to the group's first picture, its leader.
+
+A picture is compared only with leaders, so memory grows only linearly with the number of pictures.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +22,10 @@ from detreduce.duplicates.signatures import available_cores
 from detreduce.images.batches import decoding_threads
 
 CANDIDATE = 0.65
-"""Pictures whose descriptors correlate less than this in every orientation are not aligned."""
+"""Two pictures are not aligned if their descriptors correlate less than this in every orientation."""
 
 MOST_CANDIDATES = 200
-"""A picture is aligned with at most this many others, the likeliest first."""
+"""A picture is aligned with at most this number of other pictures, beginning with the most similar descriptors."""
 
 _BATCH = 8
 _QUERIES, _COLUMNS = 128, 1024
@@ -36,7 +39,19 @@ Hits = tuple[IntArray, IntArray, Floats]
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """Places of a picture and of its leader, their similarity, and the orientation of the picture."""
+    """A picture and the similar picture that it was matched with.
+
+    Attributes
+    ----------
+    member
+        Position of the picture.
+    leader
+        Position of the matched picture: the leader of the group, or the most similar picture.
+    similarity
+        Similarity of the two pictures.
+    orientation
+        Index in `ORIENTATIONS`: how the leader becomes the member.
+    """
 
     member: int
     leader: int
@@ -46,31 +61,39 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """Likely partners of one query by place, and the orientation that fits each; the likeliest first."""
+    """The pictures that are probably similar to one picture (the query), the most probable first.
+
+    Attributes
+    ----------
+    places
+        Positions of the candidates.
+    orientations
+        For each candidate, the index in `ORIENTATIONS` of the orientation that fits.
+    """
 
     places: IntArray
     orientations: IntArray
 
     def among(self, places: list[int]) -> Candidates:
-        """Return the candidates that are in `places`."""
+        """Return only the candidates that are in `places`."""
         kept = np.isin(self.places, places)
         return Candidates(self.places[kept], self.orientations[kept])
 
 
 class Comparison(Protocol):
-    """How pictures are compared: a fast search for candidates, and an exact check of each."""
+    """A way to compare pictures: a fast search for candidates, then an exact comparison with each candidate."""
 
     comparable: npt.NDArray[np.bool_]
 
     def search(self, queries: IntArray, against: IntArray, pool: Executor) -> list[Candidates]:
-        """Return the likely partners of each query among `against`."""
+        """Return the candidates in `against` for each query."""
 
     def confirm(self, query: int, place: int, orientation: int) -> float:
         """Return the exact similarity of two pictures."""
 
 
 class PixelComparison:
-    """Descriptors in eight orientations find candidates; alignment confirms them."""
+    """Comparison by pixels: descriptors in eight orientations find candidates, and alignment confirms them."""
 
     def __init__(self, pixels: npt.NDArray[np.uint8]) -> None:
         self.pixels = pixels
@@ -78,20 +101,20 @@ class PixelComparison:
         self.comparable: npt.NDArray[np.bool_] = np.any(self.rows, axis=1)
 
     def search(self, queries: IntArray, against: IntArray, pool: Executor) -> list[Candidates]:
-        """Return the partners whose descriptor correlates with the query's in one of the eight orientations."""
-        # undoing an orientation on the few queries equals applying it to the many others
+        """Return the pictures whose descriptors correlate with that of the query in one of the eight orientations."""
+        # to undo an orientation on the few queries is the same as to apply it to all other pictures
         turned = in_all_orientations(self.rows[queries]).reshape(-1, self.rows.shape[1])
         hits = _above(turned, self.rows, against, CANDIDATE, pool)
         return _by_query(hits, len(queries), INVERSES)
 
     def confirm(self, query: int, place: int, orientation: int) -> float:
-        """Undo the query's orientation and align it with its partner."""
+        """Undo the orientation of the query, align both pictures, and return their similarity."""
         undone = ORIENTATIONS[orientation].inverse.apply(self.pixels[query])
         return overlay(self.pixels[place], undone).similarity
 
 
 class FeatureComparison:
-    """The cosine of feature rows."""
+    """Comparison by features: the cosine of two rows of `X`."""
 
     def __init__(self, X: npt.NDArray[np.floating], threshold: float) -> None:
         norms = np.linalg.norm(X, axis=1, keepdims=True)
@@ -100,13 +123,13 @@ class FeatureComparison:
         self.threshold = threshold
 
     def search(self, queries: IntArray, against: IntArray, pool: Executor) -> list[Candidates]:
-        """Return the partners within the threshold, up to rounding."""
-        # rounding of float32 must not hide an equal row
+        """Return the pictures whose cosine with the query reaches the threshold, up to rounding."""
+        # float32 rounding must not hide an equal row
         hits = _above(self.rows[queries], self.rows, against, self.threshold - 1e-5, pool)
         return _by_query(hits, len(queries), np.zeros(1, np.int64))
 
     def confirm(self, query: int, place: int, orientation: int) -> float:
-        """Return the cosine, computed in float64."""
+        """Return the cosine of two rows, computed in float64."""
         cosine = float(self.rows[query].astype(np.float64) @ self.rows[place].astype(np.float64))
         return min(1.0, cosine) if cosine < 1 - 1e-6 else 1.0
 
@@ -118,11 +141,11 @@ def star_groups(
     workers: int | None = None,
     always_lead: Collection[int] = (),
 ) -> list[Match]:
-    """Take the pictures in `order`: each joins a leader that is similar enough, or becomes a leader.
+    """Take the pictures in `order`; each picture joins a leader that is similar enough, or becomes a leader.
 
-    Pictures in `always_lead` always become leaders. Every member is within the threshold of its leader, so no chain of
-    small differences joins pictures that differ much. Pictures are compared only with leaders, so memory does not grow
-    with the number of pairs.
+    Pictures in `always_lead` always become leaders. The similarity of a member to its leader is at least the threshold,
+    so a chain of small differences cannot join pictures that differ much. Pictures are compared only with leaders, so
+    memory does not grow with the number of pairs.
     """
     order = order[comparison.comparable[order]]
     leaders = np.empty(len(order), np.int64)
@@ -151,7 +174,7 @@ def star_groups(
 def nearest_matches(
     comparison: Comparison, queries: IntArray, against: IntArray, threshold: float, workers: int | None = None
 ) -> list[Match]:
-    """Match each query with the most similar of `against`, if one is within the threshold."""
+    """Match each query with the most similar picture in `against`, if its similarity reaches the threshold."""
     queries, against = queries[comparison.comparable[queries]], against[comparison.comparable[against]]
     matches: list[Match] = []
     with _threads(workers) as pool, progress("Comparing images", len(queries), "images") as advance:
@@ -165,7 +188,7 @@ def nearest_matches(
 
 @contextmanager
 def _threads(workers: int | None) -> Iterator[Executor]:
-    """Start threads that multiply blocks and align pictures; until they end, the libraries start none of their own."""
+    """Start threads that compare pictures. Until they end, OpenCV and BLAS do not start their own threads."""
     from threadpoolctl import threadpool_limits
 
     count = workers or available_cores()
@@ -185,7 +208,10 @@ def _confirm_all(
 
 
 def _confirm(comparison: Comparison, query: int, likely: Candidates, threshold: float) -> Match | None:
-    """Return the best match of the first batch of candidates that has one; later candidates are less likely."""
+    """Return the best match in the first batch of candidates that has a match; None if no candidate matches.
+
+    Later batches are skipped, because their candidates are less likely.
+    """
     for start in range(0, min(len(likely.places), MOST_CANDIDATES), _BATCH):
         best: Match | None = None
         for place, orientation in zip(
@@ -202,7 +228,7 @@ def _confirm(comparison: Comparison, query: int, likely: Candidates, threshold: 
 
 
 def _above(queries: Floats, rows: Floats, against: IntArray, least: float, pool: Executor) -> Hits:
-    """Return query number, place and product of all pairs whose product is at least `least`, block by block."""
+    """Find all pairs whose product is at least `least`; return their query numbers, positions and products."""
 
     def block(start: int) -> Hits:
         columns = against[start : start + _COLUMNS]
@@ -215,7 +241,10 @@ def _above(queries: Floats, rows: Floats, against: IntArray, least: float, pool:
 
 
 def _by_query(hits: Hits, count: int, orientation_of: IntArray) -> list[Candidates]:
-    """Sort hits by query, then likeliest first; each query was searched once in each of `orientation_of`."""
+    """Return the candidates of each of `count` queries, those with the largest product first.
+
+    `_above` searched all queries once for each orientation in `orientation_of`.
+    """
     numbers, places, values = hits
     query, orientation = numbers % count, orientation_of[numbers // count]
     order = np.lexsort((places, -values, query))

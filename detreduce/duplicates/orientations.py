@@ -1,4 +1,4 @@
-"""The eight ways to flip and quarter-turn a picture, on pixels and on cosine coefficients."""
+"""The eight orientations of a picture (flips and quarter turns), for pixels and for cosine coefficients."""
 
 from __future__ import annotations
 
@@ -11,9 +11,18 @@ import numpy.typing as npt
 
 @dataclass(frozen=True, slots=True)
 class Orientation:
-    """Transpose, then reverse the rows, then reverse the columns, each if its flag is set.
+    """An orientation of a picture, as three steps. A step is done only if its flag is True.
 
-    `words` describes the result.
+    Attributes
+    ----------
+    transpose
+        First step: swap rows and columns.
+    flip_rows
+        Second step: reverse the order of the rows.
+    flip_columns
+        Third step: reverse the order of the columns.
+    words
+        A description of the result.
     """
 
     transpose: bool
@@ -22,7 +31,7 @@ class Orientation:
     words: str
 
     def apply(self, image: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Return the (h, w, ...) image flipped and turned, C-contiguous."""
+        """Return the (h, w, ...) image in this orientation, as a C-contiguous array."""
         if self.transpose:
             image = image.swapaxes(0, 1)
         if self.flip_rows:
@@ -38,9 +47,11 @@ class Orientation:
         return _OF[self.transpose, columns, rows] if self.transpose else self
 
     def on_coefficients(self, rows: npt.NDArray[np.int64], columns: npt.NDArray[np.int64]) -> tuple[Any, Any]:
-        """Return (places, signs) that turn the cosine coefficients `c` of a square picture: ``c[places] * signs``.
+        """Return (places, signs) that apply this orientation to cosine coefficients.
 
-        `rows` and `columns` list the frequencies of the coefficients. The list must have (v, u) for each (u, v).
+        If `c` are the coefficients of a square picture, ``c[places] * signs`` are those of the picture in this
+        orientation. `rows` and `columns` list the frequencies (u, v) of the coefficients. If (u, v) is in the list,
+        (v, u) must also be in the list.
         """
         pairs = list(zip(rows.tolist(), columns.tolist(), strict=True))
         order = {pair: place for place, pair in enumerate(pairs)}

@@ -1,4 +1,4 @@
-"""Result of a search for duplicates: groups of images, and pairs of a redundant and a kept image."""
+"""The result of a search for duplicates: groups of images, and pairs of a redundant and a kept image."""
 
 from __future__ import annotations
 
@@ -18,14 +18,16 @@ class DuplicatePair:
 
     Attributes
     ----------
-    copy, kept
-        Ids of the redundant image and of the kept one.
+    copy
+        Id of the redundant image.
+    kept
+        Id of the image that is kept.
     similarity
-        1.0 for equal content; else as `near_duplicates` measures it.
+        1.0 for equal content; else the similarity that `near_duplicates` measures.
     transformation
         How `kept` becomes `copy`: ``same way up``, ``mirrored``, ``turned by 90 degrees clockwise``, ...
     exact
-        Whether the decoded pixels are equal; by ``boxes``, the pixels inside the box.
+        Whether the decoded pixels are equal; for ``boxes``, the pixels inside the box.
     """
 
     copy: ImageId
@@ -42,17 +44,19 @@ class Duplicates:
     Attributes
     ----------
     groups
-        Image ids of each group of two or more images; the first is the one to keep.
+        The image ids of each group of two or more images. The first image of a group is kept.
     pairs
-        Each image of a group paired with the group's first, in the order of `groups`.
+        For each redundant image, the pair of this image and the first image of its group; in the order of `groups`.
     images
-        How many images were compared.
-    by, threshold
-        How they were compared; see `near_duplicates`. ``content`` and 1.0 for exact duplicates.
+        Number of images that were compared.
+    by
+        How the images were compared; see `near_duplicates`. ``content`` for exact duplicates.
+    threshold
+        Lowest similarity of duplicates. 1.0 for exact duplicates.
     problems
         Images that could not be read and were not compared.
     provenance
-        Seconds, and how many signatures came from the cache. JSON-able.
+        Seconds, and the number of signatures that came from the cache. JSON-able.
     """
 
     groups: tuple[tuple[ImageId, ...], ...]
@@ -80,7 +84,7 @@ class Duplicates:
         )
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row per redundant image: the fields of `DuplicatePair`, and the number of its ``group`` from 0."""
+        """Return a frame with one row per redundant image: ``group`` (number of its group, from 0) and its pair."""
         from detreduce.duplicates.views import pairs_frame
 
         groups = {image: number for number, group in enumerate(self.groups) for image in group}
@@ -89,11 +93,11 @@ class Duplicates:
 
     @property
     def redundant(self) -> tuple[ImageId, ...]:
-        """Ids of the images to leave out: all but the first of each group."""
+        """The ids of the images to leave out: all images of each group except the first."""
         return tuple(pair.copy for pair in self.pairs)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the result as JSON-able values."""
+        """Return the result as a dict of JSON-able values."""
         return {
             "by": self.by,
             "threshold": self.threshold,
@@ -108,7 +112,7 @@ class Duplicates:
 
 
 def pair_to_dict(pair: DuplicatePair) -> dict[str, Any]:
-    """Return a pair as JSON-able values."""
+    """Return a pair as a dict of JSON-able values."""
     return {
         "copy": pair.copy,
         "kept": pair.kept,

@@ -1,4 +1,4 @@
-"""near_duplicates and exact_duplicates: which images of a dataset show the same."""
+"""near_duplicates and exact_duplicates: find images of a dataset that show the same."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LOWEST = 0.4
 IMAGES_BY = ("pixels", "boxes")
 BY = (*IMAGES_BY, "features")
 SMALLEST_BOX = 32
-"""Boxes with a shorter side, in pixels, show too little to be compared."""
+"""Smallest side of a box in pixels. Smaller boxes show too little to be compared."""
 
 IntArray = npt.NDArray[np.int64]
 
@@ -45,40 +45,46 @@ def near_duplicates(
 ) -> Duplicates:
     """Find images that are re-encoded, resized, brightened, slightly cropped, flipped or turned copies of others.
 
-    Groups are stars: each member is similar to the image that is kept for it. So no chain of small changes, as in a
-    video, joins images that differ. The kept image is the one with the most boxes, then the most pixels, then by a
-    seeded draw.
+    Each image of a group is similar to the image of the group that is kept. So a chain of small changes, as in a video,
+    does not join images that differ. The kept image is the image with the most boxes, then the most pixels. Among equal
+    images, a random choice with `seed` decides.
 
     Parameters
     ----------
     source
-        A dataset, or a FeatureTable; of a table, the images that have a row are compared.
+        A dataset, or a FeatureTable. For a table, only images that have a row in the table are compared.
     by
-        ``pixels``: the pictures are laid over each other in all eight orientations. Black bars from letterboxing are
-        cut off first. Colour does not count. ``boxes``: the same for the content of the largest box of each image,
-        which finds objects that were turned inside their box or moved to another background. Images whose largest box
-        has a side below 32 pixels match no other. ``features``: the cosine of the table's rows. No image is opened, and
-        flips and turns are found only if the backbone gives them similar features.
+        How images are compared:
+
+        - ``pixels``: two images are aligned and compared in all eight orientations. Black bars from letterboxing are
+          cut off first. Colour is ignored.
+        - ``boxes``: the same comparison for the content of the largest box of each image. It finds objects that were
+          turned inside their box or moved to another background. If a side of the largest box is below 32 pixels, the
+          image does not match other images.
+        - ``features``: the cosine of two rows of the table. The images are not opened. Flips and turns are found only
+          if the backbone computes similar features for them.
     threshold
-        Similarity from which images count as duplicates. ``pixels`` and ``boxes``, default 0.85: the correlation of
-        the details of the two pictures (64 pixels a side) after alignment. About 1: the same image saved again; 0.9:
-        cropped by 5 %, brightened and turned; 0.5 to 0.8: consecutive frames, or another photograph of the same thing
-        from the same place. Below 0.4 the value means nothing. ``features``, default 0.95: the cosine of the scaled
-        features.
+        Lowest similarity at which images count as duplicates.
+
+        - ``pixels`` and ``boxes``, default 0.85: the correlation of the details of two pictures after alignment, at 64
+          pixels per side. It is about 1 for the same image saved again, and 0.9 for an image that was cropped by 5 %,
+          brightened and turned. It is 0.5 to 0.8 for consecutive frames, or for another photograph of the same thing
+          from the same place. A threshold below 0.4 has no meaning.
+        - ``features``, default 0.95: the cosine of the scaled features.
     prefer
-        Ids of images to keep before others of their group; they are never redundant.
+        Ids of images that are kept in any case. They are never redundant.
     seed
-        Of the draw among images of a group with equally many boxes and pixels.
+        Seed of the random choice between images of a group with equal numbers of boxes and pixels.
     cache
-        Folder for signatures; default ``$DETREDUCE_CACHE``, else the user's cache folder. The key is the content of the
-        image file, so a second run, also after a killed one, reads only what changed.
+        Folder for signatures; by default ``$DETREDUCE_CACHE``, else the user's cache folder. The key of a signature is
+        the content of the image file. So a second run reads only changed images, also after a killed run.
     workers
-        Threads; default one per core, at most 16.
+        Number of threads; by default one per core, at most 16.
 
     Raises
     ------
     InputError
-        An unknown `by`, a threshold out of range, or ``features`` without a FeatureTable that has some.
+        `by` is unknown, the threshold is out of range, or ``features`` is used without a FeatureTable that has blocks.
     """
     limit = _check(source, by, threshold)
     start = time.perf_counter()
@@ -106,7 +112,7 @@ def exact_duplicates(
     cache: str | Path | None = None,
     workers: int | None = None,
 ) -> Duplicates:
-    """Find images of equal decoded content: the same pixels after EXIF rotation, whatever the file format.
+    """Find images with equal decoded content: the same pixels after EXIF rotation, in any file format.
 
     The parameters are those of `near_duplicates`.
     """
@@ -118,19 +124,23 @@ def exact_duplicates(
 
 
 def check_by(by: str, known: tuple[str, ...]) -> None:
-    """Raise InputError for an unknown way of comparing."""
+    """Raise InputError if `by` is not one of the `known` ways to compare images."""
     if by not in known:
-        raise InputError(f"by={by!r}: give one of {', '.join(known)}.{nearest(str(by), known)}")
+        raise InputError(f"by={by!r}: use one of {', '.join(known)}.{nearest(str(by), known)}")
 
 
 def check_threshold(threshold: float, by: str = "pixels") -> float:
-    """Return a threshold as a float; raise InputError if it is out of range."""
+    """Return the threshold as a float. Raise InputError if it is not a number or is out of range."""
     least = 0.0 if by == "features" else LOWEST
     number = isinstance(threshold, numbers.Real) and not isinstance(threshold, bool)
     if not number or not least <= float(threshold) <= 1.0:
         raise InputError(
-            f"threshold={threshold!r} for duplicates by {by} is not a number from {least:g} to 1: "
-            + ("0.95 finds copies." if by == "features" else "0.85 finds copies, 0.6 also consecutive frames.")
+            f"threshold={threshold!r} for duplicates by {by} is not a number from {least:g} to 1. "
+            + (
+                "For example, 0.95 finds copies."
+                if by == "features"
+                else "0.85 finds copies; 0.6 also finds frames of a video."
+            )
         )
     return float(threshold)
 
@@ -138,7 +148,7 @@ def check_threshold(threshold: float, by: str = "pixels") -> float:
 def signatures_of(
     dataset: DetectionDataset, rows: IntArray, by: str, cache: str | Path | None, workers: int | None
 ) -> Signatures:
-    """Return the signatures of some images of a dataset; by ``boxes``, those of the largest box of each."""
+    """Return the signatures of the images at `rows`; for ``boxes``, the signature of each image's largest box."""
     paths = [dataset[row].path for row in rows.tolist()]
     regions = None if by == "pixels" else largest_boxes(dataset, rows)
     signatures = read_signatures(paths, cache_folder(cache), workers, regions)
@@ -151,7 +161,7 @@ def signatures_of(
 
 
 def largest_boxes(dataset: DetectionDataset, rows: IntArray) -> list[Region | None]:
-    """Return the largest box of each image as x1, y1, x2, y2 fractions, or None; crowd regions do not count."""
+    """Return each image's largest box as x1, y1, x2, y2 fractions; None without boxes. Crowd regions are ignored."""
     boxes, single = dataset.boxes_xyxyn, ~dataset.box_crowd
     areas = np.prod(np.clip(boxes[:, 2:], 0, 1) - np.clip(boxes[:, :2], 0, 1), axis=1)
     order = np.lexsort((-areas, dataset.box_rows))
@@ -162,7 +172,7 @@ def largest_boxes(dataset: DetectionDataset, rows: IntArray) -> list[Region | No
 
 
 def draw_by_id(ids: Iterable[ImageId], seed: int, purpose: str = "duplicates") -> npt.NDArray[np.uint64]:
-    """Return (n,) random numbers that depend only on the seed, the purpose and the image's id, not on its row."""
+    """Return (n,) random numbers. Each depends only on the seed, the purpose and the image id, not on the row."""
     texts = (f"{seed}\0{purpose}\0{item!r}".encode() for item in ids)
     digests = b"".join(hashlib.blake2b(text, digest_size=8).digest() for text in texts)
     return np.frombuffer(digests, "<u8").astype(np.uint64)
@@ -170,18 +180,20 @@ def draw_by_id(ids: Iterable[ImageId], seed: int, purpose: str = "duplicates") -
 
 @dataclass(frozen=True)
 class _Images:
-    """The images that are compared, by their place in `rows`.
+    """The images that are compared. Their positions are those in `rows`.
 
     Attributes
     ----------
+    dataset
+        The dataset of the images.
     rows
-        (n,) rows of the dataset.
+        (n,): the row of each image in the dataset.
     signatures
-        Of each image; None by features.
+        The signatures of the images; None if images are compared by features.
     preferred
-        Places of images that are never redundant.
+        Positions of the images that are never redundant.
     order
-        (n,) places, those to keep first.
+        (n,): positions of all images. An image is kept in preference to images later in this order.
     """
 
     dataset: DetectionDataset
@@ -199,7 +211,7 @@ class _Images:
         prefer: Iterable[ImageId],
         seed: int,
     ) -> _Images:
-        """Order the images: preferred ones first, then by most boxes, most pixels, and a draw by seed and image id."""
+        """Order the images: preferred images first, then those with most boxes, most pixels, then in random order."""
         wanted = set(prefer)
         records = [dataset[row] for row in rows.tolist()]
         preferred = np.array([record.id in wanted for record in records], bool)
@@ -214,11 +226,11 @@ class _Images:
 
     @property
     def failures(self) -> dict[int, str]:
-        """Place -> reason, for images that could not be read."""
+        """Position of an image that could not be read -> reason."""
         return {} if self.signatures is None else self.signatures.failures
 
     def exact_matches(self) -> list[Match]:
-        """Match each image with the first in `order` of equal digest; unreadable images have no digest."""
+        """Match each image with the first image in `order` that has the same digest; skip images without a digest."""
         if self.signatures is None:
             return []
         digests = self.signatures.digests
@@ -232,7 +244,7 @@ class _Images:
         return matches
 
     def result(self, matches: list[Match]) -> Duplicates:
-        """Return groups and pairs in the dataset's order; a preferred image is never a redundant one."""
+        """Return groups and pairs in the dataset's order; a preferred image is never redundant."""
         rank = np.empty(len(self.order), np.int64)
         rank[self.order] = np.arange(len(self.order))
         members: dict[int, list[Match]] = {}
@@ -271,14 +283,14 @@ def _rows(source: DetectionDataset | FeatureTable) -> tuple[DetectionDataset, In
 def _check(source: DetectionDataset | FeatureTable, by: str, threshold: float | None) -> float:
     check_by(by, BY)
     if by == "features" and not (isinstance(source, FeatureTable) and source.blocks):
-        raise InputError("by='features' needs features: pass extract_features(dataset) instead of a dataset.")
+        raise InputError("by='features' needs features. Pass extract_features(dataset) instead of the dataset.")
     if threshold is None:
         return FEATURE_THRESHOLD if by == "features" else THRESHOLD
     return check_threshold(threshold, by)
 
 
 def _through_leaders(exact: list[Match], near: list[Match]) -> list[Match]:
-    """Return all matches; if the leader of an exact match joined another image, its members join that image too."""
+    """Return all matches. If the leader of an exact match joined another image, move its members to that image."""
     joined = {match.member: match for match in near}
     moved = [
         Match(match.member, through.leader, through.similarity, through.orientation)

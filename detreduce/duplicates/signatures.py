@@ -1,4 +1,4 @@
-"""Signatures, by which images are compared: a digest of the pixels and a small grey picture, kept on disk."""
+"""Signatures of images for comparison: a digest of the pixels and a small grey picture. They are stored on disk."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SIDE = 64
 """Side of the grey picture, in pixels."""
 
 BLACK = 16
-"""Border rows and columns without a brighter pixel are bars, as letterboxing makes them."""
+"""A border row or column belongs to a black bar of letterboxing if its pixels are not brighter than this."""
 
 _DIGEST_BYTES = 32
 _SIZE_BYTES = 8
@@ -44,15 +44,16 @@ class Signatures:
     Attributes
     ----------
     pixels
-        (n, 64, 64) uint8: the whole picture squeezed into a grey square, without black bars.
+        (n, 64, 64) uint8: each picture in grey, without black bars, resized to a square.
     digests
-        SHA-256 of each image's decoded pixels and shape, EXIF rotation applied; empty if it could not be read.
+        SHA-256 of the decoded pixels and the shape of each image, after EXIF rotation; empty if the image could not be
+        read.
     sizes
-        (n, 2) int64: width and height in pixels as decoded; 0 if it could not be read.
+        (n, 2) int64: width and height of each decoded image in pixels; 0 if the image could not be read.
     failures
-        Place -> reason, for images that could not be read.
+        Position of an image that could not be read -> reason.
     from_cache
-        How many signatures were read back from disk.
+        Number of signatures that were read from the cache.
     """
 
     pixels: Bytes
@@ -66,9 +67,9 @@ class Signatures:
 
 
 def sign(image: RGB) -> Bytes:
-    """Return the signature of a decoded image, (4136,) uint8: digest, width, height, grey picture.
+    """Return the signature of a decoded image as (4136,) uint8: digest, width, height, grey picture.
 
-    The digest has 32 bytes and covers the size and all pixels. Width and height are little-endian uint32.
+    The digest has 32 bytes and depends on the size and all pixels. Width and height are little-endian uint32.
     """
     height, width = image.shape[:2]
     digest = hashlib.sha256(f"{width} {height} ".encode())
@@ -78,7 +79,7 @@ def sign(image: RGB) -> Bytes:
 
 
 def cut_out(image: RGB, region: Region) -> RGB:
-    """Return the part of an image inside x1, y1, x2, y2, fractions clipped to the image; at least one pixel."""
+    """Return the part of an image inside x1, y1, x2, y2 (fractions, clipped to the image); at least one pixel."""
     height, width = image.shape[:2]
     x1, y1, x2, y2 = np.clip(region, 0.0, 1.0) * np.array([width, height, width, height])
     left, top = min(int(x1), width - 1), min(int(y1), height - 1)
@@ -86,12 +87,12 @@ def cut_out(image: RGB, region: Region) -> RGB:
 
 
 def available_cores() -> int:
-    """Return how many processors this process may use, at most 16."""
+    """Return the number of processors that this process may use, at most 16."""
     return min(16, processors())
 
 
 def small_grey(image: RGB) -> Bytes:
-    """Return an (h, w, 3) image in grey, without black bars, squeezed into a (64, 64) uint8 square."""
+    """Convert an (h, w, 3) image to grey, cut off black bars, and resize it to a (64, 64) uint8 square."""
     grey = _without_bars(np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)))
     return np.asarray(cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA))
 
@@ -105,7 +106,7 @@ def _without_bars(grey: Bytes) -> Bytes:
 
 
 def together(parts: Sequence[Signatures]) -> Signatures:
-    """Join the signatures of several lists of images."""
+    """Join the signatures of several lists of images into one list."""
     starts = np.cumsum([0, *map(len, parts)]).tolist()
     failures = {
         place + start: reason
@@ -122,7 +123,7 @@ def together(parts: Sequence[Signatures]) -> Signatures:
 
 
 class SignatureStore(VectorStore):
-    """Signatures on disk, found by the digest of the image file's bytes."""
+    """A store of signatures on disk; the key is the digest of the image file's bytes."""
 
     dtype = np.dtype(np.uint8)
 
@@ -131,18 +132,18 @@ class SignatureStore(VectorStore):
 
 
 def signature_folder(folder: Path) -> Path:
-    """Return where in a cache `folder` the signatures are kept."""
+    """Return the folder inside a cache `folder` in which signatures are stored."""
     return SignatureStore(folder).folder
 
 
 def read_signatures(
     paths: Sequence[Path], folder: Path, workers: int | None = None, regions: Sequence[Region | None] | None = None
 ) -> Signatures:
-    """Read the signatures of image files, from the cache `folder` if they are stored there; files are never written.
+    """Return the signatures of image files. Read them from the cache `folder` if they are stored there.
 
-    Each image is decoded once, on all cores. Results are written at intervals, and when the run is interrupted. A
-    second run reads only the images that changed. With `regions`, the signatures are of that part of each image alone
-    (see `cut_out`). An image with the region None is not read and has no digest.
+    Each image is decoded once, on all cores. Results are stored at intervals, and when the run is interrupted. A second
+    run reads only changed images. If `regions` is given, a signature describes only this part of its image (see
+    `cut_out`). An image whose region is None is not read, and its digest is empty. Image files are never changed.
     """
 
     def key(place: int, digest: Digest) -> Digest:

@@ -1,4 +1,4 @@
-"""Duplicates and leakage as a notebook shows them: a table and a pandas frame."""
+"""Views of duplicates and leakage for notebooks: an HTML table and a pandas frame."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def duplicates_html(
     threshold: float,
     problems: Sequence[object],
 ) -> str:
-    """Return the number of redundant images and the first pairs; a pair has the fields of `DuplicatePair`."""
+    """Return HTML with the number of redundant images and the first pairs. A pair has the fields of `DuplicatePair`."""
     shown = [(pair["copy"], pair["kept"], pair["transformation"], f"{pair['similarity']:.3f}") for pair in pairs]
     exact = sum(pair["exact"] for pair in pairs)
     return block(
         f"Duplicates: {len(pairs)} of {images} images are redundant",
-        lines([f"{groups} groups by {by}, threshold {threshold:g}; {exact} of the pairs are exact."]),
+        lines([f"{groups} groups by {by}, threshold {threshold:g}. {exact} pairs are exact."]),
         table(("copy", "kept", "transformation", "similarity"), shown, words=3, shown=SHOWN, what="pairs")
         if shown
         else "",
@@ -42,7 +42,7 @@ def leakage_html(
     counts: Mapping[tuple[str, str], Mapping[str, int]],
     problems: Sequence[object],
 ) -> str:
-    """Return how many images of each split leak, and the first; an image has the fields of `LeakedImage`."""
+    """Return HTML with the number of leaked images per split and the first images, as fields of `LeakedImage`."""
     splits = [
         (f"{later} from {earlier}", count["exact"], count["near"], count["of"])
         for (earlier, later), count in counts.items()
@@ -57,7 +57,7 @@ def leakage_html(
         for item in leaked
     ]
     return block(
-        f"LeakageReport: {len(leaked)} images of later splits are in an earlier one",
+        f"LeakageReport: {len(leaked)} images of later splits are in an earlier split",
         table(("splits", "exact", "near", "of images"), splits),
         table(("image", "like", "transformation", "similarity"), images, words=3, shown=SHOWN, what="images")
         if images
@@ -67,7 +67,7 @@ def leakage_html(
 
 
 def pairs_frame(pairs: Sequence[dict[str, Any]], columns: list[str]) -> pd.DataFrame:
-    """Return one row per pair of images, of duplicates or of leaked images."""
+    """Return a frame with one row per pair of duplicates or per leaked image."""
     import pandas as pd
 
     frame = pd.DataFrame(pairs, columns=columns)

@@ -1,11 +1,11 @@
-"""Features: images and boxes as numbers, from a backbone, the annotations or a proxy training."""
+"""Features: vectors that describe images and boxes, from a backbone, the annotations or a proxy training."""
 
 from __future__ import annotations
 
 from importlib import import_module
 from typing import Any
 
-# resolved at first use: the command line imports this package and often does not need OpenCV
+# imported at first use: the command line imports this package and often does not need OpenCV
 _HOMES = {
     "extract_features": "detreduce.features.extract",
     "FeatureTable": "detreduce.features.table",

@@ -1,4 +1,4 @@
-"""The `annotations` block: numbers from the boxes of an image. No image is opened."""
+"""The `annotations` block: features computed from the boxes of each image, without opening the image."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import numpy.typing as npt
 
 QUANTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
 GRID = 4
-SHORTEST_SIDE = 1e-4  # share of the image: keeps the aspect of a degenerate box finite
+SHORTEST_SIDE = 1e-4  # share of the image; keeps the aspect ratio of a box without width or height finite
 _PAIRS_AT_ONCE = 1 << 20
 
 Floats = npt.NDArray[np.float64]
 
 
 def annotation_columns(class_names: Sequence[str]) -> list[str]:
-    """Return the names of the columns of `annotation_features`, in order."""
+    """Return the column names of `annotation_features`, in order."""
     return [
         *(f"log1p_count[{name}]" for name in class_names),
         "boxes",
@@ -30,21 +30,31 @@ def annotation_columns(class_names: Sequence[str]) -> list[str]:
 def annotation_features(
     boxes: npt.ArrayLike, rows: npt.ArrayLike, classes: npt.ArrayLike, n_images: int, n_classes: int
 ) -> npt.NDArray[np.float32]:
-    """Describe the boxes of each image by numbers (methods.md, `annotations`).
+    """Compute features from the boxes of each image (methods.md, `annotations`).
 
-    Columns: log(1 + boxes) per class; number of boxes; quantiles 0, 25, 50, 75, 100 % of sqrt(area) and of log(width /
-    height); cover of the cells of a 4x4 grid (summed area of the boxes inside the cell, divided by the cell's area),
-    row by row from the top left; mean IoU of all pairs of boxes, classes ignored. Areas and aspects are in fractions of
-    the image. An image without boxes is all zeros. With one box, the mean IoU is 0.
+    The columns are, in this order:
+
+    - log(1 + number of boxes), for each class;
+    - the number of boxes;
+    - the quantiles 0, 25, 50, 75 and 100 % of sqrt(area), then of log(width / height);
+    - the cover of each cell of a 4x4 grid, row by row from the top left: the summed area of the boxes inside the cell,
+      divided by the area of the cell;
+    - the mean IoU of all pairs of boxes, whatever their classes; 0 for a single box.
+
+    Widths, heights and areas are fractions of the image. The row of an image without boxes is all zeros.
 
     Parameters
     ----------
     boxes
-        (B, 4) x1, y1, x2, y2 as fractions of the image; parts outside it are cut off.
-    rows, classes
-        (B,) image and class of each box.
-    n_images, n_classes
-        Numbers of images and classes, with those that have no boxes.
+        (B, 4): x1, y1, x2, y2 as fractions of the image; parts outside the image are cut off.
+    rows
+        (B,): the image of each box.
+    classes
+        (B,): the class of each box.
+    n_images
+        Number of images, including images without boxes.
+    n_classes
+        Number of classes, including classes without boxes.
 
     Returns
     -------
@@ -101,7 +111,7 @@ def _grid_cover(corners: Floats, image: npt.NDArray[np.int64], n_images: int) ->
 def _mean_pairwise_iou(corners: Floats, counts: npt.NDArray[np.int64]) -> Floats:
     starts = np.cumsum(counts) - counts
     result = np.zeros(len(counts))
-    # images with the same number of boxes are computed together, a few at a time, so that memory stays bounded
+    # images with equal numbers of boxes are computed together, a few at a time, so that memory stays bounded
     for m in np.unique(counts[counts > 1]):
         first, second = np.triu_indices(int(m), k=1)
         members = np.flatnonzero(counts == m)

@@ -1,4 +1,4 @@
-"""The blocks of features: which exist, which a dataset and a backbone can have, which a method needs."""
+"""Choose blocks of features: the known blocks, the possible blocks of a dataset, the blocks that a method needs."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ FEATURES = "features"
 
 
 def kinds_of(needs: Collection[str]) -> list[str]:
-    """Return the tables that a method with these `needs` uses: of ``features``, ``dynamics`` and ``gradients``."""
+    """Return which of ``features``, ``dynamics`` and ``gradients`` a method with these `needs` uses."""
     features = [] if {"features", "object_vectors"}.isdisjoint(needs) else [FEATURES]
     return [*features, *(name for name in SEPARATE_BLOCKS if name in needs)]
 
 
 def gives_map(backbone: str | Backbone) -> bool:
-    """Return whether a backbone, by name or as an object, gives feature maps; vectors from a file do not."""
+    """Return whether a backbone (a name or an object) makes feature maps; vectors from a file do not have maps."""
     if isinstance(backbone, Backbone):
         return backbone.has_map
     family = backbone.partition(":")[0]
@@ -31,7 +31,7 @@ def gives_map(backbone: str | Backbone) -> bool:
 
 
 def default_blocks(backbone: str | Backbone, *, labelled: bool) -> tuple[str, ...]:
-    """Return all blocks that are possible with a backbone, with or without labels."""
+    """Return all blocks that are possible with this backbone for a labelled or unlabelled dataset."""
     if not labelled:
         return ("image",)
     return tuple(name for name in BLOCKS if name != "objects" or gives_map(backbone))
@@ -40,7 +40,10 @@ def default_blocks(backbone: str | Backbone, *, labelled: bool) -> tuple[str, ..
 def check_blocks(
     dataset: DetectionDataset, backbone: str | Backbone, blocks: Sequence[str] | str | None
 ) -> tuple[str, ...]:
-    """Return the wanted blocks, by default all but those of a proxy training; raise InputError for impossible ones."""
+    """Return the blocks to extract; raise InputError for an impossible block.
+
+    If `blocks` is None, return all possible blocks except those of a proxy training.
+    """
     possible = default_blocks(backbone, labelled=dataset.labelled)
     if blocks is None:
         return possible
@@ -49,15 +52,16 @@ def check_blocks(
         possible = (*possible, *SEPARATE_BLOCKS)
     for name in names:
         if name not in known:
-            raise InputError(f"blocks: there is no {name!r}.{nearest(str(name), known)} There are: {', '.join(known)}.")
+            hint = nearest(str(name), known)
+            raise InputError(f"blocks: unknown block {name!r}.{hint} Known blocks: {', '.join(known)}.")
     if not names or len(set(names)) < len(names):
-        raise InputError(f"blocks={list(names)}: give each wanted block once, of: {', '.join(possible)}.")
+        raise InputError(f"blocks={list(names)}: name each block once. Possible blocks: {', '.join(possible)}.")
     for name in names:
         if name not in possible:
             reason = f"{dataset.source.path} has no labels"
             if dataset.labelled:
-                reason = f"{backbone if isinstance(backbone, str) else backbone.name} gives no feature map"
-            raise InputError(f"blocks={name!r} is not possible: {reason}. Possible are: {', '.join(possible)}.")
+                reason = f"{backbone if isinstance(backbone, str) else backbone.name} does not make a feature map"
+            raise InputError(f"blocks={name!r} is not possible: {reason}. Possible blocks: {', '.join(possible)}.")
     return names
 
 
@@ -69,16 +73,17 @@ def blocks_for(
     blocks: Sequence[str] | None = None,
     proxy: Path | None = None,
 ) -> tuple[str, ...]:
-    """Return the blocks to extract for a method: the given ones, else those that its `needs` call for.
+    """Return the blocks to extract for a method: the given `blocks`, else the blocks that the method needs.
 
-    Blocks of a proxy training that the method needs are added to the given ones. If no blocks are given and the log
-    `proxy` lacks images, all possible blocks are extracted, to find images that are similar to those.
+    If the method needs blocks of a proxy training, they are added to the given `blocks`. If `blocks` is None and images
+    are missing in the log `proxy`, all possible blocks are extracted, because they are used to find images that are
+    similar to the missing images.
 
     Raises
     ------
     InputError
-        This dataset or backbone cannot have a block, or the method needs object vectors and the block ``objects`` is
-        not among the given ones.
+        A block is not possible for this dataset or backbone, or the method needs object vectors and `blocks` does not
+        contain ``objects``.
     """
     trained = tuple(name for name in SEPARATE_BLOCKS if name in needs)
     if blocks is None and "features" not in needs and not _has_unseen(trained, proxy, dataset):
@@ -87,7 +92,7 @@ def blocks_for(
     names = check_blocks(dataset, backbone, tuple(dict.fromkeys((*names, *trained))))
     if "object_vectors" in needs and "objects" not in names:
         check_blocks(dataset, backbone, ("objects",))
-        raise InputError(f"The method {method!r} needs object vectors: name 'objects' among the blocks.")
+        raise InputError(f"The method {method!r} needs object vectors. Add 'objects' to the blocks.")
     return names
 
 

@@ -27,61 +27,67 @@ def extract_features(
     workers: int | None = None,
     proxy: str | Path | None = None,
 ) -> FeatureTable:
-    """Describe every image of a dataset by numbers.
+    """Compute features for every image of a dataset.
 
-    Vectors are kept on disk. Their key is the content of the image and of its boxes, the backbone with its weights and
-    preprocessing, and the precision. A second run reads them back and opens no image. A killed run continues where it
-    stopped. A subset or superset of the images shares what is kept. When labels change, only their images are computed
-    again.
+    Vectors are stored on disk. The key of a vector is the content of the image and of its boxes, the backbone with its
+    weights and preprocessing, and the precision. A second run reads the vectors back and does not open the images. A
+    killed run continues where it stopped. A run on a subset or superset of the images uses the same stored vectors. If
+    labels change, only the vectors of the changed images are computed again.
 
     Parameters
     ----------
     dataset
-        Of `load_dataset`.
+        A dataset from `load_dataset`.
     backbone
         ``efficientnet-lite0``; ``yolo:<weights.pt>``; ``torchvision:<name>[@state.pt]``;
         ``file:<vectors.npy or .csv>`` for vectors of your own; or a `Backbone`.
     blocks
-        ``image`` (the backbone's feature map, average-pooled), ``objects`` (the same map pooled inside each box by
-        RoI-align; see `objects_block` for the row of an image, and the table's `objects` for the vector of each class
-        in each image) and ``annotations`` (the boxes alone, see `annotation_features`). Default: all possible ones:
-        ``image`` alone for an unlabelled dataset, all but ``objects`` for vectors of your own. With `proxy` also
-        ``dynamics`` (see `dynamics_block`) and ``gradients`` (see `gradient_block`). Those two are not part of the
-        table's X and are made only if named.
+        Names of the blocks to extract. A block is a group of features that come from one source:
+
+        - ``image``: the backbone's feature map, average-pooled over the image.
+        - ``objects``: the same map, pooled inside each box by RoI-align. `objects_block` describes the row of an image.
+          The table's `objects` has the vector of each class in each image.
+        - ``annotations``: features of the boxes alone; see `annotation_features`.
+        - ``dynamics`` (see `dynamics_block`) and ``gradients`` (see `gradient_block`): both need `proxy`. They are not
+          part of the table's X, and are extracted only if they are named.
+
+        By default, all possible blocks of the first three are extracted. An unlabelled dataset has only ``image``, and
+        your own vectors have no ``objects``.
     imgsz
-        Input size in pixels, a multiple of 32; default the backbone's own (efficientnet-lite0: 224, yolo: 640).
+        Input size in pixels, a multiple of 32; by default that of the backbone (efficientnet-lite0: 224, yolo: 640).
     batch
-        Images in one forward pass; default at most 16 on a CPU, fewer for large `imgsz`, and 64 on a GPU.
+        Images in one forward pass; by default 64 on a GPU and at most 16 on a CPU, fewer for a large `imgsz`.
     device
-        Name of a torch device; default ``cuda`` if there is one, else ``cpu``.
+        Name of a torch device; by default ``cuda`` if a GPU is available, else ``cpu``.
     precision
-        ``float32``, ``bfloat16`` or ``auto``. ``auto`` takes bfloat16 if the device computes it natively and the
-        features of whole images differ from those in float32 by at most 1e-2.
+        ``float32``, ``bfloat16`` or ``auto``. ``auto`` uses bfloat16 if the device computes it natively and the
+        features of whole images differ from float32 features by at most 1e-2.
     unreadable
-        What to do with truncated, damaged or missing images: ``skip`` leaves them out, warns and lists them in the
-        table's ``problems``; ``raise`` raises ImageReadError at the first.
+        What to do with truncated, damaged or missing images. ``skip`` leaves such images out, warns, and lists them in
+        the table's ``problems``. ``raise`` raises ImageReadError at the first such image.
     cache
-        Folder to keep vectors in; default ``$DETREDUCE_CACHE``, else the user's cache folder.
+        Folder for stored vectors; by default ``$DETREDUCE_CACHE``, else the user's cache folder.
     workers
-        Threads that read and decode images; default one per core, at most 8 on a CPU and 16 with a GPU.
+        Threads that read and decode images; by default one per core, at most 8 on a CPU and 16 with a GPU.
     proxy
-        Log of a proxy training, made by `log_proxy_training`. An image that it lacks gets the mean score per box of its
-        10 nearest neighbours; a sum is that mean times the number of its own boxes. The other blocks say which images
-        are near, so name at least one of them if the log lacks images.
+        Log of a proxy training (a short training of a small detector), made by `log_proxy_training`. An image that is
+        not in the log gets the mean score per box of its 10 nearest neighbours in the log. Its sum is this mean times
+        the number of boxes in the image. The neighbours are found with the other blocks, so name at least one other
+        block if images are missing in the log.
 
     Returns
     -------
     FeatureTable
-        One row for each image that could be read, in the dataset's order. If a block depends on the boxes, images whose
-        boxes are in pixels and whose size cannot be read are left out too.
+        One row for each image that could be read, in the dataset's order. If a block depends on the boxes, an image is
+        also left out if its boxes are in pixels and the size of the image cannot be read.
 
     Raises
     ------
     InputError
         A backbone, block or option does not exist or does not fit the dataset.
     MissingFileError
-        Weights or vectors are missing; the message says which file to put where.
+        A file with weights or vectors is missing. The message names the file and the place where it must be.
     ImageReadError
-        An image is unreadable with ``unreadable="raise"``, or no image is readable.
+        An image cannot be read and ``unreadable="raise"``, or none of the images can be read.
     """
     return Extraction(backbone, blocks, imgsz, batch, device, precision, unreadable, cache, workers, proxy).run(dataset)

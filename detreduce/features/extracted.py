@@ -1,4 +1,4 @@
-"""Extracted blocks, before they become a table."""
+"""The blocks that an extraction has made so far, before they become a table."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ Blocks = dict[str, npt.NDArray[np.float32]]
 
 @dataclass
 class Extracted:
-    """Extracted blocks with one row per image of the dataset.
+    """The extracted blocks, with one row per image of the dataset.
 
     Attributes
     ----------
     blocks
         Name -> (n, d) float32.
     objects
-        The vector of each class in each image; the block ``objects`` is made from it. None without that block.
+        The vector of each class in each image, from which the block ``objects`` is made; None without this block.
     provenance
-        Name of a block -> how it was made. JSON-able.
+        Name of a block -> how the block was made. JSON-able.
     failures
-        Row -> reason, for images that the table leaves out.
+        Row of an image that the table leaves out -> reason.
     """
 
     blocks: Blocks = field(default_factory=dict)
@@ -36,8 +36,8 @@ class Extracted:
     failures: dict[int, str] = field(default_factory=dict)
 
     def take(self, rows: npt.NDArray[np.int64]) -> tuple[Blocks, ObjectTable | None]:
-        """Return the blocks and objects of these rows, ascending, with the block ``objects`` if there are objects."""
-        # an array is only copied where rows are missing
+        """Return the blocks and objects of the given ascending rows; add the block ``objects`` if objects exist."""
+        # copy an array only if rows are left out
         blocks = {name: block if len(rows) == len(block) else block[rows] for name, block in self.blocks.items()}
         objects = self.objects
         if objects is not None:
@@ -46,5 +46,5 @@ class Extracted:
         return blocks, objects
 
     def readable_rows(self, n_images: int) -> npt.NDArray[np.int64]:
-        """Return the rows that did not fail, ascending."""
+        """Return the ascending rows of the images that did not fail."""
         return np.array([row for row in range(n_images) if row not in self.failures], np.int64)

@@ -1,4 +1,4 @@
-"""The plane in which features differ most, for figures."""
+"""The plane of the first two principal components of features, for figures."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from detreduce.errors import InputError
 
 @dataclass(frozen=True, slots=True)
 class Plane:
-    """Rows of features in two principal components.
+    """The rows of a feature table, projected on the first two principal components.
 
     Attributes
     ----------
     points
-        (n, 2) float64.
+        (n, 2) float64: the coordinates of each row.
     explained
-        Share of the variance along each axis.
+        Share of the total variance along each of the two axes.
     """
 
     points: npt.NDArray[np.float64]
@@ -27,20 +27,20 @@ class Plane:
 
 
 def principal_plane(X: npt.ArrayLike) -> Plane:
-    """Return the two principal components of (n, d) features; a missing component is zeros.
+    """Project (n, d) features on their first two principal components.
 
-    The same X gives the same result: scikit-learn's PCA is exact, or randomised with a fixed seed for large tables.
-    Raises InputError if X has no column.
+    A component that does not exist is filled with zeros. The same X gives the same result: scikit-learn's PCA is exact,
+    or randomised with a fixed seed for large tables. Raise InputError if X has no columns.
     """
     from sklearn.decomposition import PCA
 
     matrix = np.asarray(X)
     n, d = matrix.shape
     if d == 0:
-        raise InputError("There are no features to draw: extract the block 'image', 'objects' or 'annotations'.")
+        raise InputError("There are no features to draw. Extract the block 'image', 'objects' or 'annotations'.")
     points, explained = np.zeros((n, 2)), np.zeros(2)
     count = min(n, d, 2)
-    # equal rows have no direction
+    # equal rows have no principal component
     if n > 1 and float(np.ptp(matrix, axis=0).max()) > 0:
         analysis = PCA(count, random_state=0)
         points[:, :count] = analysis.fit_transform(matrix)

@@ -1,4 +1,4 @@
-"""A request for features, as one object: checked before anything takes long, then run on a dataset."""
+"""A request for features as one object. It is checked before any long work starts, then run on a dataset."""
 
 from __future__ import annotations
 
@@ -53,34 +53,34 @@ class Extraction:
     proxy: str | Path | None = None
 
     def for_method(self, method: str, needs: Collection[str], dataset: DetectionDataset) -> Extraction:
-        """Return this request with the blocks that a method with these `needs` calls for; see `blocks_for`."""
+        """Return a copy of this request with the blocks that a method with these `needs` uses; see `blocks_for`."""
         proxy = None if self.proxy is None else Path(self.proxy)
         return replace(self, blocks=blocks_for(method, needs, dataset, self.backbone, self.blocks, proxy))
 
     def check(self, dataset: DetectionDataset) -> tuple[str, ...]:
-        """Return the blocks to extract; raise InputError for an option that cannot be or does not fit the dataset.
+        """Return the blocks to extract. Raise InputError for an option that is invalid or does not fit the dataset.
 
-        Opens no image, no weights and no proxy log.
+        This check does not open images, weights or a proxy log.
         """
         names = check_blocks(dataset, self.backbone, self.blocks)
         check_precision(self.precision)
         if self.unreadable not in ("skip", "raise"):
-            raise InputError(f"unreadable={self.unreadable!r}: give 'skip' or 'raise'.")
+            raise InputError(f"unreadable={self.unreadable!r}: use 'skip' or 'raise'.")
         for option, value in (("batch", self.batch), ("workers", self.workers)):
             if value is not None and value < 1:
-                raise InputError(f"{option}={value}: give a number of at least 1.")
+                raise InputError(f"{option}={value}: use a whole number of at least 1.")
         if not len(dataset):
             raise InputError(f"{dataset.source.path} has no images to extract features from.")
         return names
 
     def make_backbone(self) -> Backbone | None:
-        """Return the backbone; None for vectors from a file. Raise InputError if there is none of that name."""
+        """Return the backbone, or None for vectors from a file. Raise InputError for an unknown name."""
         if isinstance(self.backbone, Backbone):
             return self.backbone
         return None if self._vectors_file is not None else make_backbone(self.backbone, self.imgsz)
 
     def run(self, dataset: DetectionDataset) -> FeatureTable:
-        """Extract the features of a dataset; see `extract_features` for what it returns and raises."""
+        """Extract the features of a dataset. `extract_features` documents the result and the errors."""
         names = self.check(dataset)
         proxy = open_proxy(names, self.proxy, dataset)
         running = Running(self.batch, self.device, self.workers, stop_at_failure=self.unreadable == "raise")
@@ -102,7 +102,7 @@ class Extraction:
         return Path(self.backbone.removeprefix("file:")).expanduser()
 
     def _add_vectors(self, extracted: Extracted, dataset: DetectionDataset, running: Running, *, objects: bool) -> None:
-        """Add what the backbone gives, or the vectors of the file."""
+        """Add the vectors of the backbone, or those of the vectors file, to `extracted`."""
         backbone = self.make_backbone()
         if backbone is None:
             extracted.blocks["image"], extracted.provenance["image"] = self._read_file(dataset)
@@ -129,7 +129,7 @@ class Extraction:
         problems = tuple(Problem(dataset[row].path, f"skipped: {reason}") for row, reason in sorted(failures.items()))
         if failures and (self.unreadable == "raise" or len(failures) == len(dataset)):
             row, reason = min(failures.items())
-            none = "" if self.unreadable == "raise" else f"None of {len(dataset)} images could be read; the first: "
+            none = "" if self.unreadable == "raise" else f"None of {len(dataset)} images could be read. First error: "
             raise ImageReadError(f"{none}{dataset[row].path}: {reason}.")
         if problems:
             more = f" and {len(problems) - 1} more" if len(problems) > 1 else ""
@@ -159,7 +159,7 @@ def _annotations(dataset: DetectionDataset) -> npt.NDArray[np.float32]:
 
 
 def _unsized(dataset: DetectionDataset) -> dict[int, str]:
-    """Return the rows whose boxes cannot be placed in the image, with the reason."""
+    """Return row -> reason for the images whose boxes cannot be placed because the image size is unknown."""
     unplaced = ~dataset.box_crowd & ~np.isfinite(dataset.boxes_xyxyn).all(axis=1)
     reason = "its boxes are in pixels and its size cannot be read"
     return {int(row): reason for row in np.unique(dataset.box_rows[unplaced])}

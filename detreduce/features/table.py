@@ -1,4 +1,4 @@
-"""FeatureTable: named blocks of numbers, one row per image, scaled so that every block has the same weight."""
+"""FeatureTable: named blocks of features with one row per image, scaled so that every block has the same weight."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SEPARATE_BLOCKS = ("dynamics", "gradients")
-"""Blocks of a proxy training: not part of X; a method that needs one uses it in place of X."""
+"""Blocks that come from a proxy training. They are not part of X; a method that needs such a block uses it instead."""
 
 
 @dataclass(frozen=True)
 class FeatureTable:
-    """Features of the images of a dataset that could be read.
+    """The features of those images of a dataset that could be read.
 
     Attributes
     ----------
@@ -33,14 +33,14 @@ class FeatureTable:
     rows
         (n,) int64, ascending: the dataset row of each feature row. Shorter than the dataset if images were skipped.
     blocks
-        Name -> (n, d_b) float32, unscaled, as extracted.
+        Name -> (n, d_b) float32: the features as extracted, not scaled.
     provenance
-        How the numbers were obtained: backbone, preprocessing, hashes, seconds. JSON-able.
+        How the features were made: backbone, preprocessing, hashes, seconds. JSON-able.
     problems
-        Images that were skipped, with the reason.
+        The images that were skipped, and why.
     objects
-        The classes in each image, with the mean vector and the number of their boxes; the images of this `ObjectTable`
-        are the table's rows. None if the block ``objects`` was not extracted.
+        For each class in each image, the number of boxes and their mean vector. The images of this `ObjectTable` are
+        the rows of the feature table. None if the block ``objects`` was not extracted.
     """
 
     dataset: DetectionDataset
@@ -61,16 +61,17 @@ class FeatureTable:
     def plot(self) -> Figure:
         """Draw all images in the two principal components of `X`; return the matplotlib figure.
 
-        Raises InputError if `X` has no columns. With a selection, use ``selection.plot(features)``.
+        Raise InputError if `X` has no columns. For a selection, use ``selection.plot(features)``.
         """
         from detreduce.features.views import features_figure
 
         return features_figure(self.X)
 
     def to_frame(self, block: str | None = None) -> pd.DataFrame:
-        """Return one row per image, with its id as the index, and one column per number, unscaled.
+        """Return a frame with one row per image and one column per feature; the index is the image id.
 
-        Columns are those of one block, or of all blocks. Raises InputError for a block that the table does not have.
+        The features are not scaled. The columns are those of `block`, or of all blocks. Raise InputError if the table
+        does not have the block.
         """
         from detreduce.features.views import features_frame
 
@@ -78,11 +79,11 @@ class FeatureTable:
 
     @property
     def image_ids(self) -> list[ImageId]:
-        """Ids of the images, in row order."""
+        """The ids of the images, in row order."""
         return [self.dataset[int(row)].id for row in self.rows]
 
     def take(self, rows: npt.NDArray[np.int64]) -> FeatureTable:
-        """Return a table of some of the rows, ascending; its `X` is scaled for these rows alone."""
+        """Return a table of the given rows, which must be ascending; its `X` is scaled for these rows only."""
         blocks = {name: block[rows] for name, block in self.blocks.items()}
         tables: dict[str, Any] = {
             name: part.take(rows) for name, part in vars(self).items() if isinstance(part, ObjectTable)
@@ -91,22 +92,24 @@ class FeatureTable:
 
     @cached_property
     def X(self) -> npt.NDArray[np.float32]:
-        """(n, d) float32: the scaled blocks next to each other, in the order of `blocks`; see `scale_block`.
+        """The scaled blocks next to each other, in the order of `blocks`, as (n, d) float32; see `scale_block`.
 
-        The blocks of a proxy training (`SEPARATE_BLOCKS`) are left out: they measure difficulty, not similarity.
+        The blocks of a proxy training (`SEPARATE_BLOCKS`) are left out, because they measure difficulty, not
+        similarity.
         """
         parts = {name: block for name, block in self.blocks.items() if name not in SEPARATE_BLOCKS}
         return scaled_blocks(parts, len(self.rows))
 
     def matrix(self, needs: Collection[str]) -> npt.NDArray[np.float32]:
-        """Return the features for a method with these `needs`: a block of a proxy training, unscaled, or else `X`.
+        """Return the features for a method with these `needs`.
 
-        Raises InputError if the table lacks that block.
+        If the method needs a block of a proxy training, return this block, unscaled. Otherwise return `X`. Raise
+        InputError if the table does not have the block.
         """
         for name in SEPARATE_BLOCKS:
             if name in needs and name not in self.blocks:
                 raise InputError(
-                    f"The table has no block {name!r}. It comes from a proxy training: make its log with `detreduce "
+                    f"The table has no block {name!r}. It needs the log of a proxy training: make one with `detreduce "
                     f"proxy`, then call extract_features(dataset, blocks=({name!r},), proxy='proxy.npz')."
                 )
             if name in needs:
@@ -115,18 +118,18 @@ class FeatureTable:
 
 
 def scaled_blocks(blocks: Mapping[str, npt.ArrayLike], n: int) -> npt.NDArray[np.float32]:
-    """Return (n, d) float32: the scaled blocks of n rows next to each other; (n, 0) without blocks."""
+    """Scale each block and put the blocks next to each other; return (n, d) float32, or (n, 0) without blocks."""
     if not blocks:
         return np.zeros((n, 0), np.float32)
     return np.hstack([scale_block(block, standardise=name == "annotations") for name, block in blocks.items()])
 
 
 def scale_block(block: npt.ArrayLike, *, standardise: bool) -> npt.NDArray[np.float32]:
-    """Centre a block and divide it by its root-mean-square row norm, so that every block weighs the same.
+    """Centre a block and divide it by its root-mean-square row norm, so that every block has the same weight.
 
-    Afterwards the mean squared Euclidean distance of a row to the block's mean is 1, whatever the block's width.
+    Afterwards, the mean squared Euclidean distance between a row and the block's mean is 1 for every block width.
     `standardise` first scales each column to unit variance, for blocks whose columns have different units. Constant
-    columns become 0. Computed in float64; returns (n, d) float32.
+    columns become 0. The computation is in float64 and the result is (n, d) float32.
     """
     values = np.asarray(block, np.float64)
     if values.size == 0:

@@ -1,4 +1,4 @@
-"""Vectors from a file: ``file:vectors.npy`` in the dataset's order, or ``file:vectors.csv`` by image name."""
+"""Read vectors from a file: ``file:vectors.npy`` in the dataset's order, or ``file:vectors.csv`` by image name."""
 
 from __future__ import annotations
 
@@ -17,25 +17,29 @@ from detreduce.errors import InputError, MissingFileError
 
 
 def read_vectors(path: Path, dataset: DetectionDataset) -> npt.NDArray[np.float32]:
-    """Return (n, d) float32: one row per image of the dataset.
+    """Read a .npy or .csv file with vectors; return (n, d) float32, one row per image of the dataset.
 
     A .npy file must have one row per image, in the dataset's order. A .csv file has the image in its first column and
-    numbers in the others. The image is given by name, by id, or by a file name that is unique in the dataset. If no row
-    matches that way, longer paths are matched by the file name at their end, if it is unique among the images and in
-    the file. A first row without numbers is a heading. Rows of other images are ignored.
+    numbers in the other columns. The first column is the name or the id of the image, or a file name that is unique in
+    the dataset. If none of the rows matches in this way, the file name at the end of each path is compared. It must be
+    unique in the dataset and in the file. A first row without numbers is a heading. Rows of other images are ignored.
 
     Raises
     ------
     InputError
-        Wrong number or length of rows, an image without a row or with two, a value that is not a finite number.
+        The number or the length of rows is wrong, an image has two rows or none, or a value is not a finite number.
+    MissingFileError
+        The file does not exist.
     """
     if not path.is_file():
-        raise MissingFileError(f"{path} is not there: it should hold the vectors.")
+        raise MissingFileError(f"{path} does not exist. It should contain the vectors.")
     if path.suffix.lower() == ".npy":
         return _read_npy(path, dataset)
     if path.suffix.lower() == ".csv":
         return _read_csv(path, dataset)
-    raise InputError(f"{path}: give vectors as .npy (rows in the dataset's order) or .csv (image name first).")
+    raise InputError(
+        f"{path}: unknown suffix. Use .npy (rows in the dataset's order) or .csv (image name in the first column)."
+    )
 
 
 def _read_npy(path: Path, dataset: DetectionDataset) -> npt.NDArray[np.float32]:
@@ -48,15 +52,15 @@ def _read_npy(path: Path, dataset: DetectionDataset) -> npt.NDArray[np.float32]:
     if len(vectors) != len(dataset):
         raise InputError(
             f"{path} has {len(vectors)} rows and the dataset has {len(dataset)} images. "
-            "A .npy needs one row per image in the dataset's order; a .csv is matched by image name."
+            "A .npy file needs one row per image, in the dataset's order. A .csv file is matched by image name."
         )
     with np.errstate(over="ignore"):
         rows = vectors.astype(np.float32)
     bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
     if len(bad):
         raise InputError(
-            f"{path}: row {bad[0]} ({dataset[int(bad[0])].name}) has a value that is not finite or beyond float32's "
-            "3.4e38. Drop or scale it."
+            f"{path}: row {bad[0]} ({dataset[int(bad[0])].name}) has a value that is not finite or beyond float32 "
+            "(3.4e38). Remove or scale this value."
         )
     return rows
 
@@ -71,7 +75,7 @@ def _rows_by_word(dataset: DetectionDataset) -> dict[str, int]:
         words[base] = row
     for word in ambiguous:
         del words[word]
-    # whole names and ids win over bare file names
+    # a full name or an id has priority over a bare file name
     words.update({str(record.id): row for row, record in enumerate(dataset)})
     words.update({record.name: row for row, record in enumerate(dataset)})
     return words
@@ -90,16 +94,26 @@ def _read_csv(path: Path, dataset: DetectionDataset) -> npt.NDArray[np.float32]:
     missing = [record.name for row, record in enumerate(dataset) if row not in matched.line_of]
     if matched.vectors is None or missing:
         names = ", ".join(missing[:3]) + (" …" if len(missing) > 3 else "")
-        hint = f"; its {matched.strangers[0]!r} is no image of the dataset" if matched.strangers else ""
+        hint = f". {matched.strangers[0]!r} is not an image of the dataset" if matched.strangers else ""
         if any(not name.isprintable() for name in matched.strangers):
-            hint += " (the file is not UTF-8: save it as UTF-8)"
+            hint += " (the file is not UTF-8; save it as UTF-8)"
         raise InputError(f"{path} has no row for {len(missing)} of {len(dataset)} images: {names}{hint}.")
     return matched.vectors
 
 
 @dataclass
 class _CsvVectors:
-    """The content of a CSV: vectors by row, the line of each row, and names that match no image."""
+    """The content of a CSV file.
+
+    Attributes
+    ----------
+    vectors
+        (n, d): a vector for each row of the dataset; None if the file does not have a matching row.
+    line_of
+        Row of the dataset -> number of its line in the file.
+    strangers
+        Names in the file that do not match an image.
+    """
 
     vectors: npt.NDArray[np.float32] | None = None
     line_of: dict[int, int] = field(default_factory=dict)
@@ -108,7 +122,7 @@ class _CsvVectors:
 
 def _match(path: Path, count: int, words: Mapping[str, int]) -> _CsvVectors:
     matched = _CsvVectors()
-    # surrogateescape: a file name's bytes need not be UTF-8
+    # surrogateescape: the bytes of a file name may not be UTF-8
     with (
         path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file,
         progress("Reading vectors", None, "rows") as advance,
@@ -124,7 +138,9 @@ def _match(path: Path, count: int, words: Mapping[str, int]) -> _CsvVectors:
                 matched.strangers.append(word)
                 continue
             if row in matched.line_of:
-                raise InputError(f"{path}:{reader.line_num}: {cells[0]} is also on line {matched.line_of[row]}.")
+                raise InputError(
+                    f"{path}:{reader.line_num}: {cells[0]} is also on line {matched.line_of[row]}. Remove one line."
+                )
             matched.line_of[row] = reader.line_num
             numbers = _numbers(cells[1:], f"{path}:{reader.line_num}")
             if matched.vectors is None:
@@ -138,7 +154,7 @@ def _match(path: Path, count: int, words: Mapping[str, int]) -> _CsvVectors:
 
 
 def _unique_ends(names: Sequence[str], words: Mapping[str, int]) -> list[str]:
-    """Return the names that end with the file name of an image, if no other name ends with it."""
+    """Return the names that end with the file name of an image, except if several names end with the same file name."""
     often = Counter(map(_bare, names))
     return [name for name in names if often[_bare(name)] == 1 and _bare(name) in words]
 

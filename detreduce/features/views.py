@@ -1,4 +1,4 @@
-"""A table of features as a notebook shows it: a map and a pandas frame."""
+"""Views of a feature table for notebooks: a map of the images and a pandas frame."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def features_figure(X: npt.ArrayLike, kept: npt.NDArray[np.bool_] | None = None) -> Figure:
-    """Draw all images in the two principal components of (n, d) `X`; `kept` (n,) tells kept from dropped ones."""
+    """Draw all images in the two principal components of (n, d) `X`; `kept` (n,) is True for the kept images."""
     from detreduce.figures import feature_map
 
     plane = principal_plane(X)
@@ -33,12 +33,12 @@ def features_frame(
     image_ids: Iterable[int | str],
     class_names: Sequence[str],
 ) -> pd.DataFrame:
-    """Return one row per image and one column per number of the block, or of all blocks."""
+    """Return a frame with one row per image and one column per feature of `block`, or of all blocks if it is None."""
     import pandas as pd
 
     if block is not None and block not in blocks:
         known = list(blocks)
-        raise InputError(f"The table has no block {block!r}.{nearest(block, known)} There are: {', '.join(known)}.")
+        raise InputError(f"The table has no block {block!r}.{nearest(block, known)} It has: {', '.join(known)}.")
     index = pd.Index(id_column(image_ids), name="image_id")
     wanted = blocks if block is None else {block: blocks[block]}
     frames = [
@@ -49,7 +49,7 @@ def features_frame(
 
 
 def _columns(block: str, width: int, class_names: Sequence[str]) -> list[str]:
-    """Return the names of a block's columns; without names, the block's name and a number."""
+    """Return the column names of a block; a block without known names gets its own name and a number."""
     named = {"annotations": annotation_columns(class_names), "dynamics": list(DYNAMICS_COLUMNS)}
     names = named.get(block, [])
     return names if len(names) == width else [f"{block}_{number}" for number in range(width)]

@@ -1,1 +1,1 @@
-"""Pixels: decode and resize images, read them ahead, and keep what is computed from each."""
+"""Images: decode and resize them, read them ahead, and store the vectors that are computed from them."""

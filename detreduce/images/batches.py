@@ -1,4 +1,4 @@
-"""Images read ahead by threads, in batches of one shape and in bounded memory."""
+"""Read images ahead with threads and group them into batches of one shape; memory stays bounded."""
 
 from __future__ import annotations
 
@@ -24,25 +24,27 @@ from detreduce.machine.processors import processors
 T = TypeVar("T")
 
 Known = Callable[[int, Digest], bool]
-"""(row, digest of its image) -> whether all vectors of the row are stored."""
+"""A function (row, digest of the image file) -> True if all vectors of the image are stored."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReadImage(Generic[T]):
-    """An image file, read once.
+    """An image file after one read.
 
     Attributes
     ----------
     row
-        Its number in the list of images.
-    status, read_at_ns
-        The file's status, taken before the file is read, and the time when it was taken; None and 0 if it cannot be.
+        Index of the image in the list of images.
+    status
+        Status of the file, taken before the file is read; None if the file cannot be read.
+    read_at_ns
+        Time at which the status was taken, in nanoseconds; 0 if the file cannot be read.
     digest
-        Of the file's bytes.
+        Digest of the file's bytes; empty if the file cannot be read.
     content
-        The result of `prepare`; None if it is not needed or could not be made.
+        The result of `prepare`; None if all vectors of the image are stored, or if the image cannot be decoded.
     error
-        Why the file could not be read or decoded, else empty.
+        Why the file cannot be read or decoded; empty if it can.
     """
 
     row: int
@@ -54,7 +56,7 @@ class ReadImage(Generic[T]):
 
 
 def read_image(row: int, path: Path, prepare: Callable[[int, bytes], T], known: Known) -> ReadImage[T]:
-    """Read a file once: digest its bytes, and `prepare` them unless the row is `known` by that digest."""
+    """Read a file once and compute the digest of its bytes; call `prepare` on the bytes unless the image is `known`."""
     try:
         read_at_ns = time.time_ns()
         status = path.stat()
@@ -73,7 +75,7 @@ def read_image(row: int, path: Path, prepare: Callable[[int, bytes], T], known: 
 def read_ahead(
     rows: Iterable[int], read: Callable[[int], ReadImage[T]], pool: Executor, ahead: int
 ) -> Iterator[ReadImage[T]]:
-    """Yield the images in order; the pool is at most `ahead` images in front, so memory is bounded."""
+    """Yield the images in order. The pool reads at most `ahead` images in advance, so memory is bounded."""
     waiting: deque[Future[ReadImage[T]]] = deque()
     for row in rows:
         waiting.append(pool.submit(read, row))
@@ -85,14 +87,22 @@ def read_ahead(
 
 @dataclass(frozen=True, slots=True)
 class NetworkInput:
-    """An image as a network takes it, and where the picture lies in it."""
+    """An image at the size of a network's input.
+
+    Attributes
+    ----------
+    image
+        (h, w, 3) uint8 RGB, padding included.
+    frame
+        Position of the picture inside `image`.
+    """
 
     image: RGB
     frame: Frame
 
 
 def network_input(data: bytes, preprocess: Preprocess) -> NetworkInput:
-    """Decode and resize an image file's bytes; raise ImageReadError as `decode` does."""
+    """Decode an image file's bytes and resize the image for a network. Raise ImageReadError like `decode`."""
     size = preprocess.imgsz
     image, frame = decode_framed(data, longest=size, shortest=size if preprocess.shape == "stretch" else None)
     return NetworkInput(preprocess(image), frame.inside(preprocess.frame(*image.shape[:2])))
@@ -101,7 +111,7 @@ def network_input(data: bytes, preprocess: Preprocess) -> NetworkInput:
 def same_shape_batches(
     images: Iterable[tuple[int, NetworkInput]], batch: int
 ) -> Iterator[list[tuple[int, NetworkInput]]]:
-    """Group numbered images by shape into batches; at most four batches wait for more images of their shape."""
+    """Group (row, image) pairs of equal shape into batches; at most ``4 * batch`` images wait for a full batch."""
     waiting: dict[tuple[int, ...], list[tuple[int, NetworkInput]]] = {}
     for row, item in images:
         group = waiting.setdefault(item.image.shape, [])
@@ -110,7 +120,7 @@ def same_shape_batches(
             yield waiting.pop(item.image.shape)
         elif sum(map(len, waiting.values())) >= 4 * batch:
             yield waiting.pop(max(waiting, key=lambda shape: len(waiting[shape])))
-    # the largest first, so that all threads end at about the same time
+    # largest batches first, so that all threads end at about the same time
     yield from sorted(waiting.values(), key=len, reverse=True)
 
 
@@ -118,7 +128,7 @@ def same_shape_batches(
 def decoding_threads(
     count: int, name: str = "detreduce", prepare_thread: Callable[[], object] | None = None
 ) -> Iterator[ThreadPoolExecutor]:
-    """Start a pool of threads; until it ends, OpenCV starts none of its own."""
+    """Start a pool of threads. While the pool exists, OpenCV does not start its own threads."""
     before = cv2.getNumThreads()
     pool = ThreadPoolExecutor(count, name, initializer=prepare_thread)
     try:
@@ -133,9 +143,9 @@ def decoding_threads(
 class Threads:
     """The threads that decode images and run the network.
 
-    On a CPU, `decode` and `forward` are one pool. Its threads decode an image or run a batch, each with few of torch's
-    own threads, so that no core waits for another at the end of each layer. On other devices, one thread feeds the
-    network while the others decode.
+    On a CPU, `decode` and `forward` are the same pool. Each of its threads decodes an image or runs a batch, and uses
+    only a few torch threads. So no core waits for another core at the end of each layer. On other devices, one thread
+    runs the network while the other threads decode. `count` is the number of threads that decode.
     """
 
     decode: ThreadPoolExecutor
@@ -145,7 +155,7 @@ class Threads:
 
 @contextmanager
 def threads(device_type: str, workers: int | None = None) -> Iterator[Threads]:
-    """Start the threads for a run; afterwards torch and OpenCV have as many threads as before."""
+    """Start the threads for a run. Afterwards, restore the numbers of torch and OpenCV threads."""
     import torch
 
     cores = processors()
@@ -156,11 +166,11 @@ def threads(device_type: str, workers: int | None = None) -> Iterator[Threads]:
     with decoding_threads(count, prepare_thread=partial(torch.set_num_threads, each)) as pool:
         single = pool if on_cpu else ThreadPoolExecutor(1, "detreduce-forward")
         try:
-            # the calling thread builds and probes networks: it must not wait for busy cores either
+            # the calling thread builds and tests networks, so it must not wait for busy cores either
             torch.set_num_threads(each)
             yield Threads(pool, single, count)
         finally:
             for executor in (pool, single):
                 executor.shutdown(wait=True, cancel_futures=True)
-            # the setting of a pool thread is also the default for threads started later
+            # the last setting in any thread is the default for threads started later
             torch.set_num_threads(before)

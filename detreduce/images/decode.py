@@ -1,4 +1,4 @@
-"""Image files to arrays: strict decoding, then the resize that a network needs."""
+"""Decode image files to arrays, strictly, and resize the arrays for a network."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _JPEG_START = b"\xff\xd8"
 _PNG_START = b"\x89PNG\r\n\x1a\n"
 _MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])", re.DOTALL)
 _FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-# OpenCV before 4.11 has only BGR
+# OpenCV before 4.11 can only decode to BGR
 _COLOUR: int = getattr(cv2, "IMREAD_COLOR_RGB", cv2.IMREAD_COLOR)
 _FLAGS: dict[int, int] = {
     8: cv2.IMREAD_REDUCED_COLOR_8,
@@ -43,15 +43,15 @@ class Preprocess:
     Attributes
     ----------
     imgsz
-        ``letterbox``: pixels of the longer side. ``stretch``: pixels of both sides.
+        For ``letterbox``, the length of the longer side in pixels. For ``stretch``, the length of both sides.
     shape
-        ``letterbox`` keeps the aspect and pads to a multiple of `stride`, centred, with grey 114, as ultralytics does
-        for a single image. ``stretch`` squeezes the whole image into a square; it cuts no border off, because objects
-        can be there.
+        ``letterbox`` keeps the aspect ratio, centres the image and pads each side with grey 114 to a multiple of
+        `stride`, as ultralytics does for a single image. ``stretch`` resizes the whole image to a square. It does not
+        crop the image, because objects can be at the border.
     mean, std
         Per RGB channel, in units of 0..255 pixels: input = (pixel - mean) / std.
     stride
-        Of the letterbox's padding.
+        Both sides of a letterboxed image are multiples of this number of pixels.
     """
 
     imgsz: int
@@ -62,7 +62,7 @@ class Preprocess:
 
     @property
     def key(self) -> str:
-        """All that decides the input's pixels, in words; part of the cache key."""
+        """A description of everything that determines the input's pixels; part of the cache key."""
         size = (
             f"{self.imgsz} px, stride {self.stride}, grey {PAD_VALUE}"
             if self.shape == "letterbox"
@@ -75,7 +75,7 @@ class Preprocess:
         )
 
     def __call__(self, image: RGB) -> RGB:
-        """Resize an (h, w, 3) uint8 image to the network's input size; still uint8, not yet normalised."""
+        """Resize an (h, w, 3) uint8 image to the network's input size. The result is uint8 and not yet normalised."""
         if self.shape == "stretch":
             return _resize(image, self.imgsz, self.imgsz)
         height, top, below = self._letterboxed(image.shape[0], max(image.shape[:2]))
@@ -88,7 +88,7 @@ class Preprocess:
         )
 
     def frame(self, height: int, width: int) -> Frame:
-        """Return where a (height, width) image lies in the network's input."""
+        """Return the position of a (height, width) image inside the network's input."""
         if self.shape == "stretch":
             return WHOLE
         rows, top, below = self._letterboxed(height, max(height, width))
@@ -97,10 +97,10 @@ class Preprocess:
         return Frame(left / wide, top / high, (left + columns) / wide, (top + rows) / high)
 
     def _letterboxed(self, side: int, longest: int) -> tuple[int, int, int]:
-        """Return the pixels of a side after scaling, of the padding before it, and of the padding after it."""
+        """Return three lengths in pixels: the scaled side, the padding before it and the padding after it."""
         scaled = max(1, round(side * (self.imgsz / longest)))
         padding = -scaled % self.stride
-        # the odd pixel goes below and to the right, as in ultralytics
+        # an odd pixel of padding goes below or to the right, as in ultralytics
         before = round(padding / 2 - 0.1)
         return scaled, before, padding - before
 
@@ -112,25 +112,26 @@ def _resize(image: RGB, height: int, width: int) -> RGB:
 
 
 def decode(data: bytes, *, longest: int | None = None, shortest: int | None = None) -> RGB:
-    """Decode an image file's bytes to (h, w, 3) uint8 RGB, EXIF rotation applied, as ultralytics sees it.
+    """Decode an image file's bytes to an (h, w, 3) uint8 RGB array and apply the EXIF rotation, as ultralytics does.
 
-    Grey, palette, 16-bit (upper 8 bits) and transparent (alpha dropped) images become plain RGB. With `longest` and
-    `shortest`, a JPEG may be decoded at 1/2, 1/4 or 1/8 if its longer and shorter sides keep at least these numbers of
-    pixels.
+    Grey, palette, 16-bit and transparent images become plain RGB: the upper 8 of 16 bits are used and alpha is dropped.
+    If `longest` is given, a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size. Its longer side then keeps at least
+    `longest` pixels, and its shorter side at least `shortest` pixels.
 
-    Damage inside a JPEG's compressed data is not found while its end marker is there: no decoder used here reports it
-    (libjpeg fills the gap and prints a line), and a second decoding costs too much. `check_images` finds it.
+    Damage inside the compressed data of a JPEG is not found if the file has its end marker. The decoders used here do
+    not report such damage (libjpeg fills the gap and prints a line), and decoding twice costs too much. `check_images`
+    finds it.
 
     Raises
     ------
     ImageReadError
-        The file is empty, truncated (for a JPEG or PNG: without its end marker) or not an image.
+        The file is empty, truncated or not an image. A JPEG or PNG without its end marker counts as truncated.
     """
     return decode_framed(data, longest=longest, shortest=shortest)[0]
 
 
 def why_unreadable(path: Path) -> str:
-    """Return why an image file cannot be read and decoded; empty if it can."""
+    """Return the reason why an image file cannot be read or decoded; empty if it can."""
     try:
         decode(path.read_bytes())
     except OSError as error:
@@ -141,7 +142,7 @@ def why_unreadable(path: Path) -> str:
 
 
 def decode_framed(data: bytes, *, longest: int | None = None, shortest: int | None = None) -> tuple[RGB, Frame]:
-    """Decode like `decode`; also return the picture's frame, which is smaller than the array for some reduced JPEGs."""
+    """Decode like `decode`, and also return the picture's frame: some reduced JPEGs do not fill their array."""
     if not data:
         raise ImageReadError("the file is empty")
     size, divisor = None, 1
@@ -166,7 +167,7 @@ def decode_framed(data: bytes, *, longest: int | None = None, shortest: int | No
 def _decode_opencv(data: bytes, flag: int) -> RGB | None:
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
-    except cv2.error:  # OpenCV raises for sizes over its limit
+    except cv2.error:  # OpenCV raises an error for images over its size limit
         return None
     if image is None or flag == getattr(cv2, "IMREAD_COLOR_RGB", None):
         return image  # type: ignore[return-value]
@@ -174,7 +175,7 @@ def _decode_opencv(data: bytes, flag: int) -> RGB | None:
 
 
 def _decode_other(data: bytes) -> RGB:
-    # some OpenCV versions fill missing parts of these formats with black; Pillow is strict
+    # some OpenCV versions fill the missing parts of a truncated file with black; Pillow raises an error
     strict = _decode_pillow(data)
     image = _decode_opencv(data, _COLOUR)
     return strict if image is None else image
@@ -183,17 +184,17 @@ def _decode_other(data: bytes) -> RGB:
 def _open_pillow(data: bytes) -> PIL.Image.Image:
     from PIL import Image
 
-    # ultralytics' replacement of Image.open installs packages when a file is no image
+    # ultralytics' replacement of Image.open installs packages when a file is not an image
     patched = sys.modules.get("ultralytics.utils.patches")
     return getattr(patched, "_image_open", Image.open)(io.BytesIO(data))
 
 
 def _orientation(data: bytes) -> int:
-    """Return EXIF's orientation, 1 to 8; 1 if there is none."""
+    """Return the EXIF orientation, 1 to 8; 1 if the file does not have one."""
     try:
         with _open_pillow(data) as image:
             return int(image.getexif().get(_ORIENTATION, 1))
-    except Exception:  # Pillow's plugins raise many kinds, and OpenCV could read the image
+    except Exception:  # Pillow's plugins raise errors of many kinds, and OpenCV could read the image
         return 1
 
 
@@ -211,12 +212,12 @@ def _decode_pillow(data: bytes) -> RGB:
                 return np.asarray(rotated.convert("RGB"))
     except Image.UnidentifiedImageError:
         raise ImageReadError("not an image of a known format") from None
-    except Exception as error:  # Pillow's plugins raise many kinds
+    except Exception as error:  # Pillow's plugins raise errors of many kinds
         raise ImageReadError(f"truncated or damaged ({str(error)[:80]})") from None
 
 
 def _reduction(size: tuple[int, int] | None, longest: int | None, shortest: int | None) -> int:
-    """Return the largest divisor at which a JPEG may be decoded."""
+    """Return the largest divisor (1, 2, 4 or 8) at which a JPEG may be decoded."""
     if size is None or longest is None:
         return 1
     fits = (n for n in _FLAGS if max(size) >= n * longest and min(size) >= n * (shortest or 1))
@@ -224,9 +225,10 @@ def _reduction(size: tuple[int, int] | None, longest: int | None, shortest: int 
 
 
 def _walk_jpeg(data: bytes) -> tuple[tuple[int, int] | None, bool]:
-    """Return the size (width, height) of a JPEG before rotation, and whether its end marker is there.
+    """Return the size (width, height) of a JPEG before rotation, and whether the file has its end marker.
 
-    The end marker of a thumbnail inside an APP segment does not count. Bytes after the end are ignored.
+    The size is None if the file does not state it. The end marker of a thumbnail inside an APP segment does not count.
+    Bytes after the end marker are ignored.
     """
     size = None
     at = 2
@@ -244,5 +246,5 @@ def _walk_jpeg(data: bytes) -> tuple[tuple[int, int] | None, bool]:
             size = (int.from_bytes(segment[5:7], "big"), int.from_bytes(segment[3:5], "big"))
         at += int.from_bytes(segment[:2], "big")
         if size is not None and code == 0xDA and data.endswith(b"\xff\xd9"):
-            return size, True  # no search through the compressed data
+            return size, True  # skip the search through the compressed data
     return size, False

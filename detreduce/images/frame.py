@@ -1,4 +1,4 @@
-"""Where a picture lies in a larger array, so that boxes move exactly as the pixels do."""
+"""The position of a picture inside a larger array; boxes use it to move exactly with the pixels."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import astuple, dataclass
 import numpy as np
 import numpy.typing as npt
 
-# how EXIF's orientations change the stored picture: axes swapped, then mirrored along x, along y
+# EXIF orientations that swap the axes of the stored picture; then those that mirror it along x, and along y
 _TURNED = (5, 6, 7, 8)
 _MIRRORED_X = (2, 3, 6, 7)
 _MIRRORED_Y = (3, 4, 7, 8)
@@ -17,7 +17,7 @@ _MIRRORED_Y = (3, 4, 7, 8)
 class Frame:
     """The edges of a picture inside an array, as fractions of the array's width and height.
 
-    Edges, not pixel centres: pixel i spans i to i + 1, which bilinear resizing keeps.
+    The values are edges of pixels, not centres: pixel i spans i to i + 1. Bilinear resizing keeps such edges in place.
     """
 
     left: float = 0.0
@@ -26,13 +26,13 @@ class Frame:
     bottom: float = 1.0
 
     def place(self, boxes: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        """Return (B, 4) boxes x1, y1, x2, y2 as fractions of the array, from fractions of the picture."""
+        """Convert (B, 4) boxes x1, y1, x2, y2 from fractions of the picture to fractions of the array."""
         origin = np.array([self.left, self.top] * 2)
         size = np.array([self.right - self.left, self.bottom - self.top] * 2)
         return origin + np.asarray(boxes, np.float64) * size
 
     def inside(self, outer: Frame) -> Frame:
-        """Return the picture's frame in a larger array, in which `outer` is the frame of this frame's array."""
+        """Return the picture's frame in a larger array, which contains the frame's array at `outer`."""
         return Frame(*outer.place(astuple(self)).tolist())
 
 
@@ -40,9 +40,9 @@ WHOLE = Frame()
 
 
 def reduced_frame(width: int, height: int, divisor: int, orientation: int) -> Frame:
-    """Return the frame of a width x height JPEG that was decoded at 1/`divisor`, then turned by its EXIF orientation.
+    """Return the frame of a width x height JPEG that was decoded at 1/`divisor` and rotated by its EXIF orientation.
 
-    If the divisor does not divide a side, only a part of the last pixel is inside the picture.
+    If a side is not a multiple of the divisor, only a part of the last pixel belongs to the picture.
     """
     right, bottom = (side / (divisor * -(-side // divisor)) for side in (width, height))
     if orientation in _TURNED:

@@ -1,4 +1,4 @@
-"""One job for images: recall the vectors that are stored, read ahead, compute the others, keep them."""
+"""A job that makes vectors for a list of images: read the stored vectors, compute the others, store them."""
 
 from __future__ import annotations
 
@@ -21,24 +21,29 @@ Array = npt.NDArray[Any]
 
 
 class ImageVectors:
-    """Vectors of a list of n images, in the order of the images: recalled from a store, or computed.
+    """The vectors of n images, in the order of the images. Each vector is read from a store or computed.
+
+    An image can have several vectors, for example one per class.
 
     Parameters
     ----------
     store
-        The store that keeps them.
+        The store that keeps the vectors.
     starts
-        (n + 1,) int64: the number of the first vector of each image; the last entry is the number of vectors. With one
-        vector per image, 0 to n.
+        (n + 1,) int64: the number of the first vector of each image; the last entry is the number of vectors. If each
+        image has one vector, `starts` is 0 to n.
     key
-        (number of a vector, digest of its image) -> the store's key of the vector; default the digest.
+        (number of a vector, digest of its image) -> the vector's key in the store; by default the digest.
 
     Attributes
     ----------
     filled
-        Bool, one per vector: recalled, computed, or set by the caller for vectors that are not wanted.
-    recalled, computed
-        Counts of vectors from the store, and of computed ones.
+        One bool per vector: True if the vector was recalled or computed. The caller sets True for a vector that is not
+        needed.
+    recalled
+        Number of vectors that were read from the store.
+    computed
+        Number of vectors that were computed.
     """
 
     def __init__(
@@ -53,11 +58,14 @@ class ImageVectors:
 
     @property
     def width(self) -> int:
-        """Numbers in a vector; 0 before the first vector."""
+        """Length of a vector; 0 before the first vector is filled in."""
         return 0 if self._values is None else self._values.shape[1]
 
     def array(self, width: int = 0) -> Array:
-        """Return all vectors; missing ones are NaN, or 0 for integers. Only if all are missing, `width` is used."""
+        """Return all vectors; missing vectors are NaN, or 0 for integers.
+
+        If all vectors are missing, their length is `width`.
+        """
         return self._empty(width) if self._values is None else self._values
 
     def _empty(self, width: int) -> Array:
@@ -65,16 +73,16 @@ class ImageVectors:
         return np.full((len(self.filled), width), np.nan if dtype.kind == "f" else 0, dtype)
 
     def complete(self) -> npt.NDArray[np.bool_]:
-        """Return (n,) bool: whether all vectors of an image are filled."""
+        """Return (n,) bool: True for each image whose vectors are all filled in."""
         missing = np.concatenate([[0], np.cumsum(~self.filled)])
         return np.asarray(missing[self.starts[1:]] == missing[self.starts[:-1]])
 
     def stored(self, row: int, digest: Digest) -> bool:
-        """Return whether the store has every vector of an image."""
+        """Return whether the store has all vectors of an image."""
         return all(key in self.store for _, key in self._keys(row, digest))
 
     def recall(self, digests: dict[int, Digest]) -> None:
-        """Fill in what the store has for these rows."""
+        """Fill in the vectors that the store has; `digests` maps the row of an image to its digest."""
         numbers: dict[Digest, list[int]] = {}
         for row, digest in digests.items():
             for number, key in self._keys(row, digest):
@@ -86,7 +94,7 @@ class ImageVectors:
                 self.recalled += 1
 
     def add(self, row: int, digest: Digest, vectors: Array) -> None:
-        """Fill in the computed (k, d) vectors of an image and store them, except those that the store has."""
+        """Fill in and store the computed (k, d) vectors of an image; skip the vectors that the store already has."""
         for (number, key), vector in zip(self._keys(row, digest), vectors, strict=True):
             if not self.filled[number] and key not in self.store:
                 self._fill(number, vector)
@@ -111,20 +119,21 @@ class ImageJob(Generic[T]):
     Attributes
     ----------
     title
-        Title of the progress line.
+        Title of the progress bar.
     paths
         The images; their rows are their places in this list.
     vectors
         The kinds of vectors to fill in.
     memo
-        Knows the digests of files that did not change, so that they are not read.
+        Remembers the digests of files, so that unchanged files are not read.
     prepare
-        (row, bytes of the file) -> the prepared image. The reading threads call it. It may raise ImageReadError.
+        (row, bytes of the file) -> the prepared image. The reading threads call this function. It may raise
+        ImageReadError.
     compute
         Turns a stream of (row, prepared image) into a stream of (row, one (k, d) array for each kind of vector). The
-        order of the rows is free.
+        rows may come out in any order.
     stop_at_failure
-        Raise ImageReadError at the first image that cannot be read.
+        Whether to raise ImageReadError at the first image that cannot be read.
     failures
         Row -> reason, for images that could not be read.
     computed
@@ -143,7 +152,7 @@ class ImageJob(Generic[T]):
     _digests: dict[int, Digest] = field(default_factory=dict)
 
     def run(self, pool: Executor, ahead: int) -> None:
-        """Fill in the vectors; store what was computed, also when interrupted.
+        """Fill in the vectors, and store the computed vectors even if the run is interrupted.
 
         The threads of `pool` read at most `ahead` images in advance.
         """
@@ -153,13 +162,13 @@ class ImageJob(Generic[T]):
             self._recall()
             self._fill_open(pool, ahead, self._stored)
             self._recall()
-            # compute what a store lists and cannot read
+            # compute the vectors that a store lists but cannot read
             self._fill_open(pool, ahead, lambda row, digest: False)
         finally:
             self.keep()
 
     def keep(self) -> None:
-        """Write what the stores and the memo have not written yet."""
+        """Write to disk what the stores and the memo have not written yet."""
         for vectors in self.vectors:
             vectors.store.flush()
         try:
@@ -169,7 +178,7 @@ class ImageJob(Generic[T]):
                 warn_unwritable(error)
 
     def _open_rows(self) -> list[int]:
-        """Return the rows that lack a vector and did not fail."""
+        """Return the rows of the images that lack a vector and did not fail."""
         done = np.logical_and.reduce([vectors.complete() for vectors in self.vectors])
         return [row for row in np.flatnonzero(~done).tolist() if row not in self.failures]
 
@@ -182,7 +191,7 @@ class ImageJob(Generic[T]):
             vectors.recall(digests)
 
     def _fill_open(self, pool: Executor, ahead: int, known: Known) -> None:
-        """Read the images with missing vectors; compute those that are not `known`."""
+        """Read the images that lack vectors, and compute the vectors of those images that are not `known`."""
         rows = self._open_rows()
         if not rows:
             return

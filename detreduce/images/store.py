@@ -1,4 +1,4 @@
-"""Vectors on disk, found by the content of their images; a killed run, other processes and damage do no harm."""
+"""Vectors on disk, found by the content of their images. Killed runs, parallel runs and damaged files do no harm."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ from detreduce.machine.hashes import Digest, content_digest
 DIGEST_BYTES = 32
 SHARD_ROWS = 256
 SHARD_SECONDS = 30.0
-_LAYOUT = 1  # part of every store's name, so that stores of another layout are not found
+_LAYOUT = 1  # in every store's name, so that a store with another layout is not read
 
 
 class VectorStore:
-    """Vectors of one backbone, preprocessing, weights and precision, by content digest.
+    """Vectors that were made with one backbone, preprocessing, weights and precision; found by a content digest.
 
-    They are float32 unless a subclass says otherwise. The store is a folder of shards; each shard is written once and
-    never changed. A shard that cannot be read is ignored, and its vectors are computed again. If the folder cannot be
-    written, the run warns and continues without it.
+    The values are float32 unless a subclass sets another `dtype`. The store is a folder of shards (.npz files). Each
+    shard is written once and never changed. A shard that cannot be read is ignored, and its vectors are computed again.
+    If the folder cannot be written, the store warns, and the run continues without storing vectors.
 
     Parameters
     ----------
     folder
-        The cache folder; the store is a folder inside it, named after `key`.
+        The cache folder. The store is a folder inside it, and its name contains a hash of `key`.
     key
-        JSON-able: everything that decides a vector, except the image.
+        JSON-able: everything that determines a vector, except the image.
     dimension
-        Numbers in a vector; default as in the first shard that is read.
+        Length of a vector; by default the length in the first shard that is read.
     """
 
     dtype: ClassVar[np.dtype[Any]] = np.dtype(np.float32)
@@ -70,12 +70,12 @@ class VectorStore:
                 continue
             for row, digest in enumerate(map(bytes, digests)):
                 if digest in self._index:
-                    # stored twice: a shard was damaged, or two processes computed it at once
+                    # the vector is stored twice: a shard was damaged, or two processes computed it at once
                     self._spare.setdefault(digest, []).append(self._index[digest])
                 self._index[digest] = (shard, row)
 
     def read(self, digests: Iterable[Digest]) -> Iterator[tuple[Digest, npt.NDArray[Any]]]:
-        """Yield the vectors of the digests that can be read, shard by shard."""
+        """Yield (digest, vector) for each digest whose vector can be read, shard by shard."""
         wanted = set(digests)
         while wanted:
             by_shard: dict[Path, list[tuple[Digest, int]]] = {}
@@ -111,14 +111,14 @@ class VectorStore:
                 del self._index[digest]
 
     def add(self, digest: Digest, vector: npt.NDArray[Any]) -> None:
-        """Keep a vector; it is on disk after the next `flush`, which also happens every 256 vectors or 30 seconds."""
+        """Add a vector. The next `flush` writes it; the store also flushes after 256 vectors or 30 seconds."""
         if digest not in self._index:
             self._waiting[digest] = np.array(vector, self.dtype)
         if len(self._waiting) >= SHARD_ROWS or time.monotonic() - self._written > SHARD_SECONDS:
             self.flush()
 
     def flush(self) -> None:
-        """Write the waiting vectors as one more shard."""
+        """Write the added vectors to disk as a new shard."""
         self._written = time.monotonic()
         if not self._waiting or not self.writable:
             self._waiting.clear()
@@ -138,12 +138,12 @@ class VectorStore:
 
 
 def warn_unwritable(error: DetreduceError) -> None:
-    """Warn that what is computed is not kept in the cache."""
-    warnings.warn(f"{error} It is not kept; name another cache folder with cache=.", DetreduceWarning, stacklevel=3)
+    """Warn that the results of this run are not written to the cache."""
+    warnings.warn(f"{error} Results are not cached. Choose another folder with cache=.", DetreduceWarning, stacklevel=3)
 
 
 def _read_member(shard: Path, name: str) -> npt.NDArray[Any] | None:
-    # the zip's checksums catch damaged shards
+    # the checksums of the zip format detect damaged shards
     try:
         with np.load(shard, allow_pickle=False) as content:
             return np.asarray(content[name])
@@ -152,10 +152,10 @@ def _read_member(shard: Path, name: str) -> npt.NDArray[Any] | None:
 
 
 class DigestMemo:
-    """Remembers the content digest of files, so that a second run does not open files that did not change.
+    """A memory of the content digests of files, so that a second run does not open unchanged files.
 
-    A file counts as unchanged while its size, mtime and ctime stay the same. The memo does not remember a file that was
-    changed just before it was read: a second change within the same tick of the clock would not show.
+    A file counts as unchanged if its size, mtime and ctime are the same. The memo does not remember a file that changed
+    just before it was read: a second change within the same clock tick would leave the times equal.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -164,7 +164,7 @@ class DigestMemo:
         self._changed: set[Path] = set()
 
     def get(self, path: Path) -> Digest | None:
-        """Return the digest of the file if it is remembered and the file did not change."""
+        """Return the digest of a file; None if the digest is not remembered or the file changed."""
         entry = self._entries(path.parent).get(path.name)
         if entry is None:
             return None
@@ -174,7 +174,7 @@ class DigestMemo:
             return None
 
     def read(self, path: Path) -> Digest:
-        """Return the digest of a file; read the file unless it is remembered. Raises OSError."""
+        """Return the digest of a file; read the file if its digest is not remembered. Raise OSError if that fails."""
         known = self.get(path)
         if known is None:
             read_at_ns, status = time.time_ns(), path.stat()
@@ -183,16 +183,16 @@ class DigestMemo:
         return known
 
     def put(self, path: Path, status: os.stat_result, read_at_ns: int, digest: Digest) -> None:
-        """Remember a digest; take `status` at `read_at_ns`, before the file is read."""
+        """Remember a digest. The caller takes `read_at_ns` and `status` before it reads the file."""
         changed = max(status.st_mtime_ns, status.st_ctime_ns)
-        # times in whole seconds come from a file system that has no finer ones
+        # a time in whole seconds means that the file system does not store finer times
         tick = 2_000_000_000 if status.st_mtime_ns % 1_000_000_000 == 0 else 50_000_000
         if read_at_ns - changed > tick:
             self._entries(path.parent)[path.name] = (_stamp(status), digest.hex())
             self._changed.add(path.parent)
 
     def flush(self) -> None:
-        """Write what is new; raise DetreduceError if the cache cannot be written."""
+        """Write the new digests to disk. Raise DetreduceError if the cache cannot be written."""
         for parent in sorted(self._changed):
             content = json.dumps({"folder": str(parent), "files": self._known[parent]}).encode()
             write_atomically(self._file(parent), lambda file, content=content: file.write(content))  # type: ignore[misc]
@@ -208,7 +208,7 @@ class DigestMemo:
                 files = json.loads(self._file(parent).read_bytes())["files"]
                 self._known[parent] = {str(name): (str(stamp), str(digest)) for name, (stamp, digest) in files.items()}
             except (OSError, ValueError, KeyError, TypeError, AttributeError):
-                pass  # a damaged memo remembers nothing
+                pass  # a damaged memo counts as empty
         return self._known[parent]
 
 

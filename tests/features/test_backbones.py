@@ -121,7 +121,7 @@ def test_bad_weights_files(tmp_path: Path, photos: list[Path]) -> None:
     for backbone in (f"yolo:{tmp_path}/bad.pt", f"yolo:{tmp_path}/other.pt"):
         with pytest.raises(InputError, match="not an ultralytics model"):
             image_rows(photos, backbone, tmp_path / "c")
-    with pytest.raises(InputError, match="not a state file"):
+    with pytest.raises(InputError, match="not a state dict"):
         image_rows(photos, f"torchvision:resnet18@{tmp_path}/bad.pt", tmp_path / "c")
     with pytest.raises(InputError, match="does not fit resnet18"):
         image_rows(photos, f"torchvision:resnet18@{tmp_path}/other.pt", tmp_path / "c")
@@ -134,7 +134,7 @@ def test_probe_is_of_one_shape() -> None:
 
 @pytest.mark.parametrize("name", ["vit_b_16", "swin_t", "googlenet"])
 def test_architectures_without_a_known_map_are_refused_by_name(name: str) -> None:
-    with pytest.raises(InputError, match="feature map is not known"):
+    with pytest.raises(InputError, match=f"{name}.* feature map"):
         make_backbone(f"torchvision:{name}")
 
 
@@ -142,7 +142,7 @@ def test_names_of_torchvision_are_answered() -> None:
     with pytest.raises(InputError, match="Did you mean 'torchvision:resnet50'"):
         make_backbone("resnet50")
     # a detector would fetch a backbone's weights
-    with pytest.raises(InputError, match="no classifier 'fasterrcnn_resnet50_fpn'"):
+    with pytest.raises(InputError, match="classifier 'fasterrcnn_resnet50_fpn'"):
         make_backbone("torchvision:fasterrcnn_resnet50_fpn")
 
 
@@ -150,9 +150,7 @@ def test_pickles_are_no_state_files(tmp_path: Path, photos: list[Path]) -> None:
     import torch
 
     torch.save({"a": Path("x")}, tmp_path / "pickle.pt")
-    with pytest.raises(
-        InputError, match=r"pickle\.pt is not a state file of resnet18: it is damaged, or holds"
-    ) as error:
+    with pytest.raises(InputError, match=r"pickle\.pt .* resnet18") as error:
         image_rows(photos[:1], f"torchvision:resnet18@{tmp_path}/pickle.pt", tmp_path / "c")
     assert "\n" not in str(error.value) and "weights_only" not in str(error.value)
 

@@ -278,7 +278,7 @@ def test_default_blocks_follow_the_labels(tmp_path: Path) -> None:
         ({"backbone": "mean-colour:x"}, "'mean-colour:x'"),
         ({"backbone": "yolo:nothing/there.pt"}, "nothing/there.pt"),
         ({"backbone": "torchvision:resnet5"}, "Did you mean 'resnet50'"),
-        ({"backbone": "torchvision:resnet18"}, r"put https.*resnet18-.*\.pth at .*resnet18-.*\.pth"),
+        ({"backbone": "torchvision:resnet18"}, r"https.*resnet18-.*\.pth to .*resnet18-.*\.pth"),
         ({"backbone": "file:none.npy"}, r"none\.npy"),
         ({"blocks": ("imagen",)}, "Did you mean 'image'"),
         ({"blocks": ()}, r"blocks=\[\]"),

@@ -43,7 +43,7 @@ def test_a_block_as_it_was_extracted_under_the_names_of_images_and_columns() -> 
 
 
 def test_a_misspelt_block_names_the_nearest() -> None:
-    with pytest.raises(InputError, match=r"no block 'imge'.* Did you mean 'image'.* There are: image, annotations"):
+    with pytest.raises(InputError, match=r"no block 'imge'.* Did you mean 'image'.* image, annotations"):
         make_table().to_frame("imge")
 
 

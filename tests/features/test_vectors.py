@@ -68,7 +68,7 @@ def test_csv_of_longer_paths_is_matched_by_file_name_where_unique(photos: list[P
     path.write_text("\n".join(lines))
     assert table_of(path, photos).tolist() == [[i] for i in range(len(photos))]
     path.write_text("\n".join([*lines, "/mnt/other/photo03.jpg,5"]))
-    with pytest.raises(InputError, match=r"no row for 1 of 12 images: photos/photo03\.jpg; its '/mnt/else/photo03"):
+    with pytest.raises(InputError, match=r"no row for 1 of 12 images: photos/photo03\.jpg.*/mnt/else/photo03"):
         table_of(path, photos)
     # where whole names fit, another folder's image of the same name is another image
     whole = [f"photos/{photo.name},{i}" for i, photo in enumerate(photos)]

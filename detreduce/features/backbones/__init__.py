@@ -1,4 +1,4 @@
-"""Networks that turn an image into numbers, by name. To add one, write a small class and import it here."""
+"""Networks that turn an image into a feature map. To add a network, write a small class and import it here."""
 
 from detreduce.features.backbones.base import Backbone
 from detreduce.features.backbones.efficientnet import EfficientNetLite0

@@ -1,4 +1,4 @@
-"""Backbone: the base class of networks that turn an image into a map of features."""
+"""Backbone: the base class of networks that turn an image into a feature map."""
 
 from __future__ import annotations
 
@@ -16,22 +16,26 @@ if TYPE_CHECKING:
 
 
 class Backbone(ABC):
-    """A network that turns images into feature maps; pooling is a separate step, so that boxes use the same map.
+    """A network that turns images into feature maps. Pooling is a separate step, so that boxes use the same map.
 
-    A subclass sets `family` (the name, or the part before ``:``), `default_imgsz` and `layers`, implements
-    `preprocess`, `weights` and `build`, and is decorated with `register`. Its constructor builds no network: a run that
-    finds every vector in the store needs none.
+    A subclass sets `family` (the name, or the part before ``:``), `default_imgsz` and `layers`. It implements
+    `preprocess`, `weights` and `build`, and is decorated with `register`. The constructor must not build the network: a
+    run that finds every vector in the store does not need it.
 
     Attributes
     ----------
     name
-        As given by the caller, for example ``yolo:runs/best.pt``.
+        The name that the caller gave, for example ``yolo:runs/best.pt``.
+    argument
+        The part of the name after ``:``.
     imgsz
         Input size in pixels, a multiple of 32.
     layers
-        The part of the network that is used, in words; part of the cache key.
+        A description of the layers that are used; part of the cache key.
+    takes
+        A description of what follows ``:`` in the name; empty if the name has no ``:``.
     has_map
-        Whether `build` gives a map from which boxes can be pooled; False if it gives one vector per image, as
+        True if boxes can be pooled from the output of the network. False if the output is one vector per image, as
         (b, c, 1, 1).
     """
 
@@ -47,7 +51,7 @@ class Backbone(ABC):
         self.imgsz = self.default_imgsz if imgsz is None else imgsz
         if isinstance(self.imgsz, bool) or self.imgsz != int(self.imgsz) or self.imgsz < 32 or self.imgsz % 32:
             near = max(32, round(float(self.imgsz) / 32) * 32)
-            raise InputError(f"imgsz={imgsz!r} for {name}: give a multiple of 32 pixels, for example {near}.")
+            raise InputError(f"imgsz={imgsz!r} for {name}: use a multiple of 32 pixels, for example {near}.")
 
     @property
     @abstractmethod
@@ -57,11 +61,11 @@ class Backbone(ABC):
     @cached_property
     @abstractmethod
     def weights(self) -> Path:
-        """The weights file; raises MissingFileError that says which file to put where."""
+        """The weights file. If it is missing, MissingFileError names the file and the place where it must be."""
 
     @abstractmethod
     def build(self) -> torch.nn.Module:
-        """Return the float32 network in eval mode: (b, 3, h, w) normalised input to a (b, c, h', w') feature map."""
+        """Return the float32 network in eval mode. It maps (b, 3, h, w) normalised input to (b, c, h', w') features."""
 
     @cached_property
     def weights_sha256(self) -> str:
@@ -70,7 +74,7 @@ class Backbone(ABC):
 
     @property
     def key(self) -> dict[str, str]:
-        """All that decides a vector, except the image and the precision."""
+        """Everything that determines a vector, except the image and the precision."""
         family, *_ = self.name.partition(":")
         return {
             "backbone": family,

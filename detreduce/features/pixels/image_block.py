@@ -1,4 +1,4 @@
-"""The vectors of the blocks `image` and `objects`: one pass of each image through the backbone, unless stored."""
+"""Compute the vectors of the blocks `image` and `objects`; each image passes through the backbone at most once."""
 
 from __future__ import annotations
 
@@ -28,8 +28,17 @@ from detreduce.images.store import DigestMemo, VectorStore
 class ImageBlock:
     """The vectors of a list of images.
 
-    `vectors`: (n, d) float32, NaN for an image that could not be read. `pairs`: (m, d) float32, of the (image, class)
-    pairs of boxes, likewise; None without boxes. `failures`: row -> reason. `provenance`: block -> JSON-able.
+    Attributes
+    ----------
+    vectors
+        (n, d) float32: one row per image, NaN if the image could not be read.
+    pairs
+        (m, d) float32: one row per (image, class) pair with boxes, NaN if the image could not be read; None without
+        boxes.
+    failures
+        Row of an image that could not be read -> reason.
+    provenance
+        Name of a block -> how the block was made. JSON-able.
     """
 
     vectors: npt.NDArray[np.float32]
@@ -46,7 +55,7 @@ def image_block(
     running: Running,
     boxes: PairedBoxes | None = None,
 ) -> ImageBlock:
-    """Embed the images at `paths`, and their boxes if given; `folder` is the cache with the stores."""
+    """Compute the vectors of the images at `paths`, and of their boxes if given. `folder` is the cache folder."""
     start = time.perf_counter()
     device = running.pick_device()
     networks = Networks(backbone, device)
@@ -95,9 +104,9 @@ def image_block(
 
 
 def kept_precision(paths: Sequence[Path], backbone: Backbone, folder: Path) -> str | None:
-    """Return the precision in which the cache `folder` has a vector of every image; None if it lacks one.
+    """Return the precision for which the cache `folder` has the vectors of all images; None if a vector is missing.
 
-    Opens no image and builds no network.
+    This function does not open the images and does not build the network.
     """
     memo = DigestMemo(folder)
     digests = [memo.get(path.absolute()) for path in paths]
@@ -109,7 +118,7 @@ def kept_precision(paths: Sequence[Path], backbone: Backbone, folder: Path) -> s
 
 
 def _counts(vectors: ImageVectors) -> dict[str, Any]:
-    """Return how many vectors came from where; JSON-able."""
+    """Return how many vectors came from the cache and how many were computed; JSON-able."""
     return {
         "dimension": vectors.width,
         "from_cache": vectors.recalled,
@@ -120,7 +129,7 @@ def _counts(vectors: ImageVectors) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _Embedding:
-    """The pass of images through a network, as an `ImageJob` computes it."""
+    """The function `compute` of an `ImageJob` that passes images through a network."""
 
     paths: Sequence[Path]
     network: Callable[[], Network]
@@ -131,7 +140,7 @@ class _Embedding:
     def __call__(
         self, images: Iterator[tuple[int, NetworkInput]]
     ) -> Iterator[tuple[int, Sequence[npt.NDArray[np.float32]]]]:
-        """Yield each row with its vector (1, d) and, with boxes, those of its pairs (k, d)."""
+        """Yield each row with the (1, d) vector of the image and, with boxes, the (k, d) vectors of its pairs."""
         groups = same_shape_batches(images, self.batch)
         pool, in_flight = self.pools.forward, self.pools.count + 1
         for group, embedded in embed_groups(groups, self.network, pool, in_flight, self._place_boxes):
@@ -150,10 +159,10 @@ class _Embedding:
         return self.boxes.placed([row for row, _ in group], [item.frame for _, item in group])
 
     def _check_finite(self, vectors: npt.NDArray[np.float32], rows: Sequence[int] | npt.NDArray[np.int64]) -> None:
-        """Raise InputError unless the vectors, one for each of the `rows`, are finite."""
+        """Raise InputError if a vector is not finite. `rows` has the image row of each vector."""
         finite = np.isfinite(vectors).all(axis=1)
         if not finite.all():
             raise InputError(
-                f"The network gives features that are not finite for {self.paths[rows[int(np.argmin(finite))]]}: "
-                "check its weights, or give precision='float32'."
+                f"The network computes features that are not finite for {self.paths[rows[int(np.argmin(finite))]]}. "
+                "Check its weights, or use precision='float32'."
             )

@@ -1,4 +1,4 @@
-"""The `objects` block: the boxes of a dataset for RoI-align, and one row per image from the vectors of its boxes."""
+"""The `objects` block: prepare the boxes of a dataset for RoI-align, and make one row per image from box vectors."""
 
 from __future__ import annotations
 
@@ -17,13 +17,15 @@ from detreduce.machine.hashes import Digest, content_digest
 
 @dataclass(frozen=True)
 class PairedBoxes:
-    """The boxes of a dataset, crowd regions left out, sorted by image, then class, then place.
+    """The boxes of a dataset, sorted by image, then class, then position. Crowd regions are left out.
+
+    A pair is the set of all boxes of one class in one image.
 
     Attributes
     ----------
     corners
-        (B, 4) float64: x1, y1, x2, y2 as fractions of the image, clipped to it. A box outside the image has no area and
-        lies on the border.
+        (B, 4) float64: x1, y1, x2, y2 as fractions of the image, clipped to the image. A box outside the image becomes
+        a box without area on the border.
     box_starts
         (m + 1,) int64: the first box of each (image, class) pair, in the order of `ObjectTable`; the last entry is B.
     pair_starts
@@ -36,9 +38,9 @@ class PairedBoxes:
 
     @classmethod
     def of(cls, dataset: DetectionDataset) -> PairedBoxes:
-        """Sort the boxes of a dataset; opens headers of images only if `boxes_xyxyn` does."""
+        """Sort the boxes of a dataset. Image headers are read only if `boxes_xyxyn` needs them."""
         use = ~dataset.box_crowd
-        # -0.0 would give another key; boxes of images without a known size are NaN, and those rows are left out later
+        # + 0.0 turns -0.0 into 0.0, which has another key; boxes in images of unknown size are NaN and left out later
         corners = np.clip(np.nan_to_num(dataset.boxes_xyxyn[use]), 0.0, 1.0) + 0.0
         image, kind = dataset.box_rows[use], dataset.box_classes[use]
         order = np.lexsort((*corners.T[::-1], kind, image))
@@ -54,16 +56,16 @@ class PairedBoxes:
         return len(self.box_starts) - 1
 
     def pairs(self, row: int) -> range:
-        """Return the numbers of an image's pairs."""
+        """Return the numbers of the pairs of an image."""
         return range(int(self.pair_starts[row]), int(self.pair_starts[row + 1]))
 
     def key(self, pair: int, image: Digest) -> Digest:
-        """Return the store's key of a pair's vector: the content of the image and the boxes, not the class's number."""
+        """Return the key of a pair's vector in the store: a digest of the image and the boxes, without the class."""
         boxes = self.corners[self.box_starts[pair] : self.box_starts[pair + 1]]
         return content_digest(image + boxes.astype("<f8").tobytes())
 
     def placed(self, rows: Sequence[int], frames: Sequence[Frame]) -> PlacedBoxes:
-        """Return the boxes of a batch of images, placed in the network's input by the frame of each image."""
+        """Return the boxes of a batch of images in the network's input; `frames` has the frame of each image."""
         starts, ends = self.pair_starts[list(rows)], self.pair_starts[np.add(rows, 1)]
         first, last = self.box_starts[starts], self.box_starts[ends]
         parts = [frame.place(self.corners[a:b]) for frame, a, b in zip(frames, first, last, strict=True)]
@@ -77,10 +79,10 @@ class PairedBoxes:
 
 
 def objects_block(table: ObjectTable) -> npt.NDArray[np.float32]:
-    """Return (n, d) float32: for each image the mean of its classes' vectors, weighted by 1 / frequency of the class.
+    """Return (n, d) float32: for each image, the weighted mean of the vectors of its classes.
 
-    The frequency of a class is its share of the table's boxes, so rare classes have more weight. An image without boxes
-    gets the mean of the images with boxes, which is 0 after centring.
+    The weight of a class is 1 / its share of the table's boxes, so rare classes have more weight. An image without
+    boxes gets the mean row of the images with boxes, which becomes 0 after centring.
     """
     from scipy.sparse import csr_matrix
 
@@ -88,7 +90,7 @@ def objects_block(table: ObjectTable) -> npt.NDArray[np.float32]:
     boxes_of_class = np.bincount(table.classes, weights=table.counts, minlength=table.n_classes)
     weights = 1.0 / boxes_of_class[table.classes]
     totals = np.bincount(table.images, weights=weights, minlength=len(table))
-    # float32: a float64 product would copy the vectors
+    # float32, because a float64 product would copy the vectors
     shares = (weights / totals[table.images]).astype(np.float32)
     starts = np.concatenate([[0], np.cumsum(np.bincount(table.images, minlength=len(table)))])
     mean = csr_matrix((shares, np.arange(len(shares)), starts), shape=(len(table), len(shares)))

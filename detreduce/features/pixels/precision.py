@@ -1,4 +1,4 @@
-"""bfloat16 if the device computes it and the features stay close to float32; decided on two fixed photographs."""
+"""Choose bfloat16 if the device supports it and the features of fixed test images stay close to float32."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ def check_precision(precision: str) -> None:
     """Raise InputError for an unknown precision."""
     if precision not in PRECISIONS:
         raise InputError(
-            f"precision={precision!r}: give one of {', '.join(PRECISIONS)}.{nearest(precision, PRECISIONS)}"
+            f"precision={precision!r}: use one of {', '.join(PRECISIONS)}.{nearest(precision, PRECISIONS)}"
         )
 
 
 def resolve_precision(networks: Networks, folder: Path, pool: Executor) -> tuple[str, dict[str, Any]]:
-    """Return the precision for ``auto``, ``bfloat16`` or ``float32``, and the reason.
+    """Choose ``bfloat16`` or ``float32`` for ``auto``. Return the precision and the facts that decided it.
 
-    bfloat16 is taken if the hardware computes it natively and no vector of a probe image differs from float32 by more
-    than 1e-2 in relative Euclidean length. Neither the probe nor the cache key depends on the dataset. The result is
-    kept in the cache `folder`.
+    bfloat16 is chosen if the device computes it natively and its vectors of the test images are close to the float32
+    vectors. The relative Euclidean difference must be at most 1e-2 for each test image. The choice does not depend on
+    the dataset. The measured difference is stored in the cache `folder`.
     """
     if not _native_bfloat16(networks.device):
         return "float32", {"why": "no native bfloat16"}
@@ -53,14 +53,14 @@ def resolve_precision(networks: Networks, folder: Path, pool: Executor) -> tuple
     error = _remembered(memo)
     if error is None:
         error = bfloat16_error(networks, pool)
-        with contextlib.suppress(DetreduceError):  # the store warns about an unwritable cache
+        with contextlib.suppress(DetreduceError):  # the vector store already warns about an unwritable cache
             write_atomically(memo, lambda file: file.write(json.dumps({"bfloat16_error": error}).encode()))
     chosen = "bfloat16" if error <= TOLERANCE else "float32"
     return chosen, {"bfloat16_error": error, "tolerance": TOLERANCE}
 
 
 def bfloat16_error(networks: Networks, pool: Executor) -> float:
-    """Return the largest relative difference between a probe image's vectors in bfloat16 and in float32."""
+    """Return the largest relative difference between bfloat16 and float32 vectors of the test images."""
     images = probe_images(networks.backbone.preprocess)
     both = [pool.submit(embed_batch, networks(precision), images) for precision in ("float32", "bfloat16")]
     exact, rough = (future.result().images.astype(np.float64) for future in both)
@@ -69,7 +69,7 @@ def bfloat16_error(networks: Networks, pool: Executor) -> float:
 
 
 def probe_images(preprocess: Preprocess) -> list[RGB]:
-    """Return scikit-learn's two photographs and a quarter of each, all of one shape."""
+    """Return four test images of one shape: scikit-learn's two photographs and the top left quarter of each."""
     spec = find_spec("sklearn")
     folder = Path(str(spec and spec.origin)).parent / "datasets" / "images"
     photographs = [decode((folder / name).read_bytes()) for name in ("china.jpg", "flower.jpg")]
@@ -79,7 +79,7 @@ def probe_images(preprocess: Preprocess) -> list[RGB]:
 
 
 class Networks:
-    """A backbone's network on a device, built at the first use, once per precision."""
+    """The networks of a backbone on a device. Each precision has one network, which is built at its first use."""
 
     def __init__(self, backbone: Backbone, device: torch.device) -> None:
         self.backbone, self.device = backbone, device
@@ -87,7 +87,7 @@ class Networks:
         self._made: dict[str, Network] = {}
 
     def __call__(self, precision: str) -> Network:
-        """Return the network at ``float32`` or ``bfloat16``."""
+        """Return the network in ``float32`` or ``bfloat16``."""
         import torch
 
         from detreduce.features.backbones import Network

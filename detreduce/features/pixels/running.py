@@ -1,4 +1,4 @@
-"""Where and how a network runs: device, batch size, threads."""
+"""The device, batch size and threads with which a network runs."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Running:
-    """How to run a network over images; the fields `batch`, `device` and `workers` are those of `extract_features`.
+    """How to run a network on images. `batch`, `device` and `workers` are parameters of `extract_features`.
 
-    `stop_at_failure`: raise ImageReadError at the first image that cannot be read.
+    `stop_at_failure` tells whether to raise ImageReadError at the first image that cannot be read.
     """
 
     batch: int | None = None
@@ -24,7 +24,7 @@ class Running:
     stop_at_failure: bool = False
 
     def pick_device(self) -> torch.device:
-        """Return the torch device, by default a GPU if there is one; raise InputError if it cannot be used."""
+        """Return the torch device, by default a GPU if available. Raise InputError if the device cannot be used."""
         import torch
 
         if self.device is None:
@@ -37,7 +37,10 @@ class Running:
         return device
 
     def batch_size(self, device: torch.device, imgsz: int) -> int:
-        """Return `batch`, else 64 on a GPU; on a CPU about 1.6 million pixels, so that a thread needs about 100 MB."""
+        """Return the number of images in a batch: `batch` if given, else 64 on a GPU and 1 to 16 on a CPU.
+
+        A batch on a CPU has about 1.6 million pixels, so a thread needs about 100 MB.
+        """
         if self.batch is not None:
             return self.batch
         return 64 if device.type != "cpu" else max(1, min(16, round(16 * (320 / imgsz) ** 2)))

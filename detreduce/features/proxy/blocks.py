@@ -1,4 +1,4 @@
-"""The blocks of a proxy training, `dynamics` and `gradients`, for `extract_features`."""
+"""Make the blocks `dynamics` and `gradients`, which come from a proxy training, for `extract_features`."""
 
 from __future__ import annotations
 
@@ -37,22 +37,23 @@ _FACTS = ("model", "epochs", "imgsz", "seed", "arguments", "energy", "weights_sh
 
 @dataclass
 class ProxyBlocks:
-    """The blocks of one proxy training for one dataset.
+    """The blocks from one proxy training for one dataset.
 
     Attributes
     ----------
     names
-        The wanted blocks, of `SEPARATE_BLOCKS`.
+        Names of the blocks to make, from `SEPARATE_BLOCKS`.
     path
-        The log; its weights are in the same folder.
+        The file of the proxy log. The weights are in the same folder.
     log
-        Its content.
+        The content of the proxy log.
     dataset
-        The dataset that they describe.
+        The dataset that the blocks describe.
     dynamics
-        The result of `dynamics_block`; None if it is not wanted.
+        The result of `dynamics_block`; None if the block is not requested.
     failures
-        Row -> reason, for unreadable images that the log lacks and that no other block reads.
+        Row of an image that is missing in the log and cannot be read -> reason. Empty if another block reads the
+        images.
     """
 
     names: tuple[str, ...]
@@ -64,13 +65,13 @@ class ProxyBlocks:
 
     @property
     def weights(self) -> Path:
-        """The weights after the proxy's last epoch."""
+        """The file with the weights after the last epoch of the proxy training."""
         return self.path.with_suffix(".pt")
 
     def add_to(self, extracted: Extracted, alike: Sequence[str], folder: Path, running: Running) -> None:
         """Add the blocks, their provenance and their failures to `extracted`.
 
-        If the log lacks images with boxes, their scores are those of images that are near in the blocks `alike`.
+        If images with boxes are missing in the log, they get the scores of images that are near in the blocks `alike`.
         """
         extracted.provenance["proxy"] = self._training()
         if "gradients" in self.names:
@@ -100,38 +101,38 @@ class ProxyBlocks:
         }
 
     def _training(self) -> dict[str, Any]:
-        """Return the log's facts about its training, and the log's hash; JSON-able."""
+        """Return the facts about the training that the log states, and the hash of the log; JSON-able."""
         sha256 = file_hash(self.path)
         return {"path": str(self.path), "sha256": sha256, **{name: self.log.facts.get(name) for name in _FACTS}}
 
 
 def open_proxy(names: Collection[str], proxy: str | Path | None, dataset: DetectionDataset) -> ProxyBlocks | None:
-    """Read the proxy that the blocks `names` need, and check it against the dataset; None if none of them needs one.
+    """Read the proxy log that the blocks `names` need, and check it; return None if they do not need a proxy log.
 
     Raises
     ------
     InputError
-        A proxy is needed and not given, or given and not needed. Its log was made on other images, labels or classes,
-        or with other weights than those in its folder. It lacks images, and no other block tells which images are
-        similar to them.
+        A proxy log is needed but not given, or given but not needed. Its images, labels or classes differ from those of
+        the dataset. Its weights are not the weights in its folder. Or images are missing in the log, and `names` has no
+        block that shows which images are similar.
     MissingFileError
-        The log, or its weights for `gradients`, are missing.
+        The log does not exist, or its weights do not exist and `gradients` needs them.
     """
     needing = tuple(name for name in names if name in SEPARATE_BLOCKS)
     if proxy is None:
         if needing:
             raise InputError(
-                f"The block {needing[0]!r} comes from a proxy training: give its log as proxy=. `detreduce proxy` and "
-                "detreduce.training.proxy.log_proxy_training make one."
+                f"The block {needing[0]!r} needs the log of a proxy training: pass it as proxy=. `detreduce proxy` and "
+                "detreduce.training.proxy.log_proxy_training make such a log."
             )
         return None
     if not needing:
-        raise InputError(f"proxy={str(proxy)!r} is only for the blocks {' and '.join(SEPARATE_BLOCKS)}: name one.")
+        raise InputError(f"proxy={str(proxy)!r} is only for the blocks {' and '.join(SEPARATE_BLOCKS)}: add one.")
     path = Path(proxy).expanduser()
     opened = ProxyBlocks(needing, path, ProxyLog.load(path), dataset)
     if "gradients" in needing and not opened.weights.is_file():
         raise MissingFileError(
-            f"{opened.weights} is not there: the block 'gradients' needs the proxy's weights next to its log."
+            f"{opened.weights} does not exist. The block 'gradients' needs the proxy's weights next to its log."
         )
     check_classes(opened.log, dataset)
     if "gradients" in needing:
@@ -146,16 +147,19 @@ def open_proxy(names: Collection[str], proxy: str | Path | None, dataset: Detect
 def _check_weights(opened: ProxyBlocks) -> None:
     sha256 = file_hash(opened.weights)
     if opened.log.facts.get("weights_sha256", sha256) != sha256:
-        raise InputError(f"{opened.weights} and {opened.path} are not of the same proxy training: take both from one.")
+        raise InputError(f"{opened.weights} and {opened.path} come from different proxy trainings. Use files of one.")
 
 
 def _unreadable(opened: ProxyBlocks) -> dict[int, str]:
-    """Return why images that the log lacks cannot be read; raise InputError if a readable one needs neighbours."""
+    """Return row -> reason for the unreadable images that are missing in the log.
+
+    Raise InputError if a missing image can be read and has boxes, because it needs the scores of similar images.
+    """
     lacking = unseen(opened.log, opened.dataset)
     if needs_neighbours(opened.log, opened.dataset):
         raise InputError(
             f"{opened.path}: the proxy was trained on {len(opened.dataset) - len(lacking)} of the "
-            f"{len(opened.dataset)} images of the dataset. The others get the scores of similar images: name a block "
+            f"{len(opened.dataset)} images of the dataset. The others get the scores of similar images. Add a block "
             'that measures similarity, for example blocks=("image", "dynamics") (--blocks image).'
         )
     reasons = {row: why_unreadable(opened.dataset[row].path) for row in lacking}
@@ -165,26 +169,28 @@ def _unreadable(opened: ProxyBlocks) -> dict[int, str]:
 def fill_missing(
     block: npt.NDArray[np.float32], X: npt.NDArray[np.float32], rows: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.float32]:
-    """Fill the NaN of a block `dynamics` from the nearest images with boxes and scores; see `extrapolate`.
+    """Fill the rows of NaN in a block `dynamics` from the nearest images that have boxes and scores.
 
-    Means and maxima over boxes become the mean over these images. A sum becomes that mean times the number of the
-    image's own boxes.
+    The mean and the maximum of a score become the average over the nearest images; see `extrapolate`. The sum of a
+    score becomes its filled mean times the number of boxes in the image.
 
     Parameters
     ----------
     block
-        (n, 13), columns as in `DYNAMICS_COLUMNS`.
-    X, rows
-        (r, d) features that define the nearest images, and their rows in the block; other rows stay as they are.
+        (n, 13): the block, with the columns `DYNAMICS_COLUMNS`.
+    X
+        (r, d): features that define which images are near.
+    rows
+        (r,): the row of the block for each row of X. Other rows of the block do not change.
     """
     filled = block.copy()
     boxes = block[rows, DYNAMICS_COLUMNS.index("boxes")]
     missing = np.isnan(block[rows, 0])
-    # an image without boxes scores 0, which is no score of a box
+    # images without boxes have score 0, which is not the score of a box
     useful = (boxes > 0) | missing
     if missing[useful].all():
         useful[:] = True
-    with progress("Scores of images that the proxy lacks", int(missing.sum()), "images") as advance:
+    with progress("Scores of images that are not in the proxy log", int(missing.sum()), "images") as advance:
         means = extrapolate(block[rows[useful]], X[useful], NEIGHBOURS, advance)
     means[:, DYNAMICS_COLUMNS.index("boxes")] = boxes[useful]
     for score in SCORES:

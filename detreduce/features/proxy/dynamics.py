@@ -1,4 +1,4 @@
-"""The block `dynamics`: scores from a proxy training, one row per image."""
+"""The block `dynamics`: scores of difficulty from a proxy training, one row per image."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from detreduce.images.decode import why_unreadable
 
 DETECTED_IOU = 0.5
 DETECTED_CONFIDENCE = 0.25
-"""Ultralytics shows predictions from this confidence on."""
+"""Ultralytics shows predictions of at least this confidence."""
 MOVED = 2e-3
-"""A corner that moved by more than this share of the image is another one; float16 and decimals move it less."""
+"""A box differs if a corner moved by more than this share of the image. Rounding to float16 or decimals moves less."""
 
 
 def box_scores(
@@ -26,38 +26,41 @@ def box_scores(
     confidence: float = DETECTED_CONFIDENCE,
     early: int | None = None,
 ) -> dict[str, npt.NDArray[np.float64]]:
-    """Score each ground-truth box of a proxy log; all scores are at least 0 and higher for harder boxes.
+    """Score each ground-truth box of a proxy log. All scores are at least 0, and are higher for harder boxes.
 
     Parameters
     ----------
     log
-        With E epochs and B boxes.
-    iou, confidence
-        A box counts as detected if both are reached.
+        The proxy log, with E epochs and B boxes.
+    iou
+        Lowest IoU at which a box can count as detected.
+    confidence
+        Lowest confidence at which a box can count as detected. A box counts as detected if both values are reached.
     early
-        Number of first epochs for `el2n`; default half of all, rounded up.
+        Number of epochs, from the first, that `el2n` uses; by default half of the epochs, rounded up.
 
     Returns
     -------
     dict
-        (B,) float64 each:
+        Name of a score -> (B,) float64:
 
-        ``vps``: variance over the epochs of IoU x confidence (Yagi 2025, arXiv 2505.17245, with the match of
-        `detreduce.training.box_matching.match`).
-        ``forgetting``: changes from detected to not detected, E if never detected (Toneva et al. 2019).
-        ``el2n``: the error's L2 norm, mean over the early epochs (Paul et al. 2021).
-        ``aum``: 1 minus the area under the margin: the margin's mean over the epochs, of confidences instead of
-        logits (Pleiss et al. 2020).
+        - ``vps``: the variance of IoU x confidence over the epochs (Yagi 2025, arXiv 2505.17245). Boxes are matched by
+          `detreduce.training.box_matching.match`.
+        - ``forgetting``: the number of changes from detected to not detected; E if the box is never detected (Toneva
+          et al. 2019).
+        - ``el2n``: the L2 norm of the error, averaged over the early epochs (Paul et al. 2021).
+        - ``aum``: 1 minus the area under the margin (Pleiss et al. 2020). This area is the average margin over the
+          epochs, computed from confidences instead of logits.
 
     Raises
     ------
     InputError
-        `early` is not among the log's epochs.
+        `early` is not between 1 and the number of epochs.
     """
     epochs = log.epochs
     first = (epochs + 1) // 2 if early is None else early
     if isinstance(first, bool) or not 1 <= first <= epochs:
-        raise InputError(f"early={early!r}: give a number of epochs from 1 to the log's {epochs}.")
+        raise InputError(f"early={early!r}: use a number of epochs from 1 to {epochs}, the epochs of the log.")
     detected = (log.iou >= iou) & (log.confidence >= confidence)
     events = (detected[:-1] & ~detected[1:]).sum(axis=0).astype(np.float64)
     return {
@@ -71,7 +74,7 @@ def box_scores(
 def image_scores(
     scores: npt.NDArray[np.float64], box_images: npt.NDArray[np.integer], n_images: int
 ) -> npt.NDArray[np.float64]:
-    """Return (n, 3) float64: sum, mean and max of (B,) non-negative scores over each image's boxes; 0 without boxes."""
+    """Return (n, 3) float64: sum, mean and maximum of (B,) scores >= 0 over each image's boxes; 0 without boxes."""
     total = np.bincount(box_images, scores, n_images)
     largest = np.zeros(n_images)
     np.maximum.at(largest, box_images, scores)
@@ -80,49 +83,49 @@ def image_scores(
 
 
 def unseen(log: ProxyLog, dataset: DetectionDataset) -> list[int]:
-    """Return the rows of the dataset's images that the log lacks."""
+    """Return the rows of the dataset's images that are missing in the log."""
     seen = set(log.image_ids)
     return [row for row, record in enumerate(dataset) if record.id not in seen]
 
 
 def needs_neighbours(log: ProxyLog, dataset: DetectionDataset) -> bool:
-    """Return whether the log lacks a readable image with boxes; its scores must then come from similar images.
+    """Return whether a readable image with boxes is missing in the log, so that it needs scores of similar images.
 
-    Opens such images until one can be read.
+    This function opens missing images with boxes until an image can be read.
     """
     boxes = dataset.class_counts.sum(axis=1) > 0
     return any(boxes[row] and not why_unreadable(dataset[row].path) for row in unseen(log, dataset))
 
 
 def dynamics_block(log: ProxyLog, dataset: DetectionDataset, **options: Any) -> npt.NDArray[np.float32]:
-    """Return the block `dynamics` of a dataset, from the log of a proxy trained on it or on a part of it.
+    """Return the block `dynamics` of a dataset. The proxy was trained on this dataset or on a part of it.
 
     Parameters
     ----------
     log
-        Its images are matched by id.
+        The proxy log. Its images are matched with those of the dataset by id.
     dataset
-        Its boxes in these images must be those of the log.
+        The dataset. An image that is also in the log must have the same boxes in both.
     **options
-        Of `box_scores`.
+        Keywords of `box_scores`.
 
     Returns
     -------
     numpy.ndarray
-        (n, 13) float32, columns as in `DYNAMICS_COLUMNS`: for each of vps, forgetting, el2n and aum the sum, mean and
-        max over the image's boxes, then the number of its boxes. Scores are 0 for images without boxes, and NaN for
-        images with boxes that the log lacks.
+        (n, 13) float32, with the columns `DYNAMICS_COLUMNS`. For each of vps, forgetting, el2n and aum there are the
+        sum, mean and maximum over the boxes of the image. The last column is the number of boxes. Scores are 0 for
+        images without boxes, and NaN for images with boxes that are missing in the log.
 
     Raises
     ------
     InputError
-        The log has other boxes for an image, or none of the dataset's images, or other classes.
+        An image has other boxes in the log, none of the dataset's images is in the log, or the classes differ.
     """
     check_classes(log, dataset)
     rows = np.array([dataset.row_of.get(image_id, -1) for image_id in log.image_ids], np.int64)
     if not (rows >= 0).any():
         raise InputError(
-            f"{dataset.source.path}: the proxy log has none of these images. It was made on "
+            f"{dataset.source.path}: none of these images is in the proxy log, which was made on "
             f"{log.facts.get('data', {}).get('path', 'another dataset')}."
         )
     _check_boxes(log, rows, dataset)
@@ -137,17 +140,17 @@ def dynamics_block(log: ProxyLog, dataset: DetectionDataset, **options: Any) -> 
 
 
 def check_classes(log: ProxyLog, dataset: DetectionDataset) -> None:
-    """Raise InputError if the log was made with other classes, or with the classes in another order."""
+    """Raise InputError if the classes of the log differ from those of the dataset, also in their order."""
     theirs = list(log.facts.get("class_names", dataset.class_names))
     if theirs != list(dataset.class_names):
         raise InputError(
-            f"{dataset.source.path}: the proxy log was made with other classes ({', '.join(theirs)}; here they are "
-            f"{', '.join(dataset.class_names)}). Make the log again."
+            f"{dataset.source.path}: the proxy log was made with other classes ({', '.join(theirs)}). The dataset has "
+            f"{', '.join(dataset.class_names)}. Make the log again."
         )
 
 
 def _check_boxes(log: ProxyLog, rows: npt.NDArray[np.int64], dataset: DetectionDataset) -> None:
-    """Raise InputError unless each image has the same boxes in the log and in the dataset."""
+    """Raise InputError if an image has different boxes in the log and in the dataset."""
     single = ~dataset.box_crowd
     place = np.full(len(dataset), -1, np.int64)
     place[rows[rows >= 0]] = np.flatnonzero(rows >= 0)
@@ -162,6 +165,6 @@ def _check_boxes(log: ProxyLog, rows: npt.NDArray[np.int64], dataset: DetectionD
         differ = log.box_images[theirs][other]
     if len(differ):
         raise InputError(
-            f"{dataset.source.path}: the proxy log was made on other labels (image {log.image_ids[int(differ[0])]!r} "
+            f"{dataset.source.path}: the proxy log was made with other labels (image {log.image_ids[int(differ[0])]!r} "
             "has other boxes). Make the log again."
         )

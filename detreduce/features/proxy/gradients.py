@@ -1,4 +1,4 @@
-"""The block `gradients`: the gradient of each image's loss in the last layers of a detector's head, as one vector."""
+"""The block `gradients`: for each image, the gradient of the loss in the last layers of a detector's head."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ from detreduce.images.store import DigestMemo, VectorStore
 from detreduce.machine.hashes import Digest, content_digest, file_hash
 
 BOXES = "in the frame of the decoded picture"
-"""How labels are placed in the network's input; part of the cache key."""
+"""A description of how boxes are placed in the network's input; part of the cache key."""
 
 
 def gradient_block(dataset: DetectionDataset, weights: Path, folder: Path, options: GradientOptions) -> ImageBlock:
-    """Compute the gradient of every image's detection loss, unless the cache `folder` has it.
+    """Compute the gradient of the detection loss for every image that is not yet in the cache `folder`.
 
-    The loss is ultralytics' loss of the image alone: box, class and distance parts, with the gains of the training of
-    the weights. The gradient is taken with respect to the weights and biases of the last convolution of each branch and
-    level of the head, in eval mode. YOLO26 has two heads; the gradient is of the one that inference uses by default. A
-    sparse random projection (Li, Hastie and Church 2006), the same for every image, reduces the gradient to
-    `dimensions` columns and keeps inner products on average. Memory: n x 512 float32, 2 KiB per image, and one batch in
-    the network.
+    The loss is ultralytics' loss of a single image: its box, class and distance parts, with the gains of the training
+    that made the weights. The gradient is with respect to the weights and biases of the last convolutions in the head,
+    one for each branch and level. The network is in eval mode. YOLO26 has two heads; the head that inference uses by
+    default is taken. A sparse random projection (Li, Hastie and Church 2006) reduces the gradient to `dimensions`
+    columns. It is the same for every image and keeps inner products on average. Memory: n x 512 float32, which is 2 KiB
+    per image, and one batch in the network.
 
     Returns
     -------
     ImageBlock
-        `vectors` (n, 512) float32, NaN for an image that could not be read.
+        `vectors` is (n, 512) float32, NaN for an image that could not be read.
 
     Raises
     ------
     InputError
-        The weights have another number of classes than the dataset, or are not of a plain detector.
+        The weights have a different number of classes than the dataset, or do not belong to a plain detector.
     """
     start = time.perf_counter()
     device = options.running.pick_device()
@@ -97,7 +97,7 @@ def gradient_block(dataset: DetectionDataset, weights: Path, folder: Path, optio
 
 
 class _Labels:
-    """The boxes and classes of each image, crowd regions left out."""
+    """The boxes and classes of each image, without crowd regions."""
 
     def __init__(self, dataset: DetectionDataset) -> None:
         single = ~dataset.box_crowd
@@ -105,16 +105,16 @@ class _Labels:
         self._starts = np.searchsorted(dataset.box_rows[single], np.arange(len(dataset) + 1))
 
     def of(self, row: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-        """Return the corners of a row's boxes as fractions of the image, and their classes."""
+        """Return the corners of the boxes of an image as fractions of the image, and the classes of the boxes."""
         inside = slice(self._starts[row], self._starts[row + 1])
         return self._boxes[inside], self._classes[inside]
 
     def key(self, row: int, image: Digest) -> Digest:
-        """Return the store's key of a row's vector: the image's content and its labels."""
+        """Return the key of an image's vector in the store: a digest of the image's content and its labels."""
         boxes, classes = self.of(row)
         return content_digest(image + boxes.astype("<f8").tobytes() + classes.astype("<i8").tobytes())
 
     def check(self, row: int) -> None:
-        """Raise ImageReadError for a row whose boxes cannot be placed in the image."""
+        """Raise ImageReadError if the boxes of an image cannot be placed in the image."""
         if not np.isfinite(self.of(row)[0]).all():
             raise ImageReadError("its boxes are in pixels and its size cannot be read")

@@ -1,4 +1,4 @@
-"""Gradients of a detector's loss with respect to the last layers of its head, image by image."""
+"""Compute the gradient of a detector's loss with respect to the last layers of its head, for each image."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import torch
 
 DIMENSIONS = 512
-"""Columns of the block; 2 KiB an image in float32."""
+"""Number of columns of the block; one image needs 2 KiB in float32."""
 LAYERS = "the last convolutions of the box and class branches, weights and biases"
 
 
@@ -28,7 +28,16 @@ LAYERS = "the last convolutions of the box and class branches, weights and biase
 class GradientOptions:
     """How to compute gradients.
 
-    `imgsz`: pixels of the longer side. `dimensions`: columns after the projection. `seed`: of the projection.
+    Attributes
+    ----------
+    imgsz
+        Length of the longer side of the input, in pixels.
+    dimensions
+        Number of columns after the random projection.
+    seed
+        Seed of the random projection.
+    running
+        Device, batch size and threads.
     """
 
     imgsz: int = 320
@@ -38,7 +47,7 @@ class GradientOptions:
 
 
 class HeadGradients:
-    """A detector's head, its loss and the projection; the network is built only if an image needs it."""
+    """The head of a detector, its loss and a random projection. The network is built only if an image needs it."""
 
     def __init__(self, weights: Path, n_classes: int, device: torch.device, options: GradientOptions) -> None:
         self.weights = weights
@@ -48,22 +57,22 @@ class HeadGradients:
 
     @cached_property
     def model(self) -> Any:
-        """Ultralytics' network in eval mode, with the gains of its training as attributes."""
+        """The ultralytics network in eval mode; `args` has the loss gains of its training."""
         quiet_ultralytics()
         from ultralytics import YOLO
         from ultralytics.cfg import get_cfg
 
         try:
             network: Any = YOLO(str(self.weights))
-        except Exception as error:  # unpickling raises anything
+        except Exception as error:  # unpickling raises errors of any kind
             raise InputError(f"{self.weights} is not an ultralytics model: {str(error)[:120]}.") from error
         check_head(network, self.weights.name)
         model = network.model.float().to(self.device).eval().requires_grad_(False)
         count = int(model.model[-1].nc)
         if count != self.n_classes:
             raise InputError(
-                f"{self.weights} has {count} classes and the dataset has {self.n_classes}: give weights that were "
-                "trained on these classes, such as the proxy's own."
+                f"{self.weights} has {count} classes, but the dataset has {self.n_classes}. Use weights that were "
+                "trained on the classes of the dataset, for example the proxy's weights."
             )
         given = model.args if isinstance(model.args, dict) else vars(model.args)
         model.args = get_cfg(overrides={name: given[name] for name in ("box", "cls", "dfl") if name in given})
@@ -71,7 +80,7 @@ class HeadGradients:
 
     @cached_property
     def convolutions(self) -> list[Any]:
-        """The last convolutions of the box branch, level by level, then those of the class branch."""
+        """The last convolution of each level of the box branch, then of each level of the class branch."""
         head = self.model.model[-1]
         heads = (head.one2one_cv2, head.one2one_cv3) if head.end2end else (head.cv2, head.cv3)
         return [level[-1] for part in heads for level in part]
@@ -86,7 +95,7 @@ class HeadGradients:
 
     @cached_property
     def projection(self) -> Any:
-        """Scikit-learn's sparse random projection; None if the gradient has few enough columns."""
+        """The sparse random projection of scikit-learn; None if the gradient has at most `dimensions` columns."""
         from sklearn.random_projection import SparseRandomProjection
 
         width = sum(parameter.numel() for layer in self.convolutions for parameter in layer.parameters())
@@ -98,16 +107,16 @@ class HeadGradients:
     def vectors(
         self, group: list[NetworkInput], truth: list[tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]]
     ) -> npt.NDArray[np.float32]:
-        """Return (b, dimensions) float32: projected gradients of images of one shape."""
+        """Return (b, dimensions) float32: the projected gradients of b images of one shape with the boxes `truth`."""
         full = self.gradients(group, truth)
         if not np.isfinite(full).all():
-            raise InputError(f"{self.weights} gives gradients that are not finite: the training diverged.")
+            raise InputError(f"{self.weights}: the gradients are not finite, so the training diverged.")
         return full if self.projection is None else self.projection.transform(full).astype(np.float32)
 
     def gradients(
         self, group: list[NetworkInput], truth: list[tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]]
     ) -> npt.NDArray[np.float32]:
-        """Return (b, D) float32: full gradients; layer by layer the weights, row by row, then the biases."""
+        """Return full gradients, (b, D) float32: layer by layer, the weights row by row, then the biases."""
         import torch
 
         seen: list[torch.Tensor] = []
@@ -130,7 +139,7 @@ class HeadGradients:
         return torch.stack(rows).cpu().numpy()
 
     def _slopes(self, raw: dict[str, Any], number: int, targets: dict[str, torch.Tensor]) -> list[torch.Tensor]:
-        """Return the derivative of one image's loss by each layer's output, (channels, positions) each."""
+        """Return the derivative of one image's loss with respect to each layer's output, as (channels, positions)."""
         import torch
 
         leaves = {name: raw[name][number : number + 1].clone().requires_grad_(True) for name in ("boxes", "scores")}
@@ -145,7 +154,7 @@ class HeadGradients:
 def _targets(
     item: NetworkInput, boxes: npt.NDArray[np.float64], classes: npt.NDArray[np.int64], device: torch.device
 ) -> dict[str, torch.Tensor]:
-    """Return one image's boxes as ultralytics' loss takes them: centre and size as fractions of the input."""
+    """Return the boxes of an image in the format of ultralytics' loss: centre and size as fractions of the input."""
     import torch
 
     corners = item.frame.place(boxes)

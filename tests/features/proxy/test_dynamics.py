@@ -154,7 +154,7 @@ class TestBlock:
             dynamics_block(log, replace(dataset, records=(*dataset.records[:4], moved, dataset.records[5])))
         rounded = replace(dataset.records[4], boxes=dataset.records[4].boxes + 1e-4)
         dynamics_block(log, replace(dataset, records=(*dataset.records[:4], rounded, dataset.records[5])))
-        with pytest.raises(InputError, match=r"other classes \(a, b; here they are b, a\)"):
+        with pytest.raises(InputError, match=r"other classes \(a, b\).* b, a"):
             dynamics_block(log, replace(dataset, class_names=("b", "a")))
         with pytest.raises(InputError, match=r"none of these images.*elsewhere/data\.yaml"):
             dynamics_block(replace(log, image_ids=tuple("uvwxyz")), dataset)
@@ -253,7 +253,7 @@ class TestTable:
             extract_features(dataset, blocks="dynamics")
         with pytest.raises(InputError, match="dynamics and gradients"):
             extract_features(dataset, blocks="annotations", proxy=tmp_path / "proxy.npz")
-        with pytest.raises(MissingFileError, match=r"proxy\.pt is not there"):
+        with pytest.raises(MissingFileError, match=r"proxy\.pt"):
             extract_features(dataset, blocks="gradients", proxy=tmp_path / "proxy.npz")
         with pytest.raises(InputError, match="Did you mean 'dynamics'"):
             extract_features(dataset, blocks="dynamic", proxy=tmp_path / "proxy.npz")

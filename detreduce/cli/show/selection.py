@@ -1,4 +1,4 @@
-"""What `reduce` shows: what was kept, and how well it stands for all."""
+"""The output of `reduce`: what was kept, and how well it represents the full set."""
 
 from __future__ import annotations
 
@@ -65,20 +65,20 @@ def show_reduced(result: ReductionResult) -> None:
     if not result.dataset.labelled:
         out.print("Next: label these images.")
         return
-    # a command is not broken, so that it can be copied
+    # a command stays on one line, so that it can be copied
     command = f"detreduce train {shlex.quote(str(result.dataset.source.path))} --model yolo11n.pt epochs=50 imgsz=640"
     out.print(f"Next: {command}", soft_wrap=True)
 
 
 def show_representativeness(out: Console, measured: Representativeness) -> None:
-    """Show how well a selection stands for all images: each measure, what it is compared with and what it means."""
+    """Show how well a selection represents the full set: each measure, what it is compared with, and its meaning."""
     if measured.lost:
         lost = ", ".join(f"{one.name} (of {one.images})" for one in measured.categories if not one.kept)
         out.print(f"No image is kept of the category {lost}: keep more, or make fewer categories.")
     rows = list(_measure_rows(measured))
-    # in a narrow terminal what a number says goes below it
+    # in a narrow terminal the meanings go below the table
     below = out.width < READABLE
-    table = table_of("stands for all", "value", "compare", *(() if below else ("what it says",)))
+    table = table_of("measure", "value", "compared with", *(() if below else ("meaning",)))
     table.columns[1].justify = "right"
     for row in rows:
         table.add_row(*(row[:3] if below else row))
@@ -86,8 +86,8 @@ def show_representativeness(out: Console, measured: Representativeness) -> None:
         show_table(out, table)
         for name, _, _, meaning in rows * below:
             show_text(out, meaning, out.width, first=f"{name}: ", indent="  ")
-        typical = "; typical: between two images" if measured.between_images else ""
-        out.print(f"random: as many images drawn at random{typical}.")
+        typical = "; typical: the median distance between two images" if measured.between_images else ""
+        out.print(f"random: the same number of images, drawn at random{typical}.")
     found = [(name, getattr(measured, field)) for field, name in MEASURES.items()]
     if sampled := [f"{name} ({one.images} images)" for name, one in found if one is not None and not one.exact]:
         out.print(f"From a seeded sample: {', '.join(sampled)}.")
@@ -95,16 +95,18 @@ def show_representativeness(out: Console, measured: Representativeness) -> None:
         names = ", ".join(name for field, name in MEASURES.items() if measured.absent.get(field) == reason)
         out.print(f"Not measured, since {reason}: {names}.")
     if measured.unknown_sizes:
-        out.print(
-            f"Boxes left out of the size divergence, as their images' sizes are unknown: {measured.unknown_sizes}."
-        )
+        out.print(f"Boxes without a known image size, left out of the size divergence: {measured.unknown_sizes}.")
 
 
 def _measure_rows(measured: Representativeness) -> Iterator[tuple[str, str, str, str]]:
-    """Yield name, value, what to compare it with and meaning of each number that was measured."""
+    """Yield the name, value, comparison and meaning of each measure."""
     between = measured.between_images or {}
     for field, by, meaning in (
-        ("epsilon", "chebyshev", "worst image to nearest kept one of its category, in the worst feature: 0 is best"),
+        (
+            "epsilon",
+            "chebyshev",
+            "largest distance to a kept image of the category, in one feature: 0 is best",
+        ),
         ("covering_radius", "euclidean", "the same in all features together: 0 is best"),
     ):
         if found := getattr(measured, field):
@@ -127,7 +129,7 @@ def _measure_rows(measured: Representativeness) -> Iterator[tuple[str, str, str,
 
 
 def _digits(value: float | None) -> str:
-    """Three decimals where they say something; never an exponent."""
+    """Return a number with up to three decimals, without an exponent."""
     if value is None:
         return ""
     if math.isinf(value):
@@ -142,7 +144,7 @@ def _percentage(value: float | None) -> str:
 
 
 def _redundancy(selection: Selection) -> list[str]:
-    """What is known of duplicates, in words; nothing where there is nothing to say."""
+    """Return lines about duplicates that were left out or kept; none if there are none."""
     if dropped := _left_out(selection):
         return [f"Left out before choosing: {dropped[0]['dropped']} images ({dropped[0]['what']})."]
     twice = selection.provenance.get("duplicates", {}).get("kept_twice", 0)

@@ -1,4 +1,4 @@
-"""Datasets on disk: load, check, categorise, write subsets. Imports nothing of features, reducers or training."""
+"""Load, check and categorise datasets on disk, and write subsets. Does not import features, reducers or training."""
 
 from detreduce.dataset.load import load_dataset, load_split
 from detreduce.dataset.records import DetectionDataset, ImageRecord, Problem, Source, SplitSource

@@ -1,4 +1,4 @@
-"""The size of a box: one definition for every count, histogram and table of box sizes."""
+"""The definition of box size that all counts, histograms and tables of box sizes use."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ import numpy as np
 import numpy.typing as npt
 
 SIZES = ("small", "medium", "large", "unknown")
-"""Size classes."""
+"""The size classes of boxes."""
 SMALL_AREA, LARGE_AREA = 32 * 32, 96 * 96
-"""COCO's bounds, in square pixels: below the first a box is small, from the second on it is large."""
+"""COCO's bounds in square pixels. A box below the first bound is small, a box at or above the second is large."""
 SMALL_SHARE, LARGE_SHARE = SMALL_AREA / (640 * 480), LARGE_AREA / (640 * 480)
-"""The same bounds as shares of an image of COCO's usual size, for boxes without pixels: 1/300 and 3/100."""
+"""The same bounds as shares of a 640 x 480 image (1/300 and 3/100), for boxes that are fractions of the image."""
 DIGITS = 9
-"""Decimals of sides and sizes. Without rounding, equal boxes differ by where they lie."""
+"""Decimals of sides and sizes. Without rounding, the sizes of equal boxes depend on their position."""
 AT_EDGE = 1e-6
-"""Annotation files round to six decimals: a box that reaches less than this beyond the edge ends at the edge."""
+"""A box that reaches less than this past the edge ends at the edge: annotation files round to six decimals."""
 
 Floats = npt.NDArray[np.float64]
 
 
 def inside_sides(boxes: Floats, box_format: str, images: Floats) -> Floats:
-    """Return (B, 2) width and height of the part of each box inside its image, in the units of the annotations.
+    """Return (B, 2) width and height of the part of each box that is inside its image, in the units of `boxes`.
 
-    `boxes` (B, 4) are as stored, `images` (B, 2) the width and height of each box's image: pixels, or 1 where boxes are
-    fractions. Where these are NaN, nothing is cut off at the right and the bottom.
+    `boxes` (B, 4) are in `box_format`. `images` (B, 2) are the width and height of each box's image in pixels, or 1 if
+    boxes are fractions. If an image's size is NaN, its boxes are not cut at the right and bottom edges.
     """
     first, sides = boxes[:, :2], boxes[:, 2:]
     if box_format == "cxcywhn":
@@ -36,11 +36,14 @@ def inside_sides(boxes: Floats, box_format: str, images: Floats) -> Floats:
 
 
 def relative_sizes(boxes: Floats, box_format: str, images: Floats) -> Floats:
-    """Return (B,) sqrt(box area / image area), the part inside the image; NaN where its size is. See `inside_sides`."""
+    """Return (B,) sqrt(box area / image area), where box area is the part inside the image. See `inside_sides`.
+
+    The result is NaN if the image's size is NaN.
+    """
     return np.sqrt((inside_sides(boxes, box_format, images) / images).prod(axis=1)).round(DIGITS)
 
 
 def count_sizes(sides: Floats) -> dict[str, int]:
-    """Count small, medium and large boxes by COCO's bounds; `sides` (B, 2) are in pixels."""
+    """Count the small, medium and large boxes by COCO's bounds. `sides` (B, 2) are in pixels."""
     found = np.digitize(sides.prod(axis=1).round(DIGITS), (SMALL_AREA, LARGE_AREA))
     return dict(zip(SIZES, np.bincount(found, minlength=3).tolist(), strict=False))

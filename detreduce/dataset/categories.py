@@ -1,4 +1,4 @@
-"""Categories of images for stratification, derived from the classes of their boxes."""
+"""Image categories for stratification: groups of images, derived from the classes of their boxes."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _Counts = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Categories:
-    """One category for each image.
+    """The image categories of a dataset: one category per image.
 
     Attributes
     ----------
     codes
-        (n,) int64 in 0..K-1; every code occurs.
+        (n,) int64: the category of each image, in 0..K-1. Every code occurs.
     names
-        K unique names, in an order that does not depend on the order of the images.
+        K unique names, one per category. Their order does not depend on the order of the images.
     """
 
     codes: npt.NDArray[np.int64]
@@ -41,42 +41,46 @@ def assign_categories(
     *,
     min_images: int | None = None,
 ) -> Categories:
-    """Give every image a category.
+    """Return a category for every image.
+
+    Images without boxes are in the category ``background``, except under the rule ``none``.
 
     Parameters
     ----------
     class_counts
-        (n, C) boxes of each class in each image, crowd regions not counted. C = 0 (unlabelled): one category, ``all``.
+        (n, C) number of boxes of each class in each image, without crowd regions. If C = 0 (unlabelled images), all
+        images form the category ``all``.
     class_names
-        C names; classes of the same name stay apart.
+        C names. Classes with the same name stay separate.
     rule
-        ``rarest``: the class present that is in the fewest images (ties: fewest boxes, then the first class).
-        ``dominant``: the class with most boxes in the image (ties: the rarer class).
-        ``combination``: the set of classes present; all sets in fewer than `min_images` images form one category.
-        ``none``: all images are one category.
-        A list of mappings such as ``{name: single, only: [person], max_boxes: 1}``: the first that matches gives the
-        category, ``other`` if none does. All conditions of an entry must be true: ``any`` (the image has a box of one
-        of these classes), ``all`` (of each of them), ``only`` (of no other class), ``none`` (of none of them),
-        ``min_boxes``, ``max_boxes`` (over all classes). Entries with the same name form one category.
+        ``rarest``: the image's rarest class, the class that occurs in the fewest images (ties: the class with fewer
+        boxes, then the first class).
+        ``dominant``: the class with the most boxes in the image (ties: the rarer class).
+        ``combination``: the set of classes in the image. All sets that occur in fewer than `min_images` images form one
+        category.
+        ``none``: all images form one category.
+        A list of mappings such as ``{name: single, only: [person], max_boxes: 1}``: an image gets the name of the first
+        entry that matches, or ``other`` if no entry matches. An entry matches if all its conditions are true. ``any``:
+        the image has a box of at least one of these classes. ``all``: it has a box of each of these classes. ``only``:
+        it has no box of another class. ``none``: it has no box of these classes. ``min_boxes`` and ``max_boxes``:
+        bounds on the number of boxes of all classes. Entries with the same name form one category.
     min_images
-        For ``combination``. Default: a hundredth of the images, at least 2, at most 10.
-
-    Images without boxes are ``background`` under every rule but ``none``.
+        Only for ``combination``. Default: 1 % of the images, at least 2 and at most 10.
 
     Raises
     ------
     InputError
-        Unknown rule, condition or class; counts that are not (n, C).
+        The rule, a condition or a class is unknown, or `class_counts` is not (n, C).
     """
     counts = np.asarray(class_counts)
     if counts.ndim != 2 or counts.shape[1] != len(class_names):
-        raise InputError(f"class_counts has shape {counts.shape}; it needs {len(class_names)} columns, one per class.")
+        raise InputError(f"class_counts has shape {counts.shape}. It needs {len(class_names)} columns, one per class.")
     counts = counts.astype(np.int64)
     if not isinstance(rule, str):
         matchers = _read_rules(rule, class_names)
         return _apply_rules(counts, matchers) if len(class_names) else _join_all(len(counts))
     if rule not in RULES:
-        raise InputError(f"Unknown category rule {rule!r}; known: {', '.join(RULES)}.{nearest(rule, RULES)}")
+        raise InputError(f"Unknown category rule {rule!r}. Use one of: {', '.join(RULES)}.{nearest(rule, RULES)}")
     if rule == "none" or not len(class_names):
         return _join_all(len(counts))
     if rule == "combination":
@@ -86,28 +90,32 @@ def assign_categories(
 
 
 def _join_all(n: int) -> Categories:
+    """Return one category, ``all``, for n images."""
     return Categories(np.zeros(n, np.int64), (ALL,) if n else ())
 
 
 def rarity_order(class_counts: npt.ArrayLike) -> npt.NDArray[np.int64]:
-    """Return (C,) int64 classes from the rarest on: by number of images, then of boxes, then by position."""
+    """Return (C,) int64 classes, rarest first: sorted by number of images, then number of boxes, then class number."""
     counts = np.asarray(class_counts)
     return np.lexsort((np.arange(counts.shape[1]), counts.sum(axis=0), (counts > 0).sum(axis=0))).astype(np.int64)
 
 
 def _find_rarest(counts: _Counts) -> npt.NDArray[np.int64]:
+    """Return (n,) the rarest class in each image, or C for an image without boxes."""
     order = rarity_order(counts)
     present = counts[:, order] > 0
     return np.where(present.any(axis=1), order[present.argmax(axis=1)], counts.shape[1])
 
 
 def _find_dominant(counts: _Counts) -> npt.NDArray[np.int64]:
+    """Return (n,) the class with the most boxes in each image, or C for an image without boxes."""
     order = rarity_order(counts)
-    # argmax takes the first of equal values, which is the rarer class in this order
+    # argmax takes the first of equal values: the rarer class in this order
     return np.where(counts.any(axis=1), order[counts[:, order].argmax(axis=1)], counts.shape[1])
 
 
 def _combine_classes(counts: _Counts, class_names: Sequence[str], min_images: int | None) -> Categories:
+    """Return one category per set of classes, and one for all sets that occur in fewer than `min_images` images."""
     n = len(counts)
     least = min_images if min_images is not None else max(2, min(10, -(-n // 100)))
     labels = _make_labels(class_names)
@@ -129,7 +137,7 @@ def _combine_classes(counts: _Counts, class_names: Sequence[str], min_images: in
 
 @dataclass(frozen=True)
 class _Matcher:
-    """One entry of a list of rules, its classes as numbers."""
+    """One entry of a list of rules, with class numbers instead of class names. None: the condition is not set."""
 
     name: str
     any: Sequence[int] | None = None
@@ -140,7 +148,7 @@ class _Matcher:
     max_boxes: int | None = None
 
     def matches(self, counts: _Counts) -> npt.NDArray[np.bool_]:
-        """Return (n,) bool: the images for which all conditions are true."""
+        """Return (n,) bool: True for the images for which all conditions are true."""
         present, total = counts > 0, counts.sum(axis=1)
         matched = np.ones(len(counts), bool)
         if self.any is not None:
@@ -159,6 +167,7 @@ class _Matcher:
 
 
 def _apply_rules(counts: _Counts, matchers: Sequence[_Matcher]) -> Categories:
+    """Return the category of each image: the name of the first matcher that matches."""
     names = list(dict.fromkeys([*(matcher.name for matcher in matchers), OTHER, BACKGROUND]))
     codes = np.full(len(counts), names.index(OTHER), np.int64)
     for matcher in reversed(matchers):
@@ -168,19 +177,21 @@ def _apply_rules(counts: _Counts, matchers: Sequence[_Matcher]) -> Categories:
 
 
 def _read_rules(rules: Any, class_names: Sequence[str]) -> list[_Matcher]:
+    """Return the entries of a list of rules, or of a mapping from names to conditions. Raise InputError if invalid."""
     if isinstance(rules, Mapping) and all(isinstance(conditions, Mapping) for conditions in rules.values()):
         rules = [{"name": name, **conditions} for name, conditions in rules.items()]
     if not isinstance(rules, Sequence) or not rules or not all(isinstance(rule, Mapping) for rule in rules):
         raise InputError(
-            f"Categories are one of {', '.join(RULES)} or a list of {{name: ..., any: [...]}}, not {rules!r}."
+            f"Categories must be one of {', '.join(RULES)} or a list of {{name: ..., any: [...]}}, not {rules!r}."
         )
     return [_read_rule(rule, number, class_names) for number, rule in enumerate(rules, 1)]
 
 
 def _read_rule(rule: Mapping[str, Any], number: int, class_names: Sequence[str]) -> _Matcher:
+    """Return entry `number` (from 1) of a list of rules. Raise InputError if the entry is invalid."""
     name = rule.get("name")
     if not isinstance(name, str) or not name:
-        raise InputError(f"Category rule {number} has no name: {dict(rule)!r}.")
+        raise InputError(f"Category rule {number} has no name: {dict(rule)!r}. Add 'name: ...'.")
     conditions: dict[str, Any] = {}
     for key, value in rule.items():
         if key == "name":
@@ -188,11 +199,11 @@ def _read_rule(rule: Mapping[str, Any], number: int, class_names: Sequence[str])
         if key not in CONDITIONS:
             known = ", ".join(CONDITIONS)
             raise InputError(
-                f"Category rule {name!r}: unknown condition {key!r}; known: {known}.{nearest(key, CONDITIONS)}"
+                f"Category rule {name!r}: unknown condition {key!r}. Use one of: {known}.{nearest(key, CONDITIONS)}"
             )
         if key in ("min_boxes", "max_boxes"):
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise InputError(f"Category rule {name!r}: {key} is a count of boxes from 1, not {value!r}.")
+                raise InputError(f"Category rule {name!r}: {key} must be a whole number of boxes >= 1, not {value!r}.")
             conditions[key] = value
         else:
             conditions[key] = _find_classes(value, f"Category rule {name!r}, {key!r}", class_names)
@@ -200,9 +211,10 @@ def _read_rule(rule: Mapping[str, Any], number: int, class_names: Sequence[str])
 
 
 def _find_classes(value: Any, where: str, class_names: Sequence[str]) -> list[int]:
+    """Return the numbers of the classes that `value` names. Raise InputError, with `where`, for an unknown class."""
     wanted = [value] if isinstance(value, str) else value
     if not isinstance(wanted, Sequence) or not wanted:
-        raise InputError(f"{where}: a list of class names is needed, not {value!r}.")
+        raise InputError(f"{where}: expected a list of class names, for instance [person, car], not {value!r}.")
     for name in map(str, wanted):
         if class_names and name not in class_names:
             raise InputError(f"{where}: there is no class {name!r} in this dataset.{nearest(name, class_names)}")
@@ -211,7 +223,7 @@ def _find_classes(value: Any, where: str, class_names: Sequence[str]) -> list[in
 
 
 def _make_labels(class_names: Sequence[str]) -> list[str]:
-    """Return unique class names: a repeated or reserved one gets its class number."""
+    """Return unique class names: the class number is added to repeated and reserved names."""
     taken = {BACKGROUND, OTHER, MERGED, ALL}
     return [
         f"{name} (class {number})" if name in taken or list(class_names).count(name) > 1 else name
@@ -220,7 +232,7 @@ def _make_labels(class_names: Sequence[str]) -> list[str]:
 
 
 def _renumber(codes: npt.NDArray[np.int64], names: Sequence[str]) -> Categories:
-    """Renumber codes so that every code occurs, in the order of `names`."""
+    """Return categories with codes 0..K-1 that all occur. `codes` (n,) are indices into `names`, and order is kept."""
     occurring, dense = np.unique(codes, return_inverse=True)
     return Categories(dense.reshape(-1).astype(np.int64), tuple(names[code] for code in occurring))
 

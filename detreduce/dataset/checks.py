@@ -1,4 +1,4 @@
-"""Count what is in a dataset, and find images that cannot be read."""
+"""Count the images, boxes and classes of a dataset, and find images that cannot be read."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SMALLEST_SIDE = 10
 
 @dataclass(frozen=True)
 class ClassSummary:
-    """One class: its key in the files, its name, and its numbers of images and boxes."""
+    """One class: its key in the files, its name, its number of images and its number of boxes."""
 
     key: int | str
     name: str
@@ -37,22 +37,38 @@ class ClassSummary:
 
 @dataclass(frozen=True)
 class DatasetSummary:
-    """What `detreduce inspect` shows about one split.
+    """The summary of one split that `detreduce inspect` shows.
 
     Attributes
     ----------
-    boxes, crowd
-        Number of boxes without crowd regions; number of crowd regions.
+    path
+        The file or folder of the dataset.
+    format
+        Name of the format.
+    split
+        Name of the split.
+    labelled
+        False for a folder of images without annotations.
+    images
+        Number of images.
+    boxes
+        Number of boxes, without crowd regions.
+    crowd
+        Number of crowd regions.
     background
-        Images without boxes (crowd regions do not count), with an empty label file or none.
+        Number of images without boxes (crowd regions do not count as boxes). Their label file is empty or missing.
+    classes
+        One summary per class.
     sizes
-        Number of small, medium and large boxes by COCO's bounds, 32 and 96 pixels squared. Only the part of a box
-        inside its image counts, if an annotation gives the image's size. None where boxes are fractions (YOLO).
+        Number of small, medium and large boxes by COCO's bounds, 32 x 32 and 96 x 96 pixels. If an annotation file
+        gives an image's size, only the part of a box inside the image counts. None if boxes are fractions (YOLO).
     side_quantiles
-        Quantile -> sqrt(box area / image area) of the part inside the image, over the boxes whose image size is known;
-        empty without boxes.
+        Quantile -> sqrt(box area / image area), over all boxes with a known image size. Box area is the part inside the
+        image. Empty if there are no such boxes.
     splits
-        Number of images that each split lists.
+        Number of images in each split.
+    problems
+        Faults in the files of all splits.
     """
 
     path: Path
@@ -70,7 +86,7 @@ class DatasetSummary:
     problems: tuple[Problem, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the same facts in types that JSON has."""
+        """Return the summary as a dict of values that JSON can store."""
         plain = {key: value for key, value in vars(self).items() if key not in ("classes", "problems")}
         return {
             **plain,
@@ -86,7 +102,7 @@ class DatasetSummary:
 
 
 def summarise(dataset: DetectionDataset) -> DatasetSummary:
-    """Count what is in a dataset. No image is opened; the other splits are loaded for their problems."""
+    """Return a summary of a dataset. No image is opened. The other splits are loaded to find their problems."""
     counts = dataset.class_counts
     images, boxes = (counts > 0).sum(axis=0), counts.sum(axis=0)
     return DatasetSummary(
@@ -119,7 +135,7 @@ def summarise(dataset: DetectionDataset) -> DatasetSummary:
 
 
 def problems_of_other_splits(dataset: DetectionDataset) -> tuple[Problem, ...]:
-    """Return the problems of the other splits of the source; loads their annotations, opens no image."""
+    """Return the problems of the other splits of the source. Their annotations are loaded, but no image is opened."""
     problems: list[Problem] = []
     for split in dataset.source.splits:
         if split == dataset.split:
@@ -134,12 +150,14 @@ def problems_of_other_splits(dataset: DetectionDataset) -> tuple[Problem, ...]:
 
 
 def _find_emptiness(dataset: DetectionDataset) -> list[Problem]:
+    """Return a problem if the split has no images."""
     place = dataset.source.splits.get(dataset.split)
     file = place.annotations if place is not None and place.annotations is not None else dataset.source.path
     return [] if len(dataset) else [Problem(file, f"the {dataset.split} split has no images")]
 
 
 def _find_repeated_names(dataset: DetectionDataset) -> list[Problem]:
+    """Return a problem for each name that several classes share."""
     keys_of: dict[str, list[str]] = {}
     for key, name in zip(dataset.class_keys, dataset.class_names, strict=True):
         keys_of.setdefault(name, []).append(str(key))
@@ -151,28 +169,30 @@ def _find_repeated_names(dataset: DetectionDataset) -> list[Problem]:
 
 
 def count_splits(source: Source, known: Mapping[str, int] | None = None) -> dict[str, int]:
-    """Return the number of images of each split; `known` gives those that are counted already."""
+    """Return the number of images in each split. `known` has the numbers of splits that are counted already."""
     count = get_format(source.format).count_images
     counted = known or {}
     return {split: counted[split] if split in counted else count(source, split) for split in source.splits}
 
 
 def _count_box_sizes(dataset: DetectionDataset) -> dict[str, int] | None:
+    """Return the number of small, medium and large boxes, or None if boxes are fractions."""
     if dataset.box_format == "cxcywhn":
         return None
     return count_sizes(inside_sides(*_stack_boxes(dataset)))
 
 
 def _measure_quantiles(dataset: DetectionDataset) -> dict[float, float]:
+    """Return quantile -> relative box size, over all boxes with a known image size."""
     sizes = relative_sizes(*_stack_boxes(dataset))
     sizes = sizes[np.isfinite(sizes)]
     return dict(zip(QUANTILES, np.quantile(sizes, QUANTILES).tolist(), strict=True)) if len(sizes) else {}
 
 
 def _stack_boxes(dataset: DetectionDataset) -> tuple[Floats, BoxFormat, Floats]:
-    """Return (B, 4) boxes as stored, crowd regions left out, their format, and (B, 2) sizes of their images.
+    """Return the (B, 4) boxes without crowd regions, the box format, and the (B, 2) image sizes of the boxes.
 
-    No image is opened: sizes are NaN where no annotation gives them, and 1 where boxes are fractions.
+    No image is opened. An image size is NaN if no annotation file gives the size, and 1 if boxes are fractions.
     """
     boxes = np.concatenate([record.boxes for record in dataset]) if len(dataset) else np.empty((0, 4))
     sizes = [(record.width or np.nan, record.height or np.nan) for record in dataset]
@@ -184,9 +204,10 @@ def _stack_boxes(dataset: DetectionDataset) -> tuple[Floats, BoxFormat, Floats]:
 
 
 def check_images(dataset: DetectionDataset) -> tuple[Problem, ...]:
-    """Decode every image; return those that are missing, truncated, unreadable, tiny or not of their stated size.
+    """Decode every image and return the problems found.
 
-    Takes a few milliseconds per image, on all cores.
+    A problem is an image that is missing, truncated, unreadable or tiny, or whose size differs from the size in the
+    annotations. The check uses all cores and takes a few milliseconds per image.
     """
     problems: list[Problem] = []
     with (
@@ -205,6 +226,7 @@ def check_images(dataset: DetectionDataset) -> tuple[Problem, ...]:
 
 
 def _check_image(record: ImageRecord) -> list[Problem]:
+    """Decode one image and return its problems."""
     from PIL import Image
 
     try:
@@ -212,7 +234,7 @@ def _check_image(record: ImageRecord) -> list[Problem]:
             image.load()
             kind, turned = image.format, image.getexif().get(0x0112) in (5, 6, 7, 8)
             width, height = image.size[::-1] if turned else image.size
-    # a broken file makes Pillow's decoders raise almost anything
+    # for a broken file, Pillow's decoders raise almost any error
     except Exception as error:
         return [Problem(record.path, f"cannot be decoded: {error or type(error).__name__}")]
     faults = []

@@ -1,4 +1,4 @@
-"""The demo dataset: handwritten digits in cluttered scenes, filmed by a moving camera."""
+"""Make the demo dataset: handwritten digits in cluttered scenes, filmed by a moving camera."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from detreduce.machine.cache_folder import cache_folder
 from detreduce.machine.files import writing
 from detreduce.machine.hashes import json_hash
 
-VERSION = 1  # part of the cache key: raise it when the same parameters give different pixels or labels
+VERSION = 1  # part of the cache key: increase it if the same parameters give different pixels or labels
 
 SPLITS = {"train": 0.7, "val": 0.15, "test": 0.15}
-FRAMES = (1, 1, 2, 2, 3, 6)  # lengths that a scene's sequence of near-duplicates is drawn from
-RARITY = 0.6  # each digit is drawn this many times as often as the one before it
+FRAMES = (1, 1, 2, 2, 3, 6)  # number of near-duplicate frames in a scene: a random choice from these
+RARITY = 0.6  # the frequency of each digit, divided by the frequency of the digit before
 OBJECT_SIZES = (0.16, 0.42)  # height of a digit, as a fraction of the frame
-OVERLAP = 0.1  # at most this fraction of the smaller of two boxes is covered
+OVERLAP = 0.1  # largest overlap of two boxes, as a fraction of the smaller box
 LICENCE = (
     "CC BY 4.0 (digits: E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning "
     "Repository, 1998, as shipped in scikit-learn)"
@@ -49,7 +49,7 @@ class Design:
 
 @dataclass(frozen=True)
 class Placed:
-    """One digit of a scene: class id and integer box (x, y, width, height) in world pixels."""
+    """A digit in a scene: its class id, and its integer box in pixels of the scene's world (see `_Scene`)."""
 
     class_id: int
     x: int
@@ -60,40 +60,44 @@ class Placed:
 
 @dataclass(frozen=True)
 class Frame:
-    """One rendered image: (size, size, 3) uint8 RGB and its YOLO label lines."""
+    """A rendered image: `pixels` (size, size, 3) uint8 RGB, and its YOLO label lines."""
 
     pixels: npt.NDArray[np.uint8]
     labels: tuple[str, ...]
 
 
 class _Draw:
-    """Random numbers from one stream of uniforms, the part of numpy's generators that is least likely to change."""
+    """A source of random numbers. It uses only `Generator.random`, which is unlikely to change with NumPy's version."""
 
     def __init__(self, *key: int) -> None:
         self._generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence(key)))
 
     def uniform(self, low: float = 0.0, high: float = 1.0) -> float:
+        """Return a random number in [low, high)."""
         return low + (high - low) * float(self._generator.random())
 
     def array(self, *shape: int) -> Pixels:
+        """Return an array of random numbers in [0, 1)."""
         return self._generator.random(shape)
 
     def integer(self, low: int, high: int) -> int:
-        """A whole number from low to high, both included."""
+        """Return a random whole number from low to high, including both."""
         return low + int(self.uniform() * (high - low + 1))
 
     def order(self, count: int) -> npt.NDArray[np.int64]:
+        """Return the numbers 0..count-1 in random order."""
         return np.argsort(self._generator.random(count), kind="stable")
 
     def weighted(self, weights: Pixels) -> int:
+        """Return a random index into `weights`, with probabilities proportional to the weights."""
         return int(np.searchsorted(np.cumsum(weights), self.uniform() * weights.sum(), side="right"))
 
 
 def demo_data_yaml(parameters: Mapping[str, object] | None = None, *, cache: str | Path | None = None) -> Path:
-    """Return the data.yaml of the demo dataset with these `make_demo` parameters; it is made on first use.
+    """Return the data.yaml of the demo dataset with these `make_demo` parameters. Make the dataset on first use.
 
-    It is stored in the cache folder under a key of all parameters and `VERSION`. Raises InputError for an unknown
-    parameter or a value out of range.
+    The dataset is stored in the cache folder. The folder name is a hash of all parameters and `VERSION`. Raise
+    InputError if a parameter is unknown or a value is out of range.
     """
     known = _check_parameters(dict(parameters or {}))
     key = json_hash([VERSION, known])[:16]
@@ -113,26 +117,26 @@ def make_demo(
     background: float = 0.05,
     seed: int = 0,
 ) -> Path:
-    """Write the demo dataset in YOLO's layout and return its data.yaml.
+    """Write the demo dataset in YOLO's layout and return the path of its data.yaml.
 
-    Every scene is a short sequence of near-duplicate frames, all in one split. The handwriting samples are split too,
-    so val and test show unseen ones. The same arguments give the same label bytes and the same pixels (PNG) on every
-    machine. The folder appears complete or not at all.
+    Every scene is a short sequence of near-duplicate frames. All frames of a scene are in the same split. Handwriting
+    samples are split too, so val and test show samples that train does not show. The same arguments give the same label
+    bytes and the same pixels (PNG) on every machine. The folder appears complete or not at all.
 
     Parameters
     ----------
     folder
-        Where to write; a new or empty folder.
+        A new or empty folder to write to.
     scenes
-        Number of scenes over all splits: 70 % train, 15 % val, 15 % test.
+        Number of scenes in all splits: 70 % train, 15 % val, 15 % test.
     size
         Side of the square images, in pixels (at least 32).
     digits
-        Number of classes, 1 to 10: the digits 0, 1, ... Each is rarer than the one before.
+        Number of classes, 1 to 10: the digits 0, 1, ... Each digit is rarer than the digit before.
     objects
-        Largest number of digits in a scene. Every scene has at least one, background scenes have none.
+        Largest number of digits in a scene. Background scenes have no digits.
     background
-        Fraction of the scenes without any digit.
+        Fraction of scenes without digits (background scenes).
     seed
         Seed of the random scenes.
 
@@ -145,7 +149,7 @@ def make_demo(
     _check_parameters(vars(design))
     target = Path(folder)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise InputError(f"{target} is not empty; name a new folder for the demo dataset.")
+        raise InputError(f"{target} is not empty. Pass a new folder for the demo dataset.")
     with writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         unfinished = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
@@ -159,17 +163,18 @@ def make_demo(
 
 
 def _move(unfinished: Path, target: Path) -> None:
+    """Rename the finished folder to `target`, unless another process has made the same dataset there."""
     try:
         unfinished.rename(target)
     except OSError:
-        # on some systems an empty folder must be removed first; or another process has just made the same dataset
+        # on some systems an empty target must be removed first; or another process has just made the same dataset
         if not (target / "data.yaml").is_file():
             target.rmdir()
             unfinished.rename(target)
 
 
 def _check_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
-    """Add `make_demo`'s defaults; raise InputError that names the parameter, its value and the range."""
+    """Return the parameters with `make_demo`'s defaults added. Raise InputError for an unknown or invalid parameter."""
     signature = inspect.signature(make_demo).parameters.values()
     defaults = {entry.name: entry.default for entry in signature if entry.kind is entry.KEYWORD_ONLY}
     ranges = {"scenes": (4, 10**6), "size": (32, 4096), "digits": (1, 10), "objects": (1, 50), "seed": (0, 2**63)}
@@ -187,6 +192,7 @@ def _check_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
 
 
 def _write(root: Path, design: Design) -> None:
+    """Write the images, labels and data.yaml of the demo dataset to `root`."""
     from PIL import Image
 
     samples = _load_digits(design.digits, design.seed)
@@ -215,13 +221,13 @@ def _write(root: Path, design: Design) -> None:
 
 
 def _count_scenes(scenes: int) -> dict[str, int]:
-    """Return the number of scenes per split: at least one each for val and test, the rest for train."""
+    """Return the number of scenes per split. Val and test get at least one scene each, and train gets the rest."""
     others = {split: max(1, round(share * scenes)) for split, share in SPLITS.items() if split != "train"}
     return {"train": scenes - sum(others.values()), **others}
 
 
 def _load_digits(digits: int, seed: int) -> dict[str, list[list[Pixels]]]:
-    """Return the handwriting samples, cropped to the ink, as fractions: [split][digit] -> list of (h, w)."""
+    """Return [split][digit] -> list of handwriting samples, (h, w) in 0..1, without their empty margins."""
     from sklearn.datasets import load_digits
 
     images, targets = load_digits(return_X_y=True)
@@ -237,13 +243,14 @@ def _load_digits(digits: int, seed: int) -> dict[str, list[list[Pixels]]]:
 
 
 def _cut_to_ink(image: Pixels) -> Pixels:
+    """Return the image without its empty margins."""
     inked = image > 0.2
     rows, columns = np.flatnonzero(inked.any(axis=1)), np.flatnonzero(inked.any(axis=0))
     return image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
 def _film_scene(draw: _Draw, samples: list[list[Pixels]], size: int, most: int) -> list[Frame]:
-    """Render one scene and film it: a window that moves over a larger world, in changing light."""
+    """Return the frames of one scene: a window moves over a larger painted world, and the brightness changes."""
     frames = FRAMES[draw.integer(0, len(FRAMES) - 1)]
     step = max(1, size // 32)
     reach = step * (max(FRAMES) - 1)
@@ -263,7 +270,7 @@ def _film_scene(draw: _Draw, samples: list[list[Pixels]], size: int, most: int) 
 
 
 def _paint_background(draw: _Draw, side: int) -> Pixels:
-    """Return (side, side, 3) in 0..255: soft colours under translucent rectangles and rings."""
+    """Return (side, side, 3) in 0..255: smooth colours with translucent rectangles and rings on top."""
     world = 30 + 170 * _resize(draw.array(4, 4, 3), side, side)
     world += 50 * (_resize(draw.array(24, 24, 1), side, side) - 0.5)
     rows, columns = np.mgrid[:side, :side]
@@ -284,7 +291,10 @@ def _paint_background(draw: _Draw, side: int) -> Pixels:
 def _find_spot(
     draw: _Draw, class_id: int, ink: tuple[int, ...], size: int, reach: int, placed: list[Placed]
 ) -> Placed | None:
-    """Return a box for a digit, in view at the first frame and hardly covered by others; None without room for it."""
+    """Return a box for a digit that is visible in the first frame and overlaps other boxes by at most `OVERLAP`.
+
+    Return None if 20 random boxes do not fit.
+    """
     for _ in range(20):
         height = round(size * draw.uniform(*OBJECT_SIZES))
         width = max(3, round(height * ink[1] / ink[0] * draw.uniform(0.85, 1.15)))
@@ -297,7 +307,7 @@ def _find_spot(
 
 
 def _measure_overlap(first: Placed, second: Placed) -> float:
-    """Return the boxes' intersection as a fraction of the smaller box."""
+    """Return the area of the intersection of two boxes, as a fraction of the smaller box's area."""
     across = min(first.x + first.width, second.x + second.width) - max(first.x, second.x)
     down = min(first.y + first.height, second.y + second.height) - max(first.y, second.y)
     if across <= 0 or down <= 0:
@@ -306,10 +316,10 @@ def _measure_overlap(first: Placed, second: Placed) -> float:
 
 
 def _paint_digit(draw: _Draw, world: Pixels, ink: Pixels, spot: Placed) -> None:
-    """Draw the digit into the world, lighter or darker than its background."""
+    """Paint a digit into the world, lighter or darker than the background."""
     area = world[spot.y : spot.y + spot.height, spot.x : spot.x + spot.width]
     behind = area.mean()
-    darker = draw.uniform() < behind / 255  # the more likely, the lighter the background
+    darker = draw.uniform() < behind / 255  # more likely on a lighter background
     contrast = draw.uniform(80, 130)
     colour = behind + (-contrast if darker else contrast) + 50 * (draw.array(3) - 0.5)
     alpha = np.clip(1.6 * _resize(ink[..., None], spot.height, spot.width), 0, 1)
@@ -318,7 +328,21 @@ def _paint_digit(draw: _Draw, world: Pixels, ink: Pixels, spot: Placed) -> None:
 
 @dataclass(frozen=True)
 class _Scene:
-    """A painted world and how it is filmed: a window of `size` pixels from (`reach`, `reach`) on, moved by `drift`."""
+    """A painted world and the window that films it.
+
+    Attributes
+    ----------
+    world
+        (side, side, 3) pixels in 0..255, larger than the window.
+    placed
+        The digits in the world.
+    size
+        Side of the window, in pixels.
+    reach
+        x and y of the window's corner in the first frame.
+    drift
+        Movement of the window per frame (x, y), in pixels.
+    """
 
     world: Pixels
     placed: tuple[Placed, ...]
@@ -328,7 +352,7 @@ class _Scene:
 
 
 def _film(draw: _Draw, scene: _Scene, number: int) -> Frame:
-    """Render frame `number`: the window at its place, with its own brightness and noise, and the boxes in view."""
+    """Return frame `number` of a scene: the pixels in the window, with random brightness and noise, and the labels."""
     size = scene.size
     left, top = scene.reach + scene.drift[0] * number, scene.reach + scene.drift[1] * number
     view = scene.world[top : top + size, left : left + size]
@@ -337,7 +361,7 @@ def _film(draw: _Draw, scene: _Scene, number: int) -> Frame:
     for spot in scene.placed:
         x1, y1 = max(0, spot.x - left), max(0, spot.y - top)
         x2, y2 = min(size, spot.x + spot.width - left), min(size, spot.y + spot.height - top)
-        # less than this is not recognisable as a digit, and stays unlabelled
+        # a digit with less than 40 % of its box in view is not recognisable and gets no label
         if x2 > x1 and y2 > y1 and (x2 - x1) * (y2 - y1) >= 0.4 * spot.width * spot.height:
             box = ((x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1)
             lines.append(" ".join([str(spot.class_id), *(f"{value / size:.6f}" for value in box)]))
@@ -345,7 +369,10 @@ def _film(draw: _Draw, scene: _Scene, number: int) -> Frame:
 
 
 def _resize(grid: Pixels, height: int, width: int) -> Pixels:
-    """Resize (h, w, c) to (height, width, c), bilinear, cells centred; elementwise, so equal on every platform."""
+    """Return (h, w, c) resized to (height, width, c) by bilinear interpolation between the centres of cells.
+
+    Only elementwise operations are used, so the result is the same on every platform.
+    """
     for axis, length in ((0, height), (1, width)):
         count = grid.shape[axis]
         position = np.clip((np.arange(length) + 0.5) * count / length - 0.5, 0, count - 1)

@@ -1,4 +1,4 @@
-"""Find a file that a person names: next to a YAML, in the working folder, among the files that detreduce ships."""
+"""Find a file by its name: next to a YAML, in the working folder, or among the files that detreduce ships."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 
 
 def expand(text: str) -> str:
-    """Expand ``~`` and ``${NAME:-default}``; an unset variable without a default is left unchanged."""
+    """Expand ``~`` and ``${NAME:-default}`` in a text. An unset variable without a default stays unchanged."""
 
     def value(match: re.Match[str]) -> str:
         default = match[2] if match[2] is not None else match[0]
@@ -27,25 +27,29 @@ def expand(text: str) -> str:
 
 
 def candidates(path: str | Path, beside: Path | None = None) -> list[Path]:
-    """Return where `path` may be: below `beside`, below the working folder, among the files that detreduce ships."""
+    """Return the places to look for `path`: below `beside`, the working folder and the files that detreduce ships.
+
+    An absolute path gives one place.
+    """
     expanded = Path(expand(str(path)))
     shipped = len(expanded.parts) > 1 and expanded.parts[0] in _SHIPPED
     return [folder / expanded for folder in _search_folders(expanded, beside, shipped=shipped)]
 
 
 def _search_folders(expanded: Path, beside: Path | None, *, shipped: bool) -> list[Path]:
-    """Return the folders to search for a path; `shipped` adds those of the files that detreduce ships."""
+    """Return the folders to search for a path. `shipped` adds the folders of the files that detreduce ships."""
     if expanded.is_absolute():
         return [Path(expanded.anchor)]
-    # shipped files lie in the package, or next to it in a checkout
+    # shipped files lie in the package, or next to the package in a git checkout
     own = [_PACKAGE / "shipped", _PACKAGE.parent] if shipped else []
     return [*([beside] if beside is not None else []), Path.cwd(), *own]
 
 
 def find(path: str | Path, beside: Path | None = None, *, what: str = "file") -> Path:
-    """Return the first of `candidates` that exists; for a dataset also the YAML that ultralytics ships by that name.
+    """Return the first path of `candidates` that exists.
 
-    Raises MissingFileError that lists the places tried.
+    If ``what="dataset"`` and no candidate exists, return the YAML of that name that ultralytics ships. Raise
+    MissingFileError, with the places tried, if nothing is found. `what` names the kind of file in the message.
     """
     tried = candidates(path, beside)
     for candidate in tried:
@@ -57,11 +61,11 @@ def find(path: str | Path, beside: Path | None = None, *, what: str = "file") ->
             return shipped
         hint = hint or nearest_dataset(str(path))
     shown = ", ".join(dict.fromkeys(os.path.normpath(candidate) for candidate in tried))
-    raise MissingFileError(f"The {what} {str(path)!r} is not there.{hint} Looked for: {shown}.")
+    raise MissingFileError(f"The {what} {str(path)!r} does not exist.{hint} Looked for: {shown}.")
 
 
 def _suggest_path(expanded: Path, beside: Path | None) -> str:
-    """Return a hint at the most similar existing name: the file's, or the whole path where a folder is misspelt."""
+    """Return a hint with the most similar existing path (only the name if the folder exists), or ""."""
     shipped = len(expanded.parts) > 1 and nearest_name(expanded.parts[0], _SHIPPED) is not None
     for folder in _search_folders(expanded, beside, shipped=shipped):
         found, parts = _correct_path(folder, expanded.parts), expanded.parts
@@ -72,9 +76,9 @@ def _suggest_path(expanded: Path, beside: Path | None) -> str:
 
 
 def _correct_path(folder: Path, parts: Sequence[str]) -> tuple[str, ...] | None:
-    """Return the path below a folder with each missing part replaced by the nearest existing name.
+    """Return the parts of a path below a folder, with each missing part replaced by the most similar existing name.
 
-    The path ends where no name is near; None where that is the first missing part.
+    The result ends before the first missing part without a similar name. Return None if no part was replaced.
     """
     nearest: list[str] = []
     for part in parts:

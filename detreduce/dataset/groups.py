@@ -1,4 +1,4 @@
-"""Groups of images (videos, sequences), from the folders or names of their files."""
+"""Groups of images (videos, sequences), derived from the folders or names of the image files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FOLDER = "folder"
 
 
 def check_group_rule(rule: str) -> re.Pattern[str] | None:
-    """Return the rule as a pattern, or None for ``folder``.
+    """Return the rule as a compiled pattern, or None for the rule ``folder``.
 
     Raises
     ------
@@ -27,8 +27,8 @@ def check_group_rule(rule: str) -> re.Pattern[str] | None:
         raise InputError(f"groups={rule!r} is neither 'folder' nor a regular expression: {error}.") from error
     if not pattern.groups:
         raise InputError(
-            f"groups={rule!r}: put the part of an image's name that names its group in parentheses, "
-            r"for instance '(.+)_\d+', or give 'folder'."
+            f"groups={rule!r} has no parentheses. Put the part of the image name that names the group in parentheses, "
+            r"for instance '(.+)_\d+', or use 'folder'."
         )
     return pattern
 
@@ -41,14 +41,14 @@ def assign_groups(records: Iterable[ImageRecord], rule: str) -> list[str]:
     records
         The images.
     rule
-        ``folder``: the folder of the image's file. Otherwise a regular expression with parts in parentheses, which is
-        searched in the image's name: the text that those parts match is the group. ``(.+)_\d+`` takes ``video7`` from
-        ``video7_00012.jpg``.
+        ``folder``: the group is the folder of the image file. Otherwise a regular expression with parts in parentheses.
+        It is searched in the image's name, and the group is the text that the parts in parentheses match. For instance,
+        ``(.+)_\d+`` gives the group ``video7`` for ``video7_00012.jpg``.
 
     Raises
     ------
     InputError
-        The rule is not a regular expression, or does not match the name of an image.
+        The rule is not a regular expression, or it does not match the name of an image.
     """
     pattern = check_group_rule(rule)
     if pattern is None:
@@ -58,7 +58,8 @@ def assign_groups(records: Iterable[ImageRecord], rule: str) -> list[str]:
         match = pattern.search(record.name)
         if match is None:
             raise InputError(
-                f"groups={rule!r} does not match the image name {record.name!r}; every image needs a group."
+                f"groups={rule!r} does not match the image name {record.name!r}. "
+                "Change the rule: every image needs a group."
             )
         groups.append(" ".join(part or "" for part in match.groups()))
     return groups

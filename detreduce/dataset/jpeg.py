@@ -1,4 +1,4 @@
-"""Find damaged JPEG files: without their end marker, or broken inside."""
+"""Find damaged JPEG files: files without an end marker, and files with damaged content."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from detreduce.machine.processors import processors
 
 START, END = b"\xff\xd8", b"\xff\xd9"
 _MARK = "detreduce image "
-# some cameras write a few extra bytes; many extra bytes mean that the decoder lost its place
+# some cameras write a few extra bytes; many extra bytes mean that the content is damaged
 _FEW_STRAY_BYTES = re.compile(r"\b\d{1,2} extraneous bytes before marker 0xd9")
 _CHILD = f"""
 import os, sys
@@ -36,9 +36,10 @@ for number, name in enumerate(sys.stdin.buffer.read().split(bytes(1))):
 
 
 def lacks_end_marker(path: Path) -> bool:
-    """Return whether a file is a JPEG, whatever its name, that does not end in its end marker; reads four bytes.
+    """Return whether a file is a JPEG file, under any suffix, that does not end with the end marker.
 
-    Ultralytics rewrites such files in place, which through a link changes the source. Raises OSError.
+    Reads only four bytes. Ultralytics rewrites such files in place. Through a link, this would change the source.
+    Raise OSError if the file cannot be read.
     """
     with path.open("rb") as file:
         if file.read(2) != START:
@@ -48,10 +49,11 @@ def lacks_end_marker(path: Path) -> bool:
 
 
 def damaged_jpegs(paths: Sequence[Path]) -> dict[Path, str]:
-    """Return JPEG files with damage for which no decoder raises an error: path -> libjpeg's message.
+    """Return path -> libjpeg's message for JPEG files with damage that decoders do not report as an error.
 
     libjpeg fills in missing parts and reports this only on the standard error stream. So child processes decode the
-    files at an eighth of their size, and their streams are read. Files that are not JPEG or cannot be read are skipped.
+    files at an eighth of their size, and the streams of these processes are read. Files that are not JPEG files or
+    cannot be read are skipped.
     """
     workers = max(1, min(processors(), len(paths) // 20))
     parts = [paths[start::workers] for start in range(workers)]
@@ -60,6 +62,7 @@ def damaged_jpegs(paths: Sequence[Path]) -> dict[Path, str]:
 
 
 def _damaged_in(paths: Sequence[Path]) -> dict[Path, str]:
+    """Return path -> libjpeg's message for the damaged files of `paths`, decoded in one child process."""
     names = b"\0".join(os.fsencode(path.absolute()) for path in paths)
     said = subprocess.run([sys.executable, "-c", _CHILD], input=names, capture_output=True, check=False).stderr
     found: dict[Path, str] = {}

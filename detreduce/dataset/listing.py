@@ -8,10 +8,11 @@ from pathlib import Path
 
 
 def find_files(folder: str | Path, suffixes: Collection[str]) -> list[str]:
-    """Return the files below a folder whose suffix, in lower case, is in `suffixes`.
+    """Return the files below a folder that have one of the `suffixes` (lower case).
 
-    Links are followed, each folder once. Hidden files and folders are skipped, as ultralytics does. The paths are
-    sorted, relative to `folder`, with ``/``. Raises OSError where the folder cannot be read.
+    Upper-case suffixes of files match too. Links are followed, and each folder is visited once. Like in ultralytics,
+    hidden files and folders are skipped. The paths are sorted, relative to `folder`, with ``/``. Raise OSError if the
+    folder cannot be read.
     """
     found: list[str] = []
     visited: set[str] = set()
@@ -23,7 +24,7 @@ def find_files(folder: str | Path, suffixes: Collection[str]) -> list[str]:
             continue
         visited.add(real)
         with os.scandir(place) as entries:
-            # sorted: where two links lead to one folder, every file system follows the same one
+            # sorted: if two links lead to one folder, the same link is followed on every file system
             for entry in sorted(entries, key=lambda entry: entry.name, reverse=True):
                 if entry.name.startswith("."):
                     continue
@@ -35,11 +36,11 @@ def find_files(folder: str | Path, suffixes: Collection[str]) -> list[str]:
 
 
 def absolute(path: str | Path) -> Path:
-    """Return an absolute path without ``..``; links are not resolved."""
+    """Return an absolute path without ``..``. Links are not resolved."""
     return Path(os.path.abspath(path))  # noqa: PTH100 (resolve would follow links)
 
 
 def below(path: str, root: str) -> str | None:
-    """Return `path` relative to `root` with ``/``, or None where it lies elsewhere; both are absolute."""
+    """Return `path` relative to `root`, with ``/``, or None if `path` is not below `root`. Both are absolute paths."""
     prefix = root.rstrip(os.sep) + os.sep
     return path[len(prefix) :].replace(os.sep, "/") if path.startswith(prefix) else None

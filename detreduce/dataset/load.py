@@ -1,4 +1,4 @@
-"""Load a dataset of any format: find its format and hand the path to it."""
+"""Load a dataset of any format: find the format, then call its reader."""
 
 from __future__ import annotations
 
@@ -19,37 +19,39 @@ from detreduce.ultralytics_bridge.config_folder import nearest_dataset, shipped_
 YAML_SUFFIXES = frozenset({".yaml", ".yml"})
 YAML_NAMES = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml")
 DEFAULT = "yolo"
-"""Format of a dataset YAML without ``format:``."""
+"""The format of a dataset YAML without the key ``format:``."""
 DEMO = "demo"
-"""``format: demo`` is no format on disk: it makes a YOLO dataset."""
+"""``format: demo`` is not a format on disk. It makes a YOLO dataset."""
 
 
 def load_dataset(path: str | Path, split: str | None = None, images: str | Path | None = None) -> DetectionDataset:
-    """Load one split of a dataset; nothing is copied, no image is opened.
+    """Load one split of a dataset. No file is copied, and no image is opened.
 
-    Faults in the files that did not stop the load are in ``dataset.problems``; the other splits are in
-    ``dataset.source.splits``.
+    ``dataset.problems`` lists faults in the files that did not stop the load. ``dataset.source.splits`` lists all
+    splits of the dataset.
 
     Parameters
     ----------
     path
         A dataset file or folder of any known format, for instance a YOLO data.yaml, a COCO JSON, a Pascal VOC folder
-        or a folder of images; a folder that contains one of these; a dataset YAML with ``format:``; or the name of a
-        dataset that ultralytics ships (``coco8.yaml``). The page on formats lists them all.
+        or a folder of images. Also a folder that contains one of these, a dataset YAML with ``format:``, or the name
+        of a dataset that ultralytics ships (``coco8.yaml``). The page on formats lists all formats.
     split
         ``train``, ``val`` (also ``valid``, ``validation``), ``test`` or another split of the dataset. Default:
-        ``train``, or the split that a COCO JSON itself is.
+        ``train``; for a COCO JSON, the split that the file holds.
     images
-        Folder of the images, for an annotation file that does not say where they are (COCO, CVAT, Label Studio).
-        Default for COCO: the JSON's own folder, then ``../train2017`` and ``../images/train2017`` for
-        ``instances_train2017.json``. Default for the others: ``images`` next to the file, else the file's own folder.
+        Folder of the images, for an annotation file that does not name this folder (COCO, CVAT, Label Studio).
+        Default for COCO: the JSON's own folder. For ``instances_train2017.json``, ``../train2017`` and
+        ``../images/train2017`` are tried next. Default for CVAT and Label Studio: ``images`` next to the file, or the
+        file's own folder if ``images`` does not exist.
 
     Raises
     ------
     MissingFileError
-        The file, the images or a folder named in a YAML are not there; the message lists the places tried.
+        The file, the images or a folder named in a YAML do not exist. The message lists the places tried.
     InputError
-        The path is not a dataset, a file cannot be used, or the split does not exist (the message lists the splits).
+        The path is not a dataset, a file cannot be used, or the split does not exist. In the last case, the message
+        lists the splits.
     """
     try:
         place = absolute(Path(path).expanduser())
@@ -63,30 +65,33 @@ def load_dataset(path: str | Path, split: str | None = None, images: str | Path 
 
 
 def load_split(source: Source, split: str) -> DetectionDataset:
-    """Load another split of a dataset that is loaded already; raises what `load_dataset` does.
+    """Load another split of a dataset that is loaded already. Raise the errors of `load_dataset`.
 
-    Unlike `load_dataset(source.path, split)` it knows the images folder that was given for the annotation file.
+    Unlike `load_dataset(source.path, split)`, `source` includes the images folder that the caller passed for the first
+    split.
     """
     chosen = choose_split(split, source.splits, source.path)
     return get_format(source.format).load_split(source, chosen)
 
 
 def images_to_give(dataset: DetectionDataset) -> Path | None:
-    """Return the `images` that `load_dataset` needs to load the dataset again; None where its file names them."""
+    """Return the `images` argument that loads the dataset again. Return None if its file names the images folder."""
     split = dataset.source.splits.get(dataset.split)
     return split.images[0] if split and takes_images(dataset.source.path) else None
 
 
 def takes_images(path: Path) -> bool:
-    """Whether a path is an annotation file that does not say where its images are."""
+    """Return whether a path is an annotation file that does not name the folder of its images."""
     return bool(path.suffix) and any(path.suffix.lower() == row.images_for for row in all_formats())
 
 
 def _load(place: Path, split: str | None, images: str | Path | None) -> DetectionDataset:
+    """Load a dataset file or folder with the first format that accepts it."""
     if images is not None and not takes_images(place):
         suffixes = ", ".join(sorted({row.images_for for row in all_formats() if row.images_for}))
         raise InputError(
-            f"{place}: images= is for annotation files ({suffixes}); other formats say where their images are."
+            f"{place}: images= is for annotation files ({suffixes}) only. "
+            "Remove images=: other formats name their images."
         )
     if place.suffix.lower() in YAML_SUFFIXES and not place.is_dir():
         return _load_description(read_description(place), split)
@@ -95,15 +100,15 @@ def _load(place: Path, split: str | None, images: str | Path | None) -> Detectio
         if row.accepts_folder(place) if place.is_dir() else row.accepts_file(place):
             return row.load_path(place, split, folder)
     if zipfile.is_zipfile(place):
-        raise InputError(f"{place}: unpack it first, and give the folder that comes out.")
+        raise InputError(f"{place}: this is a zip file. Unpack the file and pass the resulting folder.")
     examples = ", ".join(row.example for row in all_formats())
-    raise InputError(f"{place}: not a dataset: give a data.yaml, {examples}.")
+    raise InputError(f"{place}: not a dataset. Pass one of: a data.yaml, {examples}.")
 
 
 def _dataset_in(path: Path) -> Path:
-    """Return the dataset's own file or folder where a folder that contains it is given; else the path."""
+    """Return the dataset in a folder: the folder, a file or a subfolder. Return the path of a file unchanged."""
     if not os.path.exists(path):  # noqa: PTH110 (an odd text must not raise)
-        raise MissingFileError(f"{path}: there is no such dataset file or folder.{nearest_dataset(path.name)}")
+        raise MissingFileError(f"{path}: this dataset file or folder does not exist.{nearest_dataset(path.name)}")
     if not path.is_dir() or _is_labelled_folder(path):
         return path
     for file in _candidates(path):
@@ -112,12 +117,12 @@ def _dataset_in(path: Path) -> Path:
     nested = [folder for folder in sorted(path.iterdir()) if folder.is_dir() and _is_labelled_folder(folder)]
     if len(nested) > 1:
         names = ", ".join(folder.name for folder in nested)
-        raise InputError(f"{path}: contains several datasets: {names}; give the path of one.")
+        raise InputError(f"{path}: contains several datasets: {names}. Pass the path of one dataset.")
     return nested[0] if nested else path
 
 
 def _candidates(folder: Path) -> Iterator[Path]:
-    """Yield the files that may be the dataset of a folder, the surest first."""
+    """Yield the files that may be the dataset of a folder, most certain first."""
     yield from (folder / name for name in YAML_NAMES)
     for row in all_formats():
         yield from row.sure_files(folder)
@@ -126,10 +131,12 @@ def _candidates(folder: Path) -> Iterator[Path]:
 
 
 def _is_labelled_folder(folder: Path) -> bool:
+    """Return whether a format with labels accepts the folder."""
     return any(row.labelled and row.accepts_folder(folder) for row in all_formats())
 
 
 def _load_description(description: Description, split: str | None) -> DetectionDataset:
+    """Load the dataset of a YAML with the format that its ``format:`` names."""
     name = description.values.get("format", DEFAULT)
     if name == DEMO:
         description, name = _make_demo(description), DEFAULT
@@ -138,16 +145,19 @@ def _load_description(description: Description, split: str | None) -> DetectionD
     if load_yaml is None:
         known = [*rows, DEMO]
         raise InputError(
-            f"{description.file}: unknown format {name!r}; known: {', '.join(known)}.{nearest(str(name), known)}"
+            f"{description.file}: unknown format {name!r}. Use one of: {', '.join(known)}.{nearest(str(name), known)}"
         )
     return load_yaml(description, canonical_split(split or "train"))
 
 
 def _make_demo(description: Description) -> Description:
-    """Make the demo dataset with the parameters under ``make:``, on first use, and return its data.yaml."""
+    """Return the data.yaml of the demo dataset with the parameters under ``make:``. Make the dataset on first use."""
     from detreduce.dataset.demo import demo_data_yaml
 
     make = description.values.get("make") or {}
     if not isinstance(make, Mapping):
-        raise InputError(f"{description.file}: 'make' needs the demo's parameters, not {make!r}.")
+        raise InputError(
+            f"{description.file}: 'make' must be a mapping of the demo's parameters, "
+            f"for instance {{scenes: 8}}, not {make!r}."
+        )
     return read_description(demo_data_yaml(make))

@@ -1,4 +1,4 @@
-"""The (image, class) table of a dataset's boxes, from its labels alone; no image is opened."""
+"""Make the (image, class) table of a dataset's boxes from its labels. No image is opened."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from detreduce.dataset.records import DetectionDataset
 
 
 def label_objects(dataset: DetectionDataset) -> ObjectTable:
-    """Count the boxes of each class in each image, and how many are small, medium and large; vectors are None.
+    """Return a table with the number of boxes of each class and size class in each image. It has no vectors.
 
-    A box is small below 1/300 of its image's area, large from 3/100 on: COCO's 32 and 96 pixels squared in an image of
-    640 x 480. The part outside the image does not count. Where boxes are in pixels and no annotation gives the
-    image's size, their size class is ``unknown``. Crowd regions are not counted.
+    A box below 1/300 of its image's area is small, a box of 3/100 or more is large. These bounds equal COCO's 32 x 32
+    and 96 x 96 pixels in an image of 640 x 480. Only the part of a box inside its image counts. If boxes are in pixels
+    and no annotation file gives the image's size, their size class is ``unknown``. Crowd regions are not counted.
     """
     use = ~dataset.box_crowd
     return ObjectTable.from_boxes(
@@ -29,9 +29,10 @@ def label_objects(dataset: DetectionDataset) -> ObjectTable:
 
 
 def _classify_sizes(dataset: DetectionDataset) -> npt.NDArray[np.int64]:
-    """Return (B,) places in `SIZES`, crowd regions included.
+    """Return (B,) indices into `SIZES`, one per box, including crowd regions.
 
-    Areas are not rounded as in `box_sizes`: a box just at a bound would change its class, and with it what is chosen.
+    Unlike in `box_sizes`, areas are not rounded: rounding could change the size class of a box near a bound, and then
+    different images would be chosen.
     """
     low, high = _find_corners(dataset)
     area = np.prod(np.maximum(np.clip(high, 0.0, 1.0) - np.clip(low, 0.0, 1.0), 0.0), axis=1)
@@ -40,7 +41,10 @@ def _classify_sizes(dataset: DetectionDataset) -> npt.NDArray[np.int64]:
 
 
 def _find_corners(dataset: DetectionDataset) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Return (B, 2) low and high corners as fractions of the image; NaN where its size is not in the annotations."""
+    """Return the (B, 2) low corners and the (B, 2) high corners of all boxes, as fractions of the image.
+
+    Corners are NaN if boxes are in pixels and no annotation file gives the image's size.
+    """
     boxes = np.concatenate([record.boxes for record in dataset]) if len(dataset) else np.empty((0, 4))
     first, second = boxes[:, :2], boxes[:, 2:]
     if dataset.box_format == "cxcywhn":

@@ -1,4 +1,4 @@
-"""The in-memory form of a dataset: frozen records, in an order that does not depend on the file system."""
+"""A dataset in memory: frozen records in an order that does not depend on the file system."""
 
 from __future__ import annotations
 
@@ -29,7 +29,17 @@ IMAGE_SUFFIXES = frozenset(f".{suffix}" for suffix in _SUFFIXES.split())
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A fault in the files that did not stop the load: where it is and what it is."""
+    """A fault in a dataset's files that did not stop the load.
+
+    Attributes
+    ----------
+    file
+        The file with the fault.
+    what
+        A description of the fault.
+    line
+        The line of the fault, from 1. None if the fault does not belong to a line.
+    """
 
     file: Path
     what: str
@@ -42,27 +52,29 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class ImageRecord:
-    """One image and its boxes, as stored in the files.
+    """One image and its boxes, as the files store them.
 
     Attributes
     ----------
     id
-        The id that the annotation file gives (COCO, Label Studio) or the image's name in it (CVAT). Otherwise the
-        image's path below the dataset's root, with ``/``.
+        COCO and Label Studio: the image's id in the annotation file. CVAT: the image's name in the annotation file.
+        Other formats: the image's path relative to the dataset's root, with ``/``.
     name
-        Path of the image below its images folder, with ``/``, as people write it in lists.
+        Path of the image relative to its images folder, with ``/``. Lists of images use this name.
     path
-        The image file. It is not opened at load and may be missing, which is listed as a problem.
+        The image file. The load does not open the file. If the file is missing, the dataset lists this as a problem.
     boxes
         (m, 4) float64, read-only, in the dataset's ``box_format``.
     class_ids
         (m,) int64, read-only: indices into the dataset's ``class_names``.
     crowd
-        (m,) bool, read-only: COCO's ``iscrowd``. Crowd regions do not count as boxes.
-    width, height
-        In pixels, or None where no annotation file gives them.
+        (m,) bool, read-only: True for a crowd region (COCO's ``iscrowd``). Crowd regions do not count as boxes.
+    width
+        Width in pixels. None if no annotation file gives the width.
+    height
+        Height in pixels. None if no annotation file gives the height.
     label_path
-        The image's own label file (YOLO, VOC), else None.
+        The image's own label file (YOLO, VOC). None if the image does not have its own label file.
     """
 
     id: ImageId
@@ -77,7 +89,7 @@ class ImageRecord:
 
     @property
     def size(self) -> tuple[int, int]:
-        """(width, height) in pixels; the image's header is read where no annotation gave them."""
+        """(width, height) in pixels. Reads the image's header if no annotation file gives the size."""
         if self.width is not None and self.height is not None:
             return self.width, self.height
         return read_image_size(self.path)
@@ -85,10 +97,15 @@ class ImageRecord:
 
 @dataclass(frozen=True, slots=True)
 class SplitSource:
-    """Where one split's images and annotations are.
+    """The places of one split's images and annotations.
 
-    `images`: the images folder; for YOLO every folder, list file or image file that data.yaml names. `annotations`: the
-    file with the annotations of the split (COCO, CVAT, Label Studio) or the list of its images (VOC), else None.
+    Attributes
+    ----------
+    images
+        The images folder. YOLO: every folder, list file or image file that data.yaml names for the split.
+    annotations
+        COCO, CVAT and Label Studio: the file with the split's annotations. VOC: the file that lists the split's images.
+        None in other formats.
     """
 
     images: tuple[Path, ...]
@@ -97,10 +114,18 @@ class SplitSource:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The files a dataset came from; enough to load its other splits and to filter the original files.
+    """The files that a dataset was loaded from. Other splits can be loaded, and the files filtered, from this alone.
 
-    `format` is a name of the format registry. `path` is the file or folder that was given, `root` the folder that ids
-    which are paths are relative to. `splits` has every known split, in the order train, val, test, others.
+    Attributes
+    ----------
+    format
+        Name of the format in the format registry.
+    path
+        The file or folder that the caller passed.
+    root
+        The folder that image ids are relative to, if the ids are paths.
+    splits
+        Every known split, in the order train, val, test, others.
     """
 
     format: str
@@ -118,12 +143,19 @@ class DetectionDataset:
     records
         Sorted by (name, id), so that the order is the same on every file system.
     class_names
-        One per class. Names may repeat: COCO categories of the same name stay separate.
+        One name per class. Names may repeat: COCO categories with the same name stay separate classes.
     class_keys
-        The class ids in the files: 0..C-1 for YOLO, category ids (with gaps) for COCO, names for the others.
+        One key per class, as the files write it. YOLO: the numbers 0..C-1. COCO: category ids, which may have gaps.
+        Other formats: class names.
     box_format
-        ``cxcywhn`` (YOLO, Label Studio: centre, width, height as fractions), ``xywh`` (COCO: pixels) or ``xyxy``
-        (VOC, CVAT: pixels).
+        ``cxcywhn`` (YOLO, Label Studio): centre, width and height as fractions of the image. ``xywh`` (COCO): first
+        corner, width and height in pixels. ``xyxy`` (VOC, CVAT): two corners in pixels.
+    split
+        Name of the split.
+    source
+        The files that the dataset was loaded from.
+    problems
+        Faults in the files that did not stop the load.
     labelled
         False for a folder of images without annotations.
     """
@@ -171,16 +203,16 @@ class DetectionDataset:
         return dataset_html(content, self.class_names, counts, self.problems, self._examples(6))
 
     def _examples(self, most: int) -> list[tuple[str, Path, npt.NDArray[np.float64]]]:
-        """Return name, file and box corners of a few images, spread over the dataset."""
+        """Return the name, file and box corners of at most `most` images, spread evenly over the dataset."""
         rows = np.unique(np.linspace(0, len(self) - 1, min(most, len(self))).astype(int))
-        # a dataset of these images alone, so that no other image is opened for its size
+        # a dataset of only these images: otherwise every image may be opened for its size
         few = replace(self, records=tuple(self[row] for row in rows.tolist()))
         return [(record.name, record.path, few.boxes_xyxyn[few.box_rows == row]) for row, record in enumerate(few)]
 
     def plot(self) -> Figure:
-        """Draw bars of the classes and of the box sizes, as a matplotlib figure.
+        """Return a matplotlib figure with two bar charts: boxes per class, and box sizes.
 
-        Box sizes need the images' sizes; `boxes_xyxyn` says when image headers are read.
+        Box sizes need the images' sizes. See `boxes_xyxyn` for when image headers are read.
         """
         from detreduce.dataset.views.notebook import dataset_figure
 
@@ -189,8 +221,8 @@ class DetectionDataset:
     def to_frame(self) -> pd.DataFrame:
         """Return one row per image: ``image_id``, ``name``, ``path``, ``width``, ``height``, ``boxes``, ``crowd``.
 
-        Rows are in the dataset's order, the index is the row number. No image is opened: an image's size is missing
-        where no annotation gives it. ``boxes`` does not count crowd regions.
+        Rows are in the dataset's order, and the index is the row number. ``boxes`` does not count crowd regions. No
+        image is opened: ``width`` and ``height`` are missing if no annotation file gives the image's size.
         """
         from detreduce.dataset.views.frames import images_frame
 
@@ -201,11 +233,11 @@ class DetectionDataset:
         )
 
     def boxes_frame(self) -> pd.DataFrame:
-        """Return one row per box: its image, class and corners.
+        """Return one row per box, with the box's image, class and corners.
 
         The columns are ``row`` (the image's row in the dataset), ``image_id``, ``name``, ``class_id``, ``class_name``,
-        ``crowd``, the corners ``x1``, ``y1``, ``x2``, ``y2`` as fractions of the image (`boxes_xyxyn`), and ``size``,
-        the square root of the box's share of the image.
+        ``crowd``, ``x1``, ``y1``, ``x2``, ``y2`` and ``size``. The corners are fractions of the image (see
+        `boxes_xyxyn`). ``size`` is sqrt(box area / image area) (see `box_sizes`).
         """
         from detreduce.dataset.views.frames import BoxColumns, boxes_frame
 
@@ -224,7 +256,7 @@ class DetectionDataset:
 
     @cached_property
     def box_rows(self) -> npt.NDArray[np.int64]:
-        """(B,) int64: the image row of every box, crowd regions included, in row order."""
+        """(B,) int64: the image row of every box, including crowd regions, in row order."""
         counts = [len(record.class_ids) for record in self.records]
         return np.repeat(np.arange(len(self.records), dtype=np.int64), counts)
 
@@ -244,8 +276,8 @@ class DetectionDataset:
     def boxes_xyxyn(self) -> npt.NDArray[np.float64]:
         """(B, 4) float64: x1, y1, x2, y2 of every box as fractions of its image, in the order of `box_rows`.
 
-        Reads the header of an image only where its boxes are in pixels and no annotation gives its size. Boxes are NaN
-        where the image's size cannot be read.
+        Reads an image's header only if the boxes are in pixels and no annotation file gives the image's size. A box is
+        NaN if the size of its image cannot be read.
         """
         boxes = self._stored_boxes
         if self.box_format == "cxcywhn":
@@ -257,10 +289,10 @@ class DetectionDataset:
 
     @cached_property
     def box_sizes(self) -> npt.NDArray[np.float64]:
-        """(B,) float64: sqrt(box area / image area) of the part inside the image, in the order of `box_rows`.
+        """(B,) float64: sqrt(box area / image area) of every box, in the order of `box_rows`.
 
-        Rounded to nine decimals, so that equal boxes have equal sizes wherever they lie. Image headers are read, and
-        sizes are NaN, as for `boxes_xyxyn`.
+        Only the part of a box inside its image counts. Sizes are rounded to nine decimals: otherwise the sizes of equal
+        boxes depend on their position. As for `boxes_xyxyn`, image headers may be read, and a size may be NaN.
         """
         if self.box_format == "cxcywhn":
             return relative_sizes(self._stored_boxes, self.box_format, np.ones((len(self.box_rows), 2)))
@@ -268,12 +300,13 @@ class DetectionDataset:
 
     @cached_property
     def _stored_boxes(self) -> npt.NDArray[np.float64]:
+        """(B, 4) float64: every box in `box_format`, in the order of `box_rows`."""
         parts = [record.boxes for record in self.records]
         return np.concatenate(parts) if parts else np.empty((0, 4))
 
     @cached_property
     def _image_sizes(self) -> npt.NDArray[np.float64]:
-        """(n, 2) width and height; NaN for images without boxes and where it cannot be read."""
+        """(n, 2) float64: width and height of every image. NaN if an image has no boxes or its size cannot be read."""
         return np.array([self._size_or_nan(record) for record in self.records], np.float64).reshape(-1, 2)
 
     @staticmethod
@@ -287,7 +320,7 @@ class DetectionDataset:
 
     @cached_property
     def content_hash(self) -> str:
-        """SHA-256 of image names, boxes and class names, wherever the dataset is stored; pixels are not read."""
+        """SHA-256 of the image names, boxes and class names. Does not depend on the dataset's folder or on pixels."""
         digest = hashlib.sha256(json.dumps([self.class_names, self.box_format]).encode())
         for record in self.records:
             digest.update(json.dumps([record.id, record.name, len(record.class_ids)]).encode())
@@ -296,7 +329,7 @@ class DetectionDataset:
 
     @cached_property
     def class_counts(self) -> npt.NDArray[np.int32]:
-        """(n, C) int32: number of boxes of each class in each image, without crowd regions."""
+        """(n, C) int32: number of boxes of each class in each image. Crowd regions do not count."""
         counts = np.zeros((len(self.records), len(self.class_names)), np.int32)
         single = ~self.box_crowd
         np.add.at(counts, (self.box_rows[single], self.box_classes[single]), 1)
@@ -304,13 +337,13 @@ class DetectionDataset:
 
 
 def read_image_size(path: Path) -> tuple[int, int]:
-    """Read (width, height) in pixels from the header of an image, EXIF rotation applied; raises OSError."""
+    """Return (width, height) in pixels from an image's header, after EXIF rotation. Raise OSError if this fails."""
     from PIL import Image
 
     try:
         opened = Image.open(path)
     except ImportError as error:
-        # once ultralytics is imported, Pillow asks for a HEIF reader where it cannot identify a file
+        # once ultralytics is imported, Pillow asks for a HEIF reader when it cannot identify a file
         raise OSError(f"cannot identify image file {str(path)!r}") from error
     with opened as image:
         width, height = image.size

@@ -1,4 +1,4 @@
-"""Names of splits: train, val and test, with the aliases that exporters write."""
+"""The names of splits: train, val and test, and the aliases that exporters write."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ T = TypeVar("T")
 
 
 def canonical_split(name: str) -> str:
-    """Return train, val or test for any of their aliases, in upper or lower case; return other names unchanged."""
+    """Return train, val or test if the name is one of these or an alias, in any case. Return other names unchanged."""
     lower = name.lower()
     return ALIASES.get(lower, lower if lower in CANONICAL else name)
 
 
 def unnamed_is_train(splits: Mapping[str, T]) -> dict[str, T]:
-    """Rename ``default``, CVAT's name for images without a subset, to train where no split is called train."""
+    """Rename the split ``default``, CVAT's name for images without a subset, to train. Do nothing if train exists."""
     return {"train" if name == "default" and "train" not in splits else name: splits[name] for name in splits}
 
 
 def in_order(splits: Mapping[str, T]) -> dict[str, T]:
-    """Return the splits in the order train, val, test, then others by name."""
+    """Return the splits in the order train, val, test, then the others sorted by name."""
     others = sorted(name for name in splits if name not in CANONICAL)
     return {name: splits[name] for name in (*CANONICAL, *others) if name in splits}
 
 
 def choose_split(asked: str, known: Iterable[str], where: Path) -> str:
-    """Return the known split that `asked` means; raise InputError that lists the known ones."""
+    """Return the known split that `asked` names. Raise InputError, with the known splits, if there is no such split."""
     names = list(known)
     split = canonical_split(asked)
     if split in names:
         return split
     known_names = ", ".join(names) if names else "none"
-    raise InputError(f"{where}: there is no split {asked!r}; known splits: {known_names}.{nearest(asked, names)}")
+    raise InputError(f"{where}: there is no split {asked!r}. Known splits: {known_names}.{nearest(asked, names)}")

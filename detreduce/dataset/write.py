@@ -1,4 +1,4 @@
-"""Write the smaller dataset by filtering the original files, without re-serialising them."""
+"""Write a subset of a dataset by filtering the original files. Kept parts are copied, not re-serialised."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ SELECTION_FILE = PurePosixPath("selection.json")
 
 @runtime_checkable
 class ChosenImages(Protocol):
-    """Anything with image ids in the order chosen; its `to_json`, if it has one, gives selection.json."""
+    """An object with image ids in the order chosen. If it has a method `to_json`, this gives selection.json."""
 
     @property
     def image_ids(self) -> Iterable[ImageId]:
-        """Ids of the chosen images."""
+        """Ids of the chosen images, in the order chosen."""
 
 
 def write_subset(
@@ -54,27 +54,29 @@ def write_subset(
     format: Literal["yolo"] | str | None = None,
     overwrite: bool = False,
 ) -> DetectionDataset:
-    """Write the chosen images of a dataset, and its other splits unchanged, as a dataset of the same format.
+    """Write the chosen images of a dataset as a dataset of the same format. Write its other splits unchanged.
 
     The output has the source's folders and file names, and a ``selection.json``. A YOLO ``data.yaml`` works from any
-    working folder, also after the output is moved. The source is never changed.
+    working folder, even after the output is moved. The source is never changed.
 
     Parameters
     ----------
     dataset
-        The split to reduce. The other splits are taken over from its source.
+        The split to reduce. The other splits are read from its source.
     selection
         A Selection, or image ids in the order chosen.
     output
-        A new or empty folder; with `overwrite` also one that detreduce wrote. It appears complete or not at all.
+        A new or empty folder. With `overwrite`, it may also be a folder that detreduce wrote. The folder appears
+        complete or not at all.
     link
-        How images are placed: ``hardlink`` (a copy where the file system has no hard links), ``symlink`` (absolute),
-        ``copy``, or ``list``: only lists, filtered annotations and a data.yaml that point at the source (YOLO, COCO and
-        unlabelled images). Labels are always copied, except with ``list``.
+        How images are placed. ``hardlink``: hard links, or copies if the file system does not allow hard links.
+        ``symlink``: absolute symbolic links. ``copy``: copies. ``list``: no images, only lists, filtered annotations
+        and a data.yaml that point to the source (only YOLO, COCO and unlabelled images). Labels are always copied,
+        except with ``list``.
     format
         None: the source's format. ``yolo``: labels are made from the boxes, without polygons and crowd regions.
     overwrite
-        Replace what detreduce wrote to `output` before.
+        Replace a folder that detreduce wrote to `output` before.
 
     Returns
     -------
@@ -84,15 +86,16 @@ def write_subset(
     Raises
     ------
     InputError
-        Images are unknown, repeated or missing; the output overlaps the source or may not be replaced.
+        Image ids are unknown or repeated, image files are missing, the output overlaps the source, or the output may
+        not be replaced.
     DetreduceError
         The disk is full or not writable. Nothing is left at `output`.
 
     Warns
     -----
     SubsetWarning
-        A class lost all or nearly all boxes, links became copies, a split could not be taken over, or the selection
-        was made on another dataset.
+        A class lost all or nearly all boxes, images were copied instead of linked, a split could not be read, or the
+        selection was made from another dataset.
     """
     mode = check_link(link)
     write = _find_writer(dataset, format)
@@ -119,7 +122,7 @@ def check_output(
     format: str | None = None,
     overwrite: bool = False,
 ) -> None:
-    """Raise InputError where `write_subset` would refuse the output for any choice of images; writes nothing."""
+    """Raise InputError if `write_subset` would refuse these arguments for every selection. Nothing is written."""
     check_link(link)
     _find_writer(dataset, format)
     target = absolute(Path(output).expanduser())
@@ -128,15 +131,16 @@ def check_output(
 
 
 def write_yolo_view(source: str | Path | DetectionDataset, output: str | Path, *, link: LinkMode = "symlink") -> Path:
-    """Write a whole dataset of any format as a YOLO folder, where ultralytics may write its caches.
+    """Write a whole dataset of any format as a YOLO folder in which ultralytics may write its caches.
 
-    All splits are written. Images are linked; labels are copied byte for byte (YOLO) or converted (other formats).
-    Without a val split, ``val:`` names the test split, else the train split, since ultralytics needs one.
+    All splits are written. Images are placed as `link` says. Labels are copied byte for byte (YOLO) or converted (other
+    formats). Ultralytics needs ``val:``. If there is no val split, ``val:`` names the test split, or the train split if
+    there is no test split.
 
     Parameters
     ----------
     source
-        A path as for `load_dataset`, or a dataset; the other splits of its source are loaded.
+        A path as for `load_dataset`, or a dataset. The other splits of the dataset's source are loaded.
     output
         A new or empty folder.
     link
@@ -145,16 +149,16 @@ def write_yolo_view(source: str | Path | DetectionDataset, output: str | Path, *
     Returns
     -------
     pathlib.Path
-        The data.yaml.
+        The path of the data.yaml.
 
     Raises
     ------
     InputError
-        The source has no labels, or `output` is not empty or overlaps the source.
+        The source has no labels, `output` is not empty, or `output` overlaps the source.
     """
     mode = check_link(link)
     if mode == "list":
-        raise InputError("link='list' would let ultralytics write beside the source; use symlink, hardlink or copy.")
+        raise InputError("link='list' would let ultralytics write next to the source. Use symlink, hardlink or copy.")
     dataset = source if isinstance(source, DetectionDataset) else load_dataset(source)
     choice = Choice(dataset, tuple(record.id for record in records_on_disk(dataset)), load_split)
     target = absolute(Path(output).expanduser())
@@ -166,13 +170,14 @@ def write_yolo_view(source: str | Path | DetectionDataset, output: str | Path, *
 
 @contextmanager
 def _open_output(target: Path, dataset: DetectionDataset, link: LinkMode, *, overwrite: bool) -> Iterator[Placer]:
+    """Yield a placer for a new folder that becomes `target` when the block succeeds."""
     check_apart_from(target, dataset)
     with staged(target, overwrite=overwrite) as folder:
         yield Placer(folder, link)
 
 
 def _find_writer(dataset: DetectionDataset, format: str | None) -> Write:
-    """Return what writes the dataset in a format; raises InputError where none does."""
+    """Return the function that writes the dataset in `format`. Raise InputError if the format cannot be written."""
     own = get_format(dataset.source.format)
     if format is None or format == own.name:
         return own.write
@@ -180,24 +185,26 @@ def _find_writer(dataset: DetectionDataset, format: str | None) -> Write:
     if format in converters:
         return converters[format]
     known = list(dict.fromkeys([own.name, *converters]))
-    raise InputError(f"format={format!r} cannot be written; use {' or '.join(known)}.{nearest(str(format), known)}")
+    raise InputError(f"format={format!r} cannot be written. Use {' or '.join(known)}.{nearest(str(format), known)}")
 
 
 def check_apart_from(target: Path, dataset: DetectionDataset) -> None:
-    """Raise InputError where a folder to write overlaps the dataset's folders or contains its files."""
+    """Raise InputError if the folder to write overlaps the dataset's folders or contains its files."""
     source = dataset.source
     places = {path for split in source.splits.values() for path in split.images}
     jsons = {split.annotations for split in source.splits.values() if split.annotations is not None}
     labels = {record.label_path.parent for record in dataset if record.label_path is not None}
-    # files in a listed folder would become part of the source; a COCO folder that contains its JSON is not listed
+    # the loader lists these folders, so files written there would become images of the source;
+    # the folder of a COCO JSON is not listed
     listed = {path for path in places if path.is_dir() and not any(path in file.parents for file in jsons)}
     check_apart(target, folders=listed, files={source.path, source.root, *places, *jsons, *labels})
 
 
 def _selection_json(selection: object, choice: Choice) -> bytes:
+    """Return the content of selection.json: the selection's own JSON, or a short one for a list of ids."""
     to_json = getattr(selection, "to_json", None)
     if callable(to_json):
-        # a surrogate stands for a byte that is not UTF-8; as a JSON escape it is read back unchanged
+        # a surrogate encodes a byte that is not UTF-8; a JSON escape preserves the surrogate
         return str(to_json()).encode("utf-8", "backslashreplace")
     content = {
         "source": str(choice.dataset.source.path),
@@ -210,12 +217,12 @@ def _selection_json(selection: object, choice: Choice) -> bytes:
 
 
 def _check_provenance(selection: object, dataset: DetectionDataset) -> None:
-    """Warn where a selection was made on another dataset that has the same ids."""
+    """Warn if a selection was made from another dataset that has the same ids."""
     provenance = getattr(selection, "provenance", None)
     made_on = provenance.get("dataset") if isinstance(provenance, Mapping) else None
     if not isinstance(made_on, Mapping) or made_on.get("content_hash") in (None, dataset.content_hash):
         return
     warn_about_subset(
-        f"The selection was made on another dataset or another version of it ({made_on.get('path', 'path unknown')}), "
-        f"not on {dataset.source.path}. All its ids exist there too, so the subset was written."
+        f"The selection was made from another dataset or another version ({made_on.get('path', 'path unknown')}), "
+        f"not from {dataset.source.path}. The subset was written, because all selected ids exist in this dataset too."
     )

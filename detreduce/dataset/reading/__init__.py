@@ -1,1 +1,1 @@
-"""What the readers of several formats share: dataset YAML, image lookup, box checks, arrays."""
+"""Code that the readers of several formats share: dataset YAML, image lookup, box checks, arrays."""

@@ -1,18 +1,20 @@
-"""Faults of boxes, described in words; shared by the formats."""
+"""Descriptions of invalid boxes, shared by the readers of all formats."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-# ultralytics skips a whole image whose label values exceed these bounds (verify_image_label, version 8.4)
+# ultralytics skips the whole image if a label value is further than this outside [0, 1]
+# (verify_image_label, version 8.4)
 TOLERANCE = 0.01
 DROPPED = "ultralytics will leave out the whole image"
 
 
 def outside_unit(values: Sequence[float], checked: Sequence[float]) -> str | None:
-    """Describe coordinates outside [0, 1]; return None where there are none.
+    """Return a description of coordinates outside [0, 1], or None if all are inside.
 
-    `values` are all coordinates of a line, `checked` those that ultralytics compares with its bounds.
+    `values` are all coordinates of a label line. `checked` are the coordinates that ultralytics compares with its
+    bounds.
     """
     low, high = min(values), max(values)
     if low >= 0.0 and high <= 1.0:
@@ -24,14 +26,17 @@ def outside_unit(values: Sequence[float], checked: Sequence[float]) -> str | Non
 
 
 def outside_image(x1: float, y1: float, x2: float, y2: float, width: float, height: float) -> str | None:
-    """Describe a box in pixels that reaches more than one pixel past the image; return None for others."""
+    """Return a description of a box that reaches more than one pixel past the image, or None for other boxes."""
     if x1 >= -1.0 and y1 >= -1.0 and x2 <= width + 1.0 and y2 <= height + 1.0:
         return None
     return f"box ({x1:g}, {y1:g}, {x2:g}, {y2:g}) reaches past the image ({width:g} x {height:g})"
 
 
 def bad_extent(width: float, height: float) -> tuple[str, bool] | None:
-    """Describe a box without area as (words, usable); return None for others. Negative sizes are not usable."""
+    """Return a description of a box without area, and whether the box is usable. Return None for other boxes.
+
+    A box with a negative width or height is not usable.
+    """
     if width > 0.0 and height > 0.0:
         return None
     if width < 0.0 or height < 0.0:
@@ -40,5 +45,5 @@ def bad_extent(width: float, height: float) -> tuple[str, bool] | None:
 
 
 def duplicate(of: str, removed_by_ultralytics: bool = False) -> str:
-    """Describe a box that repeats an earlier one exactly."""
+    """Return a description of a box that is identical to the earlier box `of`."""
     return f"repeats {of}" + ("; ultralytics will remove it" if removed_by_ultralytics else "")

@@ -1,4 +1,4 @@
-"""Read a dataset YAML, and find the folders that it names."""
+"""Read a dataset YAML, and find the folders that the YAML names."""
 
 from __future__ import annotations
 
@@ -21,7 +21,17 @@ SPLIT_KEYS = ("train", "val", "test", "minival", "valid", "validation")
 
 @dataclass(frozen=True)
 class Description:
-    """A dataset YAML: its file (absolute), its mapping, and oddities of the file."""
+    """The content of a dataset YAML.
+
+    Attributes
+    ----------
+    file
+        Absolute path of the YAML.
+    values
+        The keys and values of the YAML.
+    oddities
+        Descriptions of unusual properties of the file that did not stop reading.
+    """
 
     file: Path
     values: Mapping[str, Any]
@@ -29,11 +39,11 @@ class Description:
 
     @property
     def folder(self) -> Path:
-        """Folder that relative paths start from."""
+        """The folder that relative paths in the YAML start from."""
         return self.file.parent
 
     def how_to_get(self) -> str:
-        """Return how to get the data, from ``get:`` or ultralytics' ``download:``, as the end of a message."""
+        """Return a sentence on how to get the data, from the key ``get:`` or ultralytics' ``download:``, or ""."""
         if words := self.values.get("get"):
             return f" How to get it: {str(words).strip()}"
         if source := self.values.get("download"):
@@ -42,7 +52,7 @@ class Description:
 
 
 def read_description(file: str | Path) -> Description:
-    """Read a dataset YAML; raise MissingFileError, or InputError with line and column where it is not valid YAML."""
+    """Read a dataset YAML. Raise MissingFileError if the file cannot be read, InputError if it is not valid YAML."""
     path = absolute(file)
     try:
         data = path.read_bytes()
@@ -64,12 +74,12 @@ def read_description(file: str | Path) -> Description:
     except ValueError as error:
         raise InputError(f"{path}: not valid YAML: {error}.") from None
     if not isinstance(values, dict):
-        raise InputError(f"{path}: no keys; a dataset YAML has keys such as 'train:' and 'names:'.")
+        raise InputError(f"{path}: the file has no keys. A dataset YAML needs keys such as 'train:' and 'names:'.")
     return Description(path, values, oddities)
 
 
 def split_entries(description: Description) -> Iterator[tuple[str, Any]]:
-    """Yield each split key with a value, in lower case, and the value; CVAT writes ``Train:``."""
+    """Yield each split key that has a value, in lower case (CVAT writes ``Train:``), with its value."""
     values = {key.lower(): value for key, value in description.values.items() if isinstance(key, str)}
     values |= {key: value for key, value in description.values.items() if isinstance(key, str)}
     for key in SPLIT_KEYS:
@@ -78,7 +88,7 @@ def split_entries(description: Description) -> Iterator[tuple[str, Any]]:
 
 
 def split_values(description: Description) -> dict[str, Any]:
-    """Return the value of each split, by its canonical name; the first of two aliases counts."""
+    """Return the value of each split by canonical name. If two aliases occur, the first of `SPLIT_KEYS` counts."""
     values: dict[str, Any] = {}
     for key, value in split_entries(description):
         if value:
@@ -87,28 +97,35 @@ def split_values(description: Description) -> dict[str, Any]:
 
 
 def _how_to_download(file: Path, source: str) -> str:
+    """Return a sentence on how to download the data; `source` is the value of ``download:``."""
     name = file.name if is_shipped(file) else str(file)
     fetch = f"python -c \"from ultralytics.data.utils import check_det_dataset; check_det_dataset('{name}')\""
     first = source.strip().splitlines()[0]
     unpack = f"unpack {first} into {datasets_folders()[0]}, or " if first.startswith(("http://", "https://")) else ""
-    return f"detreduce downloads nothing; {unpack}let ultralytics fetch it: {fetch}"
+    return f"detreduce does not download data. To get it, {unpack}let ultralytics download it: {fetch}"
 
 
 def expand_path(text: str, file: Path) -> str:
-    """Replace ``${NAME:-default}`` and a leading ``~``; raise InputError where a variable is not set."""
+    """Replace ``${NAME:-default}`` and a leading ``~``. Raise InputError if a variable without a default is not set."""
     expanded = expand(text)
     if "${" in expanded:
-        raise InputError(f"{file}: {text!r} names an environment variable that is not set.")
+        raise InputError(
+            f"{file}: {text!r} names an environment variable that is not set. "
+            "Set the variable, or write a default: ${NAME:-default}."
+        )
     return expanded
 
 
 def candidate_roots(description: Description) -> list[Path]:
-    """Return what ``path:`` may mean, best first: below the YAML, the working folder, ultralytics' datasets."""
+    """Return the folders that ``path:`` may mean, best first.
+
+    A relative path may start from the YAML's folder, the working folder or ultralytics' datasets folders.
+    """
     given = description.values.get("path")
     if given is None or given == "":
         return [description.folder]
     if not isinstance(given, str):
-        raise InputError(f"{description.file}: 'path' is a folder's name, not {given!r}.")
+        raise InputError(f"{description.file}: 'path' must be the path of a folder, not {given!r}.")
     text = expand_path(given, description.file)
     beside = [absolute(description.folder / text), absolute(text)]
     if is_shipped(description.file):
@@ -119,12 +136,15 @@ def candidate_roots(description: Description) -> list[Path]:
 
 
 def find_root(description: Description) -> Path:
-    """Return the dataset's folder; raise MissingFileError with the places tried and how to get the data."""
+    """Return the dataset's folder. If it does not exist, raise MissingFileError.
+
+    The message lists the places tried and how to get the data.
+    """
     candidates = candidate_roots(description)
     for folder in candidates:
         if os.path.isdir(folder):  # noqa: PTH112 (an odd text must not raise)
             return folder
     tried = ", ".join(map(str, candidates))
     raise MissingFileError(
-        f"{description.file}: the dataset's folder is not there; tried {tried}.{description.how_to_get()}"
+        f"{description.file}: the dataset's folder does not exist. Looked for: {tried}.{description.how_to_get()}"
     )

@@ -1,4 +1,4 @@
-"""Find the image that an annotation file means by an upload path, a URL, or a name with a hash in front."""
+"""Find the image that an annotation file refers to by an upload path, a URL, or a name with a hash prefix."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _HASH = re.compile(r"^[0-9a-f]{8}(?:-|__)")
 
 
 def safe_name(name: str) -> str | None:
-    """Return a file name with ``/`` and without ``./``; None where it leads out of its folder."""
+    """Return a relative path with ``/`` and without ``./``, or None if the path leads out of its folder."""
     path = PurePosixPath(name.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or (path.parts and path.parts[0].endswith(":")):
         return None
@@ -24,7 +24,7 @@ def safe_name(name: str) -> str | None:
 
 
 def path_in(reference: str) -> str:
-    """Return the path in a reference: the path of a URL, or x of ``/data/local-files/?d=x``."""
+    """Return the path in a reference: x of ``/data/local-files/?d=x``, the path of a URL, or the whole reference."""
     parts = urlsplit(reference.replace("\\", "/"))
     if local := parse_qs(parts.query).get("d"):
         return local[0]
@@ -32,16 +32,16 @@ def path_in(reference: str) -> str:
 
 
 class ImageFinder:
-    """Finds images below one folder; the folder is listed once an image is not where its reference says."""
+    """A search for images below one folder. The folder is listed only if an image is not at its path."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def find(self, reference: str) -> str | None:
-        """Return the image's path below the folder, with ``/``; None where no image or several images match.
+        """Return the image's path relative to the folder, with ``/``, or None if no image or several images match.
 
-        Tries the path of the reference, then the only image with that file name, then the only image with that name
-        without leading hashes. Never looks outside the folder.
+        Three matches are tried in order: the path of the reference, a single image with that file name, and a single
+        image with that file name without hash prefixes. Files outside the folder are never used.
         """
         path = path_in(reference)
         name = safe_name(path)
@@ -56,6 +56,7 @@ class ImageFinder:
 
     @cached_property
     def _listed(self) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+        """Paths of all images by file name, and by file name without hash prefix."""
         by_name: dict[str, list[str]] = {}
         by_bare_name: dict[str, list[str]] = {}
         for name in find_files(self.folder, IMAGE_SUFFIXES) if self.folder.is_dir() else ():

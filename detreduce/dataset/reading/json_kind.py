@@ -1,4 +1,4 @@
-"""What kind of JSON a file holds, from its first bytes."""
+"""Find out from the first bytes of a JSON file whether the file holds a list."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def holds_list(file: Path) -> bool:
-    """Whether a file begins as a JSON list does; False where it cannot be read."""
+    """Return whether a file starts like a JSON list. Return False if the file cannot be read."""
     try:
         with file.open("rb") as handle:
             return handle.read(256).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"["

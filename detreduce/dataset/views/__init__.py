@@ -1,1 +1,1 @@
-"""What a person sees of a dataset: pandas frames, notebook HTML, figures, thumbnails."""
+"""Views of a dataset: pandas frames, notebook HTML, figures and thumbnails."""

@@ -1,4 +1,4 @@
-"""A dataset as pandas frames, and the columns that other frames of images share."""
+"""Make pandas frames of a dataset, and columns for other frames of images."""
 
 from __future__ import annotations
 
@@ -16,7 +16,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class BoxColumns:
-    """B boxes: `rows` and `classes` (B,) int64, `crowd` (B,) bool, `corners` (B, 4) as fractions, `sizes` (B,)."""
+    """The columns of a table of B boxes.
+
+    Attributes
+    ----------
+    rows
+        (B,) int64: row of the box's image.
+    classes
+        (B,) int64: class of the box.
+    crowd
+        (B,) bool: True for a crowd region.
+    corners
+        (B, 4) float64: x1, y1, x2, y2 as fractions of the image.
+    sizes
+        (B,) float64: sqrt(box area / image area).
+    """
 
     rows: npt.NDArray[np.int64]
     classes: npt.NDArray[np.int64]
@@ -30,7 +44,11 @@ def images_frame(
     boxes: npt.NDArray[np.int64],
     crowd: npt.NDArray[np.int64],
 ) -> pd.DataFrame:
-    """Return one row per image: id, name, path, width and height, with its number of `boxes` and `crowd` regions."""
+    """Return a frame with one row per image.
+
+    `images` has the id, name, path, width and height of each image. `boxes` and `crowd` (n,) are the numbers of boxes
+    and crowd regions of each image.
+    """
     import pandas as pd
 
     ids, names, paths, widths, heights = zip(*images, strict=True) if images else ((),) * 5
@@ -52,7 +70,7 @@ def boxes_frame(
     class_names: Sequence[str],
     boxes: BoxColumns,
 ) -> pd.DataFrame:
-    """Return one row per box; `images` are the ids and names of all images, which `boxes.rows` counts."""
+    """Return a frame with one row per box. `images` has the id and name of each image; `boxes.rows` are its indices."""
     import pandas as pd
 
     ids, names = zip(*images, strict=True) if images else ((), ())
@@ -72,7 +90,7 @@ def boxes_frame(
 
 
 def id_column(ids: Iterable[int | str | None]) -> pd.Series:
-    """Return a column of image ids: whole numbers where all are, else text."""
+    """Return a column of image ids: int64 if all ids are whole numbers, else Python objects."""
     import pandas as pd
 
     values = list(ids)
@@ -81,7 +99,7 @@ def id_column(ids: Iterable[int | str | None]) -> pd.Series:
 
 
 def text_column(values: Iterable[str | None]) -> pd.Series:
-    """Return a column of Python text: file names need not be UTF-8, which pandas' own text type may require."""
+    """Return a column of Python strings. Pandas' own text type may require UTF-8, and file names may not be UTF-8."""
     import pandas as pd
 
     return pd.Series(list(values), dtype=object)

@@ -1,4 +1,4 @@
-"""A dataset as a notebook shows it: a table with a few images, and bars."""
+"""Show a dataset in a notebook: tables, a few images and bar charts."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Example = tuple[str, Path, npt.NDArray[np.float64]]
-"""Name, file, and (m, 4) box corners as fractions."""
+"""An image's name, its file, and its (m, 4) box corners as fractions of the image."""
 CLASSES = 30
+"""Most classes in the table."""
 PICTURE_BYTES = 100_000
-"""Limit for all pictures together, so that a notebook stays small."""
+"""Limit for the bytes of all pictures together, so that a notebook stays small."""
 
 
 def dataset_html(
@@ -29,18 +30,20 @@ def dataset_html(
     problems: Sequence[object],
     examples: Iterable[Example],
 ) -> str:
-    """Return a page of facts about the dataset, its classes, its problems and a few images.
+    """Return HTML that shows facts about a dataset, its classes, its problems and a few images.
 
     Parameters
     ----------
     content
-        Facts shown first, by name.
-    class_names, counts
-        C names, and (n, C) boxes of each class in each image without crowd regions; C = 0 where nothing is labelled.
+        Facts to show first: name -> value.
+    class_names
+        C class names. C = 0 if the dataset is not labelled.
+    counts
+        (n, C) number of boxes of each class in each image, without crowd regions.
     problems
-        Shown in a folded list.
+        Problems to show in a folded list.
     examples
-        Images to show, as long as they fit into `PICTURE_BYTES`.
+        Images to show. Images that no longer fit into `PICTURE_BYTES` are skipped.
     """
     boxes, images = counts.sum(axis=0), (counts > 0).sum(axis=0)
     order = np.argsort(-boxes, kind="stable")
@@ -55,6 +58,7 @@ def dataset_html(
 
 
 def _pictures(examples: Iterable[Example]) -> list[str]:
+    """Return the HTML of the example images that fit into `PICTURE_BYTES` and can be read."""
     shown, budget = [], PICTURE_BYTES
     for name, file, corners in examples:
         jpeg = thumbnail(file, corners)
@@ -65,7 +69,7 @@ def _pictures(examples: Iterable[Example]) -> list[str]:
 
 
 def dataset_figure(class_names: Sequence[str], boxes: npt.NDArray[np.int64], sizes: npt.NDArray[np.float64]) -> Figure:
-    """Draw bars of the classes' `boxes` and of the `sizes` of all boxes."""
+    """Return a figure with two bar charts: the number of `boxes` (C,) per class, and the `sizes` (B,) of all boxes."""
     from detreduce.figures import class_and_size_bars
 
     return class_and_size_bars(class_names, boxes, sizes)

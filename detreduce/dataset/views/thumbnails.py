@@ -1,4 +1,4 @@
-"""Thumbnails of images with their boxes."""
+"""Make thumbnails of images with their boxes."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 SIDE = 128
-"""Pixels of the longer side."""
+"""Length of a thumbnail's longer side, in pixels."""
 BOXES_DRAWN = 60
 QUALITY = 70
 OUTLINE = "#ff6d00"
 
 
 def small_image(path: Path, side: int = SIDE) -> Image | None:
-    """Return a small upright image, its longer side at most `side` pixels; None where it cannot be read."""
+    """Return a small upright image, or None if the file cannot be read. The longer side has at most `side` pixels."""
     from PIL import Image, ImageOps
 
     try:
@@ -31,23 +31,24 @@ def small_image(path: Path, side: int = SIDE) -> Image | None:
                 image.draft("RGB", (2 * side, 2 * side))
                 small = ImageOps.exif_transpose(image).convert("RGB")
                 small.thumbnail((side, side))
-    # a broken file makes Pillow's decoders raise almost anything
+    # for a broken file, Pillow's decoders raise almost any error
     except Exception:
         return None
     return small
 
 
 def as_jpeg(image: Image) -> bytes:
-    """Return a JPEG file of low quality and small size."""
+    """Return the image as a small JPEG file of low quality."""
     content = io.BytesIO()
     image.save(content, "JPEG", quality=QUALITY, optimize=True)
     return content.getvalue()
 
 
 def thumbnail(path: Path, corners: npt.NDArray[np.float64], side: int = SIDE) -> bytes | None:
-    """Return a small upright JPEG of an image, or None where it cannot be read.
+    """Return a small upright JPEG of an image, or None if the image cannot be read.
 
-    `corners` (m, 4) are boxes to draw: x1, y1, x2, y2 as fractions of the upright image. NaN boxes are skipped.
+    `corners` (m, 4) are the boxes to draw: x1, y1, x2, y2 as fractions of the upright image. NaN boxes are skipped.
+    At most `BOXES_DRAWN` boxes are drawn.
     """
     from PIL import ImageDraw
 

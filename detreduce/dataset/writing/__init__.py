@@ -1,1 +1,1 @@
-"""What the writers of all formats share: the choice, staging, links, reports. The entry is `dataset/write.py`."""
+"""Code that the writers of all formats share: choice, staging, links, reports. `dataset/write.py` is the entry."""

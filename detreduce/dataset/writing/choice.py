@@ -1,4 +1,4 @@
-"""The images chosen from one split, and the other splits that are written with them."""
+"""The images chosen from one split, and the other splits that are written with this split."""
 
 from __future__ import annotations
 
@@ -13,7 +13,17 @@ from detreduce.errors import InputError, nearest
 
 @dataclass(frozen=True)
 class Choice:
-    """A dataset, the images chosen from it in the order chosen, and what loads another split of its source."""
+    """The images chosen from a dataset.
+
+    Attributes
+    ----------
+    dataset
+        The split that the images are chosen from.
+    image_ids
+        Ids of the chosen images, in the order chosen.
+    load_split
+        Function that loads another split of a source.
+    """
 
     dataset: DetectionDataset
     image_ids: tuple[ImageId, ...]
@@ -36,23 +46,23 @@ class Choice:
         return tuple(record for record in self.dataset if record.id in ids)
 
     def load_other(self, split: str) -> DetectionDataset | None:
-        """Load another split of the source; warn and return None where it cannot be read."""
+        """Load another split of the source. Warn and return None if the split cannot be read."""
         try:
             return self.load_split(self.dataset.source, split)
         except InputError as error:
-            warn_about_subset(f"The {split} split is left out, since it cannot be read: {error}")
+            warn_about_subset(f"The {split} split was not written, because it cannot be read: {error}")
             return None
 
     def load_others(self) -> dict[str, DetectionDataset]:
-        """Load every split but the dataset's own; warn about those that cannot be read and leave them out."""
+        """Load every split except the dataset's own split. Warn about unreadable splits, and leave them out."""
         names = [split for split in self.dataset.source.splits if split != self.dataset.split]
         loaded = {split: self.load_other(split) for split in names}
         return {split: other for split, other in loaded.items() if other is not None}
 
     def load_records(self) -> dict[str, tuple[ImageRecord, ...]]:
-        """Return the records to write of each split, in the source's order of splits.
+        """Return the records to write for each split, in the source's order of splits.
 
-        Of the reduced split these are the chosen images, of the others all images whose file exists.
+        For the reduced split, these are the chosen images. For other splits, these are all images whose file exists.
         """
         others = self.load_others()
         splits: dict[str, tuple[ImageRecord, ...]] = {}
@@ -65,19 +75,19 @@ class Choice:
 
 
 def records_on_disk(dataset: DetectionDataset) -> tuple[ImageRecord, ...]:
-    """Return the records whose image file exists; warn about the others."""
+    """Return the records whose image file exists. Warn about missing files."""
     there = tuple(record for record in dataset if record.path.is_file())
     if len(there) < len(dataset):
         missing = len(dataset) - len(there)
-        warn_about_subset(f"{missing} images of the {dataset.split} split are missing and left out.")
+        warn_about_subset(f"{missing} images of the {dataset.split} split are missing and were not written.")
     return there
 
 
 def check_choice(choice: Choice) -> None:
-    """Raise InputError for ids that are unknown or repeated, for no ids, and for missing image files."""
+    """Raise InputError if there are no ids, if ids are unknown or repeated, or if image files are missing."""
     dataset, ids = choice.dataset, choice.image_ids
     if not ids:
-        raise InputError("The selection is empty; keep at least one image.")
+        raise InputError("The selection is empty. Keep at least one image.")
     seen: set[ImageId] = set()
     for image_id in ids:
         if image_id not in dataset.row_of:
@@ -87,6 +97,6 @@ def check_choice(choice: Choice) -> None:
                 f"{nearest(str(image_id), known)}"
             )
         if image_id in seen:
-            raise InputError(f"Image {image_id!r} is in the selection twice.")
+            raise InputError(f"Image {image_id!r} is in the selection twice. Pass each id once.")
         seen.add(image_id)
     require_images(record.path for record in choice.kept)

@@ -1,4 +1,4 @@
-"""Filter JSON as text: kept elements are copied, not re-serialised."""
+"""Remove elements from arrays in a JSON text. The rest of the text is copied, not re-serialised."""
 
 from __future__ import annotations
 
@@ -12,14 +12,25 @@ _SPACE = re.compile(r"[ \t\r\n]*")
 _DECODER = json.JSONDecoder()
 
 Span = tuple[int, int]
+"""Start and end of a part of a text."""
 Advance = Callable[[], None]
 
 
 class Event(NamedTuple):
-    """One step through the top-level object.
+    """One step of `walk` through a JSON text.
 
-    ``element``: one element of an array in question. ``close``: the end of such an array, `start` at its opening
-    bracket. `start` and `end` are positions in the text.
+    Attributes
+    ----------
+    kind
+        ``element``: an element of an array. ``close``: the end of an array.
+    key
+        The key of the array.
+    value
+        The value of the element. None for ``close``.
+    start
+        Position in the text where the element starts. For ``close``, where the whole array starts.
+    end
+        Position in the text after the element. For ``close``, after the array.
     """
 
     kind: Literal["element", "close"]
@@ -30,7 +41,7 @@ class Event(NamedTuple):
 
 
 def read_text(path: Path) -> str:
-    """Read a JSON file so that `to_bytes` of the text gives its bytes; a byte-order mark is part of the text."""
+    """Return the text of a JSON file, including a byte-order mark. `to_bytes` restores the same bytes."""
     return path.read_bytes().decode("utf-8", "surrogateescape")
 
 
@@ -40,9 +51,9 @@ def to_bytes(text: str) -> bytes:
 
 
 def walk(text: str, arrays: Collection[str]) -> Iterator[Event]:
-    """Yield the elements of the top-level `arrays` in order; other members are checked and skipped.
+    """Yield the elements of the top-level `arrays`, in the order of the text. Other members are parsed and skipped.
 
-    Raises json.JSONDecodeError where the text is not one JSON object. The caller may stop early.
+    Raise json.JSONDecodeError if the text is not one JSON object. The caller may stop early.
     """
     place = _expect(text, _skip(text, 1 if text.startswith("\ufeff") else 0), "{")
     if text[place : place + 1] == "}":
@@ -65,6 +76,7 @@ def walk(text: str, arrays: Collection[str]) -> Iterator[Event]:
 
 
 def _walk_array(text: str, key: str, start: int) -> Generator[Event, None, int]:
+    """Yield the elements of the array at `start`, then its end. Return the position after the array."""
     decode = _DECODER.raw_decode
     place = _expect(text, start, "[")
     if text[place : place + 1] != "]":
@@ -80,10 +92,11 @@ def _walk_array(text: str, key: str, start: int) -> Generator[Event, None, int]:
 
 
 def kept_spans(text: str, wanted: Mapping[str, Callable[[Any], bool]], advance: Advance = lambda: None) -> list[Span]:
-    """Return the spans of the text that stay when the top-level arrays in `wanted` lose their unwanted elements.
+    """Return the spans of the text that remain after elements of top-level arrays are removed.
 
-    White space before the first, between and after the last element stays, so that an indented file stays indented.
-    Adjoining spans are merged: where nothing is removed, the whole text is one span. `advance` is called per element.
+    `wanted` maps the key of an array to a function. Elements for which the function returns False are removed. White
+    space before, between and after the elements is kept, so an indented file stays indented. Adjacent spans are merged:
+    if no element is removed, the whole text is one span. `advance` is called once per element.
     """
     return _spans(text, walk(text, wanted.keys()), wanted, advance)
 
@@ -91,6 +104,7 @@ def kept_spans(text: str, wanted: Mapping[str, Callable[[Any], bool]], advance: 
 def _spans(
     text: str, events: Iterator[Event], wanted: Mapping[str, Callable[[Any], bool]], advance: Advance
 ) -> list[Span]:
+    """Return the spans that remain after the unwanted elements of `events` are removed."""
     spans: list[Span] = []
     cursor = 0
     first = kept_end = last_end = None
@@ -120,12 +134,13 @@ def _spans(
 
 
 def kept_spans_of_list(text: str, wanted: Callable[[Any], bool]) -> list[Span]:
-    """Return the spans that stay when a text that is one list loses its unwanted elements; see `kept_spans`."""
+    """Return the spans that remain after elements of a text that is one list are removed. See `kept_spans`."""
     start = _skip(text, 1 if text.startswith("\ufeff") else 0)
     return _spans(text, _walk_array(text, "", start), {"": wanted}, lambda: None)
 
 
 def _emit(spans: list[Span], start: int, end: int) -> None:
+    """Add a span to the list, or extend the last span if the new one follows it directly."""
     if spans and spans[-1][1] == start:
         spans[-1] = (spans[-1][0], end)
     elif end > start:
@@ -133,12 +148,13 @@ def _emit(spans: list[Span], start: int, end: int) -> None:
 
 
 def _skip(text: str, place: int) -> int:
+    """Return the position after the white space at `place`."""
     match = _SPACE.match(text, place)
     return match.end() if match else place
 
 
 def _expect(text: str, place: int, mark: str) -> int:
-    """Return the position after `mark` and the white space that follows it."""
+    """Return the position after `mark` and the white space that follows. Raise an error if `mark` is not at `place`."""
     if text[place : place + 1] != mark:
         raise json.JSONDecodeError(f"Expecting {mark!r}", text, place)
     return _skip(text, place + 1)

@@ -1,4 +1,4 @@
-"""Place files in the folder of a subset: images are linked or copied, labels copied."""
+"""Place files in the folder of a subset: link or copy images, and copy labels."""
 
 from __future__ import annotations
 
@@ -20,21 +20,20 @@ _NO_HARDLINK = {errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.ENOT
 
 
 def check_link(link: str) -> LinkMode:
-    """Return `link` if it is a known way to place images; raise InputError with the nearest one otherwise."""
+    """Return `link` if it is a known way to place images. Raise InputError otherwise."""
     for mode in get_args(LinkMode):
         if link == mode:
             return mode
-    raise InputError(
-        f"link={link!r} is not one of {', '.join(get_args(LinkMode))}.{nearest(str(link), get_args(LinkMode))}"
-    )
+    known = get_args(LinkMode)
+    raise InputError(f"link={link!r} is unknown. Use one of: {', '.join(known)}.{nearest(str(link), known)}")
 
 
 class Placer:
-    """Places files below one folder and records them, so that nothing is written twice or outside.
+    """A writer of files below one folder. It refuses to write a file twice or outside the folder.
 
-    Symbolic links are absolute, so that the output can be moved. Hard links become copies where the file system has
-    none (`finish` reports this once). JPEG files without an end marker are always copied: ultralytics repairs such
-    files in place, which through a link would change the source.
+    Symbolic links are absolute, so that the output can be moved. If the file system does not allow hard links, images
+    are copied, and `finish` warns about this once. JPEG files without an end marker are always copied: ultralytics
+    repairs such files in place, and through a link this would change the source.
     """
 
     def __init__(self, folder: Path, link: LinkMode) -> None:
@@ -46,7 +45,10 @@ class Placer:
         self._open_jpegs = 0
 
     def image(self, source: Path, relative: PurePosixPath) -> None:
-        """Link or copy the image `source` to `relative`; raises OSError, or InputError where two images collide."""
+        """Link or copy the image `source` to `relative`.
+
+        Raise InputError if another image has this path, and OSError if the file cannot be written.
+        """
         target = self._target(relative, source)
         if target is None:
             return
@@ -69,14 +71,14 @@ class Placer:
             shutil.copyfile(source, target)
 
     def write(self, relative: PurePosixPath, content: bytes) -> None:
-        """Write `content` to `relative`."""
+        """Write `content` to the new file `relative`."""
         self.reserve(relative).write_bytes(content)
 
     def reserve(self, relative: PurePosixPath) -> Path:
-        """Return where to write a new file that will be `relative`; raise InputError where that place is taken."""
+        """Return the path to write the new file `relative` to. Raise InputError if this path is in use."""
         target = self._target(relative, None)
         if target is None:
-            raise InputError(f"Two files would become {relative} in the output.")
+            raise InputError(f"Two files would be written to {relative} in the output.")
         return target
 
     def make_folder(self, relative: PurePosixPath) -> None:
@@ -84,26 +86,30 @@ class Placer:
         (self.folder / relative).mkdir(parents=True, exist_ok=True)
 
     def finish(self) -> None:
-        """Warn about files that were not placed as asked."""
+        """Warn about images that were copied instead of linked."""
         if self._fallbacks:
             warn_about_subset(
-                f"{self._fallbacks} images were copied, since the file system does not allow hard links to them "
-                "(another disk, or another owner's files); link='symlink' takes no space."
+                f"{self._fallbacks} images were copied, because the file system does not allow hard links to them "
+                "(another disk, or files of another owner). Use link='symlink' to save disk space."
             )
         if self._open_jpegs:
             warn_about_subset(
                 f"{self._open_jpegs} JPEG files without an end marker were copied instead of linked: "
-                "ultralytics rewrites such files, and must not do so in the source."
+                "ultralytics rewrites such files, and a link would change the source."
             )
 
     def _target(self, relative: PurePosixPath, source: Path | None) -> Path | None:
+        """Return the path to write `relative` to, or None if `source` was placed there before.
+
+        Raise InputError if `relative` is outside the folder or belongs to another file.
+        """
         if relative.is_absolute() or ".." in relative.parts or not relative.parts:
-            raise InputError(f"{source or relative}: its place in the output would be {relative}, outside of it.")
+            raise InputError(f"{source or relative}: cannot be written to {relative}, which is outside the output.")
         if relative in self.placed:
             before = self.placed[relative]
             if source is not None and before is not None and (before == source or _same_file(before, source)):
                 return None
-            raise InputError(f"{before} and {source} would both become {relative} in the output; rename one of them.")
+            raise InputError(f"{before} and {source} would both be written to {relative} in the output. Rename one.")
         self.placed[relative] = source
         target = self.folder / relative
         if target.parent not in self._made:
@@ -112,6 +118,7 @@ class Placer:
         return target
 
     def _hardlink(self, source: Path, target: Path) -> None:
+        """Make a hard link. Copy the file if the file system does not allow the link."""
         try:
             os.link(source, target)
         except OSError as error:
@@ -122,11 +129,13 @@ class Placer:
 
 
 def require_images(paths: Iterable[Path]) -> None:
-    """Raise InputError with the first missing image file and the number of others, if any is missing."""
+    """Raise InputError if image files are missing. The message names the first, and the number of others."""
     missing = [path for path in paths if not path.is_file()]
     if missing:
         more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
-        raise InputError(f"Chosen image {missing[0]}{more} is missing; run `detreduce inspect` for the list.")
+        raise InputError(
+            f"Chosen image {missing[0]}{more} is missing. Run `detreduce inspect` to list all missing images."
+        )
 
 
 def _same_file(one: Path, other: Path) -> bool:

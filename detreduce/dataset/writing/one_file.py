@@ -1,4 +1,4 @@
-"""Write formats that keep all annotations in one file: where the file and the images go in the output."""
+"""Write a subset in a format that stores all annotations in one file."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ IMAGES = "images"
 
 
 def refuse_lists(choice: Choice, placer: Placer) -> None:
-    """Raise InputError for link='list', which would separate the annotations from their images."""
+    """Raise InputError for link='list', because this would separate the annotations from the images."""
     if placer.link == "list":
         raise InputError(
-            f"link='list' cannot be used for {choice.dataset.source.path.name}, which needs its images next to it; "
-            "use symlink, which takes no space, hardlink or copy."
+            f"link='list' cannot be used for {choice.dataset.source.path.name}: this file needs its images next to it. "
+            "Use symlink (takes no disk space), hardlink or copy."
         )
 
 
 def write_one_file(choice: Choice, annotations: bytes, placer: Placer, target: Path) -> Source:
-    """Place the images of every split and write `annotations`; return the source that `target` will be.
+    """Place the images of every split and write `annotations`. Return the source of the new dataset at `target`.
 
-    Images keep their folder where it lies below the annotation file's; otherwise they go to ``images``.
+    If the images folder is below the folder of the annotation file, it keeps its relative path. Otherwise it becomes
+    ``images``.
     """
     splits = choice.load_records()
     source = choice.dataset.source

@@ -1,4 +1,4 @@
-"""Report what a selection costs each class, and the licences of its images."""
+"""Report how many boxes each class loses in a subset, and the licences of the subset's images."""
 
 from __future__ import annotations
 
@@ -18,7 +18,21 @@ FEW_BOXES = 5
 
 @dataclass(frozen=True, slots=True)
 class ClassReport:
-    """Numbers of boxes and images of one class in the full set and in the subset, without crowd regions."""
+    """Numbers of boxes and images of one class in the full set and in the subset. Crowd regions do not count.
+
+    Attributes
+    ----------
+    name
+        Name of the class.
+    boxes_full
+        Number of boxes in the full set.
+    boxes_kept
+        Number of boxes in the subset.
+    images_full
+        Number of images with such a box in the full set.
+    images_kept
+        Number of images with such a box in the subset.
+    """
 
     name: str
     boxes_full: int
@@ -28,28 +42,30 @@ class ClassReport:
 
     @property
     def lost(self) -> bool:
-        """True where the class had boxes and has none now."""
+        """True if the class has boxes in the full set but not in the subset."""
         return self.boxes_full > 0 and self.boxes_kept == 0
 
     @property
     def nearly_lost(self) -> bool:
-        """True where 95 % of the boxes or more are removed, and one to four remain."""
+        """True if at least 95 % of the boxes are removed, and one to four boxes remain."""
         gone = self.boxes_full - self.boxes_kept
         return 0 < self.boxes_kept < FEW_BOXES and gone >= NEARLY_ALL * self.boxes_full
 
 
 @dataclass(frozen=True, slots=True)
 class SubsetReport:
-    """What a subset keeps of a dataset.
+    """A comparison of a subset with the full set.
 
     Attributes
     ----------
-    images_full, images_kept
-        Number of images in the full set and in the subset.
+    images_full
+        Number of images in the full set.
+    images_kept
+        Number of images in the subset.
     classes
-        One entry per class, in the dataset's order; classes of the same name stay separate.
+        One entry per class, in the dataset's order. Classes with the same name stay separate.
     licences
-        (name, number of kept images), most frequent first; empty where the dataset states no licence.
+        (licence, number of images in the subset), most frequent first. Empty if the dataset does not state a licence.
     """
 
     images_full: int
@@ -59,11 +75,11 @@ class SubsetReport:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """One sentence on classes without boxes, one on classes with very few."""
+        """At most two sentences: on classes that lost all boxes, and on classes that lost nearly all boxes."""
         lines = []
         if lost := [item for item in self.classes if item.lost]:
             names = ", ".join(f"{item.name} ({item.boxes_full})" for item in lost)
-            lines.append(f"The subset has no box of {names}; a detector trained on it cannot find these classes.")
+            lines.append(f"The subset has no box of {names}. A detector trained on it cannot find these classes.")
         if nearly := [item for item in self.classes if item.nearly_lost]:
             names = ", ".join(f"{item.name} ({item.boxes_kept} of {item.boxes_full})" for item in nearly)
             lines.append(f"The subset has lost nearly all boxes of {names}.")
@@ -71,10 +87,10 @@ class SubsetReport:
 
 
 def subset_report(dataset: DetectionDataset, image_ids: Iterable[ImageId]) -> SubsetReport:
-    """Count boxes, images and licences of the given images, compared with the whole dataset.
+    """Count the boxes, images and licences of the subset `image_ids`, and compare them with the full set.
 
-    Raises InputError for an id that is not in the dataset. The licences come from the source's files: COCO's licence of
-    each image, or the one that data.yaml states (``license``, ``licence``, ``roboflow: license``).
+    The licences come from the source's files: the licence of each image (COCO) or the licence in data.yaml
+    (``license``, ``licence``, ``roboflow: license``). Raise InputError for an id that is not in the dataset.
     """
     ids = list(image_ids)
     for image_id in ids:

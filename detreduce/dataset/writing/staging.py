@@ -1,4 +1,4 @@
-"""Write a folder that appears complete or not at all, and never replaces files of other origin."""
+"""Write a folder that appears complete or not at all. Never replace files that detreduce did not write."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from detreduce.machine.files import writing
 
 MANIFEST = ".detreduce-files"
 _MARK = ".detreduce-"
-# files that ultralytics and other tools leave in a dataset folder and can make again
+# suffixes of files that ultralytics and other tools write in a dataset folder; they can be made again
 _REMADE = (".cache", ".npy")
 _SECONDS_WITHOUT_LOCK = 3600.0
 
@@ -24,11 +24,12 @@ _SECONDS_WITHOUT_LOCK = 3600.0
 def staged(output: Path, *, overwrite: bool = False) -> Iterator[Path]:
     """Yield an empty folder that becomes `output` when the block succeeds and is removed when it fails.
 
-    The folder lies in a hidden folder next to `output`, so that the last step is one rename. Leftovers of killed runs
-    are removed first; a lock distinguishes them from those of running ones. With `overwrite`, the old folder is renamed
-    away, the new one renamed in, then the old one deleted. After a kill in between, the next run restores the old one.
+    The empty folder is in a hidden folder next to `output`, so that the last step is one rename. First, hidden folders
+    of killed runs are removed. A lock marks the hidden folders of runs that are still active. With `overwrite`, the old
+    output is renamed, the new folder is renamed to `output`, and then the old output is deleted. If the process is
+    killed between these steps, the next run restores the old output.
 
-    Raises InputError for an output that may not be replaced, DetreduceError where the disk is full or not writable.
+    Raise InputError if the output may not be replaced, and DetreduceError if the disk is full or not writable.
     """
     from filelock import FileLock
 
@@ -52,43 +53,47 @@ def staged(output: Path, *, overwrite: bool = False) -> Iterator[Path]:
 
 
 def write_manifest(folder: Path, files: Iterable[object]) -> None:
-    """List the files written, so that a later overwrite deletes these and no others."""
+    """Write the list of the written files to the folder. A later overwrite deletes only the files in this list."""
     lines = sorted(str(file) for file in files)
     (folder / MANIFEST).write_bytes("".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape"))
 
 
 def check_apart(output: Path, *, folders: Iterable[Path], files: Iterable[Path]) -> None:
-    """Raise InputError where `output` overlaps one of the source's folders or contains one of its files."""
+    """Raise InputError if `output` overlaps one of the source's `folders` or contains one of its `files`."""
     output = Path(os.path.realpath(output))
     for folder in map(_real, folders):
         if output == folder or output in folder.parents or folder in output.parents:
-            raise InputError(f"Output {output} and the source's folder {folder} overlap; choose another output.")
+            raise InputError(f"Output {output} and the source's folder {folder} overlap. Choose another output.")
     for file in map(_real, files):
         if output == file or output in file.parents:
-            raise InputError(f"Output {output} contains {file} of the source; choose another output.")
+            raise InputError(f"Output {output} contains {file} of the source. Choose another output.")
 
 
 def check_replaceable(output: Path, *, overwrite: bool) -> None:
-    """Raise InputError where `output` exists and was not written by detreduce, or `overwrite` is not set."""
+    """Raise InputError if `output` may not be replaced.
+
+    A missing or empty folder may always be used. Another folder may be replaced if `overwrite` is True and detreduce
+    wrote all its files.
+    """
     if not os.path.lexists(output):
         return
     if not output.is_dir():
-        raise InputError(f"Output {output} exists and is not a folder; choose another output.")
+        raise InputError(f"Output {output} exists and is not a folder. Choose another output.")
     here = _real(Path.cwd())
     for taken in (here, _real(Path.home())):
         if output == taken or output in taken.parents:
-            raise InputError(f"Output {output} is or contains the working or home folder {taken}; choose a new folder.")
+            raise InputError(f"Output {output} is or contains the working or home folder {taken}. Choose a new folder.")
     if not any(output.iterdir()):
         return
     if not overwrite:
         raise InputError(
-            f"Output {output} exists and is not empty; choose another output, or pass overwrite (--overwrite)."
+            f"Output {output} exists and is not empty. Choose another output, or pass overwrite=True (--overwrite)."
         )
     manifest = output / MANIFEST
     if not (output / "selection.json").is_file() or not manifest.is_file():
         raise InputError(
-            f"Output {output} was not written by detreduce (it has no selection.json and {MANIFEST}), so it is not "
-            "overwritten; remove it yourself or choose another output."
+            f"Output {output} was not written by detreduce (selection.json or {MANIFEST} is missing), so it is not "
+            "overwritten. Delete the folder yourself or choose another output."
         )
     known = set(manifest.read_bytes().decode("utf-8", "surrogateescape").splitlines()) | {MANIFEST}
     for folder, _, names in os.walk(output):
@@ -96,30 +101,33 @@ def check_replaceable(output: Path, *, overwrite: bool) -> None:
             file = Path(folder, name)
             if file.relative_to(output).as_posix() not in known and file.suffix not in _REMADE:
                 raise InputError(
-                    f"Output {output} contains {file.relative_to(output)}, which detreduce did not write, so it is not "
-                    "overwritten; move that file away or choose another output."
+                    f"Output {output} contains {file.relative_to(output)}, which detreduce did not write, so it "
+                    "is not overwritten. Move this file away or choose another output."
                 )
 
 
 def _swap(new: Path, output: Path, old: Path) -> None:
+    """Rename `output` to `old` if it exists, then rename `new` to `output`."""
     if output.is_dir():
         output.rename(old)
     new.rename(output)
 
 
 def _put_back(container: Path, output: Path) -> None:
+    """Restore the old output from the hidden folder if `output` does not exist."""
     old = container / "old"
     if old.is_dir() and not os.path.lexists(output):
         old.rename(output)
 
 
 def _remove_stale(output: Path) -> None:
+    """Remove the hidden folders of killed runs, and restore the old output if necessary."""
     from filelock import FileLock, Timeout
 
     for container in output.parent.glob(f".{_glob_escape(output.name)}{_MARK}*"):
         lock_path = container / "lock"
         if not lock_path.exists():
-            # a run that is about to lock it may just have made it
+            # another run may have just made this folder and may lock it next
             with suppress(OSError):
                 if time.time() - container.stat().st_mtime < _SECONDS_WITHOUT_LOCK:
                     continue

@@ -1,4 +1,4 @@
-"""Warnings about a subset that was written nevertheless."""
+"""Warnings about a subset that was written."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from detreduce.errors import DetreduceWarning
 
 
 class SubsetWarning(DetreduceWarning):
-    """Something that the owner of a written subset needs to know: lost classes, links that became copies."""
+    """A warning about a written subset, for instance that classes are lost or that images were copied, not linked."""
 
 
 def warn_about_subset(message: str) -> None:
-    """Warn with `SubsetWarning`, pointing at the code that called into this package."""
+    """Emit a `SubsetWarning` that points to the code that called this package."""
     frame, level = sys._getframe(1), 2
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(
         ("detreduce.dataset", "contextlib")

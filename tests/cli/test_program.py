@@ -235,7 +235,7 @@ def test_a_misspelt_folder_of_a_path_is_named(
     (tmp_path / "shared" / "x" / "data.yaml").write_text("")
     monkeypatch.chdir(tmp_path / "work")
     result = detreduce("inspect", typed)
-    assert result.exit_code == 2 and f"The dataset {typed!r} is not there." in result.output
+    assert result.exit_code == 2 and f"The dataset {typed!r}" in result.output
     assert (f" Did you mean {meant!r}? " in result.output) if meant else "Did you mean" not in result.output
 
 

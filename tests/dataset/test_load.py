@@ -43,7 +43,7 @@ def test_images_yaml(tmp_path):
     place.write_text("format: images\n")
     assert load_dataset(place).image_ids == ["late/b.jpg", "pool/a.jpg"]
     place.write_text("format: images\ntrain: gone\nget: Ask Ada.\n")
-    with pytest.raises(MissingFileError, match=r"images of 'train' are not there\. How to get it: Ask Ada\."):
+    with pytest.raises(MissingFileError, match=r"images of 'train' do not exist\. How to get it: Ask Ada\."):
         load_dataset(place)
 
 

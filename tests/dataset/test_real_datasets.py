@@ -56,7 +56,7 @@ def test_known_dirt(shared):
     assert all("zero-area box" in what for what in bccd)
     highway = kinds(shared, "highway5", "train")
     assert len(highway) == 3
-    assert "'Highway-Object-Detection-40/train/images' is not there; used" in highway[0]
+    assert "'Highway-Object-Detection-40/train/images' does not exist; used" in highway[0]
     assert summarise(load_dataset(shared / "data/highway5")).background == 29
 
 

@@ -324,7 +324,7 @@ def test_a_selection_of_another_dataset_is_told(photos: DetectionDataset, tmp_pa
         def __init__(self, content_hash: str) -> None:
             self.provenance = {"dataset": {"path": "/elsewhere", "content_hash": content_hash}}
 
-    with pytest.warns(SubsetWarning, match="another dataset or another version of it .*elsewhere.*photos"):
+    with pytest.warns(SubsetWarning, match="another dataset or another version .*elsewhere.*photos"):
         write_subset(photos, Chosen("0" * 64), tmp_path / "one")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -332,7 +332,7 @@ def test_a_selection_of_another_dataset_is_told(photos: DetectionDataset, tmp_pa
 
 
 def test_formats_are_named_once(birds_yaml: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="use yolo\\."):
+    with pytest.raises(InputError, match="Use yolo\\."):
         write_subset(load_dataset(birds_yaml), ["images/a.jpg"], tmp_path / "out", format="coko")
 
 

@@ -227,7 +227,7 @@ def test_a_proxy_is_checked_and_its_weights_found(minimal: dict, tmp_path: Path)
     for bad, said in (
         ({"epochs": 1}, "proxy.epochs"),
         ({"epoch": 3}, "proxy: Ultralytics has no training argument 'epoch'. Did you mean 'epochs'?"),
-        ({"model": "weights/none.pt"}, "proxy.model: The weights file 'weights/none.pt' is not there"),
+        ({"model": "weights/none.pt"}, "proxy.model: The weights file 'weights/none.pt'"),
         ({"share": 1.5}, "proxy.share: 1.5 is not a fraction"),
         ({"share": 0}, "proxy.share: 0 is not a count of at least 1"),
         ({"val": True}, "a proxy is not validated"),

@@ -1,1 +1,1 @@
-"""Dataset formats: one folder each (`read`, `write`, `row`), and the registry that names them."""
+"""Dataset formats: one folder per format (`read`, `write`, `row`), and the registry of all formats."""

@@ -1,4 +1,4 @@
-"""One row of the format registry: everything that the rest of the package asks of a dataset format."""
+"""Define `Format`, a row of the format registry: all functions that the package needs for a dataset format."""
 
 from __future__ import annotations
 
@@ -12,60 +12,69 @@ from detreduce.dataset.writing.choice import Choice
 from detreduce.dataset.writing.links import Placer
 
 LicenceOf = Callable[[ImageId], str]
-"""Licence name of one image."""
+"""A function that returns the licence name of an image."""
 Reload = Callable[[], DetectionDataset]
-"""Loads the reduced split, once the folder that was written is at its final place."""
+"""A function that loads the reduced split, after the written folder is at its final place."""
 Write = Callable[[Choice, Placer, Path], Reload]
-"""Fills the placer's folder with the chosen images and the other splits; the path is the folder's final place."""
+"""A function that writes the chosen images and the other splits to the placer's folder.
+
+The path is the final place of the folder.
+"""
 
 
 def never(path: Path) -> bool:
-    """Return False: the format has no such file or folder."""
+    """Return False: the format does not accept such a path."""
     return False
 
 
 def no_files(folder: Path) -> Iterable[Path]:
-    """Return nothing: no file name in a folder tells that it holds this format."""
+    """Return an empty collection: the format cannot be recognised by the name of a file in a folder."""
     return ()
 
 
 def no_licences(dataset: DetectionDataset) -> LicenceOf | None:
-    """Return None: files of this format state no licence."""
+    """Return None: files of this format do not state a licence."""
     return None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Format:
-    """How one dataset format is recognised, loaded, counted and written.
+    """A dataset format: the functions that recognise, load, count and write its datasets.
 
     Attributes
     ----------
     name
-        As in ``Source.format``, in selections, and in ``format:`` of a dataset YAML.
+        Name of the format in ``Source.format``, in selections, and in ``format:`` of a dataset YAML.
     example
-        What a person gives to load it, for messages: ``a COCO .json``.
-    accepts_file, accepts_folder
-        Whether an existing file, or folder, is a dataset of this format.
-    sure_files, likely_files
-        Where in a folder its file may be; likely ones have names that other formats use too. Files need not exist.
+        An example of a path that this format loads, for messages: ``a COCO .json``.
+    accepts_file
+        Return whether an existing file is a dataset of this format.
+    accepts_folder
+        Return whether an existing folder is a dataset of this format.
+    sure_files
+        Return the paths in a folder that a dataset file of this format may have. Only this format uses these names. The
+        files need not exist.
+    likely_files
+        The same for names that other formats use too.
     images_for
-        Suffix of an annotation file that does not say where its images are, so that ``images=`` may; else empty.
+        Suffix of annotation files that do not name their images folder, so that the caller may pass ``images=``. Empty
+        if there are no such files.
     load_path
-        Load an accepted path: (path, split or None for the default, images folder or None).
+        Load an accepted path. The arguments are the path, the split (None: the default) and the images folder or None.
     load_yaml
-        Load a dataset YAML with ``format: name``: (description, split); None where no such YAML exists.
+        Load one split of a dataset YAML with ``format: name``. None if the format cannot be named in a YAML.
     load_split
-        Load one split of a known source.
+        Load one split of a source.
     count_images
-        Count the images of one split of a source without loading boxes.
+        Return the number of images in one split of a source. Boxes are not loaded.
     labelled
         False for images without annotations.
     read_licences
-        Return the licence of each image, or None where the files state none.
+        Return a function image id -> licence, or None if the files do not state a licence.
     write
         Write a subset of a dataset of this format in the same format.
     convert
-        Write a subset of a dataset of any format in this format, with a train and a val split; None where that is not
+        Write a subset of a dataset of any format in this format, with a train and a val split. None if this is not
         possible.
     """
 

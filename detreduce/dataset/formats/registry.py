@@ -1,4 +1,4 @@
-"""Dataset formats by name."""
+"""The registry of dataset formats."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from detreduce.dataset.formats.format import Format
 
-# By path, so that listing names imports no reader. A path is offered to the formats in this order: a folder of images
-# comes last, since every folder could be one.
+# Import paths, so that listing the names does not import the readers. The first format that accepts a path loads it.
+# Folders of images come last, because every folder could be one.
 FORMATS = {
     "voc": "detreduce.dataset.formats.voc.row:VOC",
     "coco": "detreduce.dataset.formats.coco.row:COCO",
@@ -22,11 +22,11 @@ FORMATS = {
 
 
 def get_format(name: str) -> Format:
-    """Return the format of a ``Source.format``; raises KeyError for another name."""
+    """Return the format with the name of a ``Source.format``. Raise KeyError for an unknown name."""
     module, _, attribute = FORMATS[name].partition(":")
     return getattr(import_module(module), attribute)
 
 
 def all_formats() -> Iterator[Format]:
-    """Yield every format, in the order in which they are offered a path."""
+    """Return an iterator over all formats, in the order in which they are tried for a path."""
     return map(get_format, FORMATS)

@@ -77,8 +77,8 @@ def test_json_without_images_says_where_they_were_sought(folder):
     dataset = load_dataset(folder / JSON)
     assert dataset.image_ids == [13]
     assert [problem.what for problem in dataset.problems] == [
-        "task 11: the image '/data/upload/1/3f0c2b1a-street.jpg' is not there; left out",
-        "task 12: the image '/data/upload/1/9ab01c2d-yard_1.png' is not there; left out",
+        "task 11: the image '/data/upload/1/3f0c2b1a-street.jpg' does not exist; left out",
+        "task 12: the image '/data/upload/1/9ab01c2d-yard_1.png' does not exist; left out",
     ]
 
 
@@ -137,10 +137,10 @@ def test_which_annotation_counts(tmp_path):
     dataset = load_dataset(tmp_path / "x.json")
     assert [record.boxes[:, 0].round(3).tolist() for record in dataset] == [[0.06], [0.07], [], []]
     assert [problem.what for problem in dataset.problems] == [
-        "task 1: 2 annotations; 1 counts, the ground truth or the latest",
-        "task 2: 2 annotations; 4 counts, the ground truth or the latest",
-        "task 3: no annotation; it counts as background",
-        "task 4: no annotation; it counts as background",
+        "task 1: 2 annotations; only 1 (ground truth or latest) counts",
+        "task 2: 2 annotations; only 4 (ground truth or latest) counts",
+        "task 3: no annotation; the image counts as background",
+        "task 4: no annotation; the image counts as background",
     ]
 
 
@@ -161,7 +161,7 @@ def test_other_regions(tmp_path):
     np.testing.assert_allclose(dataset.boxes_xyxyn, around, atol=1e-12)
     assert [problem.what for problem in dataset.problems] == [
         "task 1: zero-area box (0 x 0.05); kept as it is, no detector can learn it",
-        "task 1: rectanglelabels has no four finite numbers; left out",
+        "task 1: rectanglelabels does not have four finite numbers; left out",
         "1 keypointlabels regions are not boxes; left out",
     ]
 
@@ -191,7 +191,12 @@ def test_two_images_of_that_name_are_none(tmp_path):
 
 @pytest.mark.parametrize(
     ("text", "word"),
-    [("[", "1:2: not valid JSON"), ("[]", "list of tasks"), ("[1]", "list of tasks"), ('[{"id": 1}]', "task 1 names")],
+    [
+        ("[", "1:2: not valid JSON"),
+        ("[]", "list of tasks"),
+        ("[1]", "list of tasks"),
+        ('[{"id": 1}]', "task 1 does not name"),
+    ],
 )
 def test_json_that_is_no_export(tmp_path, text, word):
     (tmp_path / "x.json").write_text(text)
@@ -206,13 +211,13 @@ def test_coco_is_found_by_the_names_of_uploads(folder, tmp_path):
     # the exporter's box of a turned rectangle mixes up percent of the width and of the height
     check_content(dataset, yard_turned=dataset.boxes_xyxyn[-1])
     (problem,) = dataset.problems
-    assert problem.what.startswith("3 images are not where their file_name says")
+    assert problem.what.startswith("3 images do not exist at their file_name")
     reduced = write_subset(dataset, [0], tmp_path / "out")
     assert [(record.id, record.path) for record in reduced] == [(0, tmp_path / "out/images/3f0c2b1a-street.jpg")]
 
 
 def test_coco_without_images_says_where_they_were_sought(folder):
-    with pytest.raises(MissingFileError, match=rf"none of its images .*tried {folder / 'coco'}, .*images="):
+    with pytest.raises(MissingFileError, match=rf"none of its images .*{folder / 'coco'}, .*images="):
         load_dataset(folder / "coco")
 
 

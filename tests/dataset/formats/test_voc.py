@@ -89,7 +89,7 @@ def test_list_entries_that_do_not_fit(root):
     dataset = load_dataset(root)
     assert [record.name for record in dataset] == ["a.jpg", "no xml.jpg"]
     assert [(problem.line, problem.what) for problem in dataset.problems] == [
-        (2, "'no xml' has no XML file; it counts as background"),
+        (2, "'no xml' has no XML file; the image counts as background"),
         (3, "'no_image' has no image in JPEGImages; left out"),
         (4, "'neither' has no image in JPEGImages; left out"),
         (5, "a.jpg: listed twice, used once"),
@@ -169,7 +169,7 @@ def test_no_images_and_empty_split(root):
         load_dataset(root)
     for path in (root / "JPEGImages").iterdir():
         path.unlink()
-    with pytest.raises(MissingFileError, match="no images there"):
+    with pytest.raises(MissingFileError, match="JPEGImages"):
         load_dataset(root)
 
 

@@ -77,7 +77,7 @@ def test_every_path_tried_is_in_the_error(tmp_path):
     with pytest.raises(MissingFileError) as caught:
         load_dataset(tmp_path / "export/data.yaml")
     text = str(caught.value)
-    assert f"the images of 'train' (../train/images) are not there; tried {tmp_path}/train/images" in text
+    assert f"the images of 'train' (../train/images) do not exist. Looked for: {tmp_path}/train/images" in text
     assert f"{tmp_path}/export/train/images" in text
     assert "\n" not in text
 
@@ -132,8 +132,8 @@ def test_absent_images_say_where_they_were_sought_and_how_to_get_them(tmp_path):
     text = str(caught.value)
     for folder in ("cwd/coco8", "sets/coco8", "datasets/coco8", "cwd/datasets/coco8"):
         assert f"{tmp_path}/{folder}," in text
-    assert "detreduce downloads nothing; unpack https://github.com/ultralytics/assets/" in text
-    assert f"coco8.zip into {tmp_path}/sets, or let ultralytics fetch it: python -c " in text
+    assert "To get it, unpack https://github.com/ultralytics/assets/" in text
+    assert f"coco8.zip into {tmp_path}/sets, or let ultralytics download it: python -c " in text
     assert "check_det_dataset('coco8.yaml')" in text
     assert not (tmp_path / "sets").exists()
 
@@ -143,7 +143,7 @@ def test_a_script_as_download_is_left_to_ultralytics(tmp_path):
     with pytest.raises(MissingFileError) as caught:
         load_dataset(tmp_path / "x.yaml")
     assert "abort" not in str(caught.value)
-    assert "detreduce downloads nothing; let ultralytics fetch it: python -c " in str(caught.value)
+    assert "To get it, let ultralytics download it: python -c " in str(caught.value)
     assert f"check_det_dataset('{tmp_path}/x.yaml')" in str(caught.value)
 
 

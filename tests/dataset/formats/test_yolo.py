@@ -96,8 +96,8 @@ def test_list_file_entries(root):
     dataset = load_dataset(data_yaml(root, train="lists/one.txt"))
     assert {record.id for record in dataset} == {"lists/here.jpg", "lists/there.jpg", "images/val/v.jpg"}
     assert [(problem.line, problem.what.split(";")[0]) for problem in dataset.problems] == [
-        (4, "image 'missing.jpg' is not there"),
-        (5, "'README.md' is not an image file's name"),
+        (4, "image 'missing.jpg' does not exist"),
+        (5, "'README.md' is not the name of an image file"),
     ]
 
 
@@ -147,7 +147,10 @@ def test_orphan_labels_and_shared_labels_are_listed(root):
     write(root / "labels/train/ghost.txt", "0 0.5 0.5 0.2 0.2")
     write(root / "images/train/b.png")
     found = {(problem.file.name, problem.what) for problem in load_dataset(data_yaml(root)).problems}
-    assert found == {("ghost.txt", "labels no image of the split"), ("b.txt", "labels two images: b.jpg and b.png")}
+    assert found == {
+        ("ghost.txt", "is not the label file of an image in the split"),
+        ("b.txt", "is the label file of two images: b.jpg and b.png"),
+    }
 
 
 def test_no_label_at_all_is_listed_once(tmp_path):
@@ -175,8 +178,8 @@ def test_broken_export_paths_are_mended_and_listed(tmp_path, entry):
     write(inner / "train/labels/x.txt", "0 0.5 0.5 0.1 0.1")
     dataset = load_dataset(data_yaml(inner, train=entry, test="../test/images"))
     assert (dataset[0].id, dataset.class_counts.sum()) == ("train/images/x.jpg", 1)
-    assert any(f"train: '{entry}' is not there; used" in what for what in whats(dataset))
-    assert any("test: '../test/images' is not there; tried" in what for what in whats(dataset))
+    assert any(f"train: '{entry}' does not exist; used" in what for what in whats(dataset))
+    assert any("test: '../test/images' does not exist; looked for" in what for what in whats(dataset))
     assert list(dataset.source.splits) == ["train"]
 
 
@@ -233,20 +236,20 @@ def test_names(root, names, expected):
     ("values", "word"),
     [
         ({"nc": 3}, "'nc' is 3, but 'names' has 2 classes"),
-        ({"nc": "many"}, "'nc' is the number of classes"),
-        ({"names": {1: "a", 2: "b"}}, "numbered 0-1"),
-        ({"names": {"cat": 0}}, "keys of 'names' are class numbers"),
-        ({"names": []}, "'names' is a list of class names"),
+        ({"nc": "many"}, "'nc' must be the number of classes, not 'many'"),
+        ({"names": {1: "a", 2: "b"}}, "Number them 0-1"),
+        ({"names": {"cat": 0}}, "keys of 'names' must be class numbers"),
+        ({"names": []}, "'names' must be a list of class names"),
         ({"names": None}, "'names' is missing"),
-        ({"train": None}, "names no split"),
-        ({"train": {"a": 1}}, "'train' is a folder"),
+        ({"train": None}, "no split"),
+        ({"train": {"a": 1}}, "'train' must be a folder"),
         ({"train": "labels/train"}, "no images in"),
-        ({"train": "images/train/notes.md"}, "neither a folder, an image nor a .txt list"),
-        ({"kpt_shape": [17]}, "'kpt_shape' is"),
-        ({"path": 3}, "'path' is a folder's name"),
+        ({"train": "images/train/notes.md"}, "notes.md cannot be used"),
+        ({"kpt_shape": [17]}, "'kpt_shape' must be"),
+        ({"path": 3}, "'path' must be the path of a folder, not 3"),
         ({"format": "yoloo"}, "unknown format 'yoloo'.*Did you mean 'yolo'"),
-        ({"train": "x" * 5000}, "not there"),
-        ({"train": "a\0b"}, "not there"),
+        ({"train": "x" * 5000}, "do not exist"),
+        ({"train": "a\0b"}, "do not exist"),
     ],
 )
 def test_data_yaml_that_cannot_be_used(root, values, word):

@@ -1,4 +1,4 @@
-"""Find the other splits and the images of a COCO JSON, in Roboflow's and in the official layout."""
+"""Find the other splits and the images of a COCO JSON, in Roboflow's layout and in the official layout."""
 
 from __future__ import annotations
 
@@ -23,7 +23,19 @@ _FILE_NAME = re.compile(rb'"file_name"\s*:\s*("(?:[^"\\]|\\.)*")')
 
 @dataclass(frozen=True)
 class CocoLayout:
-    """The splits around a JSON, its own split, and the folders tried for its images."""
+    """The places of a COCO dataset that one JSON belongs to.
+
+    Attributes
+    ----------
+    root
+        The dataset's folder.
+    own_split
+        The split that the JSON holds.
+    splits
+        All splits, including the JSON's own split.
+    tried
+        The folders that were searched for the JSON's images.
+    """
 
     root: Path
     own_split: str
@@ -32,19 +44,20 @@ class CocoLayout:
 
 
 def find_layout(file: Path, images: Path | None = None) -> CocoLayout:
-    """Find the images folder of a JSON and the JSONs of the other splits.
+    """Find the images folder of a JSON, and the JSONs of the other splits.
 
-    Roboflow: ``train/_annotations.coco.json`` next to ``valid/`` and ``test/``, images next to the JSON. Official:
-    ``annotations/instances_train2017.json`` next to ``instances_val2017.json``, images in ``../train2017`` or
-    ``../images/train2017``. `images` is the folder of this JSON, and of other splits without a folder of their own. A
-    JSON without a split in its name is ``train``. Raises MissingFileError where `images` does not exist.
+    Roboflow's layout is ``train/_annotations.coco.json`` next to ``valid/`` and ``test/``, with the images next to the
+    JSON. The official layout is ``annotations/instances_train2017.json`` next to ``instances_val2017.json``, with the
+    images in ``../train2017`` or ``../images/train2017``. `images` is the images folder of this JSON, and of other
+    splits whose images are not found elsewhere. A JSON without a split in its name is the ``train`` split. Raise
+    MissingFileError if the JSON or `images` does not exist.
     """
     if not file.is_file():
-        raise MissingFileError(f"{file}: the annotations are not there.")
+        raise MissingFileError(f"{file}: the annotation file does not exist.")
     jsons = _find_jsons(file)
     own = next(split for split, other in jsons.items() if other == file)
     folder, tried = find_images_folder(file, images, list(jsons.values()))
-    # where no folder fits, the loader raises with the folders tried
+    # if no folder fits, the loader raises an error with the folders tried
     splits = {own: SplitSource((folder or file.parent,), file)}
     for split, other in jsons.items():
         if other != file:
@@ -56,7 +69,7 @@ def find_layout(file: Path, images: Path | None = None) -> CocoLayout:
 
 
 def _find_jsons(file: Path) -> dict[str, Path]:
-    """Return the JSON of each split, this one included; ``train`` where neither place nor name gives its split."""
+    """Return the JSON of each split, including `file`. If its folder and name do not give a split, it is ``train``."""
     found: dict[str, Path] = {}
     if file.name == ROBOFLOW:
         own = canonical_split(file.parent.name)
@@ -80,10 +93,14 @@ def _find_jsons(file: Path) -> dict[str, Path]:
 def find_images_folder(
     file: Path, given: Path | None, jsons: Iterable[Path] = (), *, also: Path | None = None
 ) -> tuple[Path | None, list[Path]]:
-    """Return the first folder that holds an image of the JSON (or None), and the folders tried."""
+    """Return the first folder that holds an image of the JSON (or None), and the folders tried.
+
+    `given` is the only folder to use, if it is not None. `jsons` are the JSONs of other splits: their names give
+    more folders to try. `also` is a folder to try last. Raise MissingFileError if `given` does not exist.
+    """
     if given is not None:
         if not given.is_dir():
-            raise MissingFileError(f"{given}: the images folder is not there.")
+            raise MissingFileError(f"{given}: the images folder does not exist.")
         return given, [given]
     above = file.parent.parent
     candidates = [file.parent]
@@ -98,7 +115,7 @@ def find_images_folder(
     candidates = list(dict.fromkeys(absolute(folder) for folder in candidates))
     references = _read_file_names(file)
     names = [name for name in map(safe_name, references) if name is not None]
-    # Label Studio's file names are upload paths or URLs; the images are named after their last part
+    # in Label Studio's COCO export, file names are upload paths or URLs; their last part is the name of the image
     last_parts = [path_in(reference).rsplit("/", 1)[-1] for reference in references]
     for options in (names, last_parts):
         for folder in candidates:
@@ -108,13 +125,13 @@ def find_images_folder(
 
 
 def _folder_name(file: Path) -> str:
-    """``instances_train2017.json`` -> ``train2017``."""
+    """Return the name of a JSON's images folder: ``train2017`` for ``instances_train2017.json``."""
     match = _SPLIT_IN_NAME.match(file.stem)
     return match[2] + match[3] if match else file.stem
 
 
 def _read_file_names(file: Path) -> list[str]:
-    """Return some file names of a JSON, from its beginning if it has any there, else from the whole file."""
+    """Return at most 1000 image names of a JSON. Read the whole file only if its first 256 KiB have no names."""
     with file.open("rb") as handle:
         texts = _FILE_NAME.findall(handle.read(1 << 18))
         if not texts:

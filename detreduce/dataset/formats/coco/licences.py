@@ -1,4 +1,4 @@
-"""Licences that a COCO JSON states for its images."""
+"""Read the licences of images from a COCO JSON."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ NOT_STATED = "not stated"
 
 
 def read_coco_licences(dataset: DetectionDataset) -> LicenceOf | None:
-    """Return the licence of each image, or None where the JSON states none."""
+    """Return a function image id -> licence, or None if the JSON does not state licences."""
     path = dataset.source.splits[dataset.split].annotations
     names = licences_in(path) if path is not None else {}
     return (lambda image_id: names.get(image_id, NOT_STATED)) if names else None
 
 
 def licences_in(path: Path) -> dict[ImageId, str]:
-    """Return the licence name of each image that has one; annotations are not parsed."""
+    """Return image id -> licence name for the images that have a licence. Usually, annotations are not parsed."""
     names: dict[Any, str] = {}
     number_of: dict[ImageId, Any] = {}
     seen: set[str] = set()
@@ -42,4 +42,5 @@ def licences_in(path: Path) -> dict[ImageId, str]:
 
 
 def _key(value: Any) -> int | str | None:
+    """Return the value if it can be an id, else None."""
     return value if isinstance(value, int | str) else None

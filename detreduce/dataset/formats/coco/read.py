@@ -1,4 +1,4 @@
-"""Read COCO datasets: one instances JSON per split, images in a folder."""
+"""Read COCO datasets: one instances JSON per split, and a folder of images."""
 
 from __future__ import annotations
 
@@ -17,22 +17,25 @@ from detreduce.dataset.records import DetectionDataset, ImageId, ImageRecord, Pr
 from detreduce.display.progress import progress
 from detreduce.errors import InputError, MissingFileError
 
-NAME_IT = "Name their folder with images=."
+NAME_IT = "Pass the images folder as images=."
 Box = tuple[float, float, float, float]
 
 
 def load_coco(source: Source, split: str, tried: Sequence[Path] = ()) -> DetectionDataset:
-    """Load the instances JSON of one split; images without a file are left out and listed.
+    """Load the instances JSON of one split.
 
-    Classes are the JSON's categories in the order of their ids; two of the same name stay separate. Annotations with an
-    unknown image or category, without four finite numbers or with a negative size are left out and listed. A
-    ``file_name`` that leads nowhere (an upload path, a URL) means the only image of that name in the images folder. A
-    ``file_name`` that leads outside the images folder is never followed: the image is left out and listed.
+    Parts that cannot be used are left out and listed in `problems`: images without a file, and annotations with an
+    unknown image, an unknown category, a negative size or a box that is not four finite numbers. Classes are the JSON's
+    categories in the order of their ids. Categories with the same name stay separate.
 
-    `tried` are the folders that were searched for the images, for the error message.
+    If ``file_name`` is not the path of a file (an upload path, a URL), it means the image of that name in the images
+    folder, if there is exactly one. A ``file_name`` that leads outside the images folder is never followed: the image
+    is left out and listed.
 
-    Raises InputError for a file that is not COCO JSON and for a repeated image or category id, MissingFileError where
-    none of the images exists.
+    `tried` are the folders that were searched for the images. They are used only in the error message.
+
+    Raise InputError if the file is not COCO JSON or an image or category id is repeated. Raise MissingFileError if none
+    of the images exists.
     """
     place = source.splits[split]
     assert place.annotations is not None, "a COCO split has annotations"
@@ -47,8 +50,8 @@ def load_coco(source: Source, split: str, tried: Sequence[Path] = ()) -> Detecti
     if not rows and any("outside the images folder" in problem.what for problem in problems):
         shown = ", ".join(map(str, tried or (folder,)))
         raise MissingFileError(
-            f"{file}: none of its images (the first: {content['images'][0].get('file_name')}) is there; tried {shown}. "
-            f"{NAME_IT}"
+            f"{file}: none of its images (the first: {content['images'][0].get('file_name')}) exists. "
+            f"Looked in: {shown}. {NAME_IT}"
         )
     boxes = BoxCollector()
     for image in rows:
@@ -70,7 +73,7 @@ def load_coco(source: Source, split: str, tried: Sequence[Path] = ()) -> Detecti
 
 
 def count_images(source: Source, split: str) -> int:
-    """Return the number of images that a split's JSON lists, existing or not; 0 where it cannot be read."""
+    """Return the number of images that a split's JSON lists, including missing files. Return 0 if it cannot be read."""
     file = source.splits[split].annotations
     try:
         return len(read_json(file)["images"]) if file is not None else 0
@@ -79,7 +82,7 @@ def count_images(source: Source, split: str) -> int:
 
 
 def read_json(file: Path) -> dict[str, Any]:
-    """Read a COCO JSON; raise InputError, with line and column where it is not valid JSON."""
+    """Read a COCO JSON. Raise InputError if it is not COCO JSON, and MissingFileError if it cannot be read."""
     try:
         data = file.read_bytes()
     except OSError as error:
@@ -89,13 +92,13 @@ def read_json(file: Path) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         raise InputError(f"{file}:{error.lineno}:{error.colno}: not valid JSON: {error.msg}.") from None
     except UnicodeDecodeError as error:
-        raise InputError(f"{file}: not UTF-8 (byte {error.start}), as JSON must be.") from None
+        raise InputError(f"{file}: not UTF-8 (byte {error.start}). JSON must be UTF-8: save the file again.") from None
     except ValueError as error:
         raise InputError(f"{file}: not valid JSON: {error}.") from None
     except RecursionError:
-        raise InputError(f"{file}: nested too deeply to be COCO JSON.") from None
+        raise InputError(f"{file}: not COCO: the JSON is nested too deeply.") from None
     if not isinstance(content, dict) or not isinstance(content.get("images"), list):
-        raise InputError(f"{file}: not COCO: a JSON object with a list 'images' is expected.")
+        raise InputError(f"{file}: not COCO: expected a JSON object with a list 'images'.")
     for key in ("annotations", "categories"):
         if not isinstance(content.get(key), list | None):
             raise InputError(f"{file}: not COCO: {key!r} must be a list.")
@@ -104,6 +107,8 @@ def read_json(file: Path) -> dict[str, Any]:
 
 @dataclass(slots=True)
 class _Image:
+    """One image of the JSON and its boxes (x, y, width, height). `seen`: class, crowd flag and box -> annotation id."""
+
     id: ImageId
     name: str
     path: Path
@@ -116,23 +121,24 @@ class _Image:
 
 
 def _read_id(value: Any) -> ImageId | None:
-    """Return a value that can be an id (a whole number or a text), else None."""
+    """Return the value as an id if it is a whole number or a text, else None."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value if isinstance(value, int | str) and not isinstance(value, bool) else None
 
 
 def _read_categories(content: Mapping[str, Any], file: Path) -> tuple[tuple[int | str, ...], tuple[str, ...]]:
+    """Return the ids and the names of all COCO categories, sorted by id."""
     names: dict[int | str, str] = {}
     for entry in content.get("categories") or []:
         key = _read_id(entry.get("id")) if isinstance(entry, dict) else None
         if key is None:
-            raise InputError(f"{file}: a category without a whole number as id: {_shorten(entry)}.")
+            raise InputError(f"{file}: a category has no usable id (a whole number or a text): {_shorten(entry)}.")
         if key in names:
             raise InputError(f"{file}: two categories have the id {key!r}: {names[key]!r} and {entry.get('name')!r}.")
         names[key] = str(entry.get("name", key))
     if not names and content.get("annotations"):
-        raise InputError(f"{file}: not COCO: it has annotations but no 'categories'.")
+        raise InputError(f"{file}: not COCO: the file has annotations but no 'categories'.")
     keys = tuple(sorted(names, key=lambda key: (isinstance(key, str), key)))
     return keys, tuple(names[key] for key in keys)
 
@@ -140,6 +146,7 @@ def _read_categories(content: Mapping[str, Any], file: Path) -> tuple[tuple[int 
 def _read_images(
     content: Mapping[str, Any], file: Path, folder: Path, problems: list[Problem]
 ) -> dict[ImageId, _Image]:
+    """Return image id -> image for the images that can be used. Add the other images to `problems`."""
     images: dict[ImageId, _Image] = {}
     first_of: dict[str, ImageId] = {}
     finder = ImageFinder(folder)
@@ -147,7 +154,7 @@ def _read_images(
     for entry in content["images"]:
         key = _read_id(entry.get("id")) if isinstance(entry, dict) else None
         if key is None:
-            raise InputError(f"{file}: an image without an id: {_shorten(entry)}.")
+            raise InputError(f"{file}: an image has no id: {_shorten(entry)}. Every image needs an id.")
         if key in images:
             raise InputError(
                 f"{file}: two images have the id {key!r}: {images[key].name!r} and {entry.get('file_name')!r}."
@@ -177,12 +184,13 @@ def _read_images(
         images[key] = _Image(key, name, folder / name, width, height)
     if elsewhere:
         key, given, name = elsewhere[0]
-        what = f"{len(elsewhere)} images are not where their file_name says; used by their name below {folder}"
+        what = f"{len(elsewhere)} images do not exist at their file_name; found by name below {folder}"
         problems.append(Problem(file, f"{what} (image {key!r}: {given!r} is {name!r})"))
     return images
 
 
 def _read_side(value: Any) -> int | None:
+    """Return a width or height in pixels, or None if the value is not usable."""
     return int(value) if isinstance(value, int | float) and 1 <= value < 2**31 else None
 
 
@@ -193,6 +201,7 @@ def _add_annotations(
     file: Path,
     problems: list[Problem],
 ) -> None:
+    """Add all annotations to their images, and the faults to `problems`."""
     class_of = {key: number for number, key in enumerate(keys)}
     with progress("reading annotations", len(entries), "boxes") as advance:
         for place, entry in enumerate(entries):
@@ -206,16 +215,16 @@ def _add_annotations(
 def _add_annotation(
     entry: Any, images: Mapping[ImageId, _Image], class_of: Mapping[int | str, int], place: int
 ) -> str | None:
-    """Add one annotation to its image; return what is wrong with it, or None."""
+    """Add one annotation to its image. Return a description of its faults, or None."""
     if not isinstance(entry, dict):
         return "not an object; left out"
     key, category = _read_id(entry.get("image_id")), _read_id(entry.get("category_id"))
     image = images.get(key) if key is not None else None
     if image is None:
-        return f"names image {_shorten(entry.get('image_id'))}, which is not in the file; left out"
+        return f"image_id {_shorten(entry.get('image_id'))} is not in the file; left out"
     number = class_of.get(category) if category is not None else None
     if number is None:
-        return f"names category {_shorten(entry.get('category_id'))}, which is not in the file; left out"
+        return f"category_id {_shorten(entry.get('category_id'))} is not in the file; left out"
     box = _read_box(entry.get("bbox"))
     if box is None:
         return f"bbox is not four finite numbers: {_shorten(entry.get('bbox'))}; left out"
@@ -239,6 +248,7 @@ def _add_annotation(
 
 
 def _read_box(value: Any) -> Box | None:
+    """Return a box (x, y, width, height), or None if the value is not four finite numbers."""
     if not isinstance(value, list | tuple) or len(value) != 4:
         return None
     try:
@@ -249,16 +259,17 @@ def _read_box(value: Any) -> Box | None:
 
 
 def _keep_existing(rows: list[_Image], file: Path, tried: Sequence[Path], problems: list[Problem]) -> list[_Image]:
+    """Return the images whose file exists. Add missing files to `problems`; raise an error if all are missing."""
     there = [image for image in rows if os.path.isfile(image.path)]  # noqa: PTH113 (100,000 calls)
     if rows and not there:
         raise MissingFileError(
-            f"{file}: none of its {len(rows)} images (the first: {rows[0].name}) is there; tried "
-            f"{', '.join(map(str, tried))}. {NAME_IT}"
+            f"{file}: none of its {len(rows)} images (the first: {rows[0].name}) exists. "
+            f"Looked in: {', '.join(map(str, tried))}. {NAME_IT}"
         )
     if len(there) < len(rows):
         kept = {image.id for image in there}
         problems += [
-            Problem(image.path, f"image {image.id!r} is not there; left out with its {len(image.boxes)} boxes")
+            Problem(image.path, f"image {image.id!r} does not exist; left out with its {len(image.boxes)} boxes")
             for image in rows
             if image.id not in kept
         ]
@@ -266,5 +277,6 @@ def _keep_existing(rows: list[_Image], file: Path, tried: Sequence[Path], proble
 
 
 def _shorten(value: Any) -> str:
+    """Return the value as text of at most 80 characters."""
     text = repr(value)
     return text if len(text) <= 80 else text[:77] + "..."

@@ -1,4 +1,4 @@
-"""What makes a file COCO, where a folder has it, and the format's row."""
+"""Recognise COCO files and folders. `COCO` is the row of the format registry."""
 
 from __future__ import annotations
 
@@ -22,24 +22,25 @@ LABEL_STUDIO = "result.json"
 
 
 def accepts_file(file: Path) -> bool:
-    """Whether a file is a JSON that is not one list, which COCO never is."""
+    """Return whether a file is a JSON file that does not hold a list. COCO files hold an object."""
     return file.suffix.lower() == ".json" and not holds_list(file)
 
 
 def sure_files(folder: Path) -> Iterator[Path]:
-    """Yield Roboflow's file and the instances files of the official layout, a train split's first."""
+    """Yield Roboflow's file and the instances files of the official layout, train splits first."""
     yield folder / ROBOFLOW
     yield from (folder / split / ROBOFLOW for split in ("train", "valid", "val", "test"))
     yield from sorted((folder / "annotations").glob("instances_*.json"), key=_train_first)
 
 
 def _train_first(file: Path) -> tuple[bool, bool, str]:
+    """Return a sort key that puts train files first."""
     name = file.stem.lower()
     return not name.startswith("instances_train"), name != "instances_default", file.name
 
 
 def load_path(file: Path, split: str | None, images: Path | None) -> DetectionDataset:
-    """Load a COCO JSON; the default split is the one that the JSON itself is. Raises what `load_coco` does."""
+    """Load a COCO JSON. The default split is the split that the JSON holds. Raise the errors of `load_coco`."""
     layout = find_layout(file, images)
     chosen = choose_split(split, layout.splits, file) if split is not None else layout.own_split
     tried = layout.tried if chosen == layout.own_split else ()
@@ -47,7 +48,7 @@ def load_path(file: Path, split: str | None, images: Path | None) -> DetectionDa
 
 
 def load_yaml(description: Description, split: str) -> DetectionDataset:
-    """Load a dataset YAML with ``format: coco``; raises InputError where a split does not name its JSON."""
+    """Load a dataset YAML with ``format: coco``. Raise InputError if a split does not name its JSON."""
     root = find_root(description)
     splits = _splits(description, root)
     source = Source("coco", description.file, root, splits)
@@ -55,16 +56,21 @@ def load_yaml(description: Description, split: str) -> DetectionDataset:
 
 
 def _splits(description: Description, root: Path) -> dict[str, SplitSource]:
-    """``train: {annotations: train.json, images: folder}``; the images, or all but the JSON, may be left out."""
+    """Return the splits of a YAML with ``train: {annotations: train.json, images: folder}`` or ``train: train.json``.
+
+    Without ``images``, the images folder is searched as for a JSON.
+    """
     splits = {}
     for split, value in split_values(description).items():
         entry = {"annotations": value} if isinstance(value, str) else value
         if not isinstance(entry, Mapping) or not isinstance(entry.get("annotations"), str):
-            raise InputError(f"{description.file}: {split!r} needs 'annotations: a JSON' and 'images: a folder'.")
+            raise InputError(
+                f"{description.file}: {split!r} must be {{annotations: train.json, images: folder}}, not {value!r}."
+            )
         file = absolute(root / expand_path(entry["annotations"], description.file))
         folder = entry.get("images")
         if not file.is_file():
-            raise MissingFileError(f"{file}: the annotations of {split!r} are not there.{description.how_to_get()}")
+            raise MissingFileError(f"{file}: the annotations of {split!r} do not exist.{description.how_to_get()}")
         if folder is None:
             images = find_images_folder(file, None)[0] or file.parent
         else:
@@ -72,7 +78,7 @@ def _splits(description: Description, root: Path) -> dict[str, SplitSource]:
         splits[split] = SplitSource((images,), file)
     if not splits:
         raise InputError(
-            f"{description.file}: names no split; give 'train: {{annotations: a JSON, images: a folder}}'."
+            f"{description.file}: no split is named. Add 'train: {{annotations: train.json, images: folder}}'."
         )
     return in_order(splits)
 

@@ -1,4 +1,4 @@
-"""Write a COCO dataset: the original JSON without the images that were not chosen, images linked."""
+"""Write a COCO subset: the original JSON without the images that were not chosen, and links to the chosen images."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ DATA_YAML = PurePosixPath("data.yaml")
 
 
 def write_coco(choice: Choice, placer: Placer, target: Path) -> Reload:
-    """Fill the placer's folder, which will be at `target`; return what loads the reduced split from there.
+    """Write the subset to the placer's folder. Return a function that loads the reduced split from `target`.
 
-    With everything kept, the JSON is the source's, byte for byte. Otherwise images that were not chosen are removed,
-    and every annotation whose image is not kept (also those of images unknown to the JSON). The rest of the text stays.
-    With link='list' the images stay where they are, and a data.yaml (``format: coco``) names the new JSONs and the
-    source's image folders.
+    `target` is the final place of the placer's folder. If all images are chosen, the JSON is copied byte for byte.
+    Otherwise images that were not chosen are removed, with all annotations that do not belong to a chosen image. The
+    rest of the text stays unchanged. With link='list', images are not written, and a data.yaml (``format: coco``) names
+    the new JSONs and the source's image folders.
     """
     source = choice.dataset.source
     places = mirror_coco(source)
@@ -36,7 +36,7 @@ def write_coco(choice: Choice, placer: Placer, target: Path) -> Reload:
     for split, records in choice.load_records().items():
         old = source.splits[split]
         if old.annotations is None:
-            raise InputError(f"{source.path}: the {split} split has no JSON.")
+            raise InputError(f"{source.path}: the {split} split has no JSON. Add 'annotations: ...' for this split.")
         relative, folder = places[old.annotations], places[old.images[0]]
         if split != choice.dataset.split:
             if relative not in placer.placed:
@@ -59,22 +59,22 @@ def write_coco(choice: Choice, placer: Placer, target: Path) -> Reload:
 
 
 def _make_data_yaml(splits: Mapping[str, SplitSource], target: Path) -> bytes:
-    """Return a dataset YAML with each split's JSON, relative to `target`, and the folder of its images."""
+    """Return a dataset YAML with the JSON of each split (relative to `target`) and the images folder of each split."""
     content: dict[str, Any] = {"format": "coco"}
     for split, place in splits.items():
         assert place.annotations is not None, "every written split has its JSON"
         annotations = place.annotations.relative_to(target).as_posix()
         content[split] = {"annotations": annotations, "images": str(absolute(place.images[0]))}
-    # without allow_unicode: a name that is not UTF-8 is escaped, and can be read back
+    # allow_unicode is not set: a name that is not UTF-8 is escaped and can be read again
     return yaml.safe_dump(content, sort_keys=False).encode("ascii")
 
 
 def mirror_coco(source: Source) -> dict[Path, PurePosixPath]:
-    """Return the output place of every JSON and images folder of a source.
+    """Return source path -> relative output path, for every JSON and images folder of a source.
 
-    Paths below the root keep their relative path; where the others lie next to the root, paths are relative to its
-    parent. A folder elsewhere becomes ``images`` (``images/<name>`` if there are several), a JSON elsewhere
-    ``annotations/<name>``.
+    Paths below the root keep their relative path. If all other paths are next to the root, all paths are relative to
+    the root's parent. Otherwise another folder becomes ``images`` (``images/<name>`` if there are several), and another
+    JSON becomes ``annotations/<name>``.
     """
     jsons = [split.annotations for split in source.splits.values() if split.annotations is not None]
     folders = list(dict.fromkeys(split.images[0] for split in source.splits.values()))
@@ -102,6 +102,7 @@ def mirror_coco(source: Source) -> dict[Path, PurePosixPath]:
 
 
 def _place_images(records: Iterable[ImageRecord], folder: PurePosixPath, placer: Placer) -> None:
+    """Link or copy the images of one split."""
     listed = list(records)
     with progress("Writing images", len(listed), "images") as advance:
         for record in listed:
@@ -111,7 +112,7 @@ def _place_images(records: Iterable[ImageRecord], folder: PurePosixPath, placer:
 
 
 def filtered_json(path: Path, ids: Collection[ImageId]) -> Iterator[bytes]:
-    """Yield the parts of a COCO JSON that stay without the images that are not in `ids`, and their annotations."""
+    """Yield a COCO JSON in parts, without the images that are not in `ids` and without their annotations."""
     text = read_text(path)
     wanted = {
         "images": lambda image: _is_among(ids, image, "id"),
@@ -121,11 +122,14 @@ def filtered_json(path: Path, ids: Collection[ImageId]) -> Iterator[bytes]:
         with progress("Filtering annotations", None, "entries") as advance:
             spans = kept_spans(text, wanted, advance)
     except ValueError as error:
-        raise InputError(f"{path}: no longer COCO JSON ({error}).") from None
+        raise InputError(
+            f"{path}: the file changed after it was loaded, and is not COCO JSON now ({error}). Load it again."
+        ) from None
     for start, end in spans:
         yield to_bytes(text[start:end])
 
 
 def _is_among(ids: Collection[ImageId], element: Any, key: str) -> bool:
+    """Return whether the id under `key` of a JSON element is in `ids`."""
     value = element.get(key) if isinstance(element, dict) else None
     return isinstance(value, int | float | str) and value in ids

@@ -1,4 +1,4 @@
-"""Read CVAT for images 1.1: one annotations.xml, images in ``images/``, in one folder per subset for projects."""
+"""Read CVAT for images 1.1: one annotations.xml, and images in ``images/`` (for projects: one folder per subset)."""
 
 from __future__ import annotations
 
@@ -21,20 +21,44 @@ from detreduce.dataset.splits import canonical_split, in_order, unnamed_is_train
 from detreduce.errors import InputError, MissingFileError
 
 ANNOTATIONS, IMAGES = "annotations.xml", "images"
-# shapes without an extent, or without a box in the image
+# shapes without an area, or shapes that are not a region of the image
 _NO_BOXES = frozenset({"points", "polyline", "cuboid", "skeleton", "tag"})
 _BOXES = frozenset({"box", "polygon", "ellipse", "mask"})
 _START = re.compile(rb"<image(?:[^>\"']|\"[^\"]*\"|'[^']*')*>")
 _END = re.compile(rb"</image\s*>")
 _SUBSET = re.compile(rb"<image\s(?:[^>\"']|\"[^\"]*\"|'[^']*')*?\ssubset=(?:\"([^\"]*)\"|'([^']*)')")
-# names of video frames lack the suffix of their files
+# CVAT writes the names of video frames without the suffix of the image files
 _FRAME_SUFFIXES = ("", ".PNG", ".png", ".jpg")
 Box = tuple[float, float, float, float]
 
 
 @dataclass(slots=True)
 class CvatImage:
-    """One <image>: its content, and its byte range in the file."""
+    """The content of one <image>.
+
+    Attributes
+    ----------
+    name
+        Path of the image, as CVAT writes it.
+    subset
+        Name of the image's subset in a project, or "".
+    width
+        Width in pixels, or None.
+    height
+        Height in pixels, or None.
+    start
+        Position of the element's first byte in the file.
+    end
+        Position after the element's last byte.
+    boxes
+        Boxes (x1, y1, x2, y2) in pixels.
+    labels
+        Label of each box.
+    findings
+        Descriptions of faults.
+    left_out
+        Number of shapes of each kind that are not boxes.
+    """
 
     name: str
     subset: str
@@ -50,19 +74,19 @@ class CvatImage:
 
 @dataclass(frozen=True)
 class CvatFile:
-    """An annotations.xml: its images in order, and the labels of the task or project."""
+    """The content of an annotations.xml: its images in order, and the labels of the task or project."""
 
     images: tuple[CvatImage, ...]
     labels: tuple[str, ...]
 
     @property
     def split_of(self) -> dict[str, str]:
-        """Split of each subset: ``Train`` is train, ``Validation`` is val, ``default`` without a train is train."""
+        """Subset -> split: ``Train`` is train, ``Validation`` is val, ``default`` is train if no other subset is."""
         return splits_of_subsets(image.subset for image in self.images)
 
 
 def splits_of_subsets(subsets: Iterable[str]) -> dict[str, str]:
-    """Return the split of each subset name; an empty name counts as ``default``."""
+    """Return subset -> split for subset names. An empty name counts as ``default``."""
     splits = {subset: canonical_split(subset or "default") for subset in subsets}
     renamed = unnamed_is_train({split: split for split in splits.values()})
     new = {old: name for name, old in renamed.items()}
@@ -72,10 +96,11 @@ def splits_of_subsets(subsets: Iterable[str]) -> dict[str, str]:
 def find_cvat_splits(file: Path, images: Path | None = None) -> dict[str, SplitSource]:
     """Return the splits of an annotations.xml.
 
-    `images` is the folder of all images; default: ``images`` next to the file, else the file's own folder.
+    `images` is the folder of all images. The default is ``images`` next to the file, or the file's own folder if
+    ``images`` does not exist. Raise MissingFileError if `images` does not exist or the file cannot be read.
     """
     if images is not None and not images.is_dir():
-        raise MissingFileError(f"{images}: the images folder is not there.")
+        raise MissingFileError(f"{images}: the images folder does not exist.")
     data = _read_bytes(file)
     named = {unescape((one or two).decode("utf-8", "replace")) for one, two in _SUBSET.findall(data)}
     folder = images or (file.parent / IMAGES if (file.parent / IMAGES).is_dir() else file.parent)
@@ -84,14 +109,13 @@ def find_cvat_splits(file: Path, images: Path | None = None) -> dict[str, SplitS
 
 
 def load_cvat(source: Source, split: str) -> DetectionDataset:
-    """Load one split of an annotations.xml; images are not opened.
+    """Load one split of an annotations.xml. Images are not opened.
 
-    Classes are the labels of the task or project for boxes, in its order. Rotated boxes, polygons, ellipses and masks
-    become the box around them. Points, lines, cuboids, skeletons and tags are left out and listed, as are images whose
-    file does not exist.
+    Classes are the labels of the task or project that can have boxes, in the order of the file. Rotated boxes,
+    polygons, ellipses and masks become the box around the shape. Points, lines, cuboids, skeletons and tags are left
+    out and listed. Images whose file does not exist are left out and listed too.
 
-    Raises MissingFileError where none of the images exists, InputError for a file of another kind and for CVAT's export
-    of videos.
+    Raise MissingFileError if none of the images exists. Raise InputError if the file is not CVAT for images.
     """
     place = source.splits[split]
     file, folder = place.annotations, place.images[0]
@@ -118,7 +142,7 @@ def load_cvat(source: Source, split: str) -> DetectionDataset:
 
 
 def count_images(source: Source, split: str) -> int:
-    """Return the number of images that the XML lists for a split, existing or not; 0 where it cannot be read."""
+    """Return the number of images that the XML lists for a split, including missing files. 0 if it cannot be read."""
     file = source.splits[split].annotations
     try:
         content = parse_cvat(file) if file is not None else CvatFile((), ())
@@ -129,7 +153,10 @@ def count_images(source: Source, split: str) -> int:
 
 
 def find_place(image: CvatImage, finder: ImageFinder) -> str | None:
-    """Return the image's path below the images folder: in its subset's folder, else there, else by its name."""
+    """Return the image's path relative to the images folder, or None if the image is not found.
+
+    Look in the subset's folder first, then in the images folder, then for a single image with this file name.
+    """
     for suffix in _FRAME_SUFFIXES:
         name = safe_name(image.name + suffix)
         if name is None:
@@ -141,7 +168,7 @@ def find_place(image: CvatImage, finder: ImageFinder) -> str | None:
 
 
 def parse_cvat(file: Path) -> CvatFile:
-    """Read an annotations.xml; raise InputError where it is not CVAT for images, with line and column for bad XML."""
+    """Read an annotations.xml. Raise InputError if it is not valid XML or not CVAT for images."""
     reader = _Reader(_read_bytes(file))
     parser = expat.ParserCreate()
     parser.StartElementHandler = lambda tag, values: reader.start(tag, values, parser.CurrentByteIndex)
@@ -155,12 +182,12 @@ def parse_cvat(file: Path) -> CvatFile:
     if reader.root != "annotations":
         raise InputError(f"{file}: not CVAT: the XML's root must be <annotations>, not <{reader.root}>.")
     if reader.tracks and not reader.images:
-        raise InputError(f"{file}: this is 'CVAT for video'; export the task as 'CVAT for images 1.1'.")
+        raise InputError(f"{file}: this is 'CVAT for video'. Export the task as 'CVAT for images 1.1'.")
     return CvatFile(tuple(reader.images), tuple(dict.fromkeys(reader.labels)))
 
 
 class _Reader:
-    """Collects images and labels from expat's events."""
+    """A collector of images and labels from expat's events."""
 
     def __init__(self, data: bytes) -> None:
         self.data = data
@@ -175,6 +202,7 @@ class _Reader:
         self._seen: dict[tuple[str, Box], int] = {}
 
     def start(self, tag: str, values: Mapping[str, str], place: int) -> None:
+        """Handle the start of an element at byte `place`; `values` are its attributes."""
         if not self._path:
             self.root = tag
         depth = len(self._path)
@@ -194,9 +222,11 @@ class _Reader:
                 self._image.left_out[tag] += 1
 
     def text(self, text: str) -> None:
+        """Collect the text of the current element."""
         self._text.append(text)
 
     def end(self, tag: str, place: int) -> None:
+        """Handle the end of an element at byte `place`."""
         self._path.pop()
         if self._path[-2:] == ["labels", "label"]:
             self._label[tag] = "".join(self._text).strip()
@@ -205,14 +235,15 @@ class _Reader:
                 self.labels.append(self._label.get("name", ""))
             self._label = {}
         elif tag == "image" and len(self._path) == 1 and self._image is not None:
-            # for <image/>, expat gives the start or, in other versions, the end
+            # for <image/>, some versions of expat give the position of the start, others of the end
             match = _END.match(self.data, place) or _START.match(self.data, self._image.start)
             if match is None:
-                raise InputError("annotations.xml: not UTF-8; CVAT writes UTF-8.")
+                raise InputError("annotations.xml: not UTF-8. CVAT writes UTF-8: export the file again.")
             self._image.end = match.end()
             self._image = None
 
     def _add(self, image: CvatImage, tag: str, values: Mapping[str, str]) -> None:
+        """Add the box around a shape to its image, and the faults to `findings`."""
         label = values.get("label", "")
         box = _find_extent(tag, values)
         if not label or box is None:
@@ -235,7 +266,7 @@ class _Reader:
 
 
 def _find_extent(tag: str, values: Mapping[str, str]) -> Box | None:
-    """Return the box around a shape in pixels, x1, y1, x2, y2; None where its numbers are not usable."""
+    """Return the box around a shape (x1, y1, x2, y2) in pixels, or None if the shape's numbers are not usable."""
     try:
         if tag == "polygon":
             points = [tuple(map(float, pair.split(","))) for pair in values["points"].split(";")]
@@ -260,25 +291,28 @@ def _find_extent(tag: str, values: Mapping[str, str]) -> Box | None:
 
 
 def turn_box(centre: tuple[float, float], size: tuple[float, float], angle: float) -> list[tuple[float, float]]:
-    """Return the corners of a box turn_box about its centre by `angle` radians."""
+    """Return the corners of a box after rotation about its centre by `angle` radians."""
     cos, sin = math.cos(angle), math.sin(angle)
     halves = [(sx * size[0] / 2, sy * size[1] / 2) for sx in (-1, 1) for sy in (-1, 1)]
     return [(centre[0] + x * cos - y * sin, centre[1] + x * sin + y * cos) for x, y in halves]
 
 
 def _find_bounds(points: Sequence[Any]) -> Box | None:
+    """Return the box around points (x, y), or None if a coordinate is not finite."""
     x, y = [point[0] for point in points], [point[1] for point in points]
     box = (min(x), min(y), max(x), max(y))
     return box if all(map(math.isfinite, [*x, *y])) else None
 
 
 def _read_side(text: str | None) -> int | None:
+    """Return a width or height in pixels, or None if the text is not a whole number >= 1."""
     return int(text) if text is not None and text.isdigit() and int(text) >= 1 else None
 
 
 def _find_images(
     images: Sequence[CvatImage], file: Path, folder: Path, problems: list[Problem]
 ) -> dict[str, CvatImage]:
+    """Return path -> image for the images whose file exists. Add other images to `problems`."""
     finder = ImageFinder(folder)
     rows: dict[str, CvatImage] = {}
     missing: list[CvatImage] = []
@@ -292,17 +326,18 @@ def _find_images(
             rows[name] = image
     if images and not rows:
         raise MissingFileError(
-            f"{file}: none of its {len(images)} images (the first: {images[0].name}) is there, below {folder}. "
-            "Export with 'Save images', or name their folder with images=."
+            f"{file}: none of its {len(images)} images (the first: {images[0].name}) exists below {folder}. "
+            "Export with 'Save images', or pass the images folder as images=."
         )
     problems += [
-        Problem(file, f"image {image.name!r} is not there; left out with its {len(image.boxes)} boxes")
+        Problem(file, f"image {image.name!r} does not exist; left out with its {len(image.boxes)} boxes")
         for image in missing
     ]
     return rows
 
 
 def _read_bytes(file: Path) -> bytes:
+    """Return the content of a file. Raise MissingFileError if it cannot be read."""
     try:
         return file.read_bytes()
     except OSError as error:

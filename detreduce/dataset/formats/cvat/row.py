@@ -1,4 +1,4 @@
-"""CVAT's annotations.xml as a dataset, and the format's row."""
+"""Recognise and load CVAT's annotations.xml. `CVAT` is the row of the format registry."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from detreduce.dataset.splits import choose_split
 
 
 def accepts_file(file: Path) -> bool:
-    """Whether a file is XML."""
+    """Return whether a file is XML, by its suffix."""
     return file.suffix.lower() == ".xml"
 
 
 def load_path(file: Path, split: str | None, images: Path | None) -> DetectionDataset:
-    """Load an annotations.xml; raises what `load_cvat` does."""
+    """Load an annotations.xml. Raise the errors of `load_cvat`."""
     splits = find_cvat_splits(file, images)
     return load_cvat(Source("cvat", file, file.parent, splits), choose_split(split or "train", splits, file))
 

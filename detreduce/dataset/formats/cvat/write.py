@@ -1,4 +1,4 @@
-"""Write CVAT's annotations.xml without the images that were not chosen, the rest byte for byte; images linked."""
+"""Write a CVAT subset: annotations.xml without the images that were not chosen, and links to the chosen images."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from detreduce.dataset.writing.one_file import refuse_lists, write_one_file
 
 
 def write_cvat(choice: Choice, placer: Placer, target: Path) -> Reload:
-    """Fill the placer's folder, which will be at `target`; return what loads the reduced split from there.
+    """Write the subset to the placer's folder. Return a function that loads the reduced split from `target`.
 
-    Each <image> of the reduced split that was not chosen is removed, with the white space before it. Raises InputError
-    for link='list'.
+    `target` is the final place of the placer's folder. Each <image> of the reduced split that was not chosen is
+    removed, with the white space before the element. All other bytes stay unchanged. Raise InputError for link='list'.
     """
     refuse_lists(choice, placer)
     place = choice.dataset.source.splits[choice.dataset.split]
@@ -38,7 +38,10 @@ def write_cvat(choice: Choice, placer: Placer, target: Path) -> Reload:
 
 
 def remove_spans(data: bytes, spans: Iterable[tuple[int, int]]) -> bytes:
-    """Return the bytes without the spans, which are in order, and without the white space before each."""
+    """Return the bytes without the spans (start, end) and without the white space before each span.
+
+    The spans must be in order.
+    """
     parts, cursor = [], 0
     for start, end in spans:
         parts.append(data[cursor:start].rstrip(b" \t\r\n"))

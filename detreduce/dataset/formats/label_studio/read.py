@@ -1,4 +1,4 @@
-"""Read Label Studio's own exports, JSON and JSON-MIN: one list of tasks, images elsewhere."""
+"""Read Label Studio's own exports, JSON and JSON-MIN: a list of tasks. The images are stored elsewhere."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from detreduce.dataset.reading.image_finder import ImageFinder, path_in
 from detreduce.dataset.records import IMAGE_SUFFIXES, DetectionDataset, ImageRecord, Problem, Source, SplitSource
 from detreduce.errors import InputError, MissingFileError
 
-# JSON: a region's value by its type; JSON-MIN: the same keys without a type
+# keys of a region's labels; in JSON the key is also the region's type, JSON-MIN has no types
 _BOXED = ("rectanglelabels", "polygonlabels", "ellipselabels", "labels")
 _KNOWN = ("id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time", "agreement")
 Box = tuple[float, float, float, float]
@@ -25,6 +25,8 @@ Pair = tuple[float, float]
 
 @dataclass(slots=True)
 class _Task:
+    """One task: an image with its boxes (cx, cy, w, h) as fractions. `reference` is the image's path or URL."""
+
     id: int | str
     reference: str
     width: int | None = None
@@ -36,25 +38,26 @@ class _Task:
 
 
 def find_label_studio_splits(file: Path, images: Path | None = None) -> dict[str, SplitSource]:
-    """Return the one split of an export, train.
+    """Return the only split of an export, train.
 
-    `images` is the folder of its images; default: ``images`` next to the file, else the file's own folder.
+    `images` is the images folder. The default is ``images`` next to the file, or the file's own folder if ``images``
+    does not exist. Raise MissingFileError if `images` does not exist.
     """
     if images is not None and not images.is_dir():
-        raise MissingFileError(f"{images}: the images folder is not there.")
+        raise MissingFileError(f"{images}: the images folder does not exist.")
     beside = file.parent / "images"
     return {"train": SplitSource((images or (beside if beside.is_dir() else file.parent),), file)}
 
 
 def load_label_studio(source: Source, split: str) -> DetectionDataset:
-    """Load an export; images are not opened, and are found by the file name in the task's path or URL.
+    """Load an export. Images are found by the file name in the task's path or URL, and are not opened.
 
-    Classes are the sorted labels in the file. Where a task has several annotations, the ground truth counts, else the
-    one changed last; cancelled ones never count. Rotated rectangles, ellipses and polygons become the box around them.
-    Brush strokes and key points are left out and listed. Tasks without annotation are background images, and are
-    listed. Tasks whose image does not exist are left out and listed.
+    Classes are the sorted labels in the file. If a task has several annotations, the ground truth counts, or the
+    annotation that was changed last. Cancelled annotations never count. Rotated rectangles, ellipses and polygons
+    become the box around the shape. Brush strokes and key points are left out and listed. Tasks without annotation
+    become background images and are listed. Tasks whose image does not exist are left out and listed.
 
-    Raises MissingFileError where none of the images exists, InputError for a file of another kind.
+    Raise MissingFileError if none of the images exists. Raise InputError if the file is not a Label Studio export.
     """
     place = source.splits[split]
     file, folder = place.annotations, place.images[0]
@@ -79,7 +82,7 @@ def load_label_studio(source: Source, split: str) -> DetectionDataset:
 
 
 def count_images(source: Source, split: str) -> int:
-    """Return the number of tasks of an export, whether their images exist or not; 0 where it cannot be read."""
+    """Return the number of tasks in an export, including tasks without an image. Return 0 if it cannot be read."""
     file = source.splits[split].annotations
     try:
         return len(read_tasks(file)) if file is not None else 0
@@ -88,7 +91,7 @@ def count_images(source: Source, split: str) -> int:
 
 
 def read_tasks(file: Path) -> list[dict[str, Any]]:
-    """Read the list of tasks; raise InputError where the file is not JSON, or not such a list."""
+    """Return the tasks of an export. Raise InputError if the file is not a JSON list of tasks."""
     try:
         content = json.loads(file.read_bytes().decode("utf-8-sig"))
     except OSError as error:
@@ -98,23 +101,26 @@ def read_tasks(file: Path) -> list[dict[str, Any]]:
     except (ValueError, RecursionError) as error:
         raise InputError(f"{file}: not valid JSON: {error}.") from None
     if not isinstance(content, list) or not all(isinstance(entry, dict) for entry in content):
-        raise InputError(f"{file}: neither COCO (an object with 'images') nor Label Studio (a list of tasks).")
+        raise InputError(f"{file}: unknown JSON. Use COCO (an object with 'images') or Label Studio (a list of tasks).")
     if not content:
-        raise InputError(f"{file}: the list of tasks is empty.")
+        raise InputError(f"{file}: the list of tasks is empty. Export a project that has tasks.")
     return content
 
 
 def key_of(entry: Mapping[str, Any], number: int) -> int | str:
-    """Return the id of a task, or its number in the file (from 1) where it has none."""
+    """Return the id of a task, or its number in the file (from 1) if the task has no id."""
     key = entry.get("id")
     return key if isinstance(key, int | str) and not isinstance(key, bool) else number
 
 
 def _read_task(entry: Mapping[str, Any], number: int, file: Path) -> _Task:
+    """Return task `number` (from 1) of the file. Raise InputError if the task does not name an image."""
     minimal = not isinstance(entry.get("data"), Mapping)
     reference = _find_reference(entry if minimal else entry["data"])
     if reference is None:
-        raise InputError(f"{file}: task {key_of(entry, number)} names no image; give a Label Studio export of images.")
+        raise InputError(
+            f"{file}: task {key_of(entry, number)} does not name an image. Use an export of an image project."
+        )
     task = _Task(key_of(entry, number), reference)
     seen: dict[tuple[str, Box], int] = {}
     for kind, value in _list_minimal_regions(entry) if minimal else _list_regions(entry, task):
@@ -123,7 +129,7 @@ def _read_task(entry: Mapping[str, Any], number: int, file: Path) -> _Task:
 
 
 def _find_reference(data: Mapping[str, Any]) -> str | None:
-    """Return the image of a task: the value of ``image``, else the first text with the suffix of an image."""
+    """Return the image reference of a task: ``image``, the first value with the suffix of an image, or None."""
     texts = {key: value for key, value in data.items() if isinstance(value, str) and key not in _KNOWN}
     for key in ("image", *texts):
         if key in texts and Path(path_in(texts[key])).suffix.lower() in IMAGE_SUFFIXES:
@@ -132,15 +138,15 @@ def _find_reference(data: Mapping[str, Any]) -> str | None:
 
 
 def _list_regions(entry: Mapping[str, Any], task: _Task) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield the regions of the annotation that counts: type, and value with the image's size."""
+    """Yield type and value of each region of the annotation that counts. The value includes the image's size."""
     given = [a for a in entry.get("annotations") or entry.get("completions") or [] if isinstance(a, Mapping)]
     valid = [a for a in given if not a.get("was_cancelled") and not a.get("skipped")]
     if not valid:
-        task.findings.append("no annotation; it counts as background")
+        task.findings.append("no annotation; the image counts as background")
         return
     best = max(valid, key=_weigh_annotation)
     if len(valid) > 1:
-        task.findings.append(f"{len(valid)} annotations; {best.get('id')} counts, the ground truth or the latest")
+        task.findings.append(f"{len(valid)} annotations; only {best.get('id')} (ground truth or latest) counts")
     for region in best.get("result") or []:
         if isinstance(region, Mapping) and isinstance(region.get("value"), Mapping):
             size = {key: region[key] for key in ("original_width", "original_height") if key in region}
@@ -148,11 +154,13 @@ def _list_regions(entry: Mapping[str, Any], task: _Task) -> Iterator[tuple[str, 
 
 
 def _weigh_annotation(annotation: Mapping[str, Any]) -> tuple[bool, str]:
+    """Return a sort key: the ground truth is largest, then the annotation that was changed last."""
     when = annotation.get("updated_at") or annotation.get("created_at") or ""
     return bool(annotation.get("ground_truth")), str(when)
 
 
 def _list_minimal_regions(entry: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the type and the value of each region of a JSON-MIN task."""
     for key, values in entry.items():
         if key in _KNOWN or not isinstance(values, list):
             continue
@@ -162,6 +170,7 @@ def _list_minimal_regions(entry: Mapping[str, Any]) -> Iterator[tuple[str, Mappi
 
 
 def _add_region(task: _Task, kind: str, value: Mapping[str, Any], seen: dict[tuple[str, Box], int]) -> None:
+    """Add the boxes of a region to its task, and the faults to `findings`. `seen`: label and box -> region number."""
     sides = [value.get(f"original_{side}") for side in ("width", "height")]
     if task.width is None and all(isinstance(side, int | float) and side >= 1 for side in sides):
         task.width, task.height = int(sides[0]), int(sides[1])  # type: ignore[arg-type]
@@ -173,7 +182,7 @@ def _add_region(task: _Task, kind: str, value: Mapping[str, Any], seen: dict[tup
     corners = _find_corners(value, task.width or 1, task.height or 1)
     if corners is None:
         if "x" in value or "points" in value:
-            task.findings.append(f"{kind or 'region'} has no four finite numbers; left out")
+            task.findings.append(f"{kind or 'region'} does not have four finite numbers; left out")
         else:
             task.left_out[kind] += 1
         return
@@ -192,7 +201,10 @@ def _add_region(task: _Task, kind: str, value: Mapping[str, Any], seen: dict[tup
 
 
 def _find_corners(value: Mapping[str, Any], width: int, height: int) -> Box | None:
-    """Return the box around a region (given in percent) as fractions x1, y1, x2, y2; None where it has none."""
+    """Return the box around a region as fractions (x1, y1, x2, y2), or None if the region does not give a box.
+
+    The values of the region are in percent of the image's width and height.
+    """
     try:
         if "points" in value:
             points = [(float(x) / 100, float(y) / 100) for x, y in value["points"]]
@@ -210,7 +222,10 @@ def _find_corners(value: Mapping[str, Any], width: int, height: int) -> Box | No
 
 
 def _turn_rectangle(corner: Pair, sides: Pair, degrees: float, image: tuple[int, int]) -> list[Pair]:
-    """Return corners of a rectangle turned about its first corner, in pixels, as Label Studio draws it."""
+    """Return the corners, as fractions, of a rectangle that is rotated about its first corner.
+
+    Like Label Studio, rotate in pixels. Without rotation, return only two opposite corners.
+    """
     (x, y), (w, h), (width, height) = corner, sides, image
     if not degrees:
         return [(x, y), (x + w, y + h)]
@@ -220,7 +235,7 @@ def _turn_rectangle(corner: Pair, sides: Pair, degrees: float, image: tuple[int,
 
 
 def _bound_ellipse(centre: Pair, radii: Pair, degrees: float, image: tuple[int, int]) -> list[Pair]:
-    """Return two opposite corners of the box around an ellipse turned about its centre, in pixels."""
+    """Return two opposite corners, as fractions, of the box around an ellipse that is rotated about its centre."""
     (x, y), (width, height), angle = centre, image, math.radians(degrees)
     a, b = radii[0] * width, radii[1] * height
     across = math.hypot(a * math.cos(angle), b * math.sin(angle)) / width
@@ -229,28 +244,29 @@ def _bound_ellipse(centre: Pair, radii: Pair, degrees: float, image: tuple[int, 
 
 
 def _find_images(tasks: Sequence[_Task], file: Path, folder: Path, problems: list[Problem]) -> dict[str, _Task]:
+    """Return image path -> task for the tasks whose image exists. Add other tasks to `problems`."""
     finder = ImageFinder(folder)
     rows: dict[str, _Task] = {}
     missing: list[_Task] = []
     ids: set[int | str] = set()
     for task in tasks:
         if task.id in ids:
-            problems.append(Problem(file, f"task {task.id} is listed twice, as with several annotators; used once"))
+            problems.append(Problem(file, f"task {task.id} is listed twice (probably several annotators); used once"))
             continue
         ids.add(task.id)
         name = finder.find(task.reference)
         if name is None:
             missing.append(task)
         elif name in rows:
-            problems.append(Problem(file, f"{name}: named by tasks {rows[name].id} and {task.id}, used once"))
+            problems.append(Problem(file, f"{name}: tasks {rows[name].id} and {task.id} name this image; used once"))
         else:
             rows[name] = task
     if not rows:
         raise MissingFileError(
-            f"{file}: none of its {len(tasks)} images (the first: {tasks[0].reference}) is there, by "
-            f"file name below {folder}. Label Studio's JSON comes without images: name their folder with images=."
+            f"{file}: none of its {len(tasks)} images (the first: {tasks[0].reference}) exists below {folder}. "
+            "Label Studio's JSON comes without images: pass the images folder as images=."
         )
     problems += [
-        Problem(file, f"task {task.id}: the image {task.reference!r} is not there; left out") for task in missing
+        Problem(file, f"task {task.id}: the image {task.reference!r} does not exist; left out") for task in missing
     ]
     return rows

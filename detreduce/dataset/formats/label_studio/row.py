@@ -1,4 +1,4 @@
-"""Label Studio's exports as datasets, and the format's row."""
+"""Recognise and load Label Studio's exports. `LABEL_STUDIO` is the row of the format registry."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from detreduce.dataset.splits import choose_split
 
 
 def likely_files(folder: Path) -> list[Path]:
-    """Return the export that a folder holds; of several none, since nothing says which to take."""
+    """Return a list with the export in a folder, or an empty list if there are none or several."""
     exports = list(folder.glob("project-*-at-*.json"))
     return exports if len(exports) == 1 else []
 
 
 def load_path(file: Path, split: str | None, images: Path | None) -> DetectionDataset:
-    """Load an export; raises what `load_label_studio` does."""
+    """Load an export. Raise the errors of `load_label_studio`."""
     splits = find_label_studio_splits(file, images)
     source = Source("label_studio", file, file.parent, splits)
     return load_label_studio(source, choose_split(split or "train", splits, file))

@@ -1,4 +1,4 @@
-"""Write a Label Studio export without the tasks that were not chosen, the other text unchanged; images linked."""
+"""Write a Label Studio subset: the export without the tasks that were not chosen, and links to the chosen images."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from detreduce.dataset.writing.one_file import refuse_lists, write_one_file
 
 
 def write_label_studio(choice: Choice, placer: Placer, target: Path) -> Reload:
-    """Fill the placer's folder, which will be at `target`; return what loads the reduced split from there.
+    """Write the subset to the placer's folder. Return a function that loads the reduced split from `target`.
 
-    Every task that was not chosen is removed, those without an image too. Raises InputError for link='list'.
+    `target` is the final place of the placer's folder. Every task that was not chosen is removed, including tasks whose
+    image does not exist. The other text stays unchanged. Raise InputError for link='list'.
     """
     refuse_lists(choice, placer)
     file = choice.dataset.source.splits[choice.dataset.split].annotations

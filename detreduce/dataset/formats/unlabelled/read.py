@@ -1,4 +1,4 @@
-"""Read a folder of images without labels, from which to choose images to label."""
+"""Read a folder of images without labels, for instance to choose the images to label."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from detreduce.errors import InputError
 
 
 def load_unlabelled(source: Source, split: str) -> DetectionDataset:
-    """Load the images below the split's folder, sub-folders included, as a dataset without classes or boxes.
+    """Load the images below the split's folder, including sub-folders, as a dataset without classes or boxes.
 
-    Files that look like labels of the images are listed as a problem. Raises InputError where there are no images.
+    Files that look like labels of the images are listed as a problem. Raise InputError if there are no images.
     """
     folder = source.splits[split].images[0]
     names = find_files(folder, IMAGE_SUFFIXES)
     if not names:
-        raise InputError(f"{folder}: contains no image, and no dataset of a known format.")
+        raise InputError(f"{folder}: the folder contains neither images nor a dataset of a known format.")
     boxes = BoxCollector()
     for _ in names:
         boxes.add((), ())
@@ -39,11 +39,11 @@ def count_images(source: Source, split: str) -> int:
 
 
 def _find_labels(paths: list[str]) -> list[Problem]:
-    """List files that look like YOLO labels or VOC XML of the images, in case a labelled dataset was meant."""
+    """Return problems about files that look like labels of the images: the user may want to load a labelled dataset."""
     problems = []
     for kind, of in (("YOLO labels", label_path_of), ("XML files", lambda path: path.rsplit(".", 1)[0] + ".xml")):
         labels = [label for label in map(of, paths) if os.path.isfile(label)]  # noqa: PTH113 (100,000 calls)
         if labels:
-            what = f"looks like {kind} of {len(labels)} images, which are not read here; load the dataset's own file"
+            what = f"{len(labels)} images seem to have {kind}, which are not read here; load the dataset's own file"
             problems.append(Problem(Path(labels[0]), what))
     return problems

@@ -1,4 +1,4 @@
-"""Folders of images as datasets, and the format's row."""
+"""Load folders of images without labels. `UNLABELLED` is the row of the format registry."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from detreduce.errors import MissingFileError
 
 
 def load_path(folder: Path, split: str | None, images: Path | None) -> DetectionDataset:
-    """Load all images below a folder as its train split; raises what `load_unlabelled` does."""
+    """Load all images below a folder as the split train. Raise the errors of `load_unlabelled`."""
     splits = {"train": SplitSource((folder,))}
     return load_unlabelled(Source("images", folder, folder, splits), choose_split(split or "train", splits, folder))
 
 
 def load_yaml(description: Description, split: str) -> DetectionDataset:
-    """Load a dataset YAML with ``format: images``; raises MissingFileError where a folder that it names is missing."""
+    """Load a dataset YAML with ``format: images``. Raise MissingFileError if a folder in the YAML does not exist."""
     root = find_root(description)
     splits = _splits(description, root)
     source = Source("images", description.file, root, splits)
@@ -29,12 +29,12 @@ def load_yaml(description: Description, split: str) -> DetectionDataset:
 
 
 def _splits(description: Description, root: Path) -> dict[str, SplitSource]:
-    """``train: folder``; without such keys, all images below the root are ``train``."""
+    """Return the splits of a YAML with ``train: folder``. Without such keys, train is all images below the root."""
     splits = {}
     for split, value in split_values(description).items():
         folder = absolute(root / expand_path(str(value), description.file))
         if not folder.is_dir():
-            raise MissingFileError(f"{folder}: the images of {split!r} are not there.{description.how_to_get()}")
+            raise MissingFileError(f"{folder}: the images of {split!r} do not exist.{description.how_to_get()}")
         splits[split] = SplitSource((folder,))
     return in_order(splits) if splits else {"train": SplitSource((root,))}
 

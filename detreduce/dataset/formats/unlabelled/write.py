@@ -1,4 +1,4 @@
-"""Write a folder of images without labels: links to the chosen images, and a list of them in the order chosen."""
+"""Write a subset of images without labels: links to the chosen images, and a list of these images."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from detreduce.display.progress import progress
 
 
 def write_unlabelled(choice: Choice, placer: Placer, target: Path) -> Reload:
-    """Fill the placer's folder, which will be at `target`; return what loads the reduced split from there.
+    """Write the subset to the placer's folder. Return a function that loads the reduced split from `target`.
 
-    ``<split>.txt`` lists the chosen images in the order chosen: relative to the output, or the source's absolute paths
-    with link='list', where the reduced split is the source's.
+    `target` is the final place of the placer's folder. ``<split>.txt`` lists the chosen images in the order chosen,
+    with paths relative to the output. With link='list', only this list is written, with absolute paths of the source,
+    and the reduced split uses the images of the source.
     """
     source = choice.dataset.source
     root = absolute(source.root)

@@ -1,4 +1,4 @@
-"""Read Pascal VOC folders: Annotations/*.xml, JPEGImages, and the splits of ImageSets/Main."""
+"""Read Pascal VOC folders: XML files in Annotations, images in JPEGImages, and splits in ImageSets/Main."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ Box = tuple[float, float, float, float]
 
 
 def is_voc_folder(folder: Path) -> bool:
-    """Return whether a folder has Annotations and JPEGImages, or images and XML files in Annotations (Label Studio)."""
+    """Return whether a folder is a VOC folder.
+
+    A VOC folder has Annotations and JPEGImages, or ``images`` and XML files in Annotations (Label Studio).
+    """
     notes = folder / ANNOTATIONS
     if not notes.is_dir():
         return False
@@ -31,12 +34,15 @@ def is_voc_folder(folder: Path) -> bool:
 
 
 def images_folder(root: Path) -> str:
-    """Return the name of a VOC folder's images folder."""
+    """Return the name of the images folder in a VOC folder."""
     return IMAGES if (root / IMAGES).is_dir() else OTHER_IMAGES
 
 
 def find_voc_splits(folder: Path) -> dict[str, SplitSource]:
-    """Return the splits of ImageSets/Main, without lists per class; without any list all XML files are ``train``."""
+    """Return the splits in ImageSets/Main. Lists of a single class are not splits.
+
+    If there is no list, all XML files are the split ``train``.
+    """
     images = (folder / images_folder(folder),)
     lists = sorted((folder / LISTS).glob("*.txt"))
     splits: dict[str, SplitSource] = {}
@@ -47,24 +53,25 @@ def find_voc_splits(folder: Path) -> dict[str, SplitSource]:
 
 
 def _read_lines(file: Path) -> list[str]:
-    # file names need not be UTF-8; Python reads those of the file system with surrogateescape too
+    """Return the lines of a list file."""
+    # file names need not be UTF-8; Python reads names from the file system with surrogateescape too
     return file.read_text(encoding="utf-8-sig", errors="surrogateescape").splitlines()
 
 
 def _is_class_list(file: Path) -> bool:
-    """Return whether this is a VOC list of one class: every line ends in -1, 0 or 1."""
+    """Return whether a file is a VOC list of one class: every line is a name and -1, 0 or 1."""
     lines = [line.split() for line in _read_lines(file) if line.strip()]
     return bool(lines) and all(len(fields) == 2 and fields[1] in ("-1", "0", "1") for fields in lines)
 
 
 def load_voc(source: Source, split: str) -> DetectionDataset:
-    """Load one split of a VOC folder; `source.root` holds Annotations and JPEGImages.
+    """Load one split of a VOC folder. `source.root` is the folder that holds Annotations and JPEGImages.
 
-    Classes are the sorted names in all XML files of the folder, so that all splits have the same classes. Boxes are as
-    stored, in pixels; `difficult` ones count like others. An image whose XML is missing or unreadable is kept without
-    boxes and listed. A list entry without an image is left out and listed.
+    Classes are the sorted names in all XML files of the folder, so that all splits have the same classes. Boxes are in
+    pixels, as stored in the files. `difficult` boxes count like other boxes. An image with a missing or unreadable XML
+    is kept without boxes and listed. A list entry without an image is left out and listed.
 
-    Raises MissingFileError where the folder has no images, InputError where the split has none.
+    Raise MissingFileError if the folder has no images, and InputError if the split has no images.
     """
     problems: list[Problem] = []
     root, place = source.root, source.splits[split]
@@ -94,13 +101,13 @@ def load_voc(source: Source, split: str) -> DetectionDataset:
             continue
         rows[name] = (stem, note)
     if not rows:
-        raise InputError(f"{place.annotations or root / ANNOTATIONS}: the split {split!r} has no image.")
+        raise InputError(f"{place.annotations or root / ANNOTATIONS}: the split {split!r} has no images.")
     records = _make_records(rows, class_of, root, problems)
     return DetectionDataset(records, names, names, "xyxy", split, source, tuple(dict.fromkeys(problems)))
 
 
 def count_images(source: Source, split: str) -> int:
-    """Return the number of entries of a split's list, or of XML files where it has no list."""
+    """Return the number of entries in a split's list, or the number of XML files if the split has no list."""
     file = source.splits[split].annotations
     if file is None:
         return len(find_files(source.root / ANNOTATIONS, {".xml"}))
@@ -109,7 +116,7 @@ def count_images(source: Source, split: str) -> int:
 
 @dataclass(slots=True)
 class _Note:
-    """The content of one XML file."""
+    """The content of one XML file. Boxes are (x1, y1, x2, y2) in pixels, and `findings` describe its faults."""
 
     path: Path
     filename: str = ""
@@ -121,6 +128,7 @@ class _Note:
 
 
 def _read_annotations(root: Path) -> dict[str, _Note]:
+    """Return path without suffix -> content of all XML files below Annotations."""
     folder = root / ANNOTATIONS
     files = find_files(folder, {".xml"})
     notes = {}
@@ -132,17 +140,17 @@ def _read_annotations(root: Path) -> dict[str, _Note]:
 
 
 def parse_annotation(path: Path) -> _Note:
-    """Read one VOC XML; unusable parts are listed in `findings`."""
+    """Return the content of one VOC XML. Parts that cannot be used are left out and listed in `findings`."""
     note = _Note(path)
     try:
-        # expat loads no external files and limits entity expansion
+        # expat does not load external files, and limits entity expansion
         root = ElementTree.fromstring(path.read_bytes())
     except ElementTree.ParseError as error:
         line, column = error.position
-        note.findings.append(f"not valid XML (line {line}, column {column + 1}); its image counts as background")
+        note.findings.append(f"not valid XML (line {line}, column {column + 1}); the image counts as background")
         return note
     except (OSError, ValueError, LookupError) as error:
-        note.findings.append(f"cannot be read ({error}); its image counts as background")
+        note.findings.append(f"cannot be read ({error}); the image counts as background")
         return note
     note.filename = (root.findtext("filename") or "").strip()
     size = [_read_number(root.findtext(f"size/{key}")) for key in ("width", "height")]
@@ -159,7 +167,7 @@ def parse_annotation(path: Path) -> _Note:
 
 
 def _add_object(entry: ElementTree.Element, number: int, note: _Note, seen: dict[tuple[str, Box], int]) -> str | None:
-    """Add one <object>; return what is wrong with it, or None."""
+    """Add the box of one <object> to the note. Return a description of its faults, or None."""
     name = (entry.findtext("name") or "").strip()
     if not name:
         return "no <name>; left out"
@@ -185,6 +193,7 @@ def _add_object(entry: ElementTree.Element, number: int, note: _Note, seen: dict
 
 
 def _read_number(text: str | None) -> float | None:
+    """Return a finite number, or None if the text is not one."""
     try:
         value = float(text) if text is not None else None
     except ValueError:
@@ -193,20 +202,20 @@ def _read_number(text: str | None) -> float | None:
 
 
 def _images_by_stem(folder: Path, problems: list[Problem]) -> dict[str, list[str]]:
-    """Return the image files below JPEGImages by their path without suffix."""
+    """Return path without suffix -> image files below the images folder. Raise an error if there are no images."""
     images: dict[str, list[str]] = {}
     for name in find_files(folder, IMAGE_SUFFIXES):
         images.setdefault(name.rsplit(".", 1)[0], []).append(name)
     if not images:
-        raise MissingFileError(f"{folder}: no images there.")
+        raise MissingFileError(f"{folder}: the folder has no images.")
     for names in images.values():
         if len(names) > 1:
-            problems.append(Problem(folder / names[1], f"same name as {names[0]} except for the suffix"))
+            problems.append(Problem(folder / names[1], f"has the same name as {names[0]}, with another suffix"))
     return images
 
 
 def _find_stem(note: _Note | None, stem: str, images: Mapping[str, Sequence[str]]) -> str:
-    """Return the stem of the image of an XML: the XML's own stem, else that of its <filename>."""
+    """Return the path without suffix of an XML's image: the XML's own stem, or the stem of <filename>."""
     if stem in images or note is None:
         return stem
     named = note.filename.replace("\\", "/").rsplit("/", 1)[-1]
@@ -216,16 +225,17 @@ def _find_stem(note: _Note | None, stem: str, images: Mapping[str, Sequence[str]
 def _read_list(
     file: Path, notes: Mapping[str, _Note], images: Mapping[str, Sequence[str]], problems: list[Problem]
 ) -> list[tuple[str, int | None]]:
+    """Return the path without suffix and the line number (from 1) of each entry of a list file."""
     stems: list[tuple[str, int | None]] = []
     for number, line in enumerate(_read_lines(file), 1):
         entry = line.strip()
         if not entry:
             continue
-        # an image's name may hold spaces; a list may have a second column
+        # an image name may contain spaces; a list may have a second column
         options = [entry, os.path.splitext(entry)[0], entry.split()[0]]  # noqa: PTH122
         stem = next((option for option in options if option in notes or option in images), entry)
         if stem in images and stem not in notes:
-            problems.append(Problem(file, f"{stem!r} has no XML file; it counts as background", number))
+            problems.append(Problem(file, f"{stem!r} has no XML file; the image counts as background", number))
         stems.append((stem, number))
     return stems
 
@@ -233,6 +243,7 @@ def _read_list(
 def _make_records(
     rows: Mapping[str, tuple[str, _Note | None]], class_of: Mapping[str, int], root: Path, problems: list[Problem]
 ) -> tuple[ImageRecord, ...]:
+    """Return the records of a split, sorted by name. `rows` maps an image's name to its stem and its XML or None."""
     boxes = BoxCollector()
     folder = images_folder(root)
     ordered = sorted(rows)

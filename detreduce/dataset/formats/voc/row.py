@@ -1,4 +1,4 @@
-"""What makes a folder Pascal VOC, and the format's row."""
+"""Load Pascal VOC folders. `VOC` is the row of the format registry."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from detreduce.errors import MissingFileError
 
 
 def load_path(folder: Path, split: str | None, images: Path | None) -> DetectionDataset:
-    """Load a VOC folder; raises what `load_voc` does."""
+    """Load a VOC folder. Raise the errors of `load_voc`."""
     splits = find_voc_splits(folder)
     return load_voc(Source("voc", folder, folder, splits), choose_split(split or "train", splits, folder))
 
 
 def load_yaml(description: Description, split: str) -> DetectionDataset:
-    """Load a dataset YAML with ``format: voc``; raises MissingFileError where it does not name a VOC folder."""
+    """Load a dataset YAML with ``format: voc``. Raise MissingFileError if it does not name a VOC folder."""
     root = find_root(description)
     splits = _splits(description, root)
     source = Source("voc", description.file, root, splits)
@@ -28,7 +28,10 @@ def load_yaml(description: Description, split: str) -> DetectionDataset:
 
 
 def _splits(description: Description, root: Path) -> dict[str, SplitSource]:
-    """``train: trainval`` names a list of ImageSets/Main; without such keys every list there is a split."""
+    """Return the splits of a YAML in which ``train: trainval`` names a list in ImageSets/Main.
+
+    Without such keys, every list in ImageSets/Main is a split.
+    """
     if not is_voc_folder(root):
         raise MissingFileError(
             f"{description.file}: {root} is not a VOC folder (Annotations, JPEGImages).{description.how_to_get()}"
@@ -40,7 +43,9 @@ def _splits(description: Description, root: Path) -> dict[str, SplitSource]:
         stem = Path(str(name)).stem
         if stem not in lists:
             known = ", ".join(lists) or "none"
-            raise MissingFileError(f"{description.file}: {root / LISTS} has no list {stem!r}; lists there: {known}.")
+            raise MissingFileError(
+                f"{description.file}: {root / LISTS} has no list {stem!r}. Use one of these lists: {known}."
+            )
         splits[split] = SplitSource(next(iter(there.values())).images, lists[stem])
     return in_order(splits) if splits else there
 

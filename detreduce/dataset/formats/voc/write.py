@@ -1,4 +1,4 @@
-"""Write a Pascal VOC folder: XML files byte for byte, images linked, ImageSets lists without removed lines."""
+"""Write a Pascal VOC subset: copies of XML files, links to images, and ImageSets lists without removed images."""
 
 from __future__ import annotations
 
@@ -16,24 +16,25 @@ from detreduce.dataset.writing.links import Placer
 from detreduce.display.progress import progress
 from detreduce.errors import InputError
 
-# the file in which CVAT writes the classes
+# CVAT writes the classes to this file
 LABEL_MAP = "labelmap.txt"
 MASKS = ("SegmentationClass", "SegmentationObject")
 
 
 def write_voc(choice: Choice, placer: Placer, target: Path) -> Reload:
-    """Fill the placer's folder, which will be at `target`; return what loads the reduced split from there.
+    """Write the subset to the placer's folder. Return a function that loads the reduced split from `target`.
 
-    The reduced split's list and its lists per class (``cat_train.txt``) keep the lines of the chosen images. Splits
-    that contain the reduced one (trainval) lose the removed images, unless val or test has them too. All other lists
-    are copied. Lists outside ImageSets/Main keep the lines of images that the output holds.
+    `target` is the final place of the placer's folder. The list of the reduced split and its lists per class
+    (``cat_train.txt``) keep the lines of the chosen images. Lists of splits that contain the reduced split (trainval)
+    lose the removed images, unless val or test contain these images too. All other lists are copied. Lists outside
+    ImageSets/Main keep the lines of images that the output holds.
 
-    Raises InputError for link='list': lists without the other folders cannot be loaded.
+    Raise InputError for link='list': lists cannot be loaded without the other folders.
     """
     if placer.link == "list":
         raise InputError(
-            "link='list' cannot be used for a VOC folder, since its lists need the other folders; "
-            "use symlink, which takes no space, hardlink or copy."
+            "link='list' cannot be used for a VOC folder, because its lists need the other folders. "
+            "Use symlink (takes no disk space), hardlink or copy."
         )
     source, others = choice.dataset.source, choice.load_others()
     kept = {record.name for record in choice.kept}
@@ -55,7 +56,7 @@ def write_voc(choice: Choice, placer: Placer, target: Path) -> Reload:
 
 
 def _find_removed(choice: Choice, others: Mapping[str, DetectionDataset], kept: set[str]) -> set[str]:
-    """Return the names of images that the output lacks: not chosen, and in no split that is taken over unchanged."""
+    """Return the names of images that are removed: they are not chosen, and no split that stays unchanged has them."""
     own = {record.name for record in choice.dataset}
     unchanged: set[str] = set()
     for split, dataset in others.items():
@@ -66,6 +67,7 @@ def _find_removed(choice: Choice, others: Mapping[str, DetectionDataset], kept: 
 
 
 def _place_files(root: Path, records: Sequence[ImageRecord], placer: Placer) -> None:
+    """Place the images, XML files and segmentation masks of the records."""
     images = images_folder(root)
     masks = [(folder, root / folder) for folder in MASKS if (root / folder).is_dir()]
     with progress("Writing images", len(records), "images") as advance:
@@ -92,6 +94,7 @@ def _write_lists(
     records: Mapping[str, ImageRecord],
     placer: Placer,
 ) -> None:
+    """Write all lists below ImageSets. `records` are the images in the output; see `write_voc` for the rules."""
     source = choice.dataset.source
     own = source.splits[choice.dataset.split].annotations
     image_of = _images_by_stem([choice.dataset, *others.values()], source.root)
@@ -121,14 +124,17 @@ def _write_lists(
 
 
 def filter_lines(content: bytes, wanted: Callable[[str], bool]) -> bytes:
-    """Return the lines that are blank or wanted, unchanged."""
+    """Return the content with only the lines that are blank or `wanted`. These lines stay unchanged."""
     lines = content.splitlines(keepends=True)
     texts = [line.decode("utf-8-sig", "surrogateescape").strip() for line in lines]
     return b"".join(line for line, text in zip(lines, texts, strict=True) if not text or wanted(text))
 
 
 def _images_by_stem(datasets: Sequence[DetectionDataset], root: Path) -> dict[str, str]:
-    """Return the image name of every stem that a list may use: the XML's, which takes precedence, or the image's."""
+    """Return stem -> image name for all stems that a list may use.
+
+    A list may use the stem of an XML or of an image. If both exist, the stem of the XML counts.
+    """
     stems: dict[str, str] = {}
     for dataset in datasets:
         for record in dataset:
@@ -142,6 +148,7 @@ def _images_by_stem(datasets: Sequence[DetectionDataset], root: Path) -> dict[st
 
 
 def _find_image(line: str, image_of: Mapping[str, str]) -> str | None:
+    """Return the name of the image in a line of a list, or None."""
     for option in (line, os.path.splitext(line)[0], line.split()[0]):  # noqa: PTH122
         if option in image_of:
             return image_of[option]

@@ -1,4 +1,4 @@
-"""Write boxes of other formats as YOLO labels, which have no polygons or crowd regions."""
+"""Write datasets of other formats as YOLO, with boxes only: polygons and crowd regions are lost."""
 
 from __future__ import annotations
 
@@ -26,31 +26,34 @@ from detreduce.errors import InputError
 
 @dataclass
 class _Counts:
+    """Numbers of clipped boxes, dropped boxes and renamed images, for warnings."""
+
     clipped: int = 0
     dropped: int = 0
     renamed: int = 0
 
 
 def convert_to_yolo(choice: Choice, placer: Placer, target: Path) -> Reload:
-    """Write a dataset of any format as YOLO, with a train and a val split; `target` is the folder's final place.
+    """Write a dataset of any format as YOLO. Return a function that loads the reduced split from `target`.
 
-    A YOLO dataset keeps its layout and its label files. Others get ``images/<split>``, ``labels/<split>`` and a
-    data.yaml with the classes in the dataset's order.
+    `target` is the final place of the placer's folder. A YOLO dataset keeps its layout and its label files. Datasets of
+    other formats get ``images/<split>``, ``labels/<split>`` and a data.yaml with the classes in the dataset's order.
+    The data.yaml always names a train and a val split.
 
-    Boxes become centre, width and height as fractions with 12 decimals. Boxes that would make ultralytics refuse the
-    whole label file are clipped to the image, or left out if they lie outside it. Every image gets a label file, which
-    is empty for background images.
+    Boxes become centre, width and height as fractions with 12 decimals. Ultralytics may skip a whole image if a value
+    is outside [0, 1]. So boxes with such values are clipped to the image, and boxes outside the image are left out.
+    Every image gets a label file. The label file of a background image is empty.
 
-    Raises InputError for unlabelled datasets, link='list', and images whose boxes are in pixels and whose size cannot
-    be read.
+    Raise InputError if the dataset is not labelled, for link='list', and if boxes are in pixels and the image's size
+    cannot be read.
     """
     dataset = choice.dataset
     if dataset.source.format == "yolo":
         return write_yolo(choice, placer, target, trainable=True)
     if not get_format(dataset.source.format).labelled:
-        raise InputError(f"{dataset.source.path}: a folder without labels cannot be written as YOLO; leave format out.")
+        raise InputError(f"{dataset.source.path}: images without labels cannot be written as YOLO. Leave out format.")
     if placer.link == "list":
-        raise InputError("link='list' leaves labels where they are, so it cannot be used with format='yolo' here.")
+        raise InputError("link='list' does not write labels, but format='yolo' must. Use symlink, hardlink or copy.")
     own, parts = _collect_parts(choice)
     names = class_union([parts[own], *parts.values()])
     number = {key: row for row, key in enumerate(names)}
@@ -64,7 +67,7 @@ def convert_to_yolo(choice: Choice, placer: Placer, target: Path) -> Reload:
 
 
 def _collect_parts(choice: Choice) -> tuple[str, dict[str, DetectionDataset]]:
-    """Return the name of the reduced split and every split to write; a reduced trainval (VOC) becomes train."""
+    """Return the name of the reduced split, and all splits to write. The split trainval (VOC) is renamed to train."""
     dataset, others = choice.dataset, choice.load_others()
     own = "train" if dataset.split == "trainval" else dataset.split
     reduced = replace(dataset, records=choice.kept)
@@ -77,7 +80,10 @@ def _collect_parts(choice: Choice) -> tuple[str, dict[str, DetectionDataset]]:
 
 
 def class_union(datasets: Iterable[DetectionDataset]) -> dict[int | str, str]:
-    """Return class key -> name over all splits, in the first split's order; keys that only others have come last."""
+    """Return class key -> class name for the classes of all datasets.
+
+    The classes of the first dataset come first, in their order. Classes that only other datasets have follow.
+    """
     names: dict[int | str, str] = {}
     for dataset in datasets:
         for key, name in zip(dataset.class_keys, dataset.class_names, strict=True):
@@ -86,10 +92,10 @@ def class_union(datasets: Iterable[DetectionDataset]) -> dict[int | str, str]:
 
 
 def yolo_boxes(corners: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_], int]:
-    """Convert (m, 4) float64 corners x1, y1, x2, y2 as fractions to centre, width, height.
+    """Convert corners to centre, width and height. Clip boxes with a value outside [0, 1] to the image.
 
-    Returns the (k, 4) boxes that stay, their (m,) mask, and the number of boxes that were clipped to the image because
-    a centre or side was outside [0, 1]. Of these, boxes without area inside the image are left out.
+    `corners` (m, 4) are x1, y1, x2, y2 as fractions. A clipped box without area is dropped. Return the (k, 4) boxes
+    that are kept, the (m,) mask of these boxes, and the number of clipped boxes among them.
     """
     boxes = _to_centres(corners)
     outside = ((boxes < 0) | (boxes > 1)).any(axis=1)
@@ -102,6 +108,7 @@ def yolo_boxes(corners: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64
 
 
 def _to_centres(corners: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return (m, 4) centre, width and height of (m, 4) corners."""
     return np.hstack([(corners[:, :2] + corners[:, 2:]) / 2, corners[:, 2:] - corners[:, :2]])
 
 
@@ -113,6 +120,7 @@ def _write_split(
     counts: _Counts,
     advance: Callable[..., None],
 ) -> None:
+    """Write the images and labels of one split. `numbers` are the YOLO class numbers of the split's classes."""
     places = _assign_places(split, part.records, counts)
     corners, rows, crowd = part.boxes_xyxyn, part.box_rows, part.box_crowd
     bounds = np.searchsorted(rows, np.arange(len(part) + 1))
@@ -122,7 +130,7 @@ def _write_split(
         single = ~crowd[inside]
         boxes = corners[inside][single]
         if np.isnan(boxes).any():
-            raise InputError(f"{record.path}: its boxes are in pixels, but the image's size cannot be read.")
+            raise InputError(f"{record.path}: boxes are in pixels, but the image cannot be read. Repair the image.")
         boxes, mask, clipped = yolo_boxes(boxes)
         counts.clipped += clipped
         counts.dropped += int((~mask).sum())
@@ -133,7 +141,7 @@ def _write_split(
 
 
 def _assign_places(split: str, records: Iterable[ImageRecord], counts: _Counts) -> list[PurePosixPath]:
-    """Return a place for each image, such that no two share a label file, as ``a.jpg`` and ``a.png`` would."""
+    """Return the output path of each image. Add a number to names that would share a label file (a.jpg and a.png)."""
     places: list[PurePosixPath] = []
     labels: set[PurePosixPath] = set()
     for record in records:
@@ -149,26 +157,30 @@ def _assign_places(split: str, records: Iterable[ImageRecord], counts: _Counts) 
 
 
 def _format_lines(classes: Iterable[int], boxes: npt.NDArray[np.float64]) -> str:
+    """Return the text of a label file."""
     rows = zip(classes, boxes.tolist(), strict=True)
     return "".join(f"{key} {' '.join(map(_format_number, box))}\n" for key, box in rows)
 
 
 def _format_number(value: float) -> str:
+    """Return a number with at most 12 decimals."""
     return f"{value:.12f}".rstrip("0").rstrip(".")
 
 
 def _warn_about_changes(counts: _Counts) -> None:
+    """Warn about clipped boxes, dropped boxes and renamed images."""
     if counts.clipped:
-        warn_about_subset(f"{counts.clipped} boxes that reach far outside their image are clipped to it.")
+        warn_about_subset(f"{counts.clipped} boxes that reach far outside their image were clipped to the image.")
     if counts.dropped:
-        warn_about_subset(f"{counts.dropped} boxes outside their image are left out.")
+        warn_about_subset(f"{counts.dropped} boxes outside their image were left out.")
     if counts.renamed:
         warn_about_subset(
-            f"{counts.renamed} images get a number at the end of their name: YOLO finds labels by name without suffix."
+            f"{counts.renamed} images were renamed with a number, because YOLO finds labels by name without suffix."
         )
 
 
 def _make_data_yaml(dataset: DetectionDataset, own: str, splits: list[str], names: list[str]) -> str:
+    """Return the text of the data.yaml. Another split is named for a missing train or val split, with a warning."""
     lines = [f"# {dataset.source.format.upper()} boxes of {dataset.source.path.name}, written as YOLO by detreduce\n"]
     lines += [f"{split}: images/{split}\n" for split in splits]
     for needed in ("train", "val"):

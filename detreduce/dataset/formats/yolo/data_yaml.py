@@ -1,4 +1,4 @@
-"""Edit the path lines of a data.yaml and leave the rest unchanged; read its licence."""
+"""Edit the path lines of a data.yaml without changing other lines, and read the licence in a data.yaml."""
 
 from __future__ import annotations
 
@@ -15,24 +15,27 @@ from detreduce.errors import InputError
 
 _FORBIDDEN = re.compile("[^\\x09\\x0A\\x0D\\x20-\\x7E\\x85\\xA0-\\uD7FF\\uE000-\\uFFFD\\U00010000-\\U0010ffff]+")
 
-# None removes the key, which makes the folder of the data.yaml its root
+# None removes the key; without the key path:, the folder of the data.yaml is the root
 Change = str | Sequence[str] | None
+"""The new value of a key."""
 
 
 @dataclass(frozen=True)
 class _Edit:
+    """Replace the text from `start` to `end` with `text`."""
+
     start: int
     end: int
     text: str
 
 
 def edit_data_yaml(text: str, changes: Mapping[str, Change]) -> tuple[str, bool]:
-    """Give the keys in `changes` new values (None: remove) in the text of a data.yaml.
+    """Change the values of keys in the text of a data.yaml. A new value of None removes the key.
 
-    Returns the new text, and whether all other text is unchanged: comments, order, quotes and line ends. The result is
-    parsed and compared with the old content. Where editing fails (anchors on a path, values that PyYAML reads but
-    cannot locate), the content is written again without comments, and the second value is False. Raises InputError
-    where the text is not a YAML mapping.
+    Return the new text, and whether all other text is unchanged (comments, order, quotes and line ends). The new text
+    is parsed and compared with the expected content. If they differ (a path has an anchor, or PyYAML cannot locate a
+    value), the content is written again without comments, and the second value is False. Raise InputError if the text
+    is not a YAML mapping.
     """
     content = load_mapping(text)
     wanted = {key: value for key, value in content.items() if key not in changes}
@@ -40,7 +43,7 @@ def edit_data_yaml(text: str, changes: Mapping[str, Change]) -> tuple[str, bool]
     try:
         edited = _edit_text(text, changes)
         removed = {key for key, value in changes.items() if value is None}
-        # in a flow mapping a removed path becomes an empty one, which means the same
+        # in a flow mapping, a removed path becomes an empty path, which has the same meaning
         found = {key: value for key, value in load_mapping(edited).items() if key not in removed or value}
         if found == wanted:
             return edited, True
@@ -52,7 +55,7 @@ def edit_data_yaml(text: str, changes: Mapping[str, Change]) -> tuple[str, bool]
 
 
 def load_mapping(text: str) -> dict[Any, Any]:
-    """Parse a data.yaml as ultralytics does; raise InputError where it is not a mapping."""
+    """Parse a data.yaml like ultralytics. Raise InputError if it is not a mapping."""
     try:
         content = yaml.safe_load(text)
     except yaml.YAMLError:
@@ -64,7 +67,10 @@ def load_mapping(text: str) -> dict[Any, Any]:
 
 
 def read_yolo_licence(dataset: DetectionDataset) -> LicenceOf | None:
-    """Return the one licence that a data.yaml states (``license``, ``licence``, ``roboflow: license``), or None."""
+    """Return a function image id -> licence, or None if the data.yaml does not state a licence.
+
+    All images have the same licence: ``license``, ``licence`` or ``roboflow: license`` in the data.yaml.
+    """
     try:
         content = load_mapping(dataset.source.path.read_text(encoding="utf-8", errors="ignore"))
     except (OSError, yaml.YAMLError, InputError):
@@ -79,16 +85,18 @@ def read_yolo_licence(dataset: DetectionDataset) -> LicenceOf | None:
 
 
 def quote(value: str) -> str:
-    """Return `value` as one YAML scalar, with quotes only where needed."""
+    """Return `value` as a YAML scalar, with quotes only if needed."""
     line = yaml.safe_dump([value], default_flow_style=True, allow_unicode=True, width=2**30).strip()
     return line[1:-1]
 
 
 def _plain(value: str | Sequence[str]) -> str | list[str]:
+    """Return a text unchanged, and another sequence as a list."""
     return value if isinstance(value, str) else list(value)
 
 
 def _edit_text(text: str, changes: Mapping[str, Change]) -> str:
+    """Return the text with the changed values."""
     root = yaml.compose(text, Loader=yaml.SafeLoader)
     if not isinstance(root, yaml.MappingNode):
         raise InputError("The data.yaml is not a mapping of keys to values.")
@@ -112,6 +120,7 @@ def _edit_text(text: str, changes: Mapping[str, Change]) -> str:
 
 
 def _add_keys(text: str, root: yaml.MappingNode, missing: Sequence[tuple[str, Change]]) -> list[_Edit]:
+    """Return the edits that add missing keys at the end."""
     lines = [f"{key}: {_format_flow(change)}" for key, change in missing if change is not None]
     if not lines:
         return []
@@ -124,7 +133,7 @@ def _add_keys(text: str, root: yaml.MappingNode, missing: Sequence[tuple[str, Ch
 
 
 def _find_end(node: yaml.Node) -> int:
-    """Return the end of a value; PyYAML ends block collections at the next key, after comments between."""
+    """Return the position after a value. PyYAML's own position of a block collection is after following comments."""
     if isinstance(node, yaml.CollectionNode) and not node.flow_style and node.value:
         last = node.value[-1]
         return _find_end(last[1] if isinstance(last, tuple) else last)
@@ -132,6 +141,7 @@ def _find_end(node: yaml.Node) -> int:
 
 
 def _replace_value(text: str, key: yaml.Node, value: yaml.Node, change: str | Sequence[str]) -> list[_Edit]:
+    """Return the edits that replace the value of a key."""
     new = _plain(change)
     if isinstance(value, yaml.ScalarNode) and isinstance(new, str):
         if value.value == new:
@@ -146,7 +156,7 @@ def _replace_value(text: str, key: yaml.Node, value: yaml.Node, change: str | Se
                 for node, item in pairs
                 if node.value != item
             ]
-    # another shape: the value goes after the colon, and comments inside the old value go above the key
+    # the new value has another shape: write it after the colon, and move comments in the old value above the key
     end = _find_end(value)
     colon = text.index(":", key.end_mark.index) + 1
     if isinstance(value, yaml.ScalarNode) and value.style in ("|", ">"):
@@ -158,6 +168,7 @@ def _replace_value(text: str, key: yaml.Node, value: yaml.Node, change: str | Se
 
 
 def _find_comments(text: str, start: int, value: yaml.Node, end: int) -> list[str]:
+    """Return the comments between the items of a list value, one line per comment."""
     gaps, position = [], start
     leaves = value.value if isinstance(value, yaml.SequenceNode) else []
     for leaf in leaves:
@@ -168,9 +179,10 @@ def _find_comments(text: str, start: int, value: yaml.Node, end: int) -> list[st
 
 
 def _remove_key(text: str, key: yaml.Node, value: yaml.Node, *, flow: bool) -> _Edit:
+    """Return the edit that removes a key and its value. `flow`: the mapping is in flow style ({...})."""
     start, end = key.start_mark.index, max(_find_end(value), key.end_mark.index)
     if flow:
-        # an empty path counts as none, and the commas stay correct
+        # an empty path has the same meaning as a missing key, and the commas stay correct
         return _Edit(value.start_mark.index, end, "''")
     if end == key.end_mark.index or value.start_mark.index == value.end_mark.index:
         end = text.index(":", key.end_mark.index) + 1
@@ -178,12 +190,13 @@ def _remove_key(text: str, key: yaml.Node, value: yaml.Node, *, flow: bool) -> _
         end = start + len(text[start:end].rstrip())
     rest = re.compile(r"[ \t]*(#[^\r\n]*)?(\r\n|\n|\r|$)").match(text, end)
     if rest is None:
-        raise InputError("A path of the data.yaml cannot be removed.")
-    # a comment after the path stays, on its own line
+        raise InputError("The data.yaml has text after a path, so the path cannot be removed.")
+    # keep a comment after the path, on its own line
     return _Edit(start, rest.end(), rest.group(1) + rest.group(2) if rest.group(1) else "")
 
 
 def _format_flow(change: str | Sequence[str]) -> str:
+    """Return a value on one line: a scalar, or a list in brackets."""
     if isinstance(change, str):
         return quote(change)
     return "[" + ", ".join(quote(item) for item in change) + "]"

@@ -1,4 +1,4 @@
-"""YOLO exports without a data.yaml: Label Studio's classes.txt, and darknet's obj.data (CVAT's YOLO 1.1)."""
+"""Read YOLO exports without a data.yaml: Label Studio's classes.txt, and darknet's obj.data (CVAT's YOLO 1.1)."""
 
 from __future__ import annotations
 
@@ -20,41 +20,43 @@ _NO_SPLITS = ("classes", "names", "backup", "eval", "results")
 
 
 def is_yolo_export(file: Path) -> bool:
-    """Return whether a file replaces a data.yaml: Label Studio's classes.txt or darknet's obj.data."""
+    """Return whether a file is used instead of a data.yaml: Label Studio's classes.txt or darknet's obj.data."""
     return file.name == CLASSES or file.suffix == DARKNET_SUFFIX
 
 
 def read_yolo_description(file: Path) -> Description:
-    """Read a data.yaml, or the file that replaces it in an export; raises what `read_description` does."""
+    """Read a data.yaml, or the file that an export has instead. Raise the errors of `read_description`."""
     if file.name == CLASSES:
         return _read_label_studio(file)
     return _read_darknet(file) if file.suffix == DARKNET_SUFFIX else read_description(file)
 
 
 def as_data_yaml(description: Description) -> str:
-    """Return a data.yaml with the classes of such an export; the writer adds the paths."""
+    """Return the text of a data.yaml with the classes of an export without a data.yaml. The writer adds the paths."""
     names = yaml.safe_dump({"names": description.values["names"]}, sort_keys=False, allow_unicode=True)
     return f"# made by detreduce from {description.file.name}\n{names}"
 
 
 def files_beside(file: Path) -> list[Path]:
-    """Return the files of such an export other than images, labels and lists; the given one first."""
+    """Return the files of an export that are not images, labels or lists. The first is `file`."""
     if file.name == CLASSES:
         return [path for path in (file, file.with_name(NOTES)) if path.is_file()]
     return [file, _find_names_file(file, _read_pairs(file))]
 
 
 def _read_label_studio(file: Path) -> Description:
+    """Read Label Studio's classes.txt, and the class numbers in notes.json."""
     names = [line.strip() for line in _read_text(file).splitlines() if line.strip()]
     numbered = _read_numbers(file.with_name(NOTES)) or dict(enumerate(names))
     if not numbered:
-        raise InputError(f"{file}: no class name; write one per line.")
-    # labels use the class numbers in notes.json, which a project may choose freely
+        raise InputError(f"{file}: the file has no class names. Write one class name per line.")
+    # labels use the class numbers in notes.json; a project may choose these numbers freely
     every = {number: numbered.get(number, f"class_{number}") for number in range(max(numbered) + 1)}
     return Description(file, {"train": "images", "names": every})
 
 
 def _read_numbers(notes: Path) -> dict[int, str]:
+    """Return class number -> class name from notes.json, or an empty dict if the file cannot be used."""
     try:
         found = json.loads(notes.read_text(encoding="utf-8"))["categories"]
         numbers = {entry["id"]: str(entry["name"]) for entry in found}
@@ -64,6 +66,7 @@ def _read_numbers(notes: Path) -> dict[int, str]:
 
 
 def _read_darknet(file: Path) -> Description:
+    """Read darknet's obj.data and the file of class names."""
     pairs = _read_pairs(file)
     names = [line.strip() for line in _read_text(_find_names_file(file, pairs)).splitlines() if line.strip()]
     values: dict[str, Any] = {"names": dict(enumerate(names))}
@@ -79,24 +82,30 @@ def _read_darknet(file: Path) -> Description:
 
 
 def _read_pairs(file: Path) -> dict[str, str]:
+    """Return the lines 'key = value' of obj.data. Raise InputError if there is no line for names."""
     lines = [line.partition("=") for line in _read_text(file).splitlines()]
     pairs = {key.strip(): value.strip() for key, equals, value in lines if equals}
     if "names" not in pairs:
-        raise InputError(f"{file}: not a darknet data file: it has no line 'names = obj.names'.")
+        raise InputError(f"{file}: not a darknet data file. The line 'names = obj.names' is missing.")
     return pairs
 
 
 def _find_names_file(file: Path, pairs: Mapping[str, str]) -> Path:
+    """Return the file of class names."""
     return file.parent / _strip_prefix(file.parent, pairs["names"])
 
 
 def _strip_prefix(folder: Path, value: str) -> str:
-    """Return a path of obj.data without ``data/``, which CVAT puts in front of files that are not there."""
+    """Return a path of obj.data without the prefix ``data/``, if only the path without prefix exists.
+
+    CVAT writes this prefix, but its archives do not have such a folder.
+    """
     bare = value.removeprefix(PREFIX)
     return bare if not (folder / value).is_file() and (folder / bare).is_file() else value
 
 
 def _read_text(file: Path) -> str:
+    """Return the text of a file. Raise MissingFileError if it cannot be read."""
     try:
         return file.read_bytes().decode("utf-8-sig", "surrogateescape")
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Parse one YOLO label file: boxes, polygons, oriented boxes and keypoints become axis-aligned boxes."""
+"""Parse a YOLO label file. Boxes, polygons, oriented boxes and keypoints become axis-aligned boxes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Labels:
     classes
         Class of each box.
     findings
-        (line number from 1 or None, what is wrong).
+        Line number (from 1, or None for the whole file) and description of each fault.
     """
 
     boxes: list[Box] = field(default_factory=list)
@@ -31,10 +31,11 @@ class Labels:
 
 
 def parse_labels(data: bytes, n_classes: int, kpt_shape: tuple[int, int] | None = None) -> Labels:
-    """Read a label file with lines ``class cx cy w h``, ``class x1 y1 x2 y2 ...`` or a box and keypoints.
+    """Return the boxes and faults of a label file.
 
-    Unusable lines are left out and listed. Boxes outside the image, without area or repeated are kept and listed.
-    `kpt_shape` is data.yaml's (number of keypoints, values per keypoint).
+    A line is ``class cx cy w h``, ``class x1 y1 x2 y2 ...`` (a polygon), or a box with keypoints. Lines that cannot be
+    used are left out and listed. Boxes that are outside the image, without area or repeated are kept and listed.
+    `kpt_shape` is (number of keypoints, values per keypoint) in data.yaml.
     """
     labels = Labels()
     text = _decode(data, labels)
@@ -73,6 +74,7 @@ def parse_labels(data: bytes, n_classes: int, kpt_shape: tuple[int, int] | None 
 
 
 def _decode(data: bytes, labels: Labels) -> str:
+    """Return the text of a label file. Add a finding if it is not UTF-8."""
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -82,6 +84,7 @@ def _decode(data: bytes, labels: Labels) -> str:
 
 
 def _describe_text(fields: Sequence[str]) -> str:
+    """Return a description of the first field that is not a number."""
     for value in fields:
         try:
             float(value)
@@ -91,6 +94,7 @@ def _describe_text(fields: Sequence[str]) -> str:
 
 
 def _check_class(value: float, n_classes: int) -> str | None:
+    """Return a description of an invalid class number, or None."""
     if 0 <= value < n_classes and value.is_integer():
         return None
     if not value.is_integer():
@@ -99,7 +103,7 @@ def _check_class(value: float, n_classes: int) -> str | None:
 
 
 def _read_box(row: tuple[float, ...], kpt_shape: tuple[int, int] | None, number: int, labels: Labels) -> Box | None:
-    """Return the axis-aligned box of a row with a valid class, or None after adding a finding."""
+    """Return the axis-aligned box of a line with a valid class. If it is unusable, add a finding and return None."""
     count = len(row)
     coordinates: Sequence[float]
     checked: Sequence[float]
@@ -128,11 +132,13 @@ def _read_box(row: tuple[float, ...], kpt_shape: tuple[int, int] | None, number:
 
 
 def _bound_points(xs: Sequence[float], ys: Sequence[float]) -> Box:
+    """Return the box (cx, cy, w, h) around points."""
     x1, x2, y1, y2 = min(xs), max(xs), min(ys), max(ys)
     return ((x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1)
 
 
 def _describe_count(count: int, kpt_shape: tuple[int, int] | None) -> str:
+    """Return a description of a line with a wrong number of fields."""
     if kpt_shape is not None:
         wanted = f"5 or {5 + kpt_shape[0] * kpt_shape[1]} (kpt_shape {list(kpt_shape)})"
     else:

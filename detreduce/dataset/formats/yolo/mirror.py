@@ -1,4 +1,4 @@
-"""Map YOLO source files to places in the output: the same path below the dataset's root, never outside."""
+"""Map YOLO source files to output paths: the relative paths stay the same and never lead out of the output."""
 
 from __future__ import annotations
 
@@ -14,10 +14,18 @@ IMAGES = "images"
 
 @dataclass(frozen=True)
 class Mirror:
-    """Maps source paths to paths in the output.
+    """A map from source paths to relative output paths.
 
-    Paths below `root` keep their relative path, below `prefix`. Others keep their path relative to `anchor`, the folder
-    that they share, below `outside`.
+    Attributes
+    ----------
+    root
+        The dataset's folder. A path below `root` keeps its path relative to `root`.
+    prefix
+        Output folder for the paths below `root`.
+    anchor
+        A folder that all other paths share. These paths keep their path relative to `anchor`.
+    outside
+        Output folder for the other paths.
     """
 
     root: Path
@@ -36,10 +44,11 @@ class Mirror:
 
 
 def make_mirror(root: Path, images: Iterable[Path], output: Path) -> Mirror:
-    """Return the `Mirror` of a YOLO dataset, such that ultralytics finds each label where `label_place` puts it.
+    """Return a `Mirror` with which ultralytics finds each label at the path that `label_place` returns.
 
-    Ultralytics replaces the last ``/images/`` of the absolute path by ``/labels/``. Where that is a folder above the
-    output (the output's path contains ``images``, the image's does not), everything moves below ``images/``.
+    Ultralytics replaces the last ``/images/`` in an absolute path with ``/labels/``. If the path of the output contains
+    ``images`` and the relative path of an image does not, ultralytics would replace a folder above the output. In this
+    case, all files are written below ``images/``.
     """
     root = absolute(root)
     paths = [absolute(path) for path in images]
@@ -62,7 +71,7 @@ def make_mirror(root: Path, images: Iterable[Path], output: Path) -> Mirror:
 
 
 def label_place(image: PurePosixPath) -> PurePosixPath:
-    """Return the relative path where ultralytics expects the label file of an image."""
+    """Return the relative path at which ultralytics looks for the label file of an image."""
     folders = list(image.parts[:-1])
     if IMAGES in folders:
         last = len(folders) - 1 - folders[::-1].index(IMAGES)
@@ -71,11 +80,12 @@ def label_place(image: PurePosixPath) -> PurePosixPath:
 
 
 def _has_images(path: PurePosixPath) -> bool:
+    """Return whether a folder of the path is called ``images``."""
     return IMAGES in path.parts[:-1]
 
 
 def _find_anchor(paths: list[Path]) -> Path:
-    """Return the deepest common folder of all paths that keeps their last ``images`` folder below it."""
+    """Return the deepest folder that contains all paths and the last ``images`` folder of each path."""
     anchor = Path(os.path.commonpath([path.parent for path in paths]))
     if IMAGES in anchor.parts and not all(IMAGES in path.relative_to(anchor).parts[:-1] for path in paths):
         last = len(anchor.parts) - 1 - anchor.parts[::-1].index(IMAGES)

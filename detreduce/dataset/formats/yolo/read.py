@@ -1,4 +1,4 @@
-"""YOLO datasets: a data.yaml that names folders, list files or globs, and one label file per image."""
+"""Read YOLO datasets: a data.yaml that names folders, list files or globs, and one label file per image."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ IMAGES, LABELS = f"{os.sep}images{os.sep}", f"{os.sep}labels{os.sep}"
 
 
 def load_yolo(description: Description, split: str) -> DetectionDataset:
-    """Load one split of a YOLO data.yaml; images are not opened.
+    """Load one split of a YOLO data.yaml. Images are not opened.
 
-    Raises InputError for a data.yaml that cannot be used or has no such split, MissingFileError with the places tried
-    where the split's images are missing.
+    Raise InputError if the data.yaml cannot be used or does not have this split. Raise MissingFileError, with the
+    places tried, if the split's images are missing.
     """
     problems = [Problem(description.file, what) for what in description.oddities]
     names = read_class_names(description)
@@ -41,7 +41,10 @@ def load_yolo(description: Description, split: str) -> DetectionDataset:
 
 
 def read_class_names(description: Description) -> tuple[str, ...]:
-    """Read ``names`` (list, or mapping from 0-based number) and check it against ``nc``."""
+    """Return the class names: ``names`` (a list, or a mapping from number to name), or numbered names for ``nc``.
+
+    Raise InputError if ``names`` or ``nc`` is invalid, or if they do not agree.
+    """
     file, values = description.file, description.values
     names, count = values.get("names"), values.get("nc")
     if count is not None:
@@ -51,27 +54,28 @@ def read_class_names(description: Description) -> tuple[str, ...]:
                 raise ValueError
             count = whole
         except (TypeError, ValueError):
-            raise InputError(f"{file}: 'nc' is the number of classes, not {count!r}.") from None
+            raise InputError(f"{file}: 'nc' must be the number of classes, not {count!r}.") from None
     if names is None:
         if count is None:
-            raise InputError(f"{file}: 'names' is missing: list the class names, one per class.")
+            raise InputError(f"{file}: 'names' is missing. Add the class names, for instance 'names: [person, car]'.")
         return tuple(f"class_{number}" for number in range(count))
     if isinstance(names, dict):
         try:
             numbered = {int(key): str(value) for key, value in names.items()}
         except (TypeError, ValueError):
-            raise InputError(f"{file}: the keys of 'names' are class numbers, not {list(names)[:5]!r}.") from None
+            raise InputError(f"{file}: the keys of 'names' must be class numbers, not {list(names)[:5]!r}.") from None
         if sorted(numbered) != list(range(len(numbered))) or len(numbered) != len(names):
-            raise InputError(f"{file}: 'names' has {len(names)} classes; they must be numbered 0-{len(names) - 1}.")
+            raise InputError(f"{file}: 'names' has {len(names)} classes. Number them 0-{len(names) - 1}.")
         names = [numbered[number] for number in range(len(numbered))]
     if not isinstance(names, list) or not names:
-        raise InputError(f"{file}: 'names' is a list of class names, not {names!r}.")
+        raise InputError(f"{file}: 'names' must be a list of class names, not {names!r}.")
     if count is not None and count != len(names):
-        raise InputError(f"{file}: 'nc' is {count}, but 'names' has {len(names)} classes; make them equal.")
+        raise InputError(f"{file}: 'nc' is {count}, but 'names' has {len(names)} classes. Make them equal.")
     return tuple(str(name) for name in names)
 
 
 def _read_kpt_shape(description: Description) -> tuple[int, int] | None:
+    """Return (number of keypoints, values per keypoint), or None. Raise InputError if ``kpt_shape`` is invalid."""
     shape = description.values.get("kpt_shape")
     if shape is None:
         return None
@@ -81,16 +85,19 @@ def _read_kpt_shape(description: Description) -> tuple[int, int] | None:
         or not all(isinstance(value, int) and value > 0 for value in shape)
         or shape[1] not in (2, 3)
     ):
-        raise InputError(f"{description.file}: 'kpt_shape' is [keypoints, 2 or 3], not {shape!r}.")
+        raise InputError(f"{description.file}: 'kpt_shape' must be [number of keypoints, 2 or 3], not {shape!r}.")
     return shape[0], shape[1]
 
 
 def _read_splits(description: Description) -> dict[str, list[str]]:
+    """Return the entries (folders, list files, globs) of each split."""
     declared: dict[str, list[str]] = {}
     for key, value in split_entries(description):
         entries = value if isinstance(value, list) else [value]
         if not all(isinstance(entry, str) and entry for entry in entries):
-            raise InputError(f"{description.file}: {key!r} is a folder, a list file or a list of them, not {value!r}.")
+            raise InputError(
+                f"{description.file}: {key!r} must be a folder, a list file or a list of such paths, not {value!r}."
+            )
         declared.setdefault(canonical_split(key), [expand_path(entry, description.file) for entry in entries])
     return declared
 
@@ -98,17 +105,17 @@ def _read_splits(description: Description) -> dict[str, list[str]]:
 def _resolve_splits(
     description: Description, asked: str, problems: list[Problem]
 ) -> tuple[Path, dict[str, SplitSource]]:
-    """Find the files of every split; only those of the asked split must exist."""
+    """Return the dataset's root and the source of every split. Only the files of the split `asked` must exist."""
     file = description.file
     declared = _read_splits(description)
     if not declared:
-        raise InputError(f"{file}: names no split; give 'train:', 'val:' or 'test:' the folder of its images.")
+        raise InputError(f"{file}: no split is named. Add the images folder of each split: 'train: images/train'.")
     choose_split(asked, in_order(declared), file)
     candidates = candidate_roots(description)
     root = next((folder for folder in candidates if folder.is_dir()), None)
     if root is None:
         root = description.folder
-        gone = f"'path: {description.values['path']}' is not there; paths are taken below {root} instead"
+        gone = f"'path: {description.values['path']}' does not exist; paths are relative to {root} instead"
     splits: dict[str, SplitSource] = {}
     for split, entries in declared.items():
         places: list[Path] = []
@@ -118,7 +125,7 @@ def _resolve_splits(
             if not hits:
                 break
             if by_guess:
-                problems.append(Problem(file, f"{split}: {entry!r} is not there; used {hits[0]} instead"))
+                problems.append(Problem(file, f"{split}: {entry!r} does not exist; used {hits[0]} instead"))
             places += hits
         else:
             splits[split] = SplitSource(tuple(dict.fromkeys(places)))
@@ -126,16 +133,17 @@ def _resolve_splits(
         where = ", ".join(dict.fromkeys(map(str, [*candidates, *tried] if root not in candidates else tried)))
         if split == asked:
             raise MissingFileError(
-                f"{file}: the images of {split!r} ({entry}) are not there; tried {where}.{description.how_to_get()}"
+                f"{file}: the images of {split!r} ({entry}) do not exist. "
+                f"Looked for: {where}.{description.how_to_get()}"
             )
-        problems.append(Problem(file, f"{split}: {entry!r} is not there; tried {where}"))
+        problems.append(Problem(file, f"{split}: {entry!r} does not exist; looked for {where}"))
     if root not in candidates:
         problems.append(Problem(file, gone))
     return root, in_order(splits)
 
 
 def _resolve_entry(entry: str, root: Path, folder: Path, tried: list[Path]) -> tuple[list[Path], bool]:
-    """Return the paths that an entry of data.yaml names, and whether that is a guess; add the places to `tried`."""
+    """Return the paths that an entry of data.yaml names, and whether they are a guess. Add the places to `tried`."""
     stripped = entry.replace("\\", "/")
     while stripped.startswith("../"):
         stripped = stripped[3:]
@@ -156,15 +164,25 @@ def _resolve_entry(entry: str, root: Path, folder: Path, tried: list[Path]) -> t
 
 @dataclass
 class _SplitFiles:
-    """The images of a split (absolute path -> name), and label files by label folder."""
+    """The files of a split.
+
+    Attributes
+    ----------
+    names
+        Absolute path of an image -> name of the image.
+    label_roots
+        Labels folder -> all label files in it.
+    linked_folders
+        Images folder that is a link -> the folder that the link points to, for links without labels next to them.
+    """
 
     names: dict[str, str] = field(default_factory=dict)
     label_roots: dict[str, set[str]] = field(default_factory=dict)
-    label_twin: dict[str, str] = field(default_factory=dict)
+    linked_folders: dict[str, str] = field(default_factory=dict)
 
 
 def count_images(source: Source, split: str) -> int:
-    """Return the number of images of a split, 0 where it has none; reads no labels."""
+    """Return the number of images in a split, or 0 if it has no images. Labels are not read."""
     try:
         return len(_find_images(source.splits[split].images, source.root, source.path, []).names)
     except InputError:
@@ -172,6 +190,7 @@ def count_images(source: Source, split: str) -> int:
 
 
 def _find_images(places: Iterable[Path], root: Path, file: Path, problems: list[Problem]) -> _SplitFiles:
+    """Return the images in the folders, lists and image files of a split. Raise InputError if there are none."""
     found = _SplitFiles()
     places = list(places)
     listed_in: dict[str, Path] = {}
@@ -184,7 +203,7 @@ def _find_images(places: Iterable[Path], root: Path, file: Path, problems: list[
         elif place.suffix.lower() == ".txt":
             pairs = [(path, _find_name(path, root)) for path in _read_list(place, root, problems)]
         else:
-            raise InputError(f"{file}: {place} is neither a folder, an image nor a .txt list of images.")
+            raise InputError(f"{file}: {place} cannot be used. Name a folder, an image or a .txt list of images.")
         for path, name in pairs:
             if path in found.names:
                 problems.append(
@@ -199,25 +218,28 @@ def _find_images(places: Iterable[Path], root: Path, file: Path, problems: list[
 
 
 def _find_label_folder(folder: Path, found: _SplitFiles) -> None:
-    """List the label files of an images folder; for a link without labels next to it, those of its target."""
-    for twin in dict.fromkeys([str(folder), os.path.realpath(folder)]):
-        labels = LABELS.join(f"{twin}{os.sep}".rsplit(IMAGES, 1))
-        if labels != f"{twin}{os.sep}" and Path(labels).is_dir():
+    """Add the label files of an images folder to `found`.
+
+    If the folder is a link without labels next to it, add the label files of the folder that it points to.
+    """
+    for place in dict.fromkeys([str(folder), os.path.realpath(folder)]):
+        labels = LABELS.join(f"{place}{os.sep}".rsplit(IMAGES, 1))
+        if labels != f"{place}{os.sep}" and Path(labels).is_dir():
             found.label_roots[labels] = {labels + name for name in find_files(labels, {".txt"})}
-            if twin != str(folder):
-                found.label_twin[f"{folder}{os.sep}"] = f"{twin}{os.sep}"
+            if place != str(folder):
+                found.linked_folders[f"{folder}{os.sep}"] = f"{place}{os.sep}"
             return
 
 
 def _find_name(path: str, root: Path) -> str:
-    """Return the path below the last folder called images, else below the root."""
+    """Return an image's path relative to the last folder called ``images``, or relative to the root."""
     if IMAGES in path:
         return path.rsplit(IMAGES, 1)[1].replace(os.sep, "/")
     return below(path, str(root)) or Path(path).name
 
 
 def _read_list(file: Path, root: Path, problems: list[Problem]) -> list[str]:
-    """Return the existing images of a list file, each at the first of its `listed_places`."""
+    """Return the images in a list file that exist, each at the first existing path of `listed_places`."""
     text, latin = file.read_bytes().decode("utf-8-sig", "surrogateescape"), False
     paths = []
     missing = 0
@@ -226,30 +248,30 @@ def _read_list(file: Path, root: Path, problems: list[Problem]) -> list[str]:
         if not entry:
             continue
         if os.path.splitext(entry)[1].lower() not in IMAGE_SUFFIXES:  # noqa: PTH122
-            problems.append(Problem(file, f"{entry[:80]!r} is not an image file's name; left out", number))
+            problems.append(Problem(file, f"{entry[:80]!r} is not the name of an image file; left out", number))
             continue
         hit = _first_file(listed_places(entry, file, root))
         if hit is None and not entry.isprintable():
-            # no file has this name; the list may be in another encoding than the file names
+            # no file has this name; the encoding of the list may differ from the encoding of the file names
             hit = _first_file(listed_places(os.fsencode(entry).decode("latin-1"), file, root))
             latin = latin or hit is not None
         if hit is None:
             missing += 1
-            problems.append(Problem(file, f"image {entry!r} is not there; left out", number))
+            problems.append(Problem(file, f"image {entry!r} does not exist; left out", number))
         else:
             paths.append(hit)
     if latin:
         problems.append(Problem(file, "not UTF-8: read as Latin-1"))
     if missing and not paths:
-        raise MissingFileError(f"{file}: none of its {missing} images is there, below {root} or next to the list.")
+        raise MissingFileError(f"{file}: none of its {missing} images exists below {root} or next to the list.")
     return paths
 
 
 def listed_places(entry: str, file: Path, root: Path) -> list[str]:
     """Return the paths that a line of a list file may mean, best first.
 
-    ``./x`` is below the list's folder, ``x`` below the root or the list's folder. CVAT writes ``data/x`` for ``x``,
-    since its archives are meant to be unpacked into a folder ``data``.
+    ``./x`` is relative to the list's folder. ``x`` is relative to the root, the list's folder or the working folder.
+    CVAT writes ``data/x`` for ``x``, because its archives should be unpacked into a folder ``data``.
     """
     bases = [file.parent] if entry.startswith("./") else [root, file.parent, Path.cwd()]
     spellings = [entry, entry[len(PREFIX) :]] if entry.startswith(PREFIX) else [entry]
@@ -257,18 +279,23 @@ def listed_places(entry: str, file: Path, root: Path) -> list[str]:
 
 
 def _first_file(places: Iterable[str]) -> str | None:
+    """Return the first path that is a file, or None."""
     return next((place for place in places if os.path.isfile(place)), None)  # noqa: PTH113
 
 
 def label_path_of(image: str) -> str:
-    """Return the label file of an image as ultralytics does: the last ``/images/`` becomes ``/labels/``, ``.txt``."""
+    """Return the label file of an image, by ultralytics' rule.
+
+    The last ``/images/`` in the path becomes ``/labels/``, and the suffix becomes ``.txt``.
+    """
     return LABELS.join(image.rsplit(IMAGES, 1)).rsplit(".", 1)[0] + ".txt"
 
 
 def _label_file(image: str, found: _SplitFiles) -> str | None:
-    for folder, twin in found.label_twin.items():
+    """Return the label file of an image, or None if it does not exist."""
+    for folder, target in found.linked_folders.items():
         if image.startswith(folder):
-            image = twin + image[len(folder) :]
+            image = target + image[len(folder) :]
     label = label_path_of(image)
     for folder, files in found.label_roots.items():
         if label.startswith(folder):
@@ -279,6 +306,7 @@ def _label_file(image: str, found: _SplitFiles) -> str | None:
 def _read_labels(
     found: _SplitFiles, root: Path, n_classes: int, kpt_shape: tuple[int, int] | None, problems: list[Problem]
 ) -> list[ImageRecord]:
+    """Return the records of a split, sorted by name. Add faults in label files to `problems`."""
     rows = sorted((name, below(path, str(root)) or Path(path).as_posix(), path) for path, name in found.names.items())
     boxes = BoxCollector()
     owner: dict[str, str] = {}
@@ -292,7 +320,7 @@ def _read_labels(
                 labels.append(None)
                 continue
             if file in owner:
-                problems.append(Problem(Path(file), f"labels two images: {owner[file]} and {name}"))
+                problems.append(Problem(Path(file), f"is the label file of two images: {owner[file]} and {name}"))
             owner[file] = name
             labels.append(_read_one(file, n_classes, kpt_shape, boxes, problems))
     _report_unmatched(rows, owner, found, problems)
@@ -305,12 +333,13 @@ def _read_labels(
 def _read_one(
     file: str, n_classes: int, kpt_shape: tuple[int, int] | None, boxes: BoxCollector, problems: list[Problem]
 ) -> Path:
+    """Add the boxes of one label file to `boxes`, and return the file's path."""
     path = Path(file)
     try:
         with open(file, "rb") as handle:  # noqa: PTH123 (100,000 calls)
             data = handle.read()
     except OSError as error:
-        problems.append(Problem(path, f"cannot be read ({error.strerror}); its image counts as background"))
+        problems.append(Problem(path, f"cannot be read ({error.strerror}); the image counts as background"))
         boxes.add((), ())
         return path
     parsed = parse_labels(data, n_classes, kpt_shape)
@@ -322,6 +351,7 @@ def _read_one(
 def _report_unmatched(
     rows: list[tuple[str, str, str]], owner: Mapping[str, Any], found: _SplitFiles, problems: list[Problem]
 ) -> None:
+    """Add a problem if no image has a label file, and a problem for each label file without an image."""
     if not owner:
         first = rows[0][2]
         problems.append(
@@ -331,4 +361,5 @@ def _report_unmatched(
             )
         )
     for files in found.label_roots.values():
-        problems += [Problem(Path(file), "labels no image of the split") for file in sorted(files - owner.keys())]
+        unused = sorted(files - owner.keys())
+        problems += [Problem(Path(file), "is not the label file of an image in the split") for file in unused]

@@ -1,4 +1,4 @@
-"""What makes a file YOLO, where a folder has it, and the format's row."""
+"""Recognise and load YOLO files and folders. `YOLO` is the row of the format registry."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from detreduce.dataset.splits import canonical_split
 
 
 def likely_files(folder: Path) -> Iterable[Path]:
-    """Return the classes.txt of a folder that holds images and labels, as Label Studio exports it."""
+    """Return the classes.txt of a folder with ``images`` and ``labels``: a Label Studio export. Else return nothing."""
     return [folder / CLASSES] if (folder / "images").is_dir() and (folder / "labels").is_dir() else []
 
 
 def load_path(file: Path, split: str | None, images: Path | None) -> DetectionDataset:
-    """Load an export without a data.yaml; raises what `load_yolo` does."""
+    """Load an export without a data.yaml. Raise the errors of `load_yolo`."""
     return load_yolo(read_yolo_description(file), canonical_split(split or "train"))
 
 
 def load_split(source: Source, split: str) -> DetectionDataset:
-    """Load one split of a known source; raises what `load_yolo` does."""
+    """Load one split of a source. Raise the errors of `load_yolo`."""
     return load_yolo(read_yolo_description(source.path), split)
 
 

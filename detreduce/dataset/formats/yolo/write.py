@@ -1,4 +1,4 @@
-"""Write a YOLO dataset: labels byte for byte, images linked, only the paths in data.yaml changed."""
+"""Write a YOLO subset: copies of labels, links to images, and a data.yaml in which only the paths change."""
 
 from __future__ import annotations
 
@@ -25,10 +25,11 @@ DATA_YAML = PurePosixPath("data.yaml")
 
 
 def write_yolo(choice: Choice, placer: Placer, target: Path, *, trainable: bool = False) -> Reload:
-    """Fill the placer's folder, laid out as the source, which will be at `target`; return what loads the reduced split.
+    """Write the subset to the placer's folder. Return a function that loads the reduced split from `target`.
 
-    With link='list' nothing is linked or copied: a list and a data.yaml point at the source's images. `trainable`:
-    where there is no train or val split, another one stands in for it, since ultralytics needs both.
+    `target` is the final place of the placer's folder. The output has the same layout as the source. With link='list',
+    no file is linked or copied: a list and a data.yaml point to the source's images. Ultralytics needs a train and a
+    val split. If `trainable` is True and one of these is missing, data.yaml names another split in its place.
     """
     if placer.link == "list":
         _write_lists(choice, placer)
@@ -38,11 +39,12 @@ def write_yolo(choice: Choice, placer: Placer, target: Path, *, trainable: bool 
 
 
 def load_data_yaml(file: Path, split: str) -> DetectionDataset:
-    """Load one split of a data.yaml; raises what `load_yolo` does."""
+    """Load one split of a data.yaml. Raise the errors of `load_yolo`."""
     return load_yolo(read_description(file), split)
 
 
 def _write_files(choice: Choice, placer: Placer, target: Path, *, trainable: bool) -> None:
+    """Write the images and labels of all splits, and the data.yaml."""
     source, splits = choice.dataset.source, choice.load_records()
     mirror = make_mirror(source.root, [r.path for records in splits.values() for r in records], target)
     with progress("Writing images", sum(map(len, splits.values())), "images") as advance:
@@ -60,7 +62,7 @@ def _write_files(choice: Choice, placer: Placer, target: Path, *, trainable: boo
                 entries["test"] if needed == "val" and "test" in entries else entries[choice.dataset.split]
             )
         elif needed not in entries:
-            warn_about_subset(f"There is no {needed} split; ultralytics needs one to train.")
+            warn_about_subset(f"There is no {needed} split. Ultralytics needs this split to train.")
     _write_data_yaml(source.path, entries, placer)
     if is_yolo_export(source.path):
         for file in files_beside(source.path):
@@ -68,7 +70,7 @@ def _write_files(choice: Choice, placer: Placer, target: Path, *, trainable: boo
 
 
 def _write_lists(choice: Choice, placer: Placer) -> None:
-    """Write a list of the chosen source images, in the order chosen, and a data.yaml."""
+    """Write a list of the chosen images in the source, in the order chosen, and a data.yaml."""
     source = choice.dataset.source
     entries: dict[str, list[str]] = {}
     for split, split_source in source.splits.items():
@@ -82,12 +84,13 @@ def _write_lists(choice: Choice, placer: Placer) -> None:
             entries[split] = _write_list_of_split(choice, split, placer)
     _write_data_yaml(source.path, {split: entry for split, entry in entries.items() if entry}, placer)
     warn_about_subset(
-        "link='list' points ultralytics at the source: training writes labels.cache next to the source's labels, and "
+        "link='list' points ultralytics to the source: training writes labels.cache next to the source's labels, and "
         "may rewrite JPEG files without an end marker in place."
     )
 
 
 def _write_list_of_split(choice: Choice, split: str, placer: Placer) -> list[str]:
+    """Write a list of all images of another split. Return the name of the list, or nothing if it cannot be read."""
     other = choice.load_other(split)
     if other is None:
         return []
@@ -97,6 +100,7 @@ def _write_list_of_split(choice: Choice, split: str, placer: Placer) -> list[str
 
 
 def _place_files(record: ImageRecord, mirror: Mirror, placer: Placer) -> None:
+    """Place an image and its label file."""
     relative = mirror(record.path)
     placer.image(record.path, relative)
     if record.label_path is not None and record.label_path.is_file():
@@ -111,9 +115,10 @@ def _make_entries(
     mirror: Mirror,
     placer: Placer,
 ) -> list[str]:
-    """Return the value of ``train:`` (or another split): the source's folders and lists, if they give the same images.
+    """Return the new value of a split's key (``train:``) in data.yaml, and write the lists that it names.
 
-    Otherwise a new list replaces them: a folder may hold images of another split too, or a list may have chosen some.
+    The source's folders and lists are used again if they give exactly the split's images in the output. Otherwise (for
+    instance, if a folder also holds images of another split), a new list is written.
     """
     wanted = {mirror(record.path) for record in records}
     everything = {mirror(record.path) for others in splits.values() for record in others}
@@ -135,10 +140,12 @@ def _make_entries(
 
 
 def _below(image: PurePosixPath, folder: PurePosixPath) -> bool:
+    """Return whether an image is below a folder."""
     return image.is_relative_to(folder)
 
 
 def _find_free_name(split: str, placer: Placer) -> PurePosixPath:
+    """Return a name for a new list that is not in use."""
     name, count = PurePosixPath(f"{split}.txt"), 1
     while name in placer.placed:
         count += 1
@@ -149,11 +156,11 @@ def _find_free_name(split: str, placer: Placer) -> PurePosixPath:
 def _filter_list(
     path: Path, records: Sequence[ImageRecord], mirror: Mirror
 ) -> list[tuple[PurePosixPath | None, bytes]]:
-    """Return the lines of a list file that stay, each with the output place of its image.
+    """Return the lines of a list file for the images in `records`, each with the output path of its image.
 
-    A line stays unchanged where ``./`` leads to the same image in the output, or where it names no image (None: blank
-    lines, comments). Other lines of wanted images are rewritten with ``./`` in front, the only form that ultralytics
-    reads relative to the list.
+    Lines that do not name an image (blank lines, comments) stay unchanged, with None as the output path. A line stays
+    unchanged if it starts with ``./`` and leads to the same image in the output. Other lines are rewritten to start
+    with ``./``: ultralytics reads only such lines relative to the list.
     """
     places = {str(absolute(record.path)): mirror(record.path) for record in records}
     home = mirror(path).parent
@@ -176,6 +183,7 @@ def _filter_list(
 
 
 def _write_data_yaml(source: Path, entries: Mapping[str, Sequence[str]], placer: Placer) -> None:
+    """Write the data.yaml with the new entries of each split. Warn if comments are lost."""
     data = source.read_bytes()
     if is_yolo_export(source):
         data = as_data_yaml(read_yolo_description(source)).encode()
@@ -189,11 +197,12 @@ def _write_data_yaml(source: Path, entries: Mapping[str, Sequence[str]], placer:
     changes = _plan_changes(content, entries)
     edited, verbatim = edit_data_yaml(text, changes)
     if not verbatim:
-        warn_about_subset(f"The comments of {source} are lost: its paths could not be changed in place.")
+        warn_about_subset(f"The comments in {source} were not kept, because its paths could not be changed in place.")
     placer.write(DATA_YAML, edited.encode(encoding if verbatim else "utf-8", "surrogateescape"))
 
 
 def _plan_changes(content: Mapping[object, object], entries: Mapping[str, Sequence[str]]) -> dict[str, Change]:
+    """Return the new value of each key of data.yaml that changes (None: remove the key)."""
     changes: dict[str, Change] = {"path": None} if "path" in content else {}
     found = set()
     for key, value in content.items():
@@ -202,13 +211,13 @@ def _plan_changes(content: Mapping[object, object], entries: Mapping[str, Sequen
         split = canonical_split(key)
         if split in entries:
             if key != key.lower():
-                # ultralytics does not know `Train:`; the split is written under its own name below
+                # ultralytics does not read `Train:`; the loop below adds the key in lower case
                 changes[key] = None
                 continue
             found.add(split)
             changes[key] = _shape_value(value, entries[split])
         elif split in ("train", "val", "test", "minival") and value:
-            # a split that could not be read: its path would lead nowhere or out of the output
+            # this split could not be read: its path would lead out of the output or to a missing file
             changes[key] = None
     for split, entry in entries.items():
         if split not in found:
@@ -217,12 +226,13 @@ def _plan_changes(content: Mapping[object, object], entries: Mapping[str, Sequen
 
 
 def _shape_value(old: object, entry: Sequence[str]) -> Change:
-    """Return the new value in the old one's shape, and in its spelling where both mean the same (``./train/``)."""
+    """Return the new value: a list if the old value is a list, and the old spelling (``./train/``) of equal paths."""
     if isinstance(old, list) and len(old) == len(entry):
         return [_keep_spelling(before, after) for before, after in zip(old, entry, strict=True)]
     return _keep_spelling(old, entry[0]) if len(entry) == 1 else list(entry)
 
 
 def _keep_spelling(old: object, new: str) -> str:
+    """Return the old text if it is the same path as the new text, else the new text."""
     same = isinstance(old, str) and not posixpath.isabs(old) and posixpath.normpath(old) == posixpath.normpath(new)
     return str(old) if same else new

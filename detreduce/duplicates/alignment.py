@@ -54,7 +54,7 @@ def overlay(first: npt.NDArray[np.uint8], second: npt.NDArray[np.uint8]) -> Over
     unrelated pictures with similar large bright and dark areas would count as similar.
     """
     one, other = first.astype(np.float32), second.astype(np.float32)
-    small, small_other = _half(one), _half(other)
+    small, small_other = _halve(one), _halve(other)
     warp, coarse = _refine(small, small_other, _IDENTITY, _SIGMA / 2)
     if warp is None:
         start = max(_STARTS, key=lambda start: _compare(small, small_other, start, _SIGMA / 2).similarity)
@@ -80,7 +80,7 @@ def _refine(one: Picture, other: Picture, start: Picture, sigma: float) -> tuple
     return (warp, after) if after.similarity >= before.similarity else (start, before)
 
 
-def _starts() -> tuple[Picture, ...]:
+def _starting_maps() -> tuple[Picture, ...]:
     """Return the maps from which the alignment at half size starts.
 
     They are the identity, and crops of one or the other picture to 95 % of its sides, at nine positions.
@@ -94,7 +94,7 @@ def _starts() -> tuple[Picture, ...]:
     return tuple(starts)
 
 
-def _half(picture: Picture) -> Picture:
+def _halve(picture: Picture) -> Picture:
     return np.asarray(cv2.resize(picture, (COARSE, COARSE), interpolation=cv2.INTER_AREA), np.float32)
 
 
@@ -113,6 +113,7 @@ def _align(one: Picture, other: Picture, warp: Picture) -> Picture | None:
 
 
 def _compare(one: Picture, other: Picture, warp: Picture, sigma: float) -> Overlay:
+    """Measure the overlay of two pictures with the map `warp` from `one` to `other`."""
     size = (len(one), len(one))
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     moved = cv2.warpAffine(other, warp, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
@@ -130,7 +131,8 @@ def _compare(one: Picture, other: Picture, warp: Picture, sigma: float) -> Overl
 
 
 def _details(picture: Picture, sigma: float) -> Picture:
+    """Return the picture minus its Gaussian blur."""
     return picture - np.asarray(cv2.GaussianBlur(picture, (0, 0), sigma))
 
 
-_STARTS = _starts()
+_STARTS = _starting_maps()

@@ -21,6 +21,7 @@ Floats = npt.NDArray[np.float32]
 
 
 def _frequencies() -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return the row and the column frequencies of the coefficients in a descriptor."""
     rows, columns = np.mgrid[:REACH, :REACH].reshape(2, -1)
     used = (np.hypot(rows, columns) < REACH) & (rows + columns > 0)
     return rows[used], columns[used]

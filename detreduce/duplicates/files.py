@@ -19,12 +19,12 @@ def identical_files(paths: Sequence[Path]) -> list[list[int]]:
     last 4 KiB.
     """
     with progress("Looking for identical files", len(paths), "files") as advance:
-        sized = _grouped([list(range(len(paths)))], lambda place: _size(paths[place], advance))
-        tailed = _grouped(sized, lambda place: _tail(paths[place]))
-        return _grouped(tailed, lambda place: _hash(paths[place]))
+        sized = _split_groups([list(range(len(paths)))], lambda place: _read_size(paths[place], advance))
+        tailed = _split_groups(sized, lambda place: _read_tail(paths[place]))
+        return _split_groups(tailed, lambda place: _hash(paths[place]))
 
 
-def _grouped(groups: list[list[int]], key: Callable[[int], Hashable]) -> list[list[int]]:
+def _split_groups(groups: list[list[int]], key: Callable[[int], Hashable]) -> list[list[int]]:
     """Split groups by a key. Leave out positions whose key is None, and positions whose key is unique."""
     split: list[list[int]] = []
     for group in groups:
@@ -36,7 +36,7 @@ def _grouped(groups: list[list[int]], key: Callable[[int], Hashable]) -> list[li
     return split
 
 
-def _size(path: Path, advance: Callable[[], object]) -> int | None:
+def _read_size(path: Path, advance: Callable[[], object]) -> int | None:
     advance()
     try:
         return path.stat().st_size
@@ -44,7 +44,7 @@ def _size(path: Path, advance: Callable[[], object]) -> int | None:
         return None
 
 
-def _tail(path: Path) -> bytes | None:
+def _read_tail(path: Path) -> bytes | None:
     try:
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - _TAIL), os.SEEK_SET)

@@ -174,7 +174,7 @@ def leakage_report(
     names = [name for name in dataset.source.splits if name in CANONICAL] or [dataset.split]
     with step("looking for leakage"):
         parts = [dataset if name == dataset.split else load_split(dataset.source, name) for name in names]
-        leaked, signatures = _leaked(parts, by, limit, cache, workers)
+        leaked, signatures = _find_leaks(parts, by, limit, cache, workers)
     records = [record for part in parts for record in part]
     problems = [
         Problem(records[place].path, f"not compared: {reason}") for place, reason in signatures.failures.items()
@@ -188,7 +188,7 @@ def leakage_report(
     )
 
 
-def _leaked(
+def _find_leaks(
     parts: Sequence[DetectionDataset],
     by: Literal["pixels", "boxes"],
     limit: float,
@@ -206,13 +206,13 @@ def _leaked(
     leaked: list[LeakedImage] = []
     for later in range(1, len(parts)):
         for earlier in range(later):
-            matches = _leaks(comparison, signatures, places[later], places[earlier], limit, workers)
+            matches = _match_splits(comparison, signatures, places[later], places[earlier], limit, workers)
             starts = int(ends[later]), int(ends[earlier])
-            leaked += [_named(match, parts[later], parts[earlier], starts, signatures) for match in matches]
+            leaked += [_describe_leak(match, parts[later], parts[earlier], starts, signatures) for match in matches]
     return leaked, signatures
 
 
-def _leaks(
+def _match_splits(
     comparison: PixelComparison,
     signatures: Signatures,
     queries: IntArray,
@@ -236,13 +236,14 @@ def _leaks(
     return sorted([*exact, *near], key=lambda match: match.member)
 
 
-def _named(
+def _describe_leak(
     match: Match,
     later: DetectionDataset,
     earlier: DetectionDataset,
     starts: tuple[int, int],
     signatures: Signatures,
 ) -> LeakedImage:
+    """Return a match as ids and names; `starts` has the position of each split's first image."""
     image, other = later[match.member - starts[0]], earlier[match.leader - starts[1]]
     return LeakedImage(
         later.split,

@@ -104,8 +104,8 @@ class PixelComparison:
         """Return the pictures whose descriptors correlate with that of the query in one of the eight orientations."""
         # to undo an orientation on the few queries is the same as to apply it to all other pictures
         turned = in_all_orientations(self.rows[queries]).reshape(-1, self.rows.shape[1])
-        hits = _above(turned, self.rows, against, CANDIDATE, pool)
-        return _by_query(hits, len(queries), INVERSES)
+        hits = _find_hits(turned, self.rows, against, CANDIDATE, pool)
+        return _group_by_query(hits, len(queries), INVERSES)
 
     def confirm(self, query: int, place: int, orientation: int) -> float:
         """Undo the orientation of the query, align both pictures, and return their similarity."""
@@ -125,8 +125,8 @@ class FeatureComparison:
     def search(self, queries: IntArray, against: IntArray, pool: Executor) -> list[Candidates]:
         """Return the pictures whose cosine with the query reaches the threshold, up to rounding."""
         # float32 rounding must not hide an equal row
-        hits = _above(self.rows[queries], self.rows, against, self.threshold - 1e-5, pool)
-        return _by_query(hits, len(queries), np.zeros(1, np.int64))
+        hits = _find_hits(self.rows[queries], self.rows, against, self.threshold - 1e-5, pool)
+        return _group_by_query(hits, len(queries), np.zeros(1, np.int64))
 
     def confirm(self, query: int, place: int, orientation: int) -> float:
         """Return the cosine of two rows, computed in float64."""
@@ -199,6 +199,7 @@ def _threads(workers: int | None) -> Iterator[Executor]:
 def _confirm_all(
     comparison: Comparison, queries: IntArray, against: IntArray, threshold: float, pool: Executor
 ) -> Iterator[Match | None]:
+    """Yield the best match of each query among `against`, or None; the pool computes them."""
     likely = comparison.search(queries, against, pool) if len(against) else [None] * len(queries)
 
     def look(query: int, candidates: Candidates | None) -> Match | None:
@@ -227,7 +228,7 @@ def _confirm(comparison: Comparison, query: int, likely: Candidates, threshold: 
     return None
 
 
-def _above(queries: Floats, rows: Floats, against: IntArray, least: float, pool: Executor) -> Hits:
+def _find_hits(queries: Floats, rows: Floats, against: IntArray, least: float, pool: Executor) -> Hits:
     """Find all pairs whose product is at least `least`; return their query numbers, positions and products."""
 
     def block(start: int) -> Hits:
@@ -240,10 +241,10 @@ def _above(queries: Floats, rows: Floats, against: IntArray, least: float, pool:
     return np.concatenate(numbers), np.concatenate(places), np.concatenate(values)
 
 
-def _by_query(hits: Hits, count: int, orientation_of: IntArray) -> list[Candidates]:
+def _group_by_query(hits: Hits, count: int, orientation_of: IntArray) -> list[Candidates]:
     """Return the candidates of each of `count` queries, those with the largest product first.
 
-    `_above` searched all queries once for each orientation in `orientation_of`.
+    `_find_hits` searched all queries once for each orientation in `orientation_of`.
     """
     numbers, places, values = hits
     query, orientation = numbers % count, orientation_of[numbers // count]

@@ -25,6 +25,7 @@ from detreduce.machine.cache_folder import cache_folder
 THRESHOLD = 0.85
 FEATURE_THRESHOLD = 0.95
 LOWEST = 0.4
+"""Lowest allowed threshold for pixels and boxes."""
 IMAGES_BY = ("pixels", "boxes")
 BY = (*IMAGES_BY, "features")
 SMALLEST_BOX = 32
@@ -86,9 +87,9 @@ def near_duplicates(
     InputError
         `by` is unknown, the threshold is out of range, or ``features`` is used without a FeatureTable that has blocks.
     """
-    limit = _check(source, by, threshold)
+    limit = _check_options(source, by, threshold)
     start = time.perf_counter()
-    dataset, rows = _rows(source)
+    dataset, rows = _dataset_rows(source)
     signatures = None if by == "features" else signatures_of(dataset, rows, by, cache, workers)
     images = _Images.of(dataset, rows, signatures, prefer, seed)
     if signatures is None:
@@ -100,7 +101,7 @@ def near_duplicates(
     settled = {match.member for match in exact} | images.failures.keys()
     open_places = np.array([place for place in images.order.tolist() if place not in settled], np.int64)
     near = star_groups(comparison, open_places, limit, workers, images.preferred)
-    duplicates = images.result(_through_leaders(exact, near))
+    duplicates = images.result(_follow_leaders(exact, near))
     return replace(duplicates, by=by, threshold=limit, provenance=_provenance(start, signatures))
 
 
@@ -117,7 +118,7 @@ def exact_duplicates(
     The parameters are those of `near_duplicates`.
     """
     start = time.perf_counter()
-    dataset, rows = _rows(source)
+    dataset, rows = _dataset_rows(source)
     signatures = signatures_of(dataset, rows, "pixels", cache, workers)
     images = _Images.of(dataset, rows, signatures, prefer, seed)
     return replace(images.result(images.exact_matches()), provenance=_provenance(start, signatures))
@@ -274,13 +275,15 @@ class _Images:
         return self.dataset[int(self.rows[place])].id
 
 
-def _rows(source: DetectionDataset | FeatureTable) -> tuple[DetectionDataset, IntArray]:
+def _dataset_rows(source: DetectionDataset | FeatureTable) -> tuple[DetectionDataset, IntArray]:
+    """Return the dataset, and the rows of the images to compare."""
     if isinstance(source, FeatureTable):
         return source.dataset, source.rows
     return source, np.arange(len(source), dtype=np.int64)
 
 
-def _check(source: DetectionDataset | FeatureTable, by: str, threshold: float | None) -> float:
+def _check_options(source: DetectionDataset | FeatureTable, by: str, threshold: float | None) -> float:
+    """Check `by` and the threshold; return the threshold, or its default. Raise InputError."""
     check_by(by, BY)
     if by == "features" and not (isinstance(source, FeatureTable) and source.blocks):
         raise InputError("by='features' needs features. Pass extract_features(dataset) instead of the dataset.")
@@ -289,7 +292,7 @@ def _check(source: DetectionDataset | FeatureTable, by: str, threshold: float | 
     return check_threshold(threshold, by)
 
 
-def _through_leaders(exact: list[Match], near: list[Match]) -> list[Match]:
+def _follow_leaders(exact: list[Match], near: list[Match]) -> list[Match]:
     """Return all matches. If the leader of an exact match joined another image, move its members to that image."""
     joined = {match.member: match for match in near}
     moved = [

@@ -98,6 +98,7 @@ def small_grey(image: RGB) -> Bytes:
 
 
 def _without_bars(grey: Bytes) -> Bytes:
+    """Cut off dark rows and columns at the border of a grey picture."""
     rows = np.flatnonzero(grey.max(axis=1) > BLACK)
     if not len(rows):
         return grey

@@ -81,6 +81,7 @@ def annotation_features(
 
 
 def _grouped_quantiles(values: Floats, image: npt.NDArray[np.int64], counts: npt.NDArray[np.int64]) -> Floats:
+    """Return (n, 5): the quantiles of the values of each image; 0 for images without values."""
     ordered = values[np.lexsort((values, image))]
     starts = np.cumsum(counts) - counts
     filled = np.flatnonzero(counts)
@@ -95,6 +96,8 @@ def _grouped_quantiles(values: Floats, image: npt.NDArray[np.int64], counts: npt
 
 
 def _grid_cover(corners: Floats, image: npt.NDArray[np.int64], n_images: int) -> Floats:
+    """Return (n, 16): the cover of each grid cell, row by row."""
+
     def overlaps(low: Floats, high: Floats) -> list[Floats]:
         return [np.clip(high, i / GRID, (i + 1) / GRID) - np.clip(low, i / GRID, (i + 1) / GRID) for i in range(GRID)]
 
@@ -109,6 +112,7 @@ def _grid_cover(corners: Floats, image: npt.NDArray[np.int64], n_images: int) ->
 
 
 def _mean_pairwise_iou(corners: Floats, counts: npt.NDArray[np.int64]) -> Floats:
+    """Return (n,): the mean IoU of all pairs of boxes in each image; `corners` is sorted by image."""
     starts = np.cumsum(counts) - counts
     result = np.zeros(len(counts))
     # images with equal numbers of boxes are computed together, a few at a time, so that memory stays bounded

@@ -13,6 +13,7 @@ from detreduce.features.proxy.dynamics import needs_neighbours
 from detreduce.features.table import SEPARATE_BLOCKS
 
 BLOCKS = ("image", "objects", "annotations")
+"""The blocks that do not need a proxy training."""
 FEATURES = "features"
 
 
@@ -76,7 +77,7 @@ def blocks_for(
     """Return the blocks to extract for a method: the given `blocks`, else the blocks that the method needs.
 
     If the method needs blocks of a proxy training, they are added to the given `blocks`. If `blocks` is None and images
-    are missing in the log `proxy`, all possible blocks are extracted, because they are used to find images that are
+    are missing from the log `proxy`, all possible blocks are extracted, because they are used to find images that are
     similar to the missing images.
 
     Raises
@@ -97,4 +98,5 @@ def blocks_for(
 
 
 def _has_unseen(trained: Collection[str], proxy: Path | None, dataset: DetectionDataset) -> bool:
+    """Return whether the block `dynamics` needs images that are similar to images missing from the log."""
     return "dynamics" in trained and proxy is not None and needs_neighbours(ProxyLog.load(proxy), dataset)

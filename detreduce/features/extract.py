@@ -39,8 +39,8 @@ def extract_features(
     dataset
         A dataset from `load_dataset`.
     backbone
-        ``efficientnet-lite0``; ``yolo:<weights.pt>``; ``torchvision:<name>[@state.pt]``;
-        ``file:<vectors.npy or .csv>`` for vectors of your own; or a `Backbone`.
+        The network that computes the vectors: ``efficientnet-lite0``, ``yolo:<weights.pt>``,
+        ``torchvision:<name>[@state.pt]`` or a `Backbone`. ``file:<vectors.npy or .csv>`` reads your own vectors.
     blocks
         Names of the blocks to extract. A block is a group of features that come from one source:
 
@@ -52,7 +52,7 @@ def extract_features(
           part of the table's X, and are extracted only if they are named.
 
         By default, all possible blocks of the first three are extracted. An unlabelled dataset has only ``image``, and
-        your own vectors have no ``objects``.
+        your own vectors do not have ``objects``.
     imgsz
         Input size in pixels, a multiple of 32; by default that of the backbone (efficientnet-lite0: 224, yolo: 640).
     batch
@@ -71,9 +71,9 @@ def extract_features(
         Threads that read and decode images; by default one per core, at most 8 on a CPU and 16 with a GPU.
     proxy
         Log of a proxy training (a short training of a small detector), made by `log_proxy_training`. An image that is
-        not in the log gets the mean score per box of its 10 nearest neighbours in the log. Its sum is this mean times
-        the number of boxes in the image. The neighbours are found with the other blocks, so name at least one other
-        block if images are missing in the log.
+        not in the log gets the mean score per box of its 10 nearest neighbours in the log. A summed score is this
+        mean times the number of boxes in the image. The neighbours are found with the other blocks, so name at least
+        one other block if images are missing from the log.
 
     Returns
     -------

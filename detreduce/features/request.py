@@ -84,11 +84,11 @@ class Extraction:
         names = self.check(dataset)
         proxy = open_proxy(names, self.proxy, dataset)
         running = Running(self.batch, self.device, self.workers, stop_at_failure=self.unreadable == "raise")
-        extracted = Extracted(failures=_unsized(dataset) if "objects" in names or "annotations" in names else {})
+        extracted = Extracted(failures=_find_unsized(dataset) if "objects" in names or "annotations" in names else {})
         if "image" in names or "objects" in names:
             self._add_vectors(extracted, dataset, running, objects="objects" in names)
         if "annotations" in names:
-            extracted.blocks["annotations"] = _annotations(dataset)
+            extracted.blocks["annotations"] = _annotations_block(dataset)
             extracted.provenance["annotations"] = {"columns": annotation_columns(dataset.class_names)}
         if proxy:
             alike = [name for name in names if name not in SEPARATE_BLOCKS]
@@ -125,6 +125,7 @@ class Extraction:
         return vectors, {"backbone": self.backbone, "vectors_sha256": sha256, "dimension": vectors.shape[1]}
 
     def _table(self, dataset: DetectionDataset, names: tuple[str, ...], extracted: Extracted) -> FeatureTable:
+        """Make the table of all images without failures. Warn about or raise the failures."""
         failures = extracted.failures
         problems = tuple(Problem(dataset[row].path, f"skipped: {reason}") for row, reason in sorted(failures.items()))
         if failures and (self.unreadable == "raise" or len(failures) == len(dataset)):
@@ -152,13 +153,13 @@ class Extraction:
         )
 
 
-def _annotations(dataset: DetectionDataset) -> npt.NDArray[np.float32]:
+def _annotations_block(dataset: DetectionDataset) -> npt.NDArray[np.float32]:
     use = ~dataset.box_crowd
     boxes, rows, classes = dataset.boxes_xyxyn[use], dataset.box_rows[use], dataset.box_classes[use]
     return annotation_features(np.nan_to_num(boxes), rows, classes, len(dataset), len(dataset.class_names))
 
 
-def _unsized(dataset: DetectionDataset) -> dict[int, str]:
+def _find_unsized(dataset: DetectionDataset) -> dict[int, str]:
     """Return row -> reason for the images whose boxes cannot be placed because the image size is unknown."""
     unplaced = ~dataset.box_crowd & ~np.isfinite(dataset.boxes_xyxyn).all(axis=1)
     reason = "its boxes are in pixels and its size cannot be read"

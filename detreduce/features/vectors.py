@@ -65,11 +65,12 @@ def _read_npy(path: Path, dataset: DetectionDataset) -> npt.NDArray[np.float32]:
     return rows
 
 
-def _rows_by_word(dataset: DetectionDataset) -> dict[str, int]:
+def _index_names(dataset: DetectionDataset) -> dict[str, int]:
+    """Map each name, id and unique file name of an image to its row in the dataset."""
     words: dict[str, int] = {}
     ambiguous: set[str] = set()
     for row, record in enumerate(dataset):
-        base = _bare(record.name)
+        base = _file_name(record.name)
         if base in words:
             ambiguous.add(base)
         words[base] = row
@@ -82,12 +83,12 @@ def _rows_by_word(dataset: DetectionDataset) -> dict[str, int]:
 
 
 def _read_csv(path: Path, dataset: DetectionDataset) -> npt.NDArray[np.float32]:
-    words = _rows_by_word(dataset)
+    words = _index_names(dataset)
     try:
-        matched = _match(path, len(dataset), words)
+        matched = _match_rows(path, len(dataset), words)
         if matched.vectors is None:
-            matched = _match(
-                path, len(dataset), {word: words[_bare(word)] for word in _unique_ends(matched.strangers, words)}
+            matched = _match_rows(
+                path, len(dataset), {word: words[_file_name(word)] for word in _unique_ends(matched.strangers, words)}
             )
     except csv.Error as error:
         raise InputError(f"{path} cannot be read as CSV: {error}.") from None
@@ -120,7 +121,8 @@ class _CsvVectors:
     strangers: list[str] = field(default_factory=list)
 
 
-def _match(path: Path, count: int, words: Mapping[str, int]) -> _CsvVectors:
+def _match_rows(path: Path, count: int, words: Mapping[str, int]) -> _CsvVectors:
+    """Read a CSV file with vectors for `count` images; `words` maps the name of an image to its row."""
     matched = _CsvVectors()
     # surrogateescape: the bytes of a file name may not be UTF-8
     with (
@@ -142,7 +144,7 @@ def _match(path: Path, count: int, words: Mapping[str, int]) -> _CsvVectors:
                     f"{path}:{reader.line_num}: {cells[0]} is also on line {matched.line_of[row]}. Remove one line."
                 )
             matched.line_of[row] = reader.line_num
-            numbers = _numbers(cells[1:], f"{path}:{reader.line_num}")
+            numbers = _parse_numbers(cells[1:], f"{path}:{reader.line_num}")
             if matched.vectors is None:
                 matched.vectors = np.zeros((count, len(numbers)), np.float32)
             if len(numbers) != matched.vectors.shape[1]:
@@ -155,11 +157,12 @@ def _match(path: Path, count: int, words: Mapping[str, int]) -> _CsvVectors:
 
 def _unique_ends(names: Sequence[str], words: Mapping[str, int]) -> list[str]:
     """Return the names that end with the file name of an image, except if several names end with the same file name."""
-    often = Counter(map(_bare, names))
-    return [name for name in names if often[_bare(name)] == 1 and _bare(name) in words]
+    often = Counter(map(_file_name, names))
+    return [name for name in names if often[_file_name(name)] == 1 and _file_name(name) in words]
 
 
-def _bare(name: str) -> str:
+def _file_name(name: str) -> str:
+    """Return the part of a path after its last slash."""
     return name.rpartition("/")[2]
 
 
@@ -171,7 +174,7 @@ def _is_number(cell: str) -> bool:
     return True
 
 
-def _numbers(cells: list[str], where: str) -> npt.NDArray[np.float32]:
+def _parse_numbers(cells: list[str], where: str) -> npt.NDArray[np.float32]:
     try:
         with np.errstate(over="ignore"):
             numbers = np.array(cells, np.float64).astype(np.float32)

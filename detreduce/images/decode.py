@@ -78,22 +78,22 @@ class Preprocess:
         """Resize an (h, w, 3) uint8 image to the network's input size. The result is uint8 and not yet normalised."""
         if self.shape == "stretch":
             return _resize(image, self.imgsz, self.imgsz)
-        height, top, below = self._letterboxed(image.shape[0], max(image.shape[:2]))
-        width, left, beside = self._letterboxed(image.shape[1], max(image.shape[:2]))
+        height, top, bottom = self._letterboxed(image.shape[0], max(image.shape[:2]))
+        width, left, right = self._letterboxed(image.shape[1], max(image.shape[:2]))
         image = _resize(image, height, width)
-        if not any((top, below, left, beside)):
+        if not any((top, bottom, left, right)):
             return image
         return cv2.copyMakeBorder(  # type: ignore[return-value]
-            image, top, below, left, beside, cv2.BORDER_CONSTANT, value=(PAD_VALUE,) * 3
+            image, top, bottom, left, right, cv2.BORDER_CONSTANT, value=(PAD_VALUE,) * 3
         )
 
     def frame(self, height: int, width: int) -> Frame:
         """Return the position of a (height, width) image inside the network's input."""
         if self.shape == "stretch":
             return WHOLE
-        rows, top, below = self._letterboxed(height, max(height, width))
-        columns, left, beside = self._letterboxed(width, max(height, width))
-        high, wide = top + rows + below, left + columns + beside
+        rows, top, bottom = self._letterboxed(height, max(height, width))
+        columns, left, right = self._letterboxed(width, max(height, width))
+        high, wide = top + rows + bottom, left + columns + right
         return Frame(left / wide, top / high, (left + columns) / wide, (top + rows) / high)
 
     def _letterboxed(self, side: int, longest: int) -> tuple[int, int, int]:
@@ -165,6 +165,7 @@ def decode_framed(data: bytes, *, longest: int | None = None, shortest: int | No
 
 
 def _decode_opencv(data: bytes, flag: int) -> RGB | None:
+    """Decode with OpenCV to RGB; return None if OpenCV cannot decode the file."""
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
     except cv2.error:  # OpenCV raises an error for images over its size limit
@@ -175,6 +176,7 @@ def _decode_opencv(data: bytes, flag: int) -> RGB | None:
 
 
 def _decode_other(data: bytes) -> RGB:
+    """Decode an image that is neither JPEG nor PNG."""
     # some OpenCV versions fill the missing parts of a truncated file with black; Pillow raises an error
     strict = _decode_pillow(data)
     image = _decode_opencv(data, _COLOUR)
@@ -199,6 +201,7 @@ def _orientation(data: bytes) -> int:
 
 
 def _decode_pillow(data: bytes) -> RGB:
+    """Decode with Pillow to RGB; raise ImageReadError if that fails."""
     import warnings
 
     from PIL import Image, ImageOps

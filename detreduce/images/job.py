@@ -102,6 +102,7 @@ class ImageVectors:
                 self.computed += 1
 
     def _keys(self, row: int, digest: Digest) -> Iterator[tuple[int, Digest]]:
+        """Yield (number, key) for each vector of an image."""
         numbers = range(int(self.starts[row]), int(self.starts[row + 1]))
         return ((number, self.key(number, digest)) for number in numbers)
 
@@ -186,6 +187,7 @@ class ImageJob(Generic[T]):
         return all(vectors.stored(row, digest) for vectors in self.vectors)
 
     def _recall(self) -> None:
+        """Fill in stored vectors of the images whose digests are known."""
         digests = {row: self._digests[row] for row in self._open_rows() if row in self._digests}
         for vectors in self.vectors:
             vectors.recall(digests)
@@ -208,6 +210,7 @@ class ImageJob(Generic[T]):
                 advance()
 
     def _readable(self, images: Iterator[ReadImage[T]], advance: Callable[..., None]) -> Iterator[tuple[int, T]]:
+        """Yield (row, prepared image) for images to compute; record digests and failures of all images."""
         for image in images:
             path = self.paths[image.row]
             if image.status is not None:

@@ -64,6 +64,7 @@ class VectorStore:
         return len(self._index)
 
     def _read_index(self) -> None:
+        """Read which vectors each shard has."""
         for shard in sorted(self.folder.glob("*.npz")):
             digests = _read_member(shard, "digests")
             if digests is None or digests.ndim != 2 or digests.shape[1] != DIGEST_BYTES or digests.dtype != np.uint8:
@@ -97,12 +98,14 @@ class VectorStore:
                 yield from ((digest, vectors[row]) for digest, row in places)
 
     def _fits(self, vectors: npt.NDArray[Any]) -> bool:
+        """Return whether vectors have the type and the length of this store."""
         if vectors.dtype != self.dtype:
             return False
         self.dimension = self.dimension or vectors.shape[1]
         return vectors.shape[1] == self.dimension
 
     def _forget(self, shard: Path) -> None:
+        """Remove a shard that cannot be read from the index; use other copies of its vectors."""
         for digest in [digest for digest, place in self._index.items() if place[0] == shard]:
             spare = self._spare.get(digest)
             if spare:
@@ -143,6 +146,7 @@ def warn_unwritable(error: DetreduceError) -> None:
 
 
 def _read_member(shard: Path, name: str) -> npt.NDArray[Any] | None:
+    """Return an array of a shard; None if it cannot be read."""
     # the checksums of the zip format detect damaged shards
     try:
         with np.load(shard, allow_pickle=False) as content:
@@ -202,6 +206,7 @@ class DigestMemo:
         return self._folder / f"{content_digest(os.fsencode(parent)).hex()[:24]}.json"
 
     def _entries(self, parent: Path) -> dict[str, tuple[str, str]]:
+        """Return the remembered files of a folder: name -> (stamp, digest in hex)."""
         if parent not in self._known:
             self._known[parent] = {}
             try:
@@ -213,4 +218,5 @@ class DigestMemo:
 
 
 def _stamp(status: os.stat_result) -> str:
+    """Return a text that changes when the file changes."""
     return f"{status.st_size}:{status.st_mtime_ns}:{status.st_ctime_ns}"

@@ -71,6 +71,7 @@ class EfficientNetLite0(Backbone):
 
 
 def _fold(parent: torch.nn.Module, convolution: str, norm: str) -> None:
+    """Fold a batch norm of `parent` into a convolution, together with symmetric padding."""
     import torch
     from torch.nn.utils.fusion import fuse_conv_bn_eval
 

@@ -120,6 +120,7 @@ def _pointers(module: torch.nn.Module) -> set[int]:
 
 
 def _convolutional_part(network: torch.nn.Module) -> torch.nn.Module | None:
+    """Return the layers that make the feature map; None for an unknown architecture."""
     import torch
 
     parts = dict(network.named_children())
@@ -134,6 +135,7 @@ def _convolutional_part(network: torch.nn.Module) -> torch.nn.Module | None:
 
 
 def _fold_all(module: torch.nn.Module) -> torch.nn.Module:
+    """Fold batch norms into convolutions if the network can be traced."""
     from torch.fx.experimental.optimization import fuse
 
     try:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 Precision = Literal["auto", "float32", "bfloat16"]
 PRECISIONS = ("auto", "float32", "bfloat16")
 TOLERANCE = 1e-2
+"""Largest relative difference from float32 at which ``auto`` chooses bfloat16."""
 
 
 def check_precision(precision: str) -> None:
@@ -50,7 +51,7 @@ def resolve_precision(networks: Networks, folder: Path, pool: Executor) -> tuple
 
     subject = [networks.backbone.key, networks.device.type, torch.__version__, _processor(networks.device)]
     memo = folder / "features" / "precision" / f"{json_hash(subject)[:24]}.json"
-    error = _remembered(memo)
+    error = _read_error(memo)
     if error is None:
         error = bfloat16_error(networks, pool)
         with contextlib.suppress(DetreduceError):  # the vector store already warns about an unwritable cache
@@ -99,7 +100,8 @@ class Networks:
         return self._made[precision]
 
 
-def _remembered(memo: Path) -> float | None:
+def _read_error(memo: Path) -> float | None:
+    """Return the measured difference that an earlier run stored; None if there is no valid file."""
     try:
         return float(json.loads(memo.read_bytes())["bfloat16_error"])
     except (OSError, ValueError, KeyError, TypeError):
@@ -107,6 +109,7 @@ def _remembered(memo: Path) -> float | None:
 
 
 def _native_bfloat16(device: torch.device) -> bool:
+    """Return whether the device computes bfloat16 natively, not by emulation."""
     import torch
 
     if device.type == "cuda":

@@ -32,6 +32,7 @@ from detreduce.images.decode import why_unreadable
 from detreduce.machine.hashes import file_hash
 
 NEIGHBOURS = 10
+"""Number of nearest images whose scores are averaged for an image that is missing from the proxy log."""
 _FACTS = ("model", "epochs", "imgsz", "seed", "arguments", "energy", "weights_sha256", "device", "versions", "data")
 
 
@@ -52,7 +53,7 @@ class ProxyBlocks:
     dynamics
         The result of `dynamics_block`; None if the block is not requested.
     failures
-        Row of an image that is missing in the log and cannot be read -> reason. Empty if another block reads the
+        Row of an image that is missing from the log and cannot be read -> reason. Empty if another block reads the
         images.
     """
 
@@ -71,7 +72,7 @@ class ProxyBlocks:
     def add_to(self, extracted: Extracted, alike: Sequence[str], folder: Path, running: Running) -> None:
         """Add the blocks, their provenance and their failures to `extracted`.
 
-        If images with boxes are missing in the log, they get the scores of images that are near in the blocks `alike`.
+        Images with boxes that are missing from the log get the scores of images that are near in the blocks `alike`.
         """
         extracted.provenance["proxy"] = self._training()
         if "gradients" in self.names:
@@ -113,8 +114,8 @@ def open_proxy(names: Collection[str], proxy: str | Path | None, dataset: Detect
     ------
     InputError
         A proxy log is needed but not given, or given but not needed. Its images, labels or classes differ from those of
-        the dataset. Its weights are not the weights in its folder. Or images are missing in the log, and `names` has no
-        block that shows which images are similar.
+        the dataset. Its weights are not the weights in its folder. Or images are missing from the log, and `names` does
+        not contain a block that shows which images are similar.
     MissingFileError
         The log does not exist, or its weights do not exist and `gradients` needs them.
     """
@@ -140,18 +141,19 @@ def open_proxy(names: Collection[str], proxy: str | Path | None, dataset: Detect
     if "dynamics" in needing:
         opened.dynamics = dynamics_block(opened.log, dataset)
         if set(names) <= set(SEPARATE_BLOCKS):
-            opened.failures = _unreadable(opened)
+            opened.failures = _explain_unreadable(opened)
     return opened
 
 
 def _check_weights(opened: ProxyBlocks) -> None:
+    """Raise InputError if the weights file is not the one that the log names by its hash."""
     sha256 = file_hash(opened.weights)
     if opened.log.facts.get("weights_sha256", sha256) != sha256:
         raise InputError(f"{opened.weights} and {opened.path} come from different proxy trainings. Use files of one.")
 
 
-def _unreadable(opened: ProxyBlocks) -> dict[int, str]:
-    """Return row -> reason for the unreadable images that are missing in the log.
+def _explain_unreadable(opened: ProxyBlocks) -> dict[int, str]:
+    """Return row -> reason for the unreadable images that are missing from the log.
 
     Raise InputError if a missing image can be read and has boxes, because it needs the scores of similar images.
     """

@@ -83,13 +83,13 @@ def image_scores(
 
 
 def unseen(log: ProxyLog, dataset: DetectionDataset) -> list[int]:
-    """Return the rows of the dataset's images that are missing in the log."""
+    """Return the rows of the dataset's images that are missing from the log."""
     seen = set(log.image_ids)
     return [row for row, record in enumerate(dataset) if record.id not in seen]
 
 
 def needs_neighbours(log: ProxyLog, dataset: DetectionDataset) -> bool:
-    """Return whether a readable image with boxes is missing in the log, so that it needs scores of similar images.
+    """Return whether a readable image with boxes is missing from the log, so that it needs scores of similar images.
 
     This function opens missing images with boxes until an image can be read.
     """
@@ -114,7 +114,7 @@ def dynamics_block(log: ProxyLog, dataset: DetectionDataset, **options: Any) -> 
     numpy.ndarray
         (n, 13) float32, with the columns `DYNAMICS_COLUMNS`. For each of vps, forgetting, el2n and aum there are the
         sum, mean and maximum over the boxes of the image. The last column is the number of boxes. Scores are 0 for
-        images without boxes, and NaN for images with boxes that are missing in the log.
+        images without boxes, and NaN for images with boxes that are missing from the log.
 
     Raises
     ------

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from detreduce.version import __version__
 from detreduce.vocabulary.former_modules import keep_former_modules
+from detreduce.vocabulary.public_names import import_at_first_use
 
 if TYPE_CHECKING:
     from detreduce.dataset import load_dataset
@@ -34,31 +34,34 @@ if TYPE_CHECKING:
 keep_former_modules()
 
 # torch and ultralytics take seconds to import, so each name is fetched when it is first used
-_HOMES = {
-    "DetectionDataset": "detreduce.dataset.records",
-    "DetreduceError": "detreduce.errors",
-    "FeatureTable": "detreduce.features.table",
-    "Ledger": "detreduce.experiment.ledger.ledger",
-    "ReductionResult": "detreduce.reduction",
-    "Selection": "detreduce.selection",
-    "TrainingRecord": "detreduce.training.record",
-    "energy_callback": "detreduce.training.energy_callback",
-    "exact_duplicates": "detreduce.duplicates",
-    "explain": "detreduce.selection.explanation",
-    "export_selection": "detreduce.exports",
-    "extract_features": "detreduce.features.extract",
-    "leakage_report": "detreduce.duplicates",
-    "load_dataset": "detreduce.dataset",
-    "log_proxy_training": "detreduce.training.proxy",
-    "measure_representativeness": "detreduce.representativeness",
-    "near_duplicates": "detreduce.duplicates",
-    "reduce": "detreduce.reduction",
-    "run_experiment": "detreduce.experiment.run",
-    "select": "detreduce.selection",
-    "train": "detreduce.training.harness",
-    "write_report": "detreduce.report",
-    "write_subset": "detreduce.dataset.write",
-}
+__getattr__ = import_at_first_use(
+    __name__,
+    {
+        "DetectionDataset": "detreduce.dataset.records",
+        "DetreduceError": "detreduce.errors",
+        "FeatureTable": "detreduce.features.table",
+        "Ledger": "detreduce.experiment.ledger.ledger",
+        "ReductionResult": "detreduce.reduction",
+        "Selection": "detreduce.selection",
+        "TrainingRecord": "detreduce.training.record",
+        "energy_callback": "detreduce.training.energy_callback",
+        "exact_duplicates": "detreduce.duplicates",
+        "explain": "detreduce.selection.explanation",
+        "export_selection": "detreduce.exports",
+        "extract_features": "detreduce.features.extract",
+        "leakage_report": "detreduce.duplicates",
+        "load_dataset": "detreduce.dataset",
+        "log_proxy_training": "detreduce.training.proxy",
+        "measure_representativeness": "detreduce.representativeness",
+        "near_duplicates": "detreduce.duplicates",
+        "reduce": "detreduce.reduction",
+        "run_experiment": "detreduce.experiment.run",
+        "select": "detreduce.selection",
+        "train": "detreduce.training.harness",
+        "write_report": "detreduce.report",
+        "write_subset": "detreduce.dataset.write",
+    },
+)
 
 __all__ = [
     "DetectionDataset",
@@ -86,14 +89,6 @@ __all__ = [
     "write_report",
     "write_subset",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'detreduce' has no attribute {name!r}")
-    value = getattr(importlib.import_module(_HOMES[name]), name)
-    globals()[name] = value
-    return value
 
 
 def __dir__() -> list[str]:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Any
+from detreduce.vocabulary.public_names import import_at_first_use
 
 # imported at first use: reading a selection does not import what choosing needs
-_HOMES = {
-    "Selection": "detreduce.selection.record",
-    "explain": "detreduce.selection.explanation",
-    "select": "detreduce.selection.choose",
-}
+__getattr__ = import_at_first_use(
+    __name__,
+    {
+        "Selection": "detreduce.selection.record",
+        "explain": "detreduce.selection.explanation",
+        "select": "detreduce.selection.choose",
+    },
+)
 __all__ = ["Selection", "explain", "select"]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)

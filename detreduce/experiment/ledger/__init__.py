@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Any
+from detreduce.vocabulary.public_names import import_at_first_use
 
+__getattr__ = import_at_first_use(__name__, {"Ledger": "detreduce.experiment.ledger.ledger"})
 __all__ = ["Ledger"]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module("detreduce.experiment.ledger.ledger"), name)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 keep_former_modules()
 
-# torch and ultralytics take seconds to import, so each name is fetched when it is first used
+# torch and ultralytics take seconds to import, so each name is imported when it is first used
 __getattr__ = import_at_first_use(
     __name__,
     {

@@ -8,9 +8,9 @@ from pathlib import PurePath
 
 
 class DetreduceError(Exception):
-    """Base of every error raised on purpose: the message says what, where and what to do.
+    """The base of every error that detreduce raises. The message says what is wrong, where, and what to do.
 
-    Raised as itself if the machine refuses: disk full, no permission, no memory. Its cause is then the OSError.
+    This class itself is raised if the machine refuses: disk full, no permission, no memory. The cause is the OSError.
     """
 
 
@@ -27,21 +27,21 @@ class ImageReadError(DetreduceError):
 
 
 class DetreduceWarning(UserWarning):
-    """Base of every warning raised on purpose; the command line prints them in one line."""
+    """The base of every warning that detreduce raises. The command line prints each warning in one line."""
 
 
 class RandomDrawWarning(DetreduceWarning):
-    """A method has no information to choose by and draws at random, for instance with one category."""
+    """A method has no information to choose by, so it chooses at random; for example, if there is only one category."""
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Return `` Did you mean 'x'?`` for the known name nearest to `word`, or an empty string."""
+    """Return `` Did you mean 'x'?`` with the known name most similar to `word`, or an empty string."""
     match = nearest_name(word, known)
     return f" Did you mean {match!r}?" if match is not None else ""
 
 
 def nearest_name(word: str, known: Iterable[str]) -> str | None:
-    """Return the known name nearest to `word`, ignoring case; None if none is near."""
+    """Return the known name most similar to `word`, ignoring case. Return None if no name is similar."""
     names = list(known)
     # a shared ending, such as .yaml, must not make two names similar
     ending = PurePath(word).suffix

@@ -1,1 +1,1 @@
-"""What the machine provides: files, the cache folder, processors; and hashes and JSON of what is stored."""
+"""Files, the cache folder, the number of processors, hashes, and values for JSON."""

@@ -1,4 +1,4 @@
-"""The folder for what detreduce can make again; nothing is kept beside the source."""
+"""The folder for files that detreduce can compute again. Nothing is stored next to the dataset."""
 
 from __future__ import annotations
 

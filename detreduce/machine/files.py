@@ -1,4 +1,4 @@
-"""Write files completely or not at all; one rule for the errors of writing."""
+"""Write files completely or not at all, and raise clear errors if writing fails."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from typing import IO
 
 from detreduce.errors import DetreduceError, InputError
 
-# the caller gave a path that leads through a file or names a folder
+# the caller gave a wrong path: one of its parents is a file, or the path itself is a folder
 _GIVEN = (NotADirectoryError, FileExistsError, IsADirectoryError)
 
 
 @contextlib.contextmanager
 def writing(target: object, consequence: str = "") -> Iterator[None]:
-    """Turn an OSError in this block into an error that a person can act on; the OSError is its cause.
+    """Turn an OSError in this block into an error that a person can act on. The OSError is its cause.
 
-    Raise DetreduceError for what the machine refuses: a full disk, no permission, a disk that can only be read. Raise
-    InputError where the path cannot be one: it leads through a file, or is a folder.
+    Raise DetreduceError if the machine refuses: full disk, no permission, read-only disk. Raise InputError if the path
+    is wrong: one of its parents is a file, or the path itself is a folder.
 
     Parameters
     ----------
     target
-        The path, or words that name it, for the message.
+        The path, or words that describe it, for the message.
     consequence
-        A last sentence of the message: what is left on the disk.
+        Last sentence of the message, for example about what is left on the disk.
     """
     try:
         yield
@@ -40,9 +40,9 @@ def writing(target: object, consequence: str = "") -> Iterator[None]:
 
 
 def _reason(error: OSError, target: object) -> str:
-    """Return the system's reason, with the file if it is neither `target` nor its temporary file."""
+    """Return the operating system's reason. Add the file's path, unless the file is in `target` or next to it."""
     if isinstance(error, shutil.Error):
-        # copytree gathers (source, target, reason)
+        # copytree collects (source, target, reason)
         return str(error.args[0][-1][-1])
     reason = error.strerror or str(error)
     named = error.filename2 or error.filename
@@ -52,7 +52,7 @@ def _reason(error: OSError, target: object) -> str:
 
 
 def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Write a file that appears complete or not at all, also if two processes write it; raise as `writing` does."""
+    """Write a file completely or not at all, even if two processes write it. Errors are those of `writing`."""
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f".writing-{os.getpid()}-{uuid.uuid4().hex[:12]}")
@@ -61,6 +61,6 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
                 write(file)
             partial.replace(path)
         except BaseException:
-            with contextlib.suppress(OSError):  # a read-only disk refuses this too
+            with contextlib.suppress(OSError):  # a read-only disk also refuses to delete
                 partial.unlink(missing_ok=True)
             raise

@@ -1,4 +1,4 @@
-"""SHA-256 of bytes, of files and of JSON: one function for each."""
+"""SHA-256 hashes of bytes, of files and of values."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from pathlib import Path
 from typing import Any
 
 Digest = bytes
-"""The 32 raw bytes of a SHA-256."""
+"""A SHA-256 hash as 32 raw bytes."""
 
 
 def content_digest(data: bytes) -> Digest:
-    """Return the SHA-256 of bytes, raw."""
+    """Return the SHA-256 of `data` as raw bytes."""
     return hashlib.sha256(data).digest()
 
 
 def file_hash(path: str | Path) -> str:
-    """Return the SHA-256 of a file's bytes in hexadecimal; raises OSError."""
+    """Return the SHA-256 of a file's content in hexadecimal. Raise OSError if the file cannot be read."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def json_hash(content: Any) -> str:
-    """Return the SHA-256 of JSON-able content in hexadecimal; the order of a mapping's keys does not matter.
+    """Return the SHA-256 of a value's JSON text in hexadecimal. The order of a mapping's keys does not matter.
 
-    What JSON lacks counts as its text.
+    Values of types that JSON does not have are converted with str().
     """
     return content_digest(json.dumps(content, sort_keys=True, default=str).encode()).hex()

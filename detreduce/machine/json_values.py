@@ -1,4 +1,4 @@
-"""JSON for any program to read: JSON has no NaN and no infinity, and knows neither NumPy nor dataclasses."""
+"""JSON that every program can read. JSON does not have NaN, infinity, NumPy arrays or dataclasses: convert them."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 
 
 def json_value(value: Any, *, infinities: bool = True) -> Any:
-    """Return the value as JSON has it: dicts, lists, text, numbers, booleans and None.
+    """Convert a value to types that JSON has: dicts, lists, text, numbers, booleans and None.
 
-    NaN becomes None. Infinite numbers become the text ``inf`` and ``-inf``, or None without `infinities`. Dataclasses
-    become dicts, NumPy arrays lists, and what JSON lacks its text.
+    NaN becomes None. Infinite numbers become the text ``inf`` and ``-inf``, or None if `infinities` is False.
+    Dataclasses become dicts, and NumPy arrays become lists. Values of any other type are converted with str().
     """
     kind = type(value)
     if kind is int or kind is str or value is None or kind is bool or (kind is float and math.isfinite(value)):
@@ -36,18 +36,18 @@ def json_value(value: Any, *, infinities: bool = True) -> Any:
 
 
 def json_number(value: float | str | None) -> float:
-    """Return the number that `json_value` made this of; raises ValueError or TypeError for anything else."""
+    """Return the number that `json_value` converted to `value`. Raise ValueError or TypeError if it is not a number."""
     return math.nan if value is None else float(value)
 
 
 def json_text(content: Any, *, indent: int | None = 1) -> str:
-    """Return JSON text that ends with a newline, of the values that `json_value` returns.
+    """Return content as JSON text with a newline at the end. `json_value` converts what JSON does not have.
 
-    File names that are not UTF-8 are kept as JSON's own escapes, so that the text can be written as UTF-8.
+    Characters that UTF-8 cannot encode, as in some file names, become JSON escapes.
     """
     try:
         text = json.dumps(content, ensure_ascii=False, indent=indent, allow_nan=False, default=json_value)
     except (ValueError, TypeError):
-        # only content with numbers or keys that JSON lacks needs a copy
+        # only content with numbers or keys that JSON does not have needs a converted copy
         text = json.dumps(json_value(content), ensure_ascii=False, indent=indent)
     return text.encode("utf-8", "backslashreplace").decode() + "\n"

@@ -1,4 +1,4 @@
-"""How many processors there are to use."""
+"""The number of processors that this process may use."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ _OWN_CGROUP = Path("/proc/self/cgroup")
 
 
 def processors() -> int:
-    """Return how many processors this process may use: by its affinity and, on Linux, its CPU quota (cgroup v2)."""
+    """Return the number of processors that this process may use.
+
+    CPU affinity and, on Linux, the CPU quota of the control group (cgroup v2) limit it.
+    """
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, math.ceil(min(count, _quota())))
 
 
 def _quota() -> float:
-    """Processors that the process's control group and those above it allow; infinite where no limit is set."""
+    """Return the smallest CPU quota of the process's control group and its parent groups; infinity without a limit."""
     try:
         own = next(line for line in _OWN_CGROUP.read_text().splitlines() if line.startswith("0::"))
     except (OSError, StopIteration):

@@ -1,4 +1,4 @@
-"""How well a selection represents the full set."""
+"""Measures of how well a selection represents the full set."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks of the options of the measures."""
+"""Check the options of the measures of representativeness."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ def check_count(value: Any, name: str, *, or_none: bool = False) -> None:
 
 
 def check_metric(metric: Any) -> None:
-    """Raise InputError for an unknown distance between diagrams."""
+    """Raise InputError if `metric` is not a known distance between persistence diagrams."""
     if metric not in METRICS:
         raise InputError(f"metric={metric!r} is not one of {', '.join(METRICS)}.{nearest(str(metric), METRICS)}")
 
 
 def check_sigma(sigma: Any) -> None:
-    """Raise InputError unless the kernel width is ``auto`` or a number above 0."""
+    """Raise InputError unless the kernel width `sigma` is ``auto`` or a number above 0."""
     number = isinstance(sigma, numbers.Real) and not isinstance(sigma, bool)
     if sigma != "auto" and not (number and 0 < float(sigma) < float("inf")):
         raise InputError(f"sigma={sigma!r} must be 'auto' or a number above 0.")
 
 
 def check_dimensions(dimensions: Any) -> tuple[int, ...]:
-    """Return dimensions of homology as a tuple; raise InputError unless they are distinct integers of at least 0."""
+    """Return the dimensions of homology as a tuple. Raise InputError unless they are distinct integers >= 0."""
     values = tuple(dimensions) if isinstance(dimensions, list | tuple | range) else ()
     integers = all(isinstance(value, numbers.Integral) and int(value) >= 0 for value in values)
     if not values or not integers or len(set(values)) < len(values):
-        raise InputError(f"dimensions={dimensions!r} must be distinct dimensions of homology, such as (0, 1).")
+        raise InputError(f"dimensions={dimensions!r} must be distinct integers of at least 0, such as (0, 1).")
     return tuple(int(value) for value in values)

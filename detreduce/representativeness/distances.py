@@ -1,4 +1,4 @@
-"""The largest distance from an image left out to the nearest kept image."""
+"""The largest distance from a left-out image to the nearest kept image."""
 
 from __future__ import annotations
 
@@ -18,41 +18,47 @@ METRICS: tuple[Metric, ...] = ("chebyshev", "euclidean")
 
 
 def epsilon(X: Any, categories: Any, selected_idx: Any, *, skip_lost: bool = False) -> float:
-    """Return the largest L-infinity distance from an image to the nearest kept one of its category.
+    """Return the largest L-infinity distance from an image to the nearest kept image of its image category.
 
-    Exact; memory does not grow with n^2. Gonzalez-Diaz et al. 2022, *Topology-based representative datasets*.
+    The result is exact, and memory does not grow with n^2. Source: Gonzalez-Diaz et al. 2022, *Topology-based
+    representative datasets*.
 
     Parameters
     ----------
     X
         (n, d) features of any float type.
     categories
-        (n,) labels, or None for one category.
+        (n,) image category of each image. None: all images are in one category.
     selected_idx
         Kept rows of X.
     skip_lost
-        Leave out categories without a kept image, as the released code of the paper does, instead of returning inf.
+        True: skip categories without a kept image, as the released code of the paper does. False: return inf if there
+        is such a category.
 
     Raises
     ------
     InputError
-        For arrays that do not fit each other or hold NaN.
+        The lengths of the arrays do not match, or a feature is NaN.
     """
     return _largest(X, categories, selected_idx, "chebyshev", "epsilon", skip_lost=skip_lost)
 
 
 def covering_radius(X: Any, categories: Any, selected_idx: Any, *, skip_lost: bool = False) -> float:
-    """Return the largest Euclidean distance from an image to the nearest kept one of its category.
+    """Return the largest Euclidean distance from an image to the nearest kept image of its image category.
 
-    Farthest-point selection (``mms``) keeps this covering radius (largest gap) small. Without categories it is the
-    Hausdorff distance between the kept images and all images. Exact; parameters and errors are those of `epsilon`.
-    Gonzalez 1985, *Clustering to minimize the maximum intercluster distance*.
+    Farthest-point selection (``mms``) makes this covering radius (largest gap) small. If `categories` is None, the
+    covering radius is the Hausdorff distance between the kept images and all images. The result is exact. Parameters
+    and errors are the same as in `epsilon`. Source: Gonzalez 1985, *Clustering to minimize the maximum intercluster
+    distance*.
     """
     return _largest(X, categories, selected_idx, "euclidean", "covering radius", skip_lost=skip_lost)
 
 
 def lost_categories(categories: Any, selected_idx: Any) -> list[Any]:
-    """Return the labels of the categories without a kept image; None is one category, 0."""
+    """Return the labels of the image categories without a kept image.
+
+    If `categories` is None, all images are in one category with the label 0.
+    """
     if categories is None:
         return [] if len(selected_idx) else [0]
     array = np.asarray(categories)
@@ -63,7 +69,7 @@ def lost_categories(categories: Any, selected_idx: Any) -> list[Any]:
 
 @dataclass(frozen=True, slots=True)
 class Stratum:
-    """The rows of one category: those kept and those left out."""
+    """The kept rows and the left-out rows of one image category. `code` is the number of the category."""
 
     code: int
     kept: IntArray
@@ -74,7 +80,10 @@ class Stratum:
 
 
 def strata(codes: IntArray, size: int, chosen: IntArray) -> Iterator[Stratum]:
-    """Yield the rows of each of the `size` categories; `chosen` are the kept rows."""
+    """Yield a `Stratum` for each image category.
+
+    `codes` (n,) is the category of each row, `size` is the number of categories, and `chosen` are the kept rows.
+    """
     kept = np.zeros(len(codes), bool)
     kept[chosen] = True
     order = np.argsort(codes, kind="stable")
@@ -86,9 +95,9 @@ def strata(codes: IntArray, size: int, chosen: IntArray) -> Iterator[Stratum]:
 def category_gaps(
     X: npt.NDArray[np.floating], parts: list[Stratum], advance: Callable[[int], object]
 ) -> list[dict[Metric, float]]:
-    """Return for each category its largest distance in both metrics, inf where nothing is kept.
+    """Return the largest distance to a kept image for each category and metric; inf if the category has no kept image.
 
-    `advance` is called with the images done, those of lost categories and the kept ones included.
+    `advance` is called after each category with its number of images, including the kept images.
     """
     gaps: list[dict[Metric, float]] = []
     for part in parts:
@@ -109,7 +118,7 @@ def _largest(X: Any, categories: Any, selected_idx: Any, metric: Metric, title: 
         return float("inf")
     largest = 0.0
     with progress(title, len(features), "images") as advance:
-        # a large gap of a large category spares work in the small ones
+        # large categories come first: a large gap found there saves work in the small categories
         for part in sorted(parts, key=len, reverse=True):
             if len(part.kept):
                 largest = largest_gap(features, part.kept, part.left_out, metric, largest)

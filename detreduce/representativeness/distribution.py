@@ -1,4 +1,4 @@
-"""Differences between the distributions of the kept and of all images: features, classes, box sizes."""
+"""Differences between the kept images and all images in the distribution of features, classes and box sizes."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from detreduce.representativeness.measurement import Measurement
 
 SIGMA_ROWS = 2000
 IMAGES = 4096
-"""Up to this number of images, all pairs are used."""
+"""Largest number of images for which all pairs of images are used."""
 SAMPLE = 2048
-"""Number of images drawn from all, and from the kept ones, if there are more."""
+"""Size of the random samples of all images and of the kept images, if there are more images than `IMAGES`."""
 SAME_SIZE = 1e-9
-"""Relative difference up to which two sizes are one: rounding of box corners."""
+"""Two box sizes are equal if their relative difference is at most this: box corners are rounded."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Discrepancy(Measurement):
-    """Maximum mean discrepancy. `sigma` is the width of the Gaussian kernel, in units of the features."""
+    """A maximum mean discrepancy. `sigma` is the width of the Gaussian kernel, in units of the features."""
 
     sigma: float
 
@@ -39,9 +39,9 @@ def maximum_mean_discrepancy(
 ) -> Discrepancy:
     """Measure the distance between the kernel means of the kept images and of all images.
 
-    MMD = |mean_i phi(x_i) - mean_{i in S} phi(x_i)| with K_ij = exp(-|x_i - x_j|^2 / (2 sigma^2)), the root of the
-    V-statistic. It is 0 if all images are kept, and at most sqrt(2). Gretton et al. 2012, *A kernel two-sample test*.
-    Memory does not grow with n^2.
+    MMD = |mean_i phi(x_i) - mean_{i in S} phi(x_i)| with K_ij = exp(-|x_i - x_j|^2 / (2 sigma^2)). The result is the
+    square root of the V-statistic. It is 0 if all images are kept, and at most sqrt(2). Memory does not grow with n^2.
+    Source: Gretton et al. 2012, *A kernel two-sample test*.
 
     Parameters
     ----------
@@ -50,23 +50,23 @@ def maximum_mean_discrepancy(
     selected_idx
         Kept rows of X, at least one.
     sigma
-        Width in units of the features. ``"auto"`` is the median distance between two images, among at most 2,000 drawn
-        ones.
+        Width of the kernel in units of the features. ``"auto"``: the median distance between two images. With more than
+        2,000 images, a random sample of 2,000 images is used for the median.
     max_images
-        With more images than this, up to 2,048 are drawn, and the same number of kept ones. The V-statistic is then
-        estimated without bias. None uses all images.
+        If there are more images than this, the V-statistic is estimated without bias from two random samples: up to
+        2,048 of all images and up to 2,048 of the kept images. None: use all images.
     seed
-        Seed of these draws.
+        Seed of the random samples.
 
     Returns
     -------
     Discrepancy
-        `at_random` is the root of the expected square for the same number of images drawn uniformly.
+        `at_random` is the expected value for a random subset of the same size (square root of the expected square).
 
     Raises
     ------
     InputError
-        For arrays that do not fit each other, NaN, no kept image or an invalid sigma.
+        The lengths of the arrays do not match, a feature is NaN, no image is kept, or an option is invalid.
     """
     check_sigma(sigma)
     check_count(max_images, "max_images", or_none=True)
@@ -88,7 +88,7 @@ def discrepancy(
     seed: int = 0,
     advance: Callable[[int], object] = lambda _: None,
 ) -> Discrepancy:
-    """Measure on checked arrays; `advance` is called with the images done."""
+    """Measure the maximum mean discrepancy of checked arrays. `advance` is called with the number of images done."""
     rng = derive_rng(seed, "discrepancy")
     n, k = len(X), len(chosen)
     width = float(_auto_sigma(X, rng) if sigma == "auto" else sigma)
@@ -117,7 +117,7 @@ def _auto_sigma(X: npt.NDArray[np.floating], rng: np.random.Generator) -> float:
 def _exact_means(
     X: npt.NDArray[np.floating], kept: IntArray, sigma: float, advance: Callable[[int], object]
 ) -> tuple[float, float, float]:
-    """Return the mean kernel of all with all images, of all with kept ones, and of kept with kept ones."""
+    """Return three mean kernel values: all images with all images, all with kept images, kept with kept images."""
     kernel = Kernel.gaussian(CentredPoints.of(X), sigma)
     means = kernel.means(advance)
     within = Kernel(kernel.Z[kept], kernel.sigma).means(lambda _: None)
@@ -127,9 +127,10 @@ def _exact_means(
 def _estimates(
     X: npt.NDArray[np.floating], full: IntArray, kept: IntArray, sigma: float, k: int
 ) -> tuple[float, float, float]:
-    """Return the same three means, estimated without bias from samples of all n images and of the k kept ones.
+    """Return unbiased estimates of the three means of `_exact_means`.
 
-    n of the n^2 pairs join an image with itself; their kernel is 1. The other pairs get the mean of the sampled ones.
+    `full` is a sample of all n images, and `kept` is a sample of the k kept images. Of the n^2 pairs, n pair an image
+    with itself and have the kernel value 1. For the other pairs, the mean of the sampled pairs is used.
     """
     n = len(X)
     kernel = Kernel.gaussian(CentredPoints.of(X[np.concatenate([full, kept])]), sigma)
@@ -149,7 +150,10 @@ def _estimates(
 
 
 def _mean_of_others(kernel: npt.NDArray[np.floating], same: int) -> float:
-    """Return the mean kernel of pairs of different images; `same` pairs join an image with itself, with kernel 1."""
+    """Return the mean kernel value of pairs of two different images.
+
+    `same` is the number of entries of `kernel` that pair an image with itself. Their kernel value is 1.
+    """
     others = kernel.size - same
     return (float(kernel.sum(dtype=np.float64)) - same) / others if others else 1.0
 
@@ -157,51 +161,52 @@ def _mean_of_others(kernel: npt.NDArray[np.floating], same: int) -> float:
 def class_divergence(class_counts: Any, selected_idx: Any) -> float:
     """Return the divergence between the class shares of the kept boxes and of all boxes.
 
-    Jensen-Shannon divergence in bits: 0 for equal shares, 1 if no box is kept, NaN if there are no boxes.
-    Lin 1991, *Divergence measures based on the Shannon entropy*.
+    It is the Jensen-Shannon divergence in bits: 0 for equal shares, 1 if no box is kept, NaN if there are no boxes.
+    Source: Lin 1991, *Divergence measures based on the Shannon entropy*.
 
     Parameters
     ----------
     class_counts
-        (n, C) boxes of each class in each image.
+        (n, C) number of boxes of each class in each image.
     selected_idx
         Kept rows.
 
     Raises
     ------
     InputError
-        For counts that are negative or not (n, C), and rows out of range.
+        The counts are negative or do not have the shape (n, C), or a kept row is out of range.
     """
     try:
         counts = np.asarray(class_counts)
     except ValueError as error:
-        raise InputError("class_counts must be a table, but its rows differ in length.") from error
+        raise InputError("class_counts must be a table (n, C), but its rows have different lengths.") from error
     if counts.ndim != 2 or counts.dtype.kind not in "biu" or (counts.size and counts.min() < 0):
-        raise InputError("class_counts must be (n, C) counts of boxes: integers of at least 0.")
+        raise InputError("class_counts must have the shape (n, C) and contain integers of at least 0.")
     return histogram_divergence(counts, check_rows(selected_idx, len(counts), "selected_idx"))
 
 
 def size_divergence(box_sizes: Any, box_rows: Any, selected_idx: Any, *, bins: int = 10) -> float:
     """Return the divergence between the size distributions of the kept boxes and of all boxes.
 
-    Jensen-Shannon divergence in bits: 0 for the same distribution, 1 if no box is kept, NaN if there are no boxes. Each
-    bin holds the same number of all boxes, as far as equal sizes allow. Sizes that differ by rounding are equal.
+    It is the Jensen-Shannon divergence in bits: 0 for the same distribution, 1 if no box is kept, NaN if there are no
+    boxes. The bins have the same number of boxes of the full set, except that boxes of equal size are in the same bin.
+    Two sizes that differ only by rounding are equal.
 
     Parameters
     ----------
     box_sizes
-        (B,) sizes, for instance `DetectionDataset.box_sizes`; boxes of size NaN are left out.
+        (B,) size of each box, for example `DetectionDataset.box_sizes`. Boxes of size NaN are ignored.
     box_rows
-        (B,) image of each box.
+        (B,) row of the image of each box.
     selected_idx
-        Kept images.
+        Rows of the kept images.
     bins
         Number of bins, at least 1.
 
     Raises
     ------
     InputError
-        For arrays that do not fit each other.
+        The arrays have different lengths or a wrong type, or `bins` is invalid.
     """
     rows, chosen = np.asarray(box_rows), np.asarray(selected_idx)
     n = max((int(each.max()) + 1 for each in (rows, chosen) if each.size and each.dtype.kind in "iu"), default=0)
@@ -209,12 +214,14 @@ def size_divergence(box_sizes: Any, box_rows: Any, selected_idx: Any, *, bins: i
 
 
 def size_histogram(box_sizes: Any, box_rows: Any, n: int, bins: int = 10) -> IntArray:
-    """Return (n, b) counts of each image's boxes in b <= `bins` bins of size; each bin holds about the same number."""
+    """Return (n, b) the number of boxes per image and bin of size. There are b <= `bins` bins of about equal counts."""
     sizes, rows = np.asarray(box_sizes), np.asarray(box_rows)
     if sizes.ndim != 1 or sizes.shape != rows.shape:
         raise InputError(f"box_sizes has shape {sizes.shape} and box_rows {rows.shape}; both must be (boxes,).")
     if sizes.size and (sizes.dtype.kind not in "fiu" or rows.dtype.kind not in "iu" or rows.min() < 0):
-        raise InputError("box_sizes must be numbers, and box_rows integers of at least 0, the row of each box's image.")
+        raise InputError(
+            "box_sizes must be numbers. box_rows must be integers of at least 0: the row of each box's image."
+        )
     check_count(bins, "bins")
     known = ~np.isnan(sizes.astype(np.float64))
     sizes, rows = sizes[known].astype(np.float64), rows[known].astype(np.int64)
@@ -232,12 +239,15 @@ def size_histogram(box_sizes: Any, box_rows: Any, n: int, bins: int = 10) -> Int
 
 
 def histogram_divergence(counts: npt.NDArray[Any], chosen: IntArray) -> float:
-    """Return the Jensen-Shannon divergence in bits between column sums of (n, b) counts: all rows and chosen rows."""
+    """Return the Jensen-Shannon divergence in bits between the column sums of all rows and of the chosen rows.
+
+    `counts` is (n, b).
+    """
     return _jensen_shannon(counts.sum(axis=0, dtype=np.float64), counts[chosen].sum(axis=0, dtype=np.float64))
 
 
 def divergence_at_random(counts: npt.NDArray[Any], k: int, rng: np.random.Generator, draws: int = 20) -> float:
-    """Return the mean `histogram_divergence` of `draws` selections of k rows, drawn uniformly."""
+    """Return the mean `histogram_divergence` of `draws` random selections of k rows."""
     picks = (rng.choice(len(counts), k, replace=False) for _ in range(draws))
     return float(np.mean([histogram_divergence(counts, rows) for rows in picks]))
 

@@ -1,4 +1,4 @@
-"""All measures of how well a selection represents the full set, at once."""
+"""Measure how well a selection represents the full set, with all measures at once."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ from detreduce.representativeness.topology import compare_diagrams
 from detreduce.selection.row_categories import categories_of_rows
 
 BETWEEN = 500
-"""Images drawn for the typical distance between two images, which epsilon and the covering radius are compared with."""
+"""Sample size for the typical distance between two images. Epsilon and the covering radius are compared with it."""
 COVERAGE_IMAGES = 500
-"""Most images left out of a category that coverage looks at: the share is then within 0.05, 19 times in 20."""
+"""Maximum number of left-out images per category that coverage checks: the error is below 0.05 in 95 % of cases."""
 FEATURE_MEASURES = ("epsilon", "covering_radius", "coverage", "discrepancy", "diagram_distance")
 BOX_MEASURES = ("class_divergence", "size_divergence")
 
 
 @runtime_checkable
 class Features(Protocol):
-    """A FeatureTable, or an object with the same attributes: features X (n, d) of the images `rows` of a dataset."""
+    """A FeatureTable, or another object with the same attributes."""
 
     @property
     def dataset(self) -> DetectionDataset:
@@ -48,7 +48,7 @@ class Features(Protocol):
 
     @property
     def rows(self) -> npt.NDArray[np.int64]:
-        """(n,) ascending: the dataset row of each feature row."""
+        """(n,) the dataset row of each feature row, in ascending order."""
 
     @property
     def X(self) -> npt.NDArray[np.floating]:
@@ -57,7 +57,7 @@ class Features(Protocol):
 
 @runtime_checkable
 class Chosen(Protocol):
-    """An object that names the kept images, such as a Selection."""
+    """An object with the ids of the kept images, such as a Selection."""
 
     @property
     def image_ids(self) -> Iterable[ImageId]:
@@ -76,30 +76,30 @@ def measure_representativeness(
 ) -> Representativeness:
     """Measure how well a selection represents the full set.
 
-    Distances are exact at any size. With thousands of images, coverage, the kernel and the persistence diagrams use
-    seeded samples; each result says so.
+    Epsilon and the covering radius are always exact. With thousands of images, coverage, discrepancy and diagram
+    distance use random samples; the field ``exact`` of each result tells which.
 
     Parameters
     ----------
     features
-        A FeatureTable; or a dataset, to measure classes and box sizes alone.
+        A FeatureTable. Pass a dataset to measure only classes and box sizes.
     selection
-        A Selection, or the ids of the kept images. `features` must have all of them.
+        A Selection, or the ids of the kept images. All of these images must be in `features`.
     categories
-        A rule of `assign_categories`, one category for each feature row, or None for one category.
+        A rule of `assign_categories`, or one image category for each feature row. None: all images are in one category.
     neighbours
-        Nearest images that `coverage` looks at, the image itself included.
+        Number of nearest images that `coverage` uses, including the image itself.
     metric
-        ``"bottleneck"`` or ``"wasserstein"``: the distance between the persistence diagrams.
+        Distance between the persistence diagrams: ``"bottleneck"`` or ``"wasserstein"``.
     sigma
         Width of the kernel of the discrepancy, or ``"auto"``.
     seed
-        Seed of every draw.
+        Seed of all random samples.
 
     Raises
     ------
     InputError
-        No kept image, images that `features` does not have, NaN in the features, invalid options.
+        No image is kept, a kept image is not in `features`, a feature is NaN, or an option is invalid.
     """
     options = MeasureOptions(neighbours, metric, sigma, resolve_seed(seed))
     start = time.perf_counter()
@@ -134,7 +134,7 @@ def measure_representativeness(
 
 @dataclass(frozen=True, slots=True)
 class MeasureOptions:
-    """The options of `measure_representativeness`, checked."""
+    """The options of `measure_representativeness`. The constructor checks them."""
 
     neighbours: int
     metric: str
@@ -148,7 +148,7 @@ class MeasureOptions:
 
 
 def _dataset_and_features(features: Any) -> tuple[DetectionDataset, IntArray, npt.NDArray[np.floating] | None]:
-    """Return the dataset, the rows that can be chosen and their features, None where there are none."""
+    """Return the dataset, the rows to choose from, and their features. The features are None if there are none."""
     if isinstance(features, DetectionDataset):
         return features, np.arange(len(features)), None
     if not isinstance(features, Features):
@@ -157,10 +157,10 @@ def _dataset_and_features(features: Any) -> tuple[DetectionDataset, IntArray, np
 
 
 def _rows_of(selection: Any, dataset: DetectionDataset, rows: IntArray) -> IntArray:
-    """Return the positions in `rows` of the kept images."""
+    """Return the position of each kept image in `rows`."""
     ids = list(dict.fromkeys(selection.image_ids if isinstance(selection, Chosen) else selection))
     if not ids:
-        raise InputError("The selection has no image: keep at least one.")
+        raise InputError("The selection is empty: keep at least one image.")
     for image_id in ids:
         if image_id not in dataset.row_of:
             hint = nearest(str(image_id), map(str, dataset.image_ids))
@@ -176,7 +176,10 @@ def _rows_of(selection: Any, dataset: DetectionDataset, rows: IntArray) -> IntAr
 
 
 def _feature_measures(X: Any, chosen: IntArray, groups: Categories, options: MeasureOptions) -> dict[str, Any]:
-    """Return the measures that need features by name, and ``by_category``, a dict for each category."""
+    """Return the measures that need features, by name.
+
+    The key ``by_category`` has a list with one dict of measures for each image category.
+    """
     features = check_features(X, needed=True)
     n, names, seed = len(features), list(groups.names), options.seed
     measures: dict[str, Any] = {}
@@ -204,7 +207,7 @@ def _feature_measures(X: Any, chosen: IntArray, groups: Categories, options: Mea
 
 
 def _distances_between_images(X: npt.NDArray[np.floating], seed: int) -> dict[str, float]:
-    """Return the median distance between two images in each metric, from a seeded sample."""
+    """Return the median distance between two images for each metric, from a random sample if there are many images."""
     from scipy.spatial.distance import pdist
 
     n = len(X)
@@ -215,6 +218,7 @@ def _distances_between_images(X: npt.NDArray[np.floating], seed: int) -> dict[st
 def _box_measures(
     dataset: DetectionDataset, rows: IntArray, chosen: IntArray, seed: int, absent: dict[str, str]
 ) -> dict[str, Any]:
+    """Return the measures of classes and box sizes by name. Add to `absent` why a measure is missing."""
     single = ~dataset.box_crowd & np.isin(dataset.box_rows, rows)
     if not dataset.labelled or not single.any():
         reason = "there are no boxes" if dataset.labelled else "the images are not labelled"

@@ -1,4 +1,4 @@
-"""The result of a measure: a number, how it was obtained, and a number to compare it with."""
+"""The result of one measure: a value, how it was measured, and a value to compare it with."""
 
 from __future__ import annotations
 
@@ -7,20 +7,22 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Measurement:
-    """One measured number and how it was obtained.
+    """One measured value and how it was measured.
 
     Attributes
     ----------
     value
-        The measured number.
-    images, kept
-        Number of images of the full set, and of kept images, that were used.
+        The measured value.
+    images
+        Number of images of the full set that were used.
+    kept
+        Number of kept images that were used.
     exact
-        True if these are all images; if False, they were drawn with `seed`.
+        True: all images were used. False: random samples were used.
     seed
-        Seed of every draw; None if nothing was drawn.
+        Seed of the random samples. None if nothing was random.
     at_random
-        Value for a random selection of the same size, for comparison; None if unknown.
+        Value of a random selection of the same size, for comparison. None if it is unknown.
     """
 
     value: float

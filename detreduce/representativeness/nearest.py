@@ -1,4 +1,4 @@
-"""Candidates for the nearest rows by scikit-learn, and exact distances."""
+"""Find candidates for the nearest rows with scikit-learn, and compute exact distances."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ Metric = Literal["chebyshev", "euclidean"]
 Features = npt.NDArray[np.floating]
 
 QUERIES = 8192
-"""Rows that scikit-learn takes at once. Only these are copied."""
+"""Number of query rows passed to scikit-learn at once. Only these rows are copied."""
 CENTRE = 256
-"""Rows whose median becomes the origin; a mean would follow one row that is far from all."""
+"""Number of rows for the median, which becomes the origin. A mean would move towards a single outlier."""
 VALUES = 1 << 21
-"""Numbers in one block of differences."""
+"""Number of differences computed at once."""
 CANDIDATES, NEAR = 512, 8
-"""Kept rows searched at once, and the nearest of these that a row is compared with exactly."""
+"""`CANDIDATES`: kept rows searched at once. `NEAR`: the nearest of them, to which exact distances are computed."""
 PEAK = 512
-"""Rows among which the farthest are looked for first."""
+"""Number of rows with the largest known distances in which the farthest row is searched first."""
 SETTLED, KEPT = 16, 256
-"""Rows and kept rows that are compared exactly at once."""
+"""Block size for exact distances: `SETTLED` rows and `KEPT` kept rows at once."""
 
 
 def near_rows(X: Features, queries: IntArray, others: IntArray, count: int) -> IntArray:
-    """Return (m, g) for each of the `queries` its g = min(`count`, len(others)) nearest `others`, nearest first.
+    """Return (m, g) the g = min(`count`, len(others)) nearest rows in `others` for each query row, nearest first.
 
-    Distances are Euclidean, and rounding decides near-ties: take exact ones from `pair_distances`. `others` is not
-    empty, and is copied.
+    The distance is Euclidean. If two distances are almost equal, rounding decides their order: use `pair_distances` for
+    exact distances. `others` must not be empty. The rows of `others` are copied.
     """
     from sklearn import config_context
     from sklearn.neighbors import NearestNeighbors
 
     near = np.empty((len(queries), min(count, len(others))), np.int64)
-    # scikit-learn multiplies rows in float64: far from the origin, only float32 rows keep digits enough
+    # scikit-learn multiplies rows in float64. Far from the origin, only float32 rows keep enough digits
     origin = np.median(X[others[:CENTRE]], axis=0) if X.dtype == np.float64 else np.float32(0.0)
     with config_context(assume_finite=True):
         search = NearestNeighbors(n_neighbors=near.shape[1], algorithm="brute").fit(X[others] - origin)
@@ -48,9 +48,9 @@ def near_rows(X: Features, queries: IntArray, others: IntArray, count: int) -> I
 
 
 def pair_distances(X: Features, rows: IntArray, others: IntArray, metric: Metric) -> FloatArray:
-    """Return (m, g) distances of each of `rows` (m,) to its own `others` (m, g), from differences in float64.
+    """Return (m, g) distances: entry (i, j) is the distance from `rows[i]` to `others[i, j]`.
 
-    The distance of equal rows is exactly 0.
+    They are computed from differences in float64, so the distance between equal rows is exactly 0.
     """
     distances = np.empty(others.shape)
     for part in slices(len(rows), max(1, VALUES // (others.shape[1] * X.shape[1]))):
@@ -64,10 +64,10 @@ def pair_distances(X: Features, rows: IntArray, others: IntArray, metric: Metric
 
 
 def largest_gap(X: Features, kept: IntArray, left_out: IntArray, metric: Metric, floor: float = 0.0) -> float:
-    """Return max(floor, the largest distance of a row left out to its nearest kept row); exact.
+    """Return the largest distance from a left-out row to its nearest kept row, or `floor` if that is larger.
 
-    A row cannot have the largest distance once one kept row is nearer to it than the largest distance so far. So most
-    rows are compared with a few random kept rows alone.
+    The result is exact. A left-out row is finished as soon as one kept row is nearer than the largest distance so far:
+    it cannot have the largest distance. So most rows are compared with only a few random kept rows.
     """
     kept = derive_rng(0, "gaps").permutation(kept)
     upper = np.full(len(left_out), np.inf)
@@ -89,7 +89,10 @@ def largest_gap(X: Features, kept: IntArray, left_out: IntArray, metric: Metric,
 def _gap_of_farthest(
     X: Features, kept: IntArray, left_out: IntArray, near: IntArray, upper: FloatArray, metric: Metric
 ) -> float:
-    """Return the largest distance of the rows that look farthest; their `upper` becomes exact or is at most that."""
+    """Return the largest distance to a kept row, among the rows with the largest upper bounds.
+
+    Lower the `upper` bounds of these rows in place.
+    """
     peak = np.argsort(-upper)[:PEAK]
     upper[peak] = pair_distances(X, left_out[peak], near[peak], metric).min(axis=1)
     peak = peak[np.argsort(-upper[peak])[:SETTLED]]
@@ -99,9 +102,12 @@ def _gap_of_farthest(
 
 
 def _gap_of_all(X: Features, rows: IntArray, kept: IntArray, metric: Metric, floor: float) -> float:
-    """Return max(floor, the largest distance of `rows` to their nearest kept row); all kept rows are compared."""
-    for some in slices(len(rows), SETTLED):
-        open_ = rows[some]
+    """Return the largest distance from one of `rows` to its nearest kept row, or `floor` if that is larger.
+
+    Compare the rows with all kept rows.
+    """
+    for block in slices(len(rows), SETTLED):
+        open_ = rows[block]
         nearest = np.full(len(open_), np.inf)
         for part in slices(len(kept), KEPT):
             nearest = np.minimum(nearest, cdist(X[open_], X[kept[part]], metric).min(axis=1))

@@ -1,4 +1,4 @@
-"""Coverage: the share of images with a kept image among their nearest."""
+"""Coverage: the share of images that have a kept image among their nearest neighbours."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from detreduce.representativeness.measurement import Measurement
 from detreduce.representativeness.nearest import near_rows, pair_distances
 
 OTHERS = 32_768
-"""Images that all queries are compared with at once."""
+"""Number of images that the query images are compared with at once."""
 SPARE = 8
-"""Extra candidates for the nearest rows: rounding may swap rows at almost the same distance."""
+"""Number of extra candidates for the nearest rows. Rounding may swap rows at almost the same distance."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Coverage(Measurement):
-    """Coverage of each category, and of all together, weighted by their images.
+    """The coverage of all images together (`value`) and of each image category.
 
     Attributes
     ----------
     neighbours
-        k: number of nearest images that are looked at, the image itself included.
+        k: number of nearest images, including the image itself.
     by_category
-        Label -> coverage; 0 where nothing is kept.
+        Label of the category -> coverage. It is 0 if the category has no kept image.
     """
 
     neighbours: int
@@ -43,7 +43,7 @@ class Coverage(Measurement):
 
 @dataclass(frozen=True, slots=True)
 class CoverageOptions:
-    """Number of nearest images, and which images they are looked up for; checked."""
+    """The options `neighbours`, `max_images` and `seed` of `coverage`. The constructor checks them."""
 
     neighbours: int
     max_images: int | None
@@ -57,36 +57,37 @@ class CoverageOptions:
 def coverage(
     X: Any, categories: Any, selected_idx: Any, *, neighbours: int = 5, max_images: int | None = 1000, seed: Any = 0
 ) -> Coverage:
-    """Measure the share of images with a kept image among the nearest of their category.
+    """Measure the share of images that have a kept image among the k nearest images of their image category.
 
-    The coverage of Naeem et al. 2020, *Reliable fidelity and diversity metrics for generative models*, with the kept
-    images in place of generated ones. A kept image is covered, since it is its own nearest image. Images that tie at
-    the last place all count. Memory does not grow with n^2.
+    This is the coverage of Naeem et al. 2020, *Reliable fidelity and diversity metrics for generative models*, with
+    kept images instead of generated images. A kept image is always covered, because it is its own nearest image. All
+    images at the same distance as the k-th nearest image count as nearest. Memory does not grow with n^2.
 
     Parameters
     ----------
     X
         (n, d) features of any float type.
     categories
-        (n,) labels, or None for one category.
+        (n,) image category of each image. None: all images are in one category.
     selected_idx
         Kept rows of X.
     neighbours
-        k, at least 1; the image itself is one of them.
+        k: number of nearest images, including the image itself; at least 1.
     max_images
-        Most images left out of a category that are looked at, drawn at random; None for all.
+        Maximum number of left-out images to check in each category. If a category has more, a random sample of this
+        size is checked. None: check all images.
     seed
-        Seed of that draw.
+        Seed of the random samples.
 
     Returns
     -------
     Coverage
-        `at_random` is the expected coverage of the same number of images of each category, drawn uniformly.
+        `at_random` is the expected coverage of a random subset with the same number of images of each category.
 
     Raises
     ------
     InputError
-        For arrays that do not fit each other, NaN, or numbers out of range.
+        The lengths of the arrays do not match, a feature is NaN, or an option is invalid.
     """
     options = CoverageOptions(neighbours, max_images, resolve_seed(seed))
     features = check_features(X, needed=True)
@@ -103,7 +104,7 @@ def category_coverage(
     options: CoverageOptions,
     advance: Callable[[int], object],
 ) -> Coverage:
-    """Measure coverage on checked arrays; `advance` is called with the images done."""
+    """Measure the coverage of checked arrays. `advance` is called with the number of images done."""
     k, most, seed = int(options.neighbours), options.max_images, options.seed
     shares, expected = np.zeros(len(parts)), np.zeros(len(parts))
     sizes = np.array([len(part) for part in parts])
@@ -132,13 +133,16 @@ def category_coverage(
 
 
 def _expected(n: int, kept: int, neighbours: int) -> float:
-    """Return the probability that `kept` of n images, drawn uniformly, include one of `neighbours` given images."""
+    """Return the probability that a random subset of `kept` out of n images has one of `neighbours` given images."""
     rest = np.arange(min(neighbours, n))
     return 1.0 - float(np.prod((n - kept - rest).clip(0) / (n - rest)))
 
 
 def _covered(X: npt.NDArray[np.floating], queries: IntArray, part: Stratum, neighbours: int) -> npt.NDArray[np.bool_]:
-    """Return (m,) whether fewer than `neighbours` images, the query included, are nearer to it than all kept ones."""
+    """Return (m,) bool: whether a kept image is among the `neighbours` nearest images of each query image.
+
+    This is true if fewer than `neighbours` images, including the query itself, are nearer than every kept image.
+    """
     to_kept = np.full(len(queries), np.inf)
     for block in slices(len(part.kept), OTHERS):
         to_kept = np.minimum(to_kept, _distances(X, queries, part.kept[block], 1).min(axis=1))
@@ -154,5 +158,8 @@ def _covered(X: npt.NDArray[np.floating], queries: IntArray, part: Stratum, neig
 
 
 def _distances(X: npt.NDArray[np.floating], queries: IntArray, others: IntArray, count: int) -> FloatArray:
-    """Return (m, g) distances of each query to the nearest of `others`, at least `count` of them if there are any."""
+    """Return (m, g) distances from each query to its nearest rows in `others`.
+
+    There are g = min(`count` + `SPARE`, len(others)) distances per query.
+    """
     return pair_distances(X, queries, near_rows(X, queries, others, count + SPARE), "euclidean")

@@ -1,4 +1,4 @@
-"""Representativeness: the results of all measures of one selection, ready for JSON."""
+"""The results of all measures of one selection."""
 
 from __future__ import annotations
 
@@ -15,22 +15,29 @@ from detreduce.representativeness.topology import DiagramDistance
 if TYPE_CHECKING:
     import pandas as pd
 
-# measure -> the distance between two images that it is compared with
+# measure -> metric of the median distance between two images that the measure is compared with
 TYPICAL = {"epsilon": "chebyshev", "covering_radius": "euclidean"}
 
 
 @dataclass(frozen=True, slots=True)
 class CategoryMeasures:
-    """One category: its images, the number of kept ones, and how near these are to the others.
+    """The measures of one image category.
 
     Attributes
     ----------
-    name, images, kept
-        Name of the category, number of its images, and number of kept ones.
-    epsilon, covering_radius
-        Largest L-infinity and Euclidean distance to the nearest kept image; inf if none is kept, None without features.
+    name
+        Name of the category.
+    images
+        Number of images of the category.
+    kept
+        Number of kept images of the category.
+    epsilon
+        Largest L-infinity distance from an image to the nearest kept image. It is inf if no image is kept, and None
+        without features.
+    covering_radius
+        The same with the Euclidean distance.
     coverage
-        Share of the images with a kept image among their nearest; None without features.
+        Share of the images that have a kept image among their nearest images; None without features.
     """
 
     name: str
@@ -43,35 +50,44 @@ class CategoryMeasures:
 
 @dataclass(frozen=True, slots=True)
 class Representativeness:
-    """How well a selection represents all images. A measure that cannot be taken is None; `absent` has the reason.
+    """The measures of how well a selection represents the full set.
+
+    A measure that cannot be computed is None, and `absent` has the reason.
 
     Attributes
     ----------
-    images, kept
-        Number of images to choose from, and of chosen ones.
+    images
+        Number of images of the full set.
+    kept
+        Number of kept images.
     categories
-        One entry for each category.
+        The measures of each image category.
     lost
         Names of the categories without a kept image.
-    epsilon, covering_radius
-        Largest L-infinity and Euclidean distance of an image to the nearest kept one of its category, exact; inf if a
-        category is lost. Compare them with `between_images`.
+    epsilon
+        Largest L-infinity distance from an image to the nearest kept image of its category, exact. It is inf if a
+        category has no kept image. Compare it with `between_images`.
+    covering_radius
+        The same with the Euclidean distance (largest gap).
     coverage
-        Share of images with a kept image among the nearest of their category.
+        Share of the images that have a kept image among the nearest images of their category.
     discrepancy
         Maximum mean discrepancy of the features.
     diagram_distance
         Distance between the persistence diagrams of the features.
-    class_divergence, size_divergence
-        Jensen-Shannon divergence in bits between kept and all boxes, by class and by size.
+    class_divergence
+        Jensen-Shannon divergence in bits between the class shares of the kept boxes and of all boxes.
+    size_divergence
+        Jensen-Shannon divergence in bits between the size distributions of the kept boxes and of all boxes.
     between_images
-        ``chebyshev`` and ``euclidean``: median distance between two images, from a seeded sample.
+        Median distance between two images, for the metrics ``chebyshev`` and ``euclidean``. A random sample is used if
+        there are many images.
     unknown_sizes
-        Number of boxes in images of unknown size; `size_divergence` leaves them out.
+        Number of boxes in images of unknown size. `size_divergence` ignores them.
     absent
-        Measure -> why it is None.
+        Name of a measure -> why it is None.
     seconds
-        Time that measuring took.
+        Time of the measurement.
     """
 
     images: int
@@ -91,10 +107,11 @@ class Representativeness:
     seconds: float = 0.0
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row for each measure, by name: ``value``, ``compare`` (a number), ``compared_with``, ``exact``.
+        """Return a table with one row for each measure. Measures that are None have no row.
 
-        ``compared_with`` is ``random``, a random selection of the same size, or ``typical``, the median distance
-        between two images. Measures that are None have no row.
+        The columns are ``value``, ``compare`` (the value to compare it with), ``compared_with`` and ``exact``.
+        ``compared_with`` is ``random`` (a random selection of the same size) or ``typical`` (the median distance
+        between two images).
         """
         import pandas as pd
 
@@ -112,12 +129,12 @@ class Representativeness:
         return frame.rename_axis("measure")
 
     def categories_frame(self) -> pd.DataFrame:
-        """Return one row for each category, with the columns of `CategoryMeasures`."""
+        """Return a table with one row for each image category and the fields of `CategoryMeasures` as columns."""
         import pandas as pd
 
         columns = [column.name for column in fields(CategoryMeasures)]
         return pd.DataFrame([asdict(item) for item in self.categories], columns=columns)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return dicts, lists, numbers and text for JSON; an infinite number is the string ``inf``."""
+        """Return the results as dicts, lists, numbers and text for JSON. Infinity becomes the text ``inf``."""
         return cast(dict[str, Any], json_value(self))

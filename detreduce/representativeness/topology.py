@@ -1,4 +1,4 @@
-"""Distance between the persistence diagrams of the full set and of the subset: does the subset keep the shape?"""
+"""The distance between the persistence diagrams of the full set and of the subset: does the subset keep the shape?"""
 
 from __future__ import annotations
 
@@ -18,22 +18,24 @@ from detreduce.representativeness.measurement import Measurement
 
 DIMENSIONS = (0, 1)
 POINTS = 1000
-"""Most points in one Vietoris-Rips diagram, which takes about a quarter of a second."""
+"""Maximum number of points in one Vietoris-Rips diagram. It then takes about 0.25 s."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DiagramDistance(Measurement):
-    """Distance between persistence diagrams.
+    """A distance between two persistence diagrams.
 
-    `value` and `at_random` combine the dimensions: the largest for the bottleneck distance, the sum
-    for the Wasserstein distance.
+    `value` and `at_random` combine all dimensions of homology: the bottleneck distance takes the maximum, the
+    Wasserstein distance takes the sum.
 
     Attributes
     ----------
     metric
         ``bottleneck`` or ``wasserstein``.
-    by_dimension, at_random_by_dimension
-        Dimension of the homology -> distance.
+    by_dimension
+        Dimension of homology -> distance for the subset.
+    at_random_by_dimension
+        Dimension of homology -> distance for a random subset of the same size.
     """
 
     metric: str
@@ -50,10 +52,11 @@ def diagram_distance(
     max_points: int | None = POINTS,
     seed: Any = 0,
 ) -> DiagramDistance:
-    """Measure the distance between the Vietoris-Rips persistence diagrams of all and of the kept images.
+    """Measure the distance between the Vietoris-Rips persistence diagrams of all images and of the kept images.
 
-    With all points, the bottleneck distance is at most twice the Hausdorff distance (`covering_radius` without
-    categories): Chazal, de Silva and Oudot 2014, *Persistence stability for geometric complexes*. GUDHI computes it.
+    If all images are used, the bottleneck distance is at most twice the Hausdorff distance (`covering_radius` without
+    categories). Source: Chazal, de Silva and Oudot 2014, *Persistence stability for geometric complexes*. GUDHI
+    computes the diagrams and the distances.
 
     Parameters
     ----------
@@ -62,24 +65,25 @@ def diagram_distance(
     selected_idx
         Kept rows of X, at least one.
     metric
-        ``"bottleneck"``: the largest move of a bar that turns one diagram into the other. ``"wasserstein"``: the sum of
-        all moves (order 1, in the maximum norm, to 1 %).
+        ``"bottleneck"``: points of one diagram are moved to match the other diagram; the distance is the largest move.
+        ``"wasserstein"``: the sum of all moves (order 1, maximum norm, with an error of up to 1 %).
     dimensions
-        0: gaps between clusters, 1: loops, 2: voids (slow).
+        Dimensions of homology. 0: gaps between clusters, 1: loops, 2: voids (slow).
     max_points
-        If there are more images or kept images, this number is drawn. None uses all; memory then grows with n^2.
+        If there are more images or more kept images than this, random samples of this size are used. None: use all
+        images; memory then grows with n^2.
     seed
-        Seed of these draws.
+        Seed of the random samples.
 
     Returns
     -------
     DiagramDistance
-        In units of the features. `at_random` is the distance for one random draw of as many images as kept ones used.
+        Distances in units of the features. `at_random` is the distance for one random subset of the same size.
 
     Raises
     ------
     InputError
-        For arrays that do not fit each other, NaN, no kept image or unknown options.
+        The lengths of the arrays do not match, a feature is NaN, no image is kept, or an option is invalid.
     """
     check_metric(metric)
     check_count(max_points, "max_points", or_none=True)
@@ -100,7 +104,7 @@ def compare_diagrams(
     max_points: int | None = POINTS,
     seed: int = 0,
 ) -> DiagramDistance:
-    """Measure on checked arrays; see `diagram_distance`."""
+    """Measure the distance of checked arrays. See `diagram_distance`."""
     rng = derive_rng(seed, "diagrams")
     n = len(X)
     full, kept = _drawn(np.arange(n), max_points, rng), _drawn(chosen, max_points, rng)
@@ -129,7 +133,7 @@ def _drawn(rows: IntArray, count: int | None, rng: np.random.Generator) -> IntAr
 
 
 def _diagrams(X: npt.NDArray[np.floating], rows: IntArray, dimensions: Sequence[int]) -> list[FloatArray]:
-    """Return one (bars, 2) diagram for each dimension."""
+    """Return the persistence diagram (bars, 2) of the rows for each dimension: birth and death of each bar."""
     from gudhi.sklearn.rips_persistence import RipsPersistence
     from scipy.spatial.distance import pdist, squareform
 

@@ -1,1 +1,1 @@
-"""The way into ultralytics: its settings folder, its pretrained weights, its detection heads."""
+"""Access to ultralytics: its settings folder, its pretrained weights and its detection heads."""

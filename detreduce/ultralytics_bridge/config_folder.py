@@ -1,4 +1,4 @@
-"""Ultralytics' files on this machine, found without importing it: dataset YAMLs, settings, datasets folder."""
+"""Find ultralytics' files on this machine without importing ultralytics: dataset YAMLs, settings, datasets folder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DATASET_YAMLS = ("cfg", "datasets")
 
 
 def shipped_datasets() -> Path | None:
-    """Return the folder of the dataset YAMLs that ultralytics ships; None if it is not installed."""
+    """Return the folder with the dataset YAMLs that ultralytics ships. Return None if ultralytics is not installed."""
     found = importlib.util.find_spec("ultralytics")
     if found is None or found.origin is None:
         return None
@@ -24,7 +24,7 @@ def shipped_datasets() -> Path | None:
 
 
 def shipped_dataset(name: str) -> Path | None:
-    """Return the YAML that ultralytics ships under a bare name, ``coco8.yaml`` or ``coco8``; None if there is none."""
+    """Return the path of a dataset YAML that ultralytics ships, by its name: ``coco8.yaml`` or ``coco8``, else None."""
     folder = shipped_datasets()
     if folder is None or Path(name).name != name:
         return None
@@ -34,7 +34,7 @@ def shipped_dataset(name: str) -> Path | None:
 
 
 def nearest_dataset(name: str) -> str:
-    """Return a hint at the shipped dataset YAML with the most similar name, or an empty text."""
+    """Return `` Did you mean 'x'?`` with the most similar name of a shipped dataset YAML, or an empty text."""
     folder = shipped_datasets()
     if folder is None or Path(name).name != name or not name.endswith((".yaml", ".yml")):
         return ""
@@ -42,15 +42,15 @@ def nearest_dataset(name: str) -> str:
 
 
 def is_shipped(file: Path) -> bool:
-    """Whether a dataset YAML is one of those that ultralytics ships."""
+    """Return whether `file` is a dataset YAML that ultralytics ships."""
     return file.parent.parts[-3:] == ("ultralytics", *DATASET_YAMLS)
 
 
 def datasets_folders() -> list[Path]:
-    """Return the folders where ultralytics looks for datasets, best first.
+    """Return the folders where ultralytics looks for datasets, the most likely one first.
 
-    The first is ``datasets_dir`` of its settings. Without settings ultralytics would take ``datasets`` beside the
-    repository or in the working folder, which follow.
+    The first folder is ``datasets_dir`` of ultralytics' settings, if it is set. The other two are the folders that
+    ultralytics uses without settings: ``datasets`` next to the working folder, and ``datasets`` in the working folder.
     """
     try:
         settings = json.loads((config_folder() / "settings.json").read_text(encoding="utf-8"))
@@ -62,14 +62,14 @@ def datasets_folders() -> list[Path]:
 
 
 def private_config_folder() -> Path:
-    """Return the folder for the settings of the ultralytics that detreduce imports; no person edits them."""
+    """Return detreduce's own folder for ultralytics settings. The settings of the user stay untouched."""
     return cache_folder() / "ultralytics"
 
 
 def config_folder() -> Path:
-    """Return the folder of a person's ultralytics settings: ``$YOLO_CONFIG_DIR``, else the system's folder.
+    """Return the folder of the user's ultralytics settings: ``$YOLO_CONFIG_DIR``, else the system's default folder.
 
-    After an import by detreduce the variable names detreduce's private folder, which is ignored.
+    `quiet_ultralytics` sets the variable to detreduce's private folder. That value is ignored.
     """
     given = os.environ.get("YOLO_CONFIG_DIR")
     if given and Path(given) != private_config_folder():

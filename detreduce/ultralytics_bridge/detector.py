@@ -10,22 +10,24 @@ if TYPE_CHECKING:
     import torch
 
 HEADS = ("Detect", "v10Detect")
-"""Ultralytics' anchor-free detection heads: YOLOv5u to YOLO26, with and without non-maximum suppression."""
+"""Classes of ultralytics' anchor-free detection heads: YOLOv5u to YOLO26, with and without non-maximum suppression."""
 
 
 def check_head(network: Any, name: str) -> None:
-    """Raise InputError if an ultralytics ``YOLO`` is no plain detector: its predictions have another form."""
+    """Raise InputError if an ultralytics ``YOLO`` is not a plain detector: then its predictions have another format."""
     layers = getattr(network.model, "model", None)
     head = type(layers[-1]).__name__ if layers is not None else "no head"
     if network.task != "detect" or head not in HEADS:
         raise InputError(
-            f"{name}: a proxy must be a plain YOLO detector, and this model is for {network.task!r} with {head}; "
-            "use for example yolo11n.pt."
+            f"{name} cannot be a proxy: it is a model for {network.task!r} with head {head}. "
+            "Use a plain YOLO detector, for example yolo11n.pt."
         )
 
 
 def raw_predictions(model: Any, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return all predictions of the head, before non-maximum suppression; for heads with two parts see `branch`.
+    """Return all predictions of the detection head, before non-maximum suppression.
+
+    `branch` chooses the part of a head with two parts.
 
     Parameters
     ----------
@@ -39,7 +41,7 @@ def raw_predictions(model: Any, images: torch.Tensor) -> tuple[torch.Tensor, tor
     corners
         (b, a, 4) float32: x1, y1, x2, y2 in pixels of the input.
     logits
-        (b, a, C) float32: each class, before the sigmoid.
+        (b, a, C) float32: one logit per class, before the sigmoid.
     """
     import torch
 
@@ -55,9 +57,9 @@ def raw_predictions(model: Any, images: torch.Tensor) -> tuple[torch.Tensor, tor
 
 
 def branch(head: Any, raw: dict[str, Any]) -> dict[str, Any]:
-    """Return the raw predictions of the part that inference uses by default.
+    """Return the raw predictions of that part of the head that inference uses by default.
 
-    YOLO26 and YOLOv10 have a one-to-one part, and a one-to-many part for non-maximum suppression.
-    Other heads have one part.
+    YOLO26 and YOLOv10 have two parts: one-to-one, and one-to-many for non-maximum suppression. Other heads have only
+    one part.
     """
     return raw["one2one" if head.end2end else "one2many"] if "one2one" in raw else raw

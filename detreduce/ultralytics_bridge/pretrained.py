@@ -1,4 +1,4 @@
-"""Import ultralytics without side effects; find pretrained weights by name."""
+"""Import ultralytics without side effects, and find pretrained weights by name."""
 
 from __future__ import annotations
 
@@ -20,12 +20,14 @@ CONNECT_SECONDS = 3.0
 
 
 def quiet_ultralytics() -> None:
-    """Import ultralytics (seconds, the first time) without network access and without writing to the user's settings.
+    """Import ultralytics without network access and without changing the user's settings. The first call takes seconds.
 
-    Call it before the first ``import ultralytics``. Settings go to a private folder in detreduce's cache, the online
-    check returns False, and no packages are installed. Values that the user set stay, as does what an earlier import
-    has read. Pillow still raises OSError for files that are no images: ultralytics' patch of it would print to stdout
-    and raise ModuleNotFoundError.
+    Call this before the first ``import ultralytics``. Ultralytics then writes its settings to a private folder in
+    detreduce's cache, takes the machine as offline, and does not install packages. Environment variables that the user
+    set are not changed. If ultralytics was imported before, the settings that it has read stay.
+
+    Pillow still raises OSError for a file that is not an image. Ultralytics' patch of Pillow would print to stdout and
+    raise ModuleNotFoundError.
     """
     os.environ.setdefault("YOLO_CONFIG_DIR", str(private_config_folder()))
     os.environ.setdefault("YOLO_OFFLINE", "true")
@@ -38,7 +40,7 @@ def quiet_ultralytics() -> None:
 
 
 def _first_import() -> None:
-    # its first import logs that it makes a settings file
+    # the first import logs that ultralytics creates a settings file
     former = logging.root.manager.disable
     logging.disable(logging.INFO)
     try:
@@ -48,16 +50,16 @@ def _first_import() -> None:
 
 
 def find_weights(name: str | Path) -> Path:
-    """Return the weights file (.pt) of a path or a name.
+    """Return the path of a weights file (.pt), given its path or its name.
 
-    A bare name is looked up in the working folder, then in detreduce's cache; then it is downloaded to the cache. Raise
-    MissingFileError, with the file and where to put it, if none of this succeeds.
+    A name without a folder is looked up in the working folder, then in detreduce's cache. If it is in neither, it is
+    downloaded to the cache. Raise MissingFileError if the file is not found; the message says where to put it.
     """
     given = Path(name).expanduser()
     if given.is_file():
         return given
     if given.parent != Path():
-        raise MissingFileError(f"{given} does not exist; put the weights there or give their path.")
+        raise MissingFileError(f"{given} does not exist. Put the weights there, or pass the path of the weights file.")
     kept = cache_folder() / "weights" / given.name
     return kept if kept.is_file() else _download(given.name, kept)
 
@@ -66,14 +68,14 @@ def _download(name: str, target: Path) -> Path:
     quiet_ultralytics()
     from ultralytics.utils.downloads import GITHUB_ASSETS_NAMES
 
-    advice = f"put it at ./{name} or give its path"
+    advice = f"Put the file at ./{name}, or pass its path."
     if name not in GITHUB_ASSETS_NAMES:
         raise MissingFileError(
-            f"{name} is not in this folder, and ultralytics offers no such weights; {advice}."
+            f"{name} is not in this folder, and ultralytics does not offer weights of this name. {advice}"
             f"{nearest(name, GITHUB_ASSETS_NAMES)}"
         )
     if not _reachable("github.com"):
-        raise MissingFileError(f"{name} is not in this folder and could not be downloaded (no network); {advice}.")
+        raise MissingFileError(f"{name} is not in this folder and could not be downloaded (no network). {advice}")
     from ultralytics.utils.downloads import attempt_download_asset
 
     with writing(target):
@@ -81,12 +83,15 @@ def _download(name: str, target: Path) -> Path:
     with contextlib.suppress(ConnectionError, OSError):
         attempt_download_asset(target, retry=0, progress=False)
     if not target.is_file():
-        raise MissingFileError(f"{name} is not in this folder and could not be downloaded; {advice}.")
+        raise MissingFileError(f"{name} is not in this folder and could not be downloaded. {advice}")
     return target
 
 
 def _reachable(host: str) -> bool:
-    """Try to connect once, so that a machine without network waits seconds, not minutes; a proxy is not tried."""
+    """Return whether a connection to `host` succeeds within 3 s. Return True without trying if a proxy is set.
+
+    The downloader itself would wait minutes on a machine without network.
+    """
     if any(os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")):
         return True
     try:

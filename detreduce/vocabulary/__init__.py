@@ -1,1 +1,1 @@
-"""Names that every room uses: the controls of an experiment, the values of shared options."""
+"""Names that the whole package uses: the controls of an experiment and the values of shared options."""

@@ -1,4 +1,7 @@
-"""The controls of an experiment, one row each. Every module that treats a control specially asks this table."""
+"""The controls of an experiment: trainings that methods are compared with.
+
+Each control is one row of `CONTROLS`. Every module that treats a control differently looks it up there.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +12,16 @@ from typing import Any
 
 
 class Role(Enum):
-    """The part that a cell plays in comparisons."""
+    """The part that an experiment cell (one training) plays in comparisons."""
 
     FULL = "all images"
-    """All images for all epochs, once per training seed: losses and savings are measured against it."""
+    """Training on all images for all epochs, once per training seed. Losses and savings are relative to it."""
     EQUAL_STEPS = "equal steps"
-    """All images, with the batches and optimiser steps of a reduced cell at the same keep."""
+    """Training on all images, with the same number of optimiser steps as the training on a subset at the same keep."""
     RANDOM = "random subset"
-    """A random subset: a method must be better."""
+    """Training on a random subset. A useful method must be better."""
     METHOD = "method"
-    """A subset that a method chose."""
+    """Training on a subset that a method chose."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +31,15 @@ class Control:
     Attributes
     ----------
     name
-        Its key in the YAML and in ledgers.
+        Key of the control in the YAML and in ledgers.
     chooser
-        The reducer that chooses its images; None: it trains on all images.
+        Name of the reducer that chooses the images. None: the control trains on all images.
     role
-        Its part in comparisons.
+        Part that the control plays in comparisons.
     title
-        Its name in tables and legends.
+        Name of the control in tables and legends.
     words
-        Its name in sentences.
+        Name of the control in sentences.
     """
 
     name: str
@@ -61,14 +64,14 @@ ON_ALL_IMAGES = tuple(row.name for row in CONTROLS.values() if row.chooser is No
 RANDOM_METHODS = tuple(
     name for row in CONTROLS.values() if row.role is Role.RANDOM and row.chooser for name in (row.chooser, row.name)
 )
-"""Names under which cells train on random subsets; comparisons prefer the first one."""
+"""Names of cells that train on random subsets. Comparisons use the first name that is present."""
 EQUAL_STEPS_EXPLAINED = "all images, with the same number of batches and optimiser steps as a subset at that keep"
 
 
 def role_of(row: Mapping[str, Any]) -> Role:
-    """Return the role of a tidy row, from its control and label.
+    """Return the role of a cell from its row in the tidy table (columns ``control`` and ``label``).
 
-    `srs` with parameters, such as ``srs(by=classes)``, is a method to compare with random subsets.
+    `srs` with parameters, such as ``srs(by=classes)``, is a method: it is compared with random subsets.
     """
     if row["control"] in CONTROLS:
         return CONTROLS[row["control"]].role
@@ -76,5 +79,5 @@ def role_of(row: Mapping[str, Any]) -> Role:
 
 
 def title_of(label: str) -> str:
-    """Return the name of a method or control in tables and legends."""
+    """Return the name to show for a method or control in tables and legends."""
     return CONTROLS[label].title if label in CONTROLS else label

@@ -1,4 +1,4 @@
-"""Module paths that version 0.1 documented: importing them still works, with a DeprecationWarning."""
+"""Module paths that version 0.1 documented. Importing them still works, with a DeprecationWarning."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ FORMER_MODULES = {
 
 
 class FormerModules(MetaPathFinder, Loader):
-    """Find modules of `FORMER_MODULES`, after every other finder has failed."""
+    """An import finder for the modules of `FORMER_MODULES`. It is asked after every other finder has failed."""
 
     def find_spec(self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> Any:
-        """Return a spec for a former path, else None."""
+        """Return a module spec if `name` is a former path, else None."""
         return ModuleSpec(name, self) if name in FORMER_MODULES else None
 
     def create_module(self, spec: ModuleSpec) -> None:
-        """Let the import system make the module."""
+        """Return None: the import system then creates an empty module."""
 
     def exec_module(self, module: ModuleType) -> None:
-        """Forward every name to the module that replaced it."""
+        """Make every name of the former module come from the module that replaced it."""
         successor = FORMER_MODULES[module.__name__]
         warnings.warn(f"{module.__name__} is now {successor}.", DeprecationWarning, stacklevel=2)
         real = import_module(successor)

@@ -1,4 +1,7 @@
-"""How a `keep` is compared and written: an int is a count, a float is a fraction, so 1 (one image) is not 1.0 (all)."""
+"""Compare and print values of `keep`: an int is a number of images, a float is a fraction of all images.
+
+So 1 (one image) is not 1.0 (all images).
+"""
 
 from __future__ import annotations
 
@@ -8,17 +11,17 @@ Keep = float | int
 
 
 def keep_key(keep: Keep) -> str:
-    """Return a key that differs between a count of 1 and a fraction of 1.0, which are equal numbers."""
+    """Return a text key for a `keep`. The count 1 and the fraction 1.0 get different keys, although 1 == 1.0."""
     return f"float{float(keep)!r}" if isinstance(keep, float) else f"int{keep}"
 
 
 def keep_in_words(keep: Keep) -> str:
-    """Return ``25 %`` for a fraction, ``500 images`` for a count."""
+    """Return a `keep` as text: ``25 %`` for a fraction, ``500 images`` for a count."""
     if isinstance(keep, float):
         return f"{keep * 100:.4g} %"
     return f"{keep} image{'' if keep == 1 else 's'}"
 
 
 def keep_of(label: str, keep: Keep) -> str:
-    """Return the keep of a method or control for a table: ``all`` for the control `full`."""
+    """Return the `keep` of a method or control as text for a table. The control `full` gets ``all``."""
     return "all" if label == FULL else keep_in_words(keep)

@@ -1,4 +1,4 @@
-"""The figures of a finished cell: their keys in tidy rows and the names that people read."""
+"""The metrics of a finished experiment cell (one training): keys in the tidy table -> names that people read."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ ACCURACIES = {"mAP50": "mAP50", "mAP50_95": "mAP50-95"}
 MAIN_ACCURACY = "mAP50_95"
 COSTS = {"Wh": "Wh", "g_co2": "g CO2", "minutes": "minutes", "TFLOPs": "TFLOPs"}
 METERED = ("Wh", "g_co2", "minutes")
-"""Costs that another training on the same machine changes."""
+"""Costs that change if another training runs on the same machine at the same time."""
 CHOOSING_PHASES = ("features", "selection", "proxy_training", "duplicates")
-"""Phases of choosing images: each has a column ``_Wh`` and a column ``_seconds`` in a tidy row."""
+"""Phases of choosing images. The tidy table has two columns for each: ``<phase>_Wh`` and ``<phase>_seconds``."""

@@ -1,4 +1,4 @@
-"""Values that commands and functions share; the modules of the functions are slow to import."""
+"""Option values that commands and functions share. Commands import them here to start fast."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ from typing import Literal
 
 ExportForm = Literal["list", "csv", "coco", "fiftyone", "lightly-studio"]
 SELECTIONS_SHOWN = 24
-"""How many selections a report shows with images."""
+"""Maximum number of selections that a report shows with images."""

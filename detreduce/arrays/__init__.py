@@ -1,1 +1,1 @@
-"""The tables of numbers that features hand to reducers."""
+"""Arrays that features and proxy trainings produce and reducers use: box tables, proxy logs, distances, scores."""

@@ -1,4 +1,4 @@
-"""Exact Euclidean distances from blocked matrix products."""
+"""Exact Euclidean distances, computed with matrix products of blocks of rows."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 CANCELLED = 1e-5
-"""Below this share of the squared norms, |x|^2 + |y|^2 - 2xy has lost digits: differences replace it."""
+"""If |x|^2 + |y|^2 - 2xy is below this share of |x|^2 + |y|^2, it has lost digits, and x - y is used instead."""
 
 
 @dataclass
 class CentredPoints:
-    """Points relative to their mean, scaled by a power of two so that squares neither overflow nor vanish.
+    """Points relative to their mean. They are scaled by a power of two, so that squares do not overflow or become 0.
 
     Attributes
     ----------
     Z
-        (n, d) float64, C-contiguous; (x - mean) / scale.
+        (n, d) float64, C-contiguous: (x - mean) / scale.
     squares
-        (n,) squared norms of Z.
+        (n,) squared norms of the rows of Z.
     scale
-        Factor from distances in Z to distances in X.
+        Distances in Z times `scale` are distances in X.
     """
 
     Z: FloatArray
@@ -34,7 +34,7 @@ class CentredPoints:
 
     @classmethod
     def of(cls, X: npt.NDArray[np.floating]) -> CentredPoints:
-        """Centre and scale X (n, d); makes one float64 copy of it."""
+        """Return X (n, d) centred and scaled, as one float64 copy."""
         Z = np.array(X, np.float64, order="C")
         largest = float(max(Z.max(initial=0.0), -Z.min(initial=0.0)))
         shrink = 2.0 ** -np.floor(np.log2(largest)) if largest > 0 else 1.0
@@ -50,14 +50,20 @@ class CentredPoints:
         return len(self.Z)
 
     def products(self, rows: IntArray) -> FloatArray:
-        """Return (b, n) squared distances from `rows` to all points; near ones have lost digits, see `settled`."""
+        """Return (b, n) squared distances from `rows` to all points.
+
+        Distances between near points have lost digits. `settled` corrects them.
+        """
         squared = (-2.0 * self.Z[rows]) @ self.Z.T
         squared += self.squares
         squared += self.squares[rows, None]
         return squared
 
     def settled(self, squared: FloatArray, others: IntArray, row: int) -> FloatArray:
-        """Return (m,) squared distances of `row` to `others`: `squared`, with entries that lost digits replaced."""
+        """Return `squared` (m,), the squared distances from `row` to `others`, with entries that lost digits corrected.
+
+        `squared` is changed in place.
+        """
         doubtful = np.flatnonzero(squared < CANCELLED * (self.squares[others] + self.squares[row]))
         for start in range(0, len(doubtful), 4096):
             block = doubtful[start : start + 4096]

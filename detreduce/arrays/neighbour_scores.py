@@ -1,4 +1,4 @@
-"""Scores of some rows, extended to the others by their nearest neighbours."""
+"""Estimate the scores of rows without scores from their nearest neighbours."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from detreduce.errors import InputError
 
 BLOCK_ENTRIES = 4_000_000
 TIED = 1e-12
-"""Squared distances that differ by less than this share of the points' squared norms are equal."""
+"""Two squared distances are equal if they differ by at most this share of the points' squared norms."""
 
 
 def extrapolate(
@@ -22,31 +22,32 @@ def extrapolate(
     neighbours: int = 10,
     advance: Callable[[int], object] = lambda _: None,
 ) -> FloatArray:
-    """Give every row without scores the mean scores of the nearest rows that have them.
+    """Fill in the missing scores: a row without scores gets the mean scores of the nearest rows with scores.
 
-    Cf. arXiv 2406.13283. Distances are Euclidean. Rows as near as the last of the `neighbours` count too, so the order
-    of the rows does not matter. Memory is a float64 copy of X and a bounded amount.
+    The distance is Euclidean. All rows at the same distance as the last of the `neighbours` nearest rows are used, so
+    the order of the rows does not matter. The function needs one float64 copy of X and a constant amount of memory.
+    Compare arXiv 2406.13283.
 
     Parameters
     ----------
     scores
-        (n,) or (n, m); a row with a NaN is a row without scores.
+        (n,) or (n, m). A row with a NaN counts as a row without scores.
     X
         (n, d) features.
     neighbours
-        At least 1; if fewer rows have scores, all of these count.
+        Number of nearest rows, at least 1. If fewer rows have scores, all of them are used.
     advance
         Called with the number of rows done.
 
     Returns
     -------
     numpy.ndarray
-        Float64, with the shape of `scores`; rows that had scores keep them.
+        Float64, with the shape of `scores`. Rows that had scores keep their scores.
 
     Raises
     ------
     InputError
-        If the lengths of `scores` and X differ, a score is infinite, or no row has scores.
+        The lengths of `scores` and X differ, a score is infinite, or no row has scores.
     """
     given = check_scores(scores, len(X))
     table = given.reshape(len(given), -1)
@@ -71,17 +72,16 @@ def extrapolate(
 
 
 def check_scores(scores: Any, n: int) -> FloatArray:
-    """Return a float64 copy of `scores` for n rows; raise InputError as `extrapolate` does."""
+    """Return a float64 copy of `scores` for n rows. Raise InputError in the same cases as `extrapolate`."""
     try:
         given = np.array(scores, np.float64)
     except (TypeError, ValueError):
-        raise InputError("scores are not a table of numbers: use NaN for unknown scores.") from None
+        raise InputError("scores must be a table of numbers. Use NaN for unknown scores.") from None
     if given.ndim not in (1, 2) or len(given) != n:
-        raise InputError(f"scores has shape {given.shape}, but needs one row for each of the {n} images.")
+        raise InputError(f"scores has the shape {given.shape}, but must have one row for each of the {n} images.")
     if np.isinf(given).any():
-        raise InputError(
-            f"scores row {int(np.argwhere(np.isinf(given))[0][0])} is infinite: use NaN for unknown scores."
-        )
+        row = int(np.argwhere(np.isinf(given))[0][0])
+        raise InputError(f"scores has an infinite value in row {row}. Use NaN for unknown scores.")
     if np.isnan(given.reshape(n, -1)).any(axis=1).all():
-        raise InputError("scores are NaN for every image: at least one must be known.")
+        raise InputError("scores has a NaN for every image. At least one image must have scores.")
     return given

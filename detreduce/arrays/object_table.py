@@ -1,4 +1,4 @@
-"""ObjectTable: the boxes of many images, summed for each (image, class) pair that occurs."""
+"""ObjectTable: the boxes of many images, combined for each pair of an image and a class in that image."""
 
 from __future__ import annotations
 
@@ -14,25 +14,31 @@ IntArray = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class ObjectTable:
-    """A sparse (image, class) table of boxes, sorted by image, then class. Arrays only.
+    """A sparse table of boxes with one entry for each pair of an image and a class in that image.
+
+    The pairs are sorted by image, then by class. All fields are arrays or numbers.
 
     Attributes
     ----------
-    n_images, n_classes
-        Size of the table, including images and classes without boxes; those have no pair.
-    images, classes
-        (m,) int64: the pairs that occur.
+    n_images
+        Number of images, including images without boxes.
+    n_classes
+        Number of classes, including classes without boxes.
+    images
+        (m,) int64: the image of each pair.
+    classes
+        (m,) int64: the class of each pair.
     counts
-        (m,) int64: boxes of each pair, at least 1; crowd regions are not counted.
+        (m,) int64: number of boxes of each pair, at least 1, without crowd regions.
     vectors
-        (m, d) float32: mean feature of the pair's boxes, or None if only labels were read.
+        (m, d) float32: mean feature vector of the boxes of each pair. None if only labels were read.
     size_counts
-        (m, s) int64: boxes of each pair by size class, or None; each row sums to its count.
+        (m, s) int64: number of boxes of each pair by size class, or None. Each row sums to the pair's count.
 
     Raises
     ------
     InputError
-        Arrays of different length, numbers out of range, pairs unsorted or repeated.
+        The arrays have different lengths, a number is out of range, or the pairs are not sorted or not unique.
     """
 
     n_images: int
@@ -46,16 +52,18 @@ class ObjectTable:
     def __post_init__(self) -> None:
         m = len(self.images)
         if len(self.classes) != m or len(self.counts) != m:
-            raise InputError("images, classes and counts of an ObjectTable must have the same length.")
+            raise InputError("The images, classes and counts of an ObjectTable must have the same length.")
         for name, values, size in (
             ("images", self.images, self.n_images),
             ("classes", self.classes, self.n_classes),
         ):
             if m and (values.min() < 0 or values.max() >= size):
-                raise InputError(f"{name} of an ObjectTable must lie in 0..{size - 1}.")
+                raise InputError(f"The {name} of an ObjectTable must be numbers from 0 to {size - 1}.")
         key = self.images * self.n_classes + self.classes
         if (key[1:] <= key[:-1]).any():
-            raise InputError("An ObjectTable has each (image, class) pair once, sorted by image, then class.")
+            raise InputError(
+                "The (image, class) pairs of an ObjectTable must be unique, and sorted by image, then by class."
+            )
 
     def __len__(self) -> int:
         """Return the number of images, including those without boxes."""
@@ -63,7 +71,7 @@ class ObjectTable:
 
     @property
     def starts(self) -> IntArray:
-        """(n_images + 1,) where the pairs of each image start in the table, and where the last one's end."""
+        """(n_images + 1,) bounds: the pairs of image i are the entries starts[i] to starts[i + 1] - 1."""
         return np.searchsorted(self.images, np.arange(self.n_images + 1)).astype(np.int64)
 
     @classmethod
@@ -78,18 +86,24 @@ class ObjectTable:
         box_sizes: npt.ArrayLike | None = None,
         n_sizes: int = 0,
     ) -> ObjectTable:
-        """Sum boxes by image and class.
+        """Return the table of the given boxes.
 
         Parameters
         ----------
-        box_images, box_classes
-            (B,) image and class number of each box.
-        n_images, n_classes
-            Number of images and of classes, including those without boxes.
+        box_images
+            (B,) number of the image of each box.
+        box_classes
+            (B,) number of the class of each box.
+        n_images
+            Number of images, including images without boxes.
+        n_classes
+            Number of classes, including classes without boxes.
         vectors
-            (B, d) feature of each box; the table holds the mean of each pair.
-        box_sizes, n_sizes
-            (B,) size class of each box, 0..n_sizes - 1.
+            (B, d) feature vector of each box. The table has the mean vector of each pair.
+        box_sizes
+            (B,) size class of each box, from 0 to n_sizes - 1.
+        n_sizes
+            Number of size classes.
         """
         image = np.asarray(box_images, np.int64)
         kind = np.asarray(box_classes, np.int64)
@@ -107,7 +121,7 @@ class ObjectTable:
         return cls(n_images, n_classes, keys // n_classes, keys % n_classes, counts.astype(np.int64), means, sizes)
 
     def take(self, rows: npt.ArrayLike) -> ObjectTable:
-        """Return the table of the images `rows`, in that order and numbered from 0."""
+        """Return the table of only the images `rows`, in that order. They get new numbers from 0."""
         wanted = np.asarray(rows, np.int64)
         starts = np.searchsorted(self.images, wanted, side="left")
         lengths = np.searchsorted(self.images, wanted, side="right") - starts

@@ -1,4 +1,4 @@
-"""ProxyLog: measures of every ground-truth box after each epoch of a short detector training, in one file."""
+"""ProxyLog: a file with measures of every ground-truth box after each epoch of a short detector training."""
 
 from __future__ import annotations
 
@@ -20,52 +20,55 @@ from detreduce.machine.json_values import json_text
 FORMAT_VERSION = 2
 SUFFIX = ".npz"
 MEASURES = {"iou": "f2", "confidence": "f2", "error": "f2", "margin": "f2", "loss": "f4"}
-"""Measures of each box at each epoch, and their types in the file."""
+"""Measure of each box after each epoch -> its type in the file."""
 SCORES = ("vps", "forgetting", "el2n", "aum")
 OVERS = ("sum", "mean", "max")
 DYNAMICS_COLUMNS = (*(f"{score}_{over}" for score in SCORES for over in OVERS), "boxes")
-"""Columns of the block `dynamics`, in order: scores, higher for harder images, and the number of boxes."""
+"""Columns of the feature block `dynamics`, in order: scores (higher for harder images), then the number of boxes."""
 
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
 @dataclass(frozen=True)
 class ProxyLog:
-    """Ground-truth boxes, and how good the predictions of a training were for them after each epoch.
+    """Measures of how well a proxy training predicted each ground-truth box after each epoch.
 
-    The file is one compressed ``.npz``: the arrays below under their names, and ``facts``, the rest as JSON in UTF-8
-    (uint8). Images are those of the training; boxes are theirs without crowd regions; both are in the dataset's order.
-    With E epochs and B boxes it has 12 bytes for each box and epoch before compression.
+    Each box is matched to one prediction of the detector. E is the number of epochs, B the number of boxes. The images
+    are the images of the training. The boxes are all their boxes except crowd regions. Both are in the dataset's order.
+
+    The file is a compressed ``.npz`` with the arrays below under their names. Its array ``facts`` (uint8) has all other
+    values as JSON text in UTF-8. The measures take 12 bytes per box and epoch before compression.
 
     Attributes
     ----------
     image_ids
-        Ids of the n images of the training, in its dataset.
+        Ids of the n images of the training.
     box_images
-        (B,) int32, ascending: index of each box's image in `image_ids`.
+        (B,) int32, ascending: index of the box's image in `image_ids`.
     box_classes
-        (B,) int32: index of its class in the class names of the dataset.
+        (B,) int32: index of the box's class in the class names of the dataset.
     box_corners
-        (B, 4) float16: x1, y1, x2, y2 as fractions of the image; they show whether labels have changed.
+        (B, 4) float16: x1, y1, x2, y2 as fractions of the image. They show whether the labels have changed.
     iou
-        (E, B) float16: IoU of the box and its matched prediction.
+        (E, B) float16: IoU of the box and the matched prediction.
     confidence
         (E, B) float16: confidence of the matched prediction in the box's class, 0..1.
     error
-        (E, B) float16: L2 norm of its confidences in all classes minus the one-hot label.
+        (E, B) float16: L2 norm of the difference between the prediction's confidences in all classes and the one-hot
+        label.
     margin
-        (E, B) float16: its confidence in the box's class minus the largest of another class, -1..1.
+        (E, B) float16: confidence in the box's class minus the largest confidence in another class, -1..1.
     loss
-        (E, B) float32: 1 - IoU, plus the binary cross-entropy of its confidences with the one-hot label, summed over
-        classes.
+        (E, B) float32: 1 - IoU, plus the binary cross-entropy between the confidences and the one-hot label, summed
+        over the classes.
     facts
         Values for JSON: ``class_names``, ``model``, ``weights_sha256``, ``epochs``, ``imgsz``, ``seed``, ``arguments``,
-        ``energy`` (figures of the phase), ``device``, ``versions``, ``data`` (path, split, content hash), ``warnings``.
+        ``energy`` (of the training), ``device``, ``versions``, ``data`` (path, split, content hash), ``warnings``.
 
     Raises
     ------
     InputError
-        If arrays do not fit together or have NaN.
+        The shapes of the arrays do not match, or a value is not finite.
     """
 
     image_ids: tuple[int | str, ...]
@@ -82,22 +85,28 @@ class ProxyLog:
     def __post_init__(self) -> None:
         boxes = len(self.box_images)
         if self.box_images.shape != (boxes,) or self.box_classes.shape != (boxes,):
-            raise InputError("box_images and box_classes of a proxy log must have one number for each box.")
+            raise InputError("The box_images and box_classes of a proxy log must have one number for each box.")
         if self.box_corners.shape != (boxes, 4):
-            raise InputError(f"box_corners of a proxy log has shape {self.box_corners.shape}; it must be ({boxes}, 4).")
+            raise InputError(
+                f"The box_corners of a proxy log have the shape {self.box_corners.shape}. It must be ({boxes}, 4)."
+            )
         if boxes and (
             self.box_images.min() < 0
             or self.box_images.max() >= len(self.image_ids)
             or (np.diff(self.box_images) < 0).any()
         ):
-            raise InputError(f"box_images of a proxy log must be ascending, within 0..{len(self.image_ids) - 1}.")
+            raise InputError(
+                f"The box_images of a proxy log must be ascending numbers from 0 to {len(self.image_ids) - 1}."
+            )
         shape = (len(self.iou), boxes)
         for name in MEASURES:
             values = getattr(self, name)
             if values.ndim != 2 or values.shape != shape:
-                raise InputError(f"{name} of a proxy log has shape {values.shape}; it must be {shape}: epochs x boxes.")
+                raise InputError(
+                    f"The array {name} of a proxy log has the shape {values.shape}. It must be {shape}: epochs x boxes."
+                )
             if not np.isfinite(values).all():
-                raise InputError(f"{name} of a proxy log has values that are not finite.")
+                raise InputError(f"The array {name} of a proxy log has values that are not finite.")
 
     def __repr__(self) -> str:
         return f"ProxyLog({self.epochs} epochs, {len(self.box_images)} boxes in {len(self.image_ids)} images)"
@@ -108,7 +117,7 @@ class ProxyLog:
         return len(self.iou)
 
     def save(self, path: str | Path) -> Path:
-        """Write the log completely or not at all; raise DetreduceError if it cannot be written."""
+        """Write the log to a file, completely or not at all. Raise DetreduceError if it cannot be written."""
         target = Path(path)
         facts = {**self.facts, "detreduce_proxy_log": FORMAT_VERSION, "image_ids": list(self.image_ids)}
         encoded = np.frombuffer(json_text(facts, indent=None).encode(), np.uint8)
@@ -128,22 +137,25 @@ class ProxyLog:
 
     @classmethod
     def load(cls, path: str | Path) -> ProxyLog:
-        """Read a log that `save` wrote; raise MissingFileError, or InputError for another or a damaged file."""
+        """Read a log that `save` wrote.
+
+        Raise MissingFileError if the file does not exist. Raise InputError if it is damaged or not a proxy log.
+        """
         file = Path(path)
         if not file.is_file():
-            raise MissingFileError(f"There is no proxy log at {file}: make one with `detreduce proxy`.")
+            raise MissingFileError(f"There is no proxy log at {file}. Create one with `detreduce proxy`.")
         try:
             if not zipfile.is_zipfile(file):
-                raise InputError("it is not a .npz file")
+                raise InputError("it is not an .npz file")
             with np.load(file, allow_pickle=False) as content:
                 facts = json.loads(content["facts"].tobytes())
                 if facts.pop("detreduce_proxy_log") != FORMAT_VERSION:
-                    raise InputError("it is of another version")
+                    raise InputError("another version of detreduce wrote it")
                 image_ids = tuple(facts.pop("image_ids"))
                 arrays = {name: content[name] for name in ("box_images", "box_classes", "box_corners", *MEASURES)}
             return cls(image_ids, **arrays, facts=facts)
         except _UNREADABLE as error:
             raise InputError(
-                f"{file} is not a proxy log of this version, or is damaged ({str(error).rstrip('.')}). "
-                "Make it again with `detreduce proxy`."
+                f"{file} is not a proxy log that this version of detreduce can read ({str(error).rstrip('.')}). "
+                "Create it again with `detreduce proxy`."
             ) from error

@@ -1,1 +1,1 @@
-"""How things are shown in every place: numbers, names, HTML fragments, progress."""
+"""How numbers, names, tables and progress are shown in the terminal, in notebooks and in reports."""

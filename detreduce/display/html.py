@@ -1,4 +1,4 @@
-"""HTML for notebooks: small tables and pictures, all text escaped, readable in light and dark themes."""
+"""HTML for notebooks: small tables and pictures for light and dark themes. All text is escaped."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from detreduce.display.terminal_text import visible_lines
 
 LONGEST = 300
-"""The most characters shown of one value."""
+"""Maximum number of characters shown of one value."""
 
-# colours come from the page, so that light and dark themes both read well
+# the page defines the colours, so that the text is readable in light and dark themes
 STYLE = """<style>
 .detreduce table {border-collapse: collapse; margin: .4em 0}
 .detreduce th, .detreduce td {padding: .15em .8em .15em 0; text-align: start; vertical-align: top;
@@ -25,7 +25,7 @@ STYLE = """<style>
 
 
 def text(value: object) -> str:
-    """Return a value as HTML text: escaped, cut if it is long, with codes for invisible characters."""
+    """Return a value as escaped HTML text. Long text is cut, and invisible characters are shown as codes."""
     shown = str(value)
     if len(shown) > LONGEST:
         shown = shown[: LONGEST - 1] + "…"
@@ -40,9 +40,10 @@ def table(
     shown: int | None = None,
     what: str = "",
 ) -> str:
-    """Return a table; the first `words` columns hold words, the others numbers. None is an empty cell.
+    """Return an HTML table.
 
-    It has at most `shown` rows; a line below counts the others, called `what`.
+    The first `words` columns contain text, and the other columns contain numbers. None becomes an empty cell. The table
+    has at most `shown` rows. If there are more rows, a line below says how many; `what` is the noun for them.
     """
     rows = list(rows)
     most = len(rows) if shown is None else shown
@@ -56,7 +57,7 @@ def table(
 
 
 def facts(content: Mapping[str, object]) -> str:
-    """Return a table of names and values."""
+    """Return an HTML table with one row for each name and its value."""
     rows = "".join(
         f'<tr><th scope="row">{text(name)}</th>{_cell("td", value, False)}</tr>' for name, value in content.items()
     )
@@ -64,12 +65,12 @@ def facts(content: Mapping[str, object]) -> str:
 
 
 def lines(values: Iterable[object]) -> str:
-    """Return sentences, one below the other."""
+    """Return HTML with one line for each value."""
     return "".join(f"<div>{text(value)}</div>" for value in values)
 
 
 def folded(summary: str, values: Sequence[object], shown: int = 10) -> str:
-    """Return a line that opens on a list of at most `shown` values; an empty text for an empty list."""
+    """Return a line that opens a list of at most `shown` values on a click. Return "" if there are no values."""
     if not values:
         return ""
     more = [f"… and {len(values) - shown} more"] if len(values) > shown else []
@@ -77,7 +78,7 @@ def folded(summary: str, values: Sequence[object], shown: int = 10) -> str:
 
 
 def picture(jpeg: bytes, name: str) -> str:
-    """Return a JPEG inside the page, with its name below."""
+    """Return HTML that shows a JPEG image with its name below."""
     data = base64.b64encode(jpeg).decode()
     return (
         f'<figure><img src="data:image/jpeg;base64,{data}" alt="{text(name)}">'
@@ -86,7 +87,7 @@ def picture(jpeg: bytes, name: str) -> str:
 
 
 def block(title: object, *parts: str) -> str:
-    """Return the HTML of an object for ``_repr_html_``: a title, and parts made by the functions here."""
+    """Return the HTML of an object for ``_repr_html_``: a title and `parts`, which are HTML from this module."""
     return f'<div class="detreduce">{STYLE}<strong>{text(title)}</strong>{"".join(parts)}</div>'
 
 

@@ -1,25 +1,31 @@
-"""Numbers of any size with their significant digits: 0.04 never becomes 0.0, and 12345 has no point."""
+"""Write numbers with their significant digits: 0.04 does not become 0.0, and 12345 has no decimals."""
 
 from __future__ import annotations
 
 import math
 
 MOST = 12
-"""Digits after the point beyond which a number is written with an exponent."""
+"""Maximum number of digits after the decimal point. A number that needs more is written with an exponent."""
 
 
 def significant(value: float, digits: int = 3) -> str:
-    """Return a number with `digits` significant digits; whole numbers keep all: ``0.0412``, ``3.1``, ``12345``."""
+    """Return a number with `digits` significant digits, for example ``0.0412`` or ``3.1``.
+
+    Digits before the decimal point are never rounded: ``12345``.
+    """
     if not math.isfinite(value):
         return f"{value}"
     return _written(value, _decimals(value, digits))
 
 
 def with_spread(value: float, spread: float, digits: int = 3) -> str:
-    """Return a number ± its spread, with the digits after the point that both need; no spread if it is not known."""
+    """Return a number ± its spread, both with the same number of digits after the decimal point.
+
+    If the spread is NaN or infinite, return the number alone.
+    """
     if not math.isfinite(value) or not math.isfinite(spread):
         return significant(value, digits)
-    # a rounding error is no spread
+    # a spread of this size is a rounding error
     if spread <= 1e-9 * abs(value):
         return f"{significant(value, digits)} ± 0"
     decimals = max(_decimals(value, digits), _decimals(spread, 1))
@@ -29,12 +35,12 @@ def with_spread(value: float, spread: float, digits: int = 3) -> str:
 
 
 def change(ratio: float) -> str:
-    """Return a ratio as a change in per cent: ``-70 %``; with more digits if -100 % or +0 % would be wrong."""
+    """Return a ratio as a change in percent: 0.3 becomes ``-70 %``. More digits are used if -100 % or +0 % is wrong."""
     return f"{_change(100 * (ratio - 1))} %"
 
 
 def less_or_more(ratio: float) -> str:
-    """Return a ratio as a change in words: ``70 % less``."""
+    """Return a ratio as a change in words: 0.3 becomes ``70 % less``."""
     return f"{_change(100 * (ratio - 1))[1:]} % {'more' if ratio > 1 else 'less'}"
 
 
@@ -47,7 +53,7 @@ def _change(percent: float) -> str:
 
 
 def _decimals(value: float, digits: int) -> int:
-    """Return the digits after the point that `digits` significant digits need."""
+    """Return the number of digits after the decimal point if `value` has `digits` significant digits."""
     if value == 0:
         return 0
     # rounding may add a digit: 0.09996 becomes 0.100

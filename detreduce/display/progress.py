@@ -1,7 +1,8 @@
 """One progress display for all work that takes longer than two seconds.
 
-Rich draws it. Rate and time left are our own: `rich.progress` forgets steps that take longer than its fixed window, so
-that it has no time left for trainings, and it counts what is done at once (finished cells) as speed.
+Rich draws the display, and this module estimates the rate and the time left. `rich.progress` uses a fixed time window:
+it cannot estimate the time left if one step takes longer than the window, as in a training. It also treats steps that
+were finished before, such as finished experiment cells, as speed.
 """
 
 from __future__ import annotations
@@ -20,22 +21,23 @@ if TYPE_CHECKING:
     from rich.live import Live
 
 DELAY_SECONDS = 2.0
-# the rate covers the last half of the time, and at least this
+# the rate is the mean over the last half of the elapsed time, and over at least this time
 RATE_SECONDS = 30.0
-# each drawing costs energy, which the meter counts
+# each redraw costs energy, which the energy meter counts
 REFRESH_PER_SECOND = 4
 BAR_WIDTH = 40
 NARROWEST_BAR = 8
-# room for the ^C that a terminal shows: on another line it would stop this one from being cleared
+# columns for the ^C that a terminal prints: if it wrapped to a new line, the progress line could not be cleared
 MARGIN = 3
 
 
 @contextmanager
 def progress(title: str, total: int | None, unit: str = "", *, behind: bool = False) -> Iterator[Callable[..., None]]:
-    """Yield ``advance(count=1, note="")``; after two seconds a line appears on stderr, if that is a terminal.
+    """Show the progress of some work on stderr. Yield ``advance(count=1, note="")``, which counts finished units.
 
-    The line has the rate and the time left or, without `total`, the time so far. Pipes and logs get nothing. A line
-    that stands `behind` is shown only if there is no other; of several such lines, the latest is shown.
+    A line appears after two seconds if stderr is a terminal. It shows the rate and the time left. If `total` is None,
+    it shows the elapsed time. If stderr is a pipe or a file, nothing is shown. A line with `behind=True` is shown only
+    if there is no other line; if there are several lines with `behind=True`, only the newest is shown.
     """
     work = Work(title, total, unit, behind=behind)
     if not _watched():
@@ -53,12 +55,12 @@ def progress(title: str, total: int | None, unit: str = "", *, behind: bool = Fa
 
 
 def step(title: str) -> AbstractContextManager[Callable[..., None]]:
-    """Name a part of the work that has no count; the name is shown while no count is shown."""
+    """Show the name of a step that cannot be counted. It is shown only while no counted work is shown."""
     return progress(title, None, behind=True)
 
 
 def tell(text: str) -> None:
-    """Print a line on stderr, above the progress display."""
+    """Print a line on stderr above the progress display."""
     _BOARD.tell(text)
 
 
@@ -67,7 +69,7 @@ def _watched() -> bool:
 
 
 class Work:
-    """How much of some work is done, and how fast; `clock` returns seconds."""
+    """A piece of work with the number of finished units, the rate and the time left. `clock` returns seconds."""
 
     def __init__(
         self,
@@ -87,7 +89,7 @@ class Work:
         self._samples = deque([(self._start, 0)])
 
     def advance(self, count: int = 1, note: str | None = None) -> None:
-        """Count `count` more as done; a note stays until the next one."""
+        """Add `count` finished units. A note is shown until the next note replaces it."""
         self.done += count
         self.note = self.note if note is None else note
         now = self._clock()
@@ -102,18 +104,18 @@ class Work:
 
     @property
     def rate(self) -> float:
-        """The recent rate per second; 0 if nothing is done yet."""
+        """The recent number of units per second; 0 if no unit is finished."""
         since, before = self._samples[0]
         made = self.done - before
         if not made:
             return 0.0
         step = max(self._last - since, 1e-9) / made
-        # the next one is late only after the time that one takes
+        # the next unit lowers the rate only if it takes longer than one unit has taken so far
         return made / max(self._last - since, self._clock() - since - step, 1e-9)
 
     @property
     def left(self) -> float | None:
-        """The seconds left; None if they are not known."""
+        """The number of seconds left; None if it is unknown."""
         if self.total is None or not (rate := self.rate):
             return None
         missing = max(0, self.total - self.done)
@@ -121,7 +123,7 @@ class Work:
         return missing / rate - under_way
 
     def in_words(self) -> str:
-        """Return count, rate and time left, or the time so far if the time left is not known."""
+        """Return the count, the rate and the time left as text. If the time left is unknown, show the elapsed time."""
         rate, left = self.rate, self.left
         parts = [f"{self.done}/{self.total}" if self.total is not None else f"{self.done}" * bool(self.done)]
         if rate > 0:
@@ -131,7 +133,7 @@ class Work:
 
 
 def in_time(seconds: float) -> str:
-    """Return a duration in seconds, minutes or hours."""
+    """Return a duration as text in seconds, minutes or hours."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
@@ -142,7 +144,7 @@ def _rounded(rate: float) -> str:
 
 
 class _Board:
-    """The one display of all running work."""
+    """The progress display, shared by all running work."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
@@ -151,7 +153,7 @@ class _Board:
         self._live: Live | None = None
 
     def begin(self, work: Work) -> None:
-        """Register a work before its line is due; the name of a step replaces an older one at once."""
+        """Register a step with `behind=True` before its line is due. Its name replaces the name of an older step."""
         if work.behind:
             with self._lock:
                 self._behind.append(work)
@@ -182,7 +184,7 @@ class _Board:
                 self._live.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def _start(self) -> Live:
-        # rich is slow to import (0.1 s), and most calls end before a line is due
+        # rich takes 0.1 s to import, and most work ends before a line is due
         from rich.console import Console
         from rich.live import Live
 
@@ -196,7 +198,7 @@ class _Board:
             redirect_stdout=sys.stdout.isatty(),
         )
         live.start()
-        # a killed process could not show the cursor again
+        # a killed process could not make the cursor visible again
         console.show_cursor(True)
         return live
 
@@ -208,7 +210,7 @@ class _Board:
 
 
 def line(work: Work, width: int) -> Constrain:
-    """Return a line of at most `width` columns, with a bar if there is room."""
+    """Return the progress line of `work` with at most `width` columns. It has a bar if there is room."""
     from rich.constrain import Constrain
     from rich.progress_bar import ProgressBar
     from rich.table import Table

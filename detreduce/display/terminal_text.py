@@ -1,31 +1,32 @@
-"""Names that can be trusted: invisible characters, and those that reverse the text, are shown as codes."""
+"""Show names safely: characters that are invisible or that reverse the text direction are shown as codes."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 
-# drawn as nothing or as a blank, although Unicode calls them letters, marks and symbols
+# these look empty, although Unicode classifies them as letters, marks or symbols
 BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0")
 HIDDEN = ("Cc", "Cf", "Cs", "Zl", "Zp", "Zs")
 NON_JOINER, JOINER, AS_EMOJI, KEYCAP = "\u200c", "\u200d", "\ufe0f", "\u20e3"
-# scripts in which a joiner or non-joiner changes the letters; the first word of their letters' names
+# scripts in which a joiner or a non-joiner changes the letters. Each is the first word of the letters' Unicode names
 JOINING_SCRIPTS = (
     *("ARABIC", "SYRIAC", "NKO", "MONGOLIAN", "DEVANAGARI", "BENGALI", "GURMUKHI", "GUJARATI", "ORIYA", "TAMIL"),
     *("TELUGU", "KANNADA", "MALAYALAM", "SINHALA", "MYANMAR", "KHMER", "TIBETAN"),
 )
 VIRAMA = 9
-# pictures and signs with an emoji form that Unicode does not put among the symbols
+# pictures and signs that have an emoji form, although Unicode does not classify them as symbols
 PICTURES_TOO, SIGNS_TOO = frozenset("\u2194\u25fd\u25fe\u2934\u2935"), frozenset("\xa9\xae\u203c\u2049\u2139\u3030")
-# the black flag with the tags of a region, such as England's; its length is limited, so that no text hides there
+# a black flag and the tags of a region, such as England. The length is limited, so that no text can hide in the tags
 FLAG = re.compile("\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{4,6}\U000e007f")
 
 
 def visible(name: object) -> str:
-    """Return a name in one line, with codes for invisible characters.
+    """Return a name on one line, with codes instead of invisible characters.
 
-    These are controls, zero-width and direction marks, unusual blanks and halves of surrogate pairs. Letters of all
-    scripts and emoji stay, with the joiners, selectors and tags that combine several into one sign.
+    Invisible characters are control characters, zero-width marks, direction marks, unusual spaces and halves of
+    surrogate pairs. Letters of all scripts and emoji are not changed. The joiners, selectors and tags that combine
+    several characters into one sign are also not changed.
     """
     text = str(name)
     if text.isascii() and text.isprintable():
@@ -38,7 +39,7 @@ def visible(name: object) -> str:
 
 
 def visible_lines(text: object) -> str:
-    """Return a text of several lines with codes for invisible characters; line ends and tabs stay."""
+    """Return a text with codes instead of invisible characters. Line breaks and tabs are not changed."""
     return "\n".join("\t".join(map(visible, line.split("\t"))) for line in str(text).split("\n"))
 
 
@@ -50,7 +51,7 @@ def _is_hidden(character: str) -> bool:
 
 
 def _shows(text: str, place: int) -> bool:
-    """Whether an invisible character changes how its neighbours look: then it hides nothing."""
+    """Return whether the invisible character at `place` changes how its neighbours look. Then it is harmless."""
     character, before, after = text[place], text[:place][-1:], text[place + 1 : place + 2]
     if character == AS_EMOJI:
         return _is_picture(before) or before in SIGNS_TOO or (after == KEYCAP and before in set("0123456789#*"))
@@ -63,14 +64,14 @@ def _shows(text: str, place: int) -> bool:
 
 
 def _is_picture(character: str) -> bool:
-    """Whether it is an emoji or its skin tone."""
+    """Return whether the character is an emoji or a skin tone of an emoji."""
     if not character or character in PICTURES_TOO:
         return bool(character)
     return unicodedata.category(character) in ("So", "Sk") and character > "\u2000"
 
 
 def _joins(character: str) -> bool:
-    """Whether it is a letter or mark of a script whose letters change beside a joiner."""
+    """Return whether the character is a letter or mark of a script whose letters change next to a joiner."""
     if not character or unicodedata.category(character)[0] not in "LM":
         return False
     return unicodedata.name(character, "").partition(" ")[0] in JOINING_SCRIPTS

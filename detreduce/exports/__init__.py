@@ -1,4 +1,4 @@
-"""Selections as other programs read them: a list, a table, COCO, and folders that FiftyOne and LightlyStudio import."""
+"""Write selections for other programs: a list, a table, COCO JSON, and folders for FiftyOne and LightlyStudio."""
 
 from detreduce.exports.export import FORMS, export_selection
 from detreduce.vocabulary.option_values import ExportForm

@@ -1,4 +1,4 @@
-"""COCO JSON of the kept images: the filtered JSON of a COCO dataset, or one made from the boxes."""
+"""COCO JSON of the kept images: the filtered JSON of a COCO dataset, or a new JSON for other formats."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from detreduce.machine.json_values import json_text
 
 
 def coco_pieces(dataset: DetectionDataset, rows: Sequence[ImageRow]) -> Iterator[bytes]:
-    """Yield the JSON of the kept images in pieces; file names are relative to `image_folder`."""
+    """Yield the JSON of the kept images in pieces. File names in it are relative to `image_folder`."""
     annotations = dataset.source.splits[dataset.split].annotations
     if dataset.source.format == "coco" and annotations is not None:
         yield from filtered_json(annotations, {row.record.id for row in rows if row.kept})
@@ -26,17 +26,20 @@ def coco_pieces(dataset: DetectionDataset, rows: Sequence[ImageRow]) -> Iterator
 
 
 def image_folder(dataset: DetectionDataset) -> Path:
-    """Return the folder that file names in the JSON are relative to: that of the COCO dataset, else the common one."""
+    """Return the folder that file names in the JSON are relative to.
+
+    It is the image folder of a COCO dataset. For other formats it is the common parent folder of all images.
+    """
     if dataset.source.format == "coco":
         return dataset.source.splits[dataset.split].images[0]
     return Path(os.path.commonpath([record.path.parent for record in dataset]))
 
 
 def coco_content(dataset: DetectionDataset, names: Sequence[str | None]) -> dict[str, Any]:
-    """Return COCO's images, annotations and categories, numbered from 1, with boxes in pixels.
+    """Return a COCO dict with images, annotations and COCO categories. Ids start at 1, and boxes are in pixels.
 
-    `names` has a file name for each image; None leaves the image out. Raise ImageReadError if boxes are fractions and
-    the image's size cannot be read.
+    `names` has one file name for each image. If it is None, the image is left out. Raise ImageReadError if the size of
+    an image is not known and cannot be read.
     """
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
@@ -65,7 +68,7 @@ def coco_content(dataset: DetectionDataset, names: Sequence[str | None]) -> dict
 
 
 def compact_json(content: Any) -> bytes:
-    """Return JSON on one line."""
+    """Return the content as JSON on one line."""
     return json_text(content, indent=None).encode()
 
 
@@ -73,5 +76,6 @@ def _size(record: ImageRecord) -> tuple[int, int]:
     try:
         return record.size
     except OSError as error:
-        what = f"its size, which COCO needs, cannot be read ({error})"
-        raise ImageReadError(f"{record.path}: {what}.") from None
+        raise ImageReadError(
+            f"{record.path}: COCO needs the size of the image, but it cannot be read ({error})."
+        ) from None

@@ -1,4 +1,4 @@
-"""Write a selection in any form that other programs read."""
+"""Write a selection in a form that other programs can read."""
 
 from __future__ import annotations
 
@@ -39,28 +39,34 @@ def export_selection(
     link: LinkMode = "hardlink",
     overwrite: bool = False,
 ) -> Path:
-    """Write a selection in the form that another program reads.
+    """Write a selection in a form that another program can read.
 
     Parameters
     ----------
     dataset
-        The split that the selection was made on.
+        The dataset split from which the images were selected.
     selection
-        The choice of images.
+        The selected images.
     output
-        The file to write (list, csv, coco) or the folder (fiftyone, lightly-studio).
+        Path of the file (list, csv, coco) or of the folder (fiftyone, lightly-studio) to write.
     form
-        ``list``: a text file of the kept images' absolute paths, in the order of choice. ``csv``: a table of all images
-        with kept, rank, score and category. ``coco``: COCO JSON of the kept images; for a COCO dataset the original,
-        filtered as text, else boxes in pixels with ids from 1 and file names relative to the images' common folder.
-        ``fiftyone``: a folder of all images for ``fo.Dataset.from_dir(folder, dataset_type=fo.types.FiftyOneDataset)``,
-        with tags, kept, rank, score and category as fields. ``lightly-studio``: a folder of all images for
-        ``add_samples_from_coco("annotations.json", "images", tag_depth=1)``, tagged kept or dropped.
+        ``list``: a text file with the absolute paths of the kept images, in the order of selection.
+
+        ``csv``: a table of all images with the columns kept, rank, score and category.
+
+        ``coco``: a COCO JSON of the kept images. A COCO dataset's own JSON is filtered. For other formats, a new JSON
+        is made: boxes in pixels, ids from 1, and file names relative to the common folder of the images.
+
+        ``fiftyone``: a folder of all images for ``fo.Dataset.from_dir(folder, dataset_type=fo.types.FiftyOneDataset)``.
+        Each sample has tags and the fields kept, rank, score and category.
+
+        ``lightly-studio``: a folder of all images for
+        ``add_samples_from_coco("annotations.json", "images", tag_depth=1)``. Each image has the tag kept or dropped.
     link
-        How images get into a folder: ``hardlink`` (copies where the file system does not allow it), ``symlink``,
-        ``copy``.
+        How images are put into the folder: ``hardlink`` (or copies, if the file system does not allow hard links),
+        ``symlink`` or ``copy``.
     overwrite
-        Replace the file, or the folder that detreduce wrote.
+        Replace an existing file, or an existing folder that detreduce wrote.
 
     Returns
     -------
@@ -70,10 +76,10 @@ def export_selection(
     Raises
     ------
     InputError
-        Unknown form, an output that may not be replaced, missing images, or a dataset that the selection was not made
-        on.
+        The form is unknown, the output exists and may not be replaced, an image is missing, or the selection was made
+        from another dataset.
     ImageReadError
-        A form needs the size of an image that cannot be read.
+        The form needs the size of an image, and the size cannot be read.
     DetreduceError
         The output cannot be written.
     """
@@ -89,7 +95,7 @@ def export_selection(
             return _write_file(target, coco_pieces(dataset, rows))
         return _write_file(target, [list_text(rows) if form == "list" else csv_text(rows)])
     if mode == "list":
-        raise InputError(f"link='list' puts no images into the folder, and {form} reads them there; use symlink.")
+        raise InputError(f"link='list' does not put images into the folder, but {form} needs them there. Use symlink.")
     check_apart_from(target, dataset)
     content = _folder_content(dataset, selection, rows, form)
     with staged(target, overwrite=overwrite) as folder:
@@ -99,7 +105,15 @@ def export_selection(
 
 @dataclass(frozen=True)
 class FolderContent:
-    """What a folder holds: image files with their places in it, and other files by place."""
+    """The content of an exported folder.
+
+    Attributes
+    ----------
+    images
+        Path of each image, and its path relative to the folder.
+    files
+        Path of every other file relative to the folder -> its content.
+    """
 
     images: Sequence[tuple[Path, PurePosixPath]]
     files: Mapping[PurePosixPath, bytes]
@@ -135,14 +149,14 @@ def _folder_content(
 
 def _check_file(target: Path, dataset: DetectionDataset, *, overwrite: bool) -> None:
     if target.is_dir():
-        raise InputError(f"Output {target} is a folder; name the file to write in it.")
+        raise InputError(f"Output {target} is a folder. Pass the path of a file.")
     if target.exists() and not overwrite:
-        raise InputError(f"Output {target} exists; choose another, or pass overwrite (--overwrite).")
+        raise InputError(f"Output {target} exists. Choose another path, or pass overwrite (--overwrite).")
     source = dataset.source
     own = {source.path, *(split.annotations for split in source.splits.values())}
     own |= {path for record in dataset for path in (record.path, record.label_path)}
     if os.path.realpath(target) in {os.path.realpath(path) for path in own if path is not None}:
-        raise InputError(f"Output {target} is a file of the dataset itself; choose another.")
+        raise InputError(f"Output {target} is a file of the dataset itself. Choose another path.")
 
 
 def _write_file(target: Path, pieces: Iterable[bytes]) -> Path:

@@ -1,7 +1,7 @@
-"""A folder that FiftyOne imports as a ``FiftyOneDataset``, each image with its tags, rank, score and category.
+"""A folder that FiftyOne can import as a ``FiftyOneDataset``. Each image has its tags, rank, score and category.
 
-FiftyOne reads this JSON form if metadata.json names no version (``LegacyFiftyOneDatasetImporter`` in
-fiftyone/utils/data/importers.py, 1.22). The newer form is a dump of its database, which only FiftyOne can write.
+FiftyOne reads this JSON form if metadata.json does not contain a version (``LegacyFiftyOneDatasetImporter`` in
+fiftyone/utils/data/importers.py, 1.22). The newer form is a dump of FiftyOne's database. Only FiftyOne can write it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,10 @@ METADATA, SAMPLES = PurePosixPath("metadata.json"), PurePosixPath("samples.json"
 def fiftyone_files(
     dataset: DetectionDataset, selection: Selection, rows: Sequence[ImageRow], places: Sequence[PurePosixPath]
 ) -> dict[PurePosixPath, bytes]:
-    """Return metadata.json and samples.json; `places` are the images' paths below the folder."""
+    """Return the content of metadata.json and samples.json by file name.
+
+    `places` are the paths of the images relative to the folder.
+    """
     info = {
         "method": selection.method,
         "parameters": dict(selection.parameters),
@@ -46,7 +49,7 @@ def fiftyone_files(
 def _sample(
     row: ImageRow, place: PurePosixPath, dataset: DetectionDataset, corners: Any, classes: Any, crowd: Any
 ) -> dict[str, Any]:
-    """Return one sample without unknown values: FiftyOne takes a field's type from the first value it sees."""
+    """Return one FiftyOne sample. Unknown values are left out: FiftyOne infers a field's type from its first value."""
     fields = {"rank": row.rank, "score": json_value(row.score, infinities=False), "category": row.category}
     sample: dict[str, Any] = {
         "filepath": str(place),
@@ -58,7 +61,9 @@ def _sample(
     }
     if dataset.labelled:
         if np.isnan(corners).any():
-            raise ImageReadError(f"{row.record.path}: its boxes are in pixels, and the image's size cannot be read.")
+            raise ImageReadError(
+                f"{row.record.path}: the boxes are in pixels, and the size of the image cannot be read."
+            )
         rows = zip(corners.tolist(), classes.tolist(), crowd.tolist(), strict=True)
         sample["ground_truth"] = {
             "_cls": "Detections",

@@ -1,7 +1,8 @@
-"""A folder that LightlyStudio imports: a COCO JSON, and the images in folders that become its tags.
+"""A folder that LightlyStudio can import: a COCO JSON, and image folders whose names become tags.
 
-``ImageDataset.add_samples_from_coco(..., tag_depth=1)`` tags every image by its folder (lightly-studio 1.2): ``kept``
-or ``dropped``. Its COCO import reads no other fields, so scores and ranks are in a table in the same folder.
+``ImageDataset.add_samples_from_coco(..., tag_depth=1)`` tags every image with the name of its folder, ``kept`` or
+``dropped`` (lightly-studio 1.2). LightlyStudio's COCO import ignores other fields, so scores and ranks are in a CSV
+file in the same folder.
 """
 
 from __future__ import annotations
@@ -18,10 +19,13 @@ ANNOTATIONS = PurePosixPath("annotations.json")
 
 
 def by_tag(rows: Sequence[ImageRow], places: Sequence[PurePosixPath]) -> list[PurePosixPath]:
-    """Return the images' paths below the images folder, each in the folder of its tag."""
+    """Return the path of each image relative to the images folder. The first folder is the tag: kept or dropped."""
     return [PurePosixPath("kept" if row.kept else "dropped") / place for row, place in zip(rows, places, strict=True)]
 
 
 def lightly_files(dataset: DetectionDataset, places: Sequence[PurePosixPath]) -> dict[PurePosixPath, bytes]:
-    """Return annotations.json; `places` are the images' paths below the images folder."""
+    """Return the content of annotations.json by file name.
+
+    `places` are the paths of the images relative to the images folder.
+    """
     return {ANNOTATIONS: compact_json(coco_content(dataset, [str(place) for place in places]))}

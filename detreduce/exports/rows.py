@@ -1,4 +1,4 @@
-"""Each image of a dataset with its rank and score in a selection, and its place in a folder."""
+"""The images of a dataset with their rank and score in a selection, and their paths in an exported folder."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from detreduce.selection.record import Selection
 
 @dataclass(frozen=True, slots=True)
 class ImageRow:
-    """One image of the dataset, kept or not.
+    """One image of the dataset, kept or dropped.
 
     Attributes
     ----------
     record
         The image.
     rank
-        Its place in the order of choice, from 1; None if it was dropped.
+        Position of the image in the order of selection, from 1. None if the image was dropped.
     score
-        Its score in the selection; NaN = the method did not score it.
+        Score of the image in the selection. NaN if the method did not score the image.
     category
-        Its category; None if it has none, or the selection does not record it.
+        Image category of the image. None if the image has no category or the selection does not record it.
     """
 
     record: ImageRecord
@@ -43,7 +43,7 @@ class ImageRow:
 
 
 def image_rows(dataset: DetectionDataset, selection: Selection) -> list[ImageRow]:
-    """Return one row for each image of the dataset that the selection was made on, in its order."""
+    """Return one row for each image of the dataset, in the dataset's order."""
     ranks: list[int | None] = [None] * len(dataset)
     for place, row in enumerate(selection.indices.tolist(), 1):
         ranks[row] = place
@@ -57,7 +57,10 @@ def image_rows(dataset: DetectionDataset, selection: Selection) -> list[ImageRow
 
 
 def image_places(records: Sequence[ImageRecord]) -> list[PurePosixPath]:
-    """Return a different relative path for each image: its name, with a number at the end if another has that name."""
+    """Return a unique relative path for each image.
+
+    It is the image's name. If an earlier image has the same name, a number is added at the end.
+    """
     taken: set[PurePosixPath] = set()
     found = []
     for record in records:
@@ -74,7 +77,10 @@ def image_places(records: Sequence[ImageRecord]) -> list[PurePosixPath]:
 def boxes_by_row(
     dataset: DetectionDataset,
 ) -> Iterator[tuple[npt.NDArray[np.float64], npt.NDArray[np.int64], npt.NDArray[np.bool_]]]:
-    """Yield for each image (m, 4) corners x1, y1, x2, y2 as fractions, (m,) classes and (m,) crowd flags."""
+    """Yield the boxes of each image as three arrays.
+
+    They are (m, 4) corners x1, y1, x2, y2 as fractions of the image, (m,) class numbers and (m,) crowd flags.
+    """
     bounds = np.searchsorted(dataset.box_rows, np.arange(len(dataset) + 1))
     for start, end in pairwise(bounds.tolist()):
         yield dataset.boxes_xyxyn[start:end], dataset.box_classes[start:end], dataset.box_crowd[start:end]

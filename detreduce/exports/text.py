@@ -1,4 +1,4 @@
-"""A list of the kept images, and a table of all."""
+"""A text list of the kept images, and a CSV table of all images."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ COLUMNS = ("image_id", "name", "path", "kept", "rank", "score", "category")
 
 
 def list_text(rows: Sequence[ImageRow]) -> bytes:
-    """Return the absolute paths of the kept images, one per line, in the order of choice, as for a data.yaml."""
+    """Return the absolute paths of the kept images, one per line, in the order of selection. A data.yaml can use it."""
     kept = sorted((row.rank, row.record) for row in rows if row.rank is not None)
     return "".join(f"{absolute(record.path)}\n" for _, record in kept).encode("utf-8", "surrogateescape")
 
 
 def csv_text(rows: Sequence[ImageRow], paths: Sequence[str] | None = None) -> bytes:
-    """Return a CSV of all images in the dataset's order, one per line; `paths` replace the dataset's own.
+    """Return a CSV table with one line for each image, in the dataset's order.
 
-    Missing values are empty: the rank of dropped images, the score of images that the method did not score.
+    If `paths` is given, it replaces the absolute paths of the images. Missing values are empty: the rank of a dropped
+    image, and the score of an image that the method did not score.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

@@ -1,1 +1,1 @@
-"""Training a detector inside an energy meter, and measuring it twice; knows a data.yaml, not a reducer."""
+"""Train a detector, meter its energy and evaluate it. This package does not use features or reducers."""

@@ -1,4 +1,4 @@
-"""Match the raw predictions for one image to its ground-truth boxes, and measure them."""
+"""Match the raw predictions for one image to its ground-truth boxes, and measure how good the predictions are."""
 
 from __future__ import annotations
 
@@ -13,22 +13,28 @@ BLOCK = 256
 def match(
     corners: torch.Tensor, logits: torch.Tensor, truth: torch.Tensor, classes: torch.Tensor
 ) -> dict[str, torch.Tensor]:
-    """Match each ground-truth box of an image to a prediction, and measure the prediction against it.
+    """Match each ground-truth box of an image to one prediction, and measure how good the prediction is.
 
-    The match is the prediction with the largest IoU x confidence of the box's class, among all of the head; several
-    boxes may have the same match. If no prediction overlaps a box, its match is the one with the nearest centre.
+    The match of a box is the prediction with the largest IoU x confidence in the box's class, among all predictions of
+    the image. Two boxes may have the same match. If no prediction overlaps the box, the match is the prediction with
+    the nearest centre.
 
     Parameters
     ----------
-    corners, logits
-        (a, 4) and (a, C), from `detreduce.ultralytics_bridge.detector.raw_predictions`, for one image.
-    truth, classes
-        (g, 4) corners in the same pixels, and (g,) int64 classes.
+    corners
+        (a, 4) corners of the predictions of one image, from
+        `detreduce.ultralytics_bridge.detector.raw_predictions`.
+    logits
+        (a, C) logits of the predictions, from the same function.
+    truth
+        (g, 4) corners of the ground-truth boxes in the same pixels.
+    classes
+        (g,) int64 classes of the ground-truth boxes.
 
     Returns
     -------
     dict
-        (g,) float32 each: ``iou``, ``confidence``, ``error``, ``margin``, ``loss``, as in `ProxyLog`.
+        Five arrays (g,) float32, defined in `ProxyLog`: ``iou``, ``confidence``, ``error``, ``margin``, ``loss``.
     """
     import torch
 
@@ -48,7 +54,7 @@ def _match_block(
     from torch.nn.functional import binary_cross_entropy_with_logits, one_hot
     from torchvision.ops import box_iou
 
-    # raw boxes may have negative sides, and then no area to divide by
+    # raw boxes may have negative widths or heights. Then the IoU divides by zero
     overlap = box_iou(truth, corners).nan_to_num(0.0, 0.0, 0.0).clamp(0.0, 1.0)
     worth, best = (overlap * logits.sigmoid().T[classes]).max(dim=1)
     centres, wanted = (boxes[:, :2] + boxes[:, 2:] for boxes in (corners, truth))

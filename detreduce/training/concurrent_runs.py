@@ -1,4 +1,7 @@
-"""Notice other trainings and choices of detreduce on this machine: they cost time, and the meter counts them too."""
+"""Detect other trainings and selections of detreduce on this machine.
+
+They slow this process down, and the energy meter, which meters the whole machine, counts their energy too.
+"""
 
 from __future__ import annotations
 
@@ -23,10 +26,11 @@ R = TypeVar("R")
 
 
 class Presence:
-    """A sign to other processes that this one trains or chooses; it disappears when the process dies.
+    """A file that shows to other processes that this process is training or selecting images.
 
-    It is a locked file in a folder that all processes of the machine share. A process that starts later leaves a file
-    for each one that is running.
+    It is a locked file in a folder that all processes of the machine share. The operating system releases the lock if
+    the process dies. A process that starts later writes a ``.met`` file for every process that is still running: so the
+    earlier process also learns of the overlap.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -37,13 +41,16 @@ class Presence:
 
     @property
     def overlapped(self) -> bool | None:
-        """Whether another process has trained here at the same time; None if that is not known."""
+        """Whether another process ran on this machine at the same time; None if it is unknown."""
         if self._met is not None and (self._folder / f"{self._name}.met").exists():
             self._met = True
         return self._met
 
     def announce(self) -> None:
-        """Show this process to others, and look for others; if the folder cannot be written `overlapped` stays None."""
+        """Show this process to other processes, and look for them.
+
+        If the folder cannot be written, `overlapped` stays None.
+        """
         with suppress(OSError, Timeout):
             _make_for_all(self._folder)
             with self._guard():
@@ -51,14 +58,17 @@ class Presence:
                 self._met = self._others()
 
     def leave(self) -> None:
-        """Stop showing this process."""
+        """Stop showing this process to other processes."""
         _ = self.overlapped
         with suppress(OSError, Timeout), self._guard():
             self._lock.release()
             _remove(self._folder, self._name)
 
     def _others(self) -> bool:
-        """Notify every other running process, and remove the files of dead ones; return whether there was one."""
+        """Notify every other running process, and remove the files of dead processes.
+
+        Return whether another process is running.
+        """
         met = False
         for file in self._folder.glob("*-*.lock"):
             if file.stem == self._name:
@@ -75,7 +85,7 @@ class Presence:
         return met
 
     def _guard(self) -> FileLock:
-        # one at a time: a new file that is not locked yet would look like that of a dead process
+        # only one process at a time: a new file that is not locked yet looks like the file of a dead process
         return FileLock(self._folder / "guard", timeout=GUARD_SECONDS)
 
 
@@ -84,7 +94,7 @@ _present: Presence | None = None
 
 @contextmanager
 def present() -> Iterator[Presence]:
-    """Show that this process trains; nested uses share one presence."""
+    """Show this process to other processes during this block. Nested blocks share one `Presence`."""
     global _present
     if _present is not None:
         yield _present
@@ -99,12 +109,12 @@ def present() -> Iterator[Presence]:
 
 
 def overlapped() -> bool | None:
-    """Return whether another process has trained on this machine since `present` began; None if that is not known."""
+    """Return whether another process ran on this machine since the `present` block began; None if it is unknown."""
     return None if _present is None else _present.overlapped
 
 
 def announced(function: Callable[P, R]) -> Callable[P, R]:
-    """Decorate a function that trains: other processes see it while it runs."""
+    """Decorate a function that trains or selects images: other processes see this process while the function runs."""
 
     @functools.wraps(function)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -115,14 +125,14 @@ def announced(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def presence_folder() -> Path:
-    """Return ``$DETREDUCE_PRESENCE``, else a folder for temporary files: users have different caches."""
+    """Return ``$DETREDUCE_PRESENCE``, else a folder for temporary files, which all users of the machine share."""
     given = os.environ.get("DETREDUCE_PRESENCE")
     return Path(given) if given else Path(tempfile.gettempdir()) / "detreduce-running"
 
 
 @functools.cache
 def boot_identity() -> str:
-    """Return a hash that all processes of this machine share until it restarts, containers included."""
+    """Return a hash that identifies this machine until it restarts. Containers on the machine have the same hash."""
     for place in ("/proc/sys/kernel/random/boot_id", "/etc/machine-id"):
         with suppress(OSError):
             if text := Path(place).read_text(encoding="utf-8").strip():
@@ -131,12 +141,12 @@ def boot_identity() -> str:
 
 
 def _hashed(text: str) -> str:
-    # the hash hides the machine's own id
+    # a hash, so that the folder's name does not reveal the machine's id
     return content_digest(f"detreduce {text}".encode()).hex()[:16]
 
 
 def _make_for_all(folder: Path) -> None:
-    """Make a folder in which every user may make files, and remove only their own."""
+    """Make a folder in which every user may create files. Users may delete only their own files."""
     for each in (folder.parent, folder):
         if not each.is_dir():
             each.mkdir(parents=True, exist_ok=True)

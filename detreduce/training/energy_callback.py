@@ -1,4 +1,4 @@
-"""The energy of your own ``YOLO(...).train()``: ultralytics callbacks around detreduce's meter."""
+"""Ultralytics callbacks that meter the energy of your own ``YOLO(...).train()``."""
 
 from __future__ import annotations
 
@@ -29,10 +29,12 @@ def energy_callback(country: str = "ESP") -> EnergyCallback:
         model.train(data="data.yaml", epochs=50)
         print(energy.total.wh)
 
-    The energy is written to ``energy.json`` in the run's folder (``trainer.save_dir``), by phase and component, each
-    with its provenance; one line is printed. A training that fails is metered up to the failure, and the file says so.
-    Like `EnergyMeter`, the callbacks meter the whole machine. With several GPUs ultralytics trains in other processes
-    without callbacks: then nothing is recorded.
+    After the training, one line is printed, and ``energy.json`` is written to the run folder (``trainer.save_dir``).
+    The file has the energy of each phase and component with its provenance. If the training fails, the file has the
+    energy up to the failure and ``"completed": false``.
+
+    The callbacks meter the whole machine, as `EnergyMeter` does. They record nothing if ultralytics trains on several
+    GPUs, because it then starts other processes without callbacks.
 
     Parameters
     ----------
@@ -42,23 +44,24 @@ def energy_callback(country: str = "ESP") -> EnergyCallback:
     Raises
     ------
     InputError
-        The electricity mix of the country is not known.
+        The electricity mix of the country is unknown.
     """
     return EnergyCallback(country)
 
 
 class EnergyCallback(Mapping[str, Callback]):
-    """A mapping of ultralytics' events to callbacks; add all with `attach`, or one by one.
+    """A mapping from ultralytics' events to callbacks. Add all callbacks with `attach`, or add them one by one.
 
-    The training is metered from ``on_train_start``, when the data are ready, to the end of the last evaluation.
-    Validation is the phase ``validation``, all else ``training``. Every training starts from zero.
+    Metering starts at ``on_train_start``, when the data are loaded, and ends after the last evaluation. Validations are
+    the phase ``validation``, and all the rest is the phase ``training``. Each training starts at zero.
 
     Attributes
     ----------
     phases
-        Energy by phase of the running training, or of the last one.
+        Energy of each phase of the running training or, after it, of the last training.
     file
-        The ``energy.json`` of the last training; None if none has ended, or if it could not be written.
+        Path of the ``energy.json`` of the last training. None before the end of the first training, and None if the
+        file could not be written.
     """
 
     def __init__(self, country: str = "ESP") -> None:
@@ -72,7 +75,7 @@ class EnergyCallback(Mapping[str, Callback]):
             "on_val_start": self._validation_started,
             "on_val_end": self._validation_ended,
             "on_train_end": lambda trainer: self._ended(trainer, completed=True),
-            # also after a training that failed
+            # ultralytics calls this after a failed training too
             "teardown": lambda trainer: self._ended(trainer, completed=False),
         }
 
@@ -90,24 +93,24 @@ class EnergyCallback(Mapping[str, Callback]):
 
     @property
     def total(self) -> PhaseEnergy:
-        """The sum of all phases of the last training."""
+        """The energy of all phases of the last training together."""
         return together(list(self.phases.values()))
 
     def attach(self, model: Any) -> EnergyCallback:
-        """Add the callbacks to an ultralytics model, and return them."""
+        """Add all callbacks to an ultralytics model. Return this object."""
         for event, callback in self.items():
             model.add_callback(event, callback)
         return self
 
     def _started(self, trainer: Any) -> None:
-        # close the phases of a training that ended without an event
+        # close the phases of an earlier training that ended without an event
         self._close()
         self._meter = EnergyMeter(self.country)
         self.phases, self.file = self._meter.phases, None
         self._enter("training")
 
     def _validation_started(self, validator: Any) -> None:
-        # `model.val()` alone is no training
+        # `model.val()` outside a training is not metered
         if "training" in self._open:
             self._enter("validation")
 
@@ -128,7 +131,7 @@ class EnergyCallback(Mapping[str, Callback]):
             line += f"; see {file}"
         except DetreduceError as error:
             line += f"; {error}"
-        # ultralytics prints to stdout too
+        # on stdout, like ultralytics' own output
         print(line if completed else f"{line} (the training failed)")
 
     def _content(self, *, completed: bool) -> dict[str, Any]:
@@ -155,7 +158,7 @@ class EnergyCallback(Mapping[str, Callback]):
 
 
 def describe(energy: PhaseEnergy) -> str:
-    """Return the energy in words, with the provenance of each component."""
+    """Return the energy as text, with the provenance of each component."""
     minutes = f"{energy.seconds / 60:.1f} min"
     if energy.wh is None or energy.g_co2 is None:
         return f"not metered ({energy.unavailable}); {minutes}"

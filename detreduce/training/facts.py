@@ -1,4 +1,4 @@
-"""Facts for a record: machine, software, data and weights."""
+"""Facts for a training record: hardware, software versions, and hashes of data and weights."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PACKAGES = ("detreduce", "torch", "ultralytics", "codecarbon", "numpy", "pycocot
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of Python and of the packages that figures depend on."""
+    """Return the versions of Python and of the packages that results depend on, by name."""
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
@@ -28,7 +28,7 @@ def versions() -> dict[str, str]:
 
 
 def data_hash(datasets: Iterable[DetectionDataset]) -> str:
-    """Return the SHA-256 of ids, classes and boxes of several splits, independent of paths and pixels."""
+    """Return one SHA-256 of the ids, classes and boxes of several splits. Paths and pixels do not change the hash."""
     digest = hashlib.sha256()
     for dataset in datasets:
         digest.update(repr((dataset.split, dataset.class_names, dataset.box_format)).encode())
@@ -40,17 +40,17 @@ def data_hash(datasets: Iterable[DetectionDataset]) -> str:
 
 
 SELECTION_NAME = "selection.json"
-# a COCO JSON may lie in a folder of the dataset, train/ or annotations/
+# a COCO JSON may be in a subfolder of the dataset, such as train/ or annotations/
 LEVELS_UP = 2
 _SELECTED_BY = ("method", "parameters", "keep", "seed", "image_ids")
 
 
 def selection_hash(data: Path, image_ids: Collection[int | str]) -> str | None:
-    """Return the SHA-256 of method, parameters, keep, seed and image ids of the selection.json that made a dataset.
+    """Return a SHA-256 of the selection.json from which a dataset was written. Return None if there is no such file.
 
-    Times and paths differ between equal selections and do not count. The file is looked for in the folder of `data` and
-    up to two folders above it; there it counts only if it has all `image_ids` of the train split. Return None if there
-    is none.
+    The hash covers the method, the parameters, `keep`, the seed and the image ids. Times and paths are not in the hash,
+    because they differ between equal selections. The file is searched in the folder of `data` and in up to two folders
+    above. A file in a folder above is used only if it lists all `image_ids` of the train split.
     """
     folder = data if data.is_dir() else data.parent
     for level, place in enumerate([folder, *folder.parents][: LEVELS_UP + 1]):
@@ -68,7 +68,7 @@ def selection_hash(data: Path, image_ids: Collection[int | str]) -> str | None:
 
 
 def weights_hash(state: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of named tensors: names, shapes and bytes, in the order of names."""
+    """Return the SHA-256 of the tensors of a state dict: names, shapes, types and values, sorted by name."""
     digest = hashlib.sha256()
     for name in sorted(state):
         tensor = state[name].detach().cpu().contiguous()
@@ -78,17 +78,17 @@ def weights_hash(state: Mapping[str, Any]) -> str:
 
 
 def device_name(device: Any) -> str:
-    """Return ``cpu`` or the name of the GPU."""
+    """Return the name of the GPU, or the device's own text, such as ``cpu``."""
     import torch
 
     return torch.cuda.get_device_name(device) if device.type == "cuda" else str(device)
 
 
 def cpu_name() -> str:
-    """Return the processor's name."""
+    """Return the name of the processor."""
     from ultralytics.utils.torch_utils import get_cpu_info
 
     try:
         return str(get_cpu_info())
-    except Exception:  # a name is not worth a failed run
+    except Exception:  # a missing name must not stop a training
         return platform.processor() or platform.machine()

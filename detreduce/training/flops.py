@@ -1,4 +1,4 @@
-"""Floating-point operations of a training image, counted from the network without computing anything."""
+"""Count the floating-point operations of one training image from the network, without computing anything."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ METHOD = "torch.utils.flop_counter on the network as trained, one square image"
 
 
 def training_flops(trainer: Any) -> Flops | None:
-    """Count the operations of one image in a finished ultralytics trainer; None if they cannot be counted.
+    """Return the operations per image of a finished ultralytics trainer. Return None if they cannot be counted.
 
-    The network runs on torch's meta device, which has shapes and no values. Frozen layers cost no backward pass, as in
+    The network runs on torch's meta device, which has shapes but no values. Frozen layers have no backward pass, as in
     the training.
     """
     import torch
@@ -30,7 +30,7 @@ def training_flops(trainer: Any) -> Flops | None:
 
 
 def count_flops(network: Any, images: Any) -> Flops:
-    """Return the operations of a forward and a backward pass through a network, per image of `images`."""
+    """Return the operations of a forward and a backward pass of the network, divided by the number of `images`."""
     from torch.utils.flop_counter import FlopCounterMode
 
     forward, backward = FlopCounterMode(display=False), FlopCounterMode(display=False)
@@ -44,7 +44,7 @@ def count_flops(network: Any, images: Any) -> Flops:
 
 
 def _tensors(value: Any) -> list[Any]:
-    """Return all floating-point tensors in nested lists, tuples and dicts."""
+    """Return all floating-point tensors in a nested structure of lists, tuples and dicts."""
     import torch
 
     if isinstance(value, torch.Tensor):

@@ -1,4 +1,4 @@
-"""Train one detector on one dataset, and keep its figures and its cost."""
+"""Train one detector on one dataset, and record its accuracy and its cost."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from detreduce.training.run.model import find_model
 from detreduce.training.run.trainer import Watch
 from detreduce.ultralytics_bridge.pretrained import quiet_ultralytics
 
-# arguments of training that also decide how predictions are made
+# training arguments that also change the predictions of the evaluation
 _SHARED_WITH_EVALUATION = ("imgsz", "device", "workers", "single_cls", "conf", "iou", "max_det", "agnostic_nms", "nms")
 _RESOLVED = (
     "optimizer", "lr0", "lrf", "momentum", "weight_decay", "warmup_epochs", "warmup_momentum", "warmup_bias_lr", "nbs",
@@ -45,53 +45,60 @@ def train(
     images_per_epoch: int | None = None,
     **ultralytics_arguments: Any,
 ) -> TrainingRecord:
-    """Train a detector with ultralytics, meter its energy and evaluate it twice.
+    """Train a detector with ultralytics, meter its energy, and evaluate it with ultralytics and with pycocotools.
 
-    The source dataset is never written to: ultralytics works on links to the images and copies of the labels in the run
-    folder. The run folder then has ultralytics' own files, ``weights/last.pt`` (or ``best.pt``), for a detection model
-    ``evidence.npz`` (see `Evidence`) and, last of all, ``record.json``: a run folder without it is unfinished. Only
-    weights given by a bare name are downloaded; nothing else uses the network.
+    The dataset is never changed: ultralytics works in the run folder, on links to the images and copies of the labels.
+    After the training, the run folder contains
+
+    - ultralytics' own files and ``weights/last.pt`` (or ``best.pt``),
+    - ``evidence.npz`` for a detection model (see `Evidence`),
+    - ``record.json``. It is written last: a run folder without it is unfinished.
+
+    The network is used only to download weights that are given by a name without a folder.
 
     Parameters
     ----------
     data
-        Anything that `load_dataset` takes: a data.yaml, a COCO JSON, a Pascal VOC folder.
+        Any dataset that `load_dataset` can read: a data.yaml, a COCO JSON, a Pascal VOC folder.
     model
-        Weights (``.pt``), or a description (``.yaml``) to start from random weights.
+        Weights (``.pt``), or a model description (``.yaml``) to start from random weights.
     output
-        A new or empty folder for the run; default ``runs/train/<dataset>-<model>-<number>``.
+        A new or empty folder for the run. Default: ``runs/train/<dataset>-<model>-<number>``.
     choose
-        ``last``: the weights of the last epoch, without validation during the training. ``best``: the weights of the
-        epoch that is best on the val split. Each epoch is then validated, metered as a phase of its own.
+        ``last``: use the weights of the last epoch; there is no validation during the training. ``best``: use the
+        weights of the epoch with the best result on the val split. The val split is then evaluated after each epoch,
+        and this is metered as a separate phase.
     evaluate_on
-        ``auto``: test if there is one, else val; or ``test``, ``val``, ``val+test`` (all images together). If no split
-        has readable images with boxes, the record's ``evaluation`` is None and a warning says why.
+        Splits for the final evaluation. ``auto``: test if it exists, else val. ``val+test``: the images of both splits
+        together. If no split has readable images with boxes, the record's ``evaluation`` is None, and a warning says
+        why.
     country
-        Country whose electricity mix converts energy to CO2 (ISO code of three letters, in either case).
+        Country whose electricity mix converts energy to CO2 (ISO code of three letters, upper or lower case).
     seed
-        Ultralytics' seed: the same seed on the same machine gives the same weights.
+        Ultralytics' seed. The same seed on the same machine gives the same weights.
     images
-        COCO only: the folder of the JSON's images, as for `load_dataset`.
+        COCO only: the image folder of the JSON, as in `load_dataset`.
     images_per_epoch
-        Make an epoch as long as an epoch of this many images. The epochs draw from one stream that goes through all
-        images again and again. The training has the batches, optimiser steps, warm-up, learning rates and mosaic of a
-        training on a subset of this size, with all the data. Default: an epoch is all images once.
+        Number of images in one epoch; default: all images once. The training uses all images: the epochs take their
+        images from an endless stream that repeats the dataset in random order. The number of batches, the optimiser
+        steps, the warm-up, the learning rates and the mosaic are those of a training on a subset of this size.
     **ultralytics_arguments
         Any training argument of ultralytics by its own name: ``epochs=50, imgsz=640, batch=16, freeze=10``.
 
     Raises
     ------
     InputError
-        Unknown arguments, unusable data, or an output that is not empty.
+        An argument is unknown, the data cannot be used, or the output folder is not empty.
     MissingFileError
-        Weights or a dataset that do not exist.
+        The weights or the dataset do not exist.
     DetreduceError
-        The machine refused (memory, disk), or the evaluation failed; then the message names the trained weights.
+        The machine refused (memory, disk), or the evaluation failed. If the evaluation failed, the message has the path
+        of the trained weights.
     """
     meter = EnergyMeter(check_country(country))
     quiet_ultralytics()
     if choose not in ("last", "best"):
-        raise InputError(f'choose={choose!r}: give "last" or "best".')
+        raise InputError(f'choose={choose!r} is not known. Use "last" or "best".')
     arguments = {**check_arguments(ultralytics_arguments), "seed": seed, "val": choose == "best"}
     _check_images_per_epoch(images_per_epoch)
     training = DetectorTraining(find_model(model), arguments, images_per_epoch)
@@ -103,9 +110,9 @@ def train(
             trained = run_training(training, run, meter)
             evaluation, evaluation_warnings = _evaluate(run, training, trained.watch, meter)
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"training stopped; the unfinished run is in {run.path}") from None
+        raise KeyboardInterrupt(f"the training was stopped; the unfinished run is in {run.path}") from None
     except DetreduceError:
-        # without weights there is nothing to keep, and the next try may use the folder
+        # without weights the run is useless: discard it, so that the next try can use the folder
         if not any((run.path / "weights").glob("*.pt")):
             run.discard()
         raise
@@ -140,7 +147,7 @@ def train(
 
 def _check_images_per_epoch(images: int | None) -> None:
     if images is not None and (isinstance(images, bool) or not isinstance(images, int) or images < 1):
-        raise InputError(f"images_per_epoch={images!r}: give a whole number of at least 1.")
+        raise InputError(f"images_per_epoch={images!r} must be a whole number of at least 1.")
 
 
 def _evaluate(
@@ -165,15 +172,15 @@ def _evaluate(
                 **shared,
             )
     except InputError as error:
-        raise InputError(f"{error} The training itself is finished; its weights are {weights}.") from error
+        raise InputError(f"{error} The training itself is finished: the weights are in {weights}.") from error
     except Exception as error:
         raise DetreduceError(
             f"The evaluation failed ({type(error).__name__}: {error}). "
-            f"The training itself is finished; its weights are {weights}."
+            f"The training itself is finished: the weights are in {weights}."
         ) from error
     finally:
         data_yaml.unlink(missing_ok=True)
-        # the folder stays if plots=True filled it
+        # with plots=True the folder is not empty, and stays
         with contextlib.suppress(OSError):
             scratch.rmdir()
 
@@ -205,7 +212,7 @@ def _resolved_settings(trainer: Any) -> dict[str, Any]:
     settings = {name: getattr(trainer.args, name, None) for name in _RESOLVED}
     settings["optimizer"] = type(trainer.optimizer).__name__
     settings["accumulate"] = trainer.accumulate
-    # optimizer=auto ignores the argument momentum; for Adam its own momentum is the first beta
+    # optimizer=auto ignores the argument momentum. The momentum of Adam is its first beta
     settings["momentum"] = trainer.optimizer.param_groups[0].get("betas", [settings["momentum"]])[0]
     return settings
 

@@ -1,4 +1,4 @@
-"""A proxy: a short training of a small detector, with a log of its predictions for each ground-truth box."""
+"""Proxy training: train a small detector briefly, and log its predictions for each ground-truth box."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ LEAST_EPOCHS = 2
 
 
 class IdleEpochsWarning(DetreduceWarning):
-    """Some epochs of a proxy did not change the weights."""
+    """Some epochs of a proxy training did not change the weights."""
 
 
 @announced
@@ -55,52 +55,57 @@ def log_proxy_training(
     images: str | Path | None = None,
     **ultralytics_arguments: Any,
 ) -> ProxyLog:
-    """Train a small detector briefly and log, after each epoch, its predictions for every ground-truth box.
+    """Train a small detector briefly. After each epoch, log its predictions for every ground-truth box.
 
-    The training is that of `detreduce.training.harness.train` with the same arguments: the same seed gives the same
-    weights, and the source is never written to. After each epoch the weights that ultralytics would validate (the
-    moving average, EMA) predict on all training images, without augmentation, letterboxed as for validation; that costs
-    one forward pass. Each box is matched to a prediction by `detreduce.training.box_matching.match`. Some
-    heads (YOLO26) have two parts; the one that ultralytics' inference uses by default predicts.
+    The training is the same as `detreduce.training.harness.train` with the same arguments: the same seed gives the same
+    weights, and the dataset is never changed. After each epoch, the averaged weights (EMA), which ultralytics also uses
+    for validation, predict on all training images. The images are not augmented, and they are letterboxed as for
+    validation. This costs one forward pass per image. Each box is matched to one prediction by
+    `detreduce.training.box_matching.match`. Some detection heads (YOLO26) have two parts. Then the predictions come
+    from the part that ultralytics uses by default for inference.
 
-    The log and the weights after the last epoch are kept. The weights have the log's name with ``.pt``; the block
-    ``gradients`` needs them. Nothing is evaluated. Training and predictions are metered as one phase. Its energy is in
-    the log's ``facts["energy"]``: it is part of the cost of a selection made with the log.
+    Two files are written: the log, and the weights after the last epoch, with the log's name and the suffix ``.pt``.
+    The feature block ``gradients`` needs the weights. The detector is not evaluated. Training and predictions are
+    metered as one phase. Its energy is in the log's ``facts["energy"]`` and is part of the cost of a selection that
+    uses the log.
 
     Parameters
     ----------
     data
-        Anything that `load_dataset` takes, or a dataset, whose source is read again. Its train split is used.
+        Any dataset that `load_dataset` can read, or a loaded dataset, which is then read again from disk. The train
+        split is used.
     model
-        Weights (``.pt``) or a description to start from random weights (``.yaml``) of a YOLO detector.
+        A YOLO detector: weights (``.pt``), or a model description (``.yaml``) to start from random weights.
     output
-        The ``.npz`` to write; it must not exist.
+        Path of the ``.npz`` file to write. The file must not exist.
     epochs
-        At least 2: variance and forgetting need several epochs.
-    imgsz, seed
-        Arguments of ultralytics.
+        Number of epochs, at least 2: variance and forgetting need several epochs.
+    imgsz
+        Image size in pixels; an argument of ultralytics.
+    seed
+        Seed of the training; an argument of ultralytics.
     country
         Country whose electricity mix converts energy to CO2.
     images
-        COCO only: the folder of the JSON's images.
+        COCO only: the image folder of the JSON.
     **ultralytics_arguments
         Any other training argument of ultralytics by its own name.
 
     Raises
     ------
     InputError
-        Unknown arguments, a model that is no plain detector, unusable data, an output that exists.
+        An argument is unknown, the model is not a plain detector, the data cannot be used, or the output exists.
     MissingFileError
-        Weights or a dataset that do not exist.
+        The weights or the dataset do not exist.
     DetreduceError
-        The training diverged (predictions are not numbers), or the machine refused (memory, disk).
+        The training diverged (predictions are NaN or infinite), or the machine refused (memory, disk).
     """
     meter = EnergyMeter(check_country(country))
     quiet_ultralytics()
     target = check_log_place(output)
     arguments = check_arguments({**ultralytics_arguments, "epochs": epochs, "imgsz": imgsz}, RESERVED_BY_PROXY)
     if epochs < LEAST_EPOCHS:
-        raise InputError(f"epochs={epochs}: a proxy needs at least {LEAST_EPOCHS}, since its scores are over epochs.")
+        raise InputError(f"epochs={epochs}: a proxy needs at least {LEAST_EPOCHS}, because scores compare epochs.")
     weights = find_model(model)
     check_head(load_network(weights), Path(weights).name)
     place, images = _place(data, images)
@@ -132,37 +137,38 @@ def log_proxy_training(
 
 
 def idle_epochs(steps: Sequence[int], nbs: int, batch: int) -> str:
-    """Return a warning about epochs without an optimiser step, or an empty text.
+    """Return a warning if some epochs had no optimiser step, else an empty text.
 
-    `steps` counts the optimiser steps up to the end of each epoch. Ultralytics adds up the gradients of batches of
-    `batch` images until they are `nbs` images.
+    `steps` are the numbers of optimiser steps from the start to the end of each epoch. Ultralytics sums the gradients
+    of several batches of `batch` images. It takes a step after every `nbs` images.
     """
     idle = sum(after == before for before, after in zip([0, *steps], steps, strict=False))
     if not idle:
         return ""
     return (
-        f"{idle} of {len(steps)} epochs had no optimiser step, so the proxy learnt nothing in them: ultralytics "
-        f"takes a step after every nbs={nbs} images. Give more epochs, or nbs={batch}, the batch."
+        f"{idle} of {len(steps)} epochs had no optimiser step, so the proxy did not learn in these epochs. Ultralytics "
+        f"takes a step after every nbs={nbs} images. Use more epochs, or nbs={batch} (the batch size)."
     )
 
 
 def check_log_place(output: str | Path) -> Path:
-    """Return the log's path; raise InputError if it is no ``.npz`` or exists, DetreduceError if it cannot be written.
+    """Return the absolute path of the log, after checks that leave no files on the disk.
 
-    Leave nothing behind.
+    Raise InputError if the path does not end in ``.npz``, or if the log or its weights exist. Raise DetreduceError if
+    the log cannot be written.
     """
     target = Path(output).expanduser().absolute()
     if target.suffix.lower() != SUFFIX:
-        raise InputError(f"output={str(output)!r}: a proxy log is a {SUFFIX} file, for instance proxy{SUFFIX}.")
+        raise InputError(f"output={str(output)!r}: a proxy log is a {SUFFIX} file. Use for example proxy{SUFFIX}.")
     for file in (target, target.with_suffix(WEIGHTS_SUFFIX)):
         if os.path.lexists(file):
-            raise InputError(f"{file} exists; a log is never overwritten, give another output.")
+            raise InputError(f"{file} exists, and a log is never overwritten. Choose another output.")
     _try_to_write(target)
     return target
 
 
 def _try_to_write(target: Path) -> None:
-    """Raise as `writing` does if a file cannot be written; leave nothing behind."""
+    """Raise the error of `writing` if a file cannot be written. Leave no files or folders on the disk."""
     made = [part for part in target.parents if not os.path.lexists(part)]
     try:
         with writing(target):
@@ -176,11 +182,11 @@ def _try_to_write(target: Path) -> None:
 
 
 def _place(data: str | Path | DetectionDataset, images: str | Path | None) -> tuple[str | Path, str | Path | None]:
-    """Return the path of a dataset, and for COCO its folder of images."""
+    """Return the path of a dataset and the image folder of a COCO dataset (else None)."""
     if not isinstance(data, DetectionDataset):
         return data, images
     if data.split != "train":
-        raise InputError(f"{data.source.path}: a proxy learns from the train split, and this one is {data.split!r}.")
+        raise InputError(f"{data.source.path}: a proxy needs the train split, but this dataset is {data.split!r}.")
     return data.source.path, images or images_to_give(data)
 
 
@@ -191,13 +197,13 @@ def _scratch_run(place: str | Path, images: str | Path | None) -> Iterator[RunFo
         try:
             yield run
         except KeyboardInterrupt:
-            raise KeyboardInterrupt("the proxy training was stopped; nothing of it is kept") from None
+            raise KeyboardInterrupt("the proxy training was stopped; its files are deleted") from None
 
 
 def name_source_file(line: str, run: RunFolder, row_of: Mapping[str, int]) -> str:
-    """Return a message of ultralytics with the source's file instead of the view's: the view is temporary.
+    """Return a message of ultralytics in which the path of a temporary file is replaced by the dataset's own file.
 
-    `row_of`: the source's row of each image file of the view.
+    `row_of` maps the key of each temporary image file to its row in the dataset.
     """
     view = str(run.path / VIEW_FOLDER)
     if named := re.search(re.escape(view) + r"/.+?(?=: |$)", line):
@@ -219,6 +225,6 @@ def _keep_log(observer: Observer, facts: dict[str, Any], weights: Path, target: 
             partial.replace(kept)
     finally:
         partial.unlink(missing_ok=True)
-    # the log comes last: a log always has its weights
+    # the log is written last, so that a log always has its weights
     log.save(target)
     return log

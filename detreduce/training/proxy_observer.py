@@ -1,4 +1,4 @@
-"""Predict on every training image after each epoch, and log the measures of each ground-truth box."""
+"""Predict on every training image after each epoch of a proxy training, and measure every ground-truth box."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 
 class Observer:
-    """Predict on every training image after each epoch, and collect the measures for the log.
+    """An ultralytics callback that measures every ground-truth box after each epoch, and collects the proxy log.
 
-    The boxes are those that detreduce reads from the source, so ids and counts are the source's; ultralytics' labels
-    lack doubled boxes.
+    The boxes are read by detreduce from the dataset itself, so ids and counts match the dataset. Ultralytics' own
+    labels are not used, because ultralytics removes repeated boxes.
     """
 
     def __init__(self, run: RunFolder) -> None:
@@ -40,18 +40,18 @@ class Observer:
         self._seen = np.zeros(len(source), bool)
         self._epochs: list[dict[str, npt.NDArray[np.float32]]] = []
         self.steps: list[int] = []
-        """Optimiser steps up to the end of each epoch."""
+        """The number of optimiser steps from the start to the end of each epoch."""
         self._loader: Any = None
 
     def look(self, trainer: Any) -> None:
-        """Measure the trainer's moving average on every box; an ultralytics callback at the end of an epoch."""
+        """Predict with the trainer's averaged weights (EMA), and measure every box. Called at the end of each epoch."""
         import torch
 
         loader = self._images(trainer)
         model = trainer.ema.ema
         device = trainer.device
         found = {name: np.full(len(self._boxes), np.nan, np.float32) for name in MEASURES}
-        trainer.watch.say(f"epoch {trainer.epoch + 1}/{trainer.epochs}: looking at every box")
+        trainer.watch.say(f"epoch {trainer.epoch + 1}/{trainer.epochs}: measuring every box")
         for batch in loader:
             with torch.no_grad(), torch.autocast(device.type, enabled=bool(trainer.amp)):
                 images = batch["img"].to(device).float() / 255
@@ -59,7 +59,7 @@ class Observer:
             if not bool(torch.isfinite(logits).all()):
                 raise DetreduceError(
                     f"The proxy training diverged in epoch {trainer.epoch + 1}: its predictions are not numbers. "
-                    "Lower lr0, or start from weights."
+                    "Use a smaller lr0, or start from pretrained weights."
                 )
             for number, file in enumerate(batch["im_file"]):
                 row = self.row_of.get(file_key(file))
@@ -77,7 +77,7 @@ class Observer:
             loader.close()
 
     def log(self, facts: dict[str, Any]) -> ProxyLog:
-        """Return the log of the images that were seen."""
+        """Return the proxy log of all images on which the detector predicted."""
         place = np.cumsum(self._seen) - 1
         used = self._seen[self._box_rows]
         stacked = {
@@ -95,10 +95,10 @@ class Observer:
         )
 
     def _images(self, trainer: Any) -> Any:
-        """Return ultralytics' validation loader of the training images; it is made once."""
+        """Return ultralytics' validation loader for the training images. It is made on the first call."""
         if self._loader is None:
             own = trainer.args
-            # images that the training caches in memory would be cached twice
+            # do not cache in memory what the training loader has cached already
             trainer.args = copy(own)
             trainer.args.cache = False
             try:
@@ -111,7 +111,7 @@ class Observer:
     def _truth(
         self, inside: slice, batch: dict[str, Any], number: int, *, single_class: bool
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the corners of an image's boxes in pixels of the input, and their classes."""
+        """Return the corners of an image's boxes in pixels of the network's input, and the classes of the boxes."""
         import torch
 
         height, width = batch["ori_shape"][number]
@@ -123,7 +123,10 @@ class Observer:
 
 
 def rows_by_file(run: RunFolder) -> dict[str, int]:
-    """Return the source's row of each image file of the view: by the link's target, or by name for a copied file."""
+    """Return the dataset row of each image file that ultralytics trains on.
+
+    A link is matched by its target, and a copied file by its name.
+    """
     by_path: dict[Path, list[int]] = {}
     by_name: dict[str, list[int]] = {}
     for row, record in enumerate(run.source):

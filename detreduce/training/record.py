@@ -1,4 +1,4 @@
-"""Figures and cost of one training, as one JSON file."""
+"""The record of one training: accuracy, cost and facts in one JSON file."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class _Part(BaseModel):
 
 
 class ClassMetrics(_Part):
-    """Figures of one class; ``images`` and ``boxes`` count the ground truth."""
+    """Metrics of one class. ``images`` and ``boxes`` count the ground truth."""
 
     name: str
     class_id: int
@@ -40,10 +40,10 @@ class ClassMetrics(_Part):
 
 
 class CocoFigures(_Part):
-    """Figures of pycocotools on the same predictions, with labels that detreduce reads.
+    """Metrics that pycocotools computes from the same predictions, with the labels as detreduce reads them.
 
-    They are means over the classes that have ground truth. ``doubled_boxes`` are in the labels more than once and count
-    once, as in ultralytics.
+    They are means over the classes that have ground truth. A box that is repeated in the labels counts once, as in
+    ultralytics. ``doubled_boxes`` is the number of such repetitions.
     """
 
     mAP50: float
@@ -55,7 +55,7 @@ class CocoFigures(_Part):
 
 
 class Agreement(_Part):
-    """Whether the figures of ultralytics and pycocotools agree: absolute differences, in units of mAP."""
+    """Whether the mAP values of ultralytics and pycocotools agree. `mAP50` and `mAP50_95` are absolute differences."""
 
     ok: bool
     tolerance: float
@@ -65,10 +65,11 @@ class Agreement(_Part):
 
 
 class Evaluation(_Part):
-    """Figures of one set of weights on the images of `splits` together.
+    """Metrics of one set of weights on the images of `splits` together.
 
-    `precision` and `recall` are ultralytics': means over classes at the confidence of the best mean F1. For models of
-    masks or keypoints the main figures are those of the masks or keypoints; `trainer` has all.
+    `precision` and `recall` are computed by ultralytics: means over the classes at the confidence with the best mean
+    F1. For segmentation and pose models, the main metrics are computed from masks or keypoints. `trainer` has all
+    metrics of ultralytics.
     """
 
     splits: list[str]
@@ -85,16 +86,19 @@ class Evaluation(_Part):
 
 
 class Counts(_Part):
-    """The work of a training, counted during the training.
+    """The amount of work of a training, counted during the training.
 
     Attributes
     ----------
     optimiser_steps
-        Calls of the optimiser's ``step``: after gradient accumulation, without the steps that mixed precision skips.
-    batches, images_seen
-        Forward-and-backward passes, and images in them (an image seen in three epochs counts three times).
+        Number of calls of the optimiser's ``step``, after gradient accumulation. Steps that mixed precision skips are
+        not counted.
+    batches
+        Number of forward and backward passes.
+    images_seen
+        Number of images in these batches. An image that is used in three epochs counts three times.
     epochs
-        Finished epochs.
+        Number of finished epochs.
     """
 
     optimiser_steps: int
@@ -104,10 +108,10 @@ class Counts(_Part):
 
 
 class Flops(_Part):
-    """Floating-point operations (a multiplication and an addition are two) of one training image.
+    """The number of floating-point operations for one training image. A multiplication and an addition are two.
 
-    They are counted on the network as trained, with its frozen layers, for a square image. `forward` and `backward`
-    are those of convolutions and matrix products, nearly all of the operations.
+    They are counted for a square image on the network as it was trained, including its frozen layers. Only convolutions
+    and matrix products are counted: they are nearly all of the operations.
     """
 
     forward: float
@@ -116,11 +120,25 @@ class Flops(_Part):
 
 
 class DataFacts(_Part):
-    """The data trained on.
+    """Facts about the training data.
 
-    `hash` covers ids, boxes and classes of every split, not the pixels; `selection_hash` the method, parameters, keep,
-    seed and ids of the selection.json that made the dataset. `splits` counts the images that each split lists.
-    `train_images` and `train_boxes` count those that were trained on: ultralytics leaves corrupt ones out.
+    Attributes
+    ----------
+    path
+        Path of the dataset.
+    hash
+        Hash of the ids, boxes and classes of every split. Pixels are not in it.
+    selection_hash
+        Hash of the selection.json from which the dataset was written: method, parameters, keep, seed and ids. None if
+        there is no such file.
+    splits
+        Split -> number of images that the split lists.
+    train_images
+        Number of images that were trained on. Ultralytics skips corrupt images.
+    train_boxes
+        Number of boxes in these images.
+    class_names
+        Names of the classes.
     """
 
     path: str
@@ -133,10 +151,23 @@ class DataFacts(_Part):
 
 
 class ModelFacts(_Part):
-    """The network. `weights_before` is the SHA-256 of the given file; None for random weights.
+    """Facts about the network.
 
-    `weights_after` is the SHA-256 of the trained tensors by name. It is the same for equal trainings, unlike that of a
-    checkpoint file, which holds a date.
+    Attributes
+    ----------
+    name
+        File name of the model.
+    task
+        Ultralytics' task, such as ``detect``.
+    parameters
+        Number of parameters.
+    weights_before
+        SHA-256 of the weights file at the start; None for random weights.
+    weights_after
+        SHA-256 of the trained tensors. It is the same for two equal trainings. The hash of the weights file is not the
+        same, because the file contains a date.
+    weights_file
+        Path of the trained weights relative to the run folder.
     """
 
     name: str
@@ -148,26 +179,27 @@ class ModelFacts(_Part):
 
 
 class TrainingRecord(_Part):
-    """One finished training: figures, cost, arguments, data, machine and versions.
+    """The record of one finished training: metrics, cost, arguments, data, machine and versions.
 
     Attributes
     ----------
     evaluation
-        None if the dataset has no images to evaluate on.
+        Metrics of the final evaluation. None if there are no images to evaluate on.
     seconds
-        Wall-clock time of the training alone.
+        Wall-clock time of the phase ``training``.
     images_per_epoch
-        The argument of `train`; None: all.
+        The argument of `train`. None: an epoch is all images once.
     flops
-        Operations of one image; None if they could not be counted.
+        Operations for one image. None if they could not be counted.
     energy
-        Energy by phase: ``training``, ``validation`` (within training, with ``choose="best"``) and ``evaluation``.
+        Energy of each phase: ``training``, ``validation`` (during the training, only with ``choose="best"``) and
+        ``evaluation``.
     resolved
-        The values that ultralytics chose or used: optimiser, lr0, batch, nbs, warm-up and so on.
+        Settings that ultralytics chose or used: optimiser, lr0, batch, nbs, warm-up and so on.
     history
-        One row per epoch: losses, learning rate, seconds, and validation figures if it validated.
+        One row per epoch: losses, learning rate, seconds and, with ``choose="best"``, validation metrics.
     warnings
-        Faults that did not stop the training.
+        Problems that did not stop the training.
     """
 
     schema_version: int = SCHEMA
@@ -195,13 +227,13 @@ class TrainingRecord(_Part):
 
     @property
     def training_tflops(self) -> float | None:
-        """All forward and backward passes of the training, in 10^12 floating-point operations."""
+        """The operations of all forward and backward passes of the training, in 10^12; None if they are unknown."""
         if self.flops is None:
             return None
         return (self.flops.forward + self.flops.backward) * self.counts.images_seen / 1e12
 
     def row(self) -> dict[str, Any]:
-        """Return one flat row for a table; Wh, g_co2 and minutes are those of the training alone."""
+        """Return the record as one flat table row. Wh, g_co2 and minutes are those of the phase ``training`` alone."""
         figures = self.evaluation
         training = self.energy.get("training", PhaseEnergy())
         measured = sum(part.wh for part in training.components.values() if part.provenance == "measured")
@@ -233,7 +265,7 @@ class TrainingRecord(_Part):
         return record_html(self.model_dump(), self.row())
 
     def plot(self) -> Figure:
-        """Draw loss and mAP over the epochs, and the mAP of the evaluation at the last epoch, with matplotlib.
+        """Return a matplotlib figure of loss and mAP over the epochs. It also shows the mAP of the final evaluation.
 
         Raise InputError if no epoch was finished.
         """
@@ -243,45 +275,54 @@ class TrainingRecord(_Part):
         return record_figure(self.history, evaluation, self.run)
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row per epoch, indexed by its number: losses, learning rate, seconds, validation figures."""
+        """Return a table with one row per epoch: losses, learning rate, seconds and validation metrics.
+
+        The index is the number of the epoch.
+        """
         from detreduce.training.views import epochs_frame
 
         return epochs_frame(self.history)
 
     def per_class_frame(self) -> pd.DataFrame:
-        """Return one row per class of the evaluation, as in `ClassMetrics`; empty without an evaluation."""
+        """Return a table with one row per class and the fields of `ClassMetrics`. It is empty without an evaluation."""
         from detreduce.training.views import classes_frame
 
         classes = self.evaluation.per_class if self.evaluation else []
         return classes_frame([item.model_dump() for item in classes], list(ClassMetrics.model_fields))
 
     def save(self, path: str | Path) -> Path:
-        """Write the record as JSON, completely or not at all. `path`: a file, or a folder for its record.json.
+        """Write the record as JSON, completely or not at all. Return the path of the file.
 
-        Raise DetreduceError if it cannot be written.
+        `path` is a file, or a folder in which record.json is written. Raise DetreduceError if writing fails.
         """
         target = Path(path)
         if target.is_dir():
             target = target / RECORD_NAME
-        # a diverged loss, NaN or infinite, becomes null
+        # the loss of a diverged training (NaN or infinite) becomes null
         text = json_text(json_value(self.model_dump(mode="json"), infinities=False))
         write_atomically(target, lambda file: file.write(text.encode()))
         return target
 
     @classmethod
     def load(cls, path: str | Path) -> TrainingRecord:
-        """Read a record; raise MissingFileError or InputError. `path`: the file or its folder."""
+        """Read a record from a file, or from record.json in a folder.
+
+        Raise MissingFileError if there is no such file. Raise InputError if it is not a training record.
+        """
         source = Path(path)
         if source.is_dir():
             source = source / RECORD_NAME
         if not source.is_file():
             raise MissingFileError(
-                f"{source}: no training record here; the training is not finished, or is in another folder."
+                f"{source} does not exist: there is no training record. The training is not finished, or it is in "
+                "another folder."
             )
         try:
             record = cls.model_validate_json(source.read_text(encoding="utf-8"))
         except (ValidationError, UnicodeDecodeError) as error:
             what = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
-            raise InputError(f"{source}: not a training record of this version ({what}).") from None
+            raise InputError(
+                f"{source} is not a training record that this version of detreduce can read ({what})."
+            ) from None
         # the run folder may have been moved
         return record.model_copy(update={"run": str(source.absolute().parent)})

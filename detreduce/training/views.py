@@ -1,4 +1,4 @@
-"""A finished training in a notebook: a table, curves, pandas frames."""
+"""Show a finished training in a notebook: an HTML table, curves and pandas frames."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ FACTS = (
 
 
 def record_html(record: Mapping[str, Any], row: Mapping[str, Any]) -> str:
-    """Return the HTML of a training: figures, classes, and the provenance of its energy.
+    """Return the HTML of a training: metrics, classes, and the provenance of its energy.
 
-    `record` has the fields of a `TrainingRecord`, as in its file; `row` is its row in a table.
+    `record` has the fields of a `TrainingRecord`, as in record.json. `row` is the result of `TrainingRecord.row`.
     """
     figures = {name: f"{row[key]:.{digits}f}" for name, key, digits in FACTS if row.get(key) is not None}
     parts = record["energy"].get("training", {}).get("components", {})
@@ -55,11 +55,11 @@ def record_html(record: Mapping[str, Any], row: Mapping[str, Any]) -> str:
 def record_figure(
     history: Sequence[Mapping[str, float | None]], evaluation: Mapping[str, Any] | None, run: str
 ) -> Figure:
-    """Draw loss and mAP over the epochs of `history`, and the mAP of the `evaluation` at their end."""
+    """Return a figure of loss and mAP over the epochs of `history`, and of the mAP of the final `evaluation`."""
     from detreduce.figures import training_curves
 
     if not history:
-        raise InputError(f"{run}: this training finished no epoch; there is nothing to draw.")
+        raise InputError(f"{run}: there is nothing to plot, because the training did not finish an epoch.")
     final = None
     if evaluation:
         on = "+".join(evaluation["splits"])
@@ -68,7 +68,7 @@ def record_figure(
 
 
 def epochs_frame(history: Sequence[Mapping[str, float | None]]) -> pd.DataFrame:
-    """Return one row per epoch."""
+    """Return a table with one row per epoch, indexed by the number of the epoch."""
     import pandas as pd
 
     frame = pd.DataFrame(history)
@@ -78,7 +78,7 @@ def epochs_frame(history: Sequence[Mapping[str, float | None]]) -> pd.DataFrame:
 
 
 def classes_frame(classes: Sequence[dict[str, Any]], columns: list[str]) -> pd.DataFrame:
-    """Return one row per class."""
+    """Return a table with one row per class."""
     import pandas as pd
 
     return pd.DataFrame(classes, columns=columns)

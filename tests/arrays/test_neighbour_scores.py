@@ -59,9 +59,9 @@ class TestFunction:
         ("scores", "says"),
         [
             ([NAN] * 3, "NaN for every image"),
-            ([1.0, float("inf"), NAN], "row 1 is infinite"),
+            ([1.0, float("inf"), NAN], "row 1"),
             ([1.0, 2.0], "one row for each of the 3"),
-            (["a", 1, 2], "not a table of numbers"),
+            (["a", 1, 2], "table of numbers"),
         ],
     )
     def test_refusals(self, scores: Any, says: str) -> None:

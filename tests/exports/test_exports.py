@@ -113,7 +113,7 @@ def test_coco_needs_sizes(dataset, selection, tmp_path, monkeypatch, patched):
 
         monkeypatch.setattr(Image, "open", image_open)
     dataset[dataset.row_of[selection.image_ids[0]]].path.write_bytes(b"not an image")
-    with pytest.raises(ImageReadError, match="its size, which COCO needs, cannot be read"):
+    with pytest.raises(ImageReadError, match="COCO needs the size"):
         dr.export_selection(dataset, selection, tmp_path / "kept.json", form="coco")
     assert not (tmp_path / "kept.json").exists()
 
@@ -177,16 +177,16 @@ def test_unlabelled_images(tmp_path):
 def test_what_is_refused(dataset, selection, tmp_path):
     with pytest.raises(InputError, match=r"form='fiftyon' is not one of .* Did you mean 'fiftyone'\?"):
         dr.export_selection(dataset, selection, tmp_path / "out", form="fiftyon")
-    with pytest.raises(InputError, match="link='list' puts no images into the folder"):
+    with pytest.raises(InputError, match=r"link='list'.*symlink"):
         dr.export_selection(dataset, selection, tmp_path / "out", form="fiftyone", link="list")
     with pytest.raises(InputError, match="overlap"):
         dr.export_selection(dataset, selection, tmp_path / "in/images/out", form="fiftyone")
     (tmp_path / "kept.txt").write_text("mine")
-    with pytest.raises(InputError, match="exists; choose another, or pass overwrite"):
+    with pytest.raises(InputError, match=r"kept\.txt exists.*--overwrite"):
         dr.export_selection(dataset, selection, tmp_path / "kept.txt", form="list")
     assert (tmp_path / "kept.txt").read_text() == "mine"
     dr.export_selection(dataset, selection, tmp_path / "kept.txt", form="list", overwrite=True)
-    with pytest.raises(InputError, match="is a folder; name the file"):
+    with pytest.raises(InputError, match="is a folder"):
         dr.export_selection(dataset, selection, tmp_path / "in", form="csv")
     dr.export_selection(dataset, selection, tmp_path / "out", form="fiftyone")
     with pytest.raises(InputError, match="exists and is not empty"):

@@ -93,7 +93,7 @@ def test_boxes_that_cannot_be_counted(sizes: list[object], rows: list[float], op
 
 
 def test_refusals() -> None:
-    with pytest.raises(InputError, match="differ in length"):
+    with pytest.raises(InputError, match=r"class_counts.*\(n, C\)"):
         class_divergence([[1, 2], [3]], [0])
     with pytest.raises(InputError, match="max_images='all'"):
         maximum_mean_discrepancy(np.eye(3), [0], max_images="all")  # type: ignore[arg-type]

@@ -103,7 +103,7 @@ def test_refusals() -> None:
         dr.measure_representativeness(table, ["00.jpg"], neighbours=0)
     with pytest.raises(InputError, match=r"Did you mean '00.jpg'"):
         dr.measure_representativeness(table, ["00.jpeg"])
-    with pytest.raises(InputError, match="no image"):
+    with pytest.raises(InputError, match="selection is empty"):
         dr.measure_representativeness(table, [])
 
 

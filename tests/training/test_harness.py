@@ -147,7 +147,7 @@ class TestOneTraining:
         assert record.row()["passes"] == 2
 
     def test_a_second_run_never_overwrites(self, run: tuple, source: Path) -> None:
-        with pytest.raises(InputError, match="something already"):
+        with pytest.raises(InputError, match="not an empty folder"):
             train(source, output=run[1], **SMALL)
 
     def test_the_same_seed_gives_the_same_weights(self, run: tuple, source: Path, tmp_path: Path) -> None:
@@ -262,7 +262,7 @@ def test_what_stands_in_for_val_is_never_evaluated_on(tmp_path: Path, how: str) 
         image.write_bytes(b"no image")
     for label in (data.parent / "val/labels").iterdir() if how == "no boxes" else ():
         label.write_text("")
-    with pytest.raises(InputError, match="needs a val split to choose on"):
+    with pytest.raises(InputError, match="needs a val split"):
         train(data, output=tmp_path / "run", choose="best", **SMALL)
     with pytest.raises(InputError, match=r"evaluate_on='val'.*val split"):
         train(data, output=tmp_path / "run", evaluate_on="val", **SMALL)
@@ -426,7 +426,7 @@ class TestRefused:
         for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
             monkeypatch.delenv(name, raising=False)
         monkeypatch.chdir(tmp_path)
-        with pytest.raises(MissingFileError, match=r"yolo11n.pt is not in this folder.*put it at ./yolo11n.pt"):
+        with pytest.raises(MissingFileError, match=r"yolo11n.pt is not in this folder.* ./yolo11n.pt"):
             train(tiny, "yolo11n.pt", epochs=1)
         with pytest.raises(MissingFileError, match=r"Did you mean 'yolo11n\.pt'"):
             train(tiny, "yolo11nn.pt", epochs=1)
@@ -434,7 +434,7 @@ class TestRefused:
             train(tiny, "nowhere/a.pt", epochs=1)
         with pytest.raises(MissingFileError, match=r"Did you mean 'yolov8n\.yaml'"):
             train(tiny, "yolov8nn.yaml", epochs=1)
-        with pytest.raises(InputError, match="give weights"):
+        with pytest.raises(InputError, match=r"yolo11n.*\.pt.*\.yaml"):
             train(tiny, "yolo11n", epochs=1)
         assert [path.name for path in tmp_path.iterdir()] == ["tiny"]
 

@@ -322,7 +322,7 @@ class TestStopped:
 
         monkeypatch.setattr(proxy_observer, "match", stop)
         monkeypatch.setattr(module.tempfile, "tempdir", str(tmp_path))
-        with pytest.raises(KeyboardInterrupt, match="nothing of it is kept"):
+        with pytest.raises(KeyboardInterrupt, match="files are deleted"):
             log_proxy_training(tiny, "yolov8n.yaml", output=tmp_path / "out" / "p.npz", **SMALL)
         assert [path.name for path in tmp_path.iterdir()] == ["tiny"]
 

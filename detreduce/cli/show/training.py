@@ -36,7 +36,7 @@ def show_record(record: TrainingRecord) -> None:
     for component, part in record.energy["training"].components.items():
         out.print(f"Energy of the {component}: {part.wh:.2f} Wh, {part.provenance} ({part.method})")
     if (evaluation := record.evaluation) and (agreement := evaluation.agreement) and not agreement.ok:
-        out.print(f"The two mAP figures differ by more than {agreement.tolerance}: {agreement.note}")
+        out.print(f"The two mAP values differ by more than {agreement.tolerance}: {agreement.note}")
     for warning in record.warnings:
         show_text(out, f"Warning: {warning}")
     out.print(f"Run folder: {record.run}", soft_wrap=True)

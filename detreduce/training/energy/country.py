@@ -8,19 +8,19 @@ from detreduce.errors import InputError, nearest
 
 
 def check_country(code: str) -> str:
-    """Return the upper-case code; raise InputError if codecarbon has no electricity mix for it."""
+    """Return the country code in upper case. Raise InputError if codecarbon does not have its electricity mix."""
     upper = str(code).strip().upper()
     known = _known_countries()
     if known and upper not in known:
         raise InputError(
-            f"Country {code!r}: its electricity mix is not known; give an ISO code of three letters, such as ESP."
+            f"Country {code!r}: the electricity mix is unknown. Use an ISO code of three letters, for example ESP."
             f"{nearest(upper, known)}"
         )
     return upper
 
 
 def carbon_intensity(country: str) -> str:
-    """Return a sentence with the CO2 per kWh of a country's electricity, and the source of that figure."""
+    """Return a sentence with the CO2 per kWh of a country's electricity and the source of this number."""
     from importlib.metadata import version
 
     from codecarbon.input import DataSource
@@ -29,8 +29,8 @@ def carbon_intensity(country: str) -> str:
     grams, year = mix.get("carbon_intensity"), mix.get("year")
     source = f"the table of electricity mixes in codecarbon {version('codecarbon')}"
     if grams is None:
-        return f"CO2: by the mix of {country} in {source}."
-    return f"CO2: {grams:g} g/kWh, the mean of {mix.get('country_name', country)} in {year}, by {source}."
+        return f"CO2: from the electricity mix of {country} in {source}."
+    return f"CO2: {grams:g} g/kWh, the mean of {mix.get('country_name', country)} in {year}, from {source}."
 
 
 @cache
@@ -39,5 +39,5 @@ def _known_countries() -> frozenset[str]:
         from codecarbon.input import DataSource
 
         return frozenset(DataSource().get_global_energy_mix_data())
-    except Exception:  # without a list nothing is checked: the tracker reports what it finds
+    except Exception:  # without the list, codes are not checked here, and the tracker reports a wrong code
         return frozenset()

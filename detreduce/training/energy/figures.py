@@ -1,4 +1,4 @@
-"""Energy, CO2 and time of one phase, and sums of several."""
+"""The energy, CO2 and time of one phase, and their sums over several phases."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ Provenance = Literal["measured", "modelled", "constant"]
 
 
 class ComponentEnergy(BaseModel):
-    """Energy of one part of the machine.
+    """The energy of one component of the machine.
 
     Attributes
     ----------
     wh
-        Watt-hours.
+        Energy in watt-hours.
     provenance
-        ``measured`` (a counter or sensor of the hardware), ``modelled`` (from the load) or ``constant`` (watts x time).
+        ``measured`` (by a counter or sensor of the hardware), ``modelled`` (computed from the load) or ``constant``
+        (fixed watts x time).
     method
         The method in words.
     """
@@ -31,21 +32,25 @@ class ComponentEnergy(BaseModel):
 
 
 class PhaseEnergy(BaseModel):
-    """Energy, CO2 and time of one phase. It is complete when the phase has ended.
+    """The energy, CO2 and time of one phase. The values are complete when the phase has ended.
 
     Attributes
     ----------
     seconds
         Wall-clock time. It is measured without codecarbon, so it is always known.
-    wh, g_co2
-        Watt-hours of all components and grams of CO2-equivalent; None if energy could not be metered.
+    wh
+        Energy of all components in watt-hours. None if it could not be metered.
+    g_co2
+        Grams of CO2-equivalent. None if the energy could not be metered.
     components
-        ``cpu``, ``gpu``, ``ram``: those that the machine has.
+        Energy of ``cpu``, ``gpu`` and ``ram``, if the machine has them.
+    country
+        Country whose electricity mix converts energy to CO2 (ISO 3166 alpha-3 code).
     unavailable
-        Why there is no energy figure, else None.
+        Why the energy is missing. None if it is not missing.
     overlapped
-        Whether another training of detreduce ran on the machine at the same time: its energy is then included. None if
-        this is not known, or is stored elsewhere.
+        Whether another training of detreduce ran on the machine at the same time. Then its energy is included. None if
+        this is unknown or stored elsewhere.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -60,7 +65,7 @@ class PhaseEnergy(BaseModel):
 
 
 def together(parts: Sequence[PhaseEnergy]) -> PhaseEnergy:
-    """Return the sum of several phases; its energy is None if one of them has none."""
+    """Return the sum of several phases. The energy of the sum is None if the energy of one phase is None."""
     total = PhaseEnergy(seconds=sum(part.seconds for part in parts), country=parts[0].country if parts else "")
     total.unavailable = next((part.unavailable for part in parts if part.unavailable), None)
     total.overlapped = True if any(part.overlapped for part in parts) else None
@@ -76,7 +81,7 @@ def together(parts: Sequence[PhaseEnergy]) -> PhaseEnergy:
 
 
 def scaled(energy: PhaseEnergy, factor: float) -> PhaseEnergy:
-    """Return the energy multiplied by `factor`, its seconds too."""
+    """Return a copy with energy, CO2 and seconds multiplied by `factor`."""
     known = energy.wh is not None and energy.g_co2 is not None
     return energy.model_copy(
         update={

@@ -1,8 +1,8 @@
-"""The meter: energy by phase, with phases inside phases.
+"""The energy meter. It meters the energy of each phase, and phases can be nested.
 
-codecarbon does the metering, offline. It meters the whole machine, so other programs count too. Without RAPL or NVML
-its numbers are models and constants (Lacoste et al. 2019, arXiv 1910.09700, for the CO2). Each number therefore has
-its provenance.
+codecarbon meters the energy, offline. It meters the whole machine, including other programs. If the machine does not
+have RAPL or NVML, codecarbon uses models and constants. Each number therefore has its provenance. For the CO2 see
+Lacoste et al. 2019, arXiv 1910.09700.
 """
 
 from __future__ import annotations
@@ -18,17 +18,18 @@ from detreduce.training.energy.tracker import make_tracker, provenances
 
 
 class EnergyMeter:
-    """Meter phases by name; a phase inside another one pauses the outer one.
+    """A meter for the energy of named phases. A phase inside another phase pauses the outer phase.
 
     Parameters
     ----------
     country
-        Country whose electricity mix converts energy to CO2 (ISO 3166 alpha-3 code); InputError if it is not known.
+        Country whose electricity mix converts energy to CO2 (ISO 3166 alpha-3 code). InputError is raised if the mix is
+        unknown.
 
     Attributes
     ----------
     phases
-        Energy by phase; several stays in a phase are summed.
+        Name of the phase -> its energy. If a phase is metered several times, the energies are summed.
     """
 
     def __init__(self, country: str = "ESP") -> None:
@@ -38,7 +39,7 @@ class EnergyMeter:
 
     @contextmanager
     def measure(self, phase: str) -> Iterator[PhaseEnergy]:
-        """Meter the block as `phase`; the yielded energy is complete when the block has ended."""
+        """Meter the block as the phase `phase`. Yield its energy, which is complete when the block has ended."""
         total = self.phases.setdefault(phase, PhaseEnergy(country=self.country))
         if self._open:
             self._open[-1].pause()
@@ -55,7 +56,7 @@ class EnergyMeter:
 
 
 class _Section:
-    """One stay in a phase: start and stop a tracker, add its reading to the phase."""
+    """One metered block. It starts and stops a codecarbon tracker and adds the result to the phase `total`."""
 
     def __init__(self, total: PhaseEnergy, country: str) -> None:
         self.total = total
@@ -68,9 +69,9 @@ class _Section:
         try:
             self.tracker = make_tracker(self.country)
             self.tracker.start()
-        except Exception as error:  # a fault of the meter must not stop the training
+        except Exception as error:  # an error of the meter must not stop the training
             self.total.unavailable = f"codecarbon: {error}"
-        # after codecarbon's first look at the hardware, which takes a second or two
+        # start the clock after codecarbon has inspected the hardware, which takes one or two seconds
         self.start = time.perf_counter()
 
     def pause(self) -> None:
@@ -87,7 +88,7 @@ class _Section:
 
 
 def add_reading(total: PhaseEnergy, tracker: Any) -> None:
-    """Add the reading of a stopped codecarbon tracker to `total`; set `unavailable` if there is none."""
+    """Add the energy of a stopped codecarbon tracker to `total`. If there is no energy, set `total.unavailable`."""
     data = getattr(tracker, "final_emissions_data", None)
     if data is None or total.unavailable:
         total.unavailable = total.unavailable or "codecarbon: the tracker gave no reading (see its log)"

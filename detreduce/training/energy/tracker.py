@@ -1,4 +1,4 @@
-"""Codecarbon's tracker without files and network, and the provenance of each component's watts."""
+"""Make a codecarbon tracker that does not use files or the network, and state the provenance of its numbers."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ SAMPLE_SECONDS = 5.0
 
 
 def make_tracker(country: str) -> Any:
-    """Return a codecarbon tracker that is not started, logs nothing, writes no file and uses no network."""
-    # it logs before it sets its own log level
+    """Return a codecarbon tracker that is not started. It does not log, write files or use the network."""
+    # codecarbon logs before it sets its own log level
     logging.getLogger("codecarbon").setLevel(logging.CRITICAL)
     from codecarbon import OfflineEmissionsTracker
 
@@ -21,7 +21,7 @@ def make_tracker(country: str) -> Any:
         "country_iso_code": country,
         "measure_power_secs": SAMPLE_SECONDS,
         "log_level": "critical",
-        # the lock file would make a second training fail silently; `concurrent_runs` notices overlaps
+        # codecarbon's lock file would make a second training fail silently. `concurrent_runs` detects overlaps
         "allow_multiple_runs": True,
         # a token in the user's configuration would cause requests
         "electricitymaps_api_token": None,
@@ -33,13 +33,13 @@ def make_tracker(country: str) -> Any:
         wanted |= {"save_to_file": False, "save_to_api": False}
     arguments = {name: value for name, value in wanted.items() if name in known or name == "country_iso_code"}
     tracker = OfflineEmissionsTracker(**arguments)
-    # the old name of the token is still read from the configuration
+    # codecarbon still reads the token from the configuration under an old name
     tracker._electricitymaps_api_token = None
     return tracker
 
 
 def provenances(tracker: Any) -> dict[str, tuple[Provenance, str]]:
-    """Return for each component of a started codecarbon tracker how it gets its watts."""
+    """Return the provenance and the method in words for each component of a started codecarbon tracker."""
     found: dict[str, tuple[Provenance, str]] = {}
     for hardware in getattr(tracker, "_hardware", []):
         kind = type(hardware).__name__
@@ -51,9 +51,9 @@ def provenances(tracker: Any) -> dict[str, tuple[Provenance, str]]:
             forced = getattr(hardware, "_force_ram_power", None)
             found["ram"] = (
                 "constant",
-                "watts set by the user" if forced else "watts by memory slots, whatever is used",
+                "watts set by the user" if forced else "fixed watts per memory slot, for any load",
             )
-        else:  # Apple silicon and Raspberry Pi: one object per part, all with sensors
+        else:  # Apple silicon and Raspberry Pi have one object per part, and each part has a sensor
             part = str(getattr(hardware, "chip_part", "cpu")).lower()
             found[part] = ("measured", f"{kind} power sensors")
     return found
@@ -65,5 +65,5 @@ def _cpu_provenance(cpu: Any) -> tuple[Provenance, str]:
     if mode == "cpu_load":
         return "modelled", f"load of the machine x {tdp} W ({getattr(cpu, '_model', 'unknown CPU')})"
     if mode == "constant":
-        return "constant", f"half of {tdp} W"
+        return "constant", f"half of the CPU's {tdp} W"
     return "measured", {"intel_rapl": "RAPL"}.get(mode, mode)

@@ -1,1 +1,1 @@
-"""The figures of a trained detector: by ultralytics, by pycocotools, and of resampled images."""
+"""Evaluate a trained detector with ultralytics and with pycocotools, also on resampled images."""

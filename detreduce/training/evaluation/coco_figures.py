@@ -1,4 +1,4 @@
-"""Average precision by pycocotools, on arrays."""
+"""Compute the average precision of arrays of boxes with pycocotools."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAX_DET = 300
 
 @dataclass(frozen=True)
 class Boxes:
-    """Boxes of many images, ground truth or predictions.
+    """The boxes of many images: ground truth or predictions.
 
     Attributes
     ----------
@@ -24,11 +24,12 @@ class Boxes:
     xyxy
         (B, 4) float64: corners in pixels of the original image.
     class_id
-        (B,) int64.
+        (B,) int64: number of the class.
     score
-        (B,) float64: confidence; ones for ground truth.
+        (B,) float64: confidence. It is 1 for ground truth.
     crowd
-        (B,) bool: regions that count neither as found nor as missed; False for all predictions.
+        (B,) bool: whether the box is a crowd region. Predictions on it are ignored, and it does not have to be found.
+        It is False for predictions.
     """
 
     image: npt.NDArray[np.int64]
@@ -48,7 +49,7 @@ def boxes_of(
     score: npt.ArrayLike | None = None,
     crowd: npt.ArrayLike | None = None,
 ) -> Boxes:
-    """Return boxes from array-likes; by default the scores are one, and there are no crowds."""
+    """Return `Boxes` from array-likes. By default all scores are 1, and no box is a crowd region."""
     rows = np.asarray(image, np.int64).reshape(-1)
     return Boxes(
         rows,
@@ -62,23 +63,23 @@ def boxes_of(
 def average_precision(
     truth: Boxes, predictions: Boxes, n_images: int, n_classes: int, max_det: int = MAX_DET
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Return average precision by pycocotools (Lin et al. 2014), of each class at each IoU threshold.
+    """Return the average precision and the recall of each class at each IoU threshold, computed by pycocotools.
 
-    Crowd regions are ignored, as in COCO. COCO's limit is 100 predictions per image, ultralytics' is 300: give the
-    limit of the predictions as `max_det`.
+    Crowd regions are ignored, as in COCO (Lin et al. 2014). `max_det` is the maximum number of predictions per image:
+    100 in COCO, 300 in ultralytics. Use the limit with which the predictions were made.
 
     Returns
     -------
     ap
-        (C, 10) float64: IoU 0.50 to 0.95; NaN for classes without ground truth.
+        (C, 10) float64: average precision at IoU 0.50 to 0.95. NaN for classes without ground truth.
     recall
-        (C, 10) float64: of all predictions, with any score; NaN likewise.
+        (C, 10) float64: recall of all predictions, with any score. NaN for classes without ground truth.
     """
     return figures_of(evaluated(truth, predictions, n_images, n_classes, max_det))
 
 
 def evaluated(truth: Boxes, predictions: Boxes, n_images: int, n_classes: int, max_det: int = MAX_DET) -> Any:
-    """Return a ``COCOeval`` that has matched and accumulated boxes of all sizes; images are numbered 0 to n-1."""
+    """Return a ``COCOeval`` after matching and accumulation of boxes of all sizes. Image ids are 0 to n - 1."""
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
@@ -103,7 +104,7 @@ def evaluated(truth: Boxes, predictions: Boxes, n_images: int, n_classes: int, m
 
 
 def figures_of(evaluator: Any) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Return AP and recall of a finished ``COCOeval``, as `average_precision`."""
+    """Return the average precision and the recall of a finished ``COCOeval``, in the form of `average_precision`."""
     precision = evaluator.eval["precision"][:, :, :, 0, 0]
     recall = evaluator.eval["recall"][:, :, 0, 0].T.copy()
     ap = precision.mean(axis=1).T.copy()
@@ -134,7 +135,10 @@ def _annotations(boxes: Boxes, *, scored: bool) -> list[dict[str, Any]]:
 
 
 def without_doubles(boxes: Boxes) -> Boxes:
-    """Drop boxes that are in an image twice with the same class, corners and crowd; keep the order of the others."""
+    """Return the boxes without repetitions, in the same order.
+
+    A box is a repetition if an earlier box of the image has the same class, corners and crowd flag.
+    """
     key = np.column_stack([boxes.image, boxes.class_id, boxes.crowd, boxes.xyxy])
     first = np.sort(np.unique(key, axis=0, return_index=True)[1])
     return Boxes(boxes.image[first], boxes.xyxy[first], boxes.class_id[first], boxes.score[first], boxes.crowd[first])

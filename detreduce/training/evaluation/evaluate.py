@@ -1,19 +1,20 @@
-"""mAP twice: by ultralytics' validator, and by pycocotools on the same predictions with labels that detreduce reads.
+"""Compute mAP twice from the same predictions: with ultralytics' validator, and with pycocotools.
 
-Both use the predictions before they are cut at the image's edge, as ultralytics' validator does. The cut alone changes
-mAP by up to 0.05 if objects fill the image and the model is weak.
+Pycocotools uses the labels that detreduce reads. Both use the predictions before they are clipped at the edges of the
+image, as ultralytics' validator does. Clipping alone can change mAP by up to 0.05 if objects fill the image and the
+model is weak.
 
-The two figures still differ a little:
+The two mAP values still differ a little:
 
-- Both take the precision envelope at 101 recalls. Ultralytics draws straight lines between the points of the curve and
-  takes the area: a perfect class gets 0.995, with COCO 1. On COCO's own 128 images (71 classes, most with few boxes)
-  the difference is 0.003.
-- Ultralytics sorts predictions of equal confidence in no fixed order, so images that are in a split twice can change
-  its figure: by 0.01 on the 30 wheelchair test images.
-- YOLO labels cannot hold crowd regions (COCO's iscrowd). Pycocotools ignores detections on them, as COCO does; for
-  ultralytics they are false alarms.
+- Both use the precision envelope at 101 recalls. Ultralytics connects the points of the curve with straight lines and
+  computes the area: a perfect class gets 0.995. With pycocotools it gets 1. On COCO128 (128 images, 71 classes, most of
+  them with few boxes) the difference is 0.003.
+- Ultralytics does not sort predictions of equal confidence in a fixed order. So its mAP can change if an image is in a
+  split twice: by 0.01 on the 30 wheelchair test images.
+- YOLO labels cannot contain crowd regions (COCO's iscrowd). Pycocotools ignores detections on crowd regions, as COCO
+  does. Ultralytics counts them as false positives.
 
-If the difference is larger than 0.01, the record says so and names possible causes.
+If the difference is larger than 0.01, the record has a warning with possible causes.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from detreduce.training.run.offline import offline_session
 
 TOLERANCE = 0.01
 FEW_BOXES = 50
-# how ultralytics' errors about images begin
+# ultralytics' errors about images contain one of these
 ABOUT_IMAGES = ("No valid images", "No images", "images not found", "Error loading data")
 
 
@@ -49,10 +50,10 @@ def compare(
     ties: int = 0,
     crowds: int = 0,
 ) -> Agreement:
-    """Compare (mAP50, mAP50-95) of ultralytics with those of pycocotools.
+    """Compare mAP50 and mAP50-95 of ultralytics (`trainer`) with the values of pycocotools (`coco`).
 
-    The note on a difference names `fewest_boxes` of a class, `ties` (predictions with the confidence of another) and
-    `crowds` (regions that only pycocotools ignores).
+    If they differ, the note states possible causes: `fewest_boxes` (smallest number of boxes of a class), `ties`
+    (number of predictions with the same confidence as another prediction) and `crowds` (number of crowd regions).
     """
     gaps = abs(trainer[0] - coco.mAP50), abs(trainer[1] - coco.mAP50_95)
     ok = all(gap <= tolerance for gap in gaps)
@@ -63,11 +64,11 @@ def compare(
             f"mAP50-95 {trainer[1]:.4f} and {coco.mAP50_95:.4f}."
         )
         if 0 < fewest_boxes < FEW_BOXES:
-            note += f" One class has {fewest_boxes} boxes only, where the two ways of interpolating differ most."
+            note += f" One class has only {fewest_boxes} boxes: with few boxes the two interpolations differ most."
         if ties:
-            note += f" {ties} predictions share the confidence of another; ultralytics ranks such in no set order."
+            note += f" {ties} predictions have the same confidence as another one: ultralytics ranks them in any order."
         if crowds:
-            note += f" Detections on {crowds} crowd regions are false alarms to ultralytics; pycocotools ignores them."
+            note += f" Ultralytics counts detections on {crowds} crowd regions as errors. Pycocotools ignores them."
     return Agreement(ok=ok, tolerance=tolerance, mAP50=gaps[0], mAP50_95=gaps[1], note=note)
 
 
@@ -85,26 +86,29 @@ def evaluate(
     Parameters
     ----------
     weights
-        A trained ``.pt``.
+        Path of the trained weights (``.pt``).
     data_yaml
-        A data.yaml whose ``val`` names the images of all `datasets`.
+        Path of a data.yaml whose entry ``val`` lists the images of all `datasets`.
     datasets
-        The same images, as detreduce reads them from that data.yaml, with the source's crowd regions.
+        The same splits as detreduce reads them from this data.yaml, with the crowd regions of the original dataset.
     output
-        A folder that ultralytics may write to.
+        Folder that ultralytics may write to.
     evidence
-        The file for the `Evidence` of a detection model.
+        Path of the file to write with the `Evidence` of a detection model. None: do not write it.
     ultralytics_arguments
         Arguments of ``YOLO.val``: imgsz, batch, device, conf, iou, max_det, ...
 
     Returns
     -------
-    evaluation, warnings
+    evaluation
+        The metrics.
+    warnings
+        Warnings of ultralytics, and a warning if the two mAP values disagree.
 
     Raises
     ------
     InputError
-        Ultralytics finds no image that it can use. Its other errors are raised unchanged.
+        Ultralytics does not find an image that it can use. Other errors of ultralytics are raised unchanged.
     """
     with offline_session() as warnings:
         from ultralytics import YOLO
@@ -126,18 +130,18 @@ def evaluate(
         except (RuntimeError, FileNotFoundError) as error:
             if not any(word in str(error) for word in ABOUT_IMAGES):
                 raise
-            raise InputError(f"{data_yaml}: could not be evaluated on ({error}).") from error
+            raise InputError(f"The weights could not be evaluated on the images of {data_yaml} ({error}).") from error
     validator = collected[0]
     evaluation = _summary(metrics, str(model.task), [dataset.split for dataset in datasets], validator.seen)
     if model.task == "detect":
         evaluation = _with_coco(evaluation, validator, datasets, len(model.names), evidence)
         if evaluation.agreement is not None and not evaluation.agreement.ok:
-            warnings.append(f"The two mAP figures disagree: {evaluation.agreement.note}")
+            warnings.append(f"The two mAP values disagree: {evaluation.agreement.note}")
     return evaluation, warnings
 
 
 def _count_images(advance: Callable[..., None]) -> Callable[[Any], None]:
-    """Return an ultralytics callback that counts a validator's images."""
+    """Return an ultralytics callback that calls `advance` with the number of newly evaluated images."""
     counted = 0
 
     def batch_ended(validator: Any) -> None:
@@ -149,13 +153,13 @@ def _count_images(advance: Callable[..., None]) -> Callable[[Any], None]:
 
 
 class _Predictions:
-    """Mixin for a detection validator: keep all predictions, in pixels of the original images."""
+    """A mixin for ultralytics' validator that keeps all predictions, in pixels of the original images."""
 
     seen: int
     args: Any
 
     def update_metrics(self, preds: list[dict[str, Any]], batch: dict[str, Any]) -> None:
-        """Keep the predictions, then let ultralytics count them."""
+        """Keep the predictions. Then let ultralytics update its metrics."""
         if self.args.task == "detect":
             for number, prediction in enumerate(preds):
                 image = self._prepare_batch(number, batch)  # type: ignore[attr-defined]
@@ -167,16 +171,16 @@ class _Predictions:
 
     @property
     def kept(self) -> dict[str, npt.NDArray[np.float64]]:
-        """The predictions by image file: (k, 6) float64: x1, y1, x2, y2, confidence, class."""
+        """Path of an image -> its predictions, (k, 6) float64: x1, y1, x2, y2, confidence, class."""
         return self.__dict__.setdefault("_kept", {})
 
 
 def _uncut(corners: Any, image: dict[str, Any]) -> Any:
-    """Return boxes in the original image, without ultralytics' cut at its edges (see the module's docstring)."""
+    """Return boxes in pixels of the original image, not clipped at its edges (see the docstring of the module)."""
     from ultralytics.utils import ops
 
     centred = ops.xyxy2xywh(corners)
-    # ultralytics cuts corners only
+    # ultralytics clips boxes given as corners, but not boxes given as centre and size
     centred = ops.scale_boxes(image["imgsz"], centred, image["ori_shape"], ratio_pad=image["ratio_pad"], xywh=True)
     return ops.xywh2xyxy(centred)
 
@@ -228,7 +232,7 @@ def _with_coco(
     n_classes: int,
     evidence: Path | None,
 ) -> Evaluation:
-    # ultralytics leaves corrupt images out, and warns
+    # ultralytics skips corrupt images, with a warning
     kept = {file_key(file): found for file, found in validator.kept.items()}
     all_truth, rows = truth_of(datasets, kept, single_class=bool(validator.args.single_cls))
     truth = without_doubles(all_truth)
@@ -262,7 +266,7 @@ def _with_coco(
 
 
 def _names(datasets: Sequence[DetectionDataset], rows: dict[str, int]) -> list[str]:
-    """Return split and name of the image in each row; its path differs between runs."""
+    """Return ``<split>/<name>`` of the image in each row. Paths are not used, because they differ between runs."""
     names = [""] * len(rows)
     for dataset in datasets:
         for record in dataset:

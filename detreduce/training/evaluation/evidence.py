@@ -1,7 +1,8 @@
-"""Evidence: the matches of an evaluation on each image; with it, mAP can be computed for any resampling of the images.
+"""Evidence of an evaluation: for each image, which predictions match a box.
 
-The matches are those of pycocotools: its greedy order, its ten IoU thresholds, its crowd regions. The figures from them
-are therefore those of the record's `CocoFigures`, not ultralytics' own.
+From the evidence, mAP can be computed for any resampling of the images. The matches are made by pycocotools: greedy
+order, ten IoU thresholds, crowd regions. So the mAP is the same as in the record's `CocoFigures`. It is not
+ultralytics' own mAP.
 """
 
 from __future__ import annotations
@@ -25,22 +26,26 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class Evidence:
-    """Predictions of one evaluation with their matches, and the number of boxes to find.
+    """The predictions of one evaluation with their matches, and the numbers of ground-truth boxes.
+
+    The predictions are sorted by class, then by image, then by confidence.
 
     Attributes
     ----------
     images
-        (n,) str: split and name of each image; the same for every training evaluated on the same splits.
+        (n,) str: ``<split>/<name>`` of each image. It is the same for all trainings evaluated on the same splits.
     truth
-        (n, C) int32: boxes of each class in each image, without crowd regions.
-    image, class_id
-        (P,) int32: row of the image and class of each prediction; sorted by class, then image, then confidence.
+        (n, C) int32: number of boxes of each class in each image, without crowd regions.
+    image
+        (P,) int32: row of the image of each prediction.
+    class_id
+        (P,) int32: class of each prediction.
     confidence
-        (P,) float64.
+        (P,) float64: confidence of each prediction.
     hit
-        (P, 10) bool: it matches a box of its class, at IoU 0.50 to 0.95.
+        (P, 10) bool: whether the prediction matches a box of its class at IoU 0.50 to 0.95.
     ignored
-        (P, 10) bool: it counts neither as right nor as wrong, since it lies on a crowd region.
+        (P, 10) bool: whether the prediction is ignored, because it lies on a crowd region.
     """
 
     images: npt.NDArray[np.str_]
@@ -55,12 +60,12 @@ class Evidence:
         return len(self.image)
 
     def in_order_of(self, images: npt.NDArray[np.str_]) -> Evidence:
-        """Return the evidence with its images in this order; raise InputError if they are other images."""
+        """Return the evidence with its images in the order of `images`. Raise InputError if the images differ."""
         if np.array_equal(images, self.images):
             return self
         own, wanted = np.argsort(self.images), np.argsort(images)
         if not np.array_equal(self.images[own], images[wanted]):
-            raise InputError("The two evaluations are not on the same images.")
+            raise InputError("The two evaluations are not on the same images, so they cannot be compared.")
         row_of = np.empty(len(images), np.int32)
         row_of[own] = wanted
         truth = np.empty_like(self.truth)
@@ -79,7 +84,7 @@ class Evidence:
         )
 
     def save(self, path: Path) -> None:
-        """Write an ``.npz``, completely or not at all; raise DetreduceError if it cannot be written."""
+        """Write an ``.npz`` file, completely or not at all. Raise DetreduceError if it cannot be written."""
         single = self.confidence.astype(np.float32)
         content: dict[str, Any] = {
             "schema": np.array(SCHEMA),
@@ -87,7 +92,7 @@ class Evidence:
             "truth": self.truth,
             "image": self.image,
             "class_id": self.class_id,
-            # ultralytics' confidences are float32; others keep their precision, since their order matters
+            # ultralytics' confidences are float32. Others are not rounded, because rounding could change their order
             "confidence": single if np.array_equal(single, self.confidence) else self.confidence,
             "hit": np.packbits(self.hit, axis=1),
             "ignored": np.packbits(self.ignored, axis=1),
@@ -96,13 +101,18 @@ class Evidence:
 
     @classmethod
     def load(cls, path: Path) -> Evidence:
-        """Read a file of `save`; raise MissingFileError or InputError."""
+        """Read a file that `save` wrote.
+
+        Raise MissingFileError if it does not exist. Raise InputError if it is damaged or not an evidence file.
+        """
         if not path.is_file():
-            raise MissingFileError(f"{path}: no evidence of an evaluation here; cells of older versions have none.")
+            raise MissingFileError(
+                f"{path} does not exist. Older versions of detreduce did not write the evidence of an evaluation."
+            )
         try:
             with np.load(path) as content:
                 if int(content["schema"]) != SCHEMA:
-                    raise ValueError("written by another version")
+                    raise ValueError("another version of detreduce wrote it")
                 return cls(
                     content["images"],
                     content["truth"],
@@ -113,11 +123,16 @@ class Evidence:
                     np.unpackbits(content["ignored"], axis=1, count=THRESHOLDS).astype(bool),
                 )
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise InputError(f"{path}: not the evidence of an evaluation ({error}).") from error
+            raise InputError(
+                f"{path} is not evidence of an evaluation that this version of detreduce can read ({error})."
+            ) from error
 
 
 def evidence_of(evaluator: Any, images: Sequence[str]) -> Evidence:
-    """Return the matches of a finished ``COCOeval`` for one area range and one limit; `images` names ids 0 to n-1."""
+    """Return the evidence of a finished ``COCOeval`` with one area range and one limit of predictions.
+
+    `images` are the names of the images with the ids 0 to n - 1.
+    """
     classes = {int(number): column for column, number in enumerate(evaluator.params.catIds)}
     truth = np.zeros((len(images), len(classes)), np.int32)
     parts: list[tuple[npt.NDArray[Any], ...]] = [

@@ -1,4 +1,4 @@
-"""The boxes that a detector should find, as detreduce reads them."""
+"""The ground-truth boxes of an evaluation, as detreduce reads them."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from detreduce.training.evaluation.coco_figures import Boxes, boxes_of
 def truth_of(
     datasets: Sequence[DetectionDataset], files: Collection[str] | None = None, *, single_class: bool = False
 ) -> tuple[Boxes, dict[str, int]]:
-    """Return the ground truth of several splits together, in pixels, and the row of each image file.
+    """Return the ground-truth boxes of several splits together, in pixels, and the row of each image by its `file_key`.
 
-    Skip images that are not among `files` (keys of `file_key`), and images whose header cannot be read.
+    If `files` is given, only images whose `file_key` is in it are used. Images of unreadable size are skipped. If
+    `single_class` is True, all boxes get class 0.
     """
     rows: dict[str, int] = {}
     image, xyxy, class_id, crowd = [], [], [], []
@@ -51,6 +52,6 @@ def _pixels(boxes: npt.NDArray[np.float64], box_format: str, width: int, height:
 
 
 def file_key(path: str | Path) -> str:
-    """Return the path of an image file with links in its folders resolved, but not the file itself, often a link."""
+    """Return the path of an image file as text. Links in its folders are resolved. The file itself may be a link."""
     path = Path(path)
     return str(path.parent.resolve() / path.name)

@@ -1,4 +1,4 @@
-"""mAP of resampled images from the evidence of an evaluation, without running a detector or matching again."""
+"""Compute the mAP of resampled images from the evidence of an evaluation, without new predictions or matches."""
 
 from __future__ import annotations
 
@@ -12,34 +12,35 @@ from detreduce.training.evaluation.evidence import THRESHOLDS, Evidence
 
 # as pycocotools computes them
 RECALLS = np.linspace(0.0, 1.0, 101)
-# cells of the largest arrays: a few of 8 MB each, for any number of resamples and predictions
+# maximum number of entries of an array (8 MB), for any number of resamples and predictions
 BLOCK = 1_000_000
 
 
 def mean_ap(evidence: Evidence, weights: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Return mean average precision with each image repeated as often as its weight.
+    """Return mAP50 and mAP50-95 of resamples in which each image is repeated `weights` times.
 
-    It is that of pycocotools, up to rounding, on a dataset with repeated images under new ids, the copies of an image
-    one after the other. Predictions of equal confidence are ranked by image, then in their order. Only if an image has
-    two predictions of one class with equal confidence, its copies alternate by prediction instead of by image. Classes
-    without a box in a resample do not count in its mean, as in pycocotools.
+    Up to rounding, the result is what pycocotools computes for a dataset with copies of the images under new ids, with
+    the copies of an image next to each other. Predictions of equal confidence are ranked by image, then by their order.
+    There is one exception: if an image has two predictions of one class with equal confidence, the ranks of its copies
+    are ordered by prediction instead of by copy. Classes without a box in a resample are not in its mean, as in
+    pycocotools.
 
     Parameters
     ----------
     evidence
         The evidence of an evaluation on n images.
     weights
-        (n,) or (R, n) integers from 0.
+        (n,) or (R, n) integers >= 0: the number of copies of each image, for one or for R resamples.
 
     Returns
     -------
     figures
-        (2,) or (R, 2) float64: mAP50 and mAP50-95; 0 if a resample has no box.
+        (2,) or (R, 2) float64: mAP50 and mAP50-95. They are 0 if a resample does not have a box.
     """
     counts = np.asarray(weights)
     if counts.shape[-1] != len(evidence.images):
-        raise ValueError(f"weights for {counts.shape[-1]} images; the evidence has {len(evidence.images)}.")
-    # images are rows, so that every step works on contiguous rows of resamples
+        raise ValueError(f"weights has {counts.shape[-1]} images, but the evidence has {len(evidence.images)}.")
+    # one row per image and one column per resample, so that every step works on contiguous memory
     columns = np.ascontiguousarray(np.atleast_2d(counts).T, np.float64)
     total = np.zeros((2, columns.shape[1]))
     present = np.zeros(columns.shape[1])
@@ -57,11 +58,22 @@ def mean_ap(evidence: Evidence, weights: npt.ArrayLike) -> npt.NDArray[np.float6
 
 @dataclass(frozen=True)
 class _Ranked:
-    """The predictions of one class by confidence, cut at the places: predictions that match a box at any threshold.
+    """The predictions of one class in descending order of confidence, in segments.
 
-    ``between`` (places, n) counts the predictions of each image after one place, up to and including the next. ``hits``
-    and ``ignored`` have for each threshold the place and the image of each prediction; for an ignored prediction, the
-    place is the first one that is not before it.
+    Each segment ends with a prediction that matches a box at any threshold.
+
+    Attributes
+    ----------
+    truth
+        (n,) number of boxes of the class in each image.
+    places
+        (S,) rank of the last prediction of each segment.
+    between
+        (S, n) number of predictions in each segment and image.
+    hits
+        For each threshold: segment and image of each prediction that matches a box.
+    ignored
+        For each threshold: segment and image of each prediction that is ignored.
     """
 
     truth: npt.NDArray[np.float64]
@@ -76,7 +88,7 @@ def _rank(evidence: Evidence, number: int) -> _Ranked:
     order = of_class[np.argsort(-evidence.confidence[of_class], kind="stable")]
     image, hit, ignored = evidence.image[order], evidence.hit[order], evidence.ignored[order]
     places = np.flatnonzero(hit.any(axis=1))
-    # predictions after the last place do not count
+    # predictions after the last match do not change the average precision
     segment = np.searchsorted(places, np.arange(len(order)))
     inside = segment < len(places)
     between = csr_array(
@@ -91,7 +103,7 @@ def _rank(evidence: Evidence, number: int) -> _Ranked:
 def _average_precision(
     ranked: _Ranked, weights: npt.NDArray[np.float64], boxes: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
-    """Return (2, R): AP at IoU 0.50, and the mean over the thresholds."""
+    """Return (2, R) the average precision of R resamples: at IoU 0.50, and the mean over all thresholds."""
     found = np.zeros((THRESHOLDS, weights.shape[1]))
     if len(ranked.places):
         seen = np.cumsum(ranked.between @ weights, axis=0)
@@ -118,7 +130,7 @@ def _at_threshold(
         counted = counted - passed[np.searchsorted(passed_at, places, side="right")]
     precision = true / (counted + np.spacing(1))
     envelope = np.maximum.accumulate(precision[::-1], axis=0)[::-1]
-    # each of the 101 recalls has the precision of the first place that reaches it
+    # the precision at each of the 101 recalls is the precision of the first place that reaches this recall
     reached = np.searchsorted(RECALLS, true / boxes, side="right")
     newly = np.diff(reached, axis=0, prepend=0)
     return np.einsum("pr,pr->r", envelope, newly) / len(RECALLS)

@@ -1,1 +1,1 @@
-"""One run of ultralytics: its folder and data, its arguments, its trainer, and how it is kept off the network."""
+"""Run one training with ultralytics: run folder, data, arguments, trainer, and no network access."""

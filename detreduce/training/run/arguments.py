@@ -7,32 +7,32 @@ from typing import Any
 
 from detreduce.errors import InputError, nearest
 
-# arguments that detreduce decides, and what to use instead
+# arguments of ultralytics that detreduce sets itself -> what to do instead
 RESERVED = {
-    "model": "give it as model=",
-    "data": "give it as the first argument",
-    "project": "give the run folder as output=",
-    "name": "give the run folder as output=",
-    "save_dir": "give the run folder as output=",
-    "exist_ok": "a run folder is never overwritten; give another output=",
-    "mode": "this function trains",
-    "task": "it follows from the model",
-    "val": 'validation each epoch comes with choose="best"',
+    "model": "use model=",
+    "data": "pass the dataset as the first argument",
+    "project": "use output= for the run folder",
+    "name": "use output= for the run folder",
+    "save_dir": "use output= for the run folder",
+    "exist_ok": "a run folder is never overwritten, so use another output=",
+    "mode": "this function always trains",
+    "task": "the model determines it",
+    "val": 'use choose="best" to validate after each epoch',
     "split": "use evaluate_on=",
-    "resume": "a stopped training starts from the beginning",
-    "cfg": "give its arguments by name",
-    "fraction": "it takes the first files in name order; choose images with detreduce.select",
-    "seed": "give it as seed=",
-    "save": "the weights are always kept, since they are evaluated",
+    "resume": "a stopped training cannot be resumed, so start it again",
+    "cfg": "pass its arguments by name",
+    "fraction": "it takes the first files in name order, so choose images with detreduce.select",
+    "seed": "use seed=",
+    "save": "the weights are always kept, because they are evaluated",
 }
 
 RESERVED_BY_PROXY = {
     **RESERVED,
     **dict.fromkeys(
-        ("project", "name", "save_dir", "exist_ok"), "a proxy keeps its log and weights at output=, nothing else"
+        ("project", "name", "save_dir", "exist_ok"), "a proxy training keeps only its log and its weights, at output="
     ),
-    "val": "a proxy is not validated; it looks at every training image after each epoch",
-    "split": "a proxy learns from the train split",
+    "val": "a proxy is not validated, but it predicts on every training image after each epoch",
+    "split": "a proxy is always trained on the train split",
 }
 
 OPTIMIZERS = ("auto", "SGD", "MuSGD", "Adam", "Adamax", "AdamW", "NAdam", "RAdam", "RMSprop")
@@ -41,10 +41,11 @@ DEFAULTS: dict[str, Any] = {"plots": False, "deterministic": True}
 
 
 def check_arguments(given: Mapping[str, Any], reserved: Mapping[str, str] = RESERVED) -> dict[str, Any]:
-    """Return the arguments for ultralytics: detreduce's defaults, then those given.
+    """Return the arguments for ultralytics: the `given` arguments, and detreduce's defaults for the others.
 
-    `reserved` maps arguments that cannot be given to what to do instead. The first call imports ultralytics (seconds).
-    Raise InputError for unknown or reserved names, several devices, and values that ultralytics refuses now or later.
+    `reserved` maps arguments that are not allowed to what to do instead. The first call imports ultralytics, which
+    takes seconds. Raise InputError if a name is unknown or reserved, if there are several devices, or if ultralytics
+    would refuse a value at the start or during the training.
     """
     from ultralytics.cfg import get_cfg
     from ultralytics.utils import DEFAULT_CFG_DICT
@@ -66,29 +67,32 @@ def check_arguments(given: Mapping[str, Any], reserved: Mapping[str, str] = RESE
 
 
 def _check_values(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Check what ultralytics would refuse only during a run; return values in its spelling."""
+    """Check values that ultralytics would refuse only during the training.
+
+    Return the optimizer's name in ultralytics' spelling, as an argument that replaces the given one.
+    """
     for name in ("epochs", "workers", "imgsz"):
         value, least = arguments.get(name), 0 if name == "workers" else 1
         for number in value if isinstance(value, (list, tuple)) and name == "imgsz" else [value]:
             if number is not None and (isinstance(number, bool) or not isinstance(number, int) or number < least):
-                raise InputError(f"{name}={value!r}: must be a whole number of at least {least}.")
+                raise InputError(f"{name}={value!r} must be a whole number of at least {least}.")
     batch = arguments.get("batch")
     if batch is not None and not (batch == -1 or 0 < batch < 1 or (batch >= 1 and batch == int(batch))):
-        raise InputError(f"batch={batch!r}: give a number of images, -1 (automatic) or a fraction of the GPU's memory.")
+        raise InputError(f"batch={batch!r} must be a number of images, -1 (automatic) or a fraction of the GPU memory.")
     optimizer = arguments.get("optimizer")
     if optimizer is None:
         return {}
     known = {name.lower(): name for name in OPTIMIZERS}
     if str(optimizer).lower() not in known:
         hint = nearest(str(optimizer), OPTIMIZERS)
-        raise InputError(f"optimizer={optimizer!r}: ultralytics has {', '.join(OPTIMIZERS)}.{hint}")
+        raise InputError(f"optimizer={optimizer!r} is not one of {', '.join(OPTIMIZERS)}.{hint}")
     return {"optimizer": known[str(optimizer).lower()]}
 
 
 def _check_device(device: Any) -> None:
     several = isinstance(device, (list, tuple)) and len(device) > 1
     if several or (isinstance(device, str) and "," in device):
-        raise InputError(f"device={device!r}: detreduce counts and meters a training on one device; give one.")
+        raise InputError(f"device={device!r}: detreduce can count and meter a training only on one device. Use one.")
 
 
 def _first_sentence(error: Exception) -> str:

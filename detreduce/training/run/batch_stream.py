@@ -1,4 +1,4 @@
-"""Batches from an endless, shuffled stream of images, in epochs of any length."""
+"""Yield batches from an endless, shuffled stream of images, with epochs of any length."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ import numpy as np
 
 
 class BatchStream:
-    """A batch sampler with epochs of `per_epoch` images; each epoch continues where the last one ended.
+    """A batch sampler with epochs of `per_epoch` images. Each epoch continues where the previous epoch ended.
 
-    A training on it has the batches, optimiser steps, warm-up, learning rates and augmentation of a training on
-    `per_epoch` images. It goes through all of its images again and again, each pass in a new order.
+    The stream repeats all images again and again, each pass in a new random order. The number of batches, the optimiser
+    steps, the warm-up, the learning rates and the augmentation are those of a training on `per_epoch` images.
 
     Parameters
     ----------
     images
-        The number of images.
+        Number of images of the dataset.
     per_epoch
-        Images per epoch.
+        Number of images per epoch.
     batch
-        Images per batch; the last batch of an epoch may be smaller.
+        Number of images per batch. The last batch of an epoch may be smaller.
     seed
-        Seed of the orders; the order of a pass depends on the seed and the number of the pass only.
+        Seed of the random orders. The order of a pass depends only on the seed and on the number of the pass.
     """
 
     def __init__(self, images: int, per_epoch: int, batch: int, seed: int = 0) -> None:
@@ -35,7 +35,7 @@ class BatchStream:
         return -(-self.per_epoch // self.batch)
 
     def __iter__(self) -> Iterator[list[int]]:
-        """Yield the batches of the epoch `epoch`, and add one to it."""
+        """Yield the batches of the epoch `self.epoch`, and increase `self.epoch` by one."""
         start = self.epoch * self.per_epoch
         self.epoch += 1
         for first in range(start, start + self.per_epoch, self.batch):

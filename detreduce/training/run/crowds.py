@@ -1,4 +1,4 @@
-"""Add the source's crowd regions to the ground truth; YOLO labels cannot hold them."""
+"""Add the crowd regions of the original dataset to the ground truth. YOLO labels cannot contain them."""
 
 from __future__ import annotations
 
@@ -20,17 +20,22 @@ def with_crowds(
     others: Mapping[str, DetectionDataset],
     originals: Mapping[str, Path],
 ) -> DetectionDataset:
-    """Add the crowd regions of the source to a split of the view; other boxes stay as they are.
+    """Return a split of the YOLO view with the crowd regions of the original dataset. Other boxes do not change.
+
+    The YOLO view is the copy of the dataset in the run folder, with links to the images.
 
     Parameters
     ----------
     view
-        A split of the YOLO view.
-    split, train, others
-        The name of the split; the source's train split, and its other splits by name. The view's classes are their
-        union.
+        The split of the YOLO view.
+    split
+        The name of the split.
+    train
+        The train split of the original dataset. The classes of the view are the classes of all original splits.
+    others
+        The other splits of the original dataset, by name.
     originals
-        The target of each link of the view, by the link's path; copied images are matched by name.
+        Path of each link in the view -> its target. Copied images are matched by name.
     """
     source = others[split]
     if not source.box_crowd.any():

@@ -1,4 +1,4 @@
-"""Train a network with ultralytics in a run folder, metered and watched."""
+"""Train a network with ultralytics in a run folder, with an energy meter and counters."""
 
 from __future__ import annotations
 
@@ -23,20 +23,21 @@ from detreduce.training.run.warm_up import warm_up
 
 @dataclass(frozen=True)
 class DetectorTraining:
-    """The task for ultralytics.
+    """The description of a training.
 
     Attributes
     ----------
     weights
         The argument of ``YOLO(...)``.
     arguments
-        Checked arguments of ultralytics, with ``val`` and ``seed``.
+        Checked arguments of ultralytics, including ``val`` and ``seed``.
     images_per_epoch
-        The length of an epoch; None: all images.
+        Number of images in one epoch. None: all images.
     phase
-        The name of the phase of energy.
+        Name of the energy phase.
     observers
-        Functions that ultralytics calls with its trainer, by event (``on_fit_epoch_end``), inside the phase.
+        Event of ultralytics, such as ``on_fit_epoch_end`` -> a function to call with the trainer. Its energy is part of
+        the phase.
     """
 
     weights: str
@@ -48,7 +49,7 @@ class DetectorTraining:
 
 @dataclass(frozen=True)
 class TrainedDetector:
-    """A finished training: its counts, the facts of the model, and ultralytics' messages."""
+    """A finished training: its watch (counts and history), the facts of the model, and ultralytics' messages."""
 
     watch: Watch
     model: ModelFacts
@@ -56,7 +57,7 @@ class TrainedDetector:
 
 
 def run_training(training: DetectorTraining, run: RunFolder, meter: EnergyMeter) -> TrainedDetector:
-    """Train in a run folder, which has the weights afterwards."""
+    """Train a network in a run folder. The trained weights are then in the folder ``weights`` of the run folder."""
     with offline_session() as messages:
         network = load_network(training.weights)
         watch = Watch(
@@ -70,7 +71,7 @@ def run_training(training: DetectorTraining, run: RunFolder, meter: EnergyMeter)
         trainer_class = watched(network._smart_load("trainer"), watch)
         before = file_hash(training.weights) if network.ckpt else None
         warm_up(network, training.arguments.get("device"))
-        # a checkpoint's own settings would stand in for an argument that is None
+        # for an argument that is None, ultralytics would use the settings stored in the weights file
         given = {name: value for name, value in training.arguments.items() if value is not None}
         try:
             with meter.measure(training.phase):
@@ -83,7 +84,7 @@ def run_training(training: DetectorTraining, run: RunFolder, meter: EnergyMeter)
             watch.close()
         kept = run.path / "weights" / ("best.pt" if watch.validate else "last.pt")
         if not watch.validate:
-            # without validation ultralytics saves every epoch as its best
+            # without validation, ultralytics saves every epoch as the best one
             (run.path / "weights" / "best.pt").unlink(missing_ok=True)
         facts = ModelFacts(
             name=Path(training.weights).name,
@@ -97,7 +98,7 @@ def run_training(training: DetectorTraining, run: RunFolder, meter: EnergyMeter)
 
 
 def load_network(weights: str) -> Any:
-    """Return ultralytics' ``YOLO`` of weights or a description; raise InputError if it cannot be read."""
+    """Return ultralytics' ``YOLO`` of a weights file or a model description. Raise InputError if it cannot be read."""
     from ultralytics import YOLO
 
     try:
@@ -107,14 +108,17 @@ def load_network(weights: str) -> Any:
 
 
 def explain_failure(error: Exception, run: RunFolder) -> Exception:
-    """Return an error that a person can act on, or `error` itself if it is not about data, settings or the machine."""
+    """Return an error that a person can act on. If the error is unexpected, return `error` itself.
+
+    Errors about data or settings become InputError, and errors of the machine become DetreduceError.
+    """
     text = " ".join(str(error).split())[:500]
     about_data = ("Dataset '", "No valid images", "No labels found", "dataset requires", "device=", "froze the entire")
     if "out of memory" in text or "not enough memory" in text:
-        return DetreduceError(f"There is not enough memory for this training; give a smaller batch= or imgsz=: {text}")
-    # torch reports a full disk as a RuntimeError of its writer
+        return DetreduceError(f"There is not enough memory for this training. Use a smaller batch= or imgsz=. {text}")
+    # torch reports a full disk as a RuntimeError of its file writer
     if "inline_container" in text or (isinstance(error, OSError) and not isinstance(error, FileNotFoundError)):
-        return DetreduceError(f"The training in {run.path} cannot go on: {text}")
+        return DetreduceError(f"The training in {run.path} cannot continue: {text}")
     refused = isinstance(error, ValueError) and _raised_by_ultralytics(error)
     if refused or isinstance(error, (SyntaxError, FileNotFoundError)) or any(word in text for word in about_data):
         return InputError(f"Ultralytics cannot train on {run.source.source.path}: {text}")
@@ -122,17 +126,17 @@ def explain_failure(error: Exception, run: RunFolder) -> Exception:
 
 
 def _raised_by_ultralytics(error: Exception) -> bool:
-    """Whether ultralytics' own code raised the error, not code that it called."""
+    """Return whether ultralytics itself raised the error, and not a library that ultralytics called."""
     frames = list(traceback.walk_tb(error.__traceback__))
     return bool(frames) and str(frames[-1][0].f_globals.get("__name__", "")).startswith("ultralytics.")
 
 
 @contextmanager
 def cpu_threads() -> Iterator[int]:
-    """Let torch use as many threads as ``OMP_NUM_THREADS`` names, else one; yield the number.
+    """Set torch's number of CPU threads in this block, and yield it: ``OMP_NUM_THREADS``, else 1.
 
-    One is ultralytics' own setting, but only if torch was not imported before it. Without this, time and energy of the
-    cells of an experiment would depend on what ran before them.
+    Ultralytics also sets 1, but only if torch was not imported before ultralytics. Without this function, the time and
+    energy of a training would depend on what the process did before.
     """
     import torch
 

@@ -1,4 +1,8 @@
-"""The folder of one training, with a view of the data that ultralytics may write to, and its YAMLs."""
+"""The run folder of one training.
+
+It contains a YOLO view of the dataset: links to the images, copies of the labels, and a data.yaml. Ultralytics may
+write to the view, so the dataset itself does not change.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +31,7 @@ VIEW_FOLDER = "data"
 
 @dataclass(frozen=True)
 class EvaluationPlan:
-    """The splits to evaluate on, and how the weights are chosen (``last`` or ``best``); see `train`."""
+    """The arguments `evaluate_on` (splits to evaluate on) and `choose` (``last`` or ``best`` weights) of `train`."""
 
     evaluate_on: str = "auto"
     choose: str = "last"
@@ -40,19 +44,19 @@ class RunFolder:
     Attributes
     ----------
     path
-        The folder; ultralytics writes its files here.
+        Path of the folder. Ultralytics writes its files here.
     data_yaml
-        The view: images linked, labels copied.
+        Path of the data.yaml of the YOLO view.
     source
-        The train split as given.
+        The train split of the original dataset.
     datasets
-        Train, val and test of the view, as detreduce reads them; only splits that the source has.
+        The splits train, val and test of the view, by name. Splits that the original dataset does not have are missing.
     truths
-        The splits to evaluate on, with crowd regions, which YOLO labels cannot hold; may be empty.
+        The splits to evaluate on, by name, with crowd regions, which YOLO labels cannot contain. It may be empty.
     warnings
-        Warnings from making the view, and why there is nothing to evaluate on.
+        Warnings about the view, and why there is nothing to evaluate on.
     created
-        Whether the folder was made for this run; else it existed and was empty.
+        True if the folder was created for this run. False if it existed before and was empty.
     """
 
     path: Path
@@ -65,7 +69,7 @@ class RunFolder:
 
     @property
     def evaluation_yaml(self) -> Path:
-        """Write a data.yaml whose ``val`` is all splits to evaluate on, and return it."""
+        """Write a data.yaml whose entry ``val`` lists all splits to evaluate on. Return its path."""
         content = yaml.safe_load(self.data_yaml.read_text(encoding="utf-8"))
         entries: list[str] = []
         for split in self.truths:
@@ -79,7 +83,7 @@ class RunFolder:
         return target
 
     def discard(self) -> None:
-        """Remove the run's files, so that the next try may use the folder; a folder that existed before stays."""
+        """Delete the files of the run, so that the next try can use the folder. A folder that existed before stays."""
         _discard(self.path, self.created)
 
 
@@ -91,26 +95,28 @@ def make_run_folder(
     images: str | Path | None = None,
     evaluation: EvaluationPlan | None = None,
 ) -> RunFolder:
-    """Make the folder of a run and its view of the data; nothing is written beside the source.
+    """Make the run folder and its view of the dataset. The folder of the dataset itself does not change.
 
-    Splits that cannot be read, or have no image or no box, are not evaluated on, even if the view names another split
-    in their place. On an error nothing is left behind.
+    A split without readable images or without boxes is not used for evaluation, even if ultralytics needs an entry for
+    it and the view has another split there. If there is an error, all files of the run are deleted.
 
     Parameters
     ----------
-    data, images
-        As for `load_dataset`.
+    data
+        The dataset, as in `load_dataset`.
     output
-        A new or empty folder; None: ``runs/train/<label>-<number>``.
+        A new or empty folder. None: ``runs/train/<label>-<number>``.
     label
-        The name of the folder if there is no `output`.
+        Name of the folder if `output` is None.
+    images
+        COCO only: the image folder of the JSON, as in `load_dataset`.
     evaluation
-        What to evaluate on; None: nothing is evaluated.
+        What to evaluate on. None: nothing is evaluated.
 
     Raises
     ------
     InputError
-        The data cannot be trained on, a split is missing, or `output` is not empty.
+        The dataset cannot be trained on, a split is missing, or `output` is not empty.
     DetreduceError
         The folder cannot be written.
     """
@@ -122,7 +128,7 @@ def make_run_folder(
     if evaluation is not None:
         evaluated = _choose_splits(evaluation.evaluate_on, unusable, str(data))
         if evaluation.choose == "best" and unusable["val"]:
-            raise InputError(f'{data}: choose="best" needs a val split to choose on, and {unusable["val"]}.')
+            raise InputError(f'{data}: choose="best" needs a val split, but {unusable["val"]}.')
         warnings = _evaluation_warnings(evaluated, unusable, evaluation.choose)
     path, created = _new_folder(output, label)
     try:
@@ -130,7 +136,7 @@ def make_run_folder(
             python_warnings.simplefilter("always")
             data_yaml = write_yolo_view(dataset, path / VIEW_FOLDER)
             originals = _targets(path / VIEW_FOLDER)
-            # VOC also has trainval, which the view does not have
+            # VOC also has a split trainval, which the view does not have
             datasets = {split: load_dataset(data_yaml, split=split) for split in ("train", *sources)}
             truths = {split: with_crowds(datasets[split], split, dataset, sources, originals) for split in evaluated}
         warnings += [str(item.message) for item in caught if issubclass(item.category, UserWarning)]
@@ -141,7 +147,10 @@ def make_run_folder(
 
 
 def _other_splits(dataset: DetectionDataset) -> tuple[dict[str, DetectionDataset], dict[str, str]]:
-    """Return the val and test splits that can be loaded, and why each cannot be evaluated on, or an empty text."""
+    """Return the val and test splits that can be loaded, and why a split cannot be evaluated on.
+
+    The reason is an empty text if the split can be evaluated on.
+    """
     sources: dict[str, DetectionDataset] = {}
     unusable: dict[str, str] = {}
     for split in ("val", "test"):
@@ -154,7 +163,7 @@ def _other_splits(dataset: DetectionDataset) -> tuple[dict[str, DetectionDataset
             unusable[split] = f"the {split} split cannot be read ({str(error).rstrip('.')})"
             continue
         if not any(_is_readable(record.path) for record in loaded):
-            unusable[split] = f"the {split} split has no image that can be read"
+            unusable[split] = f"no image of the {split} split can be read"
             continue
         sources[split] = loaded
         with_boxes = any(len(record.class_ids) for record in loaded)
@@ -174,25 +183,25 @@ def _evaluation_warnings(evaluated: tuple[str, ...], unusable: dict[str, str], c
     if not evaluated:
         return [f"Nothing was evaluated: {unusable['val']}, and {unusable['test']}."]
     if choose == "best" and "val" in evaluated:
-        return [
-            'The figures are from the val split, on which the weights were chosen: they are too good (choose="best").'
-        ]
-    # with auto, val would silently replace a broken test split
+        return ['The metrics are too good: they are from the val split, which also chose the weights (choose="best").']
+    # with evaluate_on="auto", val would silently replace a test split that cannot be used
     return [
-        f"Not evaluated on test: {why}." for why in [unusable["test"]] if evaluated == ("val",) and "no test" not in why
+        f"Evaluated on val instead of test: {why}."
+        for why in [unusable["test"]]
+        if evaluated == ("val",) and "no test" not in why
     ]
 
 
 def _targets(view: Path) -> dict[str, Path]:
-    """Return the target of each link of the view, by the link's path."""
+    """Return a dict: path of each link in the view -> its target."""
     return {str(path): path.resolve() for path in view.rglob("*") if path.is_symlink()}
 
 
 def _check_trainable(dataset: DetectionDataset) -> None:
     if not dataset.labelled:
-        raise InputError(f"{dataset.source.path}: these images have no labels; there is nothing to train on.")
+        raise InputError(f"{dataset.source.path}: the images do not have labels, so a detector cannot be trained.")
     if not len(dataset):
-        raise InputError(f"{dataset.source.path}: the train split has no images.")
+        raise InputError(f"{dataset.source.path}: the train split does not have images.")
     if not any(len(record.class_ids) for record in dataset):
         raise InputError(f"{dataset.source.path}: none of the {len(dataset)} images of the train split has a box.")
 
@@ -201,7 +210,7 @@ def _choose_splits(asked: str, unusable: dict[str, str], where: str) -> tuple[st
     if asked == "auto":
         return next(((split,) for split in ("test", "val") if not unusable[split]), ())
     if asked not in ("test", "val", "val+test"):
-        raise InputError(f"evaluate_on={asked!r}: give auto, test, val or val+test.")
+        raise InputError(f"evaluate_on={asked!r} is not known. Use auto, test, val or val+test.")
     splits = tuple(asked.split("+"))
     for split in splits:
         if unusable[split]:
@@ -210,12 +219,12 @@ def _choose_splits(asked: str, unusable: dict[str, str], where: str) -> tuple[st
 
 
 def _new_folder(output: str | Path | None, label: str) -> tuple[Path, bool]:
-    """Return a new or empty folder, and whether it was made here."""
+    """Return the path of a new or empty folder, and whether this function created it."""
     if output is not None:
         path = Path(output).expanduser().resolve()
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise InputError(
-                f"{path}: there is something already; a training is never overwritten, give another output=."
+                f"{path} exists and is not an empty folder. A training is never overwritten: use another output=."
             )
         created = not path.exists()
         with writing(path):
@@ -248,11 +257,11 @@ def _discard(path: Path, created: bool) -> None:
 
 
 def _key(content: dict[str, Any], split: str) -> str:
-    """Return the split's key in a data.yaml, which may be `valid` or `validation` for val."""
+    """Return the key of the split in a data.yaml. The key of val may be `valid` or `validation`."""
     for key in (split, *(("valid", "validation") if split == "val" else ())):
         if content.get(key):
             return key
-    raise InputError(f"data.yaml names no images for the {split} split.")
+    raise InputError(f"The data.yaml does not have images for the {split} split.")
 
 
 def _root(content: dict[str, Any], data_yaml: Path) -> Path:

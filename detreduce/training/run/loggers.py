@@ -1,7 +1,7 @@
-"""The loggers of ultralytics (MLflow, TensorBoard, W&B, ...), switched on by the user's settings.
+"""Attach the loggers of ultralytics (MLflow, TensorBoard, W&B, ...) that the user's settings enable.
 
-Detreduce gives ultralytics a private settings folder (see `detreduce.ultralytics_bridge.pretrained`), so the user's own
-settings are read here; they are never written. Reports to ultralytics and its platform stay off.
+Detreduce gives ultralytics a private settings folder (see `detreduce.ultralytics_bridge.pretrained`). Therefore this
+module reads the user's own settings. It never writes them. Reports to ultralytics and its platform stay off.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 from detreduce.ultralytics_bridge.config_folder import config_folder
 
-# switch in the settings -> module of ultralytics.utils.callbacks
+# key in the settings -> module of ultralytics.utils.callbacks
 LOGGERS = {
     "clearml": "clearml",
     "comet": "comet",
@@ -26,7 +26,7 @@ LOGGERS = {
 
 
 def attach_loggers(instance: Any) -> None:
-    """Give a trainer the callbacks of the loggers that are switched on; this replaces ultralytics' own function."""
+    """Add the callbacks of the enabled loggers to a trainer. This function replaces ultralytics' own function."""
     if "Trainer" not in type(instance).__name__:
         return
     for name in switched_on():
@@ -37,7 +37,7 @@ def attach_loggers(instance: Any) -> None:
 
 
 def switched_on() -> tuple[str, ...]:
-    """Return the names of the loggers that the user's ultralytics settings switch on; none without settings."""
+    """Return the names of the loggers that the user's ultralytics settings enable. The default is no logger."""
     try:
         content = json.loads(settings_file().read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -46,5 +46,5 @@ def switched_on() -> tuple[str, ...]:
 
 
 def settings_file() -> Path:
-    """Return the file of `yolo settings`."""
+    """Return the path of the user's ultralytics settings file."""
     return config_folder() / "settings.json"

@@ -1,4 +1,4 @@
-"""Find the model to start a training from: weights, or a description."""
+"""Find the model to start a training from: a weights file or a model description."""
 
 from __future__ import annotations
 
@@ -11,21 +11,22 @@ from detreduce.ultralytics_bridge.pretrained import find_weights, quiet_ultralyt
 def find_model(model: str | Path) -> str:
     """Return the argument of ``YOLO(...)`` for `model`.
 
-    ``.pt``: the file; a bare name is looked up in the working folder, then in detreduce's cache, then downloaded once.
-    ``.yaml``: the file, or a name that ultralytics knows.
+    For ``.pt`` it is the path of the weights file. A name without a folder is looked up in the working folder, then in
+    detreduce's cache. If it is in neither, it is downloaded once. For ``.yaml`` it is the path of the file, or a name
+    that ultralytics knows.
 
     Raises
     ------
     MissingFileError
-        The weights do not exist and cannot be downloaded; the message says which file to put where.
+        The weights do not exist and cannot be downloaded. The message says where to put the file.
     InputError
-        The name ends neither in ``.pt`` nor in ``.yaml``.
+        The name does not end in ``.pt`` or ``.yaml``.
     """
     given = Path(model).expanduser()
     if given.suffix in {".yaml", ".yml"}:
         return str(given) if given.is_file() else _known_description(str(model))
     if given.suffix != ".pt":
-        raise InputError(f"model={str(model)!r}: give weights (.pt) or a model's description (.yaml).")
+        raise InputError(f"model={str(model)!r} must be a weights file (.pt) or a model description (.yaml).")
     return str(find_weights(given))
 
 
@@ -41,6 +42,6 @@ def _known_description(name: str) -> str:
         # ultralytics has one file per family: yolo11.yaml is also yolo11n, yolo11s, ...
         sizes = [f"{stem[:-5]}{size}.yaml" for stem in known for size in "nsmlx"]
         raise MissingFileError(
-            f"{name} is neither a file here nor a model that ultralytics knows.{nearest(name, known + sizes)}"
+            f"{name} does not exist, and ultralytics does not know a model of this name.{nearest(name, known + sizes)}"
         ) from None
     return name

@@ -1,4 +1,4 @@
-"""Run ultralytics without its output, telemetry, downloads or writes to the user's settings."""
+"""Run ultralytics without output, telemetry or downloads, and without changes to the user's settings."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _COLOURS = re.compile(r"\x1b\[\d+m")
 
 
 class _Collector(logging.Handler):
-    """Collect ultralytics' messages about faulty labels, images and settings."""
+    """A log handler that collects ultralytics' warnings and its messages about faulty labels and images."""
 
-    # ultralytics reports these at level INFO, one message of many lines
+    # ultralytics reports these at the level INFO, as one message of many lines
     TELLING = ("ignoring corrupt", "duplicate labels removed", "corrupt JPEG", "No labels found")
 
     def __init__(self) -> None:
@@ -35,9 +35,10 @@ class _Collector(logging.Handler):
 
 @contextmanager
 def offline_session() -> Iterator[list[str]]:
-    """Silence ultralytics and block its network access in this block; yield the list of its warnings, which grows.
+    """Silence ultralytics and block its network access in this block.
 
-    Everything is restored afterwards. Not thread-safe: ultralytics has these settings in module globals.
+    Yield the list of ultralytics' warnings. New warnings are appended to it. Afterwards everything is restored. This is
+    not thread-safe, because the settings are module globals of ultralytics.
     """
     quiet_ultralytics()
     import ultralytics.engine.model
@@ -63,7 +64,7 @@ def offline_session() -> Iterator[list[str]]:
 
 
 def _silent(show_bar: Callable[..., None]) -> Callable[..., None]:
-    """Return the constructor of a progress bar that is never shown: bars go to stdout, some of them always."""
+    """Return a constructor that disables the progress bar. Ultralytics would print some bars to stdout in any case."""
 
     def hide_bar(self: Any, *args: Any, **kwargs: Any) -> None:
         show_bar(self, *args, **{**kwargs, "disable": True})
@@ -72,12 +73,12 @@ def _silent(show_bar: Callable[..., None]) -> Callable[..., None]:
 
 
 def _replacements() -> dict[tuple[str, str], Any]:
-    """Return the replacements in ultralytics: (module, name) -> value."""
+    """Return the values to replace in ultralytics: (module, name) -> new value."""
     return {
         ("ultralytics.utils.callbacks", "add_integration_callbacks"): attach_loggers,
         ("ultralytics.utils.checks", "check_pip_update_available"): lambda: False,
         ("ultralytics.utils.checks", "AUTOINSTALL"): False,
-        # its self-test downloads weights; the caller decides on mixed precision
+        # ultralytics' self-test of mixed precision downloads weights
         ("ultralytics.engine.trainer", "check_amp"): lambda model: next(model.parameters()).device.type == "cuda",
         ("ultralytics.data.utils", "check_font"): lambda font="": None,
         ("ultralytics.utils.plotting", "check_font"): lambda font="": None,
@@ -88,7 +89,7 @@ def _replacements() -> dict[tuple[str, str], Any]:
 
 
 def _replace(values: dict[tuple[str, str], Any]) -> dict[tuple[str, str], Any]:
-    """Set module attributes and return the former ones; skip names that this ultralytics does not have."""
+    """Set module attributes, and return the former values. Skip names that this version of ultralytics lacks."""
     former = {}
     for (module_name, name), value in values.items():
         module = importlib.import_module(module_name)
@@ -99,4 +100,4 @@ def _replace(values: dict[tuple[str, str], Any]) -> dict[tuple[str, str], Any]:
 
 
 def _no_download(*args: Any, **kwargs: Any) -> NoReturn:
-    raise ConnectionError("Detreduce trains without network access; download the file first.")
+    raise ConnectionError("Detreduce trains without network access. Download the file first.")

@@ -12,12 +12,12 @@ from detreduce.ultralytics_bridge.pretrained import quiet_ultralytics
 
 
 def resolve_optimiser(arguments: Mapping[str, Any], *, images: int, classes: int) -> dict[str, Any]:
-    """Return the arguments that replace ``optimizer=auto`` for this number of images and classes; else none.
+    """Return the arguments that replace ``optimizer=auto``, for the given number of images and classes.
 
-    Ultralytics chooses by the number of iterations, so a training on a subset could get another optimiser than one on
-    the full set. An experiment gives every cell the choice for the full set. Ultralytics' own code, given
-    a network of one weight, chooses ``optimizer``, ``lr0``, ``warmup_bias_lr`` and, for Adam, ``momentum`` (the first
-    beta).
+    Return an empty dict if the optimizer is not ``auto``. Ultralytics chooses the optimizer by the number of
+    iterations. So the training on a subset could get another optimizer than the training on the full set. Therefore an
+    experiment uses the choice for the full set in all trainings. Ultralytics' own code makes the choice, for a network
+    with one layer: ``optimizer``, ``lr0``, ``warmup_bias_lr`` and, for Adam, ``momentum`` (the first beta).
     """
     import torch
 
@@ -31,7 +31,7 @@ def resolve_optimiser(arguments: Mapping[str, Any], *, images: int, classes: int
     network = torch.nn.Module()
     network.model = torch.nn.Sequential(torch.nn.Linear(1, 1))
     trainer = SimpleNamespace(args=settings, data={"nc": 1 if settings.single_cls else classes})
-    # for an automatic batch, ultralytics' default is used
+    # if the batch size is automatic, use ultralytics' default of 16
     batch = settings.batch if settings.batch >= 1 else 16
     iterations = math.ceil(images / max(batch, settings.nbs)) * settings.epochs
     with offline_session():

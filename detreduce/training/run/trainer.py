@@ -1,4 +1,4 @@
-"""Ultralytics' trainer with counters, a progress line, and validation only on request."""
+"""Ultralytics' trainer with counters and a progress line. It validates only on request."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from detreduce.training.energy import EnergyMeter
 from detreduce.training.record import Counts
 from detreduce.training.run.batch_stream import BatchStream
 
-# between the progress lines of a training without a terminal
+# time between two printed progress lines if stderr is not a terminal
 LINE_SECONDS = 60.0
 
 
 class Watch:
-    """Counts, history and progress line of one training.
+    """The counts, the history and the progress line of one training.
 
-    The trainer class that `watched` makes reports to it. With `images_per_epoch` the training draws from a
-    `BatchStream`.
+    The trainer class that `watched` returns reports to it. If `images_per_epoch` is given, the training takes its
+    batches from a `BatchStream`.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Watch:
         )
 
     def callbacks(self) -> dict[str, Callable[[Any], None]]:
-        """Return the callbacks to register with ultralytics, by event."""
+        """Return a dict: event of ultralytics -> callback to register."""
         return {
             "on_train_start": self._started,
             "on_train_epoch_start": self._epoch_started,
@@ -65,7 +65,7 @@ class Watch:
         self._stack.close()
 
     def batch_made(self, images: int) -> None:
-        """Note that a batch of this many images goes through the network next."""
+        """Store the number of images in the batch that goes through the network next."""
         self._batch_images = images
 
     @property
@@ -81,7 +81,7 @@ class Watch:
         if refused:
             raise InputError(f"{refused[0].split('ignoring corrupt image/label: ')[-1]} ({refused[0].split(': ')[1]})")
         trainer.optimizer.register_step_post_hook(self._stepped)
-        # ultralytics has left out corrupt ones
+        # the files without corrupt images, which ultralytics skips
         self.image_files = [str(file) for file in trainer.train_loader.dataset.im_files]
         self._start = self._last_line = time.monotonic()
         self._advance = self._stack.enter_context(progress("training", self._total, "images"))
@@ -116,7 +116,7 @@ class Watch:
 
 
 class _WatchedTrainer:
-    """Mixin for a task's trainer class; `watched` sets `watch`."""
+    """A mixin for ultralytics' trainer class of a task. `watched` sets `watch`."""
 
     watch: Watch
     stream: BatchStream
@@ -126,11 +126,11 @@ class _WatchedTrainer:
         self.watch.trainer = self
 
     def get_model(self, cfg: Any = None, weights: Any = None, verbose: bool = True) -> Any:
-        """Build the model without the table of layers, which would count FLOPs."""
+        """Build the model without printing the table of layers, which would count FLOPs."""
         return super().get_model(cfg=cfg, weights=weights, verbose=False)  # type: ignore[misc]
 
     def get_dataloader(self, dataset_path: Any, batch_size: int = 16, rank: int = 0, mode: str = "train") -> Any:
-        """Let the training loader draw from a stream if epochs have their own length."""
+        """Return ultralytics' loader. If `images_per_epoch` is given, the training loader uses a `BatchStream`."""
         loader = super().get_dataloader(dataset_path, batch_size, rank, mode)  # type: ignore[misc]
         if mode == "train" and self.watch.images_per_epoch:
             self.stream = BatchStream(
@@ -139,33 +139,39 @@ class _WatchedTrainer:
                 batch_size,
                 self.args.seed,  # type: ignore[attr-defined]
             )
-            # ultralytics' loader repeats this sampler forever, and has its length
+            # ultralytics' loader repeats this sampler forever, and takes its length from the sampler
             loader.batch_sampler.sampler = self.stream
         return loader
 
     def _close_dataloader_mosaic(self) -> None:
-        """Close the mosaic; ultralytics then restarts the loader, whose workers had drawn batches in advance."""
+        """Close the mosaic. Ultralytics then restarts the loader, so the stream goes back to the current epoch.
+
+        This is necessary because the workers of the loader have fetched batches in advance.
+        """
         if self.watch.images_per_epoch:
             self.stream.epoch = self.epoch  # type: ignore[attr-defined]
         super()._close_dataloader_mosaic()  # type: ignore[misc]
 
     def preprocess_batch(self, batch: Any) -> Any:
-        """Count the images on their way to the network."""
+        """Preprocess the batch as ultralytics does, and count its images."""
         batch = super().preprocess_batch(batch)  # type: ignore[misc]
         self.watch.batch_made(len(batch["img"]))
         return batch
 
     def validate(self) -> tuple[Any, Any]:
-        """Validate as ultralytics does, in a phase of its own, or not at all, not even after the last epoch."""
+        """Validate as ultralytics does, metered as a separate phase, but only on request.
+
+        Without a request there is no validation, not even after the last epoch.
+        """
         if not self.watch.validate:
-            # as ultralytics after an epoch without validation
+            # ultralytics returns the same after an epoch without validation
             return self.metrics, None  # type: ignore[has-type]
         with self.watch.meter.measure("validation"):
             self.metrics, self.fitness = super().validate()  # type: ignore[misc]
         return self.metrics, self.fitness
 
     def final_eval(self) -> None:
-        """Only make the weights small; the evaluation follows as a phase of its own."""
+        """Remove the optimiser from the weights files, but do not evaluate. The evaluation is a separate phase."""
         from ultralytics.utils.torch_utils import strip_optimizer
 
         for weights in (self.last, self.best):  # type: ignore[attr-defined]
@@ -174,5 +180,5 @@ class _WatchedTrainer:
 
 
 def watched(base: type, watch: Watch) -> type:
-    """Return a task's trainer class that reports to `watch`."""
+    """Return a subclass of the trainer class `base` that reports to `watch`."""
     return type("WatchedTrainer", (_WatchedTrainer, base), {"watch": watch})

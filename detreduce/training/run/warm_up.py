@@ -1,4 +1,7 @@
-"""Pay in advance for imports, the choice of kernels and the GPU's context, else costs of a process's first training."""
+"""Warm up before a training: imports, the choice of kernels and the GPU's context.
+
+Otherwise their time and energy would count for the first training of a process.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +10,16 @@ import copy
 import importlib
 from typing import Any
 
-# ultralytics and torch's optimisers import these only after a training has begun
+# ultralytics and torch's optimisers import these modules only after a training has started
 _LATE_MODULES = ("ultralytics.data.build", "ultralytics.data.augment", "ultralytics.utils.loss", "torch._dynamo")
 _SIDE = 64
 
 
 def warm_up(network: Any, device: Any = None) -> None:
-    """Import what a training needs and take one step with a copy of the network; weights and seeds do not change.
+    """Import what a training needs, and take one step with a copy of the network. Weights and seeds do not change.
 
-    `network` is an ultralytics ``YOLO``, `device` the argument of its ``train``. Errors are ignored here: the training
-    itself reports them.
+    `network` is an ultralytics ``YOLO``, and `device` is the argument of its ``train``. Errors are ignored here: the
+    training itself reports them.
     """
     for name in _LATE_MODULES:
         with contextlib.suppress(Exception):
@@ -39,7 +42,7 @@ def _one_step(model: Any, device: Any) -> None:
 
 
 def _tensors(value: Any) -> list[Any]:
-    """Return all tensors with a gradient in a network's nested output."""
+    """Return all tensors with a gradient from the nested output of a network."""
     if isinstance(value, dict):
         value = list(value.values())
     if isinstance(value, (list, tuple)):

@@ -142,10 +142,10 @@ def test_evidence_comes_back_as_it_was(tmp_path: Path) -> None:
 
 
 def test_evidence_that_is_not_there_or_broken_is_told(tmp_path: Path) -> None:
-    with pytest.raises(MissingFileError, match="older versions"):
+    with pytest.raises(MissingFileError, match="evidence"):
         Evidence.load(tmp_path / EVIDENCE_NAME)
     (tmp_path / EVIDENCE_NAME).write_bytes(b"PK\x03\x04half")
-    with pytest.raises(InputError, match="not the evidence"):
+    with pytest.raises(InputError, match="is not evidence"):
         Evidence.load(tmp_path / EVIDENCE_NAME)
 
 

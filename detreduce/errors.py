@@ -1,4 +1,4 @@
-"""Errors that a person can act on; the command line prints them without a traceback."""
+"""Errors that a person can act on. The command line prints them without a traceback."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ class DetreduceError(Exception):
 
 
 class InputError(DetreduceError, ValueError):
-    """A value, file or combination of options given by the caller cannot be used."""
+    """A value, a file or a combination of options from the caller cannot be used."""
 
 
 class MissingFileError(InputError, FileNotFoundError):
-    """A file or folder named by the caller does not exist; the message says what was tried."""
+    """A file or folder that the caller named does not exist. The message says which paths were tried."""
 
 
 class ImageReadError(DetreduceError):

@@ -38,7 +38,7 @@ class ImageRow:
 
     @property
     def kept(self) -> bool:
-        """Whether the selection keeps the image."""
+        """Whether the selection contains the image."""
         return self.rank is not None
 
 

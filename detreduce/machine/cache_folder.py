@@ -9,6 +9,6 @@ from platformdirs import user_cache_path
 
 
 def cache_folder(cache: str | Path | None = None) -> Path:
-    """Return the folder for caches: `cache`, else ``$DETREDUCE_CACHE``, else the user's cache folder."""
+    """Return the cache folder: `cache`, else ``$DETREDUCE_CACHE``, else the user's cache folder of the system."""
     chosen = cache or os.environ.get("DETREDUCE_CACHE")
     return Path(chosen).expanduser() if chosen else user_cache_path("detreduce", appauthor=False)

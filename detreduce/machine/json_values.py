@@ -17,7 +17,7 @@ def json_value(value: Any, *, infinities: bool = True) -> Any:
     """
     kind = type(value)
     if kind is int or kind is str or value is None or kind is bool or (kind is float and math.isfinite(value)):
-        return value  # nearly all values of a long list, without more checks
+        return value  # a fast path: most values of a long list end here
     if isinstance(value, int | str):
         return value
     if isinstance(value, float):

@@ -11,7 +11,7 @@ METRICS = ("bottleneck", "wasserstein")
 
 
 def check_count(value: Any, name: str, *, or_none: bool = False) -> None:
-    """Raise InputError unless the value is an integer of at least 1, or None if that is allowed."""
+    """Raise InputError unless the value is an integer of at least 1. None is also valid if `or_none` is True."""
     if value is None and or_none:
         return
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:

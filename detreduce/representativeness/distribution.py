@@ -217,10 +217,12 @@ def size_histogram(box_sizes: Any, box_rows: Any, n: int, bins: int = 10) -> Int
     """Return (n, b) the number of boxes per image and bin of size. There are b <= `bins` bins of about equal counts."""
     sizes, rows = np.asarray(box_sizes), np.asarray(box_rows)
     if sizes.ndim != 1 or sizes.shape != rows.shape:
-        raise InputError(f"box_sizes has shape {sizes.shape} and box_rows {rows.shape}; both must be (boxes,).")
+        raise InputError(
+            f"box_sizes has the shape {sizes.shape}, and box_rows has the shape {rows.shape}. Both must be (boxes,)."
+        )
     if sizes.size and (sizes.dtype.kind not in "fiu" or rows.dtype.kind not in "iu" or rows.min() < 0):
         raise InputError(
-            "box_sizes must be numbers. box_rows must be integers of at least 0: the row of each box's image."
+            "box_sizes must be numbers, and box_rows must be integers of at least 0 (the row of each box's image)."
         )
     check_count(bins, "bins")
     known = ~np.isnan(sizes.astype(np.float64))

@@ -58,7 +58,7 @@ class Observer:
                 corners, logits = raw_predictions(model, images)
             if not bool(torch.isfinite(logits).all()):
                 raise DetreduceError(
-                    f"The proxy training diverged in epoch {trainer.epoch + 1}: its predictions are not numbers. "
+                    f"The proxy training diverged in epoch {trainer.epoch + 1}: its predictions are NaN or infinite. "
                     "Use a smaller lr0, or start from pretrained weights."
                 )
             for number, file in enumerate(batch["im_file"]):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 CLASSES = 30
-# heading, name in the row, digits
+# heading in the table, key of the row, number of decimals
 FACTS = (
     ("mAP50", "mAP50", 3),
     ("mAP50-95", "mAP50_95", 3),

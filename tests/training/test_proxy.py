@@ -338,8 +338,8 @@ class TestRefused:
             ({"val": True}, "val=True cannot be set here: a proxy is not validated"),
             ({"output": "/dev/null/p.npz"}, "/dev/null/p.npz"),
             ({"output": "proxy.json"}, r"a proxy log is a \.npz"),
-            ({"model": "yolov8n-seg.yaml"}, "plain YOLO detector.*'segment'"),
-            ({"model": "yolov8s-world.yaml"}, "plain YOLO detector.*WorldDetect"),
+            ({"model": "yolov8n-seg.yaml"}, "'segment'.*plain YOLO detector"),
+            ({"model": "yolov8s-world.yaml"}, "WorldDetect.*plain YOLO detector"),
             ({"model": "yolov8nn.yaml"}, r"Did you mean 'yolov8n\.yaml'"),
         ],
     )

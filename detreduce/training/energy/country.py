@@ -1,4 +1,4 @@
-"""Countries whose electricity mix converts energy to CO2."""
+"""Check country codes, and look up the CO2 of a country's electricity mix."""
 
 from __future__ import annotations
 

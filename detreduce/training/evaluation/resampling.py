@@ -10,7 +10,7 @@ from scipy.sparse import csr_array
 
 from detreduce.training.evaluation.evidence import THRESHOLDS, Evidence
 
-# as pycocotools computes them
+# the recalls of pycocotools, computed in the same way
 RECALLS = np.linspace(0.0, 1.0, 101)
 # maximum number of entries of an array (8 MB), for any number of resamples and predictions
 BLOCK = 1_000_000
@@ -39,7 +39,7 @@ def mean_ap(evidence: Evidence, weights: npt.ArrayLike) -> npt.NDArray[np.float6
     """
     counts = np.asarray(weights)
     if counts.shape[-1] != len(evidence.images):
-        raise ValueError(f"weights has {counts.shape[-1]} images, but the evidence has {len(evidence.images)}.")
+        raise ValueError(f"weights is for {counts.shape[-1]} images, but the evidence has {len(evidence.images)}.")
     # one row per image and one column per resample, so that every step works on contiguous memory
     columns = np.ascontiguousarray(np.atleast_2d(counts).T, np.float64)
     total = np.zeros((2, columns.shape[1]))

@@ -1,4 +1,4 @@
-"""Check ultralytics' training arguments before anything starts."""
+"""Check ultralytics' training arguments before the training starts."""
 
 from __future__ import annotations
 

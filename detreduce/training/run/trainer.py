@@ -43,7 +43,7 @@ class Watch:
 
     @property
     def counts(self) -> Counts:
-        """The counts so far."""
+        """The amount of work so far."""
         return Counts(
             optimiser_steps=self.optimiser_steps,
             batches=self.batches,

@@ -1,4 +1,4 @@
-"""How many trainings it takes until choosing images has paid for itself in energy."""
+"""Break-even: after how many trainings a subset has saved the energy that choosing its images took."""
 
 from __future__ import annotations
 
@@ -14,10 +14,16 @@ from detreduce.vocabulary.measures import CHOOSING_PHASES
 
 @dataclass(frozen=True, slots=True)
 class BreakEven:
-    """One method at one keep: Wh of choosing once, and Wh that each training on the subset saves.
+    """The break-even of one method at one keep.
 
-    `trainings` is how many trainings it takes until choosing has paid for itself: infinite if nothing is saved, NaN if
-    the cost of choosing, `choosing_wh`, is not known (NaN).
+    Attributes
+    ----------
+    method, keep
+        The label of the method, and its keep.
+    choosing_wh
+        Energy of choosing the images once, in Wh; NaN if it is not known.
+    saved_wh
+        Energy that each training on the subset saves, in Wh, compared with a training on all images.
     """
 
     method: str
@@ -27,24 +33,24 @@ class BreakEven:
 
     @property
     def trainings(self) -> float:
-        """Wh of choosing divided by Wh saved."""
+        """Trainings until choosing has paid for itself; infinite if nothing is saved, NaN if the cost is not known."""
         if math.isnan(self.choosing_wh) or math.isnan(self.saved_wh):
             return math.nan
         return self.choosing_wh / self.saved_wh if self.saved_wh > 0 else math.inf
 
     @property
     def after(self) -> str:
-        """The whole trainings in words: a count, ``never`` or ``not known``."""
+        """`trainings` as text: a whole number (rounded up), ``never`` or ``not known``."""
         if math.isnan(self.trainings):
             return "not known"
         return "never" if math.isinf(self.trainings) else str(math.ceil(self.trainings))
 
 
 def choosing_wh(rows: Sequence[Mapping[str, Any]]) -> float | None:
-    """Return the Wh of choosing images once, all phases together: the mean over the cells of one method and keep.
+    """Return the energy of choosing images once, in Wh, summed over all phases.
 
-    Only cells that ran alone count, if there are any. Cells with a phase of unknown energy are left out. Return None
-    if no cell remains.
+    The result is the mean over `rows`, the cells of one method at one keep. If some cells ran alone on their machine,
+    only those cells count. Cells with a phase of unknown energy are left out. Return None if no cell remains.
     """
     alone = [row for row in rows if not row.get("overlapped")]
     known = [wh for row in alone or rows if (wh := _choosing_wh_of(row)) is not None]
@@ -52,7 +58,8 @@ def choosing_wh(rows: Sequence[Mapping[str, Any]]) -> float | None:
 
 
 def _choosing_wh_of(row: Mapping[str, Any]) -> float | None:
-    # drawing a random subset takes too little energy to matter, so it may be unmetered
+    """Return the energy that choosing took for one cell, in Wh; None if the energy of a phase is not known."""
+    # choosing a random subset takes too little energy to matter, so its energy need not be measured
     parts = [
         (row.get(f"{phase}_Wh"), row.get(f"{phase}_seconds"))
         for phase in CHOOSING_PHASES
@@ -64,9 +71,10 @@ def _choosing_wh_of(row: Mapping[str, Any]) -> float | None:
 
 
 def break_even(rows: Iterable[Mapping[str, Any]]) -> list[BreakEven]:
-    """Compare the cost of choosing with the saving for each method and keep, largest keep first; empty without `full`.
+    """Return the break-even of each method at each keep, largest keep first.
 
-    Cells that overlapped another training, or have no energy figure, do not count.
+    Cells whose energy is not known are left out, and so are cells that overlapped another training on their machine.
+    Return an empty list if no cell of the control `full` remains.
     """
     known = [row for row in rows if row.get("Wh") is not None and not row.get("overlapped")]
     full = [float(row["Wh"]) for row in known if row["control"] == FULL]

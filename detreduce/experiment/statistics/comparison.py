@@ -1,4 +1,4 @@
-"""Compare every method with random subsets and with the equal-steps control, pair by pair, with a verdict."""
+"""Comparisons of every method with random subsets and with the equal-steps control: differences and verdicts."""
 
 from __future__ import annotations
 
@@ -29,36 +29,45 @@ RESAMPLES = 1000
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One method at one keep compared with one reference, in one measure; differences are method minus reference.
+    """One method at one keep, compared with one reference in one measure.
+
+    All differences are method minus reference.
 
     Attributes
     ----------
     method, keep, images
-        The method, its keep, and how many images it trained on.
+        The label of the method, its keep, and the number of images that it trained on.
     against
-        The reference: ``srs`` or another label of random subsets; ``full_equal_iterations``; or ``full``.
+        The reference: a label of random subsets such as ``srs``, ``full_equal_iterations`` or ``full``.
     measure
-        ``mAP50`` or ``mAP50_95``, as in the rows.
+        The compared column of the rows: ``mAP50`` or ``mAP50_95``.
     seeds
-        Independent pairs, by training seed. Cells with the same training seed count once, by their mean; so do
-        training seeds that share a drawn selection.
-    difference, low, high
-        Mean over the pairs, and its unadjusted 95 % interval; None if the seeds give no interval.
+        Number of independent pairs of cells. Cells with the same training seed count once, by their mean. Training
+        seeds that share a random selection also count once.
+    difference
+        Mean difference over the pairs.
+    low, high
+        Ends of the unadjusted 95 % interval of the difference; None if the seeds do not give an interval.
     over
-        What the interval covers: ``seeds and images``, or ``seeds``; then `note` has the reason.
-    low_seeds, high_seeds, low_images, high_images
-        Intervals over seeds alone, and over images alone with the trainings fixed.
-    p, p_holm
-        Exact two-sided sign-flip p (6 pairs or more), and the same adjusted by Holm over the methods of that keep,
-        reference and measure. Each control is judged alone.
+        What the interval covers: ``seeds and images`` or ``seeds``. For ``seeds``, `note` gives the reason.
+    low_seeds, high_seeds
+        Ends of the interval over seeds alone, for the given test images.
+    low_images, high_images
+        Ends of the interval over test images alone, for the given trainings.
+    p
+        Exact two-sided p of the sign-flip test; None for fewer than 6 pairs.
+    p_holm
+        `p` after Holm's adjustment for the methods with the same keep, reference and measure. Each control is adjusted
+        separately.
     methods
-        How many methods the adjustment is over.
+        Number of methods in the adjustment.
     detectable
-        The smallest true difference that is found with 80 % power, at 5 % shared by the `methods`.
+        The smallest true difference that these seeds detect with 80 % power. The 5 % error level is divided by
+        `methods`.
     verdict
-        In words, from the interval, adjusted by Holm over the `methods`.
+        The result in words, from the interval after Holm's adjustment for the `methods`.
     note
-        What is missing.
+        What limits the comparison, such as seeds without a counterpart; empty if nothing does.
     spread
         Standard deviation of the difference between pairs (n - 1); None for one pair.
     """
@@ -86,7 +95,7 @@ class Comparison:
     spread: float | None = None
 
     def row(self) -> dict[str, Any]:
-        """Return the comparison as one flat row."""
+        """Return the comparison as a flat dict."""
         return asdict(self)
 
 
@@ -103,21 +112,23 @@ def compare_methods(
     Parameters
     ----------
     rows
-        Tidy rows of finished cells, as of `finished_rows`: key, method, label, control, keep, images, selection_seed,
-        training_seed and the figures.
+        Tidy rows of finished cells, as `finished_rows` returns them: key, method, label, control, keep, images,
+        selection_seed, training_seed and the measures.
     evidence
-        Returns a cell's evidence for its key, as `Ledger.evidence` does. Without it, intervals are over seeds alone.
+        Function that returns the evidence of a cell (its results per test image) for the cell's key, such as
+        `Ledger.evidence`. Without this function, intervals are over seeds alone.
     full
-        Also compare everything else with ``full``, to show what was lost. These comparisons come last.
+        Also compare all other methods and controls with ``full``, to show what was lost. These comparisons come last.
     resamples, seed
-        How many resamples of the test images, the same for all cells, and their seed.
+        Number of resamples of the test images, and the seed that makes them. All cells use the same resamples.
 
     Returns
     -------
     comparisons
-        Random subsets first, then the equal-steps control; by keep from large to small, by method, by measure. Empty
-        if there is nothing to compare with. Differences are between the figures in the rows. The evidence, with
-        pycocotools' figures, only gives how much they vary with the test images.
+        Comparisons with random subsets first, then with the equal-steps control. Within each reference they are sorted
+        by keep (largest first), then method, then measure. The list is empty if the rows have no reference.
+        Differences come from the rows. The evidence, which pycocotools evaluates, only shows how much the differences
+        vary with the test images.
     """
     rows = list(rows)
     sides = [*sides_of(rows), *(sides_against_full(rows) if full else ())]
@@ -147,6 +158,7 @@ def _compared(
     differences: Sequence[float],
     resampled: ResampledFigures,
 ) -> tuple[Comparison, PairedDifference]:
+    """Return the comparison of one method with one reference, without its verdict, and the paired differences."""
     drawn, missing = resampled.differences(pairs, FIGURES.index(measure))
     pair = PairedDifference(np.array(differences, np.float64), drawn)
     both, seeds, images = pair.interval(), pair.over_seeds(), pair.over_images()
@@ -181,7 +193,10 @@ def _compared(
 
 
 def _judged(family: Sequence[tuple[Comparison, PairedDifference]]) -> list[Comparison]:
-    """Return the comparisons of one keep, reference and measure, adjusted for the number of methods."""
+    """Return the comparisons with their verdicts, adjusted by Holm for the number of methods.
+
+    `family` holds the comparisons with the same keep, reference and measure.
+    """
     doubts = holm([pair.doubt() if comparison.low is not None else None for comparison, pair in family])
     adjusted = holm([comparison.p for comparison, _ in family])
     tried = sum(doubt is not None for doubt in doubts)
@@ -195,6 +210,7 @@ def _judged(family: Sequence[tuple[Comparison, PairedDifference]]) -> list[Compa
 
 
 def _verdict(found: Comparison, doubt: float | None) -> str:
+    """Return the verdict of a comparison in words; `doubt` is `PairedDifference.doubt` after Holm's adjustment."""
     if found.seeds == 1:
         return "one seed: nothing can be said"
     if doubt is None or found.detectable is None or found.low is None or found.high is None:

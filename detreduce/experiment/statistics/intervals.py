@@ -1,12 +1,14 @@
-"""Uncertainty of a paired difference over seeds, test images and both, and the difference that is detectable.
+"""Uncertainty of a paired difference over seeds, over test images, or over both; the smallest detectable difference.
 
-An experiment has few seeds, and resampling few values fails: the resampled mean of three values never leaves their
-range, and the studentised bootstrap of three has no bounds. So this bootstrap is hierarchical, with Student's t in
-place of resampled seeds. Each replicate draws the test images once for both sides of every pair, since all cells share
-them. The part of the seeds is drawn from t with n - 1 degrees of freedom.
+An experiment has few seeds, and resampling few values fails. The resampled mean of three values never leaves their
+range, and the studentised bootstrap of three values is unbounded. This hierarchical bootstrap therefore replaces the
+resampling of seeds by Student's t. Each replicate has two parts. It resamples the test images, with the same resample
+for every cell, because all cells are tested on the same images. It also adds a value from the t distribution with
+n - 1 degrees of freedom for the variation between seeds.
 
-Share of 95 % intervals that contain the true value, by ``scripts/benchmarks/intervals.py``, for 100 images and 1,000
-experiments each. The range covers cases where only seeds vary, mostly seeds, both alike, and mostly images.
+The table shows the percentage of 95 % intervals that contain the true value. ``scripts/benchmarks/intervals.py``
+measures it with 100 images and 1,000 experiments per case. Each range covers four cases: only seeds vary, mostly seeds
+vary, seeds and images vary equally, and mostly images vary. The first three lines are this method.
 
 =======================================  =======  =======  =======  =======
 seeds                                          2        3        5       10
@@ -19,8 +21,8 @@ seeds resampled, Gaussian                17 - 52  27 - 76  23 - 82  18 - 89
 seeds and images resampled, Gaussian     52 - 96  76 - 95  82 - 95  89 - 94
 =======================================  =======  =======  =======  =======
 
-The interval over seeds alone holds for the given test images. The interval over images alone holds for the given
-trainings. Neither covers other images or other seeds.
+The interval over seeds alone holds only for the given test images. The interval over images alone holds only for the
+given trainings.
 """
 
 from __future__ import annotations
@@ -39,7 +41,7 @@ POWER = 0.8
 
 @dataclass(frozen=True)
 class Interval:
-    """The values from `low` to `high`."""
+    """An interval that contains the values from `low` to `high`, including both ends."""
 
     low: float
     high: float
@@ -55,10 +57,10 @@ class PairedDifference:
     Attributes
     ----------
     differences
-        (n,) one side minus the other, on the original test images.
+        (n,) the first training of each pair minus the second, on the original test images.
     resampled
-        (n, R) the same on R resamples of the test images: one column per resample, shared by all pairs. None without
-        evidence for each image.
+        (n, R) the same differences on R resamples of the test images. All pairs share the resample of a column. None
+        if the cells have no results per test image.
     """
 
     differences: npt.NDArray[np.float64]
@@ -71,7 +73,7 @@ class PairedDifference:
 
     @cached_property
     def spread(self) -> float:
-        """The standard deviation between seeds (n - 1): NaN for one seed, 0 if they differ by rounding only."""
+        """The standard deviation between seeds (n - 1): NaN for one seed, 0 if seeds differ only by rounding errors."""
         if len(self.differences) < 2:
             return math.nan
         spread = float(np.std(self.differences, ddof=1))
@@ -79,9 +81,10 @@ class PairedDifference:
 
     @cached_property
     def _by_images(self) -> npt.NDArray[np.float64]:
-        """How far the mean moves with the images: (R,) centred on zero.
+        """(R,) change of the mean on each resample of the images, centred on zero.
 
-        It is centred because mAP is slightly higher on repeated images, in all trainings alike.
+        Resamples repeat images, and mAP is slightly higher on repeated images in all trainings. Centring removes this
+        bias.
         """
         if self.resampled is None:
             return np.zeros(1)
@@ -89,28 +92,31 @@ class PairedDifference:
         return means - means.mean()
 
     def over_seeds(self, level: float = LEVEL) -> Interval | None:
-        """Return Student's t interval for the given test images; None for one seed or seeds without spread."""
+        """Return Student's t interval for the given test images; None if `spread` is 0 or NaN."""
         return PairedDifference(self.differences).interval(level)
 
     def over_images(self, level: float = LEVEL) -> Interval | None:
-        """Return percentiles over resampled images for the given trainings; None without evidence."""
+        """Return the interval over resampled images for the given trainings; None if `resampled` is None."""
         if self.resampled is None:
             return None
         low, high = np.quantile(self._by_images, [(1 - level) / 2, (1 + level) / 2])
         return Interval(self.mean + float(low), self.mean + float(high))
 
     def interval(self, level: float = LEVEL) -> Interval | None:
-        """Return the interval over seeds and images (seeds alone without evidence); None for seeds without spread."""
+        """Return the interval over seeds and images; None if `spread` is 0 or NaN.
+
+        If `resampled` is None, the interval is over seeds alone.
+        """
         if not self.spread > 0:
             return None
         tail = (1 - level) / 2
         return Interval(self._quantile(tail), self._quantile(1 - tail))
 
     def doubt(self) -> float:
-        """Return 1 minus the level of the widest `interval` that excludes zero; 1 without an interval.
+        """Return 1 minus the level of the widest `interval` that excludes zero; 1 if there is no interval.
 
-        With up to 5 seeds no exact p can be small, so the verdict uses this value. It assumes that differences between
-        seeds are about Gaussian, and is never called a p.
+        An exact p cannot be small with up to 5 seeds, so the verdict uses this value instead. This value assumes that
+        the differences between seeds are approximately Gaussian. It is not reported as a p.
         """
         if not self.spread > 0:
             return 1.0
@@ -118,11 +124,12 @@ class PairedDifference:
         return min(1.0, 2 * min(below, 1 - below))
 
     def detectable(self, alpha: float = 1 - LEVEL, power: float = POWER) -> float | None:
-        """Return the smallest true difference that this many seeds, with this spread, detect with that power.
+        """Return the smallest true difference that n seeds with this `spread` detect; None if `spread` is 0 or NaN.
 
-        sqrt(S^2 + I^2). S = d s / sqrt(n), with d the non-centrality at which a non-central t of n - 1 degrees of
-        freedom lies beyond the t quantile of 1 - alpha / 2 with probability `power`. I = (z(1 - alpha / 2) + z(power))
-        times the standard deviation over resampled images. None for one seed or seeds without spread.
+        The result is sqrt(S^2 + I^2). S = d * spread / sqrt(n) is the part of the seeds. d is the non-centrality at
+        which a non-central t with n - 1 degrees of freedom exceeds the t quantile of 1 - alpha / 2 with probability
+        `power`. I is the part of the test images: (z(1 - alpha / 2) + z(power)) times the standard deviation of the
+        mean over resampled images.
         """
         if not self.spread > 0:
             return None
@@ -136,14 +143,19 @@ class PairedDifference:
 
     @property
     def _error(self) -> float:
+        """The standard error of the mean over seeds."""
         return self.spread / math.sqrt(len(self.differences))
 
     def _distribution(self, value: float) -> float:
-        """Return the share of replicates below a value: t around the mean on each resample of the images."""
+        """Return the share of bootstrap replicates below `value`.
+
+        The replicates are, for each resample of the images, a t distribution around the mean on that resample.
+        """
         scaled = (value - self.mean - self._by_images) / self._error
         return float(stats.t.cdf(scaled, len(self.differences) - 1).mean())
 
     def _quantile(self, share: float) -> float:
+        """Return the value below which a `share` of the bootstrap replicates lies."""
         alone = self.mean + stats.t.ppf(share, len(self.differences) - 1) * self._error
         if self.resampled is None:
             return float(alone)

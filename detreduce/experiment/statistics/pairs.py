@@ -1,4 +1,4 @@
-"""Which cells are compared: references, and pairs by seed."""
+"""The choice of cells to compare: the reference of each method, and pairs of cells with the same training seed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ Pair = tuple[list[Row], list[Row]]
 
 
 def random_reference(rows: Iterable[Row]) -> str | None:
-    """Return the label of the random subsets to compare with: srs, else srs with parameters, else a uniform draw."""
+    """Return the label of the random subsets that methods are compared with; None if the rows have none.
+
+    ``srs`` comes first, then ``srs`` with parameters, then the control ``random``.
+    """
     labels = [
         (name, row["label"] != name, row["label"])
         for row in rows
@@ -25,11 +28,11 @@ def random_reference(rows: Iterable[Row]) -> str | None:
 
 
 def pair_by_seed(ours: Sequence[Row], theirs: Sequence[Row]) -> list[Pair]:
-    """Pair the cells of two methods by training seed; cells that depend on each other are in the same pair.
+    """Pair the cells of two methods by training seed. Cells that depend on each other are in the same pair.
 
-    Cells with the same training seed form one pair. So do training seeds that share a drawn selection: two training
-    seeds and six selection seeds, or six and two, make two pairs. If cells do not record whether their method draws,
-    one selection seed for all means that it does not, except for random subsets.
+    Cells with the same training seed form one pair. Training seeds that share a random selection are also joined to
+    one pair. Two training seeds with six selection seeds therefore make two pairs, and so do six training seeds with
+    two selection seeds. Return the rows of `ours` and the rows of `theirs` for each pair.
     """
     sides = []
     for rows in (ours, theirs):
@@ -53,7 +56,10 @@ def pair_by_seed(ours: Sequence[Row], theirs: Sequence[Row]) -> list[Pair]:
 
 
 def paired_differences(ours: Sequence[Row], theirs: Sequence[Row], measure: str) -> tuple[list[Pair], list[float]]:
-    """Pair the cells that have the measure, as `pair_by_seed` does, and return ours minus theirs for each pair."""
+    """Return the pairs of cells that have the measure, and the difference of each pair: `ours` minus `theirs`.
+
+    `pair_by_seed` makes the pairs. Each side of a pair counts by its mean.
+    """
     pairs = pair_by_seed(*([row for row in side if row.get(measure) is not None] for side in (ours, theirs)))
     return pairs, [_mean(own, measure) - _mean(other, measure) for own, other in pairs]
 
@@ -63,7 +69,10 @@ def _mean(rows: Sequence[Row], measure: str) -> float:
 
 
 def _is_drawn(rows: Sequence[Row]) -> bool:
-    """Return whether the selections are random draws; cells that do not record it are judged by their seeds."""
+    """Return whether the selections of the cells depend on the selection seed.
+
+    If the cells do not record this, it is assumed for random subsets and for cells with different selection seeds.
+    """
     deterministic = {row.get("selection_deterministic") for row in rows} - {None}
     if deterministic:
         return False in deterministic
@@ -73,7 +82,10 @@ def _is_drawn(rows: Sequence[Row]) -> bool:
 
 
 def sides_of(rows: Sequence[Row]) -> Iterator[tuple[list[Row], list[Row], str]]:
-    """Yield the rows of a method at a keep, the rows of a reference at that keep, and the reference's name."""
+    """Yield every comparison of a method with random subsets, then with the equal-steps control, at the same keep.
+
+    Each item holds the rows of the method, the rows of the reference, and the name of the reference.
+    """
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
         if row["control"] not in ON_ALL_IMAGES:
@@ -91,7 +103,10 @@ def sides_of(rows: Sequence[Row]) -> Iterator[tuple[list[Row], list[Row], str]]:
 
 
 def sides_against_full(rows: Sequence[Row]) -> Iterator[tuple[list[Row], list[Row], str]]:
-    """Yield the rows of each other method and control at a keep, the rows of `full`, and its name."""
+    """Yield every comparison with the control `full`.
+
+    Each item holds the rows of another method or control at one keep, the rows of `full`, and the name ``full``.
+    """
     full = [row for row in rows if row["control"] == FULL]
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in rows if full else ():

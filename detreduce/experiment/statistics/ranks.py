@@ -1,4 +1,7 @@
-"""Average ranks of methods over blocks, with Friedman's test and Nemenyi's critical difference (Demsar 2006)."""
+"""Average ranks of methods, with Friedman's test and Nemenyi's critical difference (Demsar 2006).
+
+Methods are ranked within blocks. A block is one dataset, one keep and one training seed.
+"""
 
 from __future__ import annotations
 
@@ -16,21 +19,23 @@ from detreduce.vocabulary.keeps import keep_key
 
 @dataclass(frozen=True, slots=True)
 class MethodRanks:
-    """Methods by average rank, best first; rank 1 is the largest value in a block, ties share a rank.
+    """The average ranks of methods.
+
+    Rank 1 is the largest value in a block. Methods with equal values share their mean rank.
 
     Attributes
     ----------
     average
-        Method -> average rank, ascending.
+        The average rank of each method; best method first.
     blocks
-        How many blocks are complete, with every method.
+        Number of blocks that contain every method. Only these blocks are ranked.
     left_out
-        How many blocks are incomplete.
+        Number of blocks that lack a method.
     p
-        Friedman's p (chi-square) that no method differs; NaN if all tie everywhere, or for two methods. Blocks of one
-        dataset are not independent, so it is too small.
+        p of Friedman's chi-square test that all methods are equal. NaN for two methods, or if all methods tie in every
+        block. The blocks of one dataset are not independent, so `p` is too small.
     critical_difference
-        Average ranks closer than this do not differ at 5 % (Nemenyi).
+        Average ranks that are closer than this are not shown to differ at the 5 % level (Nemenyi).
     """
 
     average: Mapping[str, float]
@@ -41,15 +46,15 @@ class MethodRanks:
 
     @property
     def compares_several(self) -> bool:
-        """Whether there are more than two methods and more than one block: with fewer, ranks say little."""
+        """Whether there are more than two methods and more than one block; otherwise ranks show little."""
         return len(self.average) > 2 and self.blocks > 1
 
     def in_words(self) -> str:
-        """Return what the ranks show: Friedman's test, the critical difference, and incomplete blocks."""
+        """Return sentences on Friedman's test, the critical difference and the blocks that are left out."""
         sentences = []
         if not math.isnan(self.p):
             p = "< 0.001" if self.p < 0.001 else f"= {self.p:.3f}"
-            sentences.append(f"Friedman's test that no method differs: p {p}.")
+            sentences.append(f"Friedman's test that all methods are equal: p {p}.")
         sentences.append(
             f"Ranks closer than {self.critical_difference:.1f} are not shown to differ (Nemenyi, 5 %). Blocks of one "
             "dataset are not independent, so these tests find differences too easily."
@@ -63,10 +68,10 @@ class MethodRanks:
 def rank_methods(
     rows: Iterable[Mapping[str, Any]], measure: str = "mAP50_95", level: float = 0.95
 ) -> MethodRanks | None:
-    """Rank the methods of tidy rows in each block of dataset, keep and training seed.
+    """Rank the methods of tidy rows within each block: one dataset, keep and training seed.
 
-    Rows of the same method in a block count by their mean. Controls that train on all images are left out. Return None
-    for fewer than two methods or without a complete block.
+    Several rows of the same method in a block count once, by their mean. Controls that train on all images are left
+    out. Return None if there are fewer than two methods, or if no block contains every method.
     """
     blocks: dict[tuple[Any, ...], dict[str, list[float]]] = {}
     for row in rows:
@@ -93,6 +98,6 @@ def rank_methods(
 
 
 def nemenyi(methods: int, blocks: int, level: float = 0.95) -> float:
-    """Return Nemenyi's critical difference of average ranks."""
+    """Return Nemenyi's critical difference of average ranks for a number of methods and blocks."""
     q = stats.studentized_range.ppf(level, methods, math.inf) / math.sqrt(2)
     return float(q * math.sqrt(methods * (methods + 1) / (6 * blocks)))

@@ -1,4 +1,4 @@
-"""Figures of all cells on the same resamples of the test images."""
+"""mAP of all cells on the same resamples of the test images."""
 
 from __future__ import annotations
 
@@ -17,16 +17,17 @@ Load = Callable[[str], Evidence | None]
 
 
 class ResampledFigures:
-    """mAP50 and mAP50-95 of cells on R resamples of their test images, computed once per cell.
+    """The mAP50 and mAP50-95 of cells on R resamples of their test images, computed once per cell.
 
     Parameters
     ----------
     load
-        Returns a cell's evidence for its key; None without any evidence.
+        Function that returns the evidence of a cell (its results per test image) for the cell's key. None means that
+        no cell has evidence.
     keys
-        The cells; the first one with evidence defines the images.
+        Keys of the cells. The first cell with evidence defines the test images.
     resamples, seed
-        How many resamples, and the seed of the draws.
+        Number of resamples R, and the seed that makes them.
     """
 
     def __init__(self, load: Load | None, keys: Iterable[str], resamples: int, seed: int) -> None:
@@ -52,7 +53,10 @@ class ResampledFigures:
                     self._missing[key] = "were evaluated on other images"
 
     def differences(self, pairs: Sequence[Pair], column: int) -> tuple[npt.NDArray[np.float64] | None, str]:
-        """Return (pairs, R) differences of mAP50 (column 0) or mAP50-95 (1), or None and the reason."""
+        """Return the (pairs, R) differences of mAP50 (`column` 0) or mAP50-95 (`column` 1), and an empty text.
+
+        If a cell has no evidence for these test images, return None and the reason.
+        """
         keys = dict.fromkeys(row["key"] for pair in pairs for side in pair for row in side)
         reasons = [self._missing[key] for key in keys if key in self._missing]
         if reasons:
@@ -64,7 +68,7 @@ class ResampledFigures:
 
 
 def _load_evidence(load: Load | None, key: str) -> Evidence | None:
-    """Return the evidence of a cell; None if there is none or it cannot be read."""
+    """Return the evidence of a cell; None if the cell has no evidence that can be read."""
     try:
         return load(key) if load else None
     except InputError:

@@ -1,4 +1,4 @@
-"""Exact p-values of paired differences, and their adjustment for several tests."""
+"""Exact p-values of paired differences, and Holm's adjustment for several tests."""
 
 from __future__ import annotations
 
@@ -8,21 +8,22 @@ import numpy as np
 import numpy.typing as npt
 
 FEWEST_PAIRS = 6
-# 2^20 sign patterns; for more pairs the same number of patterns is drawn
+# up to this number of pairs, all sign patterns are tried (2^20); for more pairs, as many random patterns
 MOST_EXACT = 20
 BLOCK = 1 << 16
 
 
 def sign_flip_p(differences: npt.ArrayLike) -> float | None:
-    """Return the two-sided p of the mean of paired differences, over all sign patterns; None below 6 pairs.
+    """Return the two-sided p of the mean of n paired differences, by the sign-flip test; None for fewer than 6 pairs.
 
-    With n pairs the smallest p is 2 / 2^n: 0.25 for three and 0.03 for six, so fewer pairs cannot show a difference.
-    The p is exact up to 20 pairs; for more, it is over a million drawn patterns and the observed one.
+    p is the share of sign patterns whose mean is at least as extreme as the observed mean. The smallest possible p is
+    2 / 2^n: 0.25 for three pairs and 0.03 for six pairs. Fewer than 6 pairs therefore cannot show a difference.
+    p is exact for up to 20 pairs. For more pairs, p comes from about a million random patterns and the observed one.
     """
     values = np.asarray(differences, np.float64)
     if len(values) < FEWEST_PAIRS:
         return None
-    # sums that differ from the observed one by rounding only are as extreme
+    # sums that differ from the observed sum only by rounding errors count as equally extreme
     bound = abs(values.sum()) - 1e-12 * np.abs(values).sum()
     exact = len(values) <= MOST_EXACT
     patterns = 1 << min(len(values), MOST_EXACT)
@@ -39,9 +40,10 @@ def sign_flip_p(differences: npt.ArrayLike) -> float | None:
 
 
 def holm(values: Sequence[float | None]) -> list[float | None]:
-    """Return Holm's (1979) adjusted p-values in the same order; None stays None and does not count.
+    """Return the p-values after Holm's (1979) adjustment, in the same order.
 
-    The probability that any true null hypothesis gets an adjusted p below 0.05 is at most 5 %.
+    A value of None stays None and does not count as a test. The probability that any true null hypothesis gets an
+    adjusted p below 0.05 is at most 5 %.
     """
     known = sorted((value, place) for place, value in enumerate(values) if value is not None)
     adjusted: list[float | None] = [None] * len(values)

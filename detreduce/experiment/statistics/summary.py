@@ -1,4 +1,4 @@
-"""Means and spread of each method at each keep, and the difference to all images."""
+"""Means and standard deviations of each method at each keep, and differences to the control `full`."""
 
 from __future__ import annotations
 
@@ -17,12 +17,27 @@ MEASURES = (*ACCURACIES, *COSTS)
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """One method at one keep: means over its seeds, spread, and the difference to `full`.
+    """The cells of one method at one keep, summarised over their seeds.
 
-    `mean` and `spread` (standard deviation with n - 1, NaN for one cell) hold the MEASURES. `against_full` holds
-    differences for mAP, as in `compare_methods`, and ratios of the means for the other measures. If no training seed is
-    shared with `full`, `paired` is False and the differences are between the means.
-    `overlapped` cells shared their machine with another training: energy, CO2 and time exclude them.
+    Attributes
+    ----------
+    method, keep
+        The label of the method, and its keep.
+    images, cells
+        Number of images that each cell trained on, and number of cells.
+    is_control
+        Whether the cells are a control.
+    mean
+        The mean of each of the MEASURES.
+    spread
+        The standard deviation (n - 1) of each of the MEASURES; NaN for one cell.
+    against_full
+        Comparison with the control `full`. For mAP it is the difference, as in `compare_methods`. For costs it is the
+        ratio of the means.
+    overlapped
+        Number of cells that shared their machine with another training. Energy, CO2 and time exclude these cells.
+    paired
+        Whether a training seed is shared with `full`. If not, the differences of mAP are between the means.
     """
 
     method: str
@@ -38,9 +53,10 @@ class Summary:
 
 
 def summarise_cells(rows: Iterable[Mapping[str, Any]]) -> list[Summary]:
-    """Summarise rows by method, parameters and keep: controls first, then from large to small, then by name.
+    """Summarise tidy rows by label (method with parameters) and keep.
 
-    Each row needs label, control, keep, images, training_seed and the MEASURES; a missing measure counts as NaN.
+    Controls come first. The summaries are then sorted by number of images (largest first) and by label. Each row needs
+    label, control, keep, images and training_seed. A missing measure counts as NaN.
     """
     groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for row in rows:
@@ -75,7 +91,7 @@ def _summarise(group: Sequence[Mapping[str, Any]], full: Sequence[Mapping[str, A
 
 
 def _values(rows: Sequence[Mapping[str, Any]], name: str) -> list[float]:
-    """Return the values to average; energy, CO2 and time exclude overlapped cells."""
+    """Return the values of one measure; energy, CO2 and time exclude overlapped cells."""
     return [_value(row, name) for row in rows if name not in METERED or not row.get("overlapped")]
 
 

@@ -1,4 +1,4 @@
-"""Warnings about cells that should differ only in their images: versions, machines, steps."""
+"""Warnings about cells that should differ only in their images, but also differ in versions, devices or steps."""
 
 from __future__ import annotations
 
@@ -8,34 +8,38 @@ from detreduce.experiment.ledger.ledger import FinishedCell
 from detreduce.vocabulary.controls import EQUAL_ITERATIONS, FULL
 
 DECISIVE = ("ultralytics", "torch", "detreduce", "pycocotools")
-"""Packages that can change a figure; a cell's key does not include their versions."""
+"""Packages whose version can change a result; the key of a cell does not include these versions."""
 
 
 def inconsistencies(cells: Iterable[FinishedCell]) -> list[str]:
-    """Return warnings about differences between the cells besides their images; empty if there are none."""
+    """Return warnings about unwanted differences between cells: versions of packages, devices, training steps."""
     listed = list(cells)
     return [*_check_versions(listed), *_check_devices(listed), *_check_steps(listed)]
 
 
 def _check_versions(cells: Sequence[FinishedCell]) -> list[str]:
+    """Return a warning for each package that the cells used in different versions."""
     found = []
     for name in DECISIVE:
         versions = sorted({cell.training.versions.get(name, "") for cell in cells} - {""})
         if len(versions) > 1:
             found.append(
-                f"The cells were run with {name} {', '.join(versions)}: differences may come from the versions. "
-                "`detreduce ledger forget` removes old cells; the next run trains them again."
+                f"The cells were run with {name} {', '.join(versions)}, so differences may come from these versions. "
+                "Remove old cells with `detreduce ledger forget`; the next run trains them again."
             )
     return found
 
 
 def _check_devices(cells: Sequence[FinishedCell]) -> list[str]:
+    """Return a warning if the cells ran on different devices."""
     devices = sorted({cell.training.device for cell in cells})
-    return [f"The cells ran on {', '.join(devices)}: energy and time are not comparable."] if len(devices) > 1 else []
+    if len(devices) < 2:
+        return []
+    return [f"The cells ran on {', '.join(devices)}, so energy and time are not comparable."]
 
 
 def _check_steps(cells: Sequence[FinishedCell]) -> list[str]:
-    """Warn where reduced cells and the equal-steps control differ in batches or steps."""
+    """Return a warning if reduced cells and the equal-steps control differ in batches or optimiser steps."""
     counted: dict[tuple[str, int], dict[str, set[tuple[int, int]]]] = {}
     for cell in cells:
         if cell.cell["control"] == FULL:
@@ -50,6 +54,6 @@ def _check_steps(cells: Sequence[FinishedCell]) -> list[str]:
     if not unequal:
         return []
     return [
-        f"At keep {', '.join(unequal)} some reduced cells differ from {EQUAL_ITERATIONS} in batches or optimiser "
-        "steps, perhaps because of unreadable images. The equal-steps control is not exact there."
+        f"At keep {', '.join(unequal)}, some reduced cells differ from {EQUAL_ITERATIONS} in batches or optimiser "
+        "steps, perhaps because of unreadable images. The equal-steps control is not exact at these keeps."
     ]

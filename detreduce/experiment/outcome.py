@@ -1,4 +1,4 @@
-"""What the finished cells of a ledger show: means, comparisons, break-even, sources of energy figures, warnings."""
+"""The outcome of an experiment: means, comparisons, ranks, break-even and warnings, from the finished cells."""
 
 from __future__ import annotations
 
@@ -33,21 +33,28 @@ class Outcome:
 
     Attributes
     ----------
-    cells, rows
-        In the same order, by key.
-    summaries, comparisons, ranking, paid
-        Means and their differences to `full`; differences to random subsets and to the equal-steps control, with
-        intervals and verdicts; average ranks; trainings until choosing has paid for itself.
+    cells
+        The finished cells, sorted by key.
+    rows
+        The tidy row of each cell, in the same order.
+    summaries
+        Means of each method at each keep, and their differences to the control `full`.
+    comparisons
+        Comparisons of each method with random subsets and with the equal-steps control.
+    ranking
+        Average ranks of the methods; None if they cannot be ranked.
+    paid
+        Trainings of each method until choosing has paid for itself.
     random
-        The label of the random subsets that methods are compared with, or None.
+        The label of the random subsets that methods are compared with; None without random subsets.
     leakage
-        The content of the ledger's ``leakage.json``; empty if there was no search.
+        Images shared between splits, from ``leakage.json`` in the ledger; empty if there was no search.
     notes
-        Warnings about differences between cells that should not differ.
+        Warnings about differences between cells that should be equal, such as versions of packages.
     lost
-        Differences of everything else to training on all images; empty without `full`.
+        Comparisons of all other methods and controls with `full`; empty without `full`.
     near_duplicates
-        The content of the ledger's ``near-duplicates.json``; empty if there was no search.
+        Near-duplicates in the train split, from ``near-duplicates.json`` in the ledger; empty if there was no search.
     """
 
     cells: Sequence[FinishedCell]
@@ -64,11 +71,11 @@ class Outcome:
 
     @cached_property
     def table(self) -> ResultTable:
-        """Every method at every keep, ready to be shown."""
+        """The table of results: one row for every method at every keep."""
         return result_table(self.summaries, [*self.comparisons, *self.lost], self.paid)
 
     def difference(self, summary: Summary, against: str, measure: str) -> Comparison | None:
-        """Return the comparison of a method at a keep with a reference: random subsets or a control."""
+        """Return the comparison of the summarised cells with the reference `against`; None if there is none."""
         for item in (*self.comparisons, *self.lost):
             same = item.method == summary.method and keep_key(item.keep) == keep_key(summary.keep)
             if same and item.against == against and item.measure == measure:
@@ -76,7 +83,7 @@ class Outcome:
         return None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the outcome, ready for JSON, with cells as tidy rows."""
+        """Return the outcome as a dict for JSON, with the cells as tidy rows."""
         return {
             "cells": [dict(row) for row in self.rows],
             "summaries": [asdict(item) for item in self.summaries],
@@ -96,9 +103,9 @@ class Outcome:
 
 
 def outcome_of(ledger: Ledger, cells: Iterable[Cell] | None = None) -> Outcome:
-    """Read the finished cells of `cells` (default: the ledger's latest plan) and compare them.
+    """Read the cells in `cells` that are finished, and compare them. The default is the latest plan of the ledger.
 
-    Takes seconds for hundreds of cells. Raise InputError if the plan or a cell cannot be read.
+    This takes seconds for hundreds of cells. Raise InputError if the plan or a cell cannot be read.
     """
     rows = finished_rows(ledger, cells)
     found = [ledger[row["key"]] for row in rows]
@@ -119,9 +126,10 @@ def outcome_of(ledger: Ledger, cells: Iterable[Cell] | None = None) -> Outcome:
 
 
 def energy_by_method(outcome: Outcome) -> list[tuple[Summary, dict[str, float]]]:
-    """Return the mean Wh of every phase for each method and keep, over cells that ran alone.
+    """Return each method at each keep with the mean energy of every phase, in Wh.
 
-    Cells with unknown energy of choosing are left out.
+    Only cells that ran alone on their machine count. Cells whose energy of training or choosing is not known are left
+    out, and so are phases that took no energy.
     """
     groups: dict[tuple[str, str], list[tuple[Row, FinishedCell]]] = {}
     for row, cell in zip(outcome.rows, outcome.cells, strict=True):
@@ -137,17 +145,20 @@ def energy_by_method(outcome: Outcome) -> list[tuple[Summary, dict[str, float]]]
 
 
 def _mean_wh(cells: Sequence[FinishedCell], phase: str) -> float:
+    """Return the mean energy of one phase, in Wh; a cell without the phase counts as 0."""
     return math.fsum(_phases(cell)[phase].wh or 0.0 for cell in cells if phase in _phases(cell)) / len(cells)
 
 
 def _phases(cell: FinishedCell) -> dict[str, PhaseEnergy]:
+    """Return the energy of every phase of a cell: choosing, training, validation and evaluation."""
     return {**cell.choosing, **cell.training.energy}
 
 
 def energy_provenance(outcome: Outcome) -> list[dict[str, Any]]:
-    """Return how the Wh of each phase and component was obtained, with its sum over the cells that ran alone.
+    """Return how the energy of each phase and hardware component was obtained: measured, modelled or constant.
 
-    Work that several cells share, such as features, counts once.
+    Each entry has the sum over the cells that ran alone, in Wh. Work that several cells share, such as the extraction
+    of features, counts once.
     """
     sums: dict[tuple[str, str, str, str], list[Any]] = {}
     counted: set[str] = set()
@@ -179,7 +190,10 @@ def energy_provenance(outcome: Outcome) -> list[dict[str, Any]]:
 
 
 def provenance_in_words(outcome: Outcome) -> str:
-    """Return a sentence with the measured, modelled and constant shares of the trainings' Wh; empty without Wh."""
+    """Return a sentence on how the energy of the trainings was obtained, with the share of each component.
+
+    Return an empty text if the energy of no training is known.
+    """
     parts: dict[tuple[str, str], float] = {}
     for item in energy_provenance(outcome):
         if item["phase"] == "training":
@@ -193,4 +207,4 @@ def provenance_in_words(outcome: Outcome) -> str:
         for (component, provenance), wh in sorted(parts.items(), key=lambda entry: -entry[1])
     )
     measured = any(provenance == "measured" for _, provenance in parts)
-    return f"Wh of training: {shares}{'' if measured else '; none is measured'}."
+    return f"Wh of training: {shares}{'' if measured else '; no part is measured'}."

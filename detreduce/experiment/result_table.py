@@ -1,4 +1,4 @@
-"""One table of results. The terminal, the notebook and the report render it, so they show the same numbers."""
+"""The table of results. The terminal, the notebook and the report show this table, so their numbers are the same."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from detreduce.vocabulary.keeps import keep_key, keep_of
 from detreduce.vocabulary.measures import ACCURACIES, COSTS
 
 LEAST_WH = 0.005
-"""Choosing that takes less energy than this counts as free."""
+"""Energy in Wh. If choosing takes less energy than this, choosing counts as free."""
 
 
 @dataclass(frozen=True, slots=True)
 class ResultCell:
-    """What a table shows in one place, and the number behind it (NaN for none, infinity for never)."""
+    """One cell of the table: the text to show, and its number (NaN if there is no number, infinity for ``never``)."""
 
     text: str = ""
     value: float = math.nan
@@ -28,20 +28,24 @@ class ResultCell:
 
 @dataclass(frozen=True, slots=True)
 class DifferenceCell:
-    """A difference of mAP to a reference.
+    """One cell of the table that shows the difference of mAP to a reference.
 
     Attributes
     ----------
     text, value
-        The signed difference.
-    spread, interval
-        ``± 0.010`` between pairs, and ``[-0.030, +0.010]``; empty where not known.
+        The difference with its sign, as text and as a number.
+    spread
+        Standard deviation between pairs, such as ``± 0.010``; empty if it is not known.
+    interval
+        The 95 % interval, such as ``[-0.030, +0.010]``; empty if it is not known.
     seeds
-        How many pairs; 0 without a comparison.
-    p, verdict
-        Holm's p, and the verdict in words; empty where there is none.
+        Number of pairs of cells; 0 without a comparison.
+    p
+        p after Holm's adjustment; empty if it is not known.
+    verdict
+        The verdict in words; empty without a comparison.
     kind
-        ``better``, ``worse`` or ``open``; empty without a comparison.
+        The verdict as one word: ``better``, ``worse`` or ``open``; empty without a comparison.
     """
 
     text: str = ""
@@ -55,12 +59,12 @@ class DifferenceCell:
 
     @property
     def with_interval(self) -> str:
-        """The difference and its interval."""
+        """The difference and its interval, as text."""
         return f"{self.text} {self.interval}".strip()
 
     @property
     def in_full(self) -> str:
-        """The difference, its spread and its interval."""
+        """The difference, its spread and its interval, as text."""
         return " ".join(part for part in (self.text, self.spread, self.interval) if part)
 
 
@@ -69,20 +73,30 @@ NO_CELL, NO_DIFFERENCE = ResultCell(), DifferenceCell()
 
 @dataclass(frozen=True)
 class ResultRow:
-    """One method at one keep.
+    """One row of the table: one method or control at one keep.
 
     Attributes
     ----------
-    is_control, overlapped
-        Whether it is a control; how many of its cells shared their machine with another training.
-    method, keep, images, cells
-        What it is.
-    means, against_full
-        By measure: mean ± spread over the cells; the difference (mAP) or the change (costs) to the control `full`.
+    is_control
+        Whether the row shows a control.
+    overlapped
+        Number of trainings in this row that shared their machine with another training.
+    method, keep, images
+        The name of the method, its keep, and the number of images.
+    cells
+        Number of trainings in this row.
+    means
+        Measure -> mean ± standard deviation over the trainings.
+    against_full
+        Measure -> comparison with the control `full`: a difference for mAP, a change in percent for costs.
     differences
-        By reference and measure: the differences of mAP to random subsets and to the equal-steps control.
-    choosing_wh, saved_wh, pays_after
-        Energy of choosing once, energy saved by each training, and the trainings until choosing has paid for itself.
+        (reference, measure) -> difference of mAP to random subsets or to the equal-steps control.
+    choosing_wh
+        Energy of choosing once, in Wh.
+    saved_wh
+        Energy that each training saves compared with a training on all images, in Wh.
+    pays_after
+        Number of trainings until choosing has paid for itself.
     """
 
     is_control: bool
@@ -99,24 +113,24 @@ class ResultRow:
     pays_after: ResultCell = NO_CELL
 
     def difference(self, against: str | None, measure: str) -> DifferenceCell:
-        """Return the difference to a reference; an empty cell where there is none."""
+        """Return the difference to a reference; an empty cell if there is no comparison."""
         return self.differences.get((against or "", measure), NO_DIFFERENCE)
 
 
 @dataclass(frozen=True)
 class ResultTable:
-    """Every method at every keep, controls first.
+    """The table of results: every method at every keep, controls first.
 
     Attributes
     ----------
     rows
-        In the order of the summaries.
+        The rows, in the order of the summaries.
     costs
-        The costs that some row has.
+        The cost measures that at least one row has.
     references
-        What methods are compared with, random subsets first.
+        The references that methods are compared with, random subsets first.
     notes
-        How to read the figures.
+        Sentences on how to read the numbers.
     """
 
     rows: tuple[ResultRow, ...]
@@ -128,7 +142,7 @@ class ResultTable:
 def result_table(
     summaries: Sequence[Summary], comparisons: Iterable[Comparison] = (), paid: Iterable[BreakEven] = ()
 ) -> ResultTable:
-    """Make the table; `comparisons` may include those to `full`."""
+    """Make the table of results; `comparisons` may include comparisons with `full`."""
     comparisons = list(comparisons)
     over_images = any(item.over != "seeds" for item in comparisons)
     compared: dict[tuple[str, str], list[tuple[Comparison, DifferenceCell]]] = {}
@@ -150,6 +164,7 @@ def result_table(
 
 
 def _row(summary: Summary, compared: Sequence[tuple[Comparison, DifferenceCell]], paid: BreakEven | None) -> ResultRow:
+    """Return the row of one method at one keep, from its summary, its comparisons and its break-even."""
     differences = {(item.against, item.measure): cell for item, cell in compared}
     against_full: dict[str, ResultCell | DifferenceCell] = {
         name: differences.pop((FULL, name)) if (FULL, name) in differences else _against_full(summary, name)
@@ -200,7 +215,7 @@ def _against_full(summary: Summary, name: str) -> DifferenceCell:
 
 
 def difference_cell(item: Comparison, mark: str = "") -> DifferenceCell:
-    """Return the texts of a comparison; `mark` follows the interval."""
+    """Return a comparison as a cell of the table; `mark` is added after the interval."""
     known = item.low is not None and item.high is not None
     return DifferenceCell(
         text=f"{item.difference:+.3f}",
@@ -215,26 +230,27 @@ def difference_cell(item: Comparison, mark: str = "") -> DifferenceCell:
 
 
 def _notes(summaries: Sequence[Summary]) -> Iterable[str]:
+    """Yield sentences on how to read the numbers."""
     if any(row.cells > 1 for row in summaries):
-        yield "Means over trainings; ± is the standard deviation between them."
+        yield "Numbers are means over trainings; ± is the standard deviation between trainings."
     if not all(row.paired for row in summaries):
-        yield "~ no training seed in common with full: the difference of the means."
+        yield "~ no training seed in common with full: this is the difference of the means."
     if summaries and all(row.overlapped == row.cells for row in summaries):
-        yield "* overlapped another training on its machine, as all did: energy, CO2 and time cannot be compared."
+        yield "* overlapped another training on its machine; all trainings did. Wh, g CO2 and minutes do not compare."
     elif any(row.overlapped for row in summaries):
-        yield "* overlapped another training on its machine: Wh, g CO2 and minutes are of the other trainings alone."
+        yield "* overlapped another training on its machine: Wh, g CO2 and minutes exclude these trainings."
     if any(row.method == EQUAL_ITERATIONS for row in summaries):
         yield f"{title_of(EQUAL_ITERATIONS)} ({EQUAL_ITERATIONS}): {EQUAL_STEPS_EXPLAINED}."
 
 
 def interval_notes(comparisons: Sequence[Comparison]) -> Iterable[str]:
-    """Yield sentences on how the intervals and verdicts are made, and on what is missing."""
+    """Yield sentences on how intervals and verdicts are made, and on what limits the comparisons."""
     over = {item.over for item in comparisons}
     what = "seeds and test images" if over == {"seeds and images"} else "seeds alone" if over == {"seeds"} else ""
     yield (
-        f"Intervals are over {what or 'seeds and test images, or over seeds alone (*)'}, each by itself. Verdicts are "
-        "adjusted by Holm for the methods of a keep; they assume about Gaussian differences between seeds, which an "
-        "exact p does not need. Could detect: the difference found with 80 % power among that many methods."
+        f"Intervals are over {what or 'seeds and test images, or over seeds alone (*)'}; they are unadjusted. Verdicts "
+        "are adjusted for the number of methods at a keep (Holm). Verdicts assume approximately Gaussian differences "
+        'between seeds; an exact p does not. "Could detect" is the true difference that is found with 80 % power.'
     )
     for note in dict.fromkeys(part for item in comparisons for part in item.note.split("; ") if part):
         noted = [item for item in comparisons if note in item.note.split("; ")]

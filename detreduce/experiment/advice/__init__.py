@@ -1,1 +1,1 @@
-"""Advice on which recipe to train with, from finished cells."""
+"""Advice on how to train: which method, keep and number of epochs, from the finished cells of a ledger."""

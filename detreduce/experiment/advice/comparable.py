@@ -1,4 +1,4 @@
-"""The cells of a ledger that one surface of mAP can be fitted to, from all its plans."""
+"""The comparable cells of a ledger: cells to which one mAP surface can be fitted, from all plans of the ledger."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from typing import Any
 from detreduce.experiment.ledger.ledger import FinishedCell, Ledger, finished_rows
 
 OWN = ("epochs", "patience", "seed")
-"""Arguments in which comparable trainings may differ."""
+"""Training arguments that may differ between comparable cells."""
 
 
 def comparable_rows(ledger: Ledger) -> list[dict[str, Any]]:
-    """Return tidy rows of the finished cells that differ only in images, epochs and seeds, including earlier plans.
+    """Return tidy rows of the finished cells, of all plans, that differ only in images, epochs and seeds.
 
-    Their setting is the most common one among the finished cells of the latest plan, or of the ledger if that plan has
-    no finished cell. Raise InputError if the plan or a cell cannot be read.
+    The setting of these cells is the most common setting among the finished cells of the latest plan. If the latest
+    plan has no finished cell, it is the most common setting in the ledger. Raise InputError if the plan or a cell
+    cannot be read.
     """
     cells = {cell.key: setting_of(cell) for cell in ledger}
     planned = [cells[row["key"]] for row in finished_rows(ledger)] or list(cells.values())
@@ -27,7 +28,10 @@ def comparable_rows(ledger: Ledger) -> list[dict[str, Any]]:
 
 
 def setting_of(cell: FinishedCell) -> str:
-    """Return what decides a figure besides images, epochs and seeds, as text: model, arguments, test data."""
+    """Return everything that affects the mAP of a cell except images, epochs and seeds, as JSON text.
+
+    This includes the dataset, the model, the training arguments and the test data.
+    """
     training = cell.training
     figures = training.evaluation
     content = {

@@ -1,4 +1,8 @@
-"""Which recipe to train with: method, keep and epochs, from the mAP surface and the energy of finished cells."""
+"""Recipes: which method, keep and number of epochs to train with.
+
+The expected mAP comes from a surface fitted to the finished cells (`detreduce.experiment.advice.surface`). The expected
+energy comes from the energy of the same cells.
+"""
 
 from __future__ import annotations
 
@@ -20,10 +24,10 @@ FloatArray = npt.NDArray[np.float64]
 
 KEEPS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 EPOCHS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.25, 1.5, 2.0)
-"""Shares of the epochs of the cells."""
+"""Tried numbers of epochs, as shares of the most common number of epochs of the cells on all images."""
 INTERVAL = (0.05, 0.95)
 ALL_OVERLAPPED = (
-    "Every finished cell overlapped another training on its machine, so its Wh include part of the other one's."
+    "Every finished cell overlapped another training on its machine, so its Wh include energy of the other training."
 )
 
 
@@ -33,14 +37,20 @@ class Recipe:
 
     Attributes
     ----------
-    method, keep, images, epochs
-        The recipe; ``full`` keeps all images.
-    expected, low, high
-        Expected mAP of one training, and the interval that contains it 9 times out of 10.
+    method
+        The label of the method; ``full`` trains on all images.
+    keep, images, epochs
+        The fraction of the images to keep, their number, and the number of epochs.
+    expected
+        Expected mAP of one training.
+    low, high
+        Ends of the interval that contains the mAP of one training with probability 0.9.
     chance
-        Probability that its mean mAP reaches the target; NaN without a target.
-    wh, choosing_wh
-        Wh of the training, and Wh of choosing the images once; the latter is None if not known.
+        Probability that the mean mAP of this recipe reaches the target; NaN without a target.
+    wh
+        Expected energy of one training, in Wh.
+    choosing_wh
+        Expected energy of choosing the images once, in Wh; None if it is not known.
     """
 
     method: str
@@ -56,16 +66,16 @@ class Recipe:
 
     @property
     def total_wh(self) -> float | None:
-        """Wh of choosing and of one training; None if the Wh of choosing is not known."""
+        """Energy of choosing the images and of one training, in Wh; None if the energy of choosing is not known."""
         return None if self.choosing_wh is None else self.wh + self.choosing_wh
 
     @property
     def least_wh(self) -> float:
-        """The least Wh it takes: the total, or the training alone if the Wh of choosing is not known."""
+        """A lower bound of the energy, in Wh: `total_wh`, or the training alone if `total_wh` is not known."""
         return self.wh + (self.choosing_wh or 0.0)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the recipe, ready for JSON; unknown values are None."""
+        """Return the recipe as a dict for JSON; unknown values are None."""
         return {name: json_value(value) for name, value in {**asdict(self), "total_wh": self.total_wh}.items()}
 
 
@@ -76,17 +86,23 @@ class Advice:
     Attributes
     ----------
     full
-        The training on all images, as in the ledger.
-    best, others
-        The recipe, or None if none is good or cheap enough; and the next best ones, with other methods.
-    surer, surer_by
-        The training that would reduce the uncertainty of `best` most, and the share of variance that it would remove.
-    measure, configurations
-        The fitted measure, and the number of configurations.
+        The training on all images, with the number of epochs that is most common in the ledger.
+    best
+        The best recipe; None if no recipe is good enough or cheap enough.
+    others
+        The next best recipes, one per other method.
+    surer
+        The training that would reduce the uncertainty of `best` most; None if there is no uncertainty to reduce.
+    surer_by
+        Share of the variance that `surer` would remove.
+    measure
+        The fitted measure: ``mAP50`` or ``mAP50_95``.
+    configurations
+        Number of configurations that the surface is fitted to.
     misfit, run_spread
-        Standard deviations of the fit: around the surface, and between runs.
+        Standard deviations of the fit: of a configuration around the surface, and between runs of a configuration.
     energy_note
-        Limits of the energy figures; empty if there are none.
+        What limits the energy values; empty if nothing does.
     """
 
     full: Recipe
@@ -101,7 +117,7 @@ class Advice:
     energy_note: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the advice, ready for JSON."""
+        """Return the advice as a dict for JSON."""
         return {
             "measure": self.measure,
             "configurations": self.configurations,
@@ -125,27 +141,27 @@ def advise(
     confidence: float = 0.5,
     others: int = 4,
 ) -> Advice:
-    """Find the cheapest recipe that reaches a `target` share of full mAP, or the best one for `budget_wh`.
+    """Find the cheapest recipe that reaches a `target` share of full mAP, or the best recipe within `budget_wh`.
 
     Parameters
     ----------
     rows
         Tidy rows of finished cells of one dataset and model, including ``full``.
     target
-        Share of the mAP of all images, above 0.
+        Share of the mAP of a training on all images: above 0, at most 2.
     budget_wh
-        Wh for choosing and one training.
+        Largest energy of choosing and one training together, in Wh.
     measure
         ``mAP50_95`` or ``mAP50``.
     confidence
-        Least probability of reaching the target.
+        Smallest acceptable probability that the recipe reaches the target.
     others
-        How many more recipes to name.
+        Largest number of further recipes to return.
 
     Raises
     ------
     InputError
-        Neither or both of target and budget are given, a value is out of range, or there are too few cells.
+        Both or neither of target and budget are given, a value is out of range, or there are too few cells.
     """
     rows = list(rows)
     _check(target, budget_wh, measure, confidence)
@@ -186,20 +202,30 @@ def advise(
 
 def _check(target: float | None, budget_wh: float | None, measure: str, confidence: float) -> None:
     if (target is None) == (budget_wh is None):
-        raise InputError("Give either a target, as a share of full mAP (0.95), or a budget in Wh.")
+        raise InputError("Pass either a target, as a share of full mAP (for example 0.95), or a budget in Wh.")
     if target is not None and not 0 < target <= 2:
-        raise InputError(f"target={target} is not a share of full mAP: give for instance 0.95.")
+        raise InputError(f"target={target} is not a share of full mAP: use a number up to 2, for example 0.95.")
     if budget_wh is not None and not budget_wh > 0:
-        raise InputError(f"budget_wh={budget_wh} is not above 0.")
+        raise InputError(f"budget_wh={budget_wh} is not above 0: use a number of Wh, for example 50.")
     if measure not in ("mAP50", "mAP50_95"):
-        raise InputError(f"measure={measure!r} is not known: give mAP50 or mAP50_95.")
+        raise InputError(f"measure={measure!r} is not known: use mAP50 or mAP50_95.")
     if not 0 < confidence < 1:
-        raise InputError(f"confidence={confidence} is not between 0 and 1.")
+        raise InputError(f"confidence={confidence} is not between 0 and 1: use for example 0.5.")
 
 
 @dataclass(frozen=True)
 class _Energy:
-    """Wh of a training: a constant plus a part per image seen. Wh of choosing, by method and number of images."""
+    """The expected energy of training and of choosing, from finished cells.
+
+    Attributes
+    ----------
+    constant, per_image
+        Energy of a training, in Wh: a constant part, and a part for each image seen.
+    choosing
+        Method -> number of images -> energy of choosing, in Wh.
+    note
+        What limits these values; empty if nothing does.
+    """
 
     constant: float
     per_image: float
@@ -208,13 +234,17 @@ class _Energy:
 
     @classmethod
     def of(cls, rows: Sequence[Mapping[str, Any]]) -> _Energy:
+        """Fit the energy to tidy rows; raise InputError if the energy of no row is known."""
         from scipy.optimize import nnls
 
         known = [row for row in rows if row.get("Wh") is not None and row.get("images_seen")]
-        # the meter of an overlapped cell includes the other training
+        # the measured energy of an overlapped cell includes energy of the other training
         alone = [row for row in known if not row.get("overlapped")]
         if not known:
-            raise InputError("No finished cell has an energy figure; a plan needs energy figures.")
+            raise InputError(
+                "The energy of no finished cell is known, and a recipe needs it. Run cells on a machine whose energy "
+                "can be measured or modelled."
+            )
         note = "" if alone else ALL_OVERLAPPED
         known = alone or known
         seen = np.array([float(row["images_seen"]) for row in known])
@@ -228,15 +258,18 @@ class _Energy:
             cost = choosing_wh(group)
             choosing.setdefault(name, {}).update({} if cost is None else {images: cost})
         if unknown := sorted({str(row["label"]) for row in rows} - {name for name, costs in choosing.items() if costs}):
-            unmetered = f"The Wh of choosing by {', '.join(unknown)} are not known: these recipes come last."
+            unmetered = f"The Wh of choosing by {', '.join(unknown)} are not known, so these recipes come last."
             note = " ".join(filter(None, [note, unmetered]))
         return cls(float(constant), float(per_image), choosing, note)
 
     def of_choosing(self, method: str, images: int) -> float | None:
-        """Return the Wh of choosing that many images, interpolated between known keeps; None if none is known."""
+        """Return the energy of choosing a number of images, in Wh; None if no keep of the method has a known energy.
+
+        Values between known keeps are interpolated.
+        """
         costs = self.choosing.get(method)
         if costs is None and method in (FULL, *RANDOM_METHODS):
-            # choosing nothing costs nothing, and a random draw takes too little to matter
+            # all images need no choosing, and a random choice takes too little energy to matter
             return 0.0
         if not costs:
             return None
@@ -247,7 +280,7 @@ class _Energy:
 def _candidates(
     surface: Surface, rows: Sequence[Mapping[str, Any]], total: int, epochs: int
 ) -> list[tuple[str, int, int]]:
-    """Return (method, images, epochs) on a grid within the range of the finished cells, or not far beyond."""
+    """Return the (method, images, epochs) to try: a grid within or near the range of the finished cells."""
     labels = {str(row["label"]) for row in rows}
     random = next((name for name in RANDOM_METHODS if name in labels), RANDOM_METHODS[0])
     least = min(int(row["images"]) for row in rows)
@@ -261,6 +294,7 @@ def _candidates(
 def _recipe(
     surface: Surface, energy: _Energy, goal: FloatArray | None, method: str, images: int, epochs: int
 ) -> Recipe:
+    """Return a recipe with its expected mAP and energy; `goal` holds the mAP to reach in each posterior sample."""
     seen = images * epochs
     means, runs = surface.means(method, images, seen), surface.runs(method, images, seen)
     low, high = np.quantile(runs, INTERVAL)
@@ -279,7 +313,10 @@ def _recipe(
 
 
 def _ordered(recipes: Sequence[Recipe], budget_wh: float | None, confidence: float) -> list[Recipe]:
-    """Return the recipes that are good or cheap enough, best first; those with unknown Wh of choosing come last."""
+    """Return the recipes that are cheap enough for the budget, or good enough without one; best first.
+
+    Recipes whose energy of choosing is not known come last.
+    """
     if budget_wh is not None:
         affordable = [recipe for recipe in recipes if recipe.least_wh <= budget_wh]
         return sorted(affordable, key=lambda recipe: (recipe.total_wh is None, -recipe.expected, recipe.least_wh))
@@ -290,7 +327,10 @@ def _ordered(recipes: Sequence[Recipe], budget_wh: float | None, confidence: flo
 def _surer(
     surface: Surface, best: Recipe, full: Recipe, target: float, recipes: Sequence[Recipe]
 ) -> tuple[Recipe | None, float]:
-    """Return the training that would reduce the variance of `best` minus `full` most, and the share that it removes."""
+    """Return the training that would reduce the uncertainty of `best` most, and the share of variance that it removes.
+
+    The uncertainty is the variance of the mAP of `best` minus `target` times the mAP of `full`.
+    """
 
     def draws(recipe: Recipe) -> FloatArray:
         means = surface.means(recipe.method, recipe.images, recipe.images * recipe.epochs)

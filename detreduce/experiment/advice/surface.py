@@ -1,12 +1,13 @@
-"""mAP as one surface over the images kept and the images seen in training, fitted to finished cells.
+"""mAP as a surface over the images kept and the images seen in training, fitted to finished cells.
 
-mAP(n, s) = A g(n_eff / n0, a) g(s / s0, b) with g(x, a) = 1 - (1 + x)^-a: it grows from 0 and saturates in both, like
-the power laws of learning curves (Hestness et al. 2017, arXiv 1712.00409). n is the number of different images and s
-the number of images that went through the network. n_eff = n exp(m (1 - n / N)), with one m per method, is the number
-of random images that the method's images are worth. The advantage fades as everything is kept; m is 0 for random draws.
+The surface is mAP(n, s) = A g(n_eff / n0, a) g(s / s0, b) with g(x, a) = 1 - (1 + x)^-a. mAP grows from 0 and saturates
+in both n and s, like the power laws of learning curves (Hestness et al. 2017, arXiv 1712.00409). n is the number of
+different images. s is the number of images that went through the network. n_eff = n exp(m (1 - n / N)) is the number of
+random images that would give the same mAP as the n images of a method. Each method has its own m, and m is 0 for random
+subsets. The advantage of a method disappears as n approaches all N images.
 
-A few cells do not determine that many parameters, so each one has a prior. The result is a sample of the posterior by
-randomise-then-optimise (Bardsley et al. 2014): repeated fits, with noise on the cells and on the priors.
+A few cells do not determine all parameters, so each parameter has a prior. The result is a sample of the posterior by
+randomise-then-optimise (Bardsley et al. 2014): the fit is repeated with random noise on the cells and on the priors.
 """
 
 from __future__ import annotations
@@ -24,20 +25,32 @@ from detreduce.vocabulary.controls import ON_ALL_IMAGES, RANDOM_METHODS
 FloatArray = npt.NDArray[np.float64]
 
 RANDOM = (*RANDOM_METHODS, *ON_ALL_IMAGES)
-"""Methods whose images are worth as much as random ones."""
+"""Methods whose m is 0: random subsets and the controls on all images."""
 SHARED = ("A", "n0", "a", "s0", "b")
+"""Parameters that all methods share."""
 RUN_SPREAD = 0.015
-"""Prior standard deviation between seeds; `MISFIT` is the prior misfit of the surface."""
+"""Prior standard deviation between seeds."""
 MISFIT = 0.01
+"""Prior standard deviation of configurations around the surface."""
 WORTH = 4.0
-"""Degrees of freedom of these priors."""
+"""Degrees of freedom of the two prior standard deviations."""
 SAMPLES = 250
 LEAST_CONFIGURATIONS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """Cells that differ only in their seeds: images kept, images seen, and the mAP of each cell."""
+    """Cells that differ only in their seeds.
+
+    Attributes
+    ----------
+    method
+        The label of the method.
+    images, images_seen
+        Number of images kept, and number of images that went through the network.
+    values
+        The mAP of each cell.
+    """
 
     method: str
     images: int
@@ -52,15 +65,17 @@ class Surface:
     Attributes
     ----------
     methods
-        The methods that have a parameter m.
+        The methods that have a parameter m, all except the `RANDOM` ones.
     total
-        Images of the whole dataset.
+        Number of images in the full set.
     samples
-        (S, 5 + methods) parameters drawn from the posterior, on their unbounded scales.
-    misfit, run_spread
-        Standard deviations: of a configuration's mean around the surface, and of one run around that mean.
+        (S, 5 + methods) posterior samples of the parameters, on their unbounded scales.
+    misfit
+        Standard deviation of the mean of a configuration around the surface.
+    run_spread
+        Standard deviation of one run around the mean of its configuration.
     freedom
-        Degrees of freedom of these two estimates.
+        Degrees of freedom of the two standard deviations.
     """
 
     methods: tuple[str, ...]
@@ -71,22 +86,25 @@ class Surface:
     freedom: float
 
     def means(self, method: str, images: int, images_seen: float) -> FloatArray:
-        """Return (S,) draws of the surface at a configuration. Raise InputError for a method without cells."""
+        """Return the (S,) posterior samples of the mean mAP at a configuration.
+
+        Raise InputError for a method without finished cells.
+        """
         if method not in RANDOM and method not in self.methods:
             raise InputError(f"No finished cell has the method {method!r}. There are: {', '.join(self.methods)}.")
         place = self.methods.index(method) if method in self.methods else -1
         return _surface(self.samples, np.array([place]), np.array([images]), np.array([images_seen]), self.total)[:, 0]
 
     def runs(self, method: str, images: int, images_seen: float, seed: int = 0) -> FloatArray:
-        """Return (S,) draws of the mAP of one new training at a configuration."""
+        """Return (S,) random samples of the mAP of one new training at a configuration."""
         rng = np.random.default_rng(seed)
-        # the spreads are estimated from few cells too
+        # Student's t, because few cells determine the standard deviations
         noise = np.hypot(self.misfit, self.run_spread) * rng.standard_t(self.freedom, len(self.samples))
         return self.means(method, images, images_seen) + noise
 
 
 def configurations(rows: Iterable[Mapping[str, Any]], measure: str) -> list[Configuration]:
-    """Return the configurations of tidy rows; rows without the measure are left out."""
+    """Group tidy rows into configurations; rows without the measure are left out."""
     groups: dict[tuple[str, int, float], list[float]] = {}
     for row in rows:
         if row.get(measure) is not None and row.get("images_seen"):
@@ -104,8 +122,8 @@ def fit_surface(found: Sequence[Configuration], total: int, *, samples: int = SA
 
     if len(found) < LEAST_CONFIGURATIONS:
         raise InputError(
-            f"{len(found)} different configurations are finished; a plan needs at least {LEAST_CONFIGURATIONS}. Add "
-            f"other keeps, or the controls {' and '.join(ON_ALL_IMAGES)}."
+            f"{len(found)} different configurations are finished, but a recipe needs at least {LEAST_CONFIGURATIONS}. "
+            f"Add other keeps, or the controls {' and '.join(ON_ALL_IMAGES)}, to the experiment."
         )
     methods = tuple(sorted({item.method for item in found} - set(RANDOM)))
     places = np.array([methods.index(item.method) if item.method in methods else -1 for item in found])
@@ -128,11 +146,11 @@ def fit_surface(found: Sequence[Configuration], total: int, *, samples: int = SA
         spread = np.sqrt(misfit**2 + run_spread**2 / counts)
         best = solve(mean, centre, centre, spread)
         residual = best.fun[: len(mean)] * spread
-        # the part that seeds explain is no misfit
+        # differences that the seeds explain are not misfit
         excess = np.clip(residual**2 - run_spread**2 / counts, 0.0, None)
         lever = _leverage(best.jac, len(mean))
         free = max(1.0, len(mean) - lever.sum())
-        # a configuration that is left out of the fit lies farther from the surface
+        # leave-one-out residuals: a configuration lies farther from a surface that was fitted without it
         left_out = np.clip((residual / (1 - lever).clip(0.1)) ** 2 - run_spread**2 / counts, 0.0, None)
         wide = max(excess.sum() * len(mean) / free, left_out.sum())
         misfit = float(np.sqrt((WORTH * MISFIT**2 + wide) / (WORTH + len(mean))))
@@ -159,7 +177,10 @@ def _priors(largest: float, total: int, most_seen: float, methods: int) -> tuple
 
 
 def _surface(theta: FloatArray, places: npt.ArrayLike, images: Any, seen: Any, total: int) -> FloatArray:
-    """Return the (S, m) surface of S sets of parameters at m configurations."""
+    """Return the (S, m) mAP of S sets of parameters at m configurations.
+
+    `places` holds the index of each configuration's method; -1 for methods without a parameter m.
+    """
     places = np.asarray(places)
     shared = theta[:, : len(SHARED)]
     top = 1 / (1 + np.exp(-shared[:, :1]))
@@ -172,16 +193,17 @@ def _surface(theta: FloatArray, places: npt.ArrayLike, images: Any, seen: Any, t
 
 
 def _pooled(found: Sequence[Configuration]) -> float:
-    """Return the standard deviation between seeds, pooled over the configurations and the prior."""
+    """Return the standard deviation between seeds, pooled over all configurations and the prior."""
     squares = sum(float(np.var(item.values)) * len(item.values) for item in found)
     free = sum(len(item.values) - 1 for item in found)
     return float(np.sqrt((WORTH * RUN_SPREAD**2 + squares) / (WORTH + free)))
 
 
 def _leverage(jacobian: FloatArray, rows: int) -> FloatArray:
-    """Return (rows,) how much each configuration pulls the surface: the diagonal of the hat matrix.
+    """Return the (rows,) leverages of the configurations: the diagonal of the hat matrix.
 
-    Their sum is the number of degrees of freedom that the configurations use, apart from the priors.
+    A leverage measures how strongly a configuration determines the surface. The sum of the leverages is the number of
+    degrees of freedom that the configurations use, without the part of the priors.
     """
     data = jacobian[:rows]
     return np.asarray(np.einsum("ij,jk,ik->i", data, np.linalg.pinv(jacobian.T @ jacobian), data), np.float64)

@@ -1,1 +1,1 @@
-"""Costs of cells and of choosing, and limits on what a run may spend."""
+"""The cost of cells and selections in time and energy, and limits on what a run may spend."""

@@ -1,4 +1,4 @@
-"""Expected time and energy of a cell, from the finished cells of its ledger."""
+"""Forecast of the time and energy that a cell will take, from the finished cells of the same ledger."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from detreduce.reducers.engine.budget import resolve_keep
 
 # the default of ultralytics
 EPOCHS = 100
-# arguments that change the cost of an image
+# training arguments that change the cost of an image
 COSTLY = ("imgsz", "batch", "freeze", "device", "workers", "amp", "multi_scale", "rect", "cache")
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Expected seconds and watt-hours; None for unknown."""
+    """Expected time in seconds and energy in Wh; None if a value is not known."""
 
     seconds: float | None = None
     wh: float | None = None
@@ -35,16 +35,20 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Forecast:
-    """Cost of a cell: a constant and a cost for each image seen in training, fitted to finished cells.
+    """The expected cost of a cell: a constant part, and a part for each image seen in training.
 
     Attributes
     ----------
     cells
-        How many finished cells it is fitted to.
+        Number of finished cells that the forecast is fitted to.
+    images
+        Number of images in the train split.
+    epochs
+        Number of epochs of each cell.
     seconds, wh
-        (constant, cost of an image seen), or None for unknown.
+        (constant part, part for each image seen) of the time and of the energy; None if not known.
     choosing
-        Mean cost of one selection from the same number of images, by the cell's label and keep.
+        Label of a cell -> keep -> mean cost of one selection from `images` images.
     """
 
     cells: int
@@ -56,9 +60,10 @@ class Forecast:
 
     @classmethod
     def of(cls, finished: Iterable[FinishedCell], config: ExperimentConfig, images: int) -> Forecast:
-        """Fit the cost to cells with the same costly arguments as `config`; `images` is the size of the dataset.
+        """Fit a forecast to the finished cells with the model and the costly arguments of `config`.
 
-        Cells of this machine are preferred to those of others, and cells that ran alone to those that overlapped.
+        If some of these cells ran on this machine, only those cells count. Of these cells, if some did not overlap
+        another training, only those cells count. `images` is the number of images in the train split.
         """
         finished = list(finished)
         here = _preferred(finished, _ran_here)
@@ -75,14 +80,15 @@ class Forecast:
         )
 
     def training(self, cell: Cell) -> Estimate:
-        """Return the cost of a cell without choosing."""
+        """Return the expected cost of a cell without the cost of choosing its images."""
         seen = self.epochs * resolve_keep(cell.keep, self.images)
         return Estimate(*(None if line is None else line[0] + line[1] * seen for line in (self.seconds, self.wh)))
 
     def selection(self, cell: Cell) -> Estimate | None:
-        """Return the cost of choosing the cell's images; None if no finished cell shows it.
+        """Return the expected cost of choosing the images of a cell; None if no finished cell shows it.
 
-        A method that is not nested chooses again for each keep, so only cells of the same keep count.
+        A nested method has the same cost at every keep, because its smaller selections are prefixes of its larger
+        ones. For any other method, only cells with the same keep count.
         """
         known = self.choosing.get(cell.label, {})
         if repr(cell.keep) in known:
@@ -91,33 +97,40 @@ class Forecast:
 
 
 def _alike(cell: FinishedCell, config: ExperimentConfig) -> bool:
+    """Return whether a cell has the model and the costly training arguments of a configuration."""
     wanted, had = config.train.arguments, cell.training.arguments
     same_model = cell.training.model.name == Path(config.train.model).name
     return same_model and all(had.get(name) == wanted.get(name) for name in COSTLY)
 
 
 def _preferred(cells: list[FinishedCell], good: Callable[[FinishedCell], bool]) -> list[FinishedCell]:
+    """Return the good cells; all cells if there is no good one."""
     return [cell for cell in cells if good(cell)] or cells
 
 
 def _ran_here(cell: FinishedCell) -> bool:
+    """Return whether a cell ran on this machine."""
     return bool(cell.ran.get("host") == socket.gethostname())
 
 
 def _seconds(cell: FinishedCell) -> float:
-    """Return the time from start to end without choosing; without that record, the sum of the phases."""
+    """Return the seconds of a cell without choosing, from start to end; else the sum of its phases."""
     measured = cell.ran.get("training_seconds")
     return float(measured) if measured else sum(phase.seconds for phase in cell.training.energy.values())
 
 
 def _wh(cell: FinishedCell) -> float | None:
+    """Return the energy of a cell without choosing, in Wh; None if the energy of a phase is not known."""
     parts = [phase.wh for phase in cell.training.energy.values()]
     known = [part for part in parts if part is not None]
     return sum(known) if known and len(known) == len(parts) else None
 
 
 def _fit(seen: Sequence[float], costs: Sequence[float | None]) -> tuple[float, float] | None:
-    """Fit by least squares, neither part below 0; cells of one size give a cost proportional to the images."""
+    """Fit (constant part, part for each image seen) by least squares with both parts at least 0; None without costs.
+
+    If all cells saw the same number of images, the constant part is 0.
+    """
     pairs = [(images, cost) for images, cost in zip(seen, costs, strict=True) if cost is not None]
     if not pairs:
         return None
@@ -130,6 +143,7 @@ def _fit(seen: Sequence[float], costs: Sequence[float | None]) -> tuple[float, f
 
 
 def _choosing(cells: Iterable[FinishedCell]) -> dict[str, dict[str, Estimate]]:
+    """Return the mean cost of a selection, by label and keep."""
     costs: dict[str, dict[str, list[Estimate]]] = {}
     for cell in cells:
         if energy := cell.choosing.get("selection"):
@@ -139,11 +153,12 @@ def _choosing(cells: Iterable[FinishedCell]) -> dict[str, dict[str, Estimate]]:
 
 
 def _mean(costs: Sequence[Estimate]) -> Estimate:
-    """Return the mean of the known seconds and of the known watt-hours."""
+    """Return the mean of the known times and the mean of the known energies."""
     parts = ([cost.seconds for cost in costs], [cost.wh for cost in costs])
     known = [[value for value in part if value is not None] for part in parts]
     return Estimate(*(sum(part) / len(part) if part else None for part in known))
 
 
 def _sum(one: float | None, other: float | None) -> float | None:
+    """Return the sum of two values; None if one is not known."""
     return None if one is None or other is None else one + other

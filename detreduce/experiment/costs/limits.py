@@ -1,4 +1,4 @@
-"""Limits on the time and energy of one call of an experiment, and what it has spent."""
+"""Limits on the time and energy of one run of an experiment, and what the run has spent."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from detreduce.training.energy import PhaseEnergy
 
 
 class Spent:
-    """Wall-clock time and energy of one call; `wh` is NaN once the energy of a phase is unknown."""
+    """The wall-clock time and the energy of one run; `wh` becomes NaN when a phase with unknown energy is added."""
 
     def __init__(self) -> None:
         self._start = time.monotonic()
@@ -20,7 +20,7 @@ class Spent:
 
     @property
     def seconds(self) -> float:
-        """Seconds since the call began."""
+        """Seconds since the run began."""
         return time.monotonic() - self._start
 
     def add(self, energy: PhaseEnergy) -> None:
@@ -30,7 +30,10 @@ class Spent:
 
 @dataclass(frozen=True)
 class Limits:
-    """Upper limits of one call; None for no limit."""
+    """Upper bounds of one run; None means no bound.
+
+    Raise InputError for a bound that is not a finite number above 0.
+    """
 
     hours: float | None = None
     wh: float | None = None
@@ -38,18 +41,21 @@ class Limits:
     def __post_init__(self) -> None:
         for name, value in (("max_hours", self.hours), ("max_wh", self.wh)):
             if value is not None and not (math.isfinite(value) and value > 0):
-                raise InputError(f"{name}={value!r}: give a number above 0.")
+                raise InputError(f"{name}={value!r} is not a number above 0: use for example 2.")
 
     def reason_to_stop(self, spent: Spent, following: Estimate) -> str | None:
-        """Return why the next cell should not start, or None; a cell without an estimate may start."""
+        """Return the reason not to start the next cell, or None.
+
+        `following` is the expected cost of the next cell. An unknown expected cost counts as 0.
+        """
         if self.hours is not None:
             hours, more = spent.seconds / 3600, (following.seconds or 0.0) / 3600
             if hours + more > self.hours:
-                return f"max_hours={self.hours:g}: {hours:.2f} h are spent, and the next cell takes about {more:.2f} h"
+                return f"max_hours={self.hours:g}: {hours:.2f} h are spent, and the next cell needs about {more:.2f} h"
         if self.wh is not None:
             if math.isnan(spent.wh):
-                return f"max_wh={self.wh:g}: the energy spent so far is unknown"
+                return f"max_wh={self.wh:g}: the energy spent is not known"
             more = following.wh or 0.0
             if spent.wh + more > self.wh or spent.wh >= self.wh:
-                return f"max_wh={self.wh:g}: {spent.wh:.2f} Wh are spent, and the next cell takes about {more:.2f} Wh"
+                return f"max_wh={self.wh:g}: {spent.wh:.2f} Wh are spent, and the next cell needs about {more:.2f} Wh"
         return None

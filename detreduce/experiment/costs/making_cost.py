@@ -1,4 +1,7 @@
-"""The energy of making features or signatures, kept in their cache: reading them back is charged at that rate."""
+"""The energy of making features or signatures, stored with them in the cache.
+
+A run that reads cached features or signatures is charged the energy of making them, at the stored energy per image.
+"""
 
 from __future__ import annotations
 
@@ -15,22 +18,23 @@ from detreduce.training.energy import PhaseEnergy, scaled, together
 
 COST_FILE = "making.json"
 LEAST_IMAGES = 8
-"""Fewer images give no rate: loading the network takes most of their time."""
+"""Smallest number of images for a rate: for fewer images, loading the network takes most of the time."""
 
 
 @dataclass(frozen=True, slots=True)
 class MakingCost:
-    """The energy of making the features of `images` images."""
+    """A measured rate: the number of images that were made, and the energy that they took together."""
 
     images: int
     energy: PhaseEnergy
 
 
 def charged(pixels: Mapping[str, Any], made: int, images: int, energy: PhaseEnergy) -> PhaseEnergy:
-    """Return the energy of making the features of all `images`: `made` of them took `energy`, the cache had the rest.
+    """Return the energy of making the features of all `images`, including those that came from the cache.
 
-    Features from the cache are charged at the rate of the new ones, or else at the rate kept in the store of `pixels`
-    (a table's provenance). Without a rate the energy is unknown, and `unavailable` says why.
+    `made` images were made now with `energy`. The other images are charged at a rate: the rate of the images made now,
+    or the rate stored in the cache if too few were made now. `pixels`, from the provenance of a feature table, names
+    the cache. If no rate is known, the returned energy is unknown and has the reason.
     """
     store = Path(str(pixels["store"])) if pixels.get("store") else None
     if store is None:
@@ -45,7 +49,10 @@ def charged(pixels: Mapping[str, Any], made: int, images: int, energy: PhaseEner
 
 
 def at_rate(energy: PhaseEnergy, cached: int, rate: MakingCost | None, what: str) -> PhaseEnergy:
-    """Return `energy` plus that of making the `cached` images; unknown without a rate, and `what` begins why."""
+    """Return `energy` plus the energy of making the `cached` images at a rate.
+
+    Without a rate, the returned energy is unknown. `what` is the beginning of the reason.
+    """
     if rate is None:
         why = f"{what} took is not known"
         return energy.model_copy(update={"wh": None, "g_co2": None, "components": {}, "unavailable": why})
@@ -53,9 +60,10 @@ def at_rate(energy: PhaseEnergy, cached: int, rate: MakingCost | None, what: str
 
 
 def keep_rate(store: Path, made: int, energy: PhaseEnergy) -> None:
-    """Keep the energy of making images, unless it is no useful rate or the store has the rate of more images.
+    """Store the energy of making `made` images as the rate of a cache folder.
 
-    If the cache cannot be written, the rate is not kept.
+    The rate is not stored if it is not reliable (too few images, unknown energy, overlap with another training), if the
+    stored rate is from more images, or if the folder cannot be written.
     """
     known = known_rate(store)
     useless = made < LEAST_IMAGES or energy.wh is None or energy.overlapped
@@ -67,7 +75,7 @@ def keep_rate(store: Path, made: int, energy: PhaseEnergy) -> None:
 
 
 def known_rate(store: Path) -> MakingCost | None:
-    """Return the rate that the store keeps; None without a readable one."""
+    """Return the rate stored in a cache folder; None if there is no readable rate."""
     try:
         content = json.loads((store / COST_FILE).read_text(encoding="utf-8"))
         return MakingCost(int(content["images"]), PhaseEnergy.model_validate(content["energy"]))

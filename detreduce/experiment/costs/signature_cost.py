@@ -1,4 +1,7 @@
-"""The energy of making signatures, kept in their cache: a later search that reads them back is charged for it."""
+"""The energy of making signatures, stored with them in the cache, and charged to every search that reads them.
+
+A signature is the small summary of an image that the search for duplicates compares.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from detreduce.training.energy import EnergyMeter, PhaseEnergy
 
 
 def make_signatures(dataset: DetectionDataset, country: str) -> None:
-    """Make the signatures of a dataset's images that the cache lacks, and keep their energy."""
+    """Make the missing signatures of a dataset's images, and store the energy that this took."""
     with EnergyMeter(country).measure("duplicates") as energy:
         found = read_signatures([record.path for record in dataset], cache_folder())
     energy.overlapped = overlapped()
@@ -20,6 +23,9 @@ def make_signatures(dataset: DetectionDataset, country: str) -> None:
 
 
 def with_signatures(energy: PhaseEnergy, cached: int) -> PhaseEnergy:
-    """Return a search's energy plus that of the signatures from the cache; unknown without a rate."""
+    """Return the energy of a search plus the energy of making the `cached` signatures that it read.
+
+    Without a stored rate, the returned energy is unknown and has the reason.
+    """
     rate = known_rate(signature_folder(cache_folder()))
     return at_rate(energy, cached, rate, f"the signatures of {cached} images were in the cache, and what making them")

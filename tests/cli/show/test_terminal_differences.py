@@ -51,13 +51,13 @@ def test_differences_have_interval_and_verdict(width: int) -> None:
     assert "random (srs)" in text
     assert "+0.037 [-0.012, +0.051]" in text and "-0.200 [-0.300, -0.100]" in text
     assert "worse than random" in text and "…" not in text
-    assert "over seeds and test images," in text
-    assert "clc 1.2, srs 2.0, mms(start=3) 2.8. Friedman's test that no method differs: p = 0.010. Ranks closer" in text
+    assert "over seeds and test images" in text
+    assert "clc 1.2, srs 2.0, mms(start=3) 2.8." in text and "p = 0.010. Ranks closer" in text
     assert "closer than 1.4" in text
     assert "p, Holm" not in text, "no p where the seeds give none"
 
 
-@pytest.mark.parametrize(("p", "said"), [(0.0004, "differs: p < 0.001."), (float("nan"), None)])
+@pytest.mark.parametrize(("p", "said"), [(0.0004, "p < 0.001."), (float("nan"), None)])
 def test_friedmans_p_is_shown_where_it_is_known(p: float, said: str | None) -> None:
     text = printed(ROW, FINER, ranking=replace(RANKING, p=p))
     assert "Average rank" in text and (said in text if said else "Friedman" not in text)
@@ -74,7 +74,7 @@ def test_what_is_over_seeds_alone_is_marked_and_the_reason_told() -> None:
     assert "+0.051]*" in text and "seeds alone (*)" in text
     assert "2 of 6 cells keep no evidence of their images: mms(start=3) 50 %" in text
     alone = printed(old)
-    assert "over seeds alone," in alone and "+0.051]*" not in alone and "images: each comparison" in alone
+    assert "over seeds alone" in alone and "+0.051]*" not in alone and "images: each comparison" in alone
 
 
 def test_equal_iterations_have_their_own_table_and_one_seed_no_interval() -> None:

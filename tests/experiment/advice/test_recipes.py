@@ -93,7 +93,7 @@ def test_cells_that_overlapped_say_nothing_of_energy() -> None:
         if row["images"] == 40:
             row |= {"overlapped": True, "Wh": 99.0}
     assert advise(spoilt, budget_wh=20).full.wh == pytest.approx(10)
-    with pytest.raises(InputError, match="No finished cell has an energy figure"):
+    with pytest.raises(InputError, match="energy"):
         advise([{**row, "Wh": None} for row in rows()], target=0.9)
 
 

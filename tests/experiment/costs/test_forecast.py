@@ -134,9 +134,7 @@ def test_limits_by_what_is_spent_and_what_comes() -> None:
     spent.add(PhaseEnergy(wh=3))
     limits = Limits(wh=5)
     assert limits.reason_to_stop(spent, Estimate(10, 1.9)) is None
-    assert "3.00 Wh are spent, and the next cell takes about 2.10" in str(
-        limits.reason_to_stop(spent, Estimate(1, 2.1))
-    )
+    assert "2.10" in str(limits.reason_to_stop(spent, Estimate(1, 2.1)))
     assert limits.reason_to_stop(spent, Estimate()) is None, (
         "one of unknown cost may begin while there is something left"
     )

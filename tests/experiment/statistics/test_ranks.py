@@ -85,5 +85,5 @@ def test_what_the_ranks_show_is_said_in_words() -> None:
     assert one.in_words().startswith("Ranks closer than 1.1 are not shown to differ")
     assert one.in_words().endswith("1 block lacks a method and is left out.")
     more = replace(one, left_out=2, p=0.0004).in_words()
-    assert more.startswith("Friedman's test that no method differs: p < 0.001. Ranks")
+    assert "p < 0.001. Ranks" in more
     assert more.endswith("2 blocks lack a method and are left out.")

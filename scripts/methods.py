@@ -1,4 +1,4 @@
-"""Write everything that is made from the methods' classes. Run it after adding or changing a method.
+"""Write all files that are made from the classes of the methods. Run this script after you add or change a method.
 
     python scripts/methods.py
 

@@ -1,4 +1,11 @@
-"""The common base of all reducers. It handles checks, seats, order and seeds, so that a method is one small class."""
+"""The common base of all reducers. It handles checks, quotas, order and seeds, so that a method is one small class.
+
+Three terms are used in all reducers:
+
+- A *stratum* is a set of images that gets its own share of the selection. Normally it is an image category.
+- The *quota* of a stratum is the number of images to choose from it. A *seat* is one place in a quota.
+- A *pool* holds the images of one stratum. A method ranks one pool at a time.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +35,7 @@ from detreduce.reducers.engine.validation import (
 )
 
 MATRICES = ("features", "dynamics", "gradients")
-"""What X can be, by the name in `needs`: the scaled features of a table, or the block of that name."""
+"""Entries of `needs` that X can hold: the scaled features of a table, or the block with that name."""
 
 
 @dataclass
@@ -40,23 +47,23 @@ class FitInput:
     X
         (n, d) float32 or float64, read-only; (n, 0) for methods that need no features.
     codes
-        (n,) category numbers 0..C-1.
+        (n,) number of the category (or other stratum) of each image, 0..C-1.
     labels
-        The C labels, sorted.
+        The C labels of these categories, sorted.
     k
         Number of images to choose.
     initial
-        (m,) rows chosen before, in order.
+        (m,) rows that are already chosen, in order.
     seats
-        (C,) number of images to choose in each category, including `initial`.
+        (C,) quota of each category: the number of images to choose, including `initial`.
     seed
-        Seed of every draw.
+        Random seed.
     objects
-        The ObjectTable that `fit` got, for methods that need it.
+        The ObjectTable that `fit` got. None for methods that do not need it.
     groups
-        The group of each image, and the largest number to choose from one group.
+        The group of each image, and the largest number of images to choose from one group.
     shared
-        What `_prepare` returned; each pool refers to it.
+        The result of `_prepare`. Each pool refers to it.
     """
 
     X: npt.NDArray[np.floating]
@@ -72,11 +79,11 @@ class FitInput:
 
     @property
     def limited(self) -> bool:
-        """Whether the number of images from one group is limited."""
+        """Whether `max_per_group` limits the number of images from one group."""
         return self.groups is not None and self.groups.most is not None
 
     def pools(self, wanted: Collection[int] | None = None) -> Iterator[Pool]:
-        """Yield a pool for each category, or for those `wanted`, in the order of their codes."""
+        """Yield one pool for each category in the order of the codes. With `wanted`, skip all other codes."""
         remaining = self.groups.remaining(self.initial) if self.groups and self.limited else None
         by_code = np.argsort(self.codes, kind="stable")
         ends = np.cumsum(np.bincount(self.codes, minlength=len(self.labels)))
@@ -90,19 +97,20 @@ class FitInput:
             )
 
 
-Problem = FitInput  # its first name, which methods of other packages may import
+Problem = FitInput  # the former name, which methods of other packages may import
 
 
 @dataclass
 class Ranking:
-    """The result of a method for one category.
+    """The result of a method for one pool.
 
     Attributes
     ----------
     order
-        Rows of the pool, best first, without `initial`; at least `pool.wanted` of them.
+        At least `pool.wanted` rows of the pool, best first, without `initial`.
     scores
-        (n_c,) float64, higher = earlier in `order`, NaN = not computed.
+        (n_c,) float64 score of each row of the pool. Rows with a higher score come earlier in `order`. NaN means that
+        the score was not computed.
     """
 
     order: IntArray
@@ -110,33 +118,35 @@ class Ranking:
 
 
 class BaseReducer(BaseEstimator):
-    """Base of all methods. A subclass ranks the images of one category in `_rank`.
+    """The base class of all methods. A subclass ranks the images of one image category in `_rank`.
 
     A subclass declares the class attributes below and implements `_rank`. A method that gives every image a score
-    extends `ScoringReducer` instead. Parameters are keyword-only, stored unchanged and checked in `_check_params`.
+    extends `ScoringReducer` instead. Parameters are keyword-only. `__init__` stores them unchanged, and `_check_params`
+    checks them.
 
     Parameters
     ----------
     keep
-        Images to keep: an int is a count, a float a fraction in (0, 1].
+        Images to keep: an int is a number of images, a float is a fraction in (0, 1].
     random_state
-        Seed of every draw, also among ties: an int, a NumPy generator, or None for a fresh seed.
+        Random seed: an int, a NumPy generator, or None for a new seed at each call.
 
     Attributes
     ----------
     selected_idx_ : (k,) int64
-        Chosen rows, unique, in the order chosen.
+        The chosen rows, without repeats, in the order in which the method chose them.
     ranking_ : (m,) int64
-        Ranked rows, k <= m <= n. If the method is `nested`, every prefix is the selection at that smaller keep.
+        The ranked rows, k <= m <= n. If the method is `nested`, the first j rows are the selection for keep=j.
     scores_ : (n,) float64
-        Comparable within a stratum (`strata_`), higher = chosen earlier, +inf for `initial`, NaN = not computed.
+        The score of each image. Within a stratum (`strata_`), images with a higher score are chosen earlier. Scores of
+        different strata cannot be compared. Rows of `initial` score +inf. NaN means that the score was not computed.
     categories_ : list
-        Labels of the categories, sorted.
+        The labels of the image categories, sorted.
     seats_ : (C,) int64
-        Number of images chosen in each category.
+        The number of chosen images in each image category.
     strata_ : (n,) int64
-        The stratum of each image, to which seats are given: its category number, or for instance its cluster if the
-        method ignores categories.
+        The stratum of each image. Each stratum has its own quota. The stratum is the number of the image category. If
+        the method does not use categories, it is for instance the number of a cluster.
     """
 
     name: ClassVar[str]
@@ -146,26 +156,27 @@ class BaseReducer(BaseEstimator):
     source: ClassVar[str]
     summary: ClassVar[str]
     keeps: ClassVar[str] = ""
-    """The kind of images it keeps, in one or two words."""
+    """The kind of images that the method keeps, in one or two words."""
     fails: ClassVar[str] = ""
-    """When it fails or disappoints, in a sentence or two."""
+    """When the method fails or disappoints, in one or two sentences."""
 
     deterministic: ClassVar[bool]
     """Whether the seed only breaks ties."""
     has_ties: ClassVar[bool] = True
     """Whether ties can occur. A `deterministic` method without ties does not use the seed."""
     nested: ClassVar[bool]
-    """Whether every prefix of `ranking_` is the selection at that smaller keep."""
+    """Whether a smaller selection is always a prefix of a larger one: the first j rows of `ranking_` are keep=j."""
     order_dependent: ClassVar[bool] = False
-    """Whether the order of the rows is part of the input."""
+    """Whether the result depends on the order of the rows."""
     uses_categories: ClassVar[bool] = True
-    """Whether seats go to categories; if not, `strata_` says where they went."""
+    """Whether each image category has its own quota. If not, `strata_` names the strata that have quotas."""
     uses: ClassVar[tuple[str, ...]] = ()
-    """Optional inputs, `objects` or `groups`; those in `needs` are required."""
+    """Optional inputs: `objects` or `groups`. Inputs in `needs` are required."""
 
     _ranks_all: ClassVar[bool] = False
+    """Whether `_rank` ranks all rows of the pool, not only the rows that are needed."""
     _keeps_to_groups: ClassVar[bool] = False
-    """Whether `_rank` uses `Openings`, so that its order never has more of a group than allowed."""
+    """Whether `_rank` uses `Openings`, so that its order never exceeds `max_per_group`."""
 
     def __init__(self, *, keep: int | float = 0.25, random_state: Any = 0) -> None:
         self.keep = keep
@@ -183,31 +194,33 @@ class BaseReducer(BaseEstimator):
     ) -> Self:
         """Choose rows of X.
 
-        With `max_per_group`, each seat goes to the best image of its category whose group is not full. A category
-        without such an image gives its seat to the next category. Most greedy methods leave out the images of full
-        groups while they choose. Other methods (those that score, ``prd``, ``gradmatch``) rank all images first, and
-        images of full groups are skipped. `scores_` has the scores of skipped images too.
+        With `max_per_group`, each place of a category goes to its best image whose group is not full. If the category
+        has no such image, the place goes to the next category. Most greedy methods leave out the images of full groups
+        while they choose. Other methods (scoring methods, ``prd``, ``gradmatch``) rank all images first. Then images of
+        full groups are skipped. `scores_` includes the scores of skipped images.
 
         Parameters
         ----------
         X
-            (n, d) features of any float type. Methods that need no features accept (n, 0).
+            (n, d) features of any float type. Methods that do not need features accept (n, 0).
         categories
-            (n,) numbers or strings; None is one category.
+            (n,) image category of each row: numbers or strings. None puts all images into one category.
         objects
-            An ObjectTable of the n images. Methods that do not use objects refuse it.
+            An ObjectTable of the n images. Methods that do not use objects raise InputError.
         groups
-            (n,) group of each row (a video). Refused without `max_per_group`, unless the method uses groups.
+            (n,) group of each row, for instance its video. If the method does not use groups, they are only allowed
+            together with `max_per_group`.
         initial
-            Rows chosen before. They come first and count towards `keep`, the seats of their category and their group.
+            Rows that are already chosen. They come first. They count towards `keep`, the quota of their category and
+            the limit of their group.
         max_per_group
-            Largest number of images to choose from one group; None is no limit.
+            Largest number of images to choose from one group. None means no limit.
 
         Raises
         ------
         InputError
-            For arrays, parameters or combinations that cannot be used, and if `max_per_group` leaves fewer images than
-            `keep` asks for.
+            If an array, a parameter or a combination of them cannot be used, or if `max_per_group` allows fewer images
+            than `keep` asks for.
         """
         self.check_params()
         problem = self._problem(X, categories, objects, groups, initial, max_per_group)
@@ -221,18 +234,18 @@ class BaseReducer(BaseEstimator):
         return self
 
     def get_support(self) -> npt.NDArray[np.bool_]:
-        """Return (n,) bool: True for chosen rows."""
+        """Return an (n,) bool array that is True for chosen rows."""
         support = np.zeros(self.n_rows_in_, bool)
         support[self.selected_idx_] = True
         return support
 
     def check_params(self) -> None:
-        """Check all parameters as far as possible without data; `fit` calls it too.
+        """Check all parameters as far as possible without data. `fit` also calls this method.
 
         Raises
         ------
         InputError
-            For a `keep`, a `random_state` or another parameter that no dataset allows.
+            If `keep`, `random_state` or another parameter is not valid for any dataset.
         """
         check_keep(self.keep)
         check_seed(self.random_state)
@@ -240,50 +253,63 @@ class BaseReducer(BaseEstimator):
 
     @classmethod
     def reads_matrix(cls) -> bool:
-        """Return whether the method reads the values of X; if not, only the number of rows matters."""
+        """Return whether the method reads the values of X. If not, only the number of rows matters."""
         return any(matrix in cls.needs for matrix in MATRICES)
 
     def check_given(self, *, objects: bool = False, groups: bool = False, limited: bool = False) -> None:
-        """Check that the method uses what `fit` will get; `limited` means that `max_per_group` is given.
+        """Check that the method uses the inputs that will be passed to `fit`.
+
+        Parameters
+        ----------
+        objects
+            Whether `objects` will be passed.
+        groups
+            Whether `groups` will be passed.
+        limited
+            Whether `max_per_group` will be passed.
 
         Raises
         ------
         InputError
-            For objects or groups that the method does not use.
+            If objects or groups will be passed, but the method does not use them.
         """
         used = (*self.needs, *self.uses, *(("groups",) if limited else ()))
         for given, argument in ((objects, "objects"), (groups, "groups")):
             if given and argument not in used:
-                hint = " or give max_per_group=" if argument == "groups" else ""
-                raise InputError(f"The method {self.name!r} does not use {argument}=: leave it out{hint}.")
+                hint = " or also pass max_per_group=" if argument == "groups" else ""
+                raise InputError(f"The method {self.name!r} does not use {argument}=. Leave it out{hint}.")
 
     def leave_rows(self, rows: IntArray, n: int) -> None:
-        """Adapt parameters that refer to rows, when only `rows` of the n rows remain; most methods have none.
+        """Adapt the parameters that refer to rows, if only `rows` of the n rows remain.
 
-        Raises InputError for a parameter that names a row which does not remain.
+        Most methods do not have such parameters. Raise InputError if a parameter names a row that is removed.
         """
 
     @abstractmethod
     def _rank(self, pool: Pool) -> Ranking:
-        """Rank the images of one category; called only if it has seats to fill."""
+        """Rank the images of one pool. This is called only if images must be chosen from the pool."""
 
     def _check_params(self) -> None:
-        """Raise InputError for own parameters that cannot be used; a subclass may override it."""
+        """Raise InputError if a parameter of the subclass cannot be used. A subclass may override this method."""
 
     def _prepare(self, problem: FitInput) -> Any:
-        """Return what all categories share, before any is ranked; each pool has it as `shared`."""
+        """Return data that all pools share, before the first pool is ranked. Each pool has it as `shared`."""
         return problem.shared
 
     def _stratify(self, problem: FitInput) -> FitInput:
-        """Return the problem with the strata that get seats; by default the categories."""
+        """Return the input with the strata that get quotas. By default these are the image categories."""
         return problem
 
     def _seat_sequence(self, counts: IntArray, k: int, taken: IntArray) -> IntArray:
-        """Return the stratum of each of the k seats to give; by default Webster's rule."""
+        """Return the stratum of each of the next `k` images. By default Webster's rule decides (`seat_sequence`)."""
         return seat_sequence(counts, k, taken)
 
     def _ranked(self, problem: FitInput) -> tuple[IntArray, FloatArray]:
-        """Return `ranking_` and `scores_`; with a limit on groups, strata whose order is too short are ranked again."""
+        """Return `ranking_` and `scores_`.
+
+        With `max_per_group`, a stratum may run out of ranked rows because the groups of its rows are full. Then it is
+        ranked again with a larger quota.
+        """
         n = len(problem.codes)
         scores = np.full(n, np.nan)
         orders = [np.empty(0, np.int64) for _ in problem.labels]
@@ -310,7 +336,10 @@ class BaseReducer(BaseEstimator):
         return np.concatenate([problem.initial, rows]), scores
 
     def _within_groups(self, problem: FitInput, orders: list[IntArray], length: int) -> tuple[IntArray, list[int]]:
-        """Return the rows that fill the seats, and the strata whose order was too short; these get twice the seats."""
+        """Return the rows that fill the quotas, and the strata that have too few ranked rows.
+
+        Such strata get about twice their quota in `problem.seats`, so that the next ranking is longer.
+        """
         groups, (counts, taken) = problem.groups, self._counts(problem)
         assert groups is not None
         most = counts - taken
@@ -326,6 +355,7 @@ class BaseReducer(BaseEstimator):
     def _problem(
         self, X: Any, categories: Any, objects: Any, groups: Any, initial: Any, max_per_group: Any
     ) -> FitInput:
+        """Check the arguments of `fit` and return them as one object. Raise InputError if one cannot be used."""
         self.check_given(objects=objects is not None, groups=groups is not None, limited=max_per_group is not None)
         features = check_features(X, needed=self.reads_matrix())
         n = len(features)
@@ -343,7 +373,7 @@ class BaseReducer(BaseEstimator):
         return self._seated(problem)
 
     def _seated(self, problem: FitInput) -> FitInput:
-        """Return the problem with the number of seats of each stratum."""
+        """Set the quota of each stratum in `problem.seats`, and return the problem."""
         counts, taken = self._counts(problem)
         free = k = problem.k - len(problem.initial)
         if problem.groups is not None and problem.limited:
@@ -357,12 +387,13 @@ class BaseReducer(BaseEstimator):
 
     @staticmethod
     def _counts(problem: FitInput) -> tuple[IntArray, IntArray]:
+        """Return the number of images in each stratum, and how many of them are already chosen."""
         size = len(problem.labels)
         taken = np.bincount(problem.codes[problem.initial], minlength=size).astype(np.int64)
         return np.bincount(problem.codes, minlength=size).astype(np.int64), taken
 
     def _interleave(self, problem: FitInput, orders: list[IntArray], length: int) -> IntArray:
-        """Merge the orders of the strata in the order of the seats, without `initial`."""
+        """Merge the orders of the strata into one order of `length` rows, without `initial`."""
         counts, taken = self._counts(problem)
         seats = self._seat_sequence(counts, length - len(problem.initial), taken)
         rows = np.empty(len(seats), np.int64)
@@ -374,22 +405,29 @@ class BaseReducer(BaseEstimator):
 
 
 class ScoringReducer(BaseReducer):
-    """Base of methods that give every image of a category a score. One fit ranks all n images and serves every keep."""
+    """The base class of methods that score every image.
+
+    One fit ranks all n images. It serves every `keep`, because smaller selections are prefixes of larger ones.
+    """
 
     _ranks_all: ClassVar[bool] = True
     nested: ClassVar[bool] = True
 
     @abstractmethod
     def _score(self, pool: Pool) -> FloatArray:
-        """Return (n_c,) scores, higher = chosen earlier; the base breaks ties by a draw."""
+        """Return the (n_c,) scores of the images of one pool. Images with a higher score are chosen earlier.
+
+        The seed decides between images of equal score.
+        """
 
     def _rank(self, pool: Pool) -> Ranking:
+        """Rank all images of the pool by their score."""
         order, scores = descending(np.asarray(self._score(pool), np.float64), pool.precedence)
         return Ranking(order[~np.isin(order, pool.initial)], scores)
 
 
 def _check_ranking(ranking: Ranking, pool: Pool, complete: bool) -> None:
-    # a fault of the method, perhaps from another package, not of the caller
+    """Raise RuntimeError if the result of `_rank` is not valid: a bug in the method, not an error of the caller."""
     order = np.asarray(ranking.order)
     wanted = len(pool) - len(pool.initial) if complete else pool.wanted
     if len(order) < wanted or len(np.unique(order)) != len(order) or np.isin(pool.initial, order).any():

@@ -1,6 +1,6 @@
-"""Descriptions of the methods without importing their classes, which need seconds for scikit-learn.
+"""Descriptions of the methods, without importing their classes. Importing scikit-learn for them takes seconds.
 
-``scripts/methods.py`` writes the descriptions of the built-in methods into ``catalogue.json``; a test compares the file
+``scripts/methods.py`` writes the descriptions of the built-in methods to ``catalogue.json``. A test compares the file
 with the classes.
 """
 
@@ -19,24 +19,29 @@ FILE = Path(__file__).with_name("catalogue.json")
 
 
 def described(name: str) -> Description:
-    """Describe the method called `name`; raise InputError, with the nearest name, for an unknown one."""
+    """Return the description of the method called `name`.
+
+    Raise InputError if the name is unknown. The message suggests the most similar name.
+    """
     if name in BUILT_IN and name in (stored := _stored()):
         return _description(stored[name])
     return describe(reducer_class(name))
 
 
 def catalogue_text() -> str:
-    """Return the content of the file, made from the classes."""
+    """Return the text of ``catalogue.json``, made from the classes of the built-in methods."""
     descriptions = {name: asdict(describe(reducer_class(name))) for name in BUILT_IN}
     return json.dumps(descriptions, ensure_ascii=False, indent=1) + "\n"
 
 
 @cache
 def _stored() -> dict[str, dict[str, Any]]:
+    """Return the content of ``catalogue.json``: method name -> fields of its description."""
     return json.loads(FILE.read_text(encoding="utf-8"))
 
 
 def _description(stored: dict[str, Any]) -> Description:
+    """Return the description that was stored as JSON: lists become tuples, and dicts become parameters."""
     tuples = {name: tuple(stored[name]) for name in ("needs", "traits", "about")}
     parameters = tuple(Parameter(**parameter) for parameter in stored["parameters"])
     return Description(**{**stored, **tuples, "parameters": parameters})

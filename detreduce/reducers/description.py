@@ -1,4 +1,4 @@
-"""Describe a method for people: what its class declares, and the parameters that its docstring explains."""
+"""Descriptions of methods for readers: the facts that a class declares, and the parameters in its docstring."""
 
 from __future__ import annotations
 
@@ -13,14 +13,27 @@ if TYPE_CHECKING:
     from detreduce.reducers.base import BaseReducer
 
 COMMON = {"keep": "--keep", "random_state": "--seed"}
-"""Parameters of every method, and their options on the command line."""
+"""The parameters that every method has, with their command-line options."""
 INHERITED = "See BaseReducer"
-"""How a docstring refers to the explanation of `keep` and `random_state`."""
+"""The text with which a docstring refers to the explanation of `keep` and `random_state` in the base class."""
 
-SYMBOLS = (
-    "n: images; n_c: images of one category; k_c: images to keep of that category; C: categories; d: features. Costs "
-    "are numbers of operations, without constant factors."
-)
+SYMBOLS = {
+    "n": "number of images",
+    "n_c": "number of images in one image category",
+    "n_share": "number of images in the share",
+    "k": "number of images to keep",
+    "k_c": "number of images to keep in one image category",
+    "C": "number of image categories",
+    "d": "number of features per image",
+}
+"""The symbols in the cost formulas of methods, and their meanings."""
+
+
+def explain_symbols(cost: str | None = None) -> str:
+    """Return a sentence that explains the symbols in the formula `cost`, or all symbols if `cost` is None."""
+    used = SYMBOLS if cost is None else [symbol for symbol in SYMBOLS if re.search(rf"\b{symbol}\b", cost)]
+    meanings = "; ".join(f"{symbol} = {SYMBOLS[symbol]}" for symbol in used)
+    return f"{meanings}{'. ' if meanings else ''}Costs are numbers of operations, without constant factors."
 
 
 @dataclass(frozen=True)
@@ -29,12 +42,14 @@ class Parameter:
 
     Attributes
     ----------
-    name, default
-        Name and default in Python.
+    name
+        Name in Python.
+    default
+        Default value in Python.
     text
-        Explanation on one line; empty if the docstring has none.
+        Explanation on one line. It is empty if the docstring does not explain the parameter.
     option
-        Option on the command line; "" if it is given as ``name=value``.
+        Command-line option. It is empty if the command line takes the parameter as ``name=value``.
     """
 
     name: str
@@ -45,18 +60,20 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Description:
-    """A method in full.
+    """The full description of a method.
 
     Attributes
     ----------
     name, family, keeps, summary, needs, cost, fails, source
-        As the class declares them.
+        The class attributes with these names.
     deterministic, nested, order_dependent
-        As the class declares them; `traits` says them in words.
+        The class attributes with these names.
+    traits
+        The same properties, and the use of image categories, as sentences.
     about
         The paragraphs of the docstring above its sections.
     parameters
-        Own parameters first, then `keep` and `random_state`.
+        The parameters of this method first, then `keep` and `random_state`.
     example
         A command line that works.
     """
@@ -78,13 +95,13 @@ class Description:
     example: str
 
     def declared(self) -> dict[str, Any]:
-        """Return what the class declares, by name; enough to compare methods."""
+        """Return the attributes that the class declares, by name. They are enough to compare methods."""
         derived = ("traits", "about", "parameters", "example")
         return {name: value for name, value in vars(self).items() if name not in derived}
 
 
 def describe(cls: type[BaseReducer]) -> Description:
-    """Describe a method from its class attributes, its signature and its numpydoc docstring."""
+    """Return the description of a method, made from its class attributes, signature and numpydoc docstring."""
     parameters = _parameters(cls)
     return Description(
         name=cls.name,
@@ -106,7 +123,10 @@ def describe(cls: type[BaseReducer]) -> Description:
 
 
 def documented_parameters(cls: type) -> dict[str, str]:
-    """Return name -> explanation from the ``Parameters`` section of a numpydoc docstring; {} if it has none."""
+    """Return the explanations in the ``Parameters`` section of a numpydoc docstring, by parameter name.
+
+    The result is empty if the docstring does not have such a section.
+    """
     return {
         name.strip(" *"): _plain(entry.description or "")
         for entry in _docstring(cls).params
@@ -116,6 +136,7 @@ def documented_parameters(cls: type) -> dict[str, str]:
 
 
 def _parameters(cls: type[BaseReducer]) -> tuple[Parameter, ...]:
+    """Return the parameters of a class; `keep` and `random_state` come last."""
     from detreduce.reducers.base import BaseReducer
 
     common = documented_parameters(BaseReducer)
@@ -130,7 +151,7 @@ def _parameters(cls: type[BaseReducer]) -> tuple[Parameter, ...]:
             shared = common[name]
             if name == "random_state" and cls.deterministic and not cls.has_ties:
                 shared = "An int, a NumPy generator or None."
-            # after the reference to the base, a method may say what the seed draws
+            # after the reference to the base class, a method may say what its seed decides
             own = text.removeprefix(INHERITED).lstrip(".; ") if name == "random_state" else ""
             text = " ".join(part for part in (shared, own[:1].upper() + own[1:]) if part)
         default = None if parameter.default is inspect.Parameter.empty else parameter.default
@@ -139,30 +160,36 @@ def _parameters(cls: type[BaseReducer]) -> tuple[Parameter, ...]:
 
 
 def _traits(cls: type[BaseReducer]) -> tuple[str, ...]:
+    """Return four sentences: about the seed, nested selections, the order of images, and image categories."""
     return (
         _seed_in_words(cls),
-        "A smaller selection is the beginning of a larger one."
+        "A smaller selection is always the first part of a larger selection."
         if cls.nested
-        else "Each keep is a new choice: a smaller selection is not part of a larger one.",
-        "The order of the images matters." if cls.order_dependent else "The order of the images does not matter.",
-        "Every category gets its share of the images."
+        else "A smaller selection is not part of a larger selection: the images can differ for each value of keep.",
+        "The result depends on the order of the images."
+        if cls.order_dependent
+        else "The result does not depend on the order of the images.",
+        "Every image category gets its share of the selection."
         if cls.uses_categories
-        else "Categories get no fixed share of the images.",
+        else "Image categories do not get a fixed share of the selection.",
     )
 
 
 def _seed_in_words(cls: type[BaseReducer]) -> str:
+    """Return a sentence about the effect of the seed."""
     if not cls.deterministic:
-        return "Another seed gives other images: try several seeds."
-    return "The seed only breaks ties." if cls.has_ties else "The seed has no effect."
+        return "Another seed gives other images. Try several seeds."
+    return "The seed only decides between images of equal score (ties)." if cls.has_ties else "The seed has no effect."
 
 
 def _about(cls: type) -> tuple[str, ...]:
+    """Return the paragraphs of the docstring above its sections, each on one line."""
     paragraphs = (_docstring(cls).description or "").split("\n\n")
     return tuple(_plain(paragraph) for paragraph in paragraphs if paragraph.strip())
 
 
 def _example(cls: type[BaseReducer], parameters: tuple[Parameter, ...]) -> str:
+    """Return a command line that uses the method and shows one of its parameters."""
     command = f"detreduce reduce data.yaml --method {cls.name} --keep 0.25 --output reduced/"
     if not {"dynamics", "gradients"}.isdisjoint(cls.needs):
         command += " --proxy proxy.npz"
@@ -173,16 +200,17 @@ def _example(cls: type[BaseReducer], parameters: tuple[Parameter, ...]) -> str:
 
 
 def shown(default: Any) -> str:
-    """Return a default as YAML and the command line write it."""
+    """Return a default value in the notation of YAML and the command line."""
     return {"None": "null", "True": "true", "False": "false"}.get(str(default), str(default))
 
 
 def _docstring(cls: type) -> Docstring:
+    """Return the parsed docstring of a class."""
     from docstring_parser import numpydoc
 
     return numpydoc.parse(inspect.getdoc(cls) or "")
 
 
 def _plain(text: str) -> str:
-    """Return text on one line, without the marks of reStructuredText."""
+    """Return the text on one line, without the markup of reStructuredText."""
     return re.sub(r"(?<!\S)\*(\S[^*\n]*\S)\*(?!\w)", r"\1", " ".join(text.split())).replace("`", "")

@@ -1,4 +1,4 @@
-"""Reducers by name: built-in ones, and those that other packages register."""
+"""Names of reducers and their classes: built-in reducers, and reducers that other packages register."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 ENTRY_POINT_GROUP = "detreduce.reducers"
 
-# as paths, so that listing the names imports no method
+# paths instead of classes, so that listing the names does not import the methods
 BUILT_IN = {
     "srs": "detreduce.reducers.methods.srs:StratifiedRandom",
     "first": "detreduce.reducers.methods.first:FirstImages",
@@ -43,12 +43,12 @@ BUILT_IN = {
 
 
 def _registered() -> dict[str, EntryPoint]:
-    """Return reducers of other packages by name; they cannot replace a built-in one."""
+    """Return the reducers of other packages by name. They cannot replace a built-in reducer."""
     return {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP) if point.name not in BUILT_IN}
 
 
 def list_reducers() -> list[str]:
-    """Return the names that `make_reducer` accepts: built-in ones, then those of other packages, sorted."""
+    """Return the names that `make_reducer` accepts: built-in reducers first, then those of other packages, sorted."""
     return [*BUILT_IN, *sorted(_registered())]
 
 
@@ -58,7 +58,8 @@ def reducer_class(name: str) -> type[BaseReducer]:
     Raises
     ------
     InputError
-        For an unknown name (with the nearest known one), and for a reducer of another package that cannot be imported.
+        If the name is unknown, or if a reducer of another package cannot be imported. For an unknown name, the message
+        suggests the most similar known name.
     """
     if name in BUILT_IN:
         module, _, attribute = BUILT_IN[name].partition(":")
@@ -67,23 +68,23 @@ def reducer_class(name: str) -> type[BaseReducer]:
     if name not in others:
         known = list_reducers()
         hint = nearest(str(name), known)
-        raise InputError(f"There is no method {name!r}.{hint} Known: {', '.join(known)}.")
+        raise InputError(f"There is no method {name!r}.{hint} Known methods: {', '.join(known)}.")
     try:
         return others[name].load()
     except Exception as error:
         raise InputError(
             f"The method {name!r} is registered as {others[name].value} but cannot be imported: {error!r}. "
-            "Repair or remove that package."
+            "Repair or uninstall that package."
         ) from error
 
 
 def make_reducer(name: str, **params: Any) -> BaseReducer:
-    """Return the reducer called `name` with its parameters, e.g. ``make_reducer("mms", keep=0.25)``.
+    """Return the reducer called `name` with the given parameters, e.g. ``make_reducer("mms", keep=0.25)``.
 
     Raises
     ------
     InputError
-        For an unknown method or parameter, with the nearest known one.
+        If the method or a parameter is unknown. The message suggests the most similar known name.
     """
     cls = reducer_class(name)
     check_parameters(name, params, list(inspect.signature(cls).parameters))
@@ -91,10 +92,12 @@ def make_reducer(name: str, **params: Any) -> BaseReducer:
 
 
 def check_parameters(name: str, params: Iterable[str], known: Sequence[str]) -> None:
-    """Raise InputError for the first parameter of a method that is not known, with the nearest known one."""
+    """Raise InputError if a parameter of the method `name` is not in `known`; the message suggests a similar name."""
     for parameter in params:
         if parameter not in known:
             hint = nearest(parameter, known)
             if parameter == "seed" and "random_state" in known:
                 hint = " Use random_state= in Python, --seed on the command line."
-            raise InputError(f"The method {name!r} has no parameter {parameter!r}.{hint} It has: {', '.join(known)}.")
+            raise InputError(
+                f"The method {name!r} has no parameter {parameter!r}.{hint} Its parameters: {', '.join(known)}."
+            )

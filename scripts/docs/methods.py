@@ -1,8 +1,8 @@
-"""Texts about the methods, made from their classes: a page for each method, the index, and the README's table.
+"""Write the texts about the methods from their classes: a page for each method, the index, and the table in README.md.
 
     python scripts/docs/methods.py
 
-scripts/methods.py runs this and also draws the pictures.
+scripts/methods.py runs this script and also draws the pictures.
 """
 
 from __future__ import annotations
@@ -19,34 +19,35 @@ from docstring_parser import numpydoc
 from detreduce.features.blocks import kinds_of
 from detreduce.reducers import reducer_class
 from detreduce.reducers.base import BaseReducer
-from detreduce.reducers.description import SYMBOLS, Description, describe, shown
+from detreduce.reducers.description import Description, describe, explain_symbols, shown
 from detreduce.reducers.registry import BUILT_IN
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 PAGES = REPOSITORY / "docs" / "methods"
 README = REPOSITORY / "README.md"
 NAVIGATION = REPOSITORY / "mkdocs.yml"
-GENERATED = "<!-- scripts/methods.py makes this page from the class: change its docstring instead -->"
+GENERATED = "<!-- scripts/methods.py writes this page. To change it, edit the docstring of the class. -->"
 TABLE = ("<!-- methods: made by scripts/methods.py -->", "<!-- /methods -->")
 PAGE_LIST = ("      # methods: made by scripts/methods.py", "      # /methods")
 SHOWN_PIXELS = 150
+IMAGE_CATEGORIES = "../choosing.md#categories"
 
 NEEDS = {
     "features": "features of each image",
-    "categories": "categories",
-    "objects": "labels",
-    "object_vectors": "a vector for each box (the block `objects`)",
+    "categories": f"[image categories]({IMAGE_CATEGORIES})",
+    "objects": "labels (boxes and their classes)",
+    "object_vectors": "a feature vector for each box (the block `objects`)",
     "dynamics": "the log of a [proxy training](../composing.md#a-proxy-training)",
     "gradients": "the log and the weights of a [proxy training](../composing.md#a-proxy-training)",
 }
 FAMILIES = {
-    "baseline": "what people do without a tool",
-    "statistic": "by statistics of all images",
-    "geometric": "by distances between features",
-    "ranking": "a score for each image on its own",
-    "wrapper": "by a small classifier",
-    "objectwise": "by the objects in the images",
-    "training": "by how a detector learns",
+    "baseline": "It does what people often do without a tool",
+    "statistic": "It uses statistics of all images",
+    "geometric": "It uses distances between the features of images",
+    "ranking": "It gives each image a score of its own",
+    "wrapper": "It trains a small classifier",
+    "objectwise": "It looks at the objects in the images",
+    "training": "It looks at how a detector learns",
 }
 
 
@@ -59,25 +60,38 @@ def page(name: str) -> str:
 
 def _head(cls: type[BaseReducer], method: Description) -> Iterator[str]:
     yield from (f"# {method.name}", "", GENERATED, "")
-    yield from (f"![The tenth of the points that {method.name} keeps]({method.name}.png)", "")
-    yield from _wrapped(f"Keeps what is **{method.keeps}**: {method.summary}.")
+    yield from (f"![Scatter plot of points; {method.name} keeps a tenth of them]({method.name}.png)", "")
+    yield from _wrapped(f"**{_sentence(method.keeps)}** The method keeps {method.summary}.")
     yield ""
     for fact, text in (
-        ("Family", f"{method.family}, {FAMILIES[method.family]}."),
+        ("Family", f"{method.family}. {FAMILIES[method.family]}."),
         ("Needs", f"{', '.join(NEEDS[need] for need in method.needs) or 'only a list of images'}."),
-        ("Cost", f"`{method.cost}`. {SYMBOLS}"),
+        ("Cost", f"`{method.cost}`. {explain_symbols(method.cost)}"),
         ("When it fails", method.fails),
     ):
         yield from _wrapped(f"- **{fact}**: {text}", indent="  ")
     yield from ("", "## How it chooses", "")
-    for paragraph in _paragraphs(cls):
-        yield from (*_wrapped(paragraph), "")
-    yield from (line for trait in method.traits for line in _wrapped(f"- {trait}", indent="  "))
+    explanation = _link_categories("\n".join([*_paragraphs(cls), *(f"- {trait}" for trait in method.traits)]))
+    for line in explanation.split("\n"):
+        if line.startswith("- "):
+            yield from _wrapped(line, indent="  ")
+        else:
+            yield from (*_wrapped(line), "")
     yield ""
 
 
+def _sentence(text: str) -> str:
+    """Return the text with a capital first letter and a full stop at its end."""
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def _link_categories(text: str) -> str:
+    """Return the text with a link from its first "image category" to the page that explains image categories."""
+    return re.sub(r"\b[Ii]mage categor(?:y|ies)\b", lambda match: f"[{match[0]}]({IMAGE_CATEGORIES})", text, count=1)
+
+
 def _parameters(method: Description) -> Iterator[str]:
-    yield from ("## Parameters", "", "| parameter | default | |", "|---|---|---|")
+    yield from ("## Parameters", "", "| parameter | default | meaning |", "|---|---|---|")
     for parameter in method.parameters:
         name = f"`{parameter.option}`, in Python `{parameter.name}`" if parameter.option else f"`{parameter.name}`"
         if parameter.name == "random_state":
@@ -115,36 +129,36 @@ def index() -> str:
     """Return the Markdown of the list of methods."""
     lines = ["# Methods", "", GENERATED, ""]
     lines += _wrapped(
-        "Each picture shows the same points, of three categories. The strong ones are the tenth that the method keeps. "
-        "[Choosing a method](../choosing.md) says which to try first."
+        "Each picture shows the same points in three image categories. Each method keeps a tenth of the points: these "
+        "have strong colours. [Choosing a method](../choosing.md) says which method to try first."
     )
     lines += ["", "| | method | keeps | needs |", "|---|---|---|---|"]
     for name in BUILT_IN:
         cls = reducer_class(name)
-        picture = f"[![What {name} keeps]({name}.png)]({name}.md)"
+        picture = f"[![Points that {name} keeps]({name}.png)]({name}.md)"
         lines.append(f"| {picture} | [{name}]({name}.md) | {_keeps(cls)} | {_needs(cls)} |")
     return "\n".join([*lines, ""])
 
 
 def readme_table() -> str:
-    """Return the README's table of methods, with the meaning of its symbols."""
+    """Return the table of methods for README.md, and an explanation of the symbols in it."""
     rows = ["| | method | keeps | needs | cost | when it fails |", "|---|---|---|---|---|---|"]
     folder = PAGES.relative_to(REPOSITORY).as_posix()
     for name in BUILT_IN:
         cls = reducer_class(name)
-        picture = f'<img src="{folder}/{name}.png" width="{SHOWN_PIXELS}" alt="What {name} keeps of the points">'
+        picture = f'<img src="{folder}/{name}.png" width="{SHOWN_PIXELS}" alt="Points that {name} keeps">'
         cells = (picture, f"[`{name}`]({folder}/{name}.md)", _keeps(cls), _needs(cls), f"`{cls.cost}`", cls.fails)
         rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    return "\n".join(["", *rows, "", *_wrapped(f"Cost: {SYMBOLS}"), ""])
+    return "\n".join(["", *rows, "", *_wrapped(f"Symbols in the costs: {explain_symbols()}"), ""])
 
 
 def page_list() -> str:
-    """Return the entries of the methods' pages in the navigation of mkdocs.yml."""
+    """Return the entries for the pages of methods in the navigation of mkdocs.yml."""
     return "\n".join(f"      - methods/{name}.md" for name in BUILT_IN)
 
 
 def between(text: str, markers: tuple[str, str], content: str) -> str:
-    """Return the text with the lines between its two markers replaced."""
+    """Return the text, with `content` in place of the lines between the two markers."""
     before, begin, rest = text.partition(markers[0])
     _, end, after = rest.partition(markers[1])
     if not (begin and end):
@@ -153,7 +167,7 @@ def between(text: str, markers: tuple[str, str], content: str) -> str:
 
 
 def texts() -> dict[Path, str]:
-    """Return the content of every file that has a text about the methods."""
+    """Return the new content of every file with a generated text about the methods."""
     return {
         **{PAGES / f"{name}.md": page(name) for name in BUILT_IN},
         PAGES / "index.md": index(),
@@ -171,15 +185,15 @@ def _needs(cls: type[BaseReducer]) -> str:
 
 
 def linked(text: str) -> str:
-    """Return a source with its arXiv numbers and DOIs as links."""
+    """Return the source of a method with links for arXiv numbers and DOIs."""
     text = re.sub(r"\barXiv (\d{4}\.\d{4,5})", r"[arXiv \1](https://arxiv.org/abs/\1)", text)
-    # a DOI may hold parentheses, in pairs, and stands in parentheses here
+    # a DOI may contain pairs of parentheses, and is itself in parentheses here
     doi = r"\bdoi (10\.\d+/(?:\([^()\s]*\)|[^()\s])+)"
     return re.sub(doi, lambda match: f"[doi {match[1]}](<https://doi.org/{match[1]}>)", text)
 
 
 def _paragraphs(cls: type) -> list[str]:
-    """Return the docstring above its sections, as Markdown paragraphs."""
+    """Return the docstring above its sections as Markdown paragraphs, each on one line."""
     text = numpydoc.parse(inspect.getdoc(cls) or "").description or ""
     return [" ".join(re.sub(r"\b(\w+_) ", r"`\1` ", part).split()) for part in text.split("\n\n")]
 
@@ -189,7 +203,7 @@ def _wrapped(text: str, indent: str = "") -> list[str]:
 
 
 def _broken(command: str) -> list[str]:
-    """Return a command in lines that fit next to the navigation."""
+    """Return a shell command in lines that are short enough for the page."""
     lines = textwrap.wrap(command, 100, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
     return [*(f"{line} \\" for line in lines[:-1]), lines[-1]]
 

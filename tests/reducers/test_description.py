@@ -9,7 +9,7 @@ import pytest
 from detreduce.cli.values import parse_parameters
 from detreduce.reducers import make_reducer, reducer_class
 from detreduce.reducers.base import BaseReducer, Ranking
-from detreduce.reducers.description import Parameter, describe, documented_parameters, shown
+from detreduce.reducers.description import Parameter, describe, documented_parameters, explain_symbols, shown
 from detreduce.reducers.engine.pool import Pool
 from detreduce.reducers.registry import BUILT_IN
 
@@ -30,7 +30,7 @@ class Documented(BaseReducer):
     one, two
         Shared.
     keep, random_state
-        See BaseReducer; the seed decides ties.
+        See BaseReducer. The seed decides ties.
 
     Attributes
     ----------
@@ -68,8 +68,8 @@ def test_parameters_are_read_from_a_numpydoc_docstring() -> None:
         "radius": "Reach of x, on two lines. And a second paragraph.",
         "one": "Shared.",
         "two": "Shared.",
-        "keep": "See BaseReducer; the seed decides ties.",
-        "random_state": "See BaseReducer; the seed decides ties.",
+        "keep": "See BaseReducer. The seed decides ties.",
+        "random_state": "See BaseReducer. The seed decides ties.",
     }
 
 
@@ -130,10 +130,20 @@ def test_a_method_without_ties_has_no_draw_to_seed() -> None:
         deterministic = False
 
     assert "ties" not in describe(Tieless).traits[0] != describe(Drawn).traits[0]
-    assert "draw" not in describe(Tieless).parameters[-1].text and "draw" in describe(Drawn).parameters[-1].text
+    explanation = documented_parameters(BaseReducer)["random_state"]
+    assert explanation not in describe(Tieless).parameters[-1].text
+    assert explanation in describe(Drawn).parameters[-1].text
     for name in ("first", "stride"):
         found = describe(reducer_class(name))
         assert found.traits[0] == describe(Tieless).traits[0] and "ties" not in found.parameters[-1].text
+
+
+def test_only_the_symbols_of_a_formula_are_explained() -> None:
+    symbols = [
+        part.partition(" = ")[0] for part in explain_symbols("n_c^2 * d + n log n").partition(".")[0].split("; ")
+    ]
+    assert symbols == ["n", "n_c", "d"]
+    assert explain_symbols("an hour") == explain_symbols("") != explain_symbols()
 
 
 def test_defaults_are_shown_as_yaml_reads_them() -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def show_methods(methods: Sequence[Description]) -> None:
     """List the methods: a table on a wide terminal, else a line for each fact, which reads well in a pipe too."""
-    from detreduce.reducers.description import SYMBOLS
+    from detreduce.reducers.description import explain_symbols
 
     out = terminal.console()
     if out.is_terminal and out.width >= WIDE:
@@ -28,13 +28,13 @@ def show_methods(methods: Sequence[Description]) -> None:
     else:
         for method in methods:
             _show_facts(out, method, out.width)
-    show_text(out, f"Cost: {SYMBOLS}", out.width)
-    out.print("One method in full: detreduce methods mms")
+    show_text(out, f"Symbols in the costs: {explain_symbols()}", out.width)
+    out.print("To show one method in full: detreduce methods mms")
 
 
 def show_method(method: Description) -> None:
     """Show one method in full: what it declares, its formula, its parameters, a command to begin with."""
-    from detreduce.reducers.description import SYMBOLS, shown
+    from detreduce.reducers.description import explain_symbols, shown
 
     out = terminal.console()
     width = min(out.width, READABLE)
@@ -53,7 +53,7 @@ def show_method(method: Description) -> None:
     out.print("\nExample", style="bold")
     out.print(f"  {method.example}", soft_wrap=True)
     out.print()
-    show_text(out, f"Cost: {SYMBOLS}", width)
+    show_text(out, f"Cost: {explain_symbols(method.cost)}", width)
 
 
 def _facts(method: Description) -> tuple[tuple[str, str], ...]:

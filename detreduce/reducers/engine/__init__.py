@@ -1,1 +1,1 @@
-"""What methods share: seats, groups, orders, greedy search, kernels, checks."""
+"""Building blocks that several methods share: quotas, groups, orders, greedy search, kernels, checks."""

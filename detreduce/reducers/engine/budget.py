@@ -1,4 +1,7 @@
-"""The number of images to keep, and its seats for each category."""
+"""The number of images to keep, and its distribution over image categories.
+
+The quota of a category is the number of images to choose from it. A seat is one place in a quota.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +17,12 @@ IntArray = npt.NDArray[np.int64]
 
 
 def check_keep(keep: int | float) -> None:
-    """Raise InputError for a `keep` that fits no dataset: not a number, a fraction outside (0, 1], a count below 1."""
+    """Raise InputError if `keep` is not a number, is a fraction outside (0, 1], or is a count below 1."""
     if isinstance(keep, (bool, np.bool_)) or not isinstance(keep, numbers.Real):
-        raise InputError(f"keep={keep!r} is not a number: give a count (25) or a fraction (0.25).")
+        raise InputError(f"keep={keep!r} is not a number. Use a count such as 25 or a fraction such as 0.25.")
     if isinstance(keep, numbers.Integral):
         if keep < 1:
-            raise InputError(f"keep={int(keep)} is too small: give a count of at least 1.")
+            raise InputError(f"keep={int(keep)} is too small. Use a count of at least 1.")
         return
     fraction = float(keep)
     if not 0.0 < fraction <= 1.0:
@@ -30,40 +33,41 @@ def check_keep(keep: int | float) -> None:
 def resolve_keep(keep: int | float, n: int) -> int:
     """Return the number of images to keep out of `n`.
 
-    An integer `keep` is a count (1 = one image). A float is a fraction in (0, 1]; it gives floor(keep * n + 0.5) in
-    float64, at least 1.
+    An integer `keep` is a count (1 = one image). A float is a fraction in (0, 1]. It gives floor(keep * n + 0.5)
+    images, computed in float64, and at least one image.
 
     Raises
     ------
     InputError
-        For a bool, anything that is not a number, a fraction outside (0, 1], a count outside 1..n, or n = 0.
+        If `keep` is not a number (or is a bool), is a fraction outside (0, 1] or a count outside 1..n, or if n is 0.
     """
     if n < 1:
         raise InputError("There are no images to choose from.")
     check_keep(keep)
     if isinstance(keep, numbers.Integral):
         if keep > n:
-            raise InputError(f"keep={int(keep)} is more than the {n} images: give a count from 1 to {n}.")
+            raise InputError(f"keep={int(keep)} is more than the {n} images. Use a count from 1 to {n}.")
         return int(keep)
     fraction = float(keep)
     return max(1, math.floor(fraction * n + 0.5))
 
 
 def seat_sequence(counts: npt.ArrayLike, k: int, initial: npt.ArrayLike | None = None) -> IntArray:
-    """Give `k` seats to categories one at a time; return the (k,) category numbers in that order.
+    """Distribute `k` seats over categories, one after the other. Return the (k,) category numbers in that order.
 
-    Every category gets one seat first, the largest category before the others. Each further seat goes to the category
-    with the largest n_c / (2 k_c + 1) that still has images (Webster's rule). Ties go to the larger category, then to
-    the lower number. The sequence for a smaller `k` is a prefix of this one.
+    First, every category gets one seat, larger categories before smaller ones. Each further seat goes to the category
+    with the largest n_c / (2 k_c + 1) that still has free images (Webster's rule). Here n_c is the number of images of
+    the category, and k_c is the number of seats that it already has. Ties go to the larger category, then to the lower
+    number. The sequence for a smaller `k` is a prefix of the sequence for a larger `k`.
 
     Parameters
     ----------
     counts
-        (C,) number of images in each category; a category of 0 gets no seat.
+        (C,) number of images in each category. A category without images does not get a seat.
     k
-        Number of seats to give, without those of `initial`.
+        Number of seats to distribute, not counting the seats in `initial`.
     initial
-        (C,) number of seats that each category has already.
+        (C,) number of seats that each category already has. None means that all are 0.
 
     Raises
     ------
@@ -72,7 +76,7 @@ def seat_sequence(counts: npt.ArrayLike, k: int, initial: npt.ArrayLike | None =
     """
     sizes = np.asarray(counts, np.int64)
     given = np.zeros_like(sizes) if initial is None else np.asarray(initial, np.int64)
-    # priorities of one category only fall, so sorting them all is the same as taking the best one each time
+    # the quotients of one category only fall, so one sort gives the same order as taking the largest each time
     category, before = _free_seats(sizes, given, k)
     size = sizes[category]
     # correctly rounded quotients of integers below 2^25 are equal only if the fractions are
@@ -81,14 +85,15 @@ def seat_sequence(counts: npt.ArrayLike, k: int, initial: npt.ArrayLike | None =
 
 
 def allot_seats(counts: npt.ArrayLike, k: int, initial: npt.ArrayLike | None = None) -> IntArray:
-    """Return the (C,) number of the `k` seats that each category gets; see `seat_sequence`."""
+    """Return (C,) how many of the `k` seats each category gets. `seat_sequence` explains the rule and the arguments."""
     return np.bincount(seat_sequence(counts, k, initial), minlength=len(np.asarray(counts))).astype(np.int64)
 
 
 def equal_shares(counts: npt.ArrayLike, k: int, initial: npt.ArrayLike | None = None) -> IntArray:
-    """Give `k` seats in turns, one to each group that still has images, larger groups first; return them in order.
+    """Distribute `k` seats in rounds. Return the (k,) group numbers in that order.
 
-    Parameters and errors are those of `seat_sequence`. The sequence for a smaller `k` is a prefix here too.
+    In each round, every group that still has free images gets one seat, larger groups first. The parameters and errors
+    are the same as for `seat_sequence`. Here too, the sequence for a smaller `k` is a prefix.
     """
     sizes = np.asarray(counts, np.int64)
     given = np.zeros_like(sizes) if initial is None else np.asarray(initial, np.int64)
@@ -97,7 +102,7 @@ def equal_shares(counts: npt.ArrayLike, k: int, initial: npt.ArrayLike | None = 
 
 
 def occurrence(sequence: IntArray) -> IntArray:
-    """Return for each entry of a sequence how often the same entry comes before it."""
+    """Return, for each entry of a sequence, how often the same value occurs before it."""
     order = np.argsort(sequence, kind="stable")
     counts = np.bincount(sequence) if len(sequence) else np.zeros(0, np.int64)
     before = np.empty(len(sequence), np.int64)
@@ -106,10 +111,10 @@ def occurrence(sequence: IntArray) -> IntArray:
 
 
 def _free_seats(sizes: IntArray, given: IntArray, k: int) -> tuple[IntArray, IntArray]:
-    """Return for every free image its category, and the number of seats that the category has at its turn."""
+    """Return two arrays with one entry per free image: its category, and the seats that the category has before it."""
     free = sizes - given
     if k > free.sum() or (free < 0).any():
-        raise InputError(f"There are {int(free.clip(0).sum())} free images for {k} seats.")
+        raise InputError(f"Only {int(free.clip(0).sum())} images can still be chosen, but there are {k} seats.")
     category = np.repeat(np.arange(len(sizes)), free)
     before = np.arange(len(category)) - np.repeat(np.cumsum(free) - free, free) + np.repeat(given, free)
     return category, before

@@ -1,4 +1,4 @@
-"""Base of the methods that rank images by the log of a proxy training."""
+"""The base class of the methods that rank images by the log of a proxy training."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from detreduce.reducers.engine.pool import FloatArray, Pool
 
 
 class DynamicsReducer(ScoringReducer):
-    """Rank images by one score of their boxes during a proxy training; the score is called `name`.
+    """A method that ranks images by one score of their boxes during a proxy training. The score is called `name`.
 
-    X is the block `dynamics`, (n, 13 or more): columns 0 to 12 are `DYNAMICS_COLUMNS`, and others only break ties.
+    X is the block `dynamics`, (n, 13 or more). Columns 0 to 12 are `DYNAMICS_COLUMNS`. Further columns only break ties.
     `detreduce.select` passes the block if the table has it. Images without boxes teach the detector least, so they
-    score -inf and come last, also with `easy_first`.
+    score -inf and come last, even with `easy_first`.
 
     Parameters
     ----------
     over
-        How the scores of its boxes make the score of an image: ``"sum"``, ``"mean"`` or ``"max"``. The sum also counts
-        boxes.
+        How the scores of the boxes in an image are combined: ``"sum"``, ``"mean"`` or ``"max"``. With ``"sum"``, images
+        with many boxes score higher.
     easy_first
-        Put images with boxes of the lowest score first.
+        Whether images whose boxes score lowest come first.
     keep, random_state
-        See BaseReducer; the seed only breaks ties.
+        See BaseReducer. The seed only breaks ties.
     """
 
     family = "training"
@@ -48,26 +48,27 @@ class DynamicsReducer(ScoringReducer):
         if self.over not in OVERS:
             raise InputError(f"over={self.over!r} is not one of {', '.join(OVERS)}.{nearest(str(self.over), OVERS)}")
         if not isinstance(self.easy_first, bool):
-            raise InputError(f"easy_first={self.easy_first!r} is neither True nor False.")
+            raise InputError(f"easy_first={self.easy_first!r} must be True or False.")
 
     def _prepare(self, problem: FitInput) -> None:
         width, wanted = problem.X.shape[1], len(DYNAMICS_COLUMNS)
         if width < wanted:
             raise InputError(
-                f"X has {width} columns, and the method {self.name!r} reads the {wanted} of the block 'dynamics': "
-                "pass table.blocks['dynamics'] of extract_features(…, blocks=('dynamics',), proxy=…)."
+                f"X has {width} columns, but the method {self.name!r} needs the {wanted} columns of the block "
+                "'dynamics'. Pass table.blocks['dynamics'] of extract_features(…, blocks=('dynamics',), proxy=…)."
             )
         scores = problem.X[problem.X[:, DYNAMICS_COLUMNS.index("boxes")] > 0, self._column]
         if len(scores) > 1 and (scores == scores[0]).all():
             warnings.warn(
-                f"{self.name} is a random draw: all images with boxes have the same score. Try a longer proxy: "
-                "raise its epochs, or set its nbs= to its batch.",
+                f"The choice of {self.name} is random, because all images with boxes have the same score. "
+                "Try a longer proxy training: use more epochs, or set nbs= to the batch size.",
                 RandomDrawWarning,
                 stacklevel=4,
             )
 
     @property
     def _column(self) -> int:
+        """The column of X with the score, such as ``el2n_sum``."""
         return DYNAMICS_COLUMNS.index(f"{self.name}_{self.over}")
 
     def _score(self, pool: Pool) -> FloatArray:

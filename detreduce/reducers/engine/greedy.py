@@ -1,4 +1,7 @@
-"""What every greedy method is asked for, and lazy greedy search."""
+"""The task of a greedy method, and lazy greedy search.
+
+A greedy method adds one row (image) at a time. Each row is the best one given the rows that are already chosen.
+"""
 
 from __future__ import annotations
 
@@ -14,27 +17,27 @@ from detreduce.reducers.engine.groups import Openings
 from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool
 
 DIGITS = 2.0**33
-"""Gains are rounded to a relative precision of 1 / DIGITS (1e-10), so that rounding errors decide no pick."""
+"""Gains are rounded to a relative precision of 1 / DIGITS (1e-10), so that rounding errors do not decide a choice."""
 NOTHING = 1e-12
 """A gain below this counts as 0."""
 
 
 @dataclass
 class GreedyTask:
-    """Rows to add to those chosen before, in one category.
+    """The rows that a greedy method must add in one pool.
 
     Attributes
     ----------
     chosen
-        Rows chosen before, in order.
+        Rows that are already chosen, in order.
     count
-        Rows to add.
+        Number of rows to add.
     openings
-        Which rows may be added; kept up to date by `Openings.take`.
+        The candidates: rows that may still be added. `Openings.take` keeps them up to date.
     priority
-        (n,) breaks ties, lowest first.
+        (n,) numbers that break ties. The row with the lowest number wins.
     advance
-        Called with the number of rows added.
+        Function that is called with the number of rows just added.
     """
 
     chosen: IntArray
@@ -45,49 +48,50 @@ class GreedyTask:
 
     @classmethod
     def of(cls, pool: Pool, advance: Callable[[int], object]) -> Self:
-        """Return the task of filling a pool's seats."""
+        """Return the task that fills the quota of a pool."""
         return cls(pool.initial, pool.wanted, Openings(pool), pool.priority, advance)
 
 
 @dataclass
 class LazyGains:
-    """What a greedy method maximises: a monotone submodular function, whose gains only fall as rows are chosen.
+    """The function that a greedy method maximises. It is monotone and submodular: gains never rise as rows are chosen.
 
     Attributes
     ----------
     bounds
-        (n,) at least the gain of each row before any is chosen.
+        (n,) upper bounds of the gain of each row, before a row is chosen.
     gain
-        Returns the gain of a row given the rows chosen so far.
+        Function that returns the gain of a row, given the rows chosen so far.
     choose
-        Called with each row chosen.
-    twins
-        (n,) the next row that has the same gain whatever is chosen, or -1, in the order of priority. Only the first of
-        such rows is evaluated. None: no row has a twin.
+        Function that is called with each chosen row.
+    next_identical
+        (n,) for each row, the next identical row in the order of priority, or -1. Identical rows always have the same
+        gain, so only the first of them is evaluated. None means that all rows differ.
     """
 
     bounds: FloatArray
     gain: Callable[[int], float]
     choose: Callable[[int], None]
-    twins: IntArray | None = None
+    next_identical: IntArray | None = None
 
 
 def lazy_greedy(gains: LazyGains, task: GreedyTask) -> tuple[IntArray, FloatArray]:
-    """Return the rows added, each of the largest gain given those before it, and their gains (Minoux 1978).
+    """Add rows one by one, always the row with the largest gain. Return the added rows and their gains (Minoux 1978).
 
-    A gain is computed again only where the row could still win. Gains that agree to ten digits are a tie, which goes to
-    the lowest priority number. Rows in `task.chosen` must be in `gains` already.
+    Gains never rise, so old gains are upper bounds. A gain is computed again only if its row could still win. Gains
+    that agree in ten digits are a tie. The row with the lowest priority number wins a tie. The rows in `task.chosen`
+    must already be counted in `gains`.
     """
     order: list[int] = []
     values: list[float] = []
-    heap, twins = _first_bounds(gains, task.priority)
+    heap, next_identical = _first_bounds(gains, task.priority)
     ranks: Sequence[int] = task.priority.tolist()
     fresh = [-1] * len(ranks)
     openings, mask = task.openings, task.openings.mask
     while heap and len(order) < task.count:
         bound, _, row = heap[0]
         if not mask[row]:
-            _replace_top(heap, bound, twins[row], ranks)
+            _replace_top(heap, bound, next_identical[row], ranks)
         elif fresh[row] != len(order):
             fresh[row] = len(order)
             heapq.heapreplace(heap, (-rounded(gains.gain(row)), ranks[row], row))
@@ -98,17 +102,17 @@ def lazy_greedy(gains: LazyGains, task: GreedyTask) -> tuple[IntArray, FloatArra
             values.append(-bound)
             gains.choose(row)
             openings.take(row)
-            _replace_top(heap, bound, twins[row], ranks)
+            _replace_top(heap, bound, next_identical[row], ranks)
             task.advance(1)
     if len(order) < task.count:
-        # gains only fall: no other row adds anything
+        # gains never rise, so the remaining rows add nothing
         order += openings.take_first(np.argsort(task.priority).tolist(), task.count - len(order))
         values += [0.0] * (len(order) - len(values))
     return np.array(order, np.int64), np.array(values)
 
 
 def rounded(gain: float) -> float:
-    """Return a gain rounded to ten digits; 0 if it is below `NOTHING`."""
+    """Return a gain rounded to ten digits, or 0 if the gain is below `NOTHING`."""
     if gain < NOTHING:
         return 0.0
     digits, exponent = math.frexp(gain)
@@ -116,22 +120,25 @@ def rounded(gain: float) -> float:
 
 
 def _first_bounds(gains: LazyGains, priority: IntArray) -> tuple[list[tuple[float, int, int]], Sequence[int]]:
-    """Return the heap of (-bound, priority, row) of rows that are not the twin of another, and the twins as a list."""
+    """Return a heap of (-bound, priority, row), and `gains.next_identical` as a list.
+
+    The heap has only the first row of each set of identical rows.
+    """
     n = len(priority)
     heads = np.arange(n)
-    twins: Sequence[int] = [-1] * n
-    if gains.twins is not None:
-        heads = np.setdiff1d(heads, gains.twins)
-        twins = gains.twins.tolist()
+    next_identical: Sequence[int] = [-1] * n
+    if gains.next_identical is not None:
+        heads = np.setdiff1d(heads, gains.next_identical)
+        next_identical = gains.next_identical.tolist()
     bounds = (gains.bounds[heads] * (1.0 + 1e-9) + NOTHING).tolist()
     heap = [(-bound, int(priority[row]), int(row)) for bound, row in zip(bounds, heads, strict=True)]
     heapq.heapify(heap)
-    return heap, twins
+    return heap, next_identical
 
 
-def _replace_top(heap: list[tuple[float, int, int]], bound: float, twin: int, ranks: Sequence[int]) -> None:
-    """Replace the row at the top by its twin, with the same gain."""
-    if twin < 0:
+def _replace_top(heap: list[tuple[float, int, int]], bound: float, successor: int, ranks: Sequence[int]) -> None:
+    """Replace the row at the top of the heap by its `successor`, with the same bound. Remove the row if that is -1."""
+    if successor < 0:
         heapq.heappop(heap)
     else:
-        heapq.heapreplace(heap, (bound, ranks[twin], twin))
+        heapq.heapreplace(heap, (bound, ranks[successor], successor))

@@ -17,7 +17,7 @@ from detreduce.reducers.engine.validation import encode_categories
 
 @dataclass(frozen=True)
 class Groups:
-    """The group of each image.
+    """The group of each image, and the limit on the images from one group.
 
     Attributes
     ----------
@@ -26,7 +26,7 @@ class Groups:
     labels
         The G labels, sorted.
     most
-        Largest number of images to choose from one group; None is no limit.
+        Largest number of images to choose from one group. None means no limit.
     """
 
     codes: IntArray
@@ -35,18 +35,19 @@ class Groups:
 
     @property
     def sizes(self) -> IntArray:
-        """(G,) number of images of each group."""
+        """(G,) number of images in each group."""
         return np.bincount(self.codes, minlength=len(self.labels)).astype(np.int64)
 
     def remaining(self, chosen: IntArray) -> IntArray:
-        """Return (G,) the number of images that may still be chosen from each group, after the rows `chosen`."""
+        """Return (G,) how many more images may be chosen from each group. The rows in `chosen` are already chosen."""
         most = self.sizes if self.most is None else np.minimum(self.sizes, self.most)
         return most - np.bincount(self.codes[chosen], minlength=len(self.labels))
 
     def room(self, strata: IntArray, count: int, chosen: IntArray) -> IntArray:
-        """Return (count,) the number of images that may still be chosen from each stratum, if only it were chosen from.
+        """Return (count,) how many more images each stratum could give if all images came from this stratum.
 
-        `strata` (n,) has the stratum of each row, 0..count - 1; the rows `chosen` are chosen already.
+        A stratum is a set of images with its own quota, normally an image category. `strata` (n,) has the stratum of
+        each row, 0..count - 1. The rows in `chosen` are already chosen.
         """
         free = np.ones(len(strata), bool)
         free[chosen] = False
@@ -55,9 +56,9 @@ class Groups:
         return np.bincount(pairs // len(self.labels), allowed, count).astype(np.int64)
 
     def reachable(self, present: npt.NDArray[np.bool_], chosen: IntArray) -> IntArray:
-        """Return (C,) the largest number of rows with each class that can be chosen, including the rows `chosen`.
+        """Return (C,) the largest number of rows with each class that can be chosen, including the rows in `chosen`.
 
-        `present` (n, C) is True where a row has a class.
+        `present` (n, C) is True if the image of a row has boxes of a class.
         """
         remaining = self.remaining(chosen)
         free = np.ones(len(present), bool)
@@ -69,38 +70,40 @@ class Groups:
         return reachable
 
     def check(self, k: int, initial: IntArray) -> None:
-        """Raise InputError if the limit leaves fewer than `k` images, or if `initial` breaks it."""
+        """Raise InputError if the limit allows fewer than `k` images, or if `initial` exceeds the limit."""
         if self.most is None:
             return
         remaining = self.remaining(initial)
         if (remaining < 0).any():
             group = int(remaining.argmin())
             raise InputError(
-                f"{self.most - int(remaining[group])} of the images kept first are of group {self.labels[group]!r}, "
-                f"more than max_per_group={self.most} allows: raise it or keep fewer of them first."
+                f"{self.most - int(remaining[group])} of the images that must be kept are in group "
+                f"{self.labels[group]!r}, but max_per_group={self.most} allows fewer. Raise max_per_group, or remove "
+                "some of these images from the list of images that must be kept."
             )
         possible = int(remaining.sum()) + len(initial)
         if possible < k:
             raise InputError(
-                f"keep asks for {k} images, but max_per_group={self.most} allows {possible} from "
-                f"{len(self.labels)} groups: raise max_per_group or keep fewer."
+                f"keep asks for {k} images, but max_per_group={self.most} allows only {possible} images from "
+                f"{len(self.labels)} groups. Raise max_per_group or keep fewer images."
             )
 
 
 def make_groups(groups: Any, max_per_group: Any, n: int) -> Groups | None:
-    """Return the groups of n images; None if `groups` is None.
+    """Return the groups of n images, or None if `groups` is None.
 
     Raises
     ------
     InputError
-        For groups of another length or with missing labels, a limit that is not a count, and a limit without groups.
+        If `groups` does not have n labels, if a label is missing, if `max_per_group` is not a count of at least 1, or
+        if `max_per_group` is given without `groups`.
     """
     if max_per_group is not None:
         whole = isinstance(max_per_group, numbers.Integral) and not isinstance(max_per_group, bool)
         if not whole or max_per_group < 1:
-            raise InputError(f"max_per_group={max_per_group!r} is not a count of images: give 1 or more.")
+            raise InputError(f"max_per_group={max_per_group!r} is not a number of images. Use 1 or more.")
         if groups is None:
-            raise InputError("max_per_group needs groups=: give the group (for instance the video) of each image.")
+            raise InputError("max_per_group needs groups=. Pass the group of each image, for instance its video.")
     if groups is None:
         return None
     codes, labels = encode_categories(groups, n, "groups")
@@ -108,12 +111,12 @@ def make_groups(groups: Any, max_per_group: Any, n: int) -> Groups | None:
 
 
 class Openings:
-    """The rows of a pool that a greedy method may still choose: none twice, and none of a full group.
+    """The candidates of a greedy method: rows of a pool that are not chosen and whose group is not full.
 
     Attributes
     ----------
     mask
-        (n_c,) bool; `take` updates it.
+        (n_c,) bool, True for candidates. `take` updates it.
     """
 
     def __init__(self, pool: Pool) -> None:
@@ -128,11 +131,11 @@ class Openings:
 
     @property
     def limited(self) -> bool:
-        """Whether rows can close that were not taken, because their group is full."""
+        """Whether the number of rows from one group is limited."""
         return self._remaining is not None
 
     def take(self, row: int) -> None:
-        """Close the row, and all rows of its group if that is full."""
+        """Choose a row. It is no longer a candidate. If its group is now full, all rows of the group are removed."""
         self.mask[row] = False
         if self._codes is None or self._remaining is None:
             return
@@ -142,7 +145,7 @@ class Openings:
             self.mask[self._by_group[self._starts[group] : self._starts[group + 1]]] = False
 
     def take_first(self, rows: Iterable[int], count: int) -> list[int]:
-        """Take the first `count` open rows of `rows`; return them."""
+        """Choose the first `count` candidates among `rows`, and return them. There may be fewer."""
         taken: list[int] = []
         for row in rows:
             if len(taken) == count:
@@ -161,32 +164,32 @@ def fill_seats(
     chosen: IntArray,
     length: int,
 ) -> tuple[IntArray, list[int]]:
-    """Give each seat to the best image of its stratum whose group is not full, until `length` seats are filled.
+    """Fill `length` seats. Each seat gets the best image of its stratum whose group is not full.
 
-    A stratum without such an image loses its seat to the next stratum in the sequence. This is the seat rule among the
-    strata that can still fill a seat.
+    A seat is one place in the quota of a stratum (normally an image category). If a stratum does not have such an
+    image, the next stratum in the sequence gets the seat. So the remaining strata share the seats by the usual rule.
 
     Parameters
     ----------
     sequence
-        Stratum of each seat, in the order in which seats are given; one seat for each image.
+        Stratum of each seat, in the order in which seats are filled. It has one seat for each image.
     orders
         Rows of each stratum, best first.
     complete
-        (C,) whether an order has all rows that may be chosen from its stratum. Other orders may be too short.
+        (C,) whether an order has all rows that can be chosen from its stratum. Other orders may be too short.
     groups
-        The groups with their limit.
+        The groups and their limit.
     chosen
-        Rows chosen before.
+        Rows that are already chosen.
     length
-        Number of seats to fill; fewer are filled if the limit allows no more.
+        Number of seats to fill. Fewer are filled if the limit does not allow more.
 
     Returns
     -------
     rows : (m,) int64
-        The rows chosen, in the order of the seats; valid only if no stratum is short.
+        The chosen rows, in the order of the seats. They are valid only if `short` is empty.
     short : list of int
-        Strata whose order was too short.
+        The strata whose order was too short.
     """
     remaining = groups.remaining(chosen).tolist()
     codes = [groups.codes[order].tolist() for order in orders]

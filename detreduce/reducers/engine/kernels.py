@@ -1,4 +1,4 @@
-"""Kernels between rows of a table, in blocks, and features whose inner products are a kernel."""
+"""Kernels between the rows of a table, computed in blocks, and features whose inner products equal a kernel."""
 
 from __future__ import annotations
 
@@ -18,24 +18,25 @@ from detreduce.reducers.engine.pool import FloatArray, IntArray, derive_rng
 EXACT_ROWS = 8192
 """Up to this many rows, means over all rows are computed in float64."""
 DENSE_ROWS = 6144
-"""Up to this many rows the whole kernel is kept: 288 MiB."""
+"""Up to this many rows, the whole kernel matrix is kept in memory (288 MiB)."""
 BLOCK = 1024
 TILE = 256
 FREQUENCIES = 128
 RANK = 1e-13
-"""Eigenvalues of a kernel below this share of the largest are rounding errors."""
+"""Eigenvalues of a kernel below this share of the largest eigenvalue are treated as rounding errors."""
 
 
 @dataclass
 class Kernel:
-    """Kernel values between rows of Z: exp(-|a - b|^2 / (2 sigma^2)), or the inner product if sigma is None.
+    """A kernel between the rows of Z.
 
     Attributes
     ----------
     Z
-        (n, d) float64.
+        (n, d) float64 points.
     sigma
-        In units of Z.
+        Width of the Gaussian kernel exp(-|a - b|^2 / (2 sigma^2)), in units of Z. None means the linear kernel: the
+        inner product of two rows.
     """
 
     Z: FloatArray
@@ -47,23 +48,23 @@ class Kernel:
 
     @classmethod
     def gaussian(cls, points: CentredPoints, sigma: float) -> Kernel:
-        """Return the Gaussian kernel of width `sigma`, in units of the features."""
-        # beyond these limits all kernel values are 0, or all are 1
+        """Return the Gaussian kernel with width `sigma`, in units of the features."""
+        # beyond these limits, all kernel values are 0 or all are 1
         return cls(points.Z, min(max(sigma / points.scale, 1e-15), 1e15))
 
     @cached_property
     def coarse(self) -> npt.NDArray[np.float32]:
-        """Z in float32, for values that float64 checks later."""
+        """Z in float32, for approximate values that are checked later in float64."""
         return self.Z.astype(np.float32)
 
     @property
     def diagonal(self) -> FloatArray:
-        """(n,) the kernel of each row with itself."""
+        """(n,) the kernel value of each row with itself."""
         return self.squares if self.sigma is None else np.ones(len(self.Z))
 
     @cached_property
     def dense(self) -> FloatArray | None:
-        """(n, n) the whole kernel, or None if it is too large to keep."""
+        """(n, n) the whole kernel matrix, or None if it is too large to keep in memory."""
         n = len(self.Z)
         if n > DENSE_ROWS:
             return None
@@ -79,7 +80,10 @@ class Kernel:
         return whole
 
     def between(self, rows: Any, columns: Any, *, exact: bool = True) -> npt.NDArray[np.floating]:
-        """Return (a, b) kernel values: float64, or float32 if not `exact` and the kernel is not kept."""
+        """Return the (a, b) kernel values between two sets of rows.
+
+        They are float64. If `exact` is False and the whole kernel is not in memory, they are float32.
+        """
         if self.dense is None:
             return self._computed(rows, columns, exact=exact)
         if isinstance(rows, slice) or isinstance(columns, slice):
@@ -88,15 +92,16 @@ class Kernel:
         return self.dense.take(np.asarray(rows)[:, None] * len(self.Z) + np.asarray(columns))
 
     def among(self, rows: IntArray) -> Callable[[int], FloatArray]:
-        """Return a function from a place in `rows` to the kernel of that row with all of `rows`."""
+        """Return a function: for an index into `rows`, it returns the kernel values of that row with all of `rows`."""
         if self.dense is not None:
             dense = self.dense
             return lambda place: dense[rows[place]].take(rows)
-        # copied together once, not at every call
+        # these rows are copied once, not at every call
         own = Kernel(self.Z[rows], self.sigma)
         return lambda place: own._computed([place], slice(None), exact=True)[0]
 
     def _computed(self, rows: Any, columns: Any, *, exact: bool) -> npt.NDArray[np.floating]:
+        """Compute the (a, b) kernel values between two sets of rows: float64 if `exact`, else float32."""
         Z = self.Z if exact else self.coarse
         product = Z[rows] @ Z[columns].T
         if self.sigma is None:
@@ -107,12 +112,12 @@ class Kernel:
         product -= half * squares[rows][:, None]
         product -= half * squares[columns]
         product *= factor
-        # rounding must not put a row nearer than itself
+        # rounding must not make a squared distance negative
         np.minimum(product, 0, out=product)
         return np.exp(product, out=product)
 
     def means(self, advance: Callable[[int], object]) -> FloatArray:
-        """Return (n,) the mean kernel of each row with all rows; `advance` is called with the rows done."""
+        """Return (n,) the mean kernel value of each row with all rows. Call `advance` with the number of rows done."""
         n = len(self.Z)
         if self.sigma is None:
             return self.Z @ self.Z.mean(axis=0)
@@ -135,7 +140,10 @@ class Kernel:
 
 
 def median_distance(points: CentredPoints, rows: IntArray) -> float:
-    """Return the median distance between pairs of `rows`, in feature units; 1 if half of the pairs coincide."""
+    """Return the median distance between pairs of `rows`, in units of the features.
+
+    If at least half of the pairs coincide, or if there are no pairs, return the scale of the points instead.
+    """
     Z, squares = points.Z[rows], points.squares[rows]
     pairs = len(rows) * (len(rows) - 1) // 2
     if not pairs:
@@ -144,7 +152,7 @@ def median_distance(points: CentredPoints, rows: IntArray) -> float:
     squared *= -2.0
     squared += squares
     squared += squares[:, None]
-    # every pair is there twice, which moves no median; the diagonal sorts before them all
+    # every pair occurs twice, which does not change the median; the diagonal is sorted to the front
     np.fill_diagonal(squared, -np.inf)
     middle = [len(rows) + pairs - 1, len(rows) + pairs]
     flat = squared.reshape(-1)
@@ -156,16 +164,17 @@ def median_distance(points: CentredPoints, rows: IntArray) -> float:
 
 @dataclass
 class FourierMap:
-    """Random Fourier features of the Gaussian kernel (Rahimi and Recht 2007), orthogonal (Yu et al. 2016).
+    """A map to random Fourier features of the Gaussian kernel (Rahimi and Recht 2007).
 
-    The frequencies are the same for every seed, so that results depend on the data alone.
+    The frequencies are orthogonal (Yu et al. 2016). They are the same for every seed, so that results depend only on
+    the data.
 
     Attributes
     ----------
     frequencies
-        (D / 2, d) float64.
+        (D / 2, d) float64 frequencies.
     centre
-        (d,) subtracted first.
+        (d,) vector that is subtracted from every vector first.
     """
 
     frequencies: FloatArray
@@ -173,7 +182,7 @@ class FourierMap:
 
     @classmethod
     def gaussian(cls, centre: FloatArray, sigma: float, count: int = FREQUENCIES) -> FourierMap:
-        """Return the map of exp(-|a - b|^2 / (2 sigma^2)) with `count` frequencies."""
+        """Return the map for the kernel exp(-|a - b|^2 / (2 sigma^2)) with `count` frequencies."""
         d = len(centre)
         rng = derive_rng(0, "herding frequencies")
         blocks = []
@@ -184,13 +193,16 @@ class FourierMap:
         return cls(np.concatenate(blocks)[:count] / sigma, centre)
 
     def __call__(self, vectors: npt.NDArray[np.floating]) -> FloatArray:
-        """Return (b, D) float64 features of unit length, whose inner products are the kernel up to O(1 / sqrt(D))."""
+        """Return (b, D) float64 features of unit length.
+
+        Their inner products equal the kernel, with an error of O(1 / sqrt(D)).
+        """
         angles = (vectors - self.centre) @ self.frequencies.T
         return np.concatenate([np.cos(angles), np.sin(angles)], axis=1) / np.sqrt(len(self.frequencies))
 
 
 def kernel_features(vectors: FloatArray, centre: FloatArray, sigma: float) -> FloatArray:
-    """Return (m, r) features whose inner products are exp(-|a - b|^2 / (2 sigma^2)), r at most m."""
+    """Return (m, r) features whose inner products equal exp(-|a - b|^2 / (2 sigma^2)). r is at most m."""
     Z = (vectors - centre) / sigma
     squares = np.einsum("ij,ij->i", Z, Z)
     kernel = np.exp(-0.5 * (squares[:, None] + squares - 2.0 * Z @ Z.T).clip(0.0))

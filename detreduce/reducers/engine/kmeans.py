@@ -1,7 +1,7 @@
 """k-means, for methods that represent images by cluster centres.
 
-scikit-learn's k-means is no replacement: half of the images that clc and rkm choose would change. It also takes 1.2 to
-2.4 times the processor time, for an inertia that is 0.1 to 11 % higher.
+scikit-learn's k-means cannot replace this implementation: half of the images that clc and rkm choose would change. Its
+inertia is also 0.1 to 11 % higher, and it takes 1.2 to 2.4 times the processor time.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from detreduce.reducers.engine.pool import FloatArray, IntArray
 
 MAX_ITERATIONS = 50
 TOLERANCE = 1e-4
-"""Lloyd stops when the squared shifts of the centres sum to less than this share of the mean variance of features."""
+"""Lloyd's iterations end when the squared shifts of the centres sum to at most this share of the mean variance."""
 BLOCK_ENTRIES = 4_000_000
 DRAWS = 64
+"""Candidates for first centres that are drawn together, so that one matrix product gives their distances."""
 EXACT_ROWS = 4096
 """Up to this many rows, distances are computed in float64."""
 
@@ -25,10 +26,11 @@ EXACT_ROWS = 4096
 def kmeans(
     Z: FloatArray, k: int, rng: np.random.Generator, advance: Callable[..., object] = lambda *_: None
 ) -> tuple[FloatArray, IntArray]:
-    """Return (k, d) centres and the (n,) nearest centre of each point.
+    """Return the (k, d) centres, and (n,) the number of the nearest centre of each point.
 
-    Greedy k-means++, then at most 50 Lloyd iterations. An iteration computes distances only for points whose nearest
-    centre may change by their bounds (Hamerly 2010).
+    Greedy k-means++ chooses the first centres. At most 50 Lloyd iterations follow. Each point has bounds on its
+    distances to centres. An iteration computes distances only for points whose nearest centre may change (Hamerly
+    2010).
 
     Parameters
     ----------
@@ -37,9 +39,9 @@ def kmeans(
     k
         Number of centres, at most n.
     rng
-        Draws the first centres.
+        Random generator for the first centres.
     advance
-        Called with the number of centres placed, and after each Lloyd iteration with 0 and a note.
+        Function that is called with the number of centres placed, and after each Lloyd iteration with 0 and a note.
     """
     points = Z if len(Z) <= EXACT_ROWS else Z.astype(np.float32)
     centres = points[first_centres(points, k, rng, advance)].astype(np.float64)
@@ -64,11 +66,12 @@ def first_centres(
     rng: np.random.Generator,
     advance: Callable[..., object] = lambda *_: None,
 ) -> IntArray:
-    """Return k distinct rows by greedy k-means++ (Arthur and Vassilvitskii 2007): the best of 2 (2 + log k) draws.
+    """Return k distinct rows as first centres, chosen by greedy k-means++ (Arthur and Vassilvitskii 2007).
 
-    That is twice the usual number of draws; they cost little here and lower the inertia. Draws come in blocks, so one
-    matrix product gives their distances. A draw that is older than the last centres is accepted with probability new /
-    old squared distance, which makes it a draw from the new distribution.
+    Each centre is the best of 2 (2 + log k) random candidates. That is twice the usual number. Candidates cost little
+    here and lower the inertia. They are drawn in blocks, so that one matrix product gives their distances. When a
+    centre is added, the candidates already drawn have an outdated distribution. Each of them is then accepted with
+    probability (new squared distance) / (old squared distance). So it follows the new distribution.
     """
     squares = np.einsum("ij,ij->i", points, points)
     chosen = np.zeros(len(points), bool)
@@ -109,7 +112,7 @@ def first_centres(
 def _squared_distances(
     points: npt.NDArray[np.floating], squares: npt.NDArray[np.floating], rows: IntArray
 ) -> npt.NDArray[np.floating]:
-    """Return (b, n) squared distances; 0 where only a rounding error is left."""
+    """Return (b, n) squared distances between `rows` and all points. Values as small as rounding errors become 0."""
     squared = points[rows] @ points.T
     squared *= -2.0
     squared += squares
@@ -121,7 +124,10 @@ def _squared_distances(
 
 
 class _Assignment:
-    """The nearest centre of each point, with bounds of the distance to the nearest and the second nearest one."""
+    """The nearest centre of each point, with bounds that show when it may change (Hamerly 2010).
+
+    `upper` is at least the distance to the nearest centre. `lower` is at most the distance to any other centre.
+    """
 
     def __init__(self, points: npt.NDArray[np.floating]) -> None:
         self.points = points
@@ -131,7 +137,7 @@ class _Assignment:
         self.lower = np.zeros(len(points))
 
     def assign(self, centres: FloatArray, rows: IntArray) -> IntArray:
-        """Find the nearest centre of `rows`; return all labels."""
+        """Find the nearest centre of each of `rows`, and return the labels of all points."""
         own = centres.astype(self.points.dtype)
         squares = np.einsum("ij,ij->i", own, own)
         step = max(1, BLOCK_ENTRIES // len(own))
@@ -157,11 +163,12 @@ class _Assignment:
         return np.flatnonzero(self.upper >= self.lower)
 
     def _distance(self, scores: npt.NDArray[np.floating], rows: IntArray) -> FloatArray:
+        """Return the distances of `rows`, given their squared distances minus their own squared norms."""
         return np.sqrt((scores.astype(np.float64) + self.squares[rows]).clip(0.0))
 
 
 def _means(points: npt.NDArray[np.floating], labels: IntArray, centres: FloatArray) -> FloatArray:
-    """Return the mean of the points of each centre; a centre without points does not move."""
+    """Return (k, d) the mean of the points of each centre. A centre without points does not move."""
     from scipy.sparse import csr_matrix
 
     n, k = len(points), len(centres)

@@ -1,4 +1,4 @@
-"""The nearest neighbours of each point, without all distances in memory."""
+"""The nearest neighbours of each point, without keeping all distances in memory."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ from detreduce.arrays.distances import CentredPoints
 from detreduce.reducers.engine.pool import FloatArray, IntArray
 
 PRODUCTS = 2**33
-"""Multiplications in one call of the search, which ignores Ctrl-C: about half a second."""
+"""Multiplications in one call of the search: about half a second. Ctrl-C has no effect during a call."""
 DIFFERENCES = 2**22
-"""Entries of the differences in memory at once."""
+"""Largest number of coordinate differences in memory at once."""
 
 
 def nearest_neighbours(
     points: CentredPoints, count: int, advance: Callable[[int], object]
 ) -> tuple[IntArray, FloatArray]:
-    """Return the `count` nearest other points of each point and their distances (n, count), in feature units.
+    """Find the `count` nearest other points of each point.
 
-    The nearest comes first. Another row is another point, even if the two coincide. scikit-learn finds the neighbours
-    from products, which lose digits for near points. So their distances are computed again from differences.
+    Return their rows and their distances, both (n, count), the nearest neighbour first. Distances are in units of the
+    features. Two rows are different points, even if they coincide. scikit-learn finds the neighbours from inner
+    products, which lose digits for near points. So the distances are computed again from coordinate differences.
     """
     n = len(points)
     count = min(count, n - 1)
@@ -36,7 +37,7 @@ def nearest_neighbours(
         rows = np.arange(start, min(start + block, n))
         near = search.kneighbors(points.Z[rows], return_distance=False)
         own = near == rows[:, None]
-        # if many points coincide with it, the search may not return the point itself
+        # if many points coincide with a point, the search may not return the point itself
         own[~own.any(axis=1), -1] = True
         near = near[~own].reshape(len(rows), count)
         squared = _squared_differences(points, rows, near)
@@ -48,6 +49,7 @@ def nearest_neighbours(
 
 
 def _squared_differences(points: CentredPoints, rows: IntArray, near: IntArray) -> FloatArray:
+    """Return the squared distances between each of `rows` and its neighbours `near`, in the shape of `near`."""
     squared = np.empty(near.shape)
     step = max(1, DIFFERENCES // (near.shape[1] * points.Z.shape[1]))
     for start in range(0, len(rows), step):

@@ -1,4 +1,8 @@
-"""Non-negative least squares of a growing set: argmax w.mu - w'Kw/2 over w >= 0, updated for each new member."""
+"""Non-negative least squares for a set of members that grows: maximise w.mu - w'Kw/2 over w >= 0.
+
+K (m, m) is the kernel between the members, mu (m,) their mean kernel, and w (m,) their weights. The weights are updated
+for each new member.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +11,19 @@ import numpy as np
 from detreduce.reducers.engine.pool import FloatArray, IntArray
 
 DEPENDENT = 1e-10
-"""A member is dependent if its remainder after projection on the others is below this share of its norm."""
+"""A member is linearly dependent if its residual after projection on the others is below this share of its norm."""
 ROUNDING = 1e-12
+"""Weights and gradients below this count as 0."""
 
 
 class GrowingFit:
-    """The weights of members that are added one at a time.
+    """The optimal weights of members that are added one at a time.
 
-    K = U'U is kept as a packed Cholesky factor; a member adds a column to it. Members with weight 0, the set Z, stay in
-    the factor. With multipliers g_Z, w = K^-1 (mu - g), and w_Z = 0 is a small system in the columns Y = K^-1 E_Z,
-    which grow as U does. Block principal pivoting (Portugal, Judice and Vicente 1994) finds Z, starting from the last
-    one. Members that depend linearly on earlier ones are refused.
+    K = U'U is kept as a packed Cholesky factor. Each new member adds a column to U. Let Z be the set of members with
+    weight 0. They stay in the factor. With multipliers g that are 0 outside Z, the weights are w = K^-1 (mu - g). The
+    condition w_Z = 0 is a small linear system in the columns Y = K^-1 E_Z, which grow together with U. Block principal
+    pivoting (Portugal, Judice and Vicente 1994) finds Z. It starts from the Z of the previous fit. A member that
+    depends linearly on earlier members is refused.
     """
 
     def __init__(self, capacity: int) -> None:
@@ -33,16 +39,18 @@ class GrowingFit:
         self.weights = np.empty(0)
 
     def add(self, kernel: FloatArray, own: float, mu: float) -> bool:
-        """Add a member and update `weights`; return False, without a change, if it depends on the other members.
+        """Add a member, update `weights` and return True.
+
+        If the member depends linearly on the other members, change nothing and return False.
 
         Parameters
         ----------
         kernel
-            (m,) kernel of the new member with the others.
+            (m,) kernel values of the new member with the other members.
         own
-            Its kernel with itself.
+            Kernel value of the new member with itself.
         mu
-            Its mean kernel.
+            Mean kernel of the new member.
         """
         m = self.size
         column = self._backward(kernel, m) if m else np.empty(0)
@@ -67,7 +75,10 @@ class GrowingFit:
         return True
 
     def truncate(self, size: int, zero: IntArray) -> None:
-        """Go back to the first `size` members; start from weight 0 for those in `zero`."""
+        """Remove all members except the first `size`, and fit the weights again.
+
+        The search for the members of weight 0 starts from the members in `zero`.
+        """
         self.size = size
         self._free[:size] = self._inverse_times(self._mu[:size]) if size else 0.0
         self._zero = np.empty(0, np.int64)
@@ -76,30 +87,33 @@ class GrowingFit:
         self._pivot()
 
     def refresh(self) -> None:
-        """Solve again from the start, to remove the rounding errors of many updates."""
+        """Compute the weights from the start, to remove the rounding errors of many updates."""
         self.truncate(self.size, self._zero)
 
     @property
     def zero(self) -> IntArray:
-        """Members of weight 0."""
+        """The members with weight 0."""
         return self._zero.copy()
 
     @property
     def objective(self) -> float:
-        """The value of w.mu - w'Kw/2, which is w.mu/2 at the optimum."""
+        """The value of w.mu - w'Kw/2. It equals w.mu/2 at the optimum."""
         return float(0.5 * self.weights @ self._mu[: self.size])
 
     def _backward(self, b: FloatArray, m: int) -> FloatArray:
+        """Solve U'x = b for the first `m` members."""
         return self._solve_packed(m, self._packed[: m * (m + 1) // 2], b, trans=1)
 
     def _forward(self, b: FloatArray, m: int) -> FloatArray:
+        """Solve Ux = b for the first `m` members."""
         return self._solve_packed(m, self._packed[: m * (m + 1) // 2], b, trans=0)
 
     def _inverse_times(self, b: FloatArray) -> FloatArray:
+        """Return K^-1 b."""
         return self._forward(self._backward(b, self.size), self.size)
 
     def _set_zero(self, zero: IntArray) -> None:
-        """Make `zero` the set Z; columns of members that stay in Z are kept."""
+        """Make `zero` the new set Z. Columns of members that were already in Z are not computed again."""
         place = {int(member): index for index, member in enumerate(self._zero)}
         columns = []
         for member in zero:
@@ -113,7 +127,7 @@ class GrowingFit:
         self._columns = np.column_stack(columns) if columns else np.empty((self.size, 0))
 
     def _pivot(self) -> None:
-        """Exchange members between Z and the rest until weights are >= 0 and gradients on Z <= 0."""
+        """Move members into and out of Z until all weights are >= 0 and all gradients of members in Z are <= 0."""
         fewest, patience = self.size + 1, 3
         while True:
             gradient, weights = self._stationary()
@@ -128,13 +142,14 @@ class GrowingFit:
             elif patience > 0:
                 patience -= 1
             else:
-                # exchanging only the last one always ends
+                # moving only the last wrong member always ends
                 patience -= 1
                 change = change[[change.argmax()]]
             self._set_zero(np.setxor1d(self._zero, change))
         self.weights = weights.clip(0.0)
 
     def _stationary(self) -> tuple[FloatArray, FloatArray]:
+        """Return the gradients of the members in Z, and the weights of all members, if the weights in Z are 0."""
         weights = self._free[: self.size].copy()
         if not len(self._zero):
             return np.empty(0), weights

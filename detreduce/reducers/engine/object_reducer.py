@@ -1,4 +1,4 @@
-"""Base of the methods that look at the objects in the images, and what they share."""
+"""The base class of the methods that look at the objects in the images, and functions that they share."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool
 
 
 class ObjectReducer(BaseReducer):
-    """A greedy method on an ObjectTable.
+    """A greedy method that chooses images by their boxes, from an ObjectTable.
 
-    Classes do the balancing, so categories are ignored and all images are one stratum. Ties are broken by the content
-    of the images. Images of a full group are left out during the search.
+    These methods balance the classes of boxes. So they do not use image categories, and all images share one quota.
+    Ties are broken by the content of the images. Images of a full group are left out during the search.
 
     Parameters
     ----------
     keep, random_state
-        See BaseReducer; the seed only breaks ties.
+        See BaseReducer. The seed only breaks ties.
     """
 
     family = "objectwise"
@@ -47,40 +47,40 @@ class ObjectReducer(BaseReducer):
 
 
 def objects_of(problem: FitInput) -> ObjectTable:
-    """Return the table of boxes that `fit` got."""
+    """Return the ObjectTable that was passed to `fit`."""
     assert problem.objects is not None
     return problem.objects
 
 
 def rank_with_empty_last(pool: Pool, order: IntArray, remaining: FloatArray, openings: Openings) -> Ranking:
-    """Rank the chosen images by place; images without boxes fill the remaining seats, by priority.
+    """Return the ranking: the chosen images in their order, then images without boxes in the order of priority.
 
     Parameters
     ----------
     pool
         All images.
     order
-        Images with boxes, in the order chosen.
+        Images with boxes, in the order in which they were chosen.
     remaining
-        As for `place_scores`.
+        (n,) the criterion of every image after the last choice, as for `place_scores`.
     openings
-        Which images may still be chosen.
+        The images that may still be chosen.
     """
     empty = openings.take_first(np.argsort(pool.priority).tolist(), pool.wanted - len(order))
     order = np.concatenate([order, np.array(empty, np.int64)])
-    remaining[pool.initial] = np.nan  # they have no place among the others
+    remaining[pool.initial] = np.nan  # images that were chosen before do not get a score here
     return Ranking(order, place_scores(order, remaining))
 
 
 def signatures(table: ObjectTable, *columns: npt.NDArray[np.generic]) -> list[bytes]:
-    """Return n byte strings, equal for images with equal classes and equal entries in `columns`.
+    """Return one byte string for each image. Images with the same classes and the same `columns` have equal strings.
 
     Parameters
     ----------
     table
-        A table of n images and m pairs.
+        A table of n images and m (image, class) pairs.
     columns
-        (m,) or (m, w) arrays, for instance counts.
+        (m,) or (m, w) arrays with one row per pair, for instance the counts.
     """
     starts = table.starts
     parts = []
@@ -93,9 +93,9 @@ def signatures(table: ObjectTable, *columns: npt.NDArray[np.generic]) -> list[by
 
 
 def content_column(table: ObjectTable, *columns: npt.NDArray[np.generic]) -> FloatArray:
-    """Return (n, 1) a number made from the content of each image; it breaks ties whatever the order of the rows.
+    """Return (n, 1) numbers, a hash of the content of each image. They break ties independently of the order of rows.
 
-    Parameters are those of `signatures`.
+    The parameters are the same as for `signatures`.
     """
     digests = (hashlib.blake2b(signature, digest_size=6).digest() for signature in signatures(table, *columns))
     return np.array([float(int.from_bytes(digest, "big")) for digest in digests]).reshape(-1, 1)

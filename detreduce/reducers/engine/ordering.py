@@ -1,4 +1,4 @@
-"""From scores to an order: ties, sorting, and the place in the order as a score."""
+"""Functions that turn scores into an order and an order into scores, with rules for ties."""
 
 from __future__ import annotations
 
@@ -9,22 +9,27 @@ import numpy as np
 from detreduce.reducers.engine.pool import FloatArray, IntArray
 
 TIE = 1e-10
-"""Scores that differ by less than this share of their size are a tie: rounding differs between machines."""
+"""Scores that differ by less than this share of their size are a tie, because rounding differs between machines."""
 
 
 def best(scores: FloatArray, priority: IntArray, tie: float = TIE) -> int:
-    """Return the index of the largest score; of those within `tie` of it, the one with the lowest priority number."""
+    """Return the index of the largest score.
+
+    Scores that differ from the largest by less than the share `tie` are equal to it. Among equal scores, the row with
+    the lowest priority number wins.
+    """
     top = scores.max()
     near = np.flatnonzero(scores >= (top - tie * abs(top) if np.isfinite(top) else top))
     return int(near[0]) if len(near) == 1 else int(near[np.argmin(priority[near])])
 
 
 def descending(scores: FloatArray, precedence: Callable[[IntArray], IntArray]) -> tuple[IntArray, FloatArray]:
-    """Sort by falling score; return the order, and the scores with ties made equal.
+    """Sort rows by score, highest first. Return the order, and the scores after tied scores are made equal.
 
-    A tie is a run of scores in which neighbours differ by less than `TIE` of the larger magnitude. All of a run get its
-    highest value, so order and scores always agree. `precedence` is called with the rows that are in a tie and returns
-    the numbers that break it, lowest first, as `Pool.precedence` does.
+    A tie is a run of sorted scores in which neighbours differ by less than `TIE` times the larger magnitude. All scores
+    of a run become the highest score of the run, so that the order and the scores always agree. `precedence` is called
+    with the tied rows. It returns one number for each of them, and the row with the lowest number comes first, as in
+    `Pool.precedence`.
     """
     order = np.argsort(-scores, kind="stable")
     ranked = scores[order]
@@ -44,16 +49,18 @@ def descending(scores: FloatArray, precedence: Callable[[IntArray], IntArray]) -
 
 
 def gain_scores(order: IntArray, gains: FloatArray, remaining: FloatArray) -> FloatArray:
-    """Return (n,) the gain of each chosen row, and at most the smallest of these for the others.
+    """Return (n,) scores: the gain of each chosen row, and for other rows their gain after the last choice.
+
+    The scores of other rows are at most the smallest gain of a chosen row.
 
     Parameters
     ----------
     order
-        Rows in the order chosen.
+        Chosen rows, in the order in which they were chosen.
     gains
-        Gain of each of them; where rounding makes one rise, the one before it counts.
+        Gain of each chosen row. If rounding makes a gain larger than the previous one, the previous gain is used.
     remaining
-        (n,) gain of every row after the last pick.
+        (n,) gain of every row after the last choice.
     """
     scores = np.minimum(remaining, gains.min(initial=np.inf))
     scores[order] = np.minimum.accumulate(gains)
@@ -61,17 +68,18 @@ def gain_scores(order: IntArray, gains: FloatArray, remaining: FloatArray) -> Fl
 
 
 def place_scores(order: IntArray, remaining: FloatArray) -> FloatArray:
-    """Return (n,) minus the place of each row: first the rows of `order`, then the others by falling `remaining`.
+    """Return (n,) scores that are minus the place of each row: 0, -1, -2, ...
 
-    For greedy methods whose criterion at one pick cannot be compared with that at another.
+    The rows of `order` come first. The other rows follow by `remaining`, the highest value first. Greedy methods use
+    this if the criterion of one choice cannot be compared with the criterion of another choice.
 
     Parameters
     ----------
     order
-        Rows in the order chosen.
+        Chosen rows, in the order in which they were chosen.
     remaining
-        (n,) the criterion of every row after the last pick, higher = chosen sooner; NaN where it is unknown. Rows whose
-        criteria tie share a place.
+        (n,) the criterion of every row after the last choice: rows with a higher value would be chosen sooner. Rows
+        with equal values share a place. NaN means that the value is unknown; then the score is NaN too.
     """
     scores = np.full(len(remaining), np.nan)
     seen = ~np.isnan(remaining)

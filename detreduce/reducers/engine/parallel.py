@@ -1,4 +1,4 @@
-"""Threads that work on blocks, one for each processor: NumPy, BLAS and GUDHI release Python's lock."""
+"""Threads that work on blocks of data, one thread for each processor. NumPy, BLAS and GUDHI release Python's lock."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Result = TypeVar("Result")
 
 
 def in_threads(work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
-    """Yield `work(item)` for each item, in order, computing a few results ahead.
+    """Yield `work(item)` for each item, in order. A few results are computed ahead.
 
-    Meanwhile BLAS has one thread: on blocks that fit into a cache, its own threads mostly wait for each other. Results
-    do not depend on the number of processors. Ctrl-C ends it after the running blocks.
+    Meanwhile BLAS uses one thread: for blocks that fit into the cache, its own threads mostly wait for each other. The
+    results do not depend on the number of processors. Ctrl-C stops the work after the blocks that are running.
     """
     if len(items) <= 1:
         # starting threads takes milliseconds
@@ -41,5 +41,5 @@ def in_threads(work: Callable[[Item], Result], items: Sequence[Item]) -> Iterato
 
 
 def slices(length: int, size: int) -> list[slice]:
-    """Return slices of `size` rows that cover `length` rows; the last one may be shorter."""
+    """Return slices of `size` rows that together cover `length` rows. The last slice may be shorter."""
     return [slice(start, min(start + size, length)) for start in range(0, length, size)]

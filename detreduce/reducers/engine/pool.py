@@ -1,4 +1,4 @@
-"""The images of one category as a method gets them, with seeded draws and the order of ties."""
+"""The pool: the images of one image category that a method ranks, with its random generators and its rule for ties."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ HASH_ROWS = 512
 
 
 def derive_rng(seed: int, purpose: str, label: Any = "") -> np.random.Generator:
-    """Return the generator for one purpose and category; other categories and the order of rows do not change it."""
+    """Return the random generator for one purpose and one image category.
+
+    The generator does not depend on other categories or on the order of the rows.
+    """
     text = f"{purpose}\0{label}".encode()
     key = int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little")
     return np.random.default_rng([seed, key])
@@ -24,27 +27,30 @@ def derive_rng(seed: int, purpose: str, label: Any = "") -> np.random.Generator:
 
 @dataclass
 class Pool:
-    """The images of one category.
+    """The images of one image category (or of another stratum), which a method ranks on their own.
 
     Attributes
     ----------
     whole
-        (n, d) the features of all images; see `X`.
+        (n, d) features of the images of all categories. `X` has those of this pool.
     rows
-        (n_c,) rows of the category's images in `whole`, ascending.
-    code, label
-        Number and name of the category.
+        (n_c,) rows of the pool's images in `whole`, ascending.
+    code
+        Number of the category.
+    label
+        Name of the category.
     seats
-        Number of images to choose, including `initial`.
+        Quota of the category: the number of images to choose, including `initial`.
     initial
-        Rows of this pool chosen before, in order.
+        Rows of this pool that are already chosen, in order.
     seed
-        Seed of the reducer; see `rng`.
+        Random seed of the reducer. `rng` uses it.
     shared
-        What `_prepare` of the method returned, for all categories.
-    group_codes, group_left
-        (n_c,) group of each row, and (G,) number of images that may still be chosen from each group; None without a
-        limit.
+        The result of the method's `_prepare`, the same for all pools.
+    group_codes
+        (n_c,) group of each row. None if the number of images per group is not limited.
+    group_left
+        (G,) number of images that may still be chosen from each group. None if there is no limit.
     """
 
     whole: npt.NDArray[np.floating]
@@ -63,31 +69,33 @@ class Pool:
 
     @property
     def wanted(self) -> int:
-        """Number of images to choose besides `initial`."""
+        """Number of images to choose in addition to `initial`."""
         return self.seats - len(self.initial)
 
     def rng(self, purpose: str) -> np.random.Generator:
-        """Return a fresh generator for `purpose`; it does not depend on earlier draws."""
+        """Return a new random generator for `purpose`. It does not depend on earlier use of other generators."""
         return derive_rng(self.seed, purpose, self.label)
 
     @cached_property
     def X(self) -> npt.NDArray[np.floating]:
-        """(n_c, d) float32 or float64, read-only; (n_c, 0) for methods that need no features."""
+        """(n_c, d) features of the pool, float32 or float64, read-only. (n_c, 0) for methods that need no features."""
         return self.whole if len(self) == len(self.whole) else _frozen(self.whole[self.rows])
 
     @cached_property
     def priority(self) -> IntArray:
-        """(n_c,) a seeded permutation that breaks ties, lowest first.
+        """(n_c,) numbers that break ties. The row with the lowest number wins.
 
-        It depends on the content of the rows. Their order only matters among equal rows.
+        They are a permutation that depends on the seed and on the content of the rows. The order of the rows only
+        matters among identical rows.
         """
         return self._rank_by_content(np.arange(len(self)))
 
     def precedence(self, rows: IntArray) -> IntArray:
-        """Return (m,) ranks of `rows` among themselves in the order of `priority`, without reading other rows."""
+        """Return (m,) numbers that put `rows` into the order of `priority`, without reading other rows."""
         return self.priority[rows] if "priority" in vars(self) else self._rank_by_content(rows)
 
     def _rank_by_content(self, rows: IntArray) -> IntArray:
+        """Return (m,) the rank of each of `rows` in a random order that depends on the seed and their content."""
         rng = self.rng("ties")
         multiplier = rng.integers(2**63, size=self.whole.shape[1] + 1, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
         draws = rng.permutation(len(self))
@@ -97,11 +105,15 @@ class Pool:
         return rank
 
     def draw(self, count: int) -> IntArray:
-        """Return `count` rows of the pool (all, if it has fewer), drawn by seed and content, not by row order."""
+        """Return a random sample of `count` rows of the pool, or all rows if there are fewer.
+
+        The sample depends on the seed and on the content of the rows, not on their order.
+        """
         return np.argsort(self.priority)[:count]
 
 
 def _frozen(array: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+    """Make an array read-only and return it."""
     array.flags.writeable = False
     return array
 
@@ -109,10 +121,11 @@ def _frozen(array: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
 def _hash_rows(
     X: npt.NDArray[np.floating], rows: IntArray, multiplier: npt.NDArray[np.uint64]
 ) -> npt.NDArray[np.uint64]:
+    """Return (m,) a hash of the content of each of `rows`."""
     keys = np.empty(len(rows), np.uint64)
     for start in range(0, len(rows), HASH_ROWS):
         part = X[rows[start : start + HASH_ROWS]]
-        # + 0.0 makes -0.0 equal to 0.0; float64 has the same bits for every float type of the caller
+        # + 0.0 makes -0.0 equal to 0.0; as float64, equal values of all float types have the same bits
         bits = (np.ascontiguousarray(part, np.float64) + 0.0).view(np.uint64)
         bits ^= bits >> np.uint64(31)
         bits *= multiplier[:-1]

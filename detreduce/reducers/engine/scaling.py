@@ -1,4 +1,4 @@
-"""Columns scaled to mean 0 and variance 1, in blocks of rows."""
+"""Functions that scale columns to mean 0 and variance 1, in blocks of rows."""
 
 from __future__ import annotations
 
@@ -10,21 +10,23 @@ import numpy.typing as npt
 from detreduce.reducers.engine.pool import FloatArray, IntArray
 
 BLOCK = 256
-"""Rows of a block, so that a block and its copy fit into the cache of a core."""
+"""Number of rows in a block. A block and its copy fit into the cache of a core."""
 
 
 class StandardScale:
-    """The scaling of the columns of X to mean 0 and variance 1; constant columns become 0.
+    """A scaling of the columns of X to mean 0 and variance 1. Constant columns become 0.
 
     Attributes
     ----------
-    mean, spread
-        (d,) float64; spread is 1 for constant columns.
+    mean
+        (d,) float64 mean of each column.
+    spread
+        (d,) float64 standard deviation of each column, or 1 for constant columns.
     """
 
     def __init__(self, X: npt.NDArray[np.floating]) -> None:
         largest = np.maximum(X.max(axis=0), -X.min(axis=0)).astype(np.float64)
-        # first scaled to at most 1, so that squares neither overflow nor vanish
+        # values are first scaled to at most 1, so that squares neither overflow nor vanish
         scale = np.where(largest > 0, largest, 1.0)
         count, mean, squares = 0, np.zeros(X.shape[1]), np.zeros(X.shape[1])
         for rows in _blocks(X):
@@ -51,7 +53,7 @@ class StandardScale:
 
 
 def _blocks(X: npt.NDArray[np.floating]) -> Iterator[FloatArray]:
-    """Yield all rows as float64, in a buffer that the next block overwrites."""
+    """Yield blocks of rows as float64. Each block is in the same buffer, so the next block overwrites it."""
     buffer = np.empty((min(BLOCK, len(X)), X.shape[1]))
     for start in range(0, len(X), BLOCK):
         part = X[start : start + BLOCK]
@@ -61,7 +63,7 @@ def _blocks(X: npt.NDArray[np.floating]) -> Iterator[FloatArray]:
 
 
 def standardised(X: npt.NDArray[np.floating], dtype: npt.DTypeLike = np.float64) -> npt.NDArray[np.floating]:
-    """Return X (n, d) with columns of mean 0 and variance 1; constant columns become 0."""
+    """Return a copy of X (n, d) with columns of mean 0 and variance 1. Constant columns become 0."""
     scale, start = StandardScale(X), 0
     Z = np.empty(X.shape, dtype)
     for rows in _blocks(X):
@@ -71,11 +73,11 @@ def standardised(X: npt.NDArray[np.floating], dtype: npt.DTypeLike = np.float64)
 
 
 def mean_rows(X: npt.NDArray[np.floating], groups: list[IntArray], scale: StandardScale | None) -> FloatArray:
-    """Return (C, d) float64 means of the scaled rows of each group; unscaled if `scale` is None."""
+    """Return (C, d) float64: the mean row of each of the C groups, after scaling. If `scale` is None, do not scale."""
     means = np.zeros((len(groups), X.shape[1]))
     for mean, group in zip(means, groups, strict=True):
         for start in range(0, len(group), BLOCK):
             rows = X[group[start : start + BLOCK]].astype(np.float64)
-            # divided before the sum, so that it cannot overflow
+            # rows are divided before they are summed, so that the sum cannot overflow
             mean += ((scale.apply(rows) if scale else rows) / len(group)).sum(axis=0)
     return means

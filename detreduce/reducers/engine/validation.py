@@ -1,4 +1,4 @@
-"""Checks of the arrays that a reducer gets; errors name the row that is wrong."""
+"""Checks of the arrays that are passed to a reducer. Error messages name the row that is wrong."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ CHECK_ROWS = 1024
 
 
 def check_features(X: Any, *, needed: bool) -> npt.NDArray[np.floating]:
-    """Return X as a read-only (n, d) float32 or float64 array; float16 becomes float32, integers float64.
+    """Return X as a read-only (n, d) float32 or float64 array. float16 becomes float32, and integers become float64.
 
-    An array of the right dtype is not copied. If features are not `needed`, the result is (n, 0).
+    An array that already has one of these types is not copied. If features are not `needed`, the result is (n, 0).
 
     Raises
     ------
     InputError
-        For anything that is not a table of real numbers, a table without rows, and NaN or infinite values.
+        If X is not a two-dimensional table of real numbers, does not have rows, or has NaN or infinite values.
     """
     if hasattr(X, "toarray") and hasattr(X, "nnz"):
-        raise InputError("X is a sparse matrix, but reducers need dense features: pass X.toarray().")
+        raise InputError("X is a sparse matrix, but reducers need dense features. Pass X.toarray().")
     try:
         array = np.asarray(X)
     except ValueError as error:
         raise InputError("X is not a table: its rows have different lengths.") from error
     if array.ndim != 2:
-        raise InputError(f"X has shape {array.shape}, but needs one row for each image: (n, d).")
+        raise InputError(f"X has shape {array.shape}, but expected one row for each image: (n, d).")
     if len(array) == 0:
         raise InputError("X has no rows: there are no images to choose from.")
     if not needed:
         return np.empty((len(array), 0), np.float32)
     if array.shape[1] == 0:
-        raise InputError("X has no columns, but this method needs features: extract them first, or use srs.")
+        raise InputError("X has no columns, but this method needs features. Extract features first, or use srs.")
     array = _as_float(array)
     _refuse_non_finite(array)
     view = array.view()
@@ -47,13 +47,14 @@ def check_features(X: Any, *, needed: bool) -> npt.NDArray[np.floating]:
 
 
 def _as_float(array: npt.NDArray[Any]) -> npt.NDArray[np.floating]:
+    """Return the array as float32 or float64. Raise InputError if it has values that are not real numbers."""
     native = array.dtype.newbyteorder("=")
     if native == np.float16:
         return array.astype(np.float32)
     if native in (np.float32, np.float64):
         return np.asarray(array, native)
     if array.dtype.kind not in "fiubO":
-        raise InputError(f"X has dtype {array.dtype}, but must have real numbers.")
+        raise InputError(f"X has dtype {array.dtype}, but expected real numbers.")
     try:
         return array.astype(np.float64)
     except (TypeError, ValueError) as error:
@@ -61,7 +62,8 @@ def _as_float(array: npt.NDArray[Any]) -> npt.NDArray[np.floating]:
 
 
 def _refuse_non_finite(array: npt.NDArray[np.floating]) -> None:
-    # in blocks: a mask of all of X would need a quarter of its memory
+    """Raise InputError if a value is NaN or infinite."""
+    # in blocks, because a mask of all values would need a quarter of the memory of X
     for start in range(0, len(array), CHECK_ROWS):
         with np.errstate(over="ignore", invalid="ignore"):
             if np.isfinite(array[start : start + CHECK_ROWS].sum()):
@@ -71,31 +73,31 @@ def _refuse_non_finite(array: npt.NDArray[np.floating]) -> None:
             row, column = start + int(bad[0][0]), int(bad[0][1])
             value = array[row, column]
             raise InputError(
-                f"X row {row}, column {column} is {value}, but features must be finite: drop or repair that image."
+                f"X row {row}, column {column} is {value}, but features must be finite. Remove or repair that image."
             )
 
 
 def encode_categories(categories: Any, n: int, name: str = "categories") -> tuple[npt.NDArray[np.int64], list[Any]]:
-    """Return (n,) codes 0..C-1 and the C labels in sorted order; None is one category with the label 0.
+    """Return (n,) codes 0..C-1, and the C labels in sorted order. None means one category with the label 0.
 
-    Labels may be numbers or strings. A mixture without an order is sorted by type and text. `name` is the name of the
-    argument in errors.
+    Labels may be numbers or strings. Mixed labels that Python cannot compare are sorted by type and text. `name` is the
+    name of the argument in error messages.
 
     Raises
     ------
     InputError
-        For another length than n, and for missing labels (None, NaN).
+        If there are not n labels, or if a label is missing (None, NaN).
     """
     if categories is None:
         return np.zeros(n, np.int64), [0]
     array = np.asarray(categories)
     if array.shape != (n,):
-        raise InputError(f"{name} has shape {array.shape}, but needs one label for each image: ({n},).")
+        raise InputError(f"{name} has shape {array.shape}, but expected one label for each image: ({n},).")
     if isinstance(categories, list | tuple) or array.dtype.kind in "OfcmM":
-        # numpy turns a NaN among strings into text, so the list itself is checked
+        # NumPy converts a NaN among strings to text, so the original list is checked
         for row, label in enumerate(categories if isinstance(categories, list | tuple) else array.tolist()):
             if _missing(label):
-                raise InputError(f"{name} row {row} is {label!r}: every image needs a label.")
+                raise InputError(f"{name} row {row} is {label!r}, but every image needs a label.")
     try:
         labels, codes = np.unique(array, return_inverse=True)
         return codes.astype(np.int64).reshape(n), labels.tolist()
@@ -107,20 +109,21 @@ def encode_categories(categories: Any, n: int, name: str = "categories") -> tupl
 
 
 def _missing(label: Any) -> bool:
+    """Return whether a label is None, NaN or NA."""
     try:
         return label is None or bool(label != label)
     except (TypeError, ValueError):
-        # NA of pandas is neither equal nor unequal
+        # pandas.NA is neither equal nor unequal to itself
         return True
 
 
 def check_rows(rows: Any, n: int, name: str) -> npt.NDArray[np.int64]:
-    """Return `rows` as unique int64 row numbers in 0..n-1, in the order given; None means no rows.
+    """Return `rows` as an int64 array in the same order. None means no rows.
 
     Raises
     ------
     InputError
-        For values that are not integers, are outside 0..n-1, or are repeated.
+        If a row number is not an integer, is outside 0..n-1, or is repeated.
     """
     array = np.asarray([] if rows is None else rows)
     if array.size == 0:
@@ -129,24 +132,27 @@ def check_rows(rows: Any, n: int, name: str) -> npt.NDArray[np.int64]:
         raise InputError(f"{name} must be a list of row numbers, not an array of {array.dtype}, shape {array.shape}.")
     outside = array[(array < 0) | (array >= n)]
     if outside.size:
-        raise InputError(f"{name} names row {int(outside[0])}, but rows go from 0 to {n - 1}.")
+        raise InputError(f"{name} contains row {int(outside[0])}, but rows go from 0 to {n - 1}.")
     unique, counts = np.unique(array, return_counts=True)
     if (counts > 1).any():
-        raise InputError(f"{name} names row {int(unique[counts > 1][0])} twice.")
+        raise InputError(f"{name} contains row {int(unique[counts > 1][0])} twice.")
     return array.astype(np.int64)
 
 
 def check_seed(random_state: Any) -> None:
-    """Raise InputError for a `random_state` that cannot be used; a generator is not advanced."""
+    """Raise InputError if `random_state` cannot be used. The state of a generator does not change."""
     if random_state is None or isinstance(random_state, np.random.Generator | np.random.RandomState):
         return
     whole = isinstance(random_state, numbers.Integral) and not isinstance(random_state, bool)
     if not whole or int(random_state) < 0:
-        raise InputError(f"random_state={random_state!r} is not a non-negative integer, None or a NumPy generator.")
+        raise InputError(f"random_state={random_state!r} must be an integer of at least 0, None or a NumPy generator.")
 
 
 def resolve_seed(random_state: Any) -> int:
-    """Return a non-negative integer from an int, None (fresh entropy), a NumPy Generator or a RandomState."""
+    """Return a seed, a non-negative integer, from `random_state`.
+
+    `random_state` is an int, a NumPy Generator, a RandomState, or None for a new seed at each call.
+    """
     check_seed(random_state)
     if random_state is None:
         return secrets.randbits(63)
@@ -158,36 +164,39 @@ def resolve_seed(random_state: Any) -> int:
 
 
 def check_objects(objects: Any, n: int, method: str, *, vectors: bool) -> ObjectTable:
-    """Return `objects` if it is an ObjectTable of `n` images, with finite vectors if `vectors`.
+    """Return `objects` if it is a valid ObjectTable of `n` images. If `vectors`, it must also have finite vectors.
 
     Raises
     ------
     InputError
-        For None, another type, another number of images, and missing or non-finite vectors.
+        If `objects` is None or has another type, if the number of images is not `n`, or if vectors are missing or not
+        finite.
     """
     source = "extract_features(dataset, blocks=[..., 'objects']).objects" if vectors else "ObjectTable.from_boxes(...)"
     if objects is None:
-        raise InputError(f"The method {method!r} needs boxes: pass objects=, for instance {source}.")
+        raise InputError(f"The method {method!r} needs boxes. Pass objects=, for instance {source}.")
     if not isinstance(objects, ObjectTable):
         raise InputError(
-            f"objects is of type {type(objects).__name__}, but must be an ObjectTable, for instance {source}."
+            f"objects has type {type(objects).__name__}, but expected an ObjectTable, for instance {source}."
         )
     if len(objects) != n:
         raise InputError(
-            f"objects has {len(objects)} images, but X has {n} rows: objects.take(rows) gives a part of it."
+            f"objects has {len(objects)} images, but X has {n} rows. To use a part of objects, pass objects.take(rows)."
         )
     if not vectors:
         return objects
     if objects.vectors is not None and objects.vectors.ndim != 2:
-        raise InputError(f"objects has vectors of shape {objects.vectors.shape}, but needs one for each pair: (m, d).")
+        raise InputError(
+            f"objects has vectors of shape {objects.vectors.shape}, but expected one vector for each pair: (m, d)."
+        )
     if objects.vectors is None or not objects.vectors.shape[1]:
         raise InputError(
-            f"The method {method!r} compares objects by their vectors, but objects has none: "
-            "extract features with the block 'objects'."
+            f"The method {method!r} compares objects by their vectors, but objects does not have vectors. "
+            "Extract features with the block 'objects'."
         )
     for start in range(0, len(objects.vectors), CHECK_ROWS):
         bad = ~np.isfinite(objects.vectors[start : start + CHECK_ROWS]).all(axis=1)
         if bad.any():
             image = int(objects.images[start + int(bad.argmax())])
-            raise InputError(f"objects image {image} has a vector that is not finite: drop or repair that image.")
+            raise InputError(f"objects image {image} has a vector that is not finite. Remove or repair that image.")
     return objects

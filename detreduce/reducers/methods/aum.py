@@ -6,15 +6,15 @@ from detreduce.reducers.engine.dynamics_reducer import DynamicsReducer
 
 
 class AreaUnderMargin(DynamicsReducer):
-    """Area under the margin: boxes whose class the detector is least sure of, compared with other classes.
+    """Area under the margin: prefer images with boxes whose class the detector is least sure of.
 
-    The margin of a box is the matched confidence of its class minus the largest of another class. The area is the mean
-    margin over the epochs, and the score of the box is 1 minus the area. scores_ combines the boxes of each image by
-    `over`. The least certain images come first. The paper uses the area to find wrong labels; with `easy_first` these
-    come last.
+    Each box is matched with a prediction. The margin of the box is the confidence of its own class minus the largest
+    confidence of another class. The area is the mean margin over the epochs, and the score of the box is 1 minus the
+    area. scores_ combines the scores of the boxes in an image by `over`. The least certain images come first. The paper
+    uses the area to find wrong labels. With `easy_first`, images with wrong labels come last.
     """
 
     name = "aum"
-    source = "area under the margin, Pleiss et al. 2020 (NeurIPS, arXiv 2001.10528), of a detector's boxes"
+    source = "area under the margin, Pleiss et al. 2020 (NeurIPS, arXiv 2001.10528), applied to a detector's boxes"
     summary = "images with boxes whose class the detector is unsure of or gets wrong"
-    fails = "Wrong labels and boxes that are impossible to find come first. At a small keep, try easy_first."
+    fails = "Images with wrong labels or with boxes that cannot be found come first. At a small keep, try easy_first."

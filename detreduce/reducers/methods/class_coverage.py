@@ -1,4 +1,4 @@
-"""Class coverage: boxes of every class, with diminishing returns."""
+"""Class coverage: the kept boxes cover every class, and each further box of a class counts less."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool
 
 
 class ClassCoverage(ObjectReducer):
-    """Class coverage: always add the image whose boxes add most to ``sum_c sqrt(boxes of c kept / boxes of c)``.
+    """Class coverage: in each step, add the image that increases ``sum_c sqrt(kept boxes of c / all boxes of c)`` most.
 
-    Because of the root, the first boxes of a class are worth most, above all those of rare classes. So images with many
-    boxes of scarce classes come first. Only labels are read. scores_ is what an image added when it was chosen. For the
-    other images it is what they would add after the last pick. Images without boxes add nothing and come last.
-    Categories are ignored.
+    The sum is over all classes c. Because of the square root, the first boxes of a class count most, and a box of a
+    rare class counts more than a box of a common class. So images with many boxes of rare classes come first. The
+    method only reads labels. Images without boxes add nothing and come last.
+
+    scores_ is the increase at the step in which the image was chosen. For the other images, it is the increase that
+    they would give after the last step. Image categories are not used. Only the classes of boxes are used.
 
     Parameters
     ----------
     by_size
-        Count boxes of different size as different classes, by `size_counts` of the table.
+        Count boxes of different sizes as different classes. The sizes come from `size_counts` of the object table.
     keep, random_state
-        See BaseReducer; the seed only breaks ties.
+        See BaseReducer. The seed only breaks ties.
     """
 
     name = "class_coverage"
     cost = "n log n * classes in an image"
     source = "feature-based submodular function; lazy greedy, Minoux 1978 (doi 10.1007/BFb0006528)"
-    summary = "images with boxes of the classes that are still scarce: rare classes and crowded images first"
+    summary = "images with boxes of rare classes, and images with many boxes"
     keeps = "rare classes"
-    fails = (
-        "With one class, or uninformative box counts, it only takes the images with most boxes, which may look alike."
-    )
+    fails = "With one class, it takes the images with most boxes. These images may look alike."
 
     def __init__(self, *, keep: int | float = 0.25, by_size: bool = False, random_state: Any = 0) -> None:
         super().__init__(keep=keep, random_state=random_state)
@@ -49,14 +49,14 @@ class ClassCoverage(ObjectReducer):
 
     def _check_params(self) -> None:
         if not isinstance(self.by_size, bool | np.bool_):
-            raise InputError(f"by_size={self.by_size!r} is neither True nor False.")
+            raise InputError(f"by_size={self.by_size!r} must be True or False.")
 
     def _stratify(self, problem: FitInput) -> FitInput:
-        # only boxes tell images apart here, so vectors must not break a tie
+        # only the counts of boxes matter here, so vectors must not break a tie
         table = replace(objects_of(problem), vectors=None)
         if self.by_size:
             if table.size_counts is None:
-                raise InputError("by_size=True needs objects with size_counts: give box_sizes= to from_boxes.")
+                raise InputError("by_size=True needs objects with size_counts. Pass box_sizes= to from_boxes.")
             table = split_by_size(table)
         return super()._stratify(replace(problem, objects=table))
 
@@ -67,7 +67,10 @@ class ClassCoverage(ObjectReducer):
 
 
 def split_by_size(table: ObjectTable) -> ObjectTable:
-    """Return the table with one class for each class and size of boxes; needs `size_counts`."""
+    """Return a table in which each pair of a class and a box size is a class of its own.
+
+    The given table must have `size_counts`.
+    """
     assert table.size_counts is not None
     pair, size = np.nonzero(table.size_counts)
     sizes = table.size_counts.shape[1]
@@ -77,18 +80,19 @@ def split_by_size(table: ObjectTable) -> ObjectTable:
 
 
 def class_coverage(table: ObjectTable, task: GreedyTask) -> tuple[IntArray, FloatArray, FloatArray]:
-    """Add images one by one, each the one that adds most to sum_c sqrt(kept_c / total_c).
+    """Add images one by one, always the image that increases sum_c sqrt(kept_c / total_c) most.
 
-    Images with the same boxes are evaluated once, and a gain is computed again only where it could win. So time grows
-    with the images added, not with their product with all images.
+    Images with the same boxes are evaluated once. A gain is computed again only if its image could win. So the time
+    grows with the number of added images, not with that number times the number of all images.
 
     Returns
     -------
     order : (count,) int64
+        The added images, in order.
     gains : (count,) float64
-        What each image added; never rises.
+        The increase by each added image. It never rises.
     remaining : (n,) float64
-        What every image would add after the last pick.
+        The increase that every image would give after the last choice.
     """
     total = np.bincount(table.classes, table.counts, table.n_classes).astype(np.float64)
     counted = table.counts * np.isin(table.images, task.chosen)
@@ -112,13 +116,16 @@ def class_coverage(table: ObjectTable, task: GreedyTask) -> tuple[IntArray, Floa
             roots[c] = sqrt(boxes[c])
 
     bounds = coverage_gains(table, kept, total)
-    twins = _next_with_same_boxes(signatures(table, table.counts), task.priority)
-    order, gains = lazy_greedy(LazyGains(bounds, gain, choose, twins), task)
+    next_identical = _next_with_same_boxes(signatures(table, table.counts), task.priority)
+    order, gains = lazy_greedy(LazyGains(bounds, gain, choose, next_identical), task)
     return order, gains, coverage_gains(table, np.array(boxes), total)
 
 
 def coverage_gains(table: ObjectTable, kept: FloatArray, total: FloatArray) -> FloatArray:
-    """Return (n,) what each image adds to sum_c sqrt(kept_c / total_c), given the (C,) boxes `kept`."""
+    """Return (n,) by how much each image increases sum_c sqrt(kept_c / total_c).
+
+    `kept` and `total` (C,) are the numbers of kept boxes and of all boxes of each class.
+    """
     before = kept[table.classes]
     root = np.sqrt(before + table.counts) + np.sqrt(before)
     gains = table.counts / (root * np.sqrt(total[table.classes]))
@@ -126,7 +133,7 @@ def coverage_gains(table: ObjectTable, kept: FloatArray, total: FloatArray) -> F
 
 
 def _next_with_same_boxes(contents: list[bytes], priority: IntArray) -> IntArray:
-    """Return for each image the next one of equal content in the order of priority, or -1."""
+    """Return, for each image, the next image with the same content in the order of priority, or -1."""
     following = np.full(len(contents), -1, np.int64)
     last: dict[bytes, int] = {}
     for row in np.argsort(priority)[::-1].tolist():

@@ -1,4 +1,4 @@
-"""Clustering centroids (clc): the image nearest each k-means centre."""
+"""Clustering centroids (clc): the image nearest to each k-means centre."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool
 
 
 class ClusterCentroids(BaseReducer):
-    """Clustering centroids: k-means with one centre for each seat, and the image nearest each centre.
+    """Clustering centroids: compute k-means with one centre for each image to keep, and keep the image nearest to it.
 
-    If that image represents another centre already, the next nearest one is chosen. The image of the largest cluster
-    comes first. scores_ is the size of the cluster that an image represents. For the other images it is minus the
-    distance to their centre.
+    Each image category has its own centres. If the nearest image already represents another centre, the next nearest
+    image is kept. The images of large clusters come first. scores_ is the size of the cluster that a kept image
+    represents. For the other images, it is minus the distance to the centre of their cluster.
 
     Parameters
     ----------
     keep, random_state
-        See BaseReducer; the seed draws the first centres.
+        See BaseReducer. The seed chooses the first centres.
     """
 
     name = "clc"
     family = "geometric"
     cost = "n_c * k_c * d * (log k_c + iterations, at most 50)"
     source = "k-means, Lloyd 1982 (doi 10.1109/TIT.1982.1056489); arXiv 2403.15150, family geometric"
-    summary = "the image nearest each of k_c cluster centres"
+    summary = "the images nearest to the cluster centres, with one cluster for each image to keep"
     keeps = "typical, spread"
-    fails = "Another seed gives other images. With many seats, outliers become centres of their own."
+    fails = "Another seed gives other images. With a large keep, outliers become centres of their own."
     deterministic = False
     nested = False
     _keeps_to_groups = True
@@ -43,8 +43,8 @@ class ClusterCentroids(BaseReducer):
             centres, labels = kmeans(points.Z, pool.seats, pool.rng("clc"), advance)
         sizes = np.bincount(labels, minlength=pool.seats)
         scores = -np.linalg.norm(points.Z - centres[labels], axis=1) * points.scale
-        served = _centres_served(points, centres, pool.initial)
-        open_centres = np.setdiff1d(np.arange(pool.seats), served)
+        represented = _represented_centres(points, centres, pool.initial)
+        open_centres = np.setdiff1d(np.arange(pool.seats), represented)
         draw = pool.rng("order").permutation(pool.seats)
         by_size = open_centres[np.lexsort((draw[open_centres], -sizes[open_centres]))]
         order = nearest_without_repeats(points, centres[by_size], Openings(pool), pool.priority)
@@ -52,28 +52,28 @@ class ClusterCentroids(BaseReducer):
         return Ranking(order, scores)
 
 
-def _centres_served(points: CentredPoints, centres: FloatArray, rows: IntArray) -> IntArray:
-    """Return for each of `rows`, in turn, the nearest centre that no earlier row has taken."""
+def _represented_centres(points: CentredPoints, centres: FloatArray, rows: IntArray) -> IntArray:
+    """Return the centre that each of `rows` represents: the nearest centre that an earlier row does not represent."""
     free = np.ones(len(centres), bool)
-    served: list[int] = []
+    represented: list[int] = []
     for row in rows:
         distance = np.where(free, ((centres - points.Z[row]) ** 2).sum(axis=1), np.inf)
-        served.append(int(distance.argmin()))
-        free[served[-1]] = False
-    return np.array(served, np.int64)
+        represented.append(int(distance.argmin()))
+        free[represented[-1]] = False
+    return np.array(represented, np.int64)
 
 
 def nearest_without_repeats(
     points: CentredPoints, centres: FloatArray, openings: Openings, priority: IntArray
 ) -> IntArray:
-    """Return for each centre, in turn, the nearest point that may be chosen; `priority` breaks ties."""
+    """Choose, for each centre in turn, the nearest candidate. Return the rows. `priority` breaks ties."""
     order = np.empty(len(centres), np.int64)
     for start in range(0, len(centres), 64):
         block = centres[start : start + 64]
         squared = points.squares - 2.0 * (block @ points.Z.T) + np.einsum("ij,ij->i", block, block)[:, None]
         for offset, row_squared in enumerate(squared):
             candidates = np.where(openings.mask, row_squared, np.inf)
-            # the products lose digits near a centre, so differences decide among the nearest few
+            # inner products lose digits near a centre, so differences decide among the nearest candidates
             slack = 1e-9 * (points.squares.max() + 1.0)
             close = np.flatnonzero(candidates <= candidates.min() + slack)
             exact = ((points.Z[close] - block[offset]) ** 2).sum(axis=1)

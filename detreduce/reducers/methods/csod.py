@@ -1,4 +1,4 @@
-"""Classwise selection by objects (csod): each class in turn takes the image whose objects are most useful to it."""
+"""Classwise selection by objects (csod): each class in turn adds an image with typical and new objects of the class."""
 
 from __future__ import annotations
 
@@ -22,40 +22,44 @@ from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool
 
 BLOCK = 16_384
 DECIMALS = 11
-"""Criteria are rounded to this many decimals; what follows is rounding error."""
+"""Criteria are rounded to this many decimals. Further decimals are rounding errors."""
 UNIT = 2.0**-24
 """Largest relative rounding error of one float32 operation."""
 
 
 class ClasswiseObjects(ObjectReducer):
-    """CSOD: each class in turn takes an image whose objects are typical of those left and unlike those kept.
+    """CSOD: each class in turn adds an image whose objects are typical of the class and differ from the kept objects.
 
-    Classes take turns, the one in fewest images first. With ``p_ic`` the mean vector of the objects of class c in image
-    i, the class takes the image of the largest ``balance * mean_{j not kept} cos(p_ic, p_jc) - mean_{j kept} cos(p_ic,
-    p_jc)``. The second term is 0 while no image of the class is kept. A class that has no image left loses its turn.
-    Images without boxes come last, in a seeded order. scores_ is minus the place in the order of choice. The other
-    images follow by their criterion after the last pick, the largest over their classes. Categories are ignored.
+    Classes take turns. In each round, classes that are in few images come first. Let ``p_ic`` be the mean vector of the
+    objects of class c in image i. The class adds the image with the largest criterion ``balance * mean_{j not kept}
+    cos(p_ic, p_jc) - mean_{j kept} cos(p_ic, p_jc)``. The second term is 0 until an image of the class is kept. A class
+    without remaining images is skipped. Images without boxes come last, in a random order.
+
+    scores_ is minus the place in the order of choice. The images that are not chosen follow in the order of their
+    criterion after the last choice. If such an image has several classes, its largest criterion counts. Image
+    categories are not used. Only the classes of boxes are used.
 
     Parameters
     ----------
     balance
-        Weight of being typical (lambda in the paper), at least 0. 0 is diversity only.
+        Weight of being typical (lambda in the paper), at least 0. With 0, only diversity counts.
     keep, random_state
-        See BaseReducer; the seed only breaks ties.
+        See BaseReducer. The seed only breaks ties.
 
     Attributes
     ----------
     criterion_ : (n,) float64
-        The criterion at which an image was chosen; NaN for the others, for `initial` and for images without boxes.
+        The criterion with which an image was chosen. NaN for images that were not chosen, for `initial`, and for images
+        without boxes.
     """
 
     name = "csod"
     needs = ("objects", "object_vectors")
     cost = "(image, class) pairs * d * k / classes"
     source = "CSOD, arXiv 2404.09161"
-    summary = "for each class in turn, an image whose objects are typical of those left and unlike those kept"
+    summary = "for each class in turn, an image whose objects are typical of the class and differ from the kept objects"
     keeps = "typical, diverse"
-    fails = "All classes get equally many turns: with many rare classes, common classes get few images."
+    fails = "All classes get the same number of turns. With many rare classes, common classes get few images."
 
     def __init__(self, *, keep: int | float = 0.25, balance: float = 1.0, random_state: Any = 0) -> None:
         super().__init__(keep=keep, random_state=random_state)
@@ -64,10 +68,10 @@ class ClasswiseObjects(ObjectReducer):
     def _check_params(self) -> None:
         number = isinstance(self.balance, numbers.Real) and not isinstance(self.balance, bool)
         if not number or not 0 <= float(self.balance) < float("inf"):
-            raise InputError(f"balance={self.balance!r} is not a weight: give a number of at least 0.")
+            raise InputError(f"balance={self.balance!r} is not a weight. Use a number of at least 0.")
 
     def _rank(self, pool: Pool) -> Ranking:
-        # many small products: threads of BLAS would wait for each other
+        # with many small products, the threads of BLAS would wait for each other
         with threadpool_limits(1, user_api="blas"), progress("csod: objects", len(pool.shared.images)) as advance:
             rows = ClassRows.of(pool.shared, advance)
         with threadpool_limits(1, user_api="blas"), progress("csod", pool.wanted, "images") as advance:
@@ -80,16 +84,18 @@ class ClasswiseObjects(ObjectReducer):
 
 @dataclass
 class ClassRows:
-    """The pairs of a table sorted by class, so that those of one class are one matrix.
+    """The (image, class) pairs of an object table sorted by class, so that the pairs of one class form one matrix.
 
     Attributes
     ----------
+    table
+        The object table, with vectors.
     pairs
-        (m,) places in the table, by class, then image.
+        (m,) index of each pair in the table, sorted by class, then image.
     starts
-        (C + 1,) where each class starts in `pairs`.
+        (C + 1,) start of each class in `pairs`.
     norms
-        (m,) length of each pair's vector, in the table's order; 1 for zero vectors.
+        (m,) length of the vector of each pair, in the order of the table. Zero vectors have 1 here.
     units
         C arrays (d, m_c) float32: the unit vectors of each class in the order of `pairs`. They are columns, because
         inner products of a vector with columns are several times faster than with rows.
@@ -103,7 +109,10 @@ class ClassRows:
 
     @classmethod
     def of(cls, table: ObjectTable, advance: Callable[[int], object] = lambda _: None) -> ClassRows:
-        """Sort a table with vectors; takes one float32 copy of them. `advance` is called with the pairs done."""
+        """Sort the pairs of a table with vectors. Call `advance` with the number of pairs done.
+
+        The result holds one float32 copy of the vectors.
+        """
         assert table.vectors is not None
         pairs = np.argsort(table.classes, kind="stable")
         starts = np.searchsorted(table.classes[pairs], np.arange(table.n_classes + 1))
@@ -121,17 +130,17 @@ class ClassRows:
         return rows
 
     def of_class(self, number: int) -> slice:
-        """Return the slice of the class in `pairs`."""
+        """Return the slice of `pairs` that has the pairs of class `number`."""
         return slice(int(self.starts[number]), int(self.starts[number + 1]))
 
     def exact(self, pairs: IntArray) -> FloatArray:
-        """Return (p, d) float64 unit vectors of pairs of the table."""
+        """Return the (p, d) float64 unit vectors of `pairs`, which are indices into the table."""
         assert self.table.vectors is not None
         return self.table.vectors[pairs].astype(np.float64) / self.norms[pairs, None]
 
 
 class _Sums:
-    """The sums of the unit vectors of each class, of all its images and of those kept."""
+    """Running sums of unit vectors for each class: over all images with the class, and over the kept images."""
 
     def __init__(self, rows: ClassRows) -> None:
         table = rows.table
@@ -149,13 +158,14 @@ class _Sums:
         self.kept_size = np.zeros(table.n_classes, np.int64)
 
     def keep(self, image: int) -> None:
+        """Count an image as kept."""
         pairs = np.arange(self.starts[image], self.starts[image + 1])
         classes = self.rows.table.classes[pairs]
         self.kept[classes] += self.rows.exact(pairs)
         self.kept_size[classes] += 1
 
     def direction(self, number: int, balance: float) -> FloatArray:
-        """Return (d,) the vector whose inner product with a unit vector is the criterion of a class."""
+        """Return (d,) a vector. Its inner product with a unit vector is the criterion of class `number`."""
         rest = (self.total[number] - self.kept[number]) / (self.size[number] - self.kept_size[number])
         return balance * rest - self.kept[number] / max(1, self.kept_size[number])
 
@@ -163,27 +173,28 @@ class _Sums:
 def classwise_greedy(rows: ClassRows, balance: float, task: GreedyTask) -> tuple[IntArray, FloatArray, FloatArray]:
     """Add images, one for each class in turn, the rarest class first (arXiv 2404.09161).
 
-    For class c, with p_i the mean vector of the image's objects of c, the choice is the image i of the largest
-    balance * mean_{j not kept} cos(p_i, p_j) - mean_{j kept} cos(p_i, p_j) among the images that have c. Both means are
-    inner products of the unit vector of p_i with running sums, so a turn is one pass over the class: float32 finds the
-    candidates, float64 decides. A class without images that may be chosen loses its turn.
+    Let p_i be the mean vector of the objects of class c in image i. Among the images with class c, the choice is the
+    image with the largest balance * mean_{j not kept} cos(p_i, p_j) - mean_{j kept} cos(p_i, p_j). Both means are inner
+    products of the unit vector of p_i with running sums. So a turn needs one pass over the class: float32 finds the
+    candidates, and float64 decides between them. A class without candidates is skipped.
 
     Parameters
     ----------
     rows
-        The objects by class.
+        The objects, sorted by class.
     balance
-        Weight of being typical of the images left, compared with being unlike those kept.
+        Weight of being typical of the remaining images. Being different from the kept images has weight 1.
     task
-        The images to add; fewer are added if no image with objects is left.
+        The images to add. Fewer are added if there are not enough images with objects.
 
     Returns
     -------
     order : (m,) int64
+        The added images, in order.
     criteria : (m,) float64
-        The criterion at each pick.
+        The criterion with which each image was chosen.
     remaining : (n,) float64
-        The criterion of every image after the last pick, the largest over its classes; -inf without objects.
+        The criterion of every image after the last choice: the largest over its classes, or -inf without objects.
     """
     table, sums, openings = rows.table, _Sums(rows), task.openings
     for image in task.chosen.tolist():
@@ -212,7 +223,7 @@ def classwise_greedy(rows: ClassRows, balance: float, task: GreedyTask) -> tuple
 
 
 def _criteria(rows: ClassRows, sums: _Sums, balance: float) -> FloatArray:
-    """Return (n,) the largest criterion of each image over its classes; -inf without objects."""
+    """Return (n,) the criterion of each image: the largest over its classes, or -inf for images without objects."""
     largest = np.full(len(rows.table), -np.inf)
     for number in np.flatnonzero(sums.size > sums.kept_size).tolist():
         direction, place = sums.direction(number, balance), rows.of_class(number)
@@ -226,7 +237,7 @@ def _criteria(rows: ClassRows, sums: _Sums, balance: float) -> FloatArray:
 def _best_of_class(
     rows: ClassRows, number: int, direction: FloatArray, free: npt.NDArray[np.bool_], priority: IntArray
 ) -> tuple[int, float]:
-    """Return the place in the class of the best free image, and its criterion."""
+    """Return the best free image of class `number`, as an index into the images of the class, and its criterion."""
     place = rows.of_class(number)
     length = float(np.linalg.norm(direction)) or 1.0
     coarse = (direction / length).astype(np.float32) @ rows.units[number]

@@ -1,4 +1,4 @@
-"""Distance-entropy (des): images between the prototypes of the categories."""
+"""Distance-entropy (des): images that lie between the prototypes of the image categories."""
 
 from __future__ import annotations
 
@@ -21,24 +21,27 @@ from detreduce.reducers.engine.scaling import BLOCK, StandardScale, mean_rows
 
 
 class DistanceEntropy(BaseReducer):
-    """Distance-entropy: a random base, then the images about equally far from the prototypes of all categories.
+    """Distance-entropy: keep a random base, then images that are about equally far from all category prototypes.
 
-    Prototypes are the category means of a stratified random base. For every other image ``p = softmax(sign * distance
-    to the prototypes)`` and ``H = - sum p log2 p``. The images of largest H fill the seats of each category. scores_ is
-    H, and +inf for the base. With one category every H is 0, so the choice is a seeded draw, with a warning.
+    The base is a random sample of each image category. The prototype of a category is the mean of its images in the
+    base. For every other image, ``p = softmax(sign * distances to the prototypes)`` gives the entropy ``H = - sum p
+    log2 p``. The images with the largest H fill the quota of each category. scores_ is H, and +inf for the base. If
+    there is only one category, every H is 0. Then the choice is random, and there is a warning.
 
     Parameters
     ----------
     base
-        Fraction of the budget drawn at random, in [0, 1]; at least one image of each category if the budget allows.
+        Size of the base as a fraction of the images to keep, in [0, 1]. It has at least one image of each category if
+        keep is large enough.
     sign
-        -1: the nearest prototype is the likeliest. +1: the farthest one is, as in the released code.
+        With -1, the nearest prototype has the largest p. With +1, the farthest prototype has it, as in the released
+        code.
     standardise
-        Scale every feature to unit variance first.
+        Whether to scale every feature to unit variance first.
     as_released
-        Use sign +1 and raw features.
+        Whether to use sign +1 and features that are not scaled, as in the released code.
     keep, random_state
-        See BaseReducer; the seed draws the base.
+        See BaseReducer. The seed chooses the base.
     """
 
     name = "des"
@@ -46,9 +49,9 @@ class DistanceEntropy(BaseReducer):
     needs = ("features", "categories")
     cost = "n * C * d"
     source = "distance-entropy, Li and Chao 2022 (doi 10.3389/fpls.2021.818895); arXiv 2403.15150, family geometric"
-    summary = "a random base, then the images between the categories"
+    summary = "a random base, and images that lie between the categories"
     keeps = "borderline"
-    fails = "Ambiguous and mislabelled images come first. With one category it is a random draw."
+    fails = "Ambiguous and mislabelled images come first. With one category, the choice is random."
     deterministic = False
     nested = False
 
@@ -70,17 +73,19 @@ class DistanceEntropy(BaseReducer):
 
     def _check_params(self) -> None:
         if isinstance(self.base, bool) or not isinstance(self.base, numbers.Real) or not 0 <= self.base <= 1:
-            raise InputError(f"base={self.base!r} is not a fraction of the budget: give one in [0, 1].")
+            raise InputError(f"base={self.base!r} is not a fraction of the images to keep. Use a number in [0, 1].")
         if self.sign not in (-1, 1):
             raise InputError(f"sign={self.sign!r} must be -1 or +1.")
         for name in ("standardise", "as_released"):
             if not isinstance(getattr(self, name), bool | np.bool_):
-                raise InputError(f"{name}={getattr(self, name)!r} is neither True nor False.")
+                raise InputError(f"{name}={getattr(self, name)!r} must be True or False.")
 
     def _prepare(self, problem: FitInput) -> tuple[IntArray, FloatArray]:
         if len(problem.labels) == 1:
             warnings.warn(
-                "des with one category is a random draw: every entropy is 0.", RandomDrawWarning, stacklevel=4
+                "The choice of des with one category is random, because every entropy is 0.",
+                RandomDrawWarning,
+                stacklevel=4,
             )
         base = _draw_base(problem, math.floor(self.base * problem.k + 0.5))
         if len(problem.labels) == 1:
@@ -107,26 +112,27 @@ class DistanceEntropy(BaseReducer):
 def distance_entropy(
     X: npt.NDArray[np.floating], prototypes: FloatArray, *, sign: int = -1, scale: StandardScale | None = None
 ) -> FloatArray:
-    """Return (n,) entropies in bits of softmax(sign * |x - prototype|); 0 with one prototype.
+    """Return (n,) the entropy, in bits, of softmax(sign * |x - prototype|) for each row x. It is 0 with one prototype.
 
     Parameters
     ----------
     X
-        (n, d), not scaled.
+        (n, d) features, not scaled.
     prototypes
-        (C, d), one a category, scaled.
+        (C, d) scaled prototypes, one for each category.
     sign
-        -1: near prototypes are likely. +1: far ones are, as in the released code.
+        -1 gives near prototypes a large probability. +1 gives far prototypes a large probability, as in the released
+        code.
     scale
-        Scaling of X; None for raw features.
+        The scaling to apply to X. None means no scaling.
     """
     entropy = np.zeros(len(X))
     if len(prototypes) == 1:
         return entropy
-    # relative to the mean of the prototypes, so that products lose few digits; within 1, so that none overflows
+    # coordinates relative to the mean of the prototypes lose few digits; scaled to at most 1, products do not overflow
     centre = prototypes.mean(axis=0)
     factor = 2.0 ** np.ceil(np.log2(_reach(X, prototypes, centre, scale) or 1.0))
-    # a power of two changes no digit
+    # scaling by a power of two does not change digits
     shrink = 1.0 / factor
     centred = (prototypes - centre) * shrink
     squares = np.einsum("ij,ij->i", centred, centred)
@@ -148,7 +154,7 @@ def distance_entropy(
 def _reach(
     X: npt.NDArray[np.floating], prototypes: FloatArray, centre: FloatArray, scale: StandardScale | None
 ) -> float:
-    """Return the largest difference in one column between a row or prototype and the centre, up to rounding."""
+    """Return the largest difference in one coordinate between a row or prototype and `centre`, up to rounding."""
     ends = np.array([X.max(axis=0), X.min(axis=0)], np.float64)
     if scale is not None:
         scale.apply(ends)
@@ -156,16 +162,16 @@ def _reach(
 
 
 def _softmax_entropy(logit: FloatArray) -> FloatArray:
-    """Return (b,) entropies in nats of the softmax of each row of (b, C)."""
+    """Return (b,) the entropy, in nats, of the softmax of each row of `logit` (b, C). `logit` is overwritten."""
     logit -= logit.max(axis=1, keepdims=True)
     weight = np.exp(logit)
     total = weight.sum(axis=1)
-    # -sum p log p = log sum e^l - sum p l: no logarithm of a vanishing p
+    # -sum p log p = log sum e^l - sum p l, which avoids the logarithm of a very small p
     return (np.log(total) - np.einsum("ij,ij->i", weight, logit) / total).clip(0.0)
 
 
 def _draw_base(problem: FitInput, size: int) -> IntArray:
-    """Return the rows of the base: `initial`, then a draw within the seats of each category, at least one of each."""
+    """Return the rows of the base: `initial`, then a random sample of each category."""
     size = min(max(size, len(problem.labels), len(problem.initial)), problem.k)
     counts = np.bincount(problem.codes, minlength=len(problem.labels))
     taken = np.bincount(problem.codes[problem.initial], minlength=len(counts))

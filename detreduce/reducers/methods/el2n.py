@@ -1,4 +1,4 @@
-"""EL2N: boxes whose class confidences are farthest from their label early in a proxy training."""
+"""EL2N: boxes whose predicted class confidences are far from their label early in a proxy training."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from detreduce.reducers.engine.dynamics_reducer import DynamicsReducer
 
 
 class ErrorNorm(DynamicsReducer):
-    """EL2N: boxes whose class confidences are farthest from their label early in training.
+    """EL2N: prefer images with boxes that the detector gets wrong early in training.
 
-    The score of a box is the L2 norm of its matched confidences minus its one-hot label, averaged over the first half
-    of the epochs. scores_ combines the boxes of each image by `over`. The largest come first, as in the paper.
+    Each box is matched with a prediction. The error of the box is the L2 norm of the predicted class confidences minus
+    the one-hot label. The score of the box is the mean error over the first half of the epochs. scores_ combines the
+    scores of the boxes in an image by `over`. The largest scores come first, as in the paper.
     """
 
     name = "el2n"
-    source = "error L2-norm, Paul et al. 2021 (NeurIPS, arXiv 2107.07075), of a detector's boxes"
+    source = "error L2-norm, Paul et al. 2021 (NeurIPS, arXiv 2107.07075), applied to a detector's boxes"
     summary = "images with boxes that the detector gets wrong early in training"
-    fails = "Early in training nearly all boxes are equally wrong, so the sum counts boxes."
+    fails = "Early in training nearly all boxes are equally wrong. Then the sum only counts boxes."

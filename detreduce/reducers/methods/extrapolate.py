@@ -1,4 +1,4 @@
-"""Extrapolate: costly scores, computed for some images and extended to the others by nearest neighbours."""
+"""Extrapolate: slow scores that are computed for some images and estimated for the others by nearest neighbours."""
 
 from __future__ import annotations
 
@@ -18,44 +18,46 @@ from detreduce.reducers.methods.srs import StratifiedRandom
 
 
 class Extrapolated(ScoringReducer):
-    """The scores of another method on a share of the images, extended to the others by their nearest neighbours.
+    """Extrapolation: score a share of the images with another method, and estimate the scores of the other images.
 
-    That method runs on a stratified random share, with its categories. Every other image gets the mean score of its
-    nearest neighbours in the share, within its category. If the share has no image of the category, neighbours come
-    from all images. Alternatively, `scores` gives known scores of some images. scores_ means the same as for that
-    method. Cf. arXiv 2406.13283.
+    The other method, the scorer, runs on a random share with the same proportions of image categories. Every image
+    outside the share gets the mean score of its nearest neighbours in the share, within its category. If the share does
+    not have images of the category, the neighbours come from all categories. Instead of a scorer, you can pass the
+    known scores of some images as `scores`. scores_ has the same meaning as for the scorer. Cf. arXiv 2406.13283.
 
     Parameters
     ----------
     scorer
-        A method that scores every image from features: ``"fes"``, ``"nrmd"``, ``"phl"``. Do not use it for ``vps``,
-        ``forgetting``, ``el2n`` and ``aum``: with the log of a proxy on some of the images, they extend scores to the
-        others by their 10 nearest neighbours. It cannot be ``gradmatch``, which gives an image no score of its own.
+        A method that scores every image from features: ``"fes"``, ``"nrmd"`` or ``"phl"``. Other methods that score
+        images from a proxy training (``vps``, ``forgetting``, ``el2n``, ``aum``) estimate the scores of images outside
+        the proxy training themselves. So use them directly. ``gradmatch`` cannot be used, because it does not give each
+        image a score of its own.
     parameters
-        Own parameters of that method by name, or None.
+        Parameters of the scorer by name, or None.
     share
-        Images on which to run the method: a fraction or a count, as for `keep`.
+        Images on which to run the scorer: a fraction or a count, as for `keep`.
     neighbours
-        Number of neighbours to average, at least 1.
+        Number of neighbours whose scores are averaged, at least 1.
     scores
-        (n,) known scores, higher = chosen earlier, NaN = unknown. `scorer` and `share` are then ignored.
+        (n,) known scores. Images with a higher score are chosen earlier, and NaN means unknown. With `scores`, `scorer`
+        and `share` are ignored.
     keep, random_state
-        See BaseReducer; the seed draws the share and is also the seed of the method.
+        See BaseReducer. The seed chooses the share and is also the seed of the scorer.
 
     Attributes
     ----------
     known_ : (n,) bool
-        True where the score was computed or given.
+        True if the score of the image was computed by the scorer or passed in `scores`.
     """
 
     name = "extrapolate"
     family = "training"
     needs = ("features", "categories")
-    cost = "that of the method on the share, + n * n_share * d"
+    cost = "n * n_share * d, plus the cost of the scorer on the share"
     source = "cf. arXiv 2406.13283, pruning scores extrapolated from a subset"
-    summary = "the choice of a costly method, estimated from its scores on a share of the images"
+    summary = "the images that a slow method would choose, estimated from its scores for a share of the images"
     keeps = "approximated choice"
-    fails = "Averaging hides what neighbours in feature space do not share: wrong labels, single hard objects."
+    fails = "Averages hide properties that neighbours do not share, such as wrong labels or single hard objects."
     deterministic = False
 
     def __init__(
@@ -79,10 +81,10 @@ class Extrapolated(ScoringReducer):
     def _check_params(self) -> None:
         count = self.neighbours
         if isinstance(count, bool) or not isinstance(count, numbers.Integral) or count < 1:
-            raise InputError(f"neighbours={count!r} is not a count: give at least 1.")
+            raise InputError(f"neighbours={count!r} is not a number of neighbours. Use an integer of at least 1.")
         if not isinstance(self.parameters, Mapping | None):
             raise InputError(
-                f"parameters={self.parameters!r} is not a mapping: give own parameters of the scorer by name."
+                f"parameters={self.parameters!r} is not a mapping. Pass the parameters of the scorer by name."
             )
         if self.scores is None:
             try:
@@ -92,39 +94,39 @@ class Extrapolated(ScoringReducer):
             self._costly(0).check_params()
 
     def leave_rows(self, rows: IntArray, n: int) -> None:
-        """Keep the known scores of the rows that remain."""
+        """Reduce `scores` to the rows that remain."""
         if self.scores is not None and len(rows) < n:
             self.scores = check_scores(self.scores, n)[rows]
 
     def _costly(self, seed: int) -> BaseReducer:
-        """Return the reducer whose scores are extrapolated."""
+        """Return the scorer: the reducer whose scores are extrapolated."""
         from detreduce.reducers.registry import make_reducer, reducer_class
 
         own = dict(self.parameters or {})
         for name in ("keep", "random_state"):
             if name in own:
                 raise InputError(
-                    f"parameters: {name!r} is not allowed; the scorer runs with share= and the seed of extrapolate."
+                    f"parameters: {name!r} is not allowed. The scorer uses share= and the seed of extrapolate."
                 )
         cls = reducer_class(self.scorer)
         if "gradients" in cls.needs:
             raise InputError(
-                f"scorer={self.scorer!r}: {self.scorer} gives an image no score of its own that could be extrapolated. "
-                "Use it directly, on all images."
+                f"scorer={self.scorer!r}: {self.scorer} does not give each image a score of its own, so its scores "
+                f"cannot be extrapolated. Use {self.scorer} directly, on all images."
             )
         if "dynamics" in cls.needs:
             raise InputError(
-                f"scorer={self.scorer!r}: {self.scorer} extrapolates by itself to images that its proxy did not see. "
-                "Train the proxy on a share (detreduce reduce --method srs --keep 0.2, then detreduce proxy on the "
-                f"result) and give its log to {self.scorer}."
+                f"scorer={self.scorer!r}: {self.scorer} already estimates the scores of images outside the proxy "
+                "training. Train the proxy on a share (detreduce reduce --method srs --keep 0.2, then detreduce proxy "
+                f"on the result) and use its log with {self.scorer}."
             )
         if not issubclass(cls, ScoringReducer) or not {"features"} <= set(cls.needs) <= {"features", "categories"}:
             raise InputError(
-                f"scorer={self.scorer!r} does not score every image by its features: "
-                "give a method that does, such as fes, or your own scores=."
+                f"scorer={self.scorer!r} does not score every image from its features. "
+                "Use a method that does, such as fes, or pass your own scores=."
             )
         if issubclass(cls, Extrapolated):
-            raise InputError("scorer='extrapolate' cannot extrapolate itself: name another method.")
+            raise InputError("scorer='extrapolate' is not possible. Use another method as scorer.")
         return make_reducer(self.scorer, keep=1.0, random_state=seed, **own)
 
     def _prepare(self, problem: FitInput) -> FloatArray:
@@ -141,15 +143,16 @@ class Extrapolated(ScoringReducer):
         return filled
 
     def _known_scores(self, problem: FitInput) -> FloatArray:
+        """Return (n,) the scores that are passed or computed by the scorer; NaN for the other images."""
         n = len(problem.codes)
         if self.scores is not None:
             scores = check_scores(self.scores, n)
             if scores.ndim != 1:
-                raise InputError(f"scores has shape {scores.shape}, but needs one number for each image: ({n},).")
+                raise InputError(f"scores has shape {scores.shape}, but expected one number for each image: ({n},).")
             return scores
         rows = self._share_rows(problem)
         costly = self._costly(problem.seed).fit(problem.X[rows], problem.codes[rows])
-        # infinite scores cannot be averaged: they become the extremes of the finite ones
+        # infinite scores cannot be averaged, so they become the smallest or largest finite score
         finite = costly.scores_[np.isfinite(costly.scores_)]
         low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 0.0)
         scores = np.full(n, np.nan)
@@ -157,7 +160,7 @@ class Extrapolated(ScoringReducer):
         return scores
 
     def _share_rows(self, problem: FitInput) -> IntArray:
-        """Return the rows of a stratified random share, ascending."""
+        """Return the rows of the share, ascending: a random sample with the same proportions of categories."""
         try:
             resolve_keep(self.share, len(problem.codes))
         except InputError as error:

@@ -1,4 +1,4 @@
-"""Facility location: every image has a similar one among those kept."""
+"""Facility location: every image is similar to one of the kept images."""
 
 from __future__ import annotations
 
@@ -20,19 +20,23 @@ from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool
 
 
 class FacilityLocation(BaseReducer):
-    """Facility location: always add the image that makes the others most similar to their nearest kept image.
+    """Facility location: in each step, add the image that makes all images most similar to their nearest kept image.
 
-    It maximises ``sum_i max_{j kept} s_ij`` within each category, greedily. ``s_ij = exp(-d_ij^2 / (2 sigma^2))`` if
-    one of the two is among the nearest neighbours of the other, otherwise 0. sigma is the median distance to the last
-    of these neighbours. The graph is sparse, so memory grows with n. scores_ is what an image added when it was chosen.
-    For the other images it is what they would add after the last pick.
+    Within each image category, the method maximises ``sum_i max_{j kept} s_ij`` greedily. The similarity of two images
+    is ``s_ij = exp(-d_ij^2 / (2 sigma^2))`` if one of them is among the nearest neighbours of the other. Otherwise it
+    is 0. sigma is the median, over all images, of the distance to the farthest of their nearest neighbours. Most
+    similarities are 0, so memory grows only in proportion to n.
+
+    scores_ is the increase of the sum when the image was chosen. For the other images, it is the increase that they
+    would give after the last step.
 
     Parameters
     ----------
     neighbours
-        Neighbours of each image, at least 1. Try the number of images that one kept image represents: 10 for a tenth.
+        Number of nearest neighbours of each image, at least 1. A good value is the number of images that one kept image
+        represents: 10 if a tenth of the images is kept.
     keep, random_state
-        See BaseReducer; the seed only breaks ties.
+        See BaseReducer. The seed only breaks ties.
     """
 
     name = "facility"
@@ -42,9 +46,9 @@ class FacilityLocation(BaseReducer):
         "facility location, Cornuejols et al. 1977 (doi 10.1287/mnsc.23.8.789); lazy greedy, Minoux 1978 "
         "(doi 10.1007/BFb0006528); cf. arXiv 1906.01827"
     )
-    summary = "images that are similar to many others not covered yet: dense regions first, then all"
+    summary = "images that are similar to many images, in dense regions first and then everywhere"
     keeps = "typical, spread"
-    fails = "Rare and odd images are similar to no other: they come only after all dense regions."
+    fails = "Rare and unusual images come last, because few images are similar to them."
     deterministic = True
     nested = True
     _keeps_to_groups = True
@@ -56,7 +60,9 @@ class FacilityLocation(BaseReducer):
     def _check_params(self) -> None:
         whole = isinstance(self.neighbours, numbers.Integral) and not isinstance(self.neighbours, bool)
         if not whole or self.neighbours < 1:
-            raise InputError(f"neighbours={self.neighbours!r} is not a count: give at least 1.")
+            raise InputError(
+                f"neighbours={self.neighbours!r} is not a number of neighbours. Use an integer of at least 1."
+            )
 
     def _rank(self, pool: Pool) -> Ranking:
         with progress(f"facility {pool.label}: neighbours", len(pool), "images") as advance:
@@ -67,10 +73,11 @@ class FacilityLocation(BaseReducer):
 
 
 def similarity_graph(points: CentredPoints, count: int, advance: Callable[[int], object] = lambda _: None) -> Any:
-    """Return the (n, n) similarities exp(-d^2 / (2 sigma^2)) of near images as a symmetric CSR matrix, 1 with itself.
+    """Return the (n, n) similarities of images as a symmetric sparse (CSR) matrix with ones on the diagonal.
 
-    Two images are near if one is among the `count` nearest of the other. Others have similarity 0. sigma is the median
-    distance to the last of these neighbours, so similarities do not depend on the units of the features.
+    The similarity of two images at distance d is exp(-d^2 / (2 sigma^2)) if one of them is among the `count` nearest
+    neighbours of the other. Otherwise it is 0. sigma is the median distance to the `count`-th neighbour. So
+    similarities do not depend on the units of the features.
     """
     from scipy.sparse import csr_matrix, eye_array
 
@@ -86,38 +93,41 @@ def similarity_graph(points: CentredPoints, count: int, advance: Callable[[int],
 
 
 def facility_location(graph: Any, task: GreedyTask) -> tuple[IntArray, FloatArray, FloatArray]:
-    """Add images one by one, each the one that adds most to sum_i max_{j kept} similarity(i, j).
+    """Add images one by one, always the image that increases sum_i max_{j kept} similarity(i, j) most.
+
+    Two images that are only similar to each other always tie. So in a tie, the image with the larger sum of
+    similarities wins. `task.priority` decides only between images for which this sum is equal too.
 
     Parameters
     ----------
     graph
-        (n, n) symmetric CSR matrix of similarities, at least 0.
+        (n, n) symmetric CSR matrix of similarities of at least 0.
     task
-        Two images that only have each other always add the same. So in a tie the image that is more similar to all
-        others comes first, and `priority` decides only then.
+        The images to add.
 
     Returns
     -------
     order : (count,) int64
+        The added images, in order.
     gains : (count,) float64
-        What each image added; never rises.
+        The increase by each added image. It never rises.
     remaining : (n,) float64
-        What every image would add after the last pick.
+        The increase that every image would give after the last choice.
     """
     starts, near, values = graph.indptr.tolist(), graph.indices, graph.data
-    served = np.zeros(graph.shape[0])
+    best_similarity = np.zeros(graph.shape[0])
 
     def choose(row: int) -> None:
         neighbours = near[starts[row] : starts[row + 1]]
-        served[neighbours] = np.maximum(served[neighbours], values[starts[row] : starts[row + 1]])
+        best_similarity[neighbours] = np.maximum(best_similarity[neighbours], values[starts[row] : starts[row + 1]])
 
     def gain(row: int) -> float:
-        more = values[starts[row] : starts[row + 1]] - served[near[starts[row] : starts[row + 1]]]
+        more = values[starts[row] : starts[row + 1]] - best_similarity[near[starts[row] : starts[row + 1]]]
         return float(more[more > 0.0].sum())
 
     def all_gains() -> FloatArray:
-        # every image is similar to itself, so no row of the graph is empty
-        return np.add.reduceat((values - served[near]).clip(0.0), graph.indptr[:-1])
+        # every image is similar to itself, so each row of the graph has an entry
+        return np.add.reduceat((values - best_similarity[near]).clip(0.0), graph.indptr[:-1])
 
     for row in task.chosen.tolist():
         choose(row)

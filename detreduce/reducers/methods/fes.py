@@ -1,4 +1,4 @@
-"""Forgetting events (fes): images that a small classifier learns and forgets again."""
+"""Forgetting events (fes): images whose category a small classifier learns and forgets again."""
 
 from __future__ import annotations
 
@@ -18,22 +18,23 @@ from detreduce.reducers.engine.scaling import standardised
 
 
 class ForgettingEvents(ScoringReducer):
-    """Forgetting events: the images whose category a classifier learns and forgets again.
+    """Forgetting events: prefer images whose image category a small classifier learns and forgets again.
 
-    A forgetting event is an image that was classified right after one epoch and wrong after the next. An image that was
-    never right counts as `epochs` events. scores_ is the number of events, so many images tie, and the seed draws among
-    them. With one category nothing can be forgotten, so the choice is a seeded draw, with a warning. Toneva et al.
-    2019.
+    The classifier learns to predict the image category from the features. A forgetting event is an image that is
+    classified correctly after one epoch and wrongly after the next epoch. An image that is never classified correctly
+    counts `epochs` events. scores_ is the number of events. Many images tie, and the seed decides between them. If
+    there is only one category, nothing can be forgotten. Then the choice is random, and there is a warning. Toneva et
+    al. 2019.
 
     Parameters
     ----------
     epochs
-        Passes over the images, at least 1.
+        Number of passes over the images, at least 1.
     classifier
-        Any scikit-learn classifier with `partial_fit`, which is called once an epoch with X (n, d) float32,
-        standardised. None: a perceptron with one hidden layer of 128.
+        A scikit-learn classifier with `partial_fit`, which is called once per epoch with standardised features (n, d),
+        float32. None means a neural network with one hidden layer of 128 units.
     keep, random_state
-        See BaseReducer; the seed starts the classifier and shuffles its batches.
+        See BaseReducer. The seed initialises the classifier and shuffles its batches.
     """
 
     name = "fes"
@@ -43,7 +44,7 @@ class ForgettingEvents(ScoringReducer):
     source = "forgetting events, Toneva et al. 2019 (ICLR, arXiv 1812.05159); arXiv 2403.15150, family wrapper"
     summary = "the images whose category a small classifier forgets most often"
     keeps = "hard"
-    fails = "Mislabelled images come first. If nothing is forgotten, as with one category, it is a random draw."
+    fails = "Mislabelled images come first. If nothing is forgotten, as with one category, the choice is random."
     deterministic = False
 
     def __init__(
@@ -55,18 +56,23 @@ class ForgettingEvents(ScoringReducer):
 
     def _check_params(self) -> None:
         if isinstance(self.epochs, bool) or not isinstance(self.epochs, numbers.Integral) or self.epochs < 1:
-            raise InputError(f"epochs={self.epochs!r} is not a count: give at least 1.")
+            raise InputError(f"epochs={self.epochs!r} is not a number of epochs. Use an integer of at least 1.")
         if self.classifier is not None and not hasattr(self.classifier, "partial_fit"):
-            raise InputError(f"classifier={self.classifier!r} has no partial_fit: it cannot be trained epoch by epoch.")
+            raise InputError(
+                f"classifier={self.classifier!r} cannot be trained epoch by epoch, because it does not have "
+                "partial_fit. Use a classifier with partial_fit, such as SGDClassifier()."
+            )
         if isinstance(self.classifier, type):
             raise InputError(
-                f"classifier={self.classifier.__name__} is a class: give an instance, as in SGDClassifier()."
+                f"classifier={self.classifier.__name__} is a class. Pass an instance, such as SGDClassifier()."
             )
 
     def _prepare(self, problem: FitInput) -> FloatArray:
         if len(problem.labels) == 1:
             warnings.warn(
-                "fes with one category is a random draw: nothing can be forgotten.", RandomDrawWarning, stacklevel=4
+                "The choice of fes with one category is random, because nothing can be forgotten.",
+                RandomDrawWarning,
+                stacklevel=4,
             )
             return np.zeros(len(problem.codes))
         X = standardised(problem.X, np.float32)
@@ -82,6 +88,7 @@ class ForgettingEvents(ScoringReducer):
         return forgetting_events(right)
 
     def _model(self, seed: int) -> Any:
+        """Return a new classifier with this seed."""
         if self.classifier is None:
             from sklearn.neural_network import MLPClassifier
 
@@ -96,7 +103,7 @@ class ForgettingEvents(ScoringReducer):
 
 
 def _one_epoch(model: Any, X: npt.NDArray[np.float32], codes: IntArray, classes: IntArray) -> None:
-    """Train for one epoch; raise KeyboardInterrupt where scikit-learn's networks turn Ctrl-C into a warning."""
+    """Train for one epoch. Raise KeyboardInterrupt on Ctrl-C, which scikit-learn's networks turn into a warning."""
     with warnings.catch_warnings():
         warnings.filterwarnings("error", message="Training interrupted by user")
         try:
@@ -108,6 +115,10 @@ def _one_epoch(model: Any, X: npt.NDArray[np.float32], codes: IntArray, classes:
 
 
 def forgetting_events(right: npt.NDArray[np.bool_]) -> FloatArray:
-    """Return (n,) changes from right to wrong over the epochs of `right` (E, n); E for images that were never right."""
+    """Return (n,) the number of forgetting events of each image.
+
+    `right` (E, n) says whether an image is classified correctly after an epoch. The number is that of changes from True
+    to False, or E for an image that is never classified correctly.
+    """
     events = (right[:-1] & ~right[1:]).sum(axis=0).astype(np.float64)
     return np.where(right.any(axis=0), events, float(len(right)))

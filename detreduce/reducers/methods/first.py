@@ -1,4 +1,4 @@
-"""The first images in file order (first), as `fraction=` of ultralytics takes them."""
+"""The first images in file order (first), like `fraction=` of ultralytics."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from detreduce.reducers.engine.pool import FloatArray, Pool
 
 
 class FirstImages(ScoringReducer):
-    """The first images of each category in row order, which is file-name order, as `fraction=` of ultralytics does.
+    """First images: keep the first images of each image category, in the order of their file names.
 
-    It is a baseline to beat. scores_ is minus the row number.
+    The argument `fraction=` of ultralytics does the same without categories. This method is a baseline that other
+    methods must beat. scores_ is minus the row number.
 
     Parameters
     ----------
     keep, random_state
-        See BaseReducer; nothing is drawn, so the seed has no effect.
+        See BaseReducer. The method does not make random choices, so the seed has no effect.
     """
 
     name = "first"
@@ -26,7 +27,7 @@ class FirstImages(ScoringReducer):
     source = "ultralytics, argument `fraction`"
     summary = "the first files in name order, which people often choose by accident"
     keeps = "earliest"
-    fails = "Files are mostly sorted by scene or time: it keeps the first scenes and none of the others."
+    fails = "Files are mostly sorted by scene or time. So it keeps the first scenes and no other scenes."
     deterministic = True
     has_ties = False
     order_dependent = True

@@ -1,4 +1,4 @@
-"""Forgetting: boxes that a proxy training detects and then misses again."""
+"""Forgetting: boxes that the detector finds and later misses again during a proxy training."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from detreduce.reducers.engine.dynamics_reducer import DynamicsReducer
 
 
 class DetectorForgetting(DynamicsReducer):
-    """Forgetting events of the detector: boxes that it detects and then misses again.
+    """Forgetting events: prefer images with boxes that the detector finds and later misses again.
 
-    A box is detected if its IoU is at least 0.5 and its confidence at least 0.25. A change from detected to missed is
-    an event. A box that was never detected counts one event for each epoch. scores_ combines the boxes of each image by
-    `over`. The most forgotten images come first, as in the paper. Counts often tie, and the seed draws among them.
+    A box is detected if its matched prediction has an IoU of at least 0.5 and a confidence of at least 0.25. A
+    forgetting event is a change from detected to missed between two epochs. A box that is never detected counts one
+    event for each epoch. scores_ combines the numbers of events of the boxes in an image by `over`. The images with
+    most events come first, as in the paper. Many images tie, and the seed decides between them.
     """
 
     name = "forgetting"
-    source = "forgetting events, Toneva et al. 2019 (ICLR, arXiv 1812.05159), of a detector's boxes"
-    summary = "images with boxes that the detector never finds, or finds and then misses"
-    fails = "In a short proxy most boxes are never detected, so it counts boxes. It also prefers wrong labels."
+    source = "forgetting events, Toneva et al. 2019 (ICLR, arXiv 1812.05159), applied to a detector's boxes"
+    summary = "images with boxes that the detector never finds, or finds and later misses again"
+    fails = "After a short proxy training, the score mostly counts boxes. Wrong labels also come first."

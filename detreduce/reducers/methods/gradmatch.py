@@ -1,4 +1,4 @@
-"""GradMatch: images whose gradients, weighted, add up to the gradient of all."""
+"""GradMatch: images whose weighted gradients add up to the mean gradient of all images."""
 
 from __future__ import annotations
 
@@ -18,37 +18,39 @@ from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool
 
 BY = ("cosine", "product")
 MOST = 512
-"""Largest number of members of one round; the factor of their fit takes 1 MiB."""
+"""Largest number of images in one round. The Cholesky factor of their fit takes 1 MiB."""
 ROUNDING = 1e-12
-"""A smaller share of the mean gradient counts as 0."""
+"""A residual below this share of the mean gradient counts as 0."""
 
 
 class GradMatch(BaseReducer):
-    """GradMatch: orthogonal matching pursuit of the mean gradient of each category.
+    """GradMatch: match the mean gradient of each image category with the weighted gradients of the kept images.
 
-    X is the block `gradients`: the gradient of a detector at each image. The chosen images get the best non-negative
-    weights, which leave a residual of the mean gradient. The next image is the one whose gradient agrees best with that
-    residual. Once the residual is small, a new round matches the same mean with images that are not chosen yet.
+    X is the block `gradients`: the gradient of a half-trained detector for each image. In each step, the chosen images
+    get the non-negative weights that match the mean gradient best. The rest of the mean gradient is the residual. The
+    next image is the image whose gradient agrees best with the residual (orthogonal matching pursuit). If the residual
+    is small, a new round begins. It matches the same mean gradient again, with images that are not chosen yet.
+
     scores_ is minus the place at which an image was chosen in its category. The other images follow by how well they
-    agree with the last residual. Killamsetty et al. 2021. Memory: one float64 copy of the gradients of a category,
-    4 KiB an image at 512 columns.
+    agree with the last residual. Memory: one float64 copy of the gradients of a category, which is 4 KiB per image with
+    512 columns. Killamsetty et al. 2021.
 
     Parameters
     ----------
     tolerance
         A round ends when the residual is at most this share of the mean gradient, in [0, 1).
     by
-        ``"cosine"``: long gradients are not preferred to short ones of the same direction, which suits a training
-        without weights. ``"product"``: as in the paper; long gradients come first and get small weights.
+        How agreement with the residual is measured. ``"cosine"`` does not depend on the length of a gradient. It suits
+        a training without weights. ``"product"`` is used in the paper: long gradients come first and get small weights.
     keep, random_state
-        See BaseReducer; the seed only breaks ties.
+        See BaseReducer. The seed only breaks ties.
 
     Attributes
     ----------
     weights_ : (n,) float64
-        Weight of each chosen image in its round, 0 for the others; `detreduce.train` does not use them.
+        Weight of each chosen image in its round, and 0 for the other images. `detreduce.train` does not use weights.
     residuals_ : dict
-        Category label -> share of the mean gradient left after each pick.
+        Category label -> length of the residual after each choice, as a share of the length of the mean gradient.
     """
 
     name = "gradmatch"
@@ -56,9 +58,9 @@ class GradMatch(BaseReducer):
     needs = ("gradients",)
     cost = "k * n_c * d, after a proxy training and a pass for gradients"
     source = "GRAD-MATCH, Killamsetty et al. 2021 (ICML, arXiv 2103.00123); cf. arXiv 2006.05929"
-    summary = "images whose gradients add up to the direction in which all images pull a half-trained detector"
+    summary = "images whose gradients together match the mean gradient of all images, for a half-trained detector"
     keeps = "varied gradients"
-    fails = "It matches one moment of the proxy, with weights that training does not use: random may do as well."
+    fails = "It uses gradients at one epoch, and training does not use its weights. A random subset may be as good."
     deterministic = True
     nested = True
 
@@ -72,9 +74,9 @@ class GradMatch(BaseReducer):
     def _check_params(self) -> None:
         value = self.tolerance
         if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0 <= float(value) < 1:
-            raise InputError(f"tolerance={value!r} is not a share in [0, 1).")
+            raise InputError(f"tolerance={value!r} is not a number in [0, 1).")
         if self.by not in BY:
-            raise InputError(f"by={self.by!r} is neither 'cosine' nor 'product'.{nearest(str(self.by), BY)}")
+            raise InputError(f"by={self.by!r} must be 'cosine' or 'product'.{nearest(str(self.by), BY)}")
 
     def _prepare(self, problem: FitInput) -> None:
         self.weights_ = np.zeros(len(problem.codes))
@@ -83,7 +85,7 @@ class GradMatch(BaseReducer):
     def _rank(self, pool: Pool) -> Ranking:
         G = np.array(pool.X, np.float64)
         largest = float(max(G.max(), -G.min()))
-        # a power of two changes no digit, and the weights do not depend on a common factor
+        # scaling by a power of two does not change digits, and the weights do not depend on a common factor
         G *= 2.0 ** -np.ceil(np.log2(largest or 1.0))
         pursuit = MatchingPursuit(G, pool.priority, float(self.tolerance), self.by)
         with progress(f"gradmatch {pool.label}", pool.wanted, "images") as advance:
@@ -95,18 +97,18 @@ class GradMatch(BaseReducer):
 
 @dataclass
 class Picks:
-    """What `MatchingPursuit` chose.
+    """The result of `MatchingPursuit.choose`.
 
     Attributes
     ----------
     order
-        (k,) rows, in the order chosen.
+        (k,) chosen rows, in the order in which they were chosen.
     weights
-        (n,) weight of each chosen row, and of those chosen before, in the fit of its round; else 0.
+        (n,) weight of each chosen or initial row in the fit of its round. Other rows have weight 0.
     residuals
-        (k,) norm of the residual of the round after each pick, as a share of the norm of the mean gradient.
+        (k,) norm of the residual of the round after each choice, as a share of the norm of the mean gradient.
     agreement
-        (n,) how well each row agrees with the residual after the last pick; -inf for the rows chosen.
+        (n,) how well each row agrees with the residual after the last choice. Chosen rows have -inf.
     """
 
     order: IntArray
@@ -116,23 +118,23 @@ class Picks:
 
 
 class MatchingPursuit:
-    """Orthogonal matching pursuit of the mean of G by its rows, with non-negative weights, in rounds.
+    """Orthogonal matching pursuit in rounds: non-negative combinations of rows of G approximate the mean row.
 
-    A pick is the row that agrees best with the residual of the mean; then the weights are fitted again. A round ends
-    when the residual is at most `tolerance` of the mean, no row agrees with it, or it has 512 members. The next round
-    has the same target and takes rows that are not chosen yet. So any number of rows can be chosen, however few columns
-    G has, and memory does not grow with the square of that number.
+    Each step chooses the row that agrees best with the residual, and then fits the weights of the round again. A round
+    ends when the residual is at most `tolerance` of the mean, when no row agrees with the residual, or when the round
+    has 512 members. The next round approximates the same mean with rows that are not chosen yet. So any number of rows
+    can be chosen, even if G has few columns, and memory does not grow with the square of that number.
 
     Parameters
     ----------
     G
         (n, d) float64 gradients.
     priority
-        (n,) breaks ties, lowest first.
+        (n,) numbers that break ties. The row with the lowest number wins.
     tolerance
-        In [0, 1).
+        Share of the norm of the mean at which a round ends, in [0, 1).
     by
-        The best agreement is the largest ``"cosine"`` with the residual, or the largest ``"product"``.
+        Measure of the agreement with the residual: ``"cosine"`` or the inner ``"product"``.
     """
 
     def __init__(self, G: FloatArray, priority: IntArray, tolerance: float = 0.1, by: str = "cosine") -> None:
@@ -151,11 +153,12 @@ class MatchingPursuit:
         Parameters
         ----------
         initial
-            Rows chosen before. They are members of rounds of 512, and the last of these rounds continues.
+            Rows that are already chosen. They form rounds of 512 rows. The choice continues in the last of these
+            rounds.
         count
-            Rows to choose, at most n without `initial`.
+            Number of rows to choose, at most n minus the number of initial rows.
         advance
-            Called with the number of picks made.
+            Function that is called with the number of rows just chosen.
         """
         self.taken[initial] = True
         order, residuals = np.empty(count, np.int64), np.empty(count)
@@ -177,7 +180,7 @@ class MatchingPursuit:
         return Picks(order, weights, residuals, agreement)
 
     def _next_row(self, current: _Round) -> tuple[int, FloatArray, bool]:
-        """Return the row to add next, how well each row agrees, and whether a new round begins."""
+        """Return the next row to add, the (n,) agreement of all rows, and whether the row begins a new round."""
         agreement = self._agreement(current.residual)
         row = best(agreement, self.priority)
         done = self._share(current) <= self.tolerance or len(current.members) >= MOST or agreement[row] <= 0
@@ -187,17 +190,18 @@ class MatchingPursuit:
         return best(agreement, self.priority), agreement, True
 
     def _agreement(self, residual: FloatArray) -> FloatArray:
+        """Return (n,) how well each row agrees with the residual. Chosen rows have -inf."""
         agreement = self.G @ residual / self.norms
         agreement[self.taken] = -np.inf
         return agreement
 
     def _share(self, members: _Round) -> float:
-        """Return the norm of the residual as a share of that of the target."""
+        """Return the norm of the residual as a share of the norm of the target."""
         return float(np.linalg.norm(members.residual)) / self.length if self.length > 0 else 0.0
 
 
 class _Round:
-    """Members whose non-negative combination is fitted to the target."""
+    """A set of rows whose non-negative combination is fitted to the target."""
 
     def __init__(self, G: FloatArray, target: FloatArray) -> None:
         self.G = G
@@ -214,7 +218,7 @@ class _Round:
         if self._fit and self._fit.add(others @ own, float(own @ own), float(own @ self.target)):
             self.weights = self._fit.weights
         else:
-            # a member that depends on the others may still change which of them has weight 0
+            # a row that depends linearly on the others may still change which rows have weight 0
             from scipy.optimize import nnls
 
             self._fit = None

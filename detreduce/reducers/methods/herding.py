@@ -1,4 +1,4 @@
-"""Herding: the objects of the kept images match the distribution of all objects."""
+"""Herding: the objects in the kept images have nearly the same distribution as all objects."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ from detreduce.reducers.engine.ordering import TIE
 from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool
 
 EXACT_BOXES = 1000
-"""Up to this many boxes in all, the kernel is exact: with few boxes the error of 256 features would show."""
+"""Up to this many boxes in total, the kernel is exact. With few boxes, the error of 256 features would be visible."""
 SIGMA_SAMPLE = 2000
+"""Number of objects from which the width of the kernel is computed."""
 BLOCK = 8192
 UNIT = 2.0**-24
 """Largest relative rounding error of one float32 operation."""
@@ -31,36 +32,37 @@ MATCHES = ("mmd", "class_means")
 
 
 class Herding(ObjectReducer):
-    """Herding: always add the image after which the objects kept are distributed most like all objects.
+    """Herding: in each step, add the image that makes the kept objects most similar to all objects as a whole.
 
-    Each object counts as the mean vector of its image and class. Images without boxes change nothing and come last, in
-    a seeded order. scores_ is minus the place in the order of choice. The other images follow by the distance that one
-    more pick of them would give. Categories are ignored.
+    The similarity is the distance between two distributions of feature vectors: of the kept objects and of all objects.
+    Every object is represented by the mean vector of its image and class. Images without boxes come last, in a random
+    order. scores_ is minus the place in the order of choice. The images that are not chosen follow in the order of the
+    distance after one more step with that image. Image categories are not used.
 
     Parameters
     ----------
     match
-        ``"mmd"``: the squared maximum mean discrepancy, with a Gaussian kernel. Its width is the median distance
-        between 2,000 of the objects. Above 1,000 boxes in all, 256 random Fourier features approximate the kernel,
-        the same for every seed. ``"class_means"``: the sum over classes of the distance between the mean object of all
-        images and that of the images kept. A class without kept images has the distance of its object farthest from
-        the mean.
+        The distance. ``"mmd"`` is the squared maximum mean discrepancy with a Gaussian kernel. The width of the kernel
+        is the median distance between 2,000 objects. With more than 1,000 boxes in total, 256 random Fourier features
+        approximate the kernel. They are the same for every seed. ``"class_means"`` is a sum over classes: the distance
+        between the mean object of all images and the mean object of the kept images. For a class without kept images,
+        it is the distance from the mean object to the farthest object.
     keep, random_state
-        See BaseReducer; the seed only breaks ties.
+        See BaseReducer. The seed only breaks ties.
 
     Attributes
     ----------
     objectives_ : (m,) float64
-        The objective after each pick of an image with boxes: the squared MMD, or the sum in units of the features.
+        The distance after each added image with boxes: the squared MMD, or the sum in units of the features.
     """
 
     name = "herding"
     needs = ("objects", "object_vectors")
     cost = "n * k * 256; class_means: at most (image, class) pairs * d * k"
     source = "kernel herding, Chen et al. 2010 (arXiv 1203.3472); distribution matching, cf. arXiv 2307.09742"
-    summary = "the images whose objects, taken together, are distributed like all objects"
+    summary = "images whose objects together have nearly the same distribution as all objects"
     keeps = "typical objects"
-    fails = "Rare classes weigh as little as in the full set. Very small subsets only hold average objects."
+    fails = "Rare classes stay as rare as in the full set. Very small subsets have only average objects."
 
     def __init__(self, *, keep: int | float = 0.25, match: str = "mmd", random_state: Any = 0) -> None:
         super().__init__(keep=keep, random_state=random_state)
@@ -89,20 +91,22 @@ class Herding(ObjectReducer):
 
 
 class KernelMean:
-    """Squared MMD between all objects and those of the images kept, by features whose inner products are the kernel.
+    """The squared MMD (maximum mean discrepancy) between all objects and the objects in the kept images.
 
-    Each object counts as the mean vector of its image and class. With phi(S) the mean feature of the objects of S, the
-    distance is |phi(all) - phi(S)|^2. The features are random Fourier features, or exact features of the kernel up to
-    `EXACT_BOXES` boxes. The distance is exact for the kernel that the features define.
+    Every object is represented by the mean vector of its image and class. Let phi(S) be the mean of the kernel features
+    of the objects in S. Then the distance is |phi(all) - phi(kept)|^2. Kernel features are vectors whose inner products
+    equal the kernel. They are exact for up to `EXACT_BOXES` boxes. For more boxes, they are random Fourier features,
+    which approximate the Gaussian kernel.
 
     Parameters
     ----------
     table
-        Objects with vectors.
+        The object table, with vectors.
     content
-        (n,) a number for each image; images with the smallest are the sample for the width of the kernel.
+        (n,) a number for each image. The images with the smallest numbers are the sample that gives the width of the
+        kernel.
     advance
-        Called with the images done.
+        Function that is called with the number of images done.
     """
 
     def __init__(self, table: ObjectTable, content: FloatArray, advance: Advance = lambda _: None) -> None:
@@ -110,7 +114,7 @@ class KernelMean:
         self.boxes = np.bincount(table.images, table.counts, len(table))
         width, features_of = pair_features(table, content)
         starts = table.starts
-        # one column an image: inner products with columns are several times faster than with rows
+        # one column per image, because inner products with columns are several times faster than with rows
         features = np.zeros((width, len(table)), np.float32)
         for first in range(0, len(table), BLOCK):
             last = min(first + BLOCK, len(table))
@@ -122,7 +126,7 @@ class KernelMean:
                 features[:, first + filled] = sums.T
             advance(last - first)
         mean = features.sum(axis=1, dtype=np.float64) / max(1.0, self.boxes.sum())
-        # each image minus its share of the mean of all, so that sums stay small
+        # subtract the overall mean, in proportion to the boxes of the image, so that sums stay small
         self.excess = features
         for row, share in zip(features, mean, strict=True):
             row -= share * self.boxes
@@ -135,7 +139,7 @@ class KernelMean:
 
     @property
     def value(self) -> float:
-        """The squared MMD."""
+        """The squared MMD with the images kept so far."""
         return float(self.sum @ self.sum) / self.kept**2 if self.kept else float("nan")
 
     def keep(self, image: int) -> None:
@@ -144,7 +148,10 @@ class KernelMean:
         self.kept += self.boxes[image]
 
     def screen(self) -> FloatArray:
-        """Return (n,) the distance after each image, up to a common factor, in float32; `doubt` bounds its error."""
+        """Return (n,) approximate distances, computed in float32: the distance if each image were added.
+
+        They are multiplied by a common factor. `doubt` returns their largest possible error.
+        """
         values = (self.sum.astype(np.float32) @ self.excess).astype(np.float64)
         values *= 2.0
         values += self.squares
@@ -153,27 +160,32 @@ class KernelMean:
         return values
 
     def doubt(self, images: IntArray) -> FloatArray:
-        """Return the largest error of `screen` for each of `images`."""
+        """Return the largest possible error of `screen` for each of `images`."""
         return self._rounding() * self.lengths[images] * self._factor(self.boxes[images])
 
     def worst_doubt(self) -> float:
-        """Return an upper bound of the error of `screen` for any image."""
+        """Return the largest possible error of `screen` over all images."""
         return self._rounding() * self.longest * float(self._factor(self.fewest))
 
     def _rounding(self) -> float:
+        """Return the largest rounding error of `screen`, per unit of the length of an image's features."""
         return 4.0 * (len(self.sum) + 2) * UNIT * float(np.linalg.norm(self.sum))
 
     def exact(self, images: IntArray) -> tuple[FloatArray, float]:
-        """Return the distance after each of `images`, up to the factor of `screen`, and its largest rounding error."""
+        """Return the exact distance if each of `images` were added, and the largest rounding error of these distances.
+
+        The distances are multiplied by the same common factor as in `screen`.
+        """
         summed = self.sum + self.excess[:, images].T
         return np.einsum("ij,ij->i", summed, summed) * self._factor(self.boxes[images]), 1e-11
 
     def _factor(self, boxes: Any) -> Any:
+        """Return the factor from the squared sum of features to the distance, for images with this number of boxes."""
         return ((self.kept + self.typical) / np.maximum(self.kept + boxes, 1.0)) ** 2
 
 
 def pair_features(table: ObjectTable, content: FloatArray) -> tuple[int, Callable[[slice], FloatArray]]:
-    """Return the number of features of an (image, class) pair, and a function from pairs (a slice) to features."""
+    """Return the number of kernel features, and a function from a slice of (image, class) pairs to their features."""
     vectors = table.vectors
     assert vectors is not None
     if len(vectors) and table.counts.sum() <= EXACT_BOXES:
@@ -184,7 +196,10 @@ def pair_features(table: ObjectTable, content: FloatArray) -> tuple[int, Callabl
 
 
 def centre_and_width(table: ObjectTable, content: FloatArray) -> tuple[FloatArray, float]:
-    """Return the mean of a sample of objects, those of smallest `content`, and the median distance between them."""
+    """Return the mean vector of a sample of objects, and the median distance between these objects.
+
+    The sample has the objects in the images with the smallest `content`.
+    """
     assert table.vectors is not None
     sample = np.argsort(content[table.images], kind="stable")[:SIGMA_SAMPLE]
     if not len(sample):
@@ -194,17 +209,17 @@ def centre_and_width(table: ObjectTable, content: FloatArray) -> tuple[FloatArra
 
 
 class ClassMeans:
-    """Sum over classes of the distance between the mean object of all images and that of the images kept.
+    """The sum over classes of the distance between the mean object of all images and that of the kept images.
 
-    A class without kept images has the distance of its object farthest from the mean, so keeping an object never
-    increases the distance of its class.
+    For a class without kept images, the distance is that of the farthest object of the class from the mean. So adding
+    an object of a new class never increases the distance of this class.
 
     Parameters
     ----------
     table
-        Objects with vectors; each object counts as the mean vector of its image and class.
+        The object table, with vectors. Every object is represented by the mean vector of its image and class.
     advance
-        Called with the (image, class) pairs done.
+        Function that is called with the number of (image, class) pairs done.
     """
 
     def __init__(self, table: ObjectTable, advance: Advance = lambda _: None) -> None:
@@ -247,19 +262,22 @@ class ClassMeans:
             self._renew(number)
 
     def screen(self) -> FloatArray:
-        """Return (n,) what each image adds to the sum, in float32; `doubt` bounds its error."""
+        """Return (n,) the approximate change of the sum if each image were added, computed in float32.
+
+        `doubt` returns the largest possible error.
+        """
         return self.totals.copy()
 
     def doubt(self, images: IntArray) -> FloatArray:
-        """Return the largest error of `screen` for each of `images`."""
+        """Return the largest possible error of `screen` for each of `images`."""
         return self.doubts[images]
 
     def worst_doubt(self) -> float:
-        """Return the largest error of `screen` for any image."""
+        """Return the largest possible error of `screen` over all images."""
         return float(self.doubts.max())
 
     def exact(self, images: IntArray) -> tuple[FloatArray, float]:
-        """Return what each of `images` adds to the sum, and its largest rounding error."""
+        """Return the exact change of the sum if each of `images` were added, and the largest rounding error."""
         lengths = self.starts[images + 1] - self.starts[images]
         pairs = np.repeat(self.starts[images] - np.cumsum(lengths) + lengths, lengths) + np.arange(lengths.sum())
         classes, counts = self.table.classes[pairs], self.table.counts[pairs]
@@ -271,15 +289,17 @@ class ClassMeans:
         return summed, 1e-13 * float(self.distances[classes].max(initial=0.0))
 
     def _of_class(self, number: int) -> slice:
+        """Return the slice of `pairs` that has the pairs of class `number`."""
         return slice(int(self.class_starts[number]), int(self.class_starts[number + 1]))
 
     def _offsets_of(self, pairs: IntArray) -> FloatArray:
+        """Return the vectors of `pairs` minus the mean vector of their class, in units of `scale`."""
         assert self.table.vectors is not None
         offsets = self.table.vectors[pairs].astype(np.float64) - self.means[self.table.classes[pairs]]
         return offsets * (1.0 / self.scale if self.scale else 0.0)
 
     def _centre(self, advance: Advance) -> None:
-        """Compute the class means, and the objects' offsets from them in units of the largest offset."""
+        """Compute the mean of each class, and the offset of each vector from it in units of the largest offset."""
         assert self.table.vectors is not None
         blocks = [(c, start) for c, own in enumerate(self.offsets) for start in range(0, own.shape[1], BLOCK)]
         largest = [0.0]
@@ -290,7 +310,7 @@ class ClassMeans:
         for number, start in blocks:
             largest.append(float(np.square(self._offsets_of(self._block(number, start))).sum(axis=1).max()))
         scale = float(np.sqrt(max(largest)))
-        # where the objects of each class are equal, offsets are only rounding errors
+        # if all objects of each class are equal, the offsets are only rounding errors
         self.scale = scale if scale > 1e-12 * float(np.abs(self.means).max(initial=0.0)) else 0.0
         for number, start in blocks:
             block = self._block(number, start)
@@ -298,11 +318,12 @@ class ClassMeans:
             advance(len(block))
 
     def _block(self, number: int, start: int) -> IntArray:
+        """Return at most `BLOCK` pairs of class `number`, from its pair `start` on."""
         place = self._of_class(number)
         return self.pairs[place.start + start : min(place.start + start + BLOCK, place.stop)]
 
     def _renew(self, number: int) -> None:
-        """Compute again what each image of a class would add."""
+        """Update the change of the sum, and its error, for each image with objects of class `number`."""
         place = self._of_class(number)
         total, counts, squares = self.sums[number], self.counts[place], self.squares[place]
         length = float(np.linalg.norm(total))
@@ -319,28 +340,30 @@ class ClassMeans:
 
 
 def match_distribution(objective: KernelMean | ClassMeans, task: GreedyTask) -> tuple[IntArray, FloatArray, FloatArray]:
-    """Add images one by one, each the one after which the objective is smallest.
+    """Add images one by one, always the image that makes the objective smallest.
 
-    At each pick float32 screens every image, and float64 decides among those within its error of the smallest.
+    In each step, float32 gives approximate objectives for all images. Then float64 decides between the images that may
+    have the smallest objective, given the error of float32.
 
     Parameters
     ----------
     objective
-        Sum or distance to make small.
+        The distance or sum to minimise.
     task
-        The images to add; fewer are added if no image is open any more.
+        The images to add. Fewer are added if there are not enough candidates.
 
     Returns
     -------
     order : (m,) int64
+        The added images, in order.
     values : (m,) float64
-        The objective after each pick.
+        The objective after each choice.
     remaining : (n,) float64
-        Minus the objective after one more pick, up to a common factor, for each image that was open at first; -inf for
-        the others.
+        Minus the objective after one more step with each image, up to a common factor. It is -inf for images that were
+        not candidates at the start.
     """
     openings = task.openings
-    able = np.flatnonzero(openings.mask)
+    candidates = np.flatnonzero(openings.mask)
     for image in task.chosen.tolist():
         objective.keep(image)
     order: list[int] = []
@@ -359,14 +382,14 @@ def match_distribution(objective: KernelMean | ClassMeans, task: GreedyTask) -> 
         values.append(objective.value)
         task.advance(1)
     remaining = np.full(len(openings.mask), -np.inf)
-    for start in range(0, len(able), BLOCK):
-        block = able[start : start + BLOCK]
+    for start in range(0, len(candidates), BLOCK):
+        block = candidates[start : start + BLOCK]
         remaining[block] = -objective.exact(block)[0]
     return np.array(order, np.int64), np.array(values), remaining
 
 
 def _near_least(coarse: FloatArray, objective: KernelMean | ClassMeans) -> IntArray:
-    """Return the images that may have the smallest objective, given the error of `coarse`."""
+    """Return the images that may have the smallest objective. `coarse` has approximate objectives."""
     first = np.array([coarse.argmin()])
     bound = float((coarse[first] + objective.doubt(first))[0])
     near = np.flatnonzero(coarse <= bound + objective.worst_doubt())

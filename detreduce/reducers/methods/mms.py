@@ -1,4 +1,4 @@
-"""MaxMin (mms): farthest points, also called k-centre greedy."""
+"""MaxMin (mms): greedy choice of farthest points, also called k-centre greedy."""
 
 from __future__ import annotations
 
@@ -21,32 +21,34 @@ from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool
 from detreduce.reducers.engine.validation import check_rows
 
 BLOCK = 64
-"""Picks predicted at once."""
+"""Number of choices that are predicted at once."""
 CANDIDATES = 128
-"""Farthest rows among which picks are predicted."""
+"""Number of farthest rows among which the next choices are predicted."""
 
 
 class MaxMin(BaseReducer):
-    """MaxMin (farthest point, k-centre greedy): always add the image farthest from those chosen.
+    """MaxMin (farthest point, k-centre greedy): in each step, add the image that is farthest from the chosen images.
 
-    scores_ is the distance at which an image was chosen, which is the covering radius (largest gap) before that pick,
-    and +inf for the start. For the other images it is the distance to the nearest chosen one. Gonzalez (1985),
-    *Clustering to minimize the maximum intercluster distance*.
+    Each image category is treated on its own. The distance of an image is its distance to the nearest chosen image.
+    scores_ is this distance when the image was chosen. It equals the covering radius (largest gap) before that step.
+    The start image scores +inf. For images that are not chosen, it is the distance after the last step. Gonzalez
+    (1985), *Clustering to minimize the maximum intercluster distance*.
 
     Parameters
     ----------
     start
-        ``"center"``: the image nearest the mean of its category. A row of X: that image; other categories start from
-        their center. A list: one row of each category. If `initial` has images of a category, they are its start.
+        First image of each category. ``"center"`` is the image nearest to the mean of the category. A row number is the
+        first image of its category, and the other categories start from their center. A list has one row number of each
+        category. If `initial` has images of a category, the category starts from these images.
     keep, random_state
-        See BaseReducer.
+        See BaseReducer. The seed only breaks ties.
     """
 
     name = "mms"
     family = "geometric"
     cost = "n_c * k_c * d"
     source = "Gonzalez 1985 (doi 10.1016/0304-3975(85)90224-5); arXiv 2403.15150, family geometric"
-    summary = "always the image farthest from those chosen"
+    summary = "images that are far from each other: each step adds the image farthest from the chosen images"
     keeps = "diverse"
     fails = "Outliers, mislabelled and broken images come first."
     deterministic = True
@@ -60,34 +62,36 @@ class MaxMin(BaseReducer):
         self.start = start
 
     def leave_rows(self, rows: IntArray, n: int) -> None:
-        """Translate `start` to the rows that remain; raise InputError if it names a row that does not."""
+        """Convert `start` to numbers of the remaining rows. Raise InputError if it names a row that is removed."""
         if isinstance(self.start, str) or len(rows) == n:
             return
         single = isinstance(self.start, numbers.Integral)
         starts = check_rows([self.start] if single else self.start, n, "start")
         removed = np.setdiff1d(starts, rows)
         if len(removed):
-            raise InputError(f"start={int(removed[0])} is the row of an image that is left out as a duplicate.")
+            raise InputError(f"start={int(removed[0])} is the row of an image that is removed as a duplicate.")
         places = np.searchsorted(rows, starts)
         self.start = int(places[0]) if single else places.tolist()
 
     def _check_params(self) -> None:
         if isinstance(self.start, str) and self.start != "center":
-            raise InputError(f"start={self.start!r} is unknown: give 'center', a row number or one row a category.")
+            raise InputError(
+                f"start={self.start!r} is unknown. Use 'center', a row number, or a list with one row of each category."
+            )
         if isinstance(self.start, numbers.Real) and (
             isinstance(self.start, bool) or not isinstance(self.start, numbers.Integral) or self.start < 0
         ):
-            raise InputError(f"start={self.start!r} is not a row number: give 0 or more.")
+            raise InputError(f"start={self.start!r} is not a row number. Use an integer of at least 0.")
 
     def _prepare(self, problem: FitInput) -> IntArray:
-        """Return the rows to start from; none for the center."""
+        """Return the rows to start from. The result is empty for "center"."""
         if isinstance(self.start, str):
             return np.empty(0, np.int64)
         single = isinstance(self.start, numbers.Integral) and not isinstance(self.start, bool)
         rows = check_rows([self.start] if single else self.start, len(problem.X), "start")
         codes = problem.codes[rows]
         if not single and sorted(codes) != list(range(len(problem.labels))):
-            raise InputError(f"start has {len(codes)} rows, but must name one row of each category ({problem.labels}).")
+            raise InputError(f"start has {len(codes)} rows, but expected one row of each category {problem.labels}.")
         return rows
 
     def _rank(self, pool: Pool) -> Ranking:
@@ -108,38 +112,40 @@ class MaxMin(BaseReducer):
 
     @staticmethod
     def _start_of(pool: Pool, points: CentredPoints, openings: Openings) -> int:
+        """Return the row of the pool to start from: the row in `start`, or else the row nearest to the mean."""
         given = np.searchsorted(pool.rows, np.intersect1d(pool.rows, pool.shared))
         given = given[openings.mask[given]]
         return int(given[0]) if len(given) else nearest_mean(points, openings.mask, pool.priority)
 
 
 def nearest_mean(points: CentredPoints, free: npt.NDArray[np.bool_], priority: IntArray) -> int:
-    """Return the free row nearest the mean of all points; `priority` breaks ties."""
+    """Return the row that is nearest to the mean of all points and True in `free`. `priority` breaks ties."""
     squares = np.where(points.squares > 1e-20 * points.squares.max(), points.squares, 0.0)
     return best(np.where(free, -squares, -np.inf), priority)
 
 
 def farthest_points(points: CentredPoints, task: GreedyTask) -> tuple[IntArray, FloatArray, FloatArray]:
-    """Add points one by one, each the farthest from all before it (Gonzalez 1985).
+    """Add points one by one, always the point that is farthest from all chosen points (Gonzalez 1985).
 
-    The result is that of the plain algorithm. It is faster because the next picks are predicted among the farthest
-    points, and one matrix product gives their distances to all points. A prediction holds as long as the farthest of
-    these points is farther than every other point.
+    The result is the same as for the plain algorithm. This function is faster: it predicts the next choices among the
+    farthest points, and one matrix product gives their distances to all points. A predicted choice is accepted if it is
+    still the farthest of all points.
 
     Parameters
     ----------
     points
-        n points.
+        The n points.
     task
-        At least one row is chosen already.
+        The points to add. At least one point must already be chosen.
 
     Returns
     -------
     order : (count,) int64
+        The added points, in order.
     distances : (count,) float64
-        Distance of each pick to those before it; never rises.
+        Distance of each added point to the nearest point chosen before it. It never rises.
     nearest : (n,) float64
-        Distance of every point to the nearest chosen one.
+        Distance of every point to the nearest chosen point.
     """
     openings, priority = task.openings, task.priority
     near = np.full(len(points), np.inf)
@@ -153,7 +159,7 @@ def farthest_points(points: CentredPoints, task: GreedyTask) -> tuple[IntArray, 
     far = _open_distances(near, openings)
     while len(order) < task.count:
         if far.max() <= 0.0:
-            # what remains coincides with chosen points
+            # all remaining points coincide with chosen points
             rest = [row for row in np.argsort(priority).tolist() if near[row] == 0.0]
             order += openings.take_first(rest, task.count - len(order))
             picked += [0.0] * (task.count - len(picked))
@@ -176,18 +182,21 @@ def farthest_points(points: CentredPoints, task: GreedyTask) -> tuple[IntArray, 
 
 
 def _open_distances(near: FloatArray, openings: Openings) -> FloatArray:
-    """Return `near` with -1 for rows that may not be chosen; chosen ones have it already."""
+    """Return `near` with -1 for rows that may not be chosen. Chosen rows already have -1."""
     return np.where(openings.mask, near, -1.0) if openings.limited else near
 
 
 def _lower(near: FloatArray, points: CentredPoints, squared: FloatArray, row: int) -> None:
-    """Lower `near` where `row`, at the `squared` distances, is nearer."""
+    """Update `near`, the squared distances to the nearest chosen point, after `row` is chosen.
+
+    `squared` has the squared distances from `row` to all points.
+    """
     closer = np.flatnonzero(squared < near)
     near[closer] = np.minimum(near[closer], points.settled(squared[closer], closer, row).clip(0.0))
 
 
 def _predict_picks(points: CentredPoints, near: FloatArray, count: int, priority: IntArray) -> IntArray:
-    """Return up to `count` next picks. The first is always right; only rounding can make another one wrong."""
+    """Predict up to `count` next choices. The first one is always right. Others are wrong only if rounding differs."""
     size = min(CANDIDATES, len(near))
     top = np.argpartition(near, len(near) - size)[len(near) - size :]
     first = best(near, priority, 2 * TIE)

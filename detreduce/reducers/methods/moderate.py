@@ -1,4 +1,4 @@
-"""Moderate: images at the median distance from the middle of their category."""
+"""Moderate: images at a medium distance from the middle of their image category."""
 
 from __future__ import annotations
 
@@ -13,24 +13,25 @@ COLUMNS = 64
 
 
 class Moderate(ScoringReducer):
-    """Moderate coreset: the images whose distance to the middle of their category is nearest the median distance.
+    """Moderate coreset: keep images at a medium distance from the middle of their image category.
 
-    The middle is the coordinate-wise median of the category. scores_ is minus the difference between the distance of an
-    image to the middle and the median of these distances.
+    The middle is the coordinate-wise median of the features of the category. The images whose distance to the middle is
+    closest to the median of these distances come first. scores_ is minus the absolute difference between the distance
+    of an image and this median.
 
     Parameters
     ----------
     keep, random_state
-        See BaseReducer; the seed only breaks ties.
+        See BaseReducer. The seed only breaks ties.
     """
 
     name = "moderate"
     family = "geometric"
     cost = "n * d"
     source = "Xia et al. 2023 (ICLR), moderate coreset; cf. arXiv 2403.12166"
-    summary = "the images neither near the middle of their category nor far from it"
+    summary = "images that are neither near the middle of their category nor far from it"
     keeps = "moderate"
-    fails = "It does not avoid near-duplicates, and never chooses extremes."
+    fails = "It does not avoid near-duplicates, and it never chooses unusual images."
     deterministic = True
 
     def _score(self, pool: Pool) -> FloatArray:
@@ -39,9 +40,12 @@ class Moderate(ScoringReducer):
 
 
 def distances_to_median(X: npt.NDArray[np.floating]) -> FloatArray:
-    """Return (n,) Euclidean distances to the coordinate-wise median of X (n, d), the same bits in any order of rows."""
+    """Return (n,) Euclidean distances to the coordinate-wise median of X (n, d).
+
+    The result is exactly the same for any order of the rows.
+    """
     largest = float(max(X.max(), -X.min()))
-    # a power of two changes no digit; squares neither overflow nor vanish
+    # scaling by a power of two does not change digits, and squares neither overflow nor vanish
     scale = 2.0 ** np.ceil(np.log2(largest)) if largest > 0 else 1.0
     parts = [X[:, start : start + COLUMNS].astype(np.float64) / scale for start in range(0, X.shape[1], COLUMNS)]
     middle = np.concatenate([np.median(part, axis=0) for part in parts])

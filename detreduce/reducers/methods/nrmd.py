@@ -1,4 +1,4 @@
-"""Numerosity reduction (nrmd): images by their part in a matrix decomposition."""
+"""Numerosity reduction (nrmd): images ranked by a matrix decomposition of their features."""
 
 from __future__ import annotations
 
@@ -19,34 +19,37 @@ from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool
 
 BLOCK = 2048
 SCORED = 256
-"""Rows scored at once, so that their cosines fit into the cache of a core."""
+"""Number of rows that are scored at once. Their cosines fit into the cache of a core."""
 SMALLEST = 1e-3
-"""Smaller cosines are raised to this, so that the logarithm stays finite."""
+"""Smaller cosines are raised to this value, so that the logarithm stays finite."""
 DROPPED = 1e-7
-"""Singular values below this share of the largest are left out."""
+"""Singular values below this share of the largest singular value are left out."""
 WELL_SPREAD = 1e-3
-"""Above this ratio of smallest to largest singular value, a Gram matrix gives ten digits; below it, QR is used."""
+"""A Gram matrix gives ten digits if the smallest singular value is above this share of the largest. If not, use QR."""
 NMF_COMPONENTS = 16
 NMF_ITERATIONS = 200
 
 
 class NumerosityReduction(ScoringReducer):
-    """Numerosity reduction by matrix decomposition: the images to which weak directions contribute least.
+    """Numerosity reduction: prefer images to which the weak directions of a matrix decomposition contribute little.
 
-    A matrix ``A = U S V'`` has images as columns ``a_j`` of unit length. ``score_j = sum_i w_i * -log(max(|a_j . u_i|,
-    1e-3))`` with ``w_i = (1 / s_i) / sum(1 / s)``. So an image scores high if it is at right angles to the directions,
-    and weak directions weigh most. scores_ is the score in the matrix of the image's category, times the score in the
-    matrix of all images with the one-hot category under the features.
+    The matrix ``A = U S V'`` has the images as columns, with directions ``u_i`` and their strengths ``s_i``. Image j
+    has the column ``a_j``, scaled to unit length. Its score is ``sum_i w_i * -log(max(|a_j . u_i|, 1e-3))`` with ``w_i
+    = (1 / s_i) / sum(1 / s)``. So an image scores high if it is at right angles to the directions, and weak directions
+    count most. scores_ is the product of two scores. The first score comes from the matrix of the images of the same
+    image category. The second score comes from the matrix of all images, with the one-hot category added to the
+    features.
 
     Parameters
     ----------
     decomposition
-        ``"svd"``. ``"qr"`` with column pivoting: u_i and s_i are Q and the diagonal of R. ``"nmf"``: 16 components of
-        the features, shifted to be non-negative.
+        The decomposition. ``"svd"`` is a singular value decomposition. ``"qr"`` is a QR decomposition with column
+        pivoting: u_i are the columns of Q, and s_i is the diagonal of R. ``"nmf"`` is a non-negative factorisation with
+        16 components, after the features are shifted to be non-negative.
     as_released
-        Choose the highest scores of all images, whatever their category. Small categories may vanish.
+        Whether to choose the highest scores of all images, independent of their category. Small categories may vanish.
     keep, random_state
-        See BaseReducer; the seed only breaks ties.
+        See BaseReducer. The seed only breaks ties.
     """
 
     name = "nrmd"
@@ -56,9 +59,9 @@ class NumerosityReduction(ScoringReducer):
         "numerosity reduction by matrix decomposition, Ghojogh and Crowley 2019 "
         "(doi 10.1007/978-3-030-18305-9_13); arXiv 2403.15150, family ranking"
     )
-    summary = "the images that the strong directions of their category explain best"
+    summary = "images that the strong directions of their category explain well"
     keeps = "aligned"
-    fails = "The weakest directions, often noise, decide. If n_c < d, it keeps images far from the mean."
+    fails = "The weakest directions decide, and they are often noise. If n_c < d, it keeps images far from the mean."
     deterministic = True
 
     def __init__(
@@ -92,7 +95,7 @@ class NumerosityReduction(ScoringReducer):
 
 
 class Rows:
-    """The rows of X as float64, scaled; with `codes`, the one-hot category follows the features."""
+    """The rows of X as float64, multiplied by a common factor. With `codes`, columns of the one-hot category follow."""
 
     def __init__(
         self,
@@ -108,11 +111,11 @@ class Rows:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Number of rows and columns."""
+        """The number of rows, and the number of columns including the one-hot category."""
         return len(self.X), self.X.shape[1] + self.width
 
     def block(self, where: slice) -> FloatArray:
-        """Return the rows of a slice as a new (b, D) float64 array."""
+        """Return the rows in a slice as a new (b, D) float64 array."""
         part = self.X[where]
         features = self.X.shape[1]
         rows = np.empty((len(part), self.shape[1]))
@@ -127,11 +130,11 @@ class Rows:
         return self.block(slice(0, len(self.X)))
 
     def parts(self, size: int) -> list[slice]:
-        """Return slices of `size` rows over all rows."""
+        """Return slices of `size` rows that together cover all rows."""
         return slices(len(self.X), size)
 
     def gram(self) -> FloatArray:
-        """Return (D, D) the products of the columns."""
+        """Return the (D, D) Gram matrix: the inner products of all columns."""
         total = np.zeros((self.shape[1], self.shape[1]))
         for where in self.parts(BLOCK):
             block = self.block(where)
@@ -144,16 +147,20 @@ class Rows:
 
 
 def common_factor(X: npt.NDArray[np.floating], least: float = 0.0) -> float:
-    """Return the power of two that scales X to at most 2; it changes no digit, and scores do not depend on it."""
+    """Return the power of two that scales the values of X (and `least`) to less than 2 in size.
+
+    A power of two does not change digits, and scores do not depend on a common factor.
+    """
     largest = float(max(X.max(initial=0), -X.min(initial=0), least))
     return 2.0 ** -np.floor(np.log2(largest)) if largest > 0 else 1.0
 
 
 def svd_axes(rows: Rows, gram: FloatArray | None = None) -> tuple[FloatArray, FloatArray]:
-    """Return the (D, r) left singular vectors of the matrix with `rows` as columns, and its (r,) singular values.
+    """Return the (D, r) left singular vectors and (r,) singular values of the matrix that has `rows` as columns.
 
-    They come from the Gram matrix if that gives ten digits, else from an SVD. With more rows than columns, the SVD is
-    that of the triangle of a QR over blocks of rows. `gram` is `rows.gram()`, if the caller has it.
+    They come from the Gram matrix if that gives ten digits. Otherwise they come from an SVD. If there are more rows
+    than columns, a QR decomposition over blocks of rows first reduces the matrix to a triangle. `gram` is
+    `rows.gram()`, if the caller already has it.
     """
     n, width = rows.shape
     if n <= width:
@@ -164,7 +171,7 @@ def svd_axes(rows: Rows, gram: FloatArray | None = None) -> tuple[FloatArray, Fl
         _, values, axes = np.linalg.svd(block, full_matrices=False)
         return _kept(axes.T, values)
     gram = rows.gram() if gram is None else gram
-    # a column of zeros is in no axis, but would make the matrix singular
+    # a column of zeros does not contribute to an axis, but would make the matrix singular
     used = np.flatnonzero(np.diagonal(gram))
     used = used if len(used) else np.arange(width)
     values, turned = _eigen(gram[np.ix_(used, used)])
@@ -181,15 +188,18 @@ def svd_axes(rows: Rows, gram: FloatArray | None = None) -> tuple[FloatArray, Fl
 
 
 def _eigen(gram: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return falling singular values and their vectors."""
-    # its own threads gain little, and lose much on a busy machine
+    """Return the singular values, the largest first, and their vectors, from a Gram matrix."""
+    # threads of BLAS gain little here, and lose much on a busy machine
     with threadpool_limits(1, user_api="blas"):
         squares, vectors = np.linalg.eigh(gram)
     return np.sqrt(squares[::-1].clip(0.0)), vectors[:, ::-1]
 
 
 def qr_axes(rows: Rows) -> tuple[FloatArray, FloatArray]:
-    """Return Q (D, r) and |diag R| of a QR with column pivoting, which does not depend on the order of the images."""
+    """Return Q (D, r) and |diag R| of a QR decomposition with column pivoting.
+
+    Because of the pivoting, the result does not depend on the order of the images.
+    """
     from scipy.linalg import qr
 
     Q, R, _ = qr(rows.all().T, mode="economic", pivoting=True, overwrite_a=True, check_finite=False)
@@ -197,7 +207,10 @@ def qr_axes(rows: Rows) -> tuple[FloatArray, FloatArray]:
 
 
 def nmf_axes(rows: Rows) -> tuple[FloatArray, FloatArray]:
-    """Return unit components (D, r) of a non-negative factorisation of the shifted rows, and their norms."""
+    """Return the components of a non-negative factorisation of the shifted rows, and the strengths of the components.
+
+    The components (D, r) have unit length.
+    """
     import warnings
 
     from sklearn.decomposition import NMF
@@ -216,6 +229,7 @@ def nmf_axes(rows: Rows) -> tuple[FloatArray, FloatArray]:
 
 
 def _kept(axes: FloatArray, values: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the axes and values without those whose value is below the share `DROPPED` of the largest value."""
     keep = values > max(DROPPED * values.max(initial=0.0), 0.0)
     return axes[:, keep], values[keep]
 
@@ -228,16 +242,19 @@ DECOMPOSITIONS: dict[str, Callable[[Rows], tuple[FloatArray, FloatArray]]] = {
 
 
 def mirror_scores(rows: Rows, axes: FloatArray, values: FloatArray) -> FloatArray:
-    """Return (n,) sum_i w_i * -log(max(|a_j . u_i|, 1e-3)) with w_i = (1 / s_i) / sum(1 / s), a_j of unit length.
+    """Return (n,) the score of each row in a matrix decomposition (Ghojogh and Crowley 2019).
 
-    A zero row scores -log(1e-3). Ghojogh and Crowley 2019.
+    The score of row j is sum_i w_i * -log(max(|a_j . u_i|, 1e-3)) with w_i = (1 / s_i) / sum(1 / s). a_j is the row,
+    scaled to unit length. A zero row scores -log(1e-3).
 
     Parameters
     ----------
     rows
-        n rows of D columns.
-    axes, values
-        (D, r) u_i and (r,) s_i, falling: what one of DECOMPOSITIONS returns for these rows.
+        The n rows, with D columns.
+    axes
+        (D, r) the directions u_i, from one of DECOMPOSITIONS for these rows.
+    values
+        (r,) the strengths s_i of the directions, the largest first.
     """
     scores = np.full(rows.shape[0], -np.log(SMALLEST))
     if not len(values):
@@ -249,36 +266,38 @@ def mirror_scores(rows: Rows, axes: FloatArray, values: FloatArray) -> FloatArra
         norms = np.sqrt(np.einsum("ij,ij->i", block, block))
         cosines = block @ axes
         np.abs(cosines, out=cosines)
-        # the logarithm of the norm is subtracted later, which saves a division for each cosine
+        # the logarithm of the norm is added later, which saves a division for each cosine
         np.maximum(cosines, (SMALLEST * norms)[:, None], out=cosines)
         zero = norms == 0.0
         cosines[zero], norms[zero] = SMALLEST, 1.0
         scores[where] = np.log(norms) - np.log(cosines, out=cosines) @ weights
 
     deque(in_threads(work, rows.parts(SCORED)), maxlen=0)
-    # rounding errors of a cosine of 1
+    # smaller scores are rounding errors of a cosine of 1
     return np.where(scores > 1e-12, scores, 0.0)
 
 
 def category_scores(
     X: npt.NDArray[np.floating], codes: IntArray, width: int, decomposition: str, advance: Callable[[], object]
 ) -> FloatArray:
-    """Return (n,) the score in the matrix of each image's category, times the score in the matrix of all images.
+    """Return (n,) the score of each image in the matrix of its category, times its score in the matrix of all images.
 
     Parameters
     ----------
     X
         (n, d) features.
-    codes, width
+    codes
         (n,) category numbers 0..width - 1.
+    width
+        Number of categories.
     decomposition
         A key of DECOMPOSITIONS.
     advance
-        Called after each of the width + 1 matrices.
+        Function that is called after each of the width + 1 matrices.
     """
     scores = np.empty(len(X))
     whole = Rows(X, codes, width)
-    # the Gram matrices of the categories add up to that of all images
+    # the Gram matrices of the categories add up to the Gram matrix of all images
     summed = decomposition == "svd" and len(X) > whole.shape[1]
     joint = np.zeros((whole.shape[1], whole.shape[1])) if summed else None
     ends = np.cumsum(np.bincount(codes, minlength=width))
@@ -305,4 +324,5 @@ def category_scores(
 
 
 def _decomposed(rows: Rows, decomposition: str, gram: FloatArray | None) -> tuple[FloatArray, FloatArray]:
+    """Return the axes and values of the named decomposition. Only "svd" uses `gram`."""
     return svd_axes(rows, gram) if decomposition == "svd" else DECOMPOSITIONS[decomposition](rows)

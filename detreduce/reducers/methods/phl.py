@@ -1,4 +1,4 @@
-"""Persistent homology landmarks (phl): images by the shape of their neighbourhood."""
+"""Persistent homology landmarks (phl): images ranked by the holes in their neighbourhood in feature space."""
 
 from __future__ import annotations
 
@@ -18,58 +18,62 @@ from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool
 
 BATCH = 64
 ROUNDING = 1e-9
-"""Distances that differ by less than this share of the radius are equal; shorter bars count as 0."""
+"""Distances up to this share above the radius count as within it. Persistences below this share of the largest distance
+in a neighbourhood count as 0."""
 LANDMARKS = ("representative", "vital")
 VERSIONS = ("restrictedDim", "multiDim")
 AUTO_NEIGHBOUR = 10
-"""`radius="auto"` is the median distance to this neighbour."""
+"""With `radius="auto"`, the radius is the median distance of an image to this neighbour."""
 
 
 class PersistentHomologyLandmarks(ScoringReducer):
-    """Persistent-homology landmarks: images by the holes in their neighbourhood.
+    """Persistent-homology landmarks: rank images by the holes in their neighbourhood in feature space.
 
-    An image with fewer than 2 others within `radius` is a super-outlier. For the others, the persistence is the largest
-    finite one in the Vietoris-Rips diagram of their neighbours, without the image itself. scores_ is minus the
-    persistence for representative landmarks, the persistence for vital ones, and -inf for super-outliers. Many images
-    tie at 0, and the seed draws among them. Stolz 2021, *Outlier-robust subsampling techniques for persistent
-    homology*.
+    The neighbours of an image are the images of its category within `radius`, without the image itself. Persistent
+    homology finds holes (gaps, loops, voids) between the neighbours. The persistence of the image is the largest finite
+    persistence of a hole in their Vietoris-Rips diagram. An image with fewer than 2 neighbours is a super-outlier.
+
+    scores_ is minus the persistence for representative landmarks, the persistence for vital landmarks, and -inf for
+    super-outliers. Many images tie at 0, and the seed decides between them. Stolz 2021, *Outlier-robust subsampling
+    techniques for persistent homology*.
 
     Parameters
     ----------
     landmark
-        ``"representative"``: smallest persistence first. ``"vital"``: largest persistence first. Super-outliers come
-        last in both.
+        ``"representative"`` takes the smallest persistence first. ``"vital"`` takes the largest persistence first. Both
+        take super-outliers last.
     version
-        ``"restrictedDim"``: persistence in dimension `dim`. ``"multiDim"``: the largest over dimensions 0 to `dim`.
+        ``"restrictedDim"`` uses the persistence in dimension `dim`. ``"multiDim"`` uses the largest persistence over
+        dimensions 0 to `dim`.
     dim
         Dimension of the holes: 0 for gaps, 1 for loops, 2 for voids (slow).
     radius
-        Radius of a neighbourhood, in units of the features. ``"auto"``: the median distance to the 10th nearest image
-        of the category.
+        Radius of a neighbourhood, in units of the features. ``"auto"`` is the median distance of an image to the 10th
+        nearest image of its category.
     max_neighbours
-        Largest number of neighbours: of all images within `radius`, only the nearest count.
+        Largest number of neighbours. If more images are within `radius`, only the nearest images count.
     as_released
-        Use radius 0, so that every image is a super-outlier and the order is random.
+        Whether to use radius 0. Then every image is a super-outlier, and the order is random.
     keep, random_state
-        See BaseReducer; the seed breaks ties, and so orders super-outliers.
+        See BaseReducer. The seed breaks ties, for instance between super-outliers.
 
     Attributes
     ----------
     persistence_ : (n,) float64
-        Largest persistence; 0 for super-outliers.
+        Persistence of each image; 0 for super-outliers.
     super_outlier_ : (n,) bool
-        True where fewer than 2 images are within the radius.
+        True if fewer than 2 other images are within the radius.
     radii_ : dict
-        Category label -> radius used.
+        Category label -> radius that was used.
     """
 
     name = "phl"
     family = "ranking"
     cost = "n_c^2 * d + n * persistence of at most 200 neighbours"
     source = "persistent-homology landmarks, Stolz 2021 (arXiv 2103.14743); arXiv 2403.15150, family ranking"
-    summary = "images whose neighbours enclose no hole (representative), or the largest holes (vital)"
+    summary = "images whose neighbours do not enclose a hole (representative), or enclose the largest holes (vital)"
     keeps = "hole-free"
-    fails = "Images with 2 or 3 neighbours cannot have a hole around them: they tie at 0, often many, and come first."
+    fails = "Images with 2 or 3 neighbours never have a hole around them. Often many of them tie and come first."
     deterministic = True
 
     def __init__(
@@ -101,10 +105,10 @@ class PersistentHomologyLandmarks(ScoringReducer):
         for parameter, least in (("dim", 0), ("max_neighbours", 2)):
             value = getattr(self, parameter)
             if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
-                raise InputError(f"{parameter}={value!r} is not a whole number of at least {least}.")
+                raise InputError(f"{parameter}={value!r} is not an integer of at least {least}.")
         number = isinstance(self.radius, numbers.Real) and not isinstance(self.radius, bool)
         if self.radius != "auto" and not (number and 0 <= float(self.radius) < float("inf")):
-            raise InputError(f"radius={self.radius!r} is neither 'auto' nor a distance of at least 0.")
+            raise InputError(f"radius={self.radius!r} must be 'auto' or a distance of at least 0.")
 
     def _prepare(self, problem: FitInput) -> None:
         self.persistence_ = np.zeros(len(problem.codes))
@@ -128,6 +132,7 @@ class PersistentHomologyLandmarks(ScoringReducer):
         return np.where(outlier, -np.inf, -persistence if self.landmark == "representative" else persistence)
 
     def _radius(self, distances: FloatArray) -> float:
+        """Return the radius of a neighbourhood, given the (n, count) distances of images to their neighbours."""
         if self.as_released:
             return 0.0
         if self.radius != "auto":
@@ -140,11 +145,12 @@ class PersistentHomologyLandmarks(ScoringReducer):
 def neighbourhood_persistence(
     points: CentredPoints, neighbours: list[IntArray], dims: list[int], advance: Callable[[int], object]
 ) -> FloatArray:
-    """Return (n,) the largest finite persistence, in `dims`, of the Vietoris-Rips diagram of each set of neighbours.
+    """Return (n,) the persistence of each image: the largest finite one in the Vietoris-Rips diagram of its neighbours.
 
-    It is 0 without a finite bar. Threads share the neighbourhoods: GUDHI releases Python's lock.
+    Only holes of the dimensions `dims` count. The persistence is 0 if there are none. Neighbourhoods are computed in
+    threads, because GUDHI releases Python's lock.
     """
-    # H_k of fewer than 2k + 2 points has no bar
+    # fewer than 2k + 2 points cannot have a hole of dimension k
     busy = np.array([i for i, near in enumerate(neighbours) if len(near) >= 2 * min(dims) + 2], np.int64)
     largest = np.zeros(len(neighbours))
     batches = [busy[part] for part in slices(len(busy), BATCH)]
@@ -159,6 +165,7 @@ def neighbourhood_persistence(
 
 
 def _largest_bars(points: CentredPoints, rows: IntArray, neighbours: list[IntArray], dims: list[int]) -> list[float]:
+    """Return the persistence of each of `rows`, in units of the features."""
     from gudhi.sklearn.rips_persistence import RipsPersistence
 
     matrices = [_distance_matrix(points, row, near) for row, near in zip(rows, neighbours, strict=True)]
@@ -172,7 +179,8 @@ def _largest_bars(points: CentredPoints, rows: IntArray, neighbours: list[IntArr
 
 
 def _distance_matrix(points: CentredPoints, row: int, near: IntArray) -> FloatArray:
-    # relative to the image itself, so that no digits are lost to its distance from the mean
+    """Return the symmetric matrix of distances between the neighbours of `row`."""
+    # coordinates relative to the image itself, because large coordinates would lose digits
     Z = points.Z[near] - points.Z[row]
     squares = np.einsum("ij,ij->i", Z, Z)
     squared = squares[:, None] + squares - 2.0 * (Z @ Z.T)

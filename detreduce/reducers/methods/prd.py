@@ -1,4 +1,4 @@
-"""ProtoDash (prd): prototypes whose weighted kernel mean is near that of all images."""
+"""ProtoDash (prd): prototypes whose weighted kernel mean is close to the kernel mean of all images."""
 
 from __future__ import annotations
 
@@ -23,55 +23,59 @@ from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool
 
 CHUNK = 2048
 SCREENED = 1e-7
-"""Error of a float32 gradient, relative to the largest kernel value and exponent; nearer ones are computed again."""
+"""Relative error of a gradient in float32. If gradients differ by less, they are computed again in float64."""
 WIDE_BYTES = 2 * 2**30
-"""Kernel columns that take more bytes in float32 are kept in 16 bits."""
+"""If kernel columns take more bytes than this in float32, they are stored in 16 bits."""
 MANY = 50_000_000
-"""From this number of kernel values on, threads are worth their start."""
+"""From this number of kernel values, threads are faster in spite of the time to start them."""
 LEVELS = 65535
+"""Largest value of a kernel column that is stored in 16 bits."""
 SPREADS = 6.0
-"""Error of a gradient in standard deviations of the rounding to 16 bits."""
+"""Assumed error of a gradient, in standard deviations of the rounding to 16 bits."""
 SIGMA_SAMPLE = 2000
-"""Images of a category from which `sigma="auto"` is computed."""
+"""Number of images of a category from which `sigma="auto"` is computed."""
 
 
 class ProtoDash(BaseReducer):
-    """ProtoDash: prototypes with non-negative weights, whose kernel mean is nearest to that of the category.
+    """ProtoDash: choose prototypes with weights, so that their weighted mean is close to the mean of their category.
 
-    With ``K_ij = exp(-|x_i - x_j|^2 / (2 sigma^2))`` and ``mu_i = mean_j K_ij``, repeat: add the image of the largest
-    gradient ``mu_i - (K_S w)_i``, then set ``w = argmax over w >= 0 of w.mu_S - w'K_SS w / 2``. scores_ is the gradient
-    at which an image was chosen, but at most that of the image before. For the other images it is the gradient after
-    the last pick, but at most that of the last pick.
+    Means are compared in the space of the Gaussian kernel ``K_ij = exp(-|x_i - x_j|^2 / (2 sigma^2))``. Let ``mu_i =
+    mean_j K_ij`` be the mean kernel of image i, S the set of chosen images, and w their weights. The method repeats two
+    steps. First, it adds the image with the largest gradient ``mu_i - (K_S w)_i``. Then it sets w to the non-negative
+    weights that maximise ``w.mu_S - w'K_SS w / 2``.
+
+    scores_ is the gradient of an image when it was chosen, limited to the score of the image chosen before it. For the
+    other images, it is the gradient after the last step, limited to the score of the last chosen image.
 
     Parameters
     ----------
     sigma
-        Width of the kernel, in units of the features. ``"auto"``: the median distance between pairs of images of the
-        category, or of 2,000 of them, drawn by the seed.
+        Width of the kernel, in units of the features. ``"auto"`` is the median distance between pairs of images of the
+        category. In large categories, it is computed from a random sample of 2,000 images.
     as_released
-        Use the linear kernel of the released code. All its gradients are about 0 once the number of chosen images
-        reaches the number of features.
+        Whether to use the linear kernel of the released code. With it, all gradients are about 0 when the number of
+        chosen images reaches the number of features.
     keep, random_state
-        See BaseReducer; the seed breaks ties and draws the images for `sigma`.
+        See BaseReducer. The seed breaks ties and chooses the sample for `sigma`.
 
     Attributes
     ----------
     weights_ : (n,) float64
-        Weight of each chosen image in the mean of its category, 0 for the others. With `max_per_group`, images that
-        were passed over have weights too.
+        Weight of each chosen image in the weighted mean of its category, and 0 for the other images. With
+        `max_per_group`, images that were skipped because their group is full have weights too.
     objectives_ : dict
-        Category label -> objective after each pick.
+        Category label -> objective after each step.
     sigmas_ : dict
-        Category label -> width used; NaN for the linear kernel.
+        Category label -> width that was used; NaN for the linear kernel.
     """
 
     name = "prd"
     family = "statistic"
     cost = "n_c^2 * d + n_c * k_c^2"
     source = "ProtoDash, Gurumoorthy et al. 2019 (arXiv 1707.01212); arXiv 2403.15150, family statistic"
-    summary = "prototypes whose weighted mean matches that of their category"
+    summary = "prototypes whose weighted mean is close to the mean of their category"
     keeps = "representative"
-    fails = "Training does not use the weights, so rare images count too much. Slow in a large category."
+    fails = "Training does not use the weights, so rare images count too much. It is slow in large categories."
     deterministic = True
     nested = True
 
@@ -90,7 +94,7 @@ class ProtoDash(BaseReducer):
     def _check_params(self) -> None:
         number = isinstance(self.sigma, numbers.Real) and not isinstance(self.sigma, bool)
         if self.sigma != "auto" and not (number and 0 < float(self.sigma) < float("inf")):
-            raise InputError(f"sigma={self.sigma!r} is neither 'auto' nor a width above 0.")
+            raise InputError(f"sigma={self.sigma!r} must be 'auto' or a width above 0.")
 
     def _prepare(self, problem: FitInput) -> None:
         self.weights_ = np.zeros(len(problem.codes))
@@ -109,10 +113,11 @@ class ProtoDash(BaseReducer):
         return Ranking(order, gain_scores(order, prototypes.gradients, prototypes.gradient))
 
     def _kernel(self, pool: Pool) -> Kernel:
+        """Return the kernel between the images of a pool, and store its width in `sigmas_`."""
         if self.as_released:
             self.sigmas_[pool.label] = float("nan")
             largest = float(max(pool.X.max(), -pool.X.min()))
-            # a power of two changes no digit, and the weights do not depend on a common factor
+            # scaling by a power of two does not change digits, and the weights do not depend on a common factor
             return Kernel(np.asarray(pool.X, np.float64) * 2.0 ** -np.ceil(np.log2(largest or 1.0)), None)
         points = CentredPoints.of(pool.X)
         sigma = median_distance(points, pool.draw(SIGMA_SAMPLE)) if self.sigma == "auto" else float(self.sigma)
@@ -122,20 +127,20 @@ class ProtoDash(BaseReducer):
 
 @dataclass
 class Prototypes:
-    """What `protodash` chose.
+    """The result of `protodash`.
 
     Attributes
     ----------
     order
-        (k,) rows, in the order chosen.
+        (k,) chosen rows, in the order in which they were chosen.
     gradients
-        (k,) gradient at which each was chosen.
+        (k,) gradient of each chosen row when it was chosen.
     objectives
-        (k,) w.mu - w'Kw/2 after each pick.
+        (k,) objective w.mu - w'Kw/2 after each choice.
     weights
-        (m + k,) final weights of the initial rows and `order`.
+        (m + k,) final weights of the m initial rows, then of the rows in `order`.
     gradient
-        (n,) gradient of every row after the last pick.
+        (n,) gradient of every row after the last choice.
     """
 
     order: IntArray
@@ -147,12 +152,29 @@ class Prototypes:
 
 @dataclass
 class _Search:
-    """Greedy picks in blocks: first among the rows of largest gradient, then checked against all rows at once.
+    """A greedy search that chooses rows (picks) in blocks, and then checks each block against all rows.
 
-    The picks of a block are made among a few hundred "hot" rows, whose kernel with the members is kept. One matrix
-    product then gives the gradients of all rows after each pick. If a row outside would have won a pick, that pick and
-    those after it are undone. So the result is that of the plain algorithm, which passes over all kernel columns for
-    each pick.
+    The picks of a block are made among the few hundred rows with the largest gradients, the "hot" rows. Their kernel
+    values with the members (chosen rows) are kept. Then one matrix product gives the gradients of all rows after each
+    pick. If another row has a larger gradient than a pick, that pick and the later picks are undone. So the result is
+    the same as for the plain algorithm, which reads all kernel columns for each pick.
+
+    Attributes
+    ----------
+    kernel
+        The kernel between rows.
+    mu
+        (n,) mean kernel of each row with all rows.
+    capacity
+        Largest number of members.
+    priority
+        (n,) numbers that break ties. The row with the lowest number wins.
+    fit
+        The weights of the members.
+    members
+        All chosen rows, in order.
+    fitted
+        The members in `fit`: those that do not depend linearly on earlier members.
     """
 
     kernel: Kernel
@@ -169,7 +191,7 @@ class _Search:
         self.dtype: type[np.floating] = np.float32 if n > CHUNK else np.float64
         self.narrow = self.kernel.sigma is not None and 4 * self.capacity * n > WIDE_BYTES
         self.columns = np.empty((self.capacity, n), np.uint16 if self.narrow else self.dtype)
-        # a column in 16 bits: its smallest value, plus a number of steps
+        # a column in 16 bits stores the number of steps above its smallest value
         self.least, self.step = np.zeros(self.capacity), np.ones(self.capacity)
         self.stored = 0
         self.gradient = self.mu.copy()
@@ -183,7 +205,7 @@ class _Search:
         self.objectives: list[float] = []
 
     def start_from(self, initial: IntArray) -> None:
-        """Add rows that were chosen before."""
+        """Add the rows that are already chosen."""
         for row in initial:
             self._join(int(row), self._kernel_with_members(int(row)))
         self.gradients.clear()
@@ -192,7 +214,7 @@ class _Search:
         self._accept([self._weights()], [0.0], np.empty(0, np.int64))
 
     def advance(self, count: int) -> int:
-        """Make up to `count` picks; return their number."""
+        """Choose at most `count` more rows, and return their number."""
         hot = self._heat()
         before = len(self.members)
         snapshots = self._pick(hot, min(count, self.block, len(hot)))
@@ -208,7 +230,10 @@ class _Search:
         return accepted
 
     def _heat(self) -> IntArray:
-        """Make the free rows of largest gradient the hot ones; return them. Rows that stay keep their kernel."""
+        """Set `hot` to the free rows with the largest gradients, and return them.
+
+        Kernel values of rows that were already hot are not computed again.
+        """
         size = min(len(self.hot), len(self.mu) - len(self.members))
         if size < len(self.hot):
             self.hot, self.hot_kernel = self.hot[:size], self.hot_kernel[:, :size]
@@ -222,11 +247,14 @@ class _Search:
         return self.hot
 
     def _pick(self, hot: IntArray, count: int) -> list[tuple[FloatArray, IntArray, int]]:
-        """Make `count` picks among `hot`; return after each (weights, members of weight 0, members in the fit)."""
+        """Choose `count` rows among `hot`. Return the state of the fit after each choice.
+
+        A state has the weights, the members with weight 0, and the number of members in the fit.
+        """
         m = len(self.fitted)
         kernel, with_hot = self.hot_kernel, self.kernel.among(hot)
         priority, mu = self.priority[hot], self.mu[hot]
-        # computed as for every other pick: the gradients of the last block are float32
+        # computed again in float64, because the gradients of the last block are float32
         gradient = mu - self.fit.weights @ kernel[:m] if m else mu.copy()
         gradient[self.taken[hot]] = -np.inf
         snapshots = []
@@ -243,6 +271,7 @@ class _Search:
         return snapshots
 
     def _join(self, row: int, kernel: FloatArray) -> bool:
+        """Add a row to the members; return whether it joins the fit. `kernel` has its values with the fitted rows."""
         self.members.append(row)
         self.taken[row] = True
         joined = self.fit.add(kernel, float(self.diagonal[row]), float(self.mu[row]))
@@ -252,6 +281,7 @@ class _Search:
         return joined
 
     def _kernel_with_members(self, row: int) -> FloatArray:
+        """Return (m,) float64 kernel values of a row with the fitted members."""
         if not self.fitted:
             return np.empty(0)
         return np.asarray(self.kernel.between(self.fitted, [row])[:, 0], np.float64)
@@ -260,7 +290,7 @@ class _Search:
         return self.fit.weights.copy()
 
     def _store(self) -> None:
-        """Keep the kernel columns of new members."""
+        """Store the kernel columns of new members."""
         new = self.fitted[self.stored :]
         place = slice(self.stored, len(self.fitted))
         exact = self.dtype == np.float64
@@ -270,7 +300,7 @@ class _Search:
                 self.columns[place, part] = self.kernel.between(new, part, exact=exact)
         elif parts:
             values = np.hstack([self.kernel.between(new, part, exact=exact) for part in parts])
-            # a member's kernel with itself is far above all others and never needed, since the row is taken
+            # the kernel value of a member with itself is far above all others, and it is never needed
             values[np.arange(len(new)), new] = values.min(axis=1)
             least = values.min(axis=1)
             step = np.maximum((values.max(axis=1) - least) / LEVELS, 1e-12)
@@ -281,7 +311,7 @@ class _Search:
         self.stored = len(self.fitted)
 
     def _accept(self, weights: list[FloatArray], gradients: list[float], hot: IntArray) -> int:
-        """Return the number of picks that hold, and set the gradient of all rows after them."""
+        """Return how many picks are confirmed, and set `gradient` to the gradients of all rows after these picks."""
         W = np.zeros((len(weights), len(self.fitted)), self.dtype)
         for row, snapshot in zip(W, weights, strict=True):
             row[: len(snapshot)] = snapshot
@@ -296,7 +326,7 @@ class _Search:
         n, picks = len(self.mu), len(weights)
         outside = ~self.taken
         outside[hot] = False
-        # the pick after pick t must have a larger gradient than every row outside
+        # pick t + 1 must have a larger gradient than every row that is not hot
         bars = np.append(gradients[1:], np.inf)
         after = np.empty((picks, n), W.dtype)
         columns = self.columns[: len(self.fitted)]
@@ -312,13 +342,16 @@ class _Search:
         return valid
 
     def _largest(self) -> float:
-        """Return a bound of the kernel values; for a Gaussian kernel, one of its exponent too."""
+        """Return an upper bound of the kernel values. For a Gaussian kernel, it also bounds the exponent."""
         if self.kernel.sigma is None:
             return 5.0 * max(1.0, float(self.diagonal.max()))
         return 1.0 + float(self.kernel.squares.max()) / self.kernel.sigma**2
 
     def _valid_picks(self, weights: list[FloatArray], doubtful: npt.NDArray[np.bool_], bars: FloatArray) -> int:
-        """Return the number of picks before a row outside has, in float64, a larger gradient than the next pick."""
+        """Return the number of picks before the first wrong pick.
+
+        A pick is wrong if a row that is not hot has a larger gradient than the pick, in float64.
+        """
         valid = len(weights)
         rows = np.flatnonzero(doubtful.any(axis=0))
         for start in range(0, len(rows), CHUNK):
@@ -333,6 +366,7 @@ class _Search:
         return valid
 
     def _undo(self, count: int, snapshot: tuple[FloatArray, IntArray, int]) -> None:
+        """Undo the last `count` picks, and restore the fit to the state `snapshot`."""
         for row in self.members[len(self.members) - count :]:
             self.taken[row] = False
         del self.members[len(self.members) - count :]
@@ -352,20 +386,24 @@ def protodash(
     priority: IntArray,
     advance: Callable[[int], object] = lambda _: None,
 ) -> Prototypes:
-    """Choose `count` rows, each of the largest gradient mu_i - (K_S w)_i, with w the best non-negative weights.
+    """Choose `count` rows one by one, always the row with the largest gradient mu_i - (K_S w)_i.
+
+    S are the chosen rows, and w are their best non-negative weights, which are fitted again after each choice.
 
     Parameters
     ----------
-    kernel, mu
-        The kernel, and the mean kernel of each row with all rows.
+    kernel
+        The kernel between rows.
+    mu
+        (n,) mean kernel of each row with all rows.
     initial
-        Rows chosen before; they have weights and are not in `order`.
+        Rows that are already chosen. They have weights, but the result has them only in `weights`, not in `order`.
     count
-        Rows to choose.
+        Number of rows to choose.
     priority
-        (n,) breaks ties, lowest first.
+        (n,) numbers that break ties. The row with the lowest number wins.
     advance
-        Called with the number of picks made.
+        Function that is called with the number of rows just chosen.
     """
     search = _Search(kernel, mu, len(initial) + count, priority)
     if len(initial):

@@ -1,4 +1,4 @@
-"""Representative k-means (rkm): images nearest the cluster centres."""
+"""Representative k-means (rkm): images nearest to the cluster centres."""
 
 from __future__ import annotations
 
@@ -14,17 +14,19 @@ from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool, derive_rn
 
 
 class RepresentativeKMeans(ScoringReducer):
-    """Representative k-means: one cluster for each category, and from each cluster the images nearest its centre.
+    """Representative k-means: compute one cluster per image category, and keep the images nearest to each centre.
 
-    Only the number of categories matters, not the labels. Clusters get equal shares of the seats, larger ones first; if
-    a cluster is too small, the others fill its seats. The method avoids diversity. It is here because the paper used it
-    on images. scores_ is minus the distance to the centre of the image's cluster. Seats go to clusters, not to
-    categories. So scores can only be compared within a cluster, which `strata_` names; `ranking_` is the overall order.
+    k-means runs on all images. Only the number of categories matters, not the category of an image. All clusters get
+    the same number of images to keep. If a cluster is too small, the other clusters get the rest. The method avoids
+    diversity. It is included because the paper used it on images.
+
+    scores_ is minus the distance of an image to the centre of its cluster. Scores can only be compared within a
+    cluster. `strata_` has the cluster of each image, and `ranking_` is the overall order.
 
     Parameters
     ----------
     keep, random_state
-        See BaseReducer; the seed draws the first centres.
+        See BaseReducer. The seed chooses the first centres.
     """
 
     name = "rkm"
@@ -32,9 +34,9 @@ class RepresentativeKMeans(ScoringReducer):
     needs = ("features", "categories")
     cost = "n * C * d * iterations (at most 50)"
     source = "arXiv 2403.15150, family geometric, as used there on images"
-    summary = "the images nearest the cluster centres, with one cluster for each category"
+    summary = "the images nearest to the cluster centres, with one cluster for each category"
     keeps = "typical"
-    fails = "It keeps near-duplicates and nothing rare, and a category may get no image."
+    fails = "It keeps near-duplicates and loses everything rare. A category may not get any image."
     deterministic = False
     uses_categories = False
 

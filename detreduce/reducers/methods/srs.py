@@ -1,4 +1,4 @@
-"""Stratified random sampling (srs): a random draw within categories, or with every class in proportion."""
+"""Stratified random sampling (srs): a random sample of each image category, or with every class in proportion."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ STRATA = ("categories", "classes")
 
 
 class _NeedsOf:
-    """`needs` of srs: nothing for the class, objects for an instance with ``by="classes"``."""
+    """The attribute `needs` of srs: objects for an instance with ``by="classes"``, and otherwise nothing."""
 
     def __get__(self, reducer: Any, cls: type) -> tuple[str, ...]:
         return ("objects",) if reducer is not None and reducer.by == "classes" else ()
 
 
 class StratifiedRandom(ScoringReducer):
-    """Stratified random sampling: images of each category, uniformly, without replacement.
+    """Stratified random sampling: keep a random sample of each image category, without replacement.
 
-    X is not read. scores_ is a uniform draw in [0, 1) for each image. With ``by="classes"`` it is 1 minus the place of
-    the image divided by the number of images.
+    Features are not used. scores_ is a random number in [0, 1) for each image. With ``by="classes"``, it is 1 minus the
+    place of the image divided by the number of images.
 
     Parameters
     ----------
     by
-        ``"categories"``: within a category, every set of images is equally likely. ``"classes"``: within a category, a
-        random order in which every prefix has each class in proportion, up to a few images, by repeated halving with
-        iterative stratification (Sechidis et al. 2011). It needs `objects`. With categories=None only classes are
-        stratified.
+        ``"categories"``: within an image category, every set of images is equally likely. ``"classes"``: within an
+        image category, a selection also has the boxes of each class nearly in proportion. Then the order is random, but
+        images are halved repeatedly by iterative stratification (Sechidis et al. 2011). It needs `objects`. With
+        categories=None, only the classes of boxes are stratified.
     keep, random_state
-        See BaseReducer; another seed draws another subset.
+        See BaseReducer. Another seed gives another subset.
     """
 
     name = "srs"
@@ -48,9 +48,9 @@ class StratifiedRandom(ScoringReducer):
         "stratified random sampling; arXiv 2403.15150, family statistic; by classes cf. Sechidis et al. 2011 "
         "(doi 10.1007/978-3-642-23808-6_10)"
     )
-    summary = "a draw with every category in proportion, the control to beat"
+    summary = "a random sample in which every category has its share; other methods must beat it"
     keeps = "random"
-    fails = "Near-duplicates stay as frequent as they are. One draw proves little: use several seeds."
+    fails = "Near-duplicates stay as frequent as in the full set. One seed proves little: use several seeds."
     deterministic = False
 
     def __init__(self, *, keep: int | float = 0.25, by: str = "categories", random_state: Any = 0) -> None:
@@ -62,7 +62,7 @@ class StratifiedRandom(ScoringReducer):
             raise InputError(f"by={self.by!r} is not one of {', '.join(STRATA)}.{nearest(str(self.by), STRATA)}")
 
     def _prepare(self, problem: FitInput) -> list[list[int]] | None:
-        """Return the classes of each image for ``by="classes"``, else None."""
+        """Return the list of classes of each image for ``by="classes"``, and otherwise None."""
         if problem.objects is None:
             return None
         classes = problem.objects.classes.tolist()
@@ -83,18 +83,19 @@ def stratified_order(
 ) -> IntArray:
     """Return a random order of images in which every prefix has each class nearly in proportion.
 
-    Images are halved by iterative stratification (Sechidis et al. 2011), the halves again, and so on. The order is that
-    of the halves. A draw decides which half comes first, so on average no kind of image comes earlier than another. If
-    all halves have equal size, every image is equally likely at every place.
+    Iterative stratification (Sechidis et al. 2011) splits the images into two halves with the same proportions of
+    classes, then splits each half again, and so on. The order of the images is the order of the halves. A random choice
+    decides which half comes first, so no kind of image comes earlier than another on average. If all halves have equal
+    size, every image is equally likely at every place.
 
     Parameters
     ----------
     labels
-        The classes of each image. Images without any are stratified as if they had a class of their own.
+        The classes of each image. Images without a class are stratified like one more class.
     rng
-        Draws the halves and the order in which images are dealt out.
+        Random generator for the splits and the order of the halves.
     advance
-        Called with the number of images that have got their place.
+        Function that is called with the number of images that have got their place.
     """
     stack = [rng.permutation(len(labels)).tolist()]
     order: list[int] = []
@@ -105,17 +106,18 @@ def stratified_order(
             advance(1)
             continue
         one, other = halve(images, labels, rng)
-        # the last one in is the first one out
+        # the half that is added last to the stack comes first
         stack += [other, one] if rng.random() < 0.5 else [one, other]
     return np.array(order, np.int64)
 
 
 def halve(images: list[int], labels: Sequence[Sequence[int]], rng: np.random.Generator) -> tuple[list[int], list[int]]:
-    """Split shuffled images into halves that share out every class; with an odd count the first has one more.
+    """Split shuffled images into two halves that have each class in nearly equal numbers.
 
-    The class with the fewest images left is dealt out first, images without classes last. An image goes to the half
-    that has fewer of its classes. A class weighs more if few images are left to make up for it. The sizes of the halves
-    weigh too. A draw breaks ties, and a full half takes no more.
+    With an odd number of images, the first half has one more image. The class with the fewest images left is assigned
+    first. Images without classes are assigned last. An image goes to the half that has fewer images of its classes. A
+    class counts more if few of its images are left to restore the balance. The sizes of the halves count too. A random
+    choice breaks ties. A full half does not get more images.
     """
     members: dict[int, list[int]] = {}
     for image in images:
@@ -125,7 +127,7 @@ def halve(images: list[int], labels: Sequence[Sequence[int]], rng: np.random.Gen
     excess = dict.fromkeys(members, 0)
     halves: tuple[list[int], list[int]] = ([], [])
     full, open_images = (len(images) + 1) // 2, len(images)
-    lots = rng.random(len(images)) < 0.5
+    coin_flips = rng.random(len(images)) < 0.5
     placed: set[int] = set()
     classes = list(members)
     while open_images:
@@ -137,7 +139,7 @@ def halve(images: list[int], labels: Sequence[Sequence[int]], rng: np.random.Gen
             uneven = (len(halves[0]) - len(halves[1])) / open_images
             for label in labels[image]:
                 uneven += excess[label] / remaining[label]
-            side = int(uneven > 0) if uneven else int(lots[open_images - 1])
+            side = int(uneven > 0) if uneven else int(coin_flips[open_images - 1])
             if len(halves[side]) == full:
                 side = 1 - side
             halves[side].append(image)

@@ -12,17 +12,17 @@ from detreduce.reducers.engine.pool import IntArray, Pool
 
 
 class Stride(BaseReducer):
-    """Every m-th frame: evenly spaced rows of each sequence, starting with the first.
+    """Every m-th frame: keep evenly spaced images of each sequence, starting with the first image.
 
-    With `groups`, each group (a video) is a sequence in row order, and seats go to the groups in proportion. Without,
-    all rows are one sequence. The i-th of k frames out of n is frame ``floor(i * n / k)``. A frame of `initial` takes
-    the place nearest to it. scores_ is minus the place within the group, and NaN for frames that are not chosen.
-    Categories are ignored.
+    With `groups`, each group (a video) is a sequence in row order, and each sequence gets its share of the selection.
+    Without `groups`, all images are one sequence. To keep k of n frames, the method takes the frames ``floor(i * n /
+    k)`` for i = 0, 1, ..., k - 1. Each frame of `initial` replaces the nearest of these frames. scores_ is minus the
+    place within the sequence, and NaN for frames that are not chosen. Image categories are not used.
 
     Parameters
     ----------
     keep, random_state
-        See BaseReducer; nothing is drawn, so the seed has no effect.
+        See BaseReducer. The method does not make random choices, so the seed has no effect.
     """
 
     name = "stride"
@@ -33,7 +33,7 @@ class Stride(BaseReducer):
     source = "every m-th frame of a video, common practice"
     summary = "every m-th frame of each sequence, as is common for videos"
     keeps = "evenly spaced"
-    fails = "It only considers time: a camera that stands still gives the same frame again and again."
+    fails = "It only considers time. A camera that does not move gives many images that are almost the same."
     deterministic = True
     has_ties = False
     nested = False
@@ -55,10 +55,10 @@ class Stride(BaseReducer):
 
 
 def evenly_spaced(n: int, k: int, chosen: IntArray) -> IntArray:
-    """Return k of n places, evenly spaced from the first on, without those that the places `chosen` replace.
+    """Return evenly spaced places among 0..n-1, so that together with the places in `chosen` there are k.
 
-    Each chosen place in turn replaces the nearest even place that is not yet replaced (the earlier one in a tie). If an
-    even place is itself chosen but replaces another, the nearest free place is returned instead.
+    k evenly spaced places start at 0. Each chosen place in turn replaces the nearest of them that remains. In a tie, it
+    replaces the earlier one. If a remaining place is itself in `chosen`, the nearest free place is returned instead.
     """
     even = np.arange(k) * n // k
     if not len(chosen):

@@ -1,4 +1,4 @@
-"""The checks that every reducer passes, in the tests of this package and of packages that add reducers.
+"""The checks that every reducer must pass. Both this package and packages that add reducers run them in their tests.
 
 In the tests of another package::
 
@@ -38,7 +38,7 @@ def check_reducer(
     extras: Callable[[Any, Any], dict[str, Any]] | None = None,
     matrix: Callable[[Any], Any] | None = None,
 ) -> None:
-    """Run every check on a reducer class; raise AssertionError with the name of the check and the cause.
+    """Run every check on a reducer class. If a check fails, raise AssertionError with its name and the cause.
 
     Parameters
     ----------
@@ -47,9 +47,9 @@ def check_reducer(
     params
         Parameters other than `keep` and `random_state`.
     extras
-        Called with (X, categories); returns further arguments of `fit`.
+        Function that is called with (X, categories) and returns further arguments of `fit`.
     matrix
-        Called with X; returns the X that `fit` gets, for methods that read a block of features.
+        Function that is called with X and returns the X for `fit`. Methods that read a block of features need it.
     """
     subject = Subject(cls, params or {}, extras or (lambda X, categories: {}), matrix or (lambda X: X))
     for check in CHECKS:
@@ -60,7 +60,7 @@ def check_reducer(
 
 
 def check_exact_budget(subject: Subject) -> None:
-    """The number of images is exact, for every form of keep."""
+    """Exactly the requested number of images is chosen, for every form of keep."""
     X, y = sample()
     n = len(X)
     keeps: tuple[Any, ...] = (1, 2, 7, n, np.int32(5), 0.001, 0.1, 0.25, np.float32(0.5), 0.99, 1.0)
@@ -70,7 +70,7 @@ def check_exact_budget(subject: Subject) -> None:
 
 
 def check_refuses_bad_keep(subject: Subject) -> None:
-    """An invalid keep or random_state is refused."""
+    """An invalid keep or random_state raises InputError."""
     X, y = sample()
     for keep in (0, -1, len(X) + 1, 0.0, -0.5, 1.5, True, np.True_, float("nan"), "0.5", None):
         refused("keep", subject, X, y, keep=keep)
@@ -78,7 +78,7 @@ def check_refuses_bad_keep(subject: Subject) -> None:
 
 
 def check_same_seed_same_answer(subject: Subject) -> None:
-    """The same input and seed give the same result; the global generator is neither used nor changed."""
+    """The same input and seed give the same result. The global random generator is neither used nor changed."""
     X, y = sample()
     np.random.seed(1)  # noqa: NPY002
     state = np.random.get_state(legacy=False)  # noqa: NPY002
@@ -91,7 +91,7 @@ def check_same_seed_same_answer(subject: Subject) -> None:
 
 
 def check_seed_matters_only_if_stochastic(subject: Subject) -> None:
-    """Another seed changes the result of a stochastic method; for other methods it only breaks ties."""
+    """Another seed changes the result of a stochastic method. For other methods, the seed only breaks ties."""
     X, y = sample()
     fitted = [subject.fit(X, y, keep=0.3, random_state=seed) for seed in range(6)]
     if subject.cls.deterministic:
@@ -103,7 +103,7 @@ def check_seed_matters_only_if_stochastic(subject: Subject) -> None:
 
 
 def check_rows_permuted(subject: Subject) -> None:
-    """The order of the rows does not change the images, unless the method declares that it does."""
+    """The chosen images do not depend on the order of the rows, unless the method declares `order_dependent`."""
     X, y = sample()
     order = np.random.default_rng(5).permutation(len(X))
     plain, permuted = (subject.fit(X, y, keep=0.3), subject.fit(X[order], y[order], keep=0.3))
@@ -180,7 +180,7 @@ def check_category_labels(subject: Subject) -> None:
 
 
 def check_refuses_bad_categories(subject: Subject) -> None:
-    """Categories of a wrong length and missing labels are refused."""
+    """Categories with a wrong length or with missing labels raise InputError."""
     X, y = sample()
     refused("categories", subject, X, y[:-1])
     missing = [None if row == 4 else "a" for row in range(len(y))]
@@ -189,7 +189,7 @@ def check_refuses_bad_categories(subject: Subject) -> None:
 
 
 def check_dtypes_and_layouts(subject: Subject) -> None:
-    """Float types, memory layouts, read-only arrays and lists give the same result and do not change."""
+    """All float types, memory layouts, read-only arrays and lists give the same result. `fit` does not change them."""
     X, y = sample()
     plain = subject.fit(X, y, keep=0.3)
     frozen = X.copy()
@@ -205,7 +205,7 @@ def check_dtypes_and_layouts(subject: Subject) -> None:
 
 
 def check_scaled_and_shifted(subject: Subject) -> None:
-    """Features of any size, offset and width work without overflow."""
+    """Features with large or small values, an offset, or many columns work without overflow."""
     X, y = sample()
     wide = np.hstack([X, np.zeros((len(X), 3)), np.full((len(X), 1), 5.0)])
     with np.errstate(over="raise", divide="raise", invalid="raise"):
@@ -214,7 +214,7 @@ def check_scaled_and_shifted(subject: Subject) -> None:
 
 
 def check_refuses_bad_features(subject: Subject) -> None:
-    """NaN and infinity are refused, with the row; so is anything that is not a table."""
+    """NaN and infinity raise InputError with the row. An array that is not a table raises InputError too."""
     X, y = sample()
     for shape in (X[0], X[:0], X[None]):
         refused("X ", subject, shape)
@@ -232,7 +232,7 @@ def check_refuses_bad_features(subject: Subject) -> None:
 
 
 def check_prefixes(subject: Subject) -> None:
-    """For nested methods only, every prefix of a ranking is the selection at that smaller keep."""
+    """For nested methods, and only for these, every prefix of a ranking is the selection at that smaller keep."""
     X, y = sample(counts=(12, 7, 3))
     n, agree = len(X), True
     for categories in (y, None):
@@ -248,7 +248,7 @@ def check_prefixes(subject: Subject) -> None:
 
 
 def check_category_seats(subject: Subject) -> None:
-    """Seats go to categories: first one to each, as far as keep allows, then in proportion."""
+    """Every image category gets one image first, as far as keep allows. The rest is distributed in proportion."""
     if not subject.cls.uses_categories:
         return
     X, y = sample()
@@ -259,7 +259,7 @@ def check_category_seats(subject: Subject) -> None:
 
 
 def check_scores_follow_order(subject: Subject) -> None:
-    """Within a category, images of higher score are chosen earlier, and images not chosen score lowest."""
+    """Within a category, images with a higher score are chosen earlier, and images that are not chosen score lowest."""
     X, y = sample()
     for k in (4, 20):
         reducer = subject.fit(X, y, keep=k)
@@ -275,7 +275,7 @@ def check_scores_follow_order(subject: Subject) -> None:
 
 
 def check_initial(subject: Subject) -> None:
-    """Rows chosen before come first, in their order, and count towards keep and the seats of their category."""
+    """The rows in `initial` come first, in their order. They count towards keep and the quota of their category."""
     X, y = sample()
     none, empty = subject.fit(X, y, keep=10), subject.fit(X, y, keep=10, initial=[])
     np.testing.assert_array_equal(none.selected_idx_, empty.selected_idx_)
@@ -294,7 +294,10 @@ def check_initial(subject: Subject) -> None:
 
 
 def check_refuses_bad_objects(subject: Subject) -> None:
-    """Methods that need objects refuse missing ones, another type and other images; other methods refuse objects."""
+    """Methods that need objects raise InputError if objects are missing or of a wrong type or number of images.
+
+    Methods that do not use objects raise InputError if they get objects.
+    """
     X, y = sample()
     reducer = subject.cls(**subject.params)
     if "objects" not in reducer.needs:
@@ -316,11 +319,15 @@ def check_refuses_bad_objects(subject: Subject) -> None:
 
 
 def _always(objects: Any) -> Callable[[Any, Any], dict[str, Any]]:
+    """Return a function for `Subject.extras` that always gives `objects`."""
     return lambda X, categories: {"objects": objects}
 
 
 def check_estimator(subject: Subject) -> None:
-    """The class is a scikit-learn estimator: clone, get_params, set_params, pickling; __init__ computes nothing."""
+    """The class is a scikit-learn estimator: clone, get_params, set_params and pickling work.
+
+    __init__ only stores its parameters.
+    """
     marker: Any = object()
     names = list(subject.cls().get_params())
     assert {"keep", "random_state"} <= set(names)
@@ -343,7 +350,7 @@ def check_estimator(subject: Subject) -> None:
 
 
 def check_described(subject: Subject) -> None:
-    """Everything that `detreduce methods` shows is declared."""
+    """The class declares everything that `detreduce methods` shows."""
     for attribute in ("name", "family", "cost", "source", "summary"):
         text = getattr(subject.cls, attribute)
         assert isinstance(text, str) and text, f"{attribute} is not declared"
@@ -358,4 +365,4 @@ CHECKS: tuple[Callable[[Subject], None], ...] = (
     *(value for key, value in list(globals().items()) if key.startswith("check_") and key != "check_reducer"),
     *GROUP_CHECKS,
 )
-"""Every check, called with a `Subject`. Parametrise a test over them to see each by name."""
+"""All checks. Each is called with a `Subject`. Parametrise a test with this tuple to see each check by name."""

@@ -1,4 +1,4 @@
-"""Checks of the conformance suite about groups: never more images from a group than allowed."""
+"""Checks of the conformance suite for `groups` and `max_per_group`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ GROUPS = 12
 
 
 def check_max_per_group(subject: Subject) -> None:
-    """The number of images is exact and no group has too many; if that is impossible, there is an error."""
+    """The number of images is exact, and no group has too many images. If that is impossible, InputError is raised."""
     X, y = sample()
     groups = _groups(len(X))
     for most in (1, 2, 4):
@@ -29,7 +29,7 @@ def check_max_per_group(subject: Subject) -> None:
 
 
 def check_max_per_group_rows_permuted(subject: Subject) -> None:
-    """With a limit, the order of the rows does not matter either; a limit that is never reached changes nothing."""
+    """With a limit, the order of the rows does not matter either. A limit that is never reached changes nothing."""
     X, y = sample()
     groups = _groups(len(X))
     order = np.random.default_rng(5).permutation(len(X))
@@ -45,7 +45,7 @@ def check_max_per_group_rows_permuted(subject: Subject) -> None:
 
 
 def check_max_per_group_initial(subject: Subject) -> None:
-    """Rows chosen before count towards their group; invalid groups and limits are refused."""
+    """The rows in `initial` count towards their group. Invalid groups and limits raise InputError."""
     X, y = sample()
     groups = np.array(["a", "b", "c", "d", "e"])[np.arange(len(X)) % 5]
     initial = [40, 3, 17, 5]
@@ -65,10 +65,12 @@ def check_max_per_group_initial(subject: Subject) -> None:
 
 
 def _groups(n: int) -> IntArray:
+    """Return (n,) a random group of each row."""
     return np.random.default_rng(7).integers(GROUPS, size=n)
 
 
 def _uses_groups(subject: Subject) -> bool:
+    """Return whether the method uses groups, even without a limit."""
     return "groups" in (*subject.cls.needs, *subject.cls.uses)
 
 

@@ -1,4 +1,4 @@
-"""A reducer under test, and the data of the conformance suite."""
+"""The reducer under test, the data of the conformance suite, and its assertions."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ class Subject:
     Attributes
     ----------
     cls
-        Its class.
+        The class of the reducer.
     params
-        Parameters other than `keep` and `random_state`, for instance to make a slow method quick.
+        Parameters other than `keep` and `random_state`, for instance to make a slow method fast.
     extras
-        Called with (X, categories); returns further arguments of `fit`. If it returns no objects, a method that needs
-        them gets those of `made_up_objects`.
+        Function that is called with (X, categories) and returns further arguments of `fit`. If it does not return
+        objects, but the method needs objects, the method gets the objects of `made_up_objects`.
     matrix
-        Called with the X of a check; returns the X that `fit` gets, with the same rows, for methods that read a block
-        of features.
+        Function that is called with the X of a check and returns the X for `fit`, with the same number of rows.
+        Methods that read a block of features need it.
     """
 
     cls: type[BaseReducer]
@@ -48,7 +48,7 @@ class Subject:
         max_per_group: Any = None,
         **params: Any,
     ) -> BaseReducer:
-        """Fit with these parameters and those of the subject."""
+        """Fit the reducer with these parameters and the parameters of the subject. Return the fitted reducer."""
         reducer = self.cls(**{**self.params, **params})
         given = self.given(X, categories)
         if groups is not None:
@@ -62,7 +62,10 @@ class Subject:
 
 
 def sample(seed: int = 0, counts: tuple[int, ...] = (30, 17, 9, 4), d: int = 6) -> tuple[FloatArray, IntArray]:
-    """Return clustered features without ties, exact in float16, and unequal categories; rows are shuffled."""
+    """Return features in clusters, and the category of each row. Rows are in random order.
+
+    The features do not have ties and are exact in float16. `counts` has the number of rows of each category.
+    """
     rng = np.random.default_rng(seed)
     y = np.repeat(np.arange(len(counts)), counts)
     X = 2.0 * rng.normal(size=(len(counts), d))[y] + rng.normal(size=(len(y), d))
@@ -71,9 +74,9 @@ def sample(seed: int = 0, counts: tuple[int, ...] = (30, 17, 9, 4), d: int = 6) 
 
 
 def made_up_objects(X: Any, n_classes: int = 4, d: int = 5) -> ObjectTable:
-    """Return objects derived from the content of each row, so that equal rows have equal objects.
+    """Return objects that depend only on the content of each row, so that equal rows have equal objects.
 
-    Every image has at least one class, with 1 to 49 boxes in each of two sizes, and vectors.
+    Every image has at least one class. Each class in an image has a vector, and 1 to 49 boxes in each of two sizes.
     """
     rows = np.asarray(X, np.float64) + 0.0
     images, classes, sizes, vectors = [], [], [], []
@@ -92,7 +95,7 @@ def made_up_objects(X: Any, n_classes: int = 4, d: int = 5) -> ObjectTable:
 
 
 def assert_valid(reducer: BaseReducer, n: int, k: int) -> None:
-    """Assert the contract of a fitted reducer: exact number of images, no repeats, dtypes, scores."""
+    """Assert that a fitted reducer has exactly `k` images without repeats, the right dtypes, and valid scores."""
     chosen = reducer.selected_idx_
     assert chosen.dtype == np.int64 and chosen.shape == (k,), f"{len(chosen)} rows chosen, not {k}"
     assert len(np.unique(chosen)) == k and chosen.min() >= 0 and chosen.max() < n, "rows repeated or outside"
@@ -106,7 +109,7 @@ def assert_valid(reducer: BaseReducer, n: int, k: int) -> None:
 
 
 def assert_same_up_to_ties(one: BaseReducer, other: BaseReducer) -> None:
-    """Assert equal scores, and equal choices up to ties."""
+    """Assert that two fitted reducers have equal scores, and that their choices differ only among tied images."""
     np.testing.assert_allclose(one.scores_, other.scores_, rtol=1e-6, atol=1e-12)
     a, b = one.selected_idx_, other.selected_idx_
     np.testing.assert_allclose(one.scores_[a], one.scores_[b], rtol=1e-6, atol=1e-12)
@@ -115,10 +118,10 @@ def assert_same_up_to_ties(one: BaseReducer, other: BaseReducer) -> None:
 
 
 def refused(text: str, subject: Subject, *args: Any, **params: Any) -> None:
-    """Assert that the subject refuses these arguments with an InputError that contains `text`."""
+    """Assert that these arguments raise InputError with a message that contains `text`."""
     try:
         subject.fit(*args, **params)
     except InputError as error:
         assert text in str(error), f"the error does not contain {text!r}: {error}"
     else:
-        raise AssertionError(f"accepted, but an error about {text!r} is expected")
+        raise AssertionError(f"no error was raised, but expected an InputError with {text!r}")

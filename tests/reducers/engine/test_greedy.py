@@ -44,10 +44,10 @@ def test_gains_are_taken_only_where_they_could_win() -> None:
     assert cover.taken < 10
 
 
-def test_twins_come_one_after_the_other() -> None:
+def test_identical_rows_come_one_after_the_other() -> None:
     cover = Cover([{1}, {2, 3}, {1}, {1}])
-    twins = np.array([2, -1, 3, -1])
-    gains = LazyGains(np.array([1.0, 2.0, 1.0, 1.0]), cover.gain, cover.choose, twins)
+    next_identical = np.array([2, -1, 3, -1])
+    gains = LazyGains(np.array([1.0, 2.0, 1.0, 1.0]), cover.gain, cover.choose, next_identical)
     order, _ = lazy_greedy(gains, task(4, 4))
     assert order.tolist() == [1, 0, 2, 3]
     closed = task(4, 2)

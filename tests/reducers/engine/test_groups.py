@@ -122,7 +122,7 @@ def test_mms_does_not_keep_away_from_what_a_full_group_would_have_given() -> Non
 def test_more_than_the_groups_allow_is_refused() -> None:
     with pytest.raises(InputError, match=r"3 images.* max_per_group=1 .* 2 "):
         Largest(keep=3).fit(X, groups=list("aaaabbb"), max_per_group=1)
-    with pytest.raises(InputError, match="2 of the images kept first are of group 'a', more than max_per_group=1"):
+    with pytest.raises(InputError, match=r"2 .* group 'a'.* max_per_group=1 "):
         Largest(keep=3).fit(X, groups=list("aaaabcb"), max_per_group=1, initial=[0, 1])
 
 
@@ -150,9 +150,9 @@ def test_openings_close_a_group_that_is_full() -> None:
     ("groups", "most", "says"),
     [
         (None, 2, "needs groups="),
-        ([1, 2], 0, "max_per_group=0 is not a count"),
-        ([1, 2], np.True_, "not a count"),
-        ([1, 2], 2.0, "not a count"),
+        ([1, 2], 0, "max_per_group=0 "),
+        ([1, 2], np.True_, "max_per_group=.*True"),
+        ([1, 2], 2.0, "max_per_group=2.0 "),
         ([1], 2, r"groups has shape \(1,\)"),
         ([1, float("nan")], 2, "groups row 1 is nan"),
     ],
@@ -163,7 +163,7 @@ def test_refusals(groups: object, most: object, says: str) -> None:
 
 
 def test_groups_without_a_limit_are_for_methods_that_use_them() -> None:
-    with pytest.raises(InputError, match="leave it out or give max_per_group="):
+    with pytest.raises(InputError, match=r"groups=.* max_per_group="):
         Largest().fit(X, groups=list("abcdefg"))
     groups = make_groups(["b", "a", "b"], None, 3)
     assert groups is not None and groups.codes.tolist() == [1, 0, 1] and groups.labels == ["a", "b"]

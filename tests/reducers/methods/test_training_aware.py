@@ -85,5 +85,5 @@ def test_refusals(bad: dict[str, Any], says: str) -> None:
 
 
 def test_features_are_no_dynamics() -> None:
-    with pytest.raises(InputError, match="X has 6 columns, and the method 'aum' reads the 13"):
+    with pytest.raises(InputError, match=r"X has 6 columns, .* 'aum' .* 13 "):
         make_reducer("aum").fit(np.ones((4, 6)))

@@ -49,7 +49,7 @@ SUBJECTS |= {
 }
 
 
-@pytest.mark.filterwarnings("ignore:.* with one category is a random draw")
+@pytest.mark.filterwarnings("ignore:.* with one category is random")
 @pytest.mark.parametrize("check", conformance.CHECKS, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("name", SUBJECTS)
 def test_conformance(name: str, check: Any) -> None:

@@ -36,7 +36,7 @@ def inside_sides(boxes: Floats, box_format: str, images: Floats) -> Floats:
 
 
 def relative_sizes(boxes: Floats, box_format: str, images: Floats) -> Floats:
-    """Return (B,) sqrt(box area / image area), where box area is the part inside the image. See `inside_sides`.
+    """Return (B,) sqrt(box area / image area). Box area is the part inside the image. See `inside_sides`.
 
     The result is NaN if the image's size is NaN.
     """

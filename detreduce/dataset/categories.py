@@ -211,7 +211,7 @@ def _read_rule(rule: Mapping[str, Any], number: int, class_names: Sequence[str])
 
 
 def _find_classes(value: Any, where: str, class_names: Sequence[str]) -> list[int]:
-    """Return the numbers of the classes that `value` names. Raise InputError, with `where`, for an unknown class."""
+    """Return the numbers of the classes in `value`. Raise InputError, starting with `where`, if one is unknown."""
     wanted = [value] if isinstance(value, str) else value
     if not isinstance(wanted, Sequence) or not wanted:
         raise InputError(f"{where}: expected a list of class names, for instance [person, car], not {value!r}.")

@@ -221,7 +221,7 @@ def check_images(dataset: DetectionDataset) -> tuple[Problem, ...]:
             problems += faults
     named = {problem.file for problem in problems}
     for path, words in damaged_jpegs([record.path for record in dataset if record.path not in named]).items():
-        problems.append(Problem(path, f"damaged inside, filled in when decoded ({words})"))
+        problems.append(Problem(path, f"damaged; decoders fill in the missing parts ({words})"))
     return tuple(problems)
 
 
@@ -241,7 +241,7 @@ def _check_image(record: ImageRecord) -> list[Problem]:
     if min(width, height) < SMALLEST_SIDE:
         faults.append(f"{width} x {height} pixels; ultralytics skips images with a side below {SMALLEST_SIDE}")
     if record.width is not None and record.height is not None and (width, height) != (record.width, record.height):
-        faults.append(f"{width} x {height} pixels, the annotations say {record.width} x {record.height}")
+        faults.append(f"{width} x {height} pixels, but the annotations say {record.width} x {record.height}")
     if kind in ("JPEG", "MPO") and lacks_end_marker(record.path):
         faults.append("JPEG without its end marker; ultralytics would rewrite the file in place")
     return [Problem(record.path, what) for what in faults]

@@ -20,42 +20,43 @@ def expand(text: str) -> str:
     """Expand ``~`` and ``${NAME:-default}`` in a text. An unset variable without a default stays unchanged."""
 
     def value(match: re.Match[str]) -> str:
+        """Return the value of the variable, or the default."""
         default = match[2] if match[2] is not None else match[0]
         return os.environ.get(match[1]) or default
 
     return os.path.expanduser(_VARIABLE.sub(value, text))  # noqa: PTH111 (text, not yet a path)
 
 
-def candidates(path: str | Path, beside: Path | None = None) -> list[Path]:
-    """Return the places to look for `path`: below `beside`, the working folder and the files that detreduce ships.
+def candidates(path: str | Path, base: Path | None = None) -> list[Path]:
+    """Return the places to look for `path`: below `base`, the working folder and the files that detreduce ships.
 
-    An absolute path gives one place.
+    `base` is the folder of the YAML that names the path, or None. An absolute path gives one place.
     """
     expanded = Path(expand(str(path)))
     shipped = len(expanded.parts) > 1 and expanded.parts[0] in _SHIPPED
-    return [folder / expanded for folder in _search_folders(expanded, beside, shipped=shipped)]
+    return [folder / expanded for folder in _search_folders(expanded, base, shipped=shipped)]
 
 
-def _search_folders(expanded: Path, beside: Path | None, *, shipped: bool) -> list[Path]:
+def _search_folders(expanded: Path, base: Path | None, *, shipped: bool) -> list[Path]:
     """Return the folders to search for a path. `shipped` adds the folders of the files that detreduce ships."""
     if expanded.is_absolute():
         return [Path(expanded.anchor)]
     # shipped files lie in the package, or next to the package in a git checkout
     own = [_PACKAGE / "shipped", _PACKAGE.parent] if shipped else []
-    return [*([beside] if beside is not None else []), Path.cwd(), *own]
+    return [*([base] if base is not None else []), Path.cwd(), *own]
 
 
-def find(path: str | Path, beside: Path | None = None, *, what: str = "file") -> Path:
+def find(path: str | Path, base: Path | None = None, *, what: str = "file") -> Path:
     """Return the first path of `candidates` that exists.
 
     If ``what="dataset"`` and no candidate exists, return the YAML of that name that ultralytics ships. Raise
     MissingFileError, with the places tried, if nothing is found. `what` names the kind of file in the message.
     """
-    tried = candidates(path, beside)
+    tried = candidates(path, base)
     for candidate in tried:
         if candidate.exists():
             return Path(os.path.normpath(candidate.absolute()))
-    hint = _suggest_path(Path(expand(str(path))), beside)
+    hint = _suggest_path(Path(expand(str(path))), base)
     if what == "dataset":
         if (shipped := shipped_dataset(str(path))) is not None:
             return shipped
@@ -64,10 +65,10 @@ def find(path: str | Path, beside: Path | None = None, *, what: str = "file") ->
     raise MissingFileError(f"The {what} {str(path)!r} does not exist.{hint} Looked for: {shown}.")
 
 
-def _suggest_path(expanded: Path, beside: Path | None) -> str:
+def _suggest_path(expanded: Path, base: Path | None) -> str:
     """Return a hint with the most similar existing path (only the name if the folder exists), or ""."""
     shipped = len(expanded.parts) > 1 and nearest_name(expanded.parts[0], _SHIPPED) is not None
-    for folder in _search_folders(expanded, beside, shipped=shipped):
+    for folder in _search_folders(expanded, base, shipped=shipped):
         found, parts = _correct_path(folder, expanded.parts), expanded.parts
         if found is not None:
             alone = found[:-1] == parts[:-1]

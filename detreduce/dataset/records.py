@@ -185,6 +185,7 @@ class DetectionDataset:
         return iter(self.records)
 
     def _repr_html_(self) -> str:
+        """Return the HTML that a notebook shows."""
         from detreduce.dataset.views.notebook import dataset_html
 
         content: dict[str, object] = {
@@ -268,7 +269,7 @@ class DetectionDataset:
 
     @cached_property
     def box_crowd(self) -> npt.NDArray[np.bool_]:
-        """(B,) bool: True where the box is a crowd region, in the order of `box_rows`."""
+        """(B,) bool: True for crowd regions, in the order of `box_rows`."""
         parts = [record.crowd for record in self.records]
         return np.concatenate(parts) if parts else np.empty(0, np.bool_)
 
@@ -311,6 +312,7 @@ class DetectionDataset:
 
     @staticmethod
     def _size_or_nan(record: ImageRecord) -> tuple[float, float]:
+        """Return the image's width and height, or NaN if it has no boxes or cannot be read."""
         if not len(record.class_ids):
             return (np.nan, np.nan)
         try:

@@ -110,7 +110,7 @@ def test_check_images_compares_sizes(tmp_path):
     place = coco_set(tmp_path)
     Image.new("RGB", (100, 200)).save(tmp_path / "2.png")
     [problem] = check_images(load_dataset(place))
-    assert problem.what == "100 x 200 pixels, the annotations say 200 x 100"
+    assert problem.what == "100 x 200 pixels, but the annotations say 200 x 100"
     # a rotation in the EXIF data makes the sizes agree
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -149,4 +149,4 @@ def test_damage_before_the_end_marker_is_found(tmp_path):
     (tmp_path / "zeros.jpg").write_bytes(data[:half] + bytes(3000) + data[half + 3000 :])
     found = {problem.file.name: problem.what for problem in check_images(load_dataset(tmp_path))}
     assert set(found) == {"half.jpg", "zeros.jpg"}
-    assert all("damaged inside, filled in when decoded (Corrupt JPEG data" in what for what in found.values())
+    assert all("damaged; decoders fill in the missing parts (Corrupt JPEG data" in what for what in found.values())

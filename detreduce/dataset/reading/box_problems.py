@@ -21,7 +21,7 @@ def outside_unit(values: Sequence[float], checked: Sequence[float]) -> str | Non
         return None
     worst = high if high - 1.0 >= -low else low
     dropped = max(checked) > 1.0 + TOLERANCE or min(checked) < -TOLERANCE
-    after = DROPPED if dropped else "ultralytics lets it pass"
+    after = DROPPED if dropped else "ultralytics accepts the value"
     return f"coordinate {worst:g} is outside [0, 1]; {after}"
 
 
@@ -41,9 +41,9 @@ def bad_extent(width: float, height: float) -> tuple[str, bool] | None:
         return None
     if width < 0.0 or height < 0.0:
         return f"negative box size {width:g} x {height:g}; the box is left out", False
-    return f"zero-area box ({width:g} x {height:g}); kept as it is, no detector can learn it", True
+    return f"zero-area box ({width:g} x {height:g}); kept, but a detector cannot learn it", True
 
 
 def duplicate(of: str, removed_by_ultralytics: bool = False) -> str:
-    """Return a description of a box that is identical to the earlier box `of`."""
-    return f"repeats {of}" + ("; ultralytics will remove it" if removed_by_ultralytics else "")
+    """Return a description of a box that is identical to an earlier box; `of` names the earlier box."""
+    return f"identical to {of}" + ("; ultralytics will remove the box" if removed_by_ultralytics else "")

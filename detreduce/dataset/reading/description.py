@@ -127,12 +127,12 @@ def candidate_roots(description: Description) -> list[Path]:
     if not isinstance(given, str):
         raise InputError(f"{description.file}: 'path' must be the path of a folder, not {given!r}.")
     text = expand_path(given, description.file)
-    beside = [absolute(description.folder / text), absolute(text)]
+    places = [absolute(description.folder / text), absolute(text)]
     if is_shipped(description.file):
         # no dataset lies next to the files that ultralytics ships
-        beside.pop(0)
+        places.pop(0)
     # ultralytics looks here for a relative path that does not exist
-    return list(dict.fromkeys([*beside, *(absolute(folder / text) for folder in datasets_folders())]))
+    return list(dict.fromkeys([*places, *(absolute(folder / text) for folder in datasets_folders())]))
 
 
 def find_root(description: Description) -> Path:

@@ -31,7 +31,7 @@ class Choice:
 
     @property
     def everything(self) -> bool:
-        """True where every image of the dataset is chosen."""
+        """True if every image of the dataset is chosen."""
         return len(self.image_ids) == len(self.dataset)
 
     @property

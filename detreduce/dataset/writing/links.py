@@ -139,4 +139,5 @@ def require_images(paths: Iterable[Path]) -> None:
 
 
 def _same_file(one: Path, other: Path) -> bool:
+    """Return whether two paths are the same path; links are not resolved."""
     return absolute(one) == absolute(other)

@@ -140,10 +140,12 @@ def _remove_stale(output: Path) -> None:
 
 
 def _glob_escape(name: str) -> str:
+    """Return the name with the special characters of glob patterns escaped."""
     import glob
 
     return glob.escape(name)
 
 
 def _real(path: Path) -> Path:
+    """Return the absolute path with links resolved."""
     return Path(os.path.realpath(path))

@@ -103,7 +103,7 @@ def test_unusable_annotations_are_left_out_and_named(tmp_path, entry, word):
         ([5, 5, 0, 1], "zero-area box"),
         ([90, 5, 20, 1], "reaches past the image (100 x 50)"),
         ([-5, 5, 20, 1], "reaches past the image"),
-        ([0, 0, 1, 1], "repeats annotation 9"),
+        ([0, 0, 1, 1], "identical to annotation 9"),
     ],
 )
 def test_doubtful_boxes_are_kept_and_named(tmp_path, bbox, word):

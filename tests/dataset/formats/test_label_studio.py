@@ -160,7 +160,7 @@ def test_other_regions(tmp_path):
     around = [[0.1, 0.2, 0.3, 0.6], [0.3, 0.3, 0.7, 0.7], [0.1, 0.1, 0.1, 0.15]]
     np.testing.assert_allclose(dataset.boxes_xyxyn, around, atol=1e-12)
     assert [problem.what for problem in dataset.problems] == [
-        "task 1: zero-area box (0 x 0.05); kept as it is, no detector can learn it",
+        "task 1: zero-area box (0 x 0.05); kept, but a detector cannot learn it",
         "task 1: rectanglelabels does not have four finite numbers; left out",
         "1 keypointlabels regions are not boxes; left out",
     ]

@@ -121,7 +121,7 @@ def test_images_without_xml_are_named_where_there_are_no_lists(root):
         (obj("dog", 5, 2, 3, 4), 0, "negative box size"),
         (obj("dog", 3, 2, 3, 4), 1, "zero-area box"),
         (obj("dog", 3, 2, 130, 4), 1, "reaches past the image (100 x 50)"),
-        (obj("dog", 1, 2, 3, 4) * 2, 2, "repeats object 1"),
+        (obj("dog", 1, 2, 3, 4) * 2, 2, "identical to object 1"),
     ],
 )
 def test_bad_objects(root, objects, boxes, word):

@@ -90,9 +90,9 @@ def test_unusable_lines_are_left_out_and_named(line, word):
     [
         ("1 0.5 0.5 1.2 0.4", "1.2 is outside [0, 1]; ultralytics will leave out the whole image"),
         ("1 -0.3 0.5 0.2 0.4", "-0.3 is outside [0, 1]; ultralytics will leave out the whole image"),
-        ("1 1.005 0.5 0.2 0.4", "1.005 is outside [0, 1]; ultralytics lets it pass"),
+        ("1 1.005 0.5 0.2 0.4", "1.005 is outside [0, 1]; ultralytics accepts the value"),
         ("1 0.5 0.5 0 0.4", "zero-area box"),
-        ("0 0.5 0.5 0.2 0.4\n0 0.5 0.5 0.2 0.4", "repeats line 1; ultralytics will remove it"),
+        ("0 0.5 0.5 0.2 0.4\n0 0.5 0.5 0.2 0.4", "identical to line 1; ultralytics will remove the box"),
         ("0 0.1 0.1 0.5 0.1 0.5 1.3", "1.3 is outside [0, 1]"),
     ],
 )

@@ -79,8 +79,8 @@ def mirror_coco(source: Source) -> dict[Path, PurePosixPath]:
     jsons = [split.annotations for split in source.splits.values() if split.annotations is not None]
     folders = list(dict.fromkeys(split.images[0] for split in source.splits.values()))
     root = absolute(source.root)
-    beside = [path for path in map(absolute, [*jsons, *folders]) if not path.is_relative_to(root)]
-    base = root.parent if beside and all(path.parent == root.parent for path in beside) else root
+    elsewhere = [path for path in map(absolute, [*jsons, *folders]) if not path.is_relative_to(root)]
+    base = root.parent if elsewhere and all(path.parent == root.parent for path in elsewhere) else root
     places: dict[Path, PurePosixPath] = {}
     taken: set[PurePosixPath] = set()
     outside = [folder for folder in folders if not absolute(folder).is_relative_to(base)]

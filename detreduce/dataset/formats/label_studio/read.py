@@ -45,8 +45,8 @@ def find_label_studio_splits(file: Path, images: Path | None = None) -> dict[str
     """
     if images is not None and not images.is_dir():
         raise MissingFileError(f"{images}: the images folder does not exist.")
-    beside = file.parent / "images"
-    return {"train": SplitSource((images or (beside if beside.is_dir() else file.parent),), file)}
+    default = file.parent / "images"
+    return {"train": SplitSource((images or (default if default.is_dir() else file.parent),), file)}
 
 
 def load_label_studio(source: Source, split: str) -> DetectionDataset:

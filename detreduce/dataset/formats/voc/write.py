@@ -100,19 +100,22 @@ def _write_lists(
     image_of = _images_by_stem([choice.dataset, *others.values()], source.root)
 
     def is_kept(line: str) -> bool:
+        """Return whether the image of a line is chosen."""
         return _find_image(line, image_of) in kept
 
     def is_not_removed(line: str) -> bool:
+        """Return whether the image of a line is not removed."""
         return _find_image(line, image_of) not in removed
 
-    def is_there(line: str) -> bool:
+    def is_in_output(line: str) -> bool:
+        """Return whether the image of a line is in the output."""
         return _find_image(line, image_of) in records
 
     for file in sorted((source.root / "ImageSets").rglob("*.txt")):
         place = PurePosixPath(file.relative_to(source.root).as_posix())
         test: Callable[[str], bool]
         if file.parent != source.root / LISTS:
-            test = is_there
+            test = is_in_output
         elif own is not None and (file == own or file.stem.endswith(f"_{own.stem}")):
             test = is_kept
         else:
@@ -133,7 +136,7 @@ def filter_lines(content: bytes, wanted: Callable[[str], bool]) -> bytes:
 def _images_by_stem(datasets: Sequence[DetectionDataset], root: Path) -> dict[str, str]:
     """Return stem -> image name for all stems that a list may use.
 
-    A list may use the stem of an XML or of an image. If both exist, the stem of the XML counts.
+    A list may use the stem of an XML or of an image. If the stem of an XML and of an image are equal, the XML counts.
     """
     stems: dict[str, str] = {}
     for dataset in datasets:

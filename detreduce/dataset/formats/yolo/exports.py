@@ -37,7 +37,7 @@ def as_data_yaml(description: Description) -> str:
     return f"# made by detreduce from {description.file.name}\n{names}"
 
 
-def files_beside(file: Path) -> list[Path]:
+def list_other_files(file: Path) -> list[Path]:
     """Return the files of an export that are not images, labels or lists. The first is `file`."""
     if file.name == CLASSES:
         return [path for path in (file, file.with_name(NOTES)) if path.is_file()]

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from detreduce.dataset.formats.format import Reload
 from detreduce.dataset.formats.yolo.data_yaml import Change, edit_data_yaml, load_mapping
-from detreduce.dataset.formats.yolo.exports import as_data_yaml, files_beside, is_yolo_export, read_yolo_description
+from detreduce.dataset.formats.yolo.exports import as_data_yaml, is_yolo_export, list_other_files, read_yolo_description
 from detreduce.dataset.formats.yolo.mirror import Mirror, label_place, make_mirror
 from detreduce.dataset.formats.yolo.read import listed_places, load_yolo
 from detreduce.dataset.listing import absolute
@@ -65,7 +65,7 @@ def _write_files(choice: Choice, placer: Placer, target: Path, *, trainable: boo
             warn_about_subset(f"There is no {needed} split. Ultralytics needs this split to train.")
     _write_data_yaml(source.path, entries, placer)
     if is_yolo_export(source.path):
-        for file in files_beside(source.path):
+        for file in list_other_files(source.path):
             placer.copy(file, mirror(file))
 
 

@@ -15,7 +15,7 @@ def significant(value: float, digits: int = 3) -> str:
     """
     if not math.isfinite(value):
         return f"{value}"
-    return _written(value, _decimals(value, digits))
+    return _write_decimals(value, _count_decimals(value, digits))
 
 
 def with_spread(value: float, spread: float, digits: int = 3) -> str:
@@ -28,7 +28,7 @@ def with_spread(value: float, spread: float, digits: int = 3) -> str:
     # a spread of this size is a rounding error
     if spread <= 1e-9 * abs(value):
         return f"{significant(value, digits)} ± 0"
-    decimals = max(_decimals(value, digits), _decimals(spread, 1))
+    decimals = max(_count_decimals(value, digits), _count_decimals(spread, 1))
     if decimals > MOST:
         return f"{significant(value, digits)} ± {significant(spread, digits)}"
     return f"{value:.{decimals}f} ± {spread:.{decimals}f}"
@@ -36,15 +36,16 @@ def with_spread(value: float, spread: float, digits: int = 3) -> str:
 
 def change(ratio: float) -> str:
     """Return a ratio as a change in percent: 0.3 becomes ``-70 %``. More digits are used if -100 % or +0 % is wrong."""
-    return f"{_change(100 * (ratio - 1))} %"
+    return f"{_write_percent(100 * (ratio - 1))} %"
 
 
 def less_or_more(ratio: float) -> str:
     """Return a ratio as a change in words: 0.3 becomes ``70 % less``."""
-    return f"{_change(100 * (ratio - 1))[1:]} % {'more' if ratio > 1 else 'less'}"
+    return f"{_write_percent(100 * (ratio - 1))[1:]} % {'more' if ratio > 1 else 'less'}"
 
 
-def _change(percent: float) -> str:
+def _write_percent(percent: float) -> str:
+    """Return a signed percentage with as few decimals as possible, but not a wrong -100 or +0."""
     for decimals in range(MOST):
         text = f"{percent:+.{decimals}f}"
         if not ((float(text) == 0 and percent != 0) or (float(text) == -100 < percent)):
@@ -52,7 +53,7 @@ def _change(percent: float) -> str:
     return f"{percent:+.0f}"
 
 
-def _decimals(value: float, digits: int) -> int:
+def _count_decimals(value: float, digits: int) -> int:
     """Return the number of digits after the decimal point if `value` has `digits` significant digits."""
     if value == 0:
         return 0
@@ -61,7 +62,8 @@ def _decimals(value: float, digits: int) -> int:
     return max(0, digits - 1 - exponent)
 
 
-def _written(value: float, decimals: int) -> str:
+def _write_decimals(value: float, decimals: int) -> str:
+    """Return a number with at most `decimals` digits after the decimal point, without zeros at the end."""
     if decimals > MOST:
         return f"{value:.2e}"
     text = f"{value:.{decimals}f}"

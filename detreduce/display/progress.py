@@ -40,7 +40,7 @@ def progress(title: str, total: int | None, unit: str = "", *, behind: bool = Fa
     if there is no other line; if there are several lines with `behind=True`, only the newest is shown.
     """
     work = Work(title, total, unit, behind=behind)
-    if not _watched():
+    if not _is_terminal():
         yield work.advance
         return
     _BOARD.begin(work)
@@ -64,7 +64,8 @@ def tell(text: str) -> None:
     _BOARD.tell(text)
 
 
-def _watched() -> bool:
+def _is_terminal() -> bool:
+    """Return whether stderr is a terminal on which lines can be redrawn."""
     return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
 
@@ -127,7 +128,8 @@ class Work:
         rate, left = self.rate, self.left
         parts = [f"{self.done}/{self.total}" if self.total is not None else f"{self.done}" * bool(self.done)]
         if rate > 0:
-            parts.append(f"{_rounded(rate)} {self.unit}/s" if rate >= 1 else f"{_rounded(60 * rate)} {self.unit}/min")
+            number, per = (rate, "s") if rate >= 1 else (60 * rate, "min")
+            parts.append(f"{_write_rate(number)} {self.unit}/{per}")
         parts.append(in_time(self._clock() - self._start) if left is None else f"{in_time(left)} left")
         return "  ".join(part for part in (*parts, self.note) if part)
 
@@ -139,7 +141,7 @@ def in_time(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def _rounded(rate: float) -> str:
+def _write_rate(rate: float) -> str:
     return f"{rate:.0f}" if rate >= 10 else f"{rate:.1f}"
 
 

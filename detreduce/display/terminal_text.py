@@ -33,7 +33,9 @@ def visible(name: object) -> str:
         return text
     flags = {place for flag in FLAG.finditer(text) for place in range(*flag.span())}
     return "".join(
-        _code(character) if _is_hidden(character) and place not in flags and not _shows(text, place) else character
+        _code(character)
+        if _is_hidden(character) and place not in flags and not _changes_neighbours(text, place)
+        else character
         for place, character in enumerate(text)
     )
 
@@ -50,7 +52,7 @@ def _is_hidden(character: str) -> bool:
     return selector or character in BLANK or unicodedata.category(character) in HIDDEN
 
 
-def _shows(text: str, place: int) -> bool:
+def _changes_neighbours(text: str, place: int) -> bool:
     """Return whether the invisible character at `place` changes how its neighbours look. Then it is harmless."""
     character, before, after = text[place], text[:place][-1:], text[place + 1 : place + 2]
     if character == AS_EMOJI:

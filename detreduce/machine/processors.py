@@ -16,10 +16,10 @@ def processors() -> int:
     CPU affinity and, on Linux, the CPU quota of the control group (cgroup v2) limit it.
     """
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, math.ceil(min(count, _quota())))
+    return max(1, math.ceil(min(count, _read_cpu_quota())))
 
 
-def _quota() -> float:
+def _read_cpu_quota() -> float:
     """Return the smallest CPU quota of the process's control group and its parent groups; infinity without a limit."""
     try:
         own = next(line for line in _OWN_CGROUP.read_text().splitlines() if line.startswith("0::"))

@@ -40,7 +40,7 @@ def epsilon(X: Any, categories: Any, selected_idx: Any, *, skip_lost: bool = Fal
     InputError
         The lengths of the arrays do not match, or a feature is NaN.
     """
-    return _largest(X, categories, selected_idx, "chebyshev", "epsilon", skip_lost=skip_lost)
+    return _measure_largest(X, categories, selected_idx, "chebyshev", "epsilon", skip_lost=skip_lost)
 
 
 def covering_radius(X: Any, categories: Any, selected_idx: Any, *, skip_lost: bool = False) -> float:
@@ -51,7 +51,7 @@ def covering_radius(X: Any, categories: Any, selected_idx: Any, *, skip_lost: bo
     and errors are the same as in `epsilon`. Source: Gonzalez 1985, *Clustering to minimize the maximum intercluster
     distance*.
     """
-    return _largest(X, categories, selected_idx, "euclidean", "covering radius", skip_lost=skip_lost)
+    return _measure_largest(X, categories, selected_idx, "euclidean", "covering radius", skip_lost=skip_lost)
 
 
 def lost_categories(categories: Any, selected_idx: Any) -> list[Any]:
@@ -109,7 +109,9 @@ def category_gaps(
     return gaps
 
 
-def _largest(X: Any, categories: Any, selected_idx: Any, metric: Metric, title: str, *, skip_lost: bool) -> float:
+def _measure_largest(
+    X: Any, categories: Any, selected_idx: Any, metric: Metric, title: str, *, skip_lost: bool
+) -> float:
     features = check_features(X, needed=True)
     codes, labels = encode_categories(categories, len(features))
     chosen = check_rows(selected_idx, len(features), "selected_idx")

@@ -114,9 +114,9 @@ def category_coverage(
         if most is not None and len(queries) > most:
             queries = np.sort(derive_rng(seed, "coverage", label).choice(queries, most, replace=False))
         if len(part.kept):
-            hits = _covered(X, queries, part, k).mean() if len(queries) else 0.0
+            hits = _find_covered(X, queries, part, k).mean() if len(queries) else 0.0
             shares[part.code] = (len(part.kept) + hits * len(part.left_out)) / len(part)
-            expected[part.code] = _expected(len(part), len(part.kept), k)
+            expected[part.code] = _expected_coverage(len(part), len(part.kept), k)
         looked_at += len(queries) + len(part.kept)
         advance(len(part))
     exact = looked_at == len(X)
@@ -132,24 +132,26 @@ def category_coverage(
     )
 
 
-def _expected(n: int, kept: int, neighbours: int) -> float:
+def _expected_coverage(n: int, kept: int, neighbours: int) -> float:
     """Return the probability that a random subset of `kept` out of n images has one of `neighbours` given images."""
     rest = np.arange(min(neighbours, n))
     return 1.0 - float(np.prod((n - kept - rest).clip(0) / (n - rest)))
 
 
-def _covered(X: npt.NDArray[np.floating], queries: IntArray, part: Stratum, neighbours: int) -> npt.NDArray[np.bool_]:
+def _find_covered(
+    X: npt.NDArray[np.floating], queries: IntArray, part: Stratum, neighbours: int
+) -> npt.NDArray[np.bool_]:
     """Return (m,) bool: whether a kept image is among the `neighbours` nearest images of each query image.
 
     This is true if fewer than `neighbours` images, including the query itself, are nearer than every kept image.
     """
     to_kept = np.full(len(queries), np.inf)
     for block in slices(len(part.kept), OTHERS):
-        to_kept = np.minimum(to_kept, _distances(X, queries, part.kept[block], 1).min(axis=1))
+        to_kept = np.minimum(to_kept, _nearest_distances(X, queries, part.kept[block], 1).min(axis=1))
     nearer = np.zeros(len(queries), np.int64)
     open_ = np.arange(len(queries))
     for block in slices(len(part.left_out), OTHERS):
-        distances = _distances(X, queries[open_], part.left_out[block], neighbours)
+        distances = _nearest_distances(X, queries[open_], part.left_out[block], neighbours)
         nearer[open_] += (distances < to_kept[open_, None] * (1.0 - TIE)).sum(axis=1)
         open_ = open_[nearer[open_] < neighbours]
         if not len(open_):
@@ -157,7 +159,7 @@ def _covered(X: npt.NDArray[np.floating], queries: IntArray, part: Stratum, neig
     return nearer < neighbours
 
 
-def _distances(X: npt.NDArray[np.floating], queries: IntArray, others: IntArray, count: int) -> FloatArray:
+def _nearest_distances(X: npt.NDArray[np.floating], queries: IntArray, others: IntArray, count: int) -> FloatArray:
     """Return (m, g) distances from each query to its nearest rows in `others`.
 
     There are g = min(`count` + `SPARE`, len(others)) distances per query.

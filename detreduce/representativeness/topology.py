@@ -107,13 +107,13 @@ def compare_diagrams(
     """Measure the distance of checked arrays. See `diagram_distance`."""
     rng = derive_rng(seed, "diagrams")
     n = len(X)
-    full, kept = _drawn(np.arange(n), max_points, rng), _drawn(chosen, max_points, rng)
+    full, kept = _sample_rows(np.arange(n), max_points, rng), _sample_rows(chosen, max_points, rng)
     drawn_at_random = rng.choice(n, len(kept), replace=False)
     with ThreadPoolExecutor(3) as executor:
         drawn = (full, kept, drawn_at_random)
         whole, reduced, random = executor.map(lambda rows: _diagrams(X, rows, dimensions), drawn)
-    found = [_distance(*pair, metric) for pair in zip(whole, reduced, strict=True)]
-    by_chance = [_distance(*pair, metric) for pair in zip(whole, random, strict=True)]
+    found = [_diagram_distance(*pair, metric) for pair in zip(whole, reduced, strict=True)]
+    by_chance = [_diagram_distance(*pair, metric) for pair in zip(whole, random, strict=True)]
     together = max if metric == "bottleneck" else sum
     return DiagramDistance(
         value=float(together(found)),
@@ -128,7 +128,8 @@ def compare_diagrams(
     )
 
 
-def _drawn(rows: IntArray, count: int | None, rng: np.random.Generator) -> IntArray:
+def _sample_rows(rows: IntArray, count: int | None, rng: np.random.Generator) -> IntArray:
+    """Return a random sample of `count` rows, or all rows if there are no more than `count`."""
     return rows if count is None or len(rows) <= count else np.sort(rng.choice(rows, count, replace=False))
 
 
@@ -142,7 +143,8 @@ def _diagrams(X: npt.NDArray[np.floating], rows: IntArray, dimensions: Sequence[
     return [np.asarray(diagram, np.float64).reshape(-1, 2) for diagram in rips.fit_transform([distances])[0]]
 
 
-def _distance(first: npt.NDArray[np.float64], second: npt.NDArray[np.float64], metric: str) -> float:
+def _diagram_distance(first: npt.NDArray[np.float64], second: npt.NDArray[np.float64], metric: str) -> float:
+    """Return the distance between two persistence diagrams of one dimension."""
     import gudhi
     from gudhi.hera import wasserstein_distance
 

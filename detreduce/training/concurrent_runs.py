@@ -136,11 +136,11 @@ def boot_identity() -> str:
     for place in ("/proc/sys/kernel/random/boot_id", "/etc/machine-id"):
         with suppress(OSError):
             if text := Path(place).read_text(encoding="utf-8").strip():
-                return _hashed(text)
-    return _hashed(f"{socket.gethostname()} {uuid.getnode()}")
+                return _hash_text(text)
+    return _hash_text(f"{socket.gethostname()} {uuid.getnode()}")
 
 
-def _hashed(text: str) -> str:
+def _hash_text(text: str) -> str:
     # a hash, so that the folder's name does not reveal the machine's id
     return content_digest(f"detreduce {text}".encode()).hex()[:16]
 

@@ -1,4 +1,4 @@
-"""Names that a package offers but imports only when they are used: torch and ultralytics take seconds to import."""
+"""Import the public names of a package only when they are used: torch and ultralytics take seconds to import."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ def import_at_first_use(package: str, modules: Mapping[str, str]) -> Callable[[s
     Parameters
     ----------
     package
-        ``__name__`` of the package.
+        The ``__name__`` of the package.
     modules
-        The module of each public name. The name has the same value there.
+        Public name -> the module that defines it.
     """
 
     def get(name: str) -> Any:

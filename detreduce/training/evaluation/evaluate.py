@@ -126,7 +126,7 @@ def evaluate(
         try:
             with progress("evaluating", sum(map(len, datasets)), "images") as advance:
                 model.add_callback("on_val_batch_end", _count_images(advance))
-                metrics = model.val(validator=_collecting(validator_class, collected), **arguments)
+                metrics = model.val(validator=_collect_predictions(validator_class, collected), **arguments)
         except (RuntimeError, FileNotFoundError) as error:
             if not any(word in str(error) for word in ABOUT_IMAGES):
                 raise
@@ -163,7 +163,7 @@ class _Predictions:
         if self.args.task == "detect":
             for number, prediction in enumerate(preds):
                 image = self._prepare_batch(number, batch)  # type: ignore[attr-defined]
-                corners = _uncut(prediction["bboxes"], image)
+                corners = _unclip_boxes(prediction["bboxes"], image)
                 columns = [corners, prediction["conf"][:, None], prediction["cls"][:, None]]
                 rows = np.hstack([column.cpu().numpy().astype(np.float64) for column in columns])
                 self.kept[str(image["im_file"])] = rows
@@ -175,7 +175,7 @@ class _Predictions:
         return self.__dict__.setdefault("_kept", {})
 
 
-def _uncut(corners: Any, image: dict[str, Any]) -> Any:
+def _unclip_boxes(corners: Any, image: dict[str, Any]) -> Any:
     """Return boxes in pixels of the original image, not clipped at its edges (see the docstring of the module)."""
     from ultralytics.utils import ops
 
@@ -185,7 +185,9 @@ def _uncut(corners: Any, image: dict[str, Any]) -> Any:
     return ops.xywh2xyxy(centred)
 
 
-def _collecting(base: type, collected: list[_Predictions]) -> type:
+def _collect_predictions(base: type, collected: list[_Predictions]) -> type:
+    """Return a subclass of the validator `base` that keeps predictions. Its objects are appended to `collected`."""
+
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
         base.__init__(self, *args, **kwargs)  # type: ignore[misc]
         collected.append(self)
@@ -236,12 +238,12 @@ def _with_coco(
     kept = {file_key(file): found for file, found in validator.kept.items()}
     all_truth, rows = truth_of(datasets, kept, single_class=bool(validator.args.single_cls))
     truth = without_doubles(all_truth)
-    predictions = _stack(kept, rows)
+    predictions = _stack_predictions(kept, rows)
     max_det = int(validator.args.max_det)
     evaluator = evaluated(truth, predictions, len(rows), n_classes, max_det)
     ap, _ = figures_of(evaluator)
     if evidence is not None:
-        evidence_of(evaluator, _names(datasets, rows)).save(evidence)
+        evidence_of(evaluator, _name_images(datasets, rows)).save(evidence)
     counted = ~truth.crowd
     figures = CocoFigures(
         mAP50=_mean(ap[:, 0]),
@@ -265,7 +267,7 @@ def _with_coco(
     return evaluation.model_copy(update={"coco": figures, "agreement": agreement, "per_class": per_class})
 
 
-def _names(datasets: Sequence[DetectionDataset], rows: dict[str, int]) -> list[str]:
+def _name_images(datasets: Sequence[DetectionDataset], rows: dict[str, int]) -> list[str]:
     """Return ``<split>/<name>`` of the image in each row. Paths are not used, because they differ between runs."""
     names = [""] * len(rows)
     for dataset in datasets:
@@ -276,7 +278,7 @@ def _names(datasets: Sequence[DetectionDataset], rows: dict[str, int]) -> list[s
     return names
 
 
-def _stack(kept: dict[str, npt.NDArray[np.float64]], rows: dict[str, int]) -> Boxes:
+def _stack_predictions(kept: dict[str, npt.NDArray[np.float64]], rows: dict[str, int]) -> Boxes:
     parts = [(rows[file], found) for file, found in kept.items() if file in rows]
     if not parts:
         return boxes_of([], np.empty((0, 4)), [], [])

@@ -135,7 +135,7 @@ def make_run_folder(
         with python_warnings.catch_warnings(record=True) as caught:
             python_warnings.simplefilter("always")
             data_yaml = write_yolo_view(dataset, path / VIEW_FOLDER)
-            originals = _targets(path / VIEW_FOLDER)
+            originals = _find_link_targets(path / VIEW_FOLDER)
             # VOC also has a split trainval, which the view does not have
             datasets = {split: load_dataset(data_yaml, split=split) for split in ("train", *sources)}
             truths = {split: with_crowds(datasets[split], split, dataset, sources, originals) for split in evaluated}
@@ -192,7 +192,7 @@ def _evaluation_warnings(evaluated: tuple[str, ...], unusable: dict[str, str], c
     ]
 
 
-def _targets(view: Path) -> dict[str, Path]:
+def _find_link_targets(view: Path) -> dict[str, Path]:
     """Return a dict: path of each link in the view -> its target."""
     return {str(path): path.resolve() for path in view.rglob("*") if path.is_symlink()}
 

@@ -218,7 +218,7 @@ def test_a_terminal_is_told_which_step_reduce_is_at(
 
         show = hide = tell = staticmethod(lambda work: None)
 
-    monkeypatch.setattr("detreduce.display.progress._watched", lambda: True)
+    monkeypatch.setattr("detreduce.display.progress._is_terminal", lambda: True)
     monkeypatch.setattr("detreduce.display.progress._BOARD", Board())
     arguments = ("reduce", yolo_folder, "-m", "mms", "-k", "4", "-o", tmp_path / "out", "--cache", tmp_path / "cache")
     result = detreduce(*arguments, "--blocks", "image,annotations")

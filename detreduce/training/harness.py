@@ -153,6 +153,7 @@ def _check_images_per_epoch(images: int | None) -> None:
 def _evaluate(
     run: RunFolder, training: DetectorTraining, watch: Watch, meter: EnergyMeter
 ) -> tuple[Evaluation | None, list[str]]:
+    """Evaluate the trained weights. Return the evaluation, None if there is nothing to evaluate on, and warnings."""
     if not run.truths:
         return None, []
     weights = run.path / "weights" / ("best.pt" if watch.validate else "last.pt")
@@ -186,6 +187,7 @@ def _evaluate(
 
 
 def _data_facts(data: str | Path, run: RunFolder, watch: Watch) -> DataFacts:
+    """Return the facts about the data for the record."""
     training = run.datasets["train"]
     place = Path(data).expanduser().resolve()
     used = {file_key(file) for file in watch.image_files}
@@ -202,6 +204,7 @@ def _data_facts(data: str | Path, run: RunFolder, watch: Watch) -> DataFacts:
 
 
 def _images_left_out(run: RunFolder, watch: Watch) -> list[str]:
+    """Return a warning if ultralytics did not train on all images of the train split."""
     named, used = len(run.datasets["train"]), len(watch.image_files)
     if used == named:
         return []
@@ -209,6 +212,7 @@ def _images_left_out(run: RunFolder, watch: Watch) -> list[str]:
 
 
 def _resolved_settings(trainer: Any) -> dict[str, Any]:
+    """Return the settings that ultralytics chose or used."""
     settings = {name: getattr(trainer.args, name, None) for name in _RESOLVED}
     settings["optimizer"] = type(trainer.optimizer).__name__
     settings["accumulate"] = trainer.accumulate
@@ -218,5 +222,6 @@ def _resolved_settings(trainer: Any) -> dict[str, Any]:
 
 
 def _dataset_name(data: str | Path) -> str:
+    """Return a name of the dataset for the run folder."""
     place = Path(data).expanduser()
     return place.resolve().parent.name if place.stem in {"data", "dataset"} else (place.stem or "dataset")

@@ -192,6 +192,7 @@ def _place(data: str | Path | DetectionDataset, images: str | Path | None) -> tu
 
 @contextmanager
 def _scratch_run(place: str | Path, images: str | Path | None) -> Iterator[RunFolder]:
+    """Yield a run folder in a temporary folder."""
     with tempfile.TemporaryDirectory(prefix="detreduce-proxy-", ignore_cleanup_errors=True) as scratch:
         run = make_run_folder(place, Path(scratch) / "run", label="proxy", images=images)
         try:
@@ -214,6 +215,7 @@ def name_source_file(line: str, run: RunFolder, row_of: Mapping[str, int]) -> st
 
 
 def _keep_log(observer: Observer, facts: dict[str, Any], weights: Path, target: Path) -> ProxyLog:
+    """Write the log and a copy of the weights. Return the log."""
     kept = target.with_suffix(WEIGHTS_SUFFIX)
     partial = kept.with_name(f".{kept.name}.partial")
     try:

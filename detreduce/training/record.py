@@ -21,6 +21,8 @@ SCHEMA = 1
 
 
 class _Part(BaseModel):
+    """The base of all parts of a record: unknown fields are errors."""
+
     model_config = ConfigDict(extra="forbid", protected_namespaces=())
 
 

@@ -65,6 +65,7 @@ class _Section:
         self.start = 0.0
 
     def resume(self) -> None:
+        """Start a new tracker and the clock."""
         self.tracker = None
         try:
             self.tracker = make_tracker(self.country)
@@ -75,6 +76,7 @@ class _Section:
         self.start = time.perf_counter()
 
     def pause(self) -> None:
+        """Stop the tracker and the clock, and add their results to the phase."""
         self.total.seconds += time.perf_counter() - self.start
         if self.tracker is None:
             return

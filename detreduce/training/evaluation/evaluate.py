@@ -196,6 +196,7 @@ def _collect_predictions(base: type, collected: list[_Predictions]) -> type:
 
 
 def _summary(metrics: Any, task: str, splits: list[str], images: int) -> Evaluation:
+    """Return the evaluation with ultralytics' metrics."""
     box = getattr(metrics, {"segment": "seg", "pose": "pose"}.get(task, "box"))
     precision, recall, map50, map50_95 = (float(value) for value in box.mean_results())
     names = metrics.names
@@ -234,6 +235,7 @@ def _with_coco(
     n_classes: int,
     evidence: Path | None,
 ) -> Evaluation:
+    """Return the evaluation with pycocotools' metrics added, and write the evidence."""
     # ultralytics skips corrupt images, with a warning
     kept = {file_key(file): found for file, found in validator.kept.items()}
     all_truth, rows = truth_of(datasets, kept, single_class=bool(validator.args.single_cls))
@@ -279,6 +281,7 @@ def _name_images(datasets: Sequence[DetectionDataset], rows: dict[str, int]) -> 
 
 
 def _stack_predictions(kept: dict[str, npt.NDArray[np.float64]], rows: dict[str, int]) -> Boxes:
+    """Return the predictions of all images as one `Boxes`."""
     parts = [(rows[file], found) for file, found in kept.items() if file in rows]
     if not parts:
         return boxes_of([], np.empty((0, 4)), [], [])

@@ -43,6 +43,7 @@ def truth_of(
 
 
 def _pixels(boxes: npt.NDArray[np.float64], box_format: str, width: int, height: int) -> npt.NDArray[np.float64]:
+    """Return boxes of any box format as corners in pixels."""
     if box_format == "cxcywhn":
         half = boxes[:, 2:] / 2
         return np.hstack([boxes[:, :2] - half, boxes[:, :2] + half]) * [width, height, width, height]

@@ -84,6 +84,7 @@ class _Ranked:
 
 
 def _rank(evidence: Evidence, number: int) -> _Ranked:
+    """Return the ranked predictions of the class `number`."""
     of_class = np.flatnonzero(evidence.class_id == number)
     order = of_class[np.argsort(-evidence.confidence[of_class], kind="stable")]
     image, hit, ignored = evidence.image[order], evidence.hit[order], evidence.ignored[order]
@@ -119,6 +120,7 @@ def _at_threshold(
     seen: npt.NDArray[np.float64],
     boxes: npt.NDArray[np.float64],
 ) -> npt.NDArray[np.float64]:
+    """Return (R,) the average precision of R resamples at one IoU threshold."""
     places, images = ranked.hits[threshold]
     if not len(places):
         return np.zeros(weights.shape[1])

@@ -42,6 +42,7 @@ class BatchStream:
             yield [self._image(place) for place in range(first, min(first + self.batch, start + self.per_epoch))]
 
     def _image(self, place: int) -> int:
+        """Return the image at a position of the endless stream."""
         number, rest = divmod(place, self.images)
         if number != self._pass:
             self._pass = number

@@ -62,6 +62,7 @@ def with_crowds(
 
 
 def _joined(record: ImageRecord, corners: npt.NDArray[np.float64], classes: npt.NDArray[np.int64]) -> ImageRecord:
+    """Return the record with crowd regions added."""
     centred = np.hstack([(corners[:, :2] + corners[:, 2:]) / 2, corners[:, 2:] - corners[:, :2]])
     return replace(
         record,

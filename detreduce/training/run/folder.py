@@ -180,6 +180,7 @@ def _is_readable(path: Path) -> bool:
 
 
 def _evaluation_warnings(evaluated: tuple[str, ...], unusable: dict[str, str], choose: str) -> list[str]:
+    """Return warnings about a missing, optimistic or replaced evaluation."""
     if not evaluated:
         return [f"Nothing was evaluated: {unusable['val']}, and {unusable['test']}."]
     if choose == "best" and "val" in evaluated:
@@ -198,6 +199,7 @@ def _find_link_targets(view: Path) -> dict[str, Path]:
 
 
 def _check_trainable(dataset: DetectionDataset) -> None:
+    """Raise InputError if the train split does not have labels, images or boxes."""
     if not dataset.labelled:
         raise InputError(f"{dataset.source.path}: the images do not have labels, so a detector cannot be trained.")
     if not len(dataset):
@@ -207,6 +209,7 @@ def _check_trainable(dataset: DetectionDataset) -> None:
 
 
 def _choose_splits(asked: str, unusable: dict[str, str], where: str) -> tuple[str, ...]:
+    """Return the splits to evaluate on. Raise InputError if a requested split cannot be used."""
     if asked == "auto":
         return next(((split,) for split in ("test", "val") if not unusable[split]), ())
     if asked not in ("test", "val", "val+test"):
@@ -265,4 +268,5 @@ def _key(content: dict[str, Any], split: str) -> str:
 
 
 def _root(content: dict[str, Any], data_yaml: Path) -> Path:
+    """Return the folder that paths in a data.yaml are relative to."""
     return (data_yaml.parent / (content.get("path") or ".")).resolve()

@@ -31,6 +31,7 @@ def find_model(model: str | Path) -> str:
 
 
 def _known_description(name: str) -> str:
+    """Return `name` if ultralytics knows a model description of this name. Otherwise raise MissingFileError."""
     quiet_ultralytics()
     from ultralytics.nn.tasks import yaml_model_load
     from ultralytics.utils import ROOT

@@ -29,6 +29,7 @@ def warm_up(network: Any, device: Any = None) -> None:
 
 
 def _one_step(model: Any, device: Any) -> None:
+    """Take one training step with a copy of the model, with a learning rate of 0."""
     import torch
     from ultralytics.utils.torch_utils import select_device
 

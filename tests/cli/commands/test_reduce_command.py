@@ -108,7 +108,7 @@ def test_reduce_extracts_what_the_method_needs(yolo_folder: Path, tmp_path: Path
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("--blocks", "image"), "name 'objects' among the blocks"),
+        (("--blocks", "image"), "'objects'"),
         (("--blocks", "image,object"), "Did you mean 'objects'"),
         (("--backbone", "file:vectors.npy"), "file:vectors.npy"),
     ],

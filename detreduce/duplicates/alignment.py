@@ -83,7 +83,8 @@ def _refine(one: Picture, other: Picture, start: Picture, sigma: float) -> tuple
 def _starting_maps() -> tuple[Picture, ...]:
     """Return the maps from which the alignment at half size starts.
 
-    They are the identity, and crops of one or the other picture to 95 % of its sides, at nine positions.
+    The first map is the identity. The others assume that one of the pictures was cropped to 95 % of its sides, at one
+    of nine positions.
     """
     starts = [_IDENTITY]
     for scale in (0.95, 1 / 0.95):

@@ -13,7 +13,7 @@ _TAIL = 4096
 
 
 def identical_files(paths: Sequence[Path]) -> list[list[int]]:
-    """Return groups of positions in `paths` whose files have equal bytes. A group never has an unreadable file.
+    """Return groups of positions in `paths` whose files have equal bytes. Skip unreadable files.
 
     A file is opened only if another file has the same size. It is read whole only if another file also has the same
     last 4 KiB.

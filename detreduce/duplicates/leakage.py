@@ -220,7 +220,7 @@ def _match_splits(
     threshold: float,
     workers: int | None,
 ) -> list[Match]:
-    """Match images of equal content first; then match each other image with its most similar image."""
+    """Match images of equal content. Then match each remaining image with its most similar image."""
     first: dict[bytes, int] = {}
     for place in against.tolist():
         first.setdefault(signatures.digests[place], place)

@@ -46,9 +46,9 @@ def near_duplicates(
 ) -> Duplicates:
     """Find images that are re-encoded, resized, brightened, slightly cropped, flipped or turned copies of others.
 
-    Each image of a group is similar to the image of the group that is kept. So a chain of small changes, as in a video,
-    does not join images that differ. The kept image is the image with the most boxes, then the most pixels. Among equal
-    images, a random choice with `seed` decides.
+    Each group keeps one image, and every other image of the group is similar to it. So a chain of small changes, as in
+    a video, does not join images that differ. The kept image has the most boxes of its group, then the most pixels. If
+    several images are equal in both, a random choice with `seed` decides.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def near_duplicates(
           from the same place. A threshold below 0.4 has no meaning.
         - ``features``, default 0.95: the cosine of the scaled features.
     prefer
-        Ids of images that are kept in any case. They are never redundant.
+        Ids of images that are always kept. They are never redundant.
     seed
         Seed of the random choice between images of a group with equal numbers of boxes and pixels.
     cache
@@ -194,7 +194,7 @@ class _Images:
     preferred
         Positions of the images that are never redundant.
     order
-        (n,): positions of all images. An image is kept in preference to images later in this order.
+        (n,): positions of all images. Of two duplicates, the image that is earlier in this order is kept.
     """
 
     dataset: DetectionDataset

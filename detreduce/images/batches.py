@@ -92,7 +92,7 @@ class NetworkInput:
     Attributes
     ----------
     image
-        (h, w, 3) uint8 RGB, padding included.
+        (h, w, 3) uint8 RGB, including padding.
     frame
         Position of the picture inside `image`.
     """
@@ -102,7 +102,7 @@ class NetworkInput:
 
 
 def network_input(data: bytes, preprocess: Preprocess) -> NetworkInput:
-    """Decode an image file's bytes and resize the image for a network. Raise ImageReadError like `decode`."""
+    """Decode an image file's bytes and resize the image for a network; raise ImageReadError like `decode`."""
     size = preprocess.imgsz
     image, frame = decode_framed(data, longest=size, shortest=size if preprocess.shape == "stretch" else None)
     return NetworkInput(preprocess(image), frame.inside(preprocess.frame(*image.shape[:2])))

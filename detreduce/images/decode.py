@@ -38,7 +38,7 @@ _ORIENTATION = 0x0112
 
 @dataclass(frozen=True)
 class Preprocess:
-    """How an image becomes a network's input.
+    """The steps that turn an image into a network's input.
 
     Attributes
     ----------

@@ -38,7 +38,7 @@ class ImageVectors:
     Attributes
     ----------
     filled
-        One bool per vector: True if the vector was recalled or computed. The caller sets True for a vector that is not
+        One bool per vector: True if the vector was read or computed. The caller sets True for a vector that is not
         needed.
     recalled
         Number of vectors that were read from the store.
@@ -82,7 +82,7 @@ class ImageVectors:
         return all(key in self.store for _, key in self._keys(row, digest))
 
     def recall(self, digests: dict[int, Digest]) -> None:
-        """Fill in the vectors that the store has; `digests` maps the row of an image to its digest."""
+        """Read the vectors that the store has and fill them in; `digests` maps the row of an image to its digest."""
         numbers: dict[Digest, list[int]] = {}
         for row, digest in digests.items():
             for number, key in self._keys(row, digest):
@@ -102,7 +102,7 @@ class ImageVectors:
                 self.computed += 1
 
     def _keys(self, row: int, digest: Digest) -> Iterator[tuple[int, Digest]]:
-        """Yield (number, key) for each vector of an image."""
+        """Return an iterator of (number, key) for each vector of an image."""
         numbers = range(int(self.starts[row]), int(self.starts[row + 1]))
         return ((number, self.key(number, digest)) for number in numbers)
 
@@ -115,14 +115,14 @@ class ImageVectors:
 
 @dataclass
 class ImageJob(Generic[T]):
-    """Fill in the vectors of a list of images: recall the stored ones, compute the others.
+    """Fill in the vectors of a list of images: read the stored vectors from the store, compute the others.
 
     Attributes
     ----------
     title
         Title of the progress bar.
     paths
-        The images; their rows are their places in this list.
+        The image files. The row of an image is its position in this list.
     vectors
         The kinds of vectors to fill in.
     memo
@@ -136,7 +136,7 @@ class ImageJob(Generic[T]):
     stop_at_failure
         Whether to raise ImageReadError at the first image that cannot be read.
     failures
-        Row -> reason, for images that could not be read.
+        Row of an image that could not be read -> reason.
     computed
         Number of images that were computed.
     """

@@ -26,3 +26,9 @@ def test_the_version_is_the_installed_one() -> None:
 
 def test_types_are_shipped() -> None:
     assert (Path(detreduce.__file__).parent / "py.typed").is_file()
+
+
+def test_every_test_file_has_a_name_of_its_own() -> None:
+    # pytest imports test files by their bare name
+    names = [file.name for file in Path(__file__).parent.rglob("test_*.py")]
+    assert not {name for name in names if names.count(name) > 1}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from detreduce.errors import InputError
-from detreduce.selection.request import DuplicateSearch
+
+if TYPE_CHECKING:
+    from detreduce.selection.request import DuplicateSearch
 
 
 def duplicate_search(drop: bool, by: str, threshold: float | None) -> DuplicateSearch | None:
@@ -14,7 +16,11 @@ def duplicate_search(drop: bool, by: str, threshold: float | None) -> DuplicateS
         raise InputError(
             "--duplicates-by and --duplicates-from need --drop-duplicates: they choose the duplicates to leave out."
         )
-    return DuplicateSearch(by, threshold) if drop else None
+    if not drop:
+        return None
+    from detreduce.selection.request import DuplicateSearch
+
+    return DuplicateSearch(by, threshold)
 
 
 def parse_class_floor(texts: list[str]) -> int | dict[str, int] | None:

@@ -35,12 +35,12 @@ def inside_sides(boxes: Floats, box_format: str, images: Floats) -> Floats:
     return np.maximum(sides - outside, 0.0).round(DIGITS)
 
 
-def relative_sizes(boxes: Floats, box_format: str, images: Floats) -> Floats:
-    """Return (B,) sqrt(box area / image area). Box area is the part inside the image. See `inside_sides`.
+def relative_sizes(sides: Floats, images: Floats) -> Floats:
+    """Return (B,) sqrt(box area / image area), from the (B, 2) sides that `inside_sides` returns.
 
     The result is NaN if the image's size is NaN.
     """
-    return np.sqrt((inside_sides(boxes, box_format, images) / images).prod(axis=1)).round(DIGITS)
+    return np.sqrt((sides / images).prod(axis=1)).round(DIGITS)
 
 
 def count_sizes(sides: Floats) -> dict[str, int]:

@@ -105,6 +105,7 @@ def summarise(dataset: DetectionDataset) -> DatasetSummary:
     """Return a summary of a dataset. No image is opened. The other splits are loaded to find their problems."""
     counts = dataset.class_counts
     images, boxes = (counts > 0).sum(axis=0), counts.sum(axis=0)
+    sizes, side_quantiles = _measure_sizes(dataset)
     return DatasetSummary(
         path=dataset.source.path,
         format=dataset.source.format,
@@ -118,8 +119,8 @@ def summarise(dataset: DetectionDataset) -> DatasetSummary:
             ClassSummary(key, name, int(images[number]), int(boxes[number]))
             for number, (key, name) in enumerate(zip(dataset.class_keys, dataset.class_names, strict=True))
         ),
-        sizes=_count_box_sizes(dataset),
-        side_quantiles=_measure_quantiles(dataset),
+        sizes=sizes,
+        side_quantiles=side_quantiles,
         splits=count_splits(dataset.source, {dataset.split: len(dataset)}),
         problems=tuple(
             dict.fromkeys(
@@ -175,18 +176,14 @@ def count_splits(source: Source, known: Mapping[str, int] | None = None) -> dict
     return {split: counted[split] if split in counted else count(source, split) for split in source.splits}
 
 
-def _count_box_sizes(dataset: DetectionDataset) -> dict[str, int] | None:
-    """Return the number of small, medium and large boxes, or None if boxes are fractions."""
-    if dataset.box_format == "cxcywhn":
-        return None
-    return count_sizes(inside_sides(*_stack_boxes(dataset)))
-
-
-def _measure_quantiles(dataset: DetectionDataset) -> dict[float, float]:
-    """Return quantile -> relative box size, over all boxes with a known image size."""
-    sizes = relative_sizes(*_stack_boxes(dataset))
-    sizes = sizes[np.isfinite(sizes)]
-    return dict(zip(QUANTILES, np.quantile(sizes, QUANTILES).tolist(), strict=True)) if len(sizes) else {}
+def _measure_sizes(dataset: DetectionDataset) -> tuple[dict[str, int] | None, dict[float, float]]:
+    """Return the two fields `sizes` and `side_quantiles` of a `DatasetSummary`."""
+    boxes, box_format, images = _stack_boxes(dataset)
+    sides = inside_sides(boxes, box_format, images)
+    relative = relative_sizes(sides, images)
+    relative = relative[np.isfinite(relative)]
+    values = np.quantile(relative, QUANTILES).tolist() if len(relative) else []
+    return None if box_format == "cxcywhn" else count_sizes(sides), dict(zip(QUANTILES, values, strict=False))
 
 
 def _stack_boxes(dataset: DetectionDataset) -> tuple[Floats, BoxFormat, Floats]:
@@ -195,12 +192,12 @@ def _stack_boxes(dataset: DetectionDataset) -> tuple[Floats, BoxFormat, Floats]:
     No image is opened. An image size is NaN if no annotation file gives the size, and 1 if boxes are fractions.
     """
     boxes = np.concatenate([record.boxes for record in dataset]) if len(dataset) else np.empty((0, 4))
-    sizes = [(record.width or np.nan, record.height or np.nan) for record in dataset]
-    images = np.array(sizes, np.float64).reshape(-1, 2)[dataset.box_rows]
-    if dataset.box_format == "cxcywhn":
-        images = np.ones_like(images)
     single = ~dataset.box_crowd
-    return boxes[single], dataset.box_format, images[single]
+    if dataset.box_format == "cxcywhn":
+        return boxes[single], dataset.box_format, np.ones((int(single.sum()), 2))
+    sizes = [(record.width or np.nan, record.height or np.nan) for record in dataset]
+    images = np.array(sizes, np.float64).reshape(-1, 2)[dataset.box_rows[single]]
+    return boxes[single], dataset.box_format, images
 
 
 def check_images(dataset: DetectionDataset) -> tuple[Problem, ...]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import numpy.typing as npt
 
-from detreduce.dataset.box_sizes import relative_sizes
+from detreduce.dataset.box_sizes import inside_sides, relative_sizes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -295,9 +295,9 @@ class DetectionDataset:
         Only the part of a box inside its image counts. Sizes are rounded to nine decimals: otherwise the sizes of equal
         boxes depend on their position. As for `boxes_xyxyn`, image headers may be read, and a size may be NaN.
         """
-        if self.box_format == "cxcywhn":
-            return relative_sizes(self._stored_boxes, self.box_format, np.ones((len(self.box_rows), 2)))
-        return relative_sizes(self._stored_boxes, self.box_format, self._image_sizes[self.box_rows])
+        fractions = self.box_format == "cxcywhn"
+        images = np.ones((len(self.box_rows), 2)) if fractions else self._image_sizes[self.box_rows]
+        return relative_sizes(inside_sides(self._stored_boxes, self.box_format, images), images)
 
     @cached_property
     def _stored_boxes(self) -> npt.NDArray[np.float64]:

@@ -6,7 +6,6 @@ import sys
 import warnings
 from collections.abc import Sequence
 from importlib import import_module
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
@@ -23,12 +22,16 @@ FORMER_MODULES = {
 }
 
 
-class FormerModules(MetaPathFinder, Loader):
-    """An import finder for the modules of `FORMER_MODULES`. It is asked after every other finder has failed."""
+class FormerModules:
+    """An import finder for the modules of `FORMER_MODULES`. It is asked after every other finder has failed.
+
+    It does not inherit from `importlib.abc`: in Python 3.11 that import also loads `tempfile` and `random`, and
+    `import detreduce` should stay fast.
+    """
 
     def find_spec(self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> Any:
         """Return a module spec if `name` is a former path, else None."""
-        return ModuleSpec(name, self) if name in FORMER_MODULES else None
+        return ModuleSpec(name, self) if name in FORMER_MODULES else None  # type: ignore[arg-type]
 
     def create_module(self, spec: ModuleSpec) -> None:
         """Return None: the import system then creates an empty module."""

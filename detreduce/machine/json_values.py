@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
+PLAIN = frozenset({int, str, bool, type(None)})
+"""Types whose values are the same in JSON."""
+
 
 def json_value(value: Any, *, infinities: bool = True) -> Any:
     """Convert a value to types that JSON has: dicts, lists, text, numbers, booleans and None.
@@ -15,18 +18,17 @@ def json_value(value: Any, *, infinities: bool = True) -> Any:
     NaN becomes None. Infinite numbers become the text ``inf`` and ``-inf``, or None if `infinities` is False.
     Dataclasses become dicts, and NumPy arrays become lists. Values of any other type are converted with str().
     """
-    kind = type(value)
-    if kind is int or kind is str or value is None or kind is bool or (kind is float and math.isfinite(value)):
-        return value  # a fast path: most values of a long list end here
-    if isinstance(value, int | str):
-        return value
     if isinstance(value, float):
         if math.isfinite(value):
             return float(value)
         return str(float(value)) if infinities and math.isinf(value) else None
+    if value is None or isinstance(value, int | str):
+        return value
     if isinstance(value, Mapping):
         return {str(key): json_value(item, infinities=infinities) for key, item in value.items()}
     if isinstance(value, list | tuple):
+        if set(map(type, value)) <= PLAIN:  # one check for a whole long list
+            return list(value)
         return [json_value(item, infinities=infinities) for item in value]
     if is_dataclass(value) and not isinstance(value, type):
         return {item.name: json_value(getattr(value, item.name), infinities=infinities) for item in fields(value)}
@@ -50,4 +52,4 @@ def json_text(content: Any, *, indent: int | None = 1) -> str:
     except (ValueError, TypeError):
         # only content with numbers or keys that JSON does not have needs a converted copy
         text = json.dumps(json_value(content), ensure_ascii=False, indent=indent)
-    return text.encode("utf-8", "backslashreplace").decode() + "\n"
+    return (text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()) + "\n"

@@ -9,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 
 from detreduce.errors import InputError, MissingFileError
-from detreduce.machine.json_values import json_number, json_text
+from detreduce.machine.json_values import json_number, json_text, json_value
 from detreduce.selection.data import SelectionData
 
 FORMAT_VERSION = 1
@@ -32,7 +32,8 @@ def selection_to_json(selection: SelectionData) -> str:
         "representativeness": dict(selection.representativeness),
         "image_ids": list(selection.image_ids),
         "indices": selection.indices,
-        "scores": selection.scores,
+        # converted here: with NaN in the content, `json_text` would build the text twice
+        "scores": json_value(selection.scores),
         "category_codes": selection.category_codes,
     }
     return json_text(content)

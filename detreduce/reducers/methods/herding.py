@@ -34,10 +34,11 @@ MATCHES = ("mmd", "class_means")
 class Herding(ObjectReducer):
     """Herding: in each step, add the image that makes the kept objects most similar to all objects as a whole.
 
-    The similarity is the distance between two distributions of feature vectors: of the kept objects and of all objects.
-    Every object is represented by the mean vector of its image and class. Images without boxes come last, in a random
-    order. scores_ is minus the place in the order of choice. The images that are not chosen follow in the order of the
-    distance after one more step with that image. Image categories are not used.
+    The method compares two distributions of feature vectors: those of the kept objects and those of all objects. It
+    makes the distance between the two distributions small. Every object is represented by the mean vector of its image
+    and class. Images without boxes come last, in a random order. scores_ is minus the place in the order of choice. The
+    images that are not chosen follow in the order of the distance after one more step with that image. Image categories
+    are not used.
 
     Parameters
     ----------

@@ -1,4 +1,7 @@
-"""The cells of an experiment, from the configuration and the identity of the data."""
+"""The cells of an experiment, and the plan that lists them.
+
+A cell is one training. Its key includes a hash of everything that affects its result.
+"""
 
 from __future__ import annotations
 
@@ -19,11 +22,26 @@ from detreduce.vocabulary.controls import CONTROLS, EQUAL_ITERATIONS, FULL, ON_A
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One training: a reducer, a keep, a selection seed, a training seed; or a control.
+    """One training of an experiment: on the subset that a method chose, or as a control.
 
-    `key` names the cell's folder in the ledger. Its last part is a hash of everything that decides the outcome, so a
-    cell is reused only if nothing changed. `control` is the control's name, or None for a reduced cell. The control
-    ``full_equal_iterations`` trains on all images; its `keep` is that of the reduced cells with the same steps.
+    Attributes
+    ----------
+    key
+        The name of the cell's folder in the ledger. Its last part is a hash of everything that affects the result, so a
+        finished cell is reused only if nothing changed.
+    method
+        The name of the method, or of the control.
+    training_seed, selection_seed
+        Seed of the training, and seed of the selection; the latter is None for controls on all images.
+    control
+        The name of the control; None if a method chooses the images.
+    parameters
+        The parameters of the method that differ from its defaults.
+    keep
+        The keep of the method. The control ``full_equal_iterations`` trains on all images; its `keep` is the keep of
+        the reduced cells that have the same number of steps.
+    composition
+        The steps before the method chooses, as keyword arguments of `detreduce.select`.
     """
 
     key: str
@@ -37,18 +55,18 @@ class Cell:
 
     @property
     def on_all(self) -> bool:
-        """Whether it trains on all images."""
+        """Whether the cell trains on all images."""
         return self.control in ON_ALL_IMAGES
 
     @property
     def chooser(self) -> str:
-        """The reducer that chooses its images."""
+        """The name of the method that chooses the images."""
         control = CONTROLS.get(self.control or "")
         return control.chooser if control and control.chooser else self.method
 
     @property
     def label(self) -> str:
-        """The method with its parameters and its composition, as a person would write them."""
+        """The method with its parameters and its composition, such as ``mms(start=center,max_per_group=5)``."""
         extras = [f"{name}={value}" for name, value in sorted(self.parameters.items())]
         for name, value in sorted(self.composition.items()):
             extras.append(name if value is True else f"{name}={_brief(value)}")
@@ -56,11 +74,14 @@ class Cell:
 
     @property
     def drops_by_features(self) -> bool:
-        """Whether it drops duplicates by the vectors of images."""
+        """Whether the cell drops duplicates that are found by the features of images."""
         return CompositionRequest.of(**self.composition).by_features
 
     def request(self, categories: Any) -> SelectionRequest:
-        """Return which images to choose; `categories` is the experiment's rule; the control ``random`` ignores it."""
+        """Return the request that chooses the images of this cell.
+
+        `categories` is the experiment's rule for image categories. Random subsets ignore the rule.
+        """
         return SelectionRequest(
             method=self.chooser,
             keep=self.keep,
@@ -71,13 +92,23 @@ class Cell:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the cell, ready for JSON."""
+        """Return the cell as a dict for JSON."""
         return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Hashes of what a configuration names: images and annotations of all splits, model, features, proxy."""
+    """Hashes of what an experiment uses.
+
+    Attributes
+    ----------
+    data
+        Hash of the images and annotations of all splits.
+    model, features
+        Hash of the model's weights, and hash of the features.
+    proxy
+        Hash of the proxy training; empty without a proxy.
+    """
 
     data: str
     model: str
@@ -86,10 +117,12 @@ class Identity:
 
 
 def training_arguments(config: ExperimentConfig, *, images: int, classes: int) -> dict[str, Any]:
-    """Return the ultralytics arguments of every cell: those of the YAML, with "auto" resolved for all images.
+    """Return the ultralytics arguments of every cell.
 
-    With the control ``full_equal_iterations`` every batch is an optimiser step (``nbs`` is ``batch``), unless the YAML
-    sets ``nbs``: otherwise few images would mean even fewer steps. No cell stops early.
+    They are the arguments of the YAML. The optimiser "auto" is resolved for the full set, so that all cells use the
+    same optimiser. With the control ``full_equal_iterations``, every batch is an optimiser step (``nbs`` equals
+    ``batch``) unless the YAML sets ``nbs``. Otherwise a small subset would have even fewer steps. With
+    ``choose: best``, the patience is set so that no cell stops early.
     """
     given = dict(config.train.arguments)
     if EQUAL_ITERATIONS in config.controls:
@@ -101,11 +134,12 @@ def training_arguments(config: ExperimentConfig, *, images: int, classes: int) -
 
 
 def make_plan(config: ExperimentConfig, identity: Identity, arguments: dict[str, Any]) -> list[Cell]:
-    """List the cells of an experiment, controls first, without repeats; `arguments` go to ultralytics.
+    """Return the cells of an experiment, controls first, without repetitions.
 
-    Selection seed i goes with training seed i; the shorter list repeats. A deterministic method has one selection for
-    every training seed. A cell's hash includes only what that cell uses, so other features do not train a control
-    again. It excludes the country, which changes the grams of CO2 but not the training.
+    `arguments` are the ultralytics arguments of every cell. Selection seed i is combined with training seed i, and the
+    shorter list of seeds repeats. A deterministic method has one selection for all training seeds. The hash of a cell
+    includes only what the cell uses. For example, a change of the features does not change the hash of a control. The
+    hash excludes the country, which changes the CO2 but not the training.
     """
     training: dict[str, Any] = {
         "train": arguments,
@@ -144,7 +178,10 @@ def make_plan(config: ExperimentConfig, identity: Identity, arguments: dict[str,
 
 
 def _control_cells(config: ExperimentConfig, context: dict[str, Any], name: str) -> list[Cell]:
-    """Return a control's cells: one for every training seed, and for every keep unless it is `full`."""
+    """Return the cells of a control: one for every training seed and keep; `full` has only the keep 1.0.
+
+    `context` holds everything that affects all cells of the experiment.
+    """
     control = CONTROLS[name]
     drawn = control.chooser is not None and not reducer_class(control.chooser).deterministic
     keeps = [1.0] if control.role is Role.FULL else config.reduce.keep
@@ -158,12 +195,15 @@ def _control_cells(config: ExperimentConfig, context: dict[str, Any], name: str)
 
 
 def uses_features(method: str, composition: Mapping[str, Any]) -> bool:
-    """Return whether a method, or the search for duplicates before it, looks at the features of images."""
+    """Return whether a method uses the features of images, or a search for duplicates before it does."""
     return FEATURES in kinds_of(reducer_class(method).needs) or CompositionRequest.of(**composition).by_features
 
 
 def changed_parameters(reducer: BaseReducer) -> dict[str, Any]:
-    """Return the parameters of a reducer that differ from its defaults; keep and seed belong to the cell."""
+    """Return the parameters of a reducer that differ from its defaults, without keep and seed.
+
+    Keep and seed are fields of the cell.
+    """
     defaults = type(reducer)().get_params()
     own = reducer.get_params()
     return {
@@ -174,9 +214,10 @@ def changed_parameters(reducer: BaseReducer) -> dict[str, Any]:
 
 
 def seed_pairs(selection: list[int], training: list[int], *, deterministic: bool) -> list[tuple[int, int]]:
-    """Pair selection seed i with training seed i; the shorter list repeats.
+    """Return the pairs (selection seed, training seed) of a method, without repetitions.
 
-    A deterministic method chooses the same images for every seed, so it has the first selection seed.
+    Selection seed i is paired with training seed i, and the shorter list repeats. A deterministic method chooses the
+    same images for every seed, so it uses only the first selection seed.
     """
     count = len(training) if deterministic else max(len(selection), len(training))
     pairs = [
@@ -187,12 +228,15 @@ def seed_pairs(selection: list[int], training: list[int], *, deterministic: bool
 
 
 def _brief(value: Any) -> str:
-    """Return a value for a label; of a list only its length."""
+    """Return a value as text for a label; a list of images becomes its length."""
     return f"{len(value)} images" if isinstance(value, list) else str(value)
 
 
 def _with_key(cell: Cell, context: dict[str, Any]) -> Cell:
-    """Return the cell with its key; `context` is all else that decides the outcome."""
+    """Return the cell with its key.
+
+    `context` holds everything that affects the result, except the fields of the cell.
+    """
     own = {
         "method": cell.method,
         "control": cell.control,

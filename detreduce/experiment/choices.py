@@ -1,4 +1,4 @@
-"""The selections of an experiment: one fit for all cells that it can serve, kept in the ledger with its cost."""
+"""The selections of an experiment. A fit of a method serves several cells; the ledger keeps each fit with its cost."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from detreduce.training.concurrent_runs import overlapped, present
 from detreduce.training.energy import EnergyMeter, PhaseEnergy
 
 FIT = "fit"
-"""Key of a selection's provenance: the keeps that one fit of the method serves, and the cost of that fit."""
+"""Key in the provenance of a selection. Its value has the keeps that the fit serves, and the cost of the fit."""
 
 
 class Choices:
-    """Chooses for the cells of a plan.
+    """The selections for the cells of a plan.
 
     For nested methods, one fit at the largest `keep` of the plan serves every `keep`: smaller selections are prefixes
-    of larger ones. For every method, one fit serves all training seeds. Each cell that a fit serves is charged its
-    whole cost, as for features: the cell alone would have paid at most this.
+    of larger ones. For every method, one fit serves all training seeds. Each cell is charged the whole cost of its fit,
+    and the whole cost of its features. A cell that runs alone would cost at most the same.
 
     Parameters
     ----------
     config, ledger
         As in `run_experiment`.
     plan
-        All cells of the experiment, also of other shards.
+        All cells of the experiment, including the cells of other shards.
     identity
         Hashes of the data, the features and the proxy.
     paid
@@ -87,9 +87,10 @@ class Choices:
     def choose(
         self, cell: Cell, reduction: Reduction, source: Source, duplicates: Duplicates | None
     ) -> tuple[Selection, PhaseEnergy]:
-        """Return the cell's selection, and the cost of the fit that it comes from.
+        """Return the selection of a cell, and the cost of the fit that it comes from.
 
-        `reduction` is the cell's; `source` is what it chooses from, without the `duplicates`.
+        `reduction` is the reduction of the cell. `source` is the dataset or feature table to choose from. `duplicates`
+        are dropped before the method chooses.
         """
         name = self.fit_of(cell)
         with self.ledger.exclusive(f"selection-{name}", self._wait):
@@ -104,6 +105,7 @@ class Choices:
         return found, PhaseEnergy.model_validate(found.provenance[FIT]["energy"])
 
     def _fit(self, cell: Cell, reduction: Reduction, source: Source, duplicates: Duplicates | None) -> Selection:
+        """Fit the method, and return its selection with the cost of the fit in its provenance."""
         with present():
             with EnergyMeter(self.config.energy.country).measure("selection") as energy:
                 selection = reduction.choose(source, duplicates)
@@ -117,7 +119,7 @@ class Choices:
         return replace(selection, provenance={**selection.provenance, FIT: fit})
 
     def _largest(self, name: str, cell: Cell, images: int) -> float | int:
-        """Return the largest keep that the fit serves and the dataset has images for."""
+        """Return the largest keep of the cells that the fit serves; skip keeps that are too large for the dataset."""
 
         def size(keep: float | int) -> float:
             try:
@@ -128,4 +130,5 @@ class Choices:
         return max([cell.keep, *self._keeps.get(name, ())], key=size)
 
     def _file(self, name: str) -> Path:
+        """Return the file in the ledger with the selection of a fit."""
         return self.ledger.path / SELECTIONS / f"{name}.json"

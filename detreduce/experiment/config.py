@@ -1,4 +1,4 @@
-"""The experiment YAML: one model for the command line and the functions, and reading it from a file."""
+"""The experiment YAML: its model, which the command line and the functions share, and reading it from a file."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     Control = str
 else:
     Control = Literal[tuple(CONTROLS)]
-"""`full`: all images, the same number of epochs. `full_equal_iterations`: all images, with the batches and optimiser
-steps of each reduced cell. `random`: a uniform draw at each keep. `first`: the first files, as ultralytics takes them
-with `fraction=`."""
+"""`full`: all images, with the same number of epochs. `full_equal_iterations`: all images, with the batches and
+optimiser steps of each reduced cell. `random`: a uniform random subset at each keep. `first`: the first files, as
+ultralytics takes them with `fraction=`."""
 
 
 class ExperimentConfig(Section):
@@ -38,19 +38,19 @@ class ExperimentConfig(Section):
     name: str = Field(pattern=r"^[\w.-]+$")
     """Letters, digits, `_`, `.` and `-`; the ledger is `runs/<name>`."""
     dataset: str
-    """What `load_dataset` takes, usually a data.yaml."""
+    """The path of the dataset, usually of a data.yaml; see `load_dataset`."""
     features: FeaturesConfig = FeaturesConfig()
-    """Features that methods choose by."""
+    """The features that methods use to choose images."""
     reduce: ReduceConfig
     """Which images to keep."""
     proxy: ProxyConfig | None = None
-    """A short training; `vps`, `forgetting`, `el2n`, `aum` and `gradmatch` learn from it and need it."""
+    """A short training that the methods `vps`, `forgetting`, `el2n`, `aum` and `gradmatch` need."""
     train: TrainConfig = Field(default_factory=TrainConfig)
-    """The detector."""
+    """The training of the detector."""
     evaluate: EvaluateConfig = EvaluateConfig()
-    """Images and epoch to evaluate."""
+    """Which images and which epoch to evaluate."""
     controls: list[Control] = Field(default=[FULL])
-    """`full`, `full_equal_iterations` (all images, the steps of each reduced cell), `random`, `first`."""
+    """`full`, `full_equal_iterations` (all images, with the steps of a reduced cell), `random`, `first`."""
     energy: EnergyConfig = EnergyConfig()
     """Country whose electricity mix converts energy to CO2."""
 
@@ -59,8 +59,8 @@ class ExperimentConfig(Section):
         batch = self.train.arguments.get("batch", 16)
         if EQUAL_ITERATIONS in self.controls and (batch is None or batch != int(batch) or batch < 1):
             raise ValueError(
-                f"train.batch: the control {EQUAL_ITERATIONS} needs a number of images, for instance 16; "
-                f"it is {batch!r}"
+                f"train.batch: {batch!r} is not a number of images, but the control {EQUAL_ITERATIONS} needs one: set "
+                "for example 16"
             )
         return self
 
@@ -72,18 +72,18 @@ class ExperimentConfig(Section):
         for method in self.reduce.methods:
             if self.proxy is None and any(name in reducer_class(method.name).needs for name in SEPARATE_BLOCKS):
                 raise ValueError(
-                    f"proxy: missing, and the method {method.name!r} learns from a proxy training: add for instance "
+                    f"proxy: missing, but the method {method.name!r} needs a proxy training: add for example "
                     "proxy: {model: yolov8n.pt, epochs: 5, imgsz: 320}"
                 )
         return self
 
 
 def load_config(path: str | Path, overrides: Mapping[str, Any] | None = None) -> ExperimentConfig:
-    """Read an experiment YAML; its paths become absolute.
+    """Read an experiment YAML, and make its paths absolute.
 
-    `overrides` replaces values by dotted name: ``{"train.epochs": 1}``.
-    Paths are relative to the YAML, then to the working folder, then to the files that detreduce ships. Raises
-    InputError that lists every error at once, and MissingFileError where a file is not there.
+    `overrides` replaces values by dotted name: ``{"train.epochs": 1}``. Paths in the YAML are relative to its folder,
+    then to the working folder, then to the files that come with detreduce. Raise InputError that lists all errors at
+    once. Raise MissingFileError if the YAML does not exist.
     """
     file = find(path, what="experiment YAML")
     try:
@@ -91,24 +91,29 @@ def load_config(path: str | Path, overrides: Mapping[str, Any] | None = None) ->
     except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
         raise InputError(f"{file} cannot be read as YAML: {error}") from error
     if not isinstance(content, dict):
-        raise InputError(f"{file} is not an experiment YAML: it holds {type(content).__name__}, not keys and values.")
+        raise InputError(
+            f"{file} is not an experiment YAML: its content is {type(content).__name__}, not keys and values."
+        )
     for name, value in (overrides or {}).items():
         _replace(content, name, value)
     return parse_config(content, beside=file.parent, file=file)
 
 
 def _replace(content: dict[str, Any], name: str, value: Any) -> None:
-    """Set the value of a dotted name; add missing sections."""
+    """Set the value of a dotted name in `content`; add missing sections."""
     *sections, key = name.split(".")
     for section in sections:
         content = content.setdefault(section, {})
         if not isinstance(content, dict):
-            raise InputError(f"{name}: {section!r} holds a value, not a section.")
+            raise InputError(f"{name}: {section!r} is a value, not a section.")
     content[key] = value
 
 
 def parse_config(content: dict[str, Any], *, beside: Path, file: Path | str = "configuration") -> ExperimentConfig:
-    """Validate the content of an experiment YAML; `beside` is the folder that its paths are relative to."""
+    """Validate the content of an experiment YAML; raise InputError that lists all errors.
+
+    Paths are relative to the folder `beside`. `file` is the name of the YAML in error messages.
+    """
     problems: list[str] = []
     config = None
     try:
@@ -136,7 +141,10 @@ def parse_config(content: dict[str, Any], *, beside: Path, file: Path | str = "c
 
 
 def resolve_weights(name: str, beside: Path | None = None) -> str:
-    """Return the path of a weights file, relative to `beside` or the working folder; a bare name is for ultralytics."""
+    """Return the path of a weights file, which may be relative to `beside` or to the working folder.
+
+    A bare name that is not a file there is returned unchanged, because ultralytics may know it.
+    """
     expanded = expand(name)
     if "/" not in expanded and not any((folder / expanded).is_file() for folder in (beside, Path.cwd()) if folder):
         return expanded
@@ -144,7 +152,7 @@ def resolve_weights(name: str, beside: Path | None = None) -> str:
 
 
 def _resolve_paths(content: dict[str, Any], beside: Path, problems: list[str]) -> dict[str, str]:
-    """Return the paths of the YAML, absolute; add missing files to `problems`."""
+    """Return the absolute paths of the YAML; add missing files to `problems`."""
     resolved: dict[str, str] = {}
 
     def attempt(key: str, where: str, value: Any, resolve: Any) -> None:
@@ -159,7 +167,7 @@ def _resolve_paths(content: dict[str, Any], beside: Path, problems: list[str]) -
         source, colon, rest = value.partition(":")
         if source == "torchvision" and "@" in rest:
             name, _, state = rest.partition("@")
-            return f"{source}:{name}@{find(state, beside, what='state file')}"
+            return f"{source}:{name}@{find(state, beside, what='state dict')}"
         return f"{source}:{resolve_weights(rest, beside)}" if colon and source in ("yolo", "file") else value
 
     attempt("dataset", "dataset", content.get("dataset"), lambda value: find(value, beside, what="dataset"))
@@ -196,9 +204,9 @@ def _read_images(reduce: ReduceConfig, beside: Path, problems: list[str]) -> dic
 
 
 def _describe(item: Any) -> str:
-    """Return a validation error in words: where, what, and the nearest known name of a misspelt key."""
+    """Return a validation error as text: the key, the problem, and the nearest known name if the key is misspelt."""
     unknown = item["type"] == "extra_forbidden"
-    # pydantic names the branch of a union among the keys; the name of an unknown key is always the user's
+    # pydantic lists the branches of a union among the keys; an unknown key is always a name that the user wrote
     *parents, last = item["loc"] or ("",)
     location = [str(part) for part in parents if not _is_branch(part)]
     if unknown or not _is_branch(last):
@@ -218,6 +226,7 @@ def _describe(item: Any) -> str:
 
 
 def _is_branch(part: str | int) -> bool:
+    """Return whether a part of a location is a branch of a union and not a key."""
     return isinstance(part, str) and (part in ("str", "int", "float", "bool") or part.startswith(("list[", "dict[")))
 
 

@@ -1,4 +1,4 @@
-"""The cells of an experiment as tasks of Ray, on a cluster or on this machine."""
+"""Run the cells of an experiment as Ray tasks, on a cluster or on this machine."""
 
 from __future__ import annotations
 
@@ -21,7 +21,19 @@ from detreduce.experiment.run import POLL_SECONDS, PreparedExperiment, prepare_e
 
 @dataclass(frozen=True)
 class RayResult:
-    """The result of a task: whether the cell is finished, its lines of text, and the error."""
+    """The result of a Ray task.
+
+    Attributes
+    ----------
+    key
+        The key of the cell.
+    finished
+        Whether the cell is finished.
+    lines
+        The lines of text that the run printed.
+    error
+        The message of an error; empty if there was no error.
+    """
 
     key: str
     finished: bool
@@ -32,19 +44,20 @@ class RayResult:
 def run_on_ray(
     prepared: PreparedExperiment, limits: Limits | None = None, *, gpus_per_cell: float | None = None
 ) -> Ledger:
-    """Run the missing cells on the Ray cluster of ``RAY_ADDRESS`` or of this machine, else on this machine alone.
+    """Run the missing cells as Ray tasks.
 
-    The dataset, the weights and the ledger must have the same paths on all nodes: the ledger's claims are files.
-    Cells that share a machine overlap, so their energy and seconds are not compared.
+    If ``RAY_ADDRESS`` names a cluster, or a cluster runs on this machine, the cells run there. Otherwise Ray starts on
+    this machine. The dataset, the weights and the ledger must have the same paths on all nodes, because the ledger's
+    claims are files. Cells that share a machine overlap, so their energy and seconds are not compared.
 
     Parameters
     ----------
     prepared
         The experiment to run.
     limits
-        None, or without bounds: cells that run at the same time cannot keep to limits.
+        None, or limits without bounds. Limits do not work for cells that run at the same time.
     gpus_per_cell
-        0.5 lets two cells share a GPU; None is 1 if the cluster has GPUs, else 0.
+        Number of GPUs for each cell; 0.5 lets two cells share a GPU. None means 1 if the cluster has GPUs, else 0.
 
     Raises
     ------
@@ -55,20 +68,20 @@ def run_on_ray(
     """
     ray = _ray()
     if limits not in (None, Limits()):
-        raise InputError("max_hours and max_wh are for cells that run one after the other: leave them out with Ray.")
+        raise InputError("max_hours and max_wh do not work with Ray, because cells run at the same time. Remove them.")
     if gpus_per_cell is not None and gpus_per_cell < 0:
-        raise InputError(f"gpus_per_cell={gpus_per_cell!r}: give 0 or more.")
+        raise InputError(f"gpus_per_cell={gpus_per_cell!r} is below 0: use for example 0.5.")
     with _cluster(ray):
         there = float(ray.cluster_resources().get("GPU", 0))
         gpus = min(1.0, there) if gpus_per_cell is None else gpus_per_cell
         if gpus > there:
-            raise InputError(f"gpus_per_cell={gpus:g}, but the cluster has {there:g}: give at most {there:g}.")
+            raise InputError(f"gpus_per_cell={gpus:g}, but the cluster has {there:g} GPUs: use at most {there:g}.")
         _work_off(ray, prepared, ray.remote(run_one).options(num_cpus=1, num_gpus=gpus, max_retries=0))
     return prepared.ledger
 
 
 def run_one(settings: str, ledger: str, key: str) -> RayResult:
-    """Run one cell in a worker; return an error that a person can fix as text."""
+    """Run one cell in a Ray worker. A DetreduceError is not raised, but returned as text in the result."""
     lines: list[str] = []
     try:
         prepared = _prepared(settings, ledger)
@@ -91,6 +104,7 @@ def _prepared(settings: str, ledger: str) -> PreparedExperiment:
 
 
 def _work_off(ray: Any, prepared: PreparedExperiment, task: Any) -> None:
+    """Run the missing cells, and wait until the cells of other processes are finished too."""
     settings, ledger = prepared.settings.model_dump_json(), str(prepared.ledger.path)
     missing = prepared.begin()
     while missing:
@@ -107,11 +121,12 @@ def _work_off(ray: Any, prepared: PreparedExperiment, task: Any) -> None:
             raise
         missing = prepared.missing
         if missing:
-            prepared.say(f"Waiting for {len(missing)} cells that another process runs.")
+            prepared.say(f"Waiting for {len(missing)} cells that another process is running.")
             time.sleep(POLL_SECONDS)
 
 
 def _result(ray: Any, reference: Any) -> RayResult:
+    """Return the result of a task; raise DetreduceError if Ray could not run the task."""
     try:
         outcome: RayResult = ray.get(reference)
     except ray.exceptions.RayError as error:
@@ -120,6 +135,7 @@ def _result(ray: Any, reference: Any) -> RayResult:
 
 
 def _tell(prepared: PreparedExperiment, outcome: RayResult) -> None:
+    """Print the lines of a result, and raise its error if there is one."""
     for line in outcome.lines:
         prepared.say(line)
     if outcome.error:
@@ -128,11 +144,11 @@ def _tell(prepared: PreparedExperiment, outcome: RayResult) -> None:
 
 @contextmanager
 def _cluster(ray: Any) -> Iterator[None]:
-    """Join the cluster, or start one that ends with this call."""
+    """Join a running cluster, or start a cluster that ends with this call."""
     if ray.is_initialized():
         yield
         return
-    # workers of a cluster that runs already do not have the environment of this process
+    # the workers of a running cluster do not have the environment of this process
     shared = {name: os.environ[name] for name in ("DETREDUCE_CACHE", "OMP_NUM_THREADS") if name in os.environ}
     ray.init(log_to_driver=False, include_dashboard=False, runtime_env={"env_vars": shared})
     try:
@@ -142,11 +158,12 @@ def _cluster(ray: Any) -> Iterator[None]:
 
 
 def _ray() -> Any:
+    """Import Ray; raise InputError if Ray is not installed."""
     try:
         import ray
         import ray.exceptions
     except ImportError:
         raise InputError(
-            'Ray is not installed: pip install "detreduce[ray]". Without --ray nothing needs it.'
+            'Ray is not installed: pip install "detreduce[ray]". Only the option --ray needs Ray.'
         ) from None
     return ray

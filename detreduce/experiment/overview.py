@@ -1,4 +1,4 @@
-"""The plan of an experiment: its cells by method and keep, and the expected cost of those to train."""
+"""The overview of a run before it starts: its cells by method and keep, and the expected cost of the cells to train."""
 
 from __future__ import annotations
 
@@ -23,8 +23,18 @@ SEARCHES, SELECTION = "searches for duplicates", "selection"
 class Share:
     """The cells of one method at one keep.
 
-    `reused` cells are finished in the ledger. `seconds` and `wh` are the expected cost of the cells to run; None
-    without an estimate.
+    Attributes
+    ----------
+    method, keep
+        The label of the method, and its keep.
+    is_control
+        Whether the cells are a control.
+    cells
+        Number of cells.
+    reused, to_run
+        Number of cells that are finished in the ledger, and number of cells to run.
+    seconds, wh
+        Expected time and energy of the cells to run; None without an estimate.
     """
 
     method: str
@@ -39,19 +49,23 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """A plan before it starts.
+    """The overview of a run.
 
     Attributes
     ----------
+    name, ledger
+        The name of the experiment, and the path of its ledger.
+    shard
+        The part of the plan to run, such as ``1/3``; None for the whole plan.
     shares
-        One per method and keep, in the plan's order.
+        One entry per method and keep, in the order of the plan.
     estimated_from
-        How many finished cells the estimate is based on; 0: there is no estimate.
-    not_included
-        Work to do whose cost no finished cell shows: ``searches for duplicates``, ``features``, ``proxy training``,
-        ``selection``.
+        Number of finished cells that the estimate is based on. 0 means that there is no estimate.
     cells, reused, to_run, seconds, wh
         Sums over all shares.
+    not_included
+        Phases that the estimate does not include, because no finished cell shows their cost: ``searches for
+        duplicates``, ``features``, ``proxy training``, ``selection``.
     """
 
     name: str
@@ -67,11 +81,11 @@ class Overview:
     not_included: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the overview, ready for JSON."""
+        """Return the overview as a dict for JSON."""
         return asdict(self)
 
     def in_words(self) -> str:
-        """Return the overview in one line."""
+        """Return the overview as one line of text."""
         part = f" (shard {self.shard})" if self.shard else ""
         text = f"{self.cells} cells{part}: {self.reused} finished before, {self.to_run} to run. Ledger: {self.ledger}"
         return f"{text}. {self.cost_in_words()}" if self.to_run else text
@@ -81,17 +95,32 @@ class Overview:
         if self.seconds is None:
             return "No estimate yet: no similar cell is finished."
         energy = "energy not known" if self.wh is None else f"{self.wh:.2f} Wh"
-        text = f"About {self.seconds / 60:.1f} minutes, {energy}, by {self.estimated_from} similar finished cells"
+        text = (
+            f"About {self.seconds / 60:.1f} minutes, {energy}, estimated from {self.estimated_from} similar finished "
+            f"cell{'' if self.estimated_from == 1 else 's'}"
+        )
         if self.not_included:
             *others, last = self.not_included
             what = f"{', '.join(others)} and {last}" if others else last
-            text += f"; without {what}, whose cost no finished cell shows"
+            text += f". Not included: {what}, because no finished cell shows the cost"
         return f"{text}."
 
 
 @dataclass(frozen=True)
 class PlannedCells:
-    """The cells of a run. `finished` holds the keys that need no training; `searched`: duplicates are known."""
+    """The cells of a run.
+
+    Attributes
+    ----------
+    name, ledger, shard
+        As in `Overview`.
+    cells
+        All cells of the run.
+    finished
+        Keys of the cells that are finished in the ledger.
+    searched
+        Whether the searches for duplicates are done.
+    """
 
     name: str
     ledger: str
@@ -102,7 +131,7 @@ class PlannedCells:
 
 
 def overview(planned: PlannedCells, costing: Costing) -> Overview:
-    """Sum up the cells of a run by method and keep, with the expected cost of those to train."""
+    """Return the overview of a run: its cells by method and keep, with the expected cost of the cells to train."""
     groups: dict[tuple[str, str], list[Cell]] = {}
     for cell in planned.cells:
         groups.setdefault((cell.label, keep_key(cell.keep)), []).append(cell)
@@ -134,9 +163,14 @@ def overview(planned: PlannedCells, costing: Costing) -> Overview:
 
 
 class Costing:
-    """Expected cost of cells that run one after the other: what one cell makes is free for the next ones.
+    """The expected cost of cells that run one after the other.
 
-    `unknown` holds the phases to run whose cost no finished cell shows.
+    Features, proxy training and selections that one cell makes are free for the cells after it.
+
+    Attributes
+    ----------
+    unknown
+        The phases to run whose cost no finished cell shows.
     """
 
     def __init__(self, forecast: Forecast, choices: Choices, sources: Sources) -> None:
@@ -146,11 +180,14 @@ class Costing:
 
     @property
     def estimated_from(self) -> int:
-        """How many finished cells the estimates are based on."""
+        """Number of finished cells that the estimates are based on."""
         return self._forecast.cells
 
     def of(self, cell: Cell) -> Estimate:
-        """Return the cost of the next cell, including the selection, features and proxy training that are missing."""
+        """Return the expected cost of the next cell.
+
+        It includes the selection, the features and the proxy training, unless the ledger or an earlier cell has them.
+        """
         cost = self._forecast.training(cell)
         if cell.on_all:
             return cost
@@ -175,14 +212,14 @@ class Costing:
 
 
 def shard_of(cells: list[Cell], shard: str | None) -> list[Cell]:
-    """Return every n-th cell of a plan, starting at the i-th, for ``"i/n"``; all cells for None.
+    """Return the cells of one shard: for ``"i/n"``, every n-th cell starting at the i-th; for None, all cells.
 
-    Together the n shards hold every cell once, controls included. Each shard gets cells of every size. Raise InputError
-    for anything else.
+    The n shards together contain every cell once, including controls. Each shard gets cells of different keeps. Raise
+    InputError if `shard` does not have this form.
     """
     if shard is None:
         return cells
     number, _, of = shard.partition("/")
     if not (number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
-        raise InputError(f"shard {shard!r}: give i/n with i from 1 to n, for instance 1/3 for the first of three.")
+        raise InputError(f"shard {shard!r} is not i/n with i from 1 to n: use for example 1/3 for the first of three.")
     return cells[int(number) - 1 :: int(of)]

@@ -1,4 +1,4 @@
-"""Checks of a configuration and its dataset before the first cell runs."""
+"""Checks of a configuration and its dataset, before the first cell runs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from detreduce.ultralytics_bridge.detector import check_head
 
 
 def check_experiment(config: ExperimentConfig, dataset: DetectionDataset, evaluate_on: str) -> None:
-    """Raise InputError that lists everything that would fail in a cell: splits, keep, categories, weights."""
+    """Raise InputError with a list of everything that would fail in a cell: splits, keep, categories, weights."""
     problems: list[str] = []
 
     def attempt(where: str, check: Callable[[], object]) -> None:
@@ -36,7 +36,7 @@ def check_experiment(config: ExperimentConfig, dataset: DetectionDataset, evalua
     for split in evaluate_on.split("+"):
         if split != "auto" and split not in dataset.source.splits:
             there = ", ".join(dataset.source.splits)
-            problems.append(f"evaluate.on: the dataset has no split {split!r}; it has: {there}")
+            problems.append(f"evaluate.on: the dataset does not have the split {split!r}. Use one of: {there}")
     for keep in config.reduce.keep:
         attempt("reduce.keep", lambda keep=keep: _check_keep(config, dataset, keep))  # type: ignore[misc]
     rule = config.reduce.categories
@@ -56,26 +56,26 @@ def check_experiment(config: ExperimentConfig, dataset: DetectionDataset, evalua
 
 
 def _unequal(config: ExperimentConfig) -> list[str]:
-    """Return the settings by which cells that are compared would train for different lengths."""
+    """Return problems with settings that would stop compared cells after different numbers of steps."""
     given = config.train.arguments
     problems = []
     if given.get("time"):
         problems.append(
-            f"train.time: {given['time']!r} hours would end every cell at another step. Give epochs, and limit the "
-            "whole run with --max-hours"
+            f"train.time: a limit of {given['time']!r} hours would stop each cell at a different step. Set epochs, and "
+            "limit the whole run with --max-hours"
         )
     epochs = given.get("epochs", 100)
     patience = given.get("patience")
     if config.evaluate.choose == "best" and patience is not None and 0 < int(patience) < int(epochs):
         problems.append(
-            f"train.patience: {patience!r} would stop some of the cells before their {epochs} epochs, and they could "
-            "not be compared. Leave it out"
+            f"train.patience: {patience!r} would stop some cells before {epochs} epochs, so cells would not be "
+            "comparable. Remove this key"
         )
     return problems
 
 
 def _features_problems(config: ExperimentConfig, dataset: DetectionDataset) -> list[str]:
-    """Return what prevents the extraction of features that a method or its duplicates need; each problem once."""
+    """Return problems with the features that a method, or its search for duplicates, needs; each problem once."""
     problems: dict[str, None] = {}
     for method in config.reduce.methods:
         if not uses_features(method.name, method.composition(config.reduce)):
@@ -92,7 +92,7 @@ def _features_problems(config: ExperimentConfig, dataset: DetectionDataset) -> l
 
 
 def _check_keep(config: ExperimentConfig, dataset: DetectionDataset, keep: float | int) -> None:
-    """Check whether what is kept before each method chooses has room in `keep`."""
+    """Raise InputError if `keep` is too small for the images that are kept before a method chooses."""
     resolve_keep(keep, len(dataset))
     for method in config.reduce.methods:
         try:
@@ -102,7 +102,7 @@ def _check_keep(config: ExperimentConfig, dataset: DetectionDataset, keep: float
 
 
 def _reduction(config: ExperimentConfig, dataset: DetectionDataset, method: MethodConfig) -> Reduction:
-    """Return what the cells of a method do, but for their keep and seed."""
+    """Return the reduction of the cells of a method, without their keep and seed."""
     selection = SelectionRequest(
         method=method.name,
         categories=config.reduce.categories,

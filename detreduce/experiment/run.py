@@ -1,4 +1,4 @@
-"""Run the missing cells of an experiment; what is finished is never repeated."""
+"""Run the missing cells of an experiment. Finished cells are not repeated."""
 
 from __future__ import annotations
 
@@ -66,15 +66,15 @@ def run_experiment(
     config
         An experiment YAML or its validated content.
     output
-        The ledger's folder; default ``runs/<name>`` in the working folder. Call it again to resume; several processes
-        may share one ledger.
+        The folder of the ledger; default ``runs/<name>`` in the working folder. Call the function again with the same
+        folder to continue. Several processes may share one ledger.
     say
-        Called with one line of text for each step; silent by default.
+        Called with one line of text for each step. By default nothing is printed.
     shard
-        ``"i/n"``: only the i-th of n shares of the cells, for several machines without a common folder.
+        ``"i/n"``: run only the i-th of n parts of the plan, for machines without a common folder.
     max_hours, max_wh
-        Start no cell that is expected to exceed this, given what the call has spent and the cost of finished cells. The
-        next call continues.
+        Limits on the time and the energy of this call. A cell does not start if it is expected to exceed a limit; the
+        expectation comes from the cost of finished cells. The next call continues.
 
     Raises
     ------
@@ -95,7 +95,7 @@ def prepare_experiment(
     say: Say | None = None,
     shard: str | None = None,
 ) -> PreparedExperiment:
-    """Check an experiment and plan its cells, as `run_experiment` does before it starts; no ledger is made."""
+    """Check an experiment and plan its cells, as `run_experiment` does before it starts. The ledger is not created."""
     settings = config if isinstance(config, ExperimentConfig) else load_config(config)
     say = say or (lambda line: None)
     shard_of([], shard)
@@ -110,9 +110,9 @@ class PreparedExperiment:
     Attributes
     ----------
     cells
-        The cells of this call: the whole plan, or a shard of it.
+        The cells to run: the whole plan, or one shard of the plan.
     ledger
-        Where finished cells are kept; the folder does not exist yet.
+        The ledger of the experiment. Its folder may not exist yet.
     say
         Called with one line of text for each step.
     """
@@ -129,17 +129,17 @@ class PreparedExperiment:
 
     @property
     def plan(self) -> list[Cell]:
-        """Every cell of the experiment, including other shards."""
+        """All cells of the experiment, including the cells of other shards."""
         return self._experiment.plan
 
     @property
     def missing(self) -> list[Cell]:
-        """The cells that are not finished."""
+        """The cells to run that are not finished."""
         return [cell for cell in self.cells if cell.key not in self.ledger]
 
     @cached_property
     def overview(self) -> Overview:
-        """What the run is about to do, and its expected cost."""
+        """The cells of the run, and the expected cost of the missing cells."""
         done = [cell.key for cell in self.cells if cell.key in self.ledger]
         experiment = self._experiment
         searched = experiment.is_searched(self.missing)
@@ -147,9 +147,9 @@ class PreparedExperiment:
         return overview(planned, experiment.costing())
 
     def begin(self) -> list[Cell]:
-        """Make the ledger, write the plan into it, and return the missing cells.
+        """Create the ledger, write the plan into the ledger, and return the missing cells.
 
-        A ledger without missing cells may be read-only.
+        If no cell is missing, the ledger may be read-only.
         """
         missing = self.missing
         try:
@@ -157,22 +157,21 @@ class PreparedExperiment:
         except DetreduceError as error:
             if missing or not isinstance(error.__cause__, OSError):
                 raise
-            self.say(f"{error} Nothing has to be written: all its cells are finished.")
+            self.say(f"{error} This is not a problem, because all cells are finished.")
         return missing
 
     def _write_down(self, missing: list[Cell]) -> None:
+        """Search for duplicates and leakage, and write the results, the plan and the configuration into the ledger."""
         experiment = self._experiment
         Ledger.create(self.ledger.path)
         searched = experiment.dataset, self.ledger, experiment.identity.data, experiment.wait_for_search
-        # first: it makes the signatures that the other searches use, and keeps their cost
+        # this search comes first, because it makes the signatures that the other searches use, and stores their cost
         keep_near_duplicates(*searched, country=experiment.config.energy.country)
         for cell in missing:
             experiment.redundancy.check(cell)
         keep_leakage(*searched)
         if why := read_leakage(self.ledger).get("skipped"):
-            self.say(
-                f"Images of one split in another were not looked for: {why}. Look for them with `detreduce duplicates`."
-            )
+            self.say(f"The splits were not searched for common images: {why}. Search them with `detreduce duplicates`.")
         self.say(self.overview.in_words())
         plan = [cell.to_dict() for cell in experiment.plan]
         self.ledger.write_json("plan.json", plan)
@@ -180,14 +179,17 @@ class PreparedExperiment:
         self.ledger.write_text("config.yaml", yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
 
     def run(self, limits: Limits | None = None) -> Ledger:
-        """Run the missing cells within the limits; other processes may do so at the same time."""
+        """Run the missing cells within the limits. Other processes may run cells of this ledger at the same time."""
         limits = limits or Limits()
         missing, number = self.begin(), len(self.cells) - len(self.missing)
         with progress("cells", len(missing), "cells") as advance:
             return self._run_missing(missing, number, limits, advance)
 
     def _run_missing(self, missing: list[Cell], number: int, limits: Limits, advance: Callable[..., None]) -> Ledger:
-        """Run cells until all are finished, here or by another process; `number` are finished already."""
+        """Run cells until this process or another process has finished all of them.
+
+        `number` is the number of cells that are finished before. `advance` moves the progress bar.
+        """
         while missing:
             elsewhere = []
             for cell in missing:
@@ -203,17 +205,20 @@ class PreparedExperiment:
                 elsewhere += [cell] if finished is None and cell.key not in self.ledger else []
             missing = [cell for cell in elsewhere if cell.key not in self.ledger]
             if missing and len(elsewhere) == len(missing):
-                self.say(f"Waiting for {len(missing)} cells that another process runs.")
+                self.say(f"Waiting for {len(missing)} cells that another process is running.")
                 time.sleep(POLL_SECONDS)
         return self.ledger
 
     def run_cell(self, cell: Cell, place: str = "") -> FinishedCell | None:
-        """Run one cell and keep it; return None if it is finished or another process runs it."""
+        """Run one cell and store it; return None if the cell is finished or another process is running it.
+
+        `place` is the text before the line that names the cell.
+        """
         with self.ledger.claim(cell.key) as work:
             if work is None:
                 return None
             self.say(f"{place}{describe_cell(cell)}")
-            with writing(f"The cell {cell.key}", "Nothing of it is kept; cells that were finished before are."):
+            with writing(f"The cell {cell.key}", "This cell is lost, but cells that were finished before are kept."):
                 finished = self._experiment.run_alone(cell, work)
                 self.ledger.finish(work, finished)
             self._experiment.finished.append(finished)
@@ -221,21 +226,23 @@ class PreparedExperiment:
         return finished
 
     def _reason_to_stop(self, cell: Cell, limits: Limits) -> str | None:
+        """Return the reason not to start a cell, or None."""
         if limits == Limits():
             return None
         experiment = self._experiment
         return limits.reason_to_stop(experiment.spent, experiment.costing().of(cell))
 
     def _say_left(self, reason: str) -> None:
+        """Print why the run stops, and how many cells are not finished."""
         del self.overview
         left = self.overview
         self.say(f"Stopped by {reason}.")
-        self.say(f"{left.to_run} of {left.cells} cells are left. Run the same command again to continue.")
+        self.say(f"{left.to_run} of {left.cells} cells are not finished. Run the same command again to continue.")
         self.say(left.cost_in_words())
 
 
 def describe_cell(cell: Cell) -> str:
-    """Return a cell in a few words."""
+    """Return the method, the keep and the seeds of a cell as text."""
     if cell.control == FULL:
         return f"{cell.label}, training seed {cell.training_seed}"
     if cell.control == EQUAL_ITERATIONS:
@@ -245,7 +252,7 @@ def describe_cell(cell: Cell) -> str:
 
 
 def describe_outcome(finished: FinishedCell) -> str:
-    """Return the result and the cost of a finished cell in one line."""
+    """Return the result and the cost of a finished cell as one line of text."""
     row = finished.row()
     parts = [f"{row['images']} images"]
     for name, label in (("mAP50", "mAP50"), ("mAP50_95", "mAP50-95")):
@@ -255,7 +262,7 @@ def describe_outcome(finished: FinishedCell) -> str:
 
 
 class _Experiment:
-    """What the cells of one run share, made when first needed: dataset, features, searches, fits."""
+    """Everything that the cells of one run share: dataset, features, searches, fits. Each is made when first needed."""
 
     def __init__(self, config: ExperimentConfig, ledger: Ledger, say: Say) -> None:
         self.config = config
@@ -265,7 +272,7 @@ class _Experiment:
 
     @cached_property
     def finished(self) -> list[FinishedCell]:
-        """The cells of the ledger and of this call, to estimate costs; unreadable ones are left out."""
+        """The finished cells of the ledger, for estimates of cost; cells that cannot be read are left out."""
         found = []
         for key in self.ledger.cell_keys():
             with contextlib.suppress(InputError):
@@ -273,25 +280,32 @@ class _Experiment:
         return found
 
     def costing(self) -> Costing:
-        """Return the expected costs, from the cells that are finished now."""
+        """Return the expected cost of cells, from the cells that are finished now."""
         forecast = Forecast.of(self.finished, self.config, len(self.dataset))
         return Costing(forecast, self.choices, self.sources)
 
     @cached_property
     def dataset(self) -> DetectionDataset:
+        """The train split."""
         return load_dataset(self.config.dataset, split="train")
 
     @cached_property
     def evaluate_on(self) -> EvaluateOn:
-        """The splits to evaluate on: those of the YAML, else val and test; test alone if val chose the epoch."""
+        """The splits to evaluate on.
+
+        They are the splits of the YAML. By default they are val and test together, or test alone if val is used to
+        choose the epoch.
+        """
         both = {"val", "test"} <= set(self.dataset.source.splits) and self.config.evaluate.choose == "last"
         return self.config.evaluate.on or ("val+test" if both else "auto")
 
     @cached_property
     def redundancy(self) -> Redundancy:
+        """The searches for the duplicates that cells drop."""
         return Redundancy(self.sources, paid=self.spent.add, wait=self.wait_for_search)
 
     def wait_for_search(self) -> None:
+        """Print that this process waits for a search."""
         self.say("Waiting for another process's search for duplicates.")
 
     def is_searched(self, missing: list[Cell]) -> bool:
@@ -301,6 +315,7 @@ class _Experiment:
 
     @cached_property
     def identity(self) -> Identity:
+        """The hashes of the data, the model, the features and the proxy."""
         config = self.config
         methods = config.reduce.methods
         needs_features = any(uses_features(one.name, one.composition(config.reduce)) for one in methods)
@@ -315,26 +330,31 @@ class _Experiment:
 
     @cached_property
     def arguments(self) -> dict[str, Any]:
+        """The ultralytics arguments of every cell."""
         return training_arguments(self.config, images=len(self.dataset), classes=len(self.dataset.class_names))
 
     @cached_property
     def plan(self) -> list[Cell]:
+        """All cells of the experiment."""
         return make_plan(self.config, self.identity, self.arguments)
 
     @cached_property
     def sources(self) -> Sources:
+        """The feature tables from which methods choose."""
         return Sources(self.config, self.ledger, self.say, self.dataset, self.identity.proxy, self.spent.add)
 
     @cached_property
     def choices(self) -> Choices:
+        """The selections of the cells."""
+
         def wait() -> None:
             self.say("Waiting for another process's selection.")
 
         return Choices(self.config, self.ledger, self.plan, self.identity, paid=self.spent.add, wait=wait)
 
     def run_alone(self, cell: Cell, work: Path) -> FinishedCell:
-        """Run a cell; record the machine, the time, and whether another training overlapped."""
-        # before others see this training: waiting for another process does not overlap with its energy
+        """Run a cell; record the machine, the time, and whether another training overlapped with it."""
+        # choose before other processes see this training: choosing may wait for another process without overlap
         chosen = None if cell.on_all else self._choose(cell)
         with present() as here:
             began, start = datetime.now(UTC), time.perf_counter()
@@ -353,6 +373,7 @@ class _Experiment:
         return replace(finished, ran=ran)
 
     def _train_cell(self, cell: Cell, work: Path, chosen: _Chosen | None) -> FinishedCell:
+        """Train a cell in the folder `work`, on its selection, or on all images if `chosen` is None."""
         if chosen is None:
             record = self._train(self.config.dataset, cell, work)
             return FinishedCell(cell.key, {**cell.to_dict(), "label": cell.label}, record)
@@ -360,7 +381,7 @@ class _Experiment:
         selection.save(work / "selection.json")
         reduced = self._reduction(cell, Output(work / "reduced", link="symlink")).write(selection)
         record = self._train(reduced.source.path, cell, work)
-        shutil.rmtree(work / "reduced")  # selection.json can write it again
+        shutil.rmtree(work / "reduced")  # the subset can be written again from selection.json
         summary = {
             "images": len(selection),
             "of": len(self.dataset),
@@ -371,10 +392,12 @@ class _Experiment:
         return FinishedCell(cell.key, {**cell.to_dict(), "label": cell.label}, record, choosing, summary)
 
     def _reduction(self, cell: Cell, output: Output | None = None) -> Reduction:
+        """Return the reduction of a cell; `output` is the folder of its subset."""
         selection, features = cell.request(self.config.reduce.categories), self.config.features.extraction()
         return Reduction(ReductionRequest(self.dataset, output, selection, features), self.dataset)
 
     def _choose(self, cell: Cell) -> _Chosen:
+        """Return the selection of a cell, the cost of choosing by phase, and facts for ``cell.json``."""
         reduction = self._reduction(cell)
         source, choosing, facts = self.sources.choose_from(cell)
         duplicates, cost = self.redundancy.find(cell)
@@ -384,6 +407,7 @@ class _Experiment:
         return selection, choosing, facts
 
     def _train(self, data: str | Path, cell: Cell, work: Path) -> TrainingRecord:
+        """Train a detector on a dataset with the settings of a cell; return the record of the training."""
         record = train(
             data,
             model=self.config.train.model,
@@ -395,6 +419,6 @@ class _Experiment:
             images_per_epoch=resolve_keep(cell.keep, len(self.dataset)) if cell.control == EQUAL_ITERATIONS else None,
             **self.arguments,
         )
-        # a ledger must not grow with the dataset
+        # remove the images, because a ledger must not grow with the dataset
         shutil.rmtree(work / TRAIN_FOLDER / VIEW_FOLDER, ignore_errors=True)
         return record

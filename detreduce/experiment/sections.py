@@ -15,11 +15,14 @@ if TYPE_CHECKING:
 Keep = float | int
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 IMAGE_LISTS = ("must_keep", "initial")
-"""Keys that take images, also by the name of a file; a cell's key depends on the images, not on the file."""
+"""Keys that take a list of images, or the name of a file with images.
+
+The key of a cell depends on the images and not on the name of the file.
+"""
 
 
 class Section(BaseModel):
-    """A section of the YAML that refuses unknown keys."""
+    """A section of the YAML in which unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
@@ -30,11 +33,11 @@ class FeaturesConfig(Section):
     backbone: str = "efficientnet-lite0"
     """`efficientnet-lite0`, `yolo:weights.pt`, `torchvision:name[@state.pt]` or `file:vectors.npy` (or `.csv`)."""
     blocks: list[Literal["image", "objects", "annotations"]] | None = None
-    """Which features; null: all three if the dataset has labels and the backbone gives a feature map."""
+    """The blocks of features; null: all three if the dataset has labels and the backbone gives a feature map."""
     imgsz: int | None = Field(default=None, gt=0)
-    """Input size in pixels, a multiple of 32; null: the backbone's own."""
+    """Input size in pixels, a multiple of 32; null: the default size of the backbone."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """`auto`: bfloat16 if the processor has it and its features are within 1e-2 of those in float32."""
+    """`auto`: bfloat16 if the processor supports it and its features differ by less than 1e-2 from float32."""
 
     def extraction(self) -> Extraction:
         """Return the section as a request for features."""
@@ -44,21 +47,21 @@ class FeaturesConfig(Section):
 
 
 class CompositionConfig(BaseModel):
-    """What happens before a method chooses; see `detreduce.select`. None: the value of the section `reduce`, if any."""
+    """The steps before a method chooses; see `detreduce.select`. None: the value in the section `reduce`, if any."""
 
     model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
     drop_duplicates: bool | float | str | dict[str, str | float] | None = None
-    """true: by pixels; a number: from this similarity; `boxes`; `features`; `exact`; `{by: boxes, threshold: 0.9}`."""
+    """true: by pixels; 0.9: with this least similarity; `boxes`; `features`; `exact`; `{by: boxes, threshold: 0.9}`."""
     must_keep: str | list[str | int] | None = None
     """Images to keep first: a text file with one name on each line, or a list of names or ids."""
     initial: str | list[str | int] | None = None
     """Images to keep next, to continue an earlier selection: its `selection.json`, or a list of names or ids."""
     class_floor: int | dict[str, int] | None = None
-    """Least images to keep of every class, or of each class by name."""
+    """Smallest number of images to keep with each class: one number for all classes, or `{name: number}`."""
     groups: str | None = None
-    """Which images are one video: `folder`, or a regular expression for the part of the name that they share."""
+    """Which images form a group (a video): `folder`, or a regular expression for the common part of their names."""
     max_per_group: int | None = Field(default=None, ge=0)
-    """Most images to keep of one group; 0: no limit, even if the section `reduce` has one."""
+    """Largest number of images to keep of one group; 0: no limit, even if the section `reduce` has a limit."""
 
     @field_validator("groups")
     @classmethod
@@ -85,7 +88,10 @@ class CompositionConfig(BaseModel):
         return check_class_floor(value)
 
     def composition(self, otherwise: CompositionConfig | None = None) -> dict[str, Any]:
-        """Return what is set here, else in `otherwise`, as keywords of `select`, without values that do nothing."""
+        """Return the steps as keyword arguments of `select`.
+
+        A step that is not set here comes from `otherwise`. Values that have no effect are left out.
+        """
         found = {}
         for name in CompositionConfig.model_fields:
             value = getattr(self, name)
@@ -97,7 +103,7 @@ class CompositionConfig(BaseModel):
 
 
 def in_range(keep: int | float) -> int | float:
-    """Return a fraction or a count of images as it is; ValueError if no dataset can have it."""
+    """Return `keep` unchanged; raise ValueError if it is not a fraction in (0, 1] or a count of at least 1."""
     if isinstance(keep, float) and not 0 < keep <= 1:
         raise ValueError(f"{keep} is not a fraction in (0, 1]; a whole number is a count of images")
     if isinstance(keep, int) and keep < 1:
@@ -106,11 +112,11 @@ def in_range(keep: int | float) -> int | float:
 
 
 class MethodConfig(CompositionConfig):
-    """A reducer by name, with its own parameters as further keys."""
+    """A method by name. Its parameters and its own steps are further keys."""
 
     model_config = ConfigDict(extra="allow", frozen=True, use_attribute_docstrings=True)
     name: str
-    """One of `detreduce methods`."""
+    """The name of a method, as `detreduce methods` lists it."""
 
     @model_validator(mode="before")
     @classmethod
@@ -129,11 +135,14 @@ class MethodConfig(CompositionConfig):
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """The method's own parameters, by name."""
+        """The parameters of the method, by name."""
         return dict(self.model_extra or {})
 
     def composition(self, otherwise: CompositionConfig | None = None) -> dict[str, Any]:
-        """Return the values as every section does; groups only if the method or a limit uses them."""
+        """Return the steps as keyword arguments of `select`.
+
+        `groups` is left out unless the method or a limit uses groups.
+        """
         from detreduce.reducers import reducer_class
 
         found = super().composition(otherwise)
@@ -144,16 +153,16 @@ class MethodConfig(CompositionConfig):
 
 
 class ReduceConfig(CompositionConfig, Section):
-    """Which images to keep: methods x keep x seeds, and what happens before methods that do not set it themselves."""
+    """The subsets: every method at every keep with every seed. Steps set here apply to methods that do not set them."""
 
     categories: CategoryRule = "rarest"
-    """The category of an image, for stratifying: `rarest`, `dominant`, `combination`, `none`, or a list of rules."""
+    """How an image gets its category: `rarest`, `dominant`, `combination`, `none`, or a list of rules."""
     methods: list[MethodConfig] = Field(min_length=1)
-    """Methods by name, or `{name: mms, start: center}` with a method's own parameters and steps before it."""
+    """Names of methods, or `{name: mms, start: center}` to set parameters and steps of a method."""
     keep: list[Keep] = Field(min_length=1)
-    """Fractions with a point (0.25), or counts of images (500)."""
+    """Fractions with a decimal point (0.25), or numbers of images (500)."""
     seeds: list[Seed] = Field(default=[0], min_length=1)
-    """Selection seeds; the i-th is paired with the i-th training seed."""
+    """Selection seeds; the i-th selection seed is paired with the i-th training seed."""
 
     @field_validator("keep", mode="before")
     @classmethod
@@ -170,7 +179,10 @@ class ReduceConfig(CompositionConfig, Section):
         return [in_range(keep) for keep in value]
 
     def with_images(self, files: Mapping[tuple[str, str], list[Any]]) -> ReduceConfig:
-        """Return the section with the images that a file of `must_keep` or `initial` names, in place of the file."""
+        """Return the section with lists of images instead of the names of files in `must_keep` and `initial`.
+
+        `files` maps a key and the name of a file to its images.
+        """
 
         def named(part: Any) -> Any:
             given = {key: getattr(part, key) for key in IMAGE_LISTS}
@@ -181,13 +193,13 @@ class ReduceConfig(CompositionConfig, Section):
 
 
 class TrainConfig(BaseModel):
-    """The detector's training: a model, training seeds, and any ultralytics argument by its own name."""
+    """The training of the detector: a model, training seeds, and any ultralytics argument by its name."""
 
     model_config = ConfigDict(extra="allow", frozen=True, use_attribute_docstrings=True)
     model: str = "yolo11n.yaml"
     """Weights (`.pt`) or an architecture (`.yaml`)."""
     seeds: list[Seed] = Field(default=[0], min_length=1)
-    """Training seeds; every method and every control is trained with each."""
+    """Training seeds; every method and every control is trained with each seed."""
 
     @model_validator(mode="after")
     def _known(self) -> TrainConfig:
@@ -206,22 +218,22 @@ class TrainConfig(BaseModel):
 
 
 class ProxyConfig(BaseModel):
-    """A short training of a small detector, for the methods that learn from it; see `log_proxy_training`.
+    """A short training of a small detector, for methods that need its results; see `log_proxy_training`.
 
-    Any other ultralytics argument is set by its own name.
+    Any other ultralytics argument is set by its name.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True, use_attribute_docstrings=True)
     model: str | None = None
-    """Weights or an architecture; null: the model of the training."""
+    """Weights or an architecture; null: the model of the section `train`."""
     epochs: int = Field(default=10, ge=2)
-    """Passes over the images; `el2n` uses the first half of them."""
+    """Number of epochs; `el2n` uses the first half of the epochs."""
     imgsz: int = Field(default=320, gt=0)
-    """Pixels of the longer side."""
+    """Image size of the training: pixels of the longer side."""
     seed: Seed = 0
-    """Seed of the training and of the share."""
+    """Seed of the training and of the random choice of `share`."""
     share: Keep = 1.0
-    """Images to learn from, a stratified random draw; the others get the mean of their nearest neighbours."""
+    """Fraction or number of images to train on, a stratified random subset; neighbours describe the other images."""
 
     _share_in_range = field_validator("share")(in_range)
 
@@ -242,12 +254,12 @@ class ProxyConfig(BaseModel):
 
 
 class EvaluateConfig(Section):
-    """Which images and which epoch to evaluate."""
+    """The images to evaluate on, and the epoch to evaluate."""
 
     on: Literal["auto", "val", "test", "val+test"] | None = None
-    """null: val and test together if there are both; with `choose: best`, which uses val, test alone."""
+    """The splits; null: val and test together if both exist, but only test with `choose: best`, which uses val."""
     choose: Literal["last", "best"] = "last"
-    """`last`: the last epoch, without validation in training. `best`: the epoch that is best on val, metered apart."""
+    """`last`: the last epoch, without validation during training. `best`: the best epoch on val; metered apart."""
 
     @model_validator(mode="before")
     @classmethod
@@ -259,10 +271,10 @@ class EvaluateConfig(Section):
 
 
 class EnergyConfig(Section):
-    """Country of the electricity."""
+    """The country of the electricity."""
 
     country: str = "ESP"
-    """ISO 3166 code of three letters."""
+    """Code of three letters (ISO 3166)."""
 
     @field_validator("country")
     @classmethod

@@ -1,4 +1,4 @@
-"""The feature tables that the cells of an experiment choose from, made once, with their cost."""
+"""The feature tables from which the cells of an experiment choose. Each table is made once, and its cost is stored."""
 
 from __future__ import annotations
 
@@ -37,11 +37,14 @@ from detreduce.training.proxy import PHASE, log_proxy_training
 PROXY_FILE = "proxy.npz"
 FEATURES_PHASE = "features"
 VECTORS = "image"
-"""The table of image vectors alone, for duplicates by features if the table of features has no image vectors."""
+"""Name of a table that holds only the vectors of whole images.
+
+It is used to find duplicates by features if the table of features does not have these vectors.
+"""
 
 
 class Sources:
-    """The tables of one experiment, each made when a cell first needs it.
+    """The feature tables of one experiment. Each table is made when a cell first needs it.
 
     Parameters
     ----------
@@ -50,9 +53,9 @@ class Sources:
     dataset
         The train split.
     proxy_identity
-        Hash of all that decides the proxy's log; it names its folder in the ledger.
+        Hash of everything that affects the log of the proxy training. It is part of the name of the proxy's folder.
     paid
-        Called with the cost of each table and of the proxy.
+        Called with the cost of each table and of the proxy training.
     """
 
     def __init__(
@@ -73,7 +76,11 @@ class Sources:
         self._tables: dict[str, FeatureTable] = {}
 
     def choose_from(self, cell: Cell) -> tuple[Source, dict[str, PhaseEnergy], dict[str, int]]:
-        """Return what a cell's method chooses from, the cost of making it by phase, and what came from the cache."""
+        """Return the dataset or feature table from which a cell's method chooses, its cost, and counts.
+
+        The cost is by phase: making the tables, and the proxy training. The counts hold the number of images whose
+        features came from the cache.
+        """
         choosing: dict[str, PhaseEnergy] = {}
         source: Source = self.dataset
         made: list[str] = []
@@ -96,7 +103,10 @@ class Sources:
         return self.table(self._vectors_kind)
 
     def to_make(self, cell: Cell) -> list[tuple[str, str]]:
-        """Return what the ledger lacks for a cell: the phase that makes it, and a name that all cells share."""
+        """Return the proxy training and the tables that a cell needs and the ledger does not have.
+
+        Each entry is a phase, and a name that is the same for all cells that need the same work.
+        """
         found = []
         kinds = kinds_of(reducer_class(cell.chooser).needs)
         if cell.drops_by_features and self._vectors_kind not in kinds:
@@ -109,10 +119,11 @@ class Sources:
         return found
 
     def expected(self, phase: str) -> Estimate | None:
-        """Return the expected cost of a phase; None where the ledger has nothing like it.
+        """Return the expected cost of a phase; None if the ledger does not show it.
 
-        Features that are still to be made have other settings than those in the ledger. A proxy costs as much for each
-        image and epoch as the ledger's proxies of the same model, image size and costly arguments.
+        The cost of a proxy training is estimated from proxy trainings in the ledger with the same model, image size and
+        costly arguments, per image and epoch. The cost of features is never estimated, because features that are still
+        missing have other settings than the features in the ledger.
         """
         wanted = self.config.proxy
         if phase != PHASE or wanted is None:
@@ -139,30 +150,32 @@ class Sources:
         return found
 
     def table(self, kind: str) -> FeatureTable:
-        """Return the table of a kind: ``features``, ``image``, or a block of the proxy."""
+        """Return the table of a kind: ``features``, ``image``, or a feature block from the proxy training."""
         if kind not in self._tables:
             self._tables[kind] = self._extract(kind)
         return self._tables[kind]
 
     @cached_property
     def proxy(self) -> Path:
-        """The log of the proxy training, trained if the ledger has none; other processes wait for it."""
+        """The log of the proxy training. One process trains if the ledger lacks it; others wait."""
         assert self.config.proxy is not None
         log = self._proxy_log
         folder = log.parent
         with self.ledger.exclusive(folder.name, lambda: self.say("Waiting for another process's proxy training.")):
             if log.is_file():
                 return log
-            # weights without a log come from a run that was killed
+            # a folder without a log comes from a run that was killed
             shutil.rmtree(folder, ignore_errors=True)
             self._train_proxy(self.config.proxy, log)
         return log
 
     @property
     def _proxy_log(self) -> Path:
+        """The file in the ledger for the log of the proxy training."""
         return self.ledger.path / f"proxy-{self._proxy_identity[:10]}" / PROXY_FILE
 
     def _train_proxy(self, wanted: ProxyConfig, log: Path) -> None:
+        """Train the proxy, on a random subset if `share` is not all images, and write its log."""
         model = wanted.model or self.config.train.model
         data: str | Path = self.config.dataset
         share = log.parent / "share"
@@ -184,19 +197,22 @@ class Sources:
         shutil.rmtree(share, ignore_errors=True)
 
     def _fills_by_features(self, kind: str) -> bool:
-        """Whether images that the proxy did not see find their neighbours by the features."""
+        """Return whether a table needs features, to find neighbours of images that the proxy did not train on."""
         return kind == "dynamics" and self._lacks_images
 
     @cached_property
     def _lacks_images(self) -> bool:
+        """Whether the proxy did not train on all images."""
         return needs_neighbours(ProxyLog.load(self.proxy), self.dataset)
 
     def _is_part(self, wanted: ProxyConfig) -> bool:
+        """Return whether the proxy is to train on a part of the images."""
         return resolve_keep(wanted.share, len(self.dataset)) < len(self.dataset)
 
     def _extract(self, kind: str) -> FeatureTable:
+        """Make a table, and write its cost into the ledger."""
         if self._fills_by_features(kind):
-            # so that their own cost is known, whichever cell comes first
+            # make the features first, so that their cost is measured separately
             self.table(FEATURES)
         extraction = self._extraction(kind)
         waiting = "Waiting for another process's features."
@@ -210,15 +226,17 @@ class Sources:
 
     @property
     def _vectors_kind(self) -> str:
+        """The kind of table that has the vectors of whole images."""
         return FEATURES if "image" in self._blocks else VECTORS
 
     @property
     def _blocks(self) -> tuple[str, ...]:
+        """The blocks of the table of features."""
         wanted = self.config.features
         return tuple(wanted.blocks or default_blocks(wanted.backbone, labelled=self.dataset.labelled))
 
     def _extraction(self, kind: str) -> Extraction:
-        """Return the request for a table of that kind."""
+        """Return the request for a table of a kind."""
         features = replace(self.config.features.extraction(), blocks=self._blocks)
         if kind == FEATURES:
             return features
@@ -229,12 +247,13 @@ class Sources:
         return Extraction(blocks=(kind,), proxy=self.proxy)
 
     def _cost_file(self, kind: str) -> Path:
+        """Return the file in the ledger with the cost of a table."""
         by_backbone = kind in (FEATURES, VECTORS)
         identity = features_identity(self.config.features) if by_backbone else self._proxy_identity
         return self.ledger.path / f"{kind}-{identity[:10]}.json"
 
     def _keep_cost(self, kind: str, table: FeatureTable, energy: PhaseEnergy) -> None:
-        """Keep the cost of making a table: that of computing it, also where it was read from the cache."""
+        """Write the cost of a table into the ledger; features from the cache count with the cost of computing them."""
         pixels = table.provenance.get("image") or table.provenance.get("objects") or {}
         made = int(pixels.get("passes", len(table)))
         if "gradients" in table.blocks:
@@ -252,13 +271,17 @@ class Sources:
 
 
 def _costs_alike(log: ProxyLog, wanted: ProxyConfig, model: str) -> bool:
+    """Return whether a proxy training has the same model, image size and costly arguments as the wanted one."""
     given = {**wanted.arguments, "imgsz": wanted.imgsz}
     had = {**log.facts.get("arguments", {}), "imgsz": log.facts.get("imgsz")}
     return log.facts.get("model") == Path(model).name and all(given.get(name) == had.get(name) for name in COSTLY)
 
 
 def proxy_identity(config: ExperimentConfig, data: str, model: str) -> str:
-    """Return the hash of all that decides a proxy's log, empty without a proxy; `data` and `model` are hashes."""
+    """Return a hash of everything that affects the log of the proxy training; empty without a proxy.
+
+    `data` and `model` are the hashes of the dataset and of the proxy's weights.
+    """
     if config.proxy is None:
         return ""
     wanted = config.proxy

@@ -1,4 +1,4 @@
-"""Figures: pure functions from arrays and tidy rows to matplotlib figures, for notebooks and the report."""
+"""Figures for notebooks and the report: pure functions that turn arrays and tidy rows into matplotlib figures."""
 
 from detreduce.figures.cost import energy_by_phase, learning_curves, trade_off
 from detreduce.figures.data import category_bars, class_and_size_bars, class_bars, feature_map, size_bars

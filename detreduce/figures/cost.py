@@ -1,4 +1,4 @@
-"""Cost and accuracy of trainings: trade-off, learning curves, energy by phase."""
+"""Figures of the cost and the accuracy of trainings: accuracy against cost, learning curves, energy by phase."""
 
 from __future__ import annotations
 
@@ -25,15 +25,18 @@ COSTS = {
     "minutes": "minutes of training",
     "images_seen": "images seen in training",
 }
-# one more than there are colours, so that colour and hatch repeat together late
+# one more hatch than colours, so that the same pair of colour and hatch repeats late
 HATCHES = ("", "///", "...", "xxx", "\\\\\\", "++", "oo")
 MOST_KEEPS = 6
 CROWDED = (120.0, 16.0)
-"""Least horizontal and vertical distance of two names in pixels; closer names are left out."""
+"""Smallest horizontal and vertical distance of two names in pixels; closer names are left out."""
 
 
 def pareto_front(costs: Sequence[float], values: Sequence[float]) -> list[int]:
-    """Return the indices of the points that no cheaper point equals, by cost."""
+    """Return the indices of the points on the Pareto front, sorted by cost.
+
+    A point is on the front if every point with a lower cost has a smaller value.
+    """
     front: list[int] = []
     best = -math.inf
     for place in sorted(range(len(costs)), key=lambda place: (costs[place], -values[place])):
@@ -44,22 +47,22 @@ def pareto_front(costs: Sequence[float], values: Sequence[float]) -> list[int]:
 
 
 def trade_off(rows: Iterable[Row], cost: str = "TFLOPs", measure: str = "mAP50_95") -> Figure | None:
-    """Draw accuracy against cost: every cell, each method's mean at each keep, and the Pareto front of the means.
+    """Draw accuracy against cost: all cells, the mean of each method at each keep, and the Pareto front of the means.
 
     Parameters
     ----------
     rows
-        Tidy rows of cells with label, control, keep, `cost` and `measure`. Rows without either are left out; for Wh and
-        minutes, so are rows that overlapped another training.
+        Tidy rows of cells with label, control, keep, `cost` and `measure`. Rows without the cost or the measure are
+        left out. For Wh and minutes, rows that overlapped another training are also left out.
     cost
-        One of `COSTS`. Wh include the phases of choosing, if the rows have them.
+        One of `COSTS`. Wh include the energy of choosing, if the rows have it.
     measure
         ``mAP50`` or ``mAP50_95``.
 
     Returns
     -------
     Figure or None
-        None if no row has both.
+        None if no row has both the cost and the measure.
     """
     points = [(row, at) for row in rows if (at := cost_of(row, cost)) is not None and row.get(measure) is not None]
     if not points:
@@ -102,7 +105,7 @@ def trade_off(rows: Iterable[Row], cost: str = "TFLOPs", measure: str = "mAP50_9
 
 
 def _name_points(axes: Any, points: Sequence[tuple[float, float, Role, Row]]) -> None:
-    """Write the names of points next to them, best first, where there is room."""
+    """Write the name of each point next to the point, best point first; leave out names that would be too close."""
     named: list[Any] = []
     for x, y, _, row in reversed(points):
         place = axes.transData.transform((x, y))
@@ -113,7 +116,10 @@ def _name_points(axes: Any, points: Sequence[tuple[float, float, Role, Row]]) ->
 
 
 def cost_of(row: Row, cost: str) -> float | None:
-    """Return a row's cost (Wh include choosing); None if it is not known or includes another training."""
+    """Return the cost of a row; Wh include the energy of choosing.
+
+    Return None if the cost is not known or includes part of another training.
+    """
     value = row.get(cost)
     if value is None or (row.get("overlapped") and cost in ("Wh", "minutes")):
         return None
@@ -126,13 +132,14 @@ def cost_of(row: Row, cost: str) -> float | None:
 
 
 def _label(name: str, row: Row) -> str:
+    """Return a name with the keep of the row; the control `full` has no keep."""
     if row["control"] == FULL:
         return name
     return f"{short(name)} {keep_in_words(row['keep'])}".strip()
 
 
 def _plain_ticks(axis: Any, low: float, high: float) -> None:
-    """Use plain numbers on a logarithmic axis."""
+    """Show plain numbers, not powers of ten, on a logarithmic axis."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     few = high / low < 30
@@ -144,14 +151,15 @@ def _plain_ticks(axis: Any, low: float, high: float) -> None:
 def learning_curves(
     curves: Iterable[tuple[Row, Sequence[Mapping[str, float | None]]]], measure: str = "loss"
 ) -> Figure | None:
-    """Draw training loss or mAP over the images seen, with a panel for each keep: means over the seeds of each method.
+    """Draw training loss or mAP over the images seen, as means over the seeds of each method, one panel per keep.
 
     Parameters
     ----------
     curves
-        The tidy row of each cell, and the rows of its epochs as in `TrainingRecord.history`.
+        For each cell, its tidy row and its epochs, as in `TrainingRecord.history`.
     measure
-        ``loss`` (training), or ``mAP50`` or ``mAP50_95`` of boxes, for cells with validation during training.
+        ``loss``: the training loss. ``mAP50`` or ``mAP50_95``: mAP of boxes, for cells that were validated during
+        training.
 
     Returns
     -------
@@ -196,7 +204,7 @@ def learning_curves(
 
 
 def _after(epoch: Mapping[str, float | None], measure: str) -> float:
-    """Return the measure of an epoch; NaN if it has none."""
+    """Return the measure of an epoch; NaN if the epoch does not have it."""
     if measure == "loss":
         return loss_of(epoch)
     value = epoch.get(f"metrics/{ACCURACIES[measure]}(B)")
@@ -204,7 +212,7 @@ def _after(epoch: Mapping[str, float | None], measure: str) -> float:
 
 
 def _curve(axes: Any, group: Sequence[tuple[Row, np.ndarray, np.ndarray]], role: Role) -> Any:
-    """Draw the mean over the cells of a group, at the epochs that all of them have."""
+    """Draw the mean over the cells of a group, at the epochs that all cells have; return the line."""
     length = min(len(values) for _, _, values in group)
     seen = np.mean([seen[:length] for _, seen, _ in group], axis=0)
     mean = np.mean([values[:length] for _, _, values in group], axis=0)
@@ -219,16 +227,16 @@ def _curve(axes: Any, group: Sequence[tuple[Row, np.ndarray, np.ndarray]], role:
 def energy_by_phase(
     rows: Sequence[tuple[str, Mapping[str, float]]], unit: str = "Wh", *, phases: Sequence[str] | None = None
 ) -> Figure:
-    """Draw horizontal bars of the amount of each phase.
+    """Draw horizontal bars that are divided into phases.
 
     Parameters
     ----------
     rows
-        For each bar, a label and phase -> amount.
+        For each bar, its label and a mapping from phase to amount.
     unit
         The label of the axis.
     phases
-        The phases to draw, in order; default: all, in order of appearance.
+        The phases to draw, in this order. Default: all phases, in order of appearance.
     """
     if phases is None:
         phases = list(dict.fromkeys(phase for _, parts in rows for phase in parts))
@@ -245,7 +253,7 @@ def energy_by_phase(
                 color=COLOURS[number % len(COLOURS)],
                 label=short(phase),
                 hatch=hatch,
-                # the colour of the hatch
+                # this is the colour of the hatch
                 edgecolor="white",
                 linewidth=0,
             )

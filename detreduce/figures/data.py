@@ -1,4 +1,4 @@
-"""Classes, box sizes, categories and features of a dataset, and of the kept images."""
+"""Figures of the classes, box sizes, image categories and features of a dataset, and of the kept images."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def class_bars(
     names
         C class names.
     full, kept
-        (C,) boxes of each class.
+        (C,) number of boxes of each class: all boxes, and kept boxes. Without `kept`, only all boxes are drawn.
     shown
-        Most bars.
+        Largest number of classes.
     """
     labels, parts = _class_shares(names, full, kept, shown)
     with styled():
@@ -39,9 +39,9 @@ def class_bars(
 
 
 def size_bars(full: npt.ArrayLike, kept: npt.ArrayLike | None = None) -> Figure:
-    """Draw shares of box sizes, in bins of sqrt(box area / image area), for all boxes and for the kept boxes.
+    """Draw the shares of box sizes, in bins of sqrt(box area / image area), for all boxes and for the kept boxes.
 
-    `full`, `kept`: one size per box; NaN (an image of unknown size) is left out.
+    `full` and `kept` hold one size per box. NaN, for images of unknown size, is left out.
     """
     with styled():
         figure, (axes,) = drawn(7.2, 2.9)
@@ -53,7 +53,7 @@ def size_bars(full: npt.ArrayLike, kept: npt.ArrayLike | None = None) -> Figure:
 def class_and_size_bars(
     names: Sequence[str], counts: npt.ArrayLike, sizes: npt.ArrayLike, *, shown: int = SHOWN_CLASSES
 ) -> Figure:
-    """Draw `class_bars` and `size_bars` of all boxes, one below the other."""
+    """Draw `class_bars` of all boxes above `size_bars` of all boxes."""
     labels, parts = _class_shares(names, counts, None, shown)
     with styled():
         heights = [_height(len(labels)), 2.9]
@@ -66,16 +66,16 @@ def class_and_size_bars(
 def category_bars(
     names: Sequence[str], full: npt.ArrayLike, kept: npt.ArrayLike, *, shown: int = SHOWN_CLASSES
 ) -> Figure:
-    """Draw the number of images in each category, all and kept, for the `shown` largest categories.
+    """Draw the number of all images and of kept images in each image category, for the `shown` largest categories.
 
     Parameters
     ----------
     names
-        C categories.
+        C names of categories.
     full, kept
-        (C,) images of each.
+        (C,) number of images in each category: all images, and kept images.
     shown
-        Most bars.
+        Largest number of categories.
     """
     order, labels = _commonest(names, np.asarray(full, float), shown)
     parts = [np.asarray(counts, float)[order] for counts in (full, kept)]
@@ -87,16 +87,16 @@ def category_bars(
 
 
 def feature_map(points: npt.ArrayLike, kept: npt.ArrayLike | None = None, *, explained: Sequence[float] = ()) -> Figure:
-    """Draw images as points of two principal components; kept images are in front, larger and filled.
+    """Draw images as points of two principal components. Kept images are filled, larger, and in front.
 
     Parameters
     ----------
     points
-        (n, 2).
+        (n, 2) positions of the images.
     kept
-        (n,) bool; None draws all images alike.
+        (n,) bool, whether each image is kept. None draws all images in the same way.
     explained
-        Share of the variance along each axis, for the labels.
+        Share of the variance along each axis, for the labels of the axes.
     """
     places = np.asarray(points, float).reshape(-1, 2)
     chosen = np.ones(len(places), bool) if kept is None else np.asarray(kept, bool)
@@ -122,13 +122,17 @@ def feature_map(points: npt.ArrayLike, kept: npt.ArrayLike | None = None, *, exp
 
 
 def _height(bars: int) -> float:
+    """Return the height in inches of a figure with a number of horizontal bars."""
     return 0.9 + 0.3 * max(1, bars)
 
 
 def _commonest(
     names: Sequence[str], counts: npt.NDArray[np.float64], shown: int
 ) -> tuple[npt.NDArray[np.intp], list[str]]:
-    """Return the indices of the largest counts and their names; the last name includes how many are left out."""
+    """Return the indices of the `shown` largest counts, and the labels of their bars.
+
+    The last label includes the number of names that are left out.
+    """
     order = np.argsort(-counts, kind="stable")[:shown]
     labels = [short(names[place], LONGEST_NAME) for place in order]
     if len(names) > shown:
@@ -139,6 +143,7 @@ def _commonest(
 def _class_shares(
     names: Sequence[str], full: npt.ArrayLike, kept: npt.ArrayLike | None, shown: int
 ) -> tuple[list[str], list[npt.NDArray[np.float64]]]:
+    """Return the labels of the most common classes, and their shares among all boxes and among the kept boxes."""
     counts = np.asarray(full, float)
     order, labels = _commonest(names, counts, shown)
     parts = [counts[order] / max(counts.sum(), 1)]
@@ -149,6 +154,7 @@ def _class_shares(
 
 
 def _size_bars(axes: Axes, full: npt.ArrayLike, kept: npt.ArrayLike | None) -> None:
+    """Draw the shares of box sizes on some axes."""
     labels = [f"to {high:g}" for high in SIZE_BOUNDS[1:]]
     parts = []
     for sizes in [full] if kept is None else [full, kept]:
@@ -163,7 +169,7 @@ def _size_bars(axes: Axes, full: npt.ArrayLike, kept: npt.ArrayLike | None) -> N
 def _paired_bars(
     axes: Axes, labels: Sequence[str], parts: Sequence[npt.NDArray[np.float64]], axis: str, *, flat: bool
 ) -> None:
-    """Draw bars of all images next to those of the kept images; `flat` bars are horizontal, for long names."""
+    """Draw the bars of all images next to the bars of the kept images; `flat` bars are horizontal."""
     places = np.arange(len(labels))
     looks = [("all images", MUTED, "///"), ("kept", BLUE, "")][: len(parts)]
     thick = 0.8 / len(parts)
@@ -180,6 +186,6 @@ def _paired_bars(
 
 
 def _legend(figure: Figure, axes: Axes) -> None:
-    """Add a legend if there are two kinds of bars."""
+    """Add a legend if the axes show both all images and kept images."""
     if len(axes.containers) > 1:
         figure.legend(loc="outside upper left", ncols=2, fontsize=8.5)

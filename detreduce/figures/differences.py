@@ -1,4 +1,4 @@
-"""Differences of each method to a reference, with intervals."""
+"""The figure of differences between methods and a reference, with intervals."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from detreduce.vocabulary.keeps import keep_in_words
 
 LONGEST_NAME = 60
 ROOM = 24
-"""Characters of a name that fit a figure of common width."""
+"""Number of characters of a label that fit in a figure of normal width; longer labels make the figure wider."""
 
 
 class Difference(Protocol):
@@ -21,34 +21,34 @@ class Difference(Protocol):
 
     @property
     def method(self) -> str:
-        """The method's label."""
+        """The label of the method."""
 
     @property
     def keep(self) -> float | int:
-        """Keep of the method."""
+        """The keep of the method."""
 
     @property
     def difference(self) -> float:
-        """Mean difference."""
+        """The mean difference: method minus reference."""
 
     @property
     def low(self) -> float | None:
-        """Lower end of its interval."""
+        """The lower end of the interval; None without an interval."""
 
     @property
     def high(self) -> float | None:
-        """Upper end of its interval."""
+        """The upper end of the interval; None without an interval."""
 
     @property
     def verdict(self) -> str:
-        """Verdict in words."""
+        """The verdict in words, such as ``better than random``."""
 
 
 def difference_intervals(comparisons: Sequence[Difference], axis: str) -> Figure:
-    """Draw a row for each method and keep: the difference as a point, its interval as a line, the verdict as a shape.
+    """Draw one line per method and keep, with the difference as a mark and its interval as a line.
 
-    `axis` is the label of the axis. A green triangle up is better, an orange triangle down is worse, and a grey circle
-    is no difference shown.
+    `axis` is the label of the axis. A green triangle that points up means better. An orange triangle that points down
+    means worse. A grey circle means that no difference is shown.
     """
     labels = [f"{short(title_of(item.method), LONGEST_NAME)}  {keep_in_words(item.keep)}" for item in comparisons]
     longest = max(map(len, labels), default=0)

@@ -1,4 +1,4 @@
-"""How the cells of each role look in figures."""
+"""The colour, the marker and the legend entry of each kind of cell in figures."""
 
 from __future__ import annotations
 
@@ -10,7 +10,15 @@ from detreduce.vocabulary.controls import CONTROLS, EQUAL_ITERATIONS, FULL, Role
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """The legend entry, the colour and the marker of a role."""
+    """How figures draw the cells of one role.
+
+    Attributes
+    ----------
+    name
+        The text of the legend.
+    colour, marker
+        The colour and the marker of the points.
+    """
 
     name: str
     colour: str

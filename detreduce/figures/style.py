@@ -1,4 +1,4 @@
-"""The common style of all figures: a palette for colour-blind readers, with different shapes too."""
+"""The common style of all figures, with colours that colour-blind readers can distinguish."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from detreduce.display.terminal_text import visible_lines
 
 INK, MUTED, GRID = "#1b1f24", "#69707a", "#d4d8de"
-# Okabe and Ito's palette, which colour-blind readers can distinguish
+# the palette of Okabe and Ito, for colour-blind readers
 BLUE, ORANGE, GREEN, PURPLE, SKY, YELLOW = "#0072b2", "#d55e00", "#009e73", "#aa4499", "#56b4e9", "#e69f00"
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, YELLOW)
 
@@ -33,35 +33,36 @@ SETTINGS: Any = {
     "grid.color": GRID,
     "grid.linewidth": 0.8,
     "legend.frameon": False,
-    # white in notebooks, which may be dark; saved figures use the background of the page
+    # white, because notebooks may be dark; saved figures use the background of the page
     "figure.facecolor": "white",
     "axes.facecolor": "none",
     "savefig.facecolor": "none",
-    # class names may hold a dollar sign
+    # class names may contain a dollar sign
     "text.parse_math": False,
-    # text stays text: searchable, read aloud, in any script
+    # text stays text: readers can search it, screen readers can read it, and any script can be shown
     "svg.fonttype": "none",
     "svg.hashsalt": "detreduce",
 }
 
 
 class Figure(matplotlib.figure.Figure):
-    """A matplotlib figure that a notebook shows once as the value of a cell, with or without pyplot.
+    """A matplotlib figure that a notebook shows once if the figure is the value of a cell, with or without pyplot.
 
-    Without pyplot, IPython has no formatter for figures and calls `_repr_png_`. With pyplot, its own formatter is used.
+    Without pyplot, IPython does not know how to show figures, so it calls `_repr_png_`. With pyplot, IPython shows the
+    figure itself.
     """
 
     def _repr_png_(self) -> bytes:
         content = io.BytesIO()
         with warnings.catch_warnings():
-            # an emoji in a name becomes a box, which cannot be avoided here
+            # the font lacks emoji, so an emoji in a name becomes a box
             warnings.filterwarnings("ignore", "Glyph .* missing from")
             self.savefig(content, format="png", facecolor=self.get_facecolor())
         return content.getvalue()
 
 
 def short(name: object, longest: int = 80) -> str:
-    """Return a name that fits next to an axis: one line, cut if long, with codes for invisible characters."""
+    """Return a name as one line of at most `longest` characters, with codes for invisible characters."""
     text = " ".join(visible_lines(name).split())
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
@@ -69,7 +70,7 @@ def short(name: object, longest: int = 80) -> str:
 def drawn(width: float, height: float, columns: int = 1, rows: int = 1, **options: Any) -> tuple[Figure, list[Axes]]:
     """Return an empty figure of `width` x `height` inches in the common style, and its axes row by row.
 
-    It does not use pyplot, so no window opens and nothing stays in memory.
+    The figure is made without pyplot, so it does not open a window and does not stay in memory.
     """
     with matplotlib.rc_context(SETTINGS):
         figure = Figure(figsize=(width, height), layout="constrained")

@@ -1,4 +1,4 @@
-"""The course of one training, epoch by epoch."""
+"""The figure of one training: loss and mAP after each epoch."""
 
 from __future__ import annotations
 
@@ -18,21 +18,24 @@ WHAT = {"(B)": "boxes", "(M)": "masks", "(P)": "keypoints"}
 
 
 def loss_of(epoch: Epoch, part: str = "train/") -> float:
-    """Return the sum of an epoch's losses whose names start with `part`; NaN if there is none."""
+    """Return the sum of the losses of an epoch; NaN if there is no loss.
+
+    Only losses with names that start with `part` count: ``train/`` or ``val/``.
+    """
     parts = [value for name, value in epoch.items() if name.startswith(part) and value is not None]
     return math.fsum(parts) if parts else math.nan
 
 
 def training_curves(history: Sequence[Epoch], final: Mapping[str, float] | None = None) -> Figure:
-    """Draw the loss on the left and mAP on the right, over the epochs.
+    """Draw the loss over the epochs on the left, and mAP over the epochs on the right.
 
     Parameters
     ----------
     history
-        One row per epoch, as in `TrainingRecord.history`: ``train/…`` and ``val/…`` losses, and for validated epochs
-        ``metrics/mAP50(B)`` and others.
+        One mapping per epoch, as in `TrainingRecord.history`, with ``train/…`` and ``val/…`` losses. Validated epochs
+        also have metrics such as ``metrics/mAP50(B)``.
     final
-        Name -> mAP of the evaluation after training, drawn as points at the last epoch.
+        Name -> mAP of the evaluation after training. These values are drawn as points at the last epoch.
     """
     epochs = [epoch.get("epoch") or place + 1 for place, epoch in enumerate(history)]
     with styled():
@@ -62,6 +65,7 @@ def training_curves(history: Sequence[Epoch], final: Mapping[str, float] | None 
 
 
 def _over_epochs(axes: Axes) -> None:
+    """Label the axis of epochs, and add a legend if the axes are not empty."""
     axes.set_xlabel("epoch")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     handles: list[Any] = axes.get_legend_handles_labels()[0]

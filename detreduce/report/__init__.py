@@ -1,4 +1,4 @@
-"""The report: one HTML file that shows what an experiment found, from its ledger."""
+"""The report: one HTML file that shows the results of an experiment, from its ledger."""
 
 from detreduce.report.build import write_report
 

@@ -1,4 +1,4 @@
-"""write_report: turn a ledger into one HTML file that needs nothing else."""
+"""write_report: turn a ledger into one self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -46,7 +46,25 @@ REPORT_NAME = "report.html"
 
 @dataclass
 class _Chosen:
-    """What the report shows of the images."""
+    """What the report shows of the images and the selections.
+
+    Attributes
+    ----------
+    dataset
+        The train split; None if it cannot be read.
+    views, charts
+        The view of each shown selection, and its charts, in the same order.
+    map
+        The feature map; None without features.
+    left_out
+        Number of selections that are not shown.
+    album
+        The pictures of the train split.
+    looks
+        How the boxes of each class are drawn.
+    notes
+        Sentences on what could not be shown, and why.
+    """
 
     dataset: DetectionDataset | None = None
     views: list[SelectionView] = field(default_factory=list)
@@ -66,7 +84,7 @@ def write_report(
     images: bool = True,
     dataset: str | Path | None = None,
 ) -> Path:
-    """Write the results of an experiment as one HTML file, which needs no network and no other file.
+    """Write the results of an experiment as one HTML file that works without a network or other files.
 
     Parameters
     ----------
@@ -75,35 +93,34 @@ def write_report(
     output
         The HTML file; default ``report.html`` in the ledger.
     selections
-        How many selections to show with images, largest first; the tables have all.
+        Largest number of selections to show with images, largest selections first. The tables show all selections.
     images
-        False leaves out every picture of the dataset, for confidential data; names stay.
+        False leaves out all pictures of the dataset, for confidential data. The names of images are still shown.
     dataset
-        Where the experiment's dataset is now; default: where it was.
+        The path of the experiment's dataset, if the dataset was moved. Default: the path in the configuration.
 
     Returns
     -------
     Path
-        The file.
+        The path of the written file.
 
     Raises
     ------
     MissingFileError
-        There is no ledger, or nothing at `dataset`.
+        The ledger or the dataset does not exist.
     InputError
-        The ledger has no finished cell, or one that cannot be read; `selections` is below 0; or `dataset` cannot be
-        read.
+        The ledger has no finished cell or a damaged cell, `selections` is below 0, or `dataset` cannot be read.
     DetreduceError
         The file cannot be written.
     """
     if isinstance(selections, bool) or not isinstance(selections, int) or selections < 0:
-        raise InputError(f"selections={selections!r} is not a count: give 0 or more.")
+        raise InputError(f"selections={selections!r} is not a count: use 0 or more.")
     source = ledger if isinstance(ledger, Ledger) else Ledger(ledger)
     if not source.is_ledger():
-        raise MissingFileError(f"{source.path} is not a ledger: `detreduce run experiment.yaml` makes one.")
+        raise MissingFileError(f"{source.path} is not a ledger. Create a ledger with `detreduce run experiment.yaml`.")
     outcome = outcome_of(source)
     if not outcome.rows:
-        raise InputError(f"{source.path} has no finished cell yet: run the experiment, or wait for its first cell.")
+        raise InputError(f"{source.path} has no finished cell. Run the experiment, or wait for its first cell.")
     config = _read_config(source)
     given = None if dataset is None else load_dataset(find(dataset, what="dataset"), split="train")
     chosen = _gather_images(source, outcome, config, selections, given, capacity=CAPACITY if images else 0)
@@ -132,7 +149,7 @@ def write_report(
 
 
 def _read_config(ledger: Ledger) -> dict[str, Any]:
-    """Return the configuration in the ledger; empty if there is none that can be read."""
+    """Return the configuration stored in the ledger; empty if it cannot be read."""
     try:
         content = yaml.safe_load((ledger.path / "config.yaml").read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError):
@@ -141,7 +158,7 @@ def _read_config(ledger: Ledger) -> dict[str, Any]:
 
 
 def _planned(ledger: Ledger) -> int | None:
-    """Return how many cells the plan has; None without a plan."""
+    """Return the number of cells in the plan; None if the plan cannot be read."""
     try:
         return len(json.loads((ledger.path / "plan.json").read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
@@ -157,12 +174,17 @@ def _gather_images(
     *,
     capacity: int,
 ) -> _Chosen:
+    """Return the images and selections to show.
+
+    `limit` is the largest number of selections, `given` is the dataset if it was passed, and `capacity` is the largest
+    number of characters of all pictures. If images or features cannot be read, the notes say so.
+    """
     cells, left_out = shown_cells(outcome.cells, limit)
     found = _Chosen(left_out=left_out)
     try:
         found.dataset = given if given is not None else load_dataset(str(config.get("dataset", "")), split="train")
     except DetreduceError as error:
-        found.notes.append(f"The images are not shown: {error} If the dataset was moved, give its place (--data).")
+        found.notes.append(f"The images are not shown: {error} If the dataset was moved, pass its path (--data).")
         return found
     found.looks = looks_of(found.dataset.class_names, found.dataset.class_counts.sum(axis=0))
     selections = _readable(ledger, cells, found)
@@ -189,7 +211,7 @@ def _gather_images(
 def _readable(
     ledger: Ledger, cells: Sequence[tuple[FinishedCell, int]], found: _Chosen
 ) -> list[tuple[FinishedCell, int, Selection]]:
-    """Return the selections made on the dataset as it is now; for others, add a note with the reason."""
+    """Return the cells with their selections; leave out cells whose selection does not fit the dataset, with a note."""
     assert found.dataset is not None
     selections = []
     for cell, count in cells:
@@ -203,17 +225,17 @@ def _readable(
 
 
 def _features(selections: Sequence[tuple[FinishedCell, int, Selection]], found: _Chosen) -> FeatureTable | None:
-    """Return one table for all maps: that of the selection with most blocks."""
+    """Return the features of the selection with the most feature blocks, for all maps; None if they cannot be read."""
     by_blocks = max(selections, key=lambda entry: len(entry[2].provenance.get("features", {}).get("blocks", ())))
     try:
         return find_features(by_blocks[2], found.dataset, None)  # type: ignore[arg-type]
     except DetreduceError as error:
-        found.notes.append(f"No map and no distances: {error}")
+        found.notes.append(f"The feature map and the distances are not shown: {error}")
         return None
 
 
 def _leakage(found: Mapping[str, Any], chosen: _Chosen, capacity: int) -> dict[str, Any]:
-    """Return the leakage between splits, with the pictures of the first pairs."""
+    """Return the images that splits share, with the pictures of the first pairs."""
     content = dict(found)
     pairs: list[dict[str, Any]] = []
     if chosen.dataset is not None:
@@ -232,6 +254,10 @@ def _leakage(found: Mapping[str, Any], chosen: _Chosen, capacity: int) -> dict[s
 def _picture(
     albums: dict[str, Album | None], chosen: _Chosen, split: str, image: Any, capacity: int
 ) -> tuple[Album, int] | None:
+    """Return the album and the row of an image in a split; None if the image cannot be shown.
+
+    `albums` holds the album of each split, and gets the album of a new split.
+    """
     if split not in albums:
         try:
             assert chosen.dataset is not None

@@ -1,4 +1,4 @@
-"""The charts of a report: SVG with a heading and a sentence on how to read it."""
+"""The charts of a report: SVG pictures, each with a heading and an explanation."""
 
 from __future__ import annotations
 
@@ -24,7 +24,19 @@ VALIDATED = "metrics/mAP50-95(B)"
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A picture in the page: its section, its heading, the SVG, and how to read it."""
+    """A chart in the page.
+
+    Attributes
+    ----------
+    section
+        The section of the page: ``cost``, ``differences``, ``learning``, ``energy`` or ``selection``.
+    title
+        The heading.
+    svg
+        The picture, as an ``<svg>`` element.
+    about
+        Sentences on how to read the picture.
+    """
 
     section: str
     title: str
@@ -33,17 +45,20 @@ class Chart:
 
 
 def result_charts(outcome: Outcome) -> Iterator[Chart]:
-    """Yield accuracy against cost, differences with intervals, learning curves and energy by phase."""
+    """Yield the charts of results: accuracy against cost, differences with intervals, learning curves, energy."""
     for cost, words in (("Wh", "energy"), ("TFLOPs", "computation")):
         figure = trade_off(outcome.rows, cost)
         if figure is not None:
             title = f"mAP50-95 against {words}"
             about = (
-                "Small marks are single trainings, large marks are means. The line is the Pareto front of the means: "
-                "no cheaper point is as good."
+                "Small marks are single trainings, and large marks are means. The line is the Pareto front of the "
+                "means: no point with a lower cost is as good."
             )
             if cost == "Wh":
-                about += " Trainings that overlapped another one are left out: their energy is not their own."
+                about += (
+                    " Trainings that overlapped another training are left out, because their energy includes energy of "
+                    "the other training."
+                )
             yield Chart("cost", title, inline_svg(figure, f"trade-{cost}", title), about)
     references = [name for name in (outcome.random, EQUAL_ITERATIONS) if name]
     for reference in references:
@@ -52,8 +67,8 @@ def result_charts(outcome: Outcome) -> Iterator[Chart]:
             words = "a random subset" if reference == outcome.random else CONTROLS[EQUAL_ITERATIONS].words
             title = f"mAP50-95 minus that of {words}"
             about = (
-                "Lines are unadjusted 95 % intervals. Triangles are shown to differ, adjusted for all methods of that "
-                "keep (Holm); circles are not."
+                "Lines are unadjusted 95 % intervals. A triangle is a difference that is shown, after adjustment for "
+                "all methods at that keep (Holm). A circle is a difference that is not shown."
             )
             shown = found[:MOST_BARS]
             svg = inline_svg(difference_intervals(shown, title), f"differences-{reference}", title)
@@ -61,7 +76,10 @@ def result_charts(outcome: Outcome) -> Iterator[Chart]:
     yield from _learning(outcome)
     energy = energy_by_method(outcome)
     if energy:
-        about = "Means over trainings that ran alone. Choosing is paid once for all trainings on a subset."
+        about = (
+            "Means over trainings that ran alone on their machine. The energy of choosing is needed only once for all "
+            "trainings on a subset."
+        )
         phases = [phase for phase in PHASES if any(phase in parts for _, parts in energy)]
         figure = energy_by_phase([(_label(summary), parts) for summary, parts in energy[:MOST_BARS]], phases=phases)
         yield Chart(
@@ -70,7 +88,7 @@ def result_charts(outcome: Outcome) -> Iterator[Chart]:
 
 
 def _learning(outcome: Outcome) -> Iterator[Chart]:
-    """Yield curves of mAP for the cells with validation during training, and of the loss if some have none."""
+    """Yield learning curves: mAP of the cells that were validated during training, and the loss if some were not."""
     curves = [(row, cell.training.history) for row, cell in zip(outcome.rows, outcome.cells, strict=True)]
     keeps = {keep_key(row["keep"]) for row, _ in curves if row["control"] != FULL}
     more = f" {len(keeps) - MOST_KEEPS} smaller keeps are not drawn." if len(keeps) > MOST_KEEPS else ""
@@ -87,24 +105,29 @@ def _learning(outcome: Outcome) -> Iterator[Chart]:
     figure = learning_curves(curves)
     if figure is not None:
         about = (
-            "Sum of the training losses after each epoch; means over seeds. It does not measure quality: with few "
-            "images it falls earlier."
+            "Sum of the training losses after each epoch; means over seeds. The loss does not measure quality: with "
+            "few images the loss falls earlier."
         )
         title = "Learning curves: loss"
         yield Chart("learning", title, inline_svg(figure, "learning", "Training loss over images seen"), about + more)
 
 
 def _label(summary: Summary) -> str:
+    """Return the name of a method with its keep."""
     name = title_of(summary.method)
     return name if summary.method == FULL else f"{name}  {keep_in_words(summary.keep)}"
 
 
 def _left_out(found: int) -> str:
+    """Return a sentence on the bars that a chart leaves out; empty if it shows all."""
     return f" {found - MOST_BARS} more are in the table." if found > MOST_BARS else ""
 
 
 def selection_charts(view: SelectionView, dataset: DetectionDataset, name: str) -> list[Chart]:
-    """Return charts of classes and box sizes of the kept images and all images; empty without boxes."""
+    """Return charts that compare the classes and the box sizes of the kept images with all images.
+
+    `name` is a prefix of the ids in the SVG. Return an empty list if the dataset has no boxes.
+    """
     full = dataset.class_counts.sum(axis=0)
     if not full.sum():
         return []
@@ -127,4 +150,5 @@ def selection_charts(view: SelectionView, dataset: DetectionDataset, name: str) 
 
 
 def _bars_in_words(view: SelectionView) -> str:
+    """Return the description of the chart of classes for screen readers."""
     return f"Classes of the kept images and of all images; {int(view.class_counts.sum())} boxes are kept"

@@ -1,4 +1,4 @@
-"""How boxes of each class are drawn: a colour and a line style, the same on every picture of a page."""
+"""The colour and the line style of the boxes of each class. They are the same in all pictures of a page."""
 
 from __future__ import annotations
 
@@ -14,7 +14,17 @@ MOST = COLOURS * LINES
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """CSS classes of a box, the names of the classes drawn like that, and how many more there are."""
+    """An entry of the legend.
+
+    Attributes
+    ----------
+    css
+        The CSS classes of a box.
+    names
+        The object classes that are drawn in this way.
+    more
+        Number of further object classes that are drawn in this way and are not named.
+    """
 
     css: str
     names: tuple[str, ...]
@@ -23,16 +33,25 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Looks:
-    """The looks of a dataset's boxes: `of_class[c]` is the CSS of class c; `legend` explains the looks."""
+    """How the boxes of a dataset are drawn.
+
+    Attributes
+    ----------
+    of_class
+        The CSS classes for each object class, by index.
+    legend
+        The entries of the legend.
+    """
 
     of_class: tuple[str, ...]
     legend: tuple[Look, ...]
 
 
 def looks_of(names: Sequence[str], counts: npt.ArrayLike) -> Looks:
-    """Return a look for each of the most common classes; the rarest classes share the last look if there are too many.
+    """Return how the boxes of each class are drawn.
 
-    `counts`: (C,) boxes of each class.
+    The most common classes have their own colour and line style. If there are more than `MOST` classes, the rarest
+    classes share the last one. `counts` is the (C,) number of boxes of each class.
     """
     order = np.argsort(-np.asarray(counts), kind="stable").tolist()
     own = len(order) if len(order) <= MOST else MOST - 1
@@ -46,4 +65,5 @@ def looks_of(names: Sequence[str], counts: npt.ArrayLike) -> Looks:
 
 
 def _css(rank: int) -> str:
+    """Return the CSS classes for the class of a rank, from 0 for the most common class."""
     return f"c{rank % COLOURS} l{rank // COLOURS}"

@@ -1,4 +1,4 @@
-"""Pairs of duplicate images in a selection, by search; pairs of two kept images come first."""
+"""The pairs of duplicate images that a report shows with a selection. Pairs of two kept images come first."""
 
 from __future__ import annotations
 
@@ -14,7 +14,17 @@ PAIRS_SHOWN = 8
 
 @dataclass(frozen=True, slots=True)
 class DuplicatePair:
-    """Dataset rows of two duplicate images, whether each is kept, and how similar they are."""
+    """Two duplicate images.
+
+    Attributes
+    ----------
+    first, second
+        Dataset rows of the two images.
+    first_kept, second_kept
+        Whether each image is kept.
+    words
+        How similar the images are, as text.
+    """
 
     first: int
     second: int
@@ -30,13 +40,13 @@ class DuplicateSearch:
     Attributes
     ----------
     looked_for
-        What counts as a duplicate, and among which images, in words.
+        What the search counts as a duplicate, and the searched images, as text.
     found
-        How many pairs there are.
+        Number of pairs.
     kept_twice
-        Kept images that repeat another kept image.
+        Number of kept images that are duplicates of another kept image.
     shown
-        The first pairs: two kept images, then one, then none.
+        The first pairs. Pairs of two kept images come first, then pairs with one kept image, then all other pairs.
     """
 
     looked_for: str
@@ -48,18 +58,21 @@ class DuplicateSearch:
 def duplicate_searches(
     selection: Selection, near: Mapping[str, Any], dataset: DetectionDataset, shown: int = PAIRS_SHOWN
 ) -> tuple[DuplicateSearch, ...]:
-    """Return the experiment's search, and the selection's own search if it dropped images or is the only one.
+    """Return the searches for duplicates to show with a selection.
+
+    The first is the experiment's search for near-duplicates. The second is the selection's own search for duplicates;
+    it is shown if it dropped images, or if the experiment has no search.
 
     Parameters
     ----------
     selection
         A selection from `dataset`.
     near
-        The result of `read_near_duplicates`.
+        The experiment's search for near-duplicates, as `read_near_duplicates` returns it.
     dataset
         The dataset that rows refer to.
     shown
-        Most pairs of each search.
+        Largest number of pairs to show for each search.
     """
     kept = {dataset.row_of[image] for image in selection.image_ids}
     searches = []
@@ -97,7 +110,10 @@ def _search(
 
 
 def _of_group(leader: int, copies: Mapping[int, str], kept: Collection[int]) -> list[DuplicatePair]:
-    """Return each image of a group paired with a kept image of it, or with the group's first if none is kept."""
+    """Return the pairs of a group of duplicates: a kept image of the group with each other image of the group.
+
+    If no image of the group is kept, `leader` is paired with each of its `copies`.
+    """
     members = [leader, *copies]
     anchor = next((row for row in members if row in kept), leader)
     return [
@@ -114,11 +130,12 @@ def _of_group(leader: int, copies: Mapping[int, str], kept: Collection[int]) -> 
 
 
 def _row(dataset: DetectionDataset, image: ImageId | None) -> int | None:
+    """Return the dataset row of an image; None if the dataset does not have the image."""
     return None if image is None else dataset.row_of.get(image)
 
 
 def pair_in_words(pair: Mapping[str, Any]) -> str:
-    """Return how similar two images are: ``mirrored, similarity 0.93``."""
+    """Return how similar two images are as text, such as ``mirrored, similarity 0.93``."""
     if pair.get("exact"):
         return "equal pixels"
     similarity = pair.get("similarity")

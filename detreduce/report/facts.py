@@ -1,4 +1,4 @@
-"""How to reproduce the numbers of a report: the command, the data, the versions."""
+"""Facts that are needed to reproduce the numbers of a report: the command, the data, the seeds, the versions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SHOWN_VALUES = 4
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """A name and its value; all values if cells differ."""
+    """One line of the table of facts: a name, and its value as text. If cells differ, the text lists all values."""
 
     name: str
     value: str
@@ -30,7 +30,10 @@ def command_of(ledger: Ledger) -> str:
 
 
 def config_text(config: dict[str, Any]) -> str:
-    """Return the configuration as YAML, in plain ASCII if it has invisible characters; empty for none."""
+    """Return the configuration as YAML; empty if the configuration is empty.
+
+    If the text has invisible characters, characters beyond ASCII are written as codes.
+    """
     if not config:
         return ""
     text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
@@ -38,13 +41,13 @@ def config_text(config: dict[str, Any]) -> str:
 
 
 def facts_of(cells: Iterable[FinishedCell], config: dict[str, Any]) -> list[Fact]:
-    """Return data, model, seeds, machine and versions of the cells, with all values if cells differ."""
+    """Return the data, the model, the seeds, the machine and the versions of the cells."""
     records = [cell.training for cell in cells]
     versions = sorted({name for record in records for name in record.versions})
     reduce, energy = config.get("reduce") or {}, config.get("energy") or {}
     found = [
         Fact("dataset", str(config.get("dataset", ""))),
-        Fact("hash of the data trained on", _values(record.data.hash[:16] for record in records)),
+        Fact("hash of the training data", _values(record.data.hash[:16] for record in records)),
         Fact("categories", str(reduce.get("categories", ""))),
         Fact("selection seeds", _values(reduce.get("seeds") or ())),
         Fact("training seeds", _values(record.seed for record in records)),
@@ -66,11 +69,13 @@ def facts_of(cells: Iterable[FinishedCell], config: dict[str, Any]) -> list[Fact
 
 
 def _optimiser(resolved: dict[str, Any]) -> str:
+    """Return the optimiser and its settings as text."""
     parts = [f"{name} {resolved[name]}" for name in ("optimizer", "lr0", "batch", "nbs") if name in resolved]
     return ", ".join(parts)
 
 
 def _values(values: Iterable[Any]) -> str:
+    """Return different values as text: the first `SHOWN_VALUES`, or the range if they are many integers."""
     found = list(dict.fromkeys(str(value) for value in values))
     if len(found) > SHOWN_VALUES and all(value.isdigit() for value in found):
         numbers = sorted(map(int, found))
@@ -80,5 +85,6 @@ def _values(values: Iterable[Any]) -> str:
 
 
 def _between(times: list[str]) -> str:
+    """Return the first and the last of some ISO times as text."""
     shown = sorted(time[:16].replace("T", " ") for time in times)
     return "" if not shown else shown[0] if shown[0] == shown[-1] else f"{shown[0]} to {shown[-1]}"

@@ -1,4 +1,4 @@
-"""The findings of an experiment in plain sentences."""
+"""The main results of an experiment as sentences."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ from detreduce.vocabulary.measures import MAIN_ACCURACY as MEASURE
 
 
 def headline(outcome: Outcome) -> list[str]:
-    """Return the findings: what each keep loses in mAP and saves, compared with random subsets and the controls."""
+    """Return one sentence for the full set, and sentences for each keep.
+
+    The sentences for a keep give its mAP, the lost mAP and the saved energy compared with the full set, and the
+    comparison of its methods with random subsets.
+    """
     full = next((item for item in outcome.summaries if item.method == FULL), None)
     reduced = [item for item in outcome.summaries if item.method not in ON_ALL_IMAGES]
     sentences = []
@@ -22,18 +26,19 @@ def headline(outcome: Outcome) -> list[str]:
         sentences.append(f"All {full.images} images give {_figure(full)}{_evaluated(outcome)}.")
     elif reduced:
         sentences.append(
-            "No training on all images (the control full) is finished here, so losses and savings are not known."
+            "No training on all images (the control full) is finished, so losses and savings are not known."
         )
     keeps = {keep_key(item.keep): item for item in reduced}
     for _, example in sorted(keeps.items(), key=lambda entry: -entry[1].images):
         group = [item for item in reduced if keep_key(item.keep) == keep_key(example.keep)]
         sentences.append(_keep_sentence(outcome, group, full))
     if not reduced:
-        sentences.append(f"{_plural(len(outcome.rows), 'training')} finished, none of them on fewer images.")
+        sentences.append(f"{_plural(len(outcome.rows), 'training')} finished, but no training on fewer images.")
     return sentences
 
 
 def _keep_sentence(outcome: Outcome, group: Sequence[Summary], full: Summary | None) -> str:
+    """Return the sentences for one keep; `group` holds the summaries of its methods."""
     random = next((item for item in group if item.method == outcome.random), None)
     shown = random or group[0]
     of = f" of {full.images}" if full else ""
@@ -51,7 +56,7 @@ def _keep_sentence(outcome: Outcome, group: Sequence[Summary], full: Summary | N
 
 
 def _lost(outcome: Outcome, shown: Summary) -> str:
-    """Return how far a method is below all images, and how certain that is."""
+    """Return the difference of a method to all images, with its uncertainty, as text."""
     found = outcome.difference(shown, FULL, MEASURE)
     loss = shown.against_full.get(MEASURE, math.nan) if found is None else found.difference
     if not math.isfinite(loss):
@@ -68,10 +73,12 @@ def _lost(outcome: Outcome, shown: Summary) -> str:
 
 
 def _is_equal(item: Summary, shown: Summary) -> bool:
+    """Return whether a summary is the equal-steps control at the keep of `shown`."""
     return item.method == EQUAL_ITERATIONS and keep_key(item.keep) == keep_key(shown.keep)
 
 
 def _compared_with_random(outcome: Outcome, group: Sequence[Summary]) -> str:
+    """Return sentences on which methods are better or worse than random subsets."""
     if outcome.random is None:
         return " There are no random subsets (srs or random) to compare with, so no method can be judged."
     found = [item for summary in group if (item := outcome.difference(summary, outcome.random, MEASURE)) is not None]
@@ -93,6 +100,7 @@ def _compared_with_random(outcome: Outcome, group: Sequence[Summary]) -> str:
 
 
 def _saving(summary: Summary) -> str:
+    """Return the saved energy as text; the saved computation if the energy is not known."""
     for name, words in (("Wh", "training energy"), ("TFLOPs", "computation; the energy is not known")):
         ratio = summary.against_full.get(name, math.nan)
         if math.isfinite(ratio):
@@ -101,6 +109,7 @@ def _saving(summary: Summary) -> str:
 
 
 def _figure(summary: Summary) -> str:
+    """Return the mean mAP50-95 of a summary, its standard deviation and the number of trainings, as text."""
     mean, spread = summary.mean[MEASURE], summary.spread[MEASURE]
     if not math.isfinite(mean):
         return f"an unknown mAP50-95 ({_plural(summary.cells, 'training')})"
@@ -109,9 +118,11 @@ def _figure(summary: Summary) -> str:
 
 
 def _evaluated(outcome: Outcome) -> str:
+    """Return the splits that the trainings were evaluated on, as text."""
     splits = sorted({str(row["evaluated_on"]) for row in outcome.rows if row.get("evaluated_on")})
     return f", measured on {' or '.join(splits)}" if splits else ""
 
 
 def _plural(count: int, word: str) -> str:
+    """Return a count with a noun: ``1 training``, ``3 trainings``."""
     return f"{count} {word}{'' if count == 1 else 's'}"

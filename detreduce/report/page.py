@@ -1,4 +1,4 @@
-"""The page of a report: templates filled with the content; every name is escaped."""
+"""The page of a report: the HTML templates, filled with the content. All names are escaped."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ MAP_SIDES = (640, 440)
 MAP_MARGIN = 14
 HINTS = {"Wh": "energy of training", "TFLOPs": "10^12 operations of training"}
 COMPARED_COSTS = ("Wh", "TFLOPs")
-"""Costs whose change to all images has a column."""
+"""Costs for which a column shows the change compared with all images."""
 
 
 def render(*, chosen: Any, outcome: Outcome, **content: Any) -> str:
-    """Return the page as HTML."""
+    """Return the page as HTML; `chosen` holds the images and selections, and `content` the other template variables."""
     environment = Environment(
         loader=PackageLoader("detreduce.report"),
         autoescape=True,
@@ -70,22 +70,25 @@ def render(*, chosen: Any, outcome: Outcome, **content: Any) -> str:
 
 
 def _shown(value: Any) -> Any:
-    """Return a value as the page prints it: text that is not markup gets codes for invisible characters."""
+    """Return a value for the page. In text that is not markup, invisible characters become codes."""
     return visible_lines(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _apart(name: str) -> Markup:
-    """Return a name for an attribute or title, where ``<bdi>`` cannot isolate its direction."""
+    """Return a name for an attribute or a title, with marks that isolate its writing direction.
+
+    In other places ``<bdi>`` isolates the direction, but elements are not possible in attributes and titles.
+    """
     return escape(f"\u2068{visible(name)}\u2069")
 
 
 def _breakable(name: str) -> Markup:
-    """Return a method's name that breaks before its parameters in a narrow column."""
+    """Return the name of a method with possible line breaks at its parameters, for narrow columns."""
     return Markup(re.sub(r"([(=,_])", r"\1<wbr>", str(escape(visible_lines(name)))))
 
 
 def _in_words(classes: Sequence[tuple[str, int]]) -> Markup:
-    """Return the classes of an image with their counts."""
+    """Return the classes of an image with their counts, as text."""
     return Markup(", ").join(Markup("{} {}").format(_apart(name), count) for name, count in classes) or Markup(
         "no boxes"
     )
@@ -96,7 +99,17 @@ CellOf = Callable[[ResultRow], ResultCell | DifferenceCell]
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of the table: its heading, the cell of a row, and an explanation of the heading."""
+    """A column of the table.
+
+    Attributes
+    ----------
+    heading
+        The heading.
+    cell
+        Function that returns the cell of a row.
+    hint
+        An explanation of the heading, shown as a tooltip.
+    """
 
     heading: str
     cell: CellOf
@@ -104,15 +117,17 @@ class Column:
 
 
 def _mean(measure: str) -> CellOf:
+    """Return the function for a column of means."""
     return lambda row: row.means[measure]
 
 
 def _against_full(measure: str) -> CellOf:
+    """Return the function for a column of comparisons with all images."""
     return lambda row: row.against_full[measure]
 
 
 def _columns(table: ResultTable) -> list[Column]:
-    """Return the columns that have any content; the first one is the method."""
+    """Return the columns that are not empty; the first column is the method."""
     main = ACCURACIES[MEASURE]
     columns = [
         Column("method", lambda row: row.method),
@@ -139,18 +154,25 @@ def _columns(table: ResultTable) -> list[Column]:
 
 
 def _sort_key(value: float) -> str:
-    """Return what JavaScript sorts a cell by; empty for a number that is not known, which sorts last."""
+    """Return the text by which the page's script sorts a cell; empty if the number is not known.
+
+    The script sorts empty texts last.
+    """
     return "" if math.isnan(value) else "Infinity" if math.isinf(value) else f"{value}"
 
 
 def _place(point: Any) -> tuple[float, float]:
-    """Return the position of a map point in the drawing; y goes up."""
+    """Return the position of a map point in the drawing, in pixels; the largest y is at the top."""
     width, height = (side - 2 * MAP_MARGIN for side in MAP_SIDES)
     return round(MAP_MARGIN + float(point[0]) * width, 1), round(MAP_MARGIN + (1 - float(point[1])) * height, 1)
 
 
 def map_data(drawn: FeatureMap, album: Album, views: Sequence[SelectionView]) -> dict[str, Any]:
-    """Return the data for the page's script: place and image of every point, and the ranks of each selection."""
+    """Return the data of the feature map for the page's script.
+
+    ``images`` holds the position and the picture of each image. ``ranks`` holds, for each selection, the kept images
+    on the map with their rank in the order of selection.
+    """
     images = {}
     for row, point in zip(drawn.rows.tolist(), drawn.points, strict=True):
         picture = album.pictures[row]
@@ -169,7 +191,7 @@ def map_data(drawn: FeatureMap, album: Album, views: Sequence[SelectionView]) ->
 
 
 def outlines(picture: Picture, looks: Looks) -> Markup:
-    """Return the boxes of a picture, with one path for each look."""
+    """Return the boxes of a picture as SVG paths, one path for each colour and line style."""
     paths: dict[str, list[str]] = {}
     for x, y, w, h, kind in picture.boxes:
         left, width = round(x * picture.width, 1), round(w * picture.width, 1)
@@ -179,7 +201,7 @@ def outlines(picture: Picture, looks: Looks) -> Markup:
 
 
 def _thumbnail(environment: Environment) -> Any:
-    """Return a function for the template that draws an image with its boxes and a caption."""
+    """Return a function for the templates that draws an image with its boxes and a caption."""
     macro = environment.get_template("thumbnail.html.j2")
 
     def draw(album: Album, row: int, note: str = "") -> Markup:

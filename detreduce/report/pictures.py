@@ -1,4 +1,4 @@
-"""Small pictures of images with their boxes; each is stored once in a page, however often it is shown."""
+"""Small pictures of images with their boxes. The page stores each picture once, even if it is shown several times."""
 
 from __future__ import annotations
 
@@ -14,34 +14,35 @@ from detreduce.dataset.views.thumbnails import BOXES_DRAWN, as_jpeg, small_image
 from detreduce.display.progress import progress
 
 SIDE = 176
-"""Pixels of the longer side."""
+"""Length of a picture's longer side in pixels."""
 CAPACITY = 3_800_000
-"""Most characters of all pictures of a page; with boxes, maps and charts a page stays below 10 MB."""
+"""Largest number of characters of all pictures in a page. With boxes, maps and charts, a page is smaller than 10 MB."""
 MOST_BOXES = 30_000
-"""Most boxes drawn on the pictures of a page; each takes about 30 characters."""
+"""Largest number of boxes drawn on the pictures of a page; each box takes about 30 characters."""
 CLASSES_NAMED = 8
-"""Most classes named for an image; others are counted together."""
+"""Largest number of classes named for an image; all other classes are counted together."""
 
 Box = tuple[float, float, float, float, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One image as the page shows it.
+    """The picture of one image in the page.
 
     Attributes
     ----------
     name
-        The image's name.
+        The name of the image.
     classes
-        Its classes with their number of boxes, most common first; the rarest are counted together.
+        The classes in the image with their number of boxes, most common class first. If there are many classes, the
+        rarest classes are counted together.
     boxes
-        Left, top, width, height as fractions of the image, and the class; at most `BOXES_DRAWN`, and none if the page
-        is full.
+        The boxes as (left, top, width, height, class); positions and sizes are fractions of the image. At most
+        `BOXES_DRAWN` boxes; empty if the page is full.
     width, height
-        Pixels of the small picture, or of the placeholder.
+        Size in pixels of the picture, or of the placeholder if there is no picture.
     data
-        A data URI; None if the image could not be read or the page is full.
+        The picture as a data URI; None if the image could not be read or if the page is full.
     """
 
     name: str
@@ -58,20 +59,20 @@ class Album:
     Parameters
     ----------
     dataset
-        The images.
+        The dataset split.
     prefix
-        Prefix of a picture's id in the page; the row follows.
+        Prefix of the id of each picture in the page. The id is this prefix and the dataset row.
     capacity
-        Most characters of its pictures; 0: only names and boxes.
+        Largest number of characters of all pictures. For 0, only names and boxes are shown.
     boxes
-        Most boxes to draw.
+        Largest number of boxes to draw.
 
     Attributes
     ----------
     pictures
-        By dataset row.
+        Dataset row -> picture.
     cut
-        How many pictures lack the image or the boxes because the page is full.
+        Number of pictures without image or boxes because the page is full.
     """
 
     def __init__(
@@ -87,7 +88,7 @@ class Album:
         self._boxes_of = list(zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True))
 
     def add(self, rows: Iterable[int]) -> None:
-        """Add the images of some rows, until the capacity is used up; rows that are already there cost nothing."""
+        """Add the images of some dataset rows. When the capacity is used up, images are added without a picture."""
         wanted = [row for row in dict.fromkeys(rows) if row not in self.pictures]
         read = wanted if self.left > 0 else []
         with ThreadPoolExecutor() as pool, progress("pictures", len(read), "images") as advance:
@@ -98,6 +99,7 @@ class Album:
             self.pictures[row] = self._picture(row, None)
 
     def _picture(self, row: int, small: tuple[str, int, int] | None) -> Picture:
+        """Return the picture of a row, and reduce the remaining capacity; `small` is the result of `_small`."""
         name, classes, boxes = self.dataset[row].name, self._classes(row), self._boxes(row)
         full = self._pictured and self.left <= 0, len(boxes) > self.boxes_left
         self.cut += any(full)
@@ -110,6 +112,7 @@ class Album:
         return Picture(name, classes, boxes, width, height, data)
 
     def _classes(self, row: int) -> tuple[tuple[str, int], ...]:
+        """Return the classes in the image of a row, with their number of boxes."""
         counts = self.dataset.class_counts[row]
         order = [place for place in np.argsort(-counts, kind="stable").tolist() if counts[place]]
         named = [(self.dataset.class_names[place], int(counts[place])) for place in order[:CLASSES_NAMED]]
@@ -117,18 +120,19 @@ class Album:
         return (*named, *([("other classes", others)] if others else []))
 
     def _boxes(self, row: int) -> tuple[Box, ...]:
+        """Return the boxes of a row, largest first."""
         begin, end = self._boxes_of[row]
         corners = self.dataset.boxes_xyxyn[begin:end]
         known = np.isfinite(corners).all(axis=1)
         corners, classes = np.clip(corners[known], 0, 1), self.dataset.box_classes[begin:end][known]
         found = np.column_stack([corners[:, :2], corners[:, 2:] - corners[:, :2]]).round(4)
-        # small boxes last, so that large ones do not hide them
+        # draw small boxes last, so that large boxes do not hide small boxes
         order = np.argsort(-found[:, 2:].prod(axis=1), kind="stable")[:BOXES_DRAWN]
         return tuple((*found[place].tolist(), int(classes[place])) for place in order.tolist())
 
 
 def _small(record: ImageRecord) -> tuple[str, int, int] | None:
-    """Return a small JPEG as a data URI, with its size; None if the image cannot be read."""
+    """Return a small JPEG as a data URI, its width and its height in pixels; None if the image cannot be read."""
     small = small_image(record.path, SIDE)
     if small is None:
         return None

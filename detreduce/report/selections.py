@@ -1,4 +1,4 @@
-"""What a report shows of a selection: images kept, images dropped, and how well the subset represents the full set."""
+"""The views of selections in a report: kept images, dropped images, and how well the subset represents the full set."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ from detreduce.vocabulary.keeps import keep_key
 IntArray = npt.NDArray[np.int64]
 ON_A_SHEET = 8
 MAP_POINTS, MAPS_POINTS = 1500, 24_000
-"""Most points on one map and on all maps of a page: images with a picture first, then a random draw."""
+"""Largest number of points on one map, and on all maps of a page."""
 COMPARED = 20_000
-"""Most dropped images that are compared with the kept ones."""
+"""Largest number of dropped images that are compared with the kept images."""
 
 
 @dataclass(frozen=True)
 class FeatureMap:
-    """Images as points of two principal components.
+    """A map of images by the first two principal components of their features.
 
     Attributes
     ----------
     rows
         (n,) dataset rows of the points.
     points
-        (n, 2), within 0 and 1.
+        (n, 2) positions of the points, from 0 to 1.
     explained
         Share of the variance along each axis.
     blocks
@@ -55,7 +55,17 @@ class FeatureMap:
 
 @dataclass(frozen=True)
 class Sheet:
-    """A few images of one kind: a heading, what they have in common, their dataset rows, and a note on each."""
+    """A group of images that a selection shows.
+
+    Attributes
+    ----------
+    title, about
+        The heading, and a phrase that explains the group.
+    rows
+        Dataset rows of the images.
+    notes
+        A note for each image; empty without notes.
+    """
 
     title: str
     about: str
@@ -65,26 +75,32 @@ class Sheet:
 
 @dataclass(frozen=True)
 class SelectionView:
-    """What the report shows of one selection.
+    """The view of one selection in the report.
 
     Attributes
     ----------
     key
-        The cell of the selection.
-    label, keep, images, of, seed, cells
-        Method, keep, images kept out of all images, selection seed, and the number of cells with that method and keep.
+        The key of the cell that was trained on the selection.
+    label, keep
+        The label of the method, and its keep.
+    images, of
+        Number of kept images, and number of images in the full set.
+    seed
+        The selection seed.
+    cells
+        Number of cells with this method and keep.
     order
-        Dataset rows of the kept images, in the order chosen.
+        Dataset rows of the kept images, in the order of selection.
     sheets
-        Images kept first and last, and dropped images nearest to and furthest from the kept ones.
+        Groups of images: kept first, kept last, dropped nearest to the kept images, dropped furthest from them.
     measures
-        Name, value and meaning of each measure of representativeness.
+        (name, value, meaning) of each measure of representativeness.
     lost
         Classes without a kept box.
     class_counts
-        (C,) kept boxes of each class.
+        (C,) number of kept boxes of each class.
     sizes
-        sqrt(box area / image area) of the kept boxes.
+        sqrt(box area / image area) of each kept box.
     duplicates
         The searches for duplicate images, with their results.
     """
@@ -106,14 +122,16 @@ class SelectionView:
 
     @cached_property
     def kept_rows(self) -> frozenset[int]:
-        """The rows of `order`, for lookup."""
+        """The rows of `order` as a set."""
         return frozenset(self.order)
 
 
 def shown_cells(cells: Sequence[FinishedCell], limit: int) -> tuple[list[tuple[FinishedCell, int]], int]:
-    """Return one cell per method and keep (lowest seeds) with the number of its cells, and how many are left out.
+    """Return the cells whose selections the report shows, and the number of selections that are left out.
 
-    Keeps take turns, largest first, so that no keep is left out completely.
+    There is one cell for each method and keep: the cell with the lowest seeds, with the number of cells of that method
+    and keep. If there are more than `limit` selections, every keep still shows some of its methods: first one method
+    of each keep is shown, then a second method of each keep, and so on.
     """
     groups: dict[tuple[str, str], list[FinishedCell]] = {}
     for cell in cells:
@@ -130,10 +148,12 @@ def shown_cells(cells: Sequence[FinishedCell], limit: int) -> tuple[list[tuple[F
 
 
 def _images(cell: FinishedCell) -> int:
+    """Return the number of images that a cell was trained on."""
     return int(cell.selection.get("images", 0))
 
 
 def _seeds(cell: FinishedCell) -> tuple[int, int]:
+    """Return the selection seed and the training seed of a cell."""
     return cell.cell.get("selection_seed") or 0, cell.cell["training_seed"]
 
 
@@ -143,14 +163,18 @@ def read_selection(ledger: Ledger, cell: FinishedCell) -> Selection:
 
 
 def single_box_sizes(dataset: DetectionDataset) -> npt.NDArray[np.float64]:
-    """(B,) square root of each box's share of its image; NaN of crowd regions and where the image's size is unknown."""
+    """Return the (B,) size of each box: sqrt(box area / image area).
+
+    The size is NaN for crowd regions, and for boxes in images of unknown size.
+    """
     return np.where(dataset.box_crowd, np.nan, dataset.box_sizes)
 
 
 def feature_map_of(table: FeatureTable, first: Collection[int], maps: int = 1, seed: int = 0) -> FeatureMap:
-    """Return two principal components of the scaled features, for the images that each of the `maps` can show.
+    """Return a map of images by the first two principal components of their scaled features.
 
-    Dataset rows of `first` come before a random draw of the others.
+    `maps` is the number of maps in the page. The more maps, the fewer points each map has. The dataset rows in `first`
+    are taken first, then a random sample of the other images.
     """
     plane = principal_plane(table.X)
     low, high = plane.points.min(axis=0), plane.points.max(axis=0)
@@ -170,7 +194,21 @@ def view_selection(
     table: FeatureTable | None,
     near: Mapping[str, Any],
 ) -> SelectionView:
-    """Return the view of a selection; without features it has no distances. `near` is the near-duplicate search."""
+    """Return the view of a selection.
+
+    Parameters
+    ----------
+    cell
+        The cell that was trained on the selection.
+    cells
+        Number of cells with the same method and keep.
+    selection, dataset
+        The selection, and the dataset that it was made from.
+    table
+        The features of the dataset; without features the view has no distances.
+    near
+        The experiment's search for near-duplicates, as `read_near_duplicates` returns it.
+    """
     order = [dataset.row_of[image] for image in selection.image_ids]
     kept = np.zeros(len(dataset), bool)
     kept[order] = True
@@ -201,6 +239,7 @@ def view_selection(
 def _sheets(
     selection: Selection, order: Sequence[int], kept: npt.NDArray[np.bool_], table: FeatureTable | None
 ) -> list[Sheet]:
+    """Return the groups of images to show; `kept` is (n,) bool by dataset row."""
     ends = [("First kept", "chosen before all others", order[:ON_A_SHEET])]
     if len(order) > ON_A_SHEET:
         ends.append(("Last kept", "chosen last", order[-ON_A_SHEET:]))
@@ -222,7 +261,10 @@ def _sheets(
 
 
 def _gaps(table: FeatureTable, kept: npt.NDArray[np.bool_]) -> tuple[IntArray, npt.NDArray[np.float64]]:
-    """Return dropped dataset rows (a seeded draw if there are many) and the distance to the nearest kept image."""
+    """Return the dataset rows of dropped images, and the distance of each image to its nearest kept image.
+
+    If there are more than `COMPARED` dropped images, return a random sample of them.
+    """
     from sklearn.metrics import pairwise_distances_argmin_min
 
     places = np.flatnonzero(~kept[table.rows])
@@ -234,6 +276,7 @@ def _gaps(table: FeatureTable, kept: npt.NDArray[np.bool_]) -> tuple[IntArray, n
 
 
 def _score_in_words(selection: Selection, row: int) -> str:
+    """Return the score of an image as text; empty if the image has no score."""
     score = float(selection.scores[row])
     return f"score {significant(score, 4)}" if math.isfinite(score) else ""
 
@@ -241,14 +284,18 @@ def _score_in_words(selection: Selection, row: int) -> str:
 def _measures(
     selection: Selection, dataset: DetectionDataset, kept: npt.NDArray[np.bool_], table: FeatureTable | None
 ) -> list[tuple[str, str, str]]:
-    """Return the measures that are fast to compute; `measure_representativeness` has more."""
+    """Return the (name, value, meaning) of the measures of representativeness that are fast to compute.
+
+    `detreduce.measure_representativeness` computes further measures.
+    """
     found = []
     if table is not None and table.X.shape[1] and len(table) <= COMPARED and kept[table.rows].any():
         codes = None if selection.category_codes is None else selection.category_codes[table.rows]
         chosen = np.flatnonzero(kept[table.rows])
         covered = coverage(table.X, codes, chosen)
         random = "" if covered.at_random is None else f"; {covered.at_random:.0%} for a random subset"
-        found.append(("coverage", f"{covered.value:.0%}", f"images with a kept image among their nearest{random}"))
+        about = f"share of the images that have a kept image among their nearest neighbours{random}"
+        found.append(("coverage", f"{covered.value:.0%}", about))
         radius = covering_radius(table.X, codes, chosen)
         found.append(
             (
@@ -270,5 +317,6 @@ def _measures(
         known = np.isfinite(sizes)
         if known.any():
             value = size_divergence(sizes[known], dataset.box_rows[known], rows)
-            found.append(("size divergence", f"{significant(value)} bit", "the same for box sizes"))
+            about = "difference between the box sizes of the kept boxes and all boxes; 0: equal"
+            found.append(("size divergence", f"{significant(value)} bit", about))
     return found

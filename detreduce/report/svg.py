@@ -1,4 +1,4 @@
-"""A matplotlib figure as SVG in a page: in the page's colours and font, with titles for tooltips and screen readers."""
+"""Matplotlib figures as SVG in a page, with the colours and the font of the page, tooltips and descriptions."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ VARIABLES = {
     YELLOW: "--yellow",
 }
 TITLE = "title:"
-"""A gid with this prefix becomes the title of the drawn thing, shown as a tooltip."""
+"""An artist whose gid has this prefix gets the rest of the gid as its title, which browsers show as a tooltip."""
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}\b")
 _FONT = re.compile(r"font: *([\w. ]*?[\d.]+px)[^;]*")
 
@@ -35,15 +35,15 @@ def inline_svg(figure: Figure, name: str, label: str) -> str:
     Parameters
     ----------
     figure
-        Its artists may have a gid that starts with `TITLE`.
+        The figure. Its artists may have a gid that starts with `TITLE`.
     name
-        Prefix of every id, so that ids are unique in the page.
+        Prefix of all ids in the SVG, so that ids are unique in the page.
     label
         Description for screen readers.
     """
     text = io.StringIO()
     with styled(), warnings.catch_warnings():
-        # the browser's fonts have glyphs that matplotlib's lack
+        # the browser has fonts for glyphs that matplotlib does not have
         warnings.filterwarnings("ignore", "Glyph")
         figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
     ElementTree.register_namespace("", SVG)
@@ -61,6 +61,7 @@ def inline_svg(figure: Figure, name: str, label: str) -> str:
 
 
 def _adapt(element: ElementTree.Element, name: str) -> None:
+    """Change an element for the page: its title, ids with the prefix `name`, and colours as CSS variables."""
     identity = element.get("id", "")
     if identity.startswith(TITLE):
         title = ElementTree.Element(f"{{{SVG}}}title")
@@ -84,5 +85,6 @@ def _adapt(element: ElementTree.Element, name: str) -> None:
 
 
 def _variable(colour: str) -> str:
+    """Return the CSS variable for a colour; return `colour` if there is no variable for it."""
     found = VARIABLES.get(colour.lower())
     return f"var({found})" if found else colour

@@ -216,7 +216,7 @@ def test_values_are_checked_before_anything_runs(
 def test_a_proxy_is_checked_and_its_weights_found(minimal: dict, tmp_path: Path) -> None:
     assert parse_config(minimal, beside=tmp_path).proxy is None
     minimal["reduce"]["methods"] = ["vps", "gradmatch"]
-    with pytest.raises(InputError, match=r"proxy: missing, and the method 'vps' learns from a proxy training"):
+    with pytest.raises(InputError, match=r"proxy: missing.*'vps'"):
         parse_config(minimal, beside=tmp_path)
     (tmp_path / "mine.pt").write_bytes(b"weights")
     minimal["proxy"] = {"model": "mine.pt", "epochs": 3, "batch": 4, "share": 0.5}

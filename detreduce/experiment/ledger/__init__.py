@@ -1,4 +1,4 @@
-"""The folder of finished cells."""
+"""The ledger: a folder of finished cells, its export, its merging, and its views in a notebook."""
 
 from __future__ import annotations
 

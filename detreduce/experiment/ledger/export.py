@@ -1,4 +1,4 @@
-"""The cells of a ledger as one tidy table: filter rows, and write files that other programs read."""
+"""Export of a ledger: filter its tidy rows, and write the rows as CSV, JSON or Parquet."""
 
 from __future__ import annotations
 
@@ -31,16 +31,31 @@ def filter_rows(
 ) -> list[Row]:
     """Return the rows that match all given conditions.
 
-    `method` is a name or a label with parameters. A `keep` of 1 is one image, 1.0 is all. Values of `where` are read as
-    YAML; anything but numbers is compared as text. Raise InputError for a column that no row has, and for a method or
-    control that neither a row nor detreduce has.
+    Parameters
+    ----------
+    rows
+        Tidy rows of finished cells.
+    method
+        A method's name, or its label with parameters.
+    keep
+        The keep of the cells: 1 is one image, 1.0 is all images.
+    control
+        A control's name.
+    where
+        Column -> value. Values are read as YAML, and a number matches an equal number. Any other value is compared as
+        text.
+
+    Raises
+    ------
+    InputError
+        A column is in no row, or a method or control is unknown to both the rows and detreduce.
     """
     for what, name, column in (("method", method, "label"), ("control", control, "control")):
         _check_known(what, name, rows, column)
     known = columns_of(rows)
     for name in where or {}:
         if rows and name not in known:
-            raise InputError(f"No cell has a column {name!r}.{nearest(name, known)} There are: {', '.join(known)}.")
+            raise InputError(f"No cell has the column {name!r}.{nearest(name, known)} Use one of: {', '.join(known)}.")
     return [
         row
         for row in rows
@@ -52,24 +67,28 @@ def filter_rows(
 
 
 def _check_known(what: str, name: str | None, rows: Sequence[Row], column: str) -> None:
-    """Raise InputError for an unknown name; a known name that these rows lack is fine."""
+    """Raise InputError if neither the rows nor detreduce know a name.
+
+    `what` is ``method`` or ``control``. `column` is a second column of the rows that may hold the name.
+    """
     there = sorted({str(value) for row in rows for value in (row[what], row[column]) if value is not None})
     known = [*CONTROLS, *(list_reducers() if what == "method" else [])]
     if name is None or not rows or name in there or name in known:
         return
-    raise InputError(f"No finished cell has the {what} {name!r}.{nearest(name, there)} There are: {', '.join(there)}.")
+    raise InputError(f"No finished cell has the {what} {name!r}.{nearest(name, there)} Use one of: {', '.join(there)}.")
 
 
 def columns_of(rows: Iterable[Row]) -> list[str]:
-    """Return every column of the rows, in order of first appearance."""
+    """Return the names of all columns of the rows, in order of first appearance."""
     return list(dict.fromkeys(name for row in rows for name in row))
 
 
 def export_rows(rows: Sequence[Row], path: str | Path, *, overwrite: bool = False) -> Path:
-    """Write one row per cell as CSV, JSON or Parquet, by the suffix of `path`; the file appears whole or not at all.
+    """Write one row per cell as CSV, JSON or Parquet; the suffix of `path` selects the format.
 
-    Lists and mappings become JSON text, except in JSON. Parquet has one type per column, so counts of `keep` become
-    floats if other cells have fractions; `images` tells them apart.
+    The file is written completely or not at all. In CSV and Parquet, lists and mappings become JSON text. Parquet has
+    one type per column, so a `keep` that is a count becomes a float if other cells have fractions. The column `images`
+    still distinguishes counts from fractions.
 
     Raises
     ------
@@ -82,18 +101,18 @@ def export_rows(rows: Sequence[Row], path: str | Path, *, overwrite: bool = Fals
     writers: dict[str, Callable[[Sequence[Row]], bytes]] = {".csv": _csv, ".json": _json, ".parquet": _parquet}
     write = writers.get(target.suffix.lower())
     if write is None:
-        raise InputError(f"{target}: the suffix names the format; give {', '.join(writers)}.")
+        raise InputError(f"{target}: unknown file suffix. Use one of: {', '.join(writers)}.")
     if target.is_dir():
-        raise InputError(f"Output {target} is a folder; name the file to write in it.")
+        raise InputError(f"Output {target} is a folder. Pass the name of a file, for example {target / 'cells.csv'}.")
     if target.exists() and not overwrite:
-        raise InputError(f"Output {target} exists; choose another, or pass overwrite (--overwrite).")
+        raise InputError(f"Output {target} exists. Use another name, or pass overwrite (--overwrite).")
     content = write(rows)
     write_atomically(target, lambda file: file.write(content))
     return target
 
 
 def _matches(value: Any, wanted: str, column: str) -> bool:
-    """Return whether a value of a column is the one that `wanted` names."""
+    """Return whether a value of a column equals the value that the text `wanted` names."""
     try:
         parsed = yaml.safe_load(wanted)
     except yaml.YAMLError:
@@ -106,6 +125,7 @@ def _matches(value: Any, wanted: str, column: str) -> bool:
 
 
 def _csv(rows: Sequence[Row]) -> bytes:
+    """Return the rows as a CSV file."""
     text = io.StringIO()
     columns = columns_of(rows)
     writer = csv.writer(text, lineterminator="\n")
@@ -115,12 +135,14 @@ def _csv(rows: Sequence[Row]) -> bytes:
 
 
 def _json(rows: Sequence[Row]) -> bytes:
+    """Return the rows as a JSON file; every row has all columns."""
     columns = columns_of(rows)
     listed = [{name: row.get(name) for name in columns} for row in rows]
     return json_text(listed).encode()
 
 
 def _parquet(rows: Sequence[Row]) -> bytes:
+    """Return the rows as a Parquet file, written by polars, or by pyarrow if polars is not installed."""
     table = {name: _one_type([_flat(row.get(name)) for row in rows]) for name in columns_of(rows)}
     target = io.BytesIO()
     try:
@@ -133,23 +155,26 @@ def _parquet(rows: Sequence[Row]) -> bytes:
 
 
 def _parquet_by_arrow(table: Mapping[str, list[Any]], target: io.BytesIO) -> None:
+    """Write a table of columns as Parquet with pyarrow; raise InputError if pyarrow is not installed."""
     try:
         import pyarrow
         import pyarrow.parquet
     except ImportError:
         raise InputError(
-            'Parquet needs polars or pyarrow: pip install "detreduce[parquet]". CSV and JSON need neither.'
+            'Parquet needs polars or pyarrow: pip install "detreduce[parquet]". Or write CSV or JSON instead.'
         ) from None
     pyarrow.parquet.write_table(pyarrow.table(dict(table)), target)
 
 
 def _flat(value: Any) -> Any:
+    """Return lists and mappings as JSON text, and any other value unchanged."""
     if isinstance(value, Mapping | list | tuple):
         return json.dumps(value, ensure_ascii=False, default=str)
     return value
 
 
 def _one_type(values: list[Any]) -> list[Any]:
+    """Return values of one type: mixed numbers become floats, and any other mix becomes text."""
     kinds = {type(value) for value in values if value is not None}
     if len(kinds) < 2:
         return values

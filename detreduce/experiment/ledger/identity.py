@@ -1,4 +1,4 @@
-"""Hashes of everything that decides a cell: a finished cell counts while they are the same."""
+"""Hashes of the data, features and files that affect a cell. A finished cell is reused while these hashes are equal."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ from detreduce.machine.hashes import file_hash, json_hash
 
 
 def data_identity(dataset: DetectionDataset) -> str:
-    """Return a hash of the annotations and image files of every split; unchanged files are not read again."""
+    """Return a hash of the annotations and image files of every split.
+
+    The hash of each image file is cached, so unchanged files are not read again.
+    """
     digest = hashlib.sha256()
     memo = DigestMemo(cache_folder())
     for split in dataset.source.splits:
@@ -30,12 +33,13 @@ def data_identity(dataset: DetectionDataset) -> str:
             for record in part:
                 digest.update(_image_digest(record.path.absolute(), memo))
                 advance()
-    with contextlib.suppress(DetreduceError):  # then the next run reads the images again
+    with contextlib.suppress(DetreduceError):  # if the cache cannot be written, the next run reads the images again
         memo.flush()
     return digest.hexdigest()
 
 
 def _image_digest(path: Path, memo: DigestMemo) -> bytes:
+    """Return the digest of an image file; a constant if the file cannot be read."""
     try:
         return memo.read(path)
     except OSError:
@@ -43,13 +47,16 @@ def _image_digest(path: Path, memo: DigestMemo) -> bytes:
 
 
 def features_identity(features: FeaturesConfig) -> str:
-    """Return a hash of the backbone, its weights and preprocessing, the blocks and the precision."""
+    """Return a hash of the backbone (with its weights and preprocessing), the blocks, the image size and the precision.
+
+    The backbone ``file:…`` counts by the content of its file.
+    """
     backbone = features.backbone
     if backbone.startswith("file:"):
         parts = {"file": file_identity(backbone.removeprefix("file:"))}
     else:
         parts = dict(make_backbone(backbone, features.imgsz).key)
-    # the names of the blocks instead of None: the default may change between versions
+    # hash the names of the blocks and not None, because the default may change between versions
     blocks = features.blocks or default_blocks(backbone, labelled=True)
     if "objects" in blocks:
         parts["objects"] = WORDS
@@ -57,5 +64,5 @@ def features_identity(features: FeaturesConfig) -> str:
 
 
 def file_identity(name: str) -> str:
-    """Return the hash of a file, or the name itself if there is no such file."""
+    """Return the hash of a file; return `name` if no such file exists."""
     return file_hash(name) if Path(name).is_file() else name

@@ -1,4 +1,4 @@
-"""Ledger: a folder of finished cells, each in its own folder, written completely or not at all."""
+"""The ledger: a folder of finished cells. Each cell has its own folder, which is written completely or not at all."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CELL_FILE = "cell.json"
 TRAIN_FOLDER = "train"
 SELECTIONS = "selections"
 SEARCH = "duplicates"
-"""The name of a search, which one process at a time does: each search uses all cores."""
+"""The lock for searches for duplicates. One process at a time searches, because a search uses all cores."""
 
 
 @dataclass(frozen=True)
@@ -38,20 +38,21 @@ class FinishedCell:
 
     Attributes
     ----------
+    key
+        The key of the cell, which is also the name of its folder.
     cell
-        The plan's cell, with its label.
+        The cell as in the plan, with its label.
     training
-        Figures and cost of the training; on disk, the record in the run folder.
+        The record of the training, with its results and its cost. On disk it is in the run folder.
     choosing
-        Phase (``proxy training``, ``features``, ``selection``) -> energy, as measured; empty for controls on all
-        images.
+        Phase (``proxy training``, ``features``, ``selection``) -> measured energy; empty for controls on all images.
     selection
         Counts and hash of the selection; empty for controls on all images.
     ran
-        ``machine`` (a hash that stays the same until the machine restarts) and ``host``. ``started`` and ``ended``
-        (UTC), ``training_seconds`` and ``overlapped`` do not cover the choosing. ``overlapped``: whether another
-        training or choosing of detreduce ran there at the same time, null if not known. Empty in ledgers of version
-        0.1.
+        Where and when the cell ran; empty in ledgers of version 0.1. ``host`` is the name of the machine, and
+        ``machine`` is a hash that changes when the machine restarts. ``started`` and ``ended`` are in UTC.
+        ``overlapped`` is whether another training or choosing of detreduce ran on the machine at the same time; null
+        if this is not known. ``started``, ``ended``, ``training_seconds`` and ``overlapped`` do not include choosing.
     """
 
     key: str
@@ -62,7 +63,7 @@ class FinishedCell:
     ran: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> str:
-        """Return the content of ``cell.json``: all but the training's record."""
+        """Return the content of ``cell.json``: everything except the record of the training."""
         content = {
             "cell": dict(self.cell),
             "selection": dict(self.selection),
@@ -73,7 +74,7 @@ class FinishedCell:
 
     @classmethod
     def read(cls, folder: Path) -> FinishedCell:
-        """Read a cell's folder; raise InputError if it is damaged."""
+        """Read the folder of a cell; raise InputError if the folder is damaged."""
         try:
             content = json.loads((folder / CELL_FILE).read_text(encoding="utf-8"))
             choosing = {phase: PhaseEnergy.model_validate(energy) for phase, energy in content["choosing"].items()}
@@ -84,14 +85,14 @@ class FinishedCell:
             raise InputError(f"{folder} is not a finished cell ({error}). Remove it to run it again.") from error
 
     def row(self) -> dict[str, Any]:
-        """Return one tidy flat row: the cell, its figures and cost, where and when it ran.
+        """Return the cell as one tidy row: its settings, its results, its cost, and where and when it ran.
 
-        In ``overlapped`` rows energy and seconds are not the cell's alone; they are not compared.
+        If ``overlapped`` is true, energy and seconds include part of another training. Comparisons exclude such values.
         """
         cost = {
             f"{phase.replace(' ', '_')}_{name}": value
             for phase, energy in self.choosing.items()
-            # the energy includes that of another training
+            # the energy of an overlapped phase includes energy of another training
             for name, value in (("Wh", None if energy.overlapped else energy.wh), ("seconds", energy.seconds))
         }
         where = {name: self.ran.get(name) for name in ("started", "ended", "host", "machine", "overlapped")}
@@ -116,7 +117,7 @@ class Ledger:
 
     @classmethod
     def create(cls, path: str | Path) -> Ledger:
-        """Make the folder if needed; raise DetreduceError if it cannot be written."""
+        """Create the folder of a ledger, or open an existing ledger; raise DetreduceError if it cannot be written."""
         ledger = cls(path)
         with ledger._writing():
             for folder in (ledger._cells, ledger._work, ledger._locks):
@@ -138,19 +139,20 @@ class Ledger:
             return block(title, lines([error]))
 
     def plot(self, cost: str | None = None, measure: str = "mAP50_95") -> Figure:
-        """Draw mAP against cost for every cell of the latest plan, and each method's mean, with matplotlib.
+        """Draw mAP against cost with matplotlib: every cell of the latest plan, and the mean of each method.
 
         Parameters
         ----------
         cost
-            ``TFLOPs``, ``images_seen``, ``Wh`` (with choosing) or ``minutes``; default: the first that the cells have.
+            ``TFLOPs``, ``images_seen``, ``Wh`` (including choosing) or ``minutes``. Default: the first of these that
+            the cells have.
         measure
             ``mAP50`` or ``mAP50_95``.
 
         Raises
         ------
         InputError
-            Another cost or measure, or no finished cell that has both.
+            The cost or the measure is unknown, or no finished cell has both.
         """
         from detreduce.experiment.ledger.views import check_axes, ledger_figure
 
@@ -158,23 +160,23 @@ class Ledger:
         return ledger_figure(finished_rows(self), cost, measure, str(self.path))
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one tidy row per finished cell, as `rows`; with cells of earlier plans, as in an export."""
+        """Return one tidy row per finished cell as a pandas frame, including cells of earlier plans."""
         from detreduce.experiment.ledger.views import cells_frame
 
         return cells_frame(self.rows())
 
     def comparisons_frame(self) -> pd.DataFrame:
-        """Return one row per method, keep, reference and measure, as in `Comparison`.
+        """Return one row per method, keep, reference and measure as a pandas frame, with the fields of `Comparison`.
 
-        It covers the latest plan's cells, over seeds and test images. It draws 1,000 resamples, which is slow for many
-        cells.
+        The frame covers the cells of the latest plan. Intervals are over seeds and test images. They need 1,000
+        resamples of the test images, which is slow for many cells.
         """
         from detreduce.experiment.ledger.views import comparisons_frame
 
         return comparisons_frame(finished_rows(self), self.evidence)
 
     def is_ledger(self) -> bool:
-        """Return whether the folder is that of a ledger, also of an empty one."""
+        """Return whether the folder is a ledger, with or without finished cells."""
         return self._cells.is_dir()
 
     def cell_folder(self, key: str) -> Path:
@@ -185,7 +187,7 @@ class Ledger:
         return self._cells / key
 
     def shared(self) -> list[Path]:
-        """Return the shared files, relative to the ledger: plan, settings, selections, proxies, their costs."""
+        """Return the files that cells share, relative to the ledger: plan, settings, selections, proxies and costs."""
         own = {self._cells.name, self._work.name, self._locks.name, SELECTIONS}
         entries = [entry for entry in sorted(self.path.iterdir()) if entry.name not in own and entry.name[0] != "."]
         if (self.path / SELECTIONS).is_dir():
@@ -193,7 +195,7 @@ class Ledger:
         return [entry.relative_to(self.path) for entry in entries]
 
     def scratch(self, name: str) -> Path:
-        """Return an empty folder to work in, with a name that no cell has; files of a dead process are removed."""
+        """Return an empty working folder called `name`; files that a killed process left there are removed."""
         folder = self._work / f".{name}"
         with self._writing():
             shutil.rmtree(folder, ignore_errors=True)
@@ -207,7 +209,7 @@ class Ledger:
         return (FinishedCell.read(folder) for folder in self._folders())
 
     def cell_keys(self) -> list[str]:
-        """Return the keys of the finished cells, in order, damaged ones too."""
+        """Return the sorted keys of the finished cells, including damaged cells."""
         return [folder.name for folder in self._folders()]
 
     def __contains__(self, key: str) -> bool:
@@ -217,21 +219,24 @@ class Ledger:
         return FinishedCell.read(self.cell_folder(key))
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return one tidy flat row per finished cell, in the order of keys."""
+        """Return one tidy row per finished cell, sorted by key."""
         cells = list(self)
         together = _overlapping(cells)
         return [cell.row() | ({"overlapped": True} if cell.key in together else {}) for cell in cells]
 
     def evidence(self, key: str) -> Evidence | None:
-        """Return the matches of a finished cell's evaluation on each image; None if the cell has none."""
+        """Return the evidence of a finished cell: the matches of its evaluation on each test image.
+
+        Return None if the cell did not store this.
+        """
         file = self._cells / key / TRAIN_FOLDER / EVIDENCE_NAME
         return Evidence.load(file) if file.is_file() else None
 
     @contextmanager
     def claim(self, key: str) -> Iterator[Path | None]:
-        """Claim a cell: yield an empty folder to work in, or None if it is finished or another process has it.
+        """Claim a cell: yield an empty folder to work in, or None if it is finished or another process has claimed it.
 
-        The system frees the claim of a process that dies; the next claim removes its files. The folder is removed at
+        If a process dies, the system frees its claim, and the next claim removes its files. The folder is removed at
         the end, unless `finish` has moved it.
         """
         lock = FileLock(self._locks / f"{key}.lock")
@@ -253,7 +258,10 @@ class Ledger:
 
     @contextmanager
     def exclusive(self, name: str, wait: Callable[[], None]) -> Iterator[None]:
-        """Let one process at a time do the work called `name`; call `wait` before waiting for another one."""
+        """Hold the lock called `name`, which one process at a time can hold.
+
+        If another process holds the lock, call `wait` once and then wait for the lock.
+        """
         lock = FileLock(self._locks / f"{name}.lock")
         if not self._acquire(lock):
             wait()
@@ -264,7 +272,7 @@ class Ledger:
             lock.release()
 
     def _acquire(self, lock: FileLock) -> bool:
-        """Take a lock without waiting; return False if another process has it."""
+        """Take a lock without waiting; return False if another process holds the lock."""
         with self._writing():
             try:
                 lock.acquire(blocking=False)
@@ -273,7 +281,7 @@ class Ledger:
         return True
 
     def finish(self, work: Path, cell: FinishedCell) -> None:
-        """Move a cell to the finished ones, in one rename."""
+        """Write ``cell.json`` in the working folder of a cell, and move the folder to the finished cells."""
         with writing(self._cells / cell.key):
             (work / CELL_FILE).write_text(cell.to_json(), encoding="utf-8")
             target = self._cells / cell.key
@@ -281,17 +289,17 @@ class Ledger:
             work.rename(target)
 
     def write_json(self, name: str, content: Any) -> Path:
-        """Write a small JSON file of the ledger, completely or not at all."""
+        """Write `content` as a JSON file in the ledger, completely or not at all; return its path."""
         return self.write_text(name, json_text(content))
 
     def write_text(self, name: str, text: str) -> Path:
-        """Write a small file of the ledger, completely or not at all."""
+        """Write `text` as a file in the ledger, completely or not at all; return its path."""
         target = self.path / name
         write_atomically(target, lambda file: file.write(text.encode()))
         return target
 
     def read_json(self, name: str) -> dict[str, Any]:
-        """Read a JSON object that `write_json` wrote; empty if there is none or it cannot be read."""
+        """Return the JSON object in a file of the ledger; empty if the file does not exist or cannot be read."""
         try:
             content = json.loads((self.path / name).read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -299,18 +307,23 @@ class Ledger:
         return content if isinstance(content, dict) else {}
 
     def adopt(self, key: str, folder: Path) -> None:
-        """Move a finished cell's folder to the finished ones; it must be inside the ledger."""
+        """Move the folder of a finished cell to the finished cells of this ledger.
+
+        The folder must be inside the ledger, so that one rename moves it. Raise DetreduceError if another process works
+        on the cell.
+        """
         with self.claim(key) as work:
             if work is None:
-                raise DetreduceError(f"Another process works on the cell {key}; merge when it has ended.")
+                raise DetreduceError(f"Another process works on the cell {key}. Merge again when it has ended.")
             with self._writing():
                 shutil.rmtree(work)
                 folder.rename(self._cells / key)
 
     def forget(self, key: str) -> None:
-        """Remove a finished cell; the next run of its experiment trains it again.
+        """Remove a finished cell; the next run of its experiment trains the cell again.
 
-        Raise InputError if there is no such cell, and DetreduceError if a process works on it or the disk refuses.
+        Raise InputError if there is no such cell. Raise DetreduceError if another process works on the cell, or if the
+        folder cannot be removed.
         """
         folder = self.cell_folder(key)
         lock = FileLock(self._locks / f"{key}.lock")
@@ -318,9 +331,9 @@ class Ledger:
             self._locks.mkdir(exist_ok=True)
             self._work.mkdir(exist_ok=True)
         if not self._acquire(lock):
-            raise DetreduceError(f"Another process works on the cell {key}; forget it when it has ended.")
+            raise DetreduceError(f"Another process works on the cell {key}. Forget the cell when it has ended.")
         try:
-            # one rename first, so that a killed removal leaves no partial cell among the finished ones
+            # rename first, so that a killed removal does not leave a partial cell among the finished cells
             work = self._work / key
             with self._writing():
                 shutil.rmtree(work, ignore_errors=True)
@@ -330,18 +343,20 @@ class Ledger:
             lock.release()
 
     def _writing(self) -> AbstractContextManager[None]:
+        """Return a context in which errors of the disk become DetreduceError."""
         return writing(f"The ledger {self.path}")
 
     def _folders(self) -> Iterator[Path]:
+        """Return the folders of the finished cells, sorted by key."""
         if not self._cells.is_dir():
             return iter(())
         return iter(sorted(folder for folder in self._cells.iterdir() if (folder / CELL_FILE).is_file()))
 
 
 def finished_rows(ledger: Ledger, cells: Iterable[Cell] | None = None) -> list[dict[str, Any]]:
-    """Return tidy rows of these cells, if finished; by default of the ledger's latest plan.
+    """Return the tidy rows of the cells in `cells` that are finished. The default is the latest plan of the ledger.
 
-    Raise InputError if the plan or a cell cannot be read.
+    Without a plan, all finished cells count. Raise InputError if the plan or a cell cannot be read.
     """
     if cells is not None:
         wanted = {cell.key for cell in cells}
@@ -351,14 +366,14 @@ def finished_rows(ledger: Ledger, cells: Iterable[Cell] | None = None) -> list[d
         keys = [cell["key"] for cell in json.loads(plan.read_text(encoding="utf-8"))] if plan.is_file() else None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
-            f"{plan} cannot be read ({error}). Remove it: then every finished cell counts, and the next run "
-            "writes it again."
+            f"{plan} cannot be read ({error}). Remove this file: then every finished cell counts, and the next run "
+            "writes the file again."
         ) from error
     return [row for row in ledger.rows() if keys is None or row["key"] in keys]
 
 
 def _overlapping(cells: Iterable[FinishedCell]) -> set[str]:
-    """Return the keys of cells that ran at the same time as another one on the same machine."""
+    """Return the keys of the cells that ran at the same time as another cell on the same machine."""
     found: set[str] = set()
     last: dict[str, tuple[str, str]] = {}
     timed = [cell for cell in cells if cell.ran.get("machine") and cell.ran.get("started") and cell.ran.get("ended")]

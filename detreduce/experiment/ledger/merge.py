@@ -1,4 +1,4 @@
-"""Copy the finished cells of one ledger into another: all of them, or none."""
+"""Merging: copy the finished cells of one ledger into another ledger, either all cells or no cell."""
 
 from __future__ import annotations
 
@@ -14,36 +14,45 @@ from detreduce.experiment.ledger.ledger import CELL_FILE, TRAIN_FOLDER, Ledger
 from detreduce.machine.files import writing
 from detreduce.training.record import RECORD_NAME
 
-# two cells of one key are the same if these files are; the others follow from them or are large
+# two cells with the same key are equal if these files are equal; the other files follow from these, or are large
 FACTS = (CELL_FILE, f"{TRAIN_FOLDER}/{RECORD_NAME}")
 
 
 @dataclass(frozen=True)
 class Merged:
-    """The result of a merge: keys of the copied cells, and of equal cells that were there before."""
+    """The result of a merge.
+
+    Attributes
+    ----------
+    copied
+        Keys of the copied cells.
+    skipped
+        Keys of the cells that were in both ledgers and are equal.
+    """
 
     copied: tuple[str, ...]
     skipped: tuple[str, ...]
 
 
 def merge_ledgers(other: str | Path, into: str | Path) -> Merged:
-    """Copy the finished cells of `other` into the ledger `into`, which is made if it does not exist.
+    """Copy the finished cells of `other` into the ledger `into`, which is created if it does not exist.
 
-    What the cells of an experiment share (plan, selections, proxies, their costs) is copied if `into` has none. `other`
-    is only read. A killed merge leaves only complete cells; the same merge continues it.
+    Files that cells share (plan, selections, proxies, their costs) are copied if `into` does not have them. `other` is
+    not changed. A killed merge leaves only complete cells; call this function again to continue it.
 
     Raises
     ------
     InputError
-        `other` is no ledger, both are the same, a cell cannot be read, or cells of one key differ. Nothing is merged.
+        `other` is not a ledger, both ledgers are the same folder, a cell cannot be read, or two cells with the same key
+        differ. In these cases nothing is merged.
     DetreduceError
-        `into` cannot be written, or a process works on one of the cells.
+        `into` cannot be written, or another process works on one of the cells.
     """
     source = Ledger(other)
     if not source.is_ledger():
         raise InputError(f"{source.path} is not a ledger: it has no folder of finished cells.")
     if source.path.resolve() == Path(into).resolve():
-        raise InputError(f"{source.path}: the two ledgers are the same.")
+        raise InputError(f"{source.path}: both ledgers are this folder. Pass two different ledgers.")
     keys = [cell.key for cell in source]
     target = Ledger.create(into)
     with target.exclusive("merge", lambda: None):
@@ -51,7 +60,7 @@ def merge_ledgers(other: str | Path, into: str | Path) -> Merged:
         if differing := [key for key in there if _facts(source.cell_folder(key)) != _facts(target.cell_folder(key))]:
             raise InputError(
                 f"{len(differing)} cells are in both {source.path} and {target.path}, but differ: "
-                f"{', '.join(differing)}. Nothing is merged; `detreduce ledger forget` removes cells."
+                f"{', '.join(differing)}. Nothing is merged. Remove cells with `detreduce ledger forget`."
             )
         missing = [key for key in keys if key not in target]
         _copy_cells(source, target, missing)
@@ -59,11 +68,15 @@ def merge_ledgers(other: str | Path, into: str | Path) -> Merged:
 
 
 def _facts(folder: Path) -> list[Any]:
+    """Return the content of the files that are compared."""
     return [json.loads((folder / name).read_text(encoding="utf-8")) for name in FACTS]
 
 
 def _copy_cells(source: Ledger, target: Ledger, keys: list[str]) -> None:
-    """Copy everything to a scratch folder first, then move it to its place."""
+    """Copy cells and shared files to a scratch folder, then move them into `target`.
+
+    If a move fails, the cells that were moved before are removed again.
+    """
     stage = target.scratch("merge")
     done: list[Callable[[], None]] = []
     try:
@@ -88,6 +101,7 @@ def _copy_cells(source: Ledger, target: Ledger, keys: list[str]) -> None:
 
 
 def _copy(source: Path, target: Path) -> None:
+    """Copy a file or a folder; create the parent folders of `target`."""
     target.parent.mkdir(parents=True, exist_ok=True)
     if source.is_dir():
         shutil.copytree(source, target, symlinks=True)

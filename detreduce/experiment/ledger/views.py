@@ -1,4 +1,7 @@
-"""What a notebook shows of a ledger: the table of results, the trade-off and pandas frames."""
+"""Views of a ledger for a notebook: the table of results, the figure of mAP against cost, and pandas frames.
+
+`rows` are always tidy rows of finished cells.
+"""
 
 from __future__ import annotations
 
@@ -24,9 +27,9 @@ LINES = 200
 
 
 def ledger_html(title: str, rows: Sequence[dict[str, Any]]) -> str:
-    """Return the table of results, with differences over seeds alone: it must not take a second per cell.
+    """Return the table of results as HTML.
 
-    `rows` are tidy rows of finished cells, here and below.
+    Intervals are over seeds alone, because intervals over test images would take about a second per cell.
     """
     if not rows:
         return block(title, lines(["no finished cells"]))
@@ -35,6 +38,7 @@ def ledger_html(title: str, rows: Sequence[dict[str, Any]]) -> str:
 
 
 def _result_table(shown: ResultTable) -> str:
+    """Return the means and the differences to the control `full` as an HTML table."""
     measures = [*ACCURACIES, *shown.costs]
     headings = ["method", "keep", "images", "cells"]
     for name in measures:
@@ -49,6 +53,7 @@ def _result_table(shown: ResultTable) -> str:
 
 
 def _difference_tables(shown: ResultTable) -> Iterator[str]:
+    """Yield the comparisons with random subsets and the equal-steps control, as an HTML table with a note."""
     rows = []
     for against in shown.references:
         for row in shown.rows:
@@ -60,7 +65,10 @@ def _difference_tables(shown: ResultTable) -> Iterator[str]:
         headings = ("method", "difference", "of", "verdict", "keep", "seeds", "95 % interval over seeds")
         yield table(headings, rows, words=4, shown=LINES, what="comparisons")
         yield lines(
-            ["Intervals here are over seeds alone; comparisons_frame() and `detreduce run` include the test images."]
+            [
+                "These intervals are over seeds alone. comparisons_frame() and `detreduce run` give intervals over "
+                "seeds and test images."
+            ]
         )
 
 
@@ -68,28 +76,28 @@ def check_axes(cost: str | None, measure: str) -> None:
     """Raise InputError for a cost or measure that `ledger_figure` does not know."""
     for what, name, known in (("cost", cost, DRAWN_COSTS), ("measure", measure, tuple(ACCURACIES))):
         if name is not None and name not in known:
-            raise InputError(f"There is no {what} {name!r}.{nearest(name, known)} There are: {', '.join(known)}.")
+            raise InputError(f"Unknown {what} {name!r}.{nearest(name, known)} Use one of: {', '.join(known)}.")
 
 
 def ledger_figure(rows: Sequence[dict[str, Any]], cost: str | None, measure: str, ledger: str) -> Figure:
-    """Draw mAP against cost; `ledger` is the folder of the cells, for the error message."""
+    """Draw mAP against cost. Raise InputError, with the path `ledger`, if no row has both."""
     from detreduce.figures import trade_off
 
     for wanted in DRAWN_COSTS if cost is None else (cost,):
         if (figure := trade_off(rows, wanted, measure)) is not None:
             return figure
-    raise InputError(f"{ledger}: none of {len(rows)} finished cells has {cost or 'a cost'} and {measure}.")
+    raise InputError(f"{ledger}: no finished cell (of {len(rows)}) has both {cost or 'a cost'} and {measure}.")
 
 
 def cells_frame(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
-    """Return one row per cell."""
+    """Return a pandas frame with one row per cell."""
     import pandas as pd
 
     return _with_keep(pd.DataFrame(rows), [row["keep"] for row in rows])
 
 
 def comparisons_frame(rows: Sequence[dict[str, Any]], evidence: Load) -> pd.DataFrame:
-    """Return one row per comparison; `evidence` as in `compare_methods`."""
+    """Return a pandas frame with one row per comparison; `evidence` is that of `compare_methods`."""
     import pandas as pd
 
     found = compare_methods(rows, evidence)
@@ -98,7 +106,10 @@ def comparisons_frame(rows: Sequence[dict[str, Any]], evidence: Load) -> pd.Data
 
 
 def _with_keep(frame: pd.DataFrame, keeps: Sequence[float | int]) -> pd.DataFrame:
-    """Return the frame with counts as int: in a mixed column pandas would turn 1 (one image) into 1.0 (all)."""
+    """Return the frame with a `keep` column that holds both int and float.
+
+    Otherwise pandas would convert a count of 1 (one image) to a fraction of 1.0 (all images).
+    """
     import pandas as pd
 
     if len({type(keep) for keep in keeps}) > 1:

@@ -1,1 +1,1 @@
-"""Searches over the dataset of an experiment, done once and kept in the ledger."""
+"""Searches for duplicates and leakage in the dataset of an experiment. Each search runs once; the ledger keeps it."""

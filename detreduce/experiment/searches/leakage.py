@@ -1,4 +1,4 @@
-"""Images that an experiment's splits share: looked for once and kept in the ledger."""
+"""The search for images that the splits of a dataset share. It runs once, and the ledger keeps its result."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from detreduce.training.concurrent_runs import present
 
 LEAKAGE_FILE = "leakage.json"
 MOST_PAIRS = MOST_IMAGES**2 // 2
-"""The pairs among the images of the largest split that is searched for near-duplicates."""
+"""Largest number of pairs to compare: the number of pairs in the largest split that is searched for near-duplicates."""
 
 
 def keep_leakage(
@@ -26,10 +26,11 @@ def keep_leakage(
     wait: Callable[[], None],
     most_pairs: int = MOST_PAIRS,
 ) -> None:
-    """Write the ledger's ``leakage.json``, by pixels, unless it is there for these images.
+    """Search by pixels for images that the splits share, and write ``leakage.json`` into the ledger.
 
-    If images of different splits make more than `most_pairs` pairs, the file says that they were not compared. `wait`
-    is called before waiting for the search of another process.
+    Nothing happens if the ledger has the result for these images. If there are more than `most_pairs` pairs of images
+    of different splits, they are not compared, and the file gives this reason. `wait` is called before waiting for the
+    search of another process.
     """
     if has_leakage(ledger, data_identity):
         return
@@ -46,16 +47,16 @@ def keep_leakage(
 
 
 def _images(dataset: DetectionDataset) -> dict[str, int]:
-    """Return the number of images of each split that is searched."""
+    """Return the name and the number of images of each split to search."""
     names = [name for name in dataset.source.splits if name in CANONICAL]
     return {name: len(dataset if name == dataset.split else load_split(dataset.source, name)) for name in names}
 
 
 def has_leakage(ledger: Ledger, data_identity: str) -> bool:
-    """Return whether the ledger has the search of these images."""
+    """Return whether the ledger has the result of the search for these images."""
     return bool(read_leakage(ledger).get("data") == data_identity)
 
 
 def read_leakage(ledger: Ledger) -> dict[str, Any]:
-    """Return the content of the ledger's ``leakage.json``; empty without a readable one."""
+    """Return the content of ``leakage.json`` in the ledger; empty if the file cannot be read."""
     return ledger.read_json(LEAKAGE_FILE)

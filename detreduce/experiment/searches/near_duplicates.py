@@ -1,4 +1,4 @@
-"""Near-duplicates among an experiment's training images: looked for once and kept in the ledger."""
+"""The search for near-duplicates in the train split of an experiment. It runs once, and the ledger keeps its result."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from detreduce.training.concurrent_runs import present
 
 NEAR_DUPLICATES_FILE = "near-duplicates.json"
 MOST_IMAGES = 200_000
-"""Most images to compare with each other: this many take minutes, ten times more take hours."""
+"""Largest number of images to compare with each other. This takes minutes; ten times more images take hours."""
 
 
 def keep_near_duplicates(
@@ -25,10 +25,11 @@ def keep_near_duplicates(
     country: str,
     most_images: int = MOST_IMAGES,
 ) -> None:
-    """Write the ledger's ``near-duplicates.json``, by pixels, unless it is there for these images.
+    """Search by pixels for near-duplicates in the train split, and write ``near-duplicates.json`` into the ledger.
 
-    If there are more images than `most_images`, the file says that they were not compared. `wait` is called before
-    waiting for the search of another process; `country` is that of the electricity.
+    Nothing happens if the ledger has the result for these images. If there are more than `most_images` images, they
+    are not compared, and the file gives this reason. `wait` is called before waiting for the search of another process.
+    `country` is the country of the electricity.
     """
     if has_near_duplicates(ledger, data_identity):
         return
@@ -45,11 +46,14 @@ def keep_near_duplicates(
 
 
 def has_near_duplicates(ledger: Ledger, data_identity: str) -> bool:
-    """Return whether the ledger has the search of these images."""
+    """Return whether the ledger has the result of the search for these images."""
     return bool(read_near_duplicates(ledger).get("data") == data_identity)
 
 
 def read_near_duplicates(ledger: Ledger, dataset: DetectionDataset | None = None) -> dict[str, Any]:
-    """Return the content of the ledger's ``near-duplicates.json``; empty without one of this dataset."""
+    """Return the content of ``near-duplicates.json`` in the ledger.
+
+    Return an empty dict if the file cannot be read or belongs to another dataset than `dataset`.
+    """
     content = ledger.read_json(NEAR_DUPLICATES_FILE)
     return content if dataset is None or content.get("content_hash") == dataset.content_hash else {}

@@ -1,4 +1,4 @@
-"""Duplicates of an experiment's dataset, searched once, with what the search cost."""
+"""The searches for the duplicates that cells drop before a method chooses, with the cost of each search."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ PHASE = "duplicates"
 
 
 class Redundancy:
-    """Finds the duplicates that cells drop; cells with the same search share its result and its cost.
+    """The searches for the duplicates that cells drop. Cells with the same search share its result and its cost.
 
-    `paid` is called with the cost of each search, `wait` before waiting for another process's.
+    `paid` is called with the cost of each search. `wait` is called before waiting for the search of another process.
     """
 
     def __init__(self, sources: Sources, *, paid: Callable[[PhaseEnergy], None], wait: Callable[[], None]) -> None:
@@ -36,7 +36,10 @@ class Redundancy:
         self._found: dict[str, Duplicates] = {}
 
     def find(self, cell: Cell) -> tuple[Duplicates | None, dict[str, PhaseEnergy]]:
-        """Return the duplicates that the cell drops, None where it drops none, and the cost of the search by phase."""
+        """Return the duplicates that a cell drops, and the cost of the search by phase.
+
+        If the cell does not drop duplicates, return None and an empty dict.
+        """
         found = self._search(cell.composition)
         if found is None:
             return None, {}
@@ -44,20 +47,21 @@ class Redundancy:
         return found, {PHASE: PhaseEnergy.model_validate(kept["energy"])}
 
     def check(self, cell: Cell) -> None:
-        """Raise InputError where fewer images are left without duplicates than the cell keeps."""
+        """Raise InputError if the images that remain after dropping duplicates are fewer than the cell keeps."""
         found = self._search(cell.composition)
         k, most = resolve_keep(cell.keep, len(self.dataset)), len(self.dataset) - len(found.pairs if found else ())
         if k > most:
             raise InputError(
-                f"{cell.label} at keep {cell.keep}: {k} images are to be kept, but {most} of {len(self.dataset)} are "
-                f"left without duplicates: keep at most {most}."
+                f"{cell.label} at keep {cell.keep}: {k} images cannot be kept, because only {most} of "
+                f"{len(self.dataset)} images remain without duplicates. Keep at most {most}."
             )
 
     def is_searched(self, cell: Cell) -> bool:
-        """Return whether the ledger knows the cost of the cell's search, if it has one."""
+        """Return whether the ledger has the cost of the cell's search, or the cell does not need a search."""
         return not cell.composition.get("drop_duplicates") or self._cost_file(cell.composition).is_file()
 
     def _search(self, composition: dict[str, Any]) -> Duplicates | None:
+        """Return the duplicates for the steps of a cell, searched once; None if the cell does not drop duplicates."""
         request = CompositionRequest.of(**composition)
         if request.drop_duplicates is None:
             return None
@@ -75,21 +79,26 @@ class Redundancy:
         return self._found[key]
 
     def _keep_cost(self, composition: dict[str, Any], found: Duplicates, energy: PhaseEnergy) -> None:
-        """Keep the cost of the first search."""
+        """Write the cost of a search into the ledger.
+
+        Nothing happens if the cost is there and this search read all signatures from the cache.
+        """
         file = self._cost_file(composition)
         cached = int(found.provenance.get("from_cache", 0))
         if file.is_file() and cached >= found.images:
             return
         if cached:
-            # reading and comparing is not the whole cost of a search
+            # the cost of a search includes making the signatures that were in the cache
             energy = with_signatures(energy, cached)
         content = {"energy": energy.model_dump(), "from_cache": cached, "images": found.images}
         self.ledger.write_json(file.name, content)
 
     def _cost_file(self, composition: dict[str, Any]) -> Path:
+        """Return the file in the ledger with the cost of a search."""
         return self.ledger.path / f"{PHASE}-{self._key(composition)}.json"
 
     def _key(self, composition: dict[str, Any]) -> str:
+        """Return a hash of everything that affects the result of a search."""
         question = [composition.get("drop_duplicates"), composition.get("must_keep")]
         if "initial" in composition:
             question.append(composition["initial"])

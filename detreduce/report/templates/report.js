@@ -2,7 +2,7 @@
   "use strict";
   const SVG = "http://www.w3.org/2000/svg";
 
-  // tables: a heading sorts, once more turns round; empty cells stay last
+  // a click on a heading sorts the table, and a second click reverses the order; empty cells stay last
   for (const table of document.querySelectorAll("table.sortable")) {
     const headings = [...table.tHead.rows[0].cells];
     const value = (row, column) => {
@@ -20,7 +20,7 @@
       rows.sort((first, second) => {
         const [a, b] = [value(first, column), value(second, column)];
         if (a === null || b === null) return (a === null) - (b === null);
-        // a difference of infinities would be no number
+        // the difference of two infinities would be NaN
         const order = typeof a === "string" ? a.localeCompare(b) : a === b ? 0 : a < b ? -1 : 1;
         return down ? -order : order;
       });
@@ -28,7 +28,7 @@
     }));
   }
 
-  // light and dark: the system's, until one is asked for
+  // light or dark colours: those of the system, until the reader clicks the button
   const button = document.getElementById("theme");
   const dark = () => (document.documentElement.dataset.theme
     || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
@@ -43,7 +43,7 @@
   });
   label();
 
-  // all of it goes on paper
+  // print everything, including closed details
   let closed = [];
   addEventListener("beforeprint", () => {
     closed = [...document.querySelectorAll("details:not([open])")];
@@ -72,7 +72,7 @@
     element.dir = "auto";
     return element;
   };
-  // each name within its own direction, so that it cannot turn the text around it
+  // isolate the writing direction of each name, so that it does not change the direction of the text around it
   const counted = (classes) => {
     const element = document.createElement("p");
     for (const [name, count] of classes) {

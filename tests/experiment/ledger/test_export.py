@@ -58,7 +58,7 @@ def test_parquet_by_either_package(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_what_cannot_be_exported_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(InputError, match=r"give \.csv, \.json, \.parquet"):
+    with pytest.raises(InputError, match=r"\.csv, \.json, \.parquet"):
         export_rows(ROWS, tmp_path / "x.xlsx")
     monkeypatch.setitem(sys.modules, "polars", None)
     monkeypatch.setitem(sys.modules, "pyarrow", None)

@@ -83,9 +83,9 @@ def test_the_picture_is_accuracy_against_a_cost_that_the_cells_have(ledger: Ledg
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"cost": "wh"}, "no cost 'wh'. Did you mean 'Wh'\\? There are: TFLOPs"),
-        ({"measure": "mAP5O"}, "no measure 'mAP5O'.* Did you mean 'mAP50'"),
-        ({"cost": "TFLOPs"}, "none of 5 finished cells has TFLOPs and mAP50_95"),
+        ({"cost": "wh"}, "cost 'wh'. Did you mean 'Wh'.*TFLOPs"),
+        ({"measure": "mAP5O"}, "measure 'mAP5O'.* Did you mean 'mAP50'"),
+        ({"cost": "TFLOPs"}, "TFLOPs and mAP50_95"),
     ],
 )
 def test_what_cannot_be_drawn_is_told(ledger: Ledger, options: dict[str, str], said: str) -> None:
@@ -94,7 +94,7 @@ def test_what_cannot_be_drawn_is_told(ledger: Ledger, options: dict[str, str], s
 
 
 def test_nothing_finished_is_told(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="none of 0 finished cells has a cost and mAP50_95"):
+    with pytest.raises(InputError, match="of 0.*mAP50_95"):
         Ledger.create(tmp_path).plot()
 
 

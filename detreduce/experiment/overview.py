@@ -170,7 +170,7 @@ class Costing:
     Attributes
     ----------
     unknown
-        The phases to run whose cost no finished cell shows.
+        The phases to run whose cost is not known, because no finished cell has this cost.
     """
 
     def __init__(self, forecast: Forecast, choices: Choices, sources: Sources) -> None:

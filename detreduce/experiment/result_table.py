@@ -190,6 +190,7 @@ def _row(summary: Summary, compared: Sequence[tuple[Comparison, DifferenceCell]]
 
 
 def _mean(summary: Summary, name: str) -> ResultCell:
+    """Return the mean of a measure with its standard deviation."""
     mean, spread = summary.mean[name], summary.spread[name]
     if not math.isfinite(mean):
         return NO_CELL
@@ -199,14 +200,17 @@ def _mean(summary: Summary, name: str) -> ResultCell:
 
 
 def _wh(value: float) -> ResultCell:
+    """Return an energy in Wh; the text of NaN is ``not known``."""
     return ResultCell("not known" if math.isnan(value) else with_spread(value, math.nan), value)
 
 
 def _change(ratio: float | None) -> ResultCell:
+    """Return a ratio as a change in percent."""
     return NO_CELL if ratio is None or not math.isfinite(ratio) else ResultCell(change(ratio), ratio)
 
 
 def _against_full(summary: Summary, name: str) -> DifferenceCell:
+    """Return the difference of mAP to the control `full`, without an interval; ``~`` marks a difference of means."""
     value = summary.against_full.get(name, math.nan)
     if not math.isfinite(value):
         return NO_DIFFERENCE

@@ -201,6 +201,7 @@ def advise(
 
 
 def _check(target: float | None, budget_wh: float | None, measure: str, confidence: float) -> None:
+    """Raise InputError for wrong arguments of `advise`."""
     if (target is None) == (budget_wh is None):
         raise InputError("Pass either a target, as a share of full mAP (for example 0.95), or a budget in Wh.")
     if target is not None and not 0 < target <= 2:

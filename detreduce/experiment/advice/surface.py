@@ -65,7 +65,7 @@ class Surface:
     Attributes
     ----------
     methods
-        The methods that have a parameter m, all except the `RANDOM` ones.
+        The methods that have a parameter m: all methods that are not in `RANDOM`.
     total
         Number of images in the full set.
     samples

@@ -258,9 +258,9 @@ class Ledger:
 
     @contextmanager
     def exclusive(self, name: str, wait: Callable[[], None]) -> Iterator[None]:
-        """Hold the lock called `name`, which one process at a time can hold.
+        """Take the lock called `name` for the duration of the context. Only one process at a time has the lock.
 
-        If another process holds the lock, call `wait` once and then wait for the lock.
+        If another process has the lock, call `wait` once and then wait for the lock.
         """
         lock = FileLock(self._locks / f"{name}.lock")
         if not self._acquire(lock):

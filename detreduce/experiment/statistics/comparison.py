@@ -227,6 +227,6 @@ def _verdict(found: Comparison, doubt: float | None) -> str:
 
 
 def _rounded_up(value: float) -> str:
-    """Return a value rounded up to two decimals, or three for small ones."""
+    """Return a value as text, rounded up to two decimals; values up to 0.01 have three decimals."""
     digits = 2 if value > 0.01 else 3
     return f"{math.ceil(value * 10**digits) / 10**digits:.{digits}f}"

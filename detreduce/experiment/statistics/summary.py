@@ -67,10 +67,12 @@ def summarise_cells(rows: Iterable[Mapping[str, Any]]) -> list[Summary]:
 
 
 def _flatten(groups: Mapping[Any, Sequence[Mapping[str, Any]]]) -> list[Mapping[str, Any]]:
+    """Return the rows of all groups."""
     return [row for group in groups.values() for row in group]
 
 
 def _summarise(group: Sequence[Mapping[str, Any]], full: Sequence[Mapping[str, Any]]) -> Summary:
+    """Return the summary of the rows of one method at one keep; `full` holds the rows of the control `full`."""
     mean = {name: _mean(_values(group, name)) for name in MEASURES}
     spread = {name: _spread(_values(group, name)) for name in MEASURES}
     against: dict[str, float] = {}
@@ -96,15 +98,18 @@ def _values(rows: Sequence[Mapping[str, Any]], name: str) -> list[float]:
 
 
 def _value(row: Mapping[str, Any], name: str) -> float:
+    """Return a measure of a row; NaN if it is missing."""
     value = row.get(name)
     return math.nan if value is None else float(value)
 
 
 def _mean(values: Sequence[float]) -> float:
+    """Return the mean of the values; NaN if there are no values."""
     return math.fsum(values) / len(values) if values else math.nan
 
 
 def _spread(values: Sequence[float]) -> float:
+    """Return the standard deviation of the values (n - 1); NaN for fewer than two values."""
     if len(values) < 2:
         return math.nan
     mean = _mean(values)

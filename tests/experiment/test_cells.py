@@ -146,10 +146,7 @@ def test_equal_iterations_make_every_batch_a_step() -> None:
 def test_equal_iterations_need_a_batch_of_known_size(batch: float) -> None:
     content = config().model_dump() | {"controls": ["full_equal_iterations"]}
     content["train"]["batch"] = batch
-    with pytest.raises(
-        InputError,
-        match=r"1\. train\.batch: the control full_equal_iterations needs a number",
-    ):
+    with pytest.raises(InputError, match=r"1\. train\.batch: .*full_equal_iterations"):
         parse_config(content, beside=Path.cwd())
     parse_config(content | {"controls": ["full"]}, beside=Path.cwd())
 

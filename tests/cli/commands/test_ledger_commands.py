@@ -89,7 +89,7 @@ def test_bad_input_is_told(ledger: Ledger, tmp_path: Path) -> None:
         (("list", ledger.path, "--control", "ful"), "Did you mean 'full'?"),
         (("list", ledger.path.parent.parent / "rns" / "x"), f"Did you mean '{ledger.path}'?"),
         (("list", ledger.path, "--keep", "some"), "is not a number"),
-        (("export", ledger.path, tmp_path / "x.txt"), "give .csv, .json, .parquet"),
+        (("export", ledger.path, tmp_path / "x.txt"), ".csv, .json, .parquet"),
     ):
         result = detreduce("ledger", *arguments)
         assert result.exit_code == 2 and said in result.output, (arguments, result.output)

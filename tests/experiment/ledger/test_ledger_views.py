@@ -94,7 +94,7 @@ def test_what_cannot_be_drawn_is_told(ledger: Ledger, options: dict[str, str], s
 
 
 def test_nothing_finished_is_told(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="of 0.*mAP50_95"):
+    with pytest.raises(InputError, match=r"of 0.*mAP50_95"):
         Ledger.create(tmp_path).plot()
 
 

@@ -137,7 +137,10 @@ def _combine_classes(counts: _Counts, class_names: Sequence[str], min_images: in
 
 @dataclass(frozen=True)
 class _Matcher:
-    """One entry of a list of rules, with class numbers instead of class names. None: the condition is not set."""
+    """One entry of a list of rules, with class numbers instead of class names.
+
+    An attribute is None if its condition is not set.
+    """
 
     name: str
     any: Sequence[int] | None = None
@@ -232,7 +235,10 @@ def _make_labels(class_names: Sequence[str]) -> list[str]:
 
 
 def _renumber(codes: npt.NDArray[np.int64], names: Sequence[str]) -> Categories:
-    """Return categories with codes 0..K-1 that all occur. `codes` (n,) are indices into `names`, and order is kept."""
+    """Return categories with new codes 0..K-1, each of which occurs. The order of the names is kept.
+
+    `codes` (n,) are indices into `names`.
+    """
     occurring, dense = np.unique(codes, return_inverse=True)
     return Categories(dense.reshape(-1).astype(np.int64), tuple(names[code] for code in occurring))
 

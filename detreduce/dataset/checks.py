@@ -170,7 +170,7 @@ def _find_repeated_names(dataset: DetectionDataset) -> list[Problem]:
 
 
 def count_splits(source: Source, known: Mapping[str, int] | None = None) -> dict[str, int]:
-    """Return the number of images in each split. `known` has the numbers of splits that are counted already."""
+    """Return the number of images in each split. `known` has the numbers of the splits that are already counted."""
     count = get_format(source.format).count_images
     counted = known or {}
     return {split: counted[split] if split in counted else count(source, split) for split in source.splits}

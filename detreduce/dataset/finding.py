@@ -28,9 +28,9 @@ def expand(text: str) -> str:
 
 
 def candidates(path: str | Path, base: Path | None = None) -> list[Path]:
-    """Return the places to look for `path`: below `base`, the working folder and the files that detreduce ships.
+    """Return the paths to try for `path`: below `base`, the working folder and the folders of shipped files.
 
-    `base` is the folder of the YAML that names the path, or None. An absolute path gives one place.
+    `base` is the folder of the YAML that names the path, or None. If `path` is absolute, it is the only path to try.
     """
     expanded = Path(expand(str(path)))
     shipped = len(expanded.parts) > 1 and expanded.parts[0] in _SHIPPED
@@ -49,7 +49,7 @@ def _search_folders(expanded: Path, base: Path | None, *, shipped: bool) -> list
 def find(path: str | Path, base: Path | None = None, *, what: str = "file") -> Path:
     """Return the first path of `candidates` that exists.
 
-    If ``what="dataset"`` and no candidate exists, return the YAML of that name that ultralytics ships. Raise
+    If no candidate exists and `what` is ``dataset``, return the YAML that ultralytics ships under this name. Raise
     MissingFileError, with the places tried, if nothing is found. `what` names the kind of file in the message.
     """
     tried = candidates(path, base)

@@ -67,15 +67,18 @@ def load_dataset(path: str | Path, split: str | None = None, images: str | Path 
 def load_split(source: Source, split: str) -> DetectionDataset:
     """Load another split of a dataset that is loaded already. Raise the errors of `load_dataset`.
 
-    Unlike `load_dataset(source.path, split)`, `source` includes the images folder that the caller passed for the first
-    split.
+    Use this function instead of `load_dataset(source.path, split)`, because `source` includes the images folder that
+    the caller passed for the first split.
     """
     chosen = choose_split(split, source.splits, source.path)
     return get_format(source.format).load_split(source, chosen)
 
 
 def images_to_give(dataset: DetectionDataset) -> Path | None:
-    """Return the `images` argument that loads the dataset again. Return None if its file names the images folder."""
+    """Return the `images` argument that loads the dataset again.
+
+    Return None if the dataset's file names its images folder.
+    """
     split = dataset.source.splits.get(dataset.split)
     return split.images[0] if split and takes_images(dataset.source.path) else None
 

@@ -89,7 +89,7 @@ class ImageRecord:
 
     @property
     def size(self) -> tuple[int, int]:
-        """(width, height) in pixels. Reads the image's header if no annotation file gives the size."""
+        """(width, height) in pixels. The image's header is read if no annotation file gives the size."""
         if self.width is not None and self.height is not None:
             return self.width, self.height
         return read_image_size(self.path)
@@ -114,7 +114,7 @@ class SplitSource:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The files that a dataset was loaded from. Other splits can be loaded, and the files filtered, from this alone.
+    """The files that a dataset was loaded from. They are enough to load the other splits and to write a subset.
 
     Attributes
     ----------
@@ -277,8 +277,8 @@ class DetectionDataset:
     def boxes_xyxyn(self) -> npt.NDArray[np.float64]:
         """(B, 4) float64: x1, y1, x2, y2 of every box as fractions of its image, in the order of `box_rows`.
 
-        Reads an image's header only if the boxes are in pixels and no annotation file gives the image's size. A box is
-        NaN if the size of its image cannot be read.
+        The header of an image is read only if the boxes are in pixels and no annotation file gives the image's size. A
+        box is NaN if the size of its image cannot be read.
         """
         boxes = self._stored_boxes
         if self.box_format == "cxcywhn":
@@ -312,7 +312,7 @@ class DetectionDataset:
 
     @staticmethod
     def _size_or_nan(record: ImageRecord) -> tuple[float, float]:
-        """Return the image's width and height, or NaN if it has no boxes or cannot be read."""
+        """Return the width and height of an image, or NaN if the image has no boxes or cannot be read."""
         if not len(record.class_ids):
             return (np.nan, np.nan)
         try:
@@ -322,7 +322,10 @@ class DetectionDataset:
 
     @cached_property
     def content_hash(self) -> str:
-        """SHA-256 of the image names, boxes and class names. Does not depend on the dataset's folder or on pixels."""
+        """SHA-256 of the image names, boxes and class names.
+
+        The hash does not depend on the dataset's folder or on pixels.
+        """
         digest = hashlib.sha256(json.dumps([self.class_names, self.box_format]).encode())
         for record in self.records:
             digest.update(json.dumps([record.id, record.name, len(record.class_ids)]).encode())

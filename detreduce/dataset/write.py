@@ -38,7 +38,10 @@ SELECTION_FILE = PurePosixPath("selection.json")
 
 @runtime_checkable
 class ChosenImages(Protocol):
-    """An object with image ids in the order chosen. If it has a method `to_json`, this gives selection.json."""
+    """An object with image ids in the order chosen.
+
+    If the object has a method `to_json`, the result of this method is written as selection.json.
+    """
 
     @property
     def image_ids(self) -> Iterable[ImageId]:

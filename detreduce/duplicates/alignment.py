@@ -12,10 +12,10 @@ from detreduce.duplicates.signatures import SIDE
 
 COARSE = SIDE // 2
 SHIFT, SCALE, SHEAR = 0.12, 0.15, 0.05
-"""Largest shift, scaling and shear of an alignment, as shares of a side. They allow a crop by a tenth."""
+"""Largest shift, scaling and shear of an alignment, as shares of a side. These limits allow a crop by a tenth."""
 
 HOPELESS = 0.3
-"""Pairs with a lower similarity at half size are not compared at full size."""
+"""Two pictures with a lower similarity at half size are not compared at full size."""
 
 _SIGMA = 2.0
 _STEPS = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 50, 1e-4)
@@ -68,7 +68,7 @@ def overlay(first: npt.NDArray[np.uint8], second: npt.NDArray[np.uint8]) -> Over
 
 
 def _refine(one: Picture, other: Picture, start: Picture, sigma: float) -> tuple[Picture | None, Overlay]:
-    """Improve the map `start` by alignment. Return the better of both maps with its overlay.
+    """Improve the map `start` by alignment. Return the better of the two maps and its overlay.
 
     If the aligned map is not within the bounds, return None with the overlay of `start`.
     """
@@ -100,7 +100,10 @@ def _halve(picture: Picture) -> Picture:
 
 
 def _align(one: Picture, other: Picture, warp: Picture) -> Picture | None:
-    """Return the (2, 3) map from `one` to `other`; None if the alignment fails or its map is out of bounds."""
+    """Return the (2, 3) map from `one` to `other`.
+
+    Return None if the alignment fails, or if the map is out of bounds.
+    """
     try:
         _, warp = cv2.findTransformECC(one, other, warp.copy(), cv2.MOTION_AFFINE, _STEPS, None, 5)  # type: ignore[call-overload]
     except cv2.error:  # the alignment did not converge

@@ -44,11 +44,11 @@ class LeakedImage:
     other
         Id of the image in the earlier split.
     similarity
-        1.0 for equal content; else the similarity that `near_duplicates` measures.
+        1.0 if the content is equal. Otherwise the similarity that `near_duplicates` measures.
     transformation
         How `other` becomes `image`, for example ``mirrored``.
     exact
-        Whether the decoded pixels are equal; for ``boxes``, the pixels inside the box.
+        True if the decoded pixels are equal. For ``boxes``, only the pixels inside the box are compared.
     name
         Name of `image`.
     other_name
@@ -104,7 +104,7 @@ class LeakageReport:
 
     @property
     def counts(self) -> dict[tuple[str, str], dict[str, int]]:
-        """Map (earlier split, later split) to three numbers of images of the later split.
+        """Return (earlier split, later split) -> three counts of images of the later split.
 
         ``exact`` counts images with equal pixels, ``near`` counts near-duplicates, and ``of`` counts all images. Every
         pair of splits has an entry.
@@ -243,7 +243,7 @@ def _describe_leak(
     starts: tuple[int, int],
     signatures: Signatures,
 ) -> LeakedImage:
-    """Return a match as ids and names; `starts` has the position of each split's first image."""
+    """Return a match as ids and names. `starts` has the position of each split's first image."""
     image, other = later[match.member - starts[0]], earlier[match.leader - starts[1]]
     return LeakedImage(
         later.split,

@@ -101,8 +101,8 @@ class PixelComparison:
         self.comparable: npt.NDArray[np.bool_] = np.any(self.rows, axis=1)
 
     def search(self, queries: IntArray, against: IntArray, pool: Executor) -> list[Candidates]:
-        """Return the pictures whose descriptors correlate with that of the query in one of the eight orientations."""
-        # to undo an orientation on the few queries is the same as to apply it to all other pictures
+        """Return the pictures whose descriptors correlate with the query's descriptor in one of eight orientations."""
+        # undoing an orientation on the few queries is the same as applying the orientation to all other pictures
         turned = in_all_orientations(self.rows[queries]).reshape(-1, self.rows.shape[1])
         hits = _find_hits(turned, self.rows, against, CANDIDATE, pool)
         return _group_by_query(hits, len(queries), INVERSES)
@@ -141,7 +141,7 @@ def star_groups(
     workers: int | None = None,
     always_lead: Collection[int] = (),
 ) -> list[Match]:
-    """Take the pictures in `order`; each picture joins a leader that is similar enough, or becomes a leader.
+    """Take the pictures in `order`. Each picture joins a leader that is similar enough, or becomes a leader.
 
     Pictures in `always_lead` always become leaders. The similarity of a member to its leader is at least the threshold,
     so a chain of small differences cannot join pictures that differ much. Pictures are compared only with leaders, so
@@ -199,7 +199,7 @@ def _threads(workers: int | None) -> Iterator[Executor]:
 def _confirm_all(
     comparison: Comparison, queries: IntArray, against: IntArray, threshold: float, pool: Executor
 ) -> Iterator[Match | None]:
-    """Yield the best match of each query among `against`, or None; the pool computes them."""
+    """Yield, for each query, the best match among `against`, or None. The pool computes the matches."""
     likely = comparison.search(queries, against, pool) if len(against) else [None] * len(queries)
 
     def look(query: int, candidates: Candidates | None) -> Match | None:
@@ -209,9 +209,9 @@ def _confirm_all(
 
 
 def _confirm(comparison: Comparison, query: int, likely: Candidates, threshold: float) -> Match | None:
-    """Return the best match in the first batch of candidates that has a match; None if no candidate matches.
+    """Return the best match in the first batch of candidates that has a match.
 
-    Later batches are skipped, because their candidates are less likely.
+    Return None if no candidate matches. Later batches are skipped, because their candidates are less likely.
     """
     for start in range(0, min(len(likely.places), MOST_CANDIDATES), _BATCH):
         best: Match | None = None
@@ -229,7 +229,10 @@ def _confirm(comparison: Comparison, query: int, likely: Candidates, threshold: 
 
 
 def _find_hits(queries: Floats, rows: Floats, against: IntArray, least: float, pool: Executor) -> Hits:
-    """Find all pairs whose product is at least `least`; return their query numbers, positions and products."""
+    """Find all pairs of a query and a picture in `against` with a dot product of at least `least`.
+
+    Return the query number, the position and the product of each pair.
+    """
 
     def block(start: int) -> Hits:
         columns = against[start : start + _COLUMNS]
@@ -242,7 +245,7 @@ def _find_hits(queries: Floats, rows: Floats, against: IntArray, least: float, p
 
 
 def _group_by_query(hits: Hits, count: int, orientation_of: IntArray) -> list[Candidates]:
-    """Return the candidates of each of `count` queries, those with the largest product first.
+    """Return the candidates of each of `count` queries, sorted by product, largest first.
 
     `_find_hits` searched all queries once for each orientation in `orientation_of`.
     """

@@ -23,11 +23,11 @@ class DuplicatePair:
     kept
         Id of the image that is kept.
     similarity
-        1.0 for equal content; else the similarity that `near_duplicates` measures.
+        1.0 if the content is equal. Otherwise the similarity that `near_duplicates` measures.
     transformation
         How `kept` becomes `copy`: ``same way up``, ``mirrored``, ``turned by 90 degrees clockwise``, ...
     exact
-        Whether the decoded pixels are equal; for ``boxes``, the pixels inside the box.
+        True if the decoded pixels are equal. For ``boxes``, only the pixels inside the box are compared.
     """
 
     copy: ImageId
@@ -46,7 +46,7 @@ class Duplicates:
     groups
         The image ids of each group of two or more images. The first image of a group is kept.
     pairs
-        For each redundant image, the pair of this image and the first image of its group; in the order of `groups`.
+        For each redundant image, the pair of this image and the first image of its group, in the order of `groups`.
     images
         Number of images that were compared.
     by
@@ -84,7 +84,10 @@ class Duplicates:
         )
 
     def to_frame(self) -> pd.DataFrame:
-        """Return a frame with one row per redundant image: ``group`` (number of its group, from 0) and its pair."""
+        """Return a frame with one row per redundant image.
+
+        The columns are ``group`` (the number of the group, from 0) and the fields of `DuplicatePair`.
+        """
         from detreduce.duplicates.views import pairs_frame
 
         groups = {image: number for number, group in enumerate(self.groups) for image in group}
@@ -112,7 +115,7 @@ class Duplicates:
 
 
 def pair_to_dict(pair: DuplicatePair) -> dict[str, Any]:
-    """Return a pair as a dict of JSON-able values."""
+    """Return a `DuplicatePair` as a dict of JSON-able values."""
     return {
         "copy": pair.copy,
         "kept": pair.kept,

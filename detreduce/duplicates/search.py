@@ -48,7 +48,7 @@ def near_duplicates(
 
     Each group keeps one image, and every other image of the group is similar to it. So a chain of small changes, as in
     a video, does not join images that differ. The kept image has the most boxes of its group, then the most pixels. If
-    several images are equal in both, a random choice with `seed` decides.
+    several images are equal in both numbers, a random choice with `seed` decides.
 
     Parameters
     ----------
@@ -149,7 +149,7 @@ def check_threshold(threshold: float, by: str = "pixels") -> float:
 def signatures_of(
     dataset: DetectionDataset, rows: IntArray, by: str, cache: str | Path | None, workers: int | None
 ) -> Signatures:
-    """Return the signatures of the images at `rows`; for ``boxes``, the signature of each image's largest box."""
+    """Return the signatures of the images at `rows`. For ``boxes``, sign the largest box of each image."""
     paths = [dataset[row].path for row in rows.tolist()]
     regions = None if by == "pixels" else largest_boxes(dataset, rows)
     signatures = read_signatures(paths, cache_folder(cache), workers, regions)
@@ -162,7 +162,10 @@ def signatures_of(
 
 
 def largest_boxes(dataset: DetectionDataset, rows: IntArray) -> list[Region | None]:
-    """Return each image's largest box as x1, y1, x2, y2 fractions; None without boxes. Crowd regions are ignored."""
+    """Return the largest box of each image as x1, y1, x2, y2 fractions, or None if the image has no boxes.
+
+    Crowd regions are ignored.
+    """
     boxes, single = dataset.boxes_xyxyn, ~dataset.box_crowd
     areas = np.prod(np.clip(boxes[:, 2:], 0, 1) - np.clip(boxes[:, :2], 0, 1), axis=1)
     order = np.lexsort((-areas, dataset.box_rows))
@@ -173,7 +176,7 @@ def largest_boxes(dataset: DetectionDataset, rows: IntArray) -> list[Region | No
 
 
 def draw_by_id(ids: Iterable[ImageId], seed: int, purpose: str = "duplicates") -> npt.NDArray[np.uint64]:
-    """Return (n,) random numbers. Each depends only on the seed, the purpose and the image id, not on the row."""
+    """Return (n,) random numbers. A number depends only on the seed, the purpose and the image id, not on the row."""
     texts = (f"{seed}\0{purpose}\0{item!r}".encode() for item in ids)
     digests = b"".join(hashlib.blake2b(text, digest_size=8).digest() for text in texts)
     return np.frombuffer(digests, "<u8").astype(np.uint64)
@@ -231,7 +234,7 @@ class _Images:
         return {} if self.signatures is None else self.signatures.failures
 
     def exact_matches(self) -> list[Match]:
-        """Match each image with the first image in `order` that has the same digest; skip images without a digest."""
+        """Match each image with the first image in `order` that has the same digest. Skip images without a digest."""
         if self.signatures is None:
             return []
         digests = self.signatures.digests
@@ -245,7 +248,7 @@ class _Images:
         return matches
 
     def result(self, matches: list[Match]) -> Duplicates:
-        """Return groups and pairs in the dataset's order; a preferred image is never redundant."""
+        """Return groups and pairs in the dataset's order. A preferred image is never redundant."""
         rank = np.empty(len(self.order), np.int64)
         rank[self.order] = np.arange(len(self.order))
         members: dict[int, list[Match]] = {}
@@ -283,7 +286,7 @@ def _dataset_rows(source: DetectionDataset | FeatureTable) -> tuple[DetectionDat
 
 
 def _check_options(source: DetectionDataset | FeatureTable, by: str, threshold: float | None) -> float:
-    """Check `by` and the threshold; return the threshold, or its default. Raise InputError."""
+    """Return the threshold, or the default of `by`. Raise InputError if `by` or the threshold is invalid."""
     check_by(by, BY)
     if by == "features" and not (isinstance(source, FeatureTable) and source.blocks):
         raise InputError("by='features' needs features. Pass extract_features(dataset) instead of the dataset.")
@@ -293,7 +296,10 @@ def _check_options(source: DetectionDataset | FeatureTable, by: str, threshold: 
 
 
 def _follow_leaders(exact: list[Match], near: list[Match]) -> list[Match]:
-    """Return all matches. If the leader of an exact match joined another image, move its members to that image."""
+    """Return all matches.
+
+    If the leader of exact matches itself joined another image, the members of this leader join that image too.
+    """
     joined = {match.member: match for match in near}
     moved = [
         Match(match.member, through.leader, through.similarity, through.orientation)

@@ -42,7 +42,7 @@ def leakage_html(
     counts: Mapping[tuple[str, str], Mapping[str, int]],
     problems: Sequence[object],
 ) -> str:
-    """Return HTML with the number of leaked images per split and the first images, as fields of `LeakedImage`."""
+    """Return HTML with the number of leaked images per split and the first `LeakedImage` entries."""
     splits = [
         (f"{later} from {earlier}", count["exact"], count["near"], count["of"])
         for (earlier, later), count in counts.items()

@@ -39,7 +39,7 @@ def annotation_features(
     - the quantiles 0, 25, 50, 75 and 100 % of sqrt(area), then of log(width / height);
     - the cover of each cell of a 4x4 grid, row by row from the top left: the summed area of the boxes inside the cell,
       divided by the area of the cell;
-    - the mean IoU of all pairs of boxes, whatever their classes; 0 for a single box.
+    - the mean IoU of all pairs of boxes of the image, of equal or different classes. It is 0 for a single box.
 
     Widths, heights and areas are fractions of the image. The row of an image without boxes is all zeros.
 
@@ -81,7 +81,7 @@ def annotation_features(
 
 
 def _grouped_quantiles(values: Floats, image: npt.NDArray[np.int64], counts: npt.NDArray[np.int64]) -> Floats:
-    """Return (n, 5): the quantiles of the values of each image; 0 for images without values."""
+    """Return (n, 5): five quantiles of the values of each image. Images without values get zeros."""
     ordered = values[np.lexsort((values, image))]
     starts = np.cumsum(counts) - counts
     filled = np.flatnonzero(counts)
@@ -96,7 +96,7 @@ def _grouped_quantiles(values: Floats, image: npt.NDArray[np.int64], counts: npt
 
 
 def _grid_cover(corners: Floats, image: npt.NDArray[np.int64], n_images: int) -> Floats:
-    """Return (n, 16): the cover of each grid cell, row by row."""
+    """Return (n, 16): for each image, the cover of each cell of the 4x4 grid, row by row from the top left."""
 
     def overlaps(low: Floats, high: Floats) -> list[Floats]:
         return [np.clip(high, i / GRID, (i + 1) / GRID) - np.clip(low, i / GRID, (i + 1) / GRID) for i in range(GRID)]
@@ -112,7 +112,7 @@ def _grid_cover(corners: Floats, image: npt.NDArray[np.int64], n_images: int) ->
 
 
 def _mean_pairwise_iou(corners: Floats, counts: npt.NDArray[np.int64]) -> Floats:
-    """Return (n,): the mean IoU of all pairs of boxes in each image; `corners` is sorted by image."""
+    """Return (n,): the mean IoU of all pairs of boxes in each image. `corners` must be sorted by image."""
     starts = np.cumsum(counts) - counts
     result = np.zeros(len(counts))
     # images with equal numbers of boxes are computed together, a few at a time, so that memory stays bounded

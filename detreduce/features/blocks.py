@@ -1,4 +1,4 @@
-"""Choose blocks of features: the known blocks, the possible blocks of a dataset, the blocks that a method needs."""
+"""Choose the blocks of features to extract: those that a dataset allows, and those that a method needs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def kinds_of(needs: Collection[str]) -> list[str]:
 
 
 def gives_map(backbone: str | Backbone) -> bool:
-    """Return whether a backbone (a name or an object) makes feature maps; vectors from a file do not have maps."""
+    """Return whether a backbone (a name or an object) makes feature maps. Vectors from a file have no maps."""
     if isinstance(backbone, Backbone):
         return backbone.has_map
     family = backbone.partition(":")[0]
@@ -41,7 +41,7 @@ def default_blocks(backbone: str | Backbone, *, labelled: bool) -> tuple[str, ..
 def check_blocks(
     dataset: DetectionDataset, backbone: str | Backbone, blocks: Sequence[str] | str | None
 ) -> tuple[str, ...]:
-    """Return the blocks to extract; raise InputError for an impossible block.
+    """Return the blocks to extract. Raise InputError for a block that is unknown or not possible.
 
     If `blocks` is None, return all possible blocks except those of a proxy training.
     """
@@ -74,11 +74,12 @@ def blocks_for(
     blocks: Sequence[str] | None = None,
     proxy: Path | None = None,
 ) -> tuple[str, ...]:
-    """Return the blocks to extract for a method: the given `blocks`, else the blocks that the method needs.
+    """Return the blocks to extract for a method.
 
-    If the method needs blocks of a proxy training, they are added to the given `blocks`. If `blocks` is None and images
-    are missing from the log `proxy`, all possible blocks are extracted, because they are used to find images that are
-    similar to the missing images.
+    These are the given `blocks`. If `blocks` is None, these are the blocks that the method needs. If the method needs
+    blocks of a proxy training, they are added to the given `blocks`. If `blocks` is None and images are missing from
+    the log `proxy`, all possible blocks are extracted, because they are used to find images that are similar to the
+    missing images.
 
     Raises
     ------
@@ -98,5 +99,5 @@ def blocks_for(
 
 
 def _has_unseen(trained: Collection[str], proxy: Path | None, dataset: DetectionDataset) -> bool:
-    """Return whether the block `dynamics` needs images that are similar to images missing from the log."""
+    """Return whether images are missing from the log, so that `dynamics` needs the scores of similar images."""
     return "dynamics" in trained and proxy is not None and needs_neighbours(ProxyLog.load(proxy), dataset)

@@ -23,7 +23,7 @@ class Extracted:
     blocks
         Name -> (n, d) float32.
     objects
-        The vector of each class in each image, from which the block ``objects`` is made; None without this block.
+        The vector of each class in each image, for the block ``objects``. None if this block is not extracted.
     provenance
         Name of a block -> how the block was made. JSON-able.
     failures
@@ -36,7 +36,10 @@ class Extracted:
     failures: dict[int, str] = field(default_factory=dict)
 
     def take(self, rows: npt.NDArray[np.int64]) -> tuple[Blocks, ObjectTable | None]:
-        """Return the blocks and objects of the given ascending rows; add the block ``objects`` if objects exist."""
+        """Return the blocks and objects of the given ascending rows.
+
+        If there are objects, the block ``objects`` is made from them and added.
+        """
         # copy an array only if rows are left out
         blocks = {name: block if len(rows) == len(block) else block[rows] for name, block in self.blocks.items()}
         objects = self.objects

@@ -125,7 +125,10 @@ class Extraction:
         return vectors, {"backbone": self.backbone, "vectors_sha256": sha256, "dimension": vectors.shape[1]}
 
     def _table(self, dataset: DetectionDataset, names: tuple[str, ...], extracted: Extracted) -> FeatureTable:
-        """Make the table of all images without failures. Warn about or raise the failures."""
+        """Make the table of all images without failures.
+
+        If images failed, warn, or raise ImageReadError if `unreadable` is ``raise`` or all images failed.
+        """
         failures = extracted.failures
         problems = tuple(Problem(dataset[row].path, f"skipped: {reason}") for row, reason in sorted(failures.items()))
         if failures and (self.unreadable == "raise" or len(failures) == len(dataset)):

@@ -59,7 +59,7 @@ class FeatureTable:
         return f"FeatureTable({len(self.rows)} images, {blocks}{skipped})"
 
     def plot(self) -> Figure:
-        """Draw all images in the two principal components of `X`; return the matplotlib figure.
+        """Draw all images in the plane of the first two principal components of `X`. Return the matplotlib figure.
 
         Raise InputError if `X` has no columns. For a selection, use ``selection.plot(features)``.
         """
@@ -68,7 +68,7 @@ class FeatureTable:
         return features_figure(self.X)
 
     def to_frame(self, block: str | None = None) -> pd.DataFrame:
-        """Return a frame with one row per image and one column per feature; the index is the image id.
+        """Return a frame with one row per image and one column per feature. The index is the image id.
 
         The features are not scaled. The columns are those of `block`, or of all blocks. Raise InputError if the table
         does not have the block.
@@ -83,7 +83,7 @@ class FeatureTable:
         return [self.dataset[int(row)].id for row in self.rows]
 
     def take(self, rows: npt.NDArray[np.int64]) -> FeatureTable:
-        """Return a table of the given rows, which must be ascending; its `X` is scaled for these rows only."""
+        """Return a table of the given ascending rows. The `X` of the new table is scaled for these rows only."""
         blocks = {name: block[rows] for name, block in self.blocks.items()}
         tables: dict[str, Any] = {
             name: part.take(rows) for name, part in vars(self).items() if isinstance(part, ObjectTable)
@@ -118,7 +118,10 @@ class FeatureTable:
 
 
 def scaled_blocks(blocks: Mapping[str, npt.ArrayLike], n: int) -> npt.NDArray[np.float32]:
-    """Scale each block and put the blocks next to each other; return (n, d) float32, or (n, 0) without blocks."""
+    """Scale each block and put the blocks next to each other.
+
+    Return (n, d) float32. Return (n, 0) if there are no blocks.
+    """
     if not blocks:
         return np.zeros((n, 0), np.float32)
     return np.hstack([scale_block(block, standardise=name == "annotations") for name, block in blocks.items()])

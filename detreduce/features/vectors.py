@@ -17,7 +17,7 @@ from detreduce.errors import InputError, MissingFileError
 
 
 def read_vectors(path: Path, dataset: DetectionDataset) -> npt.NDArray[np.float32]:
-    """Read a .npy or .csv file with vectors; return (n, d) float32, one row per image of the dataset.
+    """Read a .npy or .csv file with vectors. Return (n, d) float32, one row per image of the dataset.
 
     A .npy file must have one row per image, in the dataset's order. A .csv file has the image in its first column and
     numbers in the other columns. The first column is the name or the id of the image, or a file name that is unique in
@@ -122,7 +122,7 @@ class _CsvVectors:
 
 
 def _match_rows(path: Path, count: int, words: Mapping[str, int]) -> _CsvVectors:
-    """Read a CSV file with vectors for `count` images; `words` maps the name of an image to its row."""
+    """Read a CSV file with vectors for `count` images. `words` maps the name of an image to its row."""
     matched = _CsvVectors()
     # surrogateescape: the bytes of a file name may not be UTF-8
     with (

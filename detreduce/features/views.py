@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 
 def features_figure(X: npt.ArrayLike, kept: npt.NDArray[np.bool_] | None = None) -> Figure:
-    """Draw all images in the two principal components of (n, d) `X`; `kept` (n,) is True for the kept images."""
+    """Draw all images in the plane of the first two principal components of (n, d) `X`.
+
+    `kept` (n,) is True for the kept images.
+    """
     from detreduce.figures import feature_map
 
     plane = principal_plane(X)
@@ -49,7 +52,7 @@ def features_frame(
 
 
 def _columns(block: str, width: int, class_names: Sequence[str]) -> list[str]:
-    """Return the column names of a block; a block without known names gets its own name and a number."""
+    """Return the column names of a block. If no names are known, use the name of the block and a number."""
     named = {"annotations": annotation_columns(class_names), "dynamics": list(DYNAMICS_COLUMNS)}
     names = named.get(block, [])
     return names if len(names) == width else [f"{block}_{number}" for number in range(width)]

@@ -1,4 +1,4 @@
-"""Read images ahead with threads and group them into batches of one shape; memory stays bounded."""
+"""Read images ahead with threads and group the images into batches of one shape. Memory stays bounded."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class ReadImage(Generic[T]):
 
 
 def read_image(row: int, path: Path, prepare: Callable[[int, bytes], T], known: Known) -> ReadImage[T]:
-    """Read a file once and compute the digest of its bytes; call `prepare` on the bytes unless the image is `known`."""
+    """Read a file once and compute the digest of the bytes. Call `prepare` on the bytes if the image is not `known`."""
     try:
         read_at_ns = time.time_ns()
         status = path.stat()
@@ -102,7 +102,7 @@ class NetworkInput:
 
 
 def network_input(data: bytes, preprocess: Preprocess) -> NetworkInput:
-    """Decode an image file's bytes and resize the image for a network; raise ImageReadError like `decode`."""
+    """Decode an image file's bytes and resize the image for a network. Raise ImageReadError like `decode`."""
     size = preprocess.imgsz
     image, frame = decode_framed(data, longest=size, shortest=size if preprocess.shape == "stretch" else None)
     return NetworkInput(preprocess(image), frame.inside(preprocess.frame(*image.shape[:2])))
@@ -111,7 +111,7 @@ def network_input(data: bytes, preprocess: Preprocess) -> NetworkInput:
 def same_shape_batches(
     images: Iterable[tuple[int, NetworkInput]], batch: int
 ) -> Iterator[list[tuple[int, NetworkInput]]]:
-    """Group (row, image) pairs of equal shape into batches; at most ``4 * batch`` images wait for a full batch."""
+    """Group (row, image) pairs of equal shape into batches. At most ``4 * batch`` images wait for a full batch."""
     waiting: dict[tuple[int, ...], list[tuple[int, NetworkInput]]] = {}
     for row, item in images:
         group = waiting.setdefault(item.image.shape, [])

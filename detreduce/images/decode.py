@@ -120,7 +120,7 @@ def decode(data: bytes, *, longest: int | None = None, shortest: int | None = No
 
     Damage inside the compressed data of a JPEG is not found if the file has its end marker. The decoders used here do
     not report such damage (libjpeg fills the gap and prints a line), and decoding twice costs too much. `check_images`
-    finds it.
+    finds such damage.
 
     Raises
     ------
@@ -131,7 +131,7 @@ def decode(data: bytes, *, longest: int | None = None, shortest: int | None = No
 
 
 def why_unreadable(path: Path) -> str:
-    """Return the reason why an image file cannot be read or decoded; empty if it can."""
+    """Return the reason why an image file cannot be read or decoded. Return an empty text if there is no reason."""
     try:
         decode(path.read_bytes())
     except OSError as error:
@@ -142,7 +142,10 @@ def why_unreadable(path: Path) -> str:
 
 
 def decode_framed(data: bytes, *, longest: int | None = None, shortest: int | None = None) -> tuple[RGB, Frame]:
-    """Decode like `decode`, and also return the picture's frame: some reduced JPEGs do not fill their array."""
+    """Decode like `decode`, and also return the frame of the picture.
+
+    The frame is needed because some JPEGs that are decoded at a reduced size do not fill their array.
+    """
     if not data:
         raise ImageReadError("the file is empty")
     size, divisor = None, 1
@@ -165,7 +168,7 @@ def decode_framed(data: bytes, *, longest: int | None = None, shortest: int | No
 
 
 def _decode_opencv(data: bytes, flag: int) -> RGB | None:
-    """Decode with OpenCV to RGB; return None if OpenCV cannot decode the file."""
+    """Decode with OpenCV to RGB. Return None if OpenCV cannot decode the file."""
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
     except cv2.error:  # OpenCV raises an error for images over its size limit
@@ -192,7 +195,7 @@ def _open_pillow(data: bytes) -> PIL.Image.Image:
 
 
 def _orientation(data: bytes) -> int:
-    """Return the EXIF orientation, 1 to 8; 1 if the file does not have one."""
+    """Return the EXIF orientation, 1 to 8. Return 1 if the file does not have an EXIF orientation."""
     try:
         with _open_pillow(data) as image:
             return int(image.getexif().get(_ORIENTATION, 1))
@@ -201,7 +204,7 @@ def _orientation(data: bytes) -> int:
 
 
 def _decode_pillow(data: bytes) -> RGB:
-    """Decode with Pillow to RGB; raise ImageReadError if that fails."""
+    """Decode with Pillow to RGB. Raise ImageReadError if Pillow cannot decode the file."""
     import warnings
 
     from PIL import Image, ImageOps

@@ -1,4 +1,4 @@
-"""The position of a picture inside a larger array; boxes use it to move exactly with the pixels."""
+"""The position of a picture inside a larger array. With this position, boxes move exactly with the pixels."""
 
 from __future__ import annotations
 

@@ -58,11 +58,11 @@ class ImageVectors:
 
     @property
     def width(self) -> int:
-        """Length of a vector; 0 before the first vector is filled in."""
+        """Length of a vector. It is 0 before the first vector is filled in."""
         return 0 if self._values is None else self._values.shape[1]
 
     def array(self, width: int = 0) -> Array:
-        """Return all vectors; missing vectors are NaN, or 0 for integers.
+        """Return all vectors. Missing vectors are NaN, or 0 if the type is an integer type.
 
         If all vectors are missing, their length is `width`.
         """
@@ -82,7 +82,10 @@ class ImageVectors:
         return all(key in self.store for _, key in self._keys(row, digest))
 
     def recall(self, digests: dict[int, Digest]) -> None:
-        """Read the vectors that the store has and fill them in; `digests` maps the row of an image to its digest."""
+        """Read the vectors that the store has, and fill in these vectors.
+
+        `digests` maps the row of an image to the digest of the image.
+        """
         numbers: dict[Digest, list[int]] = {}
         for row, digest in digests.items():
             for number, key in self._keys(row, digest):
@@ -94,7 +97,7 @@ class ImageVectors:
                 self.recalled += 1
 
     def add(self, row: int, digest: Digest, vectors: Array) -> None:
-        """Fill in and store the computed (k, d) vectors of an image; skip the vectors that the store already has."""
+        """Fill in and store the computed (k, d) vectors of an image. Skip the vectors that the store already has."""
         for (number, key), vector in zip(self._keys(row, digest), vectors, strict=True):
             if not self.filled[number] and key not in self.store:
                 self._fill(number, vector)
@@ -210,7 +213,7 @@ class ImageJob(Generic[T]):
                 advance()
 
     def _readable(self, images: Iterator[ReadImage[T]], advance: Callable[..., None]) -> Iterator[tuple[int, T]]:
-        """Yield (row, prepared image) for images to compute; record digests and failures of all images."""
+        """Yield (row, prepared image) for images to compute. Record digests and failures of all images."""
         for image in images:
             path = self.paths[image.row]
             if image.status is not None:

@@ -26,11 +26,12 @@ _LAYOUT = 1  # in every store's name, so that a store with another layout is not
 
 
 class VectorStore:
-    """Vectors that were made with one backbone, preprocessing, weights and precision; found by a content digest.
+    """Stored vectors that were made with one backbone, preprocessing, weights and precision.
 
-    The values are float32 unless a subclass sets another `dtype`. The store is a folder of shards (.npz files). Each
-    shard is written once and never changed. A shard that cannot be read is ignored, and its vectors are computed again.
-    If the folder cannot be written, the store warns, and the run continues without storing vectors.
+    A vector is found by a digest of the content that it describes. The values are float32 unless a subclass sets
+    another `dtype`. The store is a folder of shards (.npz files). Each shard is written once and never changed. A shard
+    that cannot be read is ignored, and its vectors are computed again. If the folder cannot be written, the store
+    warns, and the run continues without storing vectors.
 
     Parameters
     ----------
@@ -105,7 +106,7 @@ class VectorStore:
         return vectors.shape[1] == self.dimension
 
     def _forget(self, shard: Path) -> None:
-        """Remove a shard that cannot be read from the index; use other copies of its vectors."""
+        """Remove an unreadable shard from the index. If another shard has the same vectors, use the other shard."""
         for digest in [digest for digest, place in self._index.items() if place[0] == shard]:
             spare = self._spare.get(digest)
             if spare:
@@ -146,7 +147,7 @@ def warn_unwritable(error: DetreduceError) -> None:
 
 
 def _read_member(shard: Path, name: str) -> npt.NDArray[Any] | None:
-    """Return an array of a shard; None if it cannot be read."""
+    """Return an array of a shard. Return None if the array cannot be read."""
     # the checksums of the zip format detect damaged shards
     try:
         with np.load(shard, allow_pickle=False) as content:
@@ -168,7 +169,7 @@ class DigestMemo:
         self._changed: set[Path] = set()
 
     def get(self, path: Path) -> Digest | None:
-        """Return the digest of a file; None if the digest is not remembered or the file changed."""
+        """Return the digest of a file. Return None if the digest is not remembered or the file changed."""
         entry = self._entries(path.parent).get(path.name)
         if entry is None:
             return None
@@ -178,7 +179,7 @@ class DigestMemo:
             return None
 
     def read(self, path: Path) -> Digest:
-        """Return the digest of a file; read the file if its digest is not remembered. Raise OSError if that fails."""
+        """Return the digest of a file. Read the file if no digest is remembered. Raise OSError if reading fails."""
         known = self.get(path)
         if known is None:
             read_at_ns, status = time.time_ns(), path.stat()

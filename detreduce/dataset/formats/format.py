@@ -55,7 +55,7 @@ class Format:
         Return the paths in a folder that a dataset file of this format may have. Only this format uses these names. The
         files need not exist.
     likely_files
-        The same for names that other formats use too.
+        Like `sure_files`, for names that other formats use too.
     images_for
         Suffix of annotation files that do not name their images folder, so that the caller may pass ``images=``. Empty
         if there are no such files.

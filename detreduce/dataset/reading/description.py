@@ -39,7 +39,7 @@ class Description:
 
     @property
     def folder(self) -> Path:
-        """The folder that relative paths in the YAML start from."""
+        """The folder of the YAML. Relative paths in the YAML are relative to this folder."""
         return self.file.parent
 
     def how_to_get(self) -> str:
@@ -88,7 +88,10 @@ def split_entries(description: Description) -> Iterator[tuple[str, Any]]:
 
 
 def split_values(description: Description) -> dict[str, Any]:
-    """Return the value of each split by canonical name. If two aliases occur, the first of `SPLIT_KEYS` counts."""
+    """Return the value of each split by canonical name.
+
+    If two aliases of a split occur, the alias that is first in `SPLIT_KEYS` counts.
+    """
     values: dict[str, Any] = {}
     for key, value in split_entries(description):
         if value:
@@ -119,7 +122,7 @@ def expand_path(text: str, file: Path) -> str:
 def candidate_roots(description: Description) -> list[Path]:
     """Return the folders that ``path:`` may mean, best first.
 
-    A relative path may start from the YAML's folder, the working folder or ultralytics' datasets folders.
+    A relative path may be relative to the YAML's folder, the working folder or ultralytics' datasets folders.
     """
     given = description.values.get("path")
     if given is None or given == "":

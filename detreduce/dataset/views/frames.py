@@ -70,7 +70,10 @@ def boxes_frame(
     class_names: Sequence[str],
     boxes: BoxColumns,
 ) -> pd.DataFrame:
-    """Return a frame with one row per box. `images` has the id and name of each image; `boxes.rows` are its indices."""
+    """Return a frame with one row per box.
+
+    `images` has the id and name of each image. `boxes.rows` are indices into `images`.
+    """
     import pandas as pd
 
     ids, names = zip(*images, strict=True) if images else ((), ())

@@ -140,7 +140,7 @@ def kept_spans_of_list(text: str, wanted: Callable[[Any], bool]) -> list[Span]:
 
 
 def _emit(spans: list[Span], start: int, end: int) -> None:
-    """Add a span to the list, or extend the last span if the new one follows it directly."""
+    """Add a span to the list, or extend the last span if the new span follows directly."""
     if spans and spans[-1][1] == start:
         spans[-1] = (spans[-1][0], end)
     elif end > start:

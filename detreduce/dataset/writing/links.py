@@ -33,7 +33,7 @@ class Placer:
 
     Symbolic links are absolute, so that the output can be moved. If the file system does not allow hard links, images
     are copied, and `finish` warns about this once. JPEG files without an end marker are always copied: ultralytics
-    repairs such files in place, and through a link this would change the source.
+    repairs such files in place. If a file is a link, this repair would change the source.
     """
 
     def __init__(self, folder: Path, link: LinkMode) -> None:
@@ -109,7 +109,9 @@ class Placer:
             before = self.placed[relative]
             if source is not None and before is not None and (before == source or _same_file(before, source)):
                 return None
-            raise InputError(f"{before} and {source} would both be written to {relative} in the output. Rename one.")
+            raise InputError(
+                f"{before} and {source} would both be written to {relative} in the output. Rename one of the files."
+            )
         self.placed[relative] = source
         target = self.folder / relative
         if target.parent not in self._made:
@@ -129,7 +131,10 @@ class Placer:
 
 
 def require_images(paths: Iterable[Path]) -> None:
-    """Raise InputError if image files are missing. The message names the first, and the number of others."""
+    """Raise InputError if image files are missing.
+
+    The message names the first missing image, and says how many others are missing.
+    """
     missing = [path for path in paths if not path.is_file()]
     if missing:
         more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""

@@ -26,8 +26,8 @@ def refuse_lists(choice: Choice, placer: Placer) -> None:
 def write_one_file(choice: Choice, annotations: bytes, placer: Placer, target: Path) -> Source:
     """Place the images of every split and write `annotations`. Return the source of the new dataset at `target`.
 
-    If the images folder is below the folder of the annotation file, it keeps its relative path. Otherwise it becomes
-    ``images``.
+    If the images folder is below the folder of the annotation file, the images folder keeps its relative path.
+    Otherwise the images folder becomes ``images``.
     """
     splits = choice.load_records()
     source = choice.dataset.source

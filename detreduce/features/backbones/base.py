@@ -61,7 +61,10 @@ class Backbone(ABC):
     @cached_property
     @abstractmethod
     def weights(self) -> Path:
-        """The weights file. If it is missing, MissingFileError names the file and the place where it must be."""
+        """The path of the weights file. Raise MissingFileError if the file is missing.
+
+        The message names the file and the place where the file must be.
+        """
 
     @abstractmethod
     def build(self) -> torch.nn.Module:
@@ -74,7 +77,7 @@ class Backbone(ABC):
 
     @property
     def key(self) -> dict[str, str]:
-        """Everything that determines a vector, except the image and the precision."""
+        """Everything that determines a vector, except the image and the precision; part of the cache key."""
         family, *_ = self.name.partition(":")
         return {
             "backbone": family,

@@ -26,7 +26,7 @@ class EfficientNetLite0(Backbone):
 
     @property
     def preprocess(self) -> Preprocess:
-        """The whole image resized to a square, and (pixel - 127) / 128, as in the training of the weights."""
+        """Resize the whole image to a square and use (pixel - 127) / 128, as the training of the weights did."""
         return Preprocess(self.imgsz, "stretch", mean=(127.0,) * 3, std=(128.0,) * 3)
 
     @cached_property

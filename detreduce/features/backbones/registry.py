@@ -36,7 +36,7 @@ def make_backbone(name: str, imgsz: int | None = None) -> Backbone:
 
 
 def torchvision_classifiers() -> list[str]:
-    """Return the names of torchvision's classifiers; importing torchvision takes seconds."""
+    """Return the names of torchvision's classifiers. This imports torchvision, which takes seconds."""
     from torchvision import models
 
     # list this module only: detectors and other models would download more weights

@@ -88,11 +88,17 @@ class Torchvision(Backbone):
 
     @property
     def key(self) -> dict[str, str]:
-        """The key of the base class with the architecture's name: one state dict may fit several architectures."""
+        """The key of the base class and the name of the architecture.
+
+        The name is needed because one state dict may fit several architectures.
+        """
         return {**super().key, "architecture": self.model}
 
     def build(self) -> torch.nn.Module:
-        """Return the convolutional part with the weights of the state dict; fold batch norms if tracing works."""
+        """Return the convolutional part with the weights of the state dict.
+
+        If the network can be traced, batch norms are folded into the convolutions.
+        """
         import torch
 
         network = self._network()
@@ -120,7 +126,7 @@ def _pointers(module: torch.nn.Module) -> set[int]:
 
 
 def _convolutional_part(network: torch.nn.Module) -> torch.nn.Module | None:
-    """Return the layers that make the feature map; None for an unknown architecture."""
+    """Return the layers that make the feature map. Return None if the architecture is unknown."""
     import torch
 
     parts = dict(network.named_children())

@@ -31,12 +31,12 @@ class Yolo(Backbone):
 
     @property
     def preprocess(self) -> Preprocess:
-        """The preprocessing of ultralytics for a single image: letterbox padded to a multiple of 32, pixel / 255."""
+        """The preprocessing of ultralytics for a single image: letterbox to a multiple of 32, then pixel / 255."""
         return Preprocess(self.imgsz, "letterbox")
 
     @cached_property
     def weights(self) -> Path:
-        """The given weights file, or the file of an official model name; see `find_weights`."""
+        """The path of the given weights file, or of the weights of an official model (see `find_weights`)."""
         return find_weights(self.argument)
 
     def build(self) -> torch.nn.Module:

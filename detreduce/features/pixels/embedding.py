@@ -58,7 +58,10 @@ def embed_groups(
 
 
 def embed_batch(network: Network, images: list[RGB], boxes: PlacedBoxes | None = None) -> Embedded:
-    """Compute the feature map of b images of one shape; pool it over each image and, if given, inside the boxes."""
+    """Compute the feature map of b images of one shape.
+
+    The map is pooled over each image and, if boxes are given, inside each box.
+    """
     import torch
 
     feature_map = network.feature_map(torch.from_numpy(np.stack(images)))

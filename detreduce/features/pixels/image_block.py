@@ -55,7 +55,10 @@ def image_block(
     running: Running,
     boxes: PairedBoxes | None = None,
 ) -> ImageBlock:
-    """Compute the vectors of the images at `paths`, and of their boxes if given. `folder` is the cache folder."""
+    """Compute the vectors of the images at `paths` and, if boxes are given, of the boxes.
+
+    `folder` is the cache folder.
+    """
     start = time.perf_counter()
     device = running.pick_device()
     networks = Networks(backbone, device)
@@ -104,9 +107,9 @@ def image_block(
 
 
 def kept_precision(paths: Sequence[Path], backbone: Backbone, folder: Path) -> str | None:
-    """Return the precision for which the cache `folder` has the vectors of all images; None if a vector is missing.
+    """Return the precision for which the cache `folder` has the vectors of all images.
 
-    This function does not open the images and does not build the network.
+    Return None if a vector is missing. This function does not open the images and does not build the network.
     """
     memo = DigestMemo(folder)
     digests = [memo.get(path.absolute()) for path in paths]
@@ -129,7 +132,7 @@ def _counts(vectors: ImageVectors) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _Embedding:
-    """The function `compute` of an `ImageJob` that passes images through a network."""
+    """A function to pass as `compute` to an `ImageJob`. It passes images through a network."""
 
     paths: Sequence[Path]
     network: Callable[[], Network]

@@ -40,7 +40,7 @@ class PairedBoxes:
     def of(cls, dataset: DetectionDataset) -> PairedBoxes:
         """Sort the boxes of a dataset. Image headers are read only if `boxes_xyxyn` needs them."""
         use = ~dataset.box_crowd
-        # + 0.0 turns -0.0 into 0.0, which has another key; boxes in images of unknown size are NaN and left out later
+        # + 0.0 turns -0.0 into 0.0: their keys differ; boxes in images of unknown size are NaN and left out later
         corners = np.clip(np.nan_to_num(dataset.boxes_xyxyn[use]), 0.0, 1.0) + 0.0
         image, kind = dataset.box_rows[use], dataset.box_classes[use]
         order = np.lexsort((*corners.T[::-1], kind, image))
@@ -52,11 +52,11 @@ class PairedBoxes:
         return cls(corners, np.append(firsts, len(order)), np.concatenate([[0], np.cumsum(pairs_of)]))
 
     def __len__(self) -> int:
-        """Return the number of pairs."""
+        """Return the number of (image, class) pairs."""
         return len(self.box_starts) - 1
 
     def pairs(self, row: int) -> range:
-        """Return the numbers of the pairs of an image."""
+        """Return the numbers of the (image, class) pairs of one image."""
         return range(int(self.pair_starts[row]), int(self.pair_starts[row + 1]))
 
     def key(self, pair: int, image: Digest) -> Digest:
@@ -65,7 +65,10 @@ class PairedBoxes:
         return content_digest(image + boxes.astype("<f8").tobytes())
 
     def placed(self, rows: Sequence[int], frames: Sequence[Frame]) -> PlacedBoxes:
-        """Return the boxes of a batch of images in the network's input; `frames` has the frame of each image."""
+        """Return where the boxes of a batch of images are in the network's input.
+
+        `frames` has the frame of each image.
+        """
         starts, ends = self.pair_starts[list(rows)], self.pair_starts[np.add(rows, 1)]
         first, last = self.box_starts[starts], self.box_starts[ends]
         parts = [frame.place(self.corners[a:b]) for frame, a, b in zip(frames, first, last, strict=True)]

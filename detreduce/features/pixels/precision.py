@@ -101,7 +101,7 @@ class Networks:
 
 
 def _read_error(memo: Path) -> float | None:
-    """Return the measured difference that an earlier run stored; None if there is no valid file."""
+    """Return the measured difference that an earlier run stored. Return None if there is no valid file."""
     try:
         return float(json.loads(memo.read_bytes())["bfloat16_error"])
     except (OSError, ValueError, KeyError, TypeError):

@@ -41,7 +41,7 @@ class PlacedBoxes:
 
 
 def pool_boxes(feature_map: torch.Tensor, boxes: PlacedBoxes) -> npt.NDArray[np.float32]:
-    """Average a (b, c, h, w) map inside each box, then over the boxes of each pair; return (P, c) float32.
+    """Average a (b, c, h, w) map inside each box, then over the boxes of each pair. Return (P, c) float32.
 
     The map covers the input evenly: cell i of w cells spans i/w to (i + 1)/w of the input's width. Values are
     interpolated between the centres of cells, and are constant beyond the outermost centres. Boxes are pooled in small

@@ -72,7 +72,8 @@ class ProxyBlocks:
     def add_to(self, extracted: Extracted, alike: Sequence[str], folder: Path, running: Running) -> None:
         """Add the blocks, their provenance and their failures to `extracted`.
 
-        Images with boxes that are missing from the log get the scores of images that are near in the blocks `alike`.
+        If an image with boxes is missing from the log, it gets the scores of its nearest images. `alike` names the
+        blocks that define which images are near.
         """
         extracted.provenance["proxy"] = self._training()
         if "gradients" in self.names:
@@ -108,7 +109,7 @@ class ProxyBlocks:
 
 
 def open_proxy(names: Collection[str], proxy: str | Path | None, dataset: DetectionDataset) -> ProxyBlocks | None:
-    """Read the proxy log that the blocks `names` need, and check it; return None if they do not need a proxy log.
+    """Read and check the proxy log that the blocks `names` need. Return None if these blocks need no proxy log.
 
     Raises
     ------
@@ -117,18 +118,19 @@ def open_proxy(names: Collection[str], proxy: str | Path | None, dataset: Detect
         the dataset. Its weights are not the weights in its folder. Or images are missing from the log, and `names` does
         not contain a block that shows which images are similar.
     MissingFileError
-        The log does not exist, or its weights do not exist and `gradients` needs them.
+        The log does not exist, or `gradients` is requested and the proxy's weights do not exist.
     """
     needing = tuple(name for name in names if name in SEPARATE_BLOCKS)
     if proxy is None:
         if needing:
             raise InputError(
-                f"The block {needing[0]!r} needs the log of a proxy training: pass it as proxy=. `detreduce proxy` and "
-                "detreduce.training.proxy.log_proxy_training make such a log."
+                f"The block {needing[0]!r} needs the log of a proxy training. Pass the log as proxy=. "
+                "`detreduce proxy` and detreduce.training.proxy.log_proxy_training make such a log."
             )
         return None
     if not needing:
-        raise InputError(f"proxy={str(proxy)!r} is only for the blocks {' and '.join(SEPARATE_BLOCKS)}: add one.")
+        known = " and ".join(SEPARATE_BLOCKS)
+        raise InputError(f"proxy={str(proxy)!r} is used only by the blocks {known}. Add one of these blocks.")
     path = Path(proxy).expanduser()
     opened = ProxyBlocks(needing, path, ProxyLog.load(path), dataset)
     if "gradients" in needing and not opened.weights.is_file():
@@ -149,7 +151,10 @@ def _check_weights(opened: ProxyBlocks) -> None:
     """Raise InputError if the weights file is not the one that the log names by its hash."""
     sha256 = file_hash(opened.weights)
     if opened.log.facts.get("weights_sha256", sha256) != sha256:
-        raise InputError(f"{opened.weights} and {opened.path} come from different proxy trainings. Use files of one.")
+        raise InputError(
+            f"{opened.weights} and {opened.path} come from different proxy trainings. "
+            "Use the log and the weights of one training."
+        )
 
 
 def _explain_unreadable(opened: ProxyBlocks) -> dict[int, str]:

@@ -74,7 +74,10 @@ def box_scores(
 def image_scores(
     scores: npt.NDArray[np.float64], box_images: npt.NDArray[np.integer], n_images: int
 ) -> npt.NDArray[np.float64]:
-    """Return (n, 3) float64: sum, mean and maximum of (B,) scores >= 0 over each image's boxes; 0 without boxes."""
+    """Return (n, 3) float64: the sum, mean and maximum of the (B,) scores of each image's boxes.
+
+    Scores must be at least 0. An image without boxes gets zeros.
+    """
     total = np.bincount(box_images, scores, n_images)
     largest = np.zeros(n_images)
     np.maximum.at(largest, box_images, scores)
@@ -89,9 +92,10 @@ def unseen(log: ProxyLog, dataset: DetectionDataset) -> list[int]:
 
 
 def needs_neighbours(log: ProxyLog, dataset: DetectionDataset) -> bool:
-    """Return whether a readable image with boxes is missing from the log, so that it needs scores of similar images.
+    """Return whether a readable image with boxes is missing from the log.
 
-    This function opens missing images with boxes until an image can be read.
+    Such an image needs the scores of similar images. This function opens missing images with boxes until an image can
+    be read.
     """
     boxes = dataset.class_counts.sum(axis=1) > 0
     return any(boxes[row] and not why_unreadable(dataset[row].path) for row in unseen(log, dataset))
@@ -140,7 +144,7 @@ def dynamics_block(log: ProxyLog, dataset: DetectionDataset, **options: Any) -> 
 
 
 def check_classes(log: ProxyLog, dataset: DetectionDataset) -> None:
-    """Raise InputError if the classes of the log differ from those of the dataset, also in their order."""
+    """Raise InputError if the log and the dataset do not have the same classes in the same order."""
     theirs = list(log.facts.get("class_names", dataset.class_names))
     if theirs != list(dataset.class_names):
         raise InputError(

@@ -87,7 +87,7 @@ class HeadGradients:
 
     @cached_property
     def loss(self) -> Any:
-        """Ultralytics' loss of the branch that `branch` returns."""
+        """Ultralytics' loss, for the outputs of the branch of the head that `branch` returns."""
         criterion = self.model.init_criterion()
         if not hasattr(criterion, "one2many"):
             return criterion

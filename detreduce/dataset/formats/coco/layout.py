@@ -23,7 +23,7 @@ _FILE_NAME = re.compile(rb'"file_name"\s*:\s*("(?:[^"\\]|\\.)*")')
 
 @dataclass(frozen=True)
 class CocoLayout:
-    """The places of a COCO dataset that one JSON belongs to.
+    """The folders and annotation files of the COCO dataset to which one JSON belongs.
 
     Attributes
     ----------
@@ -95,7 +95,7 @@ def find_images_folder(
 ) -> tuple[Path | None, list[Path]]:
     """Return the first folder that holds an image of the JSON (or None), and the folders tried.
 
-    `given` is the only folder to use, if it is not None. `jsons` are the JSONs of other splits: their names give
+    If `given` is not None, only this folder is used. `jsons` are the JSONs of other splits: their names give
     more folders to try. `also` is a folder to try last. Raise MissingFileError if `given` does not exist.
     """
     if given is not None:

@@ -73,7 +73,10 @@ def load_coco(source: Source, split: str, tried: Sequence[Path] = ()) -> Detecti
 
 
 def count_images(source: Source, split: str) -> int:
-    """Return the number of images that a split's JSON lists, including missing files. Return 0 if it cannot be read."""
+    """Return the number of images that a split's JSON lists, including missing files.
+
+    Return 0 if the JSON cannot be read.
+    """
     file = source.splits[split].annotations
     try:
         return len(read_json(file)["images"]) if file is not None else 0

@@ -58,7 +58,7 @@ def load_yaml(description: Description, split: str) -> DetectionDataset:
 def _splits(description: Description, root: Path) -> dict[str, SplitSource]:
     """Return the splits of a YAML with ``train: {annotations: train.json, images: folder}`` or ``train: train.json``.
 
-    Without ``images``, the images folder is searched as for a JSON.
+    Without ``images``, the images folder is searched in the same way as for a JSON that is loaded alone.
     """
     splits = {}
     for split, value in split_values(description).items():

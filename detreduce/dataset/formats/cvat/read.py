@@ -81,12 +81,15 @@ class CvatFile:
 
     @property
     def split_of(self) -> dict[str, str]:
-        """Subset -> split: ``Train`` is train, ``Validation`` is val, ``default`` is train if no other subset is."""
+        """Name of a subset -> name of its split.
+
+        ``Train`` is train and ``Validation`` is val. ``default`` is train if no other subset is train.
+        """
         return splits_of_subsets(image.subset for image in self.images)
 
 
 def splits_of_subsets(subsets: Iterable[str]) -> dict[str, str]:
-    """Return subset -> split for subset names. An empty name counts as ``default``."""
+    """Return name of a subset -> name of its split. An empty name counts as ``default``."""
     splits = {subset: canonical_split(subset or "default") for subset in subsets}
     renamed = unnamed_is_train({split: split for split in splits.values()})
     new = {old: name for name, old in renamed.items()}
@@ -142,7 +145,10 @@ def load_cvat(source: Source, split: str) -> DetectionDataset:
 
 
 def count_images(source: Source, split: str) -> int:
-    """Return the number of images that the XML lists for a split, including missing files. 0 if it cannot be read."""
+    """Return the number of images that the XML lists for a split, including missing files.
+
+    Return 0 if the XML cannot be read.
+    """
     file = source.splits[split].annotations
     try:
         content = parse_cvat(file) if file is not None else CvatFile((), ())

@@ -52,10 +52,10 @@ def find_label_studio_splits(file: Path, images: Path | None = None) -> dict[str
 def load_label_studio(source: Source, split: str) -> DetectionDataset:
     """Load an export. Images are found by the file name in the task's path or URL, and are not opened.
 
-    Classes are the sorted labels in the file. If a task has several annotations, the ground truth counts, or the
-    annotation that was changed last. Cancelled annotations never count. Rotated rectangles, ellipses and polygons
-    become the box around the shape. Brush strokes and key points are left out and listed. Tasks without annotation
-    become background images and are listed. Tasks whose image does not exist are left out and listed.
+    Classes are the sorted labels in the file. If a task has several annotations, only one counts: the ground truth or,
+    without ground truth, the latest annotation. Cancelled annotations never count. Rotated rectangles, ellipses
+    and polygons become the box around the shape. Brush strokes and key points are left out and listed. Tasks without
+    annotation become background images and are listed. Tasks whose image does not exist are left out and listed.
 
     Raise MissingFileError if none of the images exists. Raise InputError if the file is not a Label Studio export.
     """
@@ -82,7 +82,7 @@ def load_label_studio(source: Source, split: str) -> DetectionDataset:
 
 
 def count_images(source: Source, split: str) -> int:
-    """Return the number of tasks in an export, including tasks without an image. Return 0 if it cannot be read."""
+    """Return the number of tasks in an export, with or without an image. Return 0 if the file cannot be read."""
     file = source.splits[split].annotations
     try:
         return len(read_tasks(file)) if file is not None else 0

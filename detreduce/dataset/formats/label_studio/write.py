@@ -33,7 +33,7 @@ def _filter_tasks(file: Path, choice: Choice) -> bytes:
     kept, numbers = set(choice.image_ids), count(1)
 
     def wanted(task: Any) -> bool:
-        """Return whether a task was chosen. Tasks without an id count by their number."""
+        """Return whether a task was chosen. A task without an id is identified by its number in the file."""
         number = next(numbers)
         return isinstance(task, dict) and key_of(task, number) in kept
 

@@ -157,7 +157,7 @@ def _assign_places(split: str, records: Iterable[ImageRecord], counts: _Counts) 
 
 
 def _format_lines(classes: Iterable[int], boxes: npt.NDArray[np.float64]) -> str:
-    """Return the text of a label file."""
+    """Return the text of a label file, with one line per box."""
     rows = zip(classes, boxes.tolist(), strict=True)
     return "".join(f"{key} {' '.join(map(_format_number, box))}\n" for key, box in rows)
 

@@ -120,7 +120,7 @@ def _edit_text(text: str, changes: Mapping[str, Change]) -> str:
 
 
 def _add_keys(text: str, root: yaml.MappingNode, missing: Sequence[tuple[str, Change]]) -> list[_Edit]:
-    """Return the edits that add missing keys at the end."""
+    """Return the edits that add missing keys at the end of the data.yaml."""
     lines = [f"{key}: {_format_flow(change)}" for key, change in missing if change is not None]
     if not lines:
         return []

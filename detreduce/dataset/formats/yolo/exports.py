@@ -25,7 +25,7 @@ def is_yolo_export(file: Path) -> bool:
 
 
 def read_yolo_description(file: Path) -> Description:
-    """Read a data.yaml, or the file that an export has instead. Raise the errors of `read_description`."""
+    """Read a data.yaml, or the file that an export without a data.yaml has. Raise the errors of `read_description`."""
     if file.name == CLASSES:
         return _read_label_studio(file)
     return _read_darknet(file) if file.suffix == DARKNET_SUFFIX else read_description(file)
@@ -66,7 +66,7 @@ def _read_numbers(notes: Path) -> dict[int, str]:
 
 
 def _read_darknet(file: Path) -> Description:
-    """Read darknet's obj.data and the file of class names."""
+    """Read darknet's obj.data, and the file of class names that obj.data refers to."""
     pairs = _read_pairs(file)
     names = [line.strip() for line in _read_text(_find_names_file(file, pairs)).splitlines() if line.strip()]
     values: dict[str, Any] = {"names": dict(enumerate(names))}
@@ -91,7 +91,7 @@ def _read_pairs(file: Path) -> dict[str, str]:
 
 
 def _find_names_file(file: Path, pairs: Mapping[str, str]) -> Path:
-    """Return the file of class names."""
+    """Return the path of the file of class names that obj.data refers to."""
     return file.parent / _strip_prefix(file.parent, pairs["names"])
 
 

@@ -143,7 +143,10 @@ def _resolve_splits(
 
 
 def _resolve_entry(entry: str, root: Path, folder: Path, tried: list[Path]) -> tuple[list[Path], bool]:
-    """Return the paths that an entry of data.yaml names, and whether they are a guess. Add the places to `tried`."""
+    """Return the paths that an entry of data.yaml names, and whether the paths are a guess.
+
+    The searched places are added to `tried`.
+    """
     stripped = entry.replace("\\", "/")
     while stripped.startswith("../"):
         stripped = stripped[3:]

@@ -16,7 +16,10 @@ from detreduce.dataset.splits import canonical_split
 
 
 def likely_files(folder: Path) -> Iterable[Path]:
-    """Return the classes.txt of a folder with ``images`` and ``labels``: a Label Studio export. Else return nothing."""
+    """Return the classes.txt of a Label Studio export, which is a folder with ``images`` and ``labels``.
+
+    For other folders, return an empty collection.
+    """
     return [folder / CLASSES] if (folder / "images").is_dir() and (folder / "labels").is_dir() else []
 
 

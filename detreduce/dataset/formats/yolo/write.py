@@ -90,7 +90,10 @@ def _write_lists(choice: Choice, placer: Placer) -> None:
 
 
 def _write_list_of_split(choice: Choice, split: str, placer: Placer) -> list[str]:
-    """Write a list of all images of another split. Return the name of the list, or nothing if it cannot be read."""
+    """Write a text file that lists all images of another split. Return a list with the name of this file.
+
+    If the split cannot be read, write nothing and return an empty list.
+    """
     other = choice.load_other(split)
     if other is None:
         return []
@@ -115,7 +118,7 @@ def _make_entries(
     mirror: Mirror,
     placer: Placer,
 ) -> list[str]:
-    """Return the new value of a split's key (``train:``) in data.yaml, and write the lists that it names.
+    """Return the new value of a split's key (``train:``) in data.yaml, and write the lists that this value names.
 
     The source's folders and lists are used again if they give exactly the split's images in the output. Otherwise (for
     instance, if a folder also holds images of another split), a new list is written.

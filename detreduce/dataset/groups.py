@@ -42,8 +42,8 @@ def assign_groups(records: Iterable[ImageRecord], rule: str) -> list[str]:
         The images.
     rule
         ``folder``: the group is the folder of the image file. Otherwise a regular expression with parts in parentheses.
-        It is searched in the image's name, and the group is the text that the parts in parentheses match. For instance,
-        ``(.+)_\d+`` gives the group ``video7`` for ``video7_00012.jpg``.
+        The expression is searched in the image's name, and the group is the text that the parts in parentheses match.
+        For instance, ``(.+)_\d+`` gives the group ``video7`` for ``video7_00012.jpg``.
 
     Raises
     ------

@@ -38,9 +38,8 @@ for number, name in enumerate(sys.stdin.buffer.read().split(bytes(1))):
 def lacks_end_marker(path: Path) -> bool:
     """Return whether a file is a JPEG file, under any suffix, that does not end with the end marker.
 
-    Only four bytes are read. Ultralytics rewrites such files in place. If the
-    file is a link, the rewriting would change the source.
-    Raise OSError if the file cannot be read.
+    Only four bytes are read. Ultralytics rewrites such files in place. If the file is a link, the rewriting would
+    change the source. Raise OSError if the file cannot be read.
     """
     with path.open("rb") as file:
         if file.read(2) != START:

@@ -38,7 +38,7 @@ def load_dataset(path: str | Path, split: str | None = None, images: str | Path 
         of a dataset that ultralytics ships (``coco8.yaml``). The page on formats lists all formats.
     split
         ``train``, ``val`` (also ``valid``, ``validation``), ``test`` or another split of the dataset. Default:
-        ``train``; for a COCO JSON, the split that the file holds.
+        ``train``. For a COCO JSON, the default is the split that the file holds.
     images
         Folder of the images, for an annotation file that does not name this folder (COCO, CVAT, Label Studio).
         Default for COCO: the JSON's own folder. For ``instances_train2017.json``, ``../train2017`` and
@@ -89,7 +89,7 @@ def takes_images(path: Path) -> bool:
 
 
 def _load(place: Path, split: str | None, images: str | Path | None) -> DetectionDataset:
-    """Load a dataset file or folder with the first format that accepts it."""
+    """Load a dataset file or folder with the first format that accepts the path."""
     if images is not None and not takes_images(place):
         suffixes = ", ".join(sorted({row.images_for for row in all_formats() if row.images_for}))
         raise InputError(
@@ -139,7 +139,7 @@ def _is_labelled_folder(folder: Path) -> bool:
 
 
 def _load_description(description: Description, split: str | None) -> DetectionDataset:
-    """Load the dataset of a YAML with the format that its ``format:`` names."""
+    """Load the dataset of a YAML with the format that the key ``format:`` names."""
     name = description.values.get("format", DEFAULT)
     if name == DEMO:
         description, name = _make_demo(description), DEFAULT

@@ -57,7 +57,7 @@ def write_subset(
     format: Literal["yolo"] | str | None = None,
     overwrite: bool = False,
 ) -> DetectionDataset:
-    """Write the chosen images of a dataset as a dataset of the same format. Write its other splits unchanged.
+    """Write the chosen images of a dataset in the same format. Write the other splits unchanged.
 
     The output has the source's folders and file names, and a ``selection.json``. A YOLO ``data.yaml`` works from any
     working folder, even after the output is moved. The source is never changed.
@@ -65,11 +65,11 @@ def write_subset(
     Parameters
     ----------
     dataset
-        The split to reduce. The other splits are read from its source.
+        The split to reduce. The other splits are read from the dataset's source.
     selection
         A Selection, or image ids in the order chosen.
     output
-        A new or empty folder. With `overwrite`, it may also be a folder that detreduce wrote. The folder appears
+        A new or empty folder. With `overwrite`, `output` may also be a folder that detreduce wrote. The folder appears
         complete or not at all.
     link
         How images are placed. ``hardlink``: hard links, or copies if the file system does not allow hard links.

@@ -159,7 +159,7 @@ def leakage_report(
     Parameters
     ----------
     dataset
-        One split of the dataset; the other splits are loaded from its source.
+        One split of the dataset. The other splits are loaded from the dataset's source.
     threshold, by, cache, workers
         See `near_duplicates`.
 

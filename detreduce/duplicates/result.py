@@ -50,7 +50,7 @@ class Duplicates:
     images
         Number of images that were compared.
     by
-        How the images were compared; see `near_duplicates`. ``content`` for exact duplicates.
+        How the images were compared (see `near_duplicates`). ``content`` for exact duplicates.
     threshold
         Lowest similarity of duplicates. 1.0 for exact duplicates.
     problems

@@ -46,9 +46,9 @@ def near_duplicates(
 ) -> Duplicates:
     """Find images that are re-encoded, resized, brightened, slightly cropped, flipped or turned copies of others.
 
-    Each group keeps one image, and every other image of the group is similar to it. So a chain of small changes, as in
-    a video, does not join images that differ. The kept image has the most boxes of its group, then the most pixels. If
-    several images are equal in both numbers, a random choice with `seed` decides.
+    Each group keeps one image, and every other image of the group is similar to this image. So a chain of small
+    changes, as in a video, does not join images that differ. The kept image has the most boxes of its group, then the
+    most pixels. If several images are equal in both numbers, a random choice with `seed` decides.
 
     Parameters
     ----------
@@ -77,10 +77,10 @@ def near_duplicates(
     seed
         Seed of the random choice between images of a group with equal numbers of boxes and pixels.
     cache
-        Folder for signatures; by default ``$DETREDUCE_CACHE``, else the user's cache folder. The key of a signature is
+        Folder for signatures. By default ``$DETREDUCE_CACHE``, else the user's cache folder. The key of a signature is
         the content of the image file. So a second run reads only changed images, also after a killed run.
     workers
-        Number of threads; by default one per core, at most 16.
+        Number of threads. By default one per core, at most 16.
 
     Raises
     ------
@@ -193,7 +193,7 @@ class _Images:
     rows
         (n,): the row of each image in the dataset.
     signatures
-        The signatures of the images; None if images are compared by features.
+        The signatures of the images. None if images are compared by features.
     preferred
         Positions of the images that are never redundant.
     order

@@ -46,10 +46,10 @@ class Signatures:
     pixels
         (n, 64, 64) uint8: each picture in grey, without black bars, resized to a square.
     digests
-        SHA-256 of the decoded pixels and the shape of each image, after EXIF rotation; empty if the image could not be
+        SHA-256 of the decoded pixels and the shape of each image, after EXIF rotation. Empty if the image could not be
         read.
     sizes
-        (n, 2) int64: width and height of each decoded image in pixels; 0 if the image could not be read.
+        (n, 2) int64: width and height of each decoded image in pixels. 0 if the image could not be read.
     failures
         Position of an image that could not be read -> reason.
     from_cache
@@ -79,7 +79,10 @@ def sign(image: RGB) -> Bytes:
 
 
 def cut_out(image: RGB, region: Region) -> RGB:
-    """Return the part of an image inside x1, y1, x2, y2 (fractions, clipped to the image); at least one pixel."""
+    """Return the part of an image inside x1, y1, x2, y2 (fractions, clipped to the image).
+
+    The part has at least one pixel.
+    """
     height, width = image.shape[:2]
     x1, y1, x2, y2 = np.clip(region, 0.0, 1.0) * np.array([width, height, width, height])
     left, top = min(int(x1), width - 1), min(int(y1), height - 1)
@@ -124,7 +127,7 @@ def together(parts: Sequence[Signatures]) -> Signatures:
 
 
 class SignatureStore(VectorStore):
-    """A store of signatures on disk; the key is the digest of the image file's bytes."""
+    """A store of signatures on disk. The key is the digest of the image file's bytes."""
 
     dtype = np.dtype(np.uint8)
 
@@ -140,10 +143,10 @@ def signature_folder(folder: Path) -> Path:
 def read_signatures(
     paths: Sequence[Path], folder: Path, workers: int | None = None, regions: Sequence[Region | None] | None = None
 ) -> Signatures:
-    """Return the signatures of image files. Read them from the cache `folder` if they are stored there.
+    """Return the signatures of image files. Stored signatures are read from the cache `folder`.
 
     Each image is decoded once, on all cores. Results are stored at intervals, and when the run is interrupted. A second
-    run reads only changed images. If `regions` is given, a signature describes only this part of its image (see
+    run reads only changed images. If `regions` is given, a signature describes only this region of the image (see
     `cut_out`). An image whose region is None is not read, and its digest is empty. Image files are never changed.
     """
 

@@ -77,9 +77,9 @@ def blocks_for(
     """Return the blocks to extract for a method.
 
     These are the given `blocks`. If `blocks` is None, these are the blocks that the method needs. If the method needs
-    blocks of a proxy training, they are added to the given `blocks`. If `blocks` is None and images are missing from
-    the log `proxy`, all possible blocks are extracted, because they are used to find images that are similar to the
-    missing images.
+    blocks of a proxy training, these blocks are added to the given `blocks`. If `blocks` is None and images are missing
+    from the log `proxy`, all possible blocks are extracted, because they are used to find images that are similar to
+    the missing images.
 
     Raises
     ------

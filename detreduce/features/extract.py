@@ -47,18 +47,18 @@ def extract_features(
         - ``image``: the backbone's feature map, average-pooled over the image.
         - ``objects``: the same map, pooled inside each box by RoI-align. `objects_block` describes the row of an image.
           The table's `objects` has the vector of each class in each image.
-        - ``annotations``: features of the boxes alone; see `annotation_features`.
+        - ``annotations``: features of the boxes alone (see `annotation_features`).
         - ``dynamics`` (see `dynamics_block`) and ``gradients`` (see `gradient_block`): both need `proxy`. They are not
-          part of the table's X, and are extracted only if they are named.
+          part of the table's X, and are extracted only if `blocks` names them.
 
         By default, all possible blocks of the first three are extracted. An unlabelled dataset has only ``image``, and
         your own vectors do not have ``objects``.
     imgsz
-        Input size in pixels, a multiple of 32; by default that of the backbone (efficientnet-lite0: 224, yolo: 640).
+        Input size in pixels, a multiple of 32. By default that of the backbone (efficientnet-lite0: 224, yolo: 640).
     batch
-        Images in one forward pass; by default 64 on a GPU and at most 16 on a CPU, fewer for a large `imgsz`.
+        Images in one forward pass. By default 64 on a GPU and at most 16 on a CPU, fewer for a large `imgsz`.
     device
-        Name of a torch device; by default ``cuda`` if a GPU is available, else ``cpu``.
+        Name of a torch device. By default ``cuda`` if a GPU is available, else ``cpu``.
     precision
         ``float32``, ``bfloat16`` or ``auto``. ``auto`` uses bfloat16 if the device computes it natively and the
         features of whole images differ from float32 features by at most 1e-2.
@@ -66,9 +66,9 @@ def extract_features(
         What to do with truncated, damaged or missing images. ``skip`` leaves such images out, warns, and lists them in
         the table's ``problems``. ``raise`` raises ImageReadError at the first such image.
     cache
-        Folder for stored vectors; by default ``$DETREDUCE_CACHE``, else the user's cache folder.
+        Folder for stored vectors. By default ``$DETREDUCE_CACHE``, else the user's cache folder.
     workers
-        Threads that read and decode images; by default one per core, at most 8 on a CPU and 16 with a GPU.
+        Threads that read and decode images. By default one per core, at most 8 on a CPU and 16 with a GPU.
     proxy
         Log of a proxy training (a short training of a small detector), made by `log_proxy_training`. An image that is
         not in the log gets the mean score per box of its 10 nearest neighbours in the log. A summed score is this

@@ -53,7 +53,7 @@ class Extraction:
     proxy: str | Path | None = None
 
     def for_method(self, method: str, needs: Collection[str], dataset: DetectionDataset) -> Extraction:
-        """Return a copy of this request with the blocks that a method with these `needs` uses; see `blocks_for`."""
+        """Return a copy of this request with the blocks that a method with these `needs` uses (see `blocks_for`)."""
         proxy = None if self.proxy is None else Path(self.proxy)
         return replace(self, blocks=blocks_for(method, needs, dataset, self.backbone, self.blocks, proxy))
 

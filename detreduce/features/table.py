@@ -70,8 +70,8 @@ class FeatureTable:
     def to_frame(self, block: str | None = None) -> pd.DataFrame:
         """Return a frame with one row per image and one column per feature. The index is the image id.
 
-        The features are not scaled. The columns are those of `block`, or of all blocks. Raise InputError if the table
-        does not have the block.
+        The features are not scaled. The columns are the features of `block`, or of all blocks. Raise InputError if the
+        table does not have the block.
         """
         from detreduce.features.views import features_frame
 
@@ -92,7 +92,7 @@ class FeatureTable:
 
     @cached_property
     def X(self) -> npt.NDArray[np.float32]:
-        """The scaled blocks next to each other, in the order of `blocks`, as (n, d) float32; see `scale_block`.
+        """The scaled blocks next to each other, in the order of `blocks`, as (n, d) float32 (see `scale_block`).
 
         The blocks of a proxy training (`SEPARATE_BLOCKS`) are left out, because they measure difficulty, not
         similarity.

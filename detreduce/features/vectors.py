@@ -109,7 +109,7 @@ class _CsvVectors:
     Attributes
     ----------
     vectors
-        (n, d): a vector for each row of the dataset; None if the file does not have a matching row.
+        (n, d): a vector for each row of the dataset. None if the file does not have a matching row.
     line_of
         Row of the dataset -> number of its line in the file.
     strangers

@@ -1,1 +1,1 @@
-"""Images: decode and resize them, read them ahead, and store the vectors that are computed from them."""
+"""Decode and resize images, read images ahead, and store the vectors that are computed from the images."""

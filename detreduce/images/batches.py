@@ -36,15 +36,15 @@ class ReadImage(Generic[T]):
     row
         Index of the image in the list of images.
     status
-        Status of the file, taken before the file is read; None if the file cannot be read.
+        Status of the file, taken before the file is read. None if the file cannot be read.
     read_at_ns
-        Time at which the status was taken, in nanoseconds; 0 if the file cannot be read.
+        Time at which the status was taken, in nanoseconds. 0 if the file cannot be read.
     digest
-        Digest of the file's bytes; empty if the file cannot be read.
+        Digest of the file's bytes. Empty if the file cannot be read.
     content
-        The result of `prepare`; None if all vectors of the image are stored, or if the image cannot be decoded.
+        The result of `prepare`. None if all vectors of the image are stored, or if the image cannot be decoded.
     error
-        Why the file cannot be read or decoded; empty if it can.
+        Why the file cannot be read or decoded. Empty if the file can be read and decoded.
     """
 
     row: int

@@ -115,8 +115,8 @@ def decode(data: bytes, *, longest: int | None = None, shortest: int | None = No
     """Decode an image file's bytes to an (h, w, 3) uint8 RGB array and apply the EXIF rotation, as ultralytics does.
 
     Grey, palette, 16-bit and transparent images become plain RGB: the upper 8 of 16 bits are used and alpha is dropped.
-    If `longest` is given, a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size. Its longer side then keeps at least
-    `longest` pixels, and its shorter side at least `shortest` pixels.
+    If `longest` is given, a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size. The longer side then keeps at least
+    `longest` pixels, and the shorter side at least `shortest` pixels.
 
     Damage inside the compressed data of a JPEG is not found if the file has its end marker. The decoders used here do
     not report such damage (libjpeg fills the gap and prints a line), and decoding twice costs too much. `check_images`
@@ -233,7 +233,7 @@ def _reduction(size: tuple[int, int] | None, longest: int | None, shortest: int 
 def _walk_jpeg(data: bytes) -> tuple[tuple[int, int] | None, bool]:
     """Return the size (width, height) of a JPEG before rotation, and whether the file has its end marker.
 
-    The size is None if the file does not state it. The end marker of a thumbnail inside an APP segment does not count.
+    The size is None if the file states no size. The end marker of a thumbnail inside an APP segment does not count.
     Bytes after the end marker are ignored.
     """
     size = None

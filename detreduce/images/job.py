@@ -30,10 +30,10 @@ class ImageVectors:
     store
         The store that keeps the vectors.
     starts
-        (n + 1,) int64: the number of the first vector of each image; the last entry is the number of vectors. If each
+        (n + 1,) int64: the number of the first vector of each image. The last entry is the number of vectors. If each
         image has one vector, `starts` is 0 to n.
     key
-        (number of a vector, digest of its image) -> the vector's key in the store; by default the digest.
+        (number of a vector, digest of its image) -> the vector's key in the store. By default the digest.
 
     Attributes
     ----------

@@ -40,7 +40,7 @@ class VectorStore:
     key
         JSON-able: everything that determines a vector, except the image.
     dimension
-        Length of a vector; by default the length in the first shard that is read.
+        Length of a vector. By default the length in the first shard that is read.
     """
 
     dtype: ClassVar[np.dtype[Any]] = np.dtype(np.float32)

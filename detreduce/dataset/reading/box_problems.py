@@ -45,5 +45,5 @@ def bad_extent(width: float, height: float) -> tuple[str, bool] | None:
 
 
 def duplicate(of: str, removed_by_ultralytics: bool = False) -> str:
-    """Return a description of a box that is identical to an earlier box; `of` names the earlier box."""
+    """Return a description of a box that is identical to an earlier box. `of` names the earlier box."""
     return f"identical to {of}" + ("; ultralytics will remove the box" if removed_by_ultralytics else "")

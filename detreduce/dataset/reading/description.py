@@ -52,7 +52,7 @@ class Description:
 
 
 def read_description(file: str | Path) -> Description:
-    """Read a dataset YAML. Raise MissingFileError if the file cannot be read, InputError if it is not valid YAML."""
+    """Read a dataset YAML. Raise MissingFileError if the file cannot be read, or InputError for bad YAML."""
     path = absolute(file)
     try:
         data = path.read_bytes()
@@ -79,7 +79,7 @@ def read_description(file: str | Path) -> Description:
 
 
 def split_entries(description: Description) -> Iterator[tuple[str, Any]]:
-    """Yield each split key that has a value, in lower case (CVAT writes ``Train:``), with its value."""
+    """Yield each split key that has a value, and the value. Keys are in lower case (CVAT writes ``Train:``)."""
     values = {key.lower(): value for key, value in description.values.items() if isinstance(key, str)}
     values |= {key: value for key, value in description.values.items() if isinstance(key, str)}
     for key in SPLIT_KEYS:
@@ -100,7 +100,7 @@ def split_values(description: Description) -> dict[str, Any]:
 
 
 def _how_to_download(file: Path, source: str) -> str:
-    """Return a sentence on how to download the data; `source` is the value of ``download:``."""
+    """Return a sentence on how to download the data. `source` is the value of ``download:``."""
     name = file.name if is_shipped(file) else str(file)
     fetch = f"python -c \"from ultralytics.data.utils import check_det_dataset; check_det_dataset('{name}')\""
     first = source.strip().splitlines()[0]
@@ -120,7 +120,7 @@ def expand_path(text: str, file: Path) -> str:
 
 
 def candidate_roots(description: Description) -> list[Path]:
-    """Return the folders that ``path:`` may mean, best first.
+    """Return the folders that ``path:`` may mean, the most likely first.
 
     A relative path may be relative to the YAML's folder, the working folder or ultralytics' datasets folders.
     """
@@ -139,7 +139,7 @@ def candidate_roots(description: Description) -> list[Path]:
 
 
 def find_root(description: Description) -> Path:
-    """Return the dataset's folder. If it does not exist, raise MissingFileError.
+    """Return the dataset's folder. Raise MissingFileError if the folder does not exist.
 
     The message lists the places tried and how to get the data.
     """

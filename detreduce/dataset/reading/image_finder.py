@@ -16,7 +16,7 @@ _HASH = re.compile(r"^[0-9a-f]{8}(?:-|__)")
 
 
 def safe_name(name: str) -> str | None:
-    """Return a relative path with ``/`` and without ``./``, or None if the path leads out of its folder."""
+    """Return a relative path with ``/`` and without ``./``, or None if the path leads out of the folder."""
     path = PurePosixPath(name.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or (path.parts and path.parts[0].endswith(":")):
         return None
@@ -32,7 +32,7 @@ def path_in(reference: str) -> str:
 
 
 class ImageFinder:
-    """A search for images below one folder. The folder is listed only if an image is not at its path."""
+    """A search for images below one folder. The folder is listed only if an image is not at the given path."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -76,7 +76,7 @@ def walk(text: str, arrays: Collection[str]) -> Iterator[Event]:
 
 
 def _walk_array(text: str, key: str, start: int) -> Generator[Event, None, int]:
-    """Yield the elements of the array at `start`, then its end. Return the position after the array."""
+    """Yield the elements of the array at `start`, then the end of the array. Return the position after the array."""
     decode = _DECODER.raw_decode
     place = _expect(text, start, "[")
     if text[place : place + 1] != "]":

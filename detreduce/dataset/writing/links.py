@@ -144,5 +144,5 @@ def require_images(paths: Iterable[Path]) -> None:
 
 
 def _same_file(one: Path, other: Path) -> bool:
-    """Return whether two paths are the same path; links are not resolved."""
+    """Return whether two paths are the same path. Links are not resolved."""
     return absolute(one) == absolute(other)

@@ -33,7 +33,7 @@ class Backbone(ABC):
     layers
         A description of the layers that are used; part of the cache key.
     takes
-        A description of what follows ``:`` in the name; empty if the name has no ``:``.
+        A description of what follows ``:`` in the name. Empty if the name has no ``:``.
     has_map
         True if boxes can be pooled from the output of the network. False if the output is one vector per image, as
         (b, c, 1, 1).
@@ -77,7 +77,7 @@ class Backbone(ABC):
 
     @property
     def key(self) -> dict[str, str]:
-        """Everything that determines a vector, except the image and the precision; part of the cache key."""
+        """Everything that determines a vector, except the image and the precision. It is part of the cache key."""
         family, *_ = self.name.partition(":")
         return {
             "backbone": family,

@@ -31,7 +31,7 @@ class Embedded:
     images
         (b, c) float32: the vector of each image.
     pairs
-        (P, c) float32: the vector of each (image, class) pair; None without boxes.
+        (P, c) float32: the vector of each (image, class) pair. None without boxes.
     """
 
     images: npt.NDArray[np.float32]

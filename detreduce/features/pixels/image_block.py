@@ -1,4 +1,4 @@
-"""Compute the vectors of the blocks `image` and `objects`; each image passes through the backbone at most once."""
+"""Compute the vectors of the blocks `image` and `objects`. Each image passes through the backbone at most once."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def kept_precision(paths: Sequence[Path], backbone: Backbone, folder: Path) -> s
 
 
 def _counts(vectors: ImageVectors) -> dict[str, Any]:
-    """Return how many vectors came from the cache and how many were computed; JSON-able."""
+    """Return how many vectors came from the cache and how many were computed. The dict is JSON-able."""
     return {
         "dimension": vectors.width,
         "from_cache": vectors.recalled,

@@ -27,9 +27,9 @@ class PairedBoxes:
         (B, 4) float64: x1, y1, x2, y2 as fractions of the image, clipped to the image. A box outside the image becomes
         a box without area on the border.
     box_starts
-        (m + 1,) int64: the first box of each (image, class) pair, in the order of `ObjectTable`; the last entry is B.
+        (m + 1,) int64: the first box of each (image, class) pair, in the order of `ObjectTable`. The last entry is B.
     pair_starts
-        (n + 1,) int64: the first pair of each image; the last entry is m.
+        (n + 1,) int64: the first pair of each image. The last entry is m.
     """
 
     corners: npt.NDArray[np.float64]

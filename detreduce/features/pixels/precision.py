@@ -39,7 +39,7 @@ def check_precision(precision: str) -> None:
 
 
 def resolve_precision(networks: Networks, folder: Path, pool: Executor) -> tuple[str, dict[str, Any]]:
-    """Choose ``bfloat16`` or ``float32`` for ``auto``. Return the precision and the facts that decided it.
+    """Choose ``bfloat16`` or ``float32`` for ``auto``. Return the precision and the reasons.
 
     bfloat16 is chosen if the device computes it natively and its vectors of the test images are close to the float32
     vectors. The relative Euclidean difference must be at most 1e-2 for each test image. The choice does not depend on

@@ -51,7 +51,7 @@ class ProxyBlocks:
     dataset
         The dataset that the blocks describe.
     dynamics
-        The result of `dynamics_block`; None if the block is not requested.
+        The result of `dynamics_block`. None if the block is not requested.
     failures
         Row of an image that is missing from the log and cannot be read -> reason. Empty if another block reads the
         images.
@@ -103,7 +103,7 @@ class ProxyBlocks:
         }
 
     def _training(self) -> dict[str, Any]:
-        """Return the facts about the training that the log states, and the hash of the log; JSON-able."""
+        """Return the facts about the training that the log states, and the hash of the log. The dict is JSON-able."""
         sha256 = file_hash(self.path)
         return {"path": str(self.path), "sha256": sha256, **{name: self.log.facts.get(name) for name in _FACTS}}
 
@@ -114,9 +114,9 @@ def open_proxy(names: Collection[str], proxy: str | Path | None, dataset: Detect
     Raises
     ------
     InputError
-        A proxy log is needed but not given, or given but not needed. Its images, labels or classes differ from those of
-        the dataset. Its weights are not the weights in its folder. Or images are missing from the log, and `names` does
-        not contain a block that shows which images are similar.
+        A proxy log is needed but not given, or given but not needed. The log and the dataset differ in images, labels
+        or classes. The weights in the folder of the log are not the weights that the log names. Images are missing from
+        the log, and `names` does not contain a block that shows which images are similar.
     MissingFileError
         The log does not exist, or `gradients` is requested and the proxy's weights do not exist.
     """
@@ -160,7 +160,7 @@ def _check_weights(opened: ProxyBlocks) -> None:
 def _explain_unreadable(opened: ProxyBlocks) -> dict[int, str]:
     """Return row -> reason for the unreadable images that are missing from the log.
 
-    Raise InputError if a missing image can be read and has boxes, because it needs the scores of similar images.
+    Raise InputError if a missing image can be read and has boxes: such an image needs the scores of similar images.
     """
     lacking = unseen(opened.log, opened.dataset)
     if needs_neighbours(opened.log, opened.dataset):
@@ -178,7 +178,7 @@ def fill_missing(
 ) -> npt.NDArray[np.float32]:
     """Fill the rows of NaN in a block `dynamics` from the nearest images that have boxes and scores.
 
-    The mean and the maximum of a score become the average over the nearest images; see `extrapolate`. The sum of a
+    The mean and the maximum of a score become the average over the nearest images (see `extrapolate`). The sum of a
     score becomes its filled mean times the number of boxes in the image.
 
     Parameters

@@ -37,7 +37,7 @@ def box_scores(
     confidence
         Lowest confidence at which a box can count as detected. A box counts as detected if both values are reached.
     early
-        Number of epochs, from the first, that `el2n` uses; by default half of the epochs, rounded up.
+        Number of epochs, from the first, that `el2n` uses. By default half of the epochs, rounded up.
 
     Returns
     -------
@@ -107,7 +107,7 @@ def dynamics_block(log: ProxyLog, dataset: DetectionDataset, **options: Any) -> 
     Parameters
     ----------
     log
-        The proxy log. Its images are matched with those of the dataset by id.
+        The proxy log. The images of the log and of the dataset are matched by id.
     dataset
         The dataset. An image that is also in the log must have the same boxes in both.
     **options

@@ -95,7 +95,7 @@ class HeadGradients:
 
     @cached_property
     def projection(self) -> Any:
-        """The sparse random projection of scikit-learn; None if the gradient has at most `dimensions` columns."""
+        """The sparse random projection of scikit-learn. None if the gradient has at most `dimensions` columns."""
         from sklearn.random_projection import SparseRandomProjection
 
         width = sum(parameter.numel() for layer in self.convolutions for parameter in layer.parameters())

@@ -69,7 +69,10 @@ def find_layout(file: Path, images: Path | None = None) -> CocoLayout:
 
 
 def _find_jsons(file: Path) -> dict[str, Path]:
-    """Return the JSON of each split, including `file`. If its folder and name do not give a split, it is ``train``."""
+    """Return the JSON of each split, including `file`.
+
+    If the folder and the name of `file` do not give a split, the split of `file` is ``train``.
+    """
     found: dict[str, Path] = {}
     if file.name == ROBOFLOW:
         own = canonical_split(file.parent.name)

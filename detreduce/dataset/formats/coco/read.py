@@ -85,7 +85,7 @@ def count_images(source: Source, split: str) -> int:
 
 
 def read_json(file: Path) -> dict[str, Any]:
-    """Read a COCO JSON. Raise InputError if it is not COCO JSON, and MissingFileError if it cannot be read."""
+    """Read a COCO JSON. Raise InputError if it is not COCO, and MissingFileError if the file cannot be read."""
     try:
         data = file.read_bytes()
     except OSError as error:
@@ -124,7 +124,7 @@ class _Image:
 
 
 def _read_id(value: Any) -> ImageId | None:
-    """Return the value as an id if it is a whole number or a text, else None."""
+    """Return the value as an id if it is a whole number or a text. Otherwise return None."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value if isinstance(value, int | str) and not isinstance(value, bool) else None
@@ -218,7 +218,7 @@ def _add_annotations(
 def _add_annotation(
     entry: Any, images: Mapping[ImageId, _Image], class_of: Mapping[int | str, int], place: int
 ) -> str | None:
-    """Add one annotation to its image. Return a description of its faults, or None."""
+    """Add one annotation to its image. Return a description of the annotation's faults, or None."""
     if not isinstance(entry, dict):
         return "not an object; left out"
     key, category = _read_id(entry.get("image_id")), _read_id(entry.get("category_id"))
@@ -262,7 +262,7 @@ def _read_box(value: Any) -> Box | None:
 
 
 def _keep_existing(rows: list[_Image], file: Path, tried: Sequence[Path], problems: list[Problem]) -> list[_Image]:
-    """Return the images whose file exists. Add missing files to `problems`; raise an error if all are missing."""
+    """Return the images whose file exists. Add missing files to `problems`. Raise an error if all are missing."""
     there = [image for image in rows if os.path.isfile(image.path)]  # noqa: PTH113 (100,000 calls)
     if rows and not there:
         raise MissingFileError(

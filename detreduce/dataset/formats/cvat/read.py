@@ -174,7 +174,7 @@ def find_place(image: CvatImage, finder: ImageFinder) -> str | None:
 
 
 def parse_cvat(file: Path) -> CvatFile:
-    """Read an annotations.xml. Raise InputError if it is not valid XML or not CVAT for images."""
+    """Read an annotations.xml. Raise InputError if the file is not valid XML or not CVAT for images."""
     reader = _Reader(_read_bytes(file))
     parser = expat.ParserCreate()
     parser.StartElementHandler = lambda tag, values: reader.start(tag, values, parser.CurrentByteIndex)
@@ -208,7 +208,7 @@ class _Reader:
         self._seen: dict[tuple[str, Box], int] = {}
 
     def start(self, tag: str, values: Mapping[str, str], place: int) -> None:
-        """Handle the start of an element at byte `place`; `values` are its attributes."""
+        """Handle the start of an element at byte `place`. `values` are the attributes of the element."""
         if not self._path:
             self.root = tag
         depth = len(self._path)
@@ -343,7 +343,7 @@ def _find_images(
 
 
 def _read_bytes(file: Path) -> bytes:
-    """Return the content of a file. Raise MissingFileError if it cannot be read."""
+    """Return the content of a file. Raise MissingFileError if the file cannot be read."""
     try:
         return file.read_bytes()
     except OSError as error:

@@ -116,7 +116,7 @@ def count_images(source: Source, split: str) -> int:
 
 @dataclass(slots=True)
 class _Note:
-    """The content of one XML file. Boxes are (x1, y1, x2, y2) in pixels, and `findings` describe its faults."""
+    """The content of one XML file. Boxes are (x1, y1, x2, y2) in pixels, and `findings` describe the file's faults."""
 
     path: Path
     filename: str = ""
@@ -167,7 +167,7 @@ def parse_annotation(path: Path) -> _Note:
 
 
 def _add_object(entry: ElementTree.Element, number: int, note: _Note, seen: dict[tuple[str, Box], int]) -> str | None:
-    """Add the box of one <object> to the note. Return a description of its faults, or None."""
+    """Add the box of one <object> to the note. Return a description of the <object>'s faults, or None."""
     name = (entry.findtext("name") or "").strip()
     if not name:
         return "no <name>; left out"
@@ -243,7 +243,7 @@ def _read_list(
 def _make_records(
     rows: Mapping[str, tuple[str, _Note | None]], class_of: Mapping[str, int], root: Path, problems: list[Problem]
 ) -> tuple[ImageRecord, ...]:
-    """Return the records of a split, sorted by name. `rows` maps an image's name to its stem and its XML or None."""
+    """Return the records of a split, sorted by name. `rows` maps an image's name to (stem, XML or None)."""
     boxes = BoxCollector()
     folder = images_folder(root)
     ordered = sorted(rows)

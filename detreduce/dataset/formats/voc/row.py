@@ -20,7 +20,7 @@ def load_path(folder: Path, split: str | None, images: Path | None) -> Detection
 
 
 def load_yaml(description: Description, split: str) -> DetectionDataset:
-    """Load a dataset YAML with ``format: voc``. Raise MissingFileError if it does not name a VOC folder."""
+    """Load a dataset YAML with ``format: voc``. Raise MissingFileError if the YAML names no VOC folder."""
     root = find_root(description)
     splits = _splits(description, root)
     source = Source("voc", description.file, root, splits)

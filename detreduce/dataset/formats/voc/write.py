@@ -136,8 +136,8 @@ def filter_lines(content: bytes, wanted: Callable[[str], bool]) -> bytes:
 def _images_by_stem(datasets: Sequence[DetectionDataset], root: Path) -> dict[str, str]:
     """Return stem -> image name for all stems that a list may use.
 
-    A list may use the stem of an XML or of an image. The stem of an XML means the image of the XML, even if
-    another image has the same stem.
+    A list may use the stem of an XML or of an image. The stem of an XML means the image of the XML, even if another
+    image has the same stem.
     """
     stems: dict[str, str] = {}
     for dataset in datasets:

@@ -33,7 +33,7 @@ def edit_data_yaml(text: str, changes: Mapping[str, Change]) -> tuple[str, bool]
     """Change the values of keys in the text of a data.yaml. A new value of None removes the key.
 
     Return the new text, and whether all other text is unchanged (comments, order, quotes and line ends). The new text
-    is parsed and compared with the expected content. If they differ (a path has an anchor, or PyYAML cannot locate a
+    is parsed and compared with the expected content. If the two differ (a path has an anchor, or PyYAML cannot locate a
     value), the content is written again without comments, and the second value is False. Raise InputError if the text
     is not a YAML mapping.
     """
@@ -55,7 +55,7 @@ def edit_data_yaml(text: str, changes: Mapping[str, Change]) -> tuple[str, bool]
 
 
 def load_mapping(text: str) -> dict[Any, Any]:
-    """Parse a data.yaml like ultralytics. Raise InputError if it is not a mapping."""
+    """Parse a data.yaml like ultralytics. Raise InputError if the data.yaml is not a mapping."""
     try:
         content = yaml.safe_load(text)
     except yaml.YAMLError:

@@ -98,14 +98,14 @@ def _find_names_file(file: Path, pairs: Mapping[str, str]) -> Path:
 def _strip_prefix(folder: Path, value: str) -> str:
     """Return a path of obj.data without the prefix ``data/``, if only the path without prefix exists.
 
-    CVAT writes this prefix, but its archives do not have such a folder.
+    CVAT writes this prefix, but CVAT's archives do not have a folder ``data``.
     """
     bare = value.removeprefix(PREFIX)
     return bare if not (folder / value).is_file() and (folder / bare).is_file() else value
 
 
 def _read_text(file: Path) -> str:
-    """Return the text of a file. Raise MissingFileError if it cannot be read."""
+    """Return the text of a file. Raise MissingFileError if the file cannot be read."""
     try:
         return file.read_bytes().decode("utf-8-sig", "surrogateescape")
     except OSError as error:

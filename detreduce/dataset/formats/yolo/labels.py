@@ -74,7 +74,7 @@ def parse_labels(data: bytes, n_classes: int, kpt_shape: tuple[int, int] | None 
 
 
 def _decode(data: bytes, labels: Labels) -> str:
-    """Return the text of a label file. Add a finding if it is not UTF-8."""
+    """Return the text of a label file. Add a finding if the file is not UTF-8."""
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -103,7 +103,7 @@ def _check_class(value: float, n_classes: int) -> str | None:
 
 
 def _read_box(row: tuple[float, ...], kpt_shape: tuple[int, int] | None, number: int, labels: Labels) -> Box | None:
-    """Return the axis-aligned box of a line with a valid class. If it is unusable, add a finding and return None."""
+    """Return the axis-aligned box of a line with a valid class. Add a finding and return None for an unusable box."""
     count = len(row)
     coordinates: Sequence[float]
     checked: Sequence[float]

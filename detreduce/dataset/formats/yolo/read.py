@@ -43,7 +43,7 @@ def load_yolo(description: Description, split: str) -> DetectionDataset:
 def read_class_names(description: Description) -> tuple[str, ...]:
     """Return the class names: ``names`` (a list, or a mapping from number to name), or numbered names for ``nc``.
 
-    Raise InputError if ``names`` or ``nc`` is invalid, or if they do not agree.
+    Raise InputError if ``names`` or ``nc`` is invalid, or if ``nc`` is not the number of ``names``.
     """
     file, values = description.file, description.values
     names, count = values.get("names"), values.get("nc")
@@ -185,7 +185,7 @@ class _SplitFiles:
 
 
 def count_images(source: Source, split: str) -> int:
-    """Return the number of images in a split, or 0 if it has no images. Labels are not read."""
+    """Return the number of images in a split, or 0 if the split has no images. Labels are not read."""
     try:
         return len(_find_images(source.splits[split].images, source.root, source.path, []).names)
     except InputError:
@@ -223,7 +223,7 @@ def _find_images(places: Iterable[Path], root: Path, file: Path, problems: list[
 def _find_label_folder(folder: Path, found: _SplitFiles) -> None:
     """Add the label files of an images folder to `found`.
 
-    If the folder is a link without labels next to it, add the label files of the folder that it points to.
+    If the folder is a link without labels next to it, add the label files of the folder that the link points to.
     """
     for place in dict.fromkeys([str(folder), os.path.realpath(folder)]):
         labels = LABELS.join(f"{place}{os.sep}".rsplit(IMAGES, 1))
@@ -274,7 +274,7 @@ def listed_places(entry: str, file: Path, root: Path) -> list[str]:
     """Return the paths that a line of a list file may mean, best first.
 
     ``./x`` is relative to the list's folder. ``x`` is relative to the root, the list's folder or the working folder.
-    CVAT writes ``data/x`` for ``x``, because its archives should be unpacked into a folder ``data``.
+    CVAT writes ``data/x`` for ``x``, because CVAT's archives should be unpacked into a folder ``data``.
     """
     bases = [file.parent] if entry.startswith("./") else [root, file.parent, Path.cwd()]
     spellings = [entry, entry[len(PREFIX) :]] if entry.startswith(PREFIX) else [entry]

@@ -29,7 +29,7 @@ def write_yolo(choice: Choice, placer: Placer, target: Path, *, trainable: bool 
 
     `target` is the final place of the placer's folder. The output has the same layout as the source. With link='list',
     no file is linked or copied: a list and a data.yaml point to the source's images. Ultralytics needs a train and a
-    val split. If `trainable` is True and one of these is missing, data.yaml names another split in its place.
+    val split. If `trainable` is True and train or val is missing, data.yaml names another split instead.
     """
     if placer.link == "list":
         _write_lists(choice, placer)
@@ -229,13 +229,13 @@ def _plan_changes(content: Mapping[object, object], entries: Mapping[str, Sequen
 
 
 def _shape_value(old: object, entry: Sequence[str]) -> Change:
-    """Return the new value: a list if the old value is a list, and the old spelling (``./train/``) of equal paths."""
+    """Return the new value as a list if the old value is a list. Equal paths keep the old spelling (``./train/``)."""
     if isinstance(old, list) and len(old) == len(entry):
         return [_keep_spelling(before, after) for before, after in zip(old, entry, strict=True)]
     return _keep_spelling(old, entry[0]) if len(entry) == 1 else list(entry)
 
 
 def _keep_spelling(old: object, new: str) -> str:
-    """Return the old text if it is the same path as the new text, else the new text."""
+    """Return the old text if both texts are the same path. Otherwise return the new text."""
     same = isinstance(old, str) and not posixpath.isabs(old) and posixpath.normpath(old) == posixpath.normpath(new)
     return str(old) if same else new

@@ -1,4 +1,6 @@
-"""The common base of all reducers. It handles checks, quotas, order and seeds, so that a method is one small class.
+"""The common base of all reducers.
+
+It checks the input, sets the quotas, merges the orders and handles seeds. So a method is one small class.
 
 Three terms are used in all reducers:
 
@@ -45,7 +47,7 @@ class FitInput:
     Attributes
     ----------
     X
-        (n, d) float32 or float64, read-only; (n, 0) for methods that need no features.
+        (n, d) float32 or float64, read-only. If the method does not need features, (n, 0).
     codes
         (n,) number of the category (or other stratum) of each image, 0..C-1.
     labels
@@ -59,11 +61,11 @@ class FitInput:
     seed
         Random seed.
     objects
-        The ObjectTable that `fit` got. None for methods that do not need it.
+        The ObjectTable that was passed to `fit`. None for methods that do not need an ObjectTable.
     groups
         The group of each image, and the largest number of images to choose from one group.
     shared
-        The result of `_prepare`. Each pool refers to it.
+        The result of `_prepare`, which all pools share.
     """
 
     X: npt.NDArray[np.floating]
@@ -83,7 +85,10 @@ class FitInput:
         return self.groups is not None and self.groups.most is not None
 
     def pools(self, wanted: Collection[int] | None = None) -> Iterator[Pool]:
-        """Yield one pool for each category in the order of the codes. With `wanted`, skip all other codes."""
+        """Yield one pool for each stratum, in the order of the codes.
+
+        If `wanted` is given, yield only pools with these codes.
+        """
         remaining = self.groups.remaining(self.initial) if self.groups and self.limited else None
         by_code = np.argsort(self.codes, kind="stable")
         ends = np.cumsum(np.bincount(self.codes, minlength=len(self.labels)))
@@ -121,8 +126,8 @@ class BaseReducer(BaseEstimator):
     """The base class of all methods. A subclass ranks the images of one image category in `_rank`.
 
     A subclass declares the class attributes below and implements `_rank`. A method that gives every image a score
-    extends `ScoringReducer` instead. Parameters are keyword-only. `__init__` stores them unchanged, and `_check_params`
-    checks them.
+    extends `ScoringReducer` instead. Parameters are keyword-only. `__init__` stores the parameters unchanged, and
+    `_check_params` checks them.
 
     Parameters
     ----------
@@ -145,8 +150,8 @@ class BaseReducer(BaseEstimator):
     seats_ : (C,) int64
         The number of chosen images in each image category.
     strata_ : (n,) int64
-        The stratum of each image. Each stratum has its own quota. The stratum is the number of the image category. If
-        the method does not use categories, it is for instance the number of a cluster.
+        The stratum of each image. Each stratum has its own quota. Normally the stratum is the number of the image
+        category. If the method does not use categories, the stratum is for instance the number of a cluster.
     """
 
     name: ClassVar[str]
@@ -171,7 +176,7 @@ class BaseReducer(BaseEstimator):
     uses_categories: ClassVar[bool] = True
     """Whether each image category has its own quota. If not, `strata_` names the strata that have quotas."""
     uses: ClassVar[tuple[str, ...]] = ()
-    """Optional inputs: `objects` or `groups`. Inputs in `needs` are required."""
+    """Optional inputs of the method: `objects` or `groups`. Inputs in `needs` are required."""
 
     _ranks_all: ClassVar[bool] = False
     """Whether `_rank` ranks all rows of the pool, not only the rows that are needed."""
@@ -194,33 +199,34 @@ class BaseReducer(BaseEstimator):
     ) -> Self:
         """Choose rows of X.
 
-        With `max_per_group`, each place of a category goes to its best image whose group is not full. If the category
-        has no such image, the place goes to the next category. Most greedy methods leave out the images of full groups
-        while they choose. Other methods (scoring methods, ``prd``, ``gradmatch``) rank all images first. Then images of
-        full groups are skipped. `scores_` includes the scores of skipped images.
+        With `max_per_group`, each place in the quota of a category goes to the best image of this category whose group
+        is not full. If the category does not have such an image, the place goes to the next category. Most greedy
+        methods leave out the images of full groups while they choose. Other methods (scoring methods, ``prd``,
+        ``gradmatch``) rank all images first. Then images of full groups are skipped. `scores_` includes the scores of
+        skipped images.
 
         Parameters
         ----------
         X
-            (n, d) features of any float type. Methods that do not need features accept (n, 0).
+            (n, d) features of any float type. Methods that do not need features also accept an array of shape (n, 0).
         categories
             (n,) image category of each row: numbers or strings. None puts all images into one category.
         objects
             An ObjectTable of the n images. Methods that do not use objects raise InputError.
         groups
-            (n,) group of each row, for instance its video. If the method does not use groups, they are only allowed
-            together with `max_per_group`.
+            (n,) group of each row, for instance the video of the image. If the method does not use groups, `groups` is
+            only allowed together with `max_per_group`.
         initial
-            Rows that are already chosen. They come first. They count towards `keep`, the quota of their category and
-            the limit of their group.
+            Rows that are already chosen. These rows come first in the selection. They count towards `keep`, the quota
+            of their category and the limit of their group.
         max_per_group
             Largest number of images to choose from one group. None means no limit.
 
         Raises
         ------
         InputError
-            If an array, a parameter or a combination of them cannot be used, or if `max_per_group` allows fewer images
-            than `keep` asks for.
+            If an array or a parameter is not valid, if the arguments do not fit together, or if `max_per_group` allows
+            fewer images than `keep` asks for.
         """
         self.check_params()
         problem = self._problem(X, categories, objects, groups, initial, max_per_group)
@@ -234,7 +240,7 @@ class BaseReducer(BaseEstimator):
         return self
 
     def get_support(self) -> npt.NDArray[np.bool_]:
-        """Return an (n,) bool array that is True for chosen rows."""
+        """Return an (n,) bool array: True for chosen rows, False for other rows."""
         support = np.zeros(self.n_rows_in_, bool)
         support[self.selected_idx_] = True
         return support
@@ -257,7 +263,7 @@ class BaseReducer(BaseEstimator):
         return any(matrix in cls.needs for matrix in MATRICES)
 
     def check_given(self, *, objects: bool = False, groups: bool = False, limited: bool = False) -> None:
-        """Check that the method uses the inputs that will be passed to `fit`.
+        """Check that the method can use the inputs that will be passed to `fit`.
 
         Parameters
         ----------
@@ -280,24 +286,24 @@ class BaseReducer(BaseEstimator):
                 raise InputError(f"The method {self.name!r} does not use {argument}=. Leave it out{hint}.")
 
     def leave_rows(self, rows: IntArray, n: int) -> None:
-        """Adapt the parameters that refer to rows, if only `rows` of the n rows remain.
+        """Change the parameters that contain row numbers: only `rows` of the n rows remain, and they get new numbers.
 
-        Most methods do not have such parameters. Raise InputError if a parameter names a row that is removed.
+        Most methods do not have such parameters. Raise InputError if a parameter contains the number of a removed row.
         """
 
     @abstractmethod
     def _rank(self, pool: Pool) -> Ranking:
-        """Rank the images of one pool. This is called only if images must be chosen from the pool."""
+        """Rank the images of one pool. This method is called only if images must be chosen from the pool."""
 
     def _check_params(self) -> None:
         """Raise InputError if a parameter of the subclass cannot be used. A subclass may override this method."""
 
     def _prepare(self, problem: FitInput) -> Any:
-        """Return data that all pools share, before the first pool is ranked. Each pool has it as `shared`."""
+        """Return data that all pools share as `shared`. This method is called once, before the first pool is ranked."""
         return problem.shared
 
     def _stratify(self, problem: FitInput) -> FitInput:
-        """Return the input with the strata that get quotas. By default these are the image categories."""
+        """Return the input with the strata that get quotas. By default the strata are the image categories."""
         return problem
 
     def _seat_sequence(self, counts: IntArray, k: int, taken: IntArray) -> IntArray:
@@ -307,8 +313,8 @@ class BaseReducer(BaseEstimator):
     def _ranked(self, problem: FitInput) -> tuple[IntArray, FloatArray]:
         """Return `ranking_` and `scores_`.
 
-        With `max_per_group`, a stratum may run out of ranked rows because the groups of its rows are full. Then it is
-        ranked again with a larger quota.
+        With `max_per_group`, a stratum may run out of ranked rows because the groups of its rows are full. Then the
+        stratum is ranked again with a larger quota.
         """
         n = len(problem.codes)
         scores = np.full(n, np.nan)
@@ -338,7 +344,8 @@ class BaseReducer(BaseEstimator):
     def _within_groups(self, problem: FitInput, orders: list[IntArray], length: int) -> tuple[IntArray, list[int]]:
         """Return the rows that fill the quotas, and the strata that have too few ranked rows.
 
-        Such strata get about twice their quota in `problem.seats`, so that the next ranking is longer.
+        Strata with too few ranked rows get about twice their quota in `problem.seats`, so that their next ranking is
+        longer.
         """
         groups, (counts, taken) = problem.groups, self._counts(problem)
         assert groups is not None
@@ -355,7 +362,7 @@ class BaseReducer(BaseEstimator):
     def _problem(
         self, X: Any, categories: Any, objects: Any, groups: Any, initial: Any, max_per_group: Any
     ) -> FitInput:
-        """Check the arguments of `fit` and return them as one object. Raise InputError if one cannot be used."""
+        """Check the arguments of `fit` and return them as one object. Raise InputError if an argument is not valid."""
         self.check_given(objects=objects is not None, groups=groups is not None, limited=max_per_group is not None)
         features = check_features(X, needed=self.reads_matrix())
         n = len(features)
@@ -387,7 +394,7 @@ class BaseReducer(BaseEstimator):
 
     @staticmethod
     def _counts(problem: FitInput) -> tuple[IntArray, IntArray]:
-        """Return the number of images in each stratum, and how many of them are already chosen."""
+        """Return two (C,) arrays: the number of images and the number of already chosen images in each stratum."""
         size = len(problem.labels)
         taken = np.bincount(problem.codes[problem.initial], minlength=size).astype(np.int64)
         return np.bincount(problem.codes, minlength=size).astype(np.int64), taken
@@ -407,7 +414,7 @@ class BaseReducer(BaseEstimator):
 class ScoringReducer(BaseReducer):
     """The base class of methods that score every image.
 
-    One fit ranks all n images. It serves every `keep`, because smaller selections are prefixes of larger ones.
+    One fit ranks all n images. The ranking serves every `keep`: a smaller selection is a prefix of a larger selection.
     """
 
     _ranks_all: ClassVar[bool] = True
@@ -427,7 +434,10 @@ class ScoringReducer(BaseReducer):
 
 
 def _check_ranking(ranking: Ranking, pool: Pool, complete: bool) -> None:
-    """Raise RuntimeError if the result of `_rank` is not valid: a bug in the method, not an error of the caller."""
+    """Raise RuntimeError if the result of `_rank` is not valid.
+
+    This is a bug in the method, not an error of the caller.
+    """
     order = np.asarray(ranking.order)
     wanted = len(pool) - len(pool.initial) if complete else pool.wanted
     if len(order) < wanted or len(np.unique(order)) != len(order) or np.isin(pool.initial, order).any():

@@ -1,4 +1,6 @@
-"""Descriptions of the methods, without importing their classes. Importing scikit-learn for them takes seconds.
+"""Descriptions of the methods.
+
+They are read without importing the classes, because importing scikit-learn takes seconds.
 
 ``scripts/methods.py`` writes the descriptions of the built-in methods to ``catalogue.json``. A test compares the file
 with the classes.

@@ -1,4 +1,4 @@
-"""Descriptions of methods for readers: the facts that a class declares, and the parameters in its docstring."""
+"""Descriptions of methods for people, made from the attributes and the docstring of the class."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SYMBOLS = {
 
 
 def explain_symbols(cost: str | None = None) -> str:
-    """Return a sentence that explains the symbols in the formula `cost`, or all symbols if `cost` is None."""
+    """Return a sentence that explains the symbols in the formula `cost`. If `cost` is None, explain all symbols."""
     used = SYMBOLS if cost is None else [symbol for symbol in SYMBOLS if re.search(rf"\b{symbol}\b", cost)]
     meanings = "; ".join(f"{symbol} = {SYMBOLS[symbol]}" for symbol in used)
     return f"{meanings}{'. ' if meanings else ''}Costs are numbers of operations, without constant factors."
@@ -47,9 +47,9 @@ class Parameter:
     default
         Default value in Python.
     text
-        Explanation on one line. It is empty if the docstring does not explain the parameter.
+        Explanation on one line. Empty text if the docstring does not explain the parameter.
     option
-        Command-line option. It is empty if the command line takes the parameter as ``name=value``.
+        Command-line option. Empty text if the command line takes the parameter as ``name=value``.
     """
 
     name: str
@@ -69,13 +69,13 @@ class Description:
     deterministic, nested, order_dependent
         The class attributes with these names.
     traits
-        The same properties, and the use of image categories, as sentences.
+        Sentences about these three properties and about the use of image categories.
     about
         The paragraphs of the docstring above its sections.
     parameters
-        The parameters of this method first, then `keep` and `random_state`.
+        The parameters of the method. `keep` and `random_state` come last.
     example
-        A command line that works.
+        A complete command line that uses the method.
     """
 
     name: str
@@ -95,7 +95,10 @@ class Description:
     example: str
 
     def declared(self) -> dict[str, Any]:
-        """Return the attributes that the class declares, by name. They are enough to compare methods."""
+        """Return the attributes that the class declares, by name.
+
+        Tables that compare methods need only these attributes.
+        """
         derived = ("traits", "about", "parameters", "example")
         return {name: value for name, value in vars(self).items() if name not in derived}
 

@@ -43,7 +43,7 @@ BUILT_IN = {
 
 
 def _registered() -> dict[str, EntryPoint]:
-    """Return the reducers of other packages by name. They cannot replace a built-in reducer."""
+    """Return the reducers of other packages by name. These reducers cannot replace a built-in reducer."""
     return {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP) if point.name not in BUILT_IN}
 
 
@@ -92,7 +92,7 @@ def make_reducer(name: str, **params: Any) -> BaseReducer:
 
 
 def check_parameters(name: str, params: Iterable[str], known: Sequence[str]) -> None:
-    """Raise InputError if a parameter of the method `name` is not in `known`; the message suggests a similar name."""
+    """Raise InputError if a name in `params` is not in `known`. The message suggests a similar name."""
     for parameter in params:
         if parameter not in known:
             hint = nearest(parameter, known)

@@ -1,4 +1,4 @@
-"""Match the raw predictions for one image to its ground-truth boxes, and measure how good the predictions are."""
+"""Match raw predictions on one image to the ground-truth boxes of the image, and measure how good they are."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def match(
         (a, 4) corners of the predictions of one image, from
         `detreduce.ultralytics_bridge.detector.raw_predictions`.
     logits
-        (a, C) logits of the predictions, from the same function.
+        (a, C) logits of the predictions, also from `raw_predictions`.
     truth
-        (g, 4) corners of the ground-truth boxes in the same pixels.
+        (g, 4) corners of the ground-truth boxes, in the same pixel coordinates as `corners`.
     classes
         (g,) int64 classes of the ground-truth boxes.
 

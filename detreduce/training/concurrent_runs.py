@@ -1,6 +1,6 @@
 """Detect other trainings and selections of detreduce on this machine.
 
-They slow this process down, and the energy meter, which meters the whole machine, counts their energy too.
+Other processes slow this process down. The energy meter meters the whole machine, so it also counts their energy.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ R = TypeVar("R")
 
 
 class Presence:
-    """A file that shows to other processes that this process is training or selecting images.
+    """A file that tells other processes that this process is training or selecting images.
 
-    It is a locked file in a folder that all processes of the machine share. The operating system releases the lock if
-    the process dies. A process that starts later writes a ``.met`` file for every process that is still running: so the
-    earlier process also learns of the overlap.
+    The file is locked, in a folder that all processes of the machine share. The operating system releases the lock if
+    the process dies. A process that starts later writes a ``.met`` file for every process that is still running. From
+    this file, the earlier process learns of the overlap.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -41,13 +41,13 @@ class Presence:
 
     @property
     def overlapped(self) -> bool | None:
-        """Whether another process ran on this machine at the same time; None if it is unknown."""
+        """Whether another process ran on this machine at the same time. None if this is unknown."""
         if self._met is not None and (self._folder / f"{self._name}.met").exists():
             self._met = True
         return self._met
 
     def announce(self) -> None:
-        """Show this process to other processes, and look for them.
+        """Show this process to other processes, and look for other processes.
 
         If the folder cannot be written, `overlapped` stays None.
         """
@@ -109,12 +109,18 @@ def present() -> Iterator[Presence]:
 
 
 def overlapped() -> bool | None:
-    """Return whether another process ran on this machine since the `present` block began; None if it is unknown."""
+    """Return whether another process ran on this machine since the `present` block began.
+
+    Return None if this is unknown.
+    """
     return None if _present is None else _present.overlapped
 
 
 def announced(function: Callable[P, R]) -> Callable[P, R]:
-    """Decorate a function that trains or selects images: other processes see this process while the function runs."""
+    """Decorate a function that trains or selects images.
+
+    While the function runs, other processes can see this process.
+    """
 
     @functools.wraps(function)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -125,7 +131,11 @@ def announced(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def presence_folder() -> Path:
-    """Return ``$DETREDUCE_PRESENCE``, else a folder for temporary files, which all users of the machine share."""
+    """Return the folder of the presence files.
+
+    All users of the machine share this folder. It is ``$DETREDUCE_PRESENCE`` if this variable is set, and otherwise a
+    folder for temporary files.
+    """
     given = os.environ.get("DETREDUCE_PRESENCE")
     return Path(given) if given else Path(tempfile.gettempdir()) / "detreduce-running"
 

@@ -33,8 +33,8 @@ def energy_callback(country: str = "ESP") -> EnergyCallback:
     The file has the energy of each phase and component with its provenance. If the training fails, the file has the
     energy up to the failure and ``"completed": false``.
 
-    The callbacks meter the whole machine, as `EnergyMeter` does. They record nothing if ultralytics trains on several
-    GPUs, because it then starts other processes without callbacks.
+    The callbacks meter the whole machine, as `EnergyMeter` does. The callbacks record nothing if ultralytics trains on
+    several GPUs, because ultralytics then starts other processes without callbacks.
 
     Parameters
     ----------
@@ -53,15 +53,16 @@ class EnergyCallback(Mapping[str, Callback]):
     """A mapping from ultralytics' events to callbacks. Add all callbacks with `attach`, or add them one by one.
 
     Metering starts at ``on_train_start``, when the data are loaded, and ends after the last evaluation. Validations are
-    the phase ``validation``, and all the rest is the phase ``training``. Each training starts at zero.
+    the phase ``validation``. Everything else is the phase ``training``. Each new training starts with zero energy.
 
     Attributes
     ----------
     phases
-        Energy of each phase of the running training or, after it, of the last training.
+        Energy of each phase of the running training. If no training is running, energy of each phase of the last
+        training.
     file
-        Path of the ``energy.json`` of the last training. None before the end of the first training, and None if the
-        file could not be written.
+        Path of the ``energy.json`` of the last training. None if no training has ended yet, or if the file could not be
+        written.
     """
 
     def __init__(self, country: str = "ESP") -> None:
@@ -93,7 +94,7 @@ class EnergyCallback(Mapping[str, Callback]):
 
     @property
     def total(self) -> PhaseEnergy:
-        """The energy of all phases of the last training together."""
+        """The sum of the energies of all phases of the last training."""
         return together(list(self.phases.values()))
 
     def attach(self, model: Any) -> EnergyCallback:

@@ -17,7 +17,7 @@ PACKAGES = ("detreduce", "torch", "ultralytics", "codecarbon", "numpy", "pycocot
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of Python and of the packages that results depend on, by name."""
+    """Return a dict: name -> version of Python and of the packages that change results."""
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
@@ -28,7 +28,7 @@ def versions() -> dict[str, str]:
 
 
 def data_hash(datasets: Iterable[DetectionDataset]) -> str:
-    """Return one SHA-256 of the ids, classes and boxes of several splits. Paths and pixels do not change the hash."""
+    """Return one SHA-256 of the ids, classes and boxes of several splits. Paths and pixels are not in the hash."""
     digest = hashlib.sha256()
     for dataset in datasets:
         digest.update(repr((dataset.split, dataset.class_names, dataset.box_format)).encode())
@@ -49,8 +49,8 @@ def selection_hash(data: Path, image_ids: Collection[int | str]) -> str | None:
     """Return a SHA-256 of the selection.json from which a dataset was written. Return None if there is no such file.
 
     The hash covers the method, the parameters, `keep`, the seed and the image ids. Times and paths are not in the hash,
-    because they differ between equal selections. The file is searched in the folder of `data` and in up to two folders
-    above. A file in a folder above is used only if it lists all `image_ids` of the train split.
+    because they differ between equal selections. The function looks for selection.json in the folder of `data`, then in
+    the two folders above it. A file in a folder above is used only if it lists all `image_ids` of the train split.
     """
     folder = data if data.is_dir() else data.parent
     for level, place in enumerate([folder, *folder.parents][: LEVELS_UP + 1]):
@@ -78,7 +78,7 @@ def weights_hash(state: Mapping[str, Any]) -> str:
 
 
 def device_name(device: Any) -> str:
-    """Return the name of the GPU, or the device's own text, such as ``cpu``."""
+    """Return the name of the GPU. For other devices, return the device as text, such as ``cpu``."""
     import torch
 
     return torch.cuda.get_device_name(device) if device.type == "cuda" else str(device)

@@ -1,4 +1,4 @@
-"""Count the floating-point operations of one training image from the network, without computing anything."""
+"""Count the floating-point operations for one training image from the layers of the network, without running them."""
 
 from __future__ import annotations
 

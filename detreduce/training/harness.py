@@ -66,8 +66,8 @@ def train(
         A new or empty folder for the run. Default: ``runs/train/<dataset>-<model>-<number>``.
     choose
         ``last``: use the weights of the last epoch; there is no validation during the training. ``best``: use the
-        weights of the epoch with the best result on the val split. The val split is then evaluated after each epoch,
-        and this is metered as a separate phase.
+        weights of the epoch with the best result on the val split. For this, the val split is evaluated after each
+        epoch. This evaluation is metered as a separate phase.
     evaluate_on
         Splits for the final evaluation. ``auto``: test if it exists, else val. ``val+test``: the images of both splits
         together. If no split has readable images with boxes, the record's ``evaluation`` is None, and a warning says
@@ -77,11 +77,12 @@ def train(
     seed
         Ultralytics' seed. The same seed on the same machine gives the same weights.
     images
-        COCO only: the image folder of the JSON, as in `load_dataset`.
+        Only for COCO: the folder of the images, as in `load_dataset`.
     images_per_epoch
-        Number of images in one epoch; default: all images once. The training uses all images: the epochs take their
-        images from an endless stream that repeats the dataset in random order. The number of batches, the optimiser
-        steps, the warm-up, the learning rates and the mosaic are those of a training on a subset of this size.
+        Number of images in one epoch. By default, an epoch is all images once. The training still uses all images: the
+        epochs take their images from an endless stream that repeats the dataset in random order. The number of batches,
+        the optimiser steps, the warm-up, the learning rates and the mosaic are those of a training on a subset of this
+        size.
     **ultralytics_arguments
         Any training argument of ultralytics by its own name: ``epochs=50, imgsz=640, batch=16, freeze=10``.
 
@@ -92,8 +93,8 @@ def train(
     MissingFileError
         The weights or the dataset do not exist.
     DetreduceError
-        The machine refused (memory, disk), or the evaluation failed. If the evaluation failed, the message has the path
-        of the trained weights.
+        There is not enough memory or disk space, or the evaluation failed. If the evaluation failed, the message has
+        the path of the trained weights.
     """
     meter = EnergyMeter(check_country(country))
     quiet_ultralytics()
@@ -153,7 +154,10 @@ def _check_images_per_epoch(images: int | None) -> None:
 def _evaluate(
     run: RunFolder, training: DetectorTraining, watch: Watch, meter: EnergyMeter
 ) -> tuple[Evaluation | None, list[str]]:
-    """Evaluate the trained weights. Return the evaluation, None if there is nothing to evaluate on, and warnings."""
+    """Evaluate the trained weights.
+
+    Return the evaluation and warnings. Without images to evaluate on, the evaluation is None.
+    """
     if not run.truths:
         return None, []
     weights = run.path / "weights" / ("best.pt" if watch.validate else "last.pt")
@@ -212,7 +216,7 @@ def _images_left_out(run: RunFolder, watch: Watch) -> list[str]:
 
 
 def _resolved_settings(trainer: Any) -> dict[str, Any]:
-    """Return the settings that ultralytics chose or used."""
+    """Return the settings that ultralytics chose itself or used, by name."""
     settings = {name: getattr(trainer.args, name, None) for name in _RESOLVED}
     settings["optimizer"] = type(trainer.optimizer).__name__
     settings["accumulate"] = trainer.accumulate
@@ -222,6 +226,6 @@ def _resolved_settings(trainer: Any) -> dict[str, Any]:
 
 
 def _dataset_name(data: str | Path) -> str:
-    """Return a name of the dataset for the run folder."""
+    """Return the name of the dataset, which is used in the name of the run folder."""
     place = Path(data).expanduser()
     return place.resolve().parent.name if place.stem in {"data", "dataset"} else (place.stem or "dataset")

@@ -57,23 +57,23 @@ def log_proxy_training(
 ) -> ProxyLog:
     """Train a small detector briefly. After each epoch, log its predictions for every ground-truth box.
 
-    The training is the same as `detreduce.training.harness.train` with the same arguments: the same seed gives the same
-    weights, and the dataset is never changed. After each epoch, the averaged weights (EMA), which ultralytics also uses
-    for validation, predict on all training images. The images are not augmented, and they are letterboxed as for
-    validation. This costs one forward pass per image. Each box is matched to one prediction by
-    `detreduce.training.box_matching.match`. Some detection heads (YOLO26) have two parts. Then the predictions come
-    from the part that ultralytics uses by default for inference.
+    The training is the same as a training by `detreduce.training.harness.train` with the same arguments. The same seed
+    gives the same weights. The dataset is never changed. After each epoch, the detector predicts on all training
+    images. It uses its averaged weights (EMA), as ultralytics does for validation. The images are not augmented. They
+    are letterboxed as for validation. The predictions cost one forward pass per image. Each box is matched to one
+    prediction by `detreduce.training.box_matching.match`. Some detection heads (YOLO26) have two parts. Then the
+    predictions come from the part that ultralytics uses by default for inference.
 
     Two files are written: the log, and the weights after the last epoch, with the log's name and the suffix ``.pt``.
     The feature block ``gradients`` needs the weights. The detector is not evaluated. Training and predictions are
-    metered as one phase. Its energy is in the log's ``facts["energy"]`` and is part of the cost of a selection that
-    uses the log.
+    metered as one phase. The energy of this phase is in the log's ``facts["energy"]``. It is part of the cost of a
+    selection that uses the log.
 
     Parameters
     ----------
     data
-        Any dataset that `load_dataset` can read, or a loaded dataset, which is then read again from disk. The train
-        split is used.
+        Any dataset that `load_dataset` can read, or a loaded dataset. A loaded dataset is read again from disk. The
+        train split is used.
     model
         A YOLO detector: weights (``.pt``), or a model description (``.yaml``) to start from random weights.
     output
@@ -87,7 +87,7 @@ def log_proxy_training(
     country
         Country whose electricity mix converts energy to CO2.
     images
-        COCO only: the image folder of the JSON.
+        Only for COCO: the folder of the images.
     **ultralytics_arguments
         Any other training argument of ultralytics by its own name.
 
@@ -98,7 +98,7 @@ def log_proxy_training(
     MissingFileError
         The weights or the dataset do not exist.
     DetreduceError
-        The training diverged (predictions are NaN or infinite), or the machine refused (memory, disk).
+        The training diverged (predictions are NaN or infinite), or there is not enough memory or disk space.
     """
     meter = EnergyMeter(check_country(country))
     quiet_ultralytics()
@@ -137,10 +137,10 @@ def log_proxy_training(
 
 
 def idle_epochs(steps: Sequence[int], nbs: int, batch: int) -> str:
-    """Return a warning if some epochs had no optimiser step, else an empty text.
+    """Return a warning if there are epochs without an optimiser step. Otherwise return an empty text.
 
-    `steps` are the numbers of optimiser steps from the start to the end of each epoch. Ultralytics sums the gradients
-    of several batches of `batch` images. It takes a step after every `nbs` images.
+    `steps` has the number of optimiser steps of each epoch. Ultralytics sums the gradients of several batches of
+    `batch` images, and takes an optimiser step after every `nbs` images.
     """
     idle = sum(after == before for before, after in zip([0, *steps], steps, strict=False))
     if not idle:
@@ -152,7 +152,7 @@ def idle_epochs(steps: Sequence[int], nbs: int, batch: int) -> str:
 
 
 def check_log_place(output: str | Path) -> Path:
-    """Return the absolute path of the log, after checks that leave no files on the disk.
+    """Check the path of the log and return it as an absolute path. No files are left on the disk.
 
     Raise InputError if the path does not end in ``.npz``, or if the log or its weights exist. Raise DetreduceError if
     the log cannot be written.
@@ -168,7 +168,10 @@ def check_log_place(output: str | Path) -> Path:
 
 
 def _try_to_write(target: Path) -> None:
-    """Raise the error of `writing` if a file cannot be written. Leave no files or folders on the disk."""
+    """Raise the error of `writing` if a file cannot be written at this path.
+
+    No files or folders are left on the disk.
+    """
     made = [part for part in target.parents if not os.path.lexists(part)]
     try:
         with writing(target):
@@ -182,7 +185,10 @@ def _try_to_write(target: Path) -> None:
 
 
 def _place(data: str | Path | DetectionDataset, images: str | Path | None) -> tuple[str | Path, str | Path | None]:
-    """Return the path of a dataset and the image folder of a COCO dataset (else None)."""
+    """Return the path of a dataset and its image folder.
+
+    The image folder is None if the dataset is not a COCO dataset.
+    """
     if not isinstance(data, DetectionDataset):
         return data, images
     if data.split != "train":
@@ -202,7 +208,9 @@ def _scratch_run(place: str | Path, images: str | Path | None) -> Iterator[RunFo
 
 
 def name_source_file(line: str, run: RunFolder, row_of: Mapping[str, int]) -> str:
-    """Return a message of ultralytics in which the path of a temporary file is replaced by the dataset's own file.
+    """Return a message of ultralytics.
+
+    A path of a temporary file in it is replaced by the path of the dataset's own file.
 
     `row_of` maps the key of each temporary image file to its row in the dataset.
     """

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 class Observer:
     """An ultralytics callback that measures every ground-truth box after each epoch, and collects the proxy log.
 
-    The boxes are read by detreduce from the dataset itself, so ids and counts match the dataset. Ultralytics' own
-    labels are not used, because ultralytics removes repeated boxes.
+    Detreduce reads the boxes from the dataset itself, so ids and counts match the dataset. Ultralytics' own labels are
+    not used, because ultralytics removes repeated boxes.
     """
 
     def __init__(self, run: RunFolder) -> None:
@@ -95,7 +95,7 @@ class Observer:
         )
 
     def _images(self, trainer: Any) -> Any:
-        """Return ultralytics' validation loader for the training images. It is made on the first call."""
+        """Return ultralytics' validation loader for the training images. The loader is made on the first call."""
         if self._loader is None:
             own = trainer.args
             # do not cache in memory what the training loader has cached already
@@ -125,7 +125,7 @@ class Observer:
 def rows_by_file(run: RunFolder) -> dict[str, int]:
     """Return the dataset row of each image file that ultralytics trains on.
 
-    A link is matched by its target, and a copied file by its name.
+    The row of a link is found by the target of the link. The row of a copied file is found by the file name.
     """
     by_path: dict[Path, list[int]] = {}
     by_name: dict[str, list[int]] = {}

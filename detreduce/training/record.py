@@ -44,8 +44,8 @@ class ClassMetrics(_Part):
 class CocoFigures(_Part):
     """Metrics that pycocotools computes from the same predictions, with the labels as detreduce reads them.
 
-    They are means over the classes that have ground truth. A box that is repeated in the labels counts once, as in
-    ultralytics. ``doubled_boxes`` is the number of such repetitions.
+    The metrics are means over the classes that have ground truth. A box that is repeated in the labels counts once, as
+    in ultralytics. ``doubled_boxes`` is the number of such repetitions.
     """
 
     mAP50: float
@@ -57,7 +57,10 @@ class CocoFigures(_Part):
 
 
 class Agreement(_Part):
-    """Whether the mAP values of ultralytics and pycocotools agree. `mAP50` and `mAP50_95` are absolute differences."""
+    """Whether the mAP values of ultralytics and pycocotools agree.
+
+    `mAP50` and `mAP50_95` are the absolute differences.
+    """
 
     ok: bool
     tolerance: float
@@ -69,9 +72,9 @@ class Agreement(_Part):
 class Evaluation(_Part):
     """Metrics of one set of weights on the images of `splits` together.
 
-    `precision` and `recall` are computed by ultralytics: means over the classes at the confidence with the best mean
-    F1. For segmentation and pose models, the main metrics are computed from masks or keypoints. `trainer` has all
-    metrics of ultralytics.
+    Ultralytics computes `precision` and `recall`: means over the classes at the confidence with the best mean F1. For
+    segmentation and pose models, the main metrics are computed from masks or keypoints. `trainer` has all metrics of
+    ultralytics.
     """
 
     splits: list[str]
@@ -93,8 +96,8 @@ class Counts(_Part):
     Attributes
     ----------
     optimiser_steps
-        Number of calls of the optimiser's ``step``, after gradient accumulation. Steps that mixed precision skips are
-        not counted.
+        Number of calls of the optimiser's ``step``. One step may use the gradients of several batches. Steps that mixed
+        precision skips are not counted.
     batches
         Number of forward and backward passes.
     images_seen
@@ -110,10 +113,10 @@ class Counts(_Part):
 
 
 class Flops(_Part):
-    """The number of floating-point operations for one training image. A multiplication and an addition are two.
+    """The number of floating-point operations for one training image. A multiplication with an addition counts as two.
 
-    They are counted for a square image on the network as it was trained, including its frozen layers. Only convolutions
-    and matrix products are counted: they are nearly all of the operations.
+    The operations are counted for a square image on the network as it was trained, including frozen layers. Only
+    convolutions and matrix products are counted, because nearly all operations belong to these two kinds.
     """
 
     forward: float
@@ -164,10 +167,10 @@ class ModelFacts(_Part):
     parameters
         Number of parameters.
     weights_before
-        SHA-256 of the weights file at the start; None for random weights.
+        SHA-256 of the weights file from which the training started. None for random weights.
     weights_after
-        SHA-256 of the trained tensors. It is the same for two equal trainings. The hash of the weights file is not the
-        same, because the file contains a date.
+        SHA-256 of the trained tensors. Two equal trainings have the same hash. The hash of the weights file would
+        differ, because the file contains a date.
     weights_file
         Path of the trained weights relative to the run folder.
     """
@@ -190,7 +193,7 @@ class TrainingRecord(_Part):
     seconds
         Wall-clock time of the phase ``training``.
     images_per_epoch
-        The argument of `train`. None: an epoch is all images once.
+        The argument `images_per_epoch` of `train`. If None, an epoch is all images once.
     flops
         Operations for one image. None if they could not be counted.
     energy
@@ -229,13 +232,16 @@ class TrainingRecord(_Part):
 
     @property
     def training_tflops(self) -> float | None:
-        """The operations of all forward and backward passes of the training, in 10^12; None if they are unknown."""
+        """The number of operations of all forward and backward passes of the training, in 10^12.
+
+        None if it is unknown.
+        """
         if self.flops is None:
             return None
         return (self.flops.forward + self.flops.backward) * self.counts.images_seen / 1e12
 
     def row(self) -> dict[str, Any]:
-        """Return the record as one flat table row. Wh, g_co2 and minutes are those of the phase ``training`` alone."""
+        """Return the record as one flat table row. Wh, g_co2 and minutes are for the phase ``training`` only."""
         figures = self.evaluation
         training = self.energy.get("training", PhaseEnergy())
         measured = sum(part.wh for part in training.components.values() if part.provenance == "measured")
@@ -286,7 +292,10 @@ class TrainingRecord(_Part):
         return epochs_frame(self.history)
 
     def per_class_frame(self) -> pd.DataFrame:
-        """Return a table with one row per class and the fields of `ClassMetrics`. It is empty without an evaluation."""
+        """Return a table with one row per class and the fields of `ClassMetrics`.
+
+        If there is no evaluation, the table is empty.
+        """
         from detreduce.training.views import classes_frame
 
         classes = self.evaluation.per_class if self.evaluation else []

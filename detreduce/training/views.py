@@ -30,7 +30,7 @@ FACTS = (
 
 
 def record_html(record: Mapping[str, Any], row: Mapping[str, Any]) -> str:
-    """Return the HTML of a training: metrics, classes, and the provenance of its energy.
+    """Return the HTML of a training: metrics, classes, energy, and the provenance of the energy.
 
     `record` has the fields of a `TrainingRecord`, as in record.json. `row` is the result of `TrainingRecord.row`.
     """

@@ -33,13 +33,14 @@ def check_keep(keep: int | float) -> None:
 def resolve_keep(keep: int | float, n: int) -> int:
     """Return the number of images to keep out of `n`.
 
-    An integer `keep` is a count (1 = one image). A float is a fraction in (0, 1]. It gives floor(keep * n + 0.5)
-    images, computed in float64, and at least one image.
+    An integer `keep` is a count (1 = one image). A float is a fraction in (0, 1]. The number is then floor(keep * n +
+    0.5), computed in float64, but at least 1.
 
     Raises
     ------
     InputError
-        If `keep` is not a number (or is a bool), is a fraction outside (0, 1] or a count outside 1..n, or if n is 0.
+        If `keep` is not a number or is a bool, if `keep` is a fraction outside (0, 1] or a count outside 1..n, or if n
+        is 0.
     """
     if n < 1:
         raise InputError("There are no images to choose from.")
@@ -57,8 +58,9 @@ def seat_sequence(counts: npt.ArrayLike, k: int, initial: npt.ArrayLike | None =
 
     First, every category gets one seat, larger categories before smaller ones. Each further seat goes to the category
     with the largest n_c / (2 k_c + 1) that still has free images (Webster's rule). Here n_c is the number of images of
-    the category, and k_c is the number of seats that it already has. Ties go to the larger category, then to the lower
-    number. The sequence for a smaller `k` is a prefix of the sequence for a larger `k`.
+    the category, and k_c is the number of seats that the category already has. In a tie, the larger category gets the
+    seat. If the sizes are equal too, the category with the lower number gets the seat. The sequence for a smaller `k`
+    is a prefix of the sequence for a larger `k`.
 
     Parameters
     ----------
@@ -67,7 +69,7 @@ def seat_sequence(counts: npt.ArrayLike, k: int, initial: npt.ArrayLike | None =
     k
         Number of seats to distribute, not counting the seats in `initial`.
     initial
-        (C,) number of seats that each category already has. None means that all are 0.
+        (C,) number of seats that each category already has. None means that no category has seats yet.
 
     Raises
     ------
@@ -85,7 +87,10 @@ def seat_sequence(counts: npt.ArrayLike, k: int, initial: npt.ArrayLike | None =
 
 
 def allot_seats(counts: npt.ArrayLike, k: int, initial: npt.ArrayLike | None = None) -> IntArray:
-    """Return (C,) how many of the `k` seats each category gets. `seat_sequence` explains the rule and the arguments."""
+    """Return (C,) the number of the `k` seats that each category gets.
+
+    `seat_sequence` explains the rule and the arguments.
+    """
     return np.bincount(seat_sequence(counts, k, initial), minlength=len(np.asarray(counts))).astype(np.int64)
 
 
@@ -93,7 +98,8 @@ def equal_shares(counts: npt.ArrayLike, k: int, initial: npt.ArrayLike | None = 
     """Distribute `k` seats in rounds. Return the (k,) group numbers in that order.
 
     In each round, every group that still has free images gets one seat, larger groups first. The parameters and errors
-    are the same as for `seat_sequence`. Here too, the sequence for a smaller `k` is a prefix.
+    are the same as for `seat_sequence`. As in `seat_sequence`, the sequence for a smaller `k` is a prefix of the
+    sequence for a larger `k`.
     """
     sizes = np.asarray(counts, np.int64)
     given = np.zeros_like(sizes) if initial is None else np.asarray(initial, np.int64)
@@ -102,7 +108,7 @@ def equal_shares(counts: npt.ArrayLike, k: int, initial: npt.ArrayLike | None = 
 
 
 def occurrence(sequence: IntArray) -> IntArray:
-    """Return, for each entry of a sequence, how often the same value occurs before it."""
+    """Return, for each entry of a sequence, the number of earlier entries with the same value."""
     order = np.argsort(sequence, kind="stable")
     counts = np.bincount(sequence) if len(sequence) else np.zeros(0, np.int64)
     before = np.empty(len(sequence), np.int64)
@@ -111,7 +117,7 @@ def occurrence(sequence: IntArray) -> IntArray:
 
 
 def _free_seats(sizes: IntArray, given: IntArray, k: int) -> tuple[IntArray, IntArray]:
-    """Return two arrays with one entry per free image: its category, and the seats that the category has before it."""
+    """Return two arrays with one entry per free image: its category, and the earlier seats of this category."""
     free = sizes - given
     if k > free.sum() or (free < 0).any():
         raise InputError(f"Only {int(free.clip(0).sum())} images can still be chosen, but there are {k} seats.")

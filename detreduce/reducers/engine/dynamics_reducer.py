@@ -14,11 +14,13 @@ from detreduce.reducers.engine.pool import FloatArray, Pool
 
 
 class DynamicsReducer(ScoringReducer):
-    """A method that ranks images by one score of their boxes during a proxy training. The score is called `name`.
+    """A method that ranks images by a score of their boxes, measured during a proxy training.
+
+    `name` is the name of the score.
 
     X is the block `dynamics`, (n, 13 or more). Columns 0 to 12 are `DYNAMICS_COLUMNS`. Further columns only break ties.
-    `detreduce.select` passes the block if the table has it. Images without boxes teach the detector least, so they
-    score -inf and come last, even with `easy_first`.
+    `detreduce.select` passes the block if the table has it. Images without boxes teach the detector least. So images
+    without boxes score -inf and come last, even with `easy_first`.
 
     Parameters
     ----------
@@ -68,7 +70,7 @@ class DynamicsReducer(ScoringReducer):
 
     @property
     def _column(self) -> int:
-        """The column of X with the score, such as ``el2n_sum``."""
+        """The name of the column of X that has the score, such as ``el2n_sum``."""
         return DYNAMICS_COLUMNS.index(f"{self.name}_{self.over}")
 
     def _score(self, pool: Pool) -> FloatArray:

@@ -1,4 +1,4 @@
-"""The task of a greedy method, and lazy greedy search.
+"""The description of what a greedy method must add (a task), and lazy greedy search.
 
 A greedy method adds one row (image) at a time. Each row is the best one given the rows that are already chosen.
 """
@@ -33,7 +33,7 @@ class GreedyTask:
     count
         Number of rows to add.
     openings
-        The candidates: rows that may still be added. `Openings.take` keeps them up to date.
+        The candidates: rows that may still be added. `Openings.take` updates the candidates after each choice.
     priority
         (n,) numbers that break ties. The row with the lowest number wins.
     advance
@@ -54,14 +54,14 @@ class GreedyTask:
 
 @dataclass
 class LazyGains:
-    """The function that a greedy method maximises. It is monotone and submodular: gains never rise as rows are chosen.
+    """The function that a greedy method maximises. It is monotone and submodular: when rows are added, no gain rises.
 
     Attributes
     ----------
     bounds
         (n,) upper bounds of the gain of each row, before a row is chosen.
     gain
-        Function that returns the gain of a row, given the rows chosen so far.
+        Function from a row to the increase if this row is added to the rows chosen so far.
     choose
         Function that is called with each chosen row.
     next_identical
@@ -78,9 +78,9 @@ class LazyGains:
 def lazy_greedy(gains: LazyGains, task: GreedyTask) -> tuple[IntArray, FloatArray]:
     """Add rows one by one, always the row with the largest gain. Return the added rows and their gains (Minoux 1978).
 
-    Gains never rise, so old gains are upper bounds. A gain is computed again only if its row could still win. Gains
-    that agree in ten digits are a tie. The row with the lowest priority number wins a tie. The rows in `task.chosen`
-    must already be counted in `gains`.
+    Gains never rise, so old gains are upper bounds. The gain of a row is computed again only if the row could still
+    have the largest gain. Gains that agree in ten digits are a tie. The row with the lowest priority number wins a tie.
+    The function in `gains` must already include the rows in `task.chosen`.
     """
     order: list[int] = []
     values: list[float] = []
@@ -122,7 +122,7 @@ def rounded(gain: float) -> float:
 def _first_bounds(gains: LazyGains, priority: IntArray) -> tuple[list[tuple[float, int, int]], Sequence[int]]:
     """Return a heap of (-bound, priority, row), and `gains.next_identical` as a list.
 
-    The heap has only the first row of each set of identical rows.
+    Of identical rows, only the first row is in the heap.
     """
     n = len(priority)
     heads = np.arange(n)
@@ -137,7 +137,10 @@ def _first_bounds(gains: LazyGains, priority: IntArray) -> tuple[list[tuple[floa
 
 
 def _replace_top(heap: list[tuple[float, int, int]], bound: float, successor: int, ranks: Sequence[int]) -> None:
-    """Replace the row at the top of the heap by its `successor`, with the same bound. Remove the row if that is -1."""
+    """Replace the row at the top of the heap by the row `successor`, with the same bound.
+
+    If `successor` is -1, remove the row.
+    """
     if successor < 0:
         heapq.heappop(heap)
     else:

@@ -1,4 +1,4 @@
-"""Groups of images (videos, sequences), and the largest number to choose from each."""
+"""Groups of images (videos, sequences), and the largest number of images to choose from each group."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Groups:
         return most - np.bincount(self.codes[chosen], minlength=len(self.labels))
 
     def room(self, strata: IntArray, count: int, chosen: IntArray) -> IntArray:
-        """Return (count,) how many more images each stratum could give if all images came from this stratum.
+        """Return (count,) the number of images that each stratum could still give, if no other stratum were used.
 
         A stratum is a set of images with its own quota, normally an image category. `strata` (n,) has the stratum of
         each row, 0..count - 1. The rows in `chosen` are already chosen.
@@ -95,8 +95,8 @@ def make_groups(groups: Any, max_per_group: Any, n: int) -> Groups | None:
     Raises
     ------
     InputError
-        If `groups` does not have n labels, if a label is missing, if `max_per_group` is not a count of at least 1, or
-        if `max_per_group` is given without `groups`.
+        If `groups` does not have n labels or a label is missing, if `max_per_group` is not a count of at least 1, or if
+        `max_per_group` is given without `groups`.
     """
     if max_per_group is not None:
         whole = isinstance(max_per_group, numbers.Integral) and not isinstance(max_per_group, bool)
@@ -135,7 +135,10 @@ class Openings:
         return self._remaining is not None
 
     def take(self, row: int) -> None:
-        """Choose a row. It is no longer a candidate. If its group is now full, all rows of the group are removed."""
+        """Choose a row and remove it from the candidates.
+
+        If the group of the row is now full, remove all rows of this group.
+        """
         self.mask[row] = False
         if self._codes is None or self._remaining is None:
             return
@@ -145,7 +148,10 @@ class Openings:
             self.mask[self._by_group[self._starts[group] : self._starts[group + 1]]] = False
 
     def take_first(self, rows: Iterable[int], count: int) -> list[int]:
-        """Choose the first `count` candidates among `rows`, and return them. There may be fewer."""
+        """Choose the first `count` candidates among `rows`, and return the chosen rows.
+
+        If there are fewer candidates, choose all.
+        """
         taken: list[int] = []
         for row in rows:
             if len(taken) == count:
@@ -167,16 +173,18 @@ def fill_seats(
     """Fill `length` seats. Each seat gets the best image of its stratum whose group is not full.
 
     A seat is one place in the quota of a stratum (normally an image category). If a stratum does not have such an
-    image, the next stratum in the sequence gets the seat. So the remaining strata share the seats by the usual rule.
+    image, the next stratum in the sequence gets the seat. So the other strata share the unused seats in the usual
+    proportions.
 
     Parameters
     ----------
     sequence
-        Stratum of each seat, in the order in which seats are filled. It has one seat for each image.
+        Stratum of each seat, in the order in which seats are filled. There is one seat for each image of the dataset.
     orders
         Rows of each stratum, best first.
     complete
-        (C,) whether an order has all rows that can be chosen from its stratum. Other orders may be too short.
+        (C,) True if the order of a stratum has all rows that can be chosen from this stratum. If False, the order may
+        be too short.
     groups
         The groups and their limit.
     chosen
@@ -187,7 +195,7 @@ def fill_seats(
     Returns
     -------
     rows : (m,) int64
-        The chosen rows, in the order of the seats. They are valid only if `short` is empty.
+        The chosen rows, in the order of the seats. `rows` is valid only if `short` is empty.
     short : list of int
         The strata whose order was too short.
     """

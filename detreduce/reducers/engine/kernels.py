@@ -54,7 +54,7 @@ class Kernel:
 
     @cached_property
     def coarse(self) -> npt.NDArray[np.float32]:
-        """Z in float32, for approximate values that are checked later in float64."""
+        """Z in float32. It gives approximate kernel values, which are checked later in float64."""
         return self.Z.astype(np.float32)
 
     @property
@@ -82,7 +82,7 @@ class Kernel:
     def between(self, rows: Any, columns: Any, *, exact: bool = True) -> npt.NDArray[np.floating]:
         """Return the (a, b) kernel values between two sets of rows.
 
-        They are float64. If `exact` is False and the whole kernel is not in memory, they are float32.
+        The values are float64. If `exact` is False and the whole kernel is not in memory, the values are float32.
         """
         if self.dense is None:
             return self._computed(rows, columns, exact=exact)
@@ -92,7 +92,7 @@ class Kernel:
         return self.dense.take(np.asarray(rows)[:, None] * len(self.Z) + np.asarray(columns))
 
     def among(self, rows: IntArray) -> Callable[[int], FloatArray]:
-        """Return a function: for an index into `rows`, it returns the kernel values of that row with all of `rows`."""
+        """Return a function from an index into `rows` to the kernel values of that row with all of `rows`."""
         if self.dense is not None:
             dense = self.dense
             return lambda place: dense[rows[place]].take(rows)
@@ -101,7 +101,10 @@ class Kernel:
         return lambda place: own._computed([place], slice(None), exact=True)[0]
 
     def _computed(self, rows: Any, columns: Any, *, exact: bool) -> npt.NDArray[np.floating]:
-        """Compute the (a, b) kernel values between two sets of rows: float64 if `exact`, else float32."""
+        """Compute the (a, b) kernel values between two sets of rows.
+
+        The dtype is float64 if `exact`, and otherwise float32.
+        """
         Z = self.Z if exact else self.coarse
         product = Z[rows] @ Z[columns].T
         if self.sigma is None:
@@ -166,8 +169,8 @@ def median_distance(points: CentredPoints, rows: IntArray) -> float:
 class FourierMap:
     """A map to random Fourier features of the Gaussian kernel (Rahimi and Recht 2007).
 
-    The frequencies are orthogonal (Yu et al. 2016). They are the same for every seed, so that results depend only on
-    the data.
+    The frequencies are orthogonal (Yu et al. 2016). The frequencies are the same for every seed, so that results depend
+    only on the data.
 
     Attributes
     ----------

@@ -1,7 +1,7 @@
 """k-means, for methods that represent images by cluster centres.
 
-scikit-learn's k-means cannot replace this implementation: half of the images that clc and rkm choose would change. Its
-inertia is also 0.1 to 11 % higher, and it takes 1.2 to 2.4 times the processor time.
+scikit-learn's k-means cannot replace this implementation: half of the images that clc and rkm choose would change. The
+inertia of scikit-learn's result is also 0.1 to 11 % higher, and the processor time is 1.2 to 2.4 times as long.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ def kmeans(
     rng
         Random generator for the first centres.
     advance
-        Function that is called with the number of centres placed, and after each Lloyd iteration with 0 and a note.
+        Function that reports progress. It is called with the number of new first centres. After each Lloyd iteration,
+        it is called with 0 and a note.
     """
     points = Z if len(Z) <= EXACT_ROWS else Z.astype(np.float32)
     centres = points[first_centres(points, k, rng, advance)].astype(np.float64)
@@ -68,10 +69,11 @@ def first_centres(
 ) -> IntArray:
     """Return k distinct rows as first centres, chosen by greedy k-means++ (Arthur and Vassilvitskii 2007).
 
-    Each centre is the best of 2 (2 + log k) random candidates. That is twice the usual number. Candidates cost little
-    here and lower the inertia. They are drawn in blocks, so that one matrix product gives their distances. When a
-    centre is added, the candidates already drawn have an outdated distribution. Each of them is then accepted with
-    probability (new squared distance) / (old squared distance). So it follows the new distribution.
+    Each centre is the best of 2 (2 + log k) random candidates, twice the usual number. More candidates lower the
+    inertia, and they cost little here: candidates are drawn in blocks, and one matrix product gives the distances of a
+    block. When a centre is added, the candidates already drawn have an outdated distribution. Each of these candidates
+    is then accepted with probability (new squared distance) / (old squared distance). So the accepted candidates follow
+    the new distribution.
     """
     squares = np.einsum("ij,ij->i", points, points)
     chosen = np.zeros(len(points), bool)
@@ -124,7 +126,7 @@ def _squared_distances(
 
 
 class _Assignment:
-    """The nearest centre of each point, with bounds that show when it may change (Hamerly 2010).
+    """The nearest centre of each point, with bounds that show when the nearest centre may change (Hamerly 2010).
 
     `upper` is at least the distance to the nearest centre. `lower` is at most the distance to any other centre.
     """
@@ -137,7 +139,7 @@ class _Assignment:
         self.lower = np.zeros(len(points))
 
     def assign(self, centres: FloatArray, rows: IntArray) -> IntArray:
-        """Find the nearest centre of each of `rows`, and return the labels of all points."""
+        """Find the nearest centre of each of `rows`. Return, for all points, the number of the nearest centre."""
         own = centres.astype(self.points.dtype)
         squares = np.einsum("ij,ij->i", own, own)
         step = max(1, BLOCK_ENTRIES // len(own))
@@ -163,7 +165,10 @@ class _Assignment:
         return np.flatnonzero(self.upper >= self.lower)
 
     def _distance(self, scores: npt.NDArray[np.floating], rows: IntArray) -> FloatArray:
-        """Return the distances of `rows`, given their squared distances minus their own squared norms."""
+        """Return the distances of `rows` to centres.
+
+        `scores` has the squared distances minus the squared norms of `rows`.
+        """
         return np.sqrt((scores.astype(np.float64) + self.squares[rows]).clip(0.0))
 
 

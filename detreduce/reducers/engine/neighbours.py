@@ -21,8 +21,9 @@ def nearest_neighbours(
     """Find the `count` nearest other points of each point.
 
     Return their rows and their distances, both (n, count), the nearest neighbour first. Distances are in units of the
-    features. Two rows are different points, even if they coincide. scikit-learn finds the neighbours from inner
-    products, which lose digits for near points. So the distances are computed again from coordinate differences.
+    features. Two rows are different points, even if their coordinates are equal. scikit-learn finds the neighbours from
+    inner products, which lose digits for near points. So this function computes the distances again from coordinate
+    differences.
     """
     n = len(points)
     count = min(count, n - 1)

@@ -1,4 +1,4 @@
-"""Non-negative least squares for a set of members that grows: maximise w.mu - w'Kw/2 over w >= 0.
+"""Non-negative least squares for a growing set of rows (members): find the weights w >= 0 that maximise w.mu - w'Kw/2.
 
 K (m, m) is the kernel between the members, mu (m,) their mean kernel, and w (m,) their weights. The weights are updated
 for each new member.
@@ -20,10 +20,10 @@ class GrowingFit:
     """The optimal weights of members that are added one at a time.
 
     K = U'U is kept as a packed Cholesky factor. Each new member adds a column to U. Let Z be the set of members with
-    weight 0. They stay in the factor. With multipliers g that are 0 outside Z, the weights are w = K^-1 (mu - g). The
-    condition w_Z = 0 is a small linear system in the columns Y = K^-1 E_Z, which grow together with U. Block principal
-    pivoting (Portugal, Judice and Vicente 1994) finds Z. It starts from the Z of the previous fit. A member that
-    depends linearly on earlier members is refused.
+    weight 0. The columns of these members stay in the factor. With multipliers g that are 0 outside Z, the weights are
+    w = K^-1 (mu - g). The condition w_Z = 0 is a small linear system in the columns Y = K^-1 E_Z, which get a new row
+    whenever U grows. Block principal pivoting (Portugal, Judice and Vicente 1994) finds Z. The search starts from the Z
+    of the previous fit. A member that depends linearly on earlier members is refused.
     """
 
     def __init__(self, capacity: int) -> None:
@@ -75,9 +75,9 @@ class GrowingFit:
         return True
 
     def truncate(self, size: int, zero: IntArray) -> None:
-        """Remove all members except the first `size`, and fit the weights again.
+        """Remove all members after the first `size` members, and fit the weights again.
 
-        The search for the members of weight 0 starts from the members in `zero`.
+        `zero` is a guess of the members with weight 0. The search for these members starts from this guess.
         """
         self.size = size
         self._free[:size] = self._inverse_times(self._mu[:size]) if size else 0.0
@@ -87,7 +87,7 @@ class GrowingFit:
         self._pivot()
 
     def refresh(self) -> None:
-        """Compute the weights from the start, to remove the rounding errors of many updates."""
+        """Compute the weights again without the earlier updates, to remove their rounding errors."""
         self.truncate(self.size, self._zero)
 
     @property
@@ -113,7 +113,7 @@ class GrowingFit:
         return self._forward(self._backward(b, self.size), self.size)
 
     def _set_zero(self, zero: IntArray) -> None:
-        """Make `zero` the new set Z. Columns of members that were already in Z are not computed again."""
+        """Set Z to `zero`. The columns of Y for members that were already in Z are not computed again."""
         place = {int(member): index for index, member in enumerate(self._zero)}
         columns = []
         for member in zero:
@@ -149,7 +149,10 @@ class GrowingFit:
         self.weights = weights.clip(0.0)
 
     def _stationary(self) -> tuple[FloatArray, FloatArray]:
-        """Return the gradients of the members in Z, and the weights of all members, if the weights in Z are 0."""
+        """Fix the weights of the members in Z at 0.
+
+        Return the gradients of these members, and the weights of all members.
+        """
         weights = self._free[: self.size].copy()
         if not len(self._zero):
             return np.empty(0), weights

@@ -1,4 +1,4 @@
-"""The base class of the methods that look at the objects in the images, and functions that they share."""
+"""The base class of the methods that use the objects in the images, and functions that these methods share."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool
 class ObjectReducer(BaseReducer):
     """A greedy method that chooses images by their boxes, from an ObjectTable.
 
-    These methods balance the classes of boxes. So they do not use image categories, and all images share one quota.
-    Ties are broken by the content of the images. Images of a full group are left out during the search.
+    These methods use the classes of boxes instead of image categories. So all images share one quota. Ties are broken
+    by the content of the images. Images of a full group are left out during the search.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def rank_with_empty_last(pool: Pool, order: IntArray, remaining: FloatArray, ope
     order
         Images with boxes, in the order in which they were chosen.
     remaining
-        (n,) the criterion of every image after the last choice, as for `place_scores`.
+        (n,) the criterion of every image after the last choice. It is passed to `place_scores`.
     openings
         The images that may still be chosen.
     """
@@ -93,7 +93,9 @@ def signatures(table: ObjectTable, *columns: npt.NDArray[np.generic]) -> list[by
 
 
 def content_column(table: ObjectTable, *columns: npt.NDArray[np.generic]) -> FloatArray:
-    """Return (n, 1) numbers, a hash of the content of each image. They break ties independently of the order of rows.
+    """Return (n, 1) a hash of the content of each image.
+
+    These numbers break ties, so that the order of rows does not matter.
 
     The parameters are the same as for `signatures`.
     """

@@ -15,8 +15,8 @@ TIE = 1e-10
 def best(scores: FloatArray, priority: IntArray, tie: float = TIE) -> int:
     """Return the index of the largest score.
 
-    Scores that differ from the largest by less than the share `tie` are equal to it. Among equal scores, the row with
-    the lowest priority number wins.
+    Scores that differ from the largest score by less than the share `tie` count as equal. Among equal scores, the row
+    with the lowest priority number wins.
     """
     top = scores.max()
     near = np.flatnonzero(scores >= (top - tie * abs(top) if np.isfinite(top) else top))
@@ -28,7 +28,7 @@ def descending(scores: FloatArray, precedence: Callable[[IntArray], IntArray]) -
 
     A tie is a run of sorted scores in which neighbours differ by less than `TIE` times the larger magnitude. All scores
     of a run become the highest score of the run, so that the order and the scores always agree. `precedence` is called
-    with the tied rows. It returns one number for each of them, and the row with the lowest number comes first, as in
+    with the tied rows. It returns one number for each tied row, and the row with the lowest number comes first, as in
     `Pool.precedence`.
     """
     order = np.argsort(-scores, kind="stable")
@@ -49,7 +49,9 @@ def descending(scores: FloatArray, precedence: Callable[[IntArray], IntArray]) -
 
 
 def gain_scores(order: IntArray, gains: FloatArray, remaining: FloatArray) -> FloatArray:
-    """Return (n,) scores: the gain of each chosen row, and for other rows their gain after the last choice.
+    """Return (n,) scores.
+
+    A chosen row scores its gain when it was chosen. Another row scores its gain after the last choice.
 
     The scores of other rows are at most the smallest gain of a chosen row.
 
@@ -68,10 +70,10 @@ def gain_scores(order: IntArray, gains: FloatArray, remaining: FloatArray) -> Fl
 
 
 def place_scores(order: IntArray, remaining: FloatArray) -> FloatArray:
-    """Return (n,) scores that are minus the place of each row: 0, -1, -2, ...
+    """Return (n,) scores: minus the place of each row. The first row scores 0, the second row -1, and so on.
 
-    The rows of `order` come first. The other rows follow by `remaining`, the highest value first. Greedy methods use
-    this if the criterion of one choice cannot be compared with the criterion of another choice.
+    The rows of `order` come first. The other rows follow, sorted by `remaining`, the highest value first. Greedy
+    methods use these scores if the criterion at one step cannot be compared with the criterion at another step.
 
     Parameters
     ----------

@@ -18,8 +18,9 @@ Result = TypeVar("Result")
 def in_threads(work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
     """Yield `work(item)` for each item, in order. A few results are computed ahead.
 
-    Meanwhile BLAS uses one thread: for blocks that fit into the cache, its own threads mostly wait for each other. The
-    results do not depend on the number of processors. Ctrl-C stops the work after the blocks that are running.
+    Meanwhile BLAS uses one thread. With blocks that fit into the cache, the threads of BLAS would mostly wait for each
+    other. The results do not depend on the number of processors. Ctrl-C stops the work after the blocks that are
+    running.
     """
     if len(items) <= 1:
         # starting threads takes milliseconds

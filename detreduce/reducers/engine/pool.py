@@ -16,9 +16,9 @@ HASH_ROWS = 512
 
 
 def derive_rng(seed: int, purpose: str, label: Any = "") -> np.random.Generator:
-    """Return the random generator for one purpose and one image category.
+    """Return the random generator of an image category for one purpose, such as "ties".
 
-    The generator does not depend on other categories or on the order of the rows.
+    The random numbers do not depend on other categories or on the order of the rows.
     """
     text = f"{purpose}\0{label}".encode()
     key = int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little")
@@ -27,12 +27,12 @@ def derive_rng(seed: int, purpose: str, label: Any = "") -> np.random.Generator:
 
 @dataclass
 class Pool:
-    """The images of one image category (or of another stratum), which a method ranks on their own.
+    """The images of one image category (or of another stratum). A method ranks each pool separately.
 
     Attributes
     ----------
     whole
-        (n, d) features of the images of all categories. `X` has those of this pool.
+        (n, d) features of the images of all categories. `X` has the features of the images of this pool.
     rows
         (n_c,) rows of the pool's images in `whole`, ascending.
     code
@@ -44,7 +44,7 @@ class Pool:
     initial
         Rows of this pool that are already chosen, in order.
     seed
-        Random seed of the reducer. `rng` uses it.
+        Random seed of the reducer, which `rng` uses.
     shared
         The result of the method's `_prepare`, the same for all pools.
     group_codes
@@ -73,29 +73,38 @@ class Pool:
         return self.seats - len(self.initial)
 
     def rng(self, purpose: str) -> np.random.Generator:
-        """Return a new random generator for `purpose`. It does not depend on earlier use of other generators."""
+        """Return a new random generator for `purpose`.
+
+        Its random numbers do not depend on earlier use of other generators.
+        """
         return derive_rng(self.seed, purpose, self.label)
 
     @cached_property
     def X(self) -> npt.NDArray[np.floating]:
-        """(n_c, d) features of the pool, float32 or float64, read-only. (n_c, 0) for methods that need no features."""
+        """(n_c, d) features of the pool, float32 or float64, read-only.
+
+        If the method does not need features, (n_c, 0).
+        """
         return self.whole if len(self) == len(self.whole) else _frozen(self.whole[self.rows])
 
     @cached_property
     def priority(self) -> IntArray:
         """(n_c,) numbers that break ties. The row with the lowest number wins.
 
-        They are a permutation that depends on the seed and on the content of the rows. The order of the rows only
-        matters among identical rows.
+        The numbers are a permutation that depends on the seed and on the content of the rows. The order of the rows
+        only matters if rows are identical.
         """
         return self._rank_by_content(np.arange(len(self)))
 
     def precedence(self, rows: IntArray) -> IntArray:
-        """Return (m,) numbers that put `rows` into the order of `priority`, without reading other rows."""
+        """Return (m,) numbers that sort `rows` in the same order as `priority`. Other rows are not read."""
         return self.priority[rows] if "priority" in vars(self) else self._rank_by_content(rows)
 
     def _rank_by_content(self, rows: IntArray) -> IntArray:
-        """Return (m,) the rank of each of `rows` in a random order that depends on the seed and their content."""
+        """Return (m,) the rank of each of `rows` in a random order.
+
+        The order depends on the seed and on the content of `rows`.
+        """
         rng = self.rng("ties")
         multiplier = rng.integers(2**63, size=self.whole.shape[1] + 1, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
         draws = rng.permutation(len(self))
@@ -105,9 +114,9 @@ class Pool:
         return rank
 
     def draw(self, count: int) -> IntArray:
-        """Return a random sample of `count` rows of the pool, or all rows if there are fewer.
+        """Return a random sample of `count` rows of the pool. If the pool has fewer rows, return all rows.
 
-        The sample depends on the seed and on the content of the rows, not on their order.
+        The sample depends on the seed and on the content of the rows, not on the order of the rows.
         """
         return np.argsort(self.priority)[:count]
 

@@ -53,7 +53,7 @@ class StandardScale:
 
 
 def _blocks(X: npt.NDArray[np.floating]) -> Iterator[FloatArray]:
-    """Yield blocks of rows as float64. Each block is in the same buffer, so the next block overwrites it."""
+    """Yield blocks of rows as float64. All blocks use the same buffer, so each block overwrites the previous block."""
     buffer = np.empty((min(BLOCK, len(X)), X.shape[1]))
     for start in range(0, len(X), BLOCK):
         part = X[start : start + BLOCK]

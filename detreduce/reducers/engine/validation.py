@@ -1,4 +1,4 @@
-"""Checks of the arrays that are passed to a reducer. Error messages name the row that is wrong."""
+"""Checks of the arrays that are passed to a reducer. Error messages name the first invalid row."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CHECK_ROWS = 1024
 def check_features(X: Any, *, needed: bool) -> npt.NDArray[np.floating]:
     """Return X as a read-only (n, d) float32 or float64 array. float16 becomes float32, and integers become float64.
 
-    An array that already has one of these types is not copied. If features are not `needed`, the result is (n, 0).
+    A float32 or float64 array is not copied. If `needed` is False, the result has the shape (n, 0).
 
     Raises
     ------
@@ -78,7 +78,9 @@ def _refuse_non_finite(array: npt.NDArray[np.floating]) -> None:
 
 
 def encode_categories(categories: Any, n: int, name: str = "categories") -> tuple[npt.NDArray[np.int64], list[Any]]:
-    """Return (n,) codes 0..C-1, and the C labels in sorted order. None means one category with the label 0.
+    """Return (n,) codes 0..C-1, and the C labels in sorted order.
+
+    If `categories` is None, there is one category with label 0.
 
     Labels may be numbers or strings. Mixed labels that Python cannot compare are sorted by type and text. `name` is the
     name of the argument in error messages.
@@ -118,7 +120,7 @@ def _missing(label: Any) -> bool:
 
 
 def check_rows(rows: Any, n: int, name: str) -> npt.NDArray[np.int64]:
-    """Return `rows` as an int64 array in the same order. None means no rows.
+    """Return `rows` as an int64 array in the same order. If `rows` is None, return an empty array.
 
     Raises
     ------
@@ -164,7 +166,9 @@ def resolve_seed(random_state: Any) -> int:
 
 
 def check_objects(objects: Any, n: int, method: str, *, vectors: bool) -> ObjectTable:
-    """Return `objects` if it is a valid ObjectTable of `n` images. If `vectors`, it must also have finite vectors.
+    """Return `objects` if it is a valid ObjectTable of `n` images.
+
+    If `vectors` is True, finite vectors are also required.
 
     Raises
     ------

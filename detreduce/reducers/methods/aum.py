@@ -10,8 +10,8 @@ class AreaUnderMargin(DynamicsReducer):
 
     Each box is matched with a prediction. The margin of the box is the confidence of its own class minus the largest
     confidence of another class. The area is the mean margin over the epochs, and the score of the box is 1 minus the
-    area. scores_ combines the scores of the boxes in an image by `over`. The least certain images come first. The paper
-    uses the area to find wrong labels. With `easy_first`, images with wrong labels come last.
+    area. `over` sets how the scores of the boxes in an image are combined to scores_. The least certain images come
+    first. The paper uses the area to find wrong labels. With `easy_first`, images with wrong labels come last.
     """
 
     name = "aum"

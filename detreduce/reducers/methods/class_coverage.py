@@ -25,8 +25,9 @@ class ClassCoverage(ObjectReducer):
     rare class counts more than a box of a common class. So images with many boxes of rare classes come first. The
     method only reads labels. Images without boxes add nothing and come last.
 
-    scores_ is the increase at the step in which the image was chosen. For the other images, it is the increase that
-    they would give after the last step. Image categories are not used. Only the classes of boxes are used.
+    scores_ is the increase at the step in which the image was chosen. For an image that is not chosen, scores_ is the
+    increase that the image would give after the last step. Image categories are not used. Only the classes of boxes are
+    used.
 
     Parameters
     ----------
@@ -82,15 +83,15 @@ def split_by_size(table: ObjectTable) -> ObjectTable:
 def class_coverage(table: ObjectTable, task: GreedyTask) -> tuple[IntArray, FloatArray, FloatArray]:
     """Add images one by one, always the image that increases sum_c sqrt(kept_c / total_c) most.
 
-    Images with the same boxes are evaluated once. A gain is computed again only if its image could win. So the time
-    grows with the number of added images, not with that number times the number of all images.
+    Images with the same boxes are evaluated once. A gain is computed again only if the image could still have the
+    largest gain. So most steps evaluate only a few images.
 
     Returns
     -------
     order : (count,) int64
         The added images, in order.
     gains : (count,) float64
-        The increase by each added image. It never rises.
+        The increase by each added image. The values never rise.
     remaining : (n,) float64
         The increase that every image would give after the last choice.
     """
@@ -122,7 +123,7 @@ def class_coverage(table: ObjectTable, task: GreedyTask) -> tuple[IntArray, Floa
 
 
 def coverage_gains(table: ObjectTable, kept: FloatArray, total: FloatArray) -> FloatArray:
-    """Return (n,) by how much each image increases sum_c sqrt(kept_c / total_c).
+    """Return (n,) the increase of sum_c sqrt(kept_c / total_c) if each image were added.
 
     `kept` and `total` (C,) are the numbers of kept boxes and of all boxes of each class.
     """
@@ -133,7 +134,7 @@ def coverage_gains(table: ObjectTable, kept: FloatArray, total: FloatArray) -> F
 
 
 def _next_with_same_boxes(contents: list[bytes], priority: IntArray) -> IntArray:
-    """Return, for each image, the next image with the same content in the order of priority, or -1."""
+    """Return, for each image, the next image with the same boxes in the order of priority, or -1 if there is none."""
     following = np.full(len(contents), -1, np.int64)
     last: dict[bytes, int] = {}
     for row in np.argsort(priority)[::-1].tolist():

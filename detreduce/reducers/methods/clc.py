@@ -14,11 +14,11 @@ from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool
 
 
 class ClusterCentroids(BaseReducer):
-    """Clustering centroids: compute k-means with one centre for each image to keep, and keep the image nearest to it.
+    """Clustering centroids: compute one k-means centre per image to keep, and keep the image nearest to each centre.
 
     Each image category has its own centres. If the nearest image already represents another centre, the next nearest
-    image is kept. The images of large clusters come first. scores_ is the size of the cluster that a kept image
-    represents. For the other images, it is minus the distance to the centre of their cluster.
+    image is kept. The images of large clusters come first. scores_ of a kept image is the size of the cluster that the
+    image represents. scores_ of another image is minus the distance to the centre of its cluster.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ class ClusterCentroids(BaseReducer):
     name = "clc"
     family = "geometric"
     cost = "n_c * k_c * d * (log k_c + iterations, at most 50)"
-    source = "k-means, Lloyd 1982 (doi 10.1109/TIT.1982.1056489); arXiv 2403.15150, family geometric"
+    source = "k-means, Lloyd 1982 (doi 10.1109/TIT.1982.1056489); a geometric method in arXiv 2403.15150"
     summary = "the images nearest to the cluster centres, with one cluster for each image to keep"
     keeps = "typical, spread"
     fails = "Another seed gives other images. With a large keep, outliers become centres of their own."
@@ -53,7 +53,7 @@ class ClusterCentroids(BaseReducer):
 
 
 def _represented_centres(points: CentredPoints, centres: FloatArray, rows: IntArray) -> IntArray:
-    """Return the centre that each of `rows` represents: the nearest centre that an earlier row does not represent."""
+    """Return the centre that each of `rows` represents: the nearest centre that no earlier row represents."""
     free = np.ones(len(centres), bool)
     represented: list[int] = []
     for row in rows:

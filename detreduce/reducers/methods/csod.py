@@ -36,8 +36,8 @@ class ClasswiseObjects(ObjectReducer):
     without remaining images is skipped. Images without boxes come last, in a random order.
 
     scores_ is minus the place in the order of choice. The images that are not chosen follow in the order of their
-    criterion after the last choice. If such an image has several classes, its largest criterion counts. Image
-    categories are not used. Only the classes of boxes are used.
+    criterion after the last choice. If an image has several classes, its largest criterion counts. Image categories are
+    not used. Only the classes of boxes are used.
 
     Parameters
     ----------
@@ -49,8 +49,8 @@ class ClasswiseObjects(ObjectReducer):
     Attributes
     ----------
     criterion_ : (n,) float64
-        The criterion with which an image was chosen. NaN for images that were not chosen, for `initial`, and for images
-        without boxes.
+        The value of the criterion at the step in which the image was chosen. NaN for images that were not chosen, for
+        `initial`, and for images without boxes.
     """
 
     name = "csod"
@@ -95,10 +95,10 @@ class ClassRows:
     starts
         (C + 1,) start of each class in `pairs`.
     norms
-        (m,) length of the vector of each pair, in the order of the table. Zero vectors have 1 here.
+        (m,) length of the vector of each pair, in the order of the table. For a zero vector, the entry is 1.
     units
-        C arrays (d, m_c) float32: the unit vectors of each class in the order of `pairs`. They are columns, because
-        inner products of a vector with columns are several times faster than with rows.
+        C arrays (d, m_c) float32: the unit vectors of each class in the order of `pairs`. The unit vectors are columns,
+        because inner products of a vector with columns are several times faster than with rows.
     """
 
     table: ObjectTable
@@ -109,7 +109,9 @@ class ClassRows:
 
     @classmethod
     def of(cls, table: ObjectTable, advance: Callable[[int], object] = lambda _: None) -> ClassRows:
-        """Sort the pairs of a table with vectors. Call `advance` with the number of pairs done.
+        """Sort the (image, class) pairs of an object table that has vectors.
+
+        Call `advance` with the number of pairs done.
 
         The result holds one float32 copy of the vectors.
         """
@@ -134,7 +136,7 @@ class ClassRows:
         return slice(int(self.starts[number]), int(self.starts[number + 1]))
 
     def exact(self, pairs: IntArray) -> FloatArray:
-        """Return the (p, d) float64 unit vectors of `pairs`, which are indices into the table."""
+        """Return the (p, d) float64 unit vectors of the (image, class) pairs with the indices `pairs` in the table."""
         assert self.table.vectors is not None
         return self.table.vectors[pairs].astype(np.float64) / self.norms[pairs, None]
 
@@ -165,7 +167,10 @@ class _Sums:
         self.kept_size[classes] += 1
 
     def direction(self, number: int, balance: float) -> FloatArray:
-        """Return (d,) a vector. Its inner product with a unit vector is the criterion of class `number`."""
+        """Return a (d,) vector.
+
+        Its inner product with the unit vector of an image is the criterion of class `number`.
+        """
         rest = (self.total[number] - self.kept[number]) / (self.size[number] - self.kept_size[number])
         return balance * rest - self.kept[number] / max(1, self.kept_size[number])
 
@@ -175,8 +180,8 @@ def classwise_greedy(rows: ClassRows, balance: float, task: GreedyTask) -> tuple
 
     Let p_i be the mean vector of the objects of class c in image i. Among the images with class c, the choice is the
     image with the largest balance * mean_{j not kept} cos(p_i, p_j) - mean_{j kept} cos(p_i, p_j). Both means are inner
-    products of the unit vector of p_i with running sums. So a turn needs one pass over the class: float32 finds the
-    candidates, and float64 decides between them. A class without candidates is skipped.
+    products of the unit vector of p_i with running sums. So a turn needs one pass over the class. It computes the
+    criteria in float32. The best candidates are then compared in float64. A class without candidates is skipped.
 
     Parameters
     ----------
@@ -192,7 +197,7 @@ def classwise_greedy(rows: ClassRows, balance: float, task: GreedyTask) -> tuple
     order : (m,) int64
         The added images, in order.
     criteria : (m,) float64
-        The criterion with which each image was chosen.
+        The value of the criterion at the step in which each image was chosen.
     remaining : (n,) float64
         The criterion of every image after the last choice: the largest over its classes, or -inf without objects.
     """
@@ -237,7 +242,10 @@ def _criteria(rows: ClassRows, sums: _Sums, balance: float) -> FloatArray:
 def _best_of_class(
     rows: ClassRows, number: int, direction: FloatArray, free: npt.NDArray[np.bool_], priority: IntArray
 ) -> tuple[int, float]:
-    """Return the best free image of class `number`, as an index into the images of the class, and its criterion."""
+    """Return the best free image of class `number` and its criterion.
+
+    The image is an index into the images of the class.
+    """
     place = rows.of_class(number)
     length = float(np.linalg.norm(direction)) or 1.0
     coarse = (direction / length).astype(np.float32) @ rows.units[number]

@@ -31,11 +31,11 @@ class DistanceEntropy(BaseReducer):
     Parameters
     ----------
     base
-        Size of the base as a fraction of the images to keep, in [0, 1]. It has at least one image of each category if
-        keep is large enough.
+        Size of the base as a fraction of the images to keep, in [0, 1]. If keep is large enough, the base has at least
+        one image of each category.
     sign
-        With -1, the nearest prototype has the largest p. With +1, the farthest prototype has it, as in the released
-        code.
+        With -1, the nearest prototype has the largest p. With +1, the farthest prototype has the largest p, as in the
+        released code.
     standardise
         Whether to scale every feature to unit variance first.
     as_released
@@ -48,7 +48,7 @@ class DistanceEntropy(BaseReducer):
     family = "geometric"
     needs = ("features", "categories")
     cost = "n * C * d"
-    source = "distance-entropy, Li and Chao 2022 (doi 10.3389/fpls.2021.818895); arXiv 2403.15150, family geometric"
+    source = "distance-entropy, Li and Chao 2022 (doi 10.3389/fpls.2021.818895); a geometric method in arXiv 2403.15150"
     summary = "a random base, and images that lie between the categories"
     keeps = "borderline"
     fails = "Ambiguous and mislabelled images come first. With one category, the choice is random."
@@ -112,7 +112,9 @@ class DistanceEntropy(BaseReducer):
 def distance_entropy(
     X: npt.NDArray[np.floating], prototypes: FloatArray, *, sign: int = -1, scale: StandardScale | None = None
 ) -> FloatArray:
-    """Return (n,) the entropy, in bits, of softmax(sign * |x - prototype|) for each row x. It is 0 with one prototype.
+    """Return (n,) the entropy, in bits, of softmax(sign * |x - prototype|) for each row x.
+
+    With one prototype, the entropy is 0.
 
     Parameters
     ----------
@@ -121,8 +123,8 @@ def distance_entropy(
     prototypes
         (C, d) scaled prototypes, one for each category.
     sign
-        -1 gives near prototypes a large probability. +1 gives far prototypes a large probability, as in the released
-        code.
+        With -1, near prototypes get a large probability. With +1, far prototypes get a large probability, as in the
+        released code.
     scale
         The scaling to apply to X. None means no scaling.
     """
@@ -154,7 +156,7 @@ def distance_entropy(
 def _reach(
     X: npt.NDArray[np.floating], prototypes: FloatArray, centre: FloatArray, scale: StandardScale | None
 ) -> float:
-    """Return the largest difference in one coordinate between a row or prototype and `centre`, up to rounding."""
+    """Return the largest coordinate difference between `centre` and a row or a prototype, up to rounding."""
     ends = np.array([X.max(axis=0), X.min(axis=0)], np.float64)
     if scale is not None:
         scale.apply(ends)

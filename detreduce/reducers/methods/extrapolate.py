@@ -1,4 +1,4 @@
-"""Extrapolate: slow scores that are computed for some images and estimated for the others by nearest neighbours."""
+"""Extrapolate: a slow method scores some images, and the scores of the other images are estimated from neighbours."""
 
 from __future__ import annotations
 
@@ -23,19 +23,20 @@ class Extrapolated(ScoringReducer):
     The other method, the scorer, runs on a random share with the same proportions of image categories. Every image
     outside the share gets the mean score of its nearest neighbours in the share, within its category. If the share does
     not have images of the category, the neighbours come from all categories. Instead of a scorer, you can pass the
-    known scores of some images as `scores`. scores_ has the same meaning as for the scorer. Cf. arXiv 2406.13283.
+    known scores of some images as `scores`. scores_ has the same meaning as scores_ of the scorer. Cf. arXiv
+    2406.13283.
 
     Parameters
     ----------
     scorer
         A method that scores every image from features: ``"fes"``, ``"nrmd"`` or ``"phl"``. Other methods that score
         images from a proxy training (``vps``, ``forgetting``, ``el2n``, ``aum``) estimate the scores of images outside
-        the proxy training themselves. So use them directly. ``gradmatch`` cannot be used, because it does not give each
-        image a score of its own.
+        the proxy training themselves. So use these methods directly. ``gradmatch`` cannot be used, because it does not
+        give each image a score of its own.
     parameters
         Parameters of the scorer by name, or None.
     share
-        Images on which to run the scorer: a fraction or a count, as for `keep`.
+        Number of images that the scorer scores: a fraction or a count, as for `keep`.
     neighbours
         Number of neighbours whose scores are averaged, at least 1.
     scores
@@ -94,7 +95,7 @@ class Extrapolated(ScoringReducer):
             self._costly(0).check_params()
 
     def leave_rows(self, rows: IntArray, n: int) -> None:
-        """Reduce `scores` to the rows that remain."""
+        """Remove the rows that do not remain from `scores`."""
         if self.scores is not None and len(rows) < n:
             self.scores = check_scores(self.scores, n)[rows]
 
@@ -143,7 +144,7 @@ class Extrapolated(ScoringReducer):
         return filled
 
     def _known_scores(self, problem: FitInput) -> FloatArray:
-        """Return (n,) the scores that are passed or computed by the scorer; NaN for the other images."""
+        """Return (n,) the known scores: those in `scores`, or those that the scorer computes. Other images have NaN."""
         n = len(problem.codes)
         if self.scores is not None:
             scores = check_scores(self.scores, n)

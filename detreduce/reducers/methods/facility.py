@@ -23,12 +23,12 @@ class FacilityLocation(BaseReducer):
     """Facility location: in each step, add the image that makes all images most similar to their nearest kept image.
 
     Within each image category, the method maximises ``sum_i max_{j kept} s_ij`` greedily. The similarity of two images
-    is ``s_ij = exp(-d_ij^2 / (2 sigma^2))`` if one of them is among the nearest neighbours of the other. Otherwise it
-    is 0. sigma is the median, over all images, of the distance to the farthest of their nearest neighbours. Most
-    similarities are 0, so memory grows only in proportion to n.
+    is ``s_ij = exp(-d_ij^2 / (2 sigma^2))`` if one of them is among the nearest neighbours of the other. Otherwise the
+    similarity is 0. sigma is a median over all images: the median of the distance to the farthest of the nearest
+    neighbours. Most similarities are 0, so memory grows only in proportion to n.
 
-    scores_ is the increase of the sum when the image was chosen. For the other images, it is the increase that they
-    would give after the last step.
+    scores_ is the increase of the sum at the step in which the image was chosen. For an image that is not chosen,
+    scores_ is the increase that the image would give after the last step.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def similarity_graph(points: CentredPoints, count: int, advance: Callable[[int],
     """Return the (n, n) similarities of images as a symmetric sparse (CSR) matrix with ones on the diagonal.
 
     The similarity of two images at distance d is exp(-d^2 / (2 sigma^2)) if one of them is among the `count` nearest
-    neighbours of the other. Otherwise it is 0. sigma is the median distance to the `count`-th neighbour. So
+    neighbours of the other. Otherwise the similarity is 0. sigma is the median distance to the `count`-th neighbour. So
     similarities do not depend on the units of the features.
     """
     from scipy.sparse import csr_matrix, eye_array
@@ -96,7 +96,7 @@ def facility_location(graph: Any, task: GreedyTask) -> tuple[IntArray, FloatArra
     """Add images one by one, always the image that increases sum_i max_{j kept} similarity(i, j) most.
 
     Two images that are only similar to each other always tie. So in a tie, the image with the larger sum of
-    similarities wins. `task.priority` decides only between images for which this sum is equal too.
+    similarities is chosen. If these sums are equal too, `task.priority` decides.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ def facility_location(graph: Any, task: GreedyTask) -> tuple[IntArray, FloatArra
     order : (count,) int64
         The added images, in order.
     gains : (count,) float64
-        The increase by each added image. It never rises.
+        The increase by each added image. The values never rise.
     remaining : (n,) float64
         The increase that every image would give after the last choice.
     """

@@ -41,7 +41,7 @@ class ForgettingEvents(ScoringReducer):
     family = "wrapper"
     needs = ("features", "categories")
     cost = "n * (d + C) * 128 * epochs"
-    source = "forgetting events, Toneva et al. 2019 (ICLR, arXiv 1812.05159); arXiv 2403.15150, family wrapper"
+    source = "forgetting events, Toneva et al. 2019 (ICLR, arXiv 1812.05159); a wrapper method in arXiv 2403.15150"
     summary = "the images whose category a small classifier forgets most often"
     keeps = "hard"
     fails = "Mislabelled images come first. If nothing is forgotten, as with one category, the choice is random."
@@ -103,7 +103,7 @@ class ForgettingEvents(ScoringReducer):
 
 
 def _one_epoch(model: Any, X: npt.NDArray[np.float32], codes: IntArray, classes: IntArray) -> None:
-    """Train for one epoch. Raise KeyboardInterrupt on Ctrl-C, which scikit-learn's networks turn into a warning."""
+    """Train for one epoch. Raise KeyboardInterrupt on Ctrl-C: scikit-learn's networks only warn."""
     with warnings.catch_warnings():
         warnings.filterwarnings("error", message="Training interrupted by user")
         try:
@@ -117,8 +117,8 @@ def _one_epoch(model: Any, X: npt.NDArray[np.float32], codes: IntArray, classes:
 def forgetting_events(right: npt.NDArray[np.bool_]) -> FloatArray:
     """Return (n,) the number of forgetting events of each image.
 
-    `right` (E, n) says whether an image is classified correctly after an epoch. The number is that of changes from True
-    to False, or E for an image that is never classified correctly.
+    `right` (E, n) is True if the image is classified correctly after the epoch. An event is a change from True to
+    False. An image that is never classified correctly has E events.
     """
     events = (right[:-1] & ~right[1:]).sum(axis=0).astype(np.float64)
     return np.where(right.any(axis=0), events, float(len(right)))

@@ -10,11 +10,11 @@ class DetectorForgetting(DynamicsReducer):
 
     A box is detected if its matched prediction has an IoU of at least 0.5 and a confidence of at least 0.25. A
     forgetting event is a change from detected to missed between two epochs. A box that is never detected counts one
-    event for each epoch. scores_ combines the numbers of events of the boxes in an image by `over`. The images with
-    most events come first, as in the paper. Many images tie, and the seed decides between them.
+    event for each epoch. `over` sets how the numbers of events of the boxes in an image are combined to scores_. The
+    images with most events come first, as in the paper. Many images tie, and the seed decides between them.
     """
 
     name = "forgetting"
     source = "forgetting events, Toneva et al. 2019 (ICLR, arXiv 1812.05159), applied to a detector's boxes"
     summary = "images with boxes that the detector never finds, or finds and later misses again"
-    fails = "After a short proxy training, the score mostly counts boxes. Wrong labels also come first."
+    fails = "After a short training, the score mostly shows how many boxes an image has. Wrong labels also come first."

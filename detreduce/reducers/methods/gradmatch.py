@@ -29,19 +29,21 @@ class GradMatch(BaseReducer):
     X is the block `gradients`: the gradient of a half-trained detector for each image. In each step, the chosen images
     get the non-negative weights that match the mean gradient best. The rest of the mean gradient is the residual. The
     next image is the image whose gradient agrees best with the residual (orthogonal matching pursuit). If the residual
-    is small, a new round begins. It matches the same mean gradient again, with images that are not chosen yet.
+    is small, a new round begins. The new round matches the same mean gradient again, with images that are not chosen
+    yet.
 
-    scores_ is minus the place at which an image was chosen in its category. The other images follow by how well they
-    agree with the last residual. Memory: one float64 copy of the gradients of a category, which is 4 KiB per image with
-    512 columns. Killamsetty et al. 2021.
+    scores_ is minus the place at which an image was chosen in its category. The other images follow, sorted by how well
+    they agree with the last residual. The method needs one float64 copy of the gradients of a category in memory. With
+    512 columns, this is 4 KiB per image. Killamsetty et al. 2021.
 
     Parameters
     ----------
     tolerance
         A round ends when the residual is at most this share of the mean gradient, in [0, 1).
     by
-        How agreement with the residual is measured. ``"cosine"`` does not depend on the length of a gradient. It suits
-        a training without weights. ``"product"`` is used in the paper: long gradients come first and get small weights.
+        How agreement with the residual is measured. ``"cosine"`` does not depend on the length of a gradient. This
+        suits a training without weights. ``"product"`` is the measure of the paper. With it, long gradients come first
+        and get small weights.
     keep, random_state
         See BaseReducer. The seed only breaks ties.
 
@@ -60,7 +62,9 @@ class GradMatch(BaseReducer):
     source = "GRAD-MATCH, Killamsetty et al. 2021 (ICML, arXiv 2103.00123); cf. arXiv 2006.05929"
     summary = "images whose gradients together match the mean gradient of all images, for a half-trained detector"
     keeps = "varied gradients"
-    fails = "It uses gradients at one epoch, and training does not use its weights. A random subset may be as good."
+    fails = (
+        "The gradients are from one epoch only, and training does not use the weights. A random subset may be as good."
+    )
     deterministic = True
     nested = True
 
@@ -153,7 +157,7 @@ class MatchingPursuit:
         Parameters
         ----------
         initial
-            Rows that are already chosen. They form rounds of 512 rows. The choice continues in the last of these
+            Rows that are already chosen. These rows form rounds of 512 rows. The choice continues in the last of these
             rounds.
         count
             Number of rows to choose, at most n minus the number of initial rows.

@@ -34,27 +34,28 @@ MATCHES = ("mmd", "class_means")
 class Herding(ObjectReducer):
     """Herding: in each step, add the image that makes the kept objects most similar to all objects as a whole.
 
-    The method compares two distributions of feature vectors: those of the kept objects and those of all objects. It
-    makes the distance between the two distributions small. Every object is represented by the mean vector of its image
-    and class. Images without boxes come last, in a random order. scores_ is minus the place in the order of choice. The
-    images that are not chosen follow in the order of the distance after one more step with that image. Image categories
-    are not used.
+    The method makes two distributions of feature vectors similar: the distribution of the kept objects, and the
+    distribution of all objects. Every object is represented by the mean vector of its image and class. Images without
+    boxes come last, in a random order. scores_ is minus the place in the order of choice. The images that are not
+    chosen follow. They are sorted by the distance that would result if the image were added. Image categories are not
+    used.
 
     Parameters
     ----------
     match
         The distance. ``"mmd"`` is the squared maximum mean discrepancy with a Gaussian kernel. The width of the kernel
         is the median distance between 2,000 objects. With more than 1,000 boxes in total, 256 random Fourier features
-        approximate the kernel. They are the same for every seed. ``"class_means"`` is a sum over classes: the distance
-        between the mean object of all images and the mean object of the kept images. For a class without kept images,
-        it is the distance from the mean object to the farthest object.
+        approximate the kernel. These features are the same for every seed. ``"class_means"`` is a sum over classes. The
+        term of a class is the distance between the mean object of all images and the mean object of the kept images.
+        For a class without kept images, the term is the distance from the mean object to the farthest object.
     keep, random_state
         See BaseReducer. The seed only breaks ties.
 
     Attributes
     ----------
     objectives_ : (m,) float64
-        The distance after each added image with boxes: the squared MMD, or the sum in units of the features.
+        The distance after each added image with boxes. It is the squared MMD, or the sum over classes in units of the
+        features.
     """
 
     name = "herding"
@@ -96,8 +97,8 @@ class KernelMean:
 
     Every object is represented by the mean vector of its image and class. Let phi(S) be the mean of the kernel features
     of the objects in S. Then the distance is |phi(all) - phi(kept)|^2. Kernel features are vectors whose inner products
-    equal the kernel. They are exact for up to `EXACT_BOXES` boxes. For more boxes, they are random Fourier features,
-    which approximate the Gaussian kernel.
+    equal the kernel. They are exact for up to `EXACT_BOXES` boxes. For more boxes, random Fourier features approximate
+    the Gaussian kernel.
 
     Parameters
     ----------
@@ -149,9 +150,9 @@ class KernelMean:
         self.kept += self.boxes[image]
 
     def screen(self) -> FloatArray:
-        """Return (n,) approximate distances, computed in float32: the distance if each image were added.
+        """Return (n,) approximate distances in float32: entry i is the distance if image i were added.
 
-        They are multiplied by a common factor. `doubt` returns their largest possible error.
+        All distances are multiplied by a common factor. `doubt` returns the largest possible errors.
         """
         values = (self.sum.astype(np.float32) @ self.excess).astype(np.float64)
         values *= 2.0
@@ -169,7 +170,7 @@ class KernelMean:
         return self._rounding() * self.longest * float(self._factor(self.fewest))
 
     def _rounding(self) -> float:
-        """Return the largest rounding error of `screen`, per unit of the length of an image's features."""
+        """Return the largest rounding error of `screen` for an image whose features have length 1."""
         return 4.0 * (len(self.sum) + 2) * UNIT * float(np.linalg.norm(self.sum))
 
     def exact(self, images: IntArray) -> tuple[FloatArray, float]:
@@ -181,7 +182,7 @@ class KernelMean:
         return np.einsum("ij,ij->i", summed, summed) * self._factor(self.boxes[images]), 1e-11
 
     def _factor(self, boxes: Any) -> Any:
-        """Return the factor from the squared sum of features to the distance, for images with this number of boxes."""
+        """Return the factor that converts a squared sum of features to a distance, given the number of boxes."""
         return ((self.kept + self.typical) / np.maximum(self.kept + boxes, 1.0)) ** 2
 
 
@@ -210,10 +211,10 @@ def centre_and_width(table: ObjectTable, content: FloatArray) -> tuple[FloatArra
 
 
 class ClassMeans:
-    """The sum over classes of the distance between the mean object of all images and that of the kept images.
+    """The sum over classes of the distance between two mean objects: of all images, and of the kept images.
 
-    For a class without kept images, the distance is that of the farthest object of the class from the mean. So adding
-    an object of a new class never increases the distance of this class.
+    For a class without kept images, the distance is the distance between the mean and the farthest object of the class.
+    So adding the first object of a class never increases the distance of this class.
 
     Parameters
     ----------
@@ -263,7 +264,7 @@ class ClassMeans:
             self._renew(number)
 
     def screen(self) -> FloatArray:
-        """Return (n,) the approximate change of the sum if each image were added, computed in float32.
+        """Return (n,) approximate changes of the sum in float32: entry i is the change if image i were added.
 
         `doubt` returns the largest possible error.
         """
@@ -300,7 +301,10 @@ class ClassMeans:
         return offsets * (1.0 / self.scale if self.scale else 0.0)
 
     def _centre(self, advance: Advance) -> None:
-        """Compute the mean of each class, and the offset of each vector from it in units of the largest offset."""
+        """Compute the mean of each class, and the offset of each vector from this mean.
+
+        Offsets are in units of the largest offset.
+        """
         assert self.table.vectors is not None
         blocks = [(c, start) for c, own in enumerate(self.offsets) for start in range(0, own.shape[1], BLOCK)]
         largest = [0.0]
@@ -319,12 +323,15 @@ class ClassMeans:
             advance(len(block))
 
     def _block(self, number: int, start: int) -> IntArray:
-        """Return at most `BLOCK` pairs of class `number`, from its pair `start` on."""
+        """Return at most `BLOCK` pairs of class `number`.
+
+        The first of these is the pair number `start` of the class.
+        """
         place = self._of_class(number)
         return self.pairs[place.start + start : min(place.start + start + BLOCK, place.stop)]
 
     def _renew(self, number: int) -> None:
-        """Update the change of the sum, and its error, for each image with objects of class `number`."""
+        """Compute the change of the sum and its error again, for each image with objects of class `number`."""
         place = self._of_class(number)
         total, counts, squares = self.sums[number], self.counts[place], self.squares[place]
         length = float(np.linalg.norm(total))
@@ -343,8 +350,8 @@ class ClassMeans:
 def match_distribution(objective: KernelMean | ClassMeans, task: GreedyTask) -> tuple[IntArray, FloatArray, FloatArray]:
     """Add images one by one, always the image that makes the objective smallest.
 
-    In each step, float32 gives approximate objectives for all images. Then float64 decides between the images that may
-    have the smallest objective, given the error of float32.
+    In each step, approximate objectives of all images are computed in float32. Then the images that may have the
+    smallest objective, given the error of float32, are compared in float64.
 
     Parameters
     ----------
@@ -360,8 +367,8 @@ def match_distribution(objective: KernelMean | ClassMeans, task: GreedyTask) -> 
     values : (m,) float64
         The objective after each choice.
     remaining : (n,) float64
-        Minus the objective after one more step with each image, up to a common factor. It is -inf for images that were
-        not candidates at the start.
+        Minus the objective that would result if each image were added, up to a common factor. Images that were not
+        candidates at the start have -inf.
     """
     openings = task.openings
     candidates = np.flatnonzero(openings.mask)

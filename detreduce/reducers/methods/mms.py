@@ -30,16 +30,17 @@ class MaxMin(BaseReducer):
     """MaxMin (farthest point, k-centre greedy): in each step, add the image that is farthest from the chosen images.
 
     Each image category is treated on its own. The distance of an image is its distance to the nearest chosen image.
-    scores_ is this distance when the image was chosen. It equals the covering radius (largest gap) before that step.
-    The start image scores +inf. For images that are not chosen, it is the distance after the last step. Gonzalez
-    (1985), *Clustering to minimize the maximum intercluster distance*.
+    scores_ is this distance at the moment when the image is chosen. It equals the covering radius (largest gap) before
+    that step. The start image scores +inf. For images that are not chosen, scores_ is the distance after the last step.
+    Gonzalez (1985), *Clustering to minimize the maximum intercluster distance*.
 
     Parameters
     ----------
     start
-        First image of each category. ``"center"`` is the image nearest to the mean of the category. A row number is the
-        first image of its category, and the other categories start from their center. A list has one row number of each
-        category. If `initial` has images of a category, the category starts from these images.
+        First image of each category. ``"center"`` is the image nearest to the mean of the category. With a row number,
+        that image is the first of its category, and the other categories start from their center. With a list, each
+        category starts from the image in the list: one row number of each category. If `initial` (images that must be
+        kept) has images of a category, the category starts from these images.
     keep, random_state
         See BaseReducer. The seed only breaks ties.
     """
@@ -47,7 +48,7 @@ class MaxMin(BaseReducer):
     name = "mms"
     family = "geometric"
     cost = "n_c * k_c * d"
-    source = "Gonzalez 1985 (doi 10.1016/0304-3975(85)90224-5); arXiv 2403.15150, family geometric"
+    source = "Gonzalez 1985 (doi 10.1016/0304-3975(85)90224-5); a geometric method in arXiv 2403.15150"
     summary = "images that are far from each other: each step adds the image farthest from the chosen images"
     keeps = "diverse"
     fails = "Outliers, mislabelled and broken images come first."
@@ -84,7 +85,7 @@ class MaxMin(BaseReducer):
             raise InputError(f"start={self.start!r} is not a row number. Use an integer of at least 0.")
 
     def _prepare(self, problem: FitInput) -> IntArray:
-        """Return the rows to start from. The result is empty for "center"."""
+        """Return the rows in `start`. If `start` is "center", return an empty array."""
         if isinstance(self.start, str):
             return np.empty(0, np.int64)
         single = isinstance(self.start, numbers.Integral) and not isinstance(self.start, bool)
@@ -112,7 +113,10 @@ class MaxMin(BaseReducer):
 
     @staticmethod
     def _start_of(pool: Pool, points: CentredPoints, openings: Openings) -> int:
-        """Return the row of the pool to start from: the row in `start`, or else the row nearest to the mean."""
+        """Return the row of the pool to start from.
+
+        If `start` does not have a row of the pool, return the row nearest to the mean.
+        """
         given = np.searchsorted(pool.rows, np.intersect1d(pool.rows, pool.shared))
         given = given[openings.mask[given]]
         return int(given[0]) if len(given) else nearest_mean(points, openings.mask, pool.priority)
@@ -127,8 +131,8 @@ def nearest_mean(points: CentredPoints, free: npt.NDArray[np.bool_], priority: I
 def farthest_points(points: CentredPoints, task: GreedyTask) -> tuple[IntArray, FloatArray, FloatArray]:
     """Add points one by one, always the point that is farthest from all chosen points (Gonzalez 1985).
 
-    The result is the same as for the plain algorithm. This function is faster: it predicts the next choices among the
-    farthest points, and one matrix product gives their distances to all points. A predicted choice is accepted if it is
+    The result is the same as for the plain algorithm. This function is faster: it predicts the next choices, and one
+    matrix product gives the distances of the predicted points to all points. A predicted choice is accepted if it is
     still the farthest of all points.
 
     Parameters
@@ -143,7 +147,7 @@ def farthest_points(points: CentredPoints, task: GreedyTask) -> tuple[IntArray, 
     order : (count,) int64
         The added points, in order.
     distances : (count,) float64
-        Distance of each added point to the nearest point chosen before it. It never rises.
+        Distance of each added point to the nearest point that was chosen before. The values never rise.
     nearest : (n,) float64
         Distance of every point to the nearest chosen point.
     """
@@ -182,7 +186,7 @@ def farthest_points(points: CentredPoints, task: GreedyTask) -> tuple[IntArray, 
 
 
 def _open_distances(near: FloatArray, openings: Openings) -> FloatArray:
-    """Return `near` with -1 for rows that may not be chosen. Chosen rows already have -1."""
+    """Return a copy of `near` with -1 for rows that may not be chosen. Chosen rows already have -1."""
     return np.where(openings.mask, near, -1.0) if openings.limited else near
 
 
@@ -196,7 +200,7 @@ def _lower(near: FloatArray, points: CentredPoints, squared: FloatArray, row: in
 
 
 def _predict_picks(points: CentredPoints, near: FloatArray, count: int, priority: IntArray) -> IntArray:
-    """Predict up to `count` next choices. The first one is always right. Others are wrong only if rounding differs."""
+    """Predict up to `count` next choices. The first prediction is always right."""
     size = min(CANDIDATES, len(near))
     top = np.argpartition(near, len(near) - size)[len(near) - size :]
     first = best(near, priority, 2 * TIE)

@@ -15,9 +15,9 @@ COLUMNS = 64
 class Moderate(ScoringReducer):
     """Moderate coreset: keep images at a medium distance from the middle of their image category.
 
-    The middle is the coordinate-wise median of the features of the category. The images whose distance to the middle is
-    closest to the median of these distances come first. scores_ is minus the absolute difference between the distance
-    of an image and this median.
+    The middle is the coordinate-wise median of the features of the category. The medium distance is the median of the
+    distances of the images to the middle. Images come first if their distance is close to the medium distance. scores_
+    is minus the absolute difference between the distance of an image and the medium distance.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ class Moderate(ScoringReducer):
     source = "Xia et al. 2023 (ICLR), moderate coreset; cf. arXiv 2403.12166"
     summary = "images that are neither near the middle of their category nor far from it"
     keeps = "moderate"
-    fails = "It does not avoid near-duplicates, and it never chooses unusual images."
+    fails = "The method does not avoid near-duplicates, and it never chooses unusual images."
     deterministic = True
 
     def _score(self, pool: Pool) -> FloatArray:

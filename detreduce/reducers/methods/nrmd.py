@@ -57,7 +57,7 @@ class NumerosityReduction(ScoringReducer):
     cost = "n * (d + C)^2"
     source = (
         "numerosity reduction by matrix decomposition, Ghojogh and Crowley 2019 "
-        "(doi 10.1007/978-3-030-18305-9_13); arXiv 2403.15150, family ranking"
+        "(doi 10.1007/978-3-030-18305-9_13); a ranking method in arXiv 2403.15150"
     )
     summary = "images that the strong directions of their category explain well"
     keeps = "aligned"
@@ -158,9 +158,9 @@ def common_factor(X: npt.NDArray[np.floating], least: float = 0.0) -> float:
 def svd_axes(rows: Rows, gram: FloatArray | None = None) -> tuple[FloatArray, FloatArray]:
     """Return the (D, r) left singular vectors and (r,) singular values of the matrix that has `rows` as columns.
 
-    They come from the Gram matrix if that gives ten digits. Otherwise they come from an SVD. If there are more rows
-    than columns, a QR decomposition over blocks of rows first reduces the matrix to a triangle. `gram` is
-    `rows.gram()`, if the caller already has it.
+    The result is computed from the Gram matrix if this gives ten digits. Otherwise it is computed by an SVD. If there
+    are more rows than columns, a QR decomposition over blocks of rows first reduces the matrix to a triangle. `gram` is
+    the result of `rows.gram()` if the caller has already computed this matrix.
     """
     n, width = rows.shape
     if n <= width:
@@ -196,7 +196,7 @@ def _eigen(gram: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 def qr_axes(rows: Rows) -> tuple[FloatArray, FloatArray]:
-    """Return Q (D, r) and |diag R| of a QR decomposition with column pivoting.
+    """Return the matrix Q (D, r) and the absolute diagonal of R (r,) of a QR decomposition with column pivoting.
 
     Because of the pivoting, the result does not depend on the order of the images.
     """
@@ -229,7 +229,7 @@ def nmf_axes(rows: Rows) -> tuple[FloatArray, FloatArray]:
 
 
 def _kept(axes: FloatArray, values: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return the axes and values without those whose value is below the share `DROPPED` of the largest value."""
+    """Return the axes and values. Leave out the axes whose value is below the share `DROPPED` of the largest value."""
     keep = values > max(DROPPED * values.max(initial=0.0), 0.0)
     return axes[:, keep], values[keep]
 

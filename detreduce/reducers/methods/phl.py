@@ -29,13 +29,14 @@ AUTO_NEIGHBOUR = 10
 class PersistentHomologyLandmarks(ScoringReducer):
     """Persistent-homology landmarks: rank images by the holes in their neighbourhood in feature space.
 
-    The neighbours of an image are the images of its category within `radius`, without the image itself. Persistent
+    The neighbours of an image are the other images of its category at a distance of at most `radius`. Persistent
     homology finds holes (gaps, loops, voids) between the neighbours. The persistence of the image is the largest finite
-    persistence of a hole in their Vietoris-Rips diagram. An image with fewer than 2 neighbours is a super-outlier.
+    persistence of a hole in the Vietoris-Rips diagram of the neighbours. An image with fewer than 2 neighbours is a
+    super-outlier.
 
-    scores_ is minus the persistence for representative landmarks, the persistence for vital landmarks, and -inf for
-    super-outliers. Many images tie at 0, and the seed decides between them. Stolz 2021, *Outlier-robust subsampling
-    techniques for persistent homology*.
+    For representative landmarks, scores_ is minus the persistence. For vital landmarks, scores_ is the persistence. For
+    super-outliers, scores_ is -inf. Many images tie at 0, and the seed decides between them. Stolz 2021,
+    *Outlier-robust subsampling techniques for persistent homology*.
 
     Parameters
     ----------
@@ -70,7 +71,7 @@ class PersistentHomologyLandmarks(ScoringReducer):
     name = "phl"
     family = "ranking"
     cost = "n_c^2 * d + n * persistence of at most 200 neighbours"
-    source = "persistent-homology landmarks, Stolz 2021 (arXiv 2103.14743); arXiv 2403.15150, family ranking"
+    source = "persistent-homology landmarks, Stolz 2021 (arXiv 2103.14743); a ranking method in arXiv 2403.15150"
     summary = "images whose neighbours do not enclose a hole (representative), or enclose the largest holes (vital)"
     keeps = "hole-free"
     fails = "Images with 2 or 3 neighbours never have a hole around them. Often many of them tie and come first."
@@ -147,8 +148,8 @@ def neighbourhood_persistence(
 ) -> FloatArray:
     """Return (n,) the persistence of each image: the largest finite one in the Vietoris-Rips diagram of its neighbours.
 
-    Only holes of the dimensions `dims` count. The persistence is 0 if there are none. Neighbourhoods are computed in
-    threads, because GUDHI releases Python's lock.
+    Only holes of the dimensions `dims` count. If there are no such holes, the persistence is 0. Neighbourhoods are
+    computed in threads, because GUDHI releases Python's lock.
     """
     # fewer than 2k + 2 points cannot have a hole of dimension k
     busy = np.array([i for i, near in enumerate(neighbours) if len(near) >= 2 * min(dims) + 2], np.int64)

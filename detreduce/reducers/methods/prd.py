@@ -44,17 +44,18 @@ class ProtoDash(BaseReducer):
     steps. First, it adds the image with the largest gradient ``mu_i - (K_S w)_i``. Then it sets w to the non-negative
     weights that maximise ``w.mu_S - w'K_SS w / 2``.
 
-    scores_ is the gradient of an image when it was chosen, limited to the score of the image chosen before it. For the
-    other images, it is the gradient after the last step, limited to the score of the last chosen image.
+    scores_ is the gradient of an image at the step in which the image was chosen. For an image that is not chosen,
+    scores_ is the gradient after the last step. Scores never rise along the order of choice: a gradient that is larger
+    than the previous score is replaced by the previous score.
 
     Parameters
     ----------
     sigma
         Width of the kernel, in units of the features. ``"auto"`` is the median distance between pairs of images of the
-        category. In large categories, it is computed from a random sample of 2,000 images.
+        category. In large categories, the median is computed from a random sample of 2,000 images.
     as_released
-        Whether to use the linear kernel of the released code. With it, all gradients are about 0 when the number of
-        chosen images reaches the number of features.
+        Whether to use the linear kernel of the released code. With the linear kernel, all gradients are about 0 when
+        the number of chosen images reaches the number of features.
     keep, random_state
         See BaseReducer. The seed breaks ties and chooses the sample for `sigma`.
 
@@ -66,16 +67,16 @@ class ProtoDash(BaseReducer):
     objectives_ : dict
         Category label -> objective after each step.
     sigmas_ : dict
-        Category label -> width that was used; NaN for the linear kernel.
+        Category label -> width that was used. NaN for the linear kernel.
     """
 
     name = "prd"
     family = "statistic"
     cost = "n_c^2 * d + n_c * k_c^2"
-    source = "ProtoDash, Gurumoorthy et al. 2019 (arXiv 1707.01212); arXiv 2403.15150, family statistic"
+    source = "ProtoDash, Gurumoorthy et al. 2019 (arXiv 1707.01212); a statistic method in arXiv 2403.15150"
     summary = "prototypes whose weighted mean is close to the mean of their category"
     keeps = "representative"
-    fails = "Training does not use the weights, so rare images count too much. It is slow in large categories."
+    fails = "Training does not use the weights, so rare images count too much. The method is slow in large categories."
     deterministic = True
     nested = True
 
@@ -134,7 +135,7 @@ class Prototypes:
     order
         (k,) chosen rows, in the order in which they were chosen.
     gradients
-        (k,) gradient of each chosen row when it was chosen.
+        (k,) gradient of each chosen row at the step in which the row was chosen.
     objectives
         (k,) objective w.mu - w'Kw/2 after each choice.
     weights
@@ -174,7 +175,7 @@ class _Search:
     members
         All chosen rows, in order.
     fitted
-        The members in `fit`: those that do not depend linearly on earlier members.
+        The members that are in `fit`. Members that depend linearly on earlier members are not in `fit`.
     """
 
     kernel: Kernel
@@ -230,7 +231,7 @@ class _Search:
         return accepted
 
     def _heat(self) -> IntArray:
-        """Set `hot` to the free rows with the largest gradients, and return them.
+        """Set `hot` to the free rows with the largest gradients, and return these rows.
 
         Kernel values of rows that were already hot are not computed again.
         """
@@ -271,7 +272,10 @@ class _Search:
         return snapshots
 
     def _join(self, row: int, kernel: FloatArray) -> bool:
-        """Add a row to the members; return whether it joins the fit. `kernel` has its values with the fitted rows."""
+        """Add a row to the members.
+
+        Return whether the row is added to the fit. `kernel` has its kernel values with the fitted rows.
+        """
         self.members.append(row)
         self.taken[row] = True
         joined = self.fit.add(kernel, float(self.diagonal[row]), float(self.mu[row]))
@@ -388,7 +392,8 @@ def protodash(
 ) -> Prototypes:
     """Choose `count` rows one by one, always the row with the largest gradient mu_i - (K_S w)_i.
 
-    S are the chosen rows, and w are their best non-negative weights, which are fitted again after each choice.
+    S is the set of chosen rows, and w are the best non-negative weights of these rows. The weights are fitted again
+    after each choice.
 
     Parameters
     ----------
@@ -397,7 +402,8 @@ def protodash(
     mu
         (n,) mean kernel of each row with all rows.
     initial
-        Rows that are already chosen. They have weights, but the result has them only in `weights`, not in `order`.
+        Rows that are already chosen. These rows also get weights. The result has the weights, but `order` does not have
+        these rows.
     count
         Number of rows to choose.
     priority

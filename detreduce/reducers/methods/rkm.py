@@ -14,11 +14,11 @@ from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool, derive_rn
 
 
 class RepresentativeKMeans(ScoringReducer):
-    """Representative k-means: compute one cluster per image category, and keep the images nearest to each centre.
+    """Representative k-means: compute a few clusters of images, and keep the images nearest to each cluster centre.
 
-    k-means runs on all images. Only the number of categories matters, not the category of an image. All clusters get
-    the same number of images to keep. If a cluster is too small, the other clusters get the rest. The method avoids
-    diversity. It is included because the paper used it on images.
+    k-means runs on all images. There are as many clusters as image categories. The clusters themselves ignore the
+    categories. All clusters get the same number of images to keep. If a cluster is too small, the other clusters get
+    the rest. The method prefers similar images. It is included because the paper (arXiv 2403.15150) used it on images.
 
     scores_ is minus the distance of an image to the centre of its cluster. Scores can only be compared within a
     cluster. `strata_` has the cluster of each image, and `ranking_` is the overall order.
@@ -33,10 +33,10 @@ class RepresentativeKMeans(ScoringReducer):
     family = "geometric"
     needs = ("features", "categories")
     cost = "n * C * d * iterations (at most 50)"
-    source = "arXiv 2403.15150, family geometric, as used there on images"
-    summary = "the images nearest to the cluster centres, with one cluster for each category"
+    source = "a geometric method in arXiv 2403.15150, used there on images"
+    summary = "the images nearest to the cluster centres, with as many clusters as image categories"
     keeps = "typical"
-    fails = "It keeps near-duplicates and loses everything rare. A category may not get any image."
+    fails = "The method keeps near-duplicates and loses everything rare. A category may not get any image."
     deterministic = False
     uses_categories = False
 

@@ -1,4 +1,4 @@
-"""Stratified random sampling (srs): a random sample of each image category, or with every class in proportion."""
+"""Stratified random sampling (srs): a random sample of each image category or, as an option, of each class."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ class _NeedsOf:
 class StratifiedRandom(ScoringReducer):
     """Stratified random sampling: keep a random sample of each image category, without replacement.
 
-    Features are not used. scores_ is a random number in [0, 1) for each image. With ``by="classes"``, it is 1 minus the
-    place of the image divided by the number of images.
+    Features are not used. scores_ is a random number in [0, 1) for each image. With ``by="classes"``, scores_ is 1 -
+    place / n, with the place of the image in the order and the number n of images.
 
     Parameters
     ----------
     by
         ``"categories"``: within an image category, every set of images is equally likely. ``"classes"``: within an
-        image category, a selection also has the boxes of each class nearly in proportion. Then the order is random, but
-        images are halved repeatedly by iterative stratification (Sechidis et al. 2011). It needs `objects`. With
-        categories=None, only the classes of boxes are stratified.
+        image category, a selection also has the boxes of each class nearly in proportion. For this, iterative
+        stratification (Sechidis et al. 2011) halves the images repeatedly at random. ``"classes"`` needs `objects`.
+        With categories=None, only the classes of boxes are stratified.
     keep, random_state
         See BaseReducer. Another seed gives another subset.
     """
@@ -45,10 +45,10 @@ class StratifiedRandom(ScoringReducer):
     needs: ClassVar[Any] = _NeedsOf()
     cost = "n log n"
     source = (
-        "stratified random sampling; arXiv 2403.15150, family statistic; by classes cf. Sechidis et al. 2011 "
+        "stratified random sampling; a statistic method in arXiv 2403.15150; by classes cf. Sechidis et al. 2011 "
         "(doi 10.1007/978-3-642-23808-6_10)"
     )
-    summary = "a random sample in which every category has its share; other methods must beat it"
+    summary = "a random sample in which every category has its share: the baseline for other methods"
     keeps = "random"
     fails = "Near-duplicates stay as frequent as in the full set. One seed proves little: use several seeds."
     deterministic = False
@@ -91,7 +91,7 @@ def stratified_order(
     Parameters
     ----------
     labels
-        The classes of each image. Images without a class are stratified like one more class.
+        The classes of each image. Images without a class are treated as a class of their own.
     rng
         Random generator for the splits and the order of the halves.
     advance
@@ -116,8 +116,8 @@ def halve(images: list[int], labels: Sequence[Sequence[int]], rng: np.random.Gen
 
     With an odd number of images, the first half has one more image. The class with the fewest images left is assigned
     first. Images without classes are assigned last. An image goes to the half that has fewer images of its classes. A
-    class counts more if few of its images are left to restore the balance. The sizes of the halves count too. A random
-    choice breaks ties. A full half does not get more images.
+    class counts more if only a few of its images can still restore the balance. The sizes of the halves count too. A
+    random choice breaks ties. A half that is full does not get more images.
     """
     members: dict[int, list[int]] = {}
     for image in images:

@@ -33,7 +33,7 @@ class Stride(BaseReducer):
     source = "every m-th frame of a video, common practice"
     summary = "every m-th frame of each sequence, as is common for videos"
     keeps = "evenly spaced"
-    fails = "It only considers time. A camera that does not move gives many images that are almost the same."
+    fails = "The method only considers time. A camera that does not move gives many images that are almost the same."
     deterministic = True
     has_ties = False
     nested = False
@@ -55,10 +55,11 @@ class Stride(BaseReducer):
 
 
 def evenly_spaced(n: int, k: int, chosen: IntArray) -> IntArray:
-    """Return evenly spaced places among 0..n-1, so that together with the places in `chosen` there are k.
+    """Return evenly spaced places among 0..n-1. Together with the places in `chosen`, there are k places.
 
-    k evenly spaced places start at 0. Each chosen place in turn replaces the nearest of them that remains. In a tie, it
-    replaces the earlier one. If a remaining place is itself in `chosen`, the nearest free place is returned instead.
+    The k evenly spaced places start at 0. Each chosen place in turn replaces the nearest evenly spaced place that is
+    not replaced yet. In a tie, the earlier place is replaced. If an evenly spaced place is itself in `chosen`, the
+    nearest free place is returned instead.
     """
     even = np.arange(k) * n // k
     if not len(chosen):

@@ -38,7 +38,9 @@ def check_reducer(
     extras: Callable[[Any, Any], dict[str, Any]] | None = None,
     matrix: Callable[[Any], Any] | None = None,
 ) -> None:
-    """Run every check on a reducer class. If a check fails, raise AssertionError with its name and the cause.
+    """Run every check on a reducer class.
+
+    If a check fails, raise AssertionError with the name of the check and the cause.
 
     Parameters
     ----------
@@ -151,14 +153,14 @@ def check_tiny(subject: Subject) -> None:
 
 
 def check_categories_none(subject: Subject) -> None:
-    """categories=None is one category."""
+    """With categories=None, all images are in one category."""
     X, _ = sample()
     none, one = subject.fit(X, None, keep=12), subject.fit(X, np.zeros(len(X), int), keep=12)
     np.testing.assert_array_equal(none.selected_idx_, one.selected_idx_)
 
 
 def check_category_labels(subject: Subject) -> None:
-    """Labels can be strings and objects; only their order matters."""
+    """Labels can be strings and objects. Only the sorted order of the labels matters."""
     X, y = sample()
     names = np.array(["alpha", "beta", "gamma", "ünïcode"])
     plain = subject.fit(X, y, keep=0.3)
@@ -189,7 +191,10 @@ def check_refuses_bad_categories(subject: Subject) -> None:
 
 
 def check_dtypes_and_layouts(subject: Subject) -> None:
-    """All float types, memory layouts, read-only arrays and lists give the same result. `fit` does not change them."""
+    """All float types, memory layouts, read-only arrays and lists give the same result.
+
+    `fit` does not change the arrays.
+    """
     X, y = sample()
     plain = subject.fit(X, y, keep=0.3)
     frozen = X.copy()
@@ -232,7 +237,7 @@ def check_refuses_bad_features(subject: Subject) -> None:
 
 
 def check_prefixes(subject: Subject) -> None:
-    """For nested methods, and only for these, every prefix of a ranking is the selection at that smaller keep."""
+    """Every prefix of a ranking is the selection at that smaller keep, exactly if the method declares `nested`."""
     X, y = sample(counts=(12, 7, 3))
     n, agree = len(X), True
     for categories in (y, None):
@@ -248,7 +253,10 @@ def check_prefixes(subject: Subject) -> None:
 
 
 def check_category_seats(subject: Subject) -> None:
-    """Every image category gets one image first, as far as keep allows. The rest is distributed in proportion."""
+    """Every image category gets one image first, as far as keep allows.
+
+    The other images are distributed in proportion.
+    """
     if not subject.cls.uses_categories:
         return
     X, y = sample()
@@ -296,7 +304,7 @@ def check_initial(subject: Subject) -> None:
 def check_refuses_bad_objects(subject: Subject) -> None:
     """Methods that need objects raise InputError if objects are missing or of a wrong type or number of images.
 
-    Methods that do not use objects raise InputError if they get objects.
+    Methods that do not use objects raise InputError if objects are passed.
     """
     X, y = sample()
     reducer = subject.cls(**subject.params)

@@ -13,7 +13,7 @@ GROUPS = 12
 
 
 def check_max_per_group(subject: Subject) -> None:
-    """The number of images is exact, and no group has too many images. If that is impossible, InputError is raised."""
+    """The number of images is exact, and no group has too many images. If both is impossible, InputError is raised."""
     X, y = sample()
     groups = _groups(len(X))
     for most in (1, 2, 4):
@@ -70,7 +70,7 @@ def _groups(n: int) -> IntArray:
 
 
 def _uses_groups(subject: Subject) -> bool:
-    """Return whether the method uses groups, even without a limit."""
+    """Return whether the method uses groups even if the number of images per group is not limited."""
     return "groups" in (*subject.cls.needs, *subject.cls.uses)
 
 

@@ -8,7 +8,10 @@ from detreduce.errors import InputError, nearest
 
 
 def check_country(code: str) -> str:
-    """Return the country code in upper case. Raise InputError if codecarbon does not have its electricity mix."""
+    """Return the country code in upper case.
+
+    Raise InputError if codecarbon does not know this country's electricity mix.
+    """
     upper = str(code).strip().upper()
     known = _known_countries()
     if known and upper not in known:

@@ -1,4 +1,4 @@
-"""The energy, CO2 and time of one phase, and their sums over several phases."""
+"""The energy, CO2 and time of one phase, and the sums of these values over several phases."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class PhaseEnergy(BaseModel):
     Attributes
     ----------
     seconds
-        Wall-clock time. It is measured without codecarbon, so it is always known.
+        Wall-clock time in seconds. It is measured without codecarbon, so it is always known.
     wh
         Energy of all components in watt-hours. None if it could not be metered.
     g_co2
@@ -47,10 +47,10 @@ class PhaseEnergy(BaseModel):
     country
         Country whose electricity mix converts energy to CO2 (ISO 3166 alpha-3 code).
     unavailable
-        Why the energy is missing. None if it is not missing.
+        Why the energy is missing. None if the energy is known.
     overlapped
-        Whether another training of detreduce ran on the machine at the same time. Then its energy is included. None if
-        this is unknown or stored elsewhere.
+        Whether another training of detreduce ran on the machine at the same time. If so, the values include the energy
+        of the other training. None if this is unknown or stored elsewhere.
     """
 
     model_config = ConfigDict(extra="forbid")

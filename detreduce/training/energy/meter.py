@@ -1,8 +1,8 @@
 """The energy meter. It meters the energy of each phase, and phases can be nested.
 
-codecarbon meters the energy, offline. It meters the whole machine, including other programs. If the machine does not
-have RAPL or NVML, codecarbon uses models and constants. Each number therefore has its provenance. For the CO2 see
-Lacoste et al. 2019, arXiv 1910.09700.
+codecarbon meters the energy, offline. codecarbon meters the whole machine, including other programs. If the machine
+does not have RAPL or NVML, codecarbon uses models and constants. Each number therefore has its provenance. For the CO2
+see Lacoste et al. 2019, arXiv 1910.09700.
 """
 
 from __future__ import annotations
@@ -39,7 +39,10 @@ class EnergyMeter:
 
     @contextmanager
     def measure(self, phase: str) -> Iterator[PhaseEnergy]:
-        """Meter the block as the phase `phase`. Yield its energy, which is complete when the block has ended."""
+        """Meter the block as the phase `phase`.
+
+        Yield the energy of the phase. Its values are complete when the block has ended.
+        """
         total = self.phases.setdefault(phase, PhaseEnergy(country=self.country))
         if self._open:
             self._open[-1].pause()
@@ -76,7 +79,7 @@ class _Section:
         self.start = time.perf_counter()
 
     def pause(self) -> None:
-        """Stop the tracker and the clock, and add their results to the phase."""
+        """Stop the tracker and the clock. Add the energy and the time to the phase."""
         self.total.seconds += time.perf_counter() - self.start
         if self.tracker is None:
             return
@@ -90,7 +93,10 @@ class _Section:
 
 
 def add_reading(total: PhaseEnergy, tracker: Any) -> None:
-    """Add the energy of a stopped codecarbon tracker to `total`. If there is no energy, set `total.unavailable`."""
+    """Add the energy of a stopped codecarbon tracker to `total`.
+
+    If the tracker did not meter energy, set `total.unavailable`.
+    """
     data = getattr(tracker, "final_emissions_data", None)
     if data is None or total.unavailable:
         total.unavailable = total.unavailable or "codecarbon: the tracker gave no reading (see its log)"

@@ -28,8 +28,8 @@ class Boxes:
     score
         (B,) float64: confidence. It is 1 for ground truth.
     crowd
-        (B,) bool: whether the box is a crowd region. Predictions on it are ignored, and it does not have to be found.
-        It is False for predictions.
+        (B,) bool: whether the box is a crowd region. Predictions on a crowd region are ignored, and a crowd region does
+        not have to be found. For predictions, `crowd` is False.
     """
 
     image: npt.NDArray[np.int64]
@@ -66,7 +66,7 @@ def average_precision(
     """Return the average precision and the recall of each class at each IoU threshold, computed by pycocotools.
 
     Crowd regions are ignored, as in COCO (Lin et al. 2014). `max_det` is the maximum number of predictions per image:
-    100 in COCO, 300 in ultralytics. Use the limit with which the predictions were made.
+    100 in COCO, 300 in ultralytics. Use the limit that was used when the predictions were made.
 
     Returns
     -------

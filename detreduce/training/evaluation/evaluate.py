@@ -1,18 +1,19 @@
 """Compute mAP twice from the same predictions: with ultralytics' validator, and with pycocotools.
 
-Pycocotools uses the labels that detreduce reads. Both use the predictions before they are clipped at the edges of the
+Pycocotools uses the labels that detreduce reads. Both programs use predictions that are not clipped at the edges of the
 image, as ultralytics' validator does. Clipping alone can change mAP by up to 0.05 if objects fill the image and the
 model is weak.
 
 The two mAP values still differ a little:
 
-- Both use the precision envelope at 101 recalls. Ultralytics connects the points of the curve with straight lines and
-  computes the area: a perfect class gets 0.995. With pycocotools it gets 1. On COCO128 (128 images, 71 classes, most of
+- Both programs use the precision envelope at 101 recalls. Ultralytics connects the points of the curve with straight
+lines and computes the area: a perfect class gets 0.995. With pycocotools, a perfect class gets 1. On COCO128 (128
+images, 71 classes, most of
   them with few boxes) the difference is 0.003.
-- Ultralytics does not sort predictions of equal confidence in a fixed order. So its mAP can change if an image is in a
-  split twice: by 0.01 on the 30 wheelchair test images.
+- Ultralytics does not sort predictions of equal confidence in a fixed order. So the mAP of ultralytics can change if an
+image is in a split twice: by 0.01 on the 30 wheelchair test images.
 - YOLO labels cannot contain crowd regions (COCO's iscrowd). Pycocotools ignores detections on crowd regions, as COCO
-  does. Ultralytics counts them as false positives.
+  does. Ultralytics counts these detections as false positives.
 
 If the difference is larger than 0.01, the record has a warning with possible causes.
 """
@@ -52,8 +53,9 @@ def compare(
 ) -> Agreement:
     """Compare mAP50 and mAP50-95 of ultralytics (`trainer`) with the values of pycocotools (`coco`).
 
-    If they differ, the note states possible causes: `fewest_boxes` (smallest number of boxes of a class), `ties`
-    (number of predictions with the same confidence as another prediction) and `crowds` (number of crowd regions).
+    If the values differ, the note states possible causes. The arguments describe these causes: `fewest_boxes` (smallest
+    number of boxes of a class), `ties` (number of predictions with the same confidence as another prediction) and
+    `crowds` (number of crowd regions).
     """
     gaps = abs(trainer[0] - coco.mAP50), abs(trainer[1] - coco.mAP50_95)
     ok = all(gap <= tolerance for gap in gaps)
@@ -90,11 +92,11 @@ def evaluate(
     data_yaml
         Path of a data.yaml whose entry ``val`` lists the images of all `datasets`.
     datasets
-        The same splits as detreduce reads them from this data.yaml, with the crowd regions of the original dataset.
+        The splits in this data.yaml as detreduce reads them, with the crowd regions of the original dataset.
     output
         Folder that ultralytics may write to.
     evidence
-        Path of the file to write with the `Evidence` of a detection model. None: do not write it.
+        Path of the file to write with the `Evidence` of a detection model. If None, the file is not written.
     ultralytics_arguments
         Arguments of ``YOLO.val``: imgsz, batch, device, conf, iou, max_det, ...
 
@@ -159,7 +161,7 @@ class _Predictions:
     args: Any
 
     def update_metrics(self, preds: list[dict[str, Any]], batch: dict[str, Any]) -> None:
-        """Keep the predictions. Then let ultralytics update its metrics."""
+        """Keep the predictions, and update the metrics as ultralytics does."""
         if self.args.task == "detect":
             for number, prediction in enumerate(preds):
                 image = self._prepare_batch(number, batch)  # type: ignore[attr-defined]
@@ -196,7 +198,7 @@ def _collect_predictions(base: type, collected: list[_Predictions]) -> type:
 
 
 def _summary(metrics: Any, task: str, splits: list[str], images: int) -> Evaluation:
-    """Return the evaluation with ultralytics' metrics."""
+    """Return an `Evaluation` with the metrics that ultralytics computed."""
     box = getattr(metrics, {"segment": "seg", "pose": "pose"}.get(task, "box"))
     precision, recall, map50, map50_95 = (float(value) for value in box.mean_results())
     names = metrics.names
@@ -270,7 +272,7 @@ def _with_coco(
 
 
 def _name_images(datasets: Sequence[DetectionDataset], rows: dict[str, int]) -> list[str]:
-    """Return ``<split>/<name>`` of the image in each row. Paths are not used, because they differ between runs."""
+    """Return ``<split>/<name>`` of the image in each row. Paths are not used, because paths differ between runs."""
     names = [""] * len(rows)
     for dataset in datasets:
         for record in dataset:

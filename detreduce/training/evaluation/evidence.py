@@ -33,7 +33,8 @@ class Evidence:
     Attributes
     ----------
     images
-        (n,) str: ``<split>/<name>`` of each image. It is the same for all trainings evaluated on the same splits.
+        (n,) str: ``<split>/<name>`` of each image. The names are the same for all trainings that are evaluated on the
+        same splits.
     truth
         (n, C) int32: number of boxes of each class in each image, without crowd regions.
     image
@@ -84,7 +85,7 @@ class Evidence:
         )
 
     def save(self, path: Path) -> None:
-        """Write an ``.npz`` file, completely or not at all. Raise DetreduceError if it cannot be written."""
+        """Write the evidence to an ``.npz`` file, completely or not at all. Raise DetreduceError if this fails."""
         single = self.confidence.astype(np.float32)
         content: dict[str, Any] = {
             "schema": np.array(SCHEMA),
@@ -103,7 +104,7 @@ class Evidence:
     def load(cls, path: Path) -> Evidence:
         """Read a file that `save` wrote.
 
-        Raise MissingFileError if it does not exist. Raise InputError if it is damaged or not an evidence file.
+        Raise MissingFileError if the file does not exist. Raise InputError if it is damaged or is not an evidence file.
         """
         if not path.is_file():
             raise MissingFileError(
@@ -131,7 +132,7 @@ class Evidence:
 def evidence_of(evaluator: Any, images: Sequence[str]) -> Evidence:
     """Return the evidence of a finished ``COCOeval`` with one area range and one limit of predictions.
 
-    `images` are the names of the images with the ids 0 to n - 1.
+    `images` are the names of the n images. The image with the id i in the ``COCOeval`` has the name ``images[i]``.
     """
     classes = {int(number): column for column, number in enumerate(evaluator.params.catIds)}
     truth = np.zeros((len(images), len(classes)), np.int32)

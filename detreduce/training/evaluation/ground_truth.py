@@ -15,10 +15,10 @@ from detreduce.training.evaluation.coco_figures import Boxes, boxes_of
 def truth_of(
     datasets: Sequence[DetectionDataset], files: Collection[str] | None = None, *, single_class: bool = False
 ) -> tuple[Boxes, dict[str, int]]:
-    """Return the ground-truth boxes of several splits together, in pixels, and the row of each image by its `file_key`.
+    """Return the ground-truth boxes of several splits in pixels, and a dict from `file_key` to the row of an image.
 
-    If `files` is given, only images whose `file_key` is in it are used. Images of unreadable size are skipped. If
-    `single_class` is True, all boxes get class 0.
+    If `files` is given, only images whose `file_key` is in `files` are used. Images are skipped if their size cannot be
+    read. If `single_class` is True, all boxes get class 0.
     """
     rows: dict[str, int] = {}
     image, xyxy, class_id, crowd = [], [], [], []
@@ -53,6 +53,9 @@ def _pixels(boxes: npt.NDArray[np.float64], box_format: str, width: int, height:
 
 
 def file_key(path: str | Path) -> str:
-    """Return the path of an image file as text. Links in its folders are resolved. The file itself may be a link."""
+    """Return the path of an image file as text.
+
+    Links among its folders are resolved. If the file itself is a link, the link is not resolved.
+    """
     path = Path(path)
     return str(path.parent.resolve() / path.name)

@@ -19,11 +19,11 @@ BLOCK = 1_000_000
 def mean_ap(evidence: Evidence, weights: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """Return mAP50 and mAP50-95 of resamples in which each image is repeated `weights` times.
 
-    Up to rounding, the result is what pycocotools computes for a dataset with copies of the images under new ids, with
-    the copies of an image next to each other. Predictions of equal confidence are ranked by image, then by their order.
-    There is one exception: if an image has two predictions of one class with equal confidence, the ranks of its copies
-    are ordered by prediction instead of by copy. Classes without a box in a resample are not in its mean, as in
-    pycocotools.
+    Up to rounding, the result is what pycocotools computes for a dataset that contains copies of the images. The copies
+    have new ids, and the copies of one image follow each other. Predictions of equal confidence are ranked by image,
+    then by their order. There is one exception: if an image has two predictions of one class with equal confidence, the
+    ranks of its copies are ordered by prediction instead of by copy. As in pycocotools, the mean does not include
+    classes without a box in the resample.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def mean_ap(evidence: Evidence, weights: npt.ArrayLike) -> npt.NDArray[np.float6
     Returns
     -------
     figures
-        (2,) or (R, 2) float64: mAP50 and mAP50-95. They are 0 if a resample does not have a box.
+        (2,) or (R, 2) float64: mAP50 and mAP50-95. If a resample does not have boxes, both are 0.
     """
     counts = np.asarray(weights)
     if counts.shape[-1] != len(evidence.images):
@@ -58,9 +58,9 @@ def mean_ap(evidence: Evidence, weights: npt.ArrayLike) -> npt.NDArray[np.float6
 
 @dataclass(frozen=True)
 class _Ranked:
-    """The predictions of one class in descending order of confidence, in segments.
+    """The predictions of one class, sorted by confidence, the highest first, and divided into segments.
 
-    Each segment ends with a prediction that matches a box at any threshold.
+    Each segment ends with a prediction that matches a box at one or more thresholds.
 
     Attributes
     ----------
@@ -84,7 +84,7 @@ class _Ranked:
 
 
 def _rank(evidence: Evidence, number: int) -> _Ranked:
-    """Return the ranked predictions of the class `number`."""
+    """Sort the predictions of the class `number` by confidence and divide them into segments."""
     of_class = np.flatnonzero(evidence.class_id == number)
     order = of_class[np.argsort(-evidence.confidence[of_class], kind="stable")]
     image, hit, ignored = evidence.image[order], evidence.hit[order], evidence.ignored[order]

@@ -41,11 +41,11 @@ DEFAULTS: dict[str, Any] = {"plots": False, "deterministic": True}
 
 
 def check_arguments(given: Mapping[str, Any], reserved: Mapping[str, str] = RESERVED) -> dict[str, Any]:
-    """Return the arguments for ultralytics: the `given` arguments, and detreduce's defaults for the others.
+    """Return the arguments for ultralytics: the `given` arguments, and detreduce's defaults for all others.
 
-    `reserved` maps arguments that are not allowed to what to do instead. The first call imports ultralytics, which
-    takes seconds. Raise InputError if a name is unknown or reserved, if there are several devices, or if ultralytics
-    would refuse a value at the start or during the training.
+    `reserved` is a dict: name of an argument that is not allowed -> advice on what to do instead. The first call
+    imports ultralytics, which takes seconds. Raise InputError if a name is unknown or reserved, if there are several
+    devices, or if ultralytics would refuse a value at the start or during the training.
     """
     from ultralytics.cfg import get_cfg
     from ultralytics.utils import DEFAULT_CFG_DICT
@@ -69,7 +69,7 @@ def check_arguments(given: Mapping[str, Any], reserved: Mapping[str, str] = RESE
 def _check_values(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Check values that ultralytics would refuse only during the training.
 
-    Return the optimizer's name in ultralytics' spelling, as an argument that replaces the given one.
+    Return a dict with the argument ``optimizer`` in ultralytics' spelling. It replaces the given argument.
     """
     for name in ("epochs", "workers", "imgsz"):
         value, least = arguments.get(name), 0 if name == "workers" else 1

@@ -36,8 +36,8 @@ class DetectorTraining:
     phase
         Name of the energy phase.
     observers
-        Event of ultralytics, such as ``on_fit_epoch_end`` -> a function to call with the trainer. Its energy is part of
-        the phase.
+        Event of ultralytics, such as ``on_fit_epoch_end`` -> a function to call with the trainer. The energy of these
+        calls is part of the phase.
     """
 
     weights: str
@@ -49,7 +49,7 @@ class DetectorTraining:
 
 @dataclass(frozen=True)
 class TrainedDetector:
-    """A finished training: its watch (counts and history), the facts of the model, and ultralytics' messages."""
+    """A finished training: the `Watch` with counts and history, facts about the model, and ultralytics' messages."""
 
     watch: Watch
     model: ModelFacts
@@ -98,7 +98,10 @@ def run_training(training: DetectorTraining, run: RunFolder, meter: EnergyMeter)
 
 
 def load_network(weights: str) -> Any:
-    """Return ultralytics' ``YOLO`` of a weights file or a model description. Raise InputError if it cannot be read."""
+    """Return ultralytics' ``YOLO`` of a weights file or a model description.
+
+    Raise InputError if ultralytics cannot read it.
+    """
     from ultralytics import YOLO
 
     try:
@@ -126,14 +129,16 @@ def explain_failure(error: Exception, run: RunFolder) -> Exception:
 
 
 def _raised_by_ultralytics(error: Exception) -> bool:
-    """Return whether ultralytics itself raised the error, and not a library that ultralytics called."""
+    """Return True if ultralytics itself raised the error, and False if a library that ultralytics called raised it."""
     frames = list(traceback.walk_tb(error.__traceback__))
     return bool(frames) and str(frames[-1][0].f_globals.get("__name__", "")).startswith("ultralytics.")
 
 
 @contextmanager
 def cpu_threads() -> Iterator[int]:
-    """Set torch's number of CPU threads in this block, and yield it: ``OMP_NUM_THREADS``, else 1.
+    """Set torch's number of CPU threads in this block, and yield this number.
+
+    It is ``OMP_NUM_THREADS`` if set, and otherwise 1.
 
     Ultralytics also sets 1, but only if torch was not imported before ultralytics. Without this function, the time and
     energy of a training would depend on what the process did before.

@@ -50,9 +50,11 @@ class RunFolder:
     source
         The train split of the original dataset.
     datasets
-        The splits train, val and test of the view, by name. Splits that the original dataset does not have are missing.
+        The splits train, val and test of the view, by name. If the original dataset does not have a split, the dict
+        does not have it either.
     truths
-        The splits to evaluate on, by name, with crowd regions, which YOLO labels cannot contain. It may be empty.
+        The splits to evaluate on, by name. They include crowd regions, which YOLO labels cannot contain. The dict may
+        be empty.
     warnings
         Warnings about the view, and why there is nothing to evaluate on.
     created
@@ -97,8 +99,8 @@ def make_run_folder(
 ) -> RunFolder:
     """Make the run folder and its view of the dataset. The folder of the dataset itself does not change.
 
-    A split without readable images or without boxes is not used for evaluation, even if ultralytics needs an entry for
-    it and the view has another split there. If there is an error, all files of the run are deleted.
+    A split without readable images or without boxes is not used for evaluation. If ultralytics needs an entry for such
+    a split in the data.yaml, the entry lists another split. If there is an error, all files of the run are deleted.
 
     Parameters
     ----------
@@ -109,9 +111,9 @@ def make_run_folder(
     label
         Name of the folder if `output` is None.
     images
-        COCO only: the image folder of the JSON, as in `load_dataset`.
+        Only for COCO: the folder of the images, as in `load_dataset`.
     evaluation
-        What to evaluate on. None: nothing is evaluated.
+        What to evaluate on. If None, nothing is evaluated.
 
     Raises
     ------
@@ -147,9 +149,9 @@ def make_run_folder(
 
 
 def _other_splits(dataset: DetectionDataset) -> tuple[dict[str, DetectionDataset], dict[str, str]]:
-    """Return the val and test splits that can be loaded, and why a split cannot be evaluated on.
+    """Return the val and test splits that can be loaded, and the reasons why splits cannot be evaluated on.
 
-    The reason is an empty text if the split can be evaluated on.
+    Both results are dicts with the name of a split as key. If a split can be evaluated on, its reason is an empty text.
     """
     sources: dict[str, DetectionDataset] = {}
     unusable: dict[str, str] = {}
@@ -180,7 +182,7 @@ def _is_readable(path: Path) -> bool:
 
 
 def _evaluation_warnings(evaluated: tuple[str, ...], unusable: dict[str, str], choose: str) -> list[str]:
-    """Return warnings about a missing, optimistic or replaced evaluation."""
+    """Return warnings if nothing is evaluated, if the metrics are too good, or if val is evaluated instead of test."""
     if not evaluated:
         return [f"Nothing was evaluated: {unusable['val']}, and {unusable['test']}."]
     if choose == "best" and "val" in evaluated:

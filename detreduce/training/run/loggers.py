@@ -1,7 +1,7 @@
 """Attach the loggers of ultralytics (MLflow, TensorBoard, W&B, ...) that the user's settings enable.
 
 Detreduce gives ultralytics a private settings folder (see `detreduce.ultralytics_bridge.pretrained`). Therefore this
-module reads the user's own settings. It never writes them. Reports to ultralytics and its platform stay off.
+module reads the user's own settings. It never changes these settings. Reports to ultralytics and its platform stay off.
 """
 
 from __future__ import annotations
@@ -26,7 +26,10 @@ LOGGERS = {
 
 
 def attach_loggers(instance: Any) -> None:
-    """Add the callbacks of the enabled loggers to a trainer. This function replaces ultralytics' own function."""
+    """Add the callbacks of the enabled loggers to a trainer.
+
+    This function is used instead of ultralytics' own function.
+    """
     if "Trainer" not in type(instance).__name__:
         return
     for name in switched_on():

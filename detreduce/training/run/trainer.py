@@ -1,4 +1,4 @@
-"""Ultralytics' trainer with counters and a progress line. It validates only on request."""
+"""Ultralytics' trainer with counters and a progress line. It validates only if this is requested."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ class Watch:
 
 
 class _WatchedTrainer:
-    """A mixin for ultralytics' trainer class of a task. `watched` sets `watch`."""
+    """A mixin for ultralytics' trainer class of a task. The function `watched` sets the attribute `watch`."""
 
     watch: Watch
     stream: BatchStream
@@ -159,9 +159,9 @@ class _WatchedTrainer:
         return batch
 
     def validate(self) -> tuple[Any, Any]:
-        """Validate as ultralytics does, metered as a separate phase, but only on request.
+        """If validation is requested, validate as ultralytics does, metered as a separate phase.
 
-        Without a request there is no validation, not even after the last epoch.
+        If validation is not requested, do nothing, not even after the last epoch.
         """
         if not self.watch.validate:
             # ultralytics returns the same after an epoch without validation

@@ -16,7 +16,9 @@ CANCELLED = 1e-5
 
 @dataclass
 class CentredPoints:
-    """Points relative to their mean. They are scaled by a power of two, so that squares do not overflow or become 0.
+    """Points relative to their mean.
+
+    The points are scaled by a power of two, so that squares do not overflow or become 0.
 
     Attributes
     ----------
@@ -34,7 +36,7 @@ class CentredPoints:
 
     @classmethod
     def of(cls, X: npt.NDArray[np.floating]) -> CentredPoints:
-        """Return X (n, d) centred and scaled, as one float64 copy."""
+        """Return the centred and scaled points of X (n, d). X is copied once, as float64."""
         Z = np.array(X, np.float64, order="C")
         largest = float(max(Z.max(initial=0.0), -Z.min(initial=0.0)))
         shrink = 2.0 ** -np.floor(np.log2(largest)) if largest > 0 else 1.0
@@ -52,7 +54,7 @@ class CentredPoints:
     def products(self, rows: IntArray) -> FloatArray:
         """Return (b, n) squared distances from `rows` to all points.
 
-        Distances between near points have lost digits. `settled` corrects them.
+        Distances between near points have lost digits. `settled` corrects these distances.
         """
         squared = (-2.0 * self.Z[rows]) @ self.Z.T
         squared += self.squares
@@ -60,7 +62,9 @@ class CentredPoints:
         return squared
 
     def settled(self, squared: FloatArray, others: IntArray, row: int) -> FloatArray:
-        """Return `squared` (m,), the squared distances from `row` to `others`, with entries that lost digits corrected.
+        """Correct `squared` (m,), the squared distances from `row` to `others`, where they lost digits.
+
+        Return `squared`.
 
         `squared` is changed in place.
         """

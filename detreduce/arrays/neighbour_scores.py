@@ -24,9 +24,9 @@ def extrapolate(
 ) -> FloatArray:
     """Fill in the missing scores: a row without scores gets the mean scores of the nearest rows with scores.
 
-    The distance is Euclidean. All rows at the same distance as the last of the `neighbours` nearest rows are used, so
-    the order of the rows does not matter. The function needs one float64 copy of X and a constant amount of memory.
-    Compare arXiv 2406.13283.
+    The distance is Euclidean. If several rows have the same distance as the last of the `neighbours` nearest rows, all
+    of these rows are used. So the order of the rows does not matter. The function needs one float64 copy of X and a
+    constant amount of memory. Compare arXiv 2406.13283.
 
     Parameters
     ----------
@@ -35,9 +35,9 @@ def extrapolate(
     X
         (n, d) features.
     neighbours
-        Number of nearest rows, at least 1. If fewer rows have scores, all of them are used.
+        Number of nearest rows, at least 1. If fewer rows have scores, all rows with scores are used.
     advance
-        Called with the number of rows done.
+        Function that is called with the number of rows just finished.
 
     Returns
     -------
@@ -72,7 +72,10 @@ def extrapolate(
 
 
 def check_scores(scores: Any, n: int) -> FloatArray:
-    """Return a float64 copy of `scores` for n rows. Raise InputError in the same cases as `extrapolate`."""
+    """Return a float64 copy of `scores`.
+
+    Raise InputError if there are not n rows, or in the other cases of `extrapolate`.
+    """
     try:
         given = np.array(scores, np.float64)
     except (TypeError, ValueError):

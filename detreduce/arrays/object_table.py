@@ -33,7 +33,8 @@ class ObjectTable:
     vectors
         (m, d) float32: mean feature vector of the boxes of each pair. None if only labels were read.
     size_counts
-        (m, s) int64: number of boxes of each pair by size class, or None. Each row sums to the pair's count.
+        (m, s) int64: number of boxes of each pair in each size class, or None. The sum of a row is the count of the
+        pair.
 
     Raises
     ------
@@ -99,7 +100,7 @@ class ObjectTable:
         n_classes
             Number of classes, including classes without boxes.
         vectors
-            (B, d) feature vector of each box. The table has the mean vector of each pair.
+            (B, d) feature vector of each box. The new table has the mean vector of the boxes of each pair.
         box_sizes
             (B,) size class of each box, from 0 to n_sizes - 1.
         n_sizes
@@ -121,7 +122,7 @@ class ObjectTable:
         return cls(n_images, n_classes, keys // n_classes, keys % n_classes, counts.astype(np.int64), means, sizes)
 
     def take(self, rows: npt.ArrayLike) -> ObjectTable:
-        """Return the table of only the images `rows`, in that order. They get new numbers from 0."""
+        """Return a table of only the images `rows`, in this order. The images get new numbers, starting at 0."""
         wanted = np.asarray(rows, np.int64)
         starts = np.searchsorted(self.images, wanted, side="left")
         lengths = np.searchsorted(self.images, wanted, side="right") - starts

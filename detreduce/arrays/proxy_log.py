@@ -33,11 +33,13 @@ _UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFErro
 class ProxyLog:
     """Measures of how well a proxy training predicted each ground-truth box after each epoch.
 
-    Each box is matched to one prediction of the detector. E is the number of epochs, B the number of boxes. The images
-    are the images of the training. The boxes are all their boxes except crowd regions. Both are in the dataset's order.
+    Each box is matched to one prediction of the detector. E is the number of epochs, B the number of boxes. The log has
+    the images of the training, and all boxes in these images except crowd regions. Images and boxes are in the
+    dataset's order.
 
-    The file is a compressed ``.npz`` with the arrays below under their names. Its array ``facts`` (uint8) has all other
-    values as JSON text in UTF-8. The measures take 12 bytes per box and epoch before compression.
+    The file is a compressed ``.npz`` with the arrays below under their names. Another array of the file, ``facts``
+    (uint8), has all other values as JSON text in UTF-8. The measures take 12 bytes per box and epoch before
+    compression.
 
     Attributes
     ----------
@@ -48,7 +50,7 @@ class ProxyLog:
     box_classes
         (B,) int32: index of the box's class in the class names of the dataset.
     box_corners
-        (B, 4) float16: x1, y1, x2, y2 as fractions of the image. They show whether the labels have changed.
+        (B, 4) float16: x1, y1, x2, y2 as fractions of the image. With the corners, changed labels are detected.
     iou
         (E, B) float16: IoU of the box and the matched prediction.
     confidence
@@ -117,7 +119,7 @@ class ProxyLog:
         return len(self.iou)
 
     def save(self, path: str | Path) -> Path:
-        """Write the log to a file, completely or not at all. Raise DetreduceError if it cannot be written."""
+        """Write the log to a file, completely or not at all. Raise DetreduceError if the file cannot be written."""
         target = Path(path)
         facts = {**self.facts, "detreduce_proxy_log": FORMAT_VERSION, "image_ids": list(self.image_ids)}
         encoded = np.frombuffer(json_text(facts, indent=None).encode(), np.uint8)

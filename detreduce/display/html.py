@@ -43,7 +43,8 @@ def table(
     """Return an HTML table.
 
     The first `words` columns contain text, and the other columns contain numbers. None becomes an empty cell. The table
-    has at most `shown` rows. If there are more rows, a line below says how many; `what` is the noun for them.
+    has at most `shown` rows. If there are more rows, a line below the table has the number of hidden rows. `what` is
+    the noun for the rows.
     """
     rows = list(rows)
     most = len(rows) if shown is None else shown

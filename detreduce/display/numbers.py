@@ -1,4 +1,4 @@
-"""Write numbers with their significant digits: 0.04 does not become 0.0, and 12345 has no decimals."""
+"""Write numbers with their significant digits. So 0.04 does not become 0.0, and 12345 does not get decimals."""
 
 from __future__ import annotations
 
@@ -35,7 +35,10 @@ def with_spread(value: float, spread: float, digits: int = 3) -> str:
 
 
 def change(ratio: float) -> str:
-    """Return a ratio as a change in percent: 0.3 becomes ``-70 %``. More digits are used if -100 % or +0 % is wrong."""
+    """Return a ratio as a change in percent: 0.3 becomes ``-70 %``.
+
+    If rounding would give a wrong -100 % or +0 %, more digits are used.
+    """
     return f"{_write_percent(100 * (ratio - 1))} %"
 
 

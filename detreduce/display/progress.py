@@ -1,8 +1,8 @@
 """One progress display for all work that takes longer than two seconds.
 
-Rich draws the display, and this module estimates the rate and the time left. `rich.progress` uses a fixed time window:
-it cannot estimate the time left if one step takes longer than the window, as in a training. It also treats steps that
-were finished before, such as finished experiment cells, as speed.
+Rich draws the display, and this module estimates the rate and the time left. `rich.progress` is not used, for two
+reasons. It uses a fixed time window, so it cannot estimate the time left if one step takes longer than the window, as
+in a training. It also counts steps that were finished before, such as finished experiment cells, as recent work.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ MARGIN = 3
 def progress(title: str, total: int | None, unit: str = "", *, behind: bool = False) -> Iterator[Callable[..., None]]:
     """Show the progress of some work on stderr. Yield ``advance(count=1, note="")``, which counts finished units.
 
-    A line appears after two seconds if stderr is a terminal. It shows the rate and the time left. If `total` is None,
-    it shows the elapsed time. If stderr is a pipe or a file, nothing is shown. A line with `behind=True` is shown only
-    if there is no other line; if there are several lines with `behind=True`, only the newest is shown.
+    If stderr is a terminal, a line appears after two seconds. The line shows the rate and the time left. If `total` is
+    None, the line shows the elapsed time. If stderr is a pipe or a file, nothing is shown. A line with `behind=True` is
+    shown only if there is no other line. If there are several lines with `behind=True`, only the newest line is shown.
     """
     work = Work(title, total, unit, behind=behind)
     if not _is_terminal():
@@ -105,7 +105,7 @@ class Work:
 
     @property
     def rate(self) -> float:
-        """The recent number of units per second; 0 if no unit is finished."""
+        """The recent number of units per second. It is 0 if no unit is finished."""
         since, before = self._samples[0]
         made = self.done - before
         if not made:
@@ -116,7 +116,7 @@ class Work:
 
     @property
     def left(self) -> float | None:
-        """The number of seconds left; None if it is unknown."""
+        """The number of seconds left. None if it is unknown."""
         if self.total is None or not (rate := self.rate):
             return None
         missing = max(0, self.total - self.done)
@@ -155,7 +155,10 @@ class _Board:
         self._live: Live | None = None
 
     def begin(self, work: Work) -> None:
-        """Register a step with `behind=True` before its line is due. Its name replaces the name of an older step."""
+        """Register a step with `behind=True` before its line is shown.
+
+        The name of the step replaces the name of an older step.
+        """
         if work.behind:
             with self._lock:
                 self._behind.append(work)
@@ -212,7 +215,7 @@ class _Board:
 
 
 def line(work: Work, width: int) -> Constrain:
-    """Return the progress line of `work` with at most `width` columns. It has a bar if there is room."""
+    """Return the progress line of `work` with at most `width` columns. If there is enough space, the line has a bar."""
     from rich.constrain import Constrain
     from rich.progress_bar import ProgressBar
     from rich.table import Table

@@ -53,7 +53,10 @@ def _is_hidden(character: str) -> bool:
 
 
 def _changes_neighbours(text: str, place: int) -> bool:
-    """Return whether the invisible character at `place` changes how its neighbours look. Then it is harmless."""
+    """Return whether the invisible character at `place` changes how its neighbours look.
+
+    If so, the character is harmless.
+    """
     character, before, after = text[place], text[:place][-1:], text[place + 1 : place + 2]
     if character == AS_EMOJI:
         return _is_picture(before) or before in SIGNS_TOO or (after == KEYCAP and before in set("0123456789#*"))

@@ -1,4 +1,4 @@
-"""COCO JSON of the kept images: the filtered JSON of a COCO dataset, or a new JSON for other formats."""
+"""COCO JSON of the kept images. For a COCO dataset, its own JSON is filtered. For other formats, a new JSON is made."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from detreduce.machine.json_values import json_text
 
 
 def coco_pieces(dataset: DetectionDataset, rows: Sequence[ImageRow]) -> Iterator[bytes]:
-    """Yield the JSON of the kept images in pieces. File names in it are relative to `image_folder`."""
+    """Yield the JSON text of the kept images in pieces. File names in the JSON are relative to `image_folder`."""
     annotations = dataset.source.splits[dataset.split].annotations
     if dataset.source.format == "coco" and annotations is not None:
         yield from filtered_json(annotations, {row.record.id for row in rows if row.kept})
@@ -38,8 +38,8 @@ def image_folder(dataset: DetectionDataset) -> Path:
 def coco_content(dataset: DetectionDataset, names: Sequence[str | None]) -> dict[str, Any]:
     """Return a COCO dict with images, annotations and COCO categories. Ids start at 1, and boxes are in pixels.
 
-    `names` has one file name for each image. If it is None, the image is left out. Raise ImageReadError if the size of
-    an image is not known and cannot be read.
+    `names` has one file name for each image. An image whose name is None is left out. Raise ImageReadError if the size
+    of an image is not known and cannot be read.
     """
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []

@@ -1,4 +1,4 @@
-"""Write a selection in a form that other programs can read."""
+"""The function that writes a selection for another program."""
 
 from __future__ import annotations
 
@@ -54,8 +54,9 @@ def export_selection(
 
         ``csv``: a table of all images with the columns kept, rank, score and category.
 
-        ``coco``: a COCO JSON of the kept images. A COCO dataset's own JSON is filtered. For other formats, a new JSON
-        is made: boxes in pixels, ids from 1, and file names relative to the common folder of the images.
+        ``coco``: a COCO JSON of the kept images. For a COCO dataset, its own JSON is filtered. For other formats, a new
+        JSON is made. Its boxes are in pixels, ids start at 1, and file names are relative to the common folder of the
+        images.
 
         ``fiftyone``: a folder of all images for ``fo.Dataset.from_dir(folder, dataset_type=fo.types.FiftyOneDataset)``.
         Each sample has tags and the fields kept, rank, score and category.
@@ -63,8 +64,8 @@ def export_selection(
         ``lightly-studio``: a folder of all images for
         ``add_samples_from_coco("annotations.json", "images", tag_depth=1)``. Each image has the tag kept or dropped.
     link
-        How images are put into the folder: ``hardlink`` (or copies, if the file system does not allow hard links),
-        ``symlink`` or ``copy``.
+        How images are put into the folder: ``hardlink``, ``symlink`` or ``copy``. If the file system does not allow
+        hard links, ``hardlink`` copies the images.
     overwrite
         Replace an existing file, or an existing folder that detreduce wrote.
 
@@ -110,7 +111,7 @@ class FolderContent:
     Attributes
     ----------
     images
-        Path of each image, and its path relative to the folder.
+        Pairs of paths, one pair for each image: the path of the image file, and its new path relative to the folder.
     files
         Path of every other file relative to the folder -> its content.
     """
@@ -119,7 +120,7 @@ class FolderContent:
     files: Mapping[PurePosixPath, bytes]
 
     def write(self, placer: Placer) -> None:
-        """Link or copy the images, write the other files, and list all of them in the manifest."""
+        """Link or copy the images and write the other files. List all images and files in the manifest."""
         with progress("Writing images", len(self.images), "images") as advance:
             for path, place in self.images:
                 placer.image(path, place)

@@ -1,7 +1,7 @@
 """A folder that FiftyOne can import as a ``FiftyOneDataset``. Each image has its tags, rank, score and category.
 
 FiftyOne reads this JSON form if metadata.json does not contain a version (``LegacyFiftyOneDatasetImporter`` in
-fiftyone/utils/data/importers.py, 1.22). The newer form is a dump of FiftyOne's database. Only FiftyOne can write it.
+fiftyone/utils/data/importers.py, 1.22). The newer form is a dump of FiftyOne's database, which only FiftyOne can write.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ METADATA, SAMPLES = PurePosixPath("metadata.json"), PurePosixPath("samples.json"
 def fiftyone_files(
     dataset: DetectionDataset, selection: Selection, rows: Sequence[ImageRow], places: Sequence[PurePosixPath]
 ) -> dict[PurePosixPath, bytes]:
-    """Return the content of metadata.json and samples.json by file name.
+    """Return a dict: file name -> content, for metadata.json and samples.json.
 
     `places` are the paths of the images relative to the folder.
     """

@@ -24,7 +24,7 @@ def by_tag(rows: Sequence[ImageRow], places: Sequence[PurePosixPath]) -> list[Pu
 
 
 def lightly_files(dataset: DetectionDataset, places: Sequence[PurePosixPath]) -> dict[PurePosixPath, bytes]:
-    """Return the content of annotations.json by file name.
+    """Return a dict: file name -> content, with the file annotations.json.
 
     `places` are the paths of the images relative to the images folder.
     """

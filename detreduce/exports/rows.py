@@ -1,4 +1,4 @@
-"""The images of a dataset with their rank and score in a selection, and their paths in an exported folder."""
+"""The images of a dataset. Each image has its rank and score in a selection, and its path in an exported folder."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def image_rows(dataset: DetectionDataset, selection: Selection) -> list[ImageRow
 def image_places(records: Sequence[ImageRecord]) -> list[PurePosixPath]:
     """Return a unique relative path for each image.
 
-    It is the image's name. If an earlier image has the same name, a number is added at the end.
+    The path is the name of the image. If an earlier image has the same name, a number is added at the end of the name.
     """
     taken: set[PurePosixPath] = set()
     found = []
@@ -79,7 +79,7 @@ def boxes_by_row(
 ) -> Iterator[tuple[npt.NDArray[np.float64], npt.NDArray[np.int64], npt.NDArray[np.bool_]]]:
     """Yield the boxes of each image as three arrays.
 
-    They are (m, 4) corners x1, y1, x2, y2 as fractions of the image, (m,) class numbers and (m,) crowd flags.
+    The arrays are (m, 4) corners x1, y1, x2, y2 as fractions of the image, (m,) class numbers and (m,) crowd flags.
     """
     bounds = np.searchsorted(dataset.box_rows, np.arange(len(dataset) + 1))
     for start, end in pairwise(bounds.tolist()):

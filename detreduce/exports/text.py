@@ -13,7 +13,10 @@ COLUMNS = ("image_id", "name", "path", "kept", "rank", "score", "category")
 
 
 def list_text(rows: Sequence[ImageRow]) -> bytes:
-    """Return the absolute paths of the kept images, one per line, in the order of selection. A data.yaml can use it."""
+    """Return the absolute paths of the kept images, one per line, in the order of selection.
+
+    A data.yaml can use this list.
+    """
     kept = sorted((row.rank, row.record) for row in rows if row.rank is not None)
     return "".join(f"{absolute(record.path)}\n" for _, record in kept).encode("utf-8", "surrogateescape")
 
@@ -21,8 +24,8 @@ def list_text(rows: Sequence[ImageRow]) -> bytes:
 def csv_text(rows: Sequence[ImageRow], paths: Sequence[str] | None = None) -> bytes:
     """Return a CSV table with one line for each image, in the dataset's order.
 
-    If `paths` is given, it replaces the absolute paths of the images. Missing values are empty: the rank of a dropped
-    image, and the score of an image that the method did not score.
+    If `paths` is given, these paths are written instead of the absolute paths of the images. Missing values are empty:
+    the rank of a dropped image, and the score of an image that the method did not score.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

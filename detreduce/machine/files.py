@@ -28,7 +28,7 @@ def writing(target: object, consequence: str = "") -> Iterator[None]:
     target
         The path, or words that describe it, for the message.
     consequence
-        Last sentence of the message, for example about what is left on the disk.
+        Last sentence of the message. For example, it describes which files are left on the disk.
     """
     try:
         yield
@@ -40,7 +40,10 @@ def writing(target: object, consequence: str = "") -> Iterator[None]:
 
 
 def _reason(error: OSError, target: object) -> str:
-    """Return the operating system's reason. Add the file's path, unless the file is in `target` or next to it."""
+    """Return the operating system's reason.
+
+    If the file is not in `target` or next to `target`, add the path of the file.
+    """
     if isinstance(error, shutil.Error):
         # copytree collects (source, target, reason)
         return str(error.args[0][-1][-1])
@@ -52,7 +55,7 @@ def _reason(error: OSError, target: object) -> str:
 
 
 def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Write a file completely or not at all, even if two processes write it. Errors are those of `writing`."""
+    """Write a file completely or not at all, even if two processes write it. It raises the same errors as `writing`."""
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f".writing-{os.getpid()}-{uuid.uuid4().hex[:12]}")

@@ -1,4 +1,4 @@
-"""JSON that every program can read. JSON does not have NaN, infinity, NumPy arrays or dataclasses: convert them."""
+"""Write JSON that every program can read: NaN, infinity, NumPy arrays and dataclasses are converted first."""
 
 from __future__ import annotations
 
@@ -43,7 +43,9 @@ def json_number(value: float | str | None) -> float:
 
 
 def json_text(content: Any, *, indent: int | None = 1) -> str:
-    """Return content as JSON text with a newline at the end. `json_value` converts what JSON does not have.
+    """Return content as JSON text with a newline at the end.
+
+    Values that JSON does not have are converted by `json_value`.
 
     Characters that UTF-8 cannot encode, as in some file names, become JSON escapes.
     """

@@ -13,14 +13,17 @@ _OWN_CGROUP = Path("/proc/self/cgroup")
 def processors() -> int:
     """Return the number of processors that this process may use.
 
-    CPU affinity and, on Linux, the CPU quota of the control group (cgroup v2) limit it.
+    CPU affinity limits this number. On Linux, the CPU quota of the control group (cgroup v2) limits it too.
     """
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, math.ceil(min(count, _read_cpu_quota())))
 
 
 def _read_cpu_quota() -> float:
-    """Return the smallest CPU quota of the process's control group and its parent groups; infinity without a limit."""
+    """Return the smallest CPU quota of the process's control group and its parent groups.
+
+    Without a limit, return infinity.
+    """
     try:
         own = next(line for line in _OWN_CGROUP.read_text().splitlines() if line.startswith("0::"))
     except (OSError, StopIteration):

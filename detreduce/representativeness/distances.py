@@ -32,8 +32,8 @@ def epsilon(X: Any, categories: Any, selected_idx: Any, *, skip_lost: bool = Fal
     selected_idx
         Kept rows of X.
     skip_lost
-        True: skip categories without a kept image, as the released code of the paper does. False: return inf if there
-        is such a category.
+        If True, skip categories without a kept image, as the released code of the paper does. If False, return inf if a
+        category does not have a kept image.
 
     Raises
     ------
@@ -95,7 +95,7 @@ def strata(codes: IntArray, size: int, chosen: IntArray) -> Iterator[Stratum]:
 def category_gaps(
     X: npt.NDArray[np.floating], parts: list[Stratum], advance: Callable[[int], object]
 ) -> list[dict[Metric, float]]:
-    """Return the largest distance to a kept image for each category and metric; inf if the category has no kept image.
+    """Return, for each category and metric, the largest distance to a kept image. It is inf if no image is kept.
 
     `advance` is called after each category with its number of images, including the kept images.
     """

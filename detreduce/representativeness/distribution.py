@@ -50,18 +50,19 @@ def maximum_mean_discrepancy(
     selected_idx
         Kept rows of X, at least one.
     sigma
-        Width of the kernel in units of the features. ``"auto"``: the median distance between two images. With more than
-        2,000 images, a random sample of 2,000 images is used for the median.
+        Width of the kernel in units of the features. ``"auto"``: the median distance between two images. If there are
+        more than 2,000 images, the median is computed from a random sample of 2,000 images.
     max_images
-        If there are more images than this, the V-statistic is estimated without bias from two random samples: up to
-        2,048 of all images and up to 2,048 of the kept images. None: use all images.
+        If there are more images than this, the V-statistic is estimated without bias from two random samples. The
+        samples have up to 2,048 of all images, and up to 2,048 of the kept images. If None, all images are used.
     seed
         Seed of the random samples.
 
     Returns
     -------
     Discrepancy
-        `at_random` is the expected value for a random subset of the same size (square root of the expected square).
+        `at_random` is the expected value for a random subset of the same size. It is computed as the square root of the
+        expected square.
 
     Raises
     ------
@@ -117,7 +118,7 @@ def _auto_sigma(X: npt.NDArray[np.floating], rng: np.random.Generator) -> float:
 def _exact_means(
     X: npt.NDArray[np.floating], kept: IntArray, sigma: float, advance: Callable[[int], object]
 ) -> tuple[float, float, float]:
-    """Return three mean kernel values: all images with all images, all with kept images, kept with kept images."""
+    """Return the mean kernel value of three kinds of pairs: all with all, all with kept, kept with kept images."""
     kernel = Kernel.gaussian(CentredPoints.of(X), sigma)
     means = kernel.means(advance)
     within = Kernel(kernel.Z[kept], kernel.sigma).means(lambda _: None)
@@ -129,8 +130,8 @@ def _estimates(
 ) -> tuple[float, float, float]:
     """Return unbiased estimates of the three means of `_exact_means`.
 
-    `full` is a sample of all n images, and `kept` is a sample of the k kept images. Of the n^2 pairs, n pair an image
-    with itself and have the kernel value 1. For the other pairs, the mean of the sampled pairs is used.
+    `full` is a sample of all n images, and `kept` is a sample of the k kept images. In n of the n^2 pairs, both images
+    are the same, and the kernel value is 1. For all other pairs, the mean of the sampled pairs is used.
     """
     n = len(X)
     kernel = Kernel.gaussian(CentredPoints.of(X[np.concatenate([full, kept])]), sigma)
@@ -152,7 +153,8 @@ def _estimates(
 def _mean_of_others(kernel: npt.NDArray[np.floating], same: int) -> float:
     """Return the mean kernel value of pairs of two different images.
 
-    `same` is the number of entries of `kernel` that pair an image with itself. Their kernel value is 1.
+    `same` is the number of entries of `kernel` for which both images are the same. The kernel value of these entries is
+    1.
     """
     others = kernel.size - same
     return (float(kernel.sum(dtype=np.float64)) - same) / others if others else 1.0
@@ -161,8 +163,8 @@ def _mean_of_others(kernel: npt.NDArray[np.floating], same: int) -> float:
 def class_divergence(class_counts: Any, selected_idx: Any) -> float:
     """Return the divergence between the class shares of the kept boxes and of all boxes.
 
-    It is the Jensen-Shannon divergence in bits: 0 for equal shares, 1 if no box is kept, NaN if there are no boxes.
-    Source: Lin 1991, *Divergence measures based on the Shannon entropy*.
+    The result is the Jensen-Shannon divergence in bits. It is 0 for equal shares, 1 if no box is kept, and NaN if the
+    full set has no boxes. Source: Lin 1991, *Divergence measures based on the Shannon entropy*.
 
     Parameters
     ----------
@@ -188,9 +190,9 @@ def class_divergence(class_counts: Any, selected_idx: Any) -> float:
 def size_divergence(box_sizes: Any, box_rows: Any, selected_idx: Any, *, bins: int = 10) -> float:
     """Return the divergence between the size distributions of the kept boxes and of all boxes.
 
-    It is the Jensen-Shannon divergence in bits: 0 for the same distribution, 1 if no box is kept, NaN if there are no
-    boxes. The bins have the same number of boxes of the full set, except that boxes of equal size are in the same bin.
-    Two sizes that differ only by rounding are equal.
+    The result is the Jensen-Shannon divergence in bits. It is 0 for the same distribution, 1 if no box is kept, and NaN
+    if the full set has no boxes. Every bin has about the same number of boxes of the full set. Boxes of equal size are
+    always in the same bin. Two sizes that differ only by rounding are equal.
 
     Parameters
     ----------
@@ -214,7 +216,10 @@ def size_divergence(box_sizes: Any, box_rows: Any, selected_idx: Any, *, bins: i
 
 
 def size_histogram(box_sizes: Any, box_rows: Any, n: int, bins: int = 10) -> IntArray:
-    """Return (n, b) the number of boxes per image and bin of size. There are b <= `bins` bins of about equal counts."""
+    """Return (n, b) the number of boxes in each image and size bin.
+
+    There are b <= `bins` bins with about equally many boxes.
+    """
     sizes, rows = np.asarray(box_sizes), np.asarray(box_rows)
     if sizes.ndim != 1 or sizes.shape != rows.shape:
         raise InputError(
@@ -241,7 +246,7 @@ def size_histogram(box_sizes: Any, box_rows: Any, n: int, bins: int = 10) -> Int
 
 
 def histogram_divergence(counts: npt.NDArray[Any], chosen: IntArray) -> float:
-    """Return the Jensen-Shannon divergence in bits between the column sums of all rows and of the chosen rows.
+    """Return the Jensen-Shannon divergence, in bits, between the column sums of all rows and those of the chosen rows.
 
     `counts` is (n, b).
     """

@@ -44,7 +44,7 @@ class Features(Protocol):
 
     @property
     def dataset(self) -> DetectionDataset:
-        """The dataset of these images."""
+        """The dataset that contains the images."""
 
     @property
     def rows(self) -> npt.NDArray[np.int64]:
@@ -77,16 +77,17 @@ def measure_representativeness(
     """Measure how well a selection represents the full set.
 
     Epsilon and the covering radius are always exact. With thousands of images, coverage, discrepancy and diagram
-    distance use random samples; the field ``exact`` of each result tells which.
+    distance use random samples. If a result uses random samples, its field ``exact`` is False.
 
     Parameters
     ----------
     features
-        A FeatureTable. Pass a dataset to measure only classes and box sizes.
+        A FeatureTable. If you pass a dataset instead, only classes and box sizes are measured.
     selection
         A Selection, or the ids of the kept images. All of these images must be in `features`.
     categories
-        A rule of `assign_categories`, or one image category for each feature row. None: all images are in one category.
+        A rule of `assign_categories`, or one image category for each feature row. If None, all images are in one
+        category.
     neighbours
         Number of nearest images that `coverage` uses, including the image itself.
     metric
@@ -148,7 +149,7 @@ class MeasureOptions:
 
 
 def _dataset_and_features(features: Any) -> tuple[DetectionDataset, IntArray, npt.NDArray[np.floating] | None]:
-    """Return the dataset, the rows to choose from, and their features. The features are None if there are none."""
+    """Return the dataset, the rows to choose from, and the features of these rows. Without features, they are None."""
     if isinstance(features, DetectionDataset):
         return features, np.arange(len(features)), None
     if not isinstance(features, Features):
@@ -157,7 +158,7 @@ def _dataset_and_features(features: Any) -> tuple[DetectionDataset, IntArray, np
 
 
 def _rows_of(selection: Any, dataset: DetectionDataset, rows: IntArray) -> IntArray:
-    """Return the position of each kept image in `rows`."""
+    """Return, for each kept image, its position in `rows`."""
     ids = list(dict.fromkeys(selection.image_ids if isinstance(selection, Chosen) else selection))
     if not ids:
         raise InputError("The selection is empty: keep at least one image.")
@@ -207,7 +208,7 @@ def _feature_measures(X: Any, chosen: IntArray, groups: Categories, options: Mea
 
 
 def _distances_between_images(X: npt.NDArray[np.floating], seed: int) -> dict[str, float]:
-    """Return the median distance between two images for each metric, from a random sample if there are many images."""
+    """Return, for each metric, the median distance between two images. With many images, a random sample is used."""
     from scipy.spatial.distance import pdist
 
     n = len(X)
@@ -218,7 +219,7 @@ def _distances_between_images(X: npt.NDArray[np.floating], seed: int) -> dict[st
 def _box_measures(
     dataset: DetectionDataset, rows: IntArray, chosen: IntArray, seed: int, absent: dict[str, str]
 ) -> dict[str, Any]:
-    """Return the measures of classes and box sizes by name. Add to `absent` why a measure is missing."""
+    """Return the measures of classes and box sizes by name. If a measure is missing, add the reason to `absent`."""
     single = ~dataset.box_crowd & np.isin(dataset.box_rows, rows)
     if not dataset.labelled or not single.any():
         reason = "there are no boxes" if dataset.labelled else "the images are not labelled"

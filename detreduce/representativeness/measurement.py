@@ -18,11 +18,11 @@ class Measurement:
     kept
         Number of kept images that were used.
     exact
-        True: all images were used. False: random samples were used.
+        True if all images were used. False if random samples were used.
     seed
         Seed of the random samples. None if nothing was random.
     at_random
-        Value of a random selection of the same size, for comparison. None if it is unknown.
+        Value of the measure for a random selection of the same size, for comparison. None if it is unknown.
     """
 
     value: float

@@ -50,7 +50,7 @@ def near_rows(X: Features, queries: IntArray, others: IntArray, count: int) -> I
 def pair_distances(X: Features, rows: IntArray, others: IntArray, metric: Metric) -> FloatArray:
     """Return (m, g) distances: entry (i, j) is the distance from `rows[i]` to `others[i, j]`.
 
-    They are computed from differences in float64, so the distance between equal rows is exactly 0.
+    The distances are computed from differences in float64, so the distance between equal rows is exactly 0.
     """
     distances = np.empty(others.shape)
     for part in slices(len(rows), max(1, VALUES // (others.shape[1] * X.shape[1]))):
@@ -64,10 +64,11 @@ def pair_distances(X: Features, rows: IntArray, others: IntArray, metric: Metric
 
 
 def largest_gap(X: Features, kept: IntArray, left_out: IntArray, metric: Metric, floor: float = 0.0) -> float:
-    """Return the largest distance from a left-out row to its nearest kept row, or `floor` if that is larger.
+    """Return the largest distance from a left-out row to its nearest kept row. If `floor` is larger, return `floor`.
 
-    The result is exact. A left-out row is finished as soon as one kept row is nearer than the largest distance so far:
-    it cannot have the largest distance. So most rows are compared with only a few random kept rows.
+    The result is exact. If a kept row is nearer to a left-out row than the largest distance so far, this left-out row
+    cannot have the largest distance, and the search for its nearest row stops. So most rows are compared with only a
+    few random kept rows.
     """
     kept = derive_rng(0, "gaps").permutation(kept)
     upper = np.full(len(left_out), np.inf)
@@ -89,7 +90,7 @@ def largest_gap(X: Features, kept: IntArray, left_out: IntArray, metric: Metric,
 def _gap_of_farthest(
     X: Features, kept: IntArray, left_out: IntArray, near: IntArray, upper: FloatArray, metric: Metric
 ) -> float:
-    """Return the largest distance to a kept row, among the rows with the largest upper bounds.
+    """Return the largest distance to the nearest kept row among the rows with the largest upper bounds.
 
     Lower the `upper` bounds of these rows in place.
     """
@@ -102,9 +103,9 @@ def _gap_of_farthest(
 
 
 def _gap_of_all(X: Features, rows: IntArray, kept: IntArray, metric: Metric, floor: float) -> float:
-    """Return the largest distance from one of `rows` to its nearest kept row, or `floor` if that is larger.
+    """Return the largest distance from one of `rows` to its nearest kept row. If `floor` is larger, return `floor`.
 
-    Compare the rows with all kept rows.
+    Each of `rows` is compared with all kept rows.
     """
     for block in slices(len(rows), SETTLED):
         open_ = rows[block]

@@ -34,7 +34,7 @@ class Coverage(Measurement):
     neighbours
         k: number of nearest images, including the image itself.
     by_category
-        Label of the category -> coverage. It is 0 if the category has no kept image.
+        Label of the category -> coverage. If the category has no kept image, the coverage is 0.
     """
 
     neighbours: int
@@ -74,8 +74,8 @@ def coverage(
     neighbours
         k: number of nearest images, including the image itself; at least 1.
     max_images
-        Maximum number of left-out images to check in each category. If a category has more, a random sample of this
-        size is checked. None: check all images.
+        Maximum number of left-out images to check in each category. If a category has more left-out images, a random
+        sample of this size is checked. If None, all images are checked.
     seed
         Seed of the random samples.
 
@@ -141,9 +141,10 @@ def _expected_coverage(n: int, kept: int, neighbours: int) -> float:
 def _find_covered(
     X: npt.NDArray[np.floating], queries: IntArray, part: Stratum, neighbours: int
 ) -> npt.NDArray[np.bool_]:
-    """Return (m,) bool: whether a kept image is among the `neighbours` nearest images of each query image.
+    """Return (m,) bool: True if a kept image is among the `neighbours` nearest images of the query image.
 
-    This is true if fewer than `neighbours` images, including the query itself, are nearer than every kept image.
+    The entry is True if fewer than `neighbours` images are nearer than all kept images. The query image itself is
+    counted.
     """
     to_kept = np.full(len(queries), np.inf)
     for block in slices(len(part.kept), OTHERS):

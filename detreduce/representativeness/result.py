@@ -35,9 +35,10 @@ class CategoryMeasures:
         Largest L-infinity distance from an image to the nearest kept image. It is inf if no image is kept, and None
         without features.
     covering_radius
-        The same with the Euclidean distance.
+        Largest Euclidean distance from an image to the nearest kept image. It is inf if no image is kept, and None
+        without features.
     coverage
-        Share of the images that have a kept image among their nearest images; None without features.
+        Share of the images that have a kept image among their nearest images. None without features.
     """
 
     name: str
@@ -68,7 +69,7 @@ class Representativeness:
         Largest L-infinity distance from an image to the nearest kept image of its category, exact. It is inf if a
         category has no kept image. Compare it with `between_images`.
     covering_radius
-        The same with the Euclidean distance (largest gap).
+        The covering radius (largest gap): as `epsilon`, but with the Euclidean distance.
     coverage
         Share of the images that have a kept image among the nearest images of their category.
     discrepancy
@@ -109,7 +110,7 @@ class Representativeness:
     def to_frame(self) -> pd.DataFrame:
         """Return a table with one row for each measure. Measures that are None have no row.
 
-        The columns are ``value``, ``compare`` (the value to compare it with), ``compared_with`` and ``exact``.
+        The columns are ``value``, ``compare`` (the value to compare `value` with), ``compared_with`` and ``exact``.
         ``compared_with`` is ``random`` (a random selection of the same size) or ``typical`` (the median distance
         between two images).
         """

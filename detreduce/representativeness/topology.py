@@ -1,4 +1,4 @@
-"""The distance between the persistence diagrams of the full set and of the subset: does the subset keep the shape?"""
+"""The distance between two persistence diagrams: of the full set, and of the subset. Small: the shape is kept."""
 
 from __future__ import annotations
 
@@ -65,13 +65,13 @@ def diagram_distance(
     selected_idx
         Kept rows of X, at least one.
     metric
-        ``"bottleneck"``: points of one diagram are moved to match the other diagram; the distance is the largest move.
+        ``"bottleneck"``: points of one diagram are moved to match the other diagram. The distance is the largest move.
         ``"wasserstein"``: the sum of all moves (order 1, maximum norm, with an error of up to 1 %).
     dimensions
         Dimensions of homology. 0: gaps between clusters, 1: loops, 2: voids (slow).
     max_points
-        If there are more images or more kept images than this, random samples of this size are used. None: use all
-        images; memory then grows with n^2.
+        If there are more images or more kept images than this, random samples of this size are used. If None, all
+        images are used, and memory grows with n^2.
     seed
         Seed of the random samples.
 
@@ -104,7 +104,7 @@ def compare_diagrams(
     max_points: int | None = POINTS,
     seed: int = 0,
 ) -> DiagramDistance:
-    """Measure the distance of checked arrays. See `diagram_distance`."""
+    """Measure the distance between the diagrams of all rows and of the kept rows. The arrays are already checked."""
     rng = derive_rng(seed, "diagrams")
     n = len(X)
     full, kept = _sample_rows(np.arange(n), max_points, rng), _sample_rows(chosen, max_points, rng)
@@ -129,7 +129,7 @@ def compare_diagrams(
 
 
 def _sample_rows(rows: IntArray, count: int | None, rng: np.random.Generator) -> IntArray:
-    """Return a random sample of `count` rows, or all rows if there are no more than `count`."""
+    """Return a random sample of `count` rows. If there are at most `count` rows, return all rows."""
     return rows if count is None or len(rows) <= count else np.sort(rng.choice(rows, count, replace=False))
 
 

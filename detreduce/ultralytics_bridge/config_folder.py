@@ -24,7 +24,10 @@ def shipped_datasets() -> Path | None:
 
 
 def shipped_dataset(name: str) -> Path | None:
-    """Return the path of a dataset YAML that ultralytics ships, by its name: ``coco8.yaml`` or ``coco8``, else None."""
+    """Return the path of the dataset YAML that ultralytics ships under this name, or None.
+
+    The suffix .yaml may be left out.
+    """
     folder = shipped_datasets()
     if folder is None or Path(name).name != name:
         return None
@@ -34,7 +37,10 @@ def shipped_dataset(name: str) -> Path | None:
 
 
 def nearest_dataset(name: str) -> str:
-    """Return `` Did you mean 'x'?`` with the most similar name of a shipped dataset YAML, or an empty text."""
+    """Return `` Did you mean 'x'?`` with the most similar name of a shipped dataset YAML.
+
+    If no name is similar, return "".
+    """
     folder = shipped_datasets()
     if folder is None or Path(name).name != name or not name.endswith((".yaml", ".yml")):
         return ""
@@ -62,14 +68,16 @@ def datasets_folders() -> list[Path]:
 
 
 def private_config_folder() -> Path:
-    """Return detreduce's own folder for ultralytics settings. The settings of the user stay untouched."""
+    """Return detreduce's own folder for ultralytics settings. The settings of the user are not changed."""
     return cache_folder() / "ultralytics"
 
 
 def config_folder() -> Path:
-    """Return the folder of the user's ultralytics settings: ``$YOLO_CONFIG_DIR``, else the system's default folder.
+    """Return the folder of the user's ultralytics settings.
 
-    `quiet_ultralytics` sets the variable to detreduce's private folder. That value is ignored.
+    It is ``$YOLO_CONFIG_DIR`` if set, else the system's default folder.
+
+    `quiet_ultralytics` sets this variable to detreduce's private folder. This function ignores that value.
     """
     given = os.environ.get("YOLO_CONFIG_DIR")
     if given and Path(given) != private_config_folder():

@@ -14,7 +14,10 @@ HEADS = ("Detect", "v10Detect")
 
 
 def check_head(network: Any, name: str) -> None:
-    """Raise InputError if an ultralytics ``YOLO`` is not a plain detector: then its predictions have another format."""
+    """Raise InputError if an ultralytics ``YOLO`` is not a plain detector.
+
+    Other models have predictions in another format.
+    """
     layers = getattr(network.model, "model", None)
     head = type(layers[-1]).__name__ if layers is not None else "no head"
     if network.task != "detect" or head not in HEADS:
@@ -59,7 +62,7 @@ def raw_predictions(model: Any, images: torch.Tensor) -> tuple[torch.Tensor, tor
 def branch(head: Any, raw: dict[str, Any]) -> dict[str, Any]:
     """Return the raw predictions of that part of the head that inference uses by default.
 
-    YOLO26 and YOLOv10 have two parts: one-to-one, and one-to-many for non-maximum suppression. Other heads have only
-    one part.
+    The heads of YOLO26 and YOLOv10 have two parts: a one-to-one part, and a one-to-many part for non-maximum
+    suppression. Other heads have only one part.
     """
     return raw["one2one" if head.end2end else "one2many"] if "one2one" in raw else raw

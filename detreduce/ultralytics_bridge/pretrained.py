@@ -23,8 +23,8 @@ def quiet_ultralytics() -> None:
     """Import ultralytics without network access and without changing the user's settings. The first call takes seconds.
 
     Call this before the first ``import ultralytics``. Ultralytics then writes its settings to a private folder in
-    detreduce's cache, takes the machine as offline, and does not install packages. Environment variables that the user
-    set are not changed. If ultralytics was imported before, the settings that it has read stay.
+    detreduce's cache, does not use the network, and does not install packages. Environment variables that the user set
+    are not changed. If ultralytics was imported before, it keeps the settings that it has already read.
 
     Pillow still raises OSError for a file that is not an image. Ultralytics' patch of Pillow would print to stdout and
     raise ModuleNotFoundError.
@@ -52,8 +52,9 @@ def _first_import() -> None:
 def find_weights(name: str | Path) -> Path:
     """Return the path of a weights file (.pt), given its path or its name.
 
-    A name without a folder is looked up in the working folder, then in detreduce's cache. If it is in neither, it is
-    downloaded to the cache. Raise MissingFileError if the file is not found; the message says where to put it.
+    A name without a folder is looked up in the working folder, then in detreduce's cache. If the file is in neither
+    folder, it is downloaded to the cache. Raise MissingFileError if the file is not found; the message says where to
+    put it.
     """
     given = Path(name).expanduser()
     if given.is_file():

@@ -1,6 +1,7 @@
 """The controls of an experiment: trainings that methods are compared with.
 
-Each control is one row of `CONTROLS`. Every module that treats a control differently looks it up there.
+Each control is one row of `CONTROLS`. If a module treats a control in its own way, it reads the control from
+`CONTROLS`.
 """
 
 from __future__ import annotations

@@ -23,21 +23,21 @@ FORMER_MODULES = {
 
 
 class FormerModules:
-    """An import finder for the modules of `FORMER_MODULES`. It is asked after every other finder has failed.
+    """An import finder for the modules of `FORMER_MODULES`. Python uses this finder only if all other finders fail.
 
     It does not inherit from `importlib.abc`: in Python 3.11 that import also loads `tempfile` and `random`, and
     `import detreduce` should stay fast.
     """
 
     def find_spec(self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> Any:
-        """Return a module spec if `name` is a former path, else None."""
+        """Return a module spec if `name` is a former path. Otherwise return None."""
         return ModuleSpec(name, self) if name in FORMER_MODULES else None  # type: ignore[arg-type]
 
     def create_module(self, spec: ModuleSpec) -> None:
         """Return None: the import system then creates an empty module."""
 
     def exec_module(self, module: ModuleType) -> None:
-        """Make every name of the former module come from the module that replaced it."""
+        """Make every name of the former module refer to the same name in the module that replaced it."""
         successor = FORMER_MODULES[module.__name__]
         warnings.warn(f"{module.__name__} is now {successor}.", DeprecationWarning, stacklevel=2)
         real = import_module(successor)

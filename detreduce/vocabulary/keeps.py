@@ -1,6 +1,6 @@
 """Compare and print values of `keep`: an int is a number of images, a float is a fraction of all images.
 
-So 1 (one image) is not 1.0 (all images).
+So `keep` = 1 (one image) is not the same as `keep` = 1.0 (all images).
 """
 
 from __future__ import annotations

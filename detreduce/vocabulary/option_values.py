@@ -1,4 +1,7 @@
-"""Option values that commands and functions share. Commands import them here to start fast."""
+"""Option values that commands and functions share.
+
+Commands read the values from this small module, so they start fast.
+"""
 
 from __future__ import annotations
 

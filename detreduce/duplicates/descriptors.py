@@ -10,7 +10,7 @@ from detreduce.duplicates.orientations import ORIENTATIONS
 from detreduce.duplicates.signatures import SIDE
 
 REACH = 8
-"""Only frequencies below this number of half waves per side are used: a crop changes higher frequencies too much."""
+"""Only frequencies below this number of half waves per side are used. A crop changes higher frequencies too much."""
 
 FLAT = 1.0
 """A picture is plain if the standard deviation of its grey values is below this. Plain pictures never match."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SEPARATE_BLOCKS = ("dynamics", "gradients")
-"""Blocks that come from a proxy training. They are not part of X; a method that needs such a block uses it instead."""
+"""Blocks that come from a proxy training. They are not part of X. A method that needs such a block does not use X."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class FeatureTable:
         for name in SEPARATE_BLOCKS:
             if name in needs and name not in self.blocks:
                 raise InputError(
-                    f"The table has no block {name!r}. It needs the log of a proxy training: make one with `detreduce "
+                    f"The table has no block {name!r}. This block needs the log of a proxy training: run `detreduce "
                     f"proxy`, then call extract_features(dataset, blocks=({name!r},), proxy='proxy.npz')."
                 )
             if name in needs:

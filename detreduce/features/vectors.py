@@ -149,7 +149,8 @@ def _match_rows(path: Path, count: int, words: Mapping[str, int]) -> _CsvVectors
                 matched.vectors = np.zeros((count, len(numbers)), np.float32)
             if len(numbers) != matched.vectors.shape[1]:
                 raise InputError(
-                    f"{path}:{reader.line_num}: {len(numbers)} numbers; earlier rows have {matched.vectors.shape[1]}."
+                    f"{path}:{reader.line_num}: this row has {len(numbers)} numbers, but earlier rows have "
+                    f"{matched.vectors.shape[1]}. Give every row the same length."
                 )
             matched.vectors[row] = numbers
     return matched

@@ -50,7 +50,7 @@ class Choice:
         try:
             return self.load_split(self.dataset.source, split)
         except InputError as error:
-            warn_about_subset(f"The {split} split was not written, because it cannot be read: {error}")
+            warn_about_subset(f"The {split} split cannot be read and was not written: {error}")
             return None
 
     def load_others(self) -> dict[str, DetectionDataset]:

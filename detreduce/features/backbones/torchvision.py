@@ -113,7 +113,7 @@ class Torchvision(Backbone):
         except Exception as error:
             raise InputError(
                 f"{self.weights} is not a state dict of {self.model}: the file is damaged or does not contain named "
-                "tensors. Write one with torch.save(network.state_dict(), ...)."
+                "tensors. Write the state dict with torch.save(network.state_dict(), ...)."
             ) from error
         if missing:
             raise InputError(f"{self.weights} does not fit {self.model}: {missing[0]} is missing or has another shape.")

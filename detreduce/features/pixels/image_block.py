@@ -167,5 +167,5 @@ class _Embedding:
         if not finite.all():
             raise InputError(
                 f"The network computes features that are not finite for {self.paths[rows[int(np.argmin(finite))]]}. "
-                "Check its weights, or use precision='float32'."
+                "Check the weights of the network, or use precision='float32'."
             )

@@ -41,9 +41,9 @@ def check_precision(precision: str) -> None:
 def resolve_precision(networks: Networks, folder: Path, pool: Executor) -> tuple[str, dict[str, Any]]:
     """Choose ``bfloat16`` or ``float32`` for ``auto``. Return the precision and the reasons.
 
-    bfloat16 is chosen if the device computes it natively and its vectors of the test images are close to the float32
-    vectors. The relative Euclidean difference must be at most 1e-2 for each test image. The choice does not depend on
-    the dataset. The measured difference is stored in the cache `folder`.
+    bfloat16 is chosen if the device computes it natively and the bfloat16 vectors of the test images are close to the
+    float32 vectors. The relative Euclidean difference must be at most 1e-2 for each test image. The choice does not
+    depend on the dataset. The measured difference is stored in the cache `folder`.
     """
     if not _native_bfloat16(networks.device):
         return "float32", {"why": "no native bfloat16"}

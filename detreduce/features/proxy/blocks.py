@@ -135,7 +135,7 @@ def open_proxy(names: Collection[str], proxy: str | Path | None, dataset: Detect
     opened = ProxyBlocks(needing, path, ProxyLog.load(path), dataset)
     if "gradients" in needing and not opened.weights.is_file():
         raise MissingFileError(
-            f"{opened.weights} does not exist. The block 'gradients' needs the proxy's weights next to its log."
+            f"{opened.weights} does not exist. The block 'gradients' needs the proxy's weights next to the log."
         )
     check_classes(opened.log, dataset)
     if "gradients" in needing:

@@ -57,7 +57,7 @@ class HeadGradients:
 
     @cached_property
     def model(self) -> Any:
-        """The ultralytics network in eval mode; `args` has the loss gains of its training."""
+        """The ultralytics network in eval mode. Its `args` have the loss gains of the training."""
         quiet_ultralytics()
         from ultralytics import YOLO
         from ultralytics.cfg import get_cfg

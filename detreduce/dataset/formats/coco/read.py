@@ -95,7 +95,9 @@ def read_json(file: Path) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         raise InputError(f"{file}:{error.lineno}:{error.colno}: not valid JSON: {error.msg}.") from None
     except UnicodeDecodeError as error:
-        raise InputError(f"{file}: not UTF-8 (byte {error.start}). JSON must be UTF-8: save the file again.") from None
+        raise InputError(
+            f"{file}: not UTF-8 (byte {error.start}). JSON must be UTF-8. Save the file as UTF-8."
+        ) from None
     except ValueError as error:
         raise InputError(f"{file}: not valid JSON: {error}.") from None
     except RecursionError:

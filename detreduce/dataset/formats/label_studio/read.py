@@ -264,7 +264,7 @@ def _find_images(tasks: Sequence[_Task], file: Path, folder: Path, problems: lis
     if not rows:
         raise MissingFileError(
             f"{file}: none of its {len(tasks)} images (the first: {tasks[0].reference}) exists below {folder}. "
-            "Label Studio's JSON comes without images: pass the images folder as images=."
+            "Label Studio's JSON comes without images. Pass the images folder as images=."
         )
     problems += [
         Problem(file, f"task {task.id}: the image {task.reference!r} does not exist; left out") for task in missing

@@ -187,6 +187,6 @@ def _make_data_yaml(dataset: DetectionDataset, own: str, splits: list[str], name
         if needed not in splits:
             stand_in = "test" if needed == "val" and "test" in splits else own
             lines.append(f"# there is no {needed} split, and ultralytics asks for one\n{needed}: images/{stand_in}\n")
-            warn_about_subset(f"There is no {needed} split; data.yaml names {stand_in} instead.")
+            warn_about_subset(f"There is no {needed} split, so data.yaml names {stand_in} instead.")
     block = yaml.safe_dump({"names": dict(enumerate(names))}, sort_keys=False, allow_unicode=True)
     return "".join(lines) + "\n" + block

@@ -86,7 +86,7 @@ def _read_pairs(file: Path) -> dict[str, str]:
     lines = [line.partition("=") for line in _read_text(file).splitlines()]
     pairs = {key.strip(): value.strip() for key, equals, value in lines if equals}
     if "names" not in pairs:
-        raise InputError(f"{file}: not a darknet data file. The line 'names = obj.names' is missing.")
+        raise InputError(f"{file}: not a darknet data file. Add the line 'names = obj.names'.")
     return pairs
 
 

@@ -200,7 +200,7 @@ def _write_data_yaml(source: Path, entries: Mapping[str, Sequence[str]], placer:
     changes = _plan_changes(content, entries)
     edited, verbatim = edit_data_yaml(text, changes)
     if not verbatim:
-        warn_about_subset(f"The comments in {source} were not kept, because its paths could not be changed in place.")
+        warn_about_subset(f"The comments in {source} were lost: the paths in the file could not be changed in place.")
     placer.write(DATA_YAML, edited.encode(encoding if verbatim else "utf-8", "surrogateescape"))
 
 

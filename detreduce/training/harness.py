@@ -212,7 +212,7 @@ def _images_left_out(run: RunFolder, watch: Watch) -> list[str]:
     named, used = len(run.datasets["train"]), len(watch.image_files)
     if used == named:
         return []
-    return [f"{named - used} of the {named} images of the train split were not trained on: ultralytics left them out."]
+    return [f"Ultralytics did not train on {named - used} of the {named} images of the train split."]
 
 
 def _resolved_settings(trainer: Any) -> dict[str, Any]:

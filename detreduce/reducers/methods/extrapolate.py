@@ -107,7 +107,7 @@ class Extrapolated(ScoringReducer):
         for name in ("keep", "random_state"):
             if name in own:
                 raise InputError(
-                    f"parameters: {name!r} is not allowed. The scorer uses share= and the seed of extrapolate."
+                    f"parameters: {name!r} cannot be set here. The scorer uses share= and the seed of extrapolate."
                 )
         cls = reducer_class(self.scorer)
         if "gradients" in cls.needs:

@@ -68,9 +68,9 @@ def compare(
         if 0 < fewest_boxes < FEW_BOXES:
             note += f" One class has only {fewest_boxes} boxes: with few boxes the two interpolations differ most."
         if ties:
-            note += f" {ties} predictions have the same confidence as another one: ultralytics ranks them in any order."
+            note += f" {ties} predictions have equal confidences: ultralytics does not sort these in a fixed order."
         if crowds:
-            note += f" Ultralytics counts detections on {crowds} crowd regions as errors. Pycocotools ignores them."
+            note += f" Ultralytics counts detections on {crowds} crowd regions as errors. Pycocotools ignores these detections."
     return Agreement(ok=ok, tolerance=tolerance, mAP50=gaps[0], mAP50_95=gaps[1], note=note)
 
 

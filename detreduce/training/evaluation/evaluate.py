@@ -70,7 +70,7 @@ def compare(
         if ties:
             note += f" {ties} predictions have equal confidences: ultralytics does not sort these in a fixed order."
         if crowds:
-            note += f" Ultralytics counts detections on {crowds} crowd regions as errors. Pycocotools ignores these detections."
+            note += f" Ultralytics counts detections on {crowds} crowd regions as errors. Pycocotools does not."
     return Agreement(ok=ok, tolerance=tolerance, mAP50=gaps[0], mAP50_95=gaps[1], note=note)
 
 

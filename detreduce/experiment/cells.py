@@ -1,4 +1,4 @@
-"""The cells of an experiment, and the plan that lists them.
+"""The cells of an experiment, and the plan that lists these cells.
 
 A cell is one training. Its key includes a hash of everything that affects its result.
 """
@@ -32,7 +32,7 @@ class Cell:
     method
         The name of the method, or of the control.
     training_seed, selection_seed
-        Seed of the training, and seed of the selection; the latter is None for controls on all images.
+        Seed of the training, and seed of the selection. For controls on all images, `selection_seed` is None.
     control
         The name of the control; None if a method chooses the images.
     parameters
@@ -74,7 +74,7 @@ class Cell:
 
     @property
     def drops_by_features(self) -> bool:
-        """Whether the cell drops duplicates that are found by the features of images."""
+        """Whether the cell drops duplicates, and these duplicates are found by comparing the features of images."""
         return CompositionRequest.of(**self.composition).by_features
 
     def request(self, categories: Any) -> SelectionRequest:
@@ -119,7 +119,7 @@ class Identity:
 def training_arguments(config: ExperimentConfig, *, images: int, classes: int) -> dict[str, Any]:
     """Return the ultralytics arguments of every cell.
 
-    They are the arguments of the YAML. The optimiser "auto" is resolved for the full set, so that all cells use the
+    The arguments come from the YAML. The optimiser "auto" is resolved for the full set, so that all cells use the
     same optimiser. With the control ``full_equal_iterations``, every batch is an optimiser step (``nbs`` equals
     ``batch``) unless the YAML sets ``nbs``. Otherwise a small subset would have even fewer steps. With
     ``choose: best``, the patience is set so that no cell stops early.
@@ -195,14 +195,14 @@ def _control_cells(config: ExperimentConfig, context: dict[str, Any], name: str)
 
 
 def uses_features(method: str, composition: Mapping[str, Any]) -> bool:
-    """Return whether a method uses the features of images, or a search for duplicates before it does."""
+    """Return whether a method, or the search for duplicates that runs before the method, uses features of images."""
     return FEATURES in kinds_of(reducer_class(method).needs) or CompositionRequest.of(**composition).by_features
 
 
 def changed_parameters(reducer: BaseReducer) -> dict[str, Any]:
     """Return the parameters of a reducer that differ from its defaults, without keep and seed.
 
-    Keep and seed are fields of the cell.
+    `keep` and `seed` are left out because they are fields of the cell.
     """
     defaults = type(reducer)().get_params()
     own = reducer.get_params()
@@ -228,12 +228,12 @@ def seed_pairs(selection: list[int], training: list[int], *, deterministic: bool
 
 
 def _brief(value: Any) -> str:
-    """Return a value as text for a label; a list of images becomes its length."""
+    """Return a value as text for a label. For a list of images, return the length of the list."""
     return f"{len(value)} images" if isinstance(value, list) else str(value)
 
 
 def _with_key(cell: Cell, context: dict[str, Any]) -> Cell:
-    """Return the cell with its key.
+    """Return a copy of the cell with its `key` set.
 
     `context` holds everything that affects the result, except the fields of the cell.
     """

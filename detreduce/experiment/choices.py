@@ -1,4 +1,4 @@
-"""The selections of an experiment. A fit of a method serves several cells; the ledger keeps each fit with its cost."""
+"""The selections of an experiment. One fit of a method serves several cells. The ledger keeps each fit and its cost."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Choices:
                     keeps.append(cell.keep)
 
     def fit_of(self, cell: Cell) -> str:
-        """Return the name of the fit that a cell's selection comes from; cells with the same name share the fit."""
+        """Return the name of the fit that a cell's selection comes from. Cells with the same name share a fit."""
         cls = reducer_class(cell.chooser)
         identity = [self.identity.data]
         if uses_features(cell.chooser, cell.composition):
@@ -81,7 +81,7 @@ class Choices:
         return f"{cell.method}-{json_hash([question, identity])[:10]}"
 
     def is_fitted(self, cell: Cell) -> bool:
-        """Return whether the ledger has a file for the cell's fit."""
+        """Return whether the ledger has a file with the fit of the cell."""
         return self._file(self.fit_of(cell)).is_file()
 
     def choose(
@@ -119,7 +119,10 @@ class Choices:
         return replace(selection, provenance={**selection.provenance, FIT: fit})
 
     def _largest(self, name: str, cell: Cell, images: int) -> float | int:
-        """Return the largest keep of the cells that the fit serves; skip keeps that are too large for the dataset."""
+        """Return the largest `keep` of the cells that share the fit.
+
+        Skip a `keep` that is too large for the dataset.
+        """
 
         def size(keep: float | int) -> float:
             try:
@@ -130,5 +133,5 @@ class Choices:
         return max([cell.keep, *self._keeps.get(name, ())], key=size)
 
     def _file(self, name: str) -> Path:
-        """Return the file in the ledger with the selection of a fit."""
+        """Return the path of the file in the ledger that holds the selection of a fit."""
         return self.ledger.path / SELECTIONS / f"{name}.json"

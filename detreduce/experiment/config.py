@@ -1,4 +1,4 @@
-"""The experiment YAML: its model, which the command line and the functions share, and reading it from a file."""
+"""The experiment YAML: a pydantic model of its content, and functions that read and validate a YAML file."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def load_config(path: str | Path, overrides: Mapping[str, Any] | None = None) ->
 
 
 def _replace(content: dict[str, Any], name: str, value: Any) -> None:
-    """Set the value of a dotted name in `content`; add missing sections."""
+    """Set the value of a dotted name such as ``train.epochs`` in `content`. Add the sections that are missing."""
     *sections, key = name.split(".")
     for section in sections:
         content = content.setdefault(section, {})
@@ -110,7 +110,7 @@ def _replace(content: dict[str, Any], name: str, value: Any) -> None:
 
 
 def parse_config(content: dict[str, Any], *, beside: Path, file: Path | str = "configuration") -> ExperimentConfig:
-    """Validate the content of an experiment YAML; raise InputError that lists all errors.
+    """Validate the content of an experiment YAML. Raise InputError that lists all errors.
 
     Paths are relative to the folder `beside`. `file` is the name of the YAML in error messages.
     """
@@ -143,7 +143,8 @@ def parse_config(content: dict[str, Any], *, beside: Path, file: Path | str = "c
 def resolve_weights(name: str, beside: Path | None = None) -> str:
     """Return the path of a weights file, which may be relative to `beside` or to the working folder.
 
-    A bare name that is not a file there is returned unchanged, because ultralytics may know it.
+    If `beside` and the working folder do not have the file, a name without a folder is returned unchanged, because
+    ultralytics may know the name.
     """
     expanded = expand(name)
     if "/" not in expanded and not any((folder / expanded).is_file() for folder in (beside, Path.cwd()) if folder):
@@ -152,7 +153,7 @@ def resolve_weights(name: str, beside: Path | None = None) -> str:
 
 
 def _resolve_paths(content: dict[str, Any], beside: Path, problems: list[str]) -> dict[str, str]:
-    """Return the absolute paths of the YAML; add missing files to `problems`."""
+    """Return the paths of the YAML as absolute paths. Add an error to `problems` for each missing file."""
     resolved: dict[str, str] = {}
 
     def attempt(key: str, where: str, value: Any, resolve: Any) -> None:
@@ -182,7 +183,10 @@ def _resolve_paths(content: dict[str, Any], beside: Path, problems: list[str]) -
 
 
 def _read_images(reduce: ReduceConfig, beside: Path, problems: list[str]) -> dict[tuple[str, str], list[Any]]:
-    """Return the images in each file of a `must_keep` or `initial`; add files that cannot be read to `problems`."""
+    """Read the files that `must_keep` and `initial` name, and return the images of each file.
+
+    Add an error to `problems` for each file that cannot be read.
+    """
     from detreduce.selection.data import SelectionData
     from detreduce.selection.file import read_selection
     from detreduce.selection.named_images import read_names
@@ -218,7 +222,7 @@ def _describe(item: Any) -> str:
         return f"{where}: missing"
     text = str(item["msg"]).removeprefix("Value error, ")
     if not where:
-        # an error between sections: its check names the section to change
+        # an error that involves several sections: the text of the error names the section to change
         return text
     if item["type"] in ("value_error", "assertion_error"):
         return f"{where}: {text}"
@@ -226,12 +230,12 @@ def _describe(item: Any) -> str:
 
 
 def _is_branch(part: str | int) -> bool:
-    """Return whether a part of a location is a branch of a union and not a key."""
+    """Return whether a part of a pydantic location is the branch of a union and not a key of the YAML."""
     return isinstance(part, str) and (part in ("str", "int", "float", "bool") or part.startswith(("list[", "dict[")))
 
 
 def _keys_beside(location: list[str]) -> list[str]:
-    """Return the known keys of the section that a location points into."""
+    """Return the known keys of the section of the YAML that contains a location."""
     model: Any = ExperimentConfig
     for part in location[:-1]:
         field = model.model_fields.get(part) if hasattr(model, "model_fields") else None

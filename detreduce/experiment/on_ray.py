@@ -57,7 +57,8 @@ def run_on_ray(
     limits
         None, or limits without bounds. Limits do not work for cells that run at the same time.
     gpus_per_cell
-        Number of GPUs for each cell; 0.5 lets two cells share a GPU. None means 1 if the cluster has GPUs, else 0.
+        Number of GPUs for each cell. With 0.5, two cells share a GPU. None means 1 if the cluster has GPUs, and 0 if it
+        does not have GPUs.
 
     Raises
     ------
@@ -99,7 +100,7 @@ def run_one(settings: str, ledger: str, key: str) -> RayResult:
 
 @functools.lru_cache(maxsize=1)
 def _prepared(settings: str, ledger: str) -> PreparedExperiment:
-    """Prepare the experiment once for all cells of a worker, so that dataset and features are read once."""
+    """Prepare the experiment once per Ray worker, so that each worker reads the dataset and the features only once."""
     return prepare_experiment(ExperimentConfig.model_validate(json.loads(settings)), ledger)
 
 
@@ -144,7 +145,7 @@ def _tell(prepared: PreparedExperiment, outcome: RayResult) -> None:
 
 @contextmanager
 def _cluster(ray: Any) -> Iterator[None]:
-    """Join a running cluster, or start a cluster that ends with this call."""
+    """Connect to a running Ray cluster, or start a cluster on this machine that stops when the context ends."""
     if ray.is_initialized():
         yield
         return
@@ -158,7 +159,7 @@ def _cluster(ray: Any) -> Iterator[None]:
 
 
 def _ray() -> Any:
-    """Import Ray; raise InputError if Ray is not installed."""
+    """Import Ray and return the module. Raise InputError if Ray is not installed."""
     try:
         import ray
         import ray.exceptions

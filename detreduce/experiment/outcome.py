@@ -42,13 +42,13 @@ class Outcome:
     comparisons
         Comparisons of each method with random subsets and with the equal-steps control.
     ranking
-        Average ranks of the methods; None if they cannot be ranked.
+        Average ranks of the methods. None if the methods cannot be ranked.
     paid
-        Trainings of each method until choosing has paid for itself.
+        The break-even of each method: the number of trainings until choosing has paid for itself.
     random
         The label of the random subsets that methods are compared with; None without random subsets.
     leakage
-        Images shared between splits, from ``leakage.json`` in the ledger; empty if there was no search.
+        Images that several splits have in common, from ``leakage.json`` in the ledger. Empty if there was no search.
     notes
         Warnings about differences between cells that should be equal, such as versions of packages.
     lost
@@ -75,7 +75,7 @@ class Outcome:
         return result_table(self.summaries, [*self.comparisons, *self.lost], self.paid)
 
     def difference(self, summary: Summary, against: str, measure: str) -> Comparison | None:
-        """Return the comparison of the summarised cells with the reference `against`; None if there is none."""
+        """Return the comparison of the summarised cells with the reference `against`; None without a comparison."""
         for item in (*self.comparisons, *self.lost):
             same = item.method == summary.method and keep_key(item.keep) == keep_key(summary.keep)
             if same and item.against == against and item.measure == measure:
@@ -103,7 +103,7 @@ class Outcome:
 
 
 def outcome_of(ledger: Ledger, cells: Iterable[Cell] | None = None) -> Outcome:
-    """Read the cells in `cells` that are finished, and compare them. The default is the latest plan of the ledger.
+    """Read the finished cells among `cells`, and compare these cells. By default, `cells` is the latest plan.
 
     This takes seconds for hundreds of cells. Raise InputError if the plan or a cell cannot be read.
     """
@@ -145,7 +145,7 @@ def energy_by_method(outcome: Outcome) -> list[tuple[Summary, dict[str, float]]]
 
 
 def _mean_wh(cells: Sequence[FinishedCell], phase: str) -> float:
-    """Return the mean energy of one phase, in Wh; a cell without the phase counts as 0."""
+    """Return the mean energy of one phase over some cells, in Wh. A cell without the phase counts as 0 Wh."""
     return math.fsum(_phases(cell)[phase].wh or 0.0 for cell in cells if phase in _phases(cell)) / len(cells)
 
 
@@ -190,7 +190,7 @@ def energy_provenance(outcome: Outcome) -> list[dict[str, Any]]:
 
 
 def provenance_in_words(outcome: Outcome) -> str:
-    """Return a sentence on how the energy of the trainings was obtained, with the share of each component.
+    """Return a sentence that says how the energy of the trainings was obtained, with the share of each component.
 
     Return an empty text if the energy of no training is known.
     """

@@ -1,4 +1,4 @@
-"""The overview of a run before it starts: its cells by method and keep, and the expected cost of the cells to train."""
+"""The overview of a run before the run starts: the cells by method and keep, and the expected cost of training."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Overview:
     name, ledger
         The name of the experiment, and the path of its ledger.
     shard
-        The part of the plan to run, such as ``1/3``; None for the whole plan.
+        The part of the plan to run, such as ``1/3``. None means the whole plan.
     shares
         One entry per method and keep, in the order of the plan.
     estimated_from
@@ -131,7 +131,7 @@ class PlannedCells:
 
 
 def overview(planned: PlannedCells, costing: Costing) -> Overview:
-    """Return the overview of a run: its cells by method and keep, with the expected cost of the cells to train."""
+    """Return the overview of a run: its cells by method and keep, and the expected cost of the missing cells."""
     groups: dict[tuple[str, str], list[Cell]] = {}
     for cell in planned.cells:
         groups.setdefault((cell.label, keep_key(cell.keep)), []).append(cell)
@@ -165,7 +165,7 @@ def overview(planned: PlannedCells, costing: Costing) -> Overview:
 class Costing:
     """The expected cost of cells that run one after the other.
 
-    Features, proxy training and selections that one cell makes are free for the cells after it.
+    Features, proxy training and selections that one cell makes cost nothing for the cells that run later.
 
     Attributes
     ----------
@@ -186,7 +186,8 @@ class Costing:
     def of(self, cell: Cell) -> Estimate:
         """Return the expected cost of the next cell.
 
-        It includes the selection, the features and the proxy training, unless the ledger or an earlier cell has them.
+        The cost includes the selection, the features and the proxy training. If the ledger or an
+        earlier cell already has one of these, its cost is not included.
         """
         cost = self._forecast.training(cell)
         if cell.on_all:
@@ -212,7 +213,7 @@ class Costing:
 
 
 def shard_of(cells: list[Cell], shard: str | None) -> list[Cell]:
-    """Return the cells of one shard: for ``"i/n"``, every n-th cell starting at the i-th; for None, all cells.
+    """Return the cells of one shard. For ``"i/n"``, these are every n-th cell from the i-th on. None means all cells.
 
     The n shards together contain every cell once, including controls. Each shard gets cells of different keeps. Raise
     InputError if `shard` does not have this form.

@@ -22,7 +22,7 @@ from detreduce.ultralytics_bridge.detector import check_head
 
 
 def check_experiment(config: ExperimentConfig, dataset: DetectionDataset, evaluate_on: str) -> None:
-    """Raise InputError with a list of everything that would fail in a cell: splits, keep, categories, weights."""
+    """Raise InputError that lists all settings that would make a cell fail: splits, keep, categories, weights."""
     problems: list[str] = []
 
     def attempt(where: str, check: Callable[[], object]) -> None:
@@ -75,7 +75,7 @@ def _unequal(config: ExperimentConfig) -> list[str]:
 
 
 def _features_problems(config: ExperimentConfig, dataset: DetectionDataset) -> list[str]:
-    """Return problems with the features that a method, or its search for duplicates, needs; each problem once."""
+    """Return the different problems with the features that methods and their searches for duplicates need."""
     problems: dict[str, None] = {}
     for method in config.reduce.methods:
         if not uses_features(method.name, method.composition(config.reduce)):
@@ -102,7 +102,7 @@ def _check_keep(config: ExperimentConfig, dataset: DetectionDataset, keep: float
 
 
 def _reduction(config: ExperimentConfig, dataset: DetectionDataset, method: MethodConfig) -> Reduction:
-    """Return the reduction of the cells of a method, without their keep and seed."""
+    """Return the reduction of a method of the experiment, before `keep` and `seed` are set."""
     selection = SelectionRequest(
         method=method.name,
         categories=config.reduce.categories,

@@ -1,4 +1,4 @@
-"""The table of results. The terminal, the notebook and the report show this table, so their numbers are the same."""
+"""The table of results. The terminal, the notebook and the report all show this table, so the numbers are the same."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ LEAST_WH = 0.005
 
 @dataclass(frozen=True, slots=True)
 class ResultCell:
-    """One cell of the table: the text to show, and its number (NaN if there is no number, infinity for ``never``)."""
+    """One cell of the table: the text to show, and the number of this text.
+
+    The number is NaN if the text has no number, and infinity if the text is ``never``.
+    """
 
     text: str = ""
     value: float = math.nan
@@ -126,7 +129,7 @@ class ResultTable:
     rows
         The rows, in the order of the summaries.
     costs
-        The cost measures that at least one row has.
+        The cost measures that are known for at least one row.
     references
         The references that methods are compared with, random subsets first.
     notes
@@ -248,7 +251,7 @@ def _notes(summaries: Sequence[Summary]) -> Iterable[str]:
 
 
 def interval_notes(comparisons: Sequence[Comparison]) -> Iterable[str]:
-    """Yield sentences on how intervals and verdicts are made, and on what limits the comparisons."""
+    """Yield sentences on how intervals and verdicts are computed, and sentences on the limits of the comparisons."""
     over = {item.over for item in comparisons}
     what = "seeds and test images" if over == {"seeds and images"} else "seeds alone" if over == {"seeds"} else ""
     yield (

@@ -73,8 +73,8 @@ def run_experiment(
     shard
         ``"i/n"``: run only the i-th of n parts of the plan, for machines without a common folder.
     max_hours, max_wh
-        Limits on the time and the energy of this call. A cell does not start if it is expected to exceed a limit; the
-        expectation comes from the cost of finished cells. The next call continues.
+        Limits on the time and the energy of this call. A cell does not start if its expected cost would exceed a limit.
+        The expected cost comes from finished cells. Call the function again to run the remaining cells.
 
     Raises
     ------
@@ -95,7 +95,7 @@ def prepare_experiment(
     say: Say | None = None,
     shard: str | None = None,
 ) -> PreparedExperiment:
-    """Check an experiment and plan its cells, as `run_experiment` does before it starts. The ledger is not created."""
+    """Check an experiment and plan its cells, like `run_experiment`, but do not create the ledger or run a cell."""
     settings = config if isinstance(config, ExperimentConfig) else load_config(config)
     say = say or (lambda line: None)
     shard_of([], shard)
@@ -139,7 +139,7 @@ class PreparedExperiment:
 
     @cached_property
     def overview(self) -> Overview:
-        """The cells of the run, and the expected cost of the missing cells."""
+        """The overview of the run: its cells, and the expected cost of the missing cells."""
         done = [cell.key for cell in self.cells if cell.key in self.ledger]
         experiment = self._experiment
         searched = experiment.is_searched(self.missing)
@@ -165,7 +165,7 @@ class PreparedExperiment:
         experiment = self._experiment
         Ledger.create(self.ledger.path)
         searched = experiment.dataset, self.ledger, experiment.identity.data, experiment.wait_for_search
-        # this search comes first, because it makes the signatures that the other searches use, and stores their cost
+        # this search comes first: it makes the signatures that the other searches use, and stores their cost
         keep_near_duplicates(*searched, country=experiment.config.energy.country)
         for cell in missing:
             experiment.redundancy.check(cell)
@@ -188,7 +188,7 @@ class PreparedExperiment:
     def _run_missing(self, missing: list[Cell], number: int, limits: Limits, advance: Callable[..., None]) -> Ledger:
         """Run cells until this process or another process has finished all of them.
 
-        `number` is the number of cells that are finished before. `advance` moves the progress bar.
+        `number` is the number of cells that were finished before this call. `advance` moves the progress bar.
         """
         while missing:
             elsewhere = []
@@ -210,9 +210,11 @@ class PreparedExperiment:
         return self.ledger
 
     def run_cell(self, cell: Cell, place: str = "") -> FinishedCell | None:
-        """Run one cell and store it; return None if the cell is finished or another process is running it.
+        """Run one cell, store the finished cell in the ledger, and return the finished cell.
 
-        `place` is the text before the line that names the cell.
+        Return None if the cell is finished already or if another process is running the cell.
+
+        `place` is printed in front of the name of the cell, such as ``[3/12]``.
         """
         with self.ledger.claim(cell.key) as work:
             if work is None:
@@ -262,7 +264,7 @@ def describe_outcome(finished: FinishedCell) -> str:
 
 
 class _Experiment:
-    """Everything that the cells of one run share: dataset, features, searches, fits. Each is made when first needed."""
+    """What the cells of one run share: dataset, features, searches, fits. Each part is made at its first use."""
 
     def __init__(self, config: ExperimentConfig, ledger: Ledger, say: Say) -> None:
         self.config = config
@@ -280,7 +282,7 @@ class _Experiment:
         return found
 
     def costing(self) -> Costing:
-        """Return the expected cost of cells, from the cells that are finished now."""
+        """Return a `Costing` that estimates the cost of cells from the cells that are finished now."""
         forecast = Forecast.of(self.finished, self.config, len(self.dataset))
         return Costing(forecast, self.choices, self.sources)
 
@@ -293,8 +295,8 @@ class _Experiment:
     def evaluate_on(self) -> EvaluateOn:
         """The splits to evaluate on.
 
-        They are the splits of the YAML. By default they are val and test together, or test alone if val is used to
-        choose the epoch.
+        The YAML can set the splits. The default is val and test together. If val is used to choose the epoch, the
+        default is test alone.
         """
         both = {"val", "test"} <= set(self.dataset.source.splits) and self.config.evaluate.choose == "last"
         return self.config.evaluate.on or ("val+test" if both else "auto")
@@ -353,7 +355,7 @@ class _Experiment:
         return Choices(self.config, self.ledger, self.plan, self.identity, paid=self.spent.add, wait=wait)
 
     def run_alone(self, cell: Cell, work: Path) -> FinishedCell:
-        """Run a cell; record the machine, the time, and whether another training overlapped with it."""
+        """Run a cell. Record the machine, the time, and whether another training ran at the same time."""
         # choose before other processes see this training: choosing may wait for another process without overlap
         chosen = None if cell.on_all else self._choose(cell)
         with present() as here:
@@ -373,7 +375,7 @@ class _Experiment:
         return replace(finished, ran=ran)
 
     def _train_cell(self, cell: Cell, work: Path, chosen: _Chosen | None) -> FinishedCell:
-        """Train a cell in the folder `work`, on its selection, or on all images if `chosen` is None."""
+        """Train a cell in the folder `work`. Train on the selection `chosen`, or on all images if `chosen` is None."""
         if chosen is None:
             record = self._train(self.config.dataset, cell, work)
             return FinishedCell(cell.key, {**cell.to_dict(), "label": cell.label}, record)
@@ -392,7 +394,7 @@ class _Experiment:
         return FinishedCell(cell.key, {**cell.to_dict(), "label": cell.label}, record, choosing, summary)
 
     def _reduction(self, cell: Cell, output: Output | None = None) -> Reduction:
-        """Return the reduction of a cell; `output` is the folder of its subset."""
+        """Return the reduction of a cell. `output` is the folder that the subset is written to."""
         selection, features = cell.request(self.config.reduce.categories), self.config.features.extraction()
         return Reduction(ReductionRequest(self.dataset, output, selection, features), self.dataset)
 

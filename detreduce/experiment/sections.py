@@ -1,4 +1,4 @@
-"""The sections of the experiment YAML as models."""
+"""The sections of the experiment YAML as pydantic models."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def in_range(keep: int | float) -> int | float:
 
 
 class MethodConfig(CompositionConfig):
-    """A method by name. Its parameters and its own steps are further keys."""
+    """A method, selected by its name. Further keys set parameters of the method, and steps for this method alone."""
 
     model_config = ConfigDict(extra="allow", frozen=True, use_attribute_docstrings=True)
     name: str
@@ -129,7 +129,7 @@ class MethodConfig(CompositionConfig):
 
         for name, place in (("keep", "reduce.keep"), ("random_state", "reduce.seeds"), ("seed", "reduce.seeds")):
             if name in self.parameters:
-                raise ValueError(f"{name!r} is not a parameter of one method: set {place}")
+                raise ValueError(f"{name!r} applies to all methods. Set {place} instead.")
         make_reducer(self.name, **self.parameters).check_params()
         return self
 
@@ -218,7 +218,7 @@ class TrainConfig(BaseModel):
 
 
 class ProxyConfig(BaseModel):
-    """A short training of a small detector, for methods that need its results; see `log_proxy_training`.
+    """A short training of a small detector, for methods that use results of a training; see `log_proxy_training`.
 
     Any other ultralytics argument is set by its name.
     """
@@ -271,7 +271,7 @@ class EvaluateConfig(Section):
 
 
 class EnergyConfig(Section):
-    """The country of the electricity."""
+    """The country whose electricity mix converts energy to CO2."""
 
     country: str = "ESP"
     """Code of three letters (ISO 3166)."""

@@ -1,4 +1,4 @@
-"""The feature tables from which the cells of an experiment choose. Each table is made once, and its cost is stored."""
+"""The feature tables from which the cells of an experiment choose. Each table is made once. Its cost is stored."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Sources:
         self._tables: dict[str, FeatureTable] = {}
 
     def choose_from(self, cell: Cell) -> tuple[Source, dict[str, PhaseEnergy], dict[str, int]]:
-        """Return the dataset or feature table from which a cell's method chooses, its cost, and counts.
+        """Return three values: the dataset or feature table from which a cell's method chooses, its cost, and counts.
 
         The cost is by phase: making the tables, and the proxy training. The counts hold the number of images whose
         features came from the cache.
@@ -99,7 +99,7 @@ class Sources:
         return source, choosing, {"features_from_cache": kept[0]["from_cache"]}
 
     def vectors(self) -> FeatureTable:
-        """Return a table with the vectors of whole images, for duplicates by features."""
+        """Return a table with one vector per image. The search for duplicates by features compares these vectors."""
         return self.table(self._vectors_kind)
 
     def to_make(self, cell: Cell) -> list[tuple[str, str]]:
@@ -119,7 +119,7 @@ class Sources:
         return found
 
     def expected(self, phase: str) -> Estimate | None:
-        """Return the expected cost of a phase; None if the ledger does not show it.
+        """Return the expected cost of a phase. Return None if the ledger does not have this cost.
 
         The cost of a proxy training is estimated from proxy trainings in the ledger with the same model, image size and
         costly arguments, per image and epoch. The cost of features is never estimated, because features that are still
@@ -157,7 +157,7 @@ class Sources:
 
     @cached_property
     def proxy(self) -> Path:
-        """The log of the proxy training. One process trains if the ledger lacks it; others wait."""
+        """The log of the proxy training. If the ledger does not have the log, one process trains and others wait."""
         assert self.config.proxy is not None
         log = self._proxy_log
         folder = log.parent
@@ -171,11 +171,11 @@ class Sources:
 
     @property
     def _proxy_log(self) -> Path:
-        """The file in the ledger for the log of the proxy training."""
+        """The path of the file in the ledger that holds the log of the proxy training."""
         return self.ledger.path / f"proxy-{self._proxy_identity[:10]}" / PROXY_FILE
 
     def _train_proxy(self, wanted: ProxyConfig, log: Path) -> None:
-        """Train the proxy, on a random subset if `share` is not all images, and write its log."""
+        """Train the proxy and write its log. If `share` is less than all images, train on a random subset."""
         model = wanted.model or self.config.train.model
         data: str | Path = self.config.dataset
         share = log.parent / "share"
@@ -197,7 +197,10 @@ class Sources:
         shutil.rmtree(share, ignore_errors=True)
 
     def _fills_by_features(self, kind: str) -> bool:
-        """Return whether a table needs features, to find neighbours of images that the proxy did not train on."""
+        """Return whether a table needs features.
+
+        Features are needed to find neighbours of the images that the proxy did not train on.
+        """
         return kind == "dynamics" and self._lacks_images
 
     @cached_property
@@ -247,13 +250,13 @@ class Sources:
         return Extraction(blocks=(kind,), proxy=self.proxy)
 
     def _cost_file(self, kind: str) -> Path:
-        """Return the file in the ledger with the cost of a table."""
+        """Return the path of the file in the ledger that holds the cost of a table."""
         by_backbone = kind in (FEATURES, VECTORS)
         identity = features_identity(self.config.features) if by_backbone else self._proxy_identity
         return self.ledger.path / f"{kind}-{identity[:10]}.json"
 
     def _keep_cost(self, kind: str, table: FeatureTable, energy: PhaseEnergy) -> None:
-        """Write the cost of a table into the ledger; features from the cache count with the cost of computing them."""
+        """Write the cost of a table into the ledger. Include the cost of computing the features in the cache."""
         pixels = table.provenance.get("image") or table.provenance.get("objects") or {}
         made = int(pixels.get("passes", len(table)))
         if "gradients" in table.blocks:
@@ -278,7 +281,7 @@ def _costs_alike(log: ProxyLog, wanted: ProxyConfig, model: str) -> bool:
 
 
 def proxy_identity(config: ExperimentConfig, data: str, model: str) -> str:
-    """Return a hash of everything that affects the log of the proxy training; empty without a proxy.
+    """Return a hash of everything that affects the log of the proxy training. Return "" if there is no proxy.
 
     `data` and `model` are the hashes of the dataset and of the proxy's weights.
     """

@@ -25,7 +25,7 @@ COSTS = {
     "minutes": "minutes of training",
     "images_seen": "images seen in training",
 }
-# one more hatch than colours, so that the same pair of colour and hatch repeats late
+# one more hatch than colours, so that a combination of colour and hatch repeats only after many phases
 HATCHES = ("", "///", "...", "xxx", "\\\\\\", "++", "oo")
 MOST_KEEPS = 6
 CROWDED = (120.0, 16.0)
@@ -35,7 +35,7 @@ CROWDED = (120.0, 16.0)
 def pareto_front(costs: Sequence[float], values: Sequence[float]) -> list[int]:
     """Return the indices of the points on the Pareto front, sorted by cost.
 
-    A point is on the front if every point with a lower cost has a smaller value.
+    A point is on the front if every other point with a lower cost has a smaller value.
     """
     front: list[int] = []
     best = -math.inf
@@ -105,7 +105,10 @@ def trade_off(rows: Iterable[Row], cost: str = "TFLOPs", measure: str = "mAP50_9
 
 
 def _name_points(axes: Any, points: Sequence[tuple[float, float, Role, Row]]) -> None:
-    """Write the name of each point next to the point, best point first; leave out names that would be too close."""
+    """Write the name of each point next to the point, best point first.
+
+    Leave out a name that is too close to another name.
+    """
     named: list[Any] = []
     for x, y, _, row in reversed(points):
         place = axes.transData.transform((x, y))
@@ -204,7 +207,7 @@ def learning_curves(
 
 
 def _after(epoch: Mapping[str, float | None], measure: str) -> float:
-    """Return the measure of an epoch; NaN if the epoch does not have it."""
+    """Return the measure of an epoch. Return NaN if the epoch does not have the measure."""
     if measure == "loss":
         return loss_of(epoch)
     value = epoch.get(f"metrics/{ACCURACIES[measure]}(B)")
@@ -212,7 +215,7 @@ def _after(epoch: Mapping[str, float | None], measure: str) -> float:
 
 
 def _curve(axes: Any, group: Sequence[tuple[Row, np.ndarray, np.ndarray]], role: Role) -> Any:
-    """Draw the mean over the cells of a group, at the epochs that all cells have; return the line."""
+    """Draw the mean over the cells of a group, at the epochs that all cells have. Return the drawn line."""
     length = min(len(values) for _, _, values in group)
     seen = np.mean([seen[:length] for _, seen, _ in group], axis=0)
     mean = np.mean([values[:length] for _, _, values in group], axis=0)

@@ -41,7 +41,7 @@ def class_bars(
 def size_bars(full: npt.ArrayLike, kept: npt.ArrayLike | None = None) -> Figure:
     """Draw the shares of box sizes, in bins of sqrt(box area / image area), for all boxes and for the kept boxes.
 
-    `full` and `kept` hold one size per box. NaN, for images of unknown size, is left out.
+    `full` and `kept` hold one size per box. NaN means that the size of the image is not known; NaN is left out.
     """
     with styled():
         figure, (axes,) = drawn(7.2, 2.9)

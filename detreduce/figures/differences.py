@@ -17,7 +17,7 @@ ROOM = 24
 
 
 class Difference(Protocol):
-    """A comparison to draw, such as `detreduce.experiment.statistics.comparison.Comparison`."""
+    """A comparison that can be drawn, such as a `detreduce.experiment.statistics.comparison.Comparison`."""
 
     @property
     def method(self) -> str:

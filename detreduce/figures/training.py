@@ -18,7 +18,7 @@ WHAT = {"(B)": "boxes", "(M)": "masks", "(P)": "keypoints"}
 
 
 def loss_of(epoch: Epoch, part: str = "train/") -> float:
-    """Return the sum of the losses of an epoch; NaN if there is no loss.
+    """Return the sum of the losses of an epoch. Return NaN if the epoch does not have losses.
 
     Only losses with names that start with `part` count: ``train/`` or ``val/``.
     """

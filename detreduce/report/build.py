@@ -46,14 +46,14 @@ REPORT_NAME = "report.html"
 
 @dataclass
 class _Chosen:
-    """What the report shows of the images and the selections.
+    """The part of the report that shows images and selections.
 
     Attributes
     ----------
     dataset
         The train split; None if it cannot be read.
     views, charts
-        The view of each shown selection, and its charts, in the same order.
+        `views` holds the view of each shown selection. `charts` holds the charts of each selection, in the same order.
     map
         The feature map; None without features.
     left_out
@@ -176,8 +176,9 @@ def _gather_images(
 ) -> _Chosen:
     """Return the images and selections to show.
 
-    `limit` is the largest number of selections, `given` is the dataset if it was passed, and `capacity` is the largest
-    number of characters of all pictures. If images or features cannot be read, the notes say so.
+    `limit` is the largest number of selections to show. `given` is the dataset at the path that the user passed, or
+    None. `capacity` is the largest number of characters of all pictures. If images or features cannot be read, the
+    notes say so.
     """
     cells, left_out = shown_cells(outcome.cells, limit)
     found = _Chosen(left_out=left_out)
@@ -211,7 +212,10 @@ def _gather_images(
 def _readable(
     ledger: Ledger, cells: Sequence[tuple[FinishedCell, int]], found: _Chosen
 ) -> list[tuple[FinishedCell, int, Selection]]:
-    """Return the cells with their selections; leave out cells whose selection does not fit the dataset, with a note."""
+    """Return the cells with their selections.
+
+    If a selection does not match the dataset, leave the cell out and add a note.
+    """
     assert found.dataset is not None
     selections = []
     for cell, count in cells:
@@ -225,7 +229,10 @@ def _readable(
 
 
 def _features(selections: Sequence[tuple[FinishedCell, int, Selection]], found: _Chosen) -> FeatureTable | None:
-    """Return the features of the selection with the most feature blocks, for all maps; None if they cannot be read."""
+    """Return the features of the selection that used the most feature blocks. All maps use these features.
+
+    Return None if the features cannot be read.
+    """
     by_blocks = max(selections, key=lambda entry: len(entry[2].provenance.get("features", {}).get("blocks", ())))
     try:
         return find_features(by_blocks[2], found.dataset, None)  # type: ignore[arg-type]
@@ -235,7 +242,7 @@ def _features(selections: Sequence[tuple[FinishedCell, int, Selection]], found: 
 
 
 def _leakage(found: Mapping[str, Any], chosen: _Chosen, capacity: int) -> dict[str, Any]:
-    """Return the images that splits share, with the pictures of the first pairs."""
+    """Return the images that several splits contain, with pictures of the first pairs."""
     content = dict(found)
     pairs: list[dict[str, Any]] = []
     if chosen.dataset is not None:
@@ -256,7 +263,7 @@ def _picture(
 ) -> tuple[Album, int] | None:
     """Return the album and the row of an image in a split; None if the image cannot be shown.
 
-    `albums` holds the album of each split, and gets the album of a new split.
+    `albums` holds the album of each split. If the album of the split is missing, it is added.
     """
     if split not in albums:
         try:

@@ -88,7 +88,11 @@ def result_charts(outcome: Outcome) -> Iterator[Chart]:
 
 
 def _learning(outcome: Outcome) -> Iterator[Chart]:
-    """Yield learning curves: mAP of the cells that were validated during training, and the loss if some were not."""
+    """Yield charts of learning curves.
+
+    The first chart is the mAP of the cells that were validated during training. If some cells were not validated
+    during training, a chart of the training loss follows.
+    """
     curves = [(row, cell.training.history) for row, cell in zip(outcome.rows, outcome.cells, strict=True)]
     keeps = {keep_key(row["keep"]) for row, _ in curves if row["control"] != FULL}
     more = f" {len(keeps) - MOST_KEEPS} smaller keeps are not drawn." if len(keeps) > MOST_KEEPS else ""
@@ -119,7 +123,7 @@ def _label(summary: Summary) -> str:
 
 
 def _left_out(found: int) -> str:
-    """Return a sentence on the bars that a chart leaves out; empty if it shows all."""
+    """Return a sentence with the number of bars that a chart leaves out. Return "" if the chart shows all bars."""
     return f" {found - MOST_BARS} more are in the table." if found > MOST_BARS else ""
 
 

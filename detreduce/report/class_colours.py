@@ -50,8 +50,8 @@ class Looks:
 def looks_of(names: Sequence[str], counts: npt.ArrayLike) -> Looks:
     """Return how the boxes of each class are drawn.
 
-    The most common classes have their own colour and line style. If there are more than `MOST` classes, the rarest
-    classes share the last one. `counts` is the (C,) number of boxes of each class.
+    Each of the most common classes has its own colour and line style. If there are more than `MOST` classes, the rarest
+    classes share the last colour and line style. `counts` is the (C,) number of boxes of each class.
     """
     order = np.argsort(-np.asarray(counts), kind="stable").tolist()
     own = len(order) if len(order) <= MOST else MOST - 1
@@ -65,5 +65,5 @@ def looks_of(names: Sequence[str], counts: npt.ArrayLike) -> Looks:
 
 
 def _css(rank: int) -> str:
-    """Return the CSS classes for the class of a rank, from 0 for the most common class."""
+    """Return the CSS classes for the boxes of an object class. `rank` is 0 for the most common object class."""
     return f"c{rank % COLOURS} l{rank // COLOURS}"

@@ -40,7 +40,7 @@ class DuplicateSearch:
     Attributes
     ----------
     looked_for
-        What the search counts as a duplicate, and the searched images, as text.
+        Text that says what the search counts as a duplicate and which images it searched.
     found
         Number of pairs.
     kept_twice
@@ -89,7 +89,7 @@ def duplicate_searches(
         if dropped:
             words += f"; {dropped[0].get('dropped')} images were dropped before choosing"
         if not searches:
-            why = near.get("skipped", "this ledger has no search; the same detreduce run again makes one")
+            why = near.get("skipped", "this ledger has no result of this search; run `detreduce run` again to search")
             words += f"; there was no search for near-duplicates among all training images: {why}"
         searches.append(_search(words, own.get("pairs", ()), dataset, kept, shown))
     return tuple(searches)
@@ -111,7 +111,7 @@ def _search(
 
 
 def _of_group(leader: int, copies: Mapping[int, str], kept: Collection[int]) -> list[DuplicatePair]:
-    """Return the pairs of a group of duplicates: a kept image of the group with each other image of the group.
+    """Return pairs of images from a group of duplicates. Each pair is a kept image and another image of the group.
 
     If no image of the group is kept, `leader` is paired with each of its `copies`.
     """

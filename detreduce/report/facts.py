@@ -25,7 +25,7 @@ class Fact:
 
 
 def command_of(ledger: Ledger) -> str:
-    """Return the command that reproduces the ledger, from the configuration in the ledger."""
+    """Return the `detreduce run` command that reproduces the ledger with the configuration that is in the ledger."""
     return shlex.join(["detreduce", "run", str(ledger.path / "config.yaml"), "--output", str(ledger.path)])
 
 

@@ -14,7 +14,7 @@ from detreduce.vocabulary.measures import MAIN_ACCURACY as MEASURE
 
 
 def headline(outcome: Outcome) -> list[str]:
-    """Return one sentence for the full set, and sentences for each keep.
+    """Return the main results as sentences: one sentence for the full set, and sentences for each keep.
 
     The sentences for a keep give its mAP, the lost mAP and the saved energy compared with the full set, and the
     comparison of its methods with random subsets.
@@ -56,7 +56,7 @@ def _keep_sentence(outcome: Outcome, group: Sequence[Summary], full: Summary | N
 
 
 def _lost(outcome: Outcome, shown: Summary) -> str:
-    """Return the difference of a method to all images, with its uncertainty, as text."""
+    """Return how much lower or higher the mAP of a method is than that of the full set, as text."""
     found = outcome.difference(shown, FULL, MEASURE)
     loss = shown.against_full.get(MEASURE, math.nan) if found is None else found.difference
     if not math.isfinite(loss):
@@ -100,7 +100,7 @@ def _compared_with_random(outcome: Outcome, group: Sequence[Summary]) -> str:
 
 
 def _saving(summary: Summary) -> str:
-    """Return the saved energy as text; the saved computation if the energy is not known."""
+    """Return the saved energy as text. If the energy is not known, return the saved computation."""
     for name, words in (("Wh", "training energy"), ("TFLOPs", "computation; the energy is not known")):
         ratio = summary.against_full.get(name, math.nan)
         if math.isfinite(ratio):

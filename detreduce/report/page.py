@@ -75,9 +75,9 @@ def _shown(value: Any) -> Any:
 
 
 def _apart(name: str) -> Markup:
-    """Return a name for an attribute or a title, with marks that isolate its writing direction.
+    """Return a name with Unicode marks that isolate its writing direction, for use in an HTML attribute or title.
 
-    In other places ``<bdi>`` isolates the direction, but elements are not possible in attributes and titles.
+    In other places the element ``<bdi>`` isolates the direction, but attributes and titles cannot contain elements.
     """
     return escape(f"\u2068{visible(name)}\u2069")
 
@@ -154,7 +154,7 @@ def _columns(table: ResultTable) -> list[Column]:
 
 
 def _sort_key(value: float) -> str:
-    """Return the text by which the page's script sorts a cell; empty if the number is not known.
+    """Return the text that the page's script uses to sort a cell. Return "" if the number is not known.
 
     The script sorts empty texts last.
     """

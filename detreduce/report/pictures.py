@@ -1,4 +1,4 @@
-"""Small pictures of images with their boxes. The page stores each picture once, even if it is shown several times."""
+"""Small pictures of images with their boxes. The page stores each picture once, even if several places show it."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ class Picture:
         The classes in the image with their number of boxes, most common class first. If there are many classes, the
         rarest classes are counted together.
     boxes
-        The boxes as (left, top, width, height, class); positions and sizes are fractions of the image. At most
-        `BOXES_DRAWN` boxes; empty if the page is full.
+        The boxes as (left, top, width, height, class); positions and sizes are fractions of the image. There
+        are at most `BOXES_DRAWN` boxes. Empty if the page is full.
     width, height
         Size in pixels of the picture, or of the placeholder if there is no picture.
     data
@@ -63,7 +63,7 @@ class Album:
     prefix
         Prefix of the id of each picture in the page. The id is this prefix and the dataset row.
     capacity
-        Largest number of characters of all pictures. For 0, only names and boxes are shown.
+        Largest number of characters of all pictures together. With 0, only names and boxes are shown.
     boxes
         Largest number of boxes to draw.
 
@@ -132,7 +132,7 @@ class Album:
 
 
 def _small(record: ImageRecord) -> tuple[str, int, int] | None:
-    """Return a small JPEG as a data URI, its width and its height in pixels; None if the image cannot be read."""
+    """Return a small JPEG as a data URI, and its width and height in pixels; None if the image cannot be read."""
     small = small_image(record.path, SIDE)
     if small is None:
         return None

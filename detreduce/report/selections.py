@@ -284,7 +284,7 @@ def _score_in_words(selection: Selection, row: int) -> str:
 def _measures(
     selection: Selection, dataset: DetectionDataset, kept: npt.NDArray[np.bool_], table: FeatureTable | None
 ) -> list[tuple[str, str, str]]:
-    """Return the (name, value, meaning) of the measures of representativeness that are fast to compute.
+    """Return (name, value, meaning) for each measure of representativeness that is fast to compute.
 
     `detreduce.measure_representativeness` computes further measures.
     """

@@ -85,6 +85,6 @@ def _adapt(element: ElementTree.Element, name: str) -> None:
 
 
 def _variable(colour: str) -> str:
-    """Return the CSS variable for a colour; return `colour` if there is no variable for it."""
+    """Return the CSS variable for a colour. Return `colour` unchanged if the page has no variable for this colour."""
     found = VARIABLES.get(colour.lower())
     return f"var({found})" if found else colour

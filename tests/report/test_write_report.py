@@ -150,7 +150,7 @@ def test_without_a_search_the_page_says_what_was_looked_for(hostile: Ledger, tmp
     (ledger / NEAR_DUPLICATES_FILE).unlink()
     section = page_part(write_report(ledger), "selections")
     assert "identical files; there was no search for near-duplicates" in section.text
-    assert "this ledger has no search" in section.text
+    assert "`detreduce run`" in section.text
 
 
 def test_each_class_has_its_look_and_a_legend(page: Path) -> None:

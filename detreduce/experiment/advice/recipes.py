@@ -38,9 +38,9 @@ class Recipe:
     Attributes
     ----------
     method
-        The label of the method; ``full`` trains on all images.
+        The label of the method. The label ``full`` means a training on all images.
     keep, images, epochs
-        The fraction of the images to keep, their number, and the number of epochs.
+        The fraction of images to keep, the number of images to keep, and the number of epochs.
     expected
         Expected mAP of one training.
     low, high
@@ -71,11 +71,11 @@ class Recipe:
 
     @property
     def least_wh(self) -> float:
-        """A lower bound of the energy, in Wh: `total_wh`, or the training alone if `total_wh` is not known."""
+        """A lower bound of the energy, in Wh: `total_wh`. If `total_wh` is not known, the energy of training alone."""
         return self.wh + (self.choosing_wh or 0.0)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the recipe as a dict for JSON; unknown values are None."""
+        """Return the recipe as a dict for JSON. Values that are not known are None."""
         return {name: json_value(value) for name, value in {**asdict(self), "total_wh": self.total_wh}.items()}
 
 
@@ -90,7 +90,7 @@ class Advice:
     best
         The best recipe; None if no recipe is good enough or cheap enough.
     others
-        The next best recipes, one per other method.
+        The next best recipes: at most one recipe for each of the other methods.
     surer
         The training that would reduce the uncertainty of `best` most; None if there is no uncertainty to reduce.
     surer_by
@@ -102,7 +102,7 @@ class Advice:
     misfit, run_spread
         Standard deviations of the fit: of a configuration around the surface, and between runs of a configuration.
     energy_note
-        What limits the energy values; empty if nothing does.
+        Why the energy values are not exact or not complete. Empty if there is no such limit.
     """
 
     full: Recipe
@@ -161,7 +161,7 @@ def advise(
     Raises
     ------
     InputError
-        Both or neither of target and budget are given, a value is out of range, or there are too few cells.
+        Both or neither of `target` and `budget_wh` are given, a value is out of range, or there are too few cells.
     """
     rows = list(rows)
     _check(target, budget_wh, measure, confidence)
@@ -169,7 +169,7 @@ def advise(
     if not whole:
         raise InputError("No finished cell trained on all images: add `controls: [full]` to the experiment and run it.")
     total = int(whole[0]["images"])
-    # the most common number of epochs; the longer one in a tie
+    # the most common number of epochs; if two numbers are equally common, the larger number
     lengths = Counter(int(row["epochs"]) for row in whole)
     epochs = max(lengths, key=lambda count: (lengths[count], count))
     found = configurations(rows, measure)
@@ -225,7 +225,7 @@ class _Energy:
     choosing
         Method -> number of images -> energy of choosing, in Wh.
     note
-        What limits these values; empty if nothing does.
+        Why these values are not exact or not complete. Empty if there is no such limit.
     """
 
     constant: float
@@ -235,7 +235,7 @@ class _Energy:
 
     @classmethod
     def of(cls, rows: Sequence[Mapping[str, Any]]) -> _Energy:
-        """Fit the energy to tidy rows; raise InputError if the energy of no row is known."""
+        """Fit the expected energy to tidy rows. Raise InputError if no row has a known energy."""
         from scipy.optimize import nnls
 
         known = [row for row in rows if row.get("Wh") is not None and row.get("images_seen")]
@@ -264,7 +264,7 @@ class _Energy:
         return cls(float(constant), float(per_image), choosing, note)
 
     def of_choosing(self, method: str, images: int) -> float | None:
-        """Return the energy of choosing a number of images, in Wh; None if no keep of the method has a known energy.
+        """Return the expected energy of choosing `images` images with a method, in Wh. Return None if it is not known.
 
         Values between known keeps are interpolated.
         """
@@ -281,7 +281,7 @@ class _Energy:
 def _candidates(
     surface: Surface, rows: Sequence[Mapping[str, Any]], total: int, epochs: int
 ) -> list[tuple[str, int, int]]:
-    """Return the (method, images, epochs) to try: a grid within or near the range of the finished cells."""
+    """Return the triples (method, images, epochs) to compare: a grid within or near the range of the finished cells."""
     labels = {str(row["label"]) for row in rows}
     random = next((name for name in RANDOM_METHODS if name in labels), RANDOM_METHODS[0])
     least = min(int(row["images"]) for row in rows)
@@ -314,7 +314,7 @@ def _recipe(
 
 
 def _ordered(recipes: Sequence[Recipe], budget_wh: float | None, confidence: float) -> list[Recipe]:
-    """Return the recipes that are cheap enough for the budget, or good enough without one; best first.
+    """Return the recipes that fit the budget, best first. Without a budget, return the recipes that reach the target.
 
     Recipes whose energy of choosing is not known come last.
     """

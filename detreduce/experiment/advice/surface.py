@@ -65,7 +65,7 @@ class Surface:
     Attributes
     ----------
     methods
-        The methods that have a parameter m: all methods that are not in `RANDOM`.
+        The methods that have their own parameter m: all methods that are not in `RANDOM`.
     total
         Number of images in the full set.
     samples
@@ -104,7 +104,7 @@ class Surface:
 
 
 def configurations(rows: Iterable[Mapping[str, Any]], measure: str) -> list[Configuration]:
-    """Group tidy rows into configurations; rows without the measure are left out."""
+    """Group tidy rows into configurations. Rows that do not have the measure are left out."""
     groups: dict[tuple[str, int, float], list[float]] = {}
     for row in rows:
         if row.get(measure) is not None and row.get("images_seen"):
@@ -146,7 +146,7 @@ def fit_surface(found: Sequence[Configuration], total: int, *, samples: int = SA
         spread = np.sqrt(misfit**2 + run_spread**2 / counts)
         best = solve(mean, centre, centre, spread)
         residual = best.fun[: len(mean)] * spread
-        # differences that the seeds explain are not misfit
+        # the variation between seeds explains a part of the residual; only the rest counts as misfit
         excess = np.clip(residual**2 - run_spread**2 / counts, 0.0, None)
         lever = _leverage(best.jac, len(mean))
         free = max(1.0, len(mean) - lever.sum())
@@ -179,7 +179,8 @@ def _priors(largest: float, total: int, most_seen: float, methods: int) -> tuple
 def _surface(theta: FloatArray, places: npt.ArrayLike, images: Any, seen: Any, total: int) -> FloatArray:
     """Return the (S, m) mAP of S sets of parameters at m configurations.
 
-    `places` holds the index of each configuration's method; -1 for methods without a parameter m.
+    `places` holds, for each configuration, the index of its method in `Surface.methods`. The index is -1 if the method
+    does not have its own parameter m.
     """
     places = np.asarray(places)
     shared = theta[:, : len(SHARED)]
@@ -193,7 +194,7 @@ def _surface(theta: FloatArray, places: npt.ArrayLike, images: Any, seen: Any, t
 
 
 def _pooled(found: Sequence[Configuration]) -> float:
-    """Return the standard deviation between seeds, pooled over all configurations and the prior."""
+    """Return the standard deviation between seeds, pooled over all configurations and combined with its prior."""
     squares = sum(float(np.var(item.values)) * len(item.values) for item in found)
     free = sum(len(item.values) - 1 for item in found)
     return float(np.sqrt((WORTH * RUN_SPREAD**2 + squares) / (WORTH + free)))
@@ -203,7 +204,7 @@ def _leverage(jacobian: FloatArray, rows: int) -> FloatArray:
     """Return the (rows,) leverages of the configurations: the diagonal of the hat matrix.
 
     A leverage measures how strongly a configuration determines the surface. The sum of the leverages is the number of
-    degrees of freedom that the configurations use, without the part of the priors.
+    degrees of freedom of the fit that come from the configurations. The rest comes from the priors.
     """
     data = jacobian[:rows]
     return np.asarray(np.einsum("ij,jk,ik->i", data, np.linalg.pinv(jacobian.T @ jacobian), data), np.float64)

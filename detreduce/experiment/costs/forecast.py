@@ -24,7 +24,7 @@ COSTLY = ("imgsz", "batch", "freeze", "device", "workers", "amp", "multi_scale",
 
 @dataclass(frozen=True)
 class Estimate:
-    """Expected time in seconds and energy in Wh; None if a value is not known."""
+    """Expected time in seconds and expected energy in Wh. A value is None if it is not known."""
 
     seconds: float | None = None
     wh: float | None = None
@@ -62,8 +62,9 @@ class Forecast:
     def of(cls, finished: Iterable[FinishedCell], config: ExperimentConfig, images: int) -> Forecast:
         """Fit a forecast to the finished cells with the model and the costly arguments of `config`.
 
-        If some of these cells ran on this machine, only those cells count. Of these cells, if some did not overlap
-        another training, only those cells count. `images` is the number of images in the train split.
+        If some of these cells ran on this machine, the cells of other machines are ignored. If some of the remaining
+        cells did not overlap another training, the cells that overlapped another training are ignored.
+        `images` is the number of images in the train split.
         """
         finished = list(finished)
         here = _preferred(finished, _ran_here)
@@ -85,7 +86,7 @@ class Forecast:
         return Estimate(*(None if line is None else line[0] + line[1] * seen for line in (self.seconds, self.wh)))
 
     def selection(self, cell: Cell) -> Estimate | None:
-        """Return the expected cost of choosing the images of a cell; None if no finished cell shows it.
+        """Return the expected cost of choosing the images of a cell. Return None if no finished cell has this cost.
 
         A nested method has the same cost at every keep, because its smaller selections are prefixes of its larger
         selections. For any other method, only cells with the same keep count.
@@ -104,7 +105,7 @@ def _alike(cell: FinishedCell, config: ExperimentConfig) -> bool:
 
 
 def _preferred(cells: list[FinishedCell], good: Callable[[FinishedCell], bool]) -> list[FinishedCell]:
-    """Return the good cells; all cells if there is no good one."""
+    """Return the cells for which `good` is true. If there are no such cells, return all cells."""
     return [cell for cell in cells if good(cell)] or cells
 
 
@@ -114,22 +115,25 @@ def _ran_here(cell: FinishedCell) -> bool:
 
 
 def _seconds(cell: FinishedCell) -> float:
-    """Return the seconds of a cell without choosing, from start to end; else the sum of its phases."""
+    """Return the seconds from the start to the end of a cell, without choosing.
+
+    If the start or the end is not recorded, return the sum of the seconds of the phases.
+    """
     measured = cell.ran.get("training_seconds")
     return float(measured) if measured else sum(phase.seconds for phase in cell.training.energy.values())
 
 
 def _wh(cell: FinishedCell) -> float | None:
-    """Return the energy of a cell without choosing, in Wh; None if the energy of a phase is not known."""
+    """Return the energy of a cell in Wh, without choosing. Return None if the energy of a phase is not known."""
     parts = [phase.wh for phase in cell.training.energy.values()]
     known = [part for part in parts if part is not None]
     return sum(known) if known and len(known) == len(parts) else None
 
 
 def _fit(seen: Sequence[float], costs: Sequence[float | None]) -> tuple[float, float] | None:
-    """Fit (constant part, part for each image seen) by least squares with both parts at least 0; None without costs.
+    """Fit (constant part, part for each image seen) to costs by least squares. Both parts are at least 0.
 
-    If all cells saw the same number of images, the constant part is 0.
+    Return None if there are no costs. If all cells saw the same number of images, the constant part is 0.
     """
     pairs = [(images, cost) for images, cost in zip(seen, costs, strict=True) if cost is not None]
     if not pairs:
@@ -143,7 +147,7 @@ def _fit(seen: Sequence[float], costs: Sequence[float | None]) -> tuple[float, f
 
 
 def _choosing(cells: Iterable[FinishedCell]) -> dict[str, dict[str, Estimate]]:
-    """Return the mean cost of a selection, by label and keep."""
+    """Return the mean cost of choosing the images once: label of a cell -> keep -> mean cost."""
     costs: dict[str, dict[str, list[Estimate]]] = {}
     for cell in cells:
         if energy := cell.choosing.get("selection"):
@@ -153,7 +157,7 @@ def _choosing(cells: Iterable[FinishedCell]) -> dict[str, dict[str, Estimate]]:
 
 
 def _mean(costs: Sequence[Estimate]) -> Estimate:
-    """Return the mean of the known times and the mean of the known energies."""
+    """Return the mean of the known times and the mean of the known energies of several costs."""
     parts = ([cost.seconds for cost in costs], [cost.wh for cost in costs])
     known = [[value for value in part if value is not None] for part in parts]
     return Estimate(*(sum(part) / len(part) if part else None for part in known))

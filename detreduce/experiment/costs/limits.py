@@ -12,7 +12,10 @@ from detreduce.training.energy import PhaseEnergy
 
 
 class Spent:
-    """The wall-clock time and the energy of one run; `wh` becomes NaN when a phase with unknown energy is added."""
+    """The wall-clock time and the energy of one run.
+
+    `wh` becomes NaN when a phase with unknown energy is added.
+    """
 
     def __init__(self) -> None:
         self._start = time.monotonic()
@@ -30,7 +33,7 @@ class Spent:
 
 @dataclass(frozen=True)
 class Limits:
-    """Upper bounds of one run; None means no bound.
+    """Upper bounds on the hours and the Wh of one run. None means no bound.
 
     Raise InputError for a bound that is not a finite number above 0.
     """

@@ -1,4 +1,4 @@
-"""The energy of making features or signatures, stored with them in the cache.
+"""The energy of making features or signatures. The energy is stored in the cache, next to the features or signatures.
 
 A run that reads cached features or signatures is charged the energy of making them, at the stored energy per image.
 """
@@ -23,7 +23,7 @@ LEAST_IMAGES = 8
 
 @dataclass(frozen=True, slots=True)
 class MakingCost:
-    """A measured rate: the number of images that were made, and the energy that they took together."""
+    """A measured rate: a number of images, and the energy of making the features or signatures of all these images."""
 
     images: int
     energy: PhaseEnergy
@@ -32,9 +32,10 @@ class MakingCost:
 def charged(pixels: Mapping[str, Any], made: int, images: int, energy: PhaseEnergy) -> PhaseEnergy:
     """Return the energy of making the features of all `images`, including those that came from the cache.
 
-    `made` images were made now with `energy`. The other images are charged at a rate: the rate of the images made now,
-    or the rate stored in the cache if too few were made now. `pixels`, from the provenance of a feature table, names
-    the cache. If no rate is known, the returned energy is unknown and has the reason.
+    The features of `made` images were made now, with `energy`. The other images are charged at a rate per image: the
+    rate of the features made now, or the rate stored in the cache if the features of too few images were made now.
+    `pixels`, from the provenance of a feature table, names the cache. If no rate is known, the returned energy is
+    unknown and has the reason.
     """
     store = Path(str(pixels["store"])) if pixels.get("store") else None
     if store is None:
@@ -49,7 +50,7 @@ def charged(pixels: Mapping[str, Any], made: int, images: int, energy: PhaseEner
 
 
 def at_rate(energy: PhaseEnergy, cached: int, rate: MakingCost | None, what: str) -> PhaseEnergy:
-    """Return `energy` plus the energy of making the `cached` images at a rate.
+    """Return `energy` plus the energy of making the features or signatures of `cached` images at a rate.
 
     Without a rate, the returned energy is unknown. `what` is the beginning of the reason.
     """
@@ -60,7 +61,7 @@ def at_rate(energy: PhaseEnergy, cached: int, rate: MakingCost | None, what: str
 
 
 def keep_rate(store: Path, made: int, energy: PhaseEnergy) -> None:
-    """Store the energy of making `made` images as the rate of a cache folder.
+    """Store the energy of making the features or signatures of `made` images as the rate of a cache folder.
 
     The rate is not stored if it is not reliable (too few images, unknown energy, overlap with another training), if the
     stored rate is from more images, or if the folder cannot be written.
@@ -75,7 +76,7 @@ def keep_rate(store: Path, made: int, energy: PhaseEnergy) -> None:
 
 
 def known_rate(store: Path) -> MakingCost | None:
-    """Return the rate stored in a cache folder; None if there is no readable rate."""
+    """Return the rate that is stored in a cache folder. Return None if there is no rate or it cannot be read."""
     try:
         content = json.loads((store / COST_FILE).read_text(encoding="utf-8"))
         return MakingCost(int(content["images"]), PhaseEnergy.model_validate(content["energy"]))

@@ -1,4 +1,4 @@
-"""The energy of making signatures, stored with them in the cache, and charged to every search that reads them.
+"""The energy of making signatures. It is stored in the cache and charged to every search that reads the signatures.
 
 A signature is the small summary of an image that the search for duplicates compares.
 """

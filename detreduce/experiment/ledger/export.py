@@ -1,4 +1,4 @@
-"""Export of a ledger: filter its tidy rows, and write the rows as CSV, JSON or Parquet."""
+"""Export of a ledger: filter the tidy rows of the ledger, and write the rows as CSV, JSON or Parquet."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def filter_rows(
     method
         A method's name, or its label with parameters.
     keep
-        The keep of the cells: 1 is one image, 1.0 is all images.
+        The keep of the cells. The integer 1 is one image, and the float 1.0 is all images.
     control
         A control's name.
     where
@@ -87,8 +87,8 @@ def export_rows(rows: Sequence[Row], path: str | Path, *, overwrite: bool = Fals
     """Write one row per cell as CSV, JSON or Parquet; the suffix of `path` selects the format.
 
     The file is written completely or not at all. In CSV and Parquet, lists and mappings become JSON text. Parquet has
-    one type per column, so a `keep` that is a count becomes a float if other cells have fractions. The column `images`
-    still distinguishes counts from fractions.
+    one type per column. If some cells have a fraction as `keep`, the counts in the column `keep` therefore become
+    floats. Use the column `images` to distinguish a count from a fraction.
 
     Raises
     ------
@@ -112,7 +112,7 @@ def export_rows(rows: Sequence[Row], path: str | Path, *, overwrite: bool = Fals
 
 
 def _matches(value: Any, wanted: str, column: str) -> bool:
-    """Return whether a value of a column equals the value that the text `wanted` names."""
+    """Return whether a value of a column equals the value that is written in the text `wanted`."""
     try:
         parsed = yaml.safe_load(wanted)
     except yaml.YAMLError:
@@ -174,7 +174,11 @@ def _flat(value: Any) -> Any:
 
 
 def _one_type(values: list[Any]) -> list[Any]:
-    """Return values of one type: mixed numbers become floats, and any other mix becomes text."""
+    """Return the values of a column converted to one type.
+
+    If the values are integers and floats, convert them to floats. If the types differ in another way, convert the
+    values to text.
+    """
     kinds = {type(value) for value in values if value is not None}
     if len(kinds) < 2:
         return values

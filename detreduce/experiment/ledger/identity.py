@@ -39,7 +39,7 @@ def data_identity(dataset: DetectionDataset) -> str:
 
 
 def _image_digest(path: Path, memo: DigestMemo) -> bytes:
-    """Return the digest of an image file; a constant if the file cannot be read."""
+    """Return the digest of an image file. Return a constant if the file cannot be read."""
     try:
         return memo.read(path)
     except OSError:
@@ -49,7 +49,7 @@ def _image_digest(path: Path, memo: DigestMemo) -> bytes:
 def features_identity(features: FeaturesConfig) -> str:
     """Return a hash of the backbone (with its weights and preprocessing), the blocks, the image size and the precision.
 
-    The backbone ``file:…`` counts by the content of its file.
+    For the backbone ``file:…``, the hash includes the content of the file.
     """
     backbone = features.backbone
     if backbone.startswith("file:"):
@@ -64,5 +64,5 @@ def features_identity(features: FeaturesConfig) -> str:
 
 
 def file_identity(name: str) -> str:
-    """Return the hash of a file; return `name` if no such file exists."""
+    """Return the hash of a file. Return `name` if the file does not exist."""
     return file_hash(name) if Path(name).is_file() else name

@@ -43,7 +43,7 @@ class FinishedCell:
     cell
         The cell as in the plan, with its label.
     training
-        The record of the training, with its results and its cost. On disk it is in the run folder.
+        The record of the training, with its results and its cost. The record is a file in the run folder.
     choosing
         Phase (``proxy training``, ``features``, ``selection``) -> measured energy; empty for controls on all images.
     selection
@@ -168,8 +168,8 @@ class Ledger:
     def comparisons_frame(self) -> pd.DataFrame:
         """Return one row per method, keep, reference and measure as a pandas frame, with the fields of `Comparison`.
 
-        The frame covers the cells of the latest plan. Intervals are over seeds and test images. They need 1,000
-        resamples of the test images, which is slow for many cells.
+        The frame covers the cells of the latest plan. Intervals are over seeds and test images. The intervals need
+        1,000 resamples of the test images, so this function is slow for many cells.
         """
         from detreduce.experiment.ledger.views import comparisons_frame
 
@@ -227,14 +227,16 @@ class Ledger:
     def evidence(self, key: str) -> Evidence | None:
         """Return the evidence of a finished cell: the matches of its evaluation on each test image.
 
-        Return None if the cell did not store this.
+        Return None if the cell did not store its matches.
         """
         file = self._cells / key / TRAIN_FOLDER / EVIDENCE_NAME
         return Evidence.load(file) if file.is_file() else None
 
     @contextmanager
     def claim(self, key: str) -> Iterator[Path | None]:
-        """Claim a cell: yield an empty folder to work in, or None if it is finished or another process has claimed it.
+        """Claim a cell, and yield an empty folder to work in.
+
+        Yield None if the cell is finished or if another process has claimed the cell.
 
         If a process dies, the system frees its claim, and the next claim removes its files. The folder is removed at
         the end, unless `finish` has moved it.
@@ -299,7 +301,7 @@ class Ledger:
         return target
 
     def read_json(self, name: str) -> dict[str, Any]:
-        """Return the JSON object in a file of the ledger; empty if the file does not exist or cannot be read."""
+        """Return the JSON object in a file of the ledger. Return {} if the file does not exist or cannot be read."""
         try:
             content = json.loads((self.path / name).read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -343,7 +345,7 @@ class Ledger:
             lock.release()
 
     def _writing(self) -> AbstractContextManager[None]:
-        """Return a context in which errors of the disk become DetreduceError."""
+        """Return a context manager that turns an OSError into a DetreduceError."""
         return writing(f"The ledger {self.path}")
 
     def _folders(self) -> Iterator[Path]:
@@ -354,7 +356,7 @@ class Ledger:
 
 
 def finished_rows(ledger: Ledger, cells: Iterable[Cell] | None = None) -> list[dict[str, Any]]:
-    """Return the tidy rows of the cells in `cells` that are finished. The default is the latest plan of the ledger.
+    """Return the tidy rows of the finished cells among `cells`. By default, `cells` is the latest plan of the ledger.
 
     Without a plan, all finished cells count. Raise InputError if the plan or a cell cannot be read.
     """

@@ -14,7 +14,7 @@ from detreduce.experiment.ledger.ledger import CELL_FILE, TRAIN_FOLDER, Ledger
 from detreduce.machine.files import writing
 from detreduce.training.record import RECORD_NAME
 
-# two cells with the same key are equal if these files are equal; the other files follow from these, or are large
+# two cells with the same key are equal if these files are equal; all other files are derived or large
 FACTS = (CELL_FILE, f"{TRAIN_FOLDER}/{RECORD_NAME}")
 
 
@@ -37,7 +37,7 @@ class Merged:
 def merge_ledgers(other: str | Path, into: str | Path) -> Merged:
     """Copy the finished cells of `other` into the ledger `into`, which is created if it does not exist.
 
-    Files that cells share (plan, selections, proxies, their costs) are copied if `into` does not have them. `other` is
+    Files that cells share (plan, selections, proxies, costs) are copied if `into` does not have these files. `other` is
     not changed. A killed merge leaves only complete cells; call this function again to continue it.
 
     Raises
@@ -68,14 +68,14 @@ def merge_ledgers(other: str | Path, into: str | Path) -> Merged:
 
 
 def _facts(folder: Path) -> list[Any]:
-    """Return the content of the files that are compared."""
+    """Return the content of the files of a cell that decide whether two cells are equal."""
     return [json.loads((folder / name).read_text(encoding="utf-8")) for name in FACTS]
 
 
 def _copy_cells(source: Ledger, target: Ledger, keys: list[str]) -> None:
     """Copy cells and shared files to a scratch folder, then move them into `target`.
 
-    If a move fails, the cells that were moved before are removed again.
+    If a move fails, the cells that are already in `target` because of this merge are removed again.
     """
     stage = target.scratch("merge")
     done: list[Callable[[], None]] = []

@@ -27,7 +27,7 @@ LINES = 200
 
 
 def ledger_html(title: str, rows: Sequence[dict[str, Any]]) -> str:
-    """Return the table of results as HTML.
+    """Return the table of results of a ledger as HTML, with the tables of differences.
 
     Intervals are over seeds alone, because intervals over test images would take about a second per cell.
     """
@@ -80,7 +80,7 @@ def check_axes(cost: str | None, measure: str) -> None:
 
 
 def ledger_figure(rows: Sequence[dict[str, Any]], cost: str | None, measure: str, ledger: str) -> Figure:
-    """Draw mAP against cost. Raise InputError, with the path `ledger`, if no row has both."""
+    """Draw mAP against cost. Raise InputError if no row has both; `ledger` is the path in this error message."""
     from detreduce.figures import trade_off
 
     for wanted in DRAWN_COSTS if cost is None else (cost,):
@@ -97,7 +97,7 @@ def cells_frame(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
 
 
 def comparisons_frame(rows: Sequence[dict[str, Any]], evidence: Load) -> pd.DataFrame:
-    """Return a pandas frame with one row per comparison; `evidence` is that of `compare_methods`."""
+    """Return a pandas frame with one row per comparison. `evidence` is the argument `evidence` of `compare_methods`."""
     import pandas as pd
 
     found = compare_methods(rows, evidence)

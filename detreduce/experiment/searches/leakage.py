@@ -1,4 +1,4 @@
-"""The search for images that the splits of a dataset share. It runs once, and the ledger keeps its result."""
+"""The search for images that several splits of a dataset contain. It runs once, and the ledger keeps the result."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def keep_leakage(
     wait: Callable[[], None],
     most_pairs: int = MOST_PAIRS,
 ) -> None:
-    """Search by pixels for images that the splits share, and write ``leakage.json`` into the ledger.
+    """Compare the pixels of the splits to find common images, and write ``leakage.json`` into the ledger.
 
     Nothing happens if the ledger has the result for these images. If there are more than `most_pairs` pairs of images
     of different splits, they are not compared, and the file gives this reason. `wait` is called before waiting for the
@@ -53,10 +53,10 @@ def _images(dataset: DetectionDataset) -> dict[str, int]:
 
 
 def has_leakage(ledger: Ledger, data_identity: str) -> bool:
-    """Return whether the ledger has the result of the search for these images."""
+    """Return whether the ledger has the result of a search between the same splits with the same images."""
     return bool(read_leakage(ledger).get("data") == data_identity)
 
 
 def read_leakage(ledger: Ledger) -> dict[str, Any]:
-    """Return the content of ``leakage.json`` in the ledger; empty if the file cannot be read."""
+    """Return the content of ``leakage.json`` in the ledger. Return {} if the file cannot be read."""
     return ledger.read_json(LEAKAGE_FILE)

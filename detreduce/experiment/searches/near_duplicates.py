@@ -1,4 +1,4 @@
-"""The search for near-duplicates in the train split of an experiment. It runs once, and the ledger keeps its result."""
+"""The search for near-duplicates in the train split of an experiment. It runs once; the ledger keeps the result."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def keep_near_duplicates(
     country: str,
     most_images: int = MOST_IMAGES,
 ) -> None:
-    """Search by pixels for near-duplicates in the train split, and write ``near-duplicates.json`` into the ledger.
+    """Search the pixels of the train split for near-duplicates, and write ``near-duplicates.json`` into the ledger.
 
     Nothing happens if the ledger has the result for these images. If there are more than `most_images` images, they
     are not compared, and the file gives this reason. `wait` is called before waiting for the search of another process.
-    `country` is the country of the electricity.
+    `country` is the country whose electricity mix converts energy to CO2.
     """
     if has_near_duplicates(ledger, data_identity):
         return
@@ -46,14 +46,14 @@ def keep_near_duplicates(
 
 
 def has_near_duplicates(ledger: Ledger, data_identity: str) -> bool:
-    """Return whether the ledger has the result of the search for these images."""
+    """Return whether the ledger has the result of a search in the same train split."""
     return bool(read_near_duplicates(ledger).get("data") == data_identity)
 
 
 def read_near_duplicates(ledger: Ledger, dataset: DetectionDataset | None = None) -> dict[str, Any]:
     """Return the content of ``near-duplicates.json`` in the ledger.
 
-    Return an empty dict if the file cannot be read or belongs to another dataset than `dataset`.
+    Return {} if the file cannot be read, or if the file is not from `dataset`.
     """
     content = ledger.read_json(NEAR_DUPLICATES_FILE)
     return content if dataset is None or content.get("content_hash") == dataset.content_hash else {}

@@ -47,7 +47,7 @@ class Redundancy:
         return found, {PHASE: PhaseEnergy.model_validate(kept["energy"])}
 
     def check(self, cell: Cell) -> None:
-        """Raise InputError if the images that remain after dropping duplicates are fewer than the cell keeps."""
+        """Raise InputError if fewer images remain after dropping duplicates than the cell is to keep."""
         found = self._search(cell.composition)
         k, most = resolve_keep(cell.keep, len(self.dataset)), len(self.dataset) - len(found.pairs if found else ())
         if k > most:
@@ -57,11 +57,17 @@ class Redundancy:
             )
 
     def is_searched(self, cell: Cell) -> bool:
-        """Return whether the ledger has the cost of the cell's search, or the cell does not need a search."""
+        """Return whether no new search is needed for a cell.
+
+        This is the case if the ledger has the cost of the search, or if the cell does not drop duplicates.
+        """
         return not cell.composition.get("drop_duplicates") or self._cost_file(cell.composition).is_file()
 
     def _search(self, composition: dict[str, Any]) -> Duplicates | None:
-        """Return the duplicates for the steps of a cell, searched once; None if the cell does not drop duplicates."""
+        """Return the duplicates that a cell drops. Cells with the same search share one result.
+
+        Return None if the cell does not drop duplicates.
+        """
         request = CompositionRequest.of(**composition)
         if request.drop_duplicates is None:
             return None
@@ -81,7 +87,7 @@ class Redundancy:
     def _keep_cost(self, composition: dict[str, Any], found: Duplicates, energy: PhaseEnergy) -> None:
         """Write the cost of a search into the ledger.
 
-        Nothing happens if the cost is there and this search read all signatures from the cache.
+        Nothing is written if the ledger has the cost and this search read all signatures from the cache.
         """
         file = self._cost_file(composition)
         cached = int(found.provenance.get("from_cache", 0))
@@ -94,7 +100,7 @@ class Redundancy:
         self.ledger.write_json(file.name, content)
 
     def _cost_file(self, composition: dict[str, Any]) -> Path:
-        """Return the file in the ledger with the cost of a search."""
+        """Return the path of the file in the ledger that holds the cost of a search."""
         return self.ledger.path / f"{PHASE}-{self._key(composition)}.json"
 
     def _key(self, composition: dict[str, Any]) -> str:

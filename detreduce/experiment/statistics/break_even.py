@@ -40,7 +40,7 @@ class BreakEven:
 
     @property
     def after(self) -> str:
-        """`trainings` as text: a whole number (rounded up), ``never`` or ``not known``."""
+        """The value of `trainings` as text: a whole number (rounded up), ``never`` or ``not known``."""
         if math.isnan(self.trainings):
             return "not known"
         return "never" if math.isinf(self.trainings) else str(math.ceil(self.trainings))
@@ -58,7 +58,7 @@ def choosing_wh(rows: Sequence[Mapping[str, Any]]) -> float | None:
 
 
 def _choosing_wh_of(row: Mapping[str, Any]) -> float | None:
-    """Return the energy that choosing took for one cell, in Wh; None if the energy of a phase is not known."""
+    """Return the energy of choosing the images of a cell, in Wh; None if the energy of a phase is not known."""
     # choosing a random subset takes too little energy to matter, so its energy need not be measured
     parts = [
         (row.get(f"{phase}_Wh"), row.get(f"{phase}_seconds"))

@@ -42,8 +42,8 @@ class Comparison:
     measure
         The compared column of the rows: ``mAP50`` or ``mAP50_95``.
     seeds
-        Number of independent pairs of cells. Cells with the same training seed count once, by their mean. Training
-        seeds that share a random selection also count once.
+        Number of independent pairs of cells. Cells with the same training seed count as one cell, with the mean of
+        their values. Training seeds that share a random selection also count as one pair.
     difference
         Mean difference over the pairs.
     low, high
@@ -67,9 +67,9 @@ class Comparison:
     verdict
         The result in words, from the interval after Holm's adjustment for the `methods`.
     note
-        What limits the comparison, such as seeds without a counterpart; empty if nothing does.
+        A limit of the comparison, such as seeds without a counterpart. Empty if there is no limit.
     spread
-        Standard deviation of the difference between pairs (n - 1); None for one pair.
+        Standard deviation (n - 1) of the differences of the pairs. None if there is only one pair.
     """
 
     method: str
@@ -227,6 +227,6 @@ def _verdict(found: Comparison, doubt: float | None) -> str:
 
 
 def _rounded_up(value: float) -> str:
-    """Return a value as text, rounded up to two decimals; values up to 0.01 have three decimals."""
+    """Return a value as text, rounded up to two decimals. Values up to 0.01 are rounded up to three decimals."""
     digits = 2 if value > 0.01 else 3
     return f"{math.ceil(value * 10**digits) / 10**digits:.{digits}f}"

@@ -14,9 +14,11 @@ Pair = tuple[list[Row], list[Row]]
 
 
 def random_reference(rows: Iterable[Row]) -> str | None:
-    """Return the label of the random subsets that methods are compared with; None if the rows have none.
+    """Return the label of the random subsets that methods are compared with.
 
-    ``srs`` comes first, then ``srs`` with parameters, then the control ``random``.
+    Return None if the rows do not have random subsets.
+
+    ``srs`` is preferred, then ``srs`` with parameters, then the control ``random``.
     """
     labels = [
         (name, row["label"] != name, row["label"])
@@ -58,7 +60,7 @@ def pair_by_seed(ours: Sequence[Row], theirs: Sequence[Row]) -> list[Pair]:
 def paired_differences(ours: Sequence[Row], theirs: Sequence[Row], measure: str) -> tuple[list[Pair], list[float]]:
     """Return the pairs of cells that have the measure, and the difference of each pair: `ours` minus `theirs`.
 
-    `pair_by_seed` makes the pairs. Each side of a pair counts by its mean.
+    `pair_by_seed` makes the pairs. If one side of a pair has several cells, the mean of the cells counts.
     """
     pairs = pair_by_seed(*([row for row in side if row.get(measure) is not None] for side in (ours, theirs)))
     return pairs, [_mean(own, measure) - _mean(other, measure) for own, other in pairs]
@@ -71,7 +73,7 @@ def _mean(rows: Sequence[Row], measure: str) -> float:
 def _is_drawn(rows: Sequence[Row]) -> bool:
     """Return whether the selections of the cells depend on the selection seed.
 
-    If the cells do not record this, it is assumed for random subsets and for cells with different selection seeds.
+    If the cells do not record this, the result is True for random subsets and for cells with different selection seeds.
     """
     deterministic = {row.get("selection_deterministic") for row in rows} - {None}
     if deterministic:

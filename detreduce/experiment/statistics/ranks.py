@@ -30,7 +30,7 @@ class MethodRanks:
     blocks
         Number of blocks that contain every method. Only these blocks are ranked.
     left_out
-        Number of blocks that lack a method.
+        Number of blocks that do not contain every method. These blocks are not ranked.
     p
         p of Friedman's chi-square test that all methods are equal. NaN for two methods, or if all methods tie in every
         block. The blocks of one dataset are not independent, so `p` is too small.

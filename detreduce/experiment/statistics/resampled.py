@@ -1,4 +1,4 @@
-"""mAP of all cells on the same resamples of the test images."""
+"""The mAP of all cells on random resamples of the test images. All cells use the same resamples."""
 
 from __future__ import annotations
 

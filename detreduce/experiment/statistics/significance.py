@@ -42,8 +42,8 @@ def sign_flip_p(differences: npt.ArrayLike) -> float | None:
 def holm(values: Sequence[float | None]) -> list[float | None]:
     """Return the p-values after Holm's (1979) adjustment, in the same order.
 
-    A value of None stays None and does not count as a test. The probability that any true null hypothesis gets an
-    adjusted p below 0.05 is at most 5 %.
+    A value of None means that there was no test. The value stays None and does not count in the number of tests. The
+    probability that any true null hypothesis gets an adjusted p below 0.05 is at most 5 %.
     """
     known = sorted((value, place) for place, value in enumerate(values) if value is not None)
     adjusted: list[float | None] = [None] * len(values)

@@ -37,7 +37,8 @@ class Summary:
     overlapped
         Number of cells that shared their machine with another training. Energy, CO2 and time exclude these cells.
     paired
-        Whether a training seed is shared with `full`. If not, the differences of mAP are between the means.
+        Whether the cells have a training seed in common with `full`. If this is False, the difference of mAP is the
+        difference of the means.
     """
 
     method: str
@@ -67,7 +68,7 @@ def summarise_cells(rows: Iterable[Mapping[str, Any]]) -> list[Summary]:
 
 
 def _flatten(groups: Mapping[Any, Sequence[Mapping[str, Any]]]) -> list[Mapping[str, Any]]:
-    """Return the rows of all groups."""
+    """Return the rows of all groups as one flat list."""
     return [row for group in groups.values() for row in group]
 
 
@@ -93,7 +94,7 @@ def _summarise(group: Sequence[Mapping[str, Any]], full: Sequence[Mapping[str, A
 
 
 def _values(rows: Sequence[Mapping[str, Any]], name: str) -> list[float]:
-    """Return the values of one measure; energy, CO2 and time exclude overlapped cells."""
+    """Return the values of one measure. For energy, CO2 and time, leave out overlapped cells."""
     return [_value(row, name) for row in rows if name not in METERED or not row.get("overlapped")]
 
 

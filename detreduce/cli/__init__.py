@@ -1,4 +1,4 @@
-"""The command line: one module for each command, thin over the Python functions, and what each command shows."""
+"""The command line. Modules in `commands` call the Python functions; modules in `show` print the results."""
 
 from detreduce.cli.program import app, main
 

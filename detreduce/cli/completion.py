@@ -1,4 +1,4 @@
-"""Shell completion: offer the names that are known without reading data."""
+"""Shell completion: suggest names that are known without reading a dataset."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ YAML = (".yaml", ".yml")
 
 
 def methods(incomplete: str) -> Offers:
-    """Offer the methods, each with a summary."""
+    """Suggest the methods, each with its summary."""
     from detreduce.reducers import list_reducers
     from detreduce.reducers.catalogue import described
 
@@ -24,7 +24,7 @@ def methods(incomplete: str) -> Offers:
 
 
 def parameters(context: typer.Context, incomplete: str) -> Offers:
-    """Offer the parameters of the method typed so far, or of the default method."""
+    """Suggest the parameters of the method on the command line, or of the default method."""
     from detreduce.reducers.catalogue import described
     from detreduce.reducers.description import shown
 
@@ -35,24 +35,24 @@ def parameters(context: typer.Context, incomplete: str) -> Offers:
 
 
 def configs(incomplete: str) -> Offers:
-    """Offer the experiments that detreduce ships, and YAML files."""
+    """Suggest the experiments that ship with detreduce, and YAML files."""
     return _starting(incomplete, _files("configs", incomplete, YAML))
 
 
 def datasets(incomplete: str) -> Offers:
-    """Offer the datasets that detreduce ships, and files and folders that may be one."""
+    """Suggest the datasets that ship with detreduce, and files and folders that may be a dataset."""
     return _starting(incomplete, _files("datasets", incomplete, (*YAML, ".json")))
 
 
 def keys(incomplete: str) -> Offers:
-    """Offer the keys of an experiment, by dotted name."""
+    """Suggest the keys of an experiment YAML as dotted names, for instance ``train.epochs=``."""
     from detreduce.experiment.config import ExperimentConfig
 
     return _starting(incomplete, ((f"{name}=", "") for name in _dotted(ExperimentConfig)))
 
 
 def columns(context: typer.Context, incomplete: str) -> Offers:
-    """Offer the columns of the ledger typed so far, and after ``=`` the values in a column."""
+    """Suggest the columns of the ledger on the command line. After ``=``, suggest the values in the column."""
     from detreduce.experiment.ledger.export import columns_of
 
     rows = _rows(context)
@@ -64,46 +64,48 @@ def columns(context: typer.Context, incomplete: str) -> Offers:
 
 
 def cells(context: typer.Context, incomplete: str) -> Offers:
-    """Offer the finished cells of the ledger typed so far."""
+    """Suggest the finished cells (trainings) of the ledger on the command line."""
     return _starting(incomplete, ((str(row["key"]), "") for row in _rows(context)))
 
 
 def ledgers(incomplete: str) -> Offers:
-    """Offer the ledgers below ``runs``; the shell completes other folders."""
+    """Suggest the ledgers below ``runs``. The shell itself completes other folders."""
     return _starting(incomplete, ((str(place.parent), "") for place in sorted(Path("runs").glob("*/cells"))))
 
 
 def splits(incomplete: str) -> Offers:
-    """Offer the names of splits."""
+    """Suggest the names of splits."""
     return _starting(incomplete, ((name, "") for name in ("train", "val", "test")))
 
 
 def rules(incomplete: str) -> Offers:
-    """Offer the rules that make categories."""
+    """Suggest the rules that assign image categories."""
     return _starting(incomplete, ((name, "") for name in ("rarest", "dominant", "combination", "none")))
 
 
 def _starting(incomplete: str, offers: Iterable[tuple[str, str]]) -> Offers:
+    """Return the suggestions (name, text) whose name starts with the typed text."""
     return [offer for offer in offers if offer[0].startswith(incomplete)]
 
 
 def _files(shipped: str, incomplete: str, endings: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    """Yield what ships in a folder, then what is on disk where `incomplete` points."""
+    """Yield the files that ship in the folder `shipped`, then the files and folders next to the typed path."""
     from detreduce.dataset.finding import candidates
 
     found: dict[str, str] = {}
     for folder in candidates(f"{shipped}/x"):
         found |= {f"{shipped}/{file.name}": "" for file in sorted(folder.parent.glob("*.yaml"))}
     typed = Path(incomplete or ".")
-    beside = typed if incomplete.endswith("/") or not incomplete else typed.parent
+    parent = typed if incomplete.endswith("/") or not incomplete else typed.parent
     with suppress(OSError):
-        for entry in sorted(beside.expanduser().iterdir()):
+        for entry in sorted(parent.expanduser().iterdir()):
             if entry.is_dir() or entry.suffix in endings:
-                found[f"{beside / entry.name}{'/' * entry.is_dir()}"] = ""
+                found[f"{parent / entry.name}{'/' * entry.is_dir()}"] = ""
     yield from found.items()
 
 
 def _dotted(model: Any, prefix: str = "") -> Iterator[str]:
+    """Yield the dotted names of all fields of a pydantic model, including the fields of inner models."""
     for name, field in model.model_fields.items():
         inner = field.annotation
         if hasattr(inner, "model_fields"):
@@ -113,9 +115,10 @@ def _dotted(model: Any, prefix: str = "") -> Iterator[str]:
 
 
 def _rows(context: typer.Context) -> list[dict[str, Any]]:
+    """Return the rows of the ledger on the command line; an empty list if there is no ledger."""
     from detreduce.cli.ledger_argument import open_ledger
 
-    # while an option waits for its value, the arguments typed before are not assigned yet
+    # while an option is completed, typer has not assigned the earlier arguments yet: they are in context.args
     typed = [Path(one) for one in (context.params.get("ledger"), *context.args) if one]
     with suppress(DetreduceError, OSError):
         return next((open_ledger(place).rows() for place in typed if place.is_dir()), [])

@@ -28,14 +28,14 @@ UsageError: Any = typer.BadParameter.__bases__[0]
 
 
 class Program(Group):
-    """A group of commands that always ends in one of the exit codes above.
+    """A group of commands that always ends with one of the exit codes above.
 
-    Errors raised on purpose, wrong usage and errors of the system are one message on stderr. Anything else is a bug and
-    keeps its traceback.
+    Errors raised on purpose, wrong usage and errors of the system become one message on stderr. Any other exception is
+    a bug and keeps its traceback.
     """
 
     def main(self, args: Sequence[str] | None = None, *, standalone_mode: bool = True, **more: Any) -> Any:  # type: ignore[override]
-        """Run a command line and exit; without `standalone_mode`, as typer does."""
+        """Run a command line and exit. If `standalone_mode` is False, return as typer does."""
         if not standalone_mode:
             return super().main(args, standalone_mode=False, **more)
         try:
@@ -46,7 +46,7 @@ class Program(Group):
         sys.exit(code if isinstance(code, int) else DONE)
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command, or print why it failed and exit with its code."""
+        """Run the command. If it fails, print the reason and exit with the matching exit code."""
         try:
             with warnings.catch_warnings(), waiting():
                 warnings.showwarning = _show_warning
@@ -58,7 +58,7 @@ class Program(Group):
         except KeyboardInterrupt as interruption:
             _leave(": ".join(part for part in ("Interrupted", str(interruption)) if part) + ".", INTERRUPTED)
         except typer.Abort:
-            # Ctrl-C at a question: its line has no end yet
+            # after Ctrl-C at a question, the cursor is still in the line of the question
             _leave("\nInterrupted.", INTERRUPTED)
         except BrokenPipeError:
             # the reader closed the pipe, as `| head` does
@@ -67,15 +67,15 @@ class Program(Group):
         except OSError as error:
             if error.errno is None:
                 raise
-            # an error of the system, for instance a full disk, is no bug
+            # an error of the system, for instance a full disk, is not a bug
             where = f"{error.filename}: " if error.filename else ""
             _leave(f"Error: {where}{error.strerror or error}.", FAILED)
 
 
 def usage_message(error: Any) -> str:
-    """Return one line: what is wrong with a command line, the nearest valid name, and the help to read.
+    """Return one line that says what is wrong with a command line, which valid name is similar, and where to find help.
 
-    Without a command, return the help itself.
+    If the command line does not name a command, return the help itself.
     """
     text = " ".join(str(error.format_message()).replace("Value error, ", "").split()).rstrip(".")
     if error.ctx is None:
@@ -94,16 +94,17 @@ def usage_message(error: Any) -> str:
 
 
 def _detail(error: Any) -> dict[str, Any]:
-    """Return what pydantic reports about the first wrong value."""
+    """Return the details that pydantic reports about the first wrong value."""
     return next(iter(error.errors()), {}) if hasattr(error, "errors") else {}
 
 
 def _leave(message: str, code: int) -> NoReturn:
+    """Print a message on stderr and exit with a code."""
     tell(visible_lines(message))
     raise typer.Exit(code) from None
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
-    """Print a warning of detreduce in one line; drop those of libraries."""
+    """Print a warning of detreduce in one line. Do not print the warnings of libraries."""
     if issubclass(category, DetreduceWarning):
         tell(visible_lines(f"Warning: {message}"))

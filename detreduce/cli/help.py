@@ -1,4 +1,4 @@
-"""How the help of commands looks: whole sentences in lists, and at the end an example to copy."""
+"""The layout of the help of commands: lists with whole sentences, and an example to copy at the end."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ EXAMPLE = "Example:"
 
 
 class _WithExample:
-    """Help that ends in a paragraph ``Example:`` with one command on each line.
+    """A mixin for commands whose help ends with ``Example:`` and one command per line.
 
-    It is shown last, right above the prompt, and its lines are not wrapped.
+    The examples come last, right above the prompt. Their lines are not wrapped.
     """
 
     def __init__(self, *args: Any, help: str | None = None, **more: Any) -> None:
@@ -22,7 +22,7 @@ class _WithExample:
         super().__init__(*args, help=text.rstrip(), **more)  # type: ignore[call-arg]
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
-        """Write the examples, after everything else."""
+        """Write the examples after the rest of the help."""
         super().format_epilog(ctx, formatter)  # type: ignore[misc]
         if self.examples:
             formatter.write_paragraph()
@@ -32,10 +32,10 @@ class _WithExample:
 
 
 class Command(_WithExample, TyperCommand):
-    """A command; its docstring ends in an example."""
+    """A command whose docstring ends with an example."""
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
-        """Return what is typed after the command: ``[OPTIONS] DATA [NAME=VALUE]...``."""
+        """Return the words of the usage line after the command: ``[OPTIONS] DATA [NAME=VALUE]...``."""
         pieces = []
         for one in self._arguments(ctx):
             name = _name(one) if one.required else f"[{_name(one)}]"
@@ -43,7 +43,7 @@ class Command(_WithExample, TyperCommand):
         return ["[OPTIONS]", *pieces]
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        """List the arguments and the options."""
+        """Write the lists of arguments and options."""
         given = [(_name(one), one.get_help_record(ctx)[1]) for one in self._arguments(ctx)]
         if given:
             with formatter.section("Arguments"):
@@ -61,17 +61,17 @@ def _name(argument: Any) -> str:
 
 
 class Group(_WithExample, TyperGroup):
-    """A group of commands, each with its whole first sentence in the list."""
+    """A group of commands. The list of commands shows the whole first sentence of each help text."""
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """List the commands."""
+        """Write the list of commands."""
         commands = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
         with formatter.section("Commands"):
             formatter.write_dl([(name, one.get_short_help_str(limit=500)) for name, one in commands.items() if one])
 
 
 class Commands(typer.Typer):
-    """Where commands are registered: each is a `Command`."""
+    """The registry of commands. Each registered function becomes a `Command`."""
 
     def command(self, *args: Any, **more: Any) -> Any:
         """Register a function as a command."""

@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
 
 def open_ledger(path: Path) -> Ledger:
-    """Return the ledger in a folder; raise MissingFileError for a missing folder, InputError for anything else."""
+    """Return the ledger in a folder.
+
+    Raise MissingFileError if the folder does not exist, and InputError if the folder is not a ledger.
+    """
     from detreduce.dataset.finding import find
 
     # keep an existing path as it was typed
@@ -22,6 +25,6 @@ def open_ledger(path: Path) -> Ledger:
     ledger = Ledger(place)
     if not ledger.is_ledger():
         raise InputError(
-            f"{path} is not a ledger: it has no folder of finished cells. `detreduce run x.yaml` makes one."
+            f"{path} is not a ledger: it does not have a folder 'cells'. `detreduce run x.yaml` makes a ledger."
         )
     return ledger

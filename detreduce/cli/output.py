@@ -1,4 +1,4 @@
-"""Output of commands on stdout, and the progress line before it."""
+"""Print the output of commands on stdout, after a progress line."""
 
 from __future__ import annotations
 
@@ -17,24 +17,27 @@ _waiting = ExitStack()
 
 @contextmanager
 def waiting() -> Iterator[None]:
-    """Show on a terminal that the command works, until its output begins."""
+    """Show on a terminal that the command is working, until its output begins."""
     with _waiting:
         _waiting.enter_context(progress("working", None, behind=True))
         yield
 
 
 def begin_output() -> None:
-    """Remove the line of `waiting`; the output of the command follows."""
+    """Remove the progress line of `waiting`, before the command prints its output."""
     _waiting.close()
 
 
 def say(text: str) -> None:
-    """Print a line for people."""
+    """Print one line of text."""
     begin_output()
     typer.echo(visible_lines(text))
 
 
 def print_json(content: Any) -> None:
-    """Print JSON for scripts. As in selection.json, NaN is null, and infinite numbers are ``inf`` and ``-inf``."""
+    """Print JSON for scripts.
+
+    As in selection.json, NaN becomes null, and infinite numbers become the strings ``inf`` and ``-inf``.
+    """
     begin_output()
     typer.echo(json_text(content), nl=False)

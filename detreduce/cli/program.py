@@ -1,4 +1,4 @@
-"""The program `detreduce`: its commands, in the order of its help."""
+"""The program `detreduce`. Its help lists the commands in the order of this file."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from detreduce.cli.help import Commands
 app = Commands(
     name="detreduce",
     cls=Program,
-    help="""Train object detectors on fewer images: choose which to keep, write them, measure what it cost and saved.
+    help="""Train object detectors on fewer images: choose which to keep, write them, and measure costs and savings.
 
     Example: detreduce reduce data.yaml --method class_coverage --keep 0.25 --output reduced/
     """,
@@ -42,7 +42,7 @@ def version(
     context: typer.Context,
     show: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
 ) -> None:
-    """Choose, write, train, measure."""
+    """Print the version if `--version` is used."""
     if show:
         from detreduce.version import __version__
 

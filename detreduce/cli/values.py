@@ -1,4 +1,4 @@
-"""Parse the values of options that are more than a number or a word."""
+"""Parse option values that are more complex than a number or a word."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 
 def duplicate_search(drop: bool, by: str, threshold: float | None) -> DuplicateSearch | None:
-    """Return the search that the three options of duplicates ask for, None for no search."""
+    """Return the search that the three options for duplicates ask for, or None for no search."""
     if not drop and (threshold is not None or by != "pixels"):
         raise InputError(
-            "--duplicates-by and --duplicates-from need --drop-duplicates: they choose the duplicates to leave out."
+            "--duplicates-by and --duplicates-from need --drop-duplicates. Add --drop-duplicates, or leave them out."
         )
     if not drop:
         return None
@@ -33,24 +33,26 @@ def parse_class_floor(texts: list[str]) -> int | dict[str, int] | None:
     for text in texts:
         name, _, count = text.rpartition("=")
         if not name.strip() or not count.strip().isdigit():
-            raise InputError(f"--class-floor {text!r}: give a number of images (3), or a class and a number (bus=10).")
+            raise InputError(
+                f"--class-floor {text!r} is not valid. Use a number of images (3), or a class and a number (bus=10)."
+            )
         found[name.strip()] = int(count)
     return found
 
 
 def parse_keep(text: str) -> float | int:
-    """Return a count for a whole number without a point, else a fraction."""
+    """Return an int (number of images) for text without a decimal point, else a float (fraction)."""
     try:
         return int(text) if text.strip().lstrip("+-").isdigit() else float(text)
     except ValueError:
         example = "0.25 keeps a quarter of the images, 500 keeps 500"
-        raise InputError(f"--keep {text!r} is not a number; {example}.") from None
+        raise InputError(f"--keep {text!r} is not a number: {example}.") from None
 
 
 def parse_parameters(texts: list[str], options: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Return ``name=value`` texts as a mapping; values are read as YAML (numbers, true, lists).
+    """Return ``name=value`` texts as a dict. Values are read as YAML (numbers, true, lists).
 
-    Names in `options` are refused, because they have their own option or argument.
+    Raise InputError for a name in `options`, because this name has its own option or argument.
     """
     import yaml
 
@@ -61,7 +63,7 @@ def parse_parameters(texts: list[str], options: tuple[str, ...] = ()) -> dict[st
             raise InputError(f"{text!r} is not of the form name=value, for instance epochs=50.")
         if name in options:
             own = {"random_state": "seed", "evaluate_on": "on"}.get(name, name)
-            raise InputError(f"Give {name!r} as " + ("the first argument." if own == "data" else f"--{own} {value}."))
+            raise InputError(f"Pass {name!r} as " + ("the first argument." if own == "data" else f"--{own} {value}."))
         try:
             found[name] = yaml.safe_load(value) if value else ""
         except yaml.YAMLError as error:
@@ -70,7 +72,10 @@ def parse_parameters(texts: list[str], options: tuple[str, ...] = ()) -> dict[st
 
 
 def read_categories(text: str) -> Any:
-    """Return the name of a rule, or the rules in a YAML file (at its top, or under ``categories``)."""
+    """Return the name of a category rule, or the list of rules in a YAML file.
+
+    The list is at the top level of the file, or under the key ``categories``.
+    """
     if not text.endswith((".yaml", ".yml")):
         return text
     import yaml
@@ -84,5 +89,5 @@ def read_categories(text: str) -> Any:
         raise InputError(f"{file} cannot be read as YAML: {error}") from error
     rules = content.get("categories") if isinstance(content, dict) else content
     if not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in rules):
-        raise InputError(f"{file} holds no list of category rules.")
+        raise InputError(f"{file} does not contain a list of category rules.")
     return rules

@@ -1,10 +1,10 @@
-"""From a dataset to a smaller one: one request with its checks and steps, for Python, the command and experiments."""
+"""Reduce a dataset: one request with its checks and steps, for Python, the command line and experiments."""
 
 from __future__ import annotations
 
 from detreduce.vocabulary.public_names import import_at_first_use
 
-# imported at first use: the checks of names come before anything that takes long to import
+# imported at first use: names are checked before slow modules are imported
 __getattr__ = import_at_first_use(
     __name__,
     {

@@ -1,4 +1,4 @@
-"""A request to reduce a dataset, as one object; what can be checked without the dataset."""
+"""The request to reduce a dataset, as one object, with the checks that do not need the dataset."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from detreduce.selection.request import SelectionRequest
 
 @dataclass(frozen=True)
 class Output:
-    """Where and how the smaller dataset is written; see `detreduce.write_subset`."""
+    """Where and how to write the smaller dataset. `detreduce.write_subset` documents each field."""
 
     folder: str | Path
     link: LinkMode = "hardlink"
@@ -27,10 +27,10 @@ class Output:
 
 @dataclass(frozen=True)
 class ReductionRequest:
-    """What to reduce, which images to choose, by which features, and where to write them.
+    """Which dataset to reduce, which images to choose, which features to use, and where to write the images.
 
-    `data`, `split` and `images` are those of `load_dataset`; `data` may also be a loaded dataset. Without an `output`
-    nothing can be written.
+    `data`, `split` and `images` are arguments of `load_dataset`; `data` may also be a loaded dataset. If `output` is
+    None, the result cannot be written.
     """
 
     data: str | Path | DetectionDataset
@@ -41,7 +41,7 @@ class ReductionRequest:
     images: str | Path | None = None
 
     def check_method(self) -> None:
-        """Raise InputError for a method or option that cannot be used on any dataset."""
+        """Raise InputError if the method or an option cannot be used with any dataset."""
         self.selection.check_names()
         reducer = self.selection.make_reducer()
         check_proxy(self.selection.method, reducer.needs, self.extraction.proxy)
@@ -49,21 +49,21 @@ class ReductionRequest:
         reducer.check_given(groups=composition.groups is not None, limited=composition.max_per_group is not None)
 
     def load(self) -> DetectionDataset:
-        """Return the dataset, loaded unless it is one already; InputError where it cannot be."""
+        """Return the dataset, loaded if `data` is a path. Raise InputError if it cannot be loaded."""
         if not isinstance(self.data, DetectionDataset):
             return load_dataset(self.data, split=self.split, images=self.images)
         if self.split is not None or self.images is not None:
-            raise InputError("split and images are for a dataset given by its path: leave them out.")
+            raise InputError("split and images apply only to a dataset that is given by its path. Leave them out.")
         return self.data
 
 
 def check_proxy(method: str, needs: Collection[str], proxy: str | Path | None) -> None:
-    """Raise InputError where a method learns from a proxy training and has none, or the other way round."""
+    """Raise InputError if a method needs the log of a proxy training but has none, or has one but does not use it."""
     learns = any(name in needs for name in SEPARATE_BLOCKS)
     if learns and proxy is None:
         raise InputError(
             f"The method {method!r} learns from a proxy training. Make its log with `detreduce proxy data.yaml "
-            "--output proxy.npz` and give it as the proxy (--proxy proxy.npz)."
+            "--output proxy.npz`, and pass it as the proxy (--proxy proxy.npz)."
         )
     if proxy is not None and not learns:
-        raise InputError(f"The method {method!r} does not learn from a proxy training: leave the proxy {proxy} out.")
+        raise InputError(f"The method {method!r} does not learn from a proxy training. Leave the proxy {proxy} out.")

@@ -1,4 +1,4 @@
-"""reduce: choose images and write the smaller dataset, checked whole before anything takes long."""
+"""Choose images and write the smaller dataset. All options are checked before the slow steps."""
 
 from __future__ import annotations
 
@@ -52,51 +52,52 @@ def reduce(
 ) -> ReductionResult:
     """Choose which images to keep and write the smaller dataset, as the command ``detreduce reduce`` does.
 
-    All options are checked before an image is decoded. Then: extract the features that the method needs, look for
-    duplicates, choose, measure how well the chosen images represent the full set, write.
+    All options are checked before an image is decoded. The steps are: extract the features that the method needs, look
+    for duplicates, choose the images, measure how well they represent the full set, and write them.
 
     Parameters
     ----------
     data, split, images
-        A dataset, or what `load_dataset` takes.
+        A loaded dataset, or the arguments of `load_dataset`.
     output
         Folder for the smaller dataset; see `write_subset`.
     method, keep, seed, categories, parameters
         Which images to choose; see `select`.
     backbone, blocks
-        Features to choose by; see `extract_features`. Default blocks: all that the method can use.
+        Features for the method; see `extract_features`. By default, all blocks that the method can use.
     link, format, overwrite
-        How the images get into the output; see `write_subset`.
+        How to write the output; see `write_subset`.
     must_keep, initial
         Images to keep first; see `select`. `must_keep` may be the Path of a text file with one name a line, `initial`
         the path of an earlier ``selection.json``.
     drop_duplicates, class_floor, groups, max_per_group
-        What happens before the method chooses; see `select`. Duplicates by ``"features"`` need no method that uses
-        features: the image vectors are extracted for the search.
+        What to do before the method chooses; see `select`. A search for duplicates by ``"features"`` works with every
+        method, because the image vectors are extracted for the search.
     unreadable
-        ``skip`` leaves images that cannot be read out, ``raise`` stops at the first.
+        ``skip`` leaves out images that cannot be read; ``raise`` stops at the first such image.
     cache
-        Folder for features and signatures; default as for `extract_features`.
+        Folder for features and for the image signatures of the search for duplicates. The default is that of
+        `extract_features`.
     proxy
-        Log of a proxy training, for the methods that learn from one; see `log_proxy_training`.
+        Log of a proxy training, for methods that learn from such a training; see `log_proxy_training`.
     say
-        Called with one line of text for each step; silent by default.
+        Function that is called with one line of text for each step. By default, nothing is printed.
 
     Returns
     -------
     ReductionResult
-        The selection, the written dataset, its representativeness and a report of its classes.
+        The selection, the smaller dataset, its representativeness and a report of its classes.
 
     Raises
     ------
     InputError
-        A name, value or combination of options that cannot be used, or does not fit the dataset.
+        A name, a value or a combination of options cannot be used, or does not fit the dataset.
     MissingFileError
-        A dataset, list, selection, proxy log or weights file that is not there.
+        A dataset, list, selection, proxy log or weights file does not exist.
     ImageReadError
-        An unreadable image with ``unreadable="raise"``, or no readable image at all.
+        An image cannot be read and `unreadable` is ``raise``, or no image can be read.
     DetreduceError
-        The output cannot be written; nothing is left there.
+        The output cannot be written. No partial output is left.
     """
     named = read_names(must_keep) if isinstance(must_keep, Path) else must_keep
     earlier = Selection.load(initial) if isinstance(initial, str | Path) else initial
@@ -113,7 +114,7 @@ def reduce(
 
 
 def run_reduction(request: ReductionRequest, say: Say | None = None) -> ReductionResult:
-    """Check a request whole, then do its steps; `say` gets one line for each."""
+    """Check the whole request, then run its steps. `say` gets one line of text for each step."""
     request.check_method()
     reduction = Reduction(request, request.load())
     reduction.check()
@@ -121,4 +122,4 @@ def run_reduction(request: ReductionRequest, say: Say | None = None) -> Reductio
 
 
 def _keep_silent(line: str) -> None:
-    """Say nothing."""
+    """Do not print the line."""

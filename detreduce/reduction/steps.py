@@ -1,4 +1,4 @@
-"""A request on its dataset: early checks, then load, clean, choose, measure, write."""
+"""The steps of a reduction: check, extract features, find duplicates, choose, measure, write."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ Source = FeatureTable | DetectionDataset
 
 @dataclass(frozen=True)
 class ReductionResult:
-    """What a reduction gave.
+    """The result of a reduction.
 
     Attributes
     ----------
     selection
-        The chosen images, with their representativeness; also in the output as ``selection.json``.
+        The chosen images, with their representativeness. The output folder has it as ``selection.json``.
     dataset
         The smaller dataset, loaded from the output.
     representativeness
         How well the chosen images represent the full set.
     report
-        Images, boxes of each class and licences, in the full set and kept.
+        Images and boxes of each class, in the full set and in the subset, and the licences of the kept images.
     output
-        The folder that was written.
+        The folder with the smaller dataset.
     """
 
     selection: Selection
@@ -59,36 +59,36 @@ class ReductionResult:
         return f"ReductionResult({self.selection!r}, {str(self.output)!r})"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the paths written, the report and the representativeness, ready for JSON."""
+        """Return the paths of the output, the report and the representativeness, ready for JSON."""
         written = {"data": str(self.dataset.source.path), "selection": str(self.output / "selection.json")}
         return {**written, **asdict(self.report), "representativeness": self.representativeness.to_dict()}
 
 
 @dataclass(frozen=True)
 class Reduction:
-    """The steps of one request on one dataset; `run_reduction` does all, an experiment meters each."""
+    """The steps of one request on one dataset. `run_reduction` runs all of them; an experiment meters each step."""
 
     request: ReductionRequest
     dataset: DetectionDataset
 
     @cached_property
     def reducer(self) -> BaseReducer:
-        """The method with its parameters."""
+        """The reducer with its parameters."""
         return self.request.selection.make_reducer()
 
     @property
     def output(self) -> Output:
-        """Where the smaller dataset is written; InputError where the request has no output."""
+        """Where to write the smaller dataset. Raises InputError if the request does not have an output."""
         if self.request.output is None:
-            raise InputError("The request has no output: give the folder for the smaller dataset.")
+            raise InputError("The request does not have an output. Pass the folder for the smaller dataset.")
         return self.request.output
 
     def at_keep(self, keep: float | int) -> Reduction:
-        """Return the same reduction to another number of images."""
+        """Return the same reduction with another `keep`."""
         return replace(self, request=replace(self.request, selection=replace(self.request.selection, keep=keep)))
 
     def check(self) -> None:
-        """Raise InputError for everything that would fail later, as far as it shows without decoding an image."""
+        """Raise InputError for every later failure that can be known without decoding an image."""
         self.check_keep()
         self.check_categories()
         self.check_blocks()
@@ -96,34 +96,34 @@ class Reduction:
         self.check_output()
 
     def check_keep(self) -> None:
-        """Check the number of images, and whether what is kept before the method chooses has room in it."""
+        """Check the number of images to keep, and that no more images are kept before the method chooses."""
         selection = self.request.selection
         check_labels(self.dataset, selection.method, self.reducer.needs)
         check_composition(self.dataset, resolve_keep(selection.keep, len(self.dataset)), selection.composition)
 
     def check_categories(self) -> None:
-        """Check the rule of categories, or the labels that are given for each image."""
+        """Check the category rule, or the category labels of the images."""
         categories_of_rows(self.dataset, np.arange(len(self.dataset)), self.request.selection.categories)
 
     def check_blocks(self) -> None:
-        """Check that the features that are needed can be had of this dataset."""
+        """Check that the needed features can be extracted from this dataset."""
         for extraction in self.extractions:
             extraction.check(self.dataset)
 
     def check_backbone(self) -> None:
-        """Check that the network that makes the features exists and has its weights."""
+        """Check that the backbone (the network that computes the features) and its weights exist."""
         for extraction in self.extractions:
             if {"image", "objects"} & set(extraction.blocks or ()) and (backbone := extraction.make_backbone()):
                 _ = backbone.weights
 
     def check_output(self) -> None:
-        """Check what `write_subset` would refuse, whichever images are chosen."""
+        """Raise the errors that `write_subset` would raise for any choice of images."""
         output = self.output
         check_output(self.dataset, output.folder, link=output.link, format=output.format, overwrite=output.overwrite)
 
     @property
     def extractions(self) -> list[Extraction]:
-        """The features to extract: those of the method, and image vectors where duplicates need them besides."""
+        """The features to extract: those of the method, and image vectors if the search for duplicates needs them."""
         wanted = self.request.extraction
         found = []
         if needs_extraction(self.reducer):
@@ -135,15 +135,15 @@ class Reduction:
         return found
 
     def extract(self, say: Say) -> Source:
-        """Return what the method chooses from: its features, or the dataset where it needs none."""
+        """Return the input of the method: its features, or the dataset if it does not need features."""
         if not needs_extraction(self.reducer):
             return self.dataset
         return extract(self.dataset, self.extractions[0], say)
 
     def find_duplicates(self, source: Source, say: Say) -> Duplicates | None:
-        """Return the duplicates to drop, None for none.
+        """Return the duplicates to drop, or None if the request does not ask for a search.
 
-        By features the vectors are those of `source`; where it has none, they are extracted.
+        A search by features uses the image vectors of `source`. If `source` does not have them, they are extracted.
         """
         selection = self.request.selection
         has_vectors = isinstance(source, FeatureTable) and "image" in source.blocks
@@ -152,7 +152,7 @@ class Reduction:
         return duplicates_to_drop(source, selection.composition, selection.seed, selection.cache)
 
     def choose(self, source: Source, found: Duplicates | None) -> Selection:
-        """Return the chosen images; `found` are the duplicates to drop."""
+        """Return the chosen images. `found` has the duplicates to drop."""
         selection = self._for_rows(source)
         composition = replace(selection.composition, drop_duplicates=found)
         return choose(source, replace(selection, composition=composition))
@@ -162,7 +162,7 @@ class Reduction:
         return measure_representativeness(source, selection, self._for_rows(source).categories)
 
     def write(self, selection: Selection) -> DetectionDataset:
-        """Write a selection's images to the output, and return them as a dataset."""
+        """Write the images of a selection to the output, and return them as a dataset."""
         output = self.output
         return write_subset(
             self.dataset,
@@ -174,7 +174,10 @@ class Reduction:
         )
 
     def _for_rows(self, source: Source) -> SelectionRequest:
-        """Return the request with one label for each row of `source`, where labels are given for each image."""
+        """Return the request with one label for each row of `source`.
+
+        This changes categories and groups only if they are one label for each image of the dataset.
+        """
         selection = self.request.selection
         if not isinstance(source, FeatureTable) or len(source) == len(self.dataset):
             return selection
@@ -186,7 +189,7 @@ class Reduction:
         return replace(selection, categories=categories, composition=replace(selection.composition, groups=groups))
 
     def run(self, say: Say) -> ReductionResult:
-        """Do all steps, one after the other."""
+        """Run all steps, one after the other."""
         source = self.extract(say)
         found = self.find_duplicates(source, say)
         selection = self.choose(source, found)
@@ -202,7 +205,10 @@ class Reduction:
 
 
 def extract(dataset: DetectionDataset, extraction: Extraction, say: Say) -> FeatureTable:
-    """Return the features of a dataset; `say` gets a line about them, and one for each image that cannot be read."""
+    """Return the features of a dataset.
+
+    `say` gets one line about the features, and one line for each image that cannot be read.
+    """
     names = extraction.check(dataset)
     by_backbone = {"image", "objects"} & set(names)
     say(f"Features: {', '.join(names)}{f' by {extraction.backbone}' * bool(by_backbone)}")
@@ -213,5 +219,5 @@ def extract(dataset: DetectionDataset, extraction: Extraction, say: Say) -> Feat
 
 
 def image_vectors(extraction: Extraction) -> Extraction:
-    """Return a request for the vectors of whole images alone."""
+    """Return a request that extracts only the vectors of whole images."""
     return replace(extraction, blocks=("image",), proxy=None)

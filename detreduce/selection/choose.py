@@ -53,50 +53,58 @@ def select(
 ) -> Selection:
     """Choose which images to keep.
 
-    The steps, in order: duplicates are dropped, the images of `must_keep` and `initial` are taken, the floor of each
-    class is reserved, and the method chooses the rest. `keep` is the final size, counted from all images given.
+    The steps, in this order: drop duplicates, keep the images of `must_keep` and `initial`, add images until every
+    class reaches its `class_floor`, and let the method choose the rest. `keep` is the final number of images. A
+    fraction counts from all images, including duplicates.
 
     Parameters
     ----------
     features
-        A FeatureTable, or a bare dataset for methods that need no features (``srs``, ``first``). Methods that look at
-        objects get the table's `objects`. Without these, they get counts from the labels, unless they need vectors.
+        A FeatureTable; or a dataset, for methods that do not need features (``srs``, ``first``). Methods that use boxes
+        get the `objects` of the table. If the table does not have `objects`, they get the counts of boxes from the
+        labels. This is not enough for methods that need a vector for each object.
     method, parameters
-        A reducer's name and its own parameters; see `detreduce.reducers.list_reducers`. Default: a stratified random
-        draw, the baseline for every method.
+        The name of a reducer and the parameters of this reducer; see `detreduce.reducers.list_reducers`. The default is
+        stratified random sampling, the baseline for every method.
     keep
-        A float is a fraction in (0, 1], an int a count of images. Exactly floor(keep * n + 0.5), at least 1.
+        A float is a fraction in (0, 1]; an int is a number of images. A fraction of n images keeps exactly
+        floor(keep * n + 0.5) images, at least 1.
     seed
-        Seed of every draw, ties included.
+        Seed of every random choice, including the order of ties.
     categories
-        A rule of `detreduce.dataset.categories.assign_categories`, one category for each feature row, or None for one
-        category.
+        A rule of `detreduce.dataset.categories.assign_categories`, one label for each feature row, or None to put all
+        images in one category.
     groups, max_per_group
-        The group (sequence, video) of each feature row, or a rule of `detreduce.dataset.groups.assign_groups`, and the
-        most images to keep of one group. Without a limit, groups are for the methods that use them (``stride``).
+        `groups` is the group (sequence, video) of each feature row, or a rule of
+        `detreduce.dataset.groups.assign_groups`. `max_per_group` is the largest number of images to keep of one group.
+        Without this limit, pass groups only to methods that use them (``stride``).
     initial, must_keep
         Images to keep first: an earlier selection, ids or names. They count towards `keep`, and are never dropped as
-        duplicates. An earlier selection may be of fewer images: images that are new since then compete for the rest.
+        duplicates. An earlier selection may come from a smaller version of the dataset: the method then chooses among
+        the new images and the images that were dropped earlier.
     drop_duplicates
-        True drops near-duplicates (`detreduce.duplicates.near_duplicates`, by pixels) before anything is chosen.
-        ``"boxes"`` compares the largest boxes, ``"features"`` the table's block ``image``; ``"exact"`` drops images of
-        equal pixels only. A number is the similarity from which images by pixels are dropped; ``{"by": "features",
-        "threshold": 0.97}`` says both. Or give the result of an earlier search. ``provenance`` lists the duplicates
-        found; without a search, identical files.
+        True drops near-duplicates before anything is chosen. They are found by pixels
+        (`detreduce.duplicates.near_duplicates`). ``"boxes"`` compares the largest box of each image, ``"features"``
+        compares the vectors in the table's block ``image``, and ``"exact"`` drops only images with equal pixels. A
+        number is the lowest similarity of near-duplicates by pixels. ``{"by": "features", "threshold": 0.97}`` sets
+        both. The result of an earlier search is accepted too. ``provenance`` lists the duplicates that were found.
+        Without a search, it lists identical files.
     class_floor
-        Images to keep of every class, or of each class by name: at least this many hold a box of it, or all that do.
-        With `max_per_group` a class may get fewer. Where images hold several classes, a floor that could just be met
-        may be missed, because finding out is NP-hard. A `DetreduceWarning` names the classes below their floor, and
-        ``reached`` in `Selection.steps` has the images of each class.
+        Minimum number of kept images that have a box of a class: one number for every class, or a number by class name.
+        If fewer images have the class, all of them are kept. With `max_per_group`, a class may get fewer. If images
+        have several classes, a floor that is just possible may be missed, because this problem is NP-hard. A
+        `DetreduceWarning` names the classes below their floor. ``reached`` in `Selection.steps` is the number of images
+        of each class.
     cache
-        Folder for the signatures that a search for duplicates makes; default as for `extract_features`.
+        Folder for the image signatures that the search for duplicates computes. The default is that of
+        `extract_features`.
 
     Raises
     ------
     InputError
-        Unknown method, parameter, category rule, class or image; `keep` out of range, too small for the images to keep
-        first, or larger than what remains without duplicates; NaN in the features; features, labels or object vectors
-        that the method needs and that are missing.
+        The method, a parameter, the category rule, a class or an image is unknown. `keep` is out of range, too small
+        for the images to keep first, or larger than the number of images that remain without duplicates. The features
+        contain NaN. The method needs features, labels or object vectors, and they are missing.
     """
     composition = CompositionRequest.of(drop_duplicates, must_keep, initial, class_floor, groups, max_per_group)
     return choose(features, SelectionRequest(method, keep, seed, categories, composition, parameters, cache))
@@ -108,7 +116,7 @@ def choose(source: FeatureTable | DetectionDataset, request: SelectionRequest) -
     reducer = request.make_reducer()
     if not isinstance(source, FeatureTable) and "features" in reducer.needs:
         raise InputError(
-            f"The method {request.method!r} needs features: give extract_features(dataset), not a dataset."
+            f"The method {request.method!r} needs features. Pass extract_features(dataset) instead of the dataset."
         )
     objects = _objects(table, request.method, reducer.needs)
     composition = request.composition
@@ -132,7 +140,7 @@ def choose(source: FeatureTable | DetectionDataset, request: SelectionRequest) -
             objects=objects,
             groups=composed.take(composition.groups, "groups"),
             initial=composed.first if len(composed.first) else None,
-            # reducers of other packages may not know the limit
+            # the reducers of other packages may not accept this limit
             **({} if composition.max_per_group is None else {"max_per_group": composition.max_per_group}),
         )
     seconds = time.perf_counter() - start
@@ -148,7 +156,10 @@ def _record(
     reducer: BaseReducer,
     seconds: float,
 ) -> Selection:
-    """Return what a fitted reducer chose from the images of `composed`, which are some or all of the table's."""
+    """Return the selection of a fitted reducer.
+
+    `composed` has the images that the reducer chose from. They are all images of `table`, or all but the duplicates.
+    """
     dataset, first = table.dataset, len(composed.first)
     rows = composed.table.rows[reducer.selected_idx_]
     scores = np.full(len(dataset), np.nan)
@@ -188,40 +199,48 @@ def _record(
 
 
 def needs_extraction(reducer: BaseReducer) -> bool:
-    """Return whether the method needs a FeatureTable; the others choose from a dataset, and no image is opened.
+    """Return whether the method needs a FeatureTable. Other methods choose from a dataset without opening an image.
 
-    A reducer's `needs` says what it gets: ``features`` a table's X, ``objects`` the (image, class) table of the boxes,
-    ``object_vectors`` a table whose objects have vectors, ``dynamics`` and ``gradients`` a block by itself.
+    The attribute `needs` of a reducer lists its inputs: ``features`` is the matrix X of a table, ``objects`` is the
+    table of the boxes (number for each image and class), ``object_vectors`` is the same table with a vector for each
+    object, and ``dynamics`` and ``gradients`` are separate blocks of a table.
     """
     return bool(kinds_of(reducer.needs))
 
 
 def bare_table(dataset: DetectionDataset) -> FeatureTable:
-    """Return a table of all images, without features."""
+    """Return a FeatureTable of all images that does not have features."""
     return FeatureTable(dataset, np.arange(len(dataset), dtype=np.int64), {})
 
 
 def check_labels(dataset: DetectionDataset, method: str, needs: Iterable[str]) -> None:
-    """Raise InputError where a method looks at boxes and the dataset has no labels."""
+    """Raise InputError if a method needs boxes and the dataset does not have labels."""
     if "objects" in needs and not dataset.labelled:
-        raise InputError(f"The method {method!r} needs boxes, and {dataset.source.path} has no labels.")
+        raise InputError(
+            f"The method {method!r} needs boxes, but {dataset.source.path} does not have labels. "
+            "`detreduce methods` shows what each method needs."
+        )
 
 
 def _no_columns(table: FeatureTable) -> npt.NDArray[np.float32]:
+    """Return a feature matrix without columns, for methods that do not read features."""
     return np.empty((len(table), 0), np.float32)
 
 
 def _images_to_keep(keep: float | int, table: FeatureTable) -> int:
-    """Resolve `keep`; a fraction counts from all images, those that could not be read included."""
+    """Return the number of images to keep. A fraction counts from all images, including those that cannot be read."""
     images = len(table) + len(table.problems)
     k = resolve_keep(keep, images)
     if k > len(table):
-        raise InputError(f"{k} images are to be kept, but {len(table)} of {images} could be read: keep fewer.")
+        raise InputError(f"{k} images are to be kept, but only {len(table)} of {images} could be read. Keep fewer.")
     return k
 
 
 def _objects(table: FeatureTable, method: str, needs: Iterable[str]) -> ObjectTable | None:
-    """Return the `objects` of a method that needs some: the table's own, else counts from the labels alone."""
+    """Return the object table for a method that needs one, else None.
+
+    This is `table.objects`, or an object table with the counts of boxes from the labels.
+    """
     if "objects" not in needs:
         return None
     check_labels(table.dataset, method, needs)
@@ -229,22 +248,22 @@ def _objects(table: FeatureTable, method: str, needs: Iterable[str]) -> ObjectTa
         return table.objects
     if "object_vectors" in needs:
         raise InputError(
-            f"The method {method!r} needs object vectors: give extract_features(dataset, blocks=('objects',)), "
-            "or more blocks with 'objects' among them."
+            f"The method {method!r} needs object vectors. Pass extract_features(dataset, blocks=('objects',)), "
+            "or add 'objects' to the blocks."
         )
     objects = label_objects(table.dataset)
     return objects if len(table) == len(objects) else objects.take(table.rows)
 
 
 def _proxy_cost(table: FeatureTable, reducer: Any) -> dict[str, Any]:
-    """Return the energy of the proxy training, for a method that learned from one."""
+    """Return the energy of the proxy training as ``proxy_training``; an empty dict if the method does not use one."""
     energy = table.provenance.get("proxy", {}).get("energy")
     learns = any(name in getattr(reducer, "needs", ()) for name in SEPARATE_BLOCKS)
     return {"proxy_training": energy} if learns and energy else {}
 
 
 def _brief(value: Any, rows: int) -> Any:
-    """Return a parameter for the record: its hash where it holds a decimal number for each row."""
+    """Return a parameter as selection.json stores it. An array with one float for each row becomes its hash."""
     if not isinstance(value, (list, tuple)) and not hasattr(value, "__array__"):
         return value
     array = np.asarray(value)
@@ -254,6 +273,7 @@ def _brief(value: Any, rows: int) -> Any:
 
 
 def _category_counts(found: Categories, rule: Any, selected: npt.NDArray[np.int64]) -> dict[str, Any]:
+    """Return the category rule and the number of images of each category, in the full set and in the subset."""
     size = len(found.names)
     full = np.bincount(found.codes, minlength=size)
     kept = np.bincount(found.codes[selected], minlength=size)

@@ -1,4 +1,7 @@
-"""What happens before a method chooses: duplicates out, named images in, a floor for every class."""
+"""Prepare the choice of a method: drop duplicates, keep named images, and reserve images for each class.
+
+The floor of a class is the minimum number of kept images that have a box of this class.
+"""
 
 from __future__ import annotations
 
@@ -30,29 +33,29 @@ from detreduce.selection.floors import floor_rows
 from detreduce.selection.named_images import ids_of_rows, named_rows
 from detreduce.selection.request import ClassFloor, CompositionRequest
 
-# classes that a warning names
+# number of classes that a warning names
 _SHOWN = 5
 IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Composition:
-    """What a method chooses from, and what is chosen already.
+    """The images that a method chooses from, and the images that are kept already.
 
     Attributes
     ----------
     table
         The images to choose from.
     positions
-        (m,) int64: their rows in the table that was given.
+        (m,) int64: rows of these images in the original table.
     images
-        Rows of the table that was given.
+        Number of rows of the original table.
     first
         Rows of `table` that are kept before the method chooses, in order.
     steps
-        What was done, in order; JSON-able.
+        The steps so far, in order; ready for JSON.
     duplicates
-        What is known of duplicates; JSON-able.
+        The kind of search for duplicates and the pairs that it found; ready for JSON.
     """
 
     table: FeatureTable
@@ -63,12 +66,12 @@ class Composition:
     duplicates: Mapping[str, Any]
 
     def take(self, values: Any, name: str) -> Any:
-        """Return the values of the images to choose from, given one value for each row of the table that was given."""
+        """Return the values for the rows of `table`. `values` has one value for each row of the original table."""
         if values is None or len(self.positions) == self.images:
             return values
         array = np.asarray(values)
         if array.shape[:1] != (self.images,):
-            raise InputError(f"{name} has shape {array.shape}; one value an image is needed: ({self.images},).")
+            raise InputError(f"{name} has shape {array.shape}; expected one value per image: ({self.images},).")
         return array[self.positions]
 
 
@@ -79,11 +82,12 @@ def compose(
     seed: int = 0,
     cache: str | Path | None = None,
 ) -> Composition:
-    """Drop duplicates, take the images of `must_keep` and `initial`, then reserve the floor of each class.
+    """Drop duplicates, keep the images of `must_keep` and `initial`, then add images until classes reach their floors.
 
-    Named images are never dropped, and those of the floors keep to `max_per_group` of the `groups`, which are one label
-    for each row here. Raises InputError where an option cannot be used, an image is not there, more than `k` images
-    would be kept before the method chooses, or fewer than `k` remain; warns where a class stays below its floor.
+    Named images are never dropped. Images that are added for a floor respect `max_per_group`. Here `groups` must be one
+    label for each row, not a rule. Raises InputError if an option cannot be used, if a named image does not exist, if
+    more than `k` images would be kept before the method chooses, or if fewer than `k` images remain. Warns if a class
+    stays below its floor.
     """
     check_result(table.dataset, request.drop_duplicates)
     floors = class_floors(table.dataset, request.class_floor)
@@ -103,8 +107,8 @@ def compose(
         steps.append({"step": "drop_duplicates", "what": describe_search(found), "dropped": dropped})
     if k > len(positions):
         raise InputError(
-            f"{k} images are to be kept, but {len(positions)} of {len(table)} are left without duplicates: "
-            f"keep at most {len(positions)}."
+            f"{k} images are to be kept, but only {len(positions)} of {len(table)} images remain without duplicates. "
+            f"Keep at most {len(positions)}."
         )
     for what, rows in (("must_keep", named), ("initial", earlier)):
         if len(rows):
@@ -132,7 +136,7 @@ def compose(
 
 
 def check_composition(dataset: DetectionDataset, k: int, request: CompositionRequest) -> None:
-    """Raise the InputError that `compose` would raise, as far as it shows without opening an image.
+    """Raise the InputError that `compose` would raise, if it can be known without opening an image.
 
     `groups` is a rule, or one label for each image.
     """
@@ -149,11 +153,14 @@ def check_composition(dataset: DetectionDataset, k: int, request: CompositionReq
 
 
 def class_floors(dataset: DetectionDataset, value: ClassFloor | None) -> IntArray | None:
-    """Return the (C,) images to keep of each class, None without a floor. Classes of one name have it each."""
+    """Return (C,) int64: the minimum number of kept images of each class; None without a floor.
+
+    If several classes have the same name, each of them gets the floor of this name.
+    """
     if value is None:
         return None
     if value and not dataset.labelled:
-        raise InputError(f"class_floor needs boxes, and {dataset.source.path} has no labels: leave it out.")
+        raise InputError(f"class_floor needs boxes, but {dataset.source.path} does not have labels. Leave it out.")
     if not isinstance(value, Mapping):
         return np.full(len(dataset.class_names), value, np.int64)
     unknown = [name for name in value if name not in dataset.class_names]
@@ -171,6 +178,7 @@ def _reserve(
     seed: int,
     groups: Groups | None = None,
 ) -> IntArray:
+    """Return the rows to add to `first` so that every class reaches its floor."""
     present = table.dataset.class_counts[table.rows[positions]] > 0
     draw = draw_by_id(ids_of_rows(table, positions), seed, "class floor")
     limited = groups if groups is not None and groups.most is not None else None
@@ -180,40 +188,45 @@ def _reserve(
 
 
 def _images_with(table: FeatureTable, rows: IntArray) -> IntArray:
-    """(C,) images of each class among rows of the table."""
+    """Return (C,): the number of images of each class among these rows of the table."""
     found: IntArray = (table.dataset.class_counts[table.rows[rows]] > 0).sum(axis=0)
     return found
 
 
 def _by_name(dataset: DetectionDataset, values: IntArray, floors: IntArray) -> dict[str, int]:
-    """Class name -> value, of the classes that have a floor."""
+    """Return class name -> value, for the classes that have a floor."""
     return {name: int(values[c]) for c, name in enumerate(dataset.class_names) if floors[c]}
 
 
 def _missed(
     table: FeatureTable, floors: IntArray, reached: IntArray, positions: IntArray, max_per_group: int | None
 ) -> str:
-    """Which classes are below their floor, and why; empty where none is."""
+    """Return a text that names the classes below their floor and the reasons.
+
+    The text is empty if every class reaches its floor.
+    """
     of_all, left = _images_with(table, np.arange(len(table))), _images_with(table, positions)
     reasons: dict[str, list[str]] = {}
     for c in np.flatnonzero(reached < floors).tolist():
         if reached[c] == of_all[c]:
-            why = "for lack of images"
+            why = "because no more images have them"
         elif reached[c] == left[c]:
-            why = "as other images are duplicates"
+            why = "because their other images are duplicates"
         else:
-            why = f"within max_per_group={max_per_group}"
+            why = f"because of max_per_group={max_per_group}"
         reasons.setdefault(why, []).append(f"{table.dataset.class_names[c]} ({reached[c]} of {floors[c]})")
     more = {why: f" and {len(names) - _SHOWN} more" * (len(names) > _SHOWN) for why, names in reasons.items()}
     return " ".join(
-        f"Below the class floor {why}: {', '.join(names[:_SHOWN])}{more[why]}." for why, names in reasons.items()
+        f"Classes below class_floor {why}: {', '.join(names[:_SHOWN])}{more[why]}." for why, names in reasons.items()
     )
 
 
 def _check_room(k: int, named: int, reserved: int) -> None:
+    """Raise InputError if more than `k` images are to be kept before the method chooses."""
     if named + reserved <= k:
         return
     parts = " and ".join(
-        [f"{named} are named"] * bool(named) + [f"{reserved} fill the floor of the classes"] * bool(reserved)
+        [f"{named} images are named (must_keep, initial)"] * bool(named)
+        + [f"class_floor needs {reserved} images"] * bool(reserved)
     )
-    raise InputError(f"{k} images are to be kept, but {parts}: keep at least {named + reserved}.")
+    raise InputError(f"{k} images are to be kept, but {parts}. Keep at least {named + reserved}.")

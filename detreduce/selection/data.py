@@ -1,4 +1,4 @@
-"""The content of a selection: what its file holds."""
+"""The fields of a selection, as its file stores them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from detreduce.dataset.records import ImageId
 
 @dataclass(frozen=True, repr=False)
 class SelectionData:
-    """The fields of a `Selection`; see there."""
+    """The fields of a `Selection`, which documents them."""
 
     image_ids: tuple[ImageId, ...]
     indices: npt.NDArray[np.int64]
@@ -31,6 +31,9 @@ class SelectionData:
 
     @property
     def duplicates(self) -> Mapping[str, Any]:
-        """What is known of duplicates: ``looked_for``, ``pairs``, ``kept_twice``; empty in files of version 0.1."""
+        """The search for duplicates and its result: ``looked_for``, ``pairs``, ``kept_twice``.
+
+        Empty in files of version 0.1.
+        """
         found: Mapping[str, Any] = self.provenance.get("duplicates", {})
         return found

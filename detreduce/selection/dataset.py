@@ -1,4 +1,4 @@
-"""The dataset that a selection was made on: describe it, find it again, compare it."""
+"""The dataset of a selection: record it, find it again, and check that it is unchanged."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from detreduce.errors import InputError, MissingFileError
 
 
 def describe_dataset(dataset: DetectionDataset) -> dict[str, Any]:
-    """Return a few facts about a dataset, ready for JSON, with the hash of its content."""
+    """Return facts that identify a dataset (path, split, counts, hash of its content), ready for JSON."""
     folder = images_to_give(dataset)
     return {
         "path": str(dataset.source.path),
@@ -26,21 +26,22 @@ def describe_dataset(dataset: DetectionDataset) -> dict[str, Any]:
 
 
 def find_dataset(provenance: Mapping[str, Any]) -> DetectionDataset:
-    """Load the dataset that a selection was made on; raise MissingFileError if it is not there any more."""
+    """Load the dataset of a selection. Raise MissingFileError if the dataset no longer exists."""
     place = provenance.get("dataset", {})
     if not isinstance(place, Mapping) or "path" not in place:
-        raise InputError("The selection does not name its dataset: give the dataset (--data).")
+        raise InputError("The selection does not name its dataset. Pass the dataset (--data).")
     try:
         file = find(place["path"], what="dataset of the selection")
         return load_dataset(file, place.get("split"), place.get("image_folder") if takes_images(file) else None)
     except MissingFileError as error:
-        raise MissingFileError(f"{error} If it was moved, give the dataset where it is now (--data).") from None
+        raise MissingFileError(f"{error} If the dataset was moved, pass its new path (--data).") from None
 
 
 def check_dataset(dataset: DetectionDataset, provenance: Mapping[str, Any], images: int) -> DetectionDataset:
-    """Return the dataset; raise InputError if a selection was made on another one.
+    """Return the dataset if it is the dataset of a selection, else raise InputError.
 
-    Compared are names, boxes and classes, by their hash in the selection's `provenance`, and its count of `images`.
+    The dataset must have the content hash (names, boxes, classes) in the selection's `provenance`, and the same number
+    of `images`.
     """
     made_on = provenance.get("dataset", {})
     if made_on.get("content_hash") in (None, dataset.content_hash) and len(dataset) == images:
@@ -48,5 +49,6 @@ def check_dataset(dataset: DetectionDataset, provenance: Mapping[str, Any], imag
     raise InputError(
         f"{dataset.source.path} ({dataset.split}, {len(dataset)} images, {int((~dataset.box_crowd).sum())} boxes) is "
         f"not the dataset of the selection ({made_on.get('path', 'path unknown')}, {made_on.get('split', 'train')}, "
-        f"{images} images, {made_on.get('boxes', '?')} boxes): its images or labels changed since."
+        f"{images} images, {made_on.get('boxes', '?')} boxes). Pass the dataset that the images were "
+        "chosen from, with unchanged images and labels."
     )

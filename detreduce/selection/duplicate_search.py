@@ -1,4 +1,4 @@
-"""Duplicates before a choice: look for them, leave them out, report them."""
+"""Find duplicates before images are chosen, leave them out, and report them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ def duplicates_to_drop(
     seed: int = 0,
     cache: str | Path | None = None,
 ) -> Duplicates | None:
-    """Return the duplicates that a composition drops, None for none; the images that it names are kept for others."""
+    """Return the duplicates that a request asks to drop, or None if it does not ask for a search.
+
+    Of each pair of duplicates, the search prefers to keep the image that the request names.
+    """
     search = request.drop_duplicates
     if not isinstance(search, DuplicateSearch):
         return search
@@ -47,9 +50,10 @@ def find_duplicates(
     seed: int = 0,
     cache: str | Path | None = None,
 ) -> Duplicates:
-    """Look for duplicates among the images of a dataset, or among those with a row in a table.
+    """Find duplicates among the images of a dataset, or among the images that have a row in a table.
 
-    By ``features`` the cosines are those of the block ``image``, whatever else the table has; InputError without it.
+    A search by ``features`` uses the cosine similarity of the block ``image`` only. Raises InputError if there is no
+    such block.
     """
     if search.by == EXACT:
         return exact_duplicates(source, prefer=prefer, seed=seed, cache=cache)
@@ -59,18 +63,18 @@ def find_duplicates(
 
 
 def check_result(dataset: DetectionDataset, found: Duplicates | DuplicateSearch | None) -> None:
-    """Raise InputError where the result of an earlier search names images that the dataset does not have."""
+    """Raise InputError if the result of an earlier search names an image that the dataset does not have."""
     pairs = found.pairs if isinstance(found, Duplicates) else ()
     unknown = [image for pair in pairs for image in (pair.copy, pair.kept) if image not in dataset.row_of]
     if unknown:
         raise InputError(
-            f"drop_duplicates names the image {unknown[0]!r}, which {dataset.source.path} does not have: "
-            "give the duplicates of this dataset."
+            f"drop_duplicates names the image {unknown[0]!r}, which {dataset.source.path} does not have. "
+            "Pass the result of a search in this dataset."
         )
 
 
 def rows_without_duplicates(table: FeatureTable, found: Duplicates, named: set[int]) -> IntArray:
-    """Return the rows to choose from: the `named` ones, and those that are no copy of an image of the table."""
+    """Return the rows to choose from: the `named` rows, and all rows that do not repeat another image of the table."""
     ids = ids_of_rows(table, np.arange(len(table)))
     present = set(ids)
     redundant = {pair.copy for pair in found.pairs if pair.kept in present}
@@ -78,7 +82,10 @@ def rows_without_duplicates(table: FeatureTable, found: Duplicates, named: set[i
 
 
 def duplicates_report(table: FeatureTable, found: Duplicates | None) -> dict[str, Any]:
-    """Return what was looked for and the pairs, ready for JSON; without a search, identical files are looked for."""
+    """Return the kind of search and the pairs of duplicates, ready for JSON.
+
+    If there was no search (`found` is None), the pairs are identical files.
+    """
     if found is not None:
         pairs = [pair_to_dict(pair) for pair in found.pairs]
         return {"looked_for": describe_search(found), "pairs": pairs, **found.provenance}
@@ -93,14 +100,15 @@ def duplicates_report(table: FeatureTable, found: Duplicates | None) -> dict[str
 
 
 def describe_search(found: Duplicates) -> str:
-    """Return how duplicates were looked for, as selection.json has it."""
+    """Return a description of the search, as selection.json stores it."""
     return "equal content" if found.by == "content" else f"near-duplicates by {found.by} from {found.threshold:g}"
 
 
 def _image_vectors(source: DetectionDataset | FeatureTable) -> FeatureTable:
+    """Return the table with the block ``image`` only. Raise InputError if there is no such block."""
     if isinstance(source, FeatureTable) and "image" in source.blocks:
         return replace(source, blocks={"image": source.blocks["image"]})
     raise InputError(
-        "Duplicates by features are found by the vectors of whole images: pass extract_features(dataset, "
-        "blocks=('image',)), or more blocks with 'image' among them."
+        "A search for duplicates by features needs the vectors of whole images. Pass extract_features(dataset, "
+        "blocks=('image',)), or add 'image' to the blocks."
     )

@@ -1,4 +1,4 @@
-"""explain: why a selection kept or dropped an image."""
+"""Explain why a selection kept or dropped an image."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from detreduce.machine.cache_folder import cache_folder
 from detreduce.selection.dataset import check_dataset, find_dataset
 from detreduce.selection.record import Selection
 
-# keys of a table's provenance that decide its features
+# keys of a table's provenance: if one of their values differs, the features differ
 _DECISIVE = ("weights_sha256", "vectors_sha256", "layers", "preprocessing", "imgsz", "precision")
 _ROWS = 4096
 BACKBONE = "efficientnet-lite0"
-"""Backbone of the vectors to look for in the cache, for a selection that was made without features."""
+"""Backbone whose vectors are looked up in the cache, if the selection was made without features."""
 
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """Another image and its Euclidean distance in the scaled features."""
+    """An image, and its Euclidean distance from the explained image in the scaled features."""
 
     image: ImageId
     name: str
@@ -45,35 +45,53 @@ class Explanation:
 
     Attributes
     ----------
-    image, name, kept
-        The image, and whether it was kept.
+    image
+        Id of the image.
+    name
+        Name of the image.
+    kept
+        Whether the image was kept.
     step
-        Kept images: the step that took it (``must_keep``, ``initial``, ``class_floor``, ``method``). Dropped ones:
-        ``drop_duplicates``, ``unreadable`` or ``method``.
-    rank, of
-        Its place in the order chosen, from 1, and the number of kept images; a dropped image has no place.
-    score, score_place, scored
-        Its score, and its place by score, from 1, among the scored images of its category; None if the method never
-        looked at it.
-    category, category_kept, category_full
-        Its category, and how many of the category's images were kept.
-    group, group_kept, group_limit
-        The group (video, sequence) of the image, how many images of it were kept, and the limit; None without a limit
-        on groups. If `group_kept` is the limit, the group was full.
-    duplicate_of, copies
-        The image that was kept instead of it as a duplicate, and its own duplicates, as pairs of `near_duplicates` with
-        the names of both.
-    nearest_kept, nearest_dropped
-        The nearest other images; None without features.
+        The step that decided. For a kept image: ``must_keep``, ``initial``, ``class_floor`` or ``method``. For a
+        dropped image: ``drop_duplicates``, ``unreadable`` or ``method``.
+    rank
+        Position of the image in the order of choice, starting at 1; None for a dropped image.
+    of
+        Number of kept images.
+    score
+        Score of the image; None if the method did not score it.
+    score_place
+        Position by score among the scored images of the category, starting at 1; None without a score.
+    scored
+        Number of scored images in the category.
+    category
+        Image category; None if it is not known.
+    category_kept
+        Number of kept images in the category.
+    category_full
+        Number of images in the category in the full set.
+    duplicate_of
+        The pair of duplicates in which this image is the copy, with the names of both images; None if there is none.
+    copies
+        The pairs of duplicates in which this image is the one to keep, with the names of both images.
+    nearest_kept
+        The nearest other kept image; None without features.
+    nearest_dropped
+        The nearest other dropped image; None without features.
     nearest_by
-        The blocks of features that these distances are measured in.
+        Names of the feature blocks that the distances are measured in.
     classes
-        Class name -> boxes in it.
+        Class name -> number of boxes in the image.
     alone
-        For a kept image, the classes (with boxes) that no other kept image has; for a dropped one, those that no kept
-        image has.
+        Class name -> number of boxes in the image, for the classes that no other kept image has.
     notes
-        Why something is not known.
+        Reasons why something is not known.
+    group
+        Group (video, sequence) of the image; None without a limit on groups, or if the groups were not made by a rule.
+    group_kept
+        Number of kept images in the group; None if `group` is None.
+    group_limit
+        Largest number of images to keep of one group; None without a limit.
     """
 
     image: ImageId
@@ -102,11 +120,11 @@ class Explanation:
 
     @property
     def group_full(self) -> bool:
-        """Whether its group had no room for more images."""
+        """Whether the group of the image reached its limit of kept images."""
         return self.group_limit is not None and self.group_kept is not None and self.group_kept >= self.group_limit
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the explanation, ready for JSON; an infinite score is the string ``inf`` or ``-inf``."""
+        """Return the explanation, ready for JSON. An infinite score becomes the string ``inf`` or ``-inf``."""
         content = asdict(self)
         if self.score is not None and math.isinf(self.score):
             content["score"] = str(self.score)
@@ -121,29 +139,30 @@ def explain(
     features: FeatureTable | None = None,
     cache: str | Path | None = None,
 ) -> Explanation:
-    """Say why a selection kept or dropped an image.
+    """Explain why a selection kept or dropped an image.
 
     Parameters
     ----------
     selection
-        A selection of `select`, or one read from its file.
+        A selection from `select`, or a selection that was read from its file.
     image
-        An id, a name, or the end of a path that only one image has.
+        The id or name of an image, or the end of a path that only one image has.
     dataset
-        The dataset of the selection; default: loaded from the path in the selection.
+        The dataset of the selection. By default, it is loaded from the path in the selection.
     features
-        Features for the nearest images. Default: the features of the selection, without the blocks of a proxy, from the
-        cache or computed again; if it used none, image vectors in the cache, else the numbers of the boxes. If they are
-        not available or changed, the nearest images are None and a note says why.
+        Features to find the nearest images with. By default, these are the features of the selection without the
+        blocks of a proxy training. They are read from the cache or computed again. If the selection did not use
+        features, the default is image vectors from the cache, or else statistics of the boxes. If features are not
+        available or have changed, the nearest images are None and a note says why.
     cache
-        Folder for features; default: that of the selection, if it still exists.
+        Folder that caches features. The default is the folder that the selection used, if it still exists.
 
     Raises
     ------
     MissingFileError
-        The dataset is not there any more.
+        The dataset no longer exists.
     InputError
-        The dataset changed, or has no such image, or several.
+        The dataset has changed, or it does not have the image, or several images match.
     """
     dataset = dataset if dataset is not None else find_dataset(selection.provenance)
     data = check_dataset(dataset, selection.provenance, len(selection.scores))
@@ -154,12 +173,12 @@ def explain(
         try:
             table = find_features(selection, data, cache)
         except DetreduceError as error:
-            notes.append(f"The nearest images are not known: {error}")
+            notes.append(f"The nearest images are not known. {error}")
     chosen = np.zeros(len(data), bool)
     chosen[[data.row_of[item] for item in selection.image_ids]] = True
     near_kept, near_dropped = (None, None) if table is None else _nearest(table, row, chosen)
     if table is not None and row not in table.rows:
-        notes.append("The nearest images are not known: this image has no features, since it could not be read.")
+        notes.append("The nearest images are not known, because this image could not be read.")
     record = data[row]
     pairs = [_with_names(pair, data) for pair in selection.provenance.get("duplicates", {}).get("pairs", ())]
     counts = data.class_counts
@@ -168,7 +187,7 @@ def explain(
     lacking = ~(counts[others] > 0).any(axis=0)
     group = _group(selection, data, row, chosen)
     if group.get("group_limit") is not None and group.get("group") is None:
-        notes.append("Whether its group was full is not known: the groups were given as labels, without a rule.")
+        notes.append("It is not known whether the group was full, because the groups were not made by a rule.")
     return Explanation(
         image=record.id,
         name=record.name,
@@ -191,7 +210,7 @@ def explain(
 
 
 def find_image(dataset: DetectionDataset, image: ImageId) -> int:
-    """Return the row of an image by id, by name, or by the end of its path if only one image has it."""
+    """Return the row of an image, found by its id, by its name, or by the end of its path if only one image matches."""
     if image in dataset.row_of:
         return dataset.row_of[image]
     text = str(image)
@@ -203,14 +222,14 @@ def find_image(dataset: DetectionDataset, image: ImageId) -> int:
         hint = nearest(text, [record.name for record in dataset])
         raise InputError(f"{dataset.source.path}: the {dataset.split} split has no image {image!r}.{hint}")
     ids = ", ".join(repr(dataset[row].id) for row in ends[:3])
-    raise InputError(f"{len(ends)} images are called {image!r}; give the id of one: {ids}.")
+    raise InputError(f"{len(ends)} images are called {image!r}. Use the id of one image: {ids}.")
 
 
 def find_features(selection: Selection, dataset: DetectionDataset, cache: str | Path | None) -> FeatureTable:
-    """Return features that show which images are alike: those of the selection, if it used some.
+    """Return features that show which images are similar: the features of the selection, if it used any.
 
-    Otherwise return image vectors from the cache, else the numbers of the boxes; no image is opened. Raise InputError
-    if there are neither, or the features changed.
+    Otherwise return image vectors from the cache, or else statistics of the boxes, without opening an image. Raise
+    InputError if neither is available, or if the features of the selection have changed.
     """
     made = selection.provenance.get("features", {})
     blocks = _alike_by(made.get("blocks", ()))
@@ -229,28 +248,29 @@ def find_features(selection: Selection, dataset: DetectionDataset, cache: str | 
     found = table.provenance.get("image") or table.provenance.get("objects") or {}
     changed = [name for name in _DECISIVE if image.get(name) != found.get(name)]
     if changed:
-        raise InputError(f"the features changed since then ({', '.join(changed)} of {image.get('backbone')}).")
+        raise InputError(f"The features changed since the selection ({', '.join(changed)} of {image.get('backbone')}).")
     return table
 
 
 def _cheap_features(selection: Selection, dataset: DetectionDataset, cache: str | Path | None) -> FeatureTable:
+    """Return features that need no decoding: image vectors from the cache, or else statistics of the boxes."""
     with suppress(MissingFileError):
         backbone = make_backbone(BACKBONE)
         precision: Any = kept_precision([record.path for record in dataset], backbone, cache_folder(cache))
         if precision is not None:
             return extract_features(dataset, backbone, ("image",), precision=precision, cache=cache)
     if not dataset.labelled:
-        raise InputError(f"the method {selection.method!r} used no features, and there are no boxes.")
+        raise InputError(f"The method {selection.method!r} did not use features, and the dataset does not have boxes.")
     return extract_features(dataset, blocks=("annotations",))
 
 
 def _alike_by(blocks: Iterable[str]) -> tuple[str, ...]:
-    """Return the named blocks that show which images are alike."""
+    """Return the blocks that show which images are similar: all blocks except those of a proxy training."""
     return tuple(name for name in blocks if name not in SEPARATE_BLOCKS)
 
 
 def _nearest(table: FeatureTable, row: int, chosen: npt.NDArray[np.bool_]) -> tuple[Neighbour | None, Neighbour | None]:
-    """Return the nearest other kept and the nearest other dropped image; ties go to the first in the dataset."""
+    """Return the nearest other kept image and the nearest other dropped image. The first in the dataset wins a tie."""
     places = np.flatnonzero(table.rows == row)
     if not len(places) or table.X.shape[1] == 0:
         return None, None
@@ -280,6 +300,7 @@ def _with_names(pair: Mapping[str, Any], dataset: DetectionDataset) -> dict[str,
 
 
 def _step(selection: Selection, image: ImageId, kept: bool, row: int) -> str:
+    """Return the step that kept or dropped the image; see `Explanation.step`."""
     for step in selection.steps:
         taken = step.get("images")
         if kept and isinstance(taken, list) and image in taken:
@@ -295,16 +316,18 @@ def _step(selection: Selection, image: ImageId, kept: bool, row: int) -> str:
 
 
 def _score(selection: Selection, row: int) -> dict[str, Any]:
+    """Return the score of the image, its position by score in the category, and the number of scored images there."""
     scores, codes = selection.scores, selection.category_codes
-    beside = scores if codes is None else scores[codes == codes[row]]
-    beside = beside[~np.isnan(beside)]
+    in_category = scores if codes is None else scores[codes == codes[row]]
+    in_category = in_category[~np.isnan(in_category)]
     if np.isnan(scores[row]):
-        return {"score": None, "score_place": None, "scored": len(beside)}
-    place = int((beside > scores[row]).sum()) + 1
-    return {"score": float(scores[row]), "score_place": place, "scored": len(beside)}
+        return {"score": None, "score_place": None, "scored": len(in_category)}
+    place = int((in_category > scores[row]).sum()) + 1
+    return {"score": float(scores[row]), "score_place": place, "scored": len(in_category)}
 
 
 def _category(selection: Selection, row: int) -> dict[str, Any]:
+    """Return the category of the image, and the number of its images in the subset and in the full set."""
     codes = selection.category_codes
     names = list(selection.categories.get("full", ()))
     if codes is None or codes[row] < 0 or codes[row] >= len(names):
@@ -315,7 +338,10 @@ def _category(selection: Selection, row: int) -> dict[str, Any]:
 
 
 def _group(selection: Selection, dataset: DetectionDataset, row: int, chosen: npt.NDArray[np.bool_]) -> dict[str, Any]:
-    """Return the image's group and its limit; the group is known only from a rule."""
+    """Return the group of the image, the number of kept images in the group, and the limit.
+
+    The group is known only if the groups were made by a rule.
+    """
     step = selection.steps[-1] if selection.steps else {}
     limit, rule = step.get("max_per_group"), step.get("groups")
     if limit is None:
@@ -329,7 +355,10 @@ def _group(selection: Selection, dataset: DetectionDataset, row: int, chosen: np
 
 
 def _boxes(dataset: DetectionDataset, counts: npt.NDArray[np.int32], wanted: npt.NDArray[np.bool_]) -> dict[str, int]:
-    """Return class name -> boxes of the wanted classes; classes of the same name get their key in the files."""
+    """Return class name -> number of boxes, for the `wanted` classes.
+
+    If several classes have the same name, the name is followed by the key of the class in the files.
+    """
     names = dataset.class_names
     return {
         names[c] if names.count(names[c]) == 1 else f"{names[c]} ({dataset.class_keys[c]})": int(counts[c])

@@ -1,4 +1,4 @@
-"""A selection's JSON file: its keys, and the selection read back from it."""
+"""Write a selection as JSON, and read it back."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Kind = TypeVar("Kind", bound=SelectionData)
 
 
 def selection_to_json(selection: SelectionData) -> str:
-    """Return the text of a selection's file: infinite scores are the strings ``inf`` and ``-inf``, NaN is null."""
+    """Return the JSON text of a selection. Infinite scores become the strings inf and -inf; NaN becomes null."""
     content = {
         "detreduce_selection": FORMAT_VERSION,
         "method": selection.method,
@@ -40,14 +40,14 @@ def selection_to_json(selection: SelectionData) -> str:
 
 
 def read_selection(file: Path, kind: type[Kind]) -> Kind:
-    """Return the selection in a file, as a `kind` of `SelectionData`.
+    """Read the selection in a JSON file, and return it as an object of the class `kind`.
 
     Raises
     ------
     MissingFileError
-        There is no such file.
+        The file does not exist.
     InputError
-        It holds something else.
+        The file is not a selection that this version can read.
     """
     if not file.is_file():
         raise MissingFileError(f"There is no selection at {file}.")
@@ -66,10 +66,10 @@ def read_selection(file: Path, kind: type[Kind]) -> Kind:
             seed=content["seed"],
             categories=content["categories"],
             provenance=content["provenance"],
-            # not every file has these
+            # files of earlier versions may not have these keys
             representativeness=content.get("representativeness", {}),
             steps=tuple(content.get("steps", ())),
             category_codes=None if codes is None else np.asarray(codes, np.int64),
         )
     except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{file} is not a selection written by detreduce ({error}).") from error
+        raise InputError(f"{file} is not a selection that this version of detreduce can read ({error}).") from error

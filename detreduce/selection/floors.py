@@ -1,4 +1,7 @@
-"""A floor for every class: few images that bring each class to its floor, within the limit on groups."""
+"""Find a small set of images that brings each class to its floor, within a limit for each group.
+
+The floor of a class is the minimum number of kept images that have a box of this class.
+"""
 
 from __future__ import annotations
 
@@ -21,25 +24,26 @@ def floor_rows(
     draw: npt.NDArray[np.uint64],
     groups: Groups | None = None,
 ) -> IntArray:
-    """Return few rows that bring every class to its floor: always the row that helps the most classes.
+    """Return a small set of rows that brings every class to its floor.
 
-    Without a limit on groups, every class reaches its floor, or all rows that have it. With a limit, a chosen row may
-    fill a group that a class below its floor needs; such rows are exchanged along chains of swaps. If every row has one
-    class, this meets as many floors as possible. If rows have several classes, it is a set cover, which is NP-hard: a
-    floor that could just be met may be missed. The number of rows is not always the smallest.
+    A greedy search always adds the row that helps the most classes. Without a limit on groups, every class reaches its
+    floor, or all rows of the class are chosen. With a limit, a chosen row may fill a group that a class below its floor
+    needs. Chains of swaps then exchange such rows. If every row has one class, the result meets the largest possible
+    number of floors. If rows have several classes, the problem is a set cover, which is NP-hard: a floor that is just
+    possible may be missed. The number of rows is not always the smallest possible.
 
     Parameters
     ----------
     present
-        (n, C): which classes each row has.
+        (n, C): whether each row has each class.
     floors
-        (C,) rows to hold of each class; all rows of a class with fewer.
+        (C,): minimum number of rows of each class. If a class has fewer rows, all of them are chosen.
     held
-        Rows that are held already.
+        Rows that are kept already. They count towards the floors.
     draw
-        (n,) breaks ties, lowest first.
+        (n,): random numbers that break ties; the lowest comes first.
     groups
-        With a limit: no more rows of a group are held, even if a class then stays below its floor.
+        Groups with a limit. A group never gets more rows than the limit, even if a class then stays below its floor.
     """
     reachable = present.sum(axis=0) if groups is None else groups.reachable(present, held)
     goal = np.minimum(floors, reachable)
@@ -52,12 +56,13 @@ def floor_rows(
 def _greedy(
     present: BoolArray, goal: IntArray, held: IntArray, draw: npt.NDArray[np.uint64], groups: Groups | None
 ) -> list[int]:
+    """Return rows to add until every class reaches its goal: always the row that helps the most classes."""
     missing = goal - present[held].sum(axis=0)
     left = None if groups is None else groups.remaining(held)
     gain = present[:, missing > 0].sum(axis=1)
     gain[held] = 0
     helpful = np.flatnonzero(gain)
-    # gains only fall: if the top of the heap is up to date, it is the best row
+    # gains can only decrease: if the gain at the top of the heap is up to date, its row is the best
     heap = list(zip((-gain[helpful]).tolist(), draw[helpful].tolist(), helpful.tolist(), strict=True))
     heapq.heapify(heap)
     classes = [np.flatnonzero(row) for row in present[helpful]]
@@ -79,10 +84,11 @@ def _greedy(
 
 
 class _Exchange:
-    """Swaps rows within their groups, so that more classes reach their goal.
+    """A search for swaps of rows within their groups, so that more classes reach their goal.
 
-    A chain of swaps is an augmenting path. A row of a class below its goal comes in and pushes another row out of a
-    full group. This takes at most one class below its goal, and the next swap of the chain repairs it.
+    A chain of swaps is an augmenting path. Each swap adds a row of a class below its goal and removes another row of
+    the same full group. The removed row may bring at most one other class below its goal. The next swap of the chain
+    then adds a row of this class.
     """
 
     def __init__(
@@ -100,21 +106,24 @@ class _Exchange:
         self.free[taken] = False
         self.left = groups.remaining(taken)
         self.count = present[taken].sum(axis=0)
-        # best last: an assignment by index keeps the last row of a group
+        # the best rows are last, because an assignment by index keeps the last row of each group
         self.order = np.lexsort((draw, -present[:, goal > 0].sum(axis=1)))[::-1]
 
     def improved(self) -> list[int]:
-        """Return the chosen rows after all swaps that bring a class nearer to its goal."""
+        """Make all swaps that bring a class nearer to its goal, and return the chosen rows."""
         closed: set[int] = set()
         while short := [c for c in np.flatnonzero(self.count < self.goal).tolist() if c not in closed]:
             into, out, seen = self._chain(short[0], closed)
             if not (into and self._apply(into, out)):
-                # no chain leads out of these classes, wherever it starts
+                # no chain that starts at one of these classes can succeed
                 closed |= {short[0]} if into else seen
         return self.chosen
 
     def _chain(self, start: int, closed: set[int]) -> tuple[list[int], list[int], set[int]]:
-        """Return the shortest chain for one more row of a class: rows to take, rows to give up, classes seen."""
+        """Find the shortest chain of swaps that adds one row of the class `start`.
+
+        Return the rows to add, the rows to remove, and the classes that were visited. There may be no chain.
+        """
         came: dict[int, tuple[int, int, int]] = {}
         seen, queue = {start}, deque([start])
         while queue:
@@ -125,24 +134,28 @@ class _Exchange:
                 return *_back(came, label, [int(open_rows[-1])], []), seen
             best = np.full(len(self.left), -1)
             best[self.codes[rows]] = rows
-            mine = np.array(self.chosen, np.int64)
-            mine = mine[(best[self.codes[mine]] >= 0) & ~self.present[mine, label]]
-            instead = best[self.codes[mine]]
-            lost = self.present[mine] & (self.count <= self.goal) & ~self.present[instead]
+            removable = np.array(self.chosen, np.int64)
+            removable = removable[(best[self.codes[removable]] >= 0) & ~self.present[removable, label]]
+            instead = best[self.codes[removable]]
+            lost = self.present[removable] & (self.count <= self.goal) & ~self.present[instead]
             losses = lost.sum(axis=1)
-            if len(mine) and losses.min() == 0:
+            if len(removable) and losses.min() == 0:
                 place = int(losses.argmin())
-                return *_back(came, label, [int(instead[place])], [int(mine[place])]), seen
+                return *_back(came, label, [int(instead[place])], [int(removable[place])]), seen
             for place in np.flatnonzero(losses == 1).tolist():
                 other = int(lost[place].argmax())
                 if other not in seen and other not in closed:
                     seen.add(other)
                     queue.append(other)
-                    came[other] = (label, int(instead[place]), int(mine[place]))
+                    came[other] = (label, int(instead[place]), int(removable[place]))
         return [], [], seen
 
     def _apply(self, into: list[int], out: list[int]) -> bool:
-        """Make the swaps of a chain and return True, unless they meet in a row or class and gain nothing."""
+        """Make the swaps of a chain and return True.
+
+        Return False and do not swap if a row occurs twice in the chain, or if the chain does not reduce the number of
+        missing rows.
+        """
         count = self.count + self.present[into].sum(axis=0) - self.present[out].sum(axis=0)
         before, after = (np.maximum(self.goal - held, 0).sum() for held in (self.count, count))
         if len(set(into)) < len(into) or len(set(out)) < len(out) or after >= before:
@@ -158,7 +171,7 @@ class _Exchange:
 def _back(
     came: dict[int, tuple[int, int, int]], label: int, into: list[int], out: list[int]
 ) -> tuple[list[int], list[int]]:
-    """Return the rows of a chain, from its last class back to the first."""
+    """Follow a chain from its last class back to the first. Return the rows to add and the rows to remove."""
     while label in came:
         label, row_in, row_out = came[label]
         into.append(row_in)

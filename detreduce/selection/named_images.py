@@ -1,4 +1,4 @@
-"""Images that a caller names: by id, by name, or in a text file."""
+"""Find the images that a caller names by id, by name, or in a text file."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ IntArray = npt.NDArray[np.int64]
 
 
 def read_names(file: Path) -> list[str]:
-    """Return the image names in a text file, one a line; InputError where it cannot be read."""
+    """Return the image names in a text file with one name per line. Raise InputError if the file cannot be read."""
     try:
         lines = file.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"The list {file} cannot be read: {error}.") from error
+        raise InputError(f"The list of images {file} cannot be read: {error}.") from error
     return [line.strip() for line in lines if line.strip()]
 
 
 def image_rows(table: FeatureTable, wanted: Sequence[str | int]) -> IntArray:
-    """Return the table's rows of images given by id or name, each once.
+    """Return the rows in the table of the `wanted` images (ids or names), without repeated rows.
 
-    Raises InputError for an image that the table does not have, and for a name that several images have.
+    Raises InputError if the table does not have an image, or if several images have the same name.
     """
     if not wanted:
         return np.empty(0, np.int64)
@@ -44,29 +44,28 @@ def image_rows(table: FeatureTable, wanted: Sequence[str | int]) -> IntArray:
     for item in wanted:
         rows = [row_of_id[item]] if item in row_of_id else rows_of_name.get(str(item), [])
         if not rows and str(item) in _unreadable_names(table):
-            raise InputError(f"The image {item!r} that is to be kept could not be read: repair it or leave it out.")
+            raise InputError(f"The image {item!r} is to be kept, but it could not be read. Repair it or leave it out.")
         if not rows:
             hint = nearest(str(item), rows_of_name)
-            raise InputError(f"The image {item!r} that is to be kept is not among those to choose from.{hint}")
+            raise InputError(f"The image {item!r} is to be kept, but the dataset does not have it.{hint}")
         if len(rows) > 1:
             ids = ", ".join(repr(table.dataset[int(table.rows[row])].id) for row in rows[:3])
-            raise InputError(f"{len(rows)} images are called {item!r}: give the id of the one to keep: {ids}.")
+            raise InputError(f"{len(rows)} images are called {item!r}. Use the id of the image to keep: {ids}.")
         found.append(rows[0])
     return np.array(list(dict.fromkeys(found)), np.int64)
 
 
 def named_rows(table: FeatureTable, request: CompositionRequest, stacklevel: int = 2) -> tuple[IntArray, IntArray]:
-    """Return the table's rows of `must_keep`, and those of `initial` that are not among them.
+    """Return two arrays of rows in the table: those of `must_keep`, and those of `initial` without `must_keep`.
 
-    Images of an earlier selection that cannot be read any more are left out, with a warning.
+    Images of an earlier selection that can no longer be read are left out, with a warning.
     """
     named = image_rows(table, request.must_keep)
     unreadable = _unreadable_names(table) if request.initial else set()
     readable = [item for item in request.initial if str(item) not in unreadable]
     if len(readable) < len(request.initial):
         warnings.warn(
-            f"{len(request.initial) - len(readable)} images of the earlier selection could not be read: "
-            "they are left out.",
+            f"{len(request.initial) - len(readable)} images of the earlier selection cannot be read and are left out.",
             DetreduceWarning,
             stacklevel=stacklevel + 1,
         )
@@ -80,6 +79,6 @@ def ids_of_rows(table: FeatureTable, rows: IntArray) -> list[ImageId]:
 
 
 def _unreadable_names(table: FeatureTable) -> set[str]:
-    """Names and ids of the dataset's images that the table has no row of."""
+    """Return the names and ids of the images that are in the dataset but not in the table."""
     rows = np.setdiff1d(np.arange(len(table.dataset)), table.rows)
     return {name for row in rows.tolist() for name in (table.dataset[row].name, str(table.dataset[row].id))}

@@ -1,4 +1,4 @@
-"""Selection: the chosen images in order, with the score and the parameters that gave them."""
+"""The class Selection: the chosen images in order, with their scores and the parameters of the choice."""
 
 from __future__ import annotations
 
@@ -25,32 +25,36 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class Selection(SelectionData):
-    """Chosen images and how they were chosen; a small JSON file on disk.
+    """The chosen images, and how they were chosen. On disk, a selection is a small JSON file.
 
     Attributes
     ----------
     image_ids
         Ids of the chosen images, in the order in which they were chosen.
     indices
-        (k,) int64: their rows in the dataset, in the same order.
+        (k,) int64: rows of the chosen images in the dataset, in the same order.
     scores
-        (n,) float64 in dataset order, comparable within a category, higher = chosen earlier; NaN = never looked at.
+        (n,) float64 in dataset order. Scores are comparable within a category: an image with a higher score was chosen
+        earlier. NaN means that the method did not score the image.
     method, parameters, keep, seed
-        What chose them.
+        The arguments of the choice; see `select`.
     categories
-        The rule, and for each category its images in the full set and kept.
+        The category rule, and the number of images of each category in the full set (``full``) and in the subset
+        (``kept``).
     provenance
-        Dataset (path, split, content hash), features (backbone, weights hash, preprocessing), duplicates, versions,
-        seconds; for methods that learn from a proxy training its seconds and energy, as ``proxy_training``.
+        The dataset (path, split, content hash), the features (backbone, weights hash, preprocessing), the duplicates,
+        the versions, and the seconds that choosing took. For methods that learn from a proxy training,
+        ``proxy_training`` has the seconds and energy of this training.
     representativeness
-        How well the chosen images represent the full set, as `Representativeness.to_dict` gives it; empty where not
-        measured.
+        How well the chosen images represent the full set, in the format of `Representativeness.to_dict`. Empty if it
+        was not measured.
     category_codes
-        (n,) int64 in dataset order: each image's category, a place in ``categories["full"]``; -1 for an image that
-        could not be read. None in files of version 0.1.
+        (n,) int64 in dataset order: the category of each image, as a position in ``categories["full"]``; -1 if the
+        image could not be read. None in files of version 0.1.
     steps
-        What was done, in order: ``drop_duplicates``, ``must_keep``, ``initial``, ``class_floor`` where asked for, then
-        ``method``; each with what it dropped or took.
+        The steps of the choice, in order: ``drop_duplicates``, ``must_keep``, ``initial`` and ``class_floor`` if they
+        were used, then ``method``. Each step has the images that it kept, or the number of images that it kept or
+        dropped.
     """
 
     def __len__(self) -> int:
@@ -60,23 +64,29 @@ class Selection(SelectionData):
         return f"Selection({self.method}, {len(self.image_ids)} of {len(self.scores)} images, seed {self.seed})"
 
     def prefix(self, keep: float | int) -> Selection:
-        """Return the selection at a smaller `keep`, for a nested method: its smaller selections are prefixes.
+        """Return the selection at a smaller `keep`. The method must be nested: smaller selections are prefixes.
 
-        The images are those that the method chooses at `keep`. The scores stay: a greedy method scores the images that
-        it did not choose by all that it chose. Raises InputError where the method is not nested, and for a `keep` that
-        is larger than this selection or smaller than the images kept first.
+        The images are those that the method chooses at `keep`. The scores are still those of the larger selection; a
+        greedy method may score a dropped image differently at `keep`. Raises InputError if the method is not nested, or
+        if `keep` is larger than this selection or smaller than the number of images kept first.
         """
         from detreduce.reducers import reducer_class
 
         if not reducer_class(self.method).nested:
-            raise InputError(f"{self.method!r} is not nested: its first images are no selection. Choose again.")
+            raise InputError(
+                f"The method {self.method!r} is not nested: its smaller selections are not prefixes of larger ones. "
+                "Call select with the smaller keep."
+            )
         if self.category_codes is None:
-            raise InputError("This selection does not name the images that it was chosen from. Choose again.")
+            raise InputError(
+                "This selection does not have category_codes (files of version 0.1 lack them). Call select with the "
+                "smaller keep."
+            )
         lost = len(self.provenance.get("skipped_images", ()))
         k = resolve_keep(keep, int((self.category_codes >= 0).sum()) + lost)
         least = int(self.provenance.get("kept_first", 0))
         if not least <= k <= len(self):
-            raise InputError(f"keep={keep!r} is {k} images; this selection has prefixes of {least} to {len(self)}.")
+            raise InputError(f"keep={keep!r} is {k} images. Prefixes of this selection have {least} to {len(self)}.")
         indices, image_ids = self.indices[:k], self.image_ids[:k]
         kept = np.bincount(self.category_codes[indices], minlength=len(self.categories["full"])).tolist()
         duplicates = {**self.duplicates, "kept_twice": count_kept_twice(self.duplicates["pairs"], image_ids)}
@@ -93,11 +103,14 @@ class Selection(SelectionData):
         )
 
     def to_json(self) -> str:
-        """Return the selection as JSON text; infinite scores are the strings ``inf`` and ``-inf``, NaN is null."""
+        """Return the selection as JSON text. Infinite scores become the strings inf and -inf; NaN becomes null."""
         return selection_to_json(self)
 
     def save(self, path: str | Path) -> Path:
-        """Write the selection to a JSON file, whole or not at all; raises DetreduceError where that is refused."""
+        """Write the selection to a JSON file. A failed write does not leave a partial file.
+
+        Raises DetreduceError if the file cannot be written.
+        """
         target = Path(path)
         content = self.to_json().encode()
         write_atomically(target, lambda file: file.write(content))
@@ -105,7 +118,7 @@ class Selection(SelectionData):
 
     @classmethod
     def load(cls, path: str | Path) -> Selection:
-        """Read a selection that `save` wrote; raises InputError where the file is something else."""
+        """Read a selection that `save` wrote. Raises InputError if the file is not a selection."""
         return read_selection(Path(path), cls)
 
     def _repr_html_(self) -> str:
@@ -114,11 +127,11 @@ class Selection(SelectionData):
         return selection_html(self)
 
     def plot(self, features: FeatureTable | None = None) -> Figure:
-        """Draw what was kept, as a matplotlib figure.
+        """Draw the kept images as a matplotlib figure.
 
-        With `features` of the same dataset: a map of all images in their two principal components, kept and dropped.
-        Without: bars of each category's images, all and kept. Raises InputError for features of another dataset, or
-        without columns.
+        With `features` of the same dataset, the figure is a map of kept and dropped images by their two principal
+        components. Without `features`, the figure has bars: the number of images of each category in the full set and
+        in the subset. Raises InputError if `features` belong to another dataset or do not have columns.
         """
         if features is None:
             from detreduce.selection.views import categories_figure
@@ -132,11 +145,12 @@ class Selection(SelectionData):
         return features_figure(features.X, kept[features.rows])
 
     def to_frame(self, dataset: DetectionDataset | None = None) -> pd.DataFrame:
-        """Return one row for each image of the dataset, dropped ones too, in the dataset's order.
+        """Return a DataFrame with one row for each image of the dataset, kept or dropped, in dataset order.
 
-        ``image_id``, ``name``, ``kept``, ``rank`` (place in the order chosen, from 1), ``score`` and ``category``; what
-        an image does not have is missing. A selection names only what it kept: without `dataset` ``image_id`` of
-        dropped images is missing, and there is no ``name``. Raises InputError for another dataset than it was made on.
+        The columns are ``image_id``, ``name``, ``kept``, ``rank`` (position in the order of choice, starting at 1),
+        ``score`` and ``category``. Values that an image does not have are missing. A selection stores the ids of kept
+        images only. Without `dataset`, the ``image_id`` of dropped images is therefore missing, and there is no column
+        ``name``. Raises InputError if `dataset` is not the dataset of this selection.
         """
         from detreduce.selection.views import selection_frame
 
@@ -148,7 +162,7 @@ class Selection(SelectionData):
 
 
 def count_kept_twice(pairs: Iterable[Mapping[str, Any]], kept: Iterable[ImageId]) -> int:
-    """Return how many kept images show the same as another kept image."""
+    """Return how many kept images repeat another kept image, according to the pairs of duplicates."""
     chosen = set(kept)
     groups: dict[ImageId, set[ImageId]] = {}
     for pair in pairs:

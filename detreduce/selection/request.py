@@ -1,4 +1,7 @@
-"""The options of a selection as objects: made once by `select`, the command line or the YAML, and passed whole."""
+"""Objects that hold the options of a selection.
+
+They are built once, from the keywords of `select`, the command line or the YAML, and then passed as one object.
+"""
 
 from __future__ import annotations
 
@@ -26,9 +29,10 @@ ClassFloor: TypeAlias = int | Mapping[str, int]
 
 @dataclass(frozen=True, slots=True)
 class DuplicateSearch:
-    """How to look for duplicates: ``pixels``, ``boxes``, ``features`` or ``exact``, and from which similarity.
+    """How to look for duplicates: what to compare, and the lowest similarity of duplicates.
 
-    Raises InputError for an unknown way, and for a threshold that this way does not have.
+    `by` is ``pixels``, ``boxes``, ``features`` or ``exact``. If `threshold` is None, the default for `by` applies.
+    Raises InputError if `by` is unknown, or if `threshold` is not valid for `by`.
     """
 
     by: str = "pixels"
@@ -37,20 +41,23 @@ class DuplicateSearch:
     def __post_init__(self) -> None:
         if self.by not in WAYS:
             raise InputError(
-                f"drop_duplicates={self.by!r}: give true, a threshold, {', '.join(map(repr, WAYS[1:]))}, "
-                f"or a way and a threshold: {{by: features, threshold: 0.95}}.{nearest(str(self.by), WAYS)}"
+                f"drop_duplicates={self.by!r} is not known. Use true, a threshold, {', '.join(map(repr, WAYS[1:]))}, "
+                f"or both: {{by: features, threshold: 0.95}}.{nearest(str(self.by), WAYS)}"
             )
         if self.threshold is None:
             return
         if self.by == EXACT:
-            raise InputError(f"A threshold ({self.threshold!r}) does not apply to exact duplicates: leave it out.")
+            raise InputError(f"A threshold ({self.threshold!r}) does not apply to exact duplicates. Leave it out.")
         from detreduce.duplicates.search import check_threshold
 
         check_threshold(self.threshold, self.by)
 
     @classmethod
     def of(cls, value: Any) -> DuplicateSearch | None:
-        """Return the search that a `drop_duplicates` asks for, None for no search; InputError for anything else."""
+        """Return the search that a value of `drop_duplicates` asks for, or None for no search.
+
+        Raises InputError for a value that is not a search.
+        """
         if value is None or isinstance(value, DuplicateSearch):
             return value
         if isinstance(value, bool):
@@ -60,16 +67,16 @@ class DuplicateSearch:
         if isinstance(value, Mapping):
             if unknown := [key for key in value if key not in ("by", "threshold")]:
                 hint = nearest(str(unknown[0]), ("by", "threshold"))
-                raise InputError(f"drop_duplicates: unknown key {unknown[0]!r}; known: by, threshold.{hint}")
+                raise InputError(f"drop_duplicates has the unknown key {unknown[0]!r}. Use by and threshold.{hint}")
             return cls(**value)
         return cls(threshold=value)
 
 
 @dataclass(frozen=True)
 class CompositionRequest:
-    """What happens before a method chooses; see `detreduce.select` for each.
+    """What to do before a method chooses. `detreduce.select` documents each field.
 
-    `drop_duplicates` is a search, or the result of one. `groups` is a rule, or one label for each image.
+    `drop_duplicates` is a search, or the result of a search. `groups` is a rule, or one label for each image.
     """
 
     drop_duplicates: DuplicateSearch | Duplicates | None = None
@@ -89,7 +96,10 @@ class CompositionRequest:
         groups: Any = None,
         max_per_group: int | None = None,
     ) -> CompositionRequest:
-        """Return the request for the keywords of `select`; InputError for a search or a floor that cannot be."""
+        """Return the request for these keywords of `select`.
+
+        Raises InputError if `drop_duplicates` or `class_floor` is not valid.
+        """
         return cls(
             drop_duplicates if _is_result(drop_duplicates) else DuplicateSearch.of(drop_duplicates),
             (must_keep,) if isinstance(must_keep, str) else tuple(must_keep or ()),
@@ -101,13 +111,13 @@ class CompositionRequest:
 
     @property
     def by_features(self) -> bool:
-        """Whether duplicates are to be looked for in the vectors of whole images."""
+        """Whether the search for duplicates compares the feature vectors of whole images."""
         return isinstance(self.drop_duplicates, DuplicateSearch) and self.drop_duplicates.by == FEATURES
 
 
 @dataclass(frozen=True)
 class SelectionRequest:
-    """Which images to choose; see `detreduce.select` for each field."""
+    """Which images to choose. `detreduce.select` documents each field."""
 
     method: str = "srs"
     keep: float | int = 0.25
@@ -118,34 +128,37 @@ class SelectionRequest:
     cache: str | Path | None = None
 
     def check_names(self) -> None:
-        """Raise InputError for an unknown method or parameter, without importing a built-in method."""
+        """Raise InputError for an unknown method or parameter. This does not import the built-in methods."""
         from detreduce.reducers.catalogue import described
         from detreduce.reducers.registry import check_parameters
 
         check_parameters(self.method, self.parameters, [one.name for one in described(self.method).parameters])
 
     def make_reducer(self) -> BaseReducer:
-        """Return the method with its parameters; InputError for what it does not take."""
+        """Return the reducer with its parameters. Raise InputError for a parameter that it does not accept."""
         from detreduce.reducers import make_reducer
 
         for name, argument in (("random_state", "seed"), ("keep", "keep")):
             if name in self.parameters:
-                raise InputError(f"{name!r} is not a parameter of the method {self.method!r}: give it as {argument}=.")
+                raise InputError(f"{name!r} is not a parameter of the method {self.method!r}. Pass it as {argument}=.")
         reducer = make_reducer(self.method, keep=self.keep, random_state=self.seed, **self.parameters)
         reducer.check_params()
         return reducer
 
 
 def check_class_floor(value: Any) -> Any:
-    """Return a `class_floor` as it is; InputError for what it cannot be on any dataset."""
+    """Return a `class_floor` unchanged. Raise InputError if it is not valid for any dataset."""
     counts = list(value.values()) if isinstance(value, Mapping) else [] if value is None else [value]
     for count in counts:
         if isinstance(count, bool) or not isinstance(count, numbers.Integral) or count < 0:
-            raise InputError(f"class_floor={value!r}: give a number of images of at least 0, or one for each class.")
+            raise InputError(
+                f"class_floor={value!r} is not valid. Use a number of images (0 or more), or one by class."
+            )
     return value
 
 
 def _is_result(value: Any) -> bool:
+    """Return whether a value of `drop_duplicates` is the result of an earlier search."""
     if value is None or isinstance(value, bool | float | int | str | Mapping | DuplicateSearch):
         return False
     from detreduce.duplicates.result import Duplicates

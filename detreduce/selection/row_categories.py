@@ -1,4 +1,4 @@
-"""One category for each row of a table: by a rule, or as the caller gives them."""
+"""Assign an image category to each row of a table, by a rule or by the labels of the caller."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from detreduce.reducers.engine.validation import encode_categories
 
 
 def categories_of_rows(dataset: DetectionDataset, rows: npt.NDArray[np.int64], categories: Any) -> Categories:
-    """Return the categories of the images `rows` of a dataset.
+    """Return the categories of the images in `rows` of a dataset.
 
     `categories` is a rule of `assign_categories`, one label for each of `rows`, or None for one category. Raises
-    InputError for an unknown rule and for labels that do not fit.
+    InputError for an unknown rule, for missing labels, and if there is not one label for each row.
     """
     if is_rule(categories):
         return assign_categories(dataset.class_counts[rows], dataset.class_names, categories)
@@ -26,7 +26,7 @@ def categories_of_rows(dataset: DetectionDataset, rows: npt.NDArray[np.int64], c
 
 
 def is_rule(categories: Any) -> bool:
-    """Return whether these are rules that make categories, not one category for each row."""
+    """Return whether `categories` is a rule or a list of rules, and not one label for each row."""
     if isinstance(categories, str):
         return True
     return isinstance(categories, list) and bool(categories) and all(isinstance(item, Mapping) for item in categories)

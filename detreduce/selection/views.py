@@ -1,4 +1,4 @@
-"""What a notebook shows of a selection: a table, bars, a pandas frame."""
+"""Show a selection in a notebook: an HTML table, a bar chart, a pandas DataFrame."""
 
 from __future__ import annotations
 
@@ -17,7 +17,11 @@ CATEGORIES = 30
 
 
 def selection_html(selection: SelectionData) -> str:
-    """Return a table of the method and its options, and one of each category's images, in the full set and kept."""
+    """Return HTML with two tables.
+
+    The first table has the method and its options. The second table has the number of images of each category, in the
+    full set and in the subset.
+    """
     provenance, categories = selection.provenance, selection.categories
     made_on = provenance.get("dataset", {})
     content: dict[str, object] = {
@@ -44,7 +48,7 @@ def selection_html(selection: SelectionData) -> str:
 
 
 def categories_figure(categories: Mapping[str, Any]) -> Figure:
-    """Draw each category's images, in the full set and kept, as bars."""
+    """Return a bar chart of the number of images of each category, in the full set and in the subset."""
     from detreduce.figures import category_bars
 
     full, kept = (categories.get(part, {}) for part in ("full", "kept"))
@@ -52,7 +56,10 @@ def categories_figure(categories: Mapping[str, Any]) -> Figure:
 
 
 def selection_frame(selection: SelectionData, images: Sequence[tuple[int | str, str]] | None) -> pd.DataFrame:
-    """Return one row for each image, kept or not, in the dataset's order; `images` are its ids and names, if known."""
+    """Return a DataFrame with one row for each image, kept or dropped, in dataset order.
+
+    `images` has the id and name of each image; None if they are not known.
+    """
     import pandas as pd
 
     n = len(selection.scores)

@@ -343,7 +343,7 @@ def test_a_keep_that_leaves_no_room_is_refused_before_the_first_cell(
     content = yaml.safe_load(config.read_text())
     for change, said in (
         ({"drop_duplicates": "exact", "keep": [0.9]}, "11 images cannot be kept.*6 of 12"),
-        ({"class_floor": 4}, "srs at keep 3: 3 images are to be kept, but 8 fill the floor"),
+        ({"class_floor": 4}, "srs at keep 3: 3 images are to be kept, but class_floor needs 8 images"),
         ({"must_keep": ["x.jpg"]}, "'x.jpg'"),
         ({"class_floor": {"c": 1}}, "'c'"),
     ):
@@ -614,7 +614,7 @@ def test_the_command_says_what_to_type_next(
     monkeypatch.setattr(run_module, "train", fail)
     failed = detreduce("reduce.keep=[4]")
     assert failed.exit_code == 1 and "Next" not in failed.output
-    said = "Error: The network has become NaN. 4 of 6 cells are left; the same command goes on with them.\n"
+    said = "Error: The network has become NaN. 4 of 6 cells remain. Run the same command again to continue.\n"
     assert failed.stderr.endswith(said)
 
 

@@ -218,7 +218,7 @@ def test_a_dataset_that_is_gone_or_another_is_told(hostile: Ledger, tmp_path: Pa
         page = Page(write_report(ledger).read_text(encoding="utf-8"))
     finally:
         label.write_text(before)
-    assert "its images or labels changed since" in page.text and not page.all("details", "selection")
+    assert "is not the dataset of the selection" in page.text and not page.all("details", "selection")
     config["dataset"] = str(tmp_path / "gone.yaml")
     (ledger / "config.yaml").write_text(yaml.safe_dump(config))
     page = Page(write_report(ledger).read_text(encoding="utf-8"))

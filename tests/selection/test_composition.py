@@ -150,7 +150,7 @@ def test_dropped_images_have_no_score_and_are_never_chosen(pictures: DetectionDa
 
 
 def test_more_than_is_left_cannot_be_kept(pictures: DetectionDataset) -> None:
-    with pytest.raises(InputError, match=r"11 images are to be kept, but 10 of 12 are left.*at most 10"):
+    with pytest.raises(InputError, match=r"11 images are to be kept, but only 10 of 12 images.*at most 10"):
         select(pictures, "srs", keep=11, drop_duplicates=True)
     with pytest.raises(InputError, match="at most 10"):
         select(pictures, "srs", keep=1.0, drop_duplicates=0.8)
@@ -231,9 +231,9 @@ def test_an_earlier_selection_goes_on_when_new_images_have_come() -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"must_keep": ["00.png", "01.png", "02.png"]}, "3 are named: keep at least 3"),
-        ({"class_floor": 1}, "but 3 fill the floor of the classes: keep at least 3"),
-        ({"must_keep": ["0.png"]}, "'0.png' that is to be kept.*Did you mean"),
+        ({"must_keep": ["00.png", "01.png", "02.png"]}, "3 images are named .*at least 3"),
+        ({"class_floor": 1}, "class_floor needs 3 images.*at least 3"),
+        ({"must_keep": ["0.png"]}, "'0.png' .*Did you mean"),
         ({"class_floor": {"bea": 1}}, "Did you mean 'bee'"),
         ({"class_floor": -1}, "class_floor=-1"),
         ({"class_floor": True}, "class_floor=True"),
@@ -304,7 +304,7 @@ def test_a_floor_keeps_to_the_limit_on_groups() -> None:
     # of the four ants and bees that the floor asks for, three may be
     assert selection.steps[-2]["step"] == "class_floor"
     assert len(selection.steps[-2]["images"]) == 3 + 2
-    with pytest.raises(InputError, match="6 fill the floor of the classes: keep at least 6"):
+    with pytest.raises(InputError, match=r"class_floor needs 6 images.*at least 6"):
         select(table_of(dataset), "srs", keep=5, class_floor=2)
 
 
@@ -319,19 +319,19 @@ def test_a_fraction_is_of_all_images_also_of_those_that_cannot_be_read() -> None
     dataset = dataset_of([[row % 3] for row in range(12)])
     table = table_without(dataset, [2, 7])
     assert len(select(table, "mms", keep=0.5)) == len(select(dataset, "srs", keep=0.5)) == 6
-    with pytest.raises(InputError, match="11 images are to be kept, but 10 of 12 could be read"):
+    with pytest.raises(InputError, match="11 images are to be kept, but only 10 of 12 could be read"):
         select(table, "mms", keep=11)
 
 
 def test_what_cannot_be_read_any_more() -> None:
     dataset = dataset_of([[row % 3] for row in range(12)])
     table = table_without(dataset, [2, 7])
-    with pytest.raises(InputError, match=r"'02\.png' that is to be kept could not be read"):
+    with pytest.raises(InputError, match=r"'02\.png' .*could not be read"):
         select(table, "srs", keep=5, must_keep=["02.png"])
     earlier = select(dataset, "srs", keep=8, seed=1)
     lost = {"images/02.png", "images/07.png"} & set(earlier.image_ids)
     assert lost
-    with pytest.warns(DetreduceWarning, match=f"{len(lost)} images of the earlier selection could not be read"):
+    with pytest.warns(DetreduceWarning, match=f"{len(lost)} images of the earlier selection cannot be read"):
         later = select(table, "mms", keep=9, initial=earlier)
     assert set(earlier.image_ids) - lost < set(later.image_ids)
 
@@ -374,13 +374,13 @@ def test_a_class_below_its_floor_is_said_with_the_reason(recwarn: pytest.Warning
     with pytest.warns(DetreduceWarning) as said:
         selection = select(dataset, "srs", 5, class_floor=4, drop_duplicates=copies((4, 3)))
     assert [str(warning.message) for warning in said] == [
-        "Below the class floor as other images are duplicates: bee (2 of 4). "
-        "Below the class floor for lack of images: cow (0 of 4)."
+        "Classes below class_floor because their other images are duplicates: bee (2 of 4). "
+        "Classes below class_floor because no more images have them: cow (0 of 4)."
     ]
     assert said[0].filename == __file__, "the caller's line"
     assert selection.steps[1]["floor"] == {"ant": 4, "bee": 4, "cow": 4}
     assert selection.steps[1]["reached"] == {"ant": 4, "bee": 2, "cow": 0}
-    with pytest.warns(DetreduceWarning, match=r"floor within max_per_group=3: bee \(1 of 2\)\.$"):
+    with pytest.warns(DetreduceWarning, match=r"max_per_group=3: bee \(1 of 2\)\.$"):
         select(dataset, "srs", 3, class_floor={"bee": 2, "ant": 1}, must_keep=["00.png", "01.png"], groups="folder",
                max_per_group=3)  # fmt: skip
     recwarn.clear()
@@ -402,7 +402,7 @@ def test_a_floor_needs_labels() -> None:
         lambda floor: select(unlabelled, "srs", 1, class_floor=floor),
         lambda floor: check_composition(unlabelled, 1, CompositionRequest(class_floor=floor)),
     ):
-        with pytest.raises(InputError, match="class_floor needs boxes, and /nowhere has no labels"):
+        with pytest.raises(InputError, match=r"class_floor needs boxes, .*/nowhere"):
             ask(1)
         ask(0)
 

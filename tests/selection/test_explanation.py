@@ -105,7 +105,7 @@ def test_a_dropped_image_says_whether_its_group_was_full(data: DetectionDataset)
     assert explain(choose(data), "5.png").group_limit is None
     given = explain(choose(data, groups=[0, 1] * 4, max_per_group=3), "5.png")
     assert (given.group, given.group_limit, given.group_full) == (None, 3, False)
-    assert "Whether its group was full is not known" in given.notes[0]
+    assert "not known whether the group was full" in given.notes[0]
 
 
 def test_places_by_score_are_within_the_category(data: DetectionDataset) -> None:
@@ -142,7 +142,7 @@ def test_without_features_and_labels_a_note_says_why(data: DetectionDataset) -> 
     found = explain(select(load_dataset(data.source.path.parent / "images"), "srs", keep=3), "0.png")
     assert found.nearest_kept is None and found.nearest_dropped is None and found.nearest_by == ()
     assert found.notes == (
-        "The nearest images are not known: the method 'srs' used no features, and there are no boxes.",
+        "The nearest images are not known. The method 'srs' did not use features, and the dataset does not have boxes.",
     )
 
 
@@ -186,7 +186,7 @@ def test_an_unreadable_image_is_explained(data: DetectionDataset, monkeypatch: p
     selection = select(table, "mms", keep=2)
     found = explain(selection, "2.png", features=table)
     assert (found.step, found.score, found.category) == ("unreadable", None, None)
-    assert "has no features" in found.notes[0]
+    assert "could not be read" in found.notes[0]
 
 
 def test_a_dataset_that_moved_is_looked_for_and_can_be_given(data: DetectionDataset, tmp_path: Path) -> None:

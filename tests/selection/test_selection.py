@@ -135,7 +135,7 @@ def test_ambiguous_names_and_reserved_parameters_are_refused() -> None:
     with pytest.raises(InputError, match="2 images are called"):
         select(table, method="srs", keep=3, must_keep=["same.jpg"])
     assert select(table, method="srs", keep=3, must_keep="images/01.jpg").image_ids[0] == "images/01.jpg"
-    with pytest.raises(InputError, match="give it as seed="):
+    with pytest.raises(InputError, match="seed="):
         select(table, method="srs", keep=3, random_state=4)
 
 
@@ -197,9 +197,9 @@ def test_object_vectors_that_are_missing_are_asked_for() -> None:
     dataset = make_dataset()
     table = make_table(dataset)
     for source in (dataset, table, replace(table, objects=label_objects(dataset))):
-        with pytest.raises(InputError, match=r"'by_vectors' needs object vectors: .*blocks=\('objects',\)"):
+        with pytest.raises(InputError, match=r"'by_vectors' needs object vectors.*blocks=\('objects',\)"):
             select(source, method="by_vectors", keep=3)
-    with pytest.raises(InputError, match=r"'by_objects' needs boxes, and .* has no labels"):
+    with pytest.raises(InputError, match=r"'by_objects' needs boxes"):
         select(replace(dataset, labelled=False), method="by_objects", keep=3)
 
 
@@ -270,7 +270,7 @@ def test_what_is_no_prefix_is_refused(tmp_path: Path) -> None:
     table = make_table(make_dataset(), [0, 1, 2, 3, 5, 6, 7, 8])
     selection = Selection.load(select(table, "mms", 0.5, must_keep=["01.jpg", "02.jpg"]).save(tmp_path / "s.json"))
     assert len(selection.prefix(0.25)) == 2, "a quarter of the eight that can be read"
-    for keep, said in ((5, "5 images; .* 2 to 4"), (1, "1 images; .* 2 to 4")):
+    for keep, said in ((5, "5 images.* 2 to 4"), (1, "1 images.* 2 to 4")):
         with pytest.raises(InputError, match=said):
             selection.prefix(keep)
     with pytest.raises(InputError, match="'clc' is not nested"):

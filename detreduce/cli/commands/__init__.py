@@ -1,1 +1,1 @@
-"""The commands: one module each."""
+"""The commands. Each command has its own module."""

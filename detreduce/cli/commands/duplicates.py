@@ -1,4 +1,4 @@
-"""The command `duplicates`: list images that show the same, also across splits."""
+"""The command `duplicates`: list duplicates within a split and across splits."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ def duplicates(
         float | None,
         typer.Option(
             metavar="NUMBER",
-            help="Lowest similarity of duplicates: 0.85 (default) copies, 0.6 also video frames; by features 0.95.",
+            help="Lowest similarity of duplicates: 0.85 (default) finds copies, 0.6 video frames. By features: 0.95.",
         ),
     ] = None,
     by: Annotated[
         Alike,
         typer.Option(
-            help="Compare whole pictures, the largest box of each, features of a network, or only equal pixels."
+            help="What to compare: whole images, the largest box of each, features, or only equal pixels (exact)."
         ),
     ] = "pixels",
     backbone: Backbone = BACKBONE,
-    leakage: Annotated[bool, typer.Option(help="Also look for images of one split in another.")] = True,
+    leakage: Annotated[bool, typer.Option(help="Also look for images of one split in the other splits.")] = True,
     show_all: All = False,
     cache: Cache = None,
     as_json: Json = False,
 ) -> None:
-    """List images that show the same, and images that are in more than one split.
+    """List duplicates and near-duplicates, and images that are in more than one split.
 
     Finds copies that were saved again, resized, brightened, cropped by up to 5 percent, flipped, or turned by 90, 180
     or 270 degrees. `--by boxes` also finds objects that were turned inside their box or have another background. `--by
-    features` compares the images of one split by the cosine of their features. Nothing is changed; `detreduce reduce
-    --drop-duplicates` leaves duplicates out.
+    features` compares the images of one split by the cosine similarity of their features. The dataset is not changed.
+    `detreduce reduce --drop-duplicates` leaves duplicates out.
 
     Example: detreduce duplicates data.yaml
     """
@@ -54,10 +54,10 @@ def duplicates(
 
     place, exact = find(data, what="dataset"), by == "exact"
     if exact and threshold is not None:
-        raise InputError("--threshold is for pixels, boxes and features; leave it out for --by exact.")
+        raise InputError("--threshold does not apply to --by exact. Leave it out.")
     if by != "features" and backbone != BACKBONE:
         raise InputError(
-            f"--backbone {backbone} is for --by features, and this is --by {by}: change --by or leave it out."
+            f"--backbone {backbone} needs --by features, but --by is {by}. Use --by features, or leave --backbone out."
         )
     from detreduce.dataset import load_dataset
     from detreduce.duplicates import exact_duplicates, leakage_report, near_duplicates
@@ -86,6 +86,7 @@ def duplicates(
 def _show(
     dataset: DetectionDataset, found: Duplicates, report: LeakageReport | None, *, as_json: bool, show_all: bool
 ) -> None:
+    """Print the duplicates and the leakage between splits, as text or as JSON."""
     if as_json:
         print_json({"split": dataset.split, **found.to_dict(), "leakage": report.to_dict() if report else None})
         return

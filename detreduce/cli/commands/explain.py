@@ -12,17 +12,21 @@ from detreduce.cli.output import print_json
 
 
 def explain(
-    selection: Annotated[Path, typer.Argument(metavar="SELECTION", help="A selection.json.")],
-    image: Annotated[str, typer.Option("--image", metavar="NAME", help="Name, id, or end of the path of an image.")],
+    selection: Annotated[
+        Path, typer.Argument(metavar="SELECTION", help="A selection.json, for instance from `detreduce reduce`.")
+    ],
+    image: Annotated[
+        str, typer.Option("--image", metavar="NAME", help="Name or id of an image, or the end of its path.")
+    ],
     data: Annotated[
         Path | None,
-        typer.Option(metavar="DATA", help="The dataset, if it was moved since the selection."),
+        typer.Option(metavar="DATA", help="The dataset, if it was moved after the selection."),
     ] = None,
     images: Images = None,
     cache: Cache = None,
     as_json: Json = False,
 ) -> None:
-    """Say why a selection kept or dropped an image.
+    """Explain why a selection kept or dropped an image.
 
     Example: detreduce explain reduced/selection.json --image IMG_2277.jpg
     """

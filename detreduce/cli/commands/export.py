@@ -21,27 +21,29 @@ HOW_TO_OPEN = {
 
 
 def export(
-    selection: Annotated[Path, typer.Argument(metavar="SELECTION", help="A selection.json.")],
+    selection: Annotated[
+        Path, typer.Argument(metavar="SELECTION", help="A selection.json, for instance from `detreduce reduce`.")
+    ],
     form: Annotated[
         ExportForm,
-        typer.Option("--as", help="Paths of the kept images, a table of all images, COCO, or a folder for a tool."),
+        typer.Option("--as", help="Paths of kept images, a table of all images, a COCO JSON, or a folder for a tool."),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="PATH", help="The file or folder to write.")],
     data: Annotated[
         Path | None,
-        typer.Option(metavar="DATA", help="The dataset, if it was moved since the selection."),
+        typer.Option(metavar="DATA", help="The dataset, if it was moved after the selection."),
     ] = None,
     images: Images = None,
     link: Annotated[
-        Literal["hardlink", "symlink", "copy"], typer.Option(help="How images get into a folder.")
+        Literal["hardlink", "symlink", "copy"], typer.Option(help="How to put images into a folder.")
     ] = "hardlink",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file or folder.")] = False,
     as_json: Json = False,
 ) -> None:
     """Write a selection for other programs: list, csv, coco, fiftyone or lightly-studio.
 
-    The folders hold all images of the split, with rank, score and category, so that you can look at kept and dropped
-    images together.
+    The folders (fiftyone, lightly-studio) contain all images of the split with rank, score and category. You can look
+    at kept and dropped images together.
 
     Example: detreduce export reduced/selection.json --as fiftyone --output kept-and-dropped/
     """
@@ -70,4 +72,4 @@ def export(
     elif form == "coco":
         from detreduce.exports.coco import image_folder
 
-        say(f"Its file names start from {image_folder(dataset)}")
+        say(f"File names in it are relative to {image_folder(dataset)}")

@@ -19,7 +19,7 @@ def inspect(
     show_all: All = False,
     as_json: Json = False,
 ) -> None:
-    """Show the content of a dataset, and its problems.
+    """Show the content and the problems of a dataset.
 
     Example: detreduce inspect data.yaml --split val
     """

@@ -20,6 +20,9 @@ commands = Commands(
     cls=Group,
     help="""List, export, merge and remove the finished cells of an experiment.
 
+    A cell is one training, for instance of one method with one keep and one seed. The ledger is the folder that stores
+    the finished cells.
+
     Example: detreduce ledger list runs/demo
     """,
     no_args_is_help=True,
@@ -31,19 +34,21 @@ Method = Annotated[
     typer.Option(
         metavar="NAME",
         autocompletion=completion.methods,
-        help="Only cells of this method, by name or with its parameters.",
+        help="Only cells of this method: its name, or its name with parameters.",
     ),
 ]
 Keep = Annotated[
-    str | None, typer.Option(metavar="NUMBER", help="Only cells of this keep: 0.25, or a count of images.")
+    str | None, typer.Option(metavar="NUMBER", help="Only cells with this keep: 0.25, or a number of images.")
 ]
-Control = Annotated[str | None, typer.Option(metavar="NAME", help="Only cells of this control: full.")]
+Control = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Only cells of this control, for instance full (all images).")
+]
 Where = Annotated[
     list[str] | None,
     typer.Option(
         metavar="COLUMN=VALUE",
         autocompletion=completion.columns,
-        help="Only cells with this value in a column: training_seed=0; may be repeated.",
+        help="Only cells with this value in a column: training_seed=0. May be repeated.",
     ),
 ]
 
@@ -83,7 +88,7 @@ def export(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Write the finished cells as one table, one row for each cell; only --overwrite replaces an existing file.
+    """Write the finished cells as one table with one row for each cell.
 
     Example: detreduce ledger export runs/demo demo.csv
     """
@@ -99,15 +104,15 @@ def export(
 
 @commands.command()
 def merge(
-    other: Annotated[Path, typer.Argument(metavar="OTHER", help="The ledger to copy cells from; it is not changed.")],
+    other: Annotated[Path, typer.Argument(metavar="OTHER", help="The ledger to copy cells from. It is not changed.")],
     into: Annotated[
-        Path, typer.Argument(metavar="INTO", help="The ledger to copy cells into; it is made if it does not exist.")
+        Path, typer.Argument(metavar="INTO", help="The ledger to copy cells into. It is created if it does not exist.")
     ],
     as_json: Json = False,
 ) -> None:
-    """Copy the finished cells of one ledger into another, all or none.
+    """Copy the finished cells of one ledger into another ledger.
 
-    Cells that both have are skipped where they are the same; where they differ, nothing is merged.
+    A cell that is the same in both ledgers is skipped. If a cell differs between the ledgers, no cell is copied.
 
     Example: detreduce ledger merge from-the-other-machine/demo runs/demo
     """
@@ -125,12 +130,16 @@ def forget(
     ledger: LedgerFolder,
     keys: Annotated[
         list[str],
-        typer.Argument(metavar="KEY", autocompletion=completion.cells, help="Cells by name, as `list` shows them."),
+        typer.Argument(
+            metavar="KEY",
+            autocompletion=completion.cells,
+            help="Names of cells, as `detreduce ledger list` shows them.",
+        ),
     ],
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Remove the cells without asking.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Remove finished cells, with their weights; the next run trains them again.
+    """Remove finished cells and their weights. The next run trains them again.
 
     Example: detreduce ledger forget runs/demo srs-keep0.25-s0-t0-0123456789
     """
@@ -147,7 +156,7 @@ def forget(
     if as_json:
         print_json({"ledger": str(opened.path), "removed": removed})
         return
-    say(f"Removed {', '.join(removed)}." if removed else "Nothing is removed.")
+    say(f"Removed {', '.join(removed)}." if removed else "Nothing was removed.")
 
 
 def _filtered(
@@ -157,6 +166,7 @@ def _filtered(
     control: str | None,
     where: list[str] | None,
 ) -> list[Mapping[str, Any]]:
+    """Return the rows that match all filters of the command line."""
     from detreduce.experiment.ledger.export import filter_rows
 
     wanted = {}

@@ -23,7 +23,7 @@ def methods(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """List the methods: family, what each keeps, needs and costs, when it fails, and its source.
+    """List the methods that choose images: what each keeps, needs and costs, when it fails, and its source.
 
     Example: detreduce methods mms
     """

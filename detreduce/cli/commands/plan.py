@@ -15,10 +15,12 @@ def plan(
     ledger: LedgerFolder,
     target: Annotated[
         float | None,
-        typer.Option(metavar="NUMBER", help="Share of the full set's mAP to reach; default 0.95 without a budget."),
+        typer.Option(
+            metavar="NUMBER", help="Share of the full set's mAP to reach. Default: 0.95 if there is no --budget-wh."
+        ),
     ] = None,
     budget_wh: Annotated[
-        float | None, typer.Option(metavar="NUMBER", help="Watt-hours for choosing and one training.")
+        float | None, typer.Option(metavar="NUMBER", help="Energy budget in watt-hours, for choosing and one training.")
     ] = None,
     measure: Annotated[Literal["mAP50", "mAP50_95"], typer.Option(help="Which mAP to plan for.")] = "mAP50_95",
     confidence: Annotated[
@@ -26,7 +28,7 @@ def plan(
     ] = 0.5,
     as_json: Json = False,
 ) -> None:
-    """Recommend the cheapest training that reaches a target, or the best one for an energy budget.
+    """Recommend the cheapest training that reaches a target, or the best training for an energy budget.
 
     Example: detreduce plan runs/demo --target 0.95
     """

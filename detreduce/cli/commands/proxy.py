@@ -1,4 +1,4 @@
-"""The command `proxy`: log a short training, for the methods that learn from one."""
+"""The command `proxy`: log a short training, for methods that choose images by such a log."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def proxy(
     country: Country = "ESP",
     as_json: Json = False,
 ) -> None:
-    """Train a small detector briefly and log its scores on every box, for the methods that learn from them.
+    """Train a small detector briefly and log its scores for every box. Some methods choose images by this log.
 
     Example: detreduce proxy data.yaml --model yolov8n.pt --output proxy.npz epochs=5 imgsz=320
     """
@@ -33,7 +33,7 @@ def proxy(
     from detreduce.training.proxy import IdleEpochsWarning, log_proxy_training
 
     given = parse_parameters(arguments or [], options=("model", "output", "seed", "country", "images", "data"))
-    # the log lists this warning
+    # the log already contains this warning
     with warnings.catch_warnings(action="ignore", category=IdleEpochsWarning):
         log = log_proxy_training(
             find(data, what="dataset"),

@@ -30,60 +30,78 @@ Parameters = Annotated[
 ]
 Method = Annotated[
     str,
-    typer.Option("--method", "-m", metavar="NAME", autocompletion=completion.methods, help="See `detreduce methods`."),
+    typer.Option(
+        "--method",
+        "-m",
+        metavar="NAME",
+        autocompletion=completion.methods,
+        help="Method that chooses the images; see `detreduce methods`.",
+    ),
 ]
 Keep = Annotated[
     str,
     typer.Option(
-        "--keep", "-k", metavar="NUMBER", help="A fraction with a point (0.25, 1.0) or a count of images (500)."
+        "--keep", "-k", metavar="NUMBER", help="A fraction with a point (0.25, 1.0) or a number of images (500)."
     ),
 ]
-Seed = Annotated[int, typer.Option(metavar="NUMBER", help="Seed of every draw.")]
+Seed = Annotated[int, typer.Option(metavar="NUMBER", help="Seed of every random choice.")]
 Categories = Annotated[
     str,
     typer.Option(
         metavar="RULE",
         autocompletion=completion.rules,
-        help="rarest, dominant, combination, none, or a YAML file of rules.",
+        help="How to group images into categories: rarest, dominant, combination, none, or a YAML file of rules.",
     ),
 ]
 Blocks = Annotated[
     str,
     typer.Option(
-        metavar="NAMES", help="image, objects, annotations, separated by commas; default: all that the method can use."
+        metavar="NAMES",
+        help="Features to use: image,objects,annotations or some of them. Default: all that the method can use.",
     ),
 ]
-Link = Annotated[Literal["hardlink", "symlink", "copy", "list"], typer.Option(help="How images get into the output.")]
+Link = Annotated[
+    Literal["hardlink", "symlink", "copy", "list"], typer.Option(help="How to put images into the output.")
+]
 Format = Annotated[
-    str | None, typer.Option("--format", metavar="NAME", help="yolo; default: the format of the source.")
+    str | None, typer.Option("--format", metavar="NAME", help="yolo. Default: the format of the source.")
 ]
 MustKeep = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Text file with one image name on each line: keep these first.")
 ]
 Initial = Annotated[Path | None, typer.Option(metavar="FILE", help="An earlier selection.json: keep its images first.")]
-DropDuplicates = Annotated[bool, typer.Option("--drop-duplicates", help="Leave near-duplicates out.")]
-DuplicatesBy = Annotated[Alike, typer.Option(help="Compare pixels, the largest box, features, or only equal pixels.")]
+DropDuplicates = Annotated[bool, typer.Option("--drop-duplicates", help="Leave out near-duplicates before choosing.")]
+DuplicatesBy = Annotated[
+    Alike, typer.Option(help="What to compare: pixels, the largest box, features, or only equal pixels (exact).")
+]
 DuplicatesFrom = Annotated[
     float | None,
-    typer.Option(metavar="NUMBER", help="Lowest similarity of duplicates; default 0.85, by features 0.95."),
+    typer.Option(metavar="NUMBER", help="Lowest similarity of duplicates. Default: 0.85, by features 0.95."),
 ]
 ClassFloor = Annotated[
     list[str] | None,
     typer.Option(
-        metavar="[CLASS=]NUMBER", help="Least images of every class (3), or of one (bus=10); may be repeated."
+        metavar="[CLASS=]NUMBER",
+        help="Minimum number of images of every class (3), or of one class (bus=10). May be repeated.",
     ),
 ]
 Groups = Annotated[
     str | None,
-    typer.Option(metavar="RULE", help=r"Which images are one video: folder, or a part of the name: '(.+)_\d+'."),
+    typer.Option(
+        metavar="RULE", help=r"Rule that groups images of one video: folder, or a pattern for names: '(.+)_\d+'."
+    ),
 ]
-MaxPerGroup = Annotated[int | None, typer.Option(metavar="NUMBER", help="Most images to keep of one group.")]
-Unreadable = Annotated[Literal["skip", "raise"], typer.Option(help="Skip an image that cannot be read, or stop.")]
+MaxPerGroup = Annotated[
+    int | None, typer.Option(metavar="NUMBER", help="Largest number of images to keep of one group.")
+]
+Unreadable = Annotated[
+    Literal["skip", "raise"], typer.Option(help="Skip an image that cannot be read, or stop with an error.")
+]
 ProxyLog = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Log of a proxy training, for vps, forgetting, el2n, aum and gradmatch."),
 ]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an output made by detreduce.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an output folder that detreduce made.")]
 
 
 def reduce(

@@ -17,23 +17,25 @@ def report(
     ledger: LedgerFolder,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="The HTML file; default report.html in the ledger."),
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="The HTML file to write. Default: report.html in the ledger."
+        ),
     ] = None,
     selections: Annotated[
-        int, typer.Option(min=0, metavar="NUMBER", help="Most selections to show images of.")
+        int, typer.Option(min=0, metavar="NUMBER", help="Largest number of selections to show with images.")
     ] = SELECTIONS_SHOWN,
     images: Annotated[bool, typer.Option(help="Include small pictures of the dataset's images.")] = True,
     data: Annotated[
         Path | None,
-        typer.Option(metavar="DATA", help="The dataset, if it was moved since the experiment."),
+        typer.Option(metavar="DATA", help="The dataset, if it was moved after the experiment."),
     ] = None,
     show: Annotated[bool, typer.Option("--open", help="Open the report in the browser.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Write what an experiment found as one HTML file: findings in words, tables, charts, pictures of what was kept.
+    """Write the results of an experiment as one HTML file: findings in words, tables, charts, and kept images.
 
-    The file needs no network and no other file; it can be sent as it is. An experiment that still runs can be
-    reported on, as far as it is.
+    The file works without a network and without other files. You can send it to others. While an experiment is still
+    running, the report has the cells that are finished.
 
     Example: detreduce report runs/demo
     """

@@ -1,4 +1,4 @@
-"""The command `run`: run a whole experiment, resumable."""
+"""The command `run`: run or resume a whole experiment."""
 
 from __future__ import annotations
 
@@ -30,25 +30,34 @@ Overrides = Annotated[
     typer.Argument(
         metavar="KEY=VALUE",
         autocompletion=completion.keys,
-        help="Values that replace the YAML's: train.epochs=1 reduce.keep=[0.1].",
+        help="Values that replace those in the YAML: train.epochs=1 reduce.keep=[0.1].",
     ),
 ]
-Output = Annotated[Path | None, typer.Option("--output", "-o", metavar="FOLDER", help="Ledger; default runs/<name>.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan, run nothing, make no ledger.")]
-MaxHours = Annotated[float | None, typer.Option(metavar="NUMBER", help="Start no cell that is expected to end later.")]
+Output = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", metavar="FOLDER", help="Folder for the results (the ledger). Default: runs/<name>."),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan. Do not run anything and do not make a ledger.")]
+MaxHours = Annotated[
+    float | None,
+    typer.Option(metavar="NUMBER", help="Do not start a training that is expected to end after this time."),
+]
 MaxWh = Annotated[
-    float | None, typer.Option(metavar="NUMBER", help="Start no cell that is expected to go beyond this energy.")
+    float | None,
+    typer.Option(metavar="NUMBER", help="Do not start a training that is expected to exceed this energy in total."),
 ]
 Shard = Annotated[
     str | None,
-    typer.Option(metavar="I/N", help="i/n: run the i-th of n shares of the cells, one share on each machine."),
+    typer.Option(
+        metavar="I/N", help="Run share i of n of the trainings, for instance 1/2 on one machine and 2/2 on another."
+    ),
 ]
-OnRay = Annotated[bool, typer.Option("--ray", help="Run the cells on a Ray cluster, or with Ray on this machine.")]
+OnRay = Annotated[bool, typer.Option("--ray", help="Run the trainings on a Ray cluster, or with Ray on this machine.")]
 GpusPerCell = Annotated[
     float | None,
     typer.Option(
         metavar="NUMBER",
-        help="With --ray: GPUs for each cell, 0.5 for two cells on one GPU; default 1 if there are any.",
+        help="With --ray: GPUs for each training; 0.5 runs two on one GPU. Default: 1 if there is a GPU.",
     ),
 ]
 
@@ -67,8 +76,8 @@ def run(
 ) -> None:
     """Run a whole experiment: every method, keep and seed, and the controls. Run it again to resume.
 
-    The plan is shown first, with the expected cost of the cells to run, estimated from finished cells. A run that stops
-    at --max-hours or --max-wh lists the cells that are left and exits with code 0; run it again to continue.
+    The plan is shown first. A cell is one training. The cost of the cells to run is estimated from finished cells. A
+    run that stops at --max-hours or --max-wh lists the remaining cells and exits with code 0. Run it again to continue.
 
     Example: detreduce run configs/demo.yaml --dry-run
     """
@@ -103,6 +112,7 @@ def run(
 
 
 def _run_cells(prepared: PreparedExperiment, limits: Limits, *, on_ray: bool, gpus_per_cell: Any) -> Ledger:
+    """Run the missing cells and return the ledger. An error or Ctrl-C says how to continue."""
     try:
         if not on_ray:
             return prepared.run(limits)
@@ -114,7 +124,7 @@ def _run_cells(prepared: PreparedExperiment, limits: Limits, *, on_ray: bool, gp
     except DetreduceError as error:
         left = len(prepared.missing)
         raise DetreduceError(
-            f"{error} {left} of {len(prepared.cells)} cells are left; the same command goes on with them."
+            f"{error} {left} of {len(prepared.cells)} cells remain. Run the same command again to continue."
         ) from error
     except KeyboardInterrupt:
-        raise KeyboardInterrupt("the same command goes on after the cells that are finished") from None
+        raise KeyboardInterrupt("run the same command again to continue after the finished cells") from None

@@ -1,4 +1,4 @@
-"""The command `train`: one training, with its energy and two measures of mAP."""
+"""The command `train`: run one training, and measure its energy and its mAP."""
 
 from __future__ import annotations
 
@@ -20,25 +20,30 @@ def train(
     model: Model = "yolo11n.pt",
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="FOLDER", help="Folder of the run; default below runs/train."),
+        typer.Option(
+            "--output", "-o", metavar="FOLDER", help="Folder for the results. Default: a new folder in runs/train."
+        ),
     ] = None,
     images: Images = None,
     seed: TrainingSeed = 0,
-    choose: Annotated[Literal["last", "best"], typer.Option(help="Which epoch to evaluate.")] = "last",
+    choose: Annotated[
+        Literal["last", "best"], typer.Option(help="Which epoch to evaluate: the last, or the best on val.")
+    ] = "last",
     evaluate_on: Annotated[
         Literal["auto", "val", "test", "val+test"],
-        typer.Option("--on", help="Split to evaluate on; auto: test if there is one, else val."),
+        typer.Option("--on", help="Split to evaluate on. auto: test if there is a test split, else val."),
     ] = "auto",
     country: Country = "ESP",
     images_per_epoch: Annotated[
         int | None,
         typer.Option(
-            metavar="NUMBER", help="Train on all data, with the steps of a subset of this many images in each epoch."
+            metavar="NUMBER",
+            help="Train on all images, but with the number of steps per epoch of a subset of this size.",
         ),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Train a detector, measure its energy, and measure its mAP twice.
+    """Train a detector, and measure its energy and its mAP (with two tools).
 
     Example: detreduce train reduced/data.yaml --model yolo11n.pt epochs=50 imgsz=640
     """

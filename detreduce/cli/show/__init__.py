@@ -1,1 +1,1 @@
-"""What each command prints."""
+"""Print the results of the commands."""

@@ -1,4 +1,4 @@
-"""What `run` shows at its end: every method compared with all images, and when choosing has paid for itself."""
+"""Print the results of `run`: each method compared with the full set, and when choosing has paid for itself."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WIDER = 150
 
 
 def show_comparison(name: str, table: ResultTable) -> None:
-    """Show every method at every keep compared with all images: accuracy, energy, CO2, time; then the break-even."""
+    """Print accuracy, energy, CO2 and time of each method and keep, compared with the full set, and the break-even."""
     out = terminal.console()
     out.print(f"{name}: reduced vs full")
     for measures in _parts(table, out.width):
@@ -29,7 +29,7 @@ def show_comparison(name: str, table: ResultTable) -> None:
 
 
 def _parts(table: ResultTable, width: int) -> list[list[str]]:
-    """Return the measures of each table: all in one where the terminal is wide enough, else in parts."""
+    """Return the measures of each table to print. A wide terminal gets one table; a narrow one gets several."""
     accuracy, costs = list(ACCURACIES), list(table.costs)
     if width >= WIDER or (width >= WIDE and len(costs) < 4):
         return [accuracy + costs]
@@ -37,6 +37,7 @@ def _parts(table: ResultTable, width: int) -> list[list[str]]:
 
 
 def _show_measures(out: Console, table: ResultTable, measures: Sequence[str]) -> None:
+    """Print one table with the mean of each measure and its difference to the full set."""
     headings = [heading for name in measures for heading in ((ACCURACIES | COSTS)[name], "vs full")]
     shown = plain_table("method", "keep", "images", "cells", *headings, wide=out.width >= WIDE)
     for row in table.rows:
@@ -48,7 +49,10 @@ def _show_measures(out: Console, table: ResultTable, measures: Sequence[str]) ->
 
 
 def show_break_even(out: Console, table: ResultTable) -> None:
-    """Show after how many trainings each method's choosing has paid for itself, where it costs anything."""
+    """Print the number of trainings after which the energy of choosing is paid back.
+
+    Methods whose choosing does not cost energy are left out.
+    """
     rows = [row for row in table.rows if row.pays_after.text]
     if not rows:
         return

@@ -1,4 +1,4 @@
-"""What `inspect` shows: what is in a dataset, and what is wrong with it."""
+"""Print the content and the problems of a dataset, for `inspect`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def show_summary(summary: DatasetSummary, *, problems_shown: int | None) -> None:
-    """Show what is in a dataset and what is wrong with it; `problems_shown` None lists every problem."""
+    """Print the content and the problems of a dataset. If `problems_shown` is None, all problems are listed."""
     out = terminal.console()
     out.print(f"{summary.path} ({summary.format}), split {summary.split}")
     splits = ", ".join(f"{name} {count}" for name, count in summary.splits.items())

@@ -1,4 +1,4 @@
-"""What a person sees of each method compared with random subsets and the equal-steps control."""
+"""Print each method compared with random subsets and with the equal-steps control."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from detreduce.experiment.statistics.comparison import Comparison
     from detreduce.experiment.statistics.ranks import MethodRanks
 
-# both measures side by side, each with its verdict
+# from this width, one table has both measures, each with its verdict
 WIDE = 180
 
 
 def show_differences(
     out: Console, table: ResultTable, comparisons: Sequence[Comparison], ranking: MethodRanks | None
 ) -> None:
-    """Show every method compared with random subsets and the equal-steps control, with intervals and verdicts."""
+    """Print the differences with their intervals and verdicts, and the average ranks of the methods."""
     from detreduce.experiment.result_table import interval_notes
 
     for against in table.references:
@@ -34,7 +34,9 @@ def show_differences(
         for shown in [measures] if out.width >= WIDE else [[name] for name in measures]:
             _show_table(out, rows, against, shown)
     if not comparisons:
-        out.print("No random subsets to compare with: add srs or random at the same keep and seeds to judge a method.")
+        out.print(
+            "No random subsets to compare with. To judge a method, add srs or random with the same keep and seeds."
+        )
         return
     for note in interval_notes(comparisons):
         out.print(note)
@@ -45,6 +47,7 @@ def show_differences(
 
 
 def _show_table(out: Console, rows: Sequence[ResultRow], against: str, measures: Sequence[str]) -> None:
+    """Print one table of differences to the reference `against`."""
     tested = any(row.difference(against, name).p for row in rows for name in measures)
     p_heading = ["p, Holm"] * tested
     headings = [heading for name in measures for heading in (ACCURACIES[name], *p_heading, "verdict")]

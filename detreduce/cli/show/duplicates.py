@@ -1,4 +1,4 @@
-"""What `duplicates` shows, in plain sentences."""
+"""Print the results of `duplicates` in sentences."""
 
 from __future__ import annotations
 
@@ -13,18 +13,21 @@ if TYPE_CHECKING:
 
 
 def show_duplicates(dataset: DetectionDataset, found: Duplicates, *, shown: int | None) -> None:
-    """Show the groups of a split, the image to keep first; `shown` None lists every group."""
+    """Print the groups of duplicates in a split, each with the image to keep first.
+
+    If `shown` is None, all groups are listed.
+    """
     out = terminal.console()
     content = found.by == "content"
     near = f"near-duplicates by {found.by} (similarity from {found.threshold:g})"
-    what = "images of equal pixels" if content else near
+    what = "images with equal pixels" if content else near
     out.print(f"{dataset.source.path}, split {dataset.split}: {found.images} images compared")
     if not found.groups:
         out.print(f"No {what}.")
     else:
         exact = sum(pair.exact for pair in found.pairs)
-        of_which = f", {exact} of them equal in every pixel" if not content else ""
-        out.print(f"{len(found)} groups of {what}; {len(found.pairs)} images could be left out{of_which}:")
+        equal = f", {exact} of them equal in every pixel" if not content else ""
+        out.print(f"{len(found)} groups of {what}; {len(found.pairs)} images could be left out{equal}:")
     names = {record.id: record.name for record in dataset}
     pairs_of: dict[ImageId, list[Any]] = {}
     for pair in found.pairs:
@@ -42,20 +45,23 @@ def show_duplicates(dataset: DetectionDataset, found: Duplicates, *, shown: int 
 
 
 def leakage_lines(counts: Mapping[str, Mapping[str, int]]) -> list[str]:
-    """In words how many images of a split are in an earlier one; keys are ``train / test``."""
+    """Return lines that say how many images of each split are also in an earlier split.
+
+    The keys of `counts` are pairs of splits such as ``train / test``.
+    """
     if not counts:
-        return ["Leakage: the dataset has one split only."]
+        return ["Leakage: the dataset has only one split."]
     lines = []
     for pair, count in counts.items():
         earlier, _, later = pair.partition(" / ")
         if both := count["exact"] + count["near"]:
-            of_which = f", {count['exact']} of them equal in every pixel" if count["exact"] else ""
-            lines.append(f"  {both} of the {count['of']} images of {later} are in {earlier}{of_which}.")
+            equal = f", {count['exact']} of them equal in every pixel" if count["exact"] else ""
+            lines.append(f"  {both} of the {count['of']} images of {later} are in {earlier}{equal}.")
     return ["Leakage between splits:", *lines] if lines else ["Leakage between splits: none found."]
 
 
 def show_leakage(report: LeakageReport, *, shown: int | None) -> None:
-    """Show which images of val and test are in an earlier split too."""
+    """Print the images of a split that are also in an earlier split. If `shown` is None, all are listed."""
     out = terminal.console()
     for line in leakage_lines({f"{earlier} / {later}": count for (earlier, later), count in report.counts.items()}):
         out.print(line)
@@ -67,5 +73,5 @@ def show_leakage(report: LeakageReport, *, shown: int | None) -> None:
 
 
 def alike(exact: bool, transformation: str, similarity: float) -> str:
-    """How two images are alike, in words."""
+    """Return words for the similarity of two images."""
     return "equal pixels" if exact else f"{transformation}, similarity {similarity:.2f}"

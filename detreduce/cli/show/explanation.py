@@ -1,4 +1,4 @@
-"""What `explain` shows, in plain sentences."""
+"""Print the results of `explain` in sentences."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from detreduce.selection.record import Selection
 
 STEPS = {
-    "must_keep": "since it must be kept",
-    "initial": "with the selection that this one continues",
-    "class_floor": "for the floor of its classes",
+    "must_keep": "because must_keep names it",
+    "initial": "because the earlier selection has it",
+    "class_floor": "to reach the floor of its classes",
     "method": "by the method",
 }
 
 
 def show_explanation(found: Explanation, selection: Selection) -> None:
-    """Show why an image was kept or dropped."""
+    """Print why an image was kept or dropped."""
     out = terminal.console()
 
     def say(text: str) -> None:
@@ -34,11 +34,12 @@ def show_explanation(found: Explanation, selection: Selection) -> None:
     if not found.kept and found.group_full:
         say(f"Its group {found.group} was full: max_per_group={found.group_limit} allows no more images of it.")
     if found.score is not None and (found.step == "method" or not found.kept):
-        say(f"Score {found.score:g}: place {found.score_place} of the {found.scored} scored images of its category.")
+        say(f"Score {found.score:g}: position {found.score_place} of the {found.scored} scored images of its category.")
     elif found.step == "method":
-        say(f"It has no score: {_why_unscored(found, selection)}.")
+        say(f"It does not have a score, because {_why_unscored(found, selection)}.")
     for pair in found.copies:
-        say(f"It stands for {pair['copy_name']} ({alike(pair['exact'], pair['transformation'], pair['similarity'])}).")
+        how = alike(pair["exact"], pair["transformation"], pair["similarity"])
+        say(f"It has the duplicate {pair['copy_name']} ({how}).")
     by = f" by {', '.join(found.nearest_by)}" if found.nearest_by else ""
     nearest = _neighbour(found.nearest_kept), _neighbour(found.nearest_dropped)
     say(f"Nearest kept image{by}: {nearest[0]}. Nearest dropped: {nearest[1]}.")
@@ -54,21 +55,22 @@ def show_explanation(found: Explanation, selection: Selection) -> None:
 
 
 def _reason(found: Explanation, selection: Selection) -> str:
+    """Return the end of the sentence "The image was kept (or dropped) ..."."""
     if found.kept:
         by = f"by {selection.method}" if found.step == "method" else STEPS.get(found.step, "")
-        return f"{by}, {found.rank} of {found.of} in the order chosen".strip()
+        return f"{by}, number {found.rank} of {found.of} in the order of choice".strip()
     if found.step == "unreadable":
-        return "since it could not be read"
+        return "because it could not be read"
     if found.step == "drop_duplicates" and (pair := found.duplicate_of):
         how = alike(pair["exact"], pair["transformation"], pair["similarity"])
-        return f"before {selection.method} chose, since {pair['kept_name']} shows the same ({how})"
-    return f"by {selection.method}, which chose {found.of} others"
+        return f"before {selection.method} chose, because it is a duplicate of {pair['kept_name']} ({how})"
+    return f"by {selection.method}, which kept {found.of} other images"
 
 
 def _why_unscored(found: Explanation, selection: Selection) -> str:
     if found.category_kept == 0:
-        return "its category got no place"
-    return f"{selection.method} scores only what it chooses"
+        return "no image of its category was to be kept"
+    return f"{selection.method} scores only the images that it keeps"
 
 
 def _neighbour(found: Neighbour | None) -> str:

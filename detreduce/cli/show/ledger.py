@@ -1,4 +1,4 @@
-"""What `ledger list` shows: one line per cell."""
+"""Print the finished cells (trainings) of a ledger, for `ledger list`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from detreduce.cli.show.terminal import fits, fitted, show_text
 from detreduce.vocabulary.keeps import keep_of
 from detreduce.vocabulary.measures import ACCURACIES
 
-# column of a row, heading, digits; None for text
+# column of a row, heading, number of decimals (None for text)
 COLUMNS: tuple[tuple[str, str, int | None], ...] = (
     ("key", "cell", None),
     ("label", "method", None),
@@ -28,7 +28,7 @@ TEXT = ("key", "label", "ended")
 
 
 def show_rows(rows: Sequence[Mapping[str, Any]], path: object, of: int) -> None:
-    """Show the finished cells of a ledger, one per line."""
+    """Print the chosen `rows` of a ledger that has `of` finished cells."""
     out = terminal.console()
     if not rows:
         out.print(f"{path}: none of the {of} finished cells matches." if of else f"{path}: no finished cells.")
@@ -45,17 +45,18 @@ def show_rows(rows: Sequence[Mapping[str, Any]], path: object, of: int) -> None:
             _show_row(out, row)
     out.print(f"{len(rows)} of {of} finished cells: {path}" if len(rows) < of else f"{of} finished cells: {path}")
     if any(row.get("overlapped") for row in rows):
-        out.print("* overlapped another training on its machine: Wh and minutes include part of the other one.")
+        out.print("* overlapped another training on its machine: Wh and minutes include part of the other training.")
 
 
 def _show_row(out: Console, row: Mapping[str, Any]) -> None:
-    """Show a cell in two or more lines, for a terminal that is too narrow for the table."""
+    """Print a cell in two or more lines, for a terminal that is too narrow for the table."""
     out.print(str(row["key"]), style="bold", soft_wrap=True)
     facts = [f"{heading} {_shown(row, name, digits)}" for name, heading, digits in COLUMNS[1:]]
     show_text(out, ", ".join(facts), indent="  ")
 
 
 def _shown(row: Mapping[str, Any], name: str, digits: int | None) -> str:
+    """Return the text of one column of a cell."""
     value = row.get(name)
     if value is None:
         return "-"

@@ -1,4 +1,4 @@
-"""What `methods` shows: every method, or one in full."""
+"""Print all methods in short, or one method in full, for `methods`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def show_methods(methods: Sequence[Description]) -> None:
-    """List the methods: a table on a wide terminal, else a line for each fact, which reads well in a pipe too."""
+    """Print all methods: as a table on a wide terminal, else with one line for each fact."""
     from detreduce.reducers.description import explain_symbols
 
     out = terminal.console()
@@ -33,7 +33,7 @@ def show_methods(methods: Sequence[Description]) -> None:
 
 
 def show_method(method: Description) -> None:
-    """Show one method in full: what it declares, its formula, its parameters, a command to begin with."""
+    """Print one method in full: its facts, its formula, its parameters, and an example command."""
     from detreduce.reducers.description import explain_symbols, shown
 
     out = terminal.console()
@@ -57,6 +57,7 @@ def show_method(method: Description) -> None:
 
 
 def _facts(method: Description) -> tuple[tuple[str, str], ...]:
+    """Return the label and the text of each fact about a method."""
     return (
         ("keeps", f"{method.keeps}: {method.summary}" if method.keeps else method.summary),
         ("needs", ", ".join(method.needs) or "nothing"),

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def show_advice(found: Advice, *, target: float | None, budget_wh: float | None, confidence: float) -> None:
-    """Show the best recipe, the next best ones, and the training that would make the advice more certain."""
+    """Print the best recipe, the next best recipes, and the training that would make the advice more certain."""
     out = terminal.console()
     name = ACCURACIES[found.measure]
     full, best = found.full, found.best

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 
 def show_plan(plan: Overview, *, stderr: bool) -> None:
-    """Show the cells of an experiment by method and keep, with the expected cost of those to run.
+    """Print the number of cells for each method and keep, with the expected cost of the cells to run.
 
-    On stderr, before a run, only the table is shown: the run prints the rest.
+    On stderr (before a run), only the table is printed, because the run prints the rest.
     """
     out = terminal.console(stderr=stderr)
     table = Table(header_style="bold")
@@ -42,7 +42,7 @@ def show_plan(plan: Overview, *, stderr: bool) -> None:
 
 
 def show_outcome(settings: ExperimentConfig, outcome: Outcome) -> None:
-    """Show the results of the finished cells, and warnings."""
+    """Print the results of the finished cells, and warnings."""
     from detreduce.cli.show.comparison import show_comparison
     from detreduce.cli.show.differences import show_differences
     from detreduce.cli.show.duplicates import leakage_lines
@@ -64,7 +64,9 @@ def show_outcome(settings: ExperimentConfig, outcome: Outcome) -> None:
             "it."
         )
     if settings.evaluate.choose == "best" and any("val" in str(row.get("evaluated_on")) for row in outcome.rows):
-        out.print("The epochs were chosen on val, and the figures are from val too: all figures are too good.")
+        out.print(
+            "The epochs were chosen on val, and the results are from val too. All results are therefore too good."
+        )
     out.print(near_duplicates_line(outcome.near_duplicates))
     if "counts" not in outcome.leakage:
         out.print(f"Leakage between splits: no search{_because(outcome.leakage)}.")
@@ -74,7 +76,7 @@ def show_outcome(settings: ExperimentConfig, outcome: Outcome) -> None:
 
 
 def near_duplicates_line(found: Mapping[str, Any]) -> str:
-    """Return how many training images are near-duplicates, by the ledger's search."""
+    """Return a sentence with the number of near-duplicates in train, from the search of the experiment."""
     if "redundant" not in found:
         return f"Near-duplicates in train: no search{_because(found)}."
     if not found["redundant"]:
@@ -83,11 +85,12 @@ def near_duplicates_line(found: Mapping[str, Any]) -> str:
 
 
 def _because(search: Mapping[str, Any]) -> str:
+    """Return ``, because ...`` if the search was skipped, else an empty string."""
     return f", because {search['skipped']}" if "skipped" in search else ""
 
 
 def show_next(prepared: PreparedExperiment) -> None:
-    """Show what to type next: the report if every cell is finished, else how to continue."""
+    """Print the next command to type: the report if all cells are finished, else the command that continues."""
     out = terminal.console()
     place = prepared.ledger.path
     shown = place.relative_to(Path.cwd()) if place.is_relative_to(Path.cwd()) else place
@@ -95,7 +98,7 @@ def show_next(prepared: PreparedExperiment) -> None:
     report = f"detreduce report {folder}"
     missing = len(prepared.missing)
     elsewhere = sum(cell.key not in prepared.ledger for cell in prepared.plan) - missing
-    # a command stays in one line, so that it can be copied
+    # a command stays on one line, so that it can be copied
     if missing:
         out.print(f"Next: the same command continues with the {missing} remaining cells.", soft_wrap=True)
     elif elsewhere:
@@ -106,6 +109,7 @@ def show_next(prepared: PreparedExperiment) -> None:
 
 
 def _cost(cells: int, seconds: float | None, wh: float | None) -> tuple[str, str]:
+    """Return minutes and watt-hours as text: ``?`` if unknown, empty if there are no cells to run."""
     if not cells:
         return "", ""
     return "?" if seconds is None else f"{seconds / 60:.1f}", "?" if wh is None else f"{wh:.2f}"

@@ -1,4 +1,4 @@
-"""The output of `reduce`: what was kept, and how well it represents the full set."""
+"""Print the results of `reduce`: which images were kept, and how well they represent the full set."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from detreduce.representativeness import Representativeness
     from detreduce.selection.record import Selection
 
-# field of Representativeness, what it is called
+# field of Representativeness -> name of the measure
 MEASURES = {
     "epsilon": "epsilon",
     "covering_radius": "covering radius",
@@ -28,13 +28,14 @@ MEASURES = {
     "size_divergence": "size divergence",
 }
 NOT_LOOKED_FOR = (
-    "Near-duplicates were not looked for: `detreduce duplicates DATA` does, --drop-duplicates leaves them out."
+    "There was no search for near-duplicates. `detreduce duplicates DATA` lists them, --drop-duplicates leaves "
+    "them out."
 )
 SHAPES = {0: "gaps", 1: "loops"}
 
 
 def show_reduced(result: ReductionResult) -> None:
-    """Show what was kept of each category and class, how well it represents the full set, and what to type next."""
+    """Print the kept images of each category and class, how well they represent the full set, and the next command."""
     selection, report, measured = result.selection, result.report, result.representativeness
     out = terminal.console()
     out.print(f"{selection.method} kept {len(selection)} of {len(selection.scores)} images: {result.output}")
@@ -71,10 +72,10 @@ def show_reduced(result: ReductionResult) -> None:
 
 
 def show_representativeness(out: Console, measured: Representativeness) -> None:
-    """Show how well a selection represents the full set: each measure, what it is compared with, and its meaning."""
+    """Print how well a selection represents the full set: the value, comparison and meaning of each measure."""
     if measured.lost:
         lost = ", ".join(f"{one.name} (of {one.images})" for one in measured.categories if not one.kept)
-        out.print(f"No image is kept of the category {lost}: keep more, or make fewer categories.")
+        out.print(f"No image is kept of the category {lost}. Keep more images, or use fewer categories.")
     rows = list(_measure_rows(measured))
     # in a narrow terminal the meanings go below the table
     below = out.width < READABLE
@@ -87,15 +88,17 @@ def show_representativeness(out: Console, measured: Representativeness) -> None:
         for name, _, _, meaning in rows * below:
             show_text(out, meaning, out.width, first=f"{name}: ", indent="  ")
         typical = "; typical: the median distance between two images" if measured.between_images else ""
-        out.print(f"random: the same number of images, drawn at random{typical}.")
+        out.print(f"random: the value for a random subset of the same size{typical}.")
     found = [(name, getattr(measured, field)) for field, name in MEASURES.items()]
     if sampled := [f"{name} ({one.images} images)" for name, one in found if one is not None and not one.exact]:
-        out.print(f"From a seeded sample: {', '.join(sampled)}.")
+        out.print(f"Measured on a random sample: {', '.join(sampled)}.")
     for reason in dict.fromkeys(measured.absent.values()):
         names = ", ".join(name for field, name in MEASURES.items() if measured.absent.get(field) == reason)
-        out.print(f"Not measured, since {reason}: {names}.")
+        out.print(f"Not measured, because {reason}: {names}.")
     if measured.unknown_sizes:
-        out.print(f"Boxes without a known image size, left out of the size divergence: {measured.unknown_sizes}.")
+        out.print(
+            f"Size divergence without {measured.unknown_sizes} boxes, because the size of their images is not known."
+        )
 
 
 def _measure_rows(measured: Representativeness) -> Iterator[tuple[str, str, str, str]]:
@@ -105,26 +108,30 @@ def _measure_rows(measured: Representativeness) -> Iterator[tuple[str, str, str,
         (
             "epsilon",
             "chebyshev",
-            "largest distance to a kept image of the category, in one feature: 0 is best",
+            "largest distance from an image to the nearest kept image of its category, in one feature: 0 is best",
         ),
         ("covering_radius", "euclidean", "the same in all features together: 0 is best"),
     ):
         if found := getattr(measured, field):
             yield MEASURES[field], _digits(found.value), f"{_digits(between.get(by))} typical", meaning
     if cover := measured.coverage:
-        meaning = f"images with a kept one among the {cover.neighbours} nearest of their category: 100% is best"
+        meaning = (
+            f"images with a kept image among the {cover.neighbours} nearest images of their category: 100% is best"
+        )
         yield MEASURES["coverage"], _percentage(cover.value), f"{_percentage(cover.at_random)} random", meaning
     if mean := measured.discrepancy:
-        meaning = "of the features' distribution (MMD): 0 is none, 1.41 the most"
+        meaning = "difference between the feature distributions (MMD): 0 is best, 1.41 is the largest"
         yield MEASURES["discrepancy"], _digits(mean.value), f"{_digits(mean.at_random)} random", meaning
     if shape := measured.diagram_distance:
         for dim, value in shape.by_dimension.items():
-            meaning = f"of the {SHAPES.get(dim, 'holes')} in the features ({shape.metric}, H{dim}): 0 is none"
-            beside = f"{_digits(shape.at_random_by_dimension[dim])} random"
-            yield MEASURES["diagram_distance"], _digits(value), beside, meaning
+            meaning = (
+                f"difference between the {SHAPES.get(dim, 'holes')} in the features ({shape.metric}, H{dim}): 0 is best"
+            )
+            compared = f"{_digits(shape.at_random_by_dimension[dim])} random"
+            yield MEASURES["diagram_distance"], _digits(value), compared, meaning
     for field, what in (("class_divergence", "classes"), ("size_divergence", "sizes")):
         if found := getattr(measured, field):
-            meaning = f"of the boxes' {what}, in bits: 0 is none, 1 the most"
+            meaning = f"difference between the {what} of the boxes, in bits: 0 is best, 1 is the largest"
             yield MEASURES[field], _digits(found.value), f"{_digits(found.at_random)} random", meaning
 
 
@@ -144,7 +151,7 @@ def _percentage(value: float | None) -> str:
 
 
 def _redundancy(selection: Selection) -> list[str]:
-    """Return lines about duplicates that were left out or kept; none if there are none."""
+    """Return lines about the duplicates that were left out or kept. Without duplicates, the list is empty."""
     if dropped := _left_out(selection):
         return [f"Left out before choosing: {dropped[0]['dropped']} images ({dropped[0]['what']})."]
     twice = selection.provenance.get("duplicates", {}).get("kept_twice", 0)
@@ -154,4 +161,5 @@ def _redundancy(selection: Selection) -> list[str]:
 
 
 def _left_out(selection: Selection) -> list[Mapping[str, Any]]:
+    """Return the step that dropped duplicates, in a list; the list is empty if there was no such step."""
     return [step for step in selection.steps if step["step"] == "drop_duplicates"]

@@ -24,27 +24,27 @@ WIDE = 130
 
 
 class _HonestConsole(Console):
-    """A console on which no name can move the cursor, hide or pass for another."""
+    """A console that makes control characters visible: a name cannot move the cursor or hide other text."""
 
     def render_str(self, text: str, **options: Any) -> Text:
-        """Make of a string what is printed and measured."""
+        """Return the text to print for a string, with its control characters made visible."""
         return super().render_str(visible_lines(text), **options)
 
 
 def console(*, stderr: bool = False) -> Console:
-    """The console of stdout or stderr, wide where it is not a terminal."""
+    """Return a console for stdout or stderr. If this is not a terminal, the console is very wide."""
     begin_output()
     out = _HonestConsole(stderr=stderr, highlight=False, markup=False)
     return out if out.is_terminal else _HonestConsole(stderr=stderr, highlight=False, markup=False, width=PIPED_WIDTH)
 
 
 def share(part: int, whole: int) -> str:
-    """A part of a whole in per cent; empty where there is no whole."""
+    """Return a part of a whole in percent, or an empty string if the whole is 0."""
     return f"{part / whole:.0%}" if whole else ""
 
 
 def table_of(*headers: str, right: int = 0) -> Table:
-    """Make a table; the last `right` columns hold numbers."""
+    """Return a new table. The last `right` columns are for numbers."""
     table = Table(header_style="bold")
     for place, header in enumerate(headers):
         table.add_column(header, overflow="fold", justify="right" if place >= len(headers) - right else "left")
@@ -52,7 +52,10 @@ def table_of(*headers: str, right: int = 0) -> Table:
 
 
 def plain_table(*headers: str, wide: bool) -> Table:
-    """Make a table of results: words in the first column, numbers in the others; without lines unless `wide`."""
+    """Return a new table of results, with words in the first column and numbers in the other columns.
+
+    The table has lines only if `wide` is True.
+    """
     table = Table(header_style="bold", box=HEAVY_HEAD if wide else SIMPLE_HEAD, padding=(0, int(wide)))
     for place, header in enumerate(headers):
         left = place == 0 or header == "verdict"
@@ -61,24 +64,24 @@ def plain_table(*headers: str, wide: bool) -> Table:
 
 
 def fits(out: Console, table: Table) -> bool:
-    """Whether a table needs no broken cells."""
+    """Return whether a table fits the console without broken cells."""
     return Measurement.get(out, out.options.update(width=PIPED_WIDTH), table).maximum <= out.width
 
 
 def show_table(out: Console, table: Table) -> None:
-    """Print a table; without its lines where a terminal is too narrow for them."""
+    """Print a table. If the terminal is too narrow for it, print it without lines."""
     out.print(fitted(out, table))
 
 
 def fitted(out: Console, table: Table) -> Table:
-    """The same table, without its lines where a terminal is too narrow for them."""
+    """Return the same table. If the terminal is too narrow for it, remove its lines."""
     if not fits(out, table):
         table.box, table.padding, table.show_edge = SIMPLE_HEAD, (0, 0), False
     return table
 
 
 def number(value: float | None, digits: int) -> str:
-    """Return a number with that many digits after the point; a dash if it is not known."""
+    """Return a number with `digits` digits after the point, or a dash if it is not known."""
     return "-" if value is None or math.isnan(value) else f"{value:.{digits}f}"
 
 
@@ -91,9 +94,10 @@ def show_text(
     indent: str = "",
     style: str | None = None,
 ) -> None:
-    """Print text broken at words, without the spaces to the right that a table would fill up with.
+    """Print text that is wrapped between words, without spaces at the end of lines.
 
-    A word that is longer than a line, as a path may be, stays whole; `width` is the console's where none is given.
+    A word that is longer than a line, for instance a path, stays whole. The default `width` is that of the console.
+    `first` is the beginning of the first line, `indent` that of the other lines.
     """
     lead = indent if first is None else first
     shape = textwrap.TextWrapper(

@@ -1,4 +1,4 @@
-"""What `train` and `proxy` show: what a training reached and cost."""
+"""Print the results and costs of a training, for `train` and `proxy`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def show_record(record: TrainingRecord) -> None:
-    """Show what one training reached and cost."""
+    """Print the results and costs of one training."""
     row = record.row()
     table = table_of("measure", "value", right=1)
     for label, key, digits in (
@@ -43,7 +43,7 @@ def show_record(record: TrainingRecord) -> None:
 
 
 def show_proxy(log: ProxyLog, output: Path) -> None:
-    """Show how a proxy came to know the boxes, what it cost, and what to type next."""
+    """Print the proxy's mean scores for the boxes in each epoch, the costs, and the next command to type."""
     out = terminal.console()
     table = table_of("epoch", "mean IoU", "mean confidence", "mean loss", right=4)
     boxes = bool(len(log.box_images))

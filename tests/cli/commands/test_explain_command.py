@@ -19,11 +19,11 @@ def test_reduce_drops_duplicates_and_explain_says_so(copies: Path, tmp_path: Pat
     said = detreduce("explain", out / "selection.json", "--image", Path(pair["copy"]).name)
     assert said.exit_code == 0, said.output
     assert (
-        f"was dropped before srs chose, since {Path(pair['kept']).name} shows the same (turned by 90 degrees"
+        f"was dropped before srs chose, because it is a duplicate of {Path(pair['kept']).name} (turned by 90 degrees"
         in said.output
     )
     kept = detreduce("explain", out / "selection.json", "--image", pair["kept"])
-    assert "of 5 in the order chosen." in kept.output and f"It stands for {Path(pair['copy']).name}" in kept.output
+    assert "of 5 in the order of choice." in kept.output and Path(pair["copy"]).name in kept.output
     assert "Boxes: 1 cat." in kept.output or "Boxes: 1 dog." in kept.output
     as_json = json.loads(detreduce("explain", out / "selection.json", "--image", pair["kept"], "--json").output)
     assert as_json["kept"] is True
@@ -47,14 +47,16 @@ def test_explain_says_that_the_group_was_full(copies: Path, tmp_path: Path) -> N
 def test_reduce_says_which_class_is_below_its_floor(copies: Path, tmp_path: Path) -> None:
     result = detreduce("reduce", copies, "-k", "5", "-o", tmp_path / "out", "--class-floor", "dog=4")
     assert result.exit_code == 0, result.output
-    assert "Warning: Below the class floor for lack of images: dog (3 of 4)." in " ".join(result.output.split())
+    assert "Warning: Classes below class_floor because no more images have them: dog (3 of 4)." in " ".join(
+        result.output.split()
+    )
 
 
 def test_explain_refuses_kindly(copies: Path, tmp_path: Path) -> None:
     assert detreduce("reduce", copies, "-m", "srs", "-k", "2", "-o", tmp_path / "out").exit_code == 0
     selection = tmp_path / "out" / "selection.json"
     for arguments, said in (
-        ((tmp_path / "none.json", "--image", "0.png"), "is not there"),
+        ((tmp_path / "none.json", "--image", "0.png"), "none.json"),
         ((selection, "--image", "0.pngg"), "Did you mean '0.png'"),
         ((selection, "--image", "0.png", "--data", tmp_path / "set" / "dato.yaml"), "Did you mean 'data.yaml'"),
     ):
@@ -76,4 +78,6 @@ def test_explain_says_why_there_is_no_score(copies: Path, tmp_path: Path) -> Non
     dropped = next(path for path in sorted(copies.parent.rglob("*.png")) if path.name not in kept)
     said = detreduce("explain", selection, "--image", dropped.name)
     assert said.exit_code == 0, said.output
-    assert "It has no score: stride scores only what it chooses." in " ".join(said.output.split())
+    assert "It does not have a score, because stride scores only the images that it keeps." in " ".join(
+        said.output.split()
+    )

@@ -68,7 +68,7 @@ def test_merge_says_what_it_did(ledger: Ledger, tmp_path: Path) -> None:
 
 def test_forget_asks_first(ledger: Ledger) -> None:
     refused = detreduce("ledger", "forget", ledger.path, "full-1", answer="n\n")
-    assert refused.exit_code == 0 and "Nothing is removed" in refused.output and len(ledger) == 4
+    assert refused.exit_code == 0 and "Nothing was removed" in refused.output and len(ledger) == 4
     assert detreduce("ledger", "forget", ledger.path, "full-1", answer="y\n").exit_code == 0
     assert ledger.cell_keys() == ["full-0", "mms-2", "mms-3"]
     wrong = detreduce("ledger", "forget", ledger.path, "mms-2", "mms-5", "--yes")

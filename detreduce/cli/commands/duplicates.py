@@ -25,7 +25,7 @@ def duplicates(
         float | None,
         typer.Option(
             metavar="NUMBER",
-            help="Lowest similarity of duplicates: 0.85 (default) finds copies, 0.6 video frames. By features: 0.95.",
+            help="Lowest similarity of duplicates: 0.85 (default) finds copies, 0.6 also frames. By features: 0.95.",
         ),
     ] = None,
     by: Annotated[

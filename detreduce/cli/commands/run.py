@@ -40,11 +40,11 @@ Output = Annotated[
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan. Do not run anything and do not make a ledger.")]
 MaxHours = Annotated[
     float | None,
-    typer.Option(metavar="NUMBER", help="Do not start a training that is expected to end after this time."),
+    typer.Option(metavar="NUMBER", help="Do not start a training that is expected to end after this number of hours."),
 ]
 MaxWh = Annotated[
     float | None,
-    typer.Option(metavar="NUMBER", help="Do not start a training that is expected to exceed this energy in total."),
+    typer.Option(metavar="NUMBER", help="Do not start a training that is expected to exceed this total energy in Wh."),
 ]
 Shard = Annotated[
     str | None,

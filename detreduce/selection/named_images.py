@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detreduce.dataset.records import ImageId
-from detreduce.errors import DetreduceWarning, InputError, nearest
+from detreduce.errors import DetreduceWarning, InputError, MissingFileError, nearest
 from detreduce.features.table import FeatureTable
 from detreduce.selection.request import CompositionRequest
 
@@ -18,9 +18,14 @@ IntArray = npt.NDArray[np.int64]
 
 
 def read_names(file: Path) -> list[str]:
-    """Return the image names in a text file with one name per line. Raise InputError if the file cannot be read."""
+    """Return the image names in a text file with one name per line.
+
+    Raises MissingFileError if the file does not exist, and InputError if the file cannot be read.
+    """
     try:
         lines = file.read_text(encoding="utf-8-sig").splitlines()
+    except FileNotFoundError as error:
+        raise MissingFileError(f"The list of images {file} does not exist.") from error
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"The list of images {file} cannot be read: {error}.") from error
     return [line.strip() for line in lines if line.strip()]

@@ -72,6 +72,16 @@ class DuplicateSearch:
         return cls(threshold=value)
 
 
+def _to_images(option: str, images: Any) -> tuple[Any, ...]:
+    """Return the names or ids of images as a tuple. Raise InputError if they are not a list."""
+    if images is None or isinstance(images, str):
+        return (images,) if images else ()
+    try:
+        return tuple(images)
+    except TypeError:
+        raise InputError(f"{option}={images!r}: expected a list of image names or ids.") from None
+
+
 @dataclass(frozen=True)
 class CompositionRequest:
     """What to do before a method chooses. `detreduce.select` documents each field.
@@ -102,8 +112,8 @@ class CompositionRequest:
         """
         return cls(
             drop_duplicates if _is_result(drop_duplicates) else DuplicateSearch.of(drop_duplicates),
-            (must_keep,) if isinstance(must_keep, str) else tuple(must_keep or ()),
-            tuple(getattr(initial, "image_ids", initial) or ()),
+            _to_images("must_keep", must_keep),
+            _to_images("initial", getattr(initial, "image_ids", initial)),
             check_class_floor(class_floor),
             groups,
             max_per_group,

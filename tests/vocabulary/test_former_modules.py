@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import sys
 from importlib import import_module
 
@@ -11,13 +12,15 @@ from detreduce.vocabulary.former_modules import FORMER_MODULES
 
 
 @pytest.mark.parametrize(("former", "present"), FORMER_MODULES.items())
-def test_a_former_path_gives_the_names_of_its_successor(former: str, present: str) -> None:
+def test_a_former_path_gives_the_names_of_its_successors(former: str, present: tuple[str, ...]) -> None:
     sys.modules.pop(former, None)
-    with pytest.deprecated_call(match=present):
+    with pytest.deprecated_call(match=present[0]):
         module = import_module(former)
-    successor = import_module(present)
-    public = [name for name in vars(successor) if not name.startswith("_")]
-    assert public and all(getattr(module, name) is getattr(successor, name) for name in public)
+    for successor in map(import_module, present):
+        own = [
+            name for name, value in vars(successor).items() if getattr(value, "__module__", "") == successor.__name__
+        ]
+        assert own and all(getattr(module, name) is getattr(successor, name) for name in own)
     with pytest.raises(AttributeError):
         _ = module.no_such_name
 
@@ -29,3 +32,14 @@ def test_the_documented_imports_of_a_method() -> None:
     from detreduce.reducers.testing import check_reducer as present
 
     assert check_reducer is present
+
+
+def test_a_reducer_that_version_0_1_pickled_is_read() -> None:
+    from detreduce.reducers import make_reducer
+
+    pickled = pickle.dumps(make_reducer("mms", keep=3), protocol=0)
+    former = pickled.replace(b"cdetreduce.reducers.methods.mms\n", b"cdetreduce.reducers.geometric\n")
+    assert former != pickled
+    sys.modules.pop("detreduce.reducers.geometric", None)
+    with pytest.warns(DeprecationWarning):
+        assert pickle.loads(former).get_params()["keep"] == 3

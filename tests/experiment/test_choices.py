@@ -4,15 +4,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
+import detreduce as dr
+from detreduce.errors import InputError
 from detreduce.experiment import run as run_module
+from detreduce.experiment import sources
 from detreduce.experiment.ledger.ledger import Ledger
 from detreduce.experiment.run import run_experiment
 from detreduce.features.extract import extract_features
 from detreduce.reducers import make_reducer
 from detreduce.reduction import steps
+from detreduce.reduction.steps import extract
 from detreduce.selection.choose import choose, select
 from detreduce.selection.record import Selection
 from detreduce.selection.request import SelectionRequest
@@ -95,3 +100,40 @@ def test_what_comes_before_a_method_makes_another_fit(config: Path, fits: list[t
     for cell, chosen in selections(ledger):
         assert (chosen.image_ids[0] == "images/07.jpg") == bool(cell["composition"])
         assert len(chosen) == {0.5: 6, 5: 5, 4: 4}[cell["keep"]]
+
+
+def test_one_image_and_all_images_come_from_one_fit(config: Path, fits: list[tuple[str, float | int, int]]) -> None:
+    change(config, methods=["mms"], keep=[1, 1.0])
+    ledger = run_experiment(config, config.parent / "ledger")
+    assert fits == [("mms", 1.0, 0)]
+    assert {(repr(cell["keep"]), len(chosen)) for cell, chosen in selections(ledger)} == {("1", 1), ("1.0", 12)}
+
+
+@pytest.mark.parametrize(
+    "method", ["mms", {"name": "srs", "drop_duplicates": "features"}], ids=["chosen by", "dropped"]
+)
+def test_other_features_make_another_fit(
+    config: Path, fits: list[tuple[str, float | int, int]], method: str | dict[str, Any]
+) -> None:
+    change(config, methods=[method], keep=[3], seeds=[0])
+    run_experiment(config, config.parent / "ledger")
+    vectors = config.parent / "vectors.csv"
+    vectors.write_text(vectors.read_text().replace("07.jpg,7,", "07.jpg,70,"))
+    ledger = run_experiment(config, config.parent / "ledger")
+    assert len(fits) == 2 and fits[0] == fits[1]
+    table = extract_features(dr.load_dataset(config.parent / "set" / "data.yaml"), f"file:{vectors}", ("image",))
+    options = dict(method) if isinstance(method, dict) else {"name": method}
+    again = select(table, options.pop("name"), 3, 0, **options)
+    assert again.image_ids in {chosen.image_ids for _, chosen in selections(ledger)}
+
+
+def test_a_keep_that_the_readable_images_do_not_fill_is_no_keep_of_the_fit(
+    config: Path, fits: list[tuple[str, float | int, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # as if one image could not be read
+    monkeypatch.setattr(sources, "extract", lambda *given: extract(*given).take(np.arange(1, 12)))
+    change(config, methods=["mms"], keep=[3, 12])
+    with pytest.raises(InputError, match="11"):
+        run_experiment(config, config.parent / "ledger")
+    assert fits[0] == ("mms", 3, 0)
+    assert {len(chosen) for _, chosen in selections(Ledger(config.parent / "ledger"))} == {3}

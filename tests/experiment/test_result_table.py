@@ -18,9 +18,11 @@ from detreduce.experiment.outcome import outcome_of
 from detreduce.experiment.result_table import result_table
 from detreduce.experiment.statistics import MEASURES, Summary
 from detreduce.experiment.statistics.break_even import BreakEven
+from detreduce.experiment.statistics.comparison import Comparison
 from detreduce.report import write_report
 from detreduce.training.energy import PhaseEnergy
 from detreduce.training.record import TrainingRecord
+from detreduce.vocabulary.controls import EQUAL_ITERATIONS, RANDOM_METHODS
 from detreduce.vocabulary.measures import ACCURACIES, MAIN_ACCURACY
 
 CELLS: list[tuple[str, float | int, float]] = [
@@ -120,3 +122,22 @@ def test_small_amounts_keep_their_digits_and_unknown_ones_are_empty() -> None:
 def test_overlapped_cells_are_marked() -> None:
     table = result_table([summary(overlapped=1)])
     assert table.rows[0].cells.text == "3 (1*)" and sum(note.startswith("*") for note in table.notes) == 1
+
+
+def comparison(against: str, over: str, low: float | None = -0.01) -> Comparison:
+    return Comparison("mms", 0.25, 25, against, "mAP50", 3, 0.02, low, 0.05, over, low, 0.05, None, None)
+
+
+@pytest.mark.parametrize(
+    ("others", "marked"), [("seeds and images", True), ("seeds", False)], ids=["mixed", "seeds alone"]
+)
+def test_intervals_over_seeds_alone_are_marked_among_others(others: str, marked: bool) -> None:
+    (row,) = result_table([summary()], [comparison("srs", "seeds"), comparison(EQUAL_ITERATIONS, others)]).rows
+    assert row.difference("srs", "mAP50").interval.endswith("*") is marked
+    assert not row.difference(EQUAL_ITERATIONS, "mAP50").interval.endswith("*")
+
+
+def test_random_subsets_come_before_the_equal_steps_control() -> None:
+    for given in (["srs", EQUAL_ITERATIONS], [EQUAL_ITERATIONS, "srs"], [EQUAL_ITERATIONS, "random"]):
+        table = result_table([summary()], [comparison(against, "seeds") for against in given])
+        assert table.references == tuple(sorted(given, key=[*RANDOM_METHODS, EQUAL_ITERATIONS].index))

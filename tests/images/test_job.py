@@ -138,3 +138,14 @@ def test_an_interrupted_job_keeps_what_it_has(tmp_path: Path, paths: list[Path])
 
 def test_no_images(tmp_path: Path) -> None:
     assert Lengths(tmp_path / "cache", []).run().images.array(4).shape == (0, 4)
+
+
+def test_what_is_filled_in_is_not_recalled_again(tmp_path: Path) -> None:
+    store = VectorStore(tmp_path, {"backbone": "x"})
+    digest = content_digest(b"a")
+    store.add(digest, np.ones(2, np.float32))
+    store.flush()
+    vectors = ImageVectors(VectorStore(tmp_path, {"backbone": "x"}), np.arange(3))
+    vectors.recall({0: digest})
+    vectors.recall({0: digest, 1: digest})
+    assert vectors.recalled == 2 and vectors.complete().all()

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 from unittest.mock import patch
 
 import numpy as np
 import pytest
 
+from detreduce.images import store as store_module
 from detreduce.images.batches import read_image
 from detreduce.images.store import DigestMemo, VectorStore
 from detreduce.machine.hashes import Digest, content_digest
@@ -173,3 +176,46 @@ def test_a_remembered_file_is_not_read_again(tmp_path: Path, monkeypatch: pytest
         assert memo.read(path) == content_digest(b"first")
     with pytest.raises(FileNotFoundError):
         memo.read(tmp_path / "none.png")
+
+
+@pytest.mark.parametrize("damaged", range(4))
+def test_any_number_of_damaged_copies_is_passed_over(
+    tmp_path: Path, damaged: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest = content_digest(b"a")
+    for _ in range(3):
+        store = VectorStore(tmp_path, {"backbone": "x"})
+        store._index.clear()  # as if the others had been written at the same time
+        store.add(digest, np.ones(2, np.float32))
+        store.flush()
+    store = VectorStore(tmp_path, {"backbone": "x"})
+    for shard in sorted(store.folder.glob("*.npz"), reverse=True)[:damaged]:
+        shard.write_bytes(b"")
+    reads = iter(range(damaged + 1))
+    read_member = store_module._read_member
+    monkeypatch.setattr(store_module, "_read_member", lambda *given: [next(reads), read_member(*given)][1])
+    assert len(list(store.read([digest]))) == (damaged < 3)
+
+
+def test_vectors_wait_for_a_full_shard_or_half_a_minute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(store_module.time, "monotonic", lambda: now[0])
+    store = VectorStore(tmp_path, {"backbone": "x"})
+    shards = []
+    for number in range(100):
+        now[0] += 1.0
+        store.add(content_digest(bytes([number])), np.ones(2, np.float32))
+        shards.append(len(list(store.folder.glob("*.npz"))))
+    # after seconds 31, 62 and 93
+    assert [shards.index(count) for count in (1, 2, 3)] == [30, 61, 92] and shards[-1] == 3
+
+
+def test_a_file_of_another_size_is_another_file(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"abc")
+    status = path.stat()
+    memo = DigestMemo(tmp_path / "cache")
+    for size in (status.st_size, status.st_size + 1):
+        stamp = SimpleNamespace(st_size=size, st_mtime_ns=status.st_mtime_ns, st_ctime_ns=status.st_ctime_ns)
+        memo.put(path, cast(os.stat_result, stamp), 2**62, bytes(32))
+        assert memo.get(path) == (bytes(32) if size == 3 else None)

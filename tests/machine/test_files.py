@@ -198,3 +198,13 @@ def test_a_failed_write_leaves_the_former_file(tmp_path: Path) -> None:
     with pytest.raises(DetreduceError):
         write_atomically(tmp_path / "deep" / "file", half)
     assert {path.name: path.read_bytes() for path in (tmp_path / "deep").iterdir()} == {"file": b"former"}
+
+
+def test_an_interrupted_write_leaves_no_part(tmp_path: Path) -> None:
+    def interrupted(file: Any) -> None:
+        file.write(b"half")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_atomically(tmp_path / "file", interrupted)
+    assert not list(tmp_path.iterdir())

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -423,3 +424,24 @@ def test_duplicates_of_another_dataset_are_refused() -> None:
         ):
             with pytest.raises(InputError, match=r"drop_duplicates names the image 'images/11\.png', which /nowhere"):
                 ask(dataset, "srs", 3, drop_duplicates=found)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_floors_keep_to_the_limit_on_groups_after_duplicates_are_dropped(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    classes = rng.integers(3, size=12)
+    dataset = dataset_of([[int(label)] for label in classes])
+    groups, dropped = rng.permutation(np.arange(12) % 3), rng.choice(12, 5, replace=False)
+    kept = np.setdiff1d(np.arange(12), dropped)
+    found = copies(*((int(copy), int(kept[0])) for copy in dropped))
+    composition = CompositionRequest.of(found, class_floor=2, groups=groups, max_per_group=2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DetreduceWarning)
+        composed = compose(table_of(dataset), 6, composition)
+    first = composed.positions[composed.first]
+    assert np.bincount(groups[first]).max() <= 2
+    # every class gets its floor, unless its groups are full: then no image of it could be added
+    for label in range(3):
+        lacking = [row for row in kept if classes[row] == label and row not in first]
+        if (classes[first] == label).sum() < 2:
+            assert all((groups[first] == groups[row]).sum() == 2 for row in lacking)

@@ -70,6 +70,15 @@ def test_json_is_found_in_its_folder_beside_images_without_the_hash(folder):
     assert [record.name for record in dataset] == ["empty.jpg", "street.jpg", "yard_1.png"]
 
 
+def test_two_exports_in_a_folder_are_not_chosen_from(folder):
+    (folder / "min.json").unlink()
+    for nested in ("coco", "yolo", "voc"):
+        shutil.rmtree(folder / nested)
+    make_images(folder / "images", {name[9:]: size for name, size in SIZES.items()})
+    shutil.copyfile(folder / JSON, folder / "project-9-at-2026-02-02.json")
+    assert load_dataset(folder).source.format != "label_studio"
+
+
 def test_json_without_images_says_where_they_were_sought(folder):
     with pytest.raises(MissingFileError, match=r"none of its 3 images \(the first: /data/upload/1/3f0c.*images="):
         load_dataset(folder / JSON)

@@ -168,3 +168,15 @@ def test_groups_without_a_limit_are_for_methods_that_use_them() -> None:
     groups = make_groups(["b", "a", "b"], None, 3)
     assert groups is not None and groups.codes.tolist() == [1, 0, 1] and groups.labels == ["a", "b"]
     assert make_groups(None, None, 3) is None
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10**6), st.integers(1, 7), st.integers(1, 3))
+def test_reachable_is_the_most_of_each_class_that_any_choice_has(seed: int, n: int, most: int) -> None:
+    rng = np.random.default_rng(seed)
+    present, codes = rng.random((n, 2)) < 0.6, rng.integers(2, size=n)
+    chosen = np.array([row for row in range(n) if rng.random() < 0.3 and most >= 2], np.int64)[:2]
+    found = Groups(codes, ["a", "b"], most).reachable(present, chosen)
+    choices = [np.array([row >> place & 1 for place in range(n)], bool) for row in range(2**n)]
+    allowed = [rows for rows in choices if rows[chosen].all() and np.bincount(codes[rows], minlength=2).max() <= most]
+    assert found.tolist() == [max(int(present[rows, label].sum()) for rows in allowed) for label in range(2)]

@@ -195,7 +195,7 @@ def test_select_takes_duplicates_by_features_from_its_table(data: Path) -> None:
         ("mms", 500, {}, "500"),
         ("mmz", 4, {}, "Did you mean 'mms'"),
         ("mms", 4, {"categories": "rarst"}, "Did you mean 'rarest'"),
-        ("mms", 2, {"class_floor": 2}, "keep at least"),
+        ("mms", 2, {"class_floor": 2}, "Keep at least 3"),
         ("mms", 4, {"class_floor": "bae=1"}, "Did you mean 'bee'"),
         ("mms", 4, {"must_keep": ["99.png"]}, "99.png"),
         ("mms", 4, {"groups": "folder", "max_per_group": 1}, "max_per_group=1"),

@@ -54,18 +54,18 @@ def select(
     """Choose which images to keep.
 
     The steps, in this order: drop duplicates, keep the images of `must_keep` and `initial`, add images until every
-    class reaches its `class_floor`, and let the method choose the rest. `keep` is the final number of images. A
-    fraction counts from all images, including duplicates.
+    class reaches its `class_floor`, and let the method choose the rest. `keep` is the final number of images. If it is
+    a fraction, it refers to all images, including duplicates.
 
     Parameters
     ----------
     features
-        A FeatureTable; or a dataset, for methods that do not need features (``srs``, ``first``). Methods that use boxes
-        get the `objects` of the table. If the table does not have `objects`, they get the counts of boxes from the
-        labels. This is not enough for methods that need a vector for each object.
+        A FeatureTable, or a dataset if the method does not need features (``srs``, ``first``). Methods that use boxes
+        read the `objects` of the table. Without `objects`, these methods count the boxes in the labels. If a method
+        needs a vector for each object, the table must have `objects` with vectors.
     method, parameters
-        The name of a reducer and the parameters of this reducer; see `detreduce.reducers.list_reducers`. The default is
-        stratified random sampling, the baseline for every method.
+        The name of a reducer, and its parameters; see `detreduce.reducers.list_reducers`. The default is stratified
+        random sampling, the baseline for every method.
     keep
         A float is a fraction in (0, 1]; an int is a number of images. A fraction of n images keeps exactly
         floor(keep * n + 0.5) images, at least 1.
@@ -76,28 +76,28 @@ def select(
         images in one category.
     groups, max_per_group
         `groups` is the group (sequence, video) of each feature row, or a rule of
-        `detreduce.dataset.groups.assign_groups`. `max_per_group` is the largest number of images to keep of one group.
-        Without this limit, pass groups only to methods that use them (``stride``).
+        `detreduce.dataset.groups.assign_groups`. `max_per_group` is the maximum number of kept images in each group.
+        Without `max_per_group`, pass `groups` only if the method uses groups (``stride``).
     initial, must_keep
-        Images to keep first: an earlier selection, ids or names. They count towards `keep`, and are never dropped as
-        duplicates. An earlier selection may come from a smaller version of the dataset: the method then chooses among
-        the new images and the images that were dropped earlier.
+        Images to keep first: an earlier selection, ids or names. These images count towards `keep`, and are never
+        dropped as duplicates. An earlier selection may come from a smaller version of the dataset. The method then
+        chooses from the new images and the images that were dropped earlier.
     drop_duplicates
-        True drops near-duplicates before anything is chosen. They are found by pixels
-        (`detreduce.duplicates.near_duplicates`). ``"boxes"`` compares the largest box of each image, ``"features"``
-        compares the vectors in the table's block ``image``, and ``"exact"`` drops only images with equal pixels. A
-        number is the lowest similarity of near-duplicates by pixels. ``{"by": "features", "threshold": 0.97}`` sets
-        both. The result of an earlier search is accepted too. ``provenance`` lists the duplicates that were found.
-        Without a search, it lists identical files.
+        True compares the pixels of the images (`detreduce.duplicates.near_duplicates`), and drops near-duplicates
+        before images are chosen. ``"boxes"`` compares the largest box of each image. ``"features"`` compares the
+        vectors in the table's block ``image``. ``"exact"`` drops only images with equal pixels. A number compares
+        pixels, and is the lowest similarity of near-duplicates. ``{"by": "features", "threshold": 0.97}`` sets what to
+        compare and the lowest similarity. The result of an earlier search is accepted too. ``provenance`` lists the
+        duplicates that were found; without a search, it lists identical files.
     class_floor
-        Minimum number of kept images that have a box of a class: one number for every class, or a number by class name.
-        If fewer images have the class, all of them are kept. With `max_per_group`, a class may get fewer. If images
-        have several classes, a floor that is just possible may be missed, because this problem is NP-hard. A
-        `DetreduceWarning` names the classes below their floor. ``reached`` in `Selection.steps` is the number of images
-        of each class.
+        Minimum number of kept images that have a box of a class: one number for all classes, or a mapping from class
+        name to number. If fewer images have the class, all of them are kept. With `max_per_group`, a class may stay
+        below its floor. A `DetreduceWarning` names such classes. If images have several classes, this can happen even
+        if another choice reaches the floor, because the exact problem is NP-hard. ``reached`` in `Selection.steps` has
+        the number of images of each class.
     cache
-        Folder for the image signatures that the search for duplicates computes. The default is that of
-        `extract_features`.
+        Folder for the image signatures that the search for duplicates computes. `extract_features` has the same
+        default.
 
     Raises
     ------
@@ -111,7 +111,7 @@ def select(
 
 
 def choose(source: FeatureTable | DetectionDataset, request: SelectionRequest) -> Selection:
-    """Choose the images that a request asks for, as `select` does."""
+    """Choose images for a request. `select` documents the options and errors."""
     table = source if isinstance(source, FeatureTable) else bare_table(source)
     reducer = request.make_reducer()
     if not isinstance(source, FeatureTable) and "features" in reducer.needs:
@@ -158,7 +158,7 @@ def _record(
 ) -> Selection:
     """Return the selection of a fitted reducer.
 
-    `composed` has the images that the reducer chose from. They are all images of `table`, or all but the duplicates.
+    The reducer chose from the images of `composed`: the images of `table` without dropped duplicates.
     """
     dataset, first = table.dataset, len(composed.first)
     rows = composed.table.rows[reducer.selected_idx_]
@@ -199,17 +199,12 @@ def _record(
 
 
 def needs_extraction(reducer: BaseReducer) -> bool:
-    """Return whether the method needs a FeatureTable. Other methods choose from a dataset without opening an image.
-
-    The attribute `needs` of a reducer lists its inputs: ``features`` is the matrix X of a table, ``objects`` is the
-    table of the boxes (number for each image and class), ``object_vectors`` is the same table with a vector for each
-    object, and ``dynamics`` and ``gradients`` are separate blocks of a table.
-    """
+    """Return whether the method needs a FeatureTable. Other methods choose from a dataset without opening an image."""
     return bool(kinds_of(reducer.needs))
 
 
 def bare_table(dataset: DetectionDataset) -> FeatureTable:
-    """Return a FeatureTable of all images that does not have features."""
+    """Return a FeatureTable with all images and without features."""
     return FeatureTable(dataset, np.arange(len(dataset), dtype=np.int64), {})
 
 
@@ -228,7 +223,7 @@ def _no_columns(table: FeatureTable) -> npt.NDArray[np.float32]:
 
 
 def _images_to_keep(keep: float | int, table: FeatureTable) -> int:
-    """Return the number of images to keep. A fraction counts from all images, including those that cannot be read."""
+    """Return the number of images to keep. A fraction refers to all images, including unreadable images."""
     images = len(table) + len(table.problems)
     k = resolve_keep(keep, images)
     if k > len(table):
@@ -239,7 +234,7 @@ def _images_to_keep(keep: float | int, table: FeatureTable) -> int:
 def _objects(table: FeatureTable, method: str, needs: Iterable[str]) -> ObjectTable | None:
     """Return the object table for a method that needs one, else None.
 
-    This is `table.objects`, or an object table with the counts of boxes from the labels.
+    This is `table.objects`, or else a table with the numbers of boxes in the labels.
     """
     if "objects" not in needs:
         return None
@@ -256,14 +251,14 @@ def _objects(table: FeatureTable, method: str, needs: Iterable[str]) -> ObjectTa
 
 
 def _proxy_cost(table: FeatureTable, reducer: Any) -> dict[str, Any]:
-    """Return the energy of the proxy training as ``proxy_training``; an empty dict if the method does not use one."""
+    """Return the energy of the proxy training as ``proxy_training``, or an empty dict if the method has no proxy."""
     energy = table.provenance.get("proxy", {}).get("energy")
     learns = any(name in getattr(reducer, "needs", ()) for name in SEPARATE_BLOCKS)
     return {"proxy_training": energy} if learns and energy else {}
 
 
 def _brief(value: Any, rows: int) -> Any:
-    """Return a parameter as selection.json stores it. An array with one float for each row becomes its hash."""
+    """Return a parameter as selection.json stores it. An array with one float for each row is replaced by its hash."""
     if not isinstance(value, (list, tuple)) and not hasattr(value, "__array__"):
         return value
     array = np.asarray(value)

@@ -84,10 +84,11 @@ def compose(
 ) -> Composition:
     """Drop duplicates, keep the images of `must_keep` and `initial`, then add images until classes reach their floors.
 
-    Named images are never dropped. Images that are added for a floor respect `max_per_group`. Here `groups` must be one
-    label for each row, not a rule. Raises InputError if an option cannot be used, if a named image does not exist, if
-    more than `k` images would be kept before the method chooses, or if fewer than `k` images remain. Warns if a class
-    stays below its floor.
+    Named images are never dropped. The images added for a floor respect `max_per_group`. Here `groups` must be one
+    label for each row, not a rule. Warns if a class stays below its floor.
+
+    Raises InputError if an option cannot be used, or if a named image does not exist. Also raises InputError if more
+    than `k` images are to be kept before the method chooses, or if fewer than `k` images remain.
     """
     check_result(table.dataset, request.drop_duplicates)
     floors = class_floors(table.dataset, request.class_floor)
@@ -136,7 +137,7 @@ def compose(
 
 
 def check_composition(dataset: DetectionDataset, k: int, request: CompositionRequest) -> None:
-    """Raise the InputError that `compose` would raise, if it can be known without opening an image.
+    """Raise the errors of `compose` that can be found without opening an image.
 
     `groups` is a rule, or one label for each image.
     """
@@ -188,7 +189,7 @@ def _reserve(
 
 
 def _images_with(table: FeatureTable, rows: IntArray) -> IntArray:
-    """Return (C,): the number of images of each class among these rows of the table."""
+    """Return (C,): for each class, the number of `rows` that have a box of this class."""
     found: IntArray = (table.dataset.class_counts[table.rows[rows]] > 0).sum(axis=0)
     return found
 

@@ -14,7 +14,7 @@ from detreduce.dataset.records import ImageId
 
 @dataclass(frozen=True, repr=False)
 class SelectionData:
-    """The fields of a `Selection`, which documents them."""
+    """The fields of a `Selection`. The class `Selection` documents each field."""
 
     image_ids: tuple[ImageId, ...]
     indices: npt.NDArray[np.int64]
@@ -31,9 +31,9 @@ class SelectionData:
 
     @property
     def duplicates(self) -> Mapping[str, Any]:
-        """The search for duplicates and its result: ``looked_for``, ``pairs``, ``kept_twice``.
+        """The search for duplicates: its kind (``looked_for``) and the ``pairs`` that it found.
 
-        Empty in files of version 0.1.
+        ``kept_twice`` is the number of kept images that repeat another kept image. Empty in files of version 0.1.
         """
         found: Mapping[str, Any] = self.provenance.get("duplicates", {})
         return found

@@ -40,8 +40,7 @@ def find_dataset(provenance: Mapping[str, Any]) -> DetectionDataset:
 def check_dataset(dataset: DetectionDataset, provenance: Mapping[str, Any], images: int) -> DetectionDataset:
     """Return the dataset if it is the dataset of a selection, else raise InputError.
 
-    The dataset must have the content hash (names, boxes, classes) in the selection's `provenance`, and the same number
-    of `images`.
+    The number of `images` must be equal. The content hash (names, boxes, classes) must be the hash in `provenance`.
     """
     made_on = provenance.get("dataset", {})
     if made_on.get("content_hash") in (None, dataset.content_hash) and len(dataset) == images:

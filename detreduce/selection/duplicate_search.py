@@ -29,9 +29,9 @@ def duplicates_to_drop(
     seed: int = 0,
     cache: str | Path | None = None,
 ) -> Duplicates | None:
-    """Return the duplicates that a request asks to drop, or None if it does not ask for a search.
+    """Return the duplicates to drop, or None if the request does not ask for a search.
 
-    Of each pair of duplicates, the search prefers to keep the image that the request names.
+    In each pair of duplicates, the search prefers to keep an image of `must_keep` or `initial`.
     """
     search = request.drop_duplicates
     if not isinstance(search, DuplicateSearch):
@@ -52,8 +52,8 @@ def find_duplicates(
 ) -> Duplicates:
     """Find duplicates among the images of a dataset, or among the images that have a row in a table.
 
-    A search by ``features`` uses the cosine similarity of the block ``image`` only. Raises InputError if there is no
-    such block.
+    A search by ``features`` uses only the block ``image``, and compares its vectors by cosine similarity. Raises
+    InputError if `source` does not have this block.
     """
     if search.by == EXACT:
         return exact_duplicates(source, prefer=prefer, seed=seed, cache=cache)
@@ -74,7 +74,7 @@ def check_result(dataset: DetectionDataset, found: Duplicates | DuplicateSearch 
 
 
 def rows_without_duplicates(table: FeatureTable, found: Duplicates, named: set[int]) -> IntArray:
-    """Return the rows to choose from: the `named` rows, and all rows that do not repeat another image of the table."""
+    """Return the rows without those that repeat another image of the table. The `named` rows always remain."""
     ids = ids_of_rows(table, np.arange(len(table)))
     present = set(ids)
     redundant = {pair.copy for pair in found.pairs if pair.kept in present}
@@ -84,7 +84,7 @@ def rows_without_duplicates(table: FeatureTable, found: Duplicates, named: set[i
 def duplicates_report(table: FeatureTable, found: Duplicates | None) -> dict[str, Any]:
     """Return the kind of search and the pairs of duplicates, ready for JSON.
 
-    If there was no search (`found` is None), the pairs are identical files.
+    If `found` is None, there was no search. The pairs are then identical files.
     """
     if found is not None:
         pairs = [pair_to_dict(pair) for pair in found.pairs]

@@ -23,16 +23,16 @@ from detreduce.machine.cache_folder import cache_folder
 from detreduce.selection.dataset import check_dataset, find_dataset
 from detreduce.selection.record import Selection
 
-# keys of a table's provenance: if one of their values differs, the features differ
+# keys of a table's provenance. If one of these values differs, the features have changed.
 _DECISIVE = ("weights_sha256", "vectors_sha256", "layers", "preprocessing", "imgsz", "precision")
 _ROWS = 4096
 BACKBONE = "efficientnet-lite0"
-"""Backbone whose vectors are looked up in the cache, if the selection was made without features."""
+"""Backbone of the cached image vectors that are used if the selection did not use features."""
 
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """An image, and its Euclidean distance from the explained image in the scaled features."""
+    """An image, and the Euclidean distance between its scaled features and those of the explained image."""
 
     image: ImageId
     name: str
@@ -52,8 +52,8 @@ class Explanation:
     kept
         Whether the image was kept.
     step
-        The step that decided. For a kept image: ``must_keep``, ``initial``, ``class_floor`` or ``method``. For a
-        dropped image: ``drop_duplicates``, ``unreadable`` or ``method``.
+        The step that kept or dropped the image. A kept image has ``must_keep``, ``initial``, ``class_floor`` or
+        ``method``. A dropped image has ``drop_duplicates``, ``unreadable`` or ``method``.
     rank
         Position of the image in the order of choice, starting at 1; None for a dropped image.
     of
@@ -61,9 +61,9 @@ class Explanation:
     score
         Score of the image; None if the method did not score it.
     score_place
-        Position by score among the scored images of the category, starting at 1; None without a score.
+        Rank of the score in the category. The highest score has rank 1. None without a score.
     scored
-        Number of scored images in the category.
+        Number of images in the category that have a score.
     category
         Image category; None if it is not known.
     category_kept
@@ -71,27 +71,28 @@ class Explanation:
     category_full
         Number of images in the category in the full set.
     duplicate_of
-        The pair of duplicates in which this image is the copy, with the names of both images; None if there is none.
+        The pair of duplicates in which this image is the copy. The pair contains the names of both images. None if
+        this image is not a copy.
     copies
-        The pairs of duplicates in which this image is the one to keep, with the names of both images.
+        The pairs of duplicates in which this image is the one to keep. Each pair contains the names of both images.
     nearest_kept
         The nearest other kept image; None without features.
     nearest_dropped
         The nearest other dropped image; None without features.
     nearest_by
-        Names of the feature blocks that the distances are measured in.
+        Names of the feature blocks used to compute the distances.
     classes
         Class name -> number of boxes in the image.
     alone
-        Class name -> number of boxes in the image, for the classes that no other kept image has.
+        Class name -> number of boxes in the image. It contains only classes that no other kept image has.
     notes
-        Reasons why something is not known.
+        Sentences that say what is not known, and why.
     group
-        Group (video, sequence) of the image; None without a limit on groups, or if the groups were not made by a rule.
+        Group (video, sequence) of the image. None without a limit on groups, or if no rule made the groups.
     group_kept
         Number of kept images in the group; None if `group` is None.
     group_limit
-        Largest number of images to keep of one group; None without a limit.
+        Maximum number of kept images in each group; None without a limit.
     """
 
     image: ImageId
@@ -146,14 +147,14 @@ def explain(
     selection
         A selection from `select`, or a selection that was read from its file.
     image
-        The id or name of an image, or the end of a path that only one image has.
+        The id or name of an image, or the end of its path. Exactly one image must match.
     dataset
         The dataset of the selection. By default, it is loaded from the path in the selection.
     features
-        Features to find the nearest images with. By default, these are the features of the selection without the
-        blocks of a proxy training. They are read from the cache or computed again. If the selection did not use
-        features, the default is image vectors from the cache, or else statistics of the boxes. If features are not
-        available or have changed, the nearest images are None and a note says why.
+        Features used to find the nearest images. By default, the features of the selection are read from the cache
+        or computed again. Blocks of a proxy training are not used. If the selection did not use features, cached
+        image vectors are used, or else statistics of the boxes. If the features are not available or have changed,
+        the nearest images are None, and a note says why.
     cache
         Folder that caches features. The default is the folder that the selection used, if it still exists.
 
@@ -162,7 +163,7 @@ def explain(
     MissingFileError
         The dataset no longer exists.
     InputError
-        The dataset has changed, or it does not have the image, or several images match.
+        The dataset has changed, no image matches, or several images match.
     """
     dataset = dataset if dataset is not None else find_dataset(selection.provenance)
     data = check_dataset(dataset, selection.provenance, len(selection.scores))
@@ -210,7 +211,10 @@ def explain(
 
 
 def find_image(dataset: DetectionDataset, image: ImageId) -> int:
-    """Return the row of an image, found by its id, by its name, or by the end of its path if only one image matches."""
+    """Return the row of the image that has this id, name or end of path.
+
+    Raise InputError if no image or several images match.
+    """
     if image in dataset.row_of:
         return dataset.row_of[image]
     text = str(image)
@@ -226,10 +230,10 @@ def find_image(dataset: DetectionDataset, image: ImageId) -> int:
 
 
 def find_features(selection: Selection, dataset: DetectionDataset, cache: str | Path | None) -> FeatureTable:
-    """Return features that show which images are similar: the features of the selection, if it used any.
+    """Return the features of the selection, without the blocks of a proxy training.
 
-    Otherwise return image vectors from the cache, or else statistics of the boxes, without opening an image. Raise
-    InputError if neither is available, or if the features of the selection have changed.
+    If the selection did not use features, return cached image vectors, or else statistics of the boxes. Raise
+    InputError if no features are available, or if the features of the selection have changed.
     """
     made = selection.provenance.get("features", {})
     blocks = _alike_by(made.get("blocks", ()))
@@ -253,7 +257,7 @@ def find_features(selection: Selection, dataset: DetectionDataset, cache: str | 
 
 
 def _cheap_features(selection: Selection, dataset: DetectionDataset, cache: str | Path | None) -> FeatureTable:
-    """Return features that need no decoding: image vectors from the cache, or else statistics of the boxes."""
+    """Return cached image vectors, or else statistics of the boxes. No image is decoded."""
     with suppress(MissingFileError):
         backbone = make_backbone(BACKBONE)
         precision: Any = kept_precision([record.path for record in dataset], backbone, cache_folder(cache))
@@ -265,12 +269,15 @@ def _cheap_features(selection: Selection, dataset: DetectionDataset, cache: str 
 
 
 def _alike_by(blocks: Iterable[str]) -> tuple[str, ...]:
-    """Return the blocks that show which images are similar: all blocks except those of a proxy training."""
+    """Return the block names without the blocks of a proxy training."""
     return tuple(name for name in blocks if name not in SEPARATE_BLOCKS)
 
 
 def _nearest(table: FeatureTable, row: int, chosen: npt.NDArray[np.bool_]) -> tuple[Neighbour | None, Neighbour | None]:
-    """Return the nearest other kept image and the nearest other dropped image. The first in the dataset wins a tie."""
+    """Return the nearest other kept image and the nearest other dropped image.
+
+    If distances are equal, the first image in the dataset is the nearest.
+    """
     places = np.flatnonzero(table.rows == row)
     if not len(places) or table.X.shape[1] == 0:
         return None, None
@@ -316,7 +323,7 @@ def _step(selection: Selection, image: ImageId, kept: bool, row: int) -> str:
 
 
 def _score(selection: Selection, row: int) -> dict[str, Any]:
-    """Return the score of the image, its position by score in the category, and the number of scored images there."""
+    """Return the score of the image, its rank in the category, and the number of scored images in the category."""
     scores, codes = selection.scores, selection.category_codes
     in_category = scores if codes is None else scores[codes == codes[row]]
     in_category = in_category[~np.isnan(in_category)]
@@ -327,7 +334,7 @@ def _score(selection: Selection, row: int) -> dict[str, Any]:
 
 
 def _category(selection: Selection, row: int) -> dict[str, Any]:
-    """Return the category of the image, and the number of its images in the subset and in the full set."""
+    """Return the category of the image, and how many images of this category are in the subset and the full set."""
     codes = selection.category_codes
     names = list(selection.categories.get("full", ()))
     if codes is None or codes[row] < 0 or codes[row] >= len(names):
@@ -340,7 +347,7 @@ def _category(selection: Selection, row: int) -> dict[str, Any]:
 def _group(selection: Selection, dataset: DetectionDataset, row: int, chosen: npt.NDArray[np.bool_]) -> dict[str, Any]:
     """Return the group of the image, the number of kept images in the group, and the limit.
 
-    The group is known only if the groups were made by a rule.
+    Without a rule that makes groups, only the limit is known.
     """
     step = selection.steps[-1] if selection.steps else {}
     limit, rule = step.get("max_per_group"), step.get("groups")
@@ -357,7 +364,7 @@ def _group(selection: Selection, dataset: DetectionDataset, row: int, chosen: np
 def _boxes(dataset: DetectionDataset, counts: npt.NDArray[np.int32], wanted: npt.NDArray[np.bool_]) -> dict[str, int]:
     """Return class name -> number of boxes, for the `wanted` classes.
 
-    If several classes have the same name, the name is followed by the key of the class in the files.
+    If several classes have the same name, the key of each class in the files is added to its name.
     """
     names = dataset.class_names
     return {

@@ -32,7 +32,7 @@ def selection_to_json(selection: SelectionData) -> str:
         "representativeness": dict(selection.representativeness),
         "image_ids": list(selection.image_ids),
         "indices": selection.indices,
-        # converted here: with NaN in the content, `json_text` would build the text twice
+        # converted here, because `json_text` builds the text twice if it finds NaN
         "scores": json_value(selection.scores),
         "category_codes": selection.category_codes,
     }

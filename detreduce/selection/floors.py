@@ -28,9 +28,9 @@ def floor_rows(
 
     A greedy search always adds the row that helps the most classes. Without a limit on groups, every class reaches its
     floor, or all rows of the class are chosen. With a limit, a chosen row may fill a group that a class below its floor
-    needs. Chains of swaps then exchange such rows. If every row has one class, the result meets the largest possible
-    number of floors. If rows have several classes, the problem is a set cover, which is NP-hard: a floor that is just
-    possible may be missed. The number of rows is not always the smallest possible.
+    needs. Chains of swaps then exchange such rows. If every row has one class, the largest possible number of floors is
+    reached. If rows have several classes, a possible floor may be missed, because the problem (set cover) is NP-hard.
+    The number of rows may be larger than necessary.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def floor_rows(
     held
         Rows that are kept already. They count towards the floors.
     draw
-        (n,): random numbers that break ties; the lowest comes first.
+        (n,): random numbers that break ties. The row with the lowest number comes first.
     groups
         Groups with a limit. A group never gets more rows than the limit, even if a class then stays below its floor.
     """
@@ -56,13 +56,13 @@ def floor_rows(
 def _greedy(
     present: BoolArray, goal: IntArray, held: IntArray, draw: npt.NDArray[np.uint64], groups: Groups | None
 ) -> list[int]:
-    """Return rows to add until every class reaches its goal: always the row that helps the most classes."""
+    """Return the rows to add. Each step adds the row that helps the most classes below their goal."""
     missing = goal - present[held].sum(axis=0)
     left = None if groups is None else groups.remaining(held)
     gain = present[:, missing > 0].sum(axis=1)
     gain[held] = 0
     helpful = np.flatnonzero(gain)
-    # gains can only decrease: if the gain at the top of the heap is up to date, its row is the best
+    # gains only decrease. If the gain at the top of the heap is current, its row is the best.
     heap = list(zip((-gain[helpful]).tolist(), draw[helpful].tolist(), helpful.tolist(), strict=True))
     heapq.heapify(heap)
     classes = [np.flatnonzero(row) for row in present[helpful]]
@@ -84,11 +84,11 @@ def _greedy(
 
 
 class _Exchange:
-    """A search for swaps of rows within their groups, so that more classes reach their goal.
+    """Swap rows within groups, so that more classes reach their goal.
 
-    A chain of swaps is an augmenting path. Each swap adds a row of a class below its goal and removes another row of
-    the same full group. The removed row may bring at most one other class below its goal. The next swap of the chain
-    then adds a row of this class.
+    A chain of swaps is an augmenting path. Each swap adds a row of a class below its goal, and removes another row of
+    the same full group. Without the removed row, one other class may be below its goal. The next swap of the chain then
+    adds a row of this other class.
     """
 
     def __init__(
@@ -122,7 +122,8 @@ class _Exchange:
     def _chain(self, start: int, closed: set[int]) -> tuple[list[int], list[int], set[int]]:
         """Find the shortest chain of swaps that adds one row of the class `start`.
 
-        Return the rows to add, the rows to remove, and the classes that were visited. There may be no chain.
+        Return the rows to add, the rows to remove, and the visited classes. If there is no chain, both
+        lists are empty.
         """
         came: dict[int, tuple[int, int, int]] = {}
         seen, queue = {start}, deque([start])

@@ -32,9 +32,9 @@ def read_names(file: Path) -> list[str]:
 
 
 def image_rows(table: FeatureTable, wanted: Sequence[str | int]) -> IntArray:
-    """Return the rows in the table of the `wanted` images (ids or names), without repeated rows.
+    """Return the table rows of the `wanted` images (ids or names), each row once.
 
-    Raises InputError if the table does not have an image, or if several images have the same name.
+    Raises InputError if an image is not in the table, or if several images have the same name.
     """
     if not wanted:
         return np.empty(0, np.int64)
@@ -61,9 +61,9 @@ def image_rows(table: FeatureTable, wanted: Sequence[str | int]) -> IntArray:
 
 
 def named_rows(table: FeatureTable, request: CompositionRequest, stacklevel: int = 2) -> tuple[IntArray, IntArray]:
-    """Return two arrays of rows in the table: those of `must_keep`, and those of `initial` without `must_keep`.
+    """Return two arrays of table rows: the rows of `must_keep`, and the rows of `initial` that are not in `must_keep`.
 
-    Images of an earlier selection that can no longer be read are left out, with a warning.
+    If images of an earlier selection can no longer be read, a warning is given, and these images are left out.
     """
     named = image_rows(table, request.must_keep)
     unreadable = _unreadable_names(table) if request.initial else set()

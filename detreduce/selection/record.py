@@ -34,8 +34,8 @@ class Selection(SelectionData):
     indices
         (k,) int64: rows of the chosen images in the dataset, in the same order.
     scores
-        (n,) float64 in dataset order. Scores are comparable within a category: an image with a higher score was chosen
-        earlier. NaN means that the method did not score the image.
+        (n,) float64: scores in dataset order. Within a category, images with higher scores were chosen earlier. NaN
+        means that the method did not score the image.
     method, parameters, keep, seed
         The arguments of the choice; see `select`.
     categories
@@ -43,7 +43,7 @@ class Selection(SelectionData):
         (``kept``).
     provenance
         The dataset (path, split, content hash), the features (backbone, weights hash, preprocessing), the duplicates,
-        the versions, and the seconds that choosing took. For methods that learn from a proxy training,
+        the versions, and the time of the choice in seconds. For methods that learn from a proxy training,
         ``proxy_training`` has the seconds and energy of this training.
     representativeness
         How well the chosen images represent the full set, in the format of `Representativeness.to_dict`. Empty if it
@@ -53,8 +53,7 @@ class Selection(SelectionData):
         image could not be read. None in files of version 0.1.
     steps
         The steps of the choice, in order: ``drop_duplicates``, ``must_keep``, ``initial`` and ``class_floor`` if they
-        were used, then ``method``. Each step has the images that it kept, or the number of images that it kept or
-        dropped.
+        were used, then ``method``. Each step has the kept images, or the number of kept or dropped images.
     """
 
     def __len__(self) -> int:
@@ -64,11 +63,12 @@ class Selection(SelectionData):
         return f"Selection({self.method}, {len(self.image_ids)} of {len(self.scores)} images, seed {self.seed})"
 
     def prefix(self, keep: float | int) -> Selection:
-        """Return the selection at a smaller `keep`. The method must be nested: smaller selections are prefixes.
+        """Return the selection that the method makes at a smaller `keep`, without choosing again.
 
-        The images are those that the method chooses at `keep`. The scores are still those of the larger selection; a
-        greedy method may score a dropped image differently at `keep`. Raises InputError if the method is not nested, or
-        if `keep` is larger than this selection or smaller than the number of images kept first.
+        The method must be nested: its smaller selections are prefixes of larger ones. The scores do not change, but a
+        greedy method that chooses at `keep` may give dropped images other scores. Raises InputError if the method is
+        not nested, if `keep` is larger than this selection, or if `keep` is smaller than the number of images kept
+        first.
         """
         from detreduce.reducers import reducer_class
 
@@ -129,9 +129,9 @@ class Selection(SelectionData):
     def plot(self, features: FeatureTable | None = None) -> Figure:
         """Draw the kept images as a matplotlib figure.
 
-        With `features` of the same dataset, the figure is a map of kept and dropped images by their two principal
-        components. Without `features`, the figure has bars: the number of images of each category in the full set and
-        in the subset. Raises InputError if `features` belong to another dataset or do not have columns.
+        With `features`, the figure is a map of kept and dropped images on the two principal components of the features.
+        Without `features`, the figure is a bar chart of the number of images of each category, in the full set and in
+        the subset. Raises InputError if `features` belong to another dataset or do not have columns.
         """
         if features is None:
             from detreduce.selection.views import categories_figure
@@ -148,9 +148,9 @@ class Selection(SelectionData):
         """Return a DataFrame with one row for each image of the dataset, kept or dropped, in dataset order.
 
         The columns are ``image_id``, ``name``, ``kept``, ``rank`` (position in the order of choice, starting at 1),
-        ``score`` and ``category``. Values that an image does not have are missing. A selection stores the ids of kept
-        images only. Without `dataset`, the ``image_id`` of dropped images is therefore missing, and there is no column
-        ``name``. Raises InputError if `dataset` is not the dataset of this selection.
+        ``score`` and ``category``. Values that an image does not have are missing. Without `dataset`, there is no
+        column ``name``, and the ``image_id`` of dropped images is missing, because a selection stores only the ids of
+        kept images. Raises InputError if `dataset` is not the dataset of this selection.
         """
         from detreduce.selection.views import selection_frame
 
@@ -162,7 +162,7 @@ class Selection(SelectionData):
 
 
 def count_kept_twice(pairs: Iterable[Mapping[str, Any]], kept: Iterable[ImageId]) -> int:
-    """Return how many kept images repeat another kept image, according to the pairs of duplicates."""
+    """Return the number of kept images that repeat another kept image. `pairs` are pairs of duplicates."""
     chosen = set(kept)
     groups: dict[ImageId, set[ImageId]] = {}
     for pair in pairs:

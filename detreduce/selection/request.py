@@ -138,7 +138,7 @@ class SelectionRequest:
     cache: str | Path | None = None
 
     def check_names(self) -> None:
-        """Raise InputError for an unknown method or parameter. This does not import the built-in methods."""
+        """Raise InputError for an unknown method or parameter. The built-in methods are not imported."""
         from detreduce.reducers.catalogue import described
         from detreduce.reducers.registry import check_parameters
 

@@ -1,4 +1,4 @@
-"""Assign an image category to each row of a table, by a rule or by the labels of the caller."""
+"""Assign an image category to each row of a table, from a rule or from given labels."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def categories_of_rows(dataset: DetectionDataset, rows: npt.NDArray[np.int64], c
     """Return the categories of the images in `rows` of a dataset.
 
     `categories` is a rule of `assign_categories`, one label for each of `rows`, or None for one category. Raises
-    InputError for an unknown rule, for missing labels, and if there is not one label for each row.
+    InputError if the rule is unknown, or if a row does not have a label.
     """
     if is_rule(categories):
         return assign_categories(dataset.class_counts[rows], dataset.class_names, categories)
@@ -26,7 +26,7 @@ def categories_of_rows(dataset: DetectionDataset, rows: npt.NDArray[np.int64], c
 
 
 def is_rule(categories: Any) -> bool:
-    """Return whether `categories` is a rule or a list of rules, and not one label for each row."""
+    """Return whether `categories` is a rule or a list of rules."""
     if isinstance(categories, str):
         return True
     return isinstance(categories, list) and bool(categories) and all(isinstance(item, Mapping) for item in categories)

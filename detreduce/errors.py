@@ -1,4 +1,4 @@
-"""Errors that a person can act on. The command line prints them without a traceback."""
+"""Errors and warnings with messages for the user. The command line prints errors without a traceback."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from pathlib import PurePath
 
 
 class DetreduceError(Exception):
-    """The base of every error that detreduce raises. The message says what is wrong, where, and what to do.
+    """The base class of all errors that detreduce raises. The message says what is wrong, where, and what to do.
 
-    This class itself is raised if the machine refuses: disk full, no permission, no memory. The cause is the OSError.
+    DetreduceError itself is raised if the disk is full, a permission is missing or memory runs out. Its ``__cause__``
+    is the original error.
     """
 
 
@@ -19,7 +20,7 @@ class InputError(DetreduceError, ValueError):
 
 
 class MissingFileError(InputError, FileNotFoundError):
-    """A file or folder that the caller named does not exist. The message says which paths were tried."""
+    """A file or folder that the caller named does not exist. The message lists the paths that were tried."""
 
 
 class ImageReadError(DetreduceError):
@@ -27,11 +28,11 @@ class ImageReadError(DetreduceError):
 
 
 class DetreduceWarning(UserWarning):
-    """The base of every warning that detreduce raises. The command line prints each warning in one line."""
+    """The base class of all warnings that detreduce emits. The command line prints each warning in one line."""
 
 
 class RandomDrawWarning(DetreduceWarning):
-    """A method has no information to choose by, so it chooses at random; for example, if there is only one category."""
+    """A method chooses at random because it has no other information, for example with only one category."""
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

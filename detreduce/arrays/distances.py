@@ -11,14 +11,14 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 CANCELLED = 1e-5
-"""If |x|^2 + |y|^2 - 2xy is below this share of |x|^2 + |y|^2, it has lost digits, and x - y is used instead."""
+"""If a squared distance is below this fraction of |x|^2 + |y|^2, it is computed again from x - y."""
 
 
 @dataclass
 class CentredPoints:
     """Points relative to their mean.
 
-    The points are scaled by a power of two, so that squares do not overflow or become 0.
+    A power of two scales the points, so that squares do not overflow or become 0.
 
     Attributes
     ----------
@@ -54,7 +54,7 @@ class CentredPoints:
     def products(self, rows: IntArray) -> FloatArray:
         """Return (b, n) squared distances from `rows` to all points.
 
-        Distances between near points have lost digits. `settled` corrects these distances.
+        Distances between close points have lost digits. `settled` corrects these distances.
         """
         squared = (-2.0 * self.Z[rows]) @ self.Z.T
         squared += self.squares
@@ -62,11 +62,9 @@ class CentredPoints:
         return squared
 
     def settled(self, squared: FloatArray, others: IntArray, row: int) -> FloatArray:
-        """Correct `squared` (m,), the squared distances from `row` to `others`, where they lost digits.
+        """Compute again the entries of `squared` that have lost digits. Change and return `squared`.
 
-        Return `squared`.
-
-        `squared` is changed in place.
+        `squared` (m,) holds the squared distances from `row` to `others`.
         """
         doubtful = np.flatnonzero(squared < CANCELLED * (self.squares[others] + self.squares[row]))
         for start in range(0, len(doubtful), 4096):

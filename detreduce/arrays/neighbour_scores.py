@@ -13,7 +13,7 @@ from detreduce.errors import InputError
 
 BLOCK_ENTRIES = 4_000_000
 TIED = 1e-12
-"""Two squared distances are equal if they differ by at most this share of the points' squared norms."""
+"""Two squared distances count as equal if they differ by at most this fraction of |x|^2 + |y|^2."""
 
 
 def extrapolate(
@@ -22,11 +22,11 @@ def extrapolate(
     neighbours: int = 10,
     advance: Callable[[int], object] = lambda _: None,
 ) -> FloatArray:
-    """Fill in the missing scores: a row without scores gets the mean scores of the nearest rows with scores.
+    """Give each row without scores the mean scores of the nearest rows that have scores.
 
-    The distance is Euclidean. If several rows have the same distance as the last of the `neighbours` nearest rows, all
-    of these rows are used. So the order of the rows does not matter. The function needs one float64 copy of X and a
-    constant amount of memory. Compare arXiv 2406.13283.
+    The distance is Euclidean. Rows with the same distance as the last of the nearest rows are used too, so the order of
+    the rows does not matter. The memory is one float64 copy of X plus a constant amount. See arXiv 2406.13283 for a
+    similar method.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def extrapolate(
 def check_scores(scores: Any, n: int) -> FloatArray:
     """Return a float64 copy of `scores`.
 
-    Raise InputError if there are not n rows, or in the other cases of `extrapolate`.
+    Raise InputError if `scores` does not have n rows, has an infinite value, or has a NaN in every row.
     """
     try:
         given = np.array(scores, np.float64)

@@ -1,4 +1,4 @@
-"""ObjectTable: the boxes of many images, combined for each pair of an image and a class in that image."""
+"""ObjectTable: the number of boxes and their mean vector, for each image and each class in the image."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ IntArray = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class ObjectTable:
-    """A sparse table of boxes with one entry for each pair of an image and a class in that image.
+    """A sparse table with one entry for each pair of an image and a class that has boxes in the image.
 
-    The pairs are sorted by image, then by class. All fields are arrays or numbers.
+    The pairs are sorted by image, then by class.
 
     Attributes
     ----------
@@ -25,16 +25,16 @@ class ObjectTable:
     n_classes
         Number of classes, including classes without boxes.
     images
-        (m,) int64: the image of each pair.
+        (m,) int64: image number of each pair.
     classes
-        (m,) int64: the class of each pair.
+        (m,) int64: class number of each pair.
     counts
-        (m,) int64: number of boxes of each pair, at least 1, without crowd regions.
+        (m,) int64: number of boxes of each pair, at least 1. Crowd regions do not count.
     vectors
-        (m, d) float32: mean feature vector of the boxes of each pair. None if only labels were read.
+        (m, d) float32: mean feature vector of each pair's boxes. None if only labels were read.
     size_counts
-        (m, s) int64: number of boxes of each pair in each size class, or None. The sum of a row is the count of the
-        pair.
+        (m, s) int64: number of each pair's boxes in each size class. Each row adds up to the pair's count. None if size
+        classes are not counted.
 
     Raises
     ------
@@ -92,15 +92,15 @@ class ObjectTable:
         Parameters
         ----------
         box_images
-            (B,) number of the image of each box.
+            (B,) image number of each box.
         box_classes
-            (B,) number of the class of each box.
+            (B,) class number of each box.
         n_images
             Number of images, including images without boxes.
         n_classes
             Number of classes, including classes without boxes.
         vectors
-            (B, d) feature vector of each box. The new table has the mean vector of the boxes of each pair.
+            (B, d) feature vector of each box. The table has the mean vector of each pair's boxes.
         box_sizes
             (B,) size class of each box, from 0 to n_sizes - 1.
         n_sizes
@@ -122,7 +122,7 @@ class ObjectTable:
         return cls(n_images, n_classes, keys // n_classes, keys % n_classes, counts.astype(np.int64), means, sizes)
 
     def take(self, rows: npt.ArrayLike) -> ObjectTable:
-        """Return a table of only the images `rows`, in this order. The images get new numbers, starting at 0."""
+        """Return the table of the images in `rows`, in this order. The images are renumbered from 0."""
         wanted = np.asarray(rows, np.int64)
         starts = np.searchsorted(self.images, wanted, side="left")
         lengths = np.searchsorted(self.images, wanted, side="right") - starts

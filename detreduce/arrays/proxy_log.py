@@ -1,4 +1,4 @@
-"""ProxyLog: a file with measures of every ground-truth box after each epoch of a short detector training."""
+"""ProxyLog: measures of every ground-truth box after each epoch of a short detector training."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from detreduce.machine.json_values import json_text
 FORMAT_VERSION = 2
 SUFFIX = ".npz"
 MEASURES = {"iou": "f2", "confidence": "f2", "error": "f2", "margin": "f2", "loss": "f4"}
-"""Measure of each box after each epoch -> its type in the file."""
+"""Measure -> type of its values in the file."""
 SCORES = ("vps", "forgetting", "el2n", "aum")
 OVERS = ("sum", "mean", "max")
 DYNAMICS_COLUMNS = (*(f"{score}_{over}" for score in SCORES for over in OVERS), "boxes")
@@ -33,13 +33,12 @@ _UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFErro
 class ProxyLog:
     """Measures of how well a proxy training predicted each ground-truth box after each epoch.
 
-    Each box is matched to one prediction of the detector. E is the number of epochs, B the number of boxes. The log has
-    the images of the training, and all boxes in these images except crowd regions. Images and boxes are in the
-    dataset's order.
+    The log has all images of the training and their boxes, except crowd regions. Images and boxes are in the dataset's
+    order. Each box is matched to one prediction of the detector. E is the number of epochs, and B is the number of
+    boxes.
 
-    The file is a compressed ``.npz`` with the arrays below under their names. Another array of the file, ``facts``
-    (uint8), has all other values as JSON text in UTF-8. The measures take 12 bytes per box and epoch before
-    compression.
+    The file is a compressed ``.npz`` with the arrays below. Its array ``facts`` (uint8) holds all other values as JSON
+    text in UTF-8. Before compression, the measures take 12 bytes per box and epoch.
 
     Attributes
     ----------
@@ -50,22 +49,22 @@ class ProxyLog:
     box_classes
         (B,) int32: index of the box's class in the class names of the dataset.
     box_corners
-        (B, 4) float16: x1, y1, x2, y2 as fractions of the image. With the corners, changed labels are detected.
+        (B, 4) float16: x1, y1, x2, y2 as fractions of the image. The corners are used to detect changed labels.
     iou
         (E, B) float16: IoU of the box and the matched prediction.
     confidence
         (E, B) float16: confidence of the matched prediction in the box's class, 0..1.
     error
-        (E, B) float16: L2 norm of the difference between the prediction's confidences in all classes and the one-hot
-        label.
+        (E, B) float16: L2 distance between the prediction's class confidences and the one-hot label.
     margin
         (E, B) float16: confidence in the box's class minus the largest confidence in another class, -1..1.
     loss
-        (E, B) float32: 1 - IoU, plus the binary cross-entropy between the confidences and the one-hot label, summed
-        over the classes.
+        (E, B) float32: 1 - IoU, plus the sum over all classes of the binary cross-entropy between confidence and
+        one-hot label.
     facts
-        Values for JSON: ``class_names``, ``model``, ``weights_sha256``, ``epochs``, ``imgsz``, ``seed``, ``arguments``,
-        ``energy`` (of the training), ``device``, ``versions``, ``data`` (path, split, content hash), ``warnings``.
+        Values that JSON can store: ``class_names``, ``model``, ``weights_sha256``, ``epochs``, ``imgsz``, ``seed``,
+        ``arguments``, ``energy`` (of the training), ``device``, ``versions``, ``data`` (path, split, content hash),
+        ``warnings``.
 
     Raises
     ------

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from detreduce.display.terminal_text import visible_lines
 
 LONGEST = 300
-"""Maximum number of characters shown of one value."""
+"""Maximum number of characters to show for one value."""
 
 # the page defines the colours, so that the text is readable in light and dark themes
 STYLE = """<style>
@@ -43,7 +43,7 @@ def table(
     """Return an HTML table.
 
     The first `words` columns contain text, and the other columns contain numbers. None becomes an empty cell. The table
-    has at most `shown` rows. If there are more rows, a line below the table has the number of hidden rows. `what` is
+    has at most `shown` rows. If there are more rows, a line below the table gives the number of hidden rows. `what` is
     the noun for the rows.
     """
     rows = list(rows)
@@ -71,7 +71,7 @@ def lines(values: Iterable[object]) -> str:
 
 
 def folded(summary: str, values: Sequence[object], shown: int = 10) -> str:
-    """Return a line that opens a list of at most `shown` values on a click. Return "" if there are no values."""
+    """Return a line that, when clicked, shows at most `shown` values. Return "" if there are no values."""
     if not values:
         return ""
     more = [f"… and {len(values) - shown} more"] if len(values) > shown else []
@@ -88,7 +88,7 @@ def picture(jpeg: bytes, name: str) -> str:
 
 
 def block(title: object, *parts: str) -> str:
-    """Return the HTML of an object for ``_repr_html_``: a title and `parts`, which are HTML from this module."""
+    """Return HTML for an object's ``_repr_html_``: the title, then the HTML `parts`."""
     return f'<div class="detreduce">{STYLE}<strong>{text(title)}</strong>{"".join(parts)}</div>'
 
 

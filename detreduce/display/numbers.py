@@ -1,11 +1,11 @@
-"""Write numbers with their significant digits. So 0.04 does not become 0.0, and 12345 does not get decimals."""
+"""Write numbers with significant digits: 0.0412 keeps three digits, and 12345 gets no decimals."""
 
 from __future__ import annotations
 
 import math
 
 MOST = 12
-"""Maximum number of digits after the decimal point. A number that needs more is written with an exponent."""
+"""Maximum number of digits after the decimal point. A number that needs more digits is written with an exponent."""
 
 
 def significant(value: float, digits: int = 3) -> str:
@@ -37,7 +37,7 @@ def with_spread(value: float, spread: float, digits: int = 3) -> str:
 def change(ratio: float) -> str:
     """Return a ratio as a change in percent: 0.3 becomes ``-70 %``.
 
-    If rounding would give a wrong -100 % or +0 %, more digits are used.
+    More digits are used if rounding would wrongly give -100 % or +0 %.
     """
     return f"{_write_percent(100 * (ratio - 1))} %"
 
@@ -48,7 +48,7 @@ def less_or_more(ratio: float) -> str:
 
 
 def _write_percent(percent: float) -> str:
-    """Return a signed percentage with as few decimals as possible, but not a wrong -100 or +0."""
+    """Return a signed percentage. Add decimals if rounding would wrongly give -100 or +0."""
     for decimals in range(MOST):
         text = f"{percent:+.{decimals}f}"
         if not ((float(text) == 0 and percent != 0) or (float(text) == -100 < percent)):

@@ -1,8 +1,8 @@
 """One progress display for all work that takes longer than two seconds.
 
-Rich draws the display, and this module estimates the rate and the time left. `rich.progress` is not used, for two
-reasons. It uses a fixed time window, so it cannot estimate the time left if one step takes longer than the window, as
-in a training. It also counts steps that were finished before, such as finished experiment cells, as recent work.
+Rich draws the display, and this module estimates the rate and the time left. `rich.progress` is not used for this,
+because its time window is fixed. If a step takes longer than this window, `rich.progress` cannot estimate the time
+left.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from rich.live import Live
 
 DELAY_SECONDS = 2.0
-# the rate is the mean over the last half of the elapsed time, and over at least this time
+# the rate is the mean over the last half of the elapsed time, but at least over this time
 RATE_SECONDS = 30.0
 # each redraw costs energy, which the energy meter counts
 REFRESH_PER_SECOND = 4
 BAR_WIDTH = 40
 NARROWEST_BAR = 8
-# columns for the ^C that a terminal prints: if it wrapped to a new line, the progress line could not be cleared
+# free columns for the ^C that a terminal prints: a line that wraps could not be cleared
 MARGIN = 3
 
 
@@ -55,7 +55,7 @@ def progress(title: str, total: int | None, unit: str = "", *, behind: bool = Fa
 
 
 def step(title: str) -> AbstractContextManager[Callable[..., None]]:
-    """Show the name of a step that cannot be counted. It is shown only while no counted work is shown."""
+    """Show the name of a step without a count. The name is shown only while no counted work is shown."""
     return progress(title, None, behind=True)
 
 
@@ -70,7 +70,7 @@ def _is_terminal() -> bool:
 
 
 class Work:
-    """A piece of work with the number of finished units, the rate and the time left. `clock` returns seconds."""
+    """Some work with its number of finished units, its rate and its time left. `clock` returns seconds."""
 
     def __init__(
         self,
@@ -105,7 +105,7 @@ class Work:
 
     @property
     def rate(self) -> float:
-        """The recent number of units per second. It is 0 if no unit is finished."""
+        """Recent number of finished units per second. 0 if no unit is finished."""
         since, before = self._samples[0]
         made = self.done - before
         if not made:
@@ -116,7 +116,7 @@ class Work:
 
     @property
     def left(self) -> float | None:
-        """The number of seconds left. None if it is unknown."""
+        """Estimated seconds left. None if there is no estimate."""
         if self.total is None or not (rate := self.rate):
             return None
         missing = max(0, self.total - self.done)
@@ -155,10 +155,7 @@ class _Board:
         self._live: Live | None = None
 
     def begin(self, work: Work) -> None:
-        """Register a step with `behind=True` before its line is shown.
-
-        The name of the step replaces the name of an older step.
-        """
+        """Register a step with `behind=True`, so that its name replaces the name of an older step at once."""
         if work.behind:
             with self._lock:
                 self._behind.append(work)
@@ -189,7 +186,7 @@ class _Board:
                 self._live.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def _start(self) -> Live:
-        # rich takes 0.1 s to import, and most work ends before a line is due
+        # rich takes 0.1 s to import, and most work ends before a line is shown
         from rich.console import Console
         from rich.live import Live
 
@@ -203,7 +200,7 @@ class _Board:
             redirect_stdout=sys.stdout.isatty(),
         )
         live.start()
-        # a killed process could not make the cursor visible again
+        # keep the cursor visible, because a killed process could not restore it
         console.show_cursor(True)
         return live
 

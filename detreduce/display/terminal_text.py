@@ -1,4 +1,4 @@
-"""Show names safely: characters that are invisible or that reverse the text direction are shown as codes."""
+"""Show invisible characters in names as codes, so that names are safe to print."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def visible(name: object) -> str:
     """Return a name on one line, with codes instead of invisible characters.
 
     Invisible characters are control characters, zero-width marks, direction marks, unusual spaces and halves of
-    surrogate pairs. Letters of all scripts and emoji are not changed. The joiners, selectors and tags that combine
-    several characters into one sign are also not changed.
+    surrogate pairs. Letters of all scripts and emoji stay unchanged. Joiners, selectors and tags also stay unchanged if
+    they combine characters into one sign.
     """
     text = str(name)
     if text.isascii() and text.isprintable():
@@ -53,10 +53,7 @@ def _is_hidden(character: str) -> bool:
 
 
 def _changes_neighbours(text: str, place: int) -> bool:
-    """Return whether the invisible character at `place` changes how its neighbours look.
-
-    If so, the character is harmless.
-    """
+    """Return whether the invisible character at `place` changes how its neighbours look. If so, it is harmless."""
     character, before, after = text[place], text[:place][-1:], text[place + 1 : place + 2]
     if character == AS_EMOJI:
         return _is_picture(before) or before in SIGNS_TOO or (after == KEYCAP and before in set("0123456789#*"))

@@ -18,17 +18,17 @@ _GIVEN = (NotADirectoryError, FileExistsError, IsADirectoryError)
 
 @contextlib.contextmanager
 def writing(target: object, consequence: str = "") -> Iterator[None]:
-    """Turn an OSError in this block into an error that a person can act on. The OSError is its cause.
+    """Convert an OSError inside the block to a DetreduceError. The OSError is the cause of the new error.
 
-    Raise DetreduceError if the machine refuses: full disk, no permission, read-only disk. Raise InputError if the path
-    is wrong: one of its parents is a file, or the path itself is a folder.
+    Raise DetreduceError if the disk is full or read-only, or if the permission is missing. Raise InputError if one of
+    the path's parents is a file, or if the path itself is a folder.
 
     Parameters
     ----------
     target
-        The path, or words that describe it, for the message.
+        The path for the message, or a description of the path.
     consequence
-        Last sentence of the message. For example, it describes which files are left on the disk.
+        Last sentence of the message, for example about files that are left on the disk.
     """
     try:
         yield
@@ -40,10 +40,7 @@ def writing(target: object, consequence: str = "") -> Iterator[None]:
 
 
 def _reason(error: OSError, target: object) -> str:
-    """Return the operating system's reason.
-
-    If the file is not in `target` or next to `target`, add the path of the file.
-    """
+    """Return the operating system's reason. Add the path of the file if the file is not in or next to `target`."""
     if isinstance(error, shutil.Error):
         # copytree collects (source, target, reason)
         return str(error.args[0][-1][-1])
@@ -55,7 +52,10 @@ def _reason(error: OSError, target: object) -> str:
 
 
 def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Write a file completely or not at all, even if two processes write it. It raises the same errors as `writing`."""
+    """Write a file completely or not at all, even if two processes write it at once.
+
+    Raise the errors of `writing`.
+    """
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f".writing-{os.getpid()}-{uuid.uuid4().hex[:12]}")
@@ -64,6 +64,6 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
                 write(file)
             partial.replace(path)
         except BaseException:
-            with contextlib.suppress(OSError):  # a read-only disk also refuses to delete
+            with contextlib.suppress(OSError):  # deleting fails too on a read-only disk
                 partial.unlink(missing_ok=True)
             raise

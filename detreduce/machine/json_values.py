@@ -9,7 +9,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 PLAIN = frozenset({int, str, bool, type(None)})
-"""Types whose values are the same in JSON."""
+"""Types whose values JSON stores unchanged."""
 
 
 def json_value(value: Any, *, infinities: bool = True) -> Any:
@@ -45,9 +45,8 @@ def json_number(value: float | str | None) -> float:
 def json_text(content: Any, *, indent: int | None = 1) -> str:
     """Return content as JSON text with a newline at the end.
 
-    Values that JSON does not have are converted by `json_value`.
-
-    Characters that UTF-8 cannot encode, as in some file names, become JSON escapes.
+    `json_value` converts values that JSON does not have. Characters that UTF-8 cannot encode, as in some file names,
+    become JSON escapes.
     """
     try:
         text = json.dumps(content, ensure_ascii=False, indent=indent, allow_nan=False, default=json_value)

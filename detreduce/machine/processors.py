@@ -20,10 +20,7 @@ def processors() -> int:
 
 
 def _read_cpu_quota() -> float:
-    """Return the smallest CPU quota of the process's control group and its parent groups.
-
-    Without a limit, return infinity.
-    """
+    """Return the smallest CPU quota of the process's control group and its parent groups, or infinity."""
     try:
         own = next(line for line in _OWN_CGROUP.read_text().splitlines() if line.startswith("0::"))
     except (OSError, StopIteration):

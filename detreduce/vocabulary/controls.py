@@ -1,7 +1,6 @@
 """The controls of an experiment: trainings that methods are compared with.
 
-Each control is one row of `CONTROLS`. If a module treats a control in its own way, it reads the control from
-`CONTROLS`.
+`CONTROLS` has one entry per control. Other modules read the names of the controls from `CONTROLS`.
 """
 
 from __future__ import annotations
@@ -13,30 +12,30 @@ from typing import Any
 
 
 class Role(Enum):
-    """The part that an experiment cell (one training) plays in comparisons."""
+    """The role of an experiment cell (one training) in comparisons."""
 
     FULL = "all images"
-    """Training on all images for all epochs, once per training seed. Losses and savings are relative to it."""
+    """Training on all images for all epochs, once per training seed. The reference for losses and savings."""
     EQUAL_STEPS = "equal steps"
     """Training on all images, with the same number of optimiser steps as the training on a subset at the same keep."""
     RANDOM = "random subset"
-    """Training on a random subset. A useful method must be better."""
+    """Training on a random subset. A useful method must give better results."""
     METHOD = "method"
     """Training on a subset that a method chose."""
 
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """One row of `CONTROLS`.
+    """One control of an experiment.
 
     Attributes
     ----------
     name
         Key of the control in the YAML and in ledgers.
     chooser
-        Name of the reducer that chooses the images. None: the control trains on all images.
+        Name of the reducer that chooses the images. None if the control trains on all images.
     role
-        Part that the control plays in comparisons.
+        Role of the control in comparisons.
     title
         Name of the control in tables and legends.
     words
@@ -72,7 +71,7 @@ EQUAL_STEPS_EXPLAINED = "all images, with the same number of batches and optimis
 def role_of(row: Mapping[str, Any]) -> Role:
     """Return the role of a cell from its row in the tidy table (columns ``control`` and ``label``).
 
-    `srs` with parameters, such as ``srs(by=classes)``, is a method: it is compared with random subsets.
+    `srs` with parameters, such as ``srs(by=classes)``, counts as a method and not as a random subset.
     """
     if row["control"] in CONTROLS:
         return CONTROLS[row["control"]].role

@@ -1,4 +1,4 @@
-"""Module paths that version 0.1 documented. Importing them still works, with a DeprecationWarning."""
+"""Module paths of version 0.1. Imports from these paths still work and emit a DeprecationWarning."""
 
 from __future__ import annotations
 
@@ -31,14 +31,13 @@ FORMER_MODULES = {
     "detreduce.reducers.training_aware": tuple(f"{_METHODS}.{name}" for name in ("vps", "forgetting", "el2n", "aum")),
     "detreduce.reducers.wrapper": (f"{_METHODS}.fes",),
 }
-"""The modules that hold the names of each former module. Pickled reducers name their former module too."""
+"""Former module -> the modules that now define its names. Pickled reducers also use former modules."""
 
 
 class FormerModules:
     """An import finder for the modules of `FORMER_MODULES`. Python uses this finder only if all other finders fail.
 
-    It does not inherit from `importlib.abc`: in Python 3.11 that import also loads `tempfile` and `random`, and
-    `import detreduce` should stay fast.
+    The class does not inherit from `importlib.abc`, because importing that module is slow in Python 3.11.
     """
 
     def find_spec(self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> Any:
@@ -46,10 +45,10 @@ class FormerModules:
         return ModuleSpec(name, self) if name in FORMER_MODULES else None  # type: ignore[arg-type]
 
     def create_module(self, spec: ModuleSpec) -> None:
-        """Return None: the import system then creates an empty module."""
+        """Return None, so that the import system creates an empty module."""
 
     def exec_module(self, module: ModuleType) -> None:
-        """Make every name of the former module refer to the same name in the modules that replaced it."""
+        """Let the former module return names from the modules that replaced it."""
         former, successors = module.__name__, FORMER_MODULES[module.__name__]
         warnings.warn(f"{former} is now {', '.join(successors)}.", DeprecationWarning, stacklevel=2)
         modules = [import_module(successor) for successor in successors]

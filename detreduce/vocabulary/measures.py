@@ -1,4 +1,4 @@
-"""The metrics of a finished experiment cell (one training): keys in the tidy table -> names that people read."""
+"""The metrics of a finished experiment cell (one training): keys in the tidy table -> names in reports."""
 
 from __future__ import annotations
 
@@ -8,4 +8,4 @@ COSTS = {"Wh": "Wh", "g_co2": "g CO2", "minutes": "minutes", "TFLOPs": "TFLOPs"}
 METERED = ("Wh", "g_co2", "minutes")
 """Costs that change if another training runs on the same machine at the same time."""
 CHOOSING_PHASES = ("features", "selection", "proxy_training", "duplicates")
-"""Phases of choosing images. The tidy table has two columns for each: ``<phase>_Wh`` and ``<phase>_seconds``."""
+"""Phases of choosing images. The tidy table has two columns for each phase: ``<phase>_Wh`` and ``<phase>_seconds``."""

@@ -49,20 +49,38 @@ def _search_folders(expanded: Path, base: Path | None, *, shipped: bool) -> list
 def find(path: str | Path, base: Path | None = None, *, what: str = "file") -> Path:
     """Return the first path of `candidates` that exists.
 
-    If no candidate exists and `what` is ``dataset``, return the YAML that ultralytics ships under this name. Raise
-    MissingFileError, with the places tried, if nothing is found. `what` names the kind of file in the message.
+    Raise MissingFileError, with the places tried, if nothing is found. `what` names the kind of file in the message.
     """
-    tried = candidates(path, base)
-    for candidate in tried:
+    found = _first_existing(path, base)
+    if found is None:
+        raise _missing(path, base, what, _suggest_path(Path(expand(str(path))), base))
+    return found
+
+
+def locate_dataset(path: str | Path, base: Path | None = None) -> Path:
+    """Return the first path of `candidates` that exists, or the dataset YAML that ultralytics ships under this name.
+
+    Raise MissingFileError, with the places tried and the most similar name, if nothing is found.
+    """
+    found = _first_existing(path, base) or shipped_dataset(str(path))
+    if found is None:
+        hint = _suggest_path(Path(expand(str(path))), base) or nearest_dataset(str(path))
+        raise _missing(path, base, "dataset", hint)
+    return found
+
+
+def _first_existing(path: str | Path, base: Path | None) -> Path | None:
+    """Return the first path of `candidates` that exists, as an absolute path, or None."""
+    for candidate in candidates(path, base):
         if candidate.exists():
             return Path(os.path.normpath(candidate.absolute()))
-    hint = _suggest_path(Path(expand(str(path))), base)
-    if what == "dataset":
-        if (shipped := shipped_dataset(str(path))) is not None:
-            return shipped
-        hint = hint or nearest_dataset(str(path))
-    shown = ", ".join(dict.fromkeys(os.path.normpath(candidate) for candidate in tried))
-    raise MissingFileError(f"The {what} {str(path)!r} does not exist.{hint} Looked for: {shown}.")
+    return None
+
+
+def _missing(path: str | Path, base: Path | None, what: str, hint: str) -> MissingFileError:
+    """Return the error for a path that does not exist. It lists the places tried."""
+    shown = ", ".join(dict.fromkeys(os.path.normpath(candidate) for candidate in candidates(path, base)))
+    return MissingFileError(f"The {what} {str(path)!r} does not exist.{hint} Looked for: {shown}.")
 
 
 def _suggest_path(expanded: Path, base: Path | None) -> str:

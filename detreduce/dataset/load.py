@@ -53,6 +53,8 @@ def load_dataset(path: str | Path, split: str | None = None, images: str | Path 
         The path is not a dataset, a file cannot be used, or the split does not exist. In the last case, the message
         lists the splits.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise InputError(f"{path!r} is not a path. Pass the path of a dataset YAML, an annotation file or a folder.")
     try:
         place = absolute(Path(path).expanduser())
         shipped = None if os.path.lexists(place) else shipped_dataset(str(path))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -105,7 +106,7 @@ def write_subset(
     chosen = selection.image_ids if isinstance(selection, ChosenImages) else selection
     choice = Choice(dataset, tuple(chosen), load_split)
     check_choice(choice)
-    target = absolute(Path(output).expanduser())
+    target = _target(output)
     with step("writing the reduced dataset"), _open_output(target, dataset, mode, overwrite=overwrite) as placer:
         reload = write(choice, placer, target)
         placer.write(SELECTION_FILE, _selection_json(selection, choice))
@@ -128,7 +129,7 @@ def check_output(
     """Raise InputError if `write_subset` would refuse these arguments for every selection. Nothing is written."""
     check_link(link)
     _find_writer(dataset, format)
-    target = absolute(Path(output).expanduser())
+    target = _target(output)
     check_apart_from(target, dataset)
     check_replaceable(target, overwrite=overwrite)
 
@@ -164,11 +165,18 @@ def write_yolo_view(source: str | Path | DetectionDataset, output: str | Path, *
         raise InputError("link='list' would let ultralytics write next to the source. Use symlink, hardlink or copy.")
     dataset = source if isinstance(source, DetectionDataset) else load_dataset(source)
     choice = Choice(dataset, tuple(record.id for record in records_on_disk(dataset)), load_split)
-    target = absolute(Path(output).expanduser())
+    target = _target(output)
     with _open_output(target, dataset, mode, overwrite=False) as placer:
         convert_to_yolo(choice, placer, target)
         placer.finish()
     return target / DATA_YAML
+
+
+def _target(output: str | Path) -> Path:
+    """Return the absolute path of the output folder. Raise InputError if `output` is not a path."""
+    if not isinstance(output, str | os.PathLike) or not str(output):
+        raise InputError(f"{output!r} is not a path. Pass the folder for the smaller dataset.")
+    return absolute(Path(output).expanduser())
 
 
 @contextmanager

@@ -229,7 +229,9 @@ def seed_pairs(selection: list[int], training: list[int], *, deterministic: bool
 
 def _brief(value: Any) -> str:
     """Return a value as text for a label. For a list of images, return the length of the list."""
-    return f"{len(value)} images" if isinstance(value, list) else str(value)
+    if isinstance(value, list):
+        return f"{len(value)} images"
+    return "+".join(f"{key}:{part}" for key, part in value.items()) if isinstance(value, dict) else str(value)
 
 
 def _with_key(cell: Cell, context: dict[str, Any]) -> Cell:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from detreduce.dataset.finding import expand, find
+from detreduce.dataset.finding import expand, find, locate_dataset
 from detreduce.errors import DetreduceError, InputError, nearest
 from detreduce.experiment.sections import (
     IMAGE_LISTS,
@@ -171,7 +171,7 @@ def _resolve_paths(content: dict[str, Any], beside: Path, problems: list[str]) -
             return f"{source}:{name}@{find(state, beside, what='state dict')}"
         return f"{source}:{resolve_weights(rest, beside)}" if colon and source in ("yolo", "file") else value
 
-    attempt("dataset", "dataset", content.get("dataset"), lambda value: find(value, beside, what="dataset"))
+    attempt("dataset", "dataset", content.get("dataset"), lambda value: locate_dataset(value, beside))
     features = content.get("features") if isinstance(content.get("features"), dict) else {}
     train = content.get("train") if isinstance(content.get("train"), dict) else {}
     attempt("backbone", "features.backbone", (features or {}).get("backbone", FeaturesConfig().backbone), backbone)

@@ -77,8 +77,9 @@ class CompositionConfig(BaseModel):
     def _usable(cls, value: Any) -> Any:
         from detreduce.selection.request import DuplicateSearch
 
-        DuplicateSearch.of(value)
-        return value
+        search = DuplicateSearch.of(value)
+        # `features` and `{by: features}` ask for the same search, so they must give the same cell
+        return search.shortest() if isinstance(value, dict) and search is not None else value
 
     @field_validator("class_floor", mode="before")
     @classmethod

@@ -229,8 +229,13 @@ class Sources:
 
     @property
     def _vectors_kind(self) -> str:
-        """The kind of table that has the vectors of whole images."""
-        return FEATURES if "image" in self._blocks else VECTORS
+        """The kind of table that has the vectors of whole images.
+
+        It is the table of features only if a method uses that table. Otherwise object features would be extracted that
+        nothing uses.
+        """
+        used = any(FEATURES in kinds_of(reducer_class(method.name).needs) for method in self.config.reduce.methods)
+        return FEATURES if used and "image" in self._blocks else VECTORS
 
     @property
     def _blocks(self) -> tuple[str, ...]:

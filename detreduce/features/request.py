@@ -63,15 +63,20 @@ class Extraction:
         This check does not open images, weights or a proxy log.
         """
         names = check_blocks(dataset, self.backbone, self.blocks)
+        self.check_options()
+        if not len(dataset):
+            raise InputError(f"{dataset.source.path} has no images to extract features from.")
+        return names
+
+    def check_options(self) -> None:
+        """Raise InputError for an option that is invalid for every dataset. This check does not open files."""
         check_precision(self.precision)
         if self.unreadable not in ("skip", "raise"):
             raise InputError(f"unreadable={self.unreadable!r}: use 'skip' or 'raise'.")
         for option, value in (("batch", self.batch), ("workers", self.workers)):
             if value is not None and value < 1:
                 raise InputError(f"{option}={value}: use a whole number of at least 1.")
-        if not len(dataset):
-            raise InputError(f"{dataset.source.path} has no images to extract features from.")
-        return names
+        self.make_backbone()
 
     def make_backbone(self) -> Backbone | None:
         """Return the backbone, or None for vectors from a file. Raise InputError for an unknown name."""

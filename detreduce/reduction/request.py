@@ -43,6 +43,8 @@ class ReductionRequest:
     def check_method(self) -> None:
         """Raise InputError if the method or an option cannot be used with any dataset."""
         self.selection.check_names()
+        # a wrong name is an error even if the method does not use features
+        self.extraction.check_options()
         reducer = self.selection.make_reducer()
         check_proxy(self.selection.method, reducer.needs, self.extraction.proxy)
         composition = self.selection.composition

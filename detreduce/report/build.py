@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from detreduce.dataset.finding import find
+from detreduce.dataset.finding import locate_dataset
 from detreduce.dataset.load import load_dataset
 from detreduce.dataset.records import DetectionDataset
 from detreduce.display.progress import progress
@@ -122,7 +122,7 @@ def write_report(
     if not outcome.rows:
         raise InputError(f"{source.path} has no finished cell. Run the experiment, or wait for its first cell.")
     config = _read_config(source)
-    given = None if dataset is None else load_dataset(find(dataset, what="dataset"), split="train")
+    given = None if dataset is None else load_dataset(locate_dataset(dataset), split="train")
     chosen = _gather_images(source, outcome, config, selections, given, capacity=CAPACITY if images else 0)
     leakage = _leakage(outcome.leakage, chosen, CAPACITY // 10 if images else 0)
     country = str((config.get("energy") or {}).get("country", ""))

@@ -71,6 +71,12 @@ class DuplicateSearch:
             return cls(**value)
         return cls(threshold=value)
 
+    def shortest(self) -> bool | float | str | dict[str, Any]:
+        """Return the shortest value of `drop_duplicates` that asks for this search."""
+        if self.threshold is None:
+            return True if self.by == "pixels" else self.by
+        return self.threshold if self.by == "pixels" else {"by": self.by, "threshold": self.threshold}
+
 
 def _to_images(option: str, images: Any) -> tuple[Any, ...]:
     """Return the names or ids of images as a tuple. Raise InputError if they are not a list."""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -107,8 +108,21 @@ def test_a_method_says_otherwise_than_the_section() -> None:
         "full",
         "srs(drop_duplicates=0.9,must_keep=2 images)",
         "srs(must_keep=2 images)",
-        "mms(class_floor={'a': 1},drop_duplicates=0.9,must_keep=2 images)",
+        "mms(class_floor=a:1,drop_duplicates=0.9,must_keep=2 images)",
     }
+
+
+@pytest.mark.parametrize(
+    ("long", "short"),
+    [
+        ({"by": "features"}, "features"),
+        ({"by": "pixels"}, True),
+        ({"threshold": 0.9}, 0.9),
+        ({"by": "pixels", "threshold": 0.9}, 0.9),
+    ],
+)
+def test_two_ways_to_write_one_search_give_one_cell(long: dict[str, Any], short: Any) -> None:
+    assert plan(config(drop_duplicates=long)) == plan(config(drop_duplicates=short))
 
 
 def test_each_keep_has_controls_of_its_own() -> None:

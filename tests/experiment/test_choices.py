@@ -137,3 +137,14 @@ def test_a_keep_that_the_readable_images_do_not_fill_is_no_keep_of_the_fit(
         run_experiment(config, config.parent / "ledger")
     assert fits[0] == ("mms", 3, 0)
     assert {len(chosen) for _, chosen in selections(Ledger(config.parent / "ledger"))} == {3}
+
+
+def test_a_search_by_features_extracts_no_block_that_no_method_uses(
+    config: Path, fits: list[tuple[str, float | int, int]]
+) -> None:
+    change(config, methods=["srs"], drop_duplicates="features")
+    ledger = run_experiment(config, config.parent / "ledger")
+    change(config, methods=["mms"], drop_duplicates="features")
+    used = run_experiment(config, config.parent / "used")
+    assert not list(ledger.path.glob("features-*.json")) and list(ledger.path.glob("image-*.json"))
+    assert list(used.path.glob("features-*.json")) and not list(used.path.glob("image-*.json"))

@@ -84,3 +84,22 @@ def test_must_keep_and_initial_may_be_files(data: Path, tmp_path: Path) -> None:
         assert made.selection.image_ids[:2] == first.selection.image_ids
     with pytest.raises(MissingFileError):
         dr.reduce(data, tmp_path / "out", keep=4, initial=tmp_path / "none.json")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ({"unreadable": "ignore"}, "'ignore'"),
+        ({"backbone": "foo"}, "'foo'"),
+        ({"data": None}, "None"),
+        ({"output": None}, "None"),
+        ({"categories": "rarst"}, "rarst"),
+    ],
+)
+def test_what_is_wrong_for_every_dataset_is_refused_before_anything_is_written(
+    data: Path, tmp_path: Path, wrong: dict[str, Any], named: str
+) -> None:
+    given: dict[str, Any] = {"data": data, "output": tmp_path / "out", "method": "srs", "keep": 3} | wrong
+    with pytest.raises(InputError, match=named):
+        dr.reduce(**given)
+    assert not (tmp_path / "out").exists()

@@ -49,10 +49,10 @@ def duplicates(
 
     Example: detreduce duplicates data.yaml
     """
-    from detreduce.dataset.finding import find
+    from detreduce.dataset.finding import locate_dataset
     from detreduce.errors import InputError
 
-    place, exact = find(data, what="dataset"), by == "exact"
+    place, exact = locate_dataset(data), by == "exact"
     if exact and threshold is not None:
         raise InputError("--threshold does not apply to --by exact. Leave it out.")
     if by != "features" and backbone != BACKBONE:

@@ -30,10 +30,10 @@ def explain(
 
     Example: detreduce explain reduced/selection.json --image IMG_2277.jpg
     """
-    from detreduce.dataset.finding import find
+    from detreduce.dataset.finding import find, locate_dataset
 
     file = find(selection, what="selection")
-    place = None if data is None else find(data, what="dataset")
+    place = None if data is None else locate_dataset(data)
     from detreduce.dataset import load_dataset
     from detreduce.selection.explanation import explain as explain_image
     from detreduce.selection.record import Selection

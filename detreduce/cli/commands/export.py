@@ -47,10 +47,10 @@ def export(
 
     Example: detreduce export reduced/selection.json --as fiftyone --output kept-and-dropped/
     """
-    from detreduce.dataset.finding import find
+    from detreduce.dataset.finding import find, locate_dataset
 
     file = find(selection, what="selection")
-    place = None if data is None else find(data, what="dataset")
+    place = None if data is None else locate_dataset(data)
     from detreduce.dataset import load_dataset
     from detreduce.exports import export_selection
     from detreduce.selection.dataset import find_dataset

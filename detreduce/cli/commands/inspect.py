@@ -26,9 +26,9 @@ def inspect(
     from detreduce.dataset import load_dataset
     from detreduce.dataset.checks import check_images as find_unreadable
     from detreduce.dataset.checks import summarise
-    from detreduce.dataset.finding import find
+    from detreduce.dataset.finding import locate_dataset
 
-    dataset = load_dataset(find(data, what="dataset"), split=split, images=images)
+    dataset = load_dataset(locate_dataset(data), split=split, images=images)
     if check_images:
         dataset = replace(dataset, problems=(*dataset.problems, *find_unreadable(dataset)))
     summary = summarise(dataset)

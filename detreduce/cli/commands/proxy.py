@@ -29,14 +29,14 @@ def proxy(
 
     Example: detreduce proxy data.yaml --model yolov8n.pt --output proxy.npz epochs=5 imgsz=320
     """
-    from detreduce.dataset.finding import find
+    from detreduce.dataset.finding import locate_dataset
     from detreduce.training.proxy import IdleEpochsWarning, log_proxy_training
 
     given = parse_parameters(arguments or [], options=("model", "output", "seed", "country", "images", "data"))
     # the log already contains this warning
     with warnings.catch_warnings(action="ignore", category=IdleEpochsWarning):
         log = log_proxy_training(
-            find(data, what="dataset"),
+            locate_dataset(data),
             model=model,
             output=output,
             seed=seed,

@@ -136,7 +136,7 @@ def reduce(
 
     Example: detreduce reduce data.yaml --method class_coverage --keep 0.25 --output reduced/
     """
-    from detreduce.dataset.finding import find
+    from detreduce.dataset.finding import locate_dataset
     from detreduce.selection.request import CompositionRequest, SelectionRequest
 
     own = parse_parameters(parameters or [], options=("keep", "seed", "random_state", "method", "categories"))
@@ -144,7 +144,7 @@ def reduce(
     selection.check_names()
     duplicates = duplicate_search(drop_duplicates, duplicates_by, duplicates_from)
     floor = parse_class_floor(class_floor or [])
-    place = find(data, what="dataset")
+    place = locate_dataset(data)
     from detreduce.features.request import Extraction
     from detreduce.reduction import Output as WrittenTo
     from detreduce.reduction import ReductionRequest, run_reduction

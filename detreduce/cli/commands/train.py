@@ -47,11 +47,11 @@ def train(
 
     Example: detreduce train reduced/data.yaml --model yolo11n.pt epochs=50 imgsz=640
     """
-    from detreduce.dataset.finding import find
+    from detreduce.dataset.finding import locate_dataset
     from detreduce.training.harness import train as run_training
 
     record = run_training(
-        find(data, what="dataset"),
+        locate_dataset(data),
         model=model,
         output=output,
         seed=seed,

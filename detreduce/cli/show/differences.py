@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from detreduce.cli.show.terminal import plain_table
-from detreduce.vocabulary.controls import CONTROLS, EQUAL_ITERATIONS
+from detreduce.vocabulary.controls import CONTROLS, EQUAL_ITERATIONS, RANDOM_METHODS
 from detreduce.vocabulary.measures import ACCURACIES, MAIN_ACCURACY
 
 if TYPE_CHECKING:
@@ -34,9 +34,10 @@ def show_differences(
         for shown in [measures] if out.width >= WIDE else [[name] for name in measures]:
             _show_table(out, rows, against, shown)
     if not comparisons:
-        out.print(
-            "No random subsets to compare with. To judge a method, add srs or random with the same keep and seeds."
-        )
+        trained = {row.method.text for row in table.rows if not row.is_control}
+        only = "Only random subsets were trained: add a method to compare with them."
+        none = "No random subsets to compare with. To judge a method, add srs or random with the same keep and seeds."
+        out.print(only if trained and trained <= set(RANDOM_METHODS) else none)
         return
     for note in interval_notes(comparisons):
         out.print(note)

@@ -61,7 +61,9 @@ def _describe_cost(best: Recipe, full: Recipe) -> str:
         return f"{best.wh:.2f} Wh, plus an unknown amount for choosing; full takes {full.wh:.2f} Wh."
     saved = full.wh - best.total_wh
     choosing = f", including {best.choosing_wh:.2f} for choosing once" if best.choosing_wh else ""
-    how = f"{saved:.2f} Wh less" if saved >= 0 else f"{-saved:.2f} Wh more"
+    if f"{abs(saved):.2f}" == "0.00":
+        return f"{best.total_wh:.2f} Wh{choosing}; the same energy as full."
+    how = f"{saved:.2f} Wh less" if saved > 0 else f"{-saved:.2f} Wh more"
     return f"{best.total_wh:.2f} Wh{choosing}; {how} than full ({-saved / full.wh:+.0%})."
 
 

@@ -131,7 +131,8 @@ def make_run_folder(
         evaluated = _choose_splits(evaluation.evaluate_on, unusable, str(data))
         if evaluation.choose == "best" and unusable["val"]:
             raise InputError(f'{data}: choose="best" needs a val split, but {unusable["val"]}.')
-        warnings = _evaluation_warnings(evaluated, unusable, evaluation.choose)
+        lost = unusable["test"] if "test" in dataset.source.splits else ""
+        warnings = _evaluation_warnings(evaluated, unusable, evaluation.choose, lost)
     path, created = _new_folder(output, label)
     try:
         with python_warnings.catch_warnings(record=True) as caught:
@@ -181,18 +182,17 @@ def _is_readable(path: Path) -> bool:
     return True
 
 
-def _evaluation_warnings(evaluated: tuple[str, ...], unusable: dict[str, str], choose: str) -> list[str]:
-    """Return warnings if nothing is evaluated, if the metrics are too good, or if val is evaluated instead of test."""
+def _evaluation_warnings(evaluated: tuple[str, ...], unusable: dict[str, str], choose: str, lost: str) -> list[str]:
+    """Return warnings if nothing is evaluated, if the metrics are too good, or if val is evaluated instead of test.
+
+    `lost` says why the dataset's test split cannot be evaluated; it is empty if the dataset has no test split.
+    """
     if not evaluated:
         return [f"Nothing was evaluated: {unusable['val']}, and {unusable['test']}."]
     if choose == "best" and "val" in evaluated:
         return ['The metrics are too good: they are from the val split, which also chose the weights (choose="best").']
     # with evaluate_on="auto", val would silently replace a test split that cannot be used
-    return [
-        f"Evaluated on val instead of test: {why}."
-        for why in [unusable["test"]]
-        if evaluated == ("val",) and "no test" not in why
-    ]
+    return [f"Evaluated on val instead of test: {lost}."] if lost and evaluated == ("val",) else []
 
 
 def _find_link_targets(view: Path) -> dict[str, Path]:

@@ -86,3 +86,10 @@ def test_equal_iterations_have_their_own_table_and_one_seed_no_interval() -> Non
 
 def test_without_random_subsets_it_says_so() -> None:
     assert "srs or random" in printed()
+
+
+def test_random_subsets_alone_need_a_method() -> None:
+    out = Console(width=200, record=True)
+    alone = [Summary("srs", 0.25, 112, 3, False, MEAN, MEAN, {})]
+    show_differences(out, result_table(alone, []), [], None)
+    assert "srs or random" not in (text := out.export_text()) and "add a method" in text

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from detreduce.dataset import load_dataset
-from detreduce.dataset.finding import find
+from detreduce.dataset.finding import find, locate_dataset
 from detreduce.dataset.write import write_subset
 from detreduce.errors import MissingFileError
 from detreduce.ultralytics_bridge import config_folder
@@ -98,7 +98,7 @@ def test_a_dataset_that_ultralytics_ships_is_found_by_name(tmp_path, name):
     dataset = load_dataset(name)
     assert (len(dataset.class_names), dataset.class_names[45], dataset.problems) == (80, "bowl", ())
     assert dataset.image_ids == ["images/train/1.jpg"]
-    assert find(name, what="dataset") == dataset.source.path
+    assert locate_dataset(name) == dataset.source.path
     reduced = write_subset(dataset, dataset.image_ids, tmp_path / "out")
     assert reduced.image_ids == ["images/train/1.jpg"]
 
@@ -122,7 +122,7 @@ def test_a_file_of_that_name_goes_first(tmp_path):
     touch(tmp_path / "cwd/images/a.jpg")
     (tmp_path / "cwd/coco8.yaml").write_text("train: images\nnames: [mine]\n")
     assert load_dataset("coco8.yaml").class_names == ("mine",)
-    assert find("coco8.yaml", what="dataset") == tmp_path / "cwd/coco8.yaml"
+    assert locate_dataset("coco8.yaml") == tmp_path / "cwd/coco8.yaml"
 
 
 def test_absent_images_say_where_they_were_sought_and_how_to_get_them(tmp_path):
@@ -151,7 +151,7 @@ def test_a_misspelt_name_names_the_nearest():
     with pytest.raises(MissingFileError, match=r"Did you mean 'coco8.yaml'\?"):
         load_dataset("cocoo8.yaml")
     with pytest.raises(MissingFileError, match=r"Did you mean 'coco8.yaml'\?"):
-        find("cocoo8.yaml", what="dataset")
+        locate_dataset("cocoo8.yaml")
     with pytest.raises(MissingFileError) as caught:
         find("coco8.yaml", what="experiment")
     assert "Did you mean" not in str(caught.value)

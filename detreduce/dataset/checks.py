@@ -13,9 +13,11 @@ import numpy as np
 
 from detreduce.dataset.box_sizes import Floats, count_sizes, inside_sides, relative_sizes
 from detreduce.dataset.formats.registry import get_format
+from detreduce.dataset.joined_classes import class_problems
 from detreduce.dataset.jpeg import damaged_jpegs, lacks_end_marker
 from detreduce.dataset.load import load_split
 from detreduce.dataset.records import BoxFormat, DetectionDataset, ImageRecord, Problem, Source
+from detreduce.dataset.splits import in_order
 from detreduce.display.progress import progress
 from detreduce.errors import InputError
 from detreduce.machine.processors import processors
@@ -138,6 +140,7 @@ def summarise(dataset: DetectionDataset) -> DatasetSummary:
 def problems_of_other_splits(dataset: DetectionDataset) -> tuple[Problem, ...]:
     """Return the problems of the other splits of the source. Their annotations are loaded, but no image is opened."""
     problems: list[Problem] = []
+    loaded = {dataset.split: dataset}
     for split in dataset.source.splits:
         if split == dataset.split:
             continue
@@ -146,8 +149,11 @@ def problems_of_other_splits(dataset: DetectionDataset) -> tuple[Problem, ...]:
         except InputError as error:
             problems.append(Problem(dataset.source.path, f"the {split} split cannot be loaded: {error}"))
         else:
-            problems += [*other.problems, *_find_emptiness(other)]
-    return tuple(dict.fromkeys(problem for problem in problems if problem not in set(dataset.problems)))
+            loaded[split] = other
+            problems += [*other.problems, *_find_repeated_names(other), *_find_emptiness(other)]
+    problems += class_problems(in_order(loaded))
+    known = {*dataset.problems, *_find_repeated_names(dataset)}
+    return tuple(dict.fromkeys(problem for problem in problems if problem not in known))
 
 
 def _find_emptiness(dataset: DetectionDataset) -> list[Problem]:

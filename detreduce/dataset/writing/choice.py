@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from detreduce.dataset.joined_classes import join_classes
 from detreduce.dataset.records import DetectionDataset, ImageId, ImageRecord, Source
+from detreduce.dataset.splits import in_order
 from detreduce.dataset.writing.links import require_images
 from detreduce.dataset.writing.subset_warnings import warn_about_subset
 from detreduce.errors import InputError, nearest
@@ -63,8 +65,11 @@ class Choice:
         """Return the records to write for each split, in the source's order of splits.
 
         For the reduced split, these are the chosen images. For other splits, these are all images whose file exists.
+        Warn if the class ids of the splits disagree. Raise InputError if the splits cannot be joined by class name.
         """
         others = self.load_others()
+        if notice := join_classes(in_order({self.dataset.split: self.dataset, **others})).notice:
+            warn_about_subset(notice)
         splits: dict[str, tuple[ImageRecord, ...]] = {}
         for split in self.dataset.source.splits:
             if split == self.dataset.split:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from detreduce.dataset.formats.yolo.convert import class_union
+from detreduce.dataset.joined_classes import join_classes
 from detreduce.dataset.records import DetectionDataset, ImageRecord
 
 
@@ -40,8 +40,7 @@ def with_crowds(
     source = others[split]
     if not source.box_crowd.any():
         return view
-    numbers = {key: row for row, key in enumerate(class_union([train, *others.values()]))}
-    number = np.array([numbers[key] for key in source.class_keys], np.int64)
+    number = np.array(join_classes({"train": train, **others}).numbers[split], np.int64)
     corners = source.boxes_xyxyn
     starts = np.searchsorted(source.box_rows, np.arange(len(source) + 1))
     crowds: dict[Path, list[tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]]] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -15,6 +15,7 @@ from detreduce.dataset.formats.format import Reload
 from detreduce.dataset.formats.registry import get_format
 from detreduce.dataset.formats.yolo.mirror import label_place
 from detreduce.dataset.formats.yolo.write import DATA_YAML, load_data_yaml, write_yolo
+from detreduce.dataset.joined_classes import join_classes
 from detreduce.dataset.records import DetectionDataset, ImageRecord
 from detreduce.dataset.splits import CANONICAL, in_order
 from detreduce.dataset.writing.choice import Choice, records_on_disk
@@ -55,14 +56,15 @@ def convert_to_yolo(choice: Choice, placer: Placer, target: Path) -> Reload:
     if placer.link == "list":
         raise InputError("link='list' does not write labels, but format='yolo' must. Use symlink, hardlink or copy.")
     own, parts = _collect_parts(choice)
-    names = class_union([parts[own], *parts.values()])
-    number = {key: row for row, key in enumerate(names)}
+    classes = join_classes({own: parts[own], **parts})
+    if classes.notice:
+        warn_about_subset(classes.notice)
     counts = _Counts()
     with progress("Writing images", sum(map(len, parts.values())), "images") as advance:
         for split, part in parts.items():
-            _write_split(split, part, [number[key] for key in part.class_keys], placer, counts, advance)
+            _write_split(split, part, classes.numbers[split], placer, counts, advance)
     _warn_about_changes(counts)
-    placer.write(DATA_YAML, _make_data_yaml(dataset, own, list(parts), list(names.values())).encode("utf-8"))
+    placer.write(DATA_YAML, _make_data_yaml(dataset, own, list(parts), classes.names).encode("utf-8"))
     return partial(load_data_yaml, target / DATA_YAML, own)
 
 
@@ -77,18 +79,6 @@ def _collect_parts(choice: Choice) -> tuple[str, dict[str, DetectionDataset]]:
         if split in others and split != own
     }
     return own, in_order({own: reduced, **parts})
-
-
-def class_union(datasets: Iterable[DetectionDataset]) -> dict[int | str, str]:
-    """Return class key -> class name for the classes of all datasets.
-
-    The classes of the first dataset come first, in their order. Classes that only other datasets have follow.
-    """
-    names: dict[int | str, str] = {}
-    for dataset in datasets:
-        for key, name in zip(dataset.class_keys, dataset.class_names, strict=True):
-            names.setdefault(key, name)
-    return names
 
 
 def yolo_boxes(corners: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_], int]:
@@ -115,7 +105,7 @@ def _to_centres(corners: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 def _write_split(
     split: str,
     part: DetectionDataset,
-    numbers: list[int],
+    numbers: Sequence[int],
     placer: Placer,
     counts: _Counts,
     advance: Callable[..., None],
@@ -179,7 +169,7 @@ def _warn_about_changes(counts: _Counts) -> None:
         )
 
 
-def _make_data_yaml(dataset: DetectionDataset, own: str, splits: list[str], names: list[str]) -> str:
+def _make_data_yaml(dataset: DetectionDataset, own: str, splits: list[str], names: Sequence[str]) -> str:
     """Return the text of the data.yaml. Another split is named for a missing train or val split, with a warning."""
     lines = [f"# {dataset.source.format.upper()} boxes of {dataset.source.path.name}, written as YOLO by detreduce\n"]
     lines += [f"{split}: images/{split}\n" for split in splits]

@@ -1,0 +1,128 @@
+"""Join the classes of several splits by class name: category ids are valid inside one annotation file only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from detreduce.dataset.records import DetectionDataset, Problem
+from detreduce.errors import InputError
+
+_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class JoinedClasses:
+    """The classes of several splits.
+
+    Attributes
+    ----------
+    names
+        One name per class. The classes of the first split come first, in their order. Classes that only other splits
+        have follow.
+    numbers
+        Name of a split -> for each class of the split, its place in `names`.
+    disagreements
+        Descriptions of ids that mean other classes in another split. Empty if all ids agree.
+    """
+
+    names: tuple[str, ...]
+    numbers: Mapping[str, tuple[int, ...]]
+    disagreements: tuple[str, ...]
+
+    @property
+    def notice(self) -> str | None:
+        """A sentence on ids that disagree, or None."""
+        if not self.disagreements:
+            return None
+        more = len(self.disagreements) - _SHOWN
+        shown = "; ".join(self.disagreements[:_SHOWN]) + (f"; and {more} more" if more > 0 else "")
+        return f"The class ids of the splits disagree ({shown}). The splits are joined by class name."
+
+
+def join_classes(splits: Mapping[str, DetectionDataset]) -> JoinedClasses:
+    """Join the classes of the splits by name. Raise InputError if the names do not tell which classes are the same.
+
+    A name that one split gives to several classes is joined by name and id.
+    """
+    _check_joinable(splits)
+    repeated = {name for part in splits.values() for name in _repeated_names(part)}
+    place: dict[tuple[str, int | str | None], int] = {}
+    numbers: dict[str, tuple[int, ...]] = {}
+    for split, part in splits.items():
+        own = []
+        for key, name in zip(part.class_keys, part.class_names, strict=True):
+            own.append(place.setdefault((name, key if name in repeated else None), len(place)))
+        numbers[split] = tuple(own)
+    return JoinedClasses(tuple(name for name, _ in place), numbers, tuple(_find_disagreements(splits)))
+
+
+def class_problems(splits: Mapping[str, DetectionDataset]) -> list[Problem]:
+    """Return a problem if the ids of the splits disagree, or if the splits cannot be joined."""
+    try:
+        notice = join_classes(splits).notice
+    except InputError as error:
+        notice = str(error)
+    first = next(iter(splits.values()))
+    place = first.source.splits.get(first.split)
+    file = (place.annotations if place is not None else None) or first.source.path
+    return [Problem(file, notice)] if notice else []
+
+
+def _repeated_names(part: DetectionDataset) -> set[str]:
+    """Return the names that several classes of a split share."""
+    seen: set[str] = set()
+    return {name for name in part.class_names if name in seen or seen.add(name)}  # type: ignore[func-returns-value]
+
+
+def _find_disagreements(splits: Mapping[str, DetectionDataset]) -> list[str]:
+    """Return a description of each id with two names, and of each name with two ids, in different splits."""
+    found: dict[str, None] = {}
+    name_of: dict[int | str, tuple[str, str]] = {}
+    keys_of: dict[str, tuple[set[int | str], str]] = {}
+    for split, part in splits.items():
+        pairs = list(zip(part.class_keys, part.class_names, strict=True))
+        own: dict[str, set[int | str]] = {}
+        for key, name in pairs:
+            own.setdefault(name, set()).add(key)
+            before, where = name_of.setdefault(key, (name, split))
+            if before != name:
+                found[f"id {key!r} is {before!r} in {where}, but {name!r} in {split}"] = None
+        for name, keys in own.items():
+            known, where = keys_of.setdefault(name, (keys, split))
+            # an id with two names is described above
+            if not known & keys and not any(name_of[key][0] != name for key in keys):
+                found[f"{name!r} has the id {_list(known)} in {where}, but {_list(keys)} in {split}"] = None
+    return list(found)
+
+
+def _check_joinable(splits: Mapping[str, DetectionDataset]) -> None:
+    """Raise InputError if the classes of the splits cannot be joined by name."""
+    keys_of: dict[str, dict[str, set[int | str]]] = {}
+    for split, part in splits.items():
+        for key, name in zip(part.class_keys, part.class_names, strict=True):
+            keys_of.setdefault(name, {}).setdefault(split, set()).add(key)
+    for name, by_split in keys_of.items():
+        largest = max(by_split.values(), key=len)
+        if len(largest) > 1 and not all(keys <= largest for keys in by_split.values()):
+            shown = ", ".join(f"{split}: {_list(keys)}" for split, keys in by_split.items())
+            raise InputError(
+                f"Several classes have the name {name!r}, and their ids differ between the splits ({shown}), so the "
+                "splits cannot be joined by class name. Give each class its own name."
+            )
+    name_of: dict[int | str, tuple[str, str]] = {}
+    for split, part in splits.items():
+        for key, name in zip(part.class_keys, part.class_names, strict=True):
+            before, where = name_of.setdefault(key, (name, split))
+            # a category without a name is called by its id
+            if before != name and isinstance(key, int) and str(key) in (before, name):
+                without = where if before == str(key) else split
+                raise InputError(
+                    f"The category {key!r} has no name in {without}, so the splits cannot be joined by class name. "
+                    "Add the name to the annotations."
+                )
+
+
+def _list(keys: set[int | str]) -> str:
+    """Return ids as a text, in order."""
+    return ", ".join(repr(key) for key in sorted(keys, key=lambda key: (isinstance(key, str), key)))

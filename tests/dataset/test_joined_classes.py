@@ -1,0 +1,129 @@
+"""Class ids are valid inside one file: splits are joined by class name, or refused."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from detreduce.dataset import load_dataset
+from detreduce.dataset.checks import summarise
+from detreduce.dataset.joined_classes import join_classes
+from detreduce.dataset.records import DetectionDataset
+from detreduce.dataset.write import SubsetWarning, write_subset, write_yolo_view
+from detreduce.errors import InputError
+from detreduce.training.run.folder import EvaluationPlan, make_run_folder
+
+NUMBERS = itertools.count()
+Categories = dict[int, str]
+
+
+def make_coco(root: Path, categories: dict[str, Categories], crowd: int = 0) -> Path:
+    """Write one image per class and split, with one box of this class. Return the JSON of train."""
+    for split, names in categories.items():
+        images, boxes = [], []
+        for number, key in enumerate(names, 1):
+            (root / split).mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (64, 32)).save(root / split / f"{number}.png")
+            images.append({"id": number, "file_name": f"{number}.png", "width": 64, "height": 32})
+            for flag in {0, crowd}:
+                boxes.append({"image_id": number, "category_id": key, "bbox": [8, 8, 16, 16 - flag], "iscrowd": flag})
+                boxes[-1]["id"] = len(boxes)
+        (root / "annotations").mkdir(exist_ok=True)
+        listed = [{"id": key, "name": name} if name is not None else {"id": key} for key, name in names.items()]
+        content = {"images": images, "annotations": boxes, "categories": listed}
+        (root / f"annotations/instances_{split}.json").write_text(json.dumps(content))
+    return root / "annotations/instances_train.json"
+
+
+def names_by_split(file: Path) -> dict[str, Counter[str]]:
+    """Return the number of boxes of each class name, by split."""
+    found = {}
+    for split in load_dataset(file).source.splits:
+        dataset = load_dataset(file, split)
+        found[split] = Counter(dataset.class_names[number] for number in dataset.box_classes.tolist())
+    return found
+
+
+NAMES = st.lists(st.sampled_from("abcdef"), min_size=1, max_size=5, unique=True)
+SPLIT = NAMES.flatmap(
+    lambda names: st.lists(st.integers(0, 9), min_size=len(names), max_size=len(names), unique=True).map(
+        lambda keys: dict(zip(keys, names, strict=True))
+    )
+)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(train=SPLIT, val=SPLIT)
+def test_ids_of_any_kind_are_joined_by_name(tmp_path: Path, train: Categories, val: Categories) -> None:
+    file = make_coco(tmp_path / f"{next(NUMBERS)}", {"train": train, "val": val})
+    wanted = {"train": Counter(train.values()), "val": Counter(val.values())}
+    dataset = load_dataset(file)
+    disagree = any(val.get(key, name) != name for key, name in train.items()) or any(
+        {k for k, n in train.items() if n == name} != {k for k, n in val.items() if n == name}
+        for name in {*train.values()} & {*val.values()}
+    )
+    problems = [problem for problem in summarise(dataset).problems if "joined by class name" in problem.what]
+    assert len(problems) == disagree
+    output = tmp_path / f"{next(NUMBERS)}"
+    if disagree:
+        with pytest.warns(SubsetWarning, match="joined by class name"):
+            write_subset(dataset, dataset.image_ids, output, format="yolo")
+        with pytest.warns(SubsetWarning, match="joined by class name"):
+            write_subset(dataset, dataset.image_ids, output.with_name(f"{output.name}-coco"))
+    else:
+        write_subset(dataset, dataset.image_ids, output, format="yolo")
+    assert names_by_split(output / "data.yaml") == wanted
+    names = yaml.safe_load((output / "data.yaml").read_text())["names"]
+    assert sorted(names.values()) == sorted({*train.values(), *val.values()})
+
+
+@pytest.mark.parametrize(
+    ("train", "val", "what"),
+    [
+        # two classes of one name, under other ids
+        ({1: "a", 2: "a"}, {1: "a", 3: "a"}, r"'a'.*train: 1, 2, val: 1, 3"),
+        ({1: "a"}, {2: "a", 3: "a"}, r"'a'.*train: 1, val: 2, 3"),
+        # a category without a name
+        ({1: "a"}, {1: None}, r"category 1 has no name in val"),
+    ],
+)
+def test_what_cannot_be_joined_is_refused(tmp_path: Path, train: Categories, val: Categories, what: str) -> None:
+    dataset = load_dataset(make_coco(tmp_path / "source", {"train": train, "val": val}))
+    assert [problem for problem in summarise(dataset).problems if "cannot be joined" in problem.what]
+    for write in (
+        lambda: write_yolo_view(dataset, tmp_path / "view"),
+        lambda: write_subset(dataset, dataset.image_ids, tmp_path / "out"),
+        lambda: write_subset(dataset, dataset.image_ids, tmp_path / "out", format="yolo"),
+    ):
+        with pytest.raises(InputError, match=what):
+            write()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["source"]
+
+
+def test_equal_names_inside_one_split_stay_separate(tmp_path: Path) -> None:
+    twice = {1: "a", 2: "a", 5: "b"}
+    dataset = load_dataset(make_coco(tmp_path, {"train": twice, "val": twice}))
+    joined = join_classes({"train": dataset, "val": load_dataset(dataset.source.path, "val")})
+    assert (joined.names, dict(joined.numbers)) == (("a", "a", "b"), {"train": (0, 1, 2), "val": (0, 1, 2)})
+    assert joined.notice is None
+
+
+def test_training_says_it_and_crowd_regions_have_the_joined_class(tmp_path: Path) -> None:
+    file = make_coco(tmp_path, {"train": {0: "a", 1: "b", 2: "c"}, "val": {0: "c", 1: "a", 2: "b"}}, crowd=1)
+    run = make_run_folder(file, tmp_path / "run", label="x", evaluation=EvaluationPlan())
+    assert any("joined by class name" in warning for warning in run.warnings)
+
+    def names(dataset: DetectionDataset, crowd: bool) -> list[str]:
+        wanted = dataset.box_classes[dataset.box_crowd == crowd].tolist()
+        return [dataset.class_names[number] for number in wanted]
+
+    truth = run.truths["val"]
+    assert names(truth, True) == names(truth, False) == ["c", "a", "b"]

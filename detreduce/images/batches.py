@@ -24,12 +24,12 @@ from detreduce.machine.processors import processors
 T = TypeVar("T")
 
 Known = Callable[[int, Digest], bool]
-"""A function (row, digest of the image file) -> True if all vectors of the image are stored."""
+"""A function of (row, digest of the image file). It returns True if all vectors of the image are stored."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReadImage(Generic[T]):
-    """An image file after one read.
+    """The result of reading one image file.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ class ReadImage(Generic[T]):
     content
         The result of `prepare`. None if all vectors of the image are stored, or if the image cannot be decoded.
     error
-        Why the file cannot be read or decoded. Empty if the file can be read and decoded.
+        Reason why the file cannot be read or decoded. Empty if there is no such reason.
     """
 
     row: int
@@ -143,9 +143,9 @@ def decoding_threads(
 class Threads:
     """The threads that decode images and run the network.
 
-    On a CPU, `decode` and `forward` are the same pool. Each of its threads decodes an image or runs a batch, and uses
-    only a few torch threads. So no core waits for another core at the end of each layer. On other devices, one thread
-    runs the network while the other threads decode. `count` is the number of threads that decode.
+    On a CPU, `decode` and `forward` are the same pool, and each thread uses only a few torch threads. So cores do not
+    wait for each other at the end of each layer. On other devices, one thread runs the network while the other threads
+    decode. `count` is the number of decoding threads.
     """
 
     decode: ThreadPoolExecutor
@@ -155,7 +155,7 @@ class Threads:
 
 @contextmanager
 def threads(device_type: str, workers: int | None = None) -> Iterator[Threads]:
-    """Start the threads for a run. Afterwards, restore the numbers of torch and OpenCV threads."""
+    """Start the threads for a run. Afterwards, restore the thread counts of torch and OpenCV."""
     import torch
 
     cores = processors()

@@ -49,7 +49,7 @@ class Preprocess:
         `stride`, as ultralytics does for a single image. ``stretch`` resizes the whole image to a square. It does not
         crop the image, because objects can be at the border.
     mean, std
-        Per RGB channel, in units of 0..255 pixels: input = (pixel - mean) / std.
+        Mean and standard deviation of each RGB channel, for pixels in 0..255: input = (pixel - mean) / std.
     stride
         Both sides of a letterboxed image are multiples of this number of pixels.
     """
@@ -62,7 +62,7 @@ class Preprocess:
 
     @property
     def key(self) -> str:
-        """A description of everything that determines the input's pixels; part of the cache key."""
+        """Text with all settings that determine the input's pixels. It is a part of the cache key."""
         size = (
             f"{self.imgsz} px, stride {self.stride}, grey {PAD_VALUE}"
             if self.shape == "letterbox"
@@ -114,13 +114,12 @@ def _resize(image: RGB, height: int, width: int) -> RGB:
 def decode(data: bytes, *, longest: int | None = None, shortest: int | None = None) -> RGB:
     """Decode an image file's bytes to an (h, w, 3) uint8 RGB array and apply the EXIF rotation, as ultralytics does.
 
-    Grey, palette, 16-bit and transparent images become plain RGB: the upper 8 of 16 bits are used and alpha is dropped.
-    If `longest` is given, a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size. The longer side then keeps at least
-    `longest` pixels, and the shorter side at least `shortest` pixels.
+    Grey, palette, 16-bit and transparent images become 8-bit RGB. The upper 8 of 16 bits are used, and alpha is
+    dropped. If `longest` is given, a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size. The longer side then keeps at
+    least `longest` pixels, and the shorter side at least `shortest` pixels.
 
-    Damage inside the compressed data of a JPEG is not found if the file has its end marker. The decoders used here do
-    not report such damage (libjpeg fills the gap and prints a line), and decoding twice costs too much. `check_images`
-    finds such damage.
+    Damage inside a JPEG that has its end marker is not found, because libjpeg fills in the missing parts without an
+    error. `check_images` finds such damage.
 
     Raises
     ------
@@ -131,7 +130,7 @@ def decode(data: bytes, *, longest: int | None = None, shortest: int | None = No
 
 
 def why_unreadable(path: Path) -> str:
-    """Return the reason why an image file cannot be read or decoded. Return an empty text if there is no reason."""
+    """Return the reason why an image file cannot be read or decoded, or an empty text if the file is fine."""
     try:
         decode(path.read_bytes())
     except OSError as error:
@@ -142,9 +141,9 @@ def why_unreadable(path: Path) -> str:
 
 
 def decode_framed(data: bytes, *, longest: int | None = None, shortest: int | None = None) -> tuple[RGB, Frame]:
-    """Decode like `decode`, and also return the frame of the picture.
+    """Decode like `decode`, and also return the position of the picture in the array.
 
-    The frame is needed because some JPEGs that are decoded at a reduced size do not fill their array.
+    The picture of a JPEG that is decoded at a reduced size may not fill the array.
     """
     if not data:
         raise ImageReadError("the file is empty")
@@ -180,7 +179,7 @@ def _decode_opencv(data: bytes, flag: int) -> RGB | None:
 
 def _decode_other(data: bytes) -> RGB:
     """Decode an image that is neither JPEG nor PNG."""
-    # some OpenCV versions fill the missing parts of a truncated file with black; Pillow raises an error
+    # Pillow raises an error for a truncated file, but some OpenCV versions fill the missing parts with black
     strict = _decode_pillow(data)
     image = _decode_opencv(data, _COLOUR)
     return strict if image is None else image
@@ -233,8 +232,8 @@ def _reduction(size: tuple[int, int] | None, longest: int | None, shortest: int 
 def _walk_jpeg(data: bytes) -> tuple[tuple[int, int] | None, bool]:
     """Return the size (width, height) of a JPEG before rotation, and whether the file has its end marker.
 
-    The size is None if the file states no size. The end marker of a thumbnail inside an APP segment does not count.
-    Bytes after the end marker are ignored.
+    The size is None if the file does not state a size. The end marker of a thumbnail inside an APP segment does not
+    count. Bytes after the end marker are ignored.
     """
     size = None
     at = 2

@@ -1,4 +1,4 @@
-"""The position of a picture inside a larger array. With this position, boxes move exactly with the pixels."""
+"""The position of a picture inside a larger array, used to convert boxes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import astuple, dataclass
 import numpy as np
 import numpy.typing as npt
 
-# EXIF orientations that swap the axes of the stored picture; then those that mirror it along x, and along y
+# EXIF orientations that swap the axes, that mirror the picture along x, and that mirror the picture along y
 _TURNED = (5, 6, 7, 8)
 _MIRRORED_X = (2, 3, 6, 7)
 _MIRRORED_Y = (3, 4, 7, 8)
@@ -17,7 +17,7 @@ _MIRRORED_Y = (3, 4, 7, 8)
 class Frame:
     """The edges of a picture inside an array, as fractions of the array's width and height.
 
-    The values are edges of pixels, not centres: pixel i spans i to i + 1. Bilinear resizing keeps such edges in place.
+    Pixel i extends from i to i + 1. Bilinear resizing does not move the edges.
     """
 
     left: float = 0.0
@@ -32,7 +32,7 @@ class Frame:
         return origin + np.asarray(boxes, np.float64) * size
 
     def inside(self, outer: Frame) -> Frame:
-        """Return the picture's frame in a larger array, which contains the frame's array at `outer`."""
+        """Return the picture's position in a larger array. `outer` is the position of this frame's array there."""
         return Frame(*outer.place(astuple(self)).tolist())
 
 

@@ -1,4 +1,4 @@
-"""A job that makes vectors for a list of images: read the stored vectors, compute the others, store them."""
+"""Fill in the vectors of a list of images: read stored vectors, and compute and store the others."""
 
 from __future__ import annotations
 
@@ -30,15 +30,16 @@ class ImageVectors:
     store
         The store that keeps the vectors.
     starts
-        (n + 1,) int64: the number of the first vector of each image. The last entry is the number of vectors. If each
-        image has one vector, `starts` is 0 to n.
+        (n + 1,) int64: index of each image's first vector. The last entry is the number of vectors. If each image has
+        one vector, `starts` is 0 to n.
     key
-        (number of a vector, digest of its image) -> the vector's key in the store. By default the digest.
+        Function of (index of a vector, digest of its image) that returns the vector's key in the store. Default: the
+        digest.
 
     Attributes
     ----------
     filled
-        One bool per vector: True if the vector was read or computed. The caller sets True for a vector that is not
+        One bool per vector: True if the vector was read or computed. The caller sets True for vectors that are not
         needed.
     recalled
         Number of vectors that were read from the store.
@@ -82,10 +83,7 @@ class ImageVectors:
         return all(key in self.store for _, key in self._keys(row, digest))
 
     def recall(self, digests: dict[int, Digest]) -> None:
-        """Read the vectors that the store has, and fill in these vectors.
-
-        `digests` maps the row of an image to the digest of the image.
-        """
+        """Fill in the vectors that the store has. `digests` maps an image's row to its digest."""
         numbers: dict[Digest, list[int]] = {}
         for row, digest in digests.items():
             for number, key in self._keys(row, digest):
@@ -105,7 +103,7 @@ class ImageVectors:
                 self.computed += 1
 
     def _keys(self, row: int, digest: Digest) -> Iterator[tuple[int, Digest]]:
-        """Return an iterator of (number, key) for each vector of an image."""
+        """Return the (index, key) of each vector of an image."""
         numbers = range(int(self.starts[row]), int(self.starts[row + 1]))
         return ((number, self.key(number, digest)) for number in numbers)
 
@@ -118,7 +116,7 @@ class ImageVectors:
 
 @dataclass
 class ImageJob(Generic[T]):
-    """Fill in the vectors of a list of images: read the stored vectors from the store, compute the others.
+    """A job that fills in the vectors of a list of images. Stored vectors are read, and the others are computed.
 
     Attributes
     ----------
@@ -129,19 +127,19 @@ class ImageJob(Generic[T]):
     vectors
         The kinds of vectors to fill in.
     memo
-        Remembers the digests of files, so that unchanged files are not read.
+        Digests of files from earlier runs, so that unchanged files are not read again.
     prepare
-        (row, bytes of the file) -> the prepared image. The reading threads call this function. It may raise
-        ImageReadError.
+        Function of (row, bytes of the file) that returns the prepared image or raises ImageReadError. The reading
+        threads call this function.
     compute
-        Turns a stream of (row, prepared image) into a stream of (row, one (k, d) array for each kind of vector). The
-        rows may come out in any order.
+        Function that receives (row, prepared image) and yields (row, arrays), in any order. `arrays` has one (k, d)
+        array for each kind of vector.
     stop_at_failure
         Whether to raise ImageReadError at the first image that cannot be read.
     failures
-        Row of an image that could not be read -> reason.
+        Row of each unreadable image -> reason.
     computed
-        Number of images that were computed.
+        Number of images whose vectors were computed.
     """
 
     title: str
@@ -172,7 +170,7 @@ class ImageJob(Generic[T]):
             self.keep()
 
     def keep(self) -> None:
-        """Write to disk what the stores and the memo have not written yet."""
+        """Write new vectors and new digests to disk."""
         for vectors in self.vectors:
             vectors.store.flush()
         try:
@@ -196,7 +194,7 @@ class ImageJob(Generic[T]):
             vectors.recall(digests)
 
     def _fill_open(self, pool: Executor, ahead: int, known: Known) -> None:
-        """Read the images that lack vectors, and compute the vectors of those images that are not `known`."""
+        """Read the images that lack vectors. Compute the vectors of the images that are not `known`."""
         rows = self._open_rows()
         if not rows:
             return

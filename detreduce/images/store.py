@@ -1,4 +1,4 @@
-"""Vectors on disk, found by the content of their images. Killed runs, parallel runs and damaged files do no harm."""
+"""Store vectors on disk under digests of the images. Killed runs, parallel runs and damaged files do no harm."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ _LAYOUT = 1  # in every store's name, so that a store with another layout is not
 class VectorStore:
     """Stored vectors that were made with one backbone, preprocessing, weights and precision.
 
-    A vector is found by a digest of the content that it describes. The values are float32 unless a subclass sets
-    another `dtype`. The store is a folder of shards (.npz files). Each shard is written once and never changed. A shard
-    that cannot be read is ignored, and its vectors are computed again. If the folder cannot be written, the store
-    warns, and the run continues without storing vectors.
+    Each vector is stored under a digest, usually of its image. The values are float32 unless a subclass sets another
+    `dtype`. The store is a folder of shards (.npz files). Each shard is written once and never changed. Unreadable
+    shards are ignored, and their vectors are computed again. If the folder cannot be written, the run continues with a
+    warning and stores no vectors.
 
     Parameters
     ----------
     folder
-        The cache folder. The store is a folder inside it, and its name contains a hash of `key`.
+        The cache folder. The store is a subfolder whose name contains a hash of `key`.
     key
-        JSON-able: everything that determines a vector, except the image.
+        Everything that determines a vector, except the image. The values must be convertible to JSON.
     dimension
-        Length of a vector. By default the length in the first shard that is read.
+        Length of a vector. Default: the length in the first shard that is read.
     """
 
     dtype: ClassVar[np.dtype[Any]] = np.dtype(np.float32)
@@ -65,14 +65,14 @@ class VectorStore:
         return len(self._index)
 
     def _read_index(self) -> None:
-        """Read which vectors each shard has."""
+        """Read the index of every shard."""
         for shard in sorted(self.folder.glob("*.npz")):
             digests = _read_member(shard, "digests")
             if digests is None or digests.ndim != 2 or digests.shape[1] != DIGEST_BYTES or digests.dtype != np.uint8:
                 continue
             for row, digest in enumerate(map(bytes, digests)):
                 if digest in self._index:
-                    # the vector is stored twice: a shard was damaged, or two processes computed it at once
+                    # two shards have this vector: a shard was damaged, or two processes computed the vector
                     self._spare.setdefault(digest, []).append(self._index[digest])
                 self._index[digest] = (shard, row)
 
@@ -115,7 +115,7 @@ class VectorStore:
                 del self._index[digest]
 
     def add(self, digest: Digest, vector: npt.NDArray[Any]) -> None:
-        """Add a vector. The next `flush` writes it; the store also flushes after 256 vectors or 30 seconds."""
+        """Add a vector. New vectors are written by `flush`, and also after 256 vectors or 30 seconds."""
         if digest not in self._index:
             self._waiting[digest] = np.array(vector, self.dtype)
         if len(self._waiting) >= SHARD_ROWS or time.monotonic() - self._written > SHARD_SECONDS:
@@ -159,8 +159,8 @@ def _read_member(shard: Path, name: str) -> npt.NDArray[Any] | None:
 class DigestMemo:
     """A memory of the content digests of files, so that a second run does not open unchanged files.
 
-    A file counts as unchanged if its size, mtime and ctime are the same. The memo does not remember a file that changed
-    just before it was read: a second change within the same clock tick would leave the times equal.
+    A file counts as unchanged if its size, mtime and ctime are the same. A file that changed just before the read is
+    not remembered, because a second change might not change its times.
     """
 
     def __init__(self, folder: Path) -> None:

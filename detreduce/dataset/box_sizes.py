@@ -1,4 +1,4 @@
-"""The definition of box size that all counts, histograms and tables of box sizes use."""
+"""Compute box sizes and count small, medium and large boxes."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import numpy.typing as npt
 SIZES = ("small", "medium", "large", "unknown")
 """The size classes of boxes."""
 SMALL_AREA, LARGE_AREA = 32 * 32, 96 * 96
-"""COCO's bounds in square pixels. A box below the first bound is small, a box at or above the second is large."""
+"""COCO's bounds in square pixels. Boxes below the first are small. Boxes at or above the second are large."""
 SMALL_SHARE, LARGE_SHARE = SMALL_AREA / (640 * 480), LARGE_AREA / (640 * 480)
-"""The same bounds as shares of a 640 x 480 image (1/300 and 3/100), for boxes that are fractions of the image."""
+"""COCO's bounds as fractions of a 640 x 480 image (1/300 and 3/100), for boxes that are fractions of the image."""
 DIGITS = 9
-"""Decimals of sides and sizes. Without rounding, the sizes of equal boxes depend on their position."""
+"""Decimals of sides and sizes. Sides are rounded, so that equal boxes at different positions have equal sizes."""
 AT_EDGE = 1e-6
-"""A box that reaches less than this past the edge ends at the edge: annotation files round to six decimals."""
+"""A box that reaches less than this past the edge counts as ending at the edge. Annotation files round numbers."""
 
 Floats = npt.NDArray[np.float64]
 

@@ -101,21 +101,21 @@ def rarity_order(class_counts: npt.ArrayLike) -> npt.NDArray[np.int64]:
 
 
 def _find_rarest(counts: _Counts) -> npt.NDArray[np.int64]:
-    """Return (n,) the rarest class in each image, or C for an image without boxes."""
+    """Return the rarest class in each image (n,), or C for an image without boxes."""
     order = rarity_order(counts)
     present = counts[:, order] > 0
     return np.where(present.any(axis=1), order[present.argmax(axis=1)], counts.shape[1])
 
 
 def _find_dominant(counts: _Counts) -> npt.NDArray[np.int64]:
-    """Return (n,) the class with the most boxes in each image, or C for an image without boxes."""
+    """Return the class with the most boxes in each image (n,), or C for an image without boxes."""
     order = rarity_order(counts)
     # argmax takes the first of equal values: the rarer class in this order
     return np.where(counts.any(axis=1), order[counts[:, order].argmax(axis=1)], counts.shape[1])
 
 
 def _combine_classes(counts: _Counts, class_names: Sequence[str], min_images: int | None) -> Categories:
-    """Return one category per set of classes, and one for all sets that occur in fewer than `min_images` images."""
+    """Return one category per set of classes. All sets in fewer than `min_images` images form one category."""
     n = len(counts)
     least = min_images if min_images is not None else max(2, min(10, -(-n // 100)))
     labels = _make_labels(class_names)
@@ -151,7 +151,7 @@ class _Matcher:
     max_boxes: int | None = None
 
     def matches(self, counts: _Counts) -> npt.NDArray[np.bool_]:
-        """Return (n,) bool: True for the images for which all conditions are true."""
+        """Return (n,) bool: True for the images that meet all conditions."""
         present, total = counts > 0, counts.sum(axis=1)
         matched = np.ones(len(counts), bool)
         if self.any is not None:
@@ -217,7 +217,9 @@ def _find_classes(value: Any, where: str, class_names: Sequence[str]) -> list[in
     """Return the numbers of the classes in `value`. Raise InputError, starting with `where`, if one is unknown."""
     wanted = [value] if isinstance(value, str) else value
     if not isinstance(wanted, Sequence) or not wanted:
-        raise InputError(f"{where}: expected a list of class names, for instance [person, car], not {value!r}.")
+        raise InputError(
+            f"{where}: the value must be a list of class names, for instance [person, car], not {value!r}."
+        )
     for name in map(str, wanted):
         if class_names and name not in class_names:
             raise InputError(f"{where}: there is no class {name!r} in this dataset.{nearest(name, class_names)}")
@@ -235,7 +237,7 @@ def _make_labels(class_names: Sequence[str]) -> list[str]:
 
 
 def _renumber(codes: npt.NDArray[np.int64], names: Sequence[str]) -> Categories:
-    """Return categories with new codes 0..K-1, each of which occurs. The order of the names is kept.
+    """Return the categories that occur, renumbered 0..K-1. Their order stays the same.
 
     `codes` (n,) are indices into `names`.
     """

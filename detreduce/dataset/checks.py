@@ -58,15 +58,15 @@ class DatasetSummary:
     crowd
         Number of crowd regions.
     background
-        Number of images without boxes (crowd regions do not count as boxes). Their label file is empty or missing.
+        Number of images without boxes. Crowd regions do not count as boxes.
     classes
         One summary per class.
     sizes
         Number of small, medium and large boxes by COCO's bounds, 32 x 32 and 96 x 96 pixels. If an annotation file
         gives an image's size, only the part of a box inside the image counts. None if boxes are fractions (YOLO).
     side_quantiles
-        Quantile -> sqrt(box area / image area), over all boxes with a known image size. Box area is the part inside the
-        image. Empty if there are no such boxes.
+        Quantile -> sqrt(box area / image area), over all boxes whose image size is known. Only the part of a box inside
+        the image counts. Empty if no image size is known.
     splits
         Number of images in each split.
     problems
@@ -209,7 +209,7 @@ def _stack_boxes(dataset: DetectionDataset) -> tuple[Floats, BoxFormat, Floats]:
 def check_images(dataset: DetectionDataset) -> tuple[Problem, ...]:
     """Decode every image and return the problems found.
 
-    A problem is an image that is missing, truncated, unreadable or tiny, or whose size differs from the size in the
+    Images are reported if they are missing, truncated, unreadable or tiny, or if their size differs from the
     annotations. The check uses all cores and takes a few milliseconds per image.
     """
     problems: list[Problem] = []

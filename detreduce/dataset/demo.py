@@ -23,7 +23,7 @@ from detreduce.machine.hashes import json_hash
 VERSION = 1  # part of the cache key: increase it if the same parameters give different pixels or labels
 
 SPLITS = {"train": 0.7, "val": 0.15, "test": 0.15}
-FRAMES = (1, 1, 2, 2, 3, 6)  # number of near-duplicate frames in a scene: a random choice from these
+FRAMES = (1, 1, 2, 2, 3, 6)  # numbers of near-duplicate frames: each scene draws one of these
 RARITY = 0.6  # the frequency of each digit, divided by the frequency of the digit before
 OBJECT_SIZES = (0.16, 0.42)  # height of a digit, as a fraction of the frame
 OVERLAP = 0.1  # largest overlap of two boxes, as a fraction of the smaller box
@@ -119,9 +119,9 @@ def make_demo(
 ) -> Path:
     """Write the demo dataset in YOLO's layout and return the path of its data.yaml.
 
-    Every scene is a short sequence of near-duplicate frames. All frames of a scene are in the same split. Handwriting
-    samples are split too, so val and test show samples that train does not show. The same arguments give the same label
-    bytes and the same pixels (PNG) on every machine. The folder appears complete or not at all.
+    Every scene is a short sequence of near-duplicate frames. All frames of a scene are in the same split. Each
+    handwriting sample is in one split only. The same arguments give the same label bytes and the same pixels (PNG) on
+    every machine. The folder appears complete or not at all.
 
     Parameters
     ----------
@@ -167,7 +167,7 @@ def _move(unfinished: Path, target: Path) -> None:
     try:
         unfinished.rename(target)
     except OSError:
-        # on some systems an empty target must be removed first; or another process has just made the same dataset
+        # some systems require that an empty target is removed first. Or another process has made the same dataset
         if not (target / "data.yaml").is_file():
             target.rmdir()
             unfinished.rename(target)
@@ -227,7 +227,7 @@ def _count_scenes(scenes: int) -> dict[str, int]:
 
 
 def _load_digits(digits: int, seed: int) -> dict[str, list[list[Pixels]]]:
-    """Return [split][digit] -> list of handwriting samples, (h, w) in 0..1, without their empty margins."""
+    """Return the handwriting samples as [split][digit] -> list of (h, w) in 0..1, without empty margins."""
     from sklearn.datasets import load_digits
 
     images, targets = load_digits(return_X_y=True)
@@ -270,7 +270,7 @@ def _film_scene(draw: _Draw, samples: list[list[Pixels]], size: int, most: int) 
 
 
 def _paint_background(draw: _Draw, side: int) -> Pixels:
-    """Return (side, side, 3) in 0..255: smooth colours with translucent rectangles and rings on top."""
+    """Return (side, side, 3) in 0..255: smooth colours, covered by translucent rectangles and rings."""
     world = 30 + 170 * _resize(draw.array(4, 4, 3), side, side)
     world += 50 * (_resize(draw.array(24, 24, 1), side, side) - 0.5)
     rows, columns = np.mgrid[:side, :side]
@@ -307,7 +307,7 @@ def _find_spot(
 
 
 def _measure_overlap(first: Placed, second: Placed) -> float:
-    """Return the area of the intersection of two boxes, as a fraction of the smaller box's area."""
+    """Return the intersection area of two boxes, as a fraction of the smaller box's area."""
     across = min(first.x + first.width, second.x + second.width) - max(first.x, second.x)
     down = min(first.y + first.height, second.y + second.height) - max(first.y, second.y)
     if across <= 0 or down <= 0:

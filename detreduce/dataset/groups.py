@@ -27,7 +27,7 @@ def check_group_rule(rule: str) -> re.Pattern[str] | None:
         raise InputError(f"groups={rule!r} is neither 'folder' nor a regular expression: {error}.") from error
     if not pattern.groups:
         raise InputError(
-            f"groups={rule!r} has no parentheses. Put the part of the image name that names the group in parentheses, "
+            f"groups={rule!r} has no parentheses. Put parentheses around the part that matches the group's name, "
             r"for instance '(.+)_\d+', or use 'folder'."
         )
     return pattern
@@ -41,9 +41,9 @@ def assign_groups(records: Iterable[ImageRecord], rule: str) -> list[str]:
     records
         The images.
     rule
-        ``folder``: the group is the folder of the image file. Otherwise a regular expression with parts in parentheses.
-        The expression is searched in the image's name, and the group is the text that the parts in parentheses match.
-        For instance, ``(.+)_\d+`` gives the group ``video7`` for ``video7_00012.jpg``.
+        ``folder``: the group is the folder of the image file. Any other rule is a regular expression with parts in
+        parentheses. The group is the text that these parts match in the image's name. For instance, ``(.+)_\d+`` gives
+        the group ``video7`` for ``video7_00012.jpg``.
 
     Raises
     ------

@@ -14,7 +14,7 @@ from detreduce.machine.processors import processors
 
 START, END = b"\xff\xd8", b"\xff\xd9"
 _MARK = "detreduce image "
-# some cameras write a few extra bytes; many extra bytes mean that the content is damaged
+# some cameras write a few extra bytes, but many extra bytes mean that the content is damaged
 _FEW_STRAY_BYTES = re.compile(r"\b\d{1,2} extraneous bytes before marker 0xd9")
 _CHILD = f"""
 import os, sys
@@ -36,10 +36,10 @@ for number, name in enumerate(sys.stdin.buffer.read().split(bytes(1))):
 
 
 def lacks_end_marker(path: Path) -> bool:
-    """Return whether a file is a JPEG file, under any suffix, that does not end with the end marker.
+    """Return whether a file is a JPEG file without its end marker. The suffix does not matter.
 
-    Only four bytes are read. Ultralytics rewrites such files in place. If the file is a link, the rewriting would
-    change the source. Raise OSError if the file cannot be read.
+    Ultralytics rewrites such files in place, even if they are links to the source. Only four bytes are read. Raise
+    OSError if the file cannot be read.
     """
     with path.open("rb") as file:
         if file.read(2) != START:
@@ -51,9 +51,8 @@ def lacks_end_marker(path: Path) -> bool:
 def damaged_jpegs(paths: Sequence[Path]) -> dict[Path, str]:
     """Return path -> libjpeg's message for JPEG files with damage that decoders do not report as an error.
 
-    libjpeg fills in missing parts and reports this only on the standard error stream. So child processes decode the
-    files at an eighth of their size, and the streams of these processes are read. Files that are not JPEG files or
-    cannot be read are skipped.
+    libjpeg reports such damage only on the standard error stream. So child processes decode the files, and their
+    streams are read. Unreadable files and files of other formats are skipped.
     """
     workers = max(1, min(processors(), len(paths) // 20))
     parts = [paths[start::workers] for start in range(workers)]

@@ -10,9 +10,9 @@ from pathlib import Path
 def find_files(folder: str | Path, suffixes: Collection[str]) -> list[str]:
     """Return the files below a folder that have one of the `suffixes` (lower case).
 
-    Upper-case suffixes of files match too. Links are followed, and each folder is visited once. Like in ultralytics,
-    hidden files and folders are skipped. The paths are sorted, relative to `folder`, with ``/``. Raise OSError if the
-    folder cannot be read.
+    Upper-case suffixes of files match too. Links are followed, and each folder is visited once. As in ultralytics,
+    hidden files and folders are skipped. The paths are relative to `folder`, with ``/``, and sorted. Raise OSError if
+    the folder cannot be read.
     """
     found: list[str] = []
     visited: set[str] = set()

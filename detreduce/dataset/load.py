@@ -21,14 +21,14 @@ YAML_NAMES = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml")
 DEFAULT = "yolo"
 """The format of a dataset YAML without the key ``format:``."""
 DEMO = "demo"
-"""``format: demo`` is not a format on disk. It makes a YOLO dataset."""
+"""``format: demo`` makes a YOLO dataset."""
 
 
 def load_dataset(path: str | Path, split: str | None = None, images: str | Path | None = None) -> DetectionDataset:
     """Load one split of a dataset. No file is copied, and no image is opened.
 
-    ``dataset.problems`` lists faults in the files that did not stop the load. ``dataset.source.splits`` lists all
-    splits of the dataset.
+    ``dataset.problems`` lists faults that were found while loading. ``dataset.source.splits`` lists all splits of the
+    dataset.
 
     Parameters
     ----------
@@ -50,8 +50,8 @@ def load_dataset(path: str | Path, split: str | None = None, images: str | Path 
     MissingFileError
         The file, the images or a folder named in a YAML do not exist. The message lists the places tried.
     InputError
-        The path is not a dataset, a file cannot be used, or the split does not exist. In the last case, the message
-        lists the splits.
+        The path is not a dataset, a file cannot be used, or the split does not exist. If the split does not exist, the
+        message lists the known splits.
     """
     if not isinstance(path, str | os.PathLike):
         raise InputError(f"{path!r} is not a path. Pass the path of a dataset YAML, an annotation file or a folder.")
@@ -67,20 +67,16 @@ def load_dataset(path: str | Path, split: str | None = None, images: str | Path 
 
 
 def load_split(source: Source, split: str) -> DetectionDataset:
-    """Load another split of a dataset that is loaded already. Raise the errors of `load_dataset`.
+    """Load another split of a dataset that was loaded before. Raise the errors of `load_dataset`.
 
-    Use this function instead of `load_dataset(source.path, split)`, because `source` includes the images folder that
-    the caller passed for the first split.
+    Unlike ``load_dataset(source.path, split)``, this function also uses the `images` folder of the first load.
     """
     chosen = choose_split(split, source.splits, source.path)
     return get_format(source.format).load_split(source, chosen)
 
 
 def images_to_give(dataset: DetectionDataset) -> Path | None:
-    """Return the `images` argument that loads the dataset again.
-
-    Return None if the dataset's file names its images folder.
-    """
+    """Return the `images` argument for loading the dataset again. None if the dataset's file names the folder."""
     split = dataset.source.splits.get(dataset.split)
     return split.images[0] if split and takes_images(dataset.source.path) else None
 
@@ -96,7 +92,7 @@ def _load(place: Path, split: str | None, images: str | Path | None) -> Detectio
         suffixes = ", ".join(sorted({row.images_for for row in all_formats() if row.images_for}))
         raise InputError(
             f"{place}: images= is for annotation files ({suffixes}) only. "
-            "Remove images=: other formats name their images."
+            "Remove images=, because other formats name their images."
         )
     if place.suffix.lower() in YAML_SUFFIXES and not place.is_dir():
         return _load_description(read_description(place), split)
@@ -107,7 +103,7 @@ def _load(place: Path, split: str | None, images: str | Path | None) -> Detectio
     if zipfile.is_zipfile(place):
         raise InputError(f"{place}: this is a zip file. Unpack the file and pass the resulting folder.")
     examples = ", ".join(row.example for row in all_formats())
-    raise InputError(f"{place}: not a dataset. Pass one of: a data.yaml, {examples}.")
+    raise InputError(f"{place}: this is not a dataset. Pass one of: a data.yaml, {examples}.")
 
 
 def _dataset_in(path: Path) -> Path:
@@ -122,12 +118,12 @@ def _dataset_in(path: Path) -> Path:
     nested = [folder for folder in sorted(path.iterdir()) if folder.is_dir() and _is_labelled_folder(folder)]
     if len(nested) > 1:
         names = ", ".join(folder.name for folder in nested)
-        raise InputError(f"{path}: contains several datasets: {names}. Pass the path of one dataset.")
+        raise InputError(f"{path}: the folder contains several datasets: {names}. Pass the path of one dataset.")
     return nested[0] if nested else path
 
 
 def _candidates(folder: Path) -> Iterator[Path]:
-    """Yield the files that may be the dataset of a folder, most certain first."""
+    """Yield the paths that may be the dataset of a folder, the most certain first."""
     yield from (folder / name for name in YAML_NAMES)
     for row in all_formats():
         yield from row.sure_files(folder)

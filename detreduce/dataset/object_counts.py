@@ -1,4 +1,4 @@
-"""Make the (image, class) table of a dataset's boxes from its labels. No image is opened."""
+"""Count a dataset's boxes per image and class. No image is opened."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from detreduce.dataset.records import DetectionDataset
 
 
 def label_objects(dataset: DetectionDataset) -> ObjectTable:
-    """Return a table with the number of boxes of each class and size class in each image. It has no vectors.
+    """Return a table with the number of boxes per image, class and size class, without feature vectors.
 
-    A box below 1/300 of its image's area is small, a box of 3/100 or more is large. These bounds equal COCO's 32 x 32
-    and 96 x 96 pixels in an image of 640 x 480. Only the part of a box inside its image counts. If boxes are in pixels
-    and no annotation file gives the image's size, their size class is ``unknown``. Crowd regions are not counted.
+    Boxes below 1/300 of the image area are small, and boxes of 3/100 or more are large. These bounds are COCO's 32 x 32
+    and 96 x 96 pixels in an image of 640 x 480. Only the part of a box inside its image counts. The size class is
+    ``unknown`` if boxes are in pixels and no annotation file gives the image's size. Crowd regions are not counted.
     """
     use = ~dataset.box_crowd
     return ObjectTable.from_boxes(
@@ -31,8 +31,7 @@ def label_objects(dataset: DetectionDataset) -> ObjectTable:
 def _classify_sizes(dataset: DetectionDataset) -> npt.NDArray[np.int64]:
     """Return (B,) indices into `SIZES`, one per box, including crowd regions.
 
-    Unlike in `box_sizes`, areas are not rounded: rounding could change the size class of a box near a bound, and then
-    different images would be chosen.
+    Areas are not rounded here, because rounding could change the size class of a box near a bound.
     """
     low, high = _find_corners(dataset)
     area = np.prod(np.maximum(np.clip(high, 0.0, 1.0) - np.clip(low, 0.0, 1.0), 0.0), axis=1)

@@ -1,4 +1,4 @@
-"""A dataset in memory: frozen records in an order that does not depend on the file system."""
+"""A dataset in memory: records in an order that does not depend on the file system."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ IMAGE_SUFFIXES = frozenset(f".{suffix}" for suffix in _SUFFIXES.split())
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A fault in a dataset's files that did not stop the load.
+    """A fault in a dataset's files. The rest of the dataset can be loaded.
 
     Attributes
     ----------
@@ -62,7 +62,7 @@ class ImageRecord:
     name
         Path of the image relative to its images folder, with ``/``. Lists of images use this name.
     path
-        The image file. The load does not open the file. If the file is missing, the dataset lists this as a problem.
+        The image file. Loading does not open the file. A missing file is listed in the dataset's problems.
     boxes
         (m, 4) float64, read-only, in the dataset's ``box_format``.
     class_ids
@@ -119,11 +119,11 @@ class Source:
     Attributes
     ----------
     format
-        Name of the format in the format registry.
+        Name of the format, for example ``coco``.
     path
         The file or folder that the caller passed.
     root
-        The folder that image ids are relative to, if the ids are paths.
+        The folder to which image ids are relative, if the ids are paths.
     splits
         Every known split, in the order train, val, test, others.
     """
@@ -141,9 +141,9 @@ class DetectionDataset:
     Attributes
     ----------
     records
-        Sorted by (name, id), so that the order is the same on every file system.
+        One record per image, sorted by (name, id), so that the order is the same on every file system.
     class_names
-        One name per class. Names may repeat: COCO categories with the same name stay separate classes.
+        One name per class. Names may repeat, because COCO categories with the same name stay separate classes.
     class_keys
         One key per class, as the files write it. YOLO: the numbers 0..C-1. COCO: category ids, which may have gaps.
         Other formats: class names.
@@ -155,7 +155,7 @@ class DetectionDataset:
     source
         The files that the dataset was loaded from.
     problems
-        Faults in the files that did not stop the load.
+        Faults that were found in the files while loading.
     labelled
         False for a folder of images without annotations.
     """
@@ -206,14 +206,14 @@ class DetectionDataset:
     def _examples(self, most: int) -> list[tuple[str, Path, npt.NDArray[np.float64]]]:
         """Return the name, file and box corners of at most `most` images, spread evenly over the dataset."""
         rows = np.unique(np.linspace(0, len(self) - 1, min(most, len(self))).astype(int))
-        # a dataset of only these images: otherwise every image may be opened for its size
+        # make a dataset of these images, so that other images are not opened for their size
         few = replace(self, records=tuple(self[row] for row in rows.tolist()))
         return [(record.name, record.path, few.boxes_xyxyn[few.box_rows == row]) for row, record in enumerate(few)]
 
     def plot(self) -> Figure:
         """Return a matplotlib figure with two bar charts: boxes per class, and box sizes.
 
-        Box sizes need the images' sizes. See `boxes_xyxyn` for when image headers are read.
+        Image headers are read in the same cases as for `boxes_xyxyn`.
         """
         from detreduce.dataset.views.notebook import dataset_figure
 
@@ -257,7 +257,7 @@ class DetectionDataset:
 
     @cached_property
     def box_rows(self) -> npt.NDArray[np.int64]:
-        """(B,) int64: the image row of every box, including crowd regions, in row order."""
+        """(B,) int64: row of every box's image, including crowd regions, in row order."""
         counts = [len(record.class_ids) for record in self.records]
         return np.repeat(np.arange(len(self.records), dtype=np.int64), counts)
 
@@ -292,8 +292,8 @@ class DetectionDataset:
     def box_sizes(self) -> npt.NDArray[np.float64]:
         """(B,) float64: sqrt(box area / image area) of every box, in the order of `box_rows`.
 
-        Only the part of a box inside its image counts. Sizes are rounded to nine decimals: otherwise the sizes of equal
-        boxes depend on their position. As for `boxes_xyxyn`, image headers may be read, and a size may be NaN.
+        Only the part of a box inside its image counts. Sizes are rounded to nine decimals, so that equal boxes at
+        different positions have equal sizes. As for `boxes_xyxyn`, image headers may be read, and a size may be NaN.
         """
         fractions = self.box_format == "cxcywhn"
         images = np.ones((len(self.box_rows), 2)) if fractions else self._image_sizes[self.box_rows]

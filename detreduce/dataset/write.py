@@ -1,4 +1,4 @@
-"""Write a subset of a dataset by filtering the original files. Kept parts are copied, not re-serialised."""
+"""Write a subset of a dataset by filtering the original files. Other text stays unchanged."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def write_subset(
     format: Literal["yolo"] | str | None = None,
     overwrite: bool = False,
 ) -> DetectionDataset:
-    """Write the chosen images of a dataset in the same format. Write the other splits unchanged.
+    """Write the chosen images of a split in the dataset's format, and the other splits unchanged.
 
     The output has the source's folders and file names, and a ``selection.json``. A YOLO ``data.yaml`` works from any
     working folder, even after the output is moved. The source is never changed.
@@ -80,7 +80,7 @@ def write_subset(
     format
         None: the source's format. ``yolo``: labels are made from the boxes, without polygons and crowd regions.
     overwrite
-        Replace a folder that detreduce wrote to `output` before.
+        Whether to replace a folder at `output` that detreduce wrote before.
 
     Returns
     -------
@@ -126,7 +126,7 @@ def check_output(
     format: str | None = None,
     overwrite: bool = False,
 ) -> None:
-    """Raise InputError if `write_subset` would refuse these arguments for every selection. Nothing is written."""
+    """Check the arguments of `write_subset` before images are chosen. Raise InputError for an invalid argument."""
     check_link(link)
     _find_writer(dataset, format)
     target = _target(output)
@@ -158,7 +158,7 @@ def write_yolo_view(source: str | Path | DetectionDataset, output: str | Path, *
     Raises
     ------
     InputError
-        The source has no labels, `output` is not empty, or `output` overlaps the source.
+        The source has no labels, or `output` is not empty or overlaps the source.
     """
     mode = check_link(link)
     if mode == "list":
@@ -205,8 +205,8 @@ def check_apart_from(target: Path, dataset: DetectionDataset) -> None:
     places = {path for split in source.splits.values() for path in split.images}
     jsons = {split.annotations for split in source.splits.values() if split.annotations is not None}
     labels = {record.label_path.parent for record in dataset if record.label_path is not None}
-    # the loader lists these folders, so files written there would become images of the source;
-    # the folder of a COCO JSON is not listed
+    # the loader lists these folders, except the folder of a COCO JSON,
+    # so files written there would become images of the source
     listed = {path for path in places if path.is_dir() and not any(path in file.parents for file in jsons)}
     check_apart(target, folders=listed, files={source.path, source.root, *places, *jsons, *labels})
 
@@ -215,7 +215,7 @@ def _selection_json(selection: object, choice: Choice) -> bytes:
     """Return the content of selection.json: the selection's own JSON, or a short one for a list of ids."""
     to_json = getattr(selection, "to_json", None)
     if callable(to_json):
-        # a surrogate encodes a byte that is not UTF-8; a JSON escape preserves the surrogate
+        # a surrogate encodes a byte that is not UTF-8, and a JSON escape preserves the surrogate
         return str(to_json()).encode("utf-8", "backslashreplace")
     content = {
         "source": str(choice.dataset.source.path),

@@ -74,7 +74,7 @@ class Cell:
 
     @property
     def drops_by_features(self) -> bool:
-        """Whether the cell drops duplicates, and these duplicates are found by comparing the features of images."""
+        """Whether the cell drops duplicates that a comparison of features finds."""
         return CompositionRequest.of(**self.composition).by_features
 
     def request(self, categories: Any) -> SelectionRequest:
@@ -121,8 +121,8 @@ def training_arguments(config: ExperimentConfig, *, images: int, classes: int) -
 
     The arguments come from the YAML. The optimiser "auto" is resolved for the full set, so that all cells use the
     same optimiser. With the control ``full_equal_iterations``, every batch is an optimiser step (``nbs`` equals
-    ``batch``) unless the YAML sets ``nbs``. Otherwise a small subset would have even fewer steps. With
-    ``choose: best``, the patience is set so that no cell stops early.
+    ``batch``) unless the YAML sets ``nbs``. With the default ``nbs``, a small subset would have
+    very few optimiser steps. With ``choose: best``, the patience is set so that no cell stops early.
     """
     given = dict(config.train.arguments)
     if EQUAL_ITERATIONS in config.controls:
@@ -214,9 +214,9 @@ def changed_parameters(reducer: BaseReducer) -> dict[str, Any]:
 
 
 def seed_pairs(selection: list[int], training: list[int], *, deterministic: bool) -> list[tuple[int, int]]:
-    """Return the pairs (selection seed, training seed) of a method, without repetitions.
+    """Return the combinations (selection seed, training seed) of a method, without repetitions.
 
-    Selection seed i is paired with training seed i, and the shorter list repeats. A deterministic method chooses the
+    Selection seed i is combined with training seed i, and the shorter list repeats. A deterministic method chooses the
     same images for every seed, so it uses only the first selection seed.
     """
     count = len(training) if deterministic else max(len(selection), len(training))

@@ -1,4 +1,4 @@
-"""The selections of an experiment. One fit of a method serves several cells. The ledger keeps each fit and its cost."""
+"""The selections of an experiment. Several cells share one fit of a method. The ledger stores each fit and its cost."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from detreduce.training.concurrent_runs import overlapped, present
 from detreduce.training.energy import EnergyMeter, PhaseEnergy
 
 FIT = "fit"
-"""Key in the provenance of a selection. Its value has the keeps that the fit serves, and the cost of the fit."""
+"""Key in the provenance of a selection. The value holds the keeps that share the fit, and the cost of the fit."""
 
 
 class Choices:
     """The selections for the cells of a plan.
 
-    For nested methods, one fit at the largest `keep` of the plan serves every `keep`: smaller selections are prefixes
-    of larger ones. For every method, one fit serves all training seeds. Each cell is charged the whole cost of its fit,
-    and the whole cost of its features. A cell that runs alone would cost at most the same.
+    All training seeds share one fit of a method. A nested method is fitted once, at the largest `keep` of the plan,
+    because its smaller selections are prefixes of its larger selections. Each cell is charged the whole cost of its
+    fit and the whole cost of its features.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ class Choices:
                     keeps.append(cell.keep)
 
     def fit_of(self, cell: Cell) -> str:
-        """Return the name of the fit that a cell's selection comes from. Cells with the same name share a fit."""
+        """Return the name of a cell's fit. Cells with the same name share a fit."""
         cls = reducer_class(cell.chooser)
         identity = [self.identity.data]
         if uses_features(cell.chooser, cell.composition):
@@ -87,7 +87,7 @@ class Choices:
     def choose(
         self, cell: Cell, reduction: Reduction, source: Source, duplicates: Duplicates | None
     ) -> tuple[Selection, PhaseEnergy]:
-        """Return the selection of a cell, and the cost of the fit that it comes from.
+        """Return the selection of a cell, and the cost of the fit.
 
         `reduction` is the reduction of the cell. `source` is the dataset or feature table to choose from. `duplicates`
         are dropped before the method chooses.
@@ -119,10 +119,7 @@ class Choices:
         return replace(selection, provenance={**selection.provenance, FIT: fit})
 
     def _largest(self, name: str, cell: Cell, images: int) -> float | int:
-        """Return the largest `keep` of the cells that share the fit.
-
-        Skip a `keep` that is too large for the dataset.
-        """
+        """Return the largest `keep` of the cells that share the fit, without any `keep` too large for the dataset."""
 
         def size(keep: float | int) -> float:
             try:

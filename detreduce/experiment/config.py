@@ -27,18 +27,18 @@ if TYPE_CHECKING:
     Control = str
 else:
     Control = Literal[tuple(CONTROLS)]
-"""`full`: all images, with the same number of epochs. `full_equal_iterations`: all images, with the batches and
-optimiser steps of each reduced cell. `random`: a uniform random subset at each keep. `first`: the first files, as
-ultralytics takes them with `fraction=`."""
+"""`full`: all images, with the epochs of the section `train`. `full_equal_iterations`: all images, with the batches and
+optimiser steps of each reduced cell. `random`: a uniform random subset at each keep. `first`: the first files, like
+`fraction=` of ultralytics."""
 
 
 class ExperimentConfig(Section):
     """A grid of cells: every method at every keep with every seed, and the controls, on one dataset."""
 
     name: str = Field(pattern=r"^[\w.-]+$")
-    """Letters, digits, `_`, `.` and `-`; the ledger is `runs/<name>`."""
+    """Name of the experiment: letters, digits, `_`, `.` and `-`. The ledger is the folder `runs/<name>`."""
     dataset: str
-    """The path of the dataset, usually of a data.yaml; see `load_dataset`."""
+    """Path of the dataset, usually the path of a data.yaml; see `load_dataset`."""
     features: FeaturesConfig = FeaturesConfig()
     """The features that methods use to choose images."""
     reduce: ReduceConfig
@@ -50,7 +50,7 @@ class ExperimentConfig(Section):
     evaluate: EvaluateConfig = EvaluateConfig()
     """Which images and which epoch to evaluate."""
     controls: list[Control] = Field(default=[FULL])
-    """`full`, `full_equal_iterations` (all images, with the steps of a reduced cell), `random`, `first`."""
+    """Controls: `full`, `full_equal_iterations` (all images, with the steps of a reduced cell), `random`, `first`."""
     energy: EnergyConfig = EnergyConfig()
     """Country whose electricity mix converts energy to CO2."""
 
@@ -81,9 +81,9 @@ class ExperimentConfig(Section):
 def load_config(path: str | Path, overrides: Mapping[str, Any] | None = None) -> ExperimentConfig:
     """Read an experiment YAML, and make its paths absolute.
 
-    `overrides` replaces values by dotted name: ``{"train.epochs": 1}``. Paths in the YAML are relative to its folder,
-    then to the working folder, then to the files that come with detreduce. Raise InputError that lists all errors at
-    once. Raise MissingFileError if the YAML does not exist.
+    `overrides` replaces values by dotted name: ``{"train.epochs": 1}``. Relative paths are looked up in the folder of
+    the YAML, then in the working folder, then among the files that come with detreduce. Raise InputError that lists all
+    errors at once. Raise MissingFileError if the YAML does not exist.
     """
     file = find(path, what="experiment YAML")
     try:
@@ -141,10 +141,9 @@ def parse_config(content: dict[str, Any], *, beside: Path, file: Path | str = "c
 
 
 def resolve_weights(name: str, beside: Path | None = None) -> str:
-    """Return the path of a weights file, which may be relative to `beside` or to the working folder.
+    """Return the path of a weights file. A relative path starts at `beside` or at the working folder.
 
-    If `beside` and the working folder do not have the file, a name without a folder is returned unchanged, because
-    ultralytics may know the name.
+    If the file is in neither folder, a name without a folder is returned unchanged, because ultralytics may know it.
     """
     expanded = expand(name)
     if "/" not in expanded and not any((folder / expanded).is_file() for folder in (beside, Path.cwd()) if folder):

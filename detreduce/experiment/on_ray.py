@@ -55,10 +55,10 @@ def run_on_ray(
     prepared
         The experiment to run.
     limits
-        None, or limits without bounds. Limits do not work for cells that run at the same time.
+        None, or limits without bounds, because limits do not work for cells that run at the same time.
     gpus_per_cell
-        Number of GPUs for each cell. With 0.5, two cells share a GPU. None means 1 if the cluster has GPUs, and 0 if it
-        does not have GPUs.
+        Number of GPUs for each cell. With 0.5, two cells share a GPU. None means 1 if the cluster has GPUs, otherwise
+        0.
 
     Raises
     ------

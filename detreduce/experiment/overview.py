@@ -170,7 +170,7 @@ class Costing:
     Attributes
     ----------
     unknown
-        The phases to run whose cost is not known, because no finished cell has this cost.
+        Phases of the cells so far whose cost is not known, because no finished cell shows their cost.
     """
 
     def __init__(self, forecast: Forecast, choices: Choices, sources: Sources) -> None:
@@ -186,8 +186,8 @@ class Costing:
     def of(self, cell: Cell) -> Estimate:
         """Return the expected cost of the next cell.
 
-        The cost includes the selection, the features and the proxy training. If the ledger or an
-        earlier cell already has one of these, its cost is not included.
+        The cost includes the selection, the features and the proxy training, unless the ledger or an earlier cell
+        already has them.
         """
         cost = self._forecast.training(cell)
         if cell.on_all:
@@ -213,7 +213,7 @@ class Costing:
 
 
 def shard_of(cells: list[Cell], shard: str | None) -> list[Cell]:
-    """Return the cells of one shard. For ``"i/n"``, these are every n-th cell from the i-th on. None means all cells.
+    """Return the cells of one shard. ``"i/n"`` takes every n-th cell, starting at the i-th. None takes all cells.
 
     The n shards together contain every cell once, including controls. Each shard gets cells of different keeps. Raise
     InputError if `shard` does not have this form.

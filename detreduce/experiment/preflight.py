@@ -22,7 +22,7 @@ from detreduce.ultralytics_bridge.detector import check_head
 
 
 def check_experiment(config: ExperimentConfig, dataset: DetectionDataset, evaluate_on: str) -> None:
-    """Raise InputError that lists all settings that would make a cell fail: splits, keep, categories, weights."""
+    """Raise InputError that lists every wrong setting, such as an unknown split, a wrong keep or missing weights."""
     problems: list[str] = []
 
     def attempt(where: str, check: Callable[[], object]) -> None:
@@ -56,7 +56,7 @@ def check_experiment(config: ExperimentConfig, dataset: DetectionDataset, evalua
 
 
 def _unequal(config: ExperimentConfig) -> list[str]:
-    """Return problems with settings that would stop compared cells after different numbers of steps."""
+    """Return problems with settings that stop compared cells after different numbers of steps."""
     given = config.train.arguments
     problems = []
     if given.get("time"):
@@ -92,7 +92,7 @@ def _features_problems(config: ExperimentConfig, dataset: DetectionDataset) -> l
 
 
 def _check_keep(config: ExperimentConfig, dataset: DetectionDataset, keep: float | int) -> None:
-    """Raise InputError if `keep` is too small for the images that are kept before a method chooses."""
+    """Raise InputError if `keep` is smaller than the number of images that are kept before a method chooses."""
     resolve_keep(keep, len(dataset))
     for method in config.reduce.methods:
         try:

@@ -1,4 +1,4 @@
-"""The table of results. The terminal, the notebook and the report all show this table, so the numbers are the same."""
+"""The table of results that the terminal, the notebook and the report show."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from detreduce.vocabulary.keeps import keep_key, keep_of
 from detreduce.vocabulary.measures import ACCURACIES, COSTS
 
 LEAST_WH = 0.005
-"""Energy in Wh. If choosing takes less energy than this, choosing counts as free."""
+"""If choosing takes less energy than this (in Wh), choosing counts as free."""
 
 
 @dataclass(frozen=True, slots=True)
 class ResultCell:
-    """One cell of the table: the text to show, and the number of this text.
+    """One cell of the table: its text, and its value as a number.
 
-    The number is NaN if the text has no number, and infinity if the text is ``never``.
+    The value is NaN if the text has no number, and infinity if the text is ``never``.
     """
 
     text: str = ""
@@ -38,11 +38,11 @@ class DifferenceCell:
     text, value
         The difference with its sign, as text and as a number.
     spread
-        Standard deviation between pairs, such as ``± 0.010``; empty if it is not known.
+        Standard deviation between groups, such as ``± 0.010``; empty if it is not known.
     interval
         The 95 % interval, such as ``[-0.030, +0.010]``; empty if it is not known.
     seeds
-        Number of pairs of cells; 0 without a comparison.
+        Number of independent groups of cells; 0 without a comparison.
     p
         p after Holm's adjustment; empty if it is not known.
     verdict
@@ -213,7 +213,7 @@ def _change(ratio: float | None) -> ResultCell:
 
 
 def _against_full(summary: Summary, name: str) -> DifferenceCell:
-    """Return the difference of mAP to the control `full`, without an interval; ``~`` marks a difference of means."""
+    """Return the difference of mAP to the control `full`, without an interval. ``~`` marks a difference of means."""
     value = summary.against_full.get(name, math.nan)
     if not math.isfinite(value):
         return NO_DIFFERENCE
@@ -243,7 +243,7 @@ def _notes(summaries: Sequence[Summary]) -> Iterable[str]:
     if not all(row.paired for row in summaries):
         yield "~ no training seed in common with full: this is the difference of the means."
     if summaries and all(row.overlapped == row.cells for row in summaries):
-        yield "* overlapped another training on its machine; all trainings did. Wh, g CO2 and minutes do not compare."
+        yield "* All trainings overlapped another training on their machine, so Wh, g CO2 and minutes do not compare."
     elif any(row.overlapped for row in summaries):
         yield "* overlapped another training on its machine: Wh, g CO2 and minutes exclude these trainings."
     if any(row.method == EQUAL_ITERATIONS for row in summaries):

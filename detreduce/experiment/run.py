@@ -73,8 +73,8 @@ def run_experiment(
     shard
         ``"i/n"``: run only the i-th of n parts of the plan, for machines without a common folder.
     max_hours, max_wh
-        Limits on the time and the energy of this call. A cell does not start if its expected cost would exceed a limit.
-        The expected cost comes from finished cells. Call the function again to run the remaining cells.
+        Limits on the time and the energy of this call. A cell does not start if the run would then exceed a limit. The
+        expected cost of the cell comes from finished cells. Call the function again to run the remaining cells.
 
     Raises
     ------
@@ -165,7 +165,7 @@ class PreparedExperiment:
         experiment = self._experiment
         Ledger.create(self.ledger.path)
         searched = experiment.dataset, self.ledger, experiment.identity.data, experiment.wait_for_search
-        # this search comes first: it makes the signatures that the other searches use, and stores their cost
+        # this search comes first, because it makes the signatures that the other searches use
         keep_near_duplicates(*searched, country=experiment.config.energy.country)
         for cell in missing:
             experiment.redundancy.check(cell)
@@ -264,7 +264,7 @@ def describe_outcome(finished: FinishedCell) -> str:
 
 
 class _Experiment:
-    """What the cells of one run share: dataset, features, searches, fits. Each part is made at its first use."""
+    """The dataset, features, searches and fits that the cells of one run share. Each part is made at its first use."""
 
     def __init__(self, config: ExperimentConfig, ledger: Ledger, say: Say) -> None:
         self.config = config
@@ -356,7 +356,7 @@ class _Experiment:
 
     def run_alone(self, cell: Cell, work: Path) -> FinishedCell:
         """Run a cell. Record the machine, the time, and whether another training ran at the same time."""
-        # choose before other processes see this training: choosing may wait for another process without overlap
+        # choose first, because this training does not yet count as overlapped while it waits for another process
         chosen = None if cell.on_all else self._choose(cell)
         with present() as here:
             began, start = datetime.now(UTC), time.perf_counter()

@@ -33,11 +33,11 @@ class FeaturesConfig(Section):
     backbone: str = "efficientnet-lite0"
     """`efficientnet-lite0`, `yolo:weights.pt`, `torchvision:name[@state.pt]` or `file:vectors.npy` (or `.csv`)."""
     blocks: list[Literal["image", "objects", "annotations"]] | None = None
-    """The blocks of features; null: all three if the dataset has labels and the backbone gives a feature map."""
+    """Feature blocks. null: `image`; with labels also `annotations`; with labels and a feature map also `objects`."""
     imgsz: int | None = Field(default=None, gt=0)
-    """Input size in pixels, a multiple of 32; null: the default size of the backbone."""
+    """Input size in pixels, a multiple of 32. null: the default size of the backbone."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """`auto`: bfloat16 if the processor supports it and its features differ by less than 1e-2 from float32."""
+    """`auto`: bfloat16 if the processor supports bfloat16 and the features differ from float32 by less than 1e-2."""
 
     def extraction(self) -> Extraction:
         """Return the section as a request for features."""
@@ -47,21 +47,21 @@ class FeaturesConfig(Section):
 
 
 class CompositionConfig(BaseModel):
-    """The steps before a method chooses; see `detreduce.select`. None: the value in the section `reduce`, if any."""
+    """The steps before a method chooses; see `detreduce.select`. None: the value in the section `reduce`."""
 
     model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
     drop_duplicates: bool | float | str | dict[str, str | float] | None = None
-    """true: by pixels; 0.9: with this least similarity; `boxes`; `features`; `exact`; `{by: boxes, threshold: 0.9}`."""
+    """true (compare pixels), `boxes`, `features`, `exact`, 0.9 (least similarity), or `{by: boxes, threshold: 0.9}`."""
     must_keep: str | list[str | int] | None = None
     """Images to keep first: a text file with one name on each line, or a list of names or ids."""
     initial: str | list[str | int] | None = None
     """Images to keep next, to continue an earlier selection: its `selection.json`, or a list of names or ids."""
     class_floor: int | dict[str, int] | None = None
-    """Smallest number of images to keep with each class: one number for all classes, or `{name: number}`."""
+    """Smallest number of kept images with each class: one number for all classes, or `{name: number}`."""
     groups: str | None = None
-    """Which images form a group (a video): `folder`, or a regular expression for the common part of their names."""
+    """Rule that groups images, such as frames of a video: `folder`, or a regular expression for a part of the name."""
     max_per_group: int | None = Field(default=None, ge=0)
-    """Largest number of images to keep of one group; 0: no limit, even if the section `reduce` has a limit."""
+    """Largest number of images to keep from each group. 0: no limit, even if the section `reduce` has a limit."""
 
     @field_validator("groups")
     @classmethod
@@ -154,7 +154,7 @@ class MethodConfig(CompositionConfig):
 
 
 class ReduceConfig(CompositionConfig, Section):
-    """The subsets: every method at every keep with every seed. Steps set here apply to methods that do not set them."""
+    """The subsets: every method at every keep with every seed. A method uses these steps unless it sets its own."""
 
     categories: CategoryRule = "rarest"
     """How an image gets its category: `rarest`, `dominant`, `combination`, `none`, or a list of rules."""
@@ -219,22 +219,22 @@ class TrainConfig(BaseModel):
 
 
 class ProxyConfig(BaseModel):
-    """A short training of a small detector, for methods that use results of a training; see `log_proxy_training`.
+    """A short training of a small detector, which some methods need to choose images; see `log_proxy_training`.
 
-    Any other ultralytics argument is set by its name.
+    Any other key is an ultralytics argument.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True, use_attribute_docstrings=True)
     model: str | None = None
-    """Weights or an architecture; null: the model of the section `train`."""
+    """Weights or an architecture. null: the model of the section `train`."""
     epochs: int = Field(default=10, ge=2)
     """Number of epochs; `el2n` uses the first half of the epochs."""
     imgsz: int = Field(default=320, gt=0)
-    """Image size of the training: pixels of the longer side."""
+    """Image size in training: the longer side, in pixels."""
     seed: Seed = 0
     """Seed of the training and of the random choice of `share`."""
     share: Keep = 1.0
-    """Fraction or number of images to train on, a stratified random subset; neighbours describe the other images."""
+    """Fraction or number of images to train on, drawn with `srs`. The other images get values from their neighbours."""
 
     _share_in_range = field_validator("share")(in_range)
 
@@ -258,9 +258,9 @@ class EvaluateConfig(Section):
     """The images to evaluate on, and the epoch to evaluate."""
 
     on: Literal["auto", "val", "test", "val+test"] | None = None
-    """The splits; null: val and test together if both exist, but only test with `choose: best`, which uses val."""
+    """Splits to evaluate on. null: val and test together if both exist, but test alone with `choose: best`."""
     choose: Literal["last", "best"] = "last"
-    """`last`: the last epoch, without validation during training. `best`: the best epoch on val; metered apart."""
+    """`last`: the last epoch, without validation during training. `best`: the best epoch on val, metered as its own phase."""
 
     @model_validator(mode="before")
     @classmethod
@@ -275,7 +275,7 @@ class EnergyConfig(Section):
     """The country whose electricity mix converts energy to CO2."""
 
     country: str = "ESP"
-    """Code of three letters (ISO 3166)."""
+    """Country code of three letters (ISO 3166)."""
 
     @field_validator("country")
     @classmethod

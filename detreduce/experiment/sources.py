@@ -1,4 +1,4 @@
-"""The feature tables from which the cells of an experiment choose. Each table is made once. Its cost is stored."""
+"""The feature tables of an experiment. Each table is made once, and the ledger stores the cost of each table."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ FEATURES_PHASE = "features"
 VECTORS = "image"
 """Name of a table that holds only the vectors of whole images.
 
-It is used to find duplicates by features if the table of features does not have these vectors.
+The search for duplicates by features uses this table if the table of features does not have these vectors.
 """
 
 
@@ -76,10 +76,10 @@ class Sources:
         self._tables: dict[str, FeatureTable] = {}
 
     def choose_from(self, cell: Cell) -> tuple[Source, dict[str, PhaseEnergy], dict[str, int]]:
-        """Return three values: the dataset or feature table from which a cell's method chooses, its cost, and counts.
+        """Return the dataset or feature table from which a cell's method chooses, the cost by phase, and counts.
 
-        The cost is by phase: making the tables, and the proxy training. The counts hold the number of images whose
-        features came from the cache.
+        The phases are ``features`` and ``proxy training``. The counts hold the number of images whose features came
+        from the cache.
         """
         choosing: dict[str, PhaseEnergy] = {}
         source: Source = self.dataset
@@ -103,9 +103,9 @@ class Sources:
         return self.table(self._vectors_kind)
 
     def to_make(self, cell: Cell) -> list[tuple[str, str]]:
-        """Return the proxy training and the tables that a cell needs and the ledger does not have.
+        """Return the work that must be done before a cell: the proxy training and the tables not in the ledger.
 
-        Each entry is a phase, and a name that is the same for all cells that need the same work.
+        Each entry is (phase, name). Cells that need the same table or proxy training get the same name.
         """
         found = []
         kinds = kinds_of(reducer_class(cell.chooser).needs)
@@ -121,9 +121,9 @@ class Sources:
     def expected(self, phase: str) -> Estimate | None:
         """Return the expected cost of a phase. Return None if the ledger does not have this cost.
 
-        The cost of a proxy training is estimated from proxy trainings in the ledger with the same model, image size and
-        costly arguments, per image and epoch. The cost of features is never estimated, because features that are still
-        missing have other settings than the features in the ledger.
+        The estimate for a proxy training uses the mean cost per image and epoch. This mean comes from proxy trainings
+        in the ledger with the same model, image size and costly arguments. The cost of features is never estimated,
+        because missing features differ in their settings from the features in the ledger.
         """
         wanted = self.config.proxy
         if phase != PHASE or wanted is None:
@@ -197,10 +197,7 @@ class Sources:
         shutil.rmtree(share, ignore_errors=True)
 
     def _fills_by_features(self, kind: str) -> bool:
-        """Return whether a table needs features.
-
-        Features are needed to find neighbours of the images that the proxy did not train on.
-        """
+        """Return whether a table needs features to find neighbours of images that the proxy did not train on."""
         return kind == "dynamics" and self._lacks_images
 
     @cached_property
@@ -261,7 +258,7 @@ class Sources:
         return self.ledger.path / f"{kind}-{identity[:10]}.json"
 
     def _keep_cost(self, kind: str, table: FeatureTable, energy: PhaseEnergy) -> None:
-        """Write the cost of a table into the ledger. Include the cost of computing the features in the cache."""
+        """Write the cost of a table into the ledger. The cost includes features that came from the cache."""
         pixels = table.provenance.get("image") or table.provenance.get("objects") or {}
         made = int(pixels.get("passes", len(table)))
         if "gradients" in table.blocks:
@@ -279,7 +276,7 @@ class Sources:
 
 
 def _costs_alike(log: ProxyLog, wanted: ProxyConfig, model: str) -> bool:
-    """Return whether a proxy training has the same model, image size and costly arguments as the wanted one."""
+    """Return whether a proxy training has the model, the image size and the costly arguments of the wanted training."""
     given = {**wanted.arguments, "imgsz": wanted.imgsz}
     had = {**log.facts.get("arguments", {}), "imgsz": log.facts.get("imgsz")}
     return log.facts.get("model") == Path(model).name and all(given.get(name) == had.get(name) for name in COSTLY)

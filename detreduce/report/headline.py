@@ -56,7 +56,7 @@ def _keep_sentence(outcome: Outcome, group: Sequence[Summary], full: Summary | N
 
 
 def _lost(outcome: Outcome, shown: Summary) -> str:
-    """Return how much lower or higher the mAP of a method is than that of the full set, as text."""
+    """Return the difference between the mAP of a method and the mAP of the full set, as text."""
     found = outcome.difference(shown, FULL, MEASURE)
     loss = shown.against_full.get(MEASURE, math.nan) if found is None else found.difference
     if not math.isfinite(loss):
@@ -65,11 +65,11 @@ def _lost(outcome: Outcome, shown: Summary) -> str:
     if found is None:
         return f"{abs(loss):.3f} {where} (no training seed in common, so the uncertainty is not known)"
     if found.spread is None or not math.isfinite(found.spread):
-        return f"{abs(loss):.3f} {where} (one pair of trainings, so the uncertainty is not known)"
+        return f"{abs(loss):.3f} {where} (one seed, so the uncertainty is not known)"
     text = f"{abs(loss):.3f} ± {found.spread:.3f} {where} ("
     if found.low is not None and found.high is not None:
         text += f"95 % interval {found.low:+.3f} to {found.high:+.3f}, "
-    return f"{text}{_plural(found.seeds, 'pair')} of trainings)"
+    return f"{text}{_plural(found.seeds, 'seed')})"
 
 
 def _is_equal(item: Summary, shown: Summary) -> bool:

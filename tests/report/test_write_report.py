@@ -240,7 +240,7 @@ def test_trainings_beside_others_are_marked_and_told_once(tmp_path: Path) -> Non
     cells = [{"label": label, "keep": 0.1, "seed": seed} for label in ("srs", "mms") for seed in range(3)]
     ledger = made_up_ledger(tmp_path / "ledger", cells, overlapped=True)
     section = page_part(write_report(ledger), "results")
-    assert section.text.count("3 (3*)") == 2 and section.text.count("* overlapped another") == 1
+    assert section.text.count("3 (3*)") == 2 and section.text.count("* All trainings overlapped") == 1
 
 
 @pytest.mark.parametrize("cells", [1, 500])
@@ -299,7 +299,7 @@ UNMETERED: dict[str, Any] = {"changes": {"energy": {}, "flops": None}}
         ([FULL], "1 training finished, "),
         ([SRS], "No training on all images (the control full) is finished"),
         ([{**SRS, "label": "mms"}], "no random subsets (srs or random)"),
-        ([FULL, SRS], "below all images (one pair of trainings"),
+        ([FULL, SRS], "below all images (one seed"),
         ([{**FULL, "seed": 7}, SRS], "below all images (no training seed in common"),
         ([FULL | BLIND, SRS], "the difference to all images is not known"),
         ([FULL, SRS | BLIND], "an unknown mAP50-95 (1 training)"),

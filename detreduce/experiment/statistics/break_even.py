@@ -1,4 +1,4 @@
-"""Break-even: after how many trainings a subset has saved the energy that choosing its images took."""
+"""Break-even: the number of trainings after which a subset has saved the energy of choosing its images."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from detreduce.experiment.statistics.intervals import LEVEL, PairedDifference
 from detreduce.experiment.statistics.pairs import (
-    Pair,
+    Group,
     Row,
     paired_differences,
     sides_against_full,
@@ -42,10 +42,10 @@ class Comparison:
     measure
         The compared column of the rows: ``mAP50`` or ``mAP50_95``.
     seeds
-        Number of independent pairs of cells. Cells with the same training seed count as one cell, with the mean of
-        their values. Training seeds that share a random selection also count as one pair.
+        Number of independent groups of cells. Cells with the same training seed are in one group. Training seeds that
+        share a random selection are also in one group.
     difference
-        Mean difference over the pairs.
+        Mean of the differences of all groups. If a group has several cells, the mean of the cells counts.
     low, high
         Ends of the unadjusted 95 % interval of the difference; None if the seeds do not give an interval.
     over
@@ -55,7 +55,7 @@ class Comparison:
     low_images, high_images
         Ends of the interval over test images alone, for the given trainings.
     p
-        Exact two-sided p of the sign-flip test; None for fewer than 6 pairs.
+        Exact two-sided p of the sign-flip test; None for fewer than 6 groups.
     p_holm
         `p` after Holm's adjustment for the methods with the same keep, reference and measure. Each control is adjusted
         separately.
@@ -65,11 +65,11 @@ class Comparison:
         The smallest true difference that these seeds detect with 80 % power. The 5 % error level is divided by
         `methods`.
     verdict
-        The result in words, from the interval after Holm's adjustment for the `methods`.
+        The result in words. It follows from the interval after Holm's adjustment for the number of `methods`.
     note
         A limit of the comparison, such as seeds without a counterpart. Empty if there is no limit.
     spread
-        Standard deviation (n - 1) of the differences of the pairs. None if there is only one pair.
+        Standard deviation (n - 1) of the differences of the groups. None if there is only one group.
     """
 
     method: str
@@ -127,8 +127,7 @@ def compare_methods(
     comparisons
         Comparisons with random subsets first, then with the equal-steps control. Within each reference they are sorted
         by keep (largest first), then method, then measure. The list is empty if the rows have no reference.
-        Differences come from the rows. The evidence, which pycocotools evaluates, only shows how much the differences
-        vary with the test images.
+        The differences come from the rows. The evidence only shows how much the differences vary with the test images.
     """
     rows = list(rows)
     sides = [*sides_of(rows), *(sides_against_full(rows) if full else ())]
@@ -138,11 +137,11 @@ def compare_methods(
     families: dict[tuple[Any, ...], list[int]] = {}
     for ours, theirs, against in sides:
         for measure in FIGURES:
-            pairs, differences = paired_differences(ours, theirs, measure)
-            if pairs:
+            groups, differences = paired_differences(ours, theirs, measure)
+            if groups:
                 family = (against, keep_key(ours[0]["keep"]), measure, ours[0]["control"])
                 families.setdefault(family, []).append(len(compared))
-                compared.append(_compared(ours, against, measure, pairs, differences, resampled))
+                compared.append(_compared(ours, against, measure, groups, differences, resampled))
     judged = [comparison for comparison, _ in compared]
     for places in families.values():
         for place, comparison in zip(places, _judged([compared[place] for place in places]), strict=True):
@@ -154,21 +153,23 @@ def _compared(
     ours: Sequence[Row],
     against: str,
     measure: str,
-    pairs: Sequence[Pair],
+    groups: Sequence[Group],
     differences: Sequence[float],
     resampled: ResampledFigures,
 ) -> tuple[Comparison, PairedDifference]:
     """Return the comparison of one method with one reference, without its verdict, and the paired differences."""
-    drawn, missing = resampled.differences(pairs, FIGURES.index(measure))
+    drawn, missing = resampled.differences(groups, FIGURES.index(measure))
     pair = PairedDifference(np.array(differences, np.float64), drawn)
     both, seeds, images = pair.interval(), pair.over_seeds(), pair.over_images()
     trained = {row["training_seed"] for row in ours}
-    paired = {row["training_seed"] for own, _ in pairs for row in own}
+    paired = {row["training_seed"] for own, _ in groups for row in own}
     unpaired = len(trained) - len(paired)
     notes = [
         missing,
-        f"{unpaired} of {len(trained)} training seeds without a counterpart" if unpaired else "",
-        f"{len(paired)} training seeds share selections and count as {len(pairs)}" if len(paired) > len(pairs) else "",
+        f"{unpaired} of {len(trained)} training seeds have no counterpart" if unpaired else "",
+        f"{len(paired)} training seeds share selections and count as {len(groups)}"
+        if len(paired) > len(groups)
+        else "",
     ]
     comparison = Comparison(
         method=ours[0]["label"],
@@ -176,7 +177,7 @@ def _compared(
         images=ours[0]["images"],
         against=against,
         measure=measure,
-        seeds=len(pairs),
+        seeds=len(groups),
         difference=pair.mean,
         low=both.low if both else None,
         high=both.high if both else None,
@@ -187,7 +188,7 @@ def _compared(
         high_images=images.high if images else None,
         p=sign_flip_p(pair.differences),
         note="; ".join(note for note in notes if note),
-        spread=None if len(pairs) < 2 else pair.spread,
+        spread=None if len(groups) < 2 else pair.spread,
     )
     return comparison, pair
 

@@ -1,14 +1,14 @@
 """Uncertainty of a paired difference over seeds, over test images, or over both; the smallest detectable difference.
 
 An experiment has few seeds, and resampling few values fails. The resampled mean of three values never leaves their
-range, and the studentised bootstrap of three values is unbounded. This hierarchical bootstrap therefore replaces the
-resampling of seeds by Student's t. Each replicate has two parts. It resamples the test images, with the same resample
-for every cell, because all cells are tested on the same images. It also adds a value from the t distribution with
-n - 1 degrees of freedom for the variation between seeds.
+range, and the studentised bootstrap of three values is unbounded. This hierarchical bootstrap therefore uses Student's
+t for the seeds. Each replicate resamples the test images. All cells get the same resample, because all cells are tested
+on the same images. Each replicate also adds a value from the t distribution with n - 1 degrees of freedom for the
+variation between seeds.
 
 The table shows the percentage of 95 % intervals that contain the true value. ``scripts/benchmarks/intervals.py``
-measures it with 100 images and 1,000 experiments per case. Each range covers four cases: only seeds vary, mostly seeds
-vary, seeds and images vary equally, and mostly images vary. The first three lines are this method.
+measures this percentage with 100 images and 1,000 experiments per case. Each range covers four cases: only seeds vary,
+mostly seeds vary, seeds and images vary equally, and mostly images vary. The first three lines are this method.
 
 =======================================  =======  =======  =======  =======
 seeds                                          2        3        5       10
@@ -52,15 +52,15 @@ class Interval:
 
 @dataclass(frozen=True, eq=False)
 class PairedDifference:
-    """The differences of n pairs of trainings that share a seed.
+    """The differences between two methods in n independent groups of trainings.
 
     Attributes
     ----------
     differences
-        (n,) the first training of each pair minus the second, on the original test images.
+        (n,) difference of each group on the original test images.
     resampled
-        (n, R) the same differences on R resamples of the test images. All pairs share the resample of a column. None
-        if the cells have no results per test image.
+        (n, R) difference of each group on R resamples of the test images. Each column is one resample. None if the
+        cells have no results per test image.
     """
 
     differences: npt.NDArray[np.float64]
@@ -135,7 +135,7 @@ class PairedDifference:
             return None
         freedom = len(self.differences) - 1
         beyond = stats.t.isf(alpha / 2, freedom)
-        # an upper bound: the estimated spread may be larger than the true one
+        # an upper bound, because the estimated spread may be larger than the true spread
         most = (beyond + 3) * math.sqrt(stats.chi2.ppf(0.99, freedom) / freedom) + 3
         shift = optimize.brentq(lambda d: stats.nct.sf(beyond, freedom, d) - power, 0, most)
         by_images = stats.norm.isf(alpha / 2) + stats.norm.ppf(power)
@@ -147,19 +147,19 @@ class PairedDifference:
         return self.spread / math.sqrt(len(self.differences))
 
     def _distribution(self, value: float) -> float:
-        """Return the share of bootstrap replicates below `value`.
+        """Return the fraction of bootstrap replicates below `value`.
 
-        The replicates are, for each resample of the images, a t distribution around the mean on that resample.
+        For each resample of the images, the replicates have a t distribution around the mean on that resample.
         """
         scaled = (value - self.mean - self._by_images) / self._error
         return float(stats.t.cdf(scaled, len(self.differences) - 1).mean())
 
     def _quantile(self, share: float) -> float:
-        """Return the value below which a `share` of the bootstrap replicates lies."""
+        """Return the value that is larger than a fraction `share` of the bootstrap replicates."""
         alone = self.mean + stats.t.ppf(share, len(self.differences) - 1) * self._error
         if self.resampled is None:
             return float(alone)
-        # the quantile lies between those for the lowest and the highest resample
+        # the quantile lies between the quantiles for the lowest and the highest resample
         margin = 1e-6 * self._error
         low, high = alone + float(self._by_images.min()) - margin, alone + float(self._by_images.max()) + margin
         return float(optimize.brentq(lambda value: self._distribution(value) - share, low, high, xtol=1e-9))

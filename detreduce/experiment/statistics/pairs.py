@@ -1,4 +1,4 @@
-"""The choice of cells to compare: the reference of each method, and pairs of cells with the same training seed."""
+"""The cells to compare: the reference of each method, and groups of cells that share a seed."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ from detreduce.vocabulary.controls import EQUAL_ITERATIONS, FULL, ON_ALL_IMAGES,
 from detreduce.vocabulary.keeps import keep_key
 
 Row = Mapping[str, Any]
-Pair = tuple[list[Row], list[Row]]
+Group = tuple[list[Row], list[Row]]
+"""The rows of one group on the two sides of a comparison."""
 
 
 def random_reference(rows: Iterable[Row]) -> str | None:
-    """Return the label of the random subsets that methods are compared with.
-
-    Return None if the rows do not have random subsets.
+    """Return the label of the random subsets that methods are compared with; None if there are no random subsets.
 
     ``srs`` is preferred, then ``srs`` with parameters, then the control ``random``.
     """
@@ -29,12 +28,12 @@ def random_reference(rows: Iterable[Row]) -> str | None:
     return min(labels, key=lambda item: (RANDOM_METHODS.index(item[0]), *item[1:]))[2] if labels else None
 
 
-def pair_by_seed(ours: Sequence[Row], theirs: Sequence[Row]) -> list[Pair]:
-    """Pair the cells of two methods by training seed. Cells that depend on each other are in the same pair.
+def group_by_seed(ours: Sequence[Row], theirs: Sequence[Row]) -> list[Group]:
+    """Match the cells of two methods by training seed, in groups that do not depend on each other.
 
-    Cells with the same training seed form one pair. Training seeds that share a random selection are also joined to
-    one pair. Two training seeds with six selection seeds therefore make two pairs, and so do six training seeds with
-    two selection seeds. Return the rows of `ours` and the rows of `theirs` for each pair.
+    Cells with the same training seed are in one group. Training seeds that share a random selection are also in one
+    group. For example, two training seeds with six selection seeds make two groups, and six training seeds with two
+    selection seeds make two groups. Training seeds that only one side has are left out.
     """
     sides = []
     for rows in (ours, theirs):
@@ -57,13 +56,13 @@ def pair_by_seed(ours: Sequence[Row], theirs: Sequence[Row]) -> list[Pair]:
     ]
 
 
-def paired_differences(ours: Sequence[Row], theirs: Sequence[Row], measure: str) -> tuple[list[Pair], list[float]]:
-    """Return the pairs of cells that have the measure, and the difference of each pair: `ours` minus `theirs`.
+def paired_differences(ours: Sequence[Row], theirs: Sequence[Row], measure: str) -> tuple[list[Group], list[float]]:
+    """Return the groups of cells that have the measure, and the difference of each group: `ours` minus `theirs`.
 
-    `pair_by_seed` makes the pairs. If one side of a pair has several cells, the mean of the cells counts.
+    `group_by_seed` makes the groups. If one side of a group has several cells, their mean counts.
     """
-    pairs = pair_by_seed(*([row for row in side if row.get(measure) is not None] for side in (ours, theirs)))
-    return pairs, [_mean(own, measure) - _mean(other, measure) for own, other in pairs]
+    groups = group_by_seed(*([row for row in side if row.get(measure) is not None] for side in (ours, theirs)))
+    return groups, [_mean(own, measure) - _mean(other, measure) for own, other in groups]
 
 
 def _mean(rows: Sequence[Row], measure: str) -> float:
@@ -73,7 +72,8 @@ def _mean(rows: Sequence[Row], measure: str) -> float:
 def _is_drawn(rows: Sequence[Row]) -> bool:
     """Return whether the selections of the cells depend on the selection seed.
 
-    If the cells do not record this, the result is True for random subsets and for cells with different selection seeds.
+    If the cells do not record whether their method is deterministic, return True for random subsets and for cells with
+    different selection seeds.
     """
     deterministic = {row.get("selection_deterministic") for row in rows} - {None}
     if deterministic:

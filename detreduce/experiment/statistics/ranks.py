@@ -35,7 +35,7 @@ class MethodRanks:
         p of Friedman's chi-square test that all methods are equal. NaN for two methods, or if all methods tie in every
         block. The blocks of one dataset are not independent, so `p` is too small.
     critical_difference
-        Average ranks that are closer than this are not shown to differ at the 5 % level (Nemenyi).
+        Two average ranks that differ by less than this are not shown to differ at the 5 % level (Nemenyi).
     """
 
     average: Mapping[str, float]
@@ -70,8 +70,8 @@ def rank_methods(
 ) -> MethodRanks | None:
     """Rank the methods of tidy rows within each block: one dataset, keep and training seed.
 
-    Several rows of the same method in a block count once, by their mean. Controls that train on all images are left
-    out. Return None if there are fewer than two methods, or if no block contains every method.
+    If a method has several rows in a block, their mean counts. Controls that train on all images are left out. Return
+    None if there are fewer than two methods, or if no block contains every method.
     """
     blocks: dict[tuple[Any, ...], dict[str, list[float]]] = {}
     for row in rows:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from detreduce.display.progress import progress
 from detreduce.errors import InputError
-from detreduce.experiment.statistics.pairs import Pair
+from detreduce.experiment.statistics.pairs import Group
 from detreduce.training.evaluation.evidence import Evidence
 from detreduce.training.evaluation.resampling import mean_ap
 
@@ -41,7 +41,7 @@ class ResampledFigures:
                 advance()
                 evidence = _load_evidence(load, key)
                 if evidence is None:
-                    self._missing[key] = "keep no evidence of their images"
+                    self._missing[key] = "have no stored results per test image"
                     continue
                 if images is None or weights is None:
                     images = np.sort(evidence.images)
@@ -52,17 +52,18 @@ class ResampledFigures:
                 except InputError:
                     self._missing[key] = "were evaluated on other images"
 
-    def differences(self, pairs: Sequence[Pair], column: int) -> tuple[npt.NDArray[np.float64] | None, str]:
-        """Return the (pairs, R) differences of mAP50 (`column` 0) or mAP50-95 (`column` 1), and an empty text.
+    def differences(self, groups: Sequence[Group], column: int) -> tuple[npt.NDArray[np.float64] | None, str]:
+        """Return the (groups, R) differences of mAP50 (`column` 0) or mAP50-95 (`column` 1), and an empty text.
 
         If a cell has no evidence for these test images, return None and the reason.
         """
-        keys = dict.fromkeys(row["key"] for pair in pairs for side in pair for row in side)
+        keys = dict.fromkeys(row["key"] for group in groups for side in group for row in side)
         reasons = [self._missing[key] for key in keys if key in self._missing]
         if reasons:
             return None, f"{len(reasons)} of {len(keys)} cells {reasons[0]}"
         sides = [
-            [np.mean([self._figures[row["key"]][:, column] for row in side], axis=0) for side in pair] for pair in pairs
+            [np.mean([self._figures[row["key"]][:, column] for row in side], axis=0) for side in group]
+            for group in groups
         ]
         return np.array([ours - theirs for ours, theirs in sides]), ""
 

@@ -7,21 +7,21 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-FEWEST_PAIRS = 6
-# up to this number of pairs, all sign patterns are tried (2^20); for more pairs, as many random patterns
+FEWEST = 6
+# up to this number of differences, all sign patterns are tried; for more differences, 2^20 random patterns are tried
 MOST_EXACT = 20
 BLOCK = 1 << 16
 
 
 def sign_flip_p(differences: npt.ArrayLike) -> float | None:
-    """Return the two-sided p of the mean of n paired differences, by the sign-flip test; None for fewer than 6 pairs.
+    """Return the two-sided p of the mean of n paired differences, by the sign-flip test; None if n < 6.
 
-    p is the share of sign patterns whose mean is at least as extreme as the observed mean. The smallest possible p is
-    2 / 2^n: 0.25 for three pairs and 0.03 for six pairs. Fewer than 6 pairs therefore cannot show a difference.
-    p is exact for up to 20 pairs. For more pairs, p comes from about a million random patterns and the observed one.
+    p is the fraction of sign patterns whose mean is at least as extreme as the observed mean. The smallest possible p
+    is 2 / 2^n: 0.25 for n = 3 and 0.03 for n = 6. Fewer than 6 differences therefore cannot give a p below 0.05.
+    p is exact for n up to 20. For a larger n, p comes from 2^20 random patterns and the observed pattern.
     """
     values = np.asarray(differences, np.float64)
-    if len(values) < FEWEST_PAIRS:
+    if len(values) < FEWEST:
         return None
     # sums that differ from the observed sum only by rounding errors count as equally extreme
     bound = abs(values.sum()) - 1e-12 * np.abs(values).sum()

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from detreduce.experiment.statistics.pairs import pair_by_seed, paired_differences
+from detreduce.experiment.statistics.pairs import group_by_seed, paired_differences
 from detreduce.vocabulary.controls import FULL
 from detreduce.vocabulary.keeps import keep_key
 from detreduce.vocabulary.measures import ACCURACIES, COSTS, METERED
@@ -32,13 +32,13 @@ class Summary:
     spread
         The standard deviation (n - 1) of each of the MEASURES; NaN for one cell.
     against_full
-        Comparison with the control `full`. For mAP it is the difference, as in `compare_methods`. For costs it is the
-        ratio of the means.
+        Comparison with the control `full`: for mAP the difference, as in `compare_methods`; for costs the ratio of the
+        means.
     overlapped
         Number of cells that shared their machine with another training. Energy, CO2 and time exclude these cells.
     paired
-        Whether the cells have a training seed in common with `full`. If this is False, the difference of mAP is the
-        difference of the means.
+        Whether the cells have a training seed in common with `full`. If not, the difference of mAP is the difference of
+        the means.
     """
 
     method: str
@@ -82,7 +82,7 @@ def _summarise(group: Sequence[Mapping[str, Any]], full: Sequence[Mapping[str, A
         for name in ACCURACIES:
             _, differences = paired_differences(group, full, name)
             against[name] = _mean(differences) if differences else mean[name] - _mean(_values(full, name))
-        paired = bool(pair_by_seed(group, full))
+        paired = bool(group_by_seed(group, full))
         for name in COSTS:
             reference = _mean(_values(full, name))
             against[name] = mean[name] / reference if reference else math.nan

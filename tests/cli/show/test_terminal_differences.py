@@ -69,12 +69,12 @@ def test_p_is_shown_where_there_is_one() -> None:
 
 
 def test_what_is_over_seeds_alone_is_marked_and_the_reason_told() -> None:
-    old = replace(ROW, keep=0.5, over="seeds", note="2 of 6 cells keep no evidence of their images")
+    old = replace(ROW, keep=0.5, over="seeds", note="2 of 6 cells have no stored results per test image")
     text = printed(ROW, old)
     assert "+0.051]*" in text and "seeds alone (*)" in text
-    assert "2 of 6 cells keep no evidence of their images: mms(start=3) 50 %" in text
+    assert "2 of 6 cells have no stored results per test image: mms(start=3) 50 %" in text
     alone = printed(old)
-    assert "over seeds alone" in alone and "+0.051]*" not in alone and "images: each comparison" in alone
+    assert "over seeds alone" in alone and "+0.051]*" not in alone and "test image: each comparison" in alone
 
 
 def test_equal_iterations_have_their_own_table_and_one_seed_no_interval() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from detreduce.errors import InputError
 from detreduce.experiment.statistics.comparison import Comparison, compare_methods
-from detreduce.experiment.statistics.pairs import pair_by_seed, random_reference
+from detreduce.experiment.statistics.pairs import group_by_seed, random_reference
 from detreduce.training.evaluation.evidence import Evidence
 from detreduce.training.evaluation.resampling import mean_ap
 
@@ -68,7 +68,7 @@ def test_a_table_worked_out_by_hand() -> None:
     assert first.verdict == "better than random"
     assert (first.p, first.p_holm) == (None, None), "three seeds have no p below 0.25"
     assert found[1].difference == pytest.approx(first.difference / 2)
-    assert "keep no evidence" in first.note
+    assert "have no stored results" in first.note
 
 
 def test_the_same_difference_is_worse_the_other_way_round() -> None:
@@ -162,19 +162,19 @@ def test_pairs_by_training_seed_then_by_selection_seed() -> None:
     def shape(pairs: list) -> list:
         return [tuple(tuple(row["selection_seed"] for row in side) for side in pair) for pair in pairs]
 
-    assert shape(pair_by_seed(cells((0, 7), (1, 8)), cells((5, 8), (6, 9)))) == [((1,), (5,))]
-    assert shape(pair_by_seed(cells((0, 7), (1, 7)), cells((1, 7), (0, 7)))) == [((0, 1), (1, 0))]
-    assert shape(pair_by_seed(cells((0, 7)), cells((0, 7), (1, 7), (2, 7)))) == [((0,), (0, 1, 2))]
+    assert shape(group_by_seed(cells((0, 7), (1, 8)), cells((5, 8), (6, 9)))) == [((1,), (5,))]
+    assert shape(group_by_seed(cells((0, 7), (1, 7)), cells((1, 7), (0, 7)))) == [((0, 1), (1, 0))]
+    assert shape(group_by_seed(cells((0, 7)), cells((0, 7), (1, 7), (2, 7)))) == [((0,), (0, 1, 2))]
     # a method without draws beside one draw a training seed, then beside two draws that take turns
     still = cells((0, 1), (0, 2), (0, 3), (0, 4))
-    assert len(pair_by_seed(still, cells((0, 1), (1, 2), (2, 3), (3, 4)))) == 4
-    assert shape(pair_by_seed(still, cells((0, 1), (1, 2), (0, 3), (1, 4)))) == [((0, 0), (0, 0)), ((0, 0), (1, 1))]
+    assert len(group_by_seed(still, cells((0, 1), (1, 2), (2, 3), (3, 4)))) == 4
+    assert shape(group_by_seed(still, cells((0, 1), (1, 2), (0, 3), (1, 4)))) == [((0, 0), (0, 0)), ((0, 0), (1, 1))]
     # one draw of a method that says that it draws
     one_draw = [{**row, "selection_deterministic": False} for row in still]
-    assert len(pair_by_seed(one_draw, cells((0, 1), (1, 2), (2, 3), (3, 4)))) == 1
-    assert len(pair_by_seed(still[:2] + one_draw[2:], cells((0, 1), (1, 2), (2, 3), (3, 4)))) == 1
+    assert len(group_by_seed(one_draw, cells((0, 1), (1, 2), (2, 3), (3, 4)))) == 1
+    assert len(group_by_seed(still[:2] + one_draw[2:], cells((0, 1), (1, 2), (2, 3), (3, 4)))) == 1
     # 1 and 2 share a draw, 2 and 3 one of the other side
-    chain = pair_by_seed(cells((0, 1), (0, 2), (1, 3)), cells((5, 1), (6, 2), (6, 3)))
+    chain = group_by_seed(cells((0, 1), (0, 2), (1, 3)), cells((5, 1), (6, 2), (6, 3)))
     assert [[row["training_seed"] for row in ours] for ours, _ in chain] == [[1, 2, 3]]
 
 
@@ -231,7 +231,7 @@ def test_cells_without_figures_and_seeds_without_counterpart_are_left_out() -> N
     found = compare_methods(rows("srs", [0.40, 0.42, None]) + rows("mms", [0.44, 0.47, 0.9]))[0]
     assert found.seeds == 2
     assert found.difference == pytest.approx(0.045)
-    assert "1 of 3 training seeds without a counterpart" in found.note
+    assert "1 of 3 training seeds have no counterpart" in found.note
 
 
 class TestWithEvidence:
@@ -299,9 +299,9 @@ class TestWithEvidence:
             raise InputError("half a file")
 
         for load, words in (
-            (lambda key: None if key == "mms-0.25-2" else self.cells[key], "1 of 6 cells keep no evidence"),
+            (lambda key: None if key == "mms-0.25-2" else self.cells[key], "1 of 6 cells have no stored results"),
             (lambda key: detector(0.5, 0, 39) if key == "mms-0.25-2" else self.cells[key], "evaluated on other images"),
-            (broken, "6 of 6 cells keep no evidence"),
+            (broken, "6 of 6 cells have no stored results"),
         ):
             found = compare_methods(self.table(), load)[0]
             assert found.over == "seeds" and words in found.note

@@ -260,7 +260,7 @@ class EvaluateConfig(Section):
     on: Literal["auto", "val", "test", "val+test"] | None = None
     """Splits to evaluate on. null: val and test together if both exist, but test alone with `choose: best`."""
     choose: Literal["last", "best"] = "last"
-    """`last`: the last epoch, without validation during training. `best`: the best epoch on val, metered as its own phase."""
+    """`last`: the last epoch, without validation during training. `best`: the best epoch on val."""
 
     @model_validator(mode="before")
     @classmethod

@@ -121,7 +121,7 @@ def _name_points(axes: Any, points: Sequence[tuple[float, float, Role, Row]]) ->
 def cost_of(row: Row, cost: str) -> float | None:
     """Return the cost of a row; Wh include the energy of choosing.
 
-    Return None if the cost is not known or includes part of another training.
+    Return None if the cost is not known or includes a part of another training's cost.
     """
     value = row.get(cost)
     if value is None or (row.get("overlapped") and cost in ("Wh", "minutes")):

@@ -41,7 +41,7 @@ def class_bars(
 def size_bars(full: npt.ArrayLike, kept: npt.ArrayLike | None = None) -> Figure:
     """Draw the shares of box sizes, in bins of sqrt(box area / image area), for all boxes and for the kept boxes.
 
-    `full` and `kept` hold one size per box. NaN means that the size of the image is not known; NaN is left out.
+    `full` and `kept` hold one size per box. Sizes of NaN are left out: the size of their image is not known.
     """
     with styled():
         figure, (axes,) = drawn(7.2, 2.9)
@@ -154,7 +154,7 @@ def _class_shares(
 
 
 def _size_bars(axes: Axes, full: npt.ArrayLike, kept: npt.ArrayLike | None) -> None:
-    """Draw the shares of box sizes on some axes."""
+    """Draw the shares of box sizes on the axes."""
     labels = [f"to {high:g}" for high in SIZE_BOUNDS[1:]]
     parts = []
     for sizes in [full] if kept is None else [full, kept]:
@@ -162,7 +162,7 @@ def _size_bars(axes: Axes, full: npt.ArrayLike, kept: npt.ArrayLike | None) -> N
         counts, _ = np.histogram(np.clip(known[np.isfinite(known)], 0, 1), SIZE_BOUNDS)
         parts.append(counts / max(counts.sum(), 1))
     _paired_bars(axes, labels, parts, "share of the boxes", flat=False)
-    axes.set_xlabel("box size: square root of its share of the image")
+    axes.set_xlabel("box size: sqrt(box area / image area)")
     axes.tick_params(axis="x", labelsize=8)
 
 

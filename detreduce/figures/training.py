@@ -18,9 +18,9 @@ WHAT = {"(B)": "boxes", "(M)": "masks", "(P)": "keypoints"}
 
 
 def loss_of(epoch: Epoch, part: str = "train/") -> float:
-    """Return the sum of the losses of an epoch. Return NaN if the epoch does not have losses.
+    """Return the sum of the losses of an epoch; NaN if the epoch does not have losses.
 
-    Only losses with names that start with `part` count: ``train/`` or ``val/``.
+    `part` selects the training losses (``train/``) or the validation losses (``val/``).
     """
     parts = [value for name, value in epoch.items() if name.startswith(part) and value is not None]
     return math.fsum(parts) if parts else math.nan

@@ -52,7 +52,7 @@ def result_charts(outcome: Outcome) -> Iterator[Chart]:
             title = f"mAP50-95 against {words}"
             about = (
                 "Small marks are single trainings, and large marks are means. The line is the Pareto front of the "
-                "means: no point with a lower cost is as good."
+                "means: every point with a lower cost has a lower mAP."
             )
             if cost == "Wh":
                 about += (
@@ -67,8 +67,8 @@ def result_charts(outcome: Outcome) -> Iterator[Chart]:
             words = "a random subset" if reference == outcome.random else CONTROLS[EQUAL_ITERATIONS].words
             title = f"mAP50-95 minus that of {words}"
             about = (
-                "Lines are unadjusted 95 % intervals. A triangle is a difference that is shown, after adjustment for "
-                "all methods at that keep (Holm). A circle is a difference that is not shown."
+                "Lines are unadjusted 95 % intervals. A triangle marks a difference that remains after Holm's "
+                "adjustment for all methods at that keep. A circle marks a difference that is not shown."
             )
             shown = found[:MOST_BARS]
             svg = inline_svg(difference_intervals(shown, title), f"differences-{reference}", title)
@@ -109,8 +109,8 @@ def _learning(outcome: Outcome) -> Iterator[Chart]:
     figure = learning_curves(curves)
     if figure is not None:
         about = (
-            "Sum of the training losses after each epoch; means over seeds. The loss does not measure quality: with "
-            "few images the loss falls earlier."
+            "Sum of the training losses after each epoch; means over seeds. The loss does not measure quality, "
+            "because it falls earlier with few images."
         )
         title = "Learning curves: loss"
         yield Chart("learning", title, inline_svg(figure, "learning", "Training loss over images seen"), about + more)
@@ -149,7 +149,7 @@ def selection_charts(view: SelectionView, dataset: DetectionDataset, name: str) 
     if np.isfinite(sizes).any():
         label = "Box sizes of the kept images and of all images"
         svg = inline_svg(size_bars(sizes, view.sizes), f"{name}-sizes", label)
-        found.append(Chart("selection", "Box sizes", svg, "Square root of a box's share of its image."))
+        found.append(Chart("selection", "Box sizes", svg, "The size of a box is sqrt(box area / image area)."))
     return found
 
 

@@ -1,4 +1,4 @@
-"""The colour and the line style of the boxes of each class. They are the same in all pictures of a page."""
+"""The colour and the line style of each class's boxes, the same in all pictures of a page."""
 
 from __future__ import annotations
 

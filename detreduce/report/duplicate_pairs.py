@@ -19,7 +19,7 @@ class DuplicatePair:
     Attributes
     ----------
     first, second
-        Dataset rows of the two images.
+        Rows of the two images in the dataset.
     first_kept, second_kept
         Whether each image is kept.
     words
@@ -60,8 +60,8 @@ def duplicate_searches(
 ) -> tuple[DuplicateSearch, ...]:
     """Return the searches for duplicates to show with a selection.
 
-    The first is the experiment's search for near-duplicates. The second is the selection's own search for duplicates;
-    it is shown if it dropped images, or if the experiment has no search.
+    The experiment's search for near-duplicates comes first. The selection's own search for duplicates comes second. The
+    second search is returned only if it dropped images or if the experiment has no search.
 
     Parameters
     ----------

@@ -18,7 +18,7 @@ SHOWN_VALUES = 4
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One line of the table of facts: a name, and its value as text. If cells differ, the text lists all values."""
+    """One line of the table of facts: a name, and a value as text. If cells differ, the text lists the values."""
 
     name: str
     value: str

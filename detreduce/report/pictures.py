@@ -20,7 +20,7 @@ CAPACITY = 3_800_000
 MOST_BOXES = 30_000
 """Largest number of boxes drawn on the pictures of a page; each box takes about 30 characters."""
 CLASSES_NAMED = 8
-"""Largest number of classes named for an image; all other classes are counted together."""
+"""Largest number of classes named for an image. All other classes are counted together."""
 
 Box = tuple[float, float, float, float, int]
 

@@ -55,7 +55,7 @@ class FeatureMap:
 
 @dataclass(frozen=True)
 class Sheet:
-    """A group of images that a selection shows.
+    """A group of images in the view of a selection.
 
     Attributes
     ----------
@@ -129,9 +129,9 @@ class SelectionView:
 def shown_cells(cells: Sequence[FinishedCell], limit: int) -> tuple[list[tuple[FinishedCell, int]], int]:
     """Return the cells whose selections the report shows, and the number of selections that are left out.
 
-    There is one cell for each method and keep: the cell with the lowest seeds, with the number of cells of that method
-    and keep. If there are more than `limit` selections, every keep still shows some of its methods: first one method
-    of each keep is shown, then a second method of each keep, and so on.
+    Each method at each keep is shown by the cell with the lowest seeds. The cell comes with the number of cells of that
+    method and keep. If there are more than `limit` selections, one method of each keep is taken first, then a second
+    method of each keep, and so on.
     """
     groups: dict[tuple[str, str], list[FinishedCell]] = {}
     for cell in cells:
@@ -310,13 +310,13 @@ def _measures(
             (
                 "class divergence",
                 f"{significant(class_divergence(dataset.class_counts, rows))} bit",
-                "difference between the class shares of the kept boxes and all boxes; 0: equal",
+                "difference between the class shares of the kept boxes and all boxes; 0 means equal",
             )
         )
         sizes = single_box_sizes(dataset)
         known = np.isfinite(sizes)
         if known.any():
             value = size_divergence(sizes[known], dataset.box_rows[known], rows)
-            about = "difference between the box sizes of the kept boxes and all boxes; 0: equal"
+            about = "difference between the box sizes of the kept boxes and all boxes; 0 means equal"
             found.append(("size divergence", f"{significant(value)} bit", about))
     return found

@@ -1,4 +1,4 @@
-"""The comparable cells of a ledger: cells to which one mAP surface can be fitted, from all plans of the ledger."""
+"""The comparable cells of a ledger: cells that one mAP surface can be fitted to."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ OWN = ("epochs", "patience", "seed")
 
 
 def comparable_rows(ledger: Ledger) -> list[dict[str, Any]]:
-    """Return tidy rows of the finished cells, of all plans, that differ only in images, epochs and seeds.
+    """Return tidy rows of finished cells that differ only in images, epochs and seeds.
 
-    The setting of these cells is the most common setting among the finished cells of the latest plan. If the latest
-    plan has no finished cell, it is the most common setting in the ledger. Raise InputError if the plan or a cell
-    cannot be read.
+    The cells come from all plans of the ledger. All of them have the setting that is most common in the latest plan.
+    If the latest plan has no finished cell, they have the setting that is most common in the ledger. Raise InputError
+    if the plan or a cell cannot be read.
     """
     cells = {cell.key: setting_of(cell) for cell in ledger}
     planned = [cells[row["key"]] for row in finished_rows(ledger)] or list(cells.values())

@@ -24,7 +24,7 @@ FloatArray = npt.NDArray[np.float64]
 
 KEEPS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 EPOCHS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.25, 1.5, 2.0)
-"""Tried numbers of epochs, as shares of the most common number of epochs of the cells on all images."""
+"""Numbers of epochs to try, divided by the most common number of epochs among the cells on all images."""
 INTERVAL = (0.05, 0.95)
 ALL_OVERLAPPED = (
     "Every finished cell overlapped another training on its machine, so its Wh include energy of the other training."
@@ -66,12 +66,12 @@ class Recipe:
 
     @property
     def total_wh(self) -> float | None:
-        """Energy of choosing the images and of one training, in Wh; None if the energy of choosing is not known."""
+        """Energy of choosing and one training together, in Wh; None if the energy of choosing is not known."""
         return None if self.choosing_wh is None else self.wh + self.choosing_wh
 
     @property
     def least_wh(self) -> float:
-        """A lower bound of the energy, in Wh: `total_wh`. If `total_wh` is not known, the energy of training alone."""
+        """Lower bound of the energy, in Wh: `total_wh` if it is known, otherwise the energy of training alone."""
         return self.wh + (self.choosing_wh or 0.0)
 
     def to_dict(self) -> dict[str, Any]:
@@ -94,13 +94,13 @@ class Advice:
     surer
         The training that would reduce the uncertainty of `best` most; None if there is no uncertainty to reduce.
     surer_by
-        Share of the variance that `surer` would remove.
+        Fraction of the variance of `best` that `surer` would remove.
     measure
         The fitted measure: ``mAP50`` or ``mAP50_95``.
     configurations
-        Number of configurations that the surface is fitted to.
+        Number of configurations that the surface is fitted to. Cells of one configuration differ only in their seeds.
     misfit, run_spread
-        Standard deviations of the fit: of a configuration around the surface, and between runs of a configuration.
+        Standard deviation of configurations around the surface, and standard deviation between runs of a configuration.
     energy_note
         Why the energy values are not exact or not complete. Empty if there is no such limit.
     """
@@ -141,14 +141,14 @@ def advise(
     confidence: float = 0.5,
     others: int = 4,
 ) -> Advice:
-    """Find the cheapest recipe that reaches a `target` share of full mAP, or the best recipe within `budget_wh`.
+    """Find the cheapest recipe that reaches a target mAP, or the best recipe within an energy budget.
 
     Parameters
     ----------
     rows
         Tidy rows of finished cells of one dataset and model, including ``full``.
     target
-        Share of the mAP of a training on all images: above 0, at most 2.
+        mAP to reach, divided by the mAP of a training on all images: above 0, at most 2.
     budget_wh
         Largest energy of choosing and one training together, in Wh.
     measure
@@ -161,7 +161,7 @@ def advise(
     Raises
     ------
     InputError
-        Both or neither of `target` and `budget_wh` are given, a value is out of range, or there are too few cells.
+        `target` and `budget_wh` are both given or both missing, a value is out of range, or there are too few cells.
     """
     rows = list(rows)
     _check(target, budget_wh, measure, confidence)
@@ -203,9 +203,9 @@ def advise(
 def _check(target: float | None, budget_wh: float | None, measure: str, confidence: float) -> None:
     """Raise InputError for wrong arguments of `advise`."""
     if (target is None) == (budget_wh is None):
-        raise InputError("Pass either a target, as a share of full mAP (for example 0.95), or a budget in Wh.")
+        raise InputError("Pass either a target (a fraction of the full mAP, for example 0.95) or a budget in Wh.")
     if target is not None and not 0 < target <= 2:
-        raise InputError(f"target={target} is not a share of full mAP: use a number up to 2, for example 0.95.")
+        raise InputError(f"target={target} is not above 0 and at most 2: use a fraction of full mAP, such as 0.95.")
     if budget_wh is not None and not budget_wh > 0:
         raise InputError(f"budget_wh={budget_wh} is not above 0: use a number of Wh, for example 50.")
     if measure not in ("mAP50", "mAP50_95"):
@@ -243,7 +243,7 @@ class _Energy:
         alone = [row for row in known if not row.get("overlapped")]
         if not known:
             raise InputError(
-                "The energy of no finished cell is known, and a recipe needs it. Run cells on a machine whose energy "
+                "No finished cell has a known energy, but a recipe needs it. Run cells on a machine whose energy "
                 "can be measured or modelled."
             )
         note = "" if alone else ALL_OVERLAPPED
@@ -259,7 +259,7 @@ class _Energy:
             cost = choosing_wh(group)
             choosing.setdefault(name, {}).update({} if cost is None else {images: cost})
         if unknown := sorted({str(row["label"]) for row in rows} - {name for name, costs in choosing.items() if costs}):
-            unmetered = f"The Wh of choosing by {', '.join(unknown)} are not known, so these recipes come last."
+            unmetered = f"The energy of choosing by {', '.join(unknown)} is not known, so these recipes come last."
             note = " ".join(filter(None, [note, unmetered]))
         return cls(float(constant), float(per_image), choosing, note)
 

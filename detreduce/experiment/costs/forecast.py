@@ -62,9 +62,8 @@ class Forecast:
     def of(cls, finished: Iterable[FinishedCell], config: ExperimentConfig, images: int) -> Forecast:
         """Fit a forecast to the finished cells with the model and the costly arguments of `config`.
 
-        If some of these cells ran on this machine, the cells of other machines are ignored. If some of the remaining
-        cells did not overlap another training, the cells that overlapped another training are ignored.
-        `images` is the number of images in the train split.
+        Cells from other machines are used only if no cell ran on this machine. Overlapped cells are used only if no
+        cell ran alone. `images` is the number of images in the train split.
         """
         finished = list(finished)
         here = _preferred(finished, _ran_here)
@@ -86,7 +85,7 @@ class Forecast:
         return Estimate(*(None if line is None else line[0] + line[1] * seen for line in (self.seconds, self.wh)))
 
     def selection(self, cell: Cell) -> Estimate | None:
-        """Return the expected cost of choosing the images of a cell. Return None if no finished cell has this cost.
+        """Return the expected cost of choosing the images of a cell; None if no finished cell shows this cost.
 
         A nested method has the same cost at every keep, because its smaller selections are prefixes of its larger
         selections. For any other method, only cells with the same keep count.

@@ -1,4 +1,4 @@
-"""The energy of making signatures. It is stored in the cache and charged to every search that reads the signatures.
+"""The energy used to compute signatures. The cache stores this energy, and every search is charged for it.
 
 A signature is the small summary of an image that the search for duplicates compares.
 """
@@ -14,7 +14,7 @@ from detreduce.training.energy import EnergyMeter, PhaseEnergy
 
 
 def make_signatures(dataset: DetectionDataset, country: str) -> None:
-    """Make the missing signatures of a dataset's images, and store the energy that this took."""
+    """Compute the missing signatures of a dataset's images, and store the energy used."""
     with EnergyMeter(country).measure("duplicates") as energy:
         found = read_signatures([record.path for record in dataset], cache_folder())
     energy.overlapped = overlapped()
@@ -23,9 +23,9 @@ def make_signatures(dataset: DetectionDataset, country: str) -> None:
 
 
 def with_signatures(energy: PhaseEnergy, cached: int) -> PhaseEnergy:
-    """Return the energy of a search plus the energy of making the `cached` signatures that it read.
+    """Return the energy of a search plus the energy used to compute the `cached` signatures.
 
-    Without a stored rate, the returned energy is unknown and has the reason.
+    If the cache stores no rate, the returned energy has ``wh`` None, and ``unavailable`` says why.
     """
     rate = known_rate(signature_folder(cache_folder()))
-    return at_rate(energy, cached, rate, f"the signatures of {cached} images were in the cache, and what making them")
+    return at_rate(energy, cached, rate, f"the signatures of {cached} images")

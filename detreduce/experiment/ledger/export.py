@@ -48,7 +48,7 @@ def filter_rows(
     Raises
     ------
     InputError
-        A column is in no row, or a method or control is unknown to both the rows and detreduce.
+        A column is in no row, or a method or control is unknown.
     """
     for what, name, column in (("method", method, "label"), ("control", control, "control")):
         _check_known(what, name, rows, column)

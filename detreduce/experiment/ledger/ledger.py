@@ -29,7 +29,7 @@ CELL_FILE = "cell.json"
 TRAIN_FOLDER = "train"
 SELECTIONS = "selections"
 SEARCH = "duplicates"
-"""The lock for searches for duplicates. One process at a time searches, because a search uses all cores."""
+"""Name of the lock for searches. Only one process searches at a time, because a search uses all cores."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,8 @@ class FinishedCell:
     ran
         Where and when the cell ran; empty in ledgers of version 0.1. ``host`` is the name of the machine, and
         ``machine`` is a hash that changes when the machine restarts. ``started`` and ``ended`` are in UTC.
-        ``overlapped`` is whether another training or choosing of detreduce ran on the machine at the same time; null
-        if this is not known. ``started``, ``ended``, ``training_seconds`` and ``overlapped`` do not include choosing.
+        ``overlapped`` says whether another training or selection of detreduce ran on the machine at the same time;
+        null if not known. ``started``, ``ended``, ``training_seconds`` and ``overlapped`` do not include choosing.
     """
 
     key: str
@@ -82,7 +82,7 @@ class FinishedCell:
             ran = dict(content.get("ran", {}))
             return cls(folder.name, content["cell"], training, choosing, content["selection"], ran)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise InputError(f"{folder} is not a finished cell ({error}). Remove it to run it again.") from error
+            raise InputError(f"{folder} is not a finished cell ({error}). Remove it to run the cell again.") from error
 
     def row(self) -> dict[str, Any]:
         """Return the cell as one tidy row: its settings, its results, its cost, and where and when it ran.
@@ -225,7 +225,7 @@ class Ledger:
         return [cell.row() | ({"overlapped": True} if cell.key in together else {}) for cell in cells]
 
     def evidence(self, key: str) -> Evidence | None:
-        """Return the evidence of a finished cell: the matches of its evaluation on each test image.
+        """Return the evidence of a finished cell: the matches between its detections and the labels of each test image.
 
         Return None if the cell did not store its matches.
         """
@@ -316,7 +316,7 @@ class Ledger:
         """
         with self.claim(key) as work:
             if work is None:
-                raise DetreduceError(f"Another process works on the cell {key}. Merge again when it has ended.")
+                raise DetreduceError(f"Another process works on the cell {key}. Merge again when the process ends.")
             with self._writing():
                 shutil.rmtree(work)
                 folder.rename(self._cells / key)
@@ -333,7 +333,7 @@ class Ledger:
             self._locks.mkdir(exist_ok=True)
             self._work.mkdir(exist_ok=True)
         if not self._acquire(lock):
-            raise DetreduceError(f"Another process works on the cell {key}. Forget the cell when it has ended.")
+            raise DetreduceError(f"Another process works on the cell {key}. Forget the cell when the process ends.")
         try:
             # rename first, so that a killed removal does not leave a partial cell among the finished cells
             work = self._work / key
@@ -368,7 +368,7 @@ def finished_rows(ledger: Ledger, cells: Iterable[Cell] | None = None) -> list[d
         keys = [cell["key"] for cell in json.loads(plan.read_text(encoding="utf-8"))] if plan.is_file() else None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
-            f"{plan} cannot be read ({error}). Remove this file: then every finished cell counts, and the next run "
+            f"{plan} cannot be read ({error}). If you remove this file, every finished cell counts, and the next run "
             "writes the file again."
         ) from error
     return [row for row in ledger.rows() if keys is None or row["key"] in keys]

@@ -38,7 +38,7 @@ def merge_ledgers(other: str | Path, into: str | Path) -> Merged:
     """Copy the finished cells of `other` into the ledger `into`, which is created if it does not exist.
 
     Files that cells share (plan, selections, proxies, costs) are copied if `into` does not have these files. `other` is
-    not changed. A killed merge leaves only complete cells; call this function again to continue it.
+    not changed. A killed merge leaves only complete cells; call this function again to continue the merge.
 
     Raises
     ------

@@ -1,1 +1,1 @@
-"""Searches for duplicates and leakage in the dataset of an experiment. Each search runs once; the ledger keeps it."""
+"""Searches for duplicates and leakage in the dataset of an experiment. Each search runs once."""

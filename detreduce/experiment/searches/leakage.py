@@ -1,4 +1,4 @@
-"""The search for images that several splits of a dataset contain. It runs once, and the ledger keeps the result."""
+"""The search for images that several splits of a dataset contain. The ledger stores the result."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def keep_leakage(
     """Compare the pixels of the splits to find common images, and write ``leakage.json`` into the ledger.
 
     Nothing happens if the ledger has the result for these images. If there are more than `most_pairs` pairs of images
-    of different splits, they are not compared, and the file gives this reason. `wait` is called before waiting for the
-    search of another process.
+    from different splits, no images are compared, and the file gives the reason. `wait` is called before waiting for
+    the search of another process.
     """
     if has_leakage(ledger, data_identity):
         return

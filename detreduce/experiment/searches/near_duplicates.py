@@ -1,4 +1,4 @@
-"""The search for near-duplicates in the train split of an experiment. It runs once; the ledger keeps the result."""
+"""The search for near-duplicates in the train split of an experiment. The ledger stores the result."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from detreduce.training.concurrent_runs import present
 
 NEAR_DUPLICATES_FILE = "near-duplicates.json"
 MOST_IMAGES = 200_000
-"""Largest number of images to compare with each other. This takes minutes; ten times more images take hours."""
+"""Largest number of images to compare with each other. The search takes minutes; with ten times more images, hours."""
 
 
 def keep_near_duplicates(
@@ -27,9 +27,9 @@ def keep_near_duplicates(
 ) -> None:
     """Search the pixels of the train split for near-duplicates, and write ``near-duplicates.json`` into the ledger.
 
-    Nothing happens if the ledger has the result for these images. If there are more than `most_images` images, they
-    are not compared, and the file gives this reason. `wait` is called before waiting for the search of another process.
-    `country` is the country whose electricity mix converts energy to CO2.
+    Nothing happens if the ledger has the result for these images. If there are more than `most_images` images, no
+    images are compared, and the file gives the reason. `wait` is called before waiting for the search of another
+    process. `country` is the country whose electricity mix converts energy to CO2.
     """
     if has_near_duplicates(ledger, data_identity):
         return

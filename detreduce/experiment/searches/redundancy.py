@@ -47,7 +47,7 @@ class Redundancy:
         return found, {PHASE: PhaseEnergy.model_validate(kept["energy"])}
 
     def check(self, cell: Cell) -> None:
-        """Raise InputError if fewer images remain after dropping duplicates than the cell is to keep."""
+        """Raise InputError if too few images remain for a cell after its duplicates are dropped."""
         found = self._search(cell.composition)
         k, most = resolve_keep(cell.keep, len(self.dataset)), len(self.dataset) - len(found.pairs if found else ())
         if k > most:
@@ -57,17 +57,11 @@ class Redundancy:
             )
 
     def is_searched(self, cell: Cell) -> bool:
-        """Return whether no new search is needed for a cell.
-
-        This is the case if the ledger has the cost of the search, or if the cell does not drop duplicates.
-        """
+        """Return whether the search for a cell is done, or the cell does not drop duplicates."""
         return not cell.composition.get("drop_duplicates") or self._cost_file(cell.composition).is_file()
 
     def _search(self, composition: dict[str, Any]) -> Duplicates | None:
-        """Return the duplicates that a cell drops. Cells with the same search share one result.
-
-        Return None if the cell does not drop duplicates.
-        """
+        """Return the duplicates that a cell drops; None if the cell does not drop duplicates."""
         request = CompositionRequest.of(**composition)
         if request.drop_duplicates is None:
             return None
@@ -94,7 +88,7 @@ class Redundancy:
         if file.is_file() and cached >= found.images:
             return
         if cached:
-            # the cost of a search includes making the signatures that were in the cache
+            # the cost of a search includes the cost of the signatures that were in the cache
             energy = with_signatures(energy, cached)
         content = {"energy": energy.model_dump(), "from_cache": cached, "images": found.images}
         self.ledger.write_json(file.name, content)

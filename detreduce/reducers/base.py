@@ -1,6 +1,6 @@
 """The common base of all reducers.
 
-It checks the input, sets the quotas, merges the orders and handles seeds. So a method is one small class.
+The base checks the input, sets the quotas, merges the orders and handles seeds. So a method is one small class.
 
 Three terms are used in all reducers:
 
@@ -37,12 +37,12 @@ from detreduce.reducers.engine.validation import (
 )
 
 MATRICES = ("features", "dynamics", "gradients")
-"""Entries of `needs` that X can hold: the scaled features of a table, or the block with that name."""
+"""Entries of `needs` that name the content of X: the scaled features of a table, or a block of the table."""
 
 
 @dataclass
 class FitInput:
-    """The checked input of one call of `fit`.
+    """The arguments of `fit` after the checks.
 
     Attributes
     ----------
@@ -65,7 +65,7 @@ class FitInput:
     groups
         The group of each image, and the largest number of images to choose from one group.
     shared
-        The result of `_prepare`, which all pools share.
+        The result of `_prepare`. All pools share this result.
     """
 
     X: npt.NDArray[np.floating]
@@ -139,7 +139,7 @@ class BaseReducer(BaseEstimator):
     Attributes
     ----------
     selected_idx_ : (k,) int64
-        The chosen rows, without repeats, in the order in which the method chose them.
+        The chosen rows, in the order in which the method chose them. No row occurs twice.
     ranking_ : (m,) int64
         The ranked rows, k <= m <= n. If the method is `nested`, the first j rows are the selection for keep=j.
     scores_ : (n,) float64
@@ -150,8 +150,8 @@ class BaseReducer(BaseEstimator):
     seats_ : (C,) int64
         The number of chosen images in each image category.
     strata_ : (n,) int64
-        The stratum of each image. Each stratum has its own quota. Normally the stratum is the number of the image
-        category. If the method does not use categories, the stratum is for instance the number of a cluster.
+        The stratum of each image. Each stratum has its own quota. Normally a stratum is an image category. If the
+        method does not use categories, a stratum may be, for instance, a cluster.
     """
 
     name: ClassVar[str]
@@ -170,7 +170,7 @@ class BaseReducer(BaseEstimator):
     has_ties: ClassVar[bool] = True
     """Whether ties can occur. A `deterministic` method without ties does not use the seed."""
     nested: ClassVar[bool]
-    """Whether a smaller selection is always a prefix of a larger one: the first j rows of `ranking_` are keep=j."""
+    """Whether smaller selections are prefixes of larger selections. Then `ranking_[:j]` is the selection for keep=j."""
     order_dependent: ClassVar[bool] = False
     """Whether the result depends on the order of the rows."""
     uses_categories: ClassVar[bool] = True
@@ -181,7 +181,7 @@ class BaseReducer(BaseEstimator):
     _ranks_all: ClassVar[bool] = False
     """Whether `_rank` ranks all rows of the pool, not only the rows that are needed."""
     _keeps_to_groups: ClassVar[bool] = False
-    """Whether `_rank` uses `Openings`, so that its order never exceeds `max_per_group`."""
+    """Whether `_rank` uses `Openings`. If so, the order that it returns never exceeds `max_per_group`."""
 
     def __init__(self, *, keep: int | float = 0.25, random_state: Any = 0) -> None:
         self.keep = keep
@@ -225,8 +225,8 @@ class BaseReducer(BaseEstimator):
         Raises
         ------
         InputError
-            If an array or a parameter is not valid, if the arguments do not fit together, or if `max_per_group` allows
-            fewer images than `keep` asks for.
+            An array or a parameter is not valid, the arguments do not fit together, or `max_per_group` allows fewer
+            images than `keep` asks for.
         """
         self.check_params()
         problem = self._problem(X, categories, objects, groups, initial, max_per_group)
@@ -246,7 +246,7 @@ class BaseReducer(BaseEstimator):
         return support
 
     def check_params(self) -> None:
-        """Check all parameters as far as possible without data. `fit` also calls this method.
+        """Check all parameters, as far as possible without data. `fit` also makes this check.
 
         Raises
         ------
@@ -286,9 +286,10 @@ class BaseReducer(BaseEstimator):
                 raise InputError(f"The method {self.name!r} does not use {argument}=. Leave it out{hint}.")
 
     def leave_rows(self, rows: IntArray, n: int) -> None:
-        """Change the parameters that contain row numbers: only `rows` of the n rows remain, and they get new numbers.
+        """Renumber the rows in the parameters after other rows were removed. `rows` of the n rows remain.
 
-        Most methods do not have such parameters. Raise InputError if a parameter contains the number of a removed row.
+        Most methods do not have parameters with row numbers. Raise InputError if a parameter contains the number of a
+        removed row.
         """
 
     @abstractmethod
@@ -344,8 +345,7 @@ class BaseReducer(BaseEstimator):
     def _within_groups(self, problem: FitInput, orders: list[IntArray], length: int) -> tuple[IntArray, list[int]]:
         """Return the rows that fill the quotas, and the strata that have too few ranked rows.
 
-        Strata with too few ranked rows get about twice their quota in `problem.seats`, so that their next ranking is
-        longer.
+        The quotas of these strata in `problem.seats` are about doubled, so that the next ranking is longer.
         """
         groups, (counts, taken) = problem.groups, self._counts(problem)
         assert groups is not None
@@ -369,7 +369,9 @@ class BaseReducer(BaseEstimator):
         k = resolve_keep(self.keep, n)
         chosen = check_rows(initial, n, "initial")
         if len(chosen) > k:
-            raise InputError(f"initial has {len(chosen)} rows, more than the {k} that keep={self.keep!r} allows.")
+            raise InputError(
+                f"initial has {len(chosen)} rows, but keep={self.keep!r} allows {k}. Raise keep or shorten initial."
+            )
         codes, labels = encode_categories(categories, n)
         problem = FitInput(features, codes, labels, k, chosen, np.zeros(0, np.int64), resolve_seed(self.random_state))
         if objects is not None or "objects" in self.needs:
@@ -414,7 +416,8 @@ class BaseReducer(BaseEstimator):
 class ScoringReducer(BaseReducer):
     """The base class of methods that score every image.
 
-    One fit ranks all n images. The ranking serves every `keep`: a smaller selection is a prefix of a larger selection.
+    One fit ranks all n images. The ranking is valid for every `keep`, because a smaller selection is a prefix of a
+    larger selection.
     """
 
     _ranks_all: ClassVar[bool] = True
@@ -436,7 +439,7 @@ class ScoringReducer(BaseReducer):
 def _check_ranking(ranking: Ranking, pool: Pool, complete: bool) -> None:
     """Raise RuntimeError if the result of `_rank` is not valid.
 
-    This is a bug in the method, not an error of the caller.
+    An invalid result is a bug in the method, not an error of the caller.
     """
     order = np.asarray(ranking.order)
     wanted = len(pool) - len(pool.initial) if complete else pool.wanted

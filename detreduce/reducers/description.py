@@ -1,4 +1,4 @@
-"""Descriptions of methods for people, made from the attributes and the docstring of the class."""
+"""Descriptions of methods for users, made from the attributes and the docstring of the class."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 COMMON = {"keep": "--keep", "random_state": "--seed"}
 """The parameters that every method has, with their command-line options."""
 INHERITED = "See BaseReducer"
-"""The text with which a docstring refers to the explanation of `keep` and `random_state` in the base class."""
+"""A docstring that starts with this text refers to the explanation of `keep` and `random_state` in the base class."""
 
 SYMBOLS = {
     "n": "number of images",
     "n_c": "number of images in one image category",
-    "n_share": "number of images in the share",
+    "n_share": "number of images in the sample (share)",
     "k": "number of images to keep",
     "k_c": "number of images to keep in one image category",
     "C": "number of image categories",
@@ -139,7 +139,7 @@ def documented_parameters(cls: type) -> dict[str, str]:
 
 
 def _parameters(cls: type[BaseReducer]) -> tuple[Parameter, ...]:
-    """Return the parameters of a class; `keep` and `random_state` come last."""
+    """Return the parameters of a class. `keep` and `random_state` come last."""
     from detreduce.reducers.base import BaseReducer
 
     common = documented_parameters(BaseReducer)
@@ -154,7 +154,7 @@ def _parameters(cls: type[BaseReducer]) -> tuple[Parameter, ...]:
             shared = common[name]
             if name == "random_state" and cls.deterministic and not cls.has_ties:
                 shared = "An int, a NumPy generator or None."
-            # after the reference to the base class, a method may say what its seed decides
+            # after the reference to the base class, the docstring may explain the effect of the seed
             own = text.removeprefix(INHERITED).lstrip(".; ") if name == "random_state" else ""
             text = " ".join(part for part in (shared, own[:1].upper() + own[1:]) if part)
         default = None if parameter.default is inspect.Parameter.empty else parameter.default
@@ -168,7 +168,7 @@ def _traits(cls: type[BaseReducer]) -> tuple[str, ...]:
         _seed_in_words(cls),
         "A smaller selection is always the first part of a larger selection."
         if cls.nested
-        else "A smaller selection is not part of a larger selection: the images can differ for each value of keep.",
+        else "A smaller selection is not always part of a larger selection.",
         "The result depends on the order of the images."
         if cls.order_dependent
         else "The result does not depend on the order of the images.",

@@ -1,6 +1,6 @@
-"""The number of images to keep, and its distribution over image categories.
+"""The number of images to keep, and the quotas of image categories.
 
-The quota of a category is the number of images to choose from it. A seat is one place in a quota.
+The quota of a category is the number of images to choose from this category. A seat is one image of a quota.
 """
 
 from __future__ import annotations
@@ -39,8 +39,7 @@ def resolve_keep(keep: int | float, n: int) -> int:
     Raises
     ------
     InputError
-        If `keep` is not a number or is a bool, if `keep` is a fraction outside (0, 1] or a count outside 1..n, or if n
-        is 0.
+        `keep` is not a number, is a fraction outside (0, 1], or is a count outside 1..n. Or n is 0.
     """
     if n < 1:
         raise InputError("There are no images to choose from.")
@@ -54,13 +53,13 @@ def resolve_keep(keep: int | float, n: int) -> int:
 
 
 def seat_sequence(counts: npt.ArrayLike, k: int, initial: npt.ArrayLike | None = None) -> IntArray:
-    """Distribute `k` seats over categories, one after the other. Return the (k,) category numbers in that order.
+    """Distribute `k` seats over categories, one after the other. Return (k,) the category number of each seat.
 
-    First, every category gets one seat, larger categories before smaller ones. Each further seat goes to the category
-    with the largest n_c / (2 k_c + 1) that still has free images (Webster's rule). Here n_c is the number of images of
-    the category, and k_c is the number of seats that the category already has. In a tie, the larger category gets the
-    seat. If the sizes are equal too, the category with the lower number gets the seat. The sequence for a smaller `k`
-    is a prefix of the sequence for a larger `k`.
+    First, every category gets one seat, larger categories before smaller categories. Each further seat goes to the
+    category with the largest n_c / (2 k_c + 1) among the categories with free images (Webster's rule). Here n_c is the
+    number of images of the category, and k_c is the number of seats that the category already has. In a tie, the larger
+    category gets the seat. If the sizes are equal too, the category with the lower number gets the seat. The sequence
+    for a smaller `k` is a prefix of the sequence for a larger `k`.
 
     Parameters
     ----------
@@ -78,7 +77,7 @@ def seat_sequence(counts: npt.ArrayLike, k: int, initial: npt.ArrayLike | None =
     """
     sizes = np.asarray(counts, np.int64)
     given = np.zeros_like(sizes) if initial is None else np.asarray(initial, np.int64)
-    # the quotients of one category only fall, so one sort gives the same order as taking the largest each time
+    # the quotients of a category decrease, so one sort gives the same order as repeated choices of the largest quotient
     category, before = _free_seats(sizes, given, k)
     size = sizes[category]
     # correctly rounded quotients of integers below 2^25 are equal only if the fractions are
@@ -87,7 +86,7 @@ def seat_sequence(counts: npt.ArrayLike, k: int, initial: npt.ArrayLike | None =
 
 
 def allot_seats(counts: npt.ArrayLike, k: int, initial: npt.ArrayLike | None = None) -> IntArray:
-    """Return (C,) the number of the `k` seats that each category gets.
+    """Return (C,): for each category, how many of the `k` seats this category gets.
 
     `seat_sequence` explains the rule and the arguments.
     """
@@ -95,7 +94,7 @@ def allot_seats(counts: npt.ArrayLike, k: int, initial: npt.ArrayLike | None = N
 
 
 def equal_shares(counts: npt.ArrayLike, k: int, initial: npt.ArrayLike | None = None) -> IntArray:
-    """Distribute `k` seats in rounds. Return the (k,) group numbers in that order.
+    """Distribute `k` seats over groups in rounds. Return (k,) the group number of each seat.
 
     In each round, every group that still has free images gets one seat, larger groups first. The parameters and errors
     are the same as for `seat_sequence`. As in `seat_sequence`, the sequence for a smaller `k` is a prefix of the
@@ -120,7 +119,7 @@ def _free_seats(sizes: IntArray, given: IntArray, k: int) -> tuple[IntArray, Int
     """Return two arrays with one entry per free image: its category, and the earlier seats of this category."""
     free = sizes - given
     if k > free.sum() or (free < 0).any():
-        raise InputError(f"Only {int(free.clip(0).sum())} images can still be chosen, but there are {k} seats.")
+        raise InputError(f"Only {int(free.clip(0).sum())} images can still be chosen, but {k} are needed.")
     category = np.repeat(np.arange(len(sizes)), free)
     before = np.arange(len(category)) - np.repeat(np.cumsum(free) - free, free) + np.repeat(given, free)
     return category, before

@@ -14,13 +14,13 @@ from detreduce.reducers.engine.pool import FloatArray, Pool
 
 
 class DynamicsReducer(ScoringReducer):
-    """A method that ranks images by a score of their boxes, measured during a proxy training.
+    """A method that ranks images by the scores of their boxes. The scores come from a proxy training.
 
     `name` is the name of the score.
 
     X is the block `dynamics`, (n, 13 or more). Columns 0 to 12 are `DYNAMICS_COLUMNS`. Further columns only break ties.
-    `detreduce.select` passes the block if the table has it. Images without boxes teach the detector least. So images
-    without boxes score -inf and come last, even with `easy_first`.
+    `detreduce.select` passes the block if the table has it. Images without boxes score -inf and come last, even with
+    `easy_first`, because the detector learns least from them.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ class DynamicsReducer(ScoringReducer):
         How the scores of the boxes in an image are combined: ``"sum"``, ``"mean"`` or ``"max"``. With ``"sum"``, images
         with many boxes score higher.
     easy_first
-        Whether images whose boxes score lowest come first.
+        Whether images with the lowest scores come first.
     keep, random_state
         See BaseReducer. The seed only breaks ties.
     """
@@ -70,7 +70,7 @@ class DynamicsReducer(ScoringReducer):
 
     @property
     def _column(self) -> int:
-        """The name of the column of X that has the score, such as ``el2n_sum``."""
+        """The index of the column of X that has the score, for example of ``el2n_sum``."""
         return DYNAMICS_COLUMNS.index(f"{self.name}_{self.over}")
 
     def _score(self, pool: Pool) -> FloatArray:

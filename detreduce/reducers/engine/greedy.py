@@ -1,6 +1,6 @@
-"""The description of what a greedy method must add (a task), and lazy greedy search.
+"""The task of a greedy method, and lazy greedy search.
 
-A greedy method adds one row (image) at a time. Each row is the best one given the rows that are already chosen.
+A greedy method adds one row (image) at a time: the best row, given the rows that are already chosen.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from detreduce.reducers.engine.groups import Openings
 from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool
 
 DIGITS = 2.0**33
-"""Gains are rounded to a relative precision of 1 / DIGITS (1e-10), so that rounding errors do not decide a choice."""
+"""Gains are rounded to ten digits (1 / DIGITS), so that rounding errors do not decide a choice."""
 NOTHING = 1e-12
 """A gain below this counts as 0."""
 
@@ -54,14 +54,14 @@ class GreedyTask:
 
 @dataclass
 class LazyGains:
-    """The function that a greedy method maximises. It is monotone and submodular: when rows are added, no gain rises.
+    """The function that a greedy method maximises. No gain may rise when rows are added (monotone and submodular).
 
     Attributes
     ----------
     bounds
         (n,) upper bounds of the gain of each row, before a row is chosen.
     gain
-        Function from a row to the increase if this row is added to the rows chosen so far.
+        Function that takes a row and returns the increase if this row is added to the rows chosen so far.
     choose
         Function that is called with each chosen row.
     next_identical

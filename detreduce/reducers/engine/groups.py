@@ -39,12 +39,12 @@ class Groups:
         return np.bincount(self.codes, minlength=len(self.labels)).astype(np.int64)
 
     def remaining(self, chosen: IntArray) -> IntArray:
-        """Return (G,) how many more images may be chosen from each group. The rows in `chosen` are already chosen."""
+        """Return (G,): for each group, the number of images that may still be chosen. `chosen` has the chosen rows."""
         most = self.sizes if self.most is None else np.minimum(self.sizes, self.most)
         return most - np.bincount(self.codes[chosen], minlength=len(self.labels))
 
     def room(self, strata: IntArray, count: int, chosen: IntArray) -> IntArray:
-        """Return (count,) the number of images that each stratum could still give, if no other stratum were used.
+        """Return (count,): for each stratum, the number of images that can still be chosen if no other stratum is used.
 
         A stratum is a set of images with its own quota, normally an image category. `strata` (n,) has the stratum of
         each row, 0..count - 1. The rows in `chosen` are already chosen.
@@ -95,8 +95,8 @@ def make_groups(groups: Any, max_per_group: Any, n: int) -> Groups | None:
     Raises
     ------
     InputError
-        If `groups` does not have n labels or a label is missing, if `max_per_group` is not a count of at least 1, or if
-        `max_per_group` is given without `groups`.
+        `groups` does not have n labels, or a label is missing. `max_per_group` is not a count of at least 1, or is
+        given without `groups`.
     """
     if max_per_group is not None:
         whole = isinstance(max_per_group, numbers.Integral) and not isinstance(max_per_group, bool)
@@ -116,7 +116,7 @@ class Openings:
     Attributes
     ----------
     mask
-        (n_c,) bool, True for candidates. `take` updates it.
+        (n_c,) bool, True for candidates. `take` updates this array.
     """
 
     def __init__(self, pool: Pool) -> None:
@@ -172,9 +172,8 @@ def fill_seats(
 ) -> tuple[IntArray, list[int]]:
     """Fill `length` seats. Each seat gets the best image of its stratum whose group is not full.
 
-    A seat is one place in the quota of a stratum (normally an image category). If a stratum does not have such an
-    image, the next stratum in the sequence gets the seat. So the other strata share the unused seats in the usual
-    proportions.
+    A seat is one image of the quota of a stratum (normally an image category). If a stratum does not have such an
+    image, the next stratum in the sequence gets the seat.
 
     Parameters
     ----------
@@ -190,7 +189,7 @@ def fill_seats(
     chosen
         Rows that are already chosen.
     length
-        Number of seats to fill. Fewer are filled if the limit does not allow more.
+        Number of seats to fill. If the limit does not allow so many images, fewer seats are filled.
 
     Returns
     -------

@@ -23,7 +23,7 @@ BLOCK = 1024
 TILE = 256
 FREQUENCIES = 128
 RANK = 1e-13
-"""Eigenvalues of a kernel below this share of the largest eigenvalue are treated as rounding errors."""
+"""Eigenvalues below this fraction of the largest eigenvalue are treated as rounding errors."""
 
 
 @dataclass
@@ -54,7 +54,7 @@ class Kernel:
 
     @cached_property
     def coarse(self) -> npt.NDArray[np.float32]:
-        """Z in float32. It gives approximate kernel values, which are checked later in float64."""
+        """Z in float32, for approximate kernel values."""
         return self.Z.astype(np.float32)
 
     @property
@@ -155,7 +155,7 @@ def median_distance(points: CentredPoints, rows: IntArray) -> float:
     squared *= -2.0
     squared += squares
     squared += squares[:, None]
-    # every pair occurs twice, which does not change the median; the diagonal is sorted to the front
+    # every pair occurs twice, which does not change the median, and the diagonal is sorted to the front
     np.fill_diagonal(squared, -np.inf)
     middle = [len(rows) + pairs - 1, len(rows) + pairs]
     flat = squared.reshape(-1)
@@ -169,8 +169,8 @@ def median_distance(points: CentredPoints, rows: IntArray) -> float:
 class FourierMap:
     """A map to random Fourier features of the Gaussian kernel (Rahimi and Recht 2007).
 
-    The frequencies are orthogonal (Yu et al. 2016). The frequencies are the same for every seed, so that results depend
-    only on the data.
+    The frequencies are orthogonal (Yu et al. 2016). They do not depend on the seed, so that results depend only on the
+    data.
 
     Attributes
     ----------
@@ -198,7 +198,7 @@ class FourierMap:
     def __call__(self, vectors: npt.NDArray[np.floating]) -> FloatArray:
         """Return (b, D) float64 features of unit length.
 
-        Their inner products equal the kernel, with an error of O(1 / sqrt(D)).
+        Inner products of these features approximate the kernel with an error of O(1 / sqrt(D)).
         """
         angles = (vectors - self.centre) @ self.frequencies.T
         return np.concatenate([np.cos(angles), np.sin(angles)], axis=1) / np.sqrt(len(self.frequencies))

@@ -1,7 +1,7 @@
 """k-means, for methods that represent images by cluster centres.
 
-scikit-learn's k-means cannot replace this implementation: half of the images that clc and rkm choose would change. The
-inertia of scikit-learn's result is also 0.1 to 11 % higher, and the processor time is 1.2 to 2.4 times as long.
+With scikit-learn's k-means, half of the images that clc and rkm choose would change. Its inertia is 0.1 to 11 % higher,
+and its processor time is 1.2 to 2.4 times as long.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from detreduce.reducers.engine.pool import FloatArray, IntArray
 
 MAX_ITERATIONS = 50
 TOLERANCE = 1e-4
-"""Lloyd's iterations end when the squared shifts of the centres sum to at most this share of the mean variance."""
+"""Lloyd's iterations end when the squared shifts of the centres sum to at most this fraction of the mean variance."""
 BLOCK_ENTRIES = 4_000_000
 DRAWS = 64
-"""Candidates for first centres that are drawn together, so that one matrix product gives their distances."""
+"""Number of candidate centres that are drawn together, so that one matrix product gives all their distances."""
 EXACT_ROWS = 4096
 """Up to this many rows, distances are computed in float64."""
 
@@ -70,10 +70,10 @@ def first_centres(
     """Return k distinct rows as first centres, chosen by greedy k-means++ (Arthur and Vassilvitskii 2007).
 
     Each centre is the best of 2 (2 + log k) random candidates, twice the usual number. More candidates lower the
-    inertia, and they cost little here: candidates are drawn in blocks, and one matrix product gives the distances of a
-    block. When a centre is added, the candidates already drawn have an outdated distribution. Each of these candidates
-    is then accepted with probability (new squared distance) / (old squared distance). So the accepted candidates follow
-    the new distribution.
+    inertia. The extra cost is small, because one matrix product gives the distances of a whole block of candidates.
+    After a centre is added, the distribution of the candidates in the block is outdated. Each of these candidates is
+    accepted with probability (new squared distance) / (old squared distance). So the accepted candidates follow the new
+    distribution.
     """
     squares = np.einsum("ij,ij->i", points, points)
     chosen = np.zeros(len(points), bool)
@@ -119,7 +119,7 @@ def _squared_distances(
     squared *= -2.0
     squared += squares
     squared += squares[rows, None]
-    # the error depends on the two norms, so that one far point does not make all others coincide
+    # the error depends on the norms of the two points, so one far point does not make all other points coincide
     rounding = 1e-6 if points.dtype == np.float32 else 1e-12
     squared[squared < rounding * (squares + squares[rows, None])] = 0.0
     return squared

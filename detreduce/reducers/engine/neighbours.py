@@ -10,7 +10,7 @@ from detreduce.arrays.distances import CentredPoints
 from detreduce.reducers.engine.pool import FloatArray, IntArray
 
 PRODUCTS = 2**33
-"""Multiplications in one call of the search: about half a second. Ctrl-C has no effect during a call."""
+"""Number of multiplications in one call of the search (about half a second). Ctrl-C has no effect during a call."""
 DIFFERENCES = 2**22
 """Largest number of coordinate differences in memory at once."""
 
@@ -21,9 +21,8 @@ def nearest_neighbours(
     """Find the `count` nearest other points of each point.
 
     Return their rows and their distances, both (n, count), the nearest neighbour first. Distances are in units of the
-    features. Two rows are different points, even if their coordinates are equal. scikit-learn finds the neighbours from
-    inner products, which lose digits for near points. So this function computes the distances again from coordinate
-    differences.
+    features. Two rows are different points, even if their coordinates are equal. The search uses inner products, which
+    are inexact for near points. So the distances are computed again from coordinate differences.
     """
     n = len(points)
     count = min(count, n - 1)

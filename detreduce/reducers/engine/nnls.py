@@ -1,7 +1,7 @@
 """Non-negative least squares for a growing set of rows (members): find the weights w >= 0 that maximise w.mu - w'Kw/2.
 
-K (m, m) is the kernel between the members, mu (m,) their mean kernel, and w (m,) their weights. The weights are updated
-for each new member.
+K (m, m) is the kernel between the members. mu (m,) has the mean kernel of each member, and w (m,) has the weights. The
+weights are updated for each new member.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import numpy as np
 from detreduce.reducers.engine.pool import FloatArray, IntArray
 
 DEPENDENT = 1e-10
-"""A member is linearly dependent if its residual after projection on the others is below this share of its norm."""
+"""A row depends linearly on the members if its residual after projection is below this fraction of its norm."""
 ROUNDING = 1e-12
 """Weights and gradients below this count as 0."""
 
@@ -20,10 +20,10 @@ class GrowingFit:
     """The optimal weights of members that are added one at a time.
 
     K = U'U is kept as a packed Cholesky factor. Each new member adds a column to U. Let Z be the set of members with
-    weight 0. The columns of these members stay in the factor. With multipliers g that are 0 outside Z, the weights are
-    w = K^-1 (mu - g). The condition w_Z = 0 is a small linear system in the columns Y = K^-1 E_Z, which get a new row
-    whenever U grows. Block principal pivoting (Portugal, Judice and Vicente 1994) finds Z. The search starts from the Z
-    of the previous fit. A member that depends linearly on earlier members is refused.
+    weight 0. The columns of these members stay in the factor. The weights are w = K^-1 (mu - g), with multipliers g
+    that are 0 outside Z. The condition w_Z = 0 is a small linear system with the columns Y = K^-1 E_Z. These columns
+    get a new row whenever U grows. Block principal pivoting (Portugal, Judice and Vicente 1994) finds Z. The search
+    starts from the Z of the previous fit. A row that depends linearly on the members is not added.
     """
 
     def __init__(self, capacity: int) -> None:
@@ -87,7 +87,7 @@ class GrowingFit:
         self._pivot()
 
     def refresh(self) -> None:
-        """Compute the weights again without the earlier updates, to remove their rounding errors."""
+        """Compute the weights from scratch, to remove the rounding errors of earlier updates."""
         self.truncate(self.size, self._zero)
 
     @property
@@ -97,7 +97,7 @@ class GrowingFit:
 
     @property
     def objective(self) -> float:
-        """The value of w.mu - w'Kw/2. It equals w.mu/2 at the optimum."""
+        """The value of w.mu - w'Kw/2. At the optimum, this value is w.mu/2."""
         return float(0.5 * self.weights @ self._mu[: self.size])
 
     def _backward(self, b: FloatArray, m: int) -> FloatArray:

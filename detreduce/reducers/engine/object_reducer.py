@@ -20,7 +20,7 @@ from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool
 class ObjectReducer(BaseReducer):
     """A greedy method that chooses images by their boxes, from an ObjectTable.
 
-    These methods use the classes of boxes instead of image categories. So all images share one quota. Ties are broken
+    These methods use the classes of boxes instead of image categories, so all images share one quota. Ties are broken
     by the content of the images. Images of a full group are left out during the search.
 
     Parameters
@@ -68,7 +68,7 @@ def rank_with_empty_last(pool: Pool, order: IntArray, remaining: FloatArray, ope
     """
     empty = openings.take_first(np.argsort(pool.priority).tolist(), pool.wanted - len(order))
     order = np.concatenate([order, np.array(empty, np.int64)])
-    remaining[pool.initial] = np.nan  # images that were chosen before do not get a score here
+    remaining[pool.initial] = np.nan  # `initial` does not get a score here
     return Ranking(order, place_scores(order, remaining))
 
 

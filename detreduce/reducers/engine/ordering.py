@@ -9,14 +9,14 @@ import numpy as np
 from detreduce.reducers.engine.pool import FloatArray, IntArray
 
 TIE = 1e-10
-"""Scores that differ by less than this share of their size are a tie, because rounding differs between machines."""
+"""Scores that differ by less than this fraction are a tie, because rounding differs between machines."""
 
 
 def best(scores: FloatArray, priority: IntArray, tie: float = TIE) -> int:
     """Return the index of the largest score.
 
-    Scores that differ from the largest score by less than the share `tie` count as equal. Among equal scores, the row
-    with the lowest priority number wins.
+    Scores that differ from the largest score by less than the fraction `tie` count as equal. Among equal scores, the
+    row with the lowest priority number wins.
     """
     top = scores.max()
     near = np.flatnonzero(scores >= (top - tie * abs(top) if np.isfinite(top) else top))
@@ -28,8 +28,8 @@ def descending(scores: FloatArray, precedence: Callable[[IntArray], IntArray]) -
 
     A tie is a run of sorted scores in which neighbours differ by less than `TIE` times the larger magnitude. All scores
     of a run become the highest score of the run, so that the order and the scores always agree. `precedence` is called
-    with the tied rows. It returns one number for each tied row, and the row with the lowest number comes first, as in
-    `Pool.precedence`.
+    with the tied rows. It returns one number for each tied row. The row with the lowest number comes first (see
+    `Pool.precedence`).
     """
     order = np.argsort(-scores, kind="stable")
     ranked = scores[order]
@@ -49,11 +49,10 @@ def descending(scores: FloatArray, precedence: Callable[[IntArray], IntArray]) -
 
 
 def gain_scores(order: IntArray, gains: FloatArray, remaining: FloatArray) -> FloatArray:
-    """Return (n,) scores.
+    """Return (n,) scores. A row that is not chosen never scores higher than a chosen row.
 
-    A chosen row scores its gain when it was chosen. Another row scores its gain after the last choice.
+    The score of a chosen row is its gain when chosen. The score of another row is its gain after the last choice.
 
-    The scores of other rows are at most the smallest gain of a chosen row.
 
     Parameters
     ----------
@@ -70,10 +69,10 @@ def gain_scores(order: IntArray, gains: FloatArray, remaining: FloatArray) -> Fl
 
 
 def place_scores(order: IntArray, remaining: FloatArray) -> FloatArray:
-    """Return (n,) scores: minus the place of each row. The first row scores 0, the second row -1, and so on.
+    """Return (n,) scores: minus the position of each row. The first row scores 0, the second row -1, and so on.
 
     The rows of `order` come first. The other rows follow, sorted by `remaining`, the highest value first. Greedy
-    methods use these scores if the criterion at one step cannot be compared with the criterion at another step.
+    methods use these scores if criteria of different steps cannot be compared.
 
     Parameters
     ----------
@@ -81,7 +80,7 @@ def place_scores(order: IntArray, remaining: FloatArray) -> FloatArray:
         Chosen rows, in the order in which they were chosen.
     remaining
         (n,) the criterion of every row after the last choice: rows with a higher value would be chosen sooner. Rows
-        with equal values share a place. NaN means that the value is unknown; then the score is NaN too.
+        with equal values share a position. NaN means that the value is unknown. Then the score is also NaN.
     """
     scores = np.full(len(remaining), np.nan)
     seen = ~np.isnan(remaining)

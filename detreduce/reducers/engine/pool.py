@@ -75,7 +75,7 @@ class Pool:
     def rng(self, purpose: str) -> np.random.Generator:
         """Return a new random generator for `purpose`.
 
-        Its random numbers do not depend on earlier use of other generators.
+        The random numbers do not depend on earlier use of other generators.
         """
         return derive_rng(self.seed, purpose, self.label)
 
@@ -134,7 +134,7 @@ def _hash_rows(
     keys = np.empty(len(rows), np.uint64)
     for start in range(0, len(rows), HASH_ROWS):
         part = X[rows[start : start + HASH_ROWS]]
-        # + 0.0 makes -0.0 equal to 0.0; as float64, equal values of all float types have the same bits
+        # + 0.0 turns -0.0 into 0.0, and equal values of all float types have the same bits as float64
         bits = (np.ascontiguousarray(part, np.float64) + 0.0).view(np.uint64)
         bits ^= bits >> np.uint64(31)
         bits *= multiplier[:-1]

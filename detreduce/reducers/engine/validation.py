@@ -30,11 +30,13 @@ def check_features(X: Any, *, needed: bool) -> npt.NDArray[np.floating]:
     try:
         array = np.asarray(X)
     except ValueError as error:
-        raise InputError("X is not a table: its rows have different lengths.") from error
+        raise InputError(
+            "X is not a table, because its rows have different lengths. Give every row the same length."
+        ) from error
     if array.ndim != 2:
         raise InputError(f"X has shape {array.shape}, but expected one row for each image: (n, d).")
     if len(array) == 0:
-        raise InputError("X has no rows: there are no images to choose from.")
+        raise InputError("X has no rows, so there are no images to choose from.")
     if not needed:
         return np.empty((len(array), 0), np.float32)
     if array.shape[1] == 0:
@@ -63,7 +65,7 @@ def _as_float(array: npt.NDArray[Any]) -> npt.NDArray[np.floating]:
 
 def _refuse_non_finite(array: npt.NDArray[np.floating]) -> None:
     """Raise InputError if a value is NaN or infinite."""
-    # in blocks, because a mask of all values would need a quarter of the memory of X
+    # in blocks, because a mask of all values needs a quarter of the memory of X
     for start in range(0, len(array), CHECK_ROWS):
         with np.errstate(over="ignore", invalid="ignore"):
             if np.isfinite(array[start : start + CHECK_ROWS].sum()):
@@ -80,7 +82,7 @@ def _refuse_non_finite(array: npt.NDArray[np.floating]) -> None:
 def encode_categories(categories: Any, n: int, name: str = "categories") -> tuple[npt.NDArray[np.int64], list[Any]]:
     """Return (n,) codes 0..C-1, and the C labels in sorted order.
 
-    If `categories` is None, there is one category with label 0.
+    If `categories` is None, all rows are in one category with label 0.
 
     Labels may be numbers or strings. Mixed labels that Python cannot compare are sorted by type and text. `name` is the
     name of the argument in error messages.
@@ -137,7 +139,7 @@ def check_rows(rows: Any, n: int, name: str) -> npt.NDArray[np.int64]:
         raise InputError(f"{name} contains row {int(outside[0])}, but rows go from 0 to {n - 1}.")
     unique, counts = np.unique(array, return_counts=True)
     if (counts > 1).any():
-        raise InputError(f"{name} contains row {int(unique[counts > 1][0])} twice.")
+        raise InputError(f"{name} contains row {int(unique[counts > 1][0])} more than once. Name each row once.")
     return array.astype(np.int64)
 
 
@@ -151,7 +153,7 @@ def check_seed(random_state: Any) -> None:
 
 
 def resolve_seed(random_state: Any) -> int:
-    """Return a seed, a non-negative integer, from `random_state`.
+    """Return `random_state` as a seed, an integer of at least 0.
 
     `random_state` is an int, a NumPy Generator, a RandomState, or None for a new seed at each call.
     """
@@ -173,8 +175,8 @@ def check_objects(objects: Any, n: int, method: str, *, vectors: bool) -> Object
     Raises
     ------
     InputError
-        If `objects` is None or has another type, if the number of images is not `n`, or if vectors are missing or not
-        finite.
+        `objects` is not an ObjectTable, does not have `n` images, or does not have the required vectors. Or a vector is
+        not finite.
     """
     source = "extract_features(dataset, blocks=[..., 'objects']).objects" if vectors else "ObjectTable.from_boxes(...)"
     if objects is None:
@@ -202,5 +204,7 @@ def check_objects(objects: Any, n: int, method: str, *, vectors: bool) -> Object
         bad = ~np.isfinite(objects.vectors[start : start + CHECK_ROWS]).all(axis=1)
         if bad.any():
             image = int(objects.images[start + int(bad.argmax())])
-            raise InputError(f"objects image {image} has a vector that is not finite. Remove or repair that image.")
+            raise InputError(
+                f"objects: image {image} has an object vector with NaN or infinity. Remove or repair that image."
+            )
     return objects

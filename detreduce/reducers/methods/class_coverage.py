@@ -42,7 +42,7 @@ class ClassCoverage(ObjectReducer):
     source = "feature-based submodular function; lazy greedy, Minoux 1978 (doi 10.1007/BFb0006528)"
     summary = "images with boxes of rare classes, and images with many boxes"
     keeps = "rare classes"
-    fails = "With one class, it takes the images with most boxes. These images may look alike."
+    fails = "With one class, the method takes the images with the most boxes. These images may look alike."
 
     def __init__(self, *, keep: int | float = 0.25, by_size: bool = False, random_state: Any = 0) -> None:
         super().__init__(keep=keep, random_state=random_state)
@@ -68,7 +68,7 @@ class ClassCoverage(ObjectReducer):
 
 
 def split_by_size(table: ObjectTable) -> ObjectTable:
-    """Return a table in which each pair of a class and a box size is a class of its own.
+    """Return a table in which each combination of a class and a box size is a separate class.
 
     The given table must have `size_counts`.
     """
@@ -83,17 +83,17 @@ def split_by_size(table: ObjectTable) -> ObjectTable:
 def class_coverage(table: ObjectTable, task: GreedyTask) -> tuple[IntArray, FloatArray, FloatArray]:
     """Add images one by one, always the image that increases sum_c sqrt(kept_c / total_c) most.
 
-    Images with the same boxes are evaluated once. A gain is computed again only if the image could still have the
-    largest gain. So most steps evaluate only a few images.
+    Images with the same numbers of boxes of each class are evaluated only once. A gain is computed again only if the
+    image could still have the largest gain. So most steps evaluate only a few images.
 
     Returns
     -------
     order : (count,) int64
         The added images, in order.
     gains : (count,) float64
-        The increase by each added image. The values never rise.
+        The increase that each added image gives. The values never rise.
     remaining : (n,) float64
-        The increase that every image would give after the last choice.
+        The increase that each image would give after the last choice.
     """
     total = np.bincount(table.classes, table.counts, table.n_classes).astype(np.float64)
     counted = table.counts * np.isin(table.images, task.chosen)
@@ -123,7 +123,7 @@ def class_coverage(table: ObjectTable, task: GreedyTask) -> tuple[IntArray, Floa
 
 
 def coverage_gains(table: ObjectTable, kept: FloatArray, total: FloatArray) -> FloatArray:
-    """Return (n,) the increase of sum_c sqrt(kept_c / total_c) if each image were added.
+    """Return (n,): for each image, the increase of sum_c sqrt(kept_c / total_c) if the image were added.
 
     `kept` and `total` (C,) are the numbers of kept boxes and of all boxes of each class.
     """
@@ -134,7 +134,7 @@ def coverage_gains(table: ObjectTable, kept: FloatArray, total: FloatArray) -> F
 
 
 def _next_with_same_boxes(contents: list[bytes], priority: IntArray) -> IntArray:
-    """Return, for each image, the next image with the same boxes in the order of priority, or -1 if there is none."""
+    """Return, for each image, the next image by priority with the same numbers of boxes, or -1 if there is none."""
     following = np.full(len(contents), -1, np.int64)
     last: dict[bytes, int] = {}
     for row in np.argsort(priority)[::-1].tolist():

@@ -32,7 +32,7 @@ class ClusterCentroids(BaseReducer):
     source = "k-means, Lloyd 1982 (doi 10.1109/TIT.1982.1056489); a geometric method in arXiv 2403.15150"
     summary = "the images nearest to the cluster centres, with one cluster for each image to keep"
     keeps = "typical, spread"
-    fails = "Another seed gives other images. With a large keep, outliers become centres of their own."
+    fails = "Another seed gives other images. With a large keep, each outlier becomes a centre."
     deterministic = False
     nested = False
     _keeps_to_groups = True
@@ -73,7 +73,7 @@ def nearest_without_repeats(
         squared = points.squares - 2.0 * (block @ points.Z.T) + np.einsum("ij,ij->i", block, block)[:, None]
         for offset, row_squared in enumerate(squared):
             candidates = np.where(openings.mask, row_squared, np.inf)
-            # inner products lose digits near a centre, so differences decide among the nearest candidates
+            # inner products are inexact near a centre, so coordinate differences decide
             slack = 1e-9 * (points.squares.max() + 1.0)
             close = np.flatnonzero(candidates <= candidates.min() + slack)
             exact = ((points.Z[close] - block[offset]) ** 2).sum(axis=1)

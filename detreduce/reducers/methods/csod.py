@@ -35,14 +35,15 @@ class ClasswiseObjects(ObjectReducer):
     cos(p_ic, p_jc) - mean_{j kept} cos(p_ic, p_jc)``. The second term is 0 until an image of the class is kept. A class
     without remaining images is skipped. Images without boxes come last, in a random order.
 
-    scores_ is minus the place in the order of choice. The images that are not chosen follow in the order of their
-    criterion after the last choice. If an image has several classes, its largest criterion counts. Image categories are
-    not used. Only the classes of boxes are used.
+    scores_ is minus the position in the order of choice (0, -1, -2, ...). Images that are not chosen follow, sorted by
+    their criterion after the last choice. If an image has several classes, the largest criterion counts. Image
+    categories are not used. Only the classes of boxes are used.
 
     Parameters
     ----------
     balance
-        Weight of being typical (lambda in the paper), at least 0. With 0, only diversity counts.
+        Weight of the first term, which is high for typical images (lambda in the paper). At least 0. With 0, only the
+        second term counts.
     keep, random_state
         See BaseReducer. The seed only breaks ties.
 
@@ -111,9 +112,7 @@ class ClassRows:
     def of(cls, table: ObjectTable, advance: Callable[[int], object] = lambda _: None) -> ClassRows:
         """Sort the (image, class) pairs of an object table that has vectors.
 
-        Call `advance` with the number of pairs done.
-
-        The result holds one float32 copy of the vectors.
+        The result has one float32 copy of the vectors. `advance` is called with the number of pairs just sorted.
         """
         assert table.vectors is not None
         pairs = np.argsort(table.classes, kind="stable")
@@ -136,7 +135,7 @@ class ClassRows:
         return slice(int(self.starts[number]), int(self.starts[number + 1]))
 
     def exact(self, pairs: IntArray) -> FloatArray:
-        """Return the (p, d) float64 unit vectors of the (image, class) pairs with the indices `pairs` in the table."""
+        """Return (p, d) float64: the unit vectors of the (image, class) pairs with these indices in the table."""
         assert self.table.vectors is not None
         return self.table.vectors[pairs].astype(np.float64) / self.norms[pairs, None]
 
@@ -167,10 +166,7 @@ class _Sums:
         self.kept_size[classes] += 1
 
     def direction(self, number: int, balance: float) -> FloatArray:
-        """Return a (d,) vector.
-
-        Its inner product with the unit vector of an image is the criterion of class `number`.
-        """
+        """Return the (d,) vector whose inner product with an image's unit vector is the criterion of class `number`."""
         rest = (self.total[number] - self.kept[number]) / (self.size[number] - self.kept_size[number])
         return balance * rest - self.kept[number] / max(1, self.kept_size[number])
 
@@ -178,19 +174,19 @@ class _Sums:
 def classwise_greedy(rows: ClassRows, balance: float, task: GreedyTask) -> tuple[IntArray, FloatArray, FloatArray]:
     """Add images, one for each class in turn, the rarest class first (arXiv 2404.09161).
 
-    Let p_i be the mean vector of the objects of class c in image i. Among the images with class c, the choice is the
+    Let p_i be the mean vector of the objects of class c in image i. Among the images with class c, the method adds the
     image with the largest balance * mean_{j not kept} cos(p_i, p_j) - mean_{j kept} cos(p_i, p_j). Both means are inner
-    products of the unit vector of p_i with running sums. So a turn needs one pass over the class. It computes the
-    criteria in float32. The best candidates are then compared in float64. A class without candidates is skipped.
+    products of the unit vector of p_i with running sums. So a turn needs one pass over the class. All criteria are
+    computed in float32. Then the best candidates are compared in float64. A class without candidates is skipped.
 
     Parameters
     ----------
     rows
         The objects, sorted by class.
     balance
-        Weight of being typical of the remaining images. Being different from the kept images has weight 1.
+        Weight of the first mean. The second mean has weight 1.
     task
-        The images to add. Fewer are added if there are not enough images with objects.
+        The images to add. If there are not enough images with objects, fewer images are added.
 
     Returns
     -------
@@ -199,7 +195,7 @@ def classwise_greedy(rows: ClassRows, balance: float, task: GreedyTask) -> tuple
     criteria : (m,) float64
         The value of the criterion at the step in which each image was chosen.
     remaining : (n,) float64
-        The criterion of every image after the last choice: the largest over its classes, or -inf without objects.
+        For each image, the largest criterion over its classes after the last choice. -inf for images without objects.
     """
     table, sums, openings = rows.table, _Sums(rows), task.openings
     for image in task.chosen.tolist():
@@ -228,7 +224,7 @@ def classwise_greedy(rows: ClassRows, balance: float, task: GreedyTask) -> tuple
 
 
 def _criteria(rows: ClassRows, sums: _Sums, balance: float) -> FloatArray:
-    """Return (n,) the criterion of each image: the largest over its classes, or -inf for images without objects."""
+    """Return (n,): for each image, the largest criterion over its classes, or -inf for images without objects."""
     largest = np.full(len(rows.table), -np.inf)
     for number in np.flatnonzero(sums.size > sums.kept_size).tolist():
         direction, place = sums.direction(number, balance), rows.of_class(number)

@@ -21,7 +21,7 @@ from detreduce.reducers.engine.scaling import BLOCK, StandardScale, mean_rows
 
 
 class DistanceEntropy(BaseReducer):
-    """Distance-entropy: keep a random base, then images that are about equally far from all category prototypes.
+    """Distance-entropy: keep a random base, then add images that are about equally far from all category prototypes.
 
     The base is a random sample of each image category. The prototype of a category is the mean of its images in the
     base. For every other image, ``p = softmax(sign * distances to the prototypes)`` gives the entropy ``H = - sum p
@@ -131,7 +131,7 @@ def distance_entropy(
     entropy = np.zeros(len(X))
     if len(prototypes) == 1:
         return entropy
-    # coordinates relative to the mean of the prototypes lose few digits; scaled to at most 1, products do not overflow
+    # subtracting the mean of the prototypes avoids rounding errors, and values of at most 1 avoid overflow
     centre = prototypes.mean(axis=0)
     factor = 2.0 ** np.ceil(np.log2(_reach(X, prototypes, centre, scale) or 1.0))
     # scaling by a power of two does not change digits

@@ -18,32 +18,31 @@ from detreduce.reducers.methods.srs import StratifiedRandom
 
 
 class Extrapolated(ScoringReducer):
-    """Extrapolation: score a share of the images with another method, and estimate the scores of the other images.
+    """Extrapolation: a slow method scores a sample of the images, and the other scores are estimated from neighbours.
 
-    The other method, the scorer, runs on a random share with the same proportions of image categories. Every image
-    outside the share gets the mean score of its nearest neighbours in the share, within its category. If the share does
-    not have images of the category, the neighbours come from all categories. Instead of a scorer, you can pass the
-    known scores of some images as `scores`. scores_ has the same meaning as scores_ of the scorer. Cf. arXiv
-    2406.13283.
+    The slow method is called the scorer. It scores a random sample that has the same proportions of image categories as
+    the full set. Every image outside the sample gets the mean score of its nearest neighbours in the sample, within its
+    category. If the sample does not have images of the category, the neighbours come from all categories. Instead of a
+    scorer, you can pass the known scores of some images as `scores`. scores_ has the same meaning as for the scorer.
+    Cf. arXiv 2406.13283.
 
     Parameters
     ----------
     scorer
-        A method that scores every image from features: ``"fes"``, ``"nrmd"`` or ``"phl"``. Other methods that score
-        images from a proxy training (``vps``, ``forgetting``, ``el2n``, ``aum``) estimate the scores of images outside
-        the proxy training themselves. So use these methods directly. ``gradmatch`` cannot be used, because it does not
-        give each image a score of its own.
+        A method that scores every image from features: ``"fes"``, ``"nrmd"`` or ``"phl"``. Methods that use a proxy
+        training are not possible. Use them directly: ``vps``, ``forgetting``, ``el2n`` and ``aum`` already estimate
+        missing scores from neighbours, and ``gradmatch`` does not score every image.
     parameters
         Parameters of the scorer by name, or None.
     share
-        Number of images that the scorer scores: a fraction or a count, as for `keep`.
+        Size of the sample that the scorer scores: a fraction or a count, as for `keep`.
     neighbours
         Number of neighbours whose scores are averaged, at least 1.
     scores
         (n,) known scores. Images with a higher score are chosen earlier, and NaN means unknown. With `scores`, `scorer`
         and `share` are ignored.
     keep, random_state
-        See BaseReducer. The seed chooses the share and is also the seed of the scorer.
+        See BaseReducer. The seed chooses the sample and is also the seed of the scorer.
 
     Attributes
     ----------
@@ -54,11 +53,11 @@ class Extrapolated(ScoringReducer):
     name = "extrapolate"
     family = "training"
     needs = ("features", "categories")
-    cost = "n * n_share * d, plus the cost of the scorer on the share"
+    cost = "n * n_share * d, plus the cost of the scorer on the sample"
     source = "cf. arXiv 2406.13283, pruning scores extrapolated from a subset"
-    summary = "the images that a slow method would choose, estimated from its scores for a share of the images"
+    summary = "the images that a slow method would choose, estimated from its scores for a sample of the images"
     keeps = "approximated choice"
-    fails = "Averages hide properties that neighbours do not share, such as wrong labels or single hard objects."
+    fails = "An average over neighbours hides a wrong label or a single hard object in one image."
     deterministic = False
 
     def __init__(
@@ -95,7 +94,7 @@ class Extrapolated(ScoringReducer):
             self._costly(0).check_params()
 
     def leave_rows(self, rows: IntArray, n: int) -> None:
-        """Remove the rows that do not remain from `scores`."""
+        """Keep only the scores of the remaining `rows`."""
         if self.scores is not None and len(rows) < n:
             self.scores = check_scores(self.scores, n)[rows]
 
@@ -107,23 +106,24 @@ class Extrapolated(ScoringReducer):
         for name in ("keep", "random_state"):
             if name in own:
                 raise InputError(
-                    f"parameters: {name!r} cannot be set here. The scorer uses share= and the seed of extrapolate."
+                    f"parameters: {name!r} cannot be set here. Remove it. To set the number of images that the scorer "
+                    "scores, use share=. The seed of extrapolate is also the seed of the scorer."
                 )
         cls = reducer_class(self.scorer)
         if "gradients" in cls.needs:
             raise InputError(
-                f"scorer={self.scorer!r}: {self.scorer} does not give each image a score of its own, so its scores "
-                f"cannot be extrapolated. Use {self.scorer} directly, on all images."
+                f"scorer={self.scorer!r} is not possible, because {self.scorer} does not score every image. "
+                f"Use {self.scorer} directly, on all images."
             )
         if "dynamics" in cls.needs:
             raise InputError(
-                f"scorer={self.scorer!r}: {self.scorer} already estimates the scores of images outside the proxy "
-                "training. Train the proxy on a share (detreduce reduce --method srs --keep 0.2, then detreduce proxy "
-                f"on the result) and use its log with {self.scorer}."
+                f"scorer={self.scorer!r} is not possible, because {self.scorer} already estimates missing scores from "
+                f"neighbours. Use {self.scorer} directly. To train the proxy on a sample of the images only, run "
+                "`detreduce reduce --method srs --keep 0.2`, then run `detreduce proxy` on the result."
             )
         if not issubclass(cls, ScoringReducer) or not {"features"} <= set(cls.needs) <= {"features", "categories"}:
             raise InputError(
-                f"scorer={self.scorer!r} does not score every image from its features. "
+                f"scorer={self.scorer!r} is not possible, because it does not score every image from its features.  "
                 "Use a method that does, such as fes, or pass your own scores=."
             )
         if issubclass(cls, Extrapolated):
@@ -144,7 +144,7 @@ class Extrapolated(ScoringReducer):
         return filled
 
     def _known_scores(self, problem: FitInput) -> FloatArray:
-        """Return (n,) the known scores: those in `scores`, or those that the scorer computes. Other images have NaN."""
+        """Return (n,) the scores from `scores` or from the scorer. Images without a known score have NaN."""
         n = len(problem.codes)
         if self.scores is not None:
             scores = check_scores(self.scores, n)
@@ -161,7 +161,7 @@ class Extrapolated(ScoringReducer):
         return scores
 
     def _share_rows(self, problem: FitInput) -> IntArray:
-        """Return the rows of the share, ascending: a random sample with the same proportions of categories."""
+        """Return the ascending rows of a random sample with the same proportions of categories."""
         try:
             resolve_keep(self.share, len(problem.codes))
         except InputError as error:

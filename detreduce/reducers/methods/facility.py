@@ -20,12 +20,14 @@ from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool
 
 
 class FacilityLocation(BaseReducer):
-    """Facility location: in each step, add the image that makes all images most similar to their nearest kept image.
+    """Facility location: keep images so that every image is similar to at least one kept image.
 
-    Within each image category, the method maximises ``sum_i max_{j kept} s_ij`` greedily. The similarity of two images
-    is ``s_ij = exp(-d_ij^2 / (2 sigma^2))`` if one of them is among the nearest neighbours of the other. Otherwise the
-    similarity is 0. sigma is a median over all images: the median of the distance to the farthest of the nearest
-    neighbours. Most similarities are 0, so memory grows only in proportion to n.
+    Let ``s_ij`` be the similarity of images i and j. In each step, the method adds the image that increases ``sum_i
+    max_{j kept} s_ij`` most. The sum is over all images i of an image category. Each image i counts with its similarity
+    to the most similar kept image j. The similarity is ``s_ij = exp(-d_ij^2 / (2 sigma^2))`` if one of the two images
+    is among the nearest neighbours of the other image. Otherwise the similarity is 0. d_ij is the distance of the two
+    images. Each image has a distance to the last of its nearest neighbours. sigma is the median of these distances.
+    Most similarities are 0, so memory grows only in proportion to n.
 
     scores_ is the increase of the sum at the step in which the image was chosen. For an image that is not chosen,
     scores_ is the increase that the image would give after the last step.
@@ -33,8 +35,8 @@ class FacilityLocation(BaseReducer):
     Parameters
     ----------
     neighbours
-        Number of nearest neighbours of each image, at least 1. A good value is the number of images that one kept image
-        represents: 10 if a tenth of the images is kept.
+        Number of nearest neighbours of each image, at least 1. A good value is 1 / keep, for example 10 if a tenth of
+        the images is kept.
     keep, random_state
         See BaseReducer. The seed only breaks ties.
     """
@@ -46,7 +48,7 @@ class FacilityLocation(BaseReducer):
         "facility location, Cornuejols et al. 1977 (doi 10.1287/mnsc.23.8.789); lazy greedy, Minoux 1978 "
         "(doi 10.1007/BFb0006528); cf. arXiv 1906.01827"
     )
-    summary = "images that are similar to many images, in dense regions first and then everywhere"
+    summary = "images that are similar to many images, first in dense regions and then everywhere"
     keeps = "typical, spread"
     fails = "Rare and unusual images come last, because few images are similar to them."
     deterministic = True
@@ -75,9 +77,9 @@ class FacilityLocation(BaseReducer):
 def similarity_graph(points: CentredPoints, count: int, advance: Callable[[int], object] = lambda _: None) -> Any:
     """Return the (n, n) similarities of images as a symmetric sparse (CSR) matrix with ones on the diagonal.
 
-    The similarity of two images at distance d is exp(-d^2 / (2 sigma^2)) if one of them is among the `count` nearest
-    neighbours of the other. Otherwise the similarity is 0. sigma is the median distance to the `count`-th neighbour. So
-    similarities do not depend on the units of the features.
+    The similarity of two images at distance d is exp(-d^2 / (2 sigma^2)) if one of the two images is among the `count`
+    nearest neighbours of the other. Otherwise the similarity is 0. sigma is the median distance to the `count`-th
+    neighbour. So similarities do not depend on the units of the features.
     """
     from scipy.sparse import csr_matrix, eye_array
 
@@ -110,9 +112,9 @@ def facility_location(graph: Any, task: GreedyTask) -> tuple[IntArray, FloatArra
     order : (count,) int64
         The added images, in order.
     gains : (count,) float64
-        The increase by each added image. The values never rise.
+        The increase that each added image gives. The values never rise.
     remaining : (n,) float64
-        The increase that every image would give after the last choice.
+        The increase that each image would give after the last choice.
     """
     starts, near, values = graph.indptr.tolist(), graph.indices, graph.data
     best_similarity = np.zeros(graph.shape[0])

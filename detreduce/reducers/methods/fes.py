@@ -20,19 +20,18 @@ from detreduce.reducers.engine.scaling import standardised
 class ForgettingEvents(ScoringReducer):
     """Forgetting events: prefer images whose image category a small classifier learns and forgets again.
 
-    The classifier learns to predict the image category from the features. A forgetting event is an image that is
+    The classifier learns to predict the image category from the features. An image has a forgetting event if it is
     classified correctly after one epoch and wrongly after the next epoch. An image that is never classified correctly
-    counts `epochs` events. scores_ is the number of events. Many images tie, and the seed decides between them. If
-    there is only one category, nothing can be forgotten. Then the choice is random, and there is a warning. Toneva et
-    al. 2019.
+    has `epochs` events. scores_ is the number of events. Many images have equal scores, and the seed decides between
+    them. If there is only one category, nothing can be forgotten. Then the choice is random, and there is a warning.
 
     Parameters
     ----------
     epochs
         Number of passes over the images, at least 1.
     classifier
-        A scikit-learn classifier with `partial_fit`, which is called once per epoch with standardised features (n, d),
-        float32. None means a neural network with one hidden layer of 128 units.
+        A scikit-learn classifier with the method `partial_fit`. This method is called once per epoch with the
+        standardised features, (n, d) float32. None means a neural network with one hidden layer of 128 units.
     keep, random_state
         See BaseReducer. The seed initialises the classifier and shuffles its batches.
     """

@@ -11,8 +11,8 @@ from detreduce.reducers.engine.pool import FloatArray, Pool
 class FirstImages(ScoringReducer):
     """First images: keep the first images of each image category, in the order of their file names.
 
-    The argument `fraction=` of ultralytics does the same, but ignores categories. This method is a baseline: another
-    method is only useful if it is better. scores_ is minus the row number.
+    The argument `fraction=` of ultralytics does the same, but ignores categories. This method is a baseline: a better
+    method must give better results. scores_ is minus the row number.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ class FirstImages(ScoringReducer):
     source = "ultralytics, argument `fraction`"
     summary = "the first files in name order, which people often choose by accident"
     keeps = "earliest"
-    fails = "Files are mostly sorted by scene or time. So the method keeps only the first scenes."
+    fails = "File names often follow the scene or the time. Then the method keeps only the first scenes."
     deterministic = True
     has_ties = False
     order_dependent = True

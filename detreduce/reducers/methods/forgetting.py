@@ -9,9 +9,10 @@ class DetectorForgetting(DynamicsReducer):
     """Forgetting events: prefer images with boxes that the detector finds and later misses again.
 
     A box is detected if its matched prediction has an IoU of at least 0.5 and a confidence of at least 0.25. A
-    forgetting event is a change from detected to missed between two epochs. A box that is never detected counts one
-    event for each epoch. `over` sets how the numbers of events of the boxes in an image are combined to scores_. The
-    images with most events come first, as in the paper. Many images tie, and the seed decides between them.
+    forgetting event is a change from detected to missed between two epochs. A box that is never detected has one event
+    for each epoch. scores_ of an image is the sum, mean or maximum of the numbers of events of its boxes (see `over`).
+    The images with most events come first, as in the paper. Many images have equal scores, and the seed decides between
+    them.
     """
 
     name = "forgetting"

@@ -20,30 +20,31 @@ BY = ("cosine", "product")
 MOST = 512
 """Largest number of images in one round. The Cholesky factor of their fit takes 1 MiB."""
 ROUNDING = 1e-12
-"""A residual below this share of the mean gradient counts as 0."""
+"""A residual below this fraction of the mean gradient counts as 0."""
 
 
 class GradMatch(BaseReducer):
     """GradMatch: match the mean gradient of each image category with the weighted gradients of the kept images.
 
     X is the block `gradients`: the gradient of a half-trained detector for each image. In each step, the chosen images
-    get the non-negative weights that match the mean gradient best. The rest of the mean gradient is the residual. The
-    next image is the image whose gradient agrees best with the residual (orthogonal matching pursuit). If the residual
-    is small, a new round begins. The new round matches the same mean gradient again, with images that are not chosen
-    yet.
+    get the non-negative weights that match the mean gradient best. The residual is the mean gradient minus the weighted
+    sum of the chosen gradients. The next image is the image whose gradient agrees best with the residual (orthogonal
+    matching pursuit). If the residual is small, a new round begins. The new round matches the same mean gradient again,
+    with images that are not chosen yet.
 
-    scores_ is minus the place at which an image was chosen in its category. The other images follow, sorted by how well
-    they agree with the last residual. The method needs one float64 copy of the gradients of a category in memory. With
-    512 columns, this is 4 KiB per image. Killamsetty et al. 2021.
+    scores_ is minus the position in the order of choice within the category (0, -1, -2, ...). Images that are not
+    chosen follow, sorted by their agreement with the last residual. The method needs one float64 copy of the gradients
+    of a category in memory. With 512 columns, this is 4 KiB per image.
 
     Parameters
     ----------
     tolerance
-        A round ends when the residual is at most this share of the mean gradient, in [0, 1).
+        A number in [0, 1). A round ends when the length of the residual is at most this fraction of the length of the
+        mean gradient.
     by
         How agreement with the residual is measured. ``"cosine"`` does not depend on the length of a gradient. This
-        suits a training without weights. ``"product"`` is the measure of the paper. With it, long gradients come first
-        and get small weights.
+        suits a training without weights. ``"product"`` is the measure of the paper. With ``"product"``, long gradients
+        come first and get small weights.
     keep, random_state
         See BaseReducer. The seed only breaks ties.
 
@@ -52,7 +53,7 @@ class GradMatch(BaseReducer):
     weights_ : (n,) float64
         Weight of each chosen image in its round, and 0 for the other images. `detreduce.train` does not use weights.
     residuals_ : dict
-        Category label -> length of the residual after each choice, as a share of the length of the mean gradient.
+        Category label -> length of the residual after each choice, as a fraction of the length of the mean gradient.
     """
 
     name = "gradmatch"
@@ -110,9 +111,9 @@ class Picks:
     weights
         (n,) weight of each chosen or initial row in the fit of its round. Other rows have weight 0.
     residuals
-        (k,) norm of the residual of the round after each choice, as a share of the norm of the mean gradient.
+        (k,) norm of the residual after each choice, as a fraction of the norm of the mean gradient.
     agreement
-        (n,) how well each row agrees with the residual after the last choice. Chosen rows have -inf.
+        (n,) agreement of each row with the residual after the last choice. Chosen rows have -inf.
     """
 
     order: IntArray
@@ -125,9 +126,9 @@ class MatchingPursuit:
     """Orthogonal matching pursuit in rounds: non-negative combinations of rows of G approximate the mean row.
 
     Each step chooses the row that agrees best with the residual, and then fits the weights of the round again. A round
-    ends when the residual is at most `tolerance` of the mean, when no row agrees with the residual, or when the round
-    has 512 members. The next round approximates the same mean with rows that are not chosen yet. So any number of rows
-    can be chosen, even if G has few columns, and memory does not grow with the square of that number.
+    ends when the residual is small (see `tolerance`), when no row agrees with the residual, or when the round has 512
+    members. The next round approximates the same mean with rows that are not chosen yet. So any number of rows can be
+    chosen, even if G has few columns. Memory does not grow with the square of this number.
 
     Parameters
     ----------
@@ -136,7 +137,7 @@ class MatchingPursuit:
     priority
         (n,) numbers that break ties. The row with the lowest number wins.
     tolerance
-        Share of the norm of the mean at which a round ends, in [0, 1).
+        A number in [0, 1). A round ends when the norm of the residual is at most this fraction of the norm of the mean.
     by
         Measure of the agreement with the residual: ``"cosine"`` or the inner ``"product"``.
     """
@@ -157,8 +158,8 @@ class MatchingPursuit:
         Parameters
         ----------
         initial
-            Rows that are already chosen. These rows form rounds of 512 rows. The choice continues in the last of these
-            rounds.
+            Rows that are already chosen. They are split into rounds of 512 rows. The choice continues in the last
+            round.
         count
             Number of rows to choose, at most n minus the number of initial rows.
         advance
@@ -194,13 +195,13 @@ class MatchingPursuit:
         return best(agreement, self.priority), agreement, True
 
     def _agreement(self, residual: FloatArray) -> FloatArray:
-        """Return (n,) how well each row agrees with the residual. Chosen rows have -inf."""
+        """Return (n,) the agreement of each row with the residual. Chosen rows have -inf."""
         agreement = self.G @ residual / self.norms
         agreement[self.taken] = -np.inf
         return agreement
 
     def _share(self, members: _Round) -> float:
-        """Return the norm of the residual as a share of the norm of the target."""
+        """Return the norm of the residual as a fraction of the norm of the target."""
         return float(np.linalg.norm(members.residual)) / self.length if self.length > 0 else 0.0
 
 

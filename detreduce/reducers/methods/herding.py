@@ -32,29 +32,30 @@ MATCHES = ("mmd", "class_means")
 
 
 class Herding(ObjectReducer):
-    """Herding: in each step, add the image that makes the kept objects most similar to all objects as a whole.
+    """Herding: keep images whose objects have nearly the same distribution as all objects.
 
-    The method makes two distributions of feature vectors similar: the distribution of the kept objects, and the
-    distribution of all objects. Every object is represented by the mean vector of its image and class. Images without
-    boxes come last, in a random order. scores_ is minus the place in the order of choice. The images that are not
-    chosen follow. They are sorted by the distance that would result if the image were added. Image categories are not
-    used.
+    The method compares two distributions of feature vectors: the vectors of the kept objects, and the vectors of all
+    objects. In each step, it adds the image that makes the distance between the two distributions smallest. All objects
+    of one class in one image are represented by the mean of their vectors. Images without boxes come last, in a random
+    order. scores_ is minus the position in the order of choice (0, -1, -2, ...). Images that are not chosen follow,
+    sorted by the distance after adding the image. Image categories are not used.
 
     Parameters
     ----------
     match
-        The distance. ``"mmd"`` is the squared maximum mean discrepancy with a Gaussian kernel. The width of the kernel
-        is the median distance between 2,000 objects. With more than 1,000 boxes in total, 256 random Fourier features
-        approximate the kernel. These features are the same for every seed. ``"class_means"`` is a sum over classes. The
-        term of a class is the distance between the mean object of all images and the mean object of the kept images.
-        For a class without kept images, the term is the distance from the mean object to the farthest object.
+        The distance between the two distributions. ``"mmd"`` is the squared maximum mean discrepancy with a Gaussian
+        kernel. The width of the kernel is the median distance between 2,000 objects. With more than 1,000 boxes in
+        total, 256 random Fourier features approximate the kernel. These features are the same for every seed.
+        ``"class_means"`` is a sum over classes. The term of a class is the distance between the mean vector of all its
+        objects and the mean vector of its kept objects. If no object of a class is kept, the term is the distance from
+        the mean vector to the farthest object.
     keep, random_state
         See BaseReducer. The seed only breaks ties.
 
     Attributes
     ----------
     objectives_ : (m,) float64
-        The distance after each added image with boxes. It is the squared MMD, or the sum over classes in units of the
+        The distance after each added image with boxes: the squared MMD, or the sum over classes in units of the
         features.
     """
 
@@ -95,10 +96,10 @@ class Herding(ObjectReducer):
 class KernelMean:
     """The squared MMD (maximum mean discrepancy) between all objects and the objects in the kept images.
 
-    Every object is represented by the mean vector of its image and class. Let phi(S) be the mean of the kernel features
-    of the objects in S. Then the distance is |phi(all) - phi(kept)|^2. Kernel features are vectors whose inner products
-    equal the kernel. They are exact for up to `EXACT_BOXES` boxes. For more boxes, random Fourier features approximate
-    the Gaussian kernel.
+    All objects of one class in one image are represented by the mean of their vectors. Let phi(S) be the mean of the
+    kernel features of the objects in S. Then the distance is |phi(all) - phi(kept)|^2. Kernel features are vectors
+    whose inner products equal the kernel. The features are exact for up to `EXACT_BOXES` boxes. For more boxes, random
+    Fourier features approximate the Gaussian kernel.
 
     Parameters
     ----------
@@ -150,7 +151,7 @@ class KernelMean:
         self.kept += self.boxes[image]
 
     def screen(self) -> FloatArray:
-        """Return (n,) approximate distances in float32: entry i is the distance if image i were added.
+        """Return (n,) float32: for each image, the approximate distance if the image were added.
 
         All distances are multiplied by a common factor. `doubt` returns the largest possible errors.
         """
@@ -174,7 +175,7 @@ class KernelMean:
         return 4.0 * (len(self.sum) + 2) * UNIT * float(np.linalg.norm(self.sum))
 
     def exact(self, images: IntArray) -> tuple[FloatArray, float]:
-        """Return the exact distance if each of `images` were added, and the largest rounding error of these distances.
+        """Return, for each of `images`, the exact distance if the image were added. Also return the largest error.
 
         The distances are multiplied by the same common factor as in `screen`.
         """
@@ -211,15 +212,15 @@ def centre_and_width(table: ObjectTable, content: FloatArray) -> tuple[FloatArra
 
 
 class ClassMeans:
-    """The sum over classes of the distance between two mean objects: of all images, and of the kept images.
+    """The sum, over all classes, of the distance between the mean of all objects and the mean of the kept objects.
 
-    For a class without kept images, the distance is the distance between the mean and the farthest object of the class.
-    So adding the first object of a class never increases the distance of this class.
+    If no object of a class is kept, the distance is that between the mean and the farthest object of the class. So the
+    first kept object of a class never increases the distance of this class.
 
     Parameters
     ----------
     table
-        The object table, with vectors. Every object is represented by the mean vector of its image and class.
+        The object table, with a mean vector for each (image, class) pair.
     advance
         Function that is called with the number of (image, class) pairs done.
     """
@@ -264,7 +265,7 @@ class ClassMeans:
             self._renew(number)
 
     def screen(self) -> FloatArray:
-        """Return (n,) approximate changes of the sum in float32: entry i is the change if image i were added.
+        """Return (n,) float32: for each image, the approximate change of the sum if the image were added.
 
         `doubt` returns the largest possible error.
         """
@@ -279,7 +280,7 @@ class ClassMeans:
         return float(self.doubts.max())
 
     def exact(self, images: IntArray) -> tuple[FloatArray, float]:
-        """Return the exact change of the sum if each of `images` were added, and the largest rounding error."""
+        """Return, for each of `images`, the exact change of the sum if the image were added, and the largest error."""
         lengths = self.starts[images + 1] - self.starts[images]
         pairs = np.repeat(self.starts[images] - np.cumsum(lengths) + lengths, lengths) + np.arange(lengths.sum())
         classes, counts = self.table.classes[pairs], self.table.counts[pairs]
@@ -323,10 +324,7 @@ class ClassMeans:
             advance(len(block))
 
     def _block(self, number: int, start: int) -> IntArray:
-        """Return at most `BLOCK` pairs of class `number`.
-
-        The first of these is the pair number `start` of the class.
-        """
+        """Return at most `BLOCK` pairs of class `number`, from pair `start` of this class."""
         place = self._of_class(number)
         return self.pairs[place.start + start : min(place.start + start + BLOCK, place.stop)]
 
@@ -358,7 +356,7 @@ def match_distribution(objective: KernelMean | ClassMeans, task: GreedyTask) -> 
     objective
         The distance or sum to minimise.
     task
-        The images to add. Fewer are added if there are not enough candidates.
+        The images to add. If there are not enough candidates, fewer images are added.
 
     Returns
     -------
@@ -367,7 +365,7 @@ def match_distribution(objective: KernelMean | ClassMeans, task: GreedyTask) -> 
     values : (m,) float64
         The objective after each choice.
     remaining : (n,) float64
-        Minus the objective that would result if each image were added, up to a common factor. Images that were not
+        For each image, minus the objective after adding the image, up to a common factor. Images that were not
         candidates at the start have -inf.
     """
     openings = task.openings

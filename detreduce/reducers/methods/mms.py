@@ -29,18 +29,17 @@ CANDIDATES = 128
 class MaxMin(BaseReducer):
     """MaxMin (farthest point, k-centre greedy): in each step, add the image that is farthest from the chosen images.
 
-    Each image category is treated on its own. The distance of an image is its distance to the nearest chosen image.
-    scores_ is this distance at the moment when the image is chosen. It equals the covering radius (largest gap) before
-    that step. The start image scores +inf. For images that are not chosen, scores_ is the distance after the last step.
-    Gonzalez (1985), *Clustering to minimize the maximum intercluster distance*.
+    Each image category is treated separately. The distance of an image is its distance to the nearest chosen image.
+    scores_ of a chosen image is this distance just before the image was chosen. This distance equals the covering
+    radius (largest gap) of the images chosen earlier. The first image of a category scores +inf. scores_ of an image
+    that is not chosen is the distance after the last step.
 
     Parameters
     ----------
     start
-        First image of each category. ``"center"`` is the image nearest to the mean of the category. With a row number,
-        that image is the first of its category, and the other categories start from their center. With a list, each
-        category starts from the image in the list: one row number of each category. If `initial` (images that must be
-        kept) has images of a category, the category starts from these images.
+        First image of each category. ``"center"`` takes the image nearest to the mean of the category. A row number
+        sets the first image of one category, and the other categories use ``"center"``. A list of row numbers has one
+        image from each category. `start` has no effect on categories with images that must be kept (`initial`).
     keep, random_state
         See BaseReducer. The seed only breaks ties.
     """
@@ -63,14 +62,16 @@ class MaxMin(BaseReducer):
         self.start = start
 
     def leave_rows(self, rows: IntArray, n: int) -> None:
-        """Convert `start` to numbers of the remaining rows. Raise InputError if it names a row that is removed."""
+        """Renumber the rows in `start`. Raise InputError if `start` contains a removed row."""
         if isinstance(self.start, str) or len(rows) == n:
             return
         single = isinstance(self.start, numbers.Integral)
         starts = check_rows([self.start] if single else self.start, n, "start")
         removed = np.setdiff1d(starts, rows)
         if len(removed):
-            raise InputError(f"start={int(removed[0])} is the row of an image that is removed as a duplicate.")
+            raise InputError(
+                f"start={int(removed[0])} is the row of an image that is removed as a duplicate. Use another row."
+            )
         places = np.searchsorted(rows, starts)
         self.start = int(places[0]) if single else places.tolist()
 
@@ -131,8 +132,8 @@ def nearest_mean(points: CentredPoints, free: npt.NDArray[np.bool_], priority: I
 def farthest_points(points: CentredPoints, task: GreedyTask) -> tuple[IntArray, FloatArray, FloatArray]:
     """Add points one by one, always the point that is farthest from all chosen points (Gonzalez 1985).
 
-    The result is the same as for the plain algorithm. This function is faster: it predicts the next choices, and one
-    matrix product gives the distances of the predicted points to all points. A predicted choice is accepted if it is
+    The result is the same as for the plain algorithm, but this function is faster. It predicts the next choices, and
+    one matrix product gives the distances of the predicted points to all points. A predicted point is accepted if it is
     still the farthest of all points.
 
     Parameters

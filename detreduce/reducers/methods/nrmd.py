@@ -23,31 +23,32 @@ SCORED = 256
 SMALLEST = 1e-3
 """Smaller cosines are raised to this value, so that the logarithm stays finite."""
 DROPPED = 1e-7
-"""Singular values below this share of the largest singular value are left out."""
+"""Singular values below this fraction of the largest singular value are left out."""
 WELL_SPREAD = 1e-3
-"""A Gram matrix gives ten digits if the smallest singular value is above this share of the largest. If not, use QR."""
+"""A Gram matrix gives ten digits if smallest / largest singular value is above this number. Otherwise, use QR."""
 NMF_COMPONENTS = 16
 NMF_ITERATIONS = 200
 
 
 class NumerosityReduction(ScoringReducer):
-    """Numerosity reduction: prefer images to which the weak directions of a matrix decomposition contribute little.
+    """Numerosity reduction: prefer images that are nearly orthogonal to the weak directions of a matrix.
 
-    The matrix ``A = U S V'`` has the images as columns, with directions ``u_i`` and their strengths ``s_i``. Image j
-    has the column ``a_j``, scaled to unit length. Its score is ``sum_i w_i * -log(max(|a_j . u_i|, 1e-3))`` with ``w_i
-    = (1 / s_i) / sum(1 / s)``. So an image scores high if it is at right angles to the directions, and weak directions
-    count most. scores_ is the product of two scores. The first score comes from the matrix of the images of the same
-    image category. The second score comes from the matrix of all images, with the one-hot category added to the
-    features.
+    Each image is a column of a matrix, and a decomposition ``A = U S V'`` of the matrix gives directions ``u_i`` and
+    their strengths ``s_i``. Let ``a_j`` be the column of image j, scaled to unit length. The score of image j is
+    ``sum_i w_i * -log(max(|a_j . u_i|, 1e-3))`` with ``w_i = (1 / s_i) / sum(1 / s)``. So an image scores high if it is
+    nearly orthogonal to the directions, and weak directions have the largest weights. scores_ is the product of two
+    scores. For the first score, the matrix has the images of one image category. For the second score, the matrix has
+    all images, and the one-hot category is added to the features.
 
     Parameters
     ----------
     decomposition
-        The decomposition. ``"svd"`` is a singular value decomposition. ``"qr"`` is a QR decomposition with column
-        pivoting: u_i are the columns of Q, and s_i is the diagonal of R. ``"nmf"`` is a non-negative factorisation with
-        16 components, after the features are shifted to be non-negative.
+        Name of the decomposition. ``"svd"`` is a singular value decomposition. ``"qr"`` is a QR decomposition with
+        column pivoting: u_i are the columns of Q, and s_i is the diagonal of R. ``"nmf"`` is a non-negative
+        factorisation with 16 components, after the features are shifted to be non-negative.
     as_released
-        Whether to choose the highest scores of all images, independent of their category. Small categories may vanish.
+        Whether to choose the highest scores of all images without quotas for categories. Then small categories may lose
+        all images.
     keep, random_state
         See BaseReducer. The seed only breaks ties.
     """
@@ -61,7 +62,7 @@ class NumerosityReduction(ScoringReducer):
     )
     summary = "images that the strong directions of their category explain well"
     keeps = "aligned"
-    fails = "The weakest directions decide, and they are often noise. If n_c < d, it keeps images far from the mean."
+    fails = "The weakest directions decide, and they are often noise. If n_c < d, images far from the mean are kept."
     deterministic = True
 
     def __init__(
@@ -95,7 +96,7 @@ class NumerosityReduction(ScoringReducer):
 
 
 class Rows:
-    """The rows of X as float64, multiplied by a common factor. With `codes`, columns of the one-hot category follow."""
+    """The rows of X as float64, times a common factor. If `codes` are given, columns of the one-hot category follow."""
 
     def __init__(
         self,
@@ -158,9 +159,9 @@ def common_factor(X: npt.NDArray[np.floating], least: float = 0.0) -> float:
 def svd_axes(rows: Rows, gram: FloatArray | None = None) -> tuple[FloatArray, FloatArray]:
     """Return the (D, r) left singular vectors and (r,) singular values of the matrix that has `rows` as columns.
 
-    The result is computed from the Gram matrix if this gives ten digits. Otherwise it is computed by an SVD. If there
-    are more rows than columns, a QR decomposition over blocks of rows first reduces the matrix to a triangle. `gram` is
-    the result of `rows.gram()` if the caller has already computed this matrix.
+    If the Gram matrix gives an accuracy of ten digits, the result is computed from it. Otherwise an SVD is used. If
+    there are more rows than columns, a QR decomposition over blocks of rows first reduces the matrix to a triangle.
+    `gram` is the result of `rows.gram()` if the caller has already computed this matrix.
     """
     n, width = rows.shape
     if n <= width:
@@ -229,7 +230,7 @@ def nmf_axes(rows: Rows) -> tuple[FloatArray, FloatArray]:
 
 
 def _kept(axes: FloatArray, values: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return the axes and values. Leave out the axes whose value is below the share `DROPPED` of the largest value."""
+    """Return the axes and values. Leave out axes whose value is below `DROPPED` times the largest value."""
     keep = values > max(DROPPED * values.max(initial=0.0), 0.0)
     return axes[:, keep], values[keep]
 

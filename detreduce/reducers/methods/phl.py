@@ -18,8 +18,8 @@ from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool
 
 BATCH = 64
 ROUNDING = 1e-9
-"""Distances up to this share above the radius count as within it. Persistences below this share of the largest distance
-in a neighbourhood count as 0."""
+"""A distance counts as within the radius if it is larger by at most this fraction. A persistence counts as 0 if it is
+below this fraction of the largest distance in the neighbourhood."""
 LANDMARKS = ("representative", "vital")
 VERSIONS = ("restrictedDim", "multiDim")
 AUTO_NEIGHBOUR = 10
@@ -30,13 +30,12 @@ class PersistentHomologyLandmarks(ScoringReducer):
     """Persistent-homology landmarks: rank images by the holes in their neighbourhood in feature space.
 
     The neighbours of an image are the other images of its category at a distance of at most `radius`. Persistent
-    homology finds holes (gaps, loops, voids) between the neighbours. The persistence of the image is the largest finite
-    persistence of a hole in the Vietoris-Rips diagram of the neighbours. An image with fewer than 2 neighbours is a
-    super-outlier.
+    homology finds holes (gaps, loops, voids) between the neighbours. The Vietoris-Rips diagram of the neighbours gives
+    a persistence for each hole. The persistence of the image is the largest finite persistence. An image with fewer
+    than 2 neighbours is a super-outlier.
 
     For representative landmarks, scores_ is minus the persistence. For vital landmarks, scores_ is the persistence. For
-    super-outliers, scores_ is -inf. Many images tie at 0, and the seed decides between them. Stolz 2021,
-    *Outlier-robust subsampling techniques for persistent homology*.
+    super-outliers, scores_ is -inf. Many images score 0, and the seed decides between them.
 
     Parameters
     ----------
@@ -54,14 +53,14 @@ class PersistentHomologyLandmarks(ScoringReducer):
     max_neighbours
         Largest number of neighbours. If more images are within `radius`, only the nearest images count.
     as_released
-        Whether to use radius 0. Then every image is a super-outlier, and the order is random.
+        Whether to use radius 0, as in the released code. Then every image is a super-outlier, and the order is random.
     keep, random_state
         See BaseReducer. The seed breaks ties, for instance between super-outliers.
 
     Attributes
     ----------
     persistence_ : (n,) float64
-        Persistence of each image; 0 for super-outliers.
+        Persistence of each image. Super-outliers have 0.
     super_outlier_ : (n,) bool
         True if fewer than 2 other images are within the radius.
     radii_ : dict
@@ -74,7 +73,7 @@ class PersistentHomologyLandmarks(ScoringReducer):
     source = "persistent-homology landmarks, Stolz 2021 (arXiv 2103.14743); a ranking method in arXiv 2403.15150"
     summary = "images whose neighbours do not enclose a hole (representative), or enclose the largest holes (vital)"
     keeps = "hole-free"
-    fails = "Images with 2 or 3 neighbours never have a hole around them. Often many of them tie and come first."
+    fails = "Images with 2 or 3 neighbours never enclose a hole, so they come first. Often there are many such images."
     deterministic = True
 
     def __init__(
@@ -146,7 +145,7 @@ class PersistentHomologyLandmarks(ScoringReducer):
 def neighbourhood_persistence(
     points: CentredPoints, neighbours: list[IntArray], dims: list[int], advance: Callable[[int], object]
 ) -> FloatArray:
-    """Return (n,) the persistence of each image: the largest finite one in the Vietoris-Rips diagram of its neighbours.
+    """Return (n,): for each image, the largest finite persistence in the Vietoris-Rips diagram of its neighbours.
 
     Only holes of the dimensions `dims` count. If there are no such holes, the persistence is 0. Neighbourhoods are
     computed in threads, because GUDHI releases Python's lock.

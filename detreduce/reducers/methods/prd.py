@@ -63,7 +63,7 @@ class ProtoDash(BaseReducer):
     ----------
     weights_ : (n,) float64
         Weight of each chosen image in the weighted mean of its category, and 0 for the other images. With
-        `max_per_group`, images that were skipped because their group is full have weights too.
+        `max_per_group`, images of full groups are skipped, but they also have weights.
     objectives_ : dict
         Category label -> objective after each step.
     sigmas_ : dict
@@ -155,10 +155,10 @@ class Prototypes:
 class _Search:
     """A greedy search that chooses rows (picks) in blocks, and then checks each block against all rows.
 
-    The picks of a block are made among the few hundred rows with the largest gradients, the "hot" rows. Their kernel
-    values with the members (chosen rows) are kept. Then one matrix product gives the gradients of all rows after each
-    pick. If another row has a larger gradient than a pick, that pick and the later picks are undone. So the result is
-    the same as for the plain algorithm, which reads all kernel columns for each pick.
+    The picks of a block are made among the few hundred rows with the largest gradients, the "hot" rows. The kernel
+    values between the hot rows and the members (chosen rows) are kept. Then one matrix product gives the gradients of
+    all rows after each pick. If another row has a larger gradient than a pick, that pick and the later picks are
+    undone. So the result is the same as for the plain algorithm, which reads all kernel columns for each pick.
 
     Attributes
     ----------
@@ -274,7 +274,7 @@ class _Search:
     def _join(self, row: int, kernel: FloatArray) -> bool:
         """Add a row to the members.
 
-        Return whether the row is added to the fit. `kernel` has its kernel values with the fitted rows.
+        Return whether the row is added to the fit. `kernel` has the kernel values of the row with the fitted members.
         """
         self.members.append(row)
         self.taken[row] = True
@@ -346,7 +346,7 @@ class _Search:
         return valid
 
     def _largest(self) -> float:
-        """Return an upper bound of the kernel values. For a Gaussian kernel, it also bounds the exponent."""
+        """Return an upper bound of the kernel values. For a Gaussian kernel, the exponent has the same bound."""
         if self.kernel.sigma is None:
             return 5.0 * max(1.0, float(self.diagonal.max()))
         return 1.0 + float(self.kernel.squares.max()) / self.kernel.sigma**2
@@ -402,8 +402,7 @@ def protodash(
     mu
         (n,) mean kernel of each row with all rows.
     initial
-        Rows that are already chosen. These rows also get weights. The result has the weights, but `order` does not have
-        these rows.
+        Rows that are already chosen. These rows also get weights, but they are not part of `order` in the result.
     count
         Number of rows to choose.
     priority

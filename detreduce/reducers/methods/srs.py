@@ -26,16 +26,16 @@ class _NeedsOf:
 class StratifiedRandom(ScoringReducer):
     """Stratified random sampling: keep a random sample of each image category, without replacement.
 
-    Features are not used. scores_ is a random number in [0, 1) for each image. With ``by="classes"``, scores_ is 1 -
-    place / n, with the place of the image in the order and the number n of images.
+    Features are not used. scores_ is a random number in [0, 1) for each image. With ``by="classes"``, scores_ is ``1 -
+    p / n``. Here p is the position of the image in the random order, and n is the number of images.
 
     Parameters
     ----------
     by
-        ``"categories"``: within an image category, every set of images is equally likely. ``"classes"``: within an
-        image category, a selection also has the boxes of each class nearly in proportion. For this, iterative
-        stratification (Sechidis et al. 2011) halves the images repeatedly at random. ``"classes"`` needs `objects`.
-        With categories=None, only the classes of boxes are stratified.
+        With ``"categories"``, every sample of an image category is equally likely. With ``"classes"``, the sample of an
+        image category also has nearly the same proportions of classes as the whole category. For this, iterative
+        stratification (Sechidis et al. 2011) divides the images at random into halves, again and again. ``"classes"``
+        needs `objects`. If `categories` is None, the sample is stratified only by class.
     keep, random_state
         See BaseReducer. Another seed gives another subset.
     """
@@ -95,7 +95,7 @@ def stratified_order(
     rng
         Random generator for the splits and the order of the halves.
     advance
-        Function that is called with the number of images that have got their place.
+        Function that is called with the number of images that were just placed in the order.
     """
     stack = [rng.permutation(len(labels)).tolist()]
     order: list[int] = []
@@ -112,12 +112,12 @@ def stratified_order(
 
 
 def halve(images: list[int], labels: Sequence[Sequence[int]], rng: np.random.Generator) -> tuple[list[int], list[int]]:
-    """Split shuffled images into two halves that have each class in nearly equal numbers.
+    """Split shuffled images into two halves with nearly equal numbers of each class.
 
-    With an odd number of images, the first half has one more image. The class with the fewest images left is assigned
-    first. Images without classes are assigned last. An image goes to the half that has fewer images of its classes. A
-    class counts more if only a few of its images can still restore the balance. The sizes of the halves count too. A
-    random choice breaks ties. A half that is full does not get more images.
+    With an odd number of images, the first half has one more image. The images of the rarest class are assigned first.
+    Images without classes are assigned last. An image goes to the half that has fewer images of its classes. A class
+    has more weight if few of its images are left. The sizes of the halves count too. A random choice breaks ties. A
+    half that is full does not get more images.
     """
     members: dict[int, list[int]] = {}
     for image in images:

@@ -17,7 +17,8 @@ class Stride(BaseReducer):
     With `groups`, each group (a video) is a sequence in row order, and each sequence gets its share of the selection.
     Without `groups`, all images are one sequence. To keep k of n frames, the method takes the frames ``floor(i * n /
     k)`` for i = 0, 1, ..., k - 1. Each frame of `initial` replaces the nearest of these frames. scores_ is minus the
-    place within the sequence, and NaN for frames that are not chosen. Image categories are not used.
+    position of a chosen frame among the chosen frames of its sequence (0, -1, -2, ...). Frames that are not chosen have
+    NaN. Image categories are not used.
 
     Parameters
     ----------
@@ -55,11 +56,11 @@ class Stride(BaseReducer):
 
 
 def evenly_spaced(n: int, k: int, chosen: IntArray) -> IntArray:
-    """Return evenly spaced places among 0..n-1. Together with the places in `chosen`, there are k places.
+    """Return evenly spaced numbers from 0..n-1. Together with the numbers in `chosen`, there are k numbers.
 
-    The k evenly spaced places start at 0. Each chosen place in turn replaces the nearest evenly spaced place that is
-    not replaced yet. In a tie, the earlier place is replaced. If an evenly spaced place is itself in `chosen`, the
-    nearest free place is returned instead.
+    The evenly spaced numbers start at 0. Each number in `chosen` replaces the nearest evenly spaced number that is not
+    replaced yet. In a tie, the smaller number is replaced. If an evenly spaced number is itself in `chosen`, the
+    nearest free number is returned instead.
     """
     even = np.arange(k) * n // k
     if not len(chosen):

@@ -1,4 +1,4 @@
-"""The checks that every reducer must pass. Both this package and packages that add reducers run them in their tests.
+"""The checks that every reducer must pass. This package and packages that add reducers run these checks in their tests.
 
 In the tests of another package::
 
@@ -101,7 +101,7 @@ def check_seed_matters_only_if_stochastic(subject: Subject) -> None:
             assert_same_up_to_ties(fitted[0], reducer)
     else:
         answers = {tuple(reducer.selected_idx_) for reducer in fitted}
-        assert len(answers) > 1, "declared stochastic, but six seeds give the same result"
+        assert len(answers) > 1, "deterministic is False, but six seeds give the same result"
 
 
 def check_rows_permuted(subject: Subject) -> None:
@@ -113,7 +113,7 @@ def check_rows_permuted(subject: Subject) -> None:
         np.testing.assert_array_equal(y[plain.selected_idx_], y[order][permuted.selected_idx_])
     same = plain.selected_idx_.tolist() == order[permuted.selected_idx_].tolist()
     if subject.cls.order_dependent:
-        assert not same, "declared order_dependent, but permuted rows give the same images"
+        assert not same, "order_dependent is True, but permuted rows give the same images"
     elif subject.cls.deterministic:
         assert same, "permuted rows give other images"
 
@@ -139,7 +139,7 @@ def check_all_rows_equal(subject: Subject) -> None:
 
 
 def check_tiny(subject: Subject) -> None:
-    """Tiny inputs work: one image, a category of one image, a category for each image."""
+    """Tiny inputs work: one image, a category with one image, and one category for each image."""
     X, y = sample()
     for keep in (1, 1.0, 0.01):
         for categories in (None, [7], ["a"]):
@@ -237,7 +237,7 @@ def check_refuses_bad_features(subject: Subject) -> None:
 
 
 def check_prefixes(subject: Subject) -> None:
-    """Every prefix of a ranking is the selection at that smaller keep, exactly if the method declares `nested`."""
+    """The method declares `nested` exactly if every prefix of its ranking is the selection for the smaller keep."""
     X, y = sample(counts=(12, 7, 3))
     n, agree = len(X), True
     for categories in (y, None):
@@ -246,14 +246,16 @@ def check_prefixes(subject: Subject) -> None:
             smaller = subject.fit(X, categories, keep=k)
             prefix = np.array_equal(smaller.selected_idx_, full[:k])
             agree &= prefix
-            assert prefix or not subject.cls.nested, f"declared nested, but {k} images are not a prefix of {n}"
+            assert prefix or not subject.cls.nested, (
+                f"nested is True, but the selection for {k} is no prefix of the selection for {n}"
+            )
             if subject.cls.nested:
                 np.testing.assert_array_equal(smaller.ranking_, full[: len(smaller.ranking_)])
-    assert subject.cls.nested or not agree, "declared not nested, but every prefix is the smaller selection"
+    assert subject.cls.nested or not agree, "nested is False, but every prefix is the smaller selection"
 
 
 def check_category_seats(subject: Subject) -> None:
-    """Every image category gets one image first, as far as keep allows.
+    """First, every image category gets one image, if keep is large enough.
 
     The other images are distributed in proportion.
     """
@@ -302,7 +304,7 @@ def check_initial(subject: Subject) -> None:
 
 
 def check_refuses_bad_objects(subject: Subject) -> None:
-    """Methods that need objects raise InputError if objects are missing or of a wrong type or number of images.
+    """Methods that need objects raise InputError if objects are missing, have a wrong type, or do not match X.
 
     Methods that do not use objects raise InputError if objects are passed.
     """

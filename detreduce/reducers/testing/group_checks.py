@@ -13,7 +13,7 @@ GROUPS = 12
 
 
 def check_max_per_group(subject: Subject) -> None:
-    """The number of images is exact, and no group has too many images. If both is impossible, InputError is raised."""
+    """The number of images is exact, and no group has too many images. If this is impossible, InputError is raised."""
     X, y = sample()
     groups = _groups(len(X))
     for most in (1, 2, 4):
@@ -29,7 +29,7 @@ def check_max_per_group(subject: Subject) -> None:
 
 
 def check_max_per_group_rows_permuted(subject: Subject) -> None:
-    """With a limit, the order of the rows does not matter either. A limit that is never reached changes nothing."""
+    """With `max_per_group`, the order of the rows does not matter. A limit that is never reached changes nothing."""
     X, y = sample()
     groups = _groups(len(X))
     order = np.random.default_rng(5).permutation(len(X))

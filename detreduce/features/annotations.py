@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 QUANTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
 GRID = 4
-SHORTEST_SIDE = 1e-4  # share of the image; keeps the aspect ratio of a box without width or height finite
+SHORTEST_SIDE = 1e-4  # fraction of the image; with it, every box has a finite aspect ratio
 _PAIRS_AT_ONCE = 1 << 20
 
 Floats = npt.NDArray[np.float64]
@@ -30,7 +30,7 @@ def annotation_columns(class_names: Sequence[str]) -> list[str]:
 def annotation_features(
     boxes: npt.ArrayLike, rows: npt.ArrayLike, classes: npt.ArrayLike, n_images: int, n_classes: int
 ) -> npt.NDArray[np.float32]:
-    """Compute features from the boxes of each image (methods.md, `annotations`).
+    """Compute features from the boxes of each image, for the block `annotations`.
 
     The columns are, in this order:
 
@@ -39,14 +39,14 @@ def annotation_features(
     - the quantiles 0, 25, 50, 75 and 100 % of sqrt(area), then of log(width / height);
     - the cover of each cell of a 4x4 grid, row by row from the top left: the summed area of the boxes inside the cell,
       divided by the area of the cell;
-    - the mean IoU of all pairs of boxes of the image, of equal or different classes. It is 0 for a single box.
+    - the mean IoU of all pairs of boxes in the image, whatever their classes. The value is 0 for a single box.
 
     Widths, heights and areas are fractions of the image. The row of an image without boxes is all zeros.
 
     Parameters
     ----------
     boxes
-        (B, 4): x1, y1, x2, y2 as fractions of the image; parts outside the image are cut off.
+        (B, 4): x1, y1, x2, y2 as fractions of the image. Parts outside the image are cut off.
     rows
         (B,): the image of each box.
     classes

@@ -1,4 +1,4 @@
-"""Choose the blocks of features to extract: those that a dataset allows, and those that a method needs."""
+"""Choose the blocks of features to extract for a dataset and a method."""
 
 from __future__ import annotations
 
@@ -56,13 +56,18 @@ def check_blocks(
             hint = nearest(str(name), known)
             raise InputError(f"blocks: unknown block {name!r}.{hint} Known blocks: {', '.join(known)}.")
     if not names or len(set(names)) < len(names):
-        raise InputError(f"blocks={list(names)}: name each block once. Possible blocks: {', '.join(possible)}.")
+        raise InputError(
+            f"blocks={list(names)} is empty or names a block twice. Name each block once. "
+            f"Possible blocks: {', '.join(possible)}."
+        )
     for name in names:
         if name not in possible:
             reason = f"{dataset.source.path} has no labels"
             if dataset.labelled:
                 reason = f"{backbone if isinstance(backbone, str) else backbone.name} does not make a feature map"
-            raise InputError(f"blocks={name!r} is not possible: {reason}. Possible blocks: {', '.join(possible)}.")
+            raise InputError(
+                f"The block {name!r} is not possible, because {reason}. Possible blocks: {', '.join(possible)}."
+            )
     return names
 
 
@@ -76,15 +81,16 @@ def blocks_for(
 ) -> tuple[str, ...]:
     """Return the blocks to extract for a method.
 
-    These are the given `blocks`. If `blocks` is None, these are the blocks that the method needs. If the method needs
-    blocks of a proxy training, these blocks are added to the given `blocks`. If `blocks` is None and images are missing
-    from the log `proxy`, all possible blocks are extracted, because they are used to find images that are similar to
-    the missing images.
+    If `blocks` is None, return the blocks that the method needs. Otherwise return `blocks`, and add the blocks of a
+    proxy training that the method needs.
+
+    If `blocks` is None and images are missing from the log `proxy`, return all possible blocks. They are used to find
+    images that are similar to the missing images.
 
     Raises
     ------
     InputError
-        A block is not possible for this dataset or backbone, or the method needs object vectors and `blocks` does not
+        A block is not possible for this dataset or backbone. Or the method needs object vectors, but `blocks` does not
         contain ``objects``.
     """
     trained = tuple(name for name in SEPARATE_BLOCKS if name in needs)
@@ -99,5 +105,5 @@ def blocks_for(
 
 
 def _has_unseen(trained: Collection[str], proxy: Path | None, dataset: DetectionDataset) -> bool:
-    """Return whether images are missing from the log, so that `dynamics` needs the scores of similar images."""
+    """Return whether `dynamics` needs the scores of similar images, because images are missing from the log."""
     return "dynamics" in trained and proxy is not None and needs_neighbours(ProxyLog.load(proxy), dataset)

@@ -30,9 +30,9 @@ def extract_features(
     """Compute features for every image of a dataset.
 
     Vectors are stored on disk. The key of a vector is the content of the image and of its boxes, the backbone with its
-    weights and preprocessing, and the precision. A second run reads the vectors back and does not open the images. A
-    killed run continues where it stopped. A run on a subset or superset of the images uses the same stored vectors. If
-    labels change, only the vectors of the changed images are computed again.
+    weights and preprocessing, and the precision. A second run reads the stored vectors and does not open the images. A
+    run that was stopped continues where it stopped. A run on a subset or superset of the images uses the same stored
+    vectors. If labels change, only the vectors of the changed images are computed again.
 
     Parameters
     ----------
@@ -51,12 +51,13 @@ def extract_features(
         - ``dynamics`` (see `dynamics_block`) and ``gradients`` (see `gradient_block`): both need `proxy`. They are not
           part of the table's X, and are extracted only if `blocks` names them.
 
-        By default, all possible blocks of the first three are extracted. An unlabelled dataset has only ``image``, and
-        your own vectors do not have ``objects``.
+        By default, ``image``, ``objects`` and ``annotations`` are extracted if they are possible. Without labels, only
+        ``image`` is possible. With vectors from a file, ``objects`` is not possible.
     imgsz
-        Input size in pixels, a multiple of 32. By default that of the backbone (efficientnet-lite0: 224, yolo: 640).
+        Input size in pixels, a multiple of 32. The default depends on the backbone (efficientnet-lite0: 224, yolo:
+        640).
     batch
-        Images in one forward pass. By default 64 on a GPU and at most 16 on a CPU, fewer for a large `imgsz`.
+        Number of images in one forward pass. By default 64 on a GPU, and 1 to 16 on a CPU (fewer for a large `imgsz`).
     device
         Name of a torch device. By default ``cuda`` if a GPU is available, else ``cpu``.
     precision
@@ -68,7 +69,8 @@ def extract_features(
     cache
         Folder for stored vectors. By default ``$DETREDUCE_CACHE``, else the user's cache folder.
     workers
-        Threads that read and decode images. By default one per core, at most 8 on a CPU and 16 with a GPU.
+        Number of threads that read and decode images. By default one per core, but at most 8 on a CPU and 16 with a
+        GPU.
     proxy
         Log of a proxy training (a short training of a small detector), made by `log_proxy_training`. An image that is
         not in the log gets the mean score per box of its 10 nearest neighbours in the log. A summed score is this
@@ -78,8 +80,8 @@ def extract_features(
     Returns
     -------
     FeatureTable
-        One row for each image that could be read, in the dataset's order. If a block depends on the boxes, an image is
-        also left out if its boxes are in pixels and the size of the image cannot be read.
+        One row for each image that could be read, in the dataset's order. An image is also left out if a block needs
+        its boxes, the boxes are in pixels, and the size of the image cannot be read.
 
     Raises
     ------

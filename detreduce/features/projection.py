@@ -29,8 +29,8 @@ class Plane:
 def principal_plane(X: npt.ArrayLike) -> Plane:
     """Project (n, d) features on their first two principal components.
 
-    A component that does not exist is filled with zeros. The same X gives the same result: scikit-learn's PCA is exact,
-    or randomised with a fixed seed for large tables. Raise InputError if X has no columns.
+    A component that does not exist is filled with zeros. For large tables, scikit-learn's PCA is randomised with a
+    fixed seed. So the same X always gives the same result. Raise InputError if X has no columns.
     """
     from sklearn.decomposition import PCA
 

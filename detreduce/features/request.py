@@ -1,4 +1,4 @@
-"""A request for features as one object. It is checked before any long work starts, then run on a dataset."""
+"""A request for features. The request is checked before long work starts, and then run on a dataset."""
 
 from __future__ import annotations
 
@@ -72,10 +72,10 @@ class Extraction:
         """Raise InputError for an option that is invalid for every dataset. This check does not open files."""
         check_precision(self.precision)
         if self.unreadable not in ("skip", "raise"):
-            raise InputError(f"unreadable={self.unreadable!r}: use 'skip' or 'raise'.")
+            raise InputError(f"unreadable={self.unreadable!r} is not known. Use 'skip' or 'raise'.")
         for option, value in (("batch", self.batch), ("workers", self.workers)):
             if value is not None and value < 1:
-                raise InputError(f"{option}={value}: use a whole number of at least 1.")
+                raise InputError(f"{option}={value} is not allowed. Use a whole number of at least 1.")
         self.make_backbone()
 
     def make_backbone(self) -> Backbone | None:
@@ -107,7 +107,7 @@ class Extraction:
         return Path(self.backbone.removeprefix("file:")).expanduser()
 
     def _add_vectors(self, extracted: Extracted, dataset: DetectionDataset, running: Running, *, objects: bool) -> None:
-        """Add the vectors of the backbone, or those of the vectors file, to `extracted`."""
+        """Add the vectors from the backbone or from the vectors file to `extracted`."""
         backbone = self.make_backbone()
         if backbone is None:
             extracted.blocks["image"], extracted.provenance["image"] = self._read_file(dataset)
@@ -130,9 +130,9 @@ class Extraction:
         return vectors, {"backbone": self.backbone, "vectors_sha256": sha256, "dimension": vectors.shape[1]}
 
     def _table(self, dataset: DetectionDataset, names: tuple[str, ...], extracted: Extracted) -> FeatureTable:
-        """Make the table of all images without failures.
+        """Make the table of all images without failures. Warn if images failed.
 
-        If images failed, warn, or raise ImageReadError if `unreadable` is ``raise`` or all images failed.
+        Raise ImageReadError if all images failed, or if an image failed and `unreadable` is ``raise``.
         """
         failures = extracted.failures
         problems = tuple(Problem(dataset[row].path, f"skipped: {reason}") for row, reason in sorted(failures.items()))

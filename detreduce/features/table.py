@@ -19,19 +19,19 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SEPARATE_BLOCKS = ("dynamics", "gradients")
-"""Blocks that come from a proxy training. They are not part of X. A method that needs such a block does not use X."""
+"""Blocks from a proxy training, which are not part of X. A method that needs such a block does not use X."""
 
 
 @dataclass(frozen=True)
 class FeatureTable:
-    """The features of those images of a dataset that could be read.
+    """The features of the images of a dataset. Images that could not be read are left out.
 
     Attributes
     ----------
     dataset
         The dataset of the images.
     rows
-        (n,) int64, ascending: the dataset row of each feature row. Shorter than the dataset if images were skipped.
+        (n,) int64, ascending: the dataset row of each feature row. Rows of skipped images are not included.
     blocks
         Name -> (n, d_b) float32: the features as extracted, not scaled.
     provenance
@@ -130,9 +130,9 @@ def scaled_blocks(blocks: Mapping[str, npt.ArrayLike], n: int) -> npt.NDArray[np
 def scale_block(block: npt.ArrayLike, *, standardise: bool) -> npt.NDArray[np.float32]:
     """Centre a block and divide it by its root-mean-square row norm, so that every block has the same weight.
 
-    Afterwards, the mean squared Euclidean distance between a row and the block's mean is 1 for every block width.
-    `standardise` first scales each column to unit variance, for blocks whose columns have different units. Constant
-    columns become 0. The computation is in float64 and the result is (n, d) float32.
+    Afterwards, the mean squared Euclidean distance between a row and the block's mean is 1 for every block width. If
+    `standardise` is True, each column is first scaled to unit variance. This is for blocks whose columns have different
+    units. Constant columns become 0. The computation is in float64 and the result is (n, d) float32.
     """
     values = np.asarray(block, np.float64)
     if values.size == 0:

@@ -21,8 +21,9 @@ def read_vectors(path: Path, dataset: DetectionDataset) -> npt.NDArray[np.float3
 
     A .npy file must have one row per image, in the dataset's order. A .csv file has the image in its first column and
     numbers in the other columns. The first column is the name or the id of the image, or a file name that is unique in
-    the dataset. If none of the rows matches in this way, the file name at the end of each path is compared. It must be
-    unique in the dataset and in the file. A first row without numbers is a heading. Rows of other images are ignored.
+    the dataset. If no row matches in this way, the file names at the end of the paths are compared. Each file name must
+    then be unique in the dataset and in the file. A first row without numbers is a heading. Rows of other images are
+    ignored.
 
     Raises
     ------
@@ -48,7 +49,7 @@ def _read_npy(path: Path, dataset: DetectionDataset) -> npt.NDArray[np.float32]:
     except (OSError, ValueError, EOFError) as error:
         raise InputError(f"{path} cannot be read as .npy: {str(error).splitlines()[0]}.") from error
     if not isinstance(vectors, np.ndarray) or vectors.ndim != 2 or vectors.dtype.kind not in "fiu":
-        raise InputError(f"{path}: expected a two-dimensional array of numbers.")
+        raise InputError(f"{path}: expected a two-dimensional array of numbers, with one row per image.")
     if len(vectors) != len(dataset):
         raise InputError(
             f"{path} has {len(vectors)} rows and the dataset has {len(dataset)} images. "
@@ -59,7 +60,7 @@ def _read_npy(path: Path, dataset: DetectionDataset) -> npt.NDArray[np.float32]:
     bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
     if len(bad):
         raise InputError(
-            f"{path}: row {bad[0]} ({dataset[int(bad[0])].name}) has a value that is not finite or beyond float32 "
+            f"{path}: row {bad[0]} ({dataset[int(bad[0])].name}) has a value that is not finite or is beyond float32 "
             "(3.4e38). Remove or scale this value."
         )
     return rows
@@ -98,7 +99,9 @@ def _read_csv(path: Path, dataset: DetectionDataset) -> npt.NDArray[np.float32]:
         hint = f". {matched.strangers[0]!r} is not an image of the dataset" if matched.strangers else ""
         if any(not name.isprintable() for name in matched.strangers):
             hint += " (the file is not UTF-8; save it as UTF-8)"
-        raise InputError(f"{path} has no row for {len(missing)} of {len(dataset)} images: {names}{hint}.")
+        raise InputError(
+            f"{path} has no row for {len(missing)} of {len(dataset)} images: {names}{hint}. Add the missing rows."
+        )
     return matched.vectors
 
 
@@ -157,7 +160,7 @@ def _match_rows(path: Path, count: int, words: Mapping[str, int]) -> _CsvVectors
 
 
 def _unique_ends(names: Sequence[str], words: Mapping[str, int]) -> list[str]:
-    """Return the names that end with the file name of an image, except if several names end with the same file name."""
+    """Return the names whose file name is that of an image. Leave out file names that occur more than once."""
     often = Counter(map(_file_name, names))
     return [name for name in names if often[_file_name(name)] == 1 and _file_name(name) in words]
 
@@ -181,7 +184,7 @@ def _parse_numbers(cells: list[str], where: str) -> npt.NDArray[np.float32]:
             numbers = np.array(cells, np.float64).astype(np.float32)
     except ValueError:
         bad = next((cell for cell in cells if not _is_number(cell)), "")
-        raise InputError(f"{where}: {bad!r} is not a number.") from None
+        raise InputError(f"{where}: {bad!r} is not a number. Correct this value.") from None
     if not len(numbers) or not np.isfinite(numbers).all():
-        raise InputError(f"{where}: expected finite numbers after the image name.")
+        raise InputError(f"{where}: expected finite numbers after the image name. Correct this row.")
     return numbers

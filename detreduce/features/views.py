@@ -36,7 +36,7 @@ def features_frame(
     image_ids: Iterable[int | str],
     class_names: Sequence[str],
 ) -> pd.DataFrame:
-    """Return a frame with one row per image and one column per feature of `block`, or of all blocks if it is None."""
+    """Return a frame with one row per image and one column per feature of `block`. None means all blocks."""
     import pandas as pd
 
     if block is not None and block not in blocks:

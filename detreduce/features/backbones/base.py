@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 class Backbone(ABC):
-    """A network that turns images into feature maps. Pooling is a separate step, so that boxes use the same map.
+    """A network that turns images into feature maps. Pooling is a separate step.
 
     A subclass sets `family` (the name, or the part before ``:``), `default_imgsz` and `layers`. It implements
-    `preprocess`, `weights` and `build`, and is decorated with `register`. The constructor must not build the network: a
-    run that finds every vector in the store does not need it.
+    `preprocess`, `weights` and `build`, and is decorated with `register`. The constructor must not build the network,
+    because a run that finds every vector in the cache does not need the network.
 
     Attributes
     ----------
@@ -31,7 +31,7 @@ class Backbone(ABC):
     imgsz
         Input size in pixels, a multiple of 32.
     layers
-        A description of the layers that are used; part of the cache key.
+        A description of the used layers. This text is part of the cache key.
     takes
         A description of what follows ``:`` in the name. Empty if the name has no ``:``.
     has_map
@@ -51,7 +51,9 @@ class Backbone(ABC):
         self.imgsz = self.default_imgsz if imgsz is None else imgsz
         if isinstance(self.imgsz, bool) or self.imgsz != int(self.imgsz) or self.imgsz < 32 or self.imgsz % 32:
             near = max(32, round(float(self.imgsz) / 32) * 32)
-            raise InputError(f"imgsz={imgsz!r} for {name}: use a multiple of 32 pixels, for example {near}.")
+            raise InputError(
+                f"imgsz={imgsz!r} is not possible for {name}. Use a multiple of 32 pixels, for example {near}."
+            )
 
     @property
     @abstractmethod
@@ -77,7 +79,7 @@ class Backbone(ABC):
 
     @property
     def key(self) -> dict[str, str]:
-        """Everything that determines a vector, except the image and the precision. It is part of the cache key."""
+        """Everything that determines a vector, except the image and the precision. It is used in the cache key."""
         family, *_ = self.name.partition(":")
         return {
             "backbone": family,

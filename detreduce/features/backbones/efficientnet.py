@@ -77,7 +77,7 @@ def _fold(parent: torch.nn.Module, convolution: str, norm: str) -> None:
 
     fused = fuse_conv_bn_eval(getattr(parent, convolution), getattr(parent, norm))
     padding = getattr(fused, "static_padding", None)
-    # the package pads in a separate module, which copies the map; a convolution pads symmetrically without a copy
+    # the package pads in a separate module, which copies the map. A convolution pads symmetrically without a copy
     left, right, top, bottom = getattr(padding, "padding", (0, 0, 0, 0))
     if left == right and top == bottom:
         plain = torch.nn.Conv2d(

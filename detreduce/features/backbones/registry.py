@@ -26,12 +26,14 @@ def make_backbone(name: str, imgsz: int | None = None) -> Backbone:
     if kind is None:
         known = ", ".join([*backbone_names(), "file:<vectors.npy or .csv>"])
         hint = nearest(family, [*REGISTRY, "file"])
-        # importing torchvision takes seconds, so do it only for a wrong name
+        # importing torchvision takes seconds, so import it only for a wrong name
         if not colon and family in torchvision_classifiers():
             hint = f" Did you mean 'torchvision:{family}'?"
         raise InputError(f"Unknown backbone {name!r}.{hint} Known backbones: {known}.")
     if bool(kind.takes) != bool(argument) or (colon and not kind.takes):
-        raise InputError(f"Backbone {name!r}: the form is {family + (':' + kind.takes if kind.takes else '')}.")
+        raise InputError(
+            f"Backbone {name!r} has a wrong form. Write {family + (':' + kind.takes if kind.takes else '')}."
+        )
     return kind(name, imgsz)
 
 

@@ -41,7 +41,7 @@ class Torchvision(Backbone):
             raise InputError(f"Unknown torchvision classifier {self.model!r}.{nearest(self.model, known)}")
         import torch
 
-        # check the architecture before the user downloads its weights; `build` checks networks that need real values
+        # check the architecture before the user downloads its weights. `build` checks networks that need real values
         with contextlib.suppress(NotImplementedError), warnings.catch_warnings(), torch.device("meta"):
             warnings.simplefilter("ignore")
             self._body(self._network())
@@ -88,9 +88,9 @@ class Torchvision(Backbone):
 
     @property
     def key(self) -> dict[str, str]:
-        """The key of the base class and the name of the architecture.
+        """The key of the base class, with the name of the architecture.
 
-        The name is needed because one state dict may fit several architectures.
+        The name is needed, because one state dict may fit several architectures.
         """
         return {**super().key, "architecture": self.model}
 

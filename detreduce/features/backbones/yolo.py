@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 @register
 class Yolo(Backbone):
-    """The backbone of an ultralytics detector; these are the features of the paper (YOLOv5m: 768 numbers).
+    """The backbone of an ultralytics detector. The paper uses these features (YOLOv5m: 768 numbers).
 
     The layers are those in the `backbone` section of the model's yaml file. For YOLOv5 and YOLOv8, these are layers 0
-    to 9, and the last is SPPF. For YOLO11 and YOLO26, these are layers 0 to 10, and the last is C2PSA.
+    to 9, and the last layer is SPPF. For YOLO11 and YOLO26, these are layers 0 to 10, and the last layer is C2PSA.
     """
 
     family = "yolo"

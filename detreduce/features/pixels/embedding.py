@@ -31,7 +31,7 @@ class Embedded:
     images
         (b, c) float32: the vector of each image.
     pairs
-        (P, c) float32: the vector of each (image, class) pair. None without boxes.
+        (P, c) float32: the vector of each (image, class) pair. None if boxes are not pooled.
     """
 
     images: npt.NDArray[np.float32]

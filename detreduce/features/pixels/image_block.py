@@ -33,8 +33,8 @@ class ImageBlock:
     vectors
         (n, d) float32: one row per image, NaN if the image could not be read.
     pairs
-        (m, d) float32: one row per (image, class) pair with boxes, NaN if the image could not be read; None without
-        boxes.
+        (m, d) float32: one row per (image, class) pair with boxes, NaN if the image could not be read. None if boxes
+        are not pooled.
     failures
         Row of an image that could not be read -> reason.
     provenance

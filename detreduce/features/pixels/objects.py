@@ -40,7 +40,7 @@ class PairedBoxes:
     def of(cls, dataset: DetectionDataset) -> PairedBoxes:
         """Sort the boxes of a dataset. Image headers are read only if `boxes_xyxyn` needs them."""
         use = ~dataset.box_crowd
-        # + 0.0 turns -0.0 into 0.0: their keys differ; boxes in images of unknown size are NaN and left out later
+        # + 0.0 turns -0.0 into 0.0, which has another key. Boxes in images of unknown size are NaN and left out later
         corners = np.clip(np.nan_to_num(dataset.boxes_xyxyn[use]), 0.0, 1.0) + 0.0
         image, kind = dataset.box_rows[use], dataset.box_classes[use]
         order = np.lexsort((*corners.T[::-1], kind, image))
@@ -65,7 +65,7 @@ class PairedBoxes:
         return content_digest(image + boxes.astype("<f8").tobytes())
 
     def placed(self, rows: Sequence[int], frames: Sequence[Frame]) -> PlacedBoxes:
-        """Return where the boxes of a batch of images are in the network's input.
+        """Return the positions of the boxes of a batch of images in the network's input.
 
         `frames` has the frame of each image.
         """
@@ -84,8 +84,8 @@ class PairedBoxes:
 def objects_block(table: ObjectTable) -> npt.NDArray[np.float32]:
     """Return (n, d) float32: for each image, the weighted mean of the vectors of its classes.
 
-    The weight of a class is 1 / its share of the table's boxes, so rare classes have more weight. An image without
-    boxes gets the mean row of the images with boxes, which becomes 0 after centring.
+    The weight of a class is (boxes in the table) / (boxes of the class), so rare classes have more weight. An image
+    without boxes gets the mean row of the images with boxes. This row becomes 0 after centring.
     """
     from scipy.sparse import csr_matrix
 

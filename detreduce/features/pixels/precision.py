@@ -34,7 +34,7 @@ def check_precision(precision: str) -> None:
     """Raise InputError for an unknown precision."""
     if precision not in PRECISIONS:
         raise InputError(
-            f"precision={precision!r}: use one of {', '.join(PRECISIONS)}.{nearest(precision, PRECISIONS)}"
+            f"precision={precision!r} is not known. Use one of {', '.join(PRECISIONS)}.{nearest(precision, PRECISIONS)}"
         )
 
 

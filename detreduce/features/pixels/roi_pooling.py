@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import torch
 
 BINS = 2
-LEAST_SIDE = 1e-3  # in cells of the map; a box without area is pooled at its centre
+LEAST_SIDE = 1e-3  # in cells of the map, so that a box without area is pooled at its centre
 VALUES_AT_ONCE = 1 << 22
 WORDS = (
     "RoI-align (torchvision, aligned) of each box cut off at the image's border, "

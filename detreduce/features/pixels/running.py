@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class Running:
     """How to run a network on images. `batch`, `device` and `workers` are parameters of `extract_features`.
 
-    `stop_at_failure` tells whether to raise ImageReadError at the first image that cannot be read.
+    `stop_at_failure` says whether to raise ImageReadError at the first image that cannot be read.
     """
 
     batch: int | None = None
@@ -37,7 +37,7 @@ class Running:
         return device
 
     def batch_size(self, device: torch.device, imgsz: int) -> int:
-        """Return the number of images in a batch: `batch` if given, else 64 on a GPU and 1 to 16 on a CPU.
+        """Return the number of images in a batch: `batch`, or by default 64 on a GPU and 1 to 16 on a CPU.
 
         A batch on a CPU has about 1.6 million pixels, so a thread needs about 100 MB.
         """

@@ -32,7 +32,7 @@ from detreduce.images.decode import why_unreadable
 from detreduce.machine.hashes import file_hash
 
 NEIGHBOURS = 10
-"""Number of nearest images whose scores are averaged for an image that is missing from the proxy log."""
+"""For an image that is missing from the proxy log, the scores of this number of nearest images are averaged."""
 _FACTS = ("model", "epochs", "imgsz", "seed", "arguments", "energy", "weights_sha256", "device", "versions", "data")
 
 
@@ -49,11 +49,11 @@ class ProxyBlocks:
     log
         The content of the proxy log.
     dataset
-        The dataset that the blocks describe.
+        The dataset whose images the blocks describe.
     dynamics
         The result of `dynamics_block`. None if the block is not requested.
     failures
-        Row of an image that is missing from the log and cannot be read -> reason. Empty if another block reads the
+        Row -> reason, for images that are missing from the log and cannot be read. Empty if another block reads the
         images.
     """
 
@@ -72,7 +72,7 @@ class ProxyBlocks:
     def add_to(self, extracted: Extracted, alike: Sequence[str], folder: Path, running: Running) -> None:
         """Add the blocks, their provenance and their failures to `extracted`.
 
-        If an image with boxes is missing from the log, it gets the scores of its nearest images. `alike` names the
+        An image with boxes that is missing from the log gets the scores of its nearest images. `alike` names the
         blocks that define which images are near.
         """
         extracted.provenance["proxy"] = self._training()
@@ -103,7 +103,7 @@ class ProxyBlocks:
         }
 
     def _training(self) -> dict[str, Any]:
-        """Return the facts about the training that the log states, and the hash of the log. The dict is JSON-able."""
+        """Return the facts about the training from the log, and the hash of the log. The dict is JSON-able."""
         sha256 = file_hash(self.path)
         return {"path": str(self.path), "sha256": sha256, **{name: self.log.facts.get(name) for name in _FACTS}}
 
@@ -148,7 +148,7 @@ def open_proxy(names: Collection[str], proxy: str | Path | None, dataset: Detect
 
 
 def _check_weights(opened: ProxyBlocks) -> None:
-    """Raise InputError if the weights file is not the one that the log names by its hash."""
+    """Raise InputError if the hash of the weights file is not the hash in the log."""
     sha256 = file_hash(opened.weights)
     if opened.log.facts.get("weights_sha256", sha256) != sha256:
         raise InputError(
@@ -160,14 +160,14 @@ def _check_weights(opened: ProxyBlocks) -> None:
 def _explain_unreadable(opened: ProxyBlocks) -> dict[int, str]:
     """Return row -> reason for the unreadable images that are missing from the log.
 
-    Raise InputError if a missing image can be read and has boxes: such an image needs the scores of similar images.
+    Raise InputError if a missing image can be read and has boxes, because it needs the scores of similar images.
     """
     lacking = unseen(opened.log, opened.dataset)
     if needs_neighbours(opened.log, opened.dataset):
         raise InputError(
             f"{opened.path}: the proxy was trained on {len(opened.dataset) - len(lacking)} of the "
-            f"{len(opened.dataset)} images of the dataset. The others get the scores of similar images. Add a block "
-            'that measures similarity, for example blocks=("image", "dynamics") (--blocks image).'
+            f"{len(opened.dataset)} images of the dataset. The other images get the scores of similar images. "
+            'Add a block that measures similarity, for example blocks=("image", "dynamics") (--blocks image).'
         )
     reasons = {row: why_unreadable(opened.dataset[row].path) for row in lacking}
     return {row: reason for row, reason in reasons.items() if reason}

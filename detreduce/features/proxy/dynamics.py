@@ -16,7 +16,7 @@ DETECTED_IOU = 0.5
 DETECTED_CONFIDENCE = 0.25
 """Ultralytics shows predictions of at least this confidence."""
 MOVED = 2e-3
-"""A box differs if a corner moved by more than this share of the image. Rounding to float16 or decimals moves less."""
+"""Two boxes are different if a corner differs by more than this fraction of the image. Rounding moves corners less."""
 
 
 def box_scores(
@@ -33,11 +33,11 @@ def box_scores(
     log
         The proxy log, with E epochs and B boxes.
     iou
-        Lowest IoU at which a box can count as detected.
+        Lowest IoU at which a box counts as detected.
     confidence
-        Lowest confidence at which a box can count as detected. A box counts as detected if both values are reached.
+        Lowest confidence at which a box counts as detected. A box must reach both limits.
     early
-        Number of epochs, from the first, that `el2n` uses. By default half of the epochs, rounded up.
+        Number of first epochs that `el2n` uses. By default half of the epochs, rounded up.
 
     Returns
     -------
@@ -46,8 +46,8 @@ def box_scores(
 
         - ``vps``: the variance of IoU x confidence over the epochs (Yagi 2025, arXiv 2505.17245). Boxes are matched by
           `detreduce.training.box_matching.match`.
-        - ``forgetting``: the number of changes from detected to not detected; E if the box is never detected (Toneva
-          et al. 2019).
+        - ``forgetting``: the number of changes from detected to not detected (Toneva et al. 2019). E if the box is
+          never detected.
         - ``el2n``: the L2 norm of the error, averaged over the early epochs (Paul et al. 2021).
         - ``aum``: 1 minus the area under the margin (Pleiss et al. 2020). This area is the average margin over the
           epochs, computed from confidences instead of logits.
@@ -60,7 +60,9 @@ def box_scores(
     epochs = log.epochs
     first = (epochs + 1) // 2 if early is None else early
     if isinstance(first, bool) or not 1 <= first <= epochs:
-        raise InputError(f"early={early!r}: use a number of epochs from 1 to {epochs}, the epochs of the log.")
+        raise InputError(
+            f"early={early!r} is not possible. Use a number from 1 to {epochs}, because the log has {epochs} epochs."
+        )
     detected = (log.iou >= iou) & (log.confidence >= confidence)
     events = (detected[:-1] & ~detected[1:]).sum(axis=0).astype(np.float64)
     return {
@@ -102,7 +104,7 @@ def needs_neighbours(log: ProxyLog, dataset: DetectionDataset) -> bool:
 
 
 def dynamics_block(log: ProxyLog, dataset: DetectionDataset, **options: Any) -> npt.NDArray[np.float32]:
-    """Return the block `dynamics` of a dataset. The proxy was trained on this dataset or on a part of it.
+    """Return the block `dynamics` of a dataset. The proxy was trained on all or some of its images.
 
     Parameters
     ----------
@@ -123,13 +125,14 @@ def dynamics_block(log: ProxyLog, dataset: DetectionDataset, **options: Any) -> 
     Raises
     ------
     InputError
-        An image has other boxes in the log, none of the dataset's images is in the log, or the classes differ.
+        An image has different boxes in the log and in the dataset, the log has none of the images, or the classes
+        differ.
     """
     check_classes(log, dataset)
     rows = np.array([dataset.row_of.get(image_id, -1) for image_id in log.image_ids], np.int64)
     if not (rows >= 0).any():
         raise InputError(
-            f"{dataset.source.path}: none of these images is in the proxy log, which was made on "
+            f"{dataset.source.path}: none of these images is in the proxy log. The log was made on "
             f"{log.facts.get('data', {}).get('path', 'another dataset')}."
         )
     _check_boxes(log, rows, dataset)

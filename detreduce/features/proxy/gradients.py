@@ -20,7 +20,7 @@ from detreduce.images.store import DigestMemo, VectorStore
 from detreduce.machine.hashes import Digest, content_digest, file_hash
 
 BOXES = "in the frame of the decoded picture"
-"""A description of how boxes are placed in the network's input; part of the cache key."""
+"""A description of how boxes are placed in the network's input. This text is part of the cache key."""
 
 
 def gradient_block(dataset: DetectionDataset, weights: Path, folder: Path, options: GradientOptions) -> ImageBlock:
@@ -28,10 +28,10 @@ def gradient_block(dataset: DetectionDataset, weights: Path, folder: Path, optio
 
     The loss is ultralytics' loss of a single image: its box, class and distance parts, with the gains of the training
     that made the weights. The gradient is with respect to the weights and biases of the last convolutions in the head,
-    one for each branch and level. The network is in eval mode. YOLO26 has two heads. The head that inference uses by
-    default is taken. A sparse random projection (Li, Hastie and Church 2006) reduces the gradient to `dimensions`
-    columns. It is the same for every image and keeps inner products on average. Memory: n x 512 float32, which is 2 KiB
-    per image, and one batch in the network.
+    one for each branch and level. The network is in eval mode. YOLO26 has two heads. The gradient is that of the head
+    which inference uses by default. A sparse random projection (Li, Hastie and Church 2006) reduces the gradient to
+    `dimensions` columns. The projection is the same for every image and keeps inner products on average. The result
+    needs 2 KiB per image.
 
     Returns
     -------

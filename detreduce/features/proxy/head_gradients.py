@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import torch
 
 DIMENSIONS = 512
-"""Number of columns of the block; one image needs 2 KiB in float32."""
+"""Number of columns of the block. One image needs 2 KiB in float32."""
 LAYERS = "the last convolutions of the box and class branches, weights and biases"
 
 
@@ -110,7 +110,9 @@ class HeadGradients:
         """Return (b, dimensions) float32: the projected gradients of b images of one shape with the boxes `truth`."""
         full = self.gradients(group, truth)
         if not np.isfinite(full).all():
-            raise InputError(f"{self.weights}: the gradients are not finite, so the training diverged.")
+            raise InputError(
+                f"{self.weights}: the gradients are not finite, so the training diverged. Train the proxy again."
+            )
         return full if self.projection is None else self.projection.transform(full).astype(np.float32)
 
     def gradients(

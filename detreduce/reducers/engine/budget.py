@@ -119,7 +119,10 @@ def _free_seats(sizes: IntArray, given: IntArray, k: int) -> tuple[IntArray, Int
     """Return two arrays with one entry per free image: its category, and the earlier seats of this category."""
     free = sizes - given
     if k > free.sum() or (free < 0).any():
-        raise InputError(f"Only {int(free.clip(0).sum())} images can still be chosen, but {k} are needed.")
+        raise InputError(
+            f"{k} more images cannot be chosen. The categories have {sizes.tolist()} images, and {given.tolist()} of these "
+            "are already chosen."
+        )
     category = np.repeat(np.arange(len(sizes)), free)
     before = np.arange(len(category)) - np.repeat(np.cumsum(free) - free, free) + np.repeat(given, free)
     return category, before

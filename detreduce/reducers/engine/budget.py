@@ -120,8 +120,8 @@ def _free_seats(sizes: IntArray, given: IntArray, k: int) -> tuple[IntArray, Int
     free = sizes - given
     if k > free.sum() or (free < 0).any():
         raise InputError(
-            f"{k} more images cannot be chosen. The categories have {sizes.tolist()} images, and {given.tolist()} of these "
-            "are already chosen."
+            f"{k} more images cannot be chosen. The categories have {sizes.tolist()} images, and {given.tolist()} "
+            "of these are already chosen."
         )
     category = np.repeat(np.arange(len(sizes)), free)
     before = np.arange(len(category)) - np.repeat(np.cumsum(free) - free, free) + np.repeat(given, free)

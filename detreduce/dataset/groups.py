@@ -27,7 +27,7 @@ def check_group_rule(rule: str) -> re.Pattern[str] | None:
         raise InputError(f"groups={rule!r} is neither 'folder' nor a regular expression: {error}.") from error
     if not pattern.groups:
         raise InputError(
-            f"groups={rule!r} has no parentheses. Put parentheses around the part that matches the group's name, "
+            f"groups={rule!r} has no part in parentheses. Put parentheses around the part that matches the group, "
             r"for instance '(.+)_\d+', or use 'folder'."
         )
     return pattern

@@ -1,4 +1,4 @@
-"""Define `Format`, a row of the format registry: all functions that the package needs for a dataset format."""
+"""Define `Format`: all functions that the package needs for one dataset format."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from detreduce.dataset.writing.links import Placer
 LicenceOf = Callable[[ImageId], str]
 """A function that returns the licence name of an image."""
 Reload = Callable[[], DetectionDataset]
-"""A function that loads the reduced split, after the written folder is at its final place."""
+"""A function that loads the reduced split. It is called when the written folder is at its final place."""
 Write = Callable[[Choice, Placer, Path], Reload]
 """A function that writes the chosen images and the other splits to the placer's folder.
 
@@ -23,17 +23,17 @@ The path is the final place of the folder.
 
 
 def never(path: Path) -> bool:
-    """Return False: the format does not accept such a path."""
+    """Return False, because the format does not accept such paths."""
     return False
 
 
 def no_files(folder: Path) -> Iterable[Path]:
-    """Return an empty collection: the format cannot be recognised by the name of a file in a folder."""
+    """Return an empty collection, because no file name is typical of the format."""
     return ()
 
 
 def no_licences(dataset: DetectionDataset) -> LicenceOf | None:
-    """Return None: files of this format do not state a licence."""
+    """Return None, because files of this format do not state a licence."""
     return None
 
 
@@ -52,15 +52,15 @@ class Format:
     accepts_folder
         Return whether an existing folder is a dataset of this format.
     sure_files
-        Return the paths in a folder that a dataset file of this format may have. Only this format uses these names. The
-        files need not exist.
+        Return the possible paths of a dataset file in a folder, with names that only this format uses. The files need
+        not exist.
     likely_files
         Like `sure_files`, for names that other formats use too.
     images_for
-        Suffix of annotation files that do not name their images folder, so that the caller may pass ``images=``. Empty
-        if there are no such files.
+        Suffix of annotation files for which the caller may pass ``images=``, because they do not name their images
+        folder. Empty if there are no such files.
     load_path
-        Load an accepted path. The arguments are the path, the split (None: the default) and the images folder or None.
+        Load an accepted path. The arguments are the path, the split (or None) and the images folder (or None).
     load_yaml
         Load one split of a dataset YAML with ``format: name``. None if the format cannot be named in a YAML.
     load_split

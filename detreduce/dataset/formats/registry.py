@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from detreduce.dataset.formats.format import Format
 
-# Import paths, so that listing the names does not import the readers. The first format that accepts a path loads it.
+# The values are import paths, so that listing the names does not import the readers.
+# The first format that accepts a path loads the dataset.
 # Folders of images come last, because every folder could be one.
 FORMATS = {
     "voc": "detreduce.dataset.formats.voc.row:VOC",

@@ -18,7 +18,7 @@ class BoxArrays(NamedTuple):
 
 
 class BoxCollector:
-    """A collector of boxes: `add` takes one image after another, and `arrays` returns the arrays of each image."""
+    """Collect boxes: `add` takes one image after another, and `arrays` returns the arrays of each image."""
 
     def __init__(self) -> None:
         self._ends = [0]

@@ -30,7 +30,7 @@ class Description:
     values
         The keys and values of the YAML.
     oddities
-        Descriptions of unusual properties of the file that did not stop reading.
+        Descriptions of unusual properties of the file.
     """
 
     file: Path
@@ -43,7 +43,7 @@ class Description:
         return self.file.parent
 
     def how_to_get(self) -> str:
-        """Return a sentence on how to get the data, from the key ``get:`` or ultralytics' ``download:``, or ""."""
+        """Return a sentence on how to get the data, or "" if the YAML has no key ``get:`` or ``download:``."""
         if words := self.values.get("get"):
             return f" How to get it: {str(words).strip()}"
         if source := self.values.get("download"):
@@ -52,7 +52,7 @@ class Description:
 
 
 def read_description(file: str | Path) -> Description:
-    """Read a dataset YAML. Raise MissingFileError if the file cannot be read, or InputError for bad YAML."""
+    """Read a dataset YAML. Raise MissingFileError if the file cannot be read, and InputError if it is not valid YAML."""
     path = absolute(file)
     try:
         data = path.read_bytes()
@@ -90,7 +90,7 @@ def split_entries(description: Description) -> Iterator[tuple[str, Any]]:
 def split_values(description: Description) -> dict[str, Any]:
     """Return the value of each split by canonical name.
 
-    If two aliases of a split occur, the alias that is first in `SPLIT_KEYS` counts.
+    If a split has several aliases in the YAML, the first alias in `SPLIT_KEYS` counts.
     """
     values: dict[str, Any] = {}
     for key, value in split_entries(description):

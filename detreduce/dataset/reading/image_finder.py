@@ -32,7 +32,7 @@ def path_in(reference: str) -> str:
 
 
 class ImageFinder:
-    """A search for images below one folder. The folder is listed only if an image is not at the given path."""
+    """Search for images below a folder. The folder is listed only if an image is not at the given path."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

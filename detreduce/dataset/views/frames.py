@@ -1,4 +1,4 @@
-"""Make pandas frames of a dataset, and columns for other frames of images."""
+"""Make pandas frames of images and boxes, and columns for other frames."""
 
 from __future__ import annotations
 

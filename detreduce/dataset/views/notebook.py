@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 Example = tuple[str, Path, npt.NDArray[np.float64]]
 """An image's name, its file, and its (m, 4) box corners as fractions of the image."""
 CLASSES = 30
-"""Most classes in the table."""
+"""Maximum number of classes in the table."""
 PICTURE_BYTES = 100_000
-"""Limit for the bytes of all pictures together, so that a notebook stays small."""
+"""Maximum size of all pictures together, in bytes."""
 
 
 def dataset_html(

@@ -64,8 +64,8 @@ class Choice:
     def load_records(self) -> dict[str, tuple[ImageRecord, ...]]:
         """Return the records to write for each split, in the source's order of splits.
 
-        For the reduced split, these are the chosen images. For other splits, these are all images whose file exists.
-        Warn if the class ids of the splits disagree. Raise InputError if the splits cannot be joined by class name.
+        The reduced split has the chosen images. Other splits have all images whose file exists. Warn if the class ids
+        of the splits disagree. Raise InputError if the splits cannot be joined by class name.
         """
         others = self.load_others()
         if notice := join_classes(in_order({self.dataset.split: self.dataset, **others})).notice:

@@ -28,9 +28,9 @@ class Event(NamedTuple):
     value
         The value of the element. None for ``close``.
     start
-        Position in the text where the element starts. For ``close``, where the whole array starts.
+        Position in the text where the element starts. For ``close``, position where the array starts.
     end
-        Position in the text after the element. For ``close``, after the array.
+        Position in the text after the element. For ``close``, position after the array.
     """
 
     kind: Literal["element", "close"]
@@ -95,8 +95,8 @@ def kept_spans(text: str, wanted: Mapping[str, Callable[[Any], bool]], advance: 
     """Return the spans of the text that remain after elements of top-level arrays are removed.
 
     `wanted` maps the key of an array to a function. Elements for which the function returns False are removed. White
-    space before, between and after the elements is kept, so an indented file stays indented. Adjacent spans are merged:
-    if no element is removed, the whole text is one span. `advance` is called once per element.
+    space around the elements is kept, so an indented file stays indented. Adjacent spans are merged. If no element is
+    removed, the whole text is one span. `advance` is called once per element.
     """
     return _spans(text, walk(text, wanted.keys()), wanted, advance)
 
@@ -134,7 +134,7 @@ def _spans(
 
 
 def kept_spans_of_list(text: str, wanted: Callable[[Any], bool]) -> list[Span]:
-    """Return the spans that remain after elements of a text that is one list are removed. See `kept_spans`."""
+    """Return the spans like `kept_spans`, for a text that is one list."""
     start = _skip(text, 1 if text.startswith("\ufeff") else 0)
     return _spans(text, _walk_array(text, "", start), {"": wanted}, lambda: None)
 

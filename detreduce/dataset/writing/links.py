@@ -29,11 +29,11 @@ def check_link(link: str) -> LinkMode:
 
 
 class Placer:
-    """A writer of files below one folder. It refuses to write a file twice or outside the folder.
+    """Write files below one folder. A path that is used twice or is outside the folder raises InputError.
 
     Symbolic links are absolute, so that the output can be moved. If the file system does not allow hard links, images
-    are copied, and `finish` warns about this once. JPEG files without an end marker are always copied: ultralytics
-    repairs such files in place. If a file is a link, this repair would change the source.
+    are copied, and `finish` warns about this once. JPEG files without an end marker are always copied, because
+    ultralytics rewrites such files in place and would change the source through a link.
     """
 
     def __init__(self, folder: Path, link: LinkMode) -> None:
@@ -52,7 +52,7 @@ class Placer:
         target = self._target(relative, source)
         if target is None:
             return
-        # link to the real file, so that a subset of a subset does not depend on the first one
+        # link to the real file, so that a subset of a subset does not depend on the first subset
         source = Path(os.path.realpath(source))
         if self.link != "copy" and lacks_end_marker(source):
             self._open_jpegs += 1

@@ -15,7 +15,7 @@ IMAGES = "images"
 
 
 def refuse_lists(choice: Choice, placer: Placer) -> None:
-    """Raise InputError for link='list', because this would separate the annotations from the images."""
+    """Raise InputError for link='list', because the annotation file needs its images next to it."""
     if placer.link == "list":
         raise InputError(
             f"link='list' cannot be used for {choice.dataset.source.path.name}: this file needs its images next to it. "

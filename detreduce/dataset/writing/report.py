@@ -75,11 +75,13 @@ class SubsetReport:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """At most two sentences: on classes that lost all boxes, and on classes that lost nearly all boxes."""
+        """At most two sentences, about classes that lost all boxes and classes that lost nearly all boxes."""
         lines = []
         if lost := [item for item in self.classes if item.lost]:
             names = ", ".join(f"{item.name} ({item.boxes_full})" for item in lost)
-            lines.append(f"The subset has no box of {names}. A detector trained on it cannot find these classes.")
+            lines.append(
+                f"The subset has no box of {names}. A detector trained on the subset cannot find these classes."
+            )
         if nearly := [item for item in self.classes if item.nearly_lost]:
             names = ", ".join(f"{item.name} ({item.boxes_kept} of {item.boxes_full})" for item in nearly)
             lines.append(f"The subset has lost nearly all boxes of {names}.")

@@ -15,7 +15,7 @@ from detreduce.machine.files import writing
 
 MANIFEST = ".detreduce-files"
 _MARK = ".detreduce-"
-# suffixes of files that ultralytics and other tools write in a dataset folder; they can be made again
+# suffixes of files that ultralytics and other tools write in a dataset folder and can write again
 _REMADE = (".cache", ".npy")
 _SECONDS_WITHOUT_LOCK = 3600.0
 

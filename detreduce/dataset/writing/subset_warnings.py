@@ -9,7 +9,7 @@ from detreduce.errors import DetreduceWarning
 
 
 class SubsetWarning(DetreduceWarning):
-    """A warning about a written subset, for instance that classes are lost or that images were copied, not linked."""
+    """A warning about a written subset, for instance about lost classes or images that were not linked."""
 
 
 def warn_about_subset(message: str) -> None:

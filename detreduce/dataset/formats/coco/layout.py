@@ -98,8 +98,8 @@ def find_images_folder(
 ) -> tuple[Path | None, list[Path]]:
     """Return the first folder that holds an image of the JSON (or None), and the folders tried.
 
-    If `given` is not None, only this folder is used. `jsons` are the JSONs of other splits: their names give
-    more folders to try. `also` is a folder to try last. Raise MissingFileError if `given` does not exist.
+    If `given` is not None, only `given` is used. `jsons` are the JSONs of other splits, whose names suggest more
+    folders. `also` is a folder to try last. Raise MissingFileError if `given` does not exist.
     """
     if given is not None:
         if not given.is_dir():
@@ -118,7 +118,7 @@ def find_images_folder(
     candidates = list(dict.fromkeys(absolute(folder) for folder in candidates))
     references = _read_file_names(file)
     names = [name for name in map(safe_name, references) if name is not None]
-    # in Label Studio's COCO export, file names are upload paths or URLs; their last part is the name of the image
+    # in Label Studio's COCO export, file names are upload paths or URLs that end with the name of the image
     last_parts = [path_in(reference).rsplit("/", 1)[-1] for reference in references]
     for options in (names, last_parts):
         for folder in candidates:

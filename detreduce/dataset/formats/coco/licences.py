@@ -20,7 +20,7 @@ def read_coco_licences(dataset: DetectionDataset) -> LicenceOf | None:
 
 
 def licences_in(path: Path) -> dict[ImageId, str]:
-    """Return image id -> licence name for the images that have a licence. Usually, annotations are not parsed."""
+    """Return image id -> licence name for the images that have a licence."""
     names: dict[Any, str] = {}
     number_of: dict[ImageId, Any] = {}
     seen: set[str] = set()

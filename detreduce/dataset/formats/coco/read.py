@@ -24,18 +24,18 @@ Box = tuple[float, float, float, float]
 def load_coco(source: Source, split: str, tried: Sequence[Path] = ()) -> DetectionDataset:
     """Load the instances JSON of one split.
 
-    Parts that cannot be used are left out and listed in `problems`: images without a file, and annotations with an
-    unknown image, an unknown category, a negative size or a box that is not four finite numbers. Classes are the JSON's
-    categories in the order of their ids. Categories with the same name stay separate.
+    Images without a file are left out and listed in `problems`. The same holds for annotations with an unknown image,
+    an unknown category or an invalid box. Classes are the JSON's categories in the order of their ids. Categories with
+    the same name stay separate.
 
-    If ``file_name`` is not the path of a file (an upload path, a URL), it means the image of that name in the images
-    folder, if there is exactly one. A ``file_name`` that leads outside the images folder is never followed: the image
-    is left out and listed.
+    If a ``file_name`` is not the path of a file (an upload path, a URL), an image with this name is searched for in the
+    images folder. The image is used if there is exactly one. If a ``file_name`` leads outside the images folder, the
+    image is left out and listed.
 
-    `tried` are the folders that were searched for the images. They are used only in the error message.
+    `tried` lists the folders that were searched for the images, for the error message.
 
-    Raise InputError if the file is not COCO JSON or an image or category id is repeated. Raise MissingFileError if none
-    of the images exists.
+    Raise InputError if the file is not COCO JSON, or if an image id or a category id is repeated. Raise
+    MissingFileError if none of the images exists.
     """
     place = source.splits[split]
     assert place.annotations is not None, "a COCO split has annotations"
@@ -103,16 +103,16 @@ def read_json(file: Path) -> dict[str, Any]:
     except RecursionError:
         raise InputError(f"{file}: not COCO: the JSON is nested too deeply.") from None
     if not isinstance(content, dict) or not isinstance(content.get("images"), list):
-        raise InputError(f"{file}: not COCO: expected a JSON object with a list 'images'.")
+        raise InputError(f"{file}: not COCO: the file must be a JSON object with a list 'images'.")
     for key in ("annotations", "categories"):
         if not isinstance(content.get(key), list | None):
-            raise InputError(f"{file}: not COCO: {key!r} must be a list.")
+            raise InputError(f"{file}: not COCO: the value of {key!r} must be a list.")
     return content
 
 
 @dataclass(slots=True)
 class _Image:
-    """One image of the JSON and its boxes (x, y, width, height). `seen`: class, crowd flag and box -> annotation id."""
+    """One image and its boxes (x, y, width, height). `seen` maps (class, crowd flag, box) to an annotation id."""
 
     id: ImageId
     name: str

@@ -1,4 +1,4 @@
-"""Recognise COCO files and folders. `COCO` is the row of the format registry."""
+"""Recognise and load COCO files and folders: define the `Format` `COCO`."""
 
 from __future__ import annotations
 

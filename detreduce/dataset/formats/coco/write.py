@@ -26,9 +26,9 @@ def write_coco(choice: Choice, placer: Placer, target: Path) -> Reload:
     """Write the subset to the placer's folder. Return a function that loads the reduced split from `target`.
 
     `target` is the final place of the placer's folder. If all images are chosen, the JSON is copied byte for byte.
-    Otherwise images that were not chosen are removed, with all annotations that do not belong to a chosen image. The
-    rest of the text stays unchanged. With link='list', images are not written, and a data.yaml (``format: coco``) names
-    the new JSONs and the source's image folders.
+    Otherwise, only the chosen images and their annotations stay. The rest of the text stays unchanged. With
+    link='list', images are not written, and a data.yaml (``format: coco``) names the new JSONs and the source's image
+    folders.
     """
     source = choice.dataset.source
     places = mirror_coco(source)
@@ -73,8 +73,8 @@ def mirror_coco(source: Source) -> dict[Path, PurePosixPath]:
     """Return source path -> relative output path, for every JSON and images folder of a source.
 
     Paths below the root keep their relative path. If all other paths are next to the root, all paths are relative to
-    the root's parent. Otherwise another folder becomes ``images`` (``images/<name>`` if there are several), and another
-    JSON becomes ``annotations/<name>``.
+    the root's parent. Otherwise, a folder outside the root becomes ``images`` (``images/<name>`` if there are several).
+    A JSON outside the root becomes ``annotations/<name>``.
     """
     jsons = [split.annotations for split in source.splits.values() if split.annotations is not None]
     folders = list(dict.fromkeys(split.images[0] for split in source.splits.values()))

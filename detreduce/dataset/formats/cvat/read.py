@@ -193,7 +193,7 @@ def parse_cvat(file: Path) -> CvatFile:
 
 
 class _Reader:
-    """A collector of images and labels from expat's events."""
+    """Collect images and labels from the events of the XML parser expat."""
 
     def __init__(self, data: bytes) -> None:
         self.data = data

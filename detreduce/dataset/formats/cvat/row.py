@@ -1,4 +1,4 @@
-"""Recognise and load CVAT's annotations.xml. `CVAT` is the row of the format registry."""
+"""Recognise and load CVAT's annotations.xml: define the `Format` `CVAT`."""
 
 from __future__ import annotations
 

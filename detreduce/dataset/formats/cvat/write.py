@@ -17,8 +17,9 @@ from detreduce.dataset.writing.one_file import refuse_lists, write_one_file
 def write_cvat(choice: Choice, placer: Placer, target: Path) -> Reload:
     """Write the subset to the placer's folder. Return a function that loads the reduced split from `target`.
 
-    `target` is the final place of the placer's folder. Each <image> of the reduced split that was not chosen is
-    removed, with the white space before the element. All other bytes stay unchanged. Raise InputError for link='list'.
+    `target` is the final place of the placer's folder. If an image of the reduced split was not chosen, its <image>
+    element and the white space before the element are removed. All other bytes stay unchanged. Raise InputError for
+    link='list'.
     """
     refuse_lists(choice, placer)
     place = choice.dataset.source.splits[choice.dataset.split]

@@ -16,7 +16,7 @@ from detreduce.dataset.reading.image_finder import ImageFinder, path_in
 from detreduce.dataset.records import IMAGE_SUFFIXES, DetectionDataset, ImageRecord, Problem, Source, SplitSource
 from detreduce.errors import InputError, MissingFileError
 
-# keys of a region's labels; in JSON the key is also the region's type, JSON-MIN has no types
+# keys of a region's labels. In JSON, the key is also the region's type. JSON-MIN has no types
 _BOXED = ("rectanglelabels", "polygonlabels", "ellipselabels", "labels")
 _KNOWN = ("id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time", "agreement")
 Box = tuple[float, float, float, float]
@@ -52,9 +52,9 @@ def find_label_studio_splits(file: Path, images: Path | None = None) -> dict[str
 def load_label_studio(source: Source, split: str) -> DetectionDataset:
     """Load an export. Images are found by the file name in the task's path or URL, and are not opened.
 
-    Classes are the sorted labels in the file. If a task has several annotations, only one counts: the ground truth or,
-    without ground truth, the latest annotation. Cancelled annotations never count. Rotated rectangles, ellipses
-    and polygons become the box around the shape. Brush strokes and key points are left out and listed. Tasks without
+    Classes are the sorted labels in the file. If a task has several annotations, only the ground truth counts. Without
+    ground truth, only the latest annotation counts. Cancelled annotations never count. Rotated rectangles, ellipses and
+    polygons become the box around the shape. Brush strokes and key points are left out and listed. Tasks without
     annotation become background images and are listed. Tasks whose image does not exist are left out and listed.
 
     Raise MissingFileError if none of the images exists. Raise InputError if the file is not a Label Studio export.
@@ -138,7 +138,7 @@ def _find_reference(data: Mapping[str, Any]) -> str | None:
 
 
 def _list_regions(entry: Mapping[str, Any], task: _Task) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield type and value of each region of the annotation that counts. The value includes the image's size."""
+    """Yield the type and the value of each region in the annotation that counts. Values include the image's size."""
     given = [a for a in entry.get("annotations") or entry.get("completions") or [] if isinstance(a, Mapping)]
     valid = [a for a in given if not a.get("was_cancelled") and not a.get("skipped")]
     if not valid:
@@ -170,7 +170,7 @@ def _list_minimal_regions(entry: Mapping[str, Any]) -> Iterator[tuple[str, Mappi
 
 
 def _add_region(task: _Task, kind: str, value: Mapping[str, Any], seen: dict[tuple[str, Box], int]) -> None:
-    """Add the boxes of a region to its task, and the faults to `findings`. `seen`: label and box -> region number."""
+    """Add the boxes of a region to its task, and the faults to `findings`. `seen` maps (label, box) to a number."""
     sides = [value.get(f"original_{side}") for side in ("width", "height")]
     if task.width is None and all(isinstance(side, int | float) and side >= 1 for side in sides):
         task.width, task.height = int(sides[0]), int(sides[1])  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Recognise and load Label Studio's exports. `LABEL_STUDIO` is the row of the format registry."""
+"""Recognise and load Label Studio's exports: define the `Format` `LABEL_STUDIO`."""
 
 from __future__ import annotations
 

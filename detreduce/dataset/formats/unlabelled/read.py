@@ -39,7 +39,7 @@ def count_images(source: Source, split: str) -> int:
 
 
 def _find_labels(paths: list[str]) -> list[Problem]:
-    """Return problems about files that look like labels of the images: the user may want to load a labelled dataset."""
+    """Return a problem for each kind of file that looks like labels of the images."""
     problems = []
     for kind, of in (("YOLO labels", label_path_of), ("XML files", lambda path: path.rsplit(".", 1)[0] + ".xml")):
         labels = [label for label in map(of, paths) if os.path.isfile(label)]  # noqa: PTH113 (100,000 calls)

@@ -1,4 +1,4 @@
-"""Load folders of images without labels. `UNLABELLED` is the row of the format registry."""
+"""Load folders of images without labels: define the `Format` `UNLABELLED`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def load_yaml(description: Description, split: str) -> DetectionDataset:
 
 
 def _splits(description: Description, root: Path) -> dict[str, SplitSource]:
-    """Return the splits of a YAML with ``train: folder``. Without such keys, train is all images below the root."""
+    """Return the splits of a YAML with ``train: folder``. Without such keys, train has all images below the root."""
     splits = {}
     for split, value in split_values(description).items():
         folder = absolute(root / expand_path(str(value), description.file))

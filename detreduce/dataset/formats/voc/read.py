@@ -54,7 +54,7 @@ def find_voc_splits(folder: Path) -> dict[str, SplitSource]:
 
 def _read_lines(file: Path) -> list[str]:
     """Return the lines of a list file."""
-    # file names need not be UTF-8; Python reads names from the file system with surrogateescape too
+    # file names need not be UTF-8, and Python also reads names from the file system with surrogateescape
     return file.read_text(encoding="utf-8-sig", errors="surrogateescape").splitlines()
 
 
@@ -193,7 +193,7 @@ def _add_object(entry: ElementTree.Element, number: int, note: _Note, seen: dict
 
 
 def _read_number(text: str | None) -> float | None:
-    """Return a finite number, or None if the text is not one."""
+    """Return the text as a number, or None if the text is not a finite number."""
     try:
         value = float(text) if text is not None else None
     except ValueError:
@@ -231,7 +231,7 @@ def _read_list(
         entry = line.strip()
         if not entry:
             continue
-        # an image name may contain spaces; a list may have a second column
+        # an image name may contain spaces, and a list may have a second column
         options = [entry, os.path.splitext(entry)[0], entry.split()[0]]  # noqa: PTH122
         stem = next((option for option in options if option in notes or option in images), entry)
         if stem in images and stem not in notes:

@@ -1,4 +1,4 @@
-"""Load Pascal VOC folders. `VOC` is the row of the format registry."""
+"""Load Pascal VOC folders: define the `Format` `VOC`."""
 
 from __future__ import annotations
 

@@ -25,11 +25,11 @@ def write_voc(choice: Choice, placer: Placer, target: Path) -> Reload:
     """Write the subset to the placer's folder. Return a function that loads the reduced split from `target`.
 
     `target` is the final place of the placer's folder. The list of the reduced split and its lists per class
-    (``cat_train.txt``) keep the lines of the chosen images. Lists of splits that contain the reduced split (trainval)
-    lose the removed images, unless val or test contain these images too. All other lists are copied. Lists outside
-    ImageSets/Main keep the lines of images that the output holds.
+    (``cat_train.txt``) keep the lines of the chosen images. If another split contains the reduced split (trainval), the
+    removed images are also removed from its list, except images in val or test. All other lists are copied. Lists
+    outside ImageSets/Main keep the lines of images in the output.
 
-    Raise InputError for link='list': lists cannot be loaded without the other folders.
+    Raise InputError for link='list', because lists cannot be loaded without the other folders.
     """
     if placer.link == "list":
         raise InputError(
@@ -56,7 +56,7 @@ def write_voc(choice: Choice, placer: Placer, target: Path) -> Reload:
 
 
 def _find_removed(choice: Choice, others: Mapping[str, DetectionDataset], kept: set[str]) -> set[str]:
-    """Return the names of images that are removed: they are not chosen, and no split that stays unchanged has them."""
+    """Return the names of the images that are not chosen and not in a split that stays unchanged."""
     own = {record.name for record in choice.dataset}
     unchanged: set[str] = set()
     for split, dataset in others.items():
@@ -127,7 +127,7 @@ def _write_lists(
 
 
 def filter_lines(content: bytes, wanted: Callable[[str], bool]) -> bytes:
-    """Return the content with only the lines that are blank or `wanted`. These lines stay unchanged."""
+    """Return the `wanted` lines and the blank lines of the content, unchanged."""
     lines = content.splitlines(keepends=True)
     texts = [line.decode("utf-8-sig", "surrogateescape").strip() for line in lines]
     return b"".join(line for line, text in zip(lines, texts, strict=True) if not text or wanted(text))
@@ -136,8 +136,8 @@ def filter_lines(content: bytes, wanted: Callable[[str], bool]) -> bytes:
 def _images_by_stem(datasets: Sequence[DetectionDataset], root: Path) -> dict[str, str]:
     """Return stem -> image name for all stems that a list may use.
 
-    A list may use the stem of an XML or of an image. The stem of an XML means the image of the XML, even if another
-    image has the same stem.
+    A list may use the stem of an XML or of an image. If an XML and another image have the same stem, the image of the
+    XML is meant.
     """
     stems: dict[str, str] = {}
     for dataset in datasets:

@@ -41,12 +41,12 @@ def convert_to_yolo(choice: Choice, placer: Placer, target: Path) -> Reload:
     other formats get ``images/<split>``, ``labels/<split>`` and a data.yaml with the classes in the dataset's order.
     The data.yaml always names a train and a val split.
 
-    Boxes become centre, width and height as fractions with 12 decimals. Ultralytics may skip a whole image if a value
-    is outside [0, 1]. So boxes with such values are clipped to the image, and boxes outside the image are left out.
-    Every image gets a label file. The label file of a background image is empty.
+    Boxes become centre, width and height as fractions with 12 decimals. Boxes with a value outside [0, 1] are clipped
+    to the image, because ultralytics may skip images with such values. Boxes outside the image are left out. Every
+    image gets a label file, which is empty for a background image.
 
-    Raise InputError if the dataset is not labelled, for link='list', and if boxes are in pixels and the image's size
-    cannot be read.
+    Raise InputError if the dataset has no labels, if the link mode is ``list``, or if a needed image size cannot be
+    read.
     """
     dataset = choice.dataset
     if dataset.source.format == "yolo":
@@ -170,7 +170,7 @@ def _warn_about_changes(counts: _Counts) -> None:
 
 
 def _make_data_yaml(dataset: DetectionDataset, own: str, splits: list[str], names: Sequence[str]) -> str:
-    """Return the text of the data.yaml. Another split is named for a missing train or val split, with a warning."""
+    """Return the text of the data.yaml. If train or val is missing, name another split instead and warn."""
     lines = [f"# {dataset.source.format.upper()} boxes of {dataset.source.path.name}, written as YOLO by detreduce\n"]
     lines += [f"{split}: images/{split}\n" for split in splits]
     for needed in ("train", "val"):

@@ -15,7 +15,7 @@ from detreduce.errors import InputError
 
 _FORBIDDEN = re.compile("[^\\x09\\x0A\\x0D\\x20-\\x7E\\x85\\xA0-\\uD7FF\\uE000-\\uFFFD\\U00010000-\\U0010ffff]+")
 
-# None removes the key; without the key path:, the folder of the data.yaml is the root
+# None removes the key. Without the key path:, the folder of the data.yaml is the root
 Change = str | Sequence[str] | None
 """The new value of a key."""
 
@@ -32,10 +32,9 @@ class _Edit:
 def edit_data_yaml(text: str, changes: Mapping[str, Change]) -> tuple[str, bool]:
     """Change the values of keys in the text of a data.yaml. A new value of None removes the key.
 
-    Return the new text, and whether all other text is unchanged (comments, order, quotes and line ends). The new text
-    is parsed and compared with the expected content. If the two differ (a path has an anchor, or PyYAML cannot locate a
-    value), the content is written again without comments, and the second value is False. Raise InputError if the text
-    is not a YAML mapping.
+    Return the new text, and whether all other text is unchanged. If a value cannot be replaced in place (for example,
+    if a path has an anchor), the content is written again without comments, and the second value is False. Raise
+    InputError if the text is not a YAML mapping.
     """
     content = load_mapping(text)
     wanted = {key: value for key, value in content.items() if key not in changes}
@@ -69,7 +68,7 @@ def load_mapping(text: str) -> dict[Any, Any]:
 def read_yolo_licence(dataset: DetectionDataset) -> LicenceOf | None:
     """Return a function image id -> licence, or None if the data.yaml does not state a licence.
 
-    All images have the same licence: ``license``, ``licence`` or ``roboflow: license`` in the data.yaml.
+    All images have the licence under ``license``, ``licence`` or ``roboflow: license`` in the data.yaml.
     """
     try:
         content = load_mapping(dataset.source.path.read_text(encoding="utf-8", errors="ignore"))
@@ -133,7 +132,7 @@ def _add_keys(text: str, root: yaml.MappingNode, missing: Sequence[tuple[str, Ch
 
 
 def _find_end(node: yaml.Node) -> int:
-    """Return the position after a value. PyYAML's own position of a block collection is after following comments."""
+    """Return the position after a value. PyYAML's own end of a block collection is after the comments below."""
     if isinstance(node, yaml.CollectionNode) and not node.flow_style and node.value:
         last = node.value[-1]
         return _find_end(last[1] if isinstance(last, tuple) else last)

@@ -25,20 +25,20 @@ def is_yolo_export(file: Path) -> bool:
 
 
 def read_yolo_description(file: Path) -> Description:
-    """Read a data.yaml, or the file that an export without a data.yaml has. Raise the errors of `read_description`."""
+    """Read a data.yaml, a classes.txt or an obj.data. Raise the errors of `read_description`."""
     if file.name == CLASSES:
         return _read_label_studio(file)
     return _read_darknet(file) if file.suffix == DARKNET_SUFFIX else read_description(file)
 
 
 def as_data_yaml(description: Description) -> str:
-    """Return the text of a data.yaml with the classes of an export without a data.yaml. The writer adds the paths."""
+    """Return the text of a data.yaml with the classes of an export. The writer adds the paths."""
     names = yaml.safe_dump({"names": description.values["names"]}, sort_keys=False, allow_unicode=True)
     return f"# made by detreduce from {description.file.name}\n{names}"
 
 
 def list_other_files(file: Path) -> list[Path]:
-    """Return the files of an export that are not images, labels or lists. The first is `file`."""
+    """Return the files of an export, starting with `file`, that are not images, labels or lists."""
     if file.name == CLASSES:
         return [path for path in (file, file.with_name(NOTES)) if path.is_file()]
     return [file, _find_names_file(file, _read_pairs(file))]
@@ -50,7 +50,7 @@ def _read_label_studio(file: Path) -> Description:
     numbered = _read_numbers(file.with_name(NOTES)) or dict(enumerate(names))
     if not numbered:
         raise InputError(f"{file}: the file has no class names. Write one class name per line.")
-    # labels use the class numbers in notes.json; a project may choose these numbers freely
+    # labels use the class numbers in notes.json, which a project may choose freely
     every = {number: numbered.get(number, f"class_{number}") for number in range(max(numbered) + 1)}
     return Description(file, {"train": "images", "names": every})
 

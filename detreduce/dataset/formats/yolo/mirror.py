@@ -1,4 +1,4 @@
-"""Map YOLO source files to output paths: the relative paths stay the same and never lead out of the output."""
+"""Map YOLO source files to relative output paths, which never lead out of the output folder."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Mirror:
     prefix
         Output folder for the paths below `root`.
     anchor
-        A folder that all other paths share. These paths keep their path relative to `anchor`.
+        A folder that contains all other paths. These paths keep their path relative to `anchor`.
     outside
         Output folder for the other paths.
     """
@@ -44,11 +44,11 @@ class Mirror:
 
 
 def make_mirror(root: Path, images: Iterable[Path], output: Path) -> Mirror:
-    """Return a `Mirror` with which ultralytics finds each label at the path that `label_place` returns.
+    """Return a `Mirror` with which ultralytics finds the label file of each image.
 
-    Ultralytics replaces the last ``/images/`` in an absolute path with ``/labels/``. If the path of the output contains
-    ``images`` and the relative path of an image does not, ultralytics would replace a folder above the output. In this
-    case, all files are written below ``images/``.
+    Ultralytics replaces the last ``/images/`` in an absolute path with ``/labels/``. If only the path of the output
+    folder contains ``images``, ultralytics would replace this part. In this case, all files are written below
+    ``images/``.
     """
     root = absolute(root)
     paths = [absolute(path) for path in images]

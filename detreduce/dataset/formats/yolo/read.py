@@ -176,7 +176,7 @@ class _SplitFiles:
     label_roots
         Labels folder -> all label files in it.
     linked_folders
-        Images folder that is a link -> the folder that the link points to, for links without labels next to them.
+        Images folder that is a link -> the folder that the link points to. Only for links without labels next to them.
     """
 
     names: dict[str, str] = field(default_factory=dict)
@@ -255,7 +255,7 @@ def _read_list(file: Path, root: Path, problems: list[Problem]) -> list[str]:
             continue
         hit = _first_file(listed_places(entry, file, root))
         if hit is None and not entry.isprintable():
-            # no file has this name; the encoding of the list may differ from the encoding of the file names
+            # the file does not exist, but the encodings of the list and of the file names may differ
             hit = _first_file(listed_places(os.fsencode(entry).decode("latin-1"), file, root))
             latin = latin or hit is not None
         if hit is None:
@@ -274,7 +274,7 @@ def listed_places(entry: str, file: Path, root: Path) -> list[str]:
     """Return the paths that a line of a list file may mean, best first.
 
     ``./x`` is relative to the list's folder. ``x`` is relative to the root, the list's folder or the working folder.
-    CVAT writes ``data/x`` for ``x``, because CVAT's archives should be unpacked into a folder ``data``.
+    ``data/x`` may also mean ``x``, because CVAT adds the folder ``data`` to the paths.
     """
     bases = [file.parent] if entry.startswith("./") else [root, file.parent, Path.cwd()]
     spellings = [entry, entry[len(PREFIX) :]] if entry.startswith(PREFIX) else [entry]
@@ -287,7 +287,7 @@ def _first_file(places: Iterable[str]) -> str | None:
 
 
 def label_path_of(image: str) -> str:
-    """Return the label file of an image, by ultralytics' rule.
+    """Return the path at which ultralytics looks for the label file of an image.
 
     The last ``/images/`` in the path becomes ``/labels/``, and the suffix becomes ``.txt``.
     """

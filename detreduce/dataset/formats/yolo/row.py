@@ -1,4 +1,4 @@
-"""Recognise and load YOLO files and folders. `YOLO` is the row of the format registry."""
+"""Recognise and load YOLO files and folders: define the `Format` `YOLO`."""
 
 from __future__ import annotations
 

@@ -28,8 +28,8 @@ def write_yolo(choice: Choice, placer: Placer, target: Path, *, trainable: bool 
     """Write the subset to the placer's folder. Return a function that loads the reduced split from `target`.
 
     `target` is the final place of the placer's folder. The output has the same layout as the source. With link='list',
-    no file is linked or copied: a list and a data.yaml point to the source's images. Ultralytics needs a train and a
-    val split. If `trainable` is True and train or val is missing, data.yaml names another split instead.
+    no file is linked or copied. Instead, a list and a data.yaml point to the source's images. Ultralytics needs a train
+    and a val split. If `trainable` is True and train or val is missing, data.yaml names another split instead.
     """
     if placer.link == "list":
         _write_lists(choice, placer)
@@ -120,8 +120,8 @@ def _make_entries(
 ) -> list[str]:
     """Return the new value of a split's key (``train:``) in data.yaml, and write the lists that this value names.
 
-    The source's folders and lists are used again if they give exactly the split's images in the output. Otherwise (for
-    instance, if a folder also holds images of another split), a new list is written.
+    The source's folders and lists are used if they give exactly the split's images in the output. Otherwise, a new list
+    is written, for instance if a folder also holds images of another split.
     """
     wanted = {mirror(record.path) for record in records}
     everything = {mirror(record.path) for others in splits.values() for record in others}
@@ -163,7 +163,7 @@ def _filter_list(
 
     Lines that do not name an image (blank lines, comments) stay unchanged, with None as the output path. A line stays
     unchanged if it starts with ``./`` and leads to the same image in the output. Other lines are rewritten to start
-    with ``./``: ultralytics reads only such lines relative to the list.
+    with ``./``, because ultralytics reads only such lines relative to the list.
     """
     places = {str(absolute(record.path)): mirror(record.path) for record in records}
     home = mirror(path).parent
@@ -214,13 +214,13 @@ def _plan_changes(content: Mapping[object, object], entries: Mapping[str, Sequen
         split = canonical_split(key)
         if split in entries:
             if key != key.lower():
-                # ultralytics does not read `Train:`; the loop below adds the key in lower case
+                # ultralytics does not read `Train:`, so the loop below adds the key in lower case
                 changes[key] = None
                 continue
             found.add(split)
             changes[key] = _shape_value(value, entries[split])
         elif split in ("train", "val", "test", "minival") and value:
-            # this split could not be read: its path would lead out of the output or to a missing file
+            # the split could not be read, so its path would lead out of the output or to a missing file
             changes[key] = None
     for split, entry in entries.items():
         if split not in found:

@@ -52,7 +52,7 @@ class Description:
 
 
 def read_description(file: str | Path) -> Description:
-    """Read a dataset YAML. Raise MissingFileError if the file cannot be read, and InputError if it is not valid YAML."""
+    """Read a dataset YAML. Raise MissingFileError if the file cannot be read, and InputError for invalid YAML."""
     path = absolute(file)
     try:
         data = path.read_bytes()

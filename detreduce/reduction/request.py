@@ -27,7 +27,7 @@ class Output:
 
 @dataclass(frozen=True)
 class ReductionRequest:
-    """Which dataset to reduce, which images to choose, which features to use, and where to write the images.
+    """A request to reduce a dataset: the data, the choice of images, the features, and the output.
 
     `data`, `split` and `images` are arguments of `load_dataset`; `data` may also be a loaded dataset. If `output` is
     None, the result cannot be written.
@@ -60,7 +60,10 @@ class ReductionRequest:
 
 
 def check_proxy(method: str, needs: Collection[str], proxy: str | Path | None) -> None:
-    """Raise InputError if a method needs the log of a proxy training but has none, or has one but does not use it."""
+    """Raise InputError if a method needs the log of a proxy training and `proxy` is None.
+
+    Also raise InputError if `proxy` is given and the method does not use it.
+    """
     learns = any(name in needs for name in SEPARATE_BLOCKS)
     if learns and proxy is None:
         raise InputError(

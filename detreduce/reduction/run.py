@@ -68,18 +68,18 @@ def reduce(
     link, format, overwrite
         How to write the output; see `write_subset`.
     must_keep, initial
-        Images to keep first; see `select`. `must_keep` may be the Path of a text file with one name a line, `initial`
-        the path of an earlier ``selection.json``.
+        Images to keep first; see `select`. `must_keep` may be the Path of a text file with one name per line.
+        `initial` may be the path of an earlier ``selection.json``.
     drop_duplicates, class_floor, groups, max_per_group
         What to do before the method chooses; see `select`. A search for duplicates by ``"features"`` works with every
         method, because the image vectors are extracted for the search.
     unreadable
         ``skip`` leaves out images that cannot be read; ``raise`` stops at the first such image.
     cache
-        Folder for features and for the image signatures of the search for duplicates. The default is that of
-        `extract_features`.
+        Folder for features and for the image signatures of the search for duplicates. `extract_features` has the same
+        default.
     proxy
-        Log of a proxy training, for methods that learn from such a training; see `log_proxy_training`.
+        Log of a proxy training, if the method learns from one; see `log_proxy_training`.
     say
         Function that is called with one line of text for each step. By default, nothing is printed.
 
@@ -91,7 +91,7 @@ def reduce(
     Raises
     ------
     InputError
-        A name, a value or a combination of options cannot be used, or does not fit the dataset.
+        An option, or a combination of options, is not valid or does not fit the dataset.
     MissingFileError
         A dataset, list, selection, proxy log or weights file does not exist.
     ImageReadError

@@ -38,7 +38,8 @@ class ReductionResult:
     Attributes
     ----------
     selection
-        The chosen images, with their representativeness. The output folder has it as ``selection.json``.
+        The chosen images, with their representativeness. The output folder contains the selection as
+        ``selection.json``.
     dataset
         The smaller dataset, loaded from the output.
     representativeness
@@ -88,7 +89,7 @@ class Reduction:
         return replace(self, request=replace(self.request, selection=replace(self.request.selection, keep=keep)))
 
     def check(self) -> None:
-        """Raise InputError for every later failure that can be known without decoding an image."""
+        """Raise every error that can be found without decoding an image."""
         self.check_keep()
         self.check_categories()
         self.check_blocks()
@@ -96,7 +97,7 @@ class Reduction:
         self.check_output()
 
     def check_keep(self) -> None:
-        """Check the number of images to keep, and that no more images are kept before the method chooses."""
+        """Check that the needed labels exist, and that `keep` is large enough for the images to keep first."""
         selection = self.request.selection
         check_labels(self.dataset, selection.method, self.reducer.needs)
         check_composition(self.dataset, resolve_keep(selection.keep, len(self.dataset)), selection.composition)
@@ -117,7 +118,7 @@ class Reduction:
                 _ = backbone.weights
 
     def check_output(self) -> None:
-        """Raise the errors that `write_subset` would raise for any choice of images."""
+        """Raise the errors of `write_subset` that do not depend on the chosen images."""
         output = self.output
         check_output(self.dataset, output.folder, link=output.link, format=output.format, overwrite=output.overwrite)
 
@@ -143,7 +144,7 @@ class Reduction:
     def find_duplicates(self, source: Source, say: Say) -> Duplicates | None:
         """Return the duplicates to drop, or None if the request does not ask for a search.
 
-        A search by features uses the image vectors of `source`. If `source` does not have them, they are extracted.
+        A search by features needs image vectors. If `source` does not have image vectors, they are extracted.
         """
         selection = self.request.selection
         has_vectors = isinstance(source, FeatureTable) and "image" in source.blocks
@@ -174,9 +175,9 @@ class Reduction:
         )
 
     def _for_rows(self, source: Source) -> SelectionRequest:
-        """Return the request with one label for each row of `source`.
+        """Return the request with the category and group labels of the rows of `source`.
 
-        This changes categories and groups only if they are one label for each image of the dataset.
+        Categories and groups that are rules do not change.
         """
         selection = self.request.selection
         if not isinstance(source, FeatureTable) or len(source) == len(self.dataset):

@@ -46,7 +46,7 @@ def epsilon(X: Any, categories: Any, selected_idx: Any, *, skip_lost: bool = Fal
 def covering_radius(X: Any, categories: Any, selected_idx: Any, *, skip_lost: bool = False) -> float:
     """Return the largest Euclidean distance from an image to the nearest kept image of its image category.
 
-    Farthest-point selection (``mms``) makes this covering radius (largest gap) small. If `categories` is None, the
+    The covering radius is the largest gap between the kept images. The method ``mms`` makes it small. If `categories` is None, the
     covering radius is the Hausdorff distance between the kept images and all images. The result is exact. Parameters
     and errors are the same as in `epsilon`. Source: Gonzalez 1985, *Clustering to minimize the maximum intercluster
     distance*.
@@ -95,9 +95,10 @@ def strata(codes: IntArray, size: int, chosen: IntArray) -> Iterator[Stratum]:
 def category_gaps(
     X: npt.NDArray[np.floating], parts: list[Stratum], advance: Callable[[int], object]
 ) -> list[dict[Metric, float]]:
-    """Return, for each category and metric, the largest distance to a kept image. It is inf if no image is kept.
+    """Return, for each category and metric, the largest distance from an image to the nearest kept image.
 
-    `advance` is called after each category with its number of images, including the kept images.
+    The distance is inf if no image of the category is kept. `advance` is called after each category with the number of
+    images in the category.
     """
     gaps: list[dict[Metric, float]] = []
     for part in parts:

@@ -1,4 +1,4 @@
-"""Differences between the kept images and all images in the distribution of features, classes and box sizes."""
+"""Compare the distributions of features, classes and box sizes of the kept images and of all images."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ IMAGES = 4096
 SAMPLE = 2048
 """Size of the random samples of all images and of the kept images, if there are more images than `IMAGES`."""
 SAME_SIZE = 1e-9
-"""Two box sizes are equal if their relative difference is at most this: box corners are rounded."""
+"""Two box sizes are equal if their relative difference is at most this, because box corners are rounded."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +37,7 @@ class Discrepancy(Measurement):
 def maximum_mean_discrepancy(
     X: Any, selected_idx: Any, sigma: str | float = "auto", *, max_images: int | None = IMAGES, seed: Any = 0
 ) -> Discrepancy:
-    """Measure the distance between the kernel means of the kept images and of all images.
+    """Measure the maximum mean discrepancy (MMD): the distance between the kernel means of kept and all images.
 
     MMD = |mean_i phi(x_i) - mean_{i in S} phi(x_i)| with K_ij = exp(-|x_i - x_j|^2 / (2 sigma^2)). The result is the
     square root of the V-statistic. It is 0 if all images are kept, and at most sqrt(2). Memory does not grow with n^2.
@@ -54,15 +54,14 @@ def maximum_mean_discrepancy(
         more than 2,000 images, the median is computed from a random sample of 2,000 images.
     max_images
         If there are more images than this, the V-statistic is estimated without bias from two random samples. The
-        samples have up to 2,048 of all images, and up to 2,048 of the kept images. If None, all images are used.
+        samples contain at most 2,048 of all images and at most 2,048 of the kept images. If None, all images are used.
     seed
         Seed of the random samples.
 
     Returns
     -------
     Discrepancy
-        `at_random` is the expected value for a random subset of the same size. It is computed as the square root of the
-        expected square.
+        `at_random` is the square root of the expected squared MMD of a random subset of the same size.
 
     Raises
     ------
@@ -118,7 +117,7 @@ def _auto_sigma(X: npt.NDArray[np.floating], rng: np.random.Generator) -> float:
 def _exact_means(
     X: npt.NDArray[np.floating], kept: IntArray, sigma: float, advance: Callable[[int], object]
 ) -> tuple[float, float, float]:
-    """Return the mean kernel value of three kinds of pairs: all with all, all with kept, kept with kept images."""
+    """Return three mean kernel values: between all images, between all and kept images, and between kept images."""
     kernel = Kernel.gaussian(CentredPoints.of(X), sigma)
     means = kernel.means(advance)
     within = Kernel(kernel.Z[kept], kernel.sigma).means(lambda _: None)
@@ -190,9 +189,9 @@ def class_divergence(class_counts: Any, selected_idx: Any) -> float:
 def size_divergence(box_sizes: Any, box_rows: Any, selected_idx: Any, *, bins: int = 10) -> float:
     """Return the divergence between the size distributions of the kept boxes and of all boxes.
 
-    The result is the Jensen-Shannon divergence in bits. It is 0 for the same distribution, 1 if no box is kept, and NaN
+    The result is the Jensen-Shannon divergence in bits. It is 0 for equal distributions, 1 if no box is kept, and NaN
     if the full set has no boxes. Every bin has about the same number of boxes of the full set. Boxes of equal size are
-    always in the same bin. Two sizes that differ only by rounding are equal.
+    always in the same bin. Two sizes that differ only by rounding count as equal.
 
     Parameters
     ----------
@@ -216,9 +215,9 @@ def size_divergence(box_sizes: Any, box_rows: Any, selected_idx: Any, *, bins: i
 
 
 def size_histogram(box_sizes: Any, box_rows: Any, n: int, bins: int = 10) -> IntArray:
-    """Return (n, b) the number of boxes in each image and size bin.
+    """Return (n, b): the number of boxes of each image in each size bin.
 
-    There are b <= `bins` bins with about equally many boxes.
+    There are at most `bins` bins, each with about the same number of boxes.
     """
     sizes, rows = np.asarray(box_sizes), np.asarray(box_rows)
     if sizes.ndim != 1 or sizes.shape != rows.shape:
@@ -246,9 +245,9 @@ def size_histogram(box_sizes: Any, box_rows: Any, n: int, bins: int = 10) -> Int
 
 
 def histogram_divergence(counts: npt.NDArray[Any], chosen: IntArray) -> float:
-    """Return the Jensen-Shannon divergence, in bits, between the column sums of all rows and those of the chosen rows.
+    """Return the Jensen-Shannon divergence in bits between all rows and the chosen rows.
 
-    `counts` is (n, b).
+    `counts` is (n, b). The two distributions are the column sums of the rows.
     """
     return _jensen_shannon(counts.sum(axis=0, dtype=np.float64), counts[chosen].sum(axis=0, dtype=np.float64))
 

@@ -31,9 +31,12 @@ from detreduce.representativeness.topology import compare_diagrams
 from detreduce.selection.row_categories import categories_of_rows
 
 BETWEEN = 500
-"""Sample size for the typical distance between two images. Epsilon and the covering radius are compared with it."""
+"""Sample size for the median distance between two images, which is compared with epsilon and the covering radius."""
 COVERAGE_IMAGES = 500
-"""Maximum number of left-out images per category that coverage checks: the error is below 0.05 in 95 % of cases."""
+"""Maximum number of left-out images that coverage checks in each category.
+
+With this number, the error is below 0.05 in 95 % of cases.
+"""
 FEATURE_MEASURES = ("epsilon", "covering_radius", "coverage", "discrepancy", "diagram_distance")
 BOX_MEASURES = ("class_divergence", "size_divergence")
 
@@ -149,7 +152,7 @@ class MeasureOptions:
 
 
 def _dataset_and_features(features: Any) -> tuple[DetectionDataset, IntArray, npt.NDArray[np.floating] | None]:
-    """Return the dataset, the rows to choose from, and the features of these rows. Without features, they are None."""
+    """Return the dataset, the measured rows, and the features of these rows, or None if there are no features."""
     if isinstance(features, DetectionDataset):
         return features, np.arange(len(features)), None
     if not isinstance(features, Features):
@@ -158,7 +161,7 @@ def _dataset_and_features(features: Any) -> tuple[DetectionDataset, IntArray, np
 
 
 def _rows_of(selection: Any, dataset: DetectionDataset, rows: IntArray) -> IntArray:
-    """Return, for each kept image, its position in `rows`."""
+    """Return the position of each kept image in `rows`."""
     ids = list(dict.fromkeys(selection.image_ids if isinstance(selection, Chosen) else selection))
     if not ids:
         raise InputError("The selection is empty: keep at least one image.")

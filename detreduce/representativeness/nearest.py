@@ -17,21 +17,21 @@ Features = npt.NDArray[np.floating]
 QUERIES = 8192
 """Number of query rows passed to scikit-learn at once. Only these rows are copied."""
 CENTRE = 256
-"""Number of rows for the median, which becomes the origin. A mean would move towards a single outlier."""
+"""Number of rows whose median becomes the origin. A mean would move towards a single outlier."""
 VALUES = 1 << 21
 """Number of differences computed at once."""
 CANDIDATES, NEAR = 512, 8
-"""`CANDIDATES`: kept rows searched at once. `NEAR`: the nearest of them, to which exact distances are computed."""
+"""`CANDIDATES` kept rows are searched at once. Exact distances are computed to the `NEAR` nearest of these rows."""
 PEAK = 512
-"""Number of rows with the largest known distances in which the farthest row is searched first."""
+"""Number of rows with the largest upper bounds. The farthest row is searched in these rows first."""
 SETTLED, KEPT = 16, 256
-"""Block size for exact distances: `SETTLED` rows and `KEPT` kept rows at once."""
+"""Block sizes for exact distances: `SETTLED` rows and `KEPT` kept rows at once."""
 
 
 def near_rows(X: Features, queries: IntArray, others: IntArray, count: int) -> IntArray:
-    """Return (m, g) the g = min(`count`, len(others)) nearest rows in `others` for each query row, nearest first.
+    """Return (m, g): for each query row, the g nearest rows in `others`, nearest first.
 
-    The distance is Euclidean. If two distances are almost equal, rounding decides their order: use `pair_distances` for
+    g is the smaller of `count` and len(others). The distance is Euclidean. If two distances are almost equal, rounding decides their order: use `pair_distances` for
     exact distances. `others` must not be empty. The rows of `others` are copied.
     """
     from sklearn import config_context
@@ -66,9 +66,8 @@ def pair_distances(X: Features, rows: IntArray, others: IntArray, metric: Metric
 def largest_gap(X: Features, kept: IntArray, left_out: IntArray, metric: Metric, floor: float = 0.0) -> float:
     """Return the largest distance from a left-out row to its nearest kept row. If `floor` is larger, return `floor`.
 
-    The result is exact. If a kept row is nearer to a left-out row than the largest distance so far, this left-out row
-    cannot have the largest distance, and the search for its nearest row stops. So most rows are compared with only a
-    few random kept rows.
+    The result is exact. A left-out row is skipped as soon as a kept row is nearer than the largest gap so far. So most
+    rows are compared with only a few random kept rows.
     """
     kept = derive_rng(0, "gaps").permutation(kept)
     upper = np.full(len(left_out), np.inf)
@@ -90,9 +89,9 @@ def largest_gap(X: Features, kept: IntArray, left_out: IntArray, metric: Metric,
 def _gap_of_farthest(
     X: Features, kept: IntArray, left_out: IntArray, near: IntArray, upper: FloatArray, metric: Metric
 ) -> float:
-    """Return the largest distance to the nearest kept row among the rows with the largest upper bounds.
+    """Return the largest gap of the rows with the largest upper bounds.
 
-    Lower the `upper` bounds of these rows in place.
+    The `upper` bounds of these rows are lowered in place.
     """
     peak = np.argsort(-upper)[:PEAK]
     upper[peak] = pair_distances(X, left_out[peak], near[peak], metric).min(axis=1)

@@ -20,7 +20,7 @@ from detreduce.representativeness.measurement import Measurement
 from detreduce.representativeness.nearest import near_rows, pair_distances
 
 OTHERS = 32_768
-"""Number of images that the query images are compared with at once."""
+"""Number of images compared with the query images at once."""
 SPARE = 8
 """Number of extra candidates for the nearest rows. Rounding may swap rows at almost the same distance."""
 
@@ -32,7 +32,7 @@ class Coverage(Measurement):
     Attributes
     ----------
     neighbours
-        k: number of nearest images, including the image itself.
+        Number k of nearest images, including the image itself.
     by_category
         Label of the category -> coverage. If the category has no kept image, the coverage is 0.
     """
@@ -72,7 +72,7 @@ def coverage(
     selected_idx
         Kept rows of X.
     neighbours
-        k: number of nearest images, including the image itself; at least 1.
+        Number k of nearest images, including the image itself; at least 1.
     max_images
         Maximum number of left-out images to check in each category. If a category has more left-out images, a random
         sample of this size is checked. If None, all images are checked.
@@ -133,7 +133,7 @@ def category_coverage(
 
 
 def _expected_coverage(n: int, kept: int, neighbours: int) -> float:
-    """Return the probability that a random subset of `kept` out of n images has one of `neighbours` given images."""
+    """Return the probability that `kept` random images out of n contain at least one of `neighbours` given images."""
     rest = np.arange(min(neighbours, n))
     return 1.0 - float(np.prod((n - kept - rest).clip(0) / (n - rest)))
 
@@ -143,8 +143,7 @@ def _find_covered(
 ) -> npt.NDArray[np.bool_]:
     """Return (m,) bool: True if a kept image is among the `neighbours` nearest images of the query image.
 
-    The entry is True if fewer than `neighbours` images are nearer than all kept images. The query image itself is
-    counted.
+    That is the case if fewer than `neighbours` images, including the query image, are nearer than all kept images.
     """
     to_kept = np.full(len(queries), np.inf)
     for block in slices(len(part.kept), OTHERS):

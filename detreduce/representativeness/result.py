@@ -15,7 +15,7 @@ from detreduce.representativeness.topology import DiagramDistance
 if TYPE_CHECKING:
     import pandas as pd
 
-# measure -> metric of the median distance between two images that the measure is compared with
+# measure -> metric of the median distance between two images, which is compared with the measure
 TYPICAL = {"epsilon": "chebyshev", "covering_radius": "euclidean"}
 
 
@@ -53,7 +53,7 @@ class CategoryMeasures:
 class Representativeness:
     """The measures of how well a selection represents the full set.
 
-    A measure that cannot be computed is None, and `absent` has the reason.
+    If a measure cannot be computed, it is None, and `absent` says why.
 
     Attributes
     ----------
@@ -110,8 +110,8 @@ class Representativeness:
     def to_frame(self) -> pd.DataFrame:
         """Return a table with one row for each measure. Measures that are None have no row.
 
-        The columns are ``value``, ``compare`` (the value to compare `value` with), ``compared_with`` and ``exact``.
-        ``compared_with`` is ``random`` (a random selection of the same size) or ``typical`` (the median distance
+        The columns are ``value``, ``compare`` (a reference value), ``compared_with`` (the kind of reference) and
+        ``exact``. The kind is ``random`` (a random selection of the same size) or ``typical`` (the median distance
         between two images).
         """
         import pandas as pd

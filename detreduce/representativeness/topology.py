@@ -1,4 +1,4 @@
-"""The distance between two persistence diagrams: of the full set, and of the subset. Small: the shape is kept."""
+"""The distance between the persistence diagrams of the full set and of the subset."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from detreduce.representativeness.measurement import Measurement
 
 DIMENSIONS = (0, 1)
 POINTS = 1000
-"""Maximum number of points in one Vietoris-Rips diagram. It then takes about 0.25 s."""
+"""Maximum number of points in one Vietoris-Rips diagram. A diagram of this size takes about 0.25 s."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DiagramDistance(Measurement):
     """A distance between two persistence diagrams.
 
-    `value` and `at_random` combine all dimensions of homology: the bottleneck distance takes the maximum, the
-    Wasserstein distance takes the sum.
+    `value` and `at_random` combine all dimensions of homology. They are the maximum over dimensions for the bottleneck
+    distance, and the sum for the Wasserstein distance.
 
     Attributes
     ----------
@@ -65,13 +65,13 @@ def diagram_distance(
     selected_idx
         Kept rows of X, at least one.
     metric
-        ``"bottleneck"``: points of one diagram are moved to match the other diagram. The distance is the largest move.
-        ``"wasserstein"``: the sum of all moves (order 1, maximum norm, with an error of up to 1 %).
+        The points of one diagram are moved to match the other diagram. ``"bottleneck"`` is the largest move.
+        ``"wasserstein"`` is the sum of all moves (order 1, maximum norm, with an error of up to 1 %).
     dimensions
         Dimensions of homology. 0: gaps between clusters, 1: loops, 2: voids (slow).
     max_points
-        If there are more images or more kept images than this, random samples of this size are used. If None, all
-        images are used, and memory grows with n^2.
+        Maximum number of images in one diagram. If there are more images, a random sample of this size is used. If
+        None, all images are used, and memory grows with n^2.
     seed
         Seed of the random samples.
 
@@ -134,7 +134,7 @@ def _sample_rows(rows: IntArray, count: int | None, rng: np.random.Generator) ->
 
 
 def _diagrams(X: npt.NDArray[np.floating], rows: IntArray, dimensions: Sequence[int]) -> list[FloatArray]:
-    """Return the persistence diagram (bars, 2) of the rows for each dimension: birth and death of each bar."""
+    """Return one persistence diagram (bars, 2) for each dimension: the birth and death of each bar."""
     from gudhi.sklearn.rips_persistence import RipsPersistence
     from scipy.spatial.distance import pdist, squareform
 

@@ -31,8 +31,9 @@ SETTLED, KEPT = 16, 256
 def near_rows(X: Features, queries: IntArray, others: IntArray, count: int) -> IntArray:
     """Return (m, g): for each query row, the g nearest rows in `others`, nearest first.
 
-    g is the smaller of `count` and len(others). The distance is Euclidean. If two distances are almost equal, rounding decides their order: use `pair_distances` for
-    exact distances. `others` must not be empty. The rows of `others` are copied.
+    g is the smaller of `count` and len(others). The distance is Euclidean. If two distances are almost equal, rounding
+    decides their order. `pair_distances` returns exact distances. `others` must not be empty. The rows of `others` are
+    copied.
     """
     from sklearn import config_context
     from sklearn.neighbors import NearestNeighbors

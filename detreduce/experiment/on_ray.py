@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from detreduce.display.listener import listening, say
 from detreduce.errors import DetreduceError, InputError
 from detreduce.experiment.config import ExperimentConfig
 from detreduce.experiment.costs.limits import Limits
@@ -91,8 +92,8 @@ def run_one(settings: str, ledger: str, key: str) -> RayResult:
             raise InputError(
                 f"The cell {key} is not planned on this node: all nodes need the same dataset, weights and versions."
             )
-        prepared.say = lines.append
-        prepared.run_cell(cells[0])
+        with listening(lines.append):
+            prepared.run_cell(cells[0])
     except DetreduceError as error:
         return RayResult(key, False, tuple(lines), str(error))
     return RayResult(key, key in prepared.ledger, tuple(lines))
@@ -114,7 +115,7 @@ def _work_off(ray: Any, prepared: PreparedExperiment, task: Any) -> None:
             while pending:
                 ready, pending = ray.wait(pending)
                 for reference in ready:
-                    _tell(prepared, _result(ray, reference))
+                    _pass_on(_result(ray, reference))
         except BaseException:
             for reference in pending:
                 with contextlib.suppress(Exception):
@@ -122,7 +123,7 @@ def _work_off(ray: Any, prepared: PreparedExperiment, task: Any) -> None:
             raise
         missing = prepared.missing
         if missing:
-            prepared.say(f"Waiting for {len(missing)} cells that another process is running.")
+            say(f"Waiting for {len(missing)} cells that another process is running.")
             time.sleep(POLL_SECONDS)
 
 
@@ -135,10 +136,10 @@ def _result(ray: Any, reference: Any) -> RayResult:
     return outcome
 
 
-def _tell(prepared: PreparedExperiment, outcome: RayResult) -> None:
-    """Print the lines of a result, and raise its error if there is one."""
+def _pass_on(outcome: RayResult) -> None:
+    """Say the lines of a result, and raise its error if there is one."""
     for line in outcome.lines:
-        prepared.say(line)
+        say(line)
     if outcome.error:
         raise DetreduceError(outcome.error)
 

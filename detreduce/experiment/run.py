@@ -17,6 +17,7 @@ import yaml
 
 from detreduce.dataset import load_dataset
 from detreduce.dataset.records import DetectionDataset
+from detreduce.display.listener import Listener, listening, say
 from detreduce.display.progress import progress
 from detreduce.errors import DetreduceError, InputError
 from detreduce.experiment.cells import Cell, Identity, make_plan, training_arguments, uses_features
@@ -36,7 +37,7 @@ from detreduce.machine.files import writing
 from detreduce.machine.hashes import json_hash
 from detreduce.reducers.engine.budget import resolve_keep
 from detreduce.reduction.request import Output, ReductionRequest
-from detreduce.reduction.steps import Reduction, Say
+from detreduce.reduction.steps import Reduction
 from detreduce.selection.record import Selection
 from detreduce.training.concurrent_runs import boot_identity, present
 from detreduce.training.energy import PhaseEnergy
@@ -54,7 +55,7 @@ def run_experiment(
     config: ExperimentConfig | str | Path,
     output: str | Path | None = None,
     *,
-    say: Say | None = None,
+    say: Listener | None = None,
     shard: str | None = None,
     max_hours: float | None = None,
     max_wh: float | None = None,
@@ -84,24 +85,22 @@ def run_experiment(
         Something cannot be written; finished cells are kept.
     """
     limits = Limits(max_hours, max_wh)
-    prepared = prepare_experiment(config, output, say=say, shard=shard)
-    return prepared.run(limits)
+    with listening(say):
+        return prepare_experiment(config, output, shard=shard).run(limits)
 
 
 def prepare_experiment(
     config: ExperimentConfig | str | Path,
     output: str | Path | None = None,
     *,
-    say: Say | None = None,
     shard: str | None = None,
 ) -> PreparedExperiment:
     """Check an experiment and plan its cells, like `run_experiment`, but do not create the ledger or run a cell."""
     settings = config if isinstance(config, ExperimentConfig) else load_config(config)
-    say = say or (lambda line: None)
     shard_of([], shard)
-    experiment = _Experiment(settings, Ledger(output or Path("runs") / settings.name), say)
+    experiment = _Experiment(settings, Ledger(output or Path("runs") / settings.name))
     check_experiment(settings, experiment.dataset, experiment.evaluate_on)
-    return PreparedExperiment(experiment, shard, say)
+    return PreparedExperiment(experiment, shard)
 
 
 class PreparedExperiment:
@@ -113,12 +112,10 @@ class PreparedExperiment:
         The cells to run: the whole plan, or one shard of the plan.
     ledger
         The ledger of the experiment. Its folder may not exist yet.
-    say
-        Called with one line of text for each step.
     """
 
-    def __init__(self, experiment: _Experiment, shard: str | None, say: Say) -> None:
-        self._experiment, self._shard, self.say = experiment, shard, say
+    def __init__(self, experiment: _Experiment, shard: str | None) -> None:
+        self._experiment, self._shard = experiment, shard
         self.ledger = experiment.ledger
         self.cells = shard_of(experiment.plan, shard)
 
@@ -157,7 +154,7 @@ class PreparedExperiment:
         except DetreduceError as error:
             if missing or not isinstance(error.__cause__, OSError):
                 raise
-            self.say(f"{error} This is not a problem, because all cells are finished.")
+            say(f"{error} This is not a problem, because all cells are finished.")
         return missing
 
     def _write_down(self, missing: list[Cell]) -> None:
@@ -171,8 +168,8 @@ class PreparedExperiment:
             experiment.redundancy.check(cell)
         keep_leakage(*searched)
         if why := read_leakage(self.ledger).get("skipped"):
-            self.say(f"The splits were not searched for common images: {why}. Search them with `detreduce duplicates`.")
-        self.say(self.overview.in_words())
+            say(f"The splits were not searched for common images: {why}. Search them with `detreduce duplicates`.")
+        say(self.overview.in_words())
         plan = [cell.to_dict() for cell in experiment.plan]
         self.ledger.write_json("plan.json", plan)
         content = experiment.config.model_dump(mode="json")
@@ -205,7 +202,7 @@ class PreparedExperiment:
                 elsewhere += [cell] if finished is None and cell.key not in self.ledger else []
             missing = [cell for cell in elsewhere if cell.key not in self.ledger]
             if missing and len(elsewhere) == len(missing):
-                self.say(f"Waiting for {len(missing)} cells that another process is running.")
+                say(f"Waiting for {len(missing)} cells that another process is running.")
                 time.sleep(POLL_SECONDS)
         return self.ledger
 
@@ -219,12 +216,12 @@ class PreparedExperiment:
         with self.ledger.claim(cell.key) as work:
             if work is None:
                 return None
-            self.say(f"{place}{describe_cell(cell)}")
+            say(f"{place}{describe_cell(cell)}")
             with writing(f"The cell {cell.key}", "This cell is lost, but cells that were finished before are kept."):
                 finished = self._experiment.run_alone(cell, work)
                 self.ledger.finish(work, finished)
             self._experiment.finished.append(finished)
-        self.say(f"      {describe_outcome(finished)}")
+        say(f"      {describe_outcome(finished)}")
         return finished
 
     def _reason_to_stop(self, cell: Cell, limits: Limits) -> str | None:
@@ -238,9 +235,9 @@ class PreparedExperiment:
         """Print why the run stops, and how many cells are not finished."""
         del self.overview
         left = self.overview
-        self.say(f"Stopped by {reason}.")
-        self.say(f"{left.to_run} of {left.cells} cells are not finished. Run the same command again to continue.")
-        self.say(left.cost_in_words())
+        say(f"Stopped by {reason}.")
+        say(f"{left.to_run} of {left.cells} cells are not finished. Run the same command again to continue.")
+        say(left.cost_in_words())
 
 
 def describe_cell(cell: Cell) -> str:
@@ -266,10 +263,9 @@ def describe_outcome(finished: FinishedCell) -> str:
 class _Experiment:
     """The dataset, features, searches and fits that the cells of one run share. Each part is made at its first use."""
 
-    def __init__(self, config: ExperimentConfig, ledger: Ledger, say: Say) -> None:
+    def __init__(self, config: ExperimentConfig, ledger: Ledger) -> None:
         self.config = config
         self.ledger = ledger
-        self.say = say
         self.spent = Spent()
 
     @cached_property
@@ -308,7 +304,7 @@ class _Experiment:
 
     def wait_for_search(self) -> None:
         """Print that this process waits for a search."""
-        self.say("Waiting for another process's search for duplicates.")
+        say("Waiting for another process's search for duplicates.")
 
     def is_searched(self, missing: list[Cell]) -> bool:
         """Return whether every search for duplicates that the missing cells need is done."""
@@ -343,14 +339,14 @@ class _Experiment:
     @cached_property
     def sources(self) -> Sources:
         """The feature tables from which methods choose."""
-        return Sources(self.config, self.ledger, self.say, self.dataset, self.identity.proxy, self.spent.add)
+        return Sources(self.config, self.ledger, self.dataset, self.identity.proxy, self.spent.add)
 
     @cached_property
     def choices(self) -> Choices:
         """The selections of the cells."""
 
         def wait() -> None:
-            self.say("Waiting for another process's selection.")
+            say("Waiting for another process's selection.")
 
         return Choices(self.config, self.ledger, self.plan, self.identity, paid=self.spent.add, wait=wait)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from detreduce.arrays.proxy_log import ProxyLog
 from detreduce.dataset.records import DetectionDataset
 from detreduce.dataset.write import write_subset
+from detreduce.display.listener import say
 from detreduce.errors import DetreduceError
 from detreduce.experiment.cells import Cell
 from detreduce.experiment.config import ExperimentConfig
@@ -28,7 +29,7 @@ from detreduce.features.table import FeatureTable
 from detreduce.machine.hashes import json_hash
 from detreduce.reducers import reducer_class
 from detreduce.reducers.engine.budget import resolve_keep
-from detreduce.reduction.steps import Say, Source, extract, image_vectors
+from detreduce.reduction.steps import Source, extract, image_vectors
 from detreduce.selection.choose import select
 from detreduce.training.concurrent_runs import overlapped, present
 from detreduce.training.energy import EnergyMeter, PhaseEnergy, together
@@ -48,7 +49,7 @@ class Sources:
 
     Parameters
     ----------
-    config, ledger, say
+    config, ledger
         As in `run_experiment`.
     dataset
         The train split.
@@ -62,14 +63,12 @@ class Sources:
         self,
         config: ExperimentConfig,
         ledger: Ledger,
-        say: Say,
         dataset: DetectionDataset,
         proxy_identity: str,
         paid: Callable[[PhaseEnergy], None],
     ) -> None:
         self.config = config
         self.ledger = ledger
-        self.say = say
         self.dataset = dataset
         self._proxy_identity = proxy_identity
         self._paid = paid
@@ -161,7 +160,7 @@ class Sources:
         assert self.config.proxy is not None
         log = self._proxy_log
         folder = log.parent
-        with self.ledger.exclusive(folder.name, lambda: self.say("Waiting for another process's proxy training.")):
+        with self.ledger.exclusive(folder.name, lambda: say("Waiting for another process's proxy training.")):
             if log.is_file():
                 return log
             # a folder without a log comes from a run that was killed
@@ -182,7 +181,7 @@ class Sources:
         if self._is_part(wanted):
             drawn = select(self.dataset, "srs", wanted.share, wanted.seed, self.config.reduce.categories)
             data = write_subset(self.dataset, drawn, share, link="symlink").source.path
-        self.say(f"Proxy training: {Path(model).name}, {wanted.epochs} epochs at {wanted.imgsz} pixels")
+        say(f"Proxy training: {Path(model).name}, {wanted.epochs} epochs at {wanted.imgsz} pixels")
         log_proxy_training(
             data,
             model,
@@ -216,9 +215,9 @@ class Sources:
             self.table(FEATURES)
         extraction = self._extraction(kind)
         waiting = "Waiting for another process's features."
-        with self.ledger.exclusive(f"{kind}-table", lambda: self.say(waiting)), present():
+        with self.ledger.exclusive(f"{kind}-table", lambda: say(waiting)), present():
             with EnergyMeter(self.config.energy.country).measure("features") as energy:
-                table = extract(self.dataset, extraction, self.say)
+                table = extract(self.dataset, extraction)
             energy.overlapped = overlapped()
             self._paid(energy)
             self._keep_cost(kind, table, energy)

@@ -10,9 +10,10 @@ import numpy.typing as npt
 
 from detreduce.dataset.records import DetectionDataset, ImageId
 from detreduce.dataset.writing.links import LinkMode
+from detreduce.display.listener import listening
 from detreduce.features.request import BACKBONE, Extraction
 from detreduce.reduction.request import Output, ReductionRequest
-from detreduce.reduction.steps import Reduction, ReductionResult, Say
+from detreduce.reduction.steps import Reduction, ReductionResult
 from detreduce.selection.named_images import read_names
 from detreduce.selection.record import Selection
 from detreduce.selection.request import ClassFloor, CompositionRequest, SelectionRequest
@@ -110,16 +111,13 @@ def reduce(
         split=split,
         images=images,
     )
-    return run_reduction(request, say)
+    with listening(say):
+        return run_reduction(request)
 
 
-def run_reduction(request: ReductionRequest, say: Say | None = None) -> ReductionResult:
-    """Check the whole request, then run its steps. `say` gets one line of text for each step."""
+def run_reduction(request: ReductionRequest) -> ReductionResult:
+    """Check the whole request, then run its steps. The listener gets one line of text for each step."""
     request.check_method()
     reduction = Reduction(request, request.load())
     reduction.check()
-    return reduction.run(say or _keep_silent)
-
-
-def _keep_silent(line: str) -> None:
-    """Do not print the line."""
+    return reduction.run()

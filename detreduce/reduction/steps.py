@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 
 from detreduce.dataset.records import DetectionDataset
 from detreduce.dataset.write import SubsetReport, check_output, subset_report, write_subset
+from detreduce.display.listener import say
 from detreduce.duplicates.result import Duplicates
 from detreduce.errors import InputError
 from detreduce.features.request import Extraction
@@ -27,7 +27,6 @@ from detreduce.selection.record import Selection
 from detreduce.selection.request import SelectionRequest
 from detreduce.selection.row_categories import categories_of_rows, is_rule
 
-Say = Callable[[str], None]
 Source = FeatureTable | DetectionDataset
 
 
@@ -135,13 +134,13 @@ class Reduction:
             found.append(image_vectors(wanted))
         return found
 
-    def extract(self, say: Say) -> Source:
+    def extract(self) -> Source:
         """Return the input of the method: its features, or the dataset if it does not need features."""
         if not needs_extraction(self.reducer):
             return self.dataset
-        return extract(self.dataset, self.extractions[0], say)
+        return extract(self.dataset, self.extractions[0])
 
-    def find_duplicates(self, source: Source, say: Say) -> Duplicates | None:
+    def find_duplicates(self, source: Source) -> Duplicates | None:
         """Return the duplicates to drop, or None if the request does not ask for a search.
 
         A search by features needs image vectors. If `source` does not have image vectors, they are extracted.
@@ -149,7 +148,7 @@ class Reduction:
         selection = self.request.selection
         has_vectors = isinstance(source, FeatureTable) and "image" in source.blocks
         if selection.composition.by_features and not has_vectors:
-            source = extract(self.dataset, image_vectors(self.request.extraction), say)
+            source = extract(self.dataset, image_vectors(self.request.extraction))
         return duplicates_to_drop(source, selection.composition, selection.seed, selection.cache)
 
     def choose(self, source: Source, found: Duplicates | None) -> Selection:
@@ -189,10 +188,10 @@ class Reduction:
             groups = np.asarray(groups)[source.rows]
         return replace(selection, categories=categories, composition=replace(selection.composition, groups=groups))
 
-    def run(self, say: Say) -> ReductionResult:
+    def run(self) -> ReductionResult:
         """Run all steps, one after the other."""
-        source = self.extract(say)
-        found = self.find_duplicates(source, say)
+        source = self.extract()
+        found = self.find_duplicates(source)
         selection = self.choose(source, found)
         for dropped in (taken for taken in selection.steps if taken["step"] == "drop_duplicates"):
             say(f"Duplicates: {dropped['dropped']} images dropped ({dropped['what']})")
@@ -205,10 +204,10 @@ class Reduction:
         return ReductionResult(selection, written, measured, report, Path(self.output.folder))
 
 
-def extract(dataset: DetectionDataset, extraction: Extraction, say: Say) -> FeatureTable:
+def extract(dataset: DetectionDataset, extraction: Extraction) -> FeatureTable:
     """Return the features of a dataset.
 
-    `say` gets one line about the features, and one line for each image that cannot be read.
+    The listener gets one line about the features, and one line for each image that cannot be read.
     """
     names = extraction.check(dataset)
     by_backbone = {"image", "objects"} & set(names)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from detreduce.display.listener import listening
 from detreduce.errors import DetreduceError, InputError
 from detreduce.experiment import on_ray
 from detreduce.experiment import run as run_module
@@ -73,11 +74,13 @@ def ray(monkeypatch: pytest.MonkeyPatch, stand_in_train: Callable[..., Any]) -> 
 
 def test_every_cell_is_a_task_and_the_same_again_has_none(config: Path, ray: StandInRay) -> None:
     said: list[str] = []
-    ledger = run_on_ray(prepare_experiment(config, config.parent / "ledger", say=said.append))
+    with listening(said.append):
+        ledger = run_on_ray(prepare_experiment(config, config.parent / "ledger"))
     assert len(ledger) == 10 and not ray.up
     assert ray.options == {"num_cpus": 1, "num_gpus": 0.0, "max_retries": 0}
     assert sum("images, mAP50" in line for line in said) == 10
-    run_on_ray(prepare_experiment(config, ledger.path, say=said.append))
+    with listening(said.append):
+        run_on_ray(prepare_experiment(config, ledger.path))
     assert sum("images, mAP50" in line for line in said) == 10
 
 

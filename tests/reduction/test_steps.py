@@ -46,10 +46,6 @@ def vectors(dataset: DetectionDataset, tmp_path: Path) -> str:
     return f"file:{tmp_path / 'vectors.csv'}"
 
 
-def silent(_: str) -> None:
-    """Say nothing."""
-
-
 @pytest.mark.parametrize("seed", range(8))
 def test_group_labels_follow_the_images_that_can_be_read(dataset: DetectionDataset, seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -68,7 +64,7 @@ def test_vectors_for_duplicates_need_no_proxy(dataset: DetectionDataset, vectors
     composition = CompositionRequest.of(drop_duplicates="features")
     extraction = Extraction(vectors, proxy=tmp_path / "none.npz")
     request = ReductionRequest(dataset, None, SelectionRequest("el2n", 3, composition=composition), extraction)
-    found = Reduction(request, dataset).find_duplicates(dataset, silent)
+    found = Reduction(request, dataset).find_duplicates(dataset)
     alone = near_duplicates(extract_features(dataset, vectors, ("image",)), by="features")
     assert found is not None and found.pairs == alone.pairs and len(found.pairs) == 2
 
@@ -78,7 +74,7 @@ def test_the_seed_of_the_request_decides_which_copy_is_kept(dataset: DetectionDa
     for seed in range(8):
         composition = CompositionRequest.of(drop_duplicates="exact")
         request = ReductionRequest(dataset, selection=SelectionRequest(seed=seed, composition=composition))
-        found = Reduction(request, dataset).find_duplicates(dataset, silent)
+        found = Reduction(request, dataset).find_duplicates(dataset)
         assert found is not None and found.pairs == exact_duplicates(dataset, seed=seed).pairs
         kept.add(tuple(pair.kept for pair in found.pairs))
     assert len(kept) > 1
@@ -90,7 +86,7 @@ def test_a_named_copy_is_the_one_that_is_kept(dataset: DetectionDataset, option:
         composition = CompositionRequest.of(drop_duplicates="exact", **{option: [named]})
         request = ReductionRequest(dataset, selection=SelectionRequest("srs", 9, composition=composition))
         reduction = Reduction(request, dataset)
-        chosen = reduction.choose(dataset, reduction.find_duplicates(dataset, silent))
+        chosen = reduction.choose(dataset, reduction.find_duplicates(dataset))
         assert {"00.png", "01.png", "02.png"} & set(chosen.image_ids) == {named}
 
 
@@ -114,14 +110,14 @@ def test_image_vectors_are_extracted_once(
 
 def test_every_keyword_of_reduce_reaches_the_request(monkeypatch: pytest.MonkeyPatch) -> None:
     caught: list[Any] = []
-    monkeypatch.setattr(run, "run_reduction", lambda request, say: caught.extend([request, say]))
+    monkeypatch.setattr(run, "run_reduction", caught.append)
     given = {name: f"<{name}>" for name in inspect.signature(dr.reduce).parameters if name != "parameters"}
     given |= {"initial": ("<initial>",), "must_keep": ("<must_keep>",), "class_floor": {"<class_floor>": 7}}
     dr.reduce(**{**given, "drop_duplicates": {"by": "features", "threshold": 0.125}, "special": 3})  # type: ignore[arg-type]
-    request, say = caught
+    (request,) = caught
     selection, extraction, output = request.selection, request.extraction, request.output
     composition = selection.composition
-    assert say == "<say>" and selection.parameters == {"special": 3}
+    assert selection.parameters == {"special": 3}
     assert (request.data, request.split, request.images) == ("<data>", "<split>", "<images>")
     assert (output.folder, output.link, output.format, output.overwrite) == (
         "<output>",

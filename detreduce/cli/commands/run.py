@@ -11,6 +11,7 @@ from detreduce.cli import completion
 from detreduce.cli.options import Json
 from detreduce.cli.output import print_json
 from detreduce.cli.values import parse_parameters
+from detreduce.display.listener import listening
 from detreduce.display.progress import tell
 from detreduce.errors import DetreduceError, InputError
 
@@ -93,7 +94,7 @@ def run(
 
     limits = Limits(max_hours, max_wh)
     settings = load_config(file, values)
-    prepared = prepare_experiment(settings, output, say=tell, shard=shard)
+    prepared = prepare_experiment(settings, output, shard=shard)
     if dry_run and as_json:
         print_json(prepared.overview.to_dict())
         return
@@ -102,7 +103,8 @@ def run(
     show_plan(prepared.overview, stderr=not dry_run)
     if dry_run:
         return
-    ledger = _run_cells(prepared, limits, on_ray=on_ray, gpus_per_cell=gpus_per_cell)
+    with listening(tell):
+        ledger = _run_cells(prepared, limits, on_ray=on_ray, gpus_per_cell=gpus_per_cell)
     outcome = outcome_of(ledger, prepared.plan)
     if as_json:
         print_json(outcome.to_dict())

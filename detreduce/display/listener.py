@@ -1,0 +1,31 @@
+"""One listener for the lines that long work writes about its steps, so that no function passes it on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+Listener = Callable[[str], None]
+
+_LISTENER: ContextVar[Listener | None] = ContextVar("listener", default=None)
+
+
+@contextmanager
+def listening(listener: Listener | None) -> Iterator[None]:
+    """Pass each line of `say` to `listener` while the block runs. None keeps the listener of the surrounding block."""
+    if listener is None:
+        yield
+        return
+    token = _LISTENER.set(listener)
+    try:
+        yield
+    finally:
+        _LISTENER.reset(token)
+
+
+def say(line: str) -> None:
+    """Pass one line of text about a step to the listener. Without a listener, nothing happens."""
+    listener = _LISTENER.get()
+    if listener is not None:
+        listener(line)

@@ -161,6 +161,7 @@ class _Board:
                 self._behind.append(work)
 
     def show(self, work: Work) -> None:
+        """Show the line of a piece of work that is not finished."""
         with self._lock:
             if work.over:
                 return
@@ -169,6 +170,7 @@ class _Board:
                 self._live = self._start()
 
     def hide(self, work: Work) -> None:
+        """Remove the line of a finished piece of work. Without lines, remove the whole display."""
         with self._lock:
             work.over = True
             for works in (self._works, self._behind):
@@ -179,6 +181,7 @@ class _Board:
                 live.stop()
 
     def tell(self, text: str) -> None:
+        """Print a line on stderr, above the display if there is one."""
         with self._lock:
             if self._live is None:
                 print(text, file=sys.stderr, flush=True)

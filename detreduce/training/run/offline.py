@@ -26,6 +26,7 @@ class _Collector(logging.Handler):
         self.messages: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
+        """Keep the warnings in a record of ultralytics, each once."""
         for line in record.getMessage().splitlines():
             telling = record.levelno >= logging.WARNING or any(word in line for word in self.TELLING)
             cleaned = _COLOURS.sub("", line).replace("WARNING ⚠️", "").strip()

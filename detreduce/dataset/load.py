@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import zipfile
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from detreduce.dataset.formats.registry import all_formats, get_format
@@ -110,7 +111,11 @@ def _dataset_in(path: Path) -> Path:
     """Return the dataset in a folder: the folder, a file or a subfolder. Return the path of a file unchanged."""
     if not os.path.exists(path):  # noqa: PTH110 (an odd text must not raise)
         raise MissingFileError(f"{path}: this dataset file or folder does not exist.{nearest_dataset(path.name)}")
-    if not path.is_dir() or _is_labelled_folder(path):
+    if not path.is_dir():
+        return path
+    if described := _find_described(path):
+        return described
+    if _is_labelled_folder(path):
         return path
     for file in _candidates(path):
         if file.is_file():
@@ -120,6 +125,16 @@ def _dataset_in(path: Path) -> Path:
         names = ", ".join(folder.name for folder in nested)
         raise InputError(f"{path}: the folder contains several datasets: {names}. Pass the path of one dataset.")
     return nested[0] if nested else path
+
+
+def _find_described(folder: Path) -> Path | None:
+    """Return the YAML of a folder that names its ``format:``, or None. Such a YAML knows better than a guess."""
+    for name in YAML_NAMES:
+        if (folder / name).is_file():
+            with suppress(InputError):
+                if "format" in read_description(folder / name).values:
+                    return folder / name
+    return None
 
 
 def _candidates(folder: Path) -> Iterator[Path]:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
 from detreduce.dataset.formats.format import Write
 from detreduce.dataset.formats.registry import all_formats, get_format
 from detreduce.dataset.formats.yolo.convert import convert_to_yolo
-from detreduce.dataset.formats.yolo.write import DATA_YAML
 from detreduce.dataset.listing import absolute
 from detreduce.dataset.load import load_dataset, load_split
 from detreduce.dataset.records import DetectionDataset, ImageId
 from detreduce.dataset.writing.choice import Choice, check_choice, records_on_disk
+from detreduce.dataset.writing.dataset_yaml import DATA_YAML, SELECTION_FILE
 from detreduce.dataset.writing.links import LinkMode, Placer, check_link
 from detreduce.dataset.writing.report import SubsetReport, subset_report
 from detreduce.dataset.writing.staging import check_apart, check_replaceable, staged, write_manifest
@@ -33,8 +33,6 @@ __all__ = [
     "write_subset",
     "write_yolo_view",
 ]
-
-SELECTION_FILE = PurePosixPath("selection.json")
 
 
 @runtime_checkable

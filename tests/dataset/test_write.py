@@ -34,7 +34,7 @@ def names(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
 
 
-WRITTEN = {"a.jpg", "sub/a.jpg", "train.txt", "selection.json", ".detreduce-files"}
+WRITTEN = {"a.jpg", "sub/a.jpg", "train.txt", "data.yaml", "selection.json", ".detreduce-files"}
 
 
 def test_unlabelled_images_and_their_list(photos: DetectionDataset, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,8 @@ import yaml
 
 from detreduce.dataset.finding import expand
 from detreduce.dataset.listing import absolute
-from detreduce.dataset.splits import canonical_split
+from detreduce.dataset.records import SplitSource
+from detreduce.dataset.splits import canonical_split, in_order
 from detreduce.errors import InputError, MissingFileError
 from detreduce.ultralytics_bridge.config_folder import datasets_folders, is_shipped
 
@@ -97,6 +98,46 @@ def split_values(description: Description) -> dict[str, Any]:
         if value:
             values.setdefault(canonical_split(key), value)
     return values
+
+
+def named_path(description: Description, root: Path, text: str) -> Path:
+    """Return the path that a YAML names, relative to `root`. ``~`` and ``${NAME}`` are expanded if the path is missing.
+
+    Raise InputError if an environment variable is not set.
+    """
+    literal = absolute(root / text)
+    return literal if os.path.exists(literal) else absolute(root / expand_path(text, description.file))  # noqa: PTH110
+
+
+def annotated_splits(
+    description: Description, root: Path, find_images: Callable[[Path], Path]
+) -> dict[str, SplitSource]:
+    """Return the splits of a YAML with ``train: {annotations: FILE, images: FOLDER}`` or ``train: FILE``.
+
+    Every key whose value has ``annotations`` is a split. `find_images` returns the images folder of an annotation file,
+    for splits without ``images``. Raise InputError if no split is named or a split has no annotations. Raise
+    MissingFileError if an annotation file does not exist.
+    """
+    file = description.file
+    values = split_values(description)
+    for key, value in description.values.items():
+        if isinstance(value, Mapping) and "annotations" in value and isinstance(key, str):
+            values.setdefault(canonical_split(key), value)
+    splits: dict[str, SplitSource] = {}
+    for split, value in values.items():
+        entry = {"annotations": value} if isinstance(value, str) else value
+        if not isinstance(entry, Mapping) or not isinstance(entry.get("annotations"), str):
+            raise InputError(f"{file}: {split!r} must be {{annotations: train.json, images: folder}}, not {value!r}.")
+        annotations = named_path(description, root, entry["annotations"])
+        if not annotations.is_file():
+            how = description.how_to_get()
+            raise MissingFileError(f"{annotations}: the annotations of {split!r} do not exist.{how}")
+        folder = entry.get("images")
+        images = find_images(annotations) if folder is None else named_path(description, root, str(folder))
+        splits[split] = SplitSource((images,), annotations)
+    if not splits:
+        raise InputError(f"{file}: no split is named. Add 'train: {{annotations: train.json, images: folder}}'.")
+    return in_order(splits)
 
 
 def _how_to_download(file: Path, source: str) -> str:

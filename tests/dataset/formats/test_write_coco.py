@@ -168,7 +168,7 @@ def zoo(tmp_path: Path) -> Path:
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    extra = {"selection.json", ".detreduce-files"}
+    extra = {"data.yaml", "selection.json", ".detreduce-files"}
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in folder.rglob("*")
@@ -207,7 +207,7 @@ def test_subset_mirrors_the_layout(zoo: Path, tmp_path: Path) -> None:
 def test_list_filters_the_json_and_links_nothing(zoo: Path, tmp_path: Path) -> None:
     dataset = load_dataset(zoo / "annotations/instances_train2017.json")
     reduced = write_subset(dataset, [10], tmp_path / "out", link="list")
-    assert {Path(name).suffix for name in files(tmp_path / "out")} == {".json", ".yaml"}
+    assert {Path(name).suffix for name in files(tmp_path / "out")} == {".json"}
     assert [record.path for record in reduced] == [zoo / "train2017/a/1.jpg"]
     assert reduced.source.path == tmp_path / "out/data.yaml"
     for place in (reduced.source.path, tmp_path / "out"):

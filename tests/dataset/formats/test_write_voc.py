@@ -43,7 +43,7 @@ def voc(tmp_path: Path) -> Path:
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    extra = {"selection.json", ".detreduce-files"}
+    extra = {"data.yaml", "selection.json", ".detreduce-files"}
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in folder.rglob("*")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 from detreduce.dataset.formats.coco.layout import ROBOFLOW, find_images_folder, find_layout
@@ -10,12 +10,10 @@ from detreduce.dataset.formats.coco.licences import read_coco_licences
 from detreduce.dataset.formats.coco.read import count_images, load_coco
 from detreduce.dataset.formats.coco.write import write_coco
 from detreduce.dataset.formats.format import Format
-from detreduce.dataset.listing import absolute
-from detreduce.dataset.reading.description import Description, expand_path, find_root, split_values
+from detreduce.dataset.reading.description import Description, annotated_splits, find_root
 from detreduce.dataset.reading.json_kind import holds_list
-from detreduce.dataset.records import DetectionDataset, Source, SplitSource
-from detreduce.dataset.splits import choose_split, in_order
-from detreduce.errors import InputError, MissingFileError
+from detreduce.dataset.records import DetectionDataset, Source
+from detreduce.dataset.splits import choose_split
 
 # the file of Label Studio's COCO export
 LABEL_STUDIO = "result.json"
@@ -48,39 +46,14 @@ def load_path(file: Path, split: str | None, images: Path | None) -> DetectionDa
 
 
 def load_yaml(description: Description, split: str) -> DetectionDataset:
-    """Load a dataset YAML with ``format: coco``. Raise InputError if a split does not name its JSON."""
-    root = find_root(description)
-    splits = _splits(description, root)
-    source = Source("coco", description.file, root, splits)
-    return load_coco(source, choose_split(split, splits, description.file))
-
-
-def _splits(description: Description, root: Path) -> dict[str, SplitSource]:
-    """Return the splits of a YAML with ``train: {annotations: train.json, images: folder}`` or ``train: train.json``.
+    """Load a dataset YAML with ``format: coco``. Raise InputError if a split does not name its JSON.
 
     Without ``images``, the images folder is searched in the same way as for a JSON that is loaded alone.
     """
-    splits = {}
-    for split, value in split_values(description).items():
-        entry = {"annotations": value} if isinstance(value, str) else value
-        if not isinstance(entry, Mapping) or not isinstance(entry.get("annotations"), str):
-            raise InputError(
-                f"{description.file}: {split!r} must be {{annotations: train.json, images: folder}}, not {value!r}."
-            )
-        file = absolute(root / expand_path(entry["annotations"], description.file))
-        folder = entry.get("images")
-        if not file.is_file():
-            raise MissingFileError(f"{file}: the annotations of {split!r} do not exist.{description.how_to_get()}")
-        if folder is None:
-            images = find_images_folder(file, None)[0] or file.parent
-        else:
-            images = absolute(root / expand_path(str(folder), description.file))
-        splits[split] = SplitSource((images,), file)
-    if not splits:
-        raise InputError(
-            f"{description.file}: no split is named. Add 'train: {{annotations: train.json, images: folder}}'."
-        )
-    return in_order(splits)
+    root = find_root(description)
+    splits = annotated_splits(description, root, lambda file: find_images_folder(file, None)[0] or file.parent)
+    source = Source("coco", description.file, root, splits)
+    return load_coco(source, choose_split(split, splits, description.file))
 
 
 COCO = Format(

@@ -87,6 +87,12 @@ class CvatFile:
         """
         return splits_of_subsets(image.subset for image in self.images)
 
+    def images_of(self, split: str) -> list[CvatImage]:
+        """Return the images of a split. If the file has no other split, a dataset YAML may call it by any name."""
+        split_of = self.split_of
+        single = len(set(split_of.values())) == 1
+        return [image for image in self.images if single or split_of[image.subset] == split]
+
 
 def splits_of_subsets(subsets: Iterable[str]) -> dict[str, str]:
     """Return name of a subset -> name of its split. An empty name counts as ``default``."""
@@ -106,9 +112,13 @@ def find_cvat_splits(file: Path, images: Path | None = None) -> dict[str, SplitS
         raise MissingFileError(f"{images}: the images folder does not exist.")
     data = _read_bytes(file)
     named = {unescape((one or two).decode("utf-8", "replace")) for one, two in _SUBSET.findall(data)}
-    folder = images or (file.parent / IMAGES if (file.parent / IMAGES).is_dir() else file.parent)
-    place = SplitSource((folder,), file)
+    place = SplitSource((images or default_images(file),), file)
     return in_order(dict.fromkeys(splits_of_subsets(sorted(named) or [""]).values(), place))
+
+
+def default_images(file: Path) -> Path:
+    """Return ``images`` next to the file, or the file's own folder if ``images`` does not exist."""
+    return file.parent / IMAGES if (file.parent / IMAGES).is_dir() else file.parent
 
 
 def load_cvat(source: Source, split: str) -> DetectionDataset:
@@ -124,11 +134,10 @@ def load_cvat(source: Source, split: str) -> DetectionDataset:
     file, folder = place.annotations, place.images[0]
     assert file is not None, "a CVAT split has its XML"
     content = parse_cvat(file)
-    split_of = content.split_of
     names = tuple(dict.fromkeys([*content.labels, *(label for image in content.images for label in image.labels)]))
     class_of = {name: number for number, name in enumerate(names)}
     problems: list[Problem] = []
-    wanted = [image for image in content.images if split_of[image.subset] == split]
+    wanted = content.images_of(split)
     rows = _find_images(wanted, file, folder, problems)
     boxes = BoxCollector()
     for name in sorted(rows):
@@ -154,8 +163,7 @@ def count_images(source: Source, split: str) -> int:
         content = parse_cvat(file) if file is not None else CvatFile((), ())
     except InputError:
         return 0
-    split_of = content.split_of
-    return sum(split_of[image.subset] == split for image in content.images)
+    return len(content.images_of(split))
 
 
 def find_place(image: CvatImage, finder: ImageFinder) -> str | None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from detreduce.dataset.formats.cvat.read import ANNOTATIONS, count_images, find_cvat_splits, load_cvat
+from detreduce.dataset.formats.cvat.read import ANNOTATIONS, count_images, default_images, find_cvat_splits, load_cvat
 from detreduce.dataset.formats.cvat.write import write_cvat
 from detreduce.dataset.formats.format import Format
+from detreduce.dataset.reading.description import Description, annotated_splits, find_root
 from detreduce.dataset.records import DetectionDataset, Source
 from detreduce.dataset.splits import choose_split
 
@@ -22,6 +23,14 @@ def load_path(file: Path, split: str | None, images: Path | None) -> DetectionDa
     return load_cvat(Source("cvat", file, file.parent, splits), choose_split(split or "train", splits, file))
 
 
+def load_yaml(description: Description, split: str) -> DetectionDataset:
+    """Load a dataset YAML with ``format: cvat``. Raise the errors of `annotated_splits` and `load_cvat`."""
+    root = find_root(description)
+    splits = annotated_splits(description, root, default_images)
+    source = Source("cvat", description.file, root, splits)
+    return load_cvat(source, choose_split(split, splits, description.file))
+
+
 CVAT = Format(
     name="cvat",
     example="CVAT's annotations.xml",
@@ -29,6 +38,7 @@ CVAT = Format(
     sure_files=lambda folder: [folder / ANNOTATIONS],
     images_for=".xml",
     load_path=load_path,
+    load_yaml=load_yaml,
     load_split=load_cvat,
     count_images=count_images,
     write=write_cvat,

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from functools import partial
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from detreduce.dataset.formats.cvat.read import find_place, load_cvat, parse_cvat
 from detreduce.dataset.formats.format import Reload
 from detreduce.dataset.reading.image_finder import ImageFinder
+from detreduce.dataset.writing.annotated import AnnotatedFormat, refuse_lists, write_annotated
 from detreduce.dataset.writing.choice import Choice
 from detreduce.dataset.writing.links import Placer
-from detreduce.dataset.writing.one_file import refuse_lists, write_one_file
 
 
 def write_cvat(choice: Choice, placer: Placer, target: Path) -> Reload:
@@ -22,20 +21,21 @@ def write_cvat(choice: Choice, placer: Placer, target: Path) -> Reload:
     link='list'.
     """
     refuse_lists(choice, placer)
-    place = choice.dataset.source.splits[choice.dataset.split]
-    assert place.annotations is not None, "a CVAT split has its XML"
-    content = parse_cvat(place.annotations)
-    split_of, finder = content.split_of, ImageFinder(place.images[0])
+    source, split = choice.dataset.source, choice.dataset.split
+    own = source.splits[split]
+    assert own.annotations is not None, "a CVAT split has its XML"
+    content = parse_cvat(own.annotations)
+    finder = ImageFinder(own.images[0])
     kept = {record.name for record in choice.kept}
-    removed = [
-        (image.start, image.end)
-        for image in content.images
-        if split_of[image.subset] == choice.dataset.split and find_place(image, finder) not in kept
-    ]
-    data = (
-        place.annotations.read_bytes() if choice.everything else remove_spans(place.annotations.read_bytes(), removed)
-    )
-    return partial(load_cvat, write_one_file(choice, data, placer, target), choice.dataset.split)
+
+    def filtered(file: Path) -> Iterator[bytes]:
+        """Yield the XML without the images of the reduced split that were not chosen."""
+        images = content.images_of(split)
+        removed = [(image.start, image.end) for image in images if find_place(image, finder) not in kept]
+        yield remove_spans(file.read_bytes(), removed)
+
+    inside = frozenset(content.split_of.values())
+    return write_annotated(choice, placer, target, AnnotatedFormat(load_cvat, filtered, inside))
 
 
 def remove_spans(data: bytes, spans: Iterable[tuple[int, int]]) -> bytes:

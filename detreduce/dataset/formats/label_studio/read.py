@@ -45,8 +45,13 @@ def find_label_studio_splits(file: Path, images: Path | None = None) -> dict[str
     """
     if images is not None and not images.is_dir():
         raise MissingFileError(f"{images}: the images folder does not exist.")
+    return {"train": SplitSource((images or default_images(file),), file)}
+
+
+def default_images(file: Path) -> Path:
+    """Return ``images`` next to the file, or the file's own folder if ``images`` does not exist."""
     default = file.parent / "images"
-    return {"train": SplitSource((images or (default if default.is_dir() else file.parent),), file)}
+    return default if default.is_dir() else file.parent
 
 
 def load_label_studio(source: Source, split: str) -> DetectionDataset:

@@ -5,8 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from detreduce.dataset.formats.format import Format
-from detreduce.dataset.formats.label_studio.read import count_images, find_label_studio_splits, load_label_studio
+from detreduce.dataset.formats.label_studio.read import (
+    count_images,
+    default_images,
+    find_label_studio_splits,
+    load_label_studio,
+)
 from detreduce.dataset.formats.label_studio.write import write_label_studio
+from detreduce.dataset.reading.description import Description, annotated_splits, find_root
 from detreduce.dataset.reading.json_kind import holds_list
 from detreduce.dataset.records import DetectionDataset, Source
 from detreduce.dataset.splits import choose_split
@@ -25,6 +31,14 @@ def load_path(file: Path, split: str | None, images: Path | None) -> DetectionDa
     return load_label_studio(source, choose_split(split or "train", splits, file))
 
 
+def load_yaml(description: Description, split: str) -> DetectionDataset:
+    """Load a YAML with ``format: label_studio``. Raise the errors of `annotated_splits` and `load_label_studio`."""
+    root = find_root(description)
+    splits = annotated_splits(description, root, default_images)
+    source = Source("label_studio", description.file, root, splits)
+    return load_label_studio(source, choose_split(split, splits, description.file))
+
+
 LABEL_STUDIO = Format(
     name="label_studio",
     example="a Label Studio export",
@@ -32,6 +46,7 @@ LABEL_STUDIO = Format(
     likely_files=likely_files,
     images_for=".json",
     load_path=load_path,
+    load_yaml=load_yaml,
     load_split=load_label_studio,
     count_images=count_images,
     write=write_label_studio,

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 from detreduce.dataset.formats.format import Reload
 from detreduce.dataset.formats.label_studio.read import key_of, load_label_studio
+from detreduce.dataset.writing.annotated import AnnotatedFormat, refuse_lists, write_annotated
 from detreduce.dataset.writing.choice import Choice
 from detreduce.dataset.writing.json_text import kept_spans_of_list, read_text, to_bytes
 from detreduce.dataset.writing.links import Placer
-from detreduce.dataset.writing.one_file import refuse_lists, write_one_file
 
 
 def write_label_studio(choice: Choice, placer: Placer, target: Path) -> Reload:
@@ -22,14 +22,12 @@ def write_label_studio(choice: Choice, placer: Placer, target: Path) -> Reload:
     image does not exist. The other text stays unchanged. Raise InputError for link='list'.
     """
     refuse_lists(choice, placer)
-    file = choice.dataset.source.splits[choice.dataset.split].annotations
-    assert file is not None, "a Label Studio split has its JSON"
-    data = file.read_bytes() if choice.everything else _filter_tasks(file, choice)
-    return partial(load_label_studio, write_one_file(choice, data, placer, target), choice.dataset.split)
+    how = AnnotatedFormat(load_label_studio, lambda file: _filter_tasks(file, choice))
+    return write_annotated(choice, placer, target, how)
 
 
-def _filter_tasks(file: Path, choice: Choice) -> bytes:
-    """Return the file without the tasks that were not chosen."""
+def _filter_tasks(file: Path, choice: Choice) -> Iterator[bytes]:
+    """Yield the file without the tasks that were not chosen."""
     kept, numbers = set(choice.image_ids), count(1)
 
     def wanted(task: Any) -> bool:
@@ -38,4 +36,5 @@ def _filter_tasks(file: Path, choice: Choice) -> bytes:
         return isinstance(task, dict) and key_of(task, number) in kept
 
     text = read_text(file)
-    return b"".join(to_bytes(text[start:end]) for start, end in kept_spans_of_list(text, wanted))
+    for start, end in kept_spans_of_list(text, wanted):
+        yield to_bytes(text[start:end])

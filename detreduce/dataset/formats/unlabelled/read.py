@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from detreduce.dataset.formats.yolo.read import label_path_of
+from detreduce.dataset.formats.yolo.read import find_images, label_path_of
 from detreduce.dataset.listing import below, find_files
 from detreduce.dataset.reading.box_collector import BoxCollector
 from detreduce.dataset.records import IMAGE_SUFFIXES, DetectionDataset, ImageRecord, Problem, Source
@@ -13,29 +13,38 @@ from detreduce.errors import InputError
 
 
 def load_unlabelled(source: Source, split: str) -> DetectionDataset:
-    """Load the images below the split's folder, including sub-folders, as a dataset without classes or boxes.
+    """Load the images of the split's folders and lists, including sub-folders, as a dataset without classes or boxes.
 
     Files that look like labels of the images are listed as a problem. Raise InputError if there are no images.
     """
-    folder = source.splits[split].images[0]
-    names = find_files(folder, IMAGE_SUFFIXES)
+    problems: list[Problem] = []
+    names = _name_of(source, split, problems)
     if not names:
+        folder = source.splits[split].images[0]
         raise InputError(f"{folder}: the folder contains neither images nor a dataset of a known format.")
     boxes = BoxCollector()
     for _ in names:
         boxes.add((), ())
-    paths = [f"{folder}{os.sep}{name}" for name in names]
+    paths = sorted(names, key=lambda path: (names[path], path))
     records = tuple(
-        ImageRecord(below(path, str(source.root)) or Path(path).as_posix(), name, Path(path), *arrays)
-        for path, name, arrays in zip(paths, names, boxes.arrays(), strict=True)
+        ImageRecord(below(path, str(source.root)) or Path(path).as_posix(), names[path], Path(path), *arrays)
+        for path, arrays in zip(paths, boxes.arrays(), strict=True)
     )
-    problems = _find_labels(paths)
+    problems += _find_labels(paths)
     return DetectionDataset(records, (), (), "cxcywhn", split, source, tuple(problems), labelled=False)
 
 
 def count_images(source: Source, split: str) -> int:
-    """Return the number of images in a split's folder."""
-    return len(find_files(source.splits[split].images[0], IMAGE_SUFFIXES))
+    """Return the number of images in a split's folders and lists."""
+    return len(_name_of(source, split, []))
+
+
+def _name_of(source: Source, split: str, problems: list[Problem]) -> dict[str, str]:
+    """Return path -> name of the images in the folders and lists of a split."""
+    places = source.splits[split].images
+    if len(places) == 1 and places[0].is_dir():
+        return {f"{places[0]}{os.sep}{name}": name for name in find_files(places[0], IMAGE_SUFFIXES)}
+    return find_images(places, source.root, source.path, problems).names
 
 
 def _find_labels(paths: list[str]) -> list[Problem]:

@@ -1,14 +1,14 @@
-"""Load folders of images without labels: define the `Format` `UNLABELLED`."""
+"""Load folders of images without labels. `UNLABELLED` is the row of the format registry."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from detreduce.dataset.formats.format import Format
 from detreduce.dataset.formats.unlabelled.read import count_images, load_unlabelled
 from detreduce.dataset.formats.unlabelled.write import write_unlabelled
-from detreduce.dataset.listing import absolute
-from detreduce.dataset.reading.description import Description, expand_path, find_root, split_values
+from detreduce.dataset.reading.description import Description, find_root, named_path, split_values
 from detreduce.dataset.records import DetectionDataset, Source, SplitSource
 from detreduce.dataset.splits import choose_split, in_order
 from detreduce.errors import MissingFileError
@@ -29,13 +29,18 @@ def load_yaml(description: Description, split: str) -> DetectionDataset:
 
 
 def _splits(description: Description, root: Path) -> dict[str, SplitSource]:
-    """Return the splits of a YAML with ``train: folder``. Without such keys, train has all images below the root."""
+    """Return the splits of a YAML with ``train: folder``, a list of images (``train.txt``), or several of them.
+
+    Without such keys, train is all images below the root.
+    """
     splits = {}
     for split, value in split_values(description).items():
-        folder = absolute(root / expand_path(str(value), description.file))
-        if not folder.is_dir():
-            raise MissingFileError(f"{folder}: the images of {split!r} do not exist.{description.how_to_get()}")
-        splits[split] = SplitSource((folder,))
+        places = []
+        for entry in value if isinstance(value, list) else [value]:
+            places.append(named_path(description, root, str(entry)))
+            if not os.path.exists(places[-1]):  # noqa: PTH110 (an odd text must not raise)
+                raise MissingFileError(f"{places[-1]}: the images of {split!r} do not exist.{description.how_to_get()}")
+        splits[split] = SplitSource(tuple(places))
     return in_order(splits) if splits else {"train": SplitSource((root,))}
 
 

@@ -1,16 +1,17 @@
-"""Write a subset of images without labels: links to the chosen images, and a list of these images."""
+"""Write a subset of images without labels: links to the chosen images, a list of these images, and a data.yaml."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
 
 from detreduce.dataset.formats.format import Reload
 from detreduce.dataset.formats.unlabelled.read import load_unlabelled
 from detreduce.dataset.listing import absolute
-from detreduce.dataset.records import Source, SplitSource
+from detreduce.dataset.records import ImageRecord, Source, SplitSource
 from detreduce.dataset.writing.choice import Choice
+from detreduce.dataset.writing.dataset_yaml import DATA_YAML, write_dataset_yaml
 from detreduce.dataset.writing.links import Placer
 from detreduce.display.progress import progress
 
@@ -19,28 +20,56 @@ def write_unlabelled(choice: Choice, placer: Placer, target: Path) -> Reload:
     """Write the subset to the placer's folder. Return a function that loads the reduced split from `target`.
 
     `target` is the final place of the placer's folder. ``<split>.txt`` lists the chosen images in the order chosen,
-    with paths relative to the output. With link='list', only this list is written, with absolute paths of the source,
-    and the reduced split uses the images of the source.
+    with paths relative to the output. data.yaml (``format: images``) names the folder of each split, or a list if the
+    folder also holds images of other splits. With link='list', only lists and data.yaml are written, with absolute
+    paths of the source.
     """
-    source = choice.dataset.source
-    root = absolute(source.root)
-    written = {}
-    for split, records in choice.load_records().items():
-        folder = absolute(source.splits[split].images[0])
-        place = PurePosixPath(folder.relative_to(root).as_posix() if folder.is_relative_to(root) else split)
-        own = split == choice.dataset.split
-        if own:
-            lines = [
-                f"{absolute(r.path)}\n" if placer.link == "list" else f"./{place / r.name}\n" for r in choice.chosen
-            ]
+    source, own = choice.dataset.source, choice.dataset.split
+    splits = choice.load_records()
+    places = {split: _find_places(source, split, records) for split, records in splits.items()}
+    entries: dict[str, str] = {}
+    for split, records in splits.items():
+        as_list = placer.link == "list"
+        folder = None if as_list else _find_folder(source, split, places)
+        entries[split] = str(folder) if folder is not None else f"{split}.txt"
+        if split == own or folder is None:
+            chosen = choice.chosen if split == own else records
+            lines = [f"{absolute(r.path)}\n" if as_list else f"./{places[split][r.path]}\n" for r in chosen]
             placer.write(PurePosixPath(f"{split}.txt"), "".join(lines).encode("utf-8", "surrogateescape"))
-        if placer.link == "list":
-            continue
-        with progress("Writing images", len(records), "images") as advance:
-            for record in records:
-                placer.image(record.path, place / record.name)
-                advance()
-        written[split] = SplitSource((target / place,))
-    if placer.link == "list":
-        return lambda: replace(choice.dataset, records=choice.kept)
-    return partial(load_unlabelled, Source("images", target, target, written), choice.dataset.split)
+        if not as_list:
+            _place_images(records, places[split], placer)
+    write_dataset_yaml(placer, source.format, entries)
+    written = {split: SplitSource((target / entry,)) for split, entry in entries.items()}
+    return partial(load_unlabelled, Source(source.format, target / DATA_YAML, target, written), own)
+
+
+def _find_places(source: Source, split: str, records: Sequence[ImageRecord]) -> dict[Path, PurePosixPath]:
+    """Return the output path of each image: relative to the root, or below a folder with the name of the split."""
+    root = absolute(source.root)
+    return {
+        record.path: PurePosixPath(absolute(record.path).relative_to(root).as_posix())
+        if absolute(record.path).is_relative_to(root)
+        else PurePosixPath(split, record.name)
+        for record in records
+    }
+
+
+def _find_folder(
+    source: Source, split: str, places: Mapping[str, Mapping[Path, PurePosixPath]]
+) -> PurePosixPath | None:
+    """Return the output folder that holds exactly the images of a split, or None."""
+    images = source.splits[split].images
+    if len(images) != 1 or not images[0].is_dir():
+        return None
+    root, place = absolute(source.root), absolute(images[0])
+    folder = PurePosixPath(place.relative_to(root).as_posix() if place.is_relative_to(root) else split)
+    below = {path for paths in places.values() for path in paths.values() if path.is_relative_to(folder)}
+    return folder if below == set(places[split].values()) else None
+
+
+def _place_images(records: Sequence[ImageRecord], places: Mapping[Path, PurePosixPath], placer: Placer) -> None:
+    """Link or copy the images of one split."""
+    with progress("Writing images", len(records), "images") as advance:
+        for record in records:
+            placer.image(record.path, places[record.path])
+            advance()

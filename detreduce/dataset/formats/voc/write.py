@@ -11,7 +11,9 @@ from detreduce.dataset.formats.format import Reload
 from detreduce.dataset.formats.voc.read import ANNOTATIONS, LISTS, images_folder, load_voc
 from detreduce.dataset.listing import absolute
 from detreduce.dataset.records import DetectionDataset, ImageRecord, Source, SplitSource
+from detreduce.dataset.splits import CANONICAL
 from detreduce.dataset.writing.choice import Choice
+from detreduce.dataset.writing.dataset_yaml import DATA_YAML, write_dataset_yaml
 from detreduce.dataset.writing.links import Placer
 from detreduce.display.progress import progress
 from detreduce.errors import InputError
@@ -52,7 +54,11 @@ def write_voc(choice: Choice, placer: Placer, target: Path) -> Reload:
         written[split] = SplitSource(
             (target / images_folder(source.root),), target / old.relative_to(source.root) if old is not None else None
         )
-    return partial(load_voc, Source("voc", target, target, written), choice.dataset.split)
+    canonical = all(split in CANONICAL and place.annotations is not None for split, place in written.items())
+    # without keys, every list is a split, and without lists, all XML files are the split train
+    keys = {split: place.annotations.stem for split, place in written.items() if canonical and place.annotations}
+    write_dataset_yaml(placer, "voc", keys)
+    return partial(load_voc, Source("voc", target / DATA_YAML, target, written), choice.dataset.split)
 
 
 def _find_removed(choice: Choice, others: Mapping[str, DetectionDataset], kept: set[str]) -> set[str]:

@@ -14,11 +14,12 @@ import yaml
 from detreduce.dataset.formats.format import Reload
 from detreduce.dataset.formats.registry import get_format
 from detreduce.dataset.formats.yolo.mirror import label_place
-from detreduce.dataset.formats.yolo.write import DATA_YAML, load_data_yaml, write_yolo
+from detreduce.dataset.formats.yolo.write import load_data_yaml, write_yolo
 from detreduce.dataset.joined_classes import join_classes
 from detreduce.dataset.records import DetectionDataset, ImageRecord
 from detreduce.dataset.splits import CANONICAL, in_order
 from detreduce.dataset.writing.choice import Choice, records_on_disk
+from detreduce.dataset.writing.dataset_yaml import DATA_YAML
 from detreduce.dataset.writing.links import Placer
 from detreduce.dataset.writing.subset_warnings import warn_about_subset
 from detreduce.display.progress import progress

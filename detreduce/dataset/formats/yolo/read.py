@@ -32,7 +32,7 @@ def load_yolo(description: Description, split: str) -> DetectionDataset:
     names = read_class_names(description)
     kpt_shape = _read_kpt_shape(description)
     root, splits = _resolve_splits(description, split, problems)
-    found = _find_images(splits[split].images, root, description.file, problems)
+    found = find_images(splits[split].images, root, description.file, problems)
     records = _read_labels(found, root, len(names), kpt_shape, problems)
     source = Source("yolo", description.file, root, splits)
     return DetectionDataset(
@@ -166,7 +166,7 @@ def _resolve_entry(entry: str, root: Path, folder: Path, tried: list[Path]) -> t
 
 
 @dataclass
-class _SplitFiles:
+class SplitFiles:
     """The files of a split.
 
     Attributes
@@ -187,14 +187,14 @@ class _SplitFiles:
 def count_images(source: Source, split: str) -> int:
     """Return the number of images in a split, or 0 if the split has no images. Labels are not read."""
     try:
-        return len(_find_images(source.splits[split].images, source.root, source.path, []).names)
+        return len(find_images(source.splits[split].images, source.root, source.path, []).names)
     except InputError:
         return 0
 
 
-def _find_images(places: Iterable[Path], root: Path, file: Path, problems: list[Problem]) -> _SplitFiles:
+def find_images(places: Iterable[Path], root: Path, file: Path, problems: list[Problem]) -> SplitFiles:
     """Return the images in the folders, lists and image files of a split. Raise InputError if there are none."""
-    found = _SplitFiles()
+    found = SplitFiles()
     places = list(places)
     listed_in: dict[str, Path] = {}
     for place in places:
@@ -220,7 +220,7 @@ def _find_images(places: Iterable[Path], root: Path, file: Path, problems: list[
     return found
 
 
-def _find_label_folder(folder: Path, found: _SplitFiles) -> None:
+def _find_label_folder(folder: Path, found: SplitFiles) -> None:
     """Add the label files of an images folder to `found`.
 
     If the folder is a link without labels next to it, add the label files of the folder that the link points to.
@@ -294,7 +294,7 @@ def label_path_of(image: str) -> str:
     return LABELS.join(image.rsplit(IMAGES, 1)).rsplit(".", 1)[0] + ".txt"
 
 
-def _label_file(image: str, found: _SplitFiles) -> str | None:
+def _label_file(image: str, found: SplitFiles) -> str | None:
     """Return the label file of an image, or None if it does not exist."""
     for folder, target in found.linked_folders.items():
         if image.startswith(folder):
@@ -307,7 +307,7 @@ def _label_file(image: str, found: _SplitFiles) -> str | None:
 
 
 def _read_labels(
-    found: _SplitFiles, root: Path, n_classes: int, kpt_shape: tuple[int, int] | None, problems: list[Problem]
+    found: SplitFiles, root: Path, n_classes: int, kpt_shape: tuple[int, int] | None, problems: list[Problem]
 ) -> list[ImageRecord]:
     """Return the records of a split, sorted by name. Add faults in label files to `problems`."""
     rows = sorted((name, below(path, str(root)) or Path(path).as_posix(), path) for path, name in found.names.items())
@@ -352,7 +352,7 @@ def _read_one(
 
 
 def _report_unmatched(
-    rows: list[tuple[str, str, str]], owner: Mapping[str, Any], found: _SplitFiles, problems: list[Problem]
+    rows: list[tuple[str, str, str]], owner: Mapping[str, Any], found: SplitFiles, problems: list[Problem]
 ) -> None:
     """Add a problem if no image has a label file, and a problem for each label file without an image."""
     if not owner:

@@ -17,11 +17,10 @@ from detreduce.dataset.reading.description import read_description
 from detreduce.dataset.records import IMAGE_SUFFIXES, DetectionDataset, ImageRecord
 from detreduce.dataset.splits import canonical_split
 from detreduce.dataset.writing.choice import Choice
+from detreduce.dataset.writing.dataset_yaml import DATA_YAML
 from detreduce.dataset.writing.links import Placer
 from detreduce.dataset.writing.subset_warnings import warn_about_subset
 from detreduce.display.progress import progress
-
-DATA_YAML = PurePosixPath("data.yaml")
 
 
 def write_yolo(choice: Choice, placer: Placer, target: Path, *, trainable: bool = False) -> Reload:

@@ -1,0 +1,139 @@
+"""Write a subset in a format that stores the annotations of a split in one file (COCO, CVAT, Label Studio)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath
+
+from detreduce.dataset.formats.format import Reload
+from detreduce.dataset.listing import absolute
+from detreduce.dataset.records import DetectionDataset, ImageRecord, Source, SplitSource
+from detreduce.dataset.writing.choice import Choice
+from detreduce.dataset.writing.dataset_yaml import DATA_YAML, OWN_FILES, write_dataset_yaml
+from detreduce.dataset.writing.links import Placer
+from detreduce.display.progress import progress
+from detreduce.errors import InputError
+
+
+@dataclass(frozen=True)
+class AnnotatedFormat:
+    """The functions of a format that `write_annotated` needs.
+
+    Attributes
+    ----------
+    load
+        Load one split of a source.
+    filtered
+        Yield the content of an annotation file without the images that were not chosen.
+    inside
+        Splits that one annotation file holds together. They stay in one file.
+    """
+
+    load: Callable[[Source, str], DetectionDataset]
+    filtered: Callable[[Path], Iterable[bytes]]
+    inside: frozenset[str] = frozenset()
+
+
+def refuse_lists(choice: Choice, placer: Placer) -> None:
+    """Raise InputError for link='list', because this would separate the annotations from the images."""
+    if placer.link == "list":
+        raise InputError(
+            f"link='list' cannot be used for {choice.dataset.source.path.name}: this file needs its images next to it. "
+            "Use symlink (takes no disk space), hardlink or copy."
+        )
+
+
+def write_annotated(choice: Choice, placer: Placer, target: Path, how: AnnotatedFormat) -> Reload:
+    """Write the annotation files, the images and a data.yaml. Return a function that loads the reduced split.
+
+    `target` is the final place of the placer's folder. If all images are chosen, the annotation file is copied byte for
+    byte. With link='list', images are not written, and data.yaml names the source's folders of images.
+    """
+    source, own = choice.dataset.source, choice.dataset.split
+    places = mirror_annotated(source)
+    splits = choice.load_records()
+    entries: dict[str, dict[str, str]] = {}
+    written: dict[str, SplitSource] = {}
+    for split, records in splits.items():
+        old = source.splits[split]
+        if old.annotations is None:
+            raise InputError(f"{source.path}: the {split} split has no annotations. Add 'annotations: ...' for it.")
+        relative, folder = places[old.annotations], places[old.images[0]]
+        together = {split, own} <= how.inside and old.annotations == source.splits[own].annotations
+        if split == own and not choice.everything:
+            relative = _place_of_reduced(choice, how, relative, list(splits), set(places.values()))
+            with placer.reserve(relative).open("wb") as file:
+                file.writelines(how.filtered(old.annotations))
+        elif split == own or not together:
+            placer.copy(old.annotations, relative)
+        images = str(folder)
+        if placer.link == "list":
+            images = str(absolute(old.images[0]))
+        else:
+            _place_images(records, folder, placer)
+        entries[split] = {"annotations": str(relative), "images": images}
+        # an absolute path of images stays as it is
+        written[split] = SplitSource((absolute(target / images),), target / relative)
+    write_dataset_yaml(placer, source.format, entries)
+    return partial(how.load, Source(source.format, target / DATA_YAML, target, written), own)
+
+
+def mirror_annotated(source: Source) -> dict[Path, PurePosixPath]:
+    """Return source path -> relative output path, for every annotation file and images folder of a source.
+
+    Paths below the root keep their relative path. If all other paths are next to the root, all paths are relative to
+    the root's parent. Otherwise another folder becomes ``images`` (``images/<name>`` if there are several), and another
+    file becomes ``annotations/<name>``. A name that another file has gets a number.
+    """
+    files = [split.annotations for split in source.splits.values() if split.annotations is not None]
+    folders = list(dict.fromkeys(split.images[0] for split in source.splits.values()))
+    root = absolute(source.root)
+    elsewhere = [path for path in map(absolute, [*files, *folders]) if not path.is_relative_to(root)]
+    base = root.parent if elsewhere and all(path.parent == root.parent for path in elsewhere) else root
+    places: dict[Path, PurePosixPath] = {}
+    taken: set[PurePosixPath] = set(OWN_FILES)
+    outside = [folder for folder in folders if not absolute(folder).is_relative_to(base)]
+    for path in dict.fromkeys([*files, *folders]):
+        if absolute(path).is_relative_to(base):
+            place = PurePosixPath(absolute(path).relative_to(base).as_posix())
+        elif path in folders:
+            place = PurePosixPath("images") if len(outside) == 1 else PurePosixPath("images", path.name)
+        else:
+            place = PurePosixPath("annotations", path.name)
+        places[path] = _free(place, taken)
+        taken.add(places[path])
+    return places
+
+
+def _free(place: PurePosixPath, taken: Iterable[PurePosixPath]) -> PurePosixPath:
+    """Return the place, with a number if the place is taken."""
+    names, count, free = set(taken), 1, place
+    while free in names:
+        count += 1
+        free = place.with_name(f"{place.stem}-{count}{place.suffix}")
+    return free
+
+
+def _place_of_reduced(
+    choice: Choice, how: AnnotatedFormat, place: PurePosixPath, splits: Iterable[str], taken: Iterable[PurePosixPath]
+) -> PurePosixPath:
+    """Return the place of the reduced file. Another split that has the same file needs the file as it was."""
+    source, own = choice.dataset.source.splits, choice.dataset.split
+    sharing = [
+        split
+        for split in splits
+        if split != own and source[split].annotations == source[own].annotations and not {split, own} <= how.inside
+    ]
+    return _free(place.with_name(f"{place.stem}-{own}{place.suffix}"), {*taken, *OWN_FILES}) if sharing else place
+
+
+def _place_images(records: Iterable[ImageRecord], folder: PurePosixPath, placer: Placer) -> None:
+    """Link or copy the images of one split."""
+    listed = list(records)
+    with progress("Writing images", len(listed), "images") as advance:
+        for record in listed:
+            placer.image(record.path, folder / record.name)
+            advance()
+    placer.make_folder(folder)

@@ -1,0 +1,24 @@
+"""Write the dataset YAML of a subset, so that every output is loaded by one path, whatever its files are called."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from typing import Any
+
+import yaml
+
+from detreduce.dataset.writing.links import Placer
+from detreduce.dataset.writing.staging import MANIFEST
+
+DATA_YAML = PurePosixPath("data.yaml")
+SELECTION_FILE = PurePosixPath("selection.json")
+OWN_FILES = frozenset({DATA_YAML, SELECTION_FILE, PurePosixPath(MANIFEST)})
+"""Names that detreduce itself uses at the top of an output."""
+
+
+def write_dataset_yaml(placer: Placer, format: str, splits: Mapping[str, Any]) -> None:
+    """Write data.yaml with ``format:`` and the value of each split. Paths are relative to the folder of the YAML."""
+    content: dict[str, Any] = {"format": format, **splits}
+    # allow_unicode is not set: a name that is not UTF-8 is escaped and can be read again
+    placer.write(DATA_YAML, yaml.safe_dump(content, sort_keys=False).encode("ascii"))

@@ -30,7 +30,7 @@ def is_voc_folder(folder: Path) -> bool:
     notes = folder / ANNOTATIONS
     if not notes.is_dir():
         return False
-    return (folder / IMAGES).is_dir() or ((folder / OTHER_IMAGES).is_dir() and any(notes.glob("*.xml")))
+    return (folder / IMAGES).is_dir() or ((folder / OTHER_IMAGES).is_dir() and any(notes.rglob("*.xml")))
 
 
 def images_folder(root: Path) -> str:

@@ -1,4 +1,4 @@
-"""The command line. Modules in `commands` call the Python functions; modules in `show` print the results."""
+"""The command line. Modules in `commands` call the Python functions. Modules in `show` print the results."""
 
 from detreduce.cli.program import app, main
 

@@ -35,7 +35,7 @@ def parameters(context: typer.Context, incomplete: str) -> Offers:
 
 
 def configs(incomplete: str) -> Offers:
-    """Suggest the experiments that ship with detreduce, and YAML files."""
+    """Suggest YAML files and the experiments that ship with detreduce."""
     return _starting(incomplete, _files("configs", incomplete, YAML))
 
 
@@ -115,10 +115,10 @@ def _dotted(model: Any, prefix: str = "") -> Iterator[str]:
 
 
 def _rows(context: typer.Context) -> list[dict[str, Any]]:
-    """Return the rows of the ledger on the command line; an empty list if there is no ledger."""
+    """Return the rows of the ledger on the command line. If there is no ledger, the list is empty."""
     from detreduce.cli.ledger_argument import open_ledger
 
-    # while an option is completed, typer has not assigned the earlier arguments yet: they are in context.args
+    # during the completion of an option, the earlier arguments are still in context.args
     typed = [Path(one) for one in (context.params.get("ledger"), *context.args) if one]
     with suppress(DetreduceError, OSError):
         return next((open_ledger(place).rows() for place in typed if place.is_dir()), [])

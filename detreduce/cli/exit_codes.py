@@ -1,4 +1,4 @@
-"""How a command ends: one message on stderr if it fails, and an exit code for scripts."""
+"""End each command with an exit code and, if it fails, with one message on stderr."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ BAD_INPUT = 2
 INTERRUPTED = 130
 CODES = f"{DONE} done, {FAILED} failed, {BAD_INPUT} bad input or usage, {INTERRUPTED} interrupted"
 
-# the class of errors for wrong values, options and commands; typer has no public name for it
+# typer has no public name for this class of errors: wrong values, options and commands
 UsageError: Any = typer.BadParameter.__bases__[0]
 
 
 class Program(Group):
-    """A group of commands that always ends with one of the exit codes above.
+    """A group of commands that ends with one of the exit codes in `CODES`.
 
-    Errors raised on purpose, wrong usage and errors of the system become one message on stderr. Any other exception is
-    a bug and keeps its traceback.
+    Detreduce's own errors, wrong usage and errors of the system become one message on stderr. Any other exception is a
+    bug and keeps its traceback.
     """
 
     def main(self, args: Sequence[str] | None = None, *, standalone_mode: bool = True, **more: Any) -> Any:  # type: ignore[override]
@@ -73,9 +73,9 @@ class Program(Group):
 
 
 def usage_message(error: Any) -> str:
-    """Return one line that says what is wrong with a command line, which valid name is similar, and where to find help.
+    """Return one line about a wrong command line: the error, a similar valid name, and the command that shows the help.
 
-    If the command line does not name a command, return the help itself.
+    If the command line does not name a command, return the help.
     """
     text = " ".join(str(error.format_message()).replace("Value error, ", "").split()).rstrip(".")
     if error.ctx is None:

@@ -1,4 +1,4 @@
-"""The layout of the help of commands: lists with whole sentences, and an example to copy at the end."""
+"""The layout of help texts: lists of arguments and options, and an example to copy at the end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Open a ledger by its path, and report a wrong path before slow imports."""
+"""Open a ledger by its path. A wrong path is reported before slow imports."""
 
 from __future__ import annotations
 
@@ -25,6 +25,6 @@ def open_ledger(path: Path) -> Ledger:
     ledger = Ledger(place)
     if not ledger.is_ledger():
         raise InputError(
-            f"{path} is not a ledger: it does not have a folder 'cells'. `detreduce run x.yaml` makes a ledger."
+            f"{path} is not a ledger: it does not have a folder 'cells'. Pass a folder that `detreduce run` made."
         )
     return ledger

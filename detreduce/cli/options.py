@@ -14,13 +14,17 @@ Data = Annotated[
     typer.Argument(
         metavar="DATA",
         autocompletion=completion.datasets,
-        help="data.yaml, COCO JSON, VOC folder, CVAT or Label Studio export, images, or a name: coco8.yaml.",
+        help=(
+            "The dataset: data.yaml, COCO JSON, VOC folder, CVAT or Label Studio export, folder of images, or a name, "
+            "for instance coco8.yaml."
+        ),
     ),
 ]
 Images = Annotated[
     Path | None,
     typer.Option(
-        metavar="FOLDER", help="For COCO, CVAT and Label Studio: the folder of images, if it is in another place."
+        metavar="FOLDER",
+        help="For COCO, CVAT and Label Studio: the folder of images, if detreduce does not find it.",
     ),
 ]
 Split = Annotated[
@@ -28,40 +32,48 @@ Split = Annotated[
     typer.Option(
         metavar="NAME",
         autocompletion=completion.splits,
-        help="train, val or test; default: train, or the split of a COCO JSON.",
+        help="The split: train, val or test. Default: train, or the split that a COCO JSON contains.",
     ),
 ]
 Cache = Annotated[
-    Path | None, typer.Option(metavar="FOLDER", help="Folder that caches features and the data of duplicate searches.")
+    Path | None,
+    typer.Option(
+        metavar="FOLDER", help="Folder for cached features and duplicate searches. Default: the user's cache folder."
+    ),
 ]
 
 Model = Annotated[
     str, typer.Option(metavar="FILE", help="Detector to train: weights (.pt) or an architecture (.yaml).")
 ]
-TrainingSeed = Annotated[int, typer.Option("--seed", metavar="NUMBER", help="Training seed.")]
+TrainingSeed = Annotated[int, typer.Option("--seed", metavar="NUMBER", help="Seed of the training.")]
 Country = Annotated[
     str, typer.Option(metavar="CODE", help="Country whose electricity mix converts energy to CO2 (ISO 3166 alpha-3).")
 ]
 UltralyticsArguments = Annotated[
     list[str] | None,
-    typer.Argument(metavar="NAME=VALUE", help="Any ultralytics argument by its name: epochs=50 imgsz=640."),
+    typer.Argument(metavar="NAME=VALUE", help="Training arguments of ultralytics, for instance epochs=50 imgsz=640."),
 ]
 
 LedgerFolder = Annotated[
     Path,
     typer.Argument(
-        metavar="LEDGER", autocompletion=completion.ledgers, help="The folder of an experiment, for instance runs/demo."
+        metavar="LEDGER",
+        autocompletion=completion.ledgers,
+        help="Folder with the results of an experiment, for instance runs/demo.",
     ),
 ]
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
-All = Annotated[bool, typer.Option("--all", help="List everything, not only the first 20.")]
+All = Annotated[bool, typer.Option("--all", help="List all entries instead of the first 20.")]
 Alike = Literal["pixels", "boxes", "features", "exact"]
 Backbone = Annotated[
     str,
     typer.Option(
         metavar="NAME",
-        help="Network for features: efficientnet-lite0, yolo:weights.pt, torchvision:name or file:vectors.npy.",
+        help=(
+            "Source of image features: efficientnet-lite0, yolo:weights.pt, torchvision:name, or file:vectors.npy "
+            "(your own features)."
+        ),
     ),
 ]
 

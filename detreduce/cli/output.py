@@ -17,7 +17,7 @@ _waiting = ExitStack()
 
 @contextmanager
 def waiting() -> Iterator[None]:
-    """Show on a terminal that the command is working, until its output begins."""
+    """Show a progress line on a terminal until the output of the command begins."""
     with _waiting:
         _waiting.enter_context(progress("working", None, behind=True))
         yield

@@ -26,7 +26,7 @@ from detreduce.cli.help import Commands
 app = Commands(
     name="detreduce",
     cls=Program,
-    help="""Train object detectors on fewer images: choose which to keep, write them, and measure costs and savings.
+    help="""Train object detectors on fewer images: choose and write the images to keep, and measure costs and savings.
 
     Example: detreduce reduce data.yaml --method class_coverage --keep 0.25 --output reduced/
     """,

@@ -11,10 +11,11 @@ if TYPE_CHECKING:
 
 
 def duplicate_search(drop: bool, by: str, threshold: float | None) -> DuplicateSearch | None:
-    """Return the search that the three options for duplicates ask for, or None for no search."""
+    """Return the search that the options describe, or None without --drop-duplicates."""
     if not drop and (threshold is not None or by != "pixels"):
         raise InputError(
-            "--duplicates-by and --duplicates-from need --drop-duplicates. Add --drop-duplicates, or leave them out."
+            "--duplicates-by and --duplicates-from need --drop-duplicates. Add --drop-duplicates, or leave out "
+            "the other options."
         )
     if not drop:
         return None
@@ -24,7 +25,7 @@ def duplicate_search(drop: bool, by: str, threshold: float | None) -> DuplicateS
 
 
 def parse_class_floor(texts: list[str]) -> int | dict[str, int] | None:
-    """Return a floor for every class (``["3"]``), or one for each named class (``["bus=10", "car=5"]``)."""
+    """Return one floor for every class (``["3"]``), or a dict of floors by class (``["bus=10", "car=5"]``)."""
     if not texts:
         return None
     if len(texts) == 1 and texts[0].strip().isdigit():
@@ -41,18 +42,18 @@ def parse_class_floor(texts: list[str]) -> int | dict[str, int] | None:
 
 
 def parse_keep(text: str) -> float | int:
-    """Return an int (number of images) for text without a decimal point, else a float (fraction)."""
+    """Return an int (number of images) if the text has no decimal point, else a float (fraction of the images)."""
     try:
         return int(text) if text.strip().lstrip("+-").isdigit() else float(text)
     except ValueError:
-        example = "0.25 keeps a quarter of the images, 500 keeps 500"
-        raise InputError(f"--keep {text!r} is not a number: {example}.") from None
+        example = "For example, 0.25 keeps a quarter of the images, and 500 keeps 500 images."
+        raise InputError(f"--keep {text!r} is not a number. {example}") from None
 
 
 def parse_parameters(texts: list[str], options: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Return ``name=value`` texts as a dict. Values are read as YAML (numbers, true, lists).
+    """Return texts of the form ``name=value`` as a dict. Values are read as YAML (numbers, true, lists).
 
-    Raise InputError for a name in `options`, because this name has its own option or argument.
+    Raise InputError if a name is in `options`, because this name has its own option or argument.
     """
     import yaml
 
@@ -60,14 +61,14 @@ def parse_parameters(texts: list[str], options: tuple[str, ...] = ()) -> dict[st
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or not name.replace(".", "_").isidentifier():
-            raise InputError(f"{text!r} is not of the form name=value, for instance epochs=50.")
+            raise InputError(f"{text!r} does not have the form name=value. Use for example epochs=50.")
         if name in options:
             own = {"random_state": "seed", "evaluate_on": "on"}.get(name, name)
             raise InputError(f"Pass {name!r} as " + ("the first argument." if own == "data" else f"--{own} {value}."))
         try:
             found[name] = yaml.safe_load(value) if value else ""
         except yaml.YAMLError as error:
-            raise InputError(f"The value of {name!r} cannot be read: {value!r}.") from error
+            raise InputError(f"{name}={value!r} cannot be read as YAML. Put special characters into quotes.") from error
     return found
 
 
@@ -89,5 +90,5 @@ def read_categories(text: str) -> Any:
         raise InputError(f"{file} cannot be read as YAML: {error}") from error
     rules = content.get("categories") if isinstance(content, dict) else content
     if not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in rules):
-        raise InputError(f"{file} does not contain a list of category rules.")
+        raise InputError(f"{file} does not contain a list of category rules. Put the list under the key 'categories'.")
     return rules

@@ -1,4 +1,4 @@
-"""Find images that show the same: exact duplicates and near-duplicates in a dataset, and leakage between its splits."""
+"""Find exact duplicates and near-duplicates in a dataset, and images that are in more than one split (leakage)."""
 
 from detreduce.duplicates.leakage import LeakageReport, LeakedImage, leakage_report
 from detreduce.duplicates.result import DuplicatePair, Duplicates

@@ -12,10 +12,10 @@ from detreduce.duplicates.signatures import SIDE
 
 COARSE = SIDE // 2
 SHIFT, SCALE, SHEAR = 0.12, 0.15, 0.05
-"""Largest shift, scaling and shear of an alignment, as shares of a side. These limits allow a crop by a tenth."""
+"""Largest shift, scaling and shear of an alignment, as fractions of a side. A crop by 10 % is within these limits."""
 
 HOPELESS = 0.3
-"""Two pictures with a lower similarity at half size are not compared at full size."""
+"""Lowest similarity at half size for which two pictures are compared at full size."""
 
 _SIGMA = 2.0
 _STEPS = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 50, 1e-4)
@@ -35,7 +35,7 @@ class Overlay:
     similarity
         Correlation of the details of the two pictures, in [-1, 1].
     overlap
-        Share of the first picture that is also in the second picture.
+        Fraction of the first picture that the second picture also shows.
     """
 
     similarity: float
@@ -49,9 +49,9 @@ def overlay(first: npt.NDArray[np.uint8], second: npt.NDArray[np.uint8]) -> Over
     """Align two (64, 64) pictures and compare the part that both show.
 
     The alignment is the affine map that maximises the correlation coefficient (Evangelidis and Psarakis 2008,
-    `cv2.findTransformECC`). It is first computed at half size. `similarity` is the correlation of the details of the
-    pictures inside the overlap. The details are the picture minus its Gaussian blur (2 pixels). Without this step,
-    unrelated pictures with similar large bright and dark areas would count as similar.
+    `cv2.findTransformECC`). The map is first computed at half size. `similarity` is the correlation of details inside
+    the overlap. The details are the picture minus its Gaussian blur (sigma of 2 pixels). The blur is removed because
+    unrelated pictures may have similar large bright and dark areas.
     """
     one, other = first.astype(np.float32), second.astype(np.float32)
     small, small_other = _halve(one), _halve(other)
@@ -68,9 +68,9 @@ def overlay(first: npt.NDArray[np.uint8], second: npt.NDArray[np.uint8]) -> Over
 
 
 def _refine(one: Picture, other: Picture, start: Picture, sigma: float) -> tuple[Picture | None, Overlay]:
-    """Improve the map `start` by alignment. Return the better of the two maps and its overlay.
+    """Align from the map `start`. Return the better map, the aligned map or `start`, with its overlay.
 
-    If the aligned map is not within the bounds, return None with the overlay of `start`.
+    If the alignment fails, return None with the overlay of `start`.
     """
     before = _compare(one, other, start, sigma)
     warp = _align(one, other, start)
@@ -83,8 +83,8 @@ def _refine(one: Picture, other: Picture, start: Picture, sigma: float) -> tuple
 def _starting_maps() -> tuple[Picture, ...]:
     """Return the maps from which the alignment at half size starts.
 
-    The first map is the identity. The others assume that one of the pictures was cropped to 95 % of its sides, at one
-    of nine positions.
+    The first map is the identity. Each other map fits if one picture was cropped to 95 % of its sides, at one of nine
+    positions.
     """
     starts = [_IDENTITY]
     for scale in (0.95, 1 / 0.95):
@@ -100,10 +100,7 @@ def _halve(picture: Picture) -> Picture:
 
 
 def _align(one: Picture, other: Picture, warp: Picture) -> Picture | None:
-    """Return the (2, 3) map from `one` to `other`.
-
-    Return None if the alignment fails, or if the map is out of bounds.
-    """
+    """Return the (2, 3) map from `one` to `other`. Return None if there is no map within the limits."""
     try:
         _, warp = cv2.findTransformECC(one, other, warp.copy(), cv2.MOTION_AFFINE, _STEPS, None, 5)  # type: ignore[call-overload]
     except cv2.error:  # the alignment did not converge

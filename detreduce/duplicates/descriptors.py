@@ -1,4 +1,4 @@
-"""Descriptors of pictures: a few cosine coefficients, similar for near-duplicates, and easy to flip and turn."""
+"""Descriptors of pictures: a few cosine coefficients, which are similar for near-duplicates."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from detreduce.duplicates.orientations import ORIENTATIONS
 from detreduce.duplicates.signatures import SIDE
 
 REACH = 8
-"""Only frequencies below this number of half waves per side are used. A crop changes higher frequencies too much."""
+"""Descriptors use frequencies below this number of half waves per side. A crop changes higher frequencies too much."""
 
 FLAT = 1.0
-"""A picture is plain if the standard deviation of its grey values is below this. Plain pictures never match."""
+"""Smallest standard deviation of the grey values of a picture that can match. Other pictures are plain."""
 
 _ROWS = 512
 
@@ -49,7 +49,7 @@ def describe(pixels: npt.NDArray[np.uint8]) -> Floats:
 
 
 def in_all_orientations(rows: Floats) -> Floats:
-    """Return (8, n, d): the descriptors of the pictures in each flip and turn, in the order of `ORIENTATIONS`."""
+    """Return the descriptors of the pictures in every orientation as (8, n, d), in the order of `ORIENTATIONS`."""
     turned = np.empty((len(ORIENTATIONS), *rows.shape), np.float32)
     for number, orientation in enumerate(ORIENTATIONS):
         places, signs = orientation.on_coefficients(_U, _V)

@@ -15,8 +15,8 @@ _TAIL = 4096
 def identical_files(paths: Sequence[Path]) -> list[list[int]]:
     """Return groups of positions in `paths` whose files have equal bytes. Skip unreadable files.
 
-    A file is opened only if another file has the same size. It is read whole only if another file also has the same
-    last 4 KiB.
+    A file is opened only if another file has the same size. A file is read completely only if another file of this size
+    also has the same last 4 KiB.
     """
     with progress("Looking for identical files", len(paths), "files") as advance:
         sized = _split_groups([list(range(len(paths)))], lambda place: _read_size(paths[place], advance))

@@ -1,4 +1,4 @@
-"""leakage_report: find images of one split that are also in another split, unchanged or slightly changed."""
+"""Find images of one split that are also in another split, unchanged or slightly changed (leakage)."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ class LeakedImage:
     other
         Id of the image in the earlier split.
     similarity
-        1.0 if the content is equal. Otherwise the similarity that `near_duplicates` measures.
+        1.0 if the pixels are equal. Otherwise the similarity that `near_duplicates` measures.
     transformation
-        How `other` becomes `image`, for example ``mirrored``.
+        Flip or turn that changes `other` into `image`, for example ``mirrored``.
     exact
-        True if the decoded pixels are equal. For ``boxes``, only the pixels inside the box are compared.
+        True if the decoded pixels are equal. With ``by="boxes"``, only the pixels inside the box are compared.
     name
         Name of `image`.
     other_name
@@ -78,11 +78,11 @@ class LeakageReport:
         The images that match an image of an earlier split. An image is listed once for each earlier split that it
         matches.
     threshold
-        Lowest similarity of a leaked image; see `near_duplicates` by pixels.
+        Lowest similarity of a leaked image (see `near_duplicates`).
     problems
         Images that could not be read.
     provenance
-        Seconds, and the number of signatures that came from the cache. JSON-able.
+        JSON-able facts: seconds, and the number of signatures from the cache.
     """
 
     splits: Mapping[str, int]
@@ -104,10 +104,10 @@ class LeakageReport:
 
     @property
     def counts(self) -> dict[tuple[str, str], dict[str, int]]:
-        """Return (earlier split, later split) -> three counts of images of the later split.
+        """A dict: (earlier split, later split) -> three counts of images in the later split.
 
-        ``exact`` counts images with equal pixels, ``near`` counts near-duplicates, and ``of`` counts all images. Every
-        pair of splits has an entry.
+        ``exact`` counts images that have equal pixels in the earlier split. ``near`` counts images that have a
+        near-duplicate there. ``of`` counts all images. Every pair of splits has an entry.
         """
         names = list(self.splits)
         counts = {
@@ -152,9 +152,9 @@ def leakage_report(
     cache: str | Path | None = None,
     workers: int | None = None,
 ) -> LeakageReport:
-    """Find near-duplicates of train images in val and test, and near-duplicates of val images in test.
+    """Find copies of train images in val and test, and copies of val images in test.
 
-    Other splits are ignored, for example ``trainval`` of a VOC folder.
+    Copies are exact duplicates and near-duplicates. Other splits are ignored, for example ``trainval`` of a VOC folder.
 
     Parameters
     ----------
@@ -195,7 +195,7 @@ def _find_leaks(
     cache: str | Path | None,
     workers: int | None = None,
 ) -> tuple[list[LeakedImage], Signatures]:
-    """Return the images of every split that are also in an earlier split, and the signatures of all images."""
+    """Return the images that are also in an earlier split, and the signatures of all images."""
     signatures = together(
         [signatures_of(part, np.arange(len(part), dtype=np.int64), by, cache, workers) for part in parts]
     )
@@ -220,7 +220,7 @@ def _match_splits(
     threshold: float,
     workers: int | None,
 ) -> list[Match]:
-    """Match images of equal content. Then match each remaining image with its most similar image."""
+    """Match images with equal pixels. Then match each remaining image with its most similar image."""
     first: dict[bytes, int] = {}
     for place in against.tolist():
         first.setdefault(signatures.digests[place], place)
@@ -243,7 +243,7 @@ def _describe_leak(
     starts: tuple[int, int],
     signatures: Signatures,
 ) -> LeakedImage:
-    """Return a match as ids and names. `starts` has the position of each split's first image."""
+    """Return a match as ids and names. `starts` has the position of the first image of `later` and of `earlier`."""
     image, other = later[match.member - starts[0]], earlier[match.leader - starts[1]]
     return LeakedImage(
         later.split,

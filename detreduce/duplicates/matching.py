@@ -1,4 +1,4 @@
-"""Group similar pictures into stars: each member of a group is similar to the group's first picture, its leader.
+"""Group similar pictures: each member of a group is similar to the leader, which is the group's first picture.
 
 A picture is compared only with leaders, so memory grows only linearly with the number of pictures.
 """
@@ -22,10 +22,10 @@ from detreduce.duplicates.signatures import available_cores
 from detreduce.images.batches import decoding_threads
 
 CANDIDATE = 0.65
-"""Two pictures are not aligned if their descriptors correlate less than this in every orientation."""
+"""Lowest correlation of two descriptors, in any orientation, for which the pictures are aligned."""
 
 MOST_CANDIDATES = 200
-"""A picture is aligned with at most this number of other pictures, beginning with the most similar descriptors."""
+"""Largest number of pictures with which one picture is aligned. The most similar descriptors come first."""
 
 _BATCH = 8
 _QUERIES, _COLUMNS = 128, 1024
@@ -50,7 +50,7 @@ class Match:
     similarity
         Similarity of the two pictures.
     orientation
-        Index in `ORIENTATIONS`: how the leader becomes the member.
+        Index in `ORIENTATIONS` of the orientation that changes the leader into the member.
     """
 
     member: int
@@ -68,7 +68,7 @@ class Candidates:
     places
         Positions of the candidates.
     orientations
-        For each candidate, the index in `ORIENTATIONS` of the orientation that fits.
+        For each candidate, the index in `ORIENTATIONS` of its best orientation.
     """
 
     places: IntArray
@@ -102,7 +102,7 @@ class PixelComparison:
 
     def search(self, queries: IntArray, against: IntArray, pool: Executor) -> list[Candidates]:
         """Return the pictures whose descriptors correlate with the query's descriptor in one of eight orientations."""
-        # undoing an orientation on the few queries is the same as applying the orientation to all other pictures
+        # to undo an orientation on the few queries gives the same result as to apply it to all other pictures
         turned = in_all_orientations(self.rows[queries]).reshape(-1, self.rows.shape[1])
         hits = _find_hits(turned, self.rows, against, CANDIDATE, pool)
         return _group_by_query(hits, len(queries), INVERSES)
@@ -141,11 +141,10 @@ def star_groups(
     workers: int | None = None,
     always_lead: Collection[int] = (),
 ) -> list[Match]:
-    """Take the pictures in `order`. Each picture joins a leader that is similar enough, or becomes a leader.
+    """Group the pictures in `order`. Each picture joins a leader with enough similarity, or becomes a leader.
 
     Pictures in `always_lead` always become leaders. The similarity of a member to its leader is at least the threshold,
-    so a chain of small differences cannot join pictures that differ much. Pictures are compared only with leaders, so
-    memory does not grow with the number of pairs.
+    so a chain of small differences cannot join very different pictures.
     """
     order = order[comparison.comparable[order]]
     leaders = np.empty(len(order), np.int64)
@@ -188,7 +187,7 @@ def nearest_matches(
 
 @contextmanager
 def _threads(workers: int | None) -> Iterator[Executor]:
-    """Start threads that compare pictures. Until they end, OpenCV and BLAS do not start their own threads."""
+    """Start threads that compare pictures. In this block, OpenCV and BLAS do not start their own threads."""
     from threadpoolctl import threadpool_limits
 
     count = workers or available_cores()
@@ -199,7 +198,7 @@ def _threads(workers: int | None) -> Iterator[Executor]:
 def _confirm_all(
     comparison: Comparison, queries: IntArray, against: IntArray, threshold: float, pool: Executor
 ) -> Iterator[Match | None]:
-    """Yield, for each query, the best match among `against`, or None. The pool computes the matches."""
+    """Yield the best match in `against` for each query, or None. The pool computes the matches."""
     likely = comparison.search(queries, against, pool) if len(against) else [None] * len(queries)
 
     def look(query: int, candidates: Candidates | None) -> Match | None:
@@ -209,9 +208,9 @@ def _confirm_all(
 
 
 def _confirm(comparison: Comparison, query: int, likely: Candidates, threshold: float) -> Match | None:
-    """Return the best match in the first batch of candidates that has a match.
+    """Return the best match in the first batch of candidates with a match. Return None if no candidate matches.
 
-    Return None if no candidate matches. Later batches are skipped, because their candidates are less likely.
+    Later batches are skipped, because their candidates are less likely to match.
     """
     for start in range(0, min(len(likely.places), MOST_CANDIDATES), _BATCH):
         best: Match | None = None
@@ -245,9 +244,9 @@ def _find_hits(queries: Floats, rows: Floats, against: IntArray, least: float, p
 
 
 def _group_by_query(hits: Hits, count: int, orientation_of: IntArray) -> list[Candidates]:
-    """Return the candidates of each of `count` queries, sorted by product, largest first.
+    """Return the candidates for each of `count` queries, sorted by falling dot product.
 
-    `_find_hits` searched all queries once for each orientation in `orientation_of`.
+    `_find_hits` has searched all queries once for each orientation in `orientation_of`.
     """
     numbers, places, values = hits
     query, orientation = numbers % count, orientation_of[numbers // count]

@@ -22,7 +22,7 @@ class Orientation:
     flip_columns
         Third step: reverse the order of the columns.
     words
-        A description of the result.
+        Description of the oriented picture.
     """
 
     transpose: bool
@@ -49,9 +49,9 @@ class Orientation:
     def on_coefficients(self, rows: npt.NDArray[np.int64], columns: npt.NDArray[np.int64]) -> tuple[Any, Any]:
         """Return (places, signs) that apply this orientation to cosine coefficients.
 
-        If `c` are the coefficients of a square picture, ``c[places] * signs`` are those of the picture in this
-        orientation. `rows` and `columns` list the frequencies (u, v) of the coefficients. If (u, v) is in the list,
-        (v, u) must also be in the list.
+        If `c` are the coefficients of a square picture, ``c[places] * signs`` are the coefficients of the oriented
+        picture. `rows` and `columns` list the frequencies (u, v) of the coefficients. If (u, v) is in the list, (v, u)
+        must also be in the list.
         """
         pairs = list(zip(rows.tolist(), columns.tolist(), strict=True))
         order = {pair: place for place, pair in enumerate(pairs)}

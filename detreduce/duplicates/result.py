@@ -23,11 +23,12 @@ class DuplicatePair:
     kept
         Id of the image that is kept.
     similarity
-        1.0 if the content is equal. Otherwise the similarity that `near_duplicates` measures.
+        1.0 if the pixels are equal. Otherwise the similarity that `near_duplicates` measures.
     transformation
-        How `kept` becomes `copy`: ``same way up``, ``mirrored``, ``turned by 90 degrees clockwise``, ...
+        Flip or turn that changes `kept` into `copy`: ``same way up``, ``mirrored``, ``turned by 90 degrees clockwise``,
+        ...
     exact
-        True if the decoded pixels are equal. For ``boxes``, only the pixels inside the box are compared.
+        True if the decoded pixels are equal. With ``by="boxes"``, only the pixels inside the box are compared.
     """
 
     copy: ImageId
@@ -39,14 +40,14 @@ class DuplicatePair:
 
 @dataclass(frozen=True)
 class Duplicates:
-    """Groups of images that show the same.
+    """Groups of duplicate images.
 
     Attributes
     ----------
     groups
         The image ids of each group of two or more images. The first image of a group is kept.
     pairs
-        For each redundant image, the pair of this image and the first image of its group, in the order of `groups`.
+        Pairs of a redundant image and the first image of its group, in the order of `groups`.
     images
         Number of images that were compared.
     by
@@ -56,7 +57,7 @@ class Duplicates:
     problems
         Images that could not be read and were not compared.
     provenance
-        Seconds, and the number of signatures that came from the cache. JSON-able.
+        JSON-able facts: seconds, and the number of signatures from the cache.
     """
 
     groups: tuple[tuple[ImageId, ...], ...]

@@ -1,4 +1,4 @@
-"""near_duplicates and exact_duplicates: find images of a dataset that show the same."""
+"""Find exact duplicates and near-duplicates among the images of a dataset."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LOWEST = 0.4
 IMAGES_BY = ("pixels", "boxes")
 BY = (*IMAGES_BY, "features")
 SMALLEST_BOX = 32
-"""Smallest side of a box in pixels. Smaller boxes show too little to be compared."""
+"""Smallest side of a compared box in pixels. Smaller boxes have too few pixels for a comparison."""
 
 IntArray = npt.NDArray[np.int64]
 
@@ -46,46 +46,46 @@ def near_duplicates(
 ) -> Duplicates:
     """Find images that are re-encoded, resized, brightened, slightly cropped, flipped or turned copies of others.
 
-    Each group keeps one image, and every other image of the group is similar to this image. So a chain of small
-    changes, as in a video, does not join images that differ. The kept image has the most boxes of its group, then the
-    most pixels. If several images are equal in both numbers, a random choice with `seed` decides.
+    Each group keeps one image, and every other image of the group is similar to the kept image. So a chain of small
+    changes, as in a video, does not join very different images. The kept image is the image with the most boxes, then
+    with the most pixels. Ties are broken at random with `seed`.
 
     Parameters
     ----------
     source
-        A dataset, or a FeatureTable. For a table, only images that have a row in the table are compared.
+        A dataset or a FeatureTable. With a table, only the images of its rows are compared.
     by
         How images are compared:
 
         - ``pixels``: two images are aligned and compared in all eight orientations. Black bars from letterboxing are
           cut off first. Colour is ignored.
-        - ``boxes``: the same comparison for the content of the largest box of each image. It finds objects that were
-          turned inside their box or moved to another background. If a side of the largest box is below 32 pixels, the
-          image does not match other images.
-        - ``features``: the cosine of two rows of the table. The images are not opened. Flips and turns are found only
-          if the backbone computes similar features for them.
+        - ``boxes``: the same comparison, but only inside the largest box of each image. It finds objects that were
+          turned inside their box or moved to another background. An image is not compared if a side of its largest box
+          is shorter than 32 pixels.
+        - ``features``: the cosine of two rows of the table. The images are not opened. Flipped and turned copies are
+          found only if their features are similar.
     threshold
         Lowest similarity at which images count as duplicates.
 
         - ``pixels`` and ``boxes``, default 0.85: the correlation of the details of two pictures after alignment, at 64
-          pixels per side. It is about 1 for the same image saved again, and 0.9 for an image that was cropped by 5 %,
-          brightened and turned. It is 0.5 to 0.8 for consecutive frames, or for another photograph of the same thing
-          from the same place. A threshold below 0.4 has no meaning.
+          pixels per side. It is about 1 for an image that was saved again, and about 0.9 for an image that was cropped
+          by 5 %, brightened and turned. It is 0.5 to 0.8 for consecutive video frames, or for two photographs of one
+          scene from the same place. The lowest threshold is 0.4.
         - ``features``, default 0.95: the cosine of the scaled features.
     prefer
         Ids of images that are always kept. They are never redundant.
     seed
-        Seed of the random choice between images of a group with equal numbers of boxes and pixels.
+        Seed of the random choice between images with equal numbers of boxes and pixels.
     cache
-        Folder for signatures. By default ``$DETREDUCE_CACHE``, else the user's cache folder. The key of a signature is
-        the content of the image file. So a second run reads only changed images, also after a killed run.
+        Folder for signatures. The default is ``$DETREDUCE_CACHE`` or, if it is not set, the user's cache folder. A
+        second run, also after a killed run, decodes only new and changed images.
     workers
         Number of threads. By default one per core, at most 16.
 
     Raises
     ------
     InputError
-        `by` is unknown, the threshold is out of range, or ``features`` is used without a FeatureTable that has blocks.
+        `by` is unknown, the threshold is out of range, or ``features`` is used without a FeatureTable with features.
     """
     limit = _check_options(source, by, threshold)
     start = time.perf_counter()
@@ -113,9 +113,9 @@ def exact_duplicates(
     cache: str | Path | None = None,
     workers: int | None = None,
 ) -> Duplicates:
-    """Find images with equal decoded content: the same pixels after EXIF rotation, in any file format.
+    """Find images with equal decoded pixels after EXIF rotation, in any file format.
 
-    The parameters are those of `near_duplicates`.
+    The parameters have the same meaning as in `near_duplicates`.
     """
     start = time.perf_counter()
     dataset, rows = _dataset_rows(source)
@@ -140,7 +140,7 @@ def check_threshold(threshold: float, by: str = "pixels") -> float:
             + (
                 "For example, 0.95 finds copies."
                 if by == "features"
-                else "0.85 finds copies; 0.6 also finds frames of a video."
+                else "For example, 0.85 finds copies, and 0.6 also finds consecutive frames of a video."
             )
         )
     return float(threshold)
@@ -149,7 +149,7 @@ def check_threshold(threshold: float, by: str = "pixels") -> float:
 def signatures_of(
     dataset: DetectionDataset, rows: IntArray, by: str, cache: str | Path | None, workers: int | None
 ) -> Signatures:
-    """Return the signatures of the images at `rows`. For ``boxes``, sign the largest box of each image."""
+    """Return the signatures of the images at `rows`. With ``boxes``, a signature describes only the largest box."""
     paths = [dataset[row].path for row in rows.tolist()]
     regions = None if by == "pixels" else largest_boxes(dataset, rows)
     signatures = read_signatures(paths, cache_folder(cache), workers, regions)
@@ -162,9 +162,9 @@ def signatures_of(
 
 
 def largest_boxes(dataset: DetectionDataset, rows: IntArray) -> list[Region | None]:
-    """Return the largest box of each image as x1, y1, x2, y2 fractions, or None if the image has no boxes.
+    """Return the largest box of each image as fractions x1, y1, x2, y2, without crowd regions.
 
-    Crowd regions are ignored.
+    The entry is None if the image has no boxes.
     """
     boxes, single = dataset.boxes_xyxyn, ~dataset.box_crowd
     areas = np.prod(np.clip(boxes[:, 2:], 0, 1) - np.clip(boxes[:, :2], 0, 1), axis=1)
@@ -176,7 +176,7 @@ def largest_boxes(dataset: DetectionDataset, rows: IntArray) -> list[Region | No
 
 
 def draw_by_id(ids: Iterable[ImageId], seed: int, purpose: str = "duplicates") -> npt.NDArray[np.uint64]:
-    """Return (n,) random numbers. A number depends only on the seed, the purpose and the image id, not on the row."""
+    """Return one random number per image, as (n,). It depends only on the seed, the purpose and the image id."""
     texts = (f"{seed}\0{purpose}\0{item!r}".encode() for item in ids)
     digests = b"".join(hashlib.blake2b(text, digest_size=8).digest() for text in texts)
     return np.frombuffer(digests, "<u8").astype(np.uint64)
@@ -184,7 +184,7 @@ def draw_by_id(ids: Iterable[ImageId], seed: int, purpose: str = "duplicates") -
 
 @dataclass(frozen=True)
 class _Images:
-    """The images that are compared. Their positions are those in `rows`.
+    """The images that are compared. A position is an index in `rows`.
 
     Attributes
     ----------
@@ -197,7 +197,7 @@ class _Images:
     preferred
         Positions of the images that are never redundant.
     order
-        (n,): positions of all images. Of two duplicates, the image that is earlier in this order is kept.
+        (n,): positions of all images, the best image first. From two duplicates, the earlier image is kept.
     """
 
     dataset: DetectionDataset
@@ -215,7 +215,7 @@ class _Images:
         prefer: Iterable[ImageId],
         seed: int,
     ) -> _Images:
-        """Order the images: preferred images first, then those with most boxes, most pixels, then in random order."""
+        """Sort the images: preferred images first, then by number of boxes, by number of pixels, and at random."""
         wanted = set(prefer)
         records = [dataset[row] for row in rows.tolist()]
         preferred = np.array([record.id in wanted for record in records], bool)
@@ -296,10 +296,7 @@ def _check_options(source: DetectionDataset | FeatureTable, by: str, threshold: 
 
 
 def _follow_leaders(exact: list[Match], near: list[Match]) -> list[Match]:
-    """Return all matches.
-
-    If the leader of exact matches itself joined another image, the members of this leader join that image too.
-    """
+    """Return all matches. If the leader of an exact match joined a group, its member joins the same group."""
     joined = {match.member: match for match in near}
     moved = [
         Match(match.member, through.leader, through.similarity, through.orientation)

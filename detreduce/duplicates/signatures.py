@@ -1,4 +1,4 @@
-"""Signatures of images for comparison: a digest of the pixels and a small grey picture. They are stored on disk."""
+"""Compute and store signatures of images. A signature is a digest of the pixels and a small grey picture."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SIDE = 64
 """Side of the grey picture, in pixels."""
 
 BLACK = 16
-"""A border row or column belongs to a black bar of letterboxing if its pixels are not brighter than this."""
+"""Largest grey value in a black bar from letterboxing. Border rows and columns without brighter pixels are cut off."""
 
 _DIGEST_BYTES = 32
 _SIZE_BYTES = 8
@@ -44,12 +44,12 @@ class Signatures:
     Attributes
     ----------
     pixels
-        (n, 64, 64) uint8: each picture in grey, without black bars, resized to a square.
+        (n, 64, 64) uint8: each image in grey, without black bars, resized to a square.
     digests
-        SHA-256 of the decoded pixels and the shape of each image, after EXIF rotation. Empty if the image could not be
+        SHA-256 of the shape and the decoded pixels of each image, after EXIF rotation. Empty if the image could not be
         read.
     sizes
-        (n, 2) int64: width and height of each decoded image in pixels. 0 if the image could not be read.
+        (n, 2) int64: width and height of each decoded image in pixels. Zero if the image could not be read.
     failures
         Position of an image that could not be read -> reason.
     from_cache
@@ -79,10 +79,7 @@ def sign(image: RGB) -> Bytes:
 
 
 def cut_out(image: RGB, region: Region) -> RGB:
-    """Return the part of an image inside x1, y1, x2, y2 (fractions, clipped to the image).
-
-    The part has at least one pixel.
-    """
+    """Return the part of an image inside x1, y1, x2, y2 (fractions, clipped to the image): at least one pixel."""
     height, width = image.shape[:2]
     x1, y1, x2, y2 = np.clip(region, 0.0, 1.0) * np.array([width, height, width, height])
     left, top = min(int(x1), width - 1), min(int(y1), height - 1)
@@ -145,9 +142,9 @@ def read_signatures(
 ) -> Signatures:
     """Return the signatures of image files. Stored signatures are read from the cache `folder`.
 
-    Each image is decoded once, on all cores. Results are stored at intervals, and when the run is interrupted. A second
-    run reads only changed images. If `regions` is given, a signature describes only this region of the image (see
-    `cut_out`). An image whose region is None is not read, and its digest is empty. Image files are never changed.
+    Results are stored at intervals and on interruption, so a second run decodes only new and changed images. If
+    `regions` is given, a signature describes only one region of each image (see `cut_out`). An image whose region is
+    None is not read, and its digest is empty. Image files never change.
     """
 
     def key(place: int, digest: Digest) -> Digest:

@@ -1,4 +1,4 @@
-"""Write selections for other programs: a list, a table, COCO JSON, and folders for FiftyOne and LightlyStudio."""
+"""Write selections for other programs: as a list, a table, a COCO JSON, or a folder for FiftyOne or LightlyStudio."""
 
 from detreduce.exports.export import FORMS, export_selection
 from detreduce.vocabulary.option_values import ExportForm

@@ -1,4 +1,4 @@
-"""COCO JSON of the kept images. For a COCO dataset, its own JSON is filtered. For other formats, a new JSON is made."""
+"""Write the kept images as COCO JSON. A COCO dataset has its own JSON, which is filtered."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def coco_pieces(dataset: DetectionDataset, rows: Sequence[ImageRow]) -> Iterator
 def image_folder(dataset: DetectionDataset) -> Path:
     """Return the folder that file names in the JSON are relative to.
 
-    It is the image folder of a COCO dataset. For other formats it is the common parent folder of all images.
+    For a COCO dataset, this is its image folder. For other formats, this is the common parent folder of all images.
     """
     if dataset.source.format == "coco":
         return dataset.source.splits[dataset.split].images[0]
@@ -77,5 +77,5 @@ def _size(record: ImageRecord) -> tuple[int, int]:
         return record.size
     except OSError as error:
         raise ImageReadError(
-            f"{record.path}: COCO needs the size of the image, but it cannot be read ({error})."
+            f"{record.path}: COCO needs the size of the image, but the file cannot be read ({error})."
         ) from None

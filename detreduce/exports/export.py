@@ -1,4 +1,4 @@
-"""The function that writes a selection for another program."""
+"""Write a selection in a form that another program can read."""
 
 from __future__ import annotations
 
@@ -54,17 +54,18 @@ def export_selection(
 
         ``csv``: a table of all images with the columns kept, rank, score and category.
 
-        ``coco``: a COCO JSON of the kept images. For a COCO dataset, its own JSON is filtered. For other formats, a new
-        JSON is made. Its boxes are in pixels, ids start at 1, and file names are relative to the common folder of the
-        images.
+        ``coco``: a COCO JSON of the kept images. If the dataset is COCO, this is its own JSON without the dropped
+        images. For other formats, boxes are in pixels, ids start at 1, and file names are relative to the common folder
+        of the images.
 
-        ``fiftyone``: a folder of all images for ``fo.Dataset.from_dir(folder, dataset_type=fo.types.FiftyOneDataset)``.
+        ``fiftyone``: a folder with all images. Read it with
+        ``fo.Dataset.from_dir(folder, dataset_type=fo.types.FiftyOneDataset)``.
         Each sample has tags and the fields kept, rank, score and category.
 
-        ``lightly-studio``: a folder of all images for
+        ``lightly-studio``: a folder with all images. Read it with
         ``add_samples_from_coco("annotations.json", "images", tag_depth=1)``. Each image has the tag kept or dropped.
     link
-        How images are put into the folder: ``hardlink``, ``symlink`` or ``copy``. If the file system does not allow
+        How images are put into the folder: ``hardlink``, ``symlink`` or ``copy``. If the file system does not support
         hard links, ``hardlink`` copies the images.
     overwrite
         Replace an existing file, or an existing folder that detreduce wrote.
@@ -96,7 +97,9 @@ def export_selection(
             return _write_file(target, coco_pieces(dataset, rows))
         return _write_file(target, [list_text(rows) if form == "list" else csv_text(rows)])
     if mode == "list":
-        raise InputError(f"link='list' does not put images into the folder, but {form} needs them there. Use symlink.")
+        raise InputError(
+            f"link='list' does not put images into the folder, but {form} needs images there. Use link='symlink'."
+        )
     check_apart_from(target, dataset)
     content = _folder_content(dataset, selection, rows, form)
     with staged(target, overwrite=overwrite) as folder:
@@ -111,7 +114,7 @@ class FolderContent:
     Attributes
     ----------
     images
-        Pairs of paths, one pair for each image: the path of the image file, and its new path relative to the folder.
+        One pair of paths per image: the path of the image file, and the new path relative to the folder.
     files
         Path of every other file relative to the folder -> its content.
     """

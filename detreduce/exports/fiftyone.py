@@ -1,4 +1,4 @@
-"""A folder that FiftyOne can import as a ``FiftyOneDataset``. Each image has its tags, rank, score and category.
+"""Write a folder that FiftyOne can import as a ``FiftyOneDataset``.
 
 FiftyOne reads this JSON form if metadata.json does not contain a version (``LegacyFiftyOneDatasetImporter`` in
 fiftyone/utils/data/importers.py, 1.22). The newer form is a dump of FiftyOne's database, which only FiftyOne can write.
@@ -49,7 +49,7 @@ def fiftyone_files(
 def _sample(
     row: ImageRow, place: PurePosixPath, dataset: DetectionDataset, corners: Any, classes: Any, crowd: Any
 ) -> dict[str, Any]:
-    """Return one FiftyOne sample. Unknown values are left out: FiftyOne infers a field's type from its first value."""
+    """Return one FiftyOne sample. Unknown values are left out, because FiftyOne infers types from the first value."""
     fields = {"rank": row.rank, "score": json_value(row.score, infinities=False), "category": row.category}
     sample: dict[str, Any] = {
         "filepath": str(place),
@@ -62,7 +62,8 @@ def _sample(
     if dataset.labelled:
         if np.isnan(corners).any():
             raise ImageReadError(
-                f"{row.record.path}: the boxes are in pixels, and the size of the image cannot be read."
+                f"{row.record.path}: FiftyOne needs boxes as fractions of the image, but the size of the image cannot "
+                "be read."
             )
         rows = zip(corners.tolist(), classes.tolist(), crowd.tolist(), strict=True)
         sample["ground_truth"] = {

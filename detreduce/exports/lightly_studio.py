@@ -1,4 +1,4 @@
-"""A folder that LightlyStudio can import: a COCO JSON, and image folders whose names become tags.
+"""Write a folder that LightlyStudio can import: a COCO JSON, and image folders whose names become tags.
 
 ``ImageDataset.add_samples_from_coco(..., tag_depth=1)`` tags every image with the name of its folder, ``kept`` or
 ``dropped`` (lightly-studio 1.2). LightlyStudio's COCO import ignores other fields, so scores and ranks are in a CSV

@@ -1,4 +1,4 @@
-"""The images of a dataset. Each image has its rank and score in a selection, and its path in an exported folder."""
+"""The images of a dataset with their ranks and scores in a selection, and with their paths in an exported folder."""
 
 from __future__ import annotations
 
@@ -57,10 +57,7 @@ def image_rows(dataset: DetectionDataset, selection: Selection) -> list[ImageRow
 
 
 def image_places(records: Sequence[ImageRecord]) -> list[PurePosixPath]:
-    """Return a unique relative path for each image.
-
-    The path is the name of the image. If an earlier image has the same name, a number is added at the end of the name.
-    """
+    """Return a unique relative path for each image: its name, with a number at the end if the name is taken."""
     taken: set[PurePosixPath] = set()
     found = []
     for record in records:
@@ -77,9 +74,9 @@ def image_places(records: Sequence[ImageRecord]) -> list[PurePosixPath]:
 def boxes_by_row(
     dataset: DetectionDataset,
 ) -> Iterator[tuple[npt.NDArray[np.float64], npt.NDArray[np.int64], npt.NDArray[np.bool_]]]:
-    """Yield the boxes of each image as three arrays.
+    """Yield three arrays for each image: boxes, classes and crowd flags.
 
-    The arrays are (m, 4) corners x1, y1, x2, y2 as fractions of the image, (m,) class numbers and (m,) crowd flags.
+    The boxes are (m, 4) corners x1, y1, x2, y2 as fractions of the image. Classes and crowd flags are (m,).
     """
     bounds = np.searchsorted(dataset.box_rows, np.arange(len(dataset) + 1))
     for start, end in pairwise(bounds.tolist()):

@@ -1,4 +1,4 @@
-"""A text list of the kept images, and a CSV table of all images."""
+"""Write the kept images as a text list, and all images as a CSV table."""
 
 from __future__ import annotations
 
@@ -13,10 +13,7 @@ COLUMNS = ("image_id", "name", "path", "kept", "rank", "score", "category")
 
 
 def list_text(rows: Sequence[ImageRow]) -> bytes:
-    """Return the absolute paths of the kept images, one per line, in the order of selection.
-
-    A data.yaml can use this list.
-    """
+    """Return the absolute paths of the kept images, one per line, in the order of selection, for a data.yaml."""
     kept = sorted((row.rank, row.record) for row in rows if row.rank is not None)
     return "".join(f"{absolute(record.path)}\n" for _, record in kept).encode("utf-8", "surrogateescape")
 
@@ -24,8 +21,8 @@ def list_text(rows: Sequence[ImageRow]) -> bytes:
 def csv_text(rows: Sequence[ImageRow], paths: Sequence[str] | None = None) -> bytes:
     """Return a CSV table with one line for each image, in the dataset's order.
 
-    If `paths` is given, these paths are written instead of the absolute paths of the images. Missing values are empty:
-    the rank of a dropped image, and the score of an image that the method did not score.
+    The paths are `paths` or, by default, the absolute paths of the images. Missing values are empty: the rank of a
+    dropped image, and the score of an image that the method did not score.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

@@ -1,4 +1,4 @@
-"""Match raw predictions on one image to the ground-truth boxes of the image, and measure how good they are."""
+"""Match the ground-truth boxes of an image to raw predictions, and measure the quality of the predictions."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ BLOCK = 256
 def match(
     corners: torch.Tensor, logits: torch.Tensor, truth: torch.Tensor, classes: torch.Tensor
 ) -> dict[str, torch.Tensor]:
-    """Match each ground-truth box of an image to one prediction, and measure how good the prediction is.
+    """Match each ground-truth box of an image to one prediction, and measure the quality of the prediction.
 
-    The match of a box is the prediction with the largest IoU x confidence in the box's class, among all predictions of
-    the image. Two boxes may have the same match. If no prediction overlaps the box, the match is the prediction with
+    The match of a box is the prediction with the largest product of IoU and confidence in the class of the box. Two
+    boxes may have the same match. If no prediction overlaps the box, the match is the prediction with
     the nearest centre.
 
     Parameters
     ----------
     corners
-        (a, 4) corners of the predictions of one image, from
+        (a, 4) corners of the predictions on one image, from
         `detreduce.ultralytics_bridge.detector.raw_predictions`.
     logits
         (a, C) logits of the predictions, also from `raw_predictions`.

@@ -1,6 +1,7 @@
 """Detect other trainings and selections of detreduce on this machine.
 
-Other processes slow this process down. The energy meter meters the whole machine, so it also counts their energy.
+Other processes slow this process down. The energy meter meters the whole machine, so the measured energy includes the
+energy of other processes.
 """
 
 from __future__ import annotations
@@ -28,9 +29,9 @@ R = TypeVar("R")
 class Presence:
     """A file that tells other processes that this process is training or selecting images.
 
-    The file is locked, in a folder that all processes of the machine share. The operating system releases the lock if
-    the process dies. A process that starts later writes a ``.met`` file for every process that is still running. From
-    this file, the earlier process learns of the overlap.
+    The file is locked and lies in a folder that all processes of the machine share. If the process dies, the operating
+    system releases the lock. A process that starts later writes a ``.met`` file for every process that is still
+    running. The ``.met`` file tells the earlier process that another process overlapped.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -85,7 +86,7 @@ class Presence:
         return met
 
     def _guard(self) -> FileLock:
-        # only one process at a time: a new file that is not locked yet looks like the file of a dead process
+        # only one process at a time, because a new file without a lock looks like the file of a dead process
         return FileLock(self._folder / "guard", timeout=GUARD_SECONDS)
 
 
@@ -133,8 +134,8 @@ def announced(function: Callable[P, R]) -> Callable[P, R]:
 def presence_folder() -> Path:
     """Return the folder of the presence files.
 
-    All users of the machine share this folder. It is ``$DETREDUCE_PRESENCE`` if this variable is set, and otherwise a
-    folder for temporary files.
+    All users of the machine share this folder. The environment variable ``DETREDUCE_PRESENCE`` sets its path. By
+    default, the folder is in the system's folder for temporary files.
     """
     given = os.environ.get("DETREDUCE_PRESENCE")
     return Path(given) if given else Path(tempfile.gettempdir()) / "detreduce-running"

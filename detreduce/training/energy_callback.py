@@ -29,12 +29,12 @@ def energy_callback(country: str = "ESP") -> EnergyCallback:
         model.train(data="data.yaml", epochs=50)
         print(energy.total.wh)
 
-    After the training, one line is printed, and ``energy.json`` is written to the run folder (``trainer.save_dir``).
-    The file has the energy of each phase and component with its provenance. If the training fails, the file has the
-    energy up to the failure and ``"completed": false``.
+    After the training, the callbacks print one line and write ``energy.json`` to the run folder (``trainer.save_dir``).
+    The file has the energy of each phase and each component, and the provenance of each number. If the training fails,
+    the file has the energy up to the failure and ``"completed": false``.
 
-    The callbacks meter the whole machine, as `EnergyMeter` does. The callbacks record nothing if ultralytics trains on
-    several GPUs, because ultralytics then starts other processes without callbacks.
+    The callbacks meter the whole machine, as `EnergyMeter` does. If ultralytics trains on several GPUs, the callbacks
+    record nothing, because ultralytics then starts other processes without callbacks.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def energy_callback(country: str = "ESP") -> EnergyCallback:
 
 
 class EnergyCallback(Mapping[str, Callback]):
-    """A mapping from ultralytics' events to callbacks. Add all callbacks with `attach`, or add them one by one.
+    """A mapping from ultralytics' events to callbacks. `attach` adds all callbacks to a model.
 
     Metering starts at ``on_train_start``, when the data are loaded, and ends after the last evaluation. Validations are
     the phase ``validation``. Everything else is the phase ``training``. Each new training starts with zero energy.
@@ -58,8 +58,7 @@ class EnergyCallback(Mapping[str, Callback]):
     Attributes
     ----------
     phases
-        Energy of each phase of the running training. If no training is running, energy of each phase of the last
-        training.
+        Energy of each phase of the running training or, if no training is running, of the last training.
     file
         Path of the ``energy.json`` of the last training. None if no training has ended yet, or if the file could not be
         written.

@@ -17,7 +17,7 @@ PACKAGES = ("detreduce", "torch", "ultralytics", "codecarbon", "numpy", "pycocot
 
 
 def versions() -> dict[str, str]:
-    """Return a dict: name -> version of Python and of the packages that change results."""
+    """Return a dict: name -> version, for Python and for the packages that can change results."""
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
@@ -28,7 +28,7 @@ def versions() -> dict[str, str]:
 
 
 def data_hash(datasets: Iterable[DetectionDataset]) -> str:
-    """Return one SHA-256 of the ids, classes and boxes of several splits. Paths and pixels are not in the hash."""
+    """Return one SHA-256 for the image ids, classes and boxes of several splits, without paths and pixels."""
     digest = hashlib.sha256()
     for dataset in datasets:
         digest.update(repr((dataset.split, dataset.class_names, dataset.box_format)).encode())
@@ -48,9 +48,9 @@ _SELECTED_BY = ("method", "parameters", "keep", "seed", "image_ids")
 def selection_hash(data: Path, image_ids: Collection[int | str]) -> str | None:
     """Return a SHA-256 of the selection.json from which a dataset was written. Return None if there is no such file.
 
-    The hash covers the method, the parameters, `keep`, the seed and the image ids. Times and paths are not in the hash,
-    because they differ between equal selections. The function looks for selection.json in the folder of `data`, then in
-    the two folders above it. A file in a folder above is used only if it lists all `image_ids` of the train split.
+    The hash covers the method, the parameters, `keep`, the seed and the image ids. The hash does not cover times and
+    paths, because they differ between equal selections. The function searches the folder of `data`, then the two
+    folders above. A file in a folder above is used only if the file lists all `image_ids` of the train split.
     """
     folder = data if data.is_dir() else data.parent
     for level, place in enumerate([folder, *folder.parents][: LEVELS_UP + 1]):
@@ -68,7 +68,7 @@ def selection_hash(data: Path, image_ids: Collection[int | str]) -> str | None:
 
 
 def weights_hash(state: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of the tensors of a state dict: names, shapes, types and values, sorted by name."""
+    """Return the SHA-256 of a state dict: names, shapes, types and values of its tensors, sorted by name."""
     digest = hashlib.sha256()
     for name in sorted(state):
         tensor = state[name].detach().cpu().contiguous()

@@ -1,4 +1,4 @@
-"""Count the floating-point operations for one training image from the layers of the network, without running them."""
+"""Count the floating-point operations for one training image without computing them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ METHOD = "torch.utils.flop_counter on the network as trained, one square image"
 
 
 def training_flops(trainer: Any) -> Flops | None:
-    """Return the operations per image of a finished ultralytics trainer. Return None if they cannot be counted.
+    """Return the operations per image of a finished ultralytics trainer. Return None if counting fails.
 
-    The network runs on torch's meta device, which has shapes but no values. Frozen layers have no backward pass, as in
-    the training.
+    The network runs on torch's meta device, which computes only shapes. As in the training, frozen layers have no
+    backward pass.
     """
     import torch
 

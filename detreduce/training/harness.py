@@ -47,14 +47,14 @@ def train(
 ) -> TrainingRecord:
     """Train a detector with ultralytics, meter its energy, and evaluate it with ultralytics and with pycocotools.
 
-    The dataset is never changed: ultralytics works in the run folder, on links to the images and copies of the labels.
-    After the training, the run folder contains
+    The dataset never changes, because ultralytics works on links to the images and on copies of the labels in the run
+    folder. After the training, the run folder contains
 
     - ultralytics' own files and ``weights/last.pt`` (or ``best.pt``),
     - ``evidence.npz`` for a detection model (see `Evidence`),
-    - ``record.json``. It is written last: a run folder without it is unfinished.
+    - ``record.json``. This file is written last. Without this file, the run is unfinished.
 
-    The network is used only to download weights that are given by a name without a folder.
+    Detreduce uses the internet only to download weights that are given by a name without a folder.
 
     Parameters
     ----------
@@ -65,13 +65,12 @@ def train(
     output
         A new or empty folder for the run. Default: ``runs/train/<dataset>-<model>-<number>``.
     choose
-        ``last``: use the weights of the last epoch; there is no validation during the training. ``best``: use the
-        weights of the epoch with the best result on the val split. For this, the val split is evaluated after each
-        epoch. This evaluation is metered as a separate phase.
+        ``last``: use the weights of the last epoch, without validation during the training. ``best``: validate on the
+        val split after each epoch, and use the weights of the best epoch. Validation is metered as a separate phase.
     evaluate_on
         Splits for the final evaluation. ``auto``: test if it exists, else val. ``val+test``: the images of both splits
-        together. If no split has readable images with boxes, the record's ``evaluation`` is None, and a warning says
-        why.
+        together. If none of these splits has readable images with boxes, the record's ``evaluation`` is None, and a
+        warning says why.
     country
         Country whose electricity mix converts energy to CO2 (ISO code of three letters, upper or lower case).
     seed
@@ -79,9 +78,9 @@ def train(
     images
         Only for COCO: the folder of the images, as in `load_dataset`.
     images_per_epoch
-        Number of images in one epoch. By default, an epoch is all images once. The training still uses all images: the
-        epochs take their images from an endless stream that repeats the dataset in random order. The number of batches,
-        the optimiser steps, the warm-up, the learning rates and the mosaic are those of a training on a subset of this
+        Number of images in one epoch. By default, each image is used once per epoch. The training still uses all
+        images, because the epochs take their images from an endless stream that repeats the dataset in random order.
+        Batches, optimiser steps, warm-up, learning rates and mosaic are the same as in a training on a subset of this
         size.
     **ultralytics_arguments
         Any training argument of ultralytics by its own name: ``epochs=50, imgsz=640, batch=16, freeze=10``.

@@ -57,17 +57,17 @@ def log_proxy_training(
 ) -> ProxyLog:
     """Train a small detector briefly. After each epoch, log its predictions for every ground-truth box.
 
-    The training is the same as a training by `detreduce.training.harness.train` with the same arguments. The same seed
-    gives the same weights. The dataset is never changed. After each epoch, the detector predicts on all training
-    images. It uses its averaged weights (EMA), as ultralytics does for validation. The images are not augmented. They
-    are letterboxed as for validation. The predictions cost one forward pass per image. Each box is matched to one
-    prediction by `detreduce.training.box_matching.match`. Some detection heads (YOLO26) have two parts. Then the
-    predictions come from the part that ultralytics uses by default for inference.
+    `detreduce.training.harness.train` trains in the same way if it gets the same arguments. The same seed gives the
+    same weights. The dataset never changes. After each epoch, the detector predicts on all training images with its
+    averaged weights (EMA). As in ultralytics' validation, the images are letterboxed and not augmented. The predictions
+    cost one forward pass per image and epoch. `detreduce.training.box_matching.match` matches each box to one
+    prediction. If the detection head has two parts (YOLO26), the predictions come from the part that ultralytics uses
+    by default for inference.
 
     Two files are written: the log, and the weights after the last epoch, with the log's name and the suffix ``.pt``.
     The feature block ``gradients`` needs the weights. The detector is not evaluated. Training and predictions are
-    metered as one phase. The energy of this phase is in the log's ``facts["energy"]``. It is part of the cost of a
-    selection that uses the log.
+    metered as one phase. The log's ``facts["energy"]`` has the energy of this phase. A selection that uses the log
+    counts this energy as part of its cost.
 
     Parameters
     ----------
@@ -79,11 +79,11 @@ def log_proxy_training(
     output
         Path of the ``.npz`` file to write. The file must not exist.
     epochs
-        Number of epochs, at least 2: variance and forgetting need several epochs.
+        Number of epochs, at least 2, because variance and forgetting need several epochs.
     imgsz
-        Image size in pixels; an argument of ultralytics.
+        Image size in pixels (an argument of ultralytics).
     seed
-        Seed of the training; an argument of ultralytics.
+        Seed of the training (an argument of ultralytics).
     country
         Country whose electricity mix converts energy to CO2.
     images
@@ -105,7 +105,9 @@ def log_proxy_training(
     target = check_log_place(output)
     arguments = check_arguments({**ultralytics_arguments, "epochs": epochs, "imgsz": imgsz}, RESERVED_BY_PROXY)
     if epochs < LEAST_EPOCHS:
-        raise InputError(f"epochs={epochs}: a proxy needs at least {LEAST_EPOCHS}, because scores compare epochs.")
+        raise InputError(
+            f"epochs={epochs}: a proxy needs at least {LEAST_EPOCHS} epochs, because scores compare epochs."
+        )
     weights = find_model(model)
     check_head(load_network(weights), Path(weights).name)
     place, images = _place(data, images)
@@ -139,8 +141,8 @@ def log_proxy_training(
 def idle_epochs(steps: Sequence[int], nbs: int, batch: int) -> str:
     """Return a warning if there are epochs without an optimiser step. Otherwise return an empty text.
 
-    `steps` has the number of optimiser steps of each epoch. Ultralytics sums the gradients of several batches of
-    `batch` images, and takes an optimiser step after every `nbs` images.
+    `steps` has the number of optimiser steps from the start of the training to the end of each epoch. Ultralytics sums
+    the gradients of several batches of `batch` images, and takes an optimiser step after every `nbs` images.
     """
     idle = sum(after == before for before, after in zip([0, *steps], steps, strict=False))
     if not idle:
@@ -168,10 +170,7 @@ def check_log_place(output: str | Path) -> Path:
 
 
 def _try_to_write(target: Path) -> None:
-    """Raise the error of `writing` if a file cannot be written at this path.
-
-    No files or folders are left on the disk.
-    """
+    """Raise DetreduceError if a file cannot be written at this path. No files or folders are left on the disk."""
     made = [part for part in target.parents if not os.path.lexists(part)]
     try:
         with writing(target):
@@ -185,14 +184,13 @@ def _try_to_write(target: Path) -> None:
 
 
 def _place(data: str | Path | DetectionDataset, images: str | Path | None) -> tuple[str | Path, str | Path | None]:
-    """Return the path of a dataset and its image folder.
-
-    The image folder is None if the dataset is not a COCO dataset.
-    """
+    """Return the path of a dataset and, for COCO, its image folder. For other formats, the image folder is None."""
     if not isinstance(data, DetectionDataset):
         return data, images
     if data.split != "train":
-        raise InputError(f"{data.source.path}: a proxy needs the train split, but this dataset is {data.split!r}.")
+        raise InputError(
+            f"{data.source.path}: a proxy needs the train split, but this dataset is the split {data.split!r}."
+        )
     return data.source.path, images or images_to_give(data)
 
 
@@ -208,9 +206,7 @@ def _scratch_run(place: str | Path, images: str | Path | None) -> Iterator[RunFo
 
 
 def name_source_file(line: str, run: RunFolder, row_of: Mapping[str, int]) -> str:
-    """Return a message of ultralytics.
-
-    A path of a temporary file in it is replaced by the path of the dataset's own file.
+    """Replace the path of a temporary file in a message of ultralytics by the path of the dataset's own file.
 
     `row_of` maps the key of each temporary image file to its row in the dataset.
     """

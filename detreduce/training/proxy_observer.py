@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 class Observer:
     """An ultralytics callback that measures every ground-truth box after each epoch, and collects the proxy log.
 
-    Detreduce reads the boxes from the dataset itself, so ids and counts match the dataset. Ultralytics' own labels are
-    not used, because ultralytics removes repeated boxes.
+    The boxes are the boxes of the dataset, because ultralytics removes repeated boxes from its own labels.
     """
 
     def __init__(self, run: RunFolder) -> None:
@@ -44,7 +43,7 @@ class Observer:
         self._loader: Any = None
 
     def look(self, trainer: Any) -> None:
-        """Predict with the trainer's averaged weights (EMA), and measure every box. Called at the end of each epoch."""
+        """Predict with the trainer's averaged weights (EMA), and measure every box. Call this after each epoch."""
         import torch
 
         loader = self._images(trainer)
@@ -98,7 +97,7 @@ class Observer:
         """Return ultralytics' validation loader for the training images. The loader is made on the first call."""
         if self._loader is None:
             own = trainer.args
-            # do not cache in memory what the training loader has cached already
+            # the training loader has already cached the images in memory
             trainer.args = copy(own)
             trainer.args.cache = False
             try:
@@ -125,7 +124,7 @@ class Observer:
 def rows_by_file(run: RunFolder) -> dict[str, int]:
     """Return the dataset row of each image file that ultralytics trains on.
 
-    The row of a link is found by the target of the link. The row of a copied file is found by the file name.
+    A link is matched to its row by the target of the link. A copied file is matched by its name.
     """
     by_path: dict[Path, list[int]] = {}
     by_name: dict[str, list[int]] = {}

@@ -21,7 +21,7 @@ SCHEMA = 1
 
 
 class _Part(BaseModel):
-    """The base of all parts of a record: unknown fields are errors."""
+    """The base class of all parts of a record. It does not allow unknown fields."""
 
     model_config = ConfigDict(extra="forbid", protected_namespaces=())
 
@@ -42,10 +42,10 @@ class ClassMetrics(_Part):
 
 
 class CocoFigures(_Part):
-    """Metrics that pycocotools computes from the same predictions, with the labels as detreduce reads them.
+    """Metrics that pycocotools computes from the same predictions and from the labels that detreduce reads.
 
-    The metrics are means over the classes that have ground truth. A box that is repeated in the labels counts once, as
-    in ultralytics. ``doubled_boxes`` is the number of such repetitions.
+    The metrics are means over the classes that have ground truth. As in ultralytics, a repeated box counts once.
+    ``doubled_boxes`` is the number of repetitions.
     """
 
     mAP50: float
@@ -70,11 +70,11 @@ class Agreement(_Part):
 
 
 class Evaluation(_Part):
-    """Metrics of one set of weights on the images of `splits` together.
+    """Metrics of one set of weights on the images of all `splits` together.
 
-    Ultralytics computes `precision` and `recall`: means over the classes at the confidence with the best mean F1. For
-    segmentation and pose models, the main metrics are computed from masks or keypoints. `trainer` has all metrics of
-    ultralytics.
+    Ultralytics computes `precision` and `recall` as means over the classes, at the confidence with the best mean F1.
+    For segmentation and pose models, the metrics are computed from masks or keypoints. `trainer` has all metrics that
+    ultralytics computes.
     """
 
     splits: list[str]
@@ -115,7 +115,7 @@ class Counts(_Part):
 class Flops(_Part):
     """The number of floating-point operations for one training image. A multiplication with an addition counts as two.
 
-    The operations are counted for a square image on the network as it was trained, including frozen layers. Only
+    The counts are for a square image and for the trained network. Frozen layers have no backward pass. Only
     convolutions and matrix products are counted, because nearly all operations belong to these two kinds.
     """
 
@@ -132,16 +132,16 @@ class DataFacts(_Part):
     path
         Path of the dataset.
     hash
-        Hash of the ids, boxes and classes of every split. Pixels are not in it.
+        Hash of the image ids, boxes and classes of every split, without pixels.
     selection_hash
-        Hash of the selection.json from which the dataset was written: method, parameters, keep, seed and ids. None if
-        there is no such file.
+        Hash of the selection.json from which the dataset was written: method, parameters, keep, seed and image ids.
+        None if there is no such file.
     splits
         Split -> number of images that the split lists.
     train_images
-        Number of images that were trained on. Ultralytics skips corrupt images.
+        Number of images in the training. Ultralytics skips corrupt images.
     train_boxes
-        Number of boxes in these images.
+        Number of boxes in the images of the training.
     class_names
         Names of the classes.
     """
@@ -169,8 +169,8 @@ class ModelFacts(_Part):
     weights_before
         SHA-256 of the weights file from which the training started. None for random weights.
     weights_after
-        SHA-256 of the trained tensors. Two equal trainings have the same hash. The hash of the weights file would
-        differ, because the file contains a date.
+        SHA-256 of the trained tensors. Two equal trainings have the same hash. The weights files of equal trainings
+        differ, because each file contains a date.
     weights_file
         Path of the trained weights relative to the run folder.
     """
@@ -189,13 +189,13 @@ class TrainingRecord(_Part):
     Attributes
     ----------
     evaluation
-        Metrics of the final evaluation. None if there are no images to evaluate on.
+        Metrics of the final evaluation. None if the dataset has no images for an evaluation.
     seconds
         Wall-clock time of the phase ``training``.
     images_per_epoch
-        The argument `images_per_epoch` of `train`. If None, an epoch is all images once.
+        The argument `images_per_epoch` of `train`. If None, each image is used once per epoch.
     flops
-        Operations for one image. None if they could not be counted.
+        Floating-point operations for one image. None if counting failed.
     energy
         Energy of each phase: ``training``, ``validation`` (during the training, only with ``choose="best"``) and
         ``evaluation``.
@@ -232,16 +232,13 @@ class TrainingRecord(_Part):
 
     @property
     def training_tflops(self) -> float | None:
-        """The number of operations of all forward and backward passes of the training, in 10^12.
-
-        None if it is unknown.
-        """
+        """The number of operations in all forward and backward passes, in units of 10^12. None if it is unknown."""
         if self.flops is None:
             return None
         return (self.flops.forward + self.flops.backward) * self.counts.images_seen / 1e12
 
     def row(self) -> dict[str, Any]:
-        """Return the record as one flat table row. Wh, g_co2 and minutes are for the phase ``training`` only."""
+        """Return the record as one table row. Wh, g_co2 and minutes are values of the phase ``training`` only."""
         figures = self.evaluation
         training = self.energy.get("training", PhaseEnergy())
         measured = sum(part.wh for part in training.components.values() if part.provenance == "measured")
@@ -273,7 +270,7 @@ class TrainingRecord(_Part):
         return record_html(self.model_dump(), self.row())
 
     def plot(self) -> Figure:
-        """Return a matplotlib figure of loss and mAP over the epochs. It also shows the mAP of the final evaluation.
+        """Return a matplotlib figure with loss and mAP over the epochs, and with the mAP of the final evaluation.
 
         Raise InputError if no epoch was finished.
         """
@@ -302,9 +299,9 @@ class TrainingRecord(_Part):
         return classes_frame([item.model_dump() for item in classes], list(ClassMetrics.model_fields))
 
     def save(self, path: str | Path) -> Path:
-        """Write the record as JSON, completely or not at all. Return the path of the file.
+        """Write the record as JSON and return the path of the file. If writing fails, no partial file is left.
 
-        `path` is a file, or a folder in which record.json is written. Raise DetreduceError if writing fails.
+        `path` is a file, or a folder that gets the file record.json. Raise DetreduceError if writing fails.
         """
         target = Path(path)
         if target.is_dir():
@@ -318,15 +315,15 @@ class TrainingRecord(_Part):
     def load(cls, path: str | Path) -> TrainingRecord:
         """Read a record from a file, or from record.json in a folder.
 
-        Raise MissingFileError if there is no such file. Raise InputError if it is not a training record.
+        Raise MissingFileError if the file does not exist. Raise InputError if the file is not a training record.
         """
         source = Path(path)
         if source.is_dir():
             source = source / RECORD_NAME
         if not source.is_file():
             raise MissingFileError(
-                f"{source} does not exist: there is no training record. The training is not finished, or it is in "
-                "another folder."
+                f"{source} does not exist. The training is not finished, or its record is in another folder. Pass the "
+                "folder of a finished training."
             )
         try:
             record = cls.model_validate_json(source.read_text(encoding="utf-8"))

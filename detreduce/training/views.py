@@ -55,7 +55,10 @@ def record_html(record: Mapping[str, Any], row: Mapping[str, Any]) -> str:
 def record_figure(
     history: Sequence[Mapping[str, float | None]], evaluation: Mapping[str, Any] | None, run: str
 ) -> Figure:
-    """Return a figure of loss and mAP over the epochs of `history`, and of the mAP of the final `evaluation`."""
+    """Return a figure with loss and mAP over the epochs of `history`, and with the mAP of the final `evaluation`.
+
+    Raise InputError if `history` is empty. `run` is the path of the run, for the message.
+    """
     from detreduce.figures import training_curves
 
     if not history:

@@ -1,4 +1,4 @@
-"""Find ultralytics' files on this machine without importing ultralytics: dataset YAMLs, settings, datasets folder."""
+"""Find ultralytics' dataset YAMLs, settings and datasets folder on this machine, without importing ultralytics."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def shipped_datasets() -> Path | None:
 
 
 def shipped_dataset(name: str) -> Path | None:
-    """Return the path of the dataset YAML that ultralytics ships under this name, or None.
+    """Return the path of the dataset YAML that ultralytics ships under this name, with or without the suffix .yaml.
 
-    The suffix .yaml may be left out.
+    Return None if there is no such file.
     """
     folder = shipped_datasets()
     if folder is None or Path(name).name != name:
@@ -37,9 +37,9 @@ def shipped_dataset(name: str) -> Path | None:
 
 
 def nearest_dataset(name: str) -> str:
-    """Return `` Did you mean 'x'?`` with the most similar name of a shipped dataset YAML.
+    """Return the text `` Did you mean 'x'?`` with the most similar name among the shipped dataset YAMLs.
 
-    If no name is similar, return "".
+    If no name is similar, the text is empty.
     """
     folder = shipped_datasets()
     if folder is None or Path(name).name != name or not name.endswith((".yaml", ".yml")):
@@ -55,8 +55,8 @@ def is_shipped(file: Path) -> bool:
 def datasets_folders() -> list[Path]:
     """Return the folders where ultralytics looks for datasets, the most likely one first.
 
-    The first folder is ``datasets_dir`` of ultralytics' settings, if it is set. The other two are the folders that
-    ultralytics uses without settings: ``datasets`` next to the working folder, and ``datasets`` in the working folder.
+    If ultralytics' settings have a value ``datasets_dir``, this folder is the first. The other two folders are the ones
+    that ultralytics uses without settings: ``../datasets`` and ``datasets`` in the working folder.
     """
     try:
         settings = json.loads((config_folder() / "settings.json").read_text(encoding="utf-8"))
@@ -68,16 +68,15 @@ def datasets_folders() -> list[Path]:
 
 
 def private_config_folder() -> Path:
-    """Return detreduce's own folder for ultralytics settings. The settings of the user are not changed."""
+    """Return detreduce's own folder for ultralytics' settings. Detreduce does not change the user's settings."""
     return cache_folder() / "ultralytics"
 
 
 def config_folder() -> Path:
     """Return the folder of the user's ultralytics settings.
 
-    It is ``$YOLO_CONFIG_DIR`` if set, else the system's default folder.
-
-    `quiet_ultralytics` sets this variable to detreduce's private folder. This function ignores that value.
+    The environment variable ``YOLO_CONFIG_DIR`` names the folder. Without it, the folder is the system's default.
+    `quiet_ultralytics` sets the variable to detreduce's private folder. This function ignores that value.
     """
     given = os.environ.get("YOLO_CONFIG_DIR")
     if given and Path(given) != private_config_folder():

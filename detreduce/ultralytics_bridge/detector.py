@@ -14,15 +14,12 @@ HEADS = ("Detect", "v10Detect")
 
 
 def check_head(network: Any, name: str) -> None:
-    """Raise InputError if an ultralytics ``YOLO`` is not a plain detector.
-
-    Other models have predictions in another format.
-    """
+    """Raise InputError if an ultralytics ``YOLO`` is not a plain detector. `name` is its name in the message."""
     layers = getattr(network.model, "model", None)
     head = type(layers[-1]).__name__ if layers is not None else "no head"
     if network.task != "detect" or head not in HEADS:
         raise InputError(
-            f"{name} cannot be a proxy: it is a model for {network.task!r} with head {head}. "
+            f"{name} cannot be a proxy, because it is a model for {network.task!r} with the head {head!r}. "
             "Use a plain YOLO detector, for example yolo11n.pt."
         )
 
@@ -30,7 +27,7 @@ def check_head(network: Any, name: str) -> None:
 def raw_predictions(model: Any, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Return all predictions of the detection head, before non-maximum suppression.
 
-    `branch` chooses the part of a head with two parts.
+    If the head has two parts, the predictions come from the part that `branch` chooses.
 
     Parameters
     ----------
@@ -60,7 +57,7 @@ def raw_predictions(model: Any, images: torch.Tensor) -> tuple[torch.Tensor, tor
 
 
 def branch(head: Any, raw: dict[str, Any]) -> dict[str, Any]:
-    """Return the raw predictions of that part of the head that inference uses by default.
+    """Return the raw predictions of the part of the head that inference uses by default.
 
     The heads of YOLO26 and YOLOv10 have two parts: a one-to-one part, and a one-to-many part for non-maximum
     suppression. Other heads have only one part.

@@ -24,10 +24,10 @@ def quiet_ultralytics() -> None:
 
     Call this before the first ``import ultralytics``. Ultralytics then writes its settings to a private folder in
     detreduce's cache, does not use the network, and does not install packages. Environment variables that the user set
-    are not changed. If ultralytics was imported before, it keeps the settings that it has already read.
+    do not change. If ultralytics was imported before, its settings do not change.
 
-    Pillow still raises OSError for a file that is not an image. Ultralytics' patch of Pillow would print to stdout and
-    raise ModuleNotFoundError.
+    If a file is not an image, Pillow raises OSError as usual. Without this function, ultralytics' patch of Pillow
+    prints to stdout and raises ModuleNotFoundError.
     """
     os.environ.setdefault("YOLO_CONFIG_DIR", str(private_config_folder()))
     os.environ.setdefault("YOLO_OFFLINE", "true")
@@ -52,9 +52,8 @@ def _first_import() -> None:
 def find_weights(name: str | Path) -> Path:
     """Return the path of a weights file (.pt), given its path or its name.
 
-    A name without a folder is looked up in the working folder, then in detreduce's cache. If the file is in neither
-    folder, it is downloaded to the cache. Raise MissingFileError if the file is not found; the message says where to
-    put it.
+    A name without a folder is looked up in the working folder, then in detreduce's cache. If the file is not found, it
+    is downloaded to the cache. Raise MissingFileError if the download fails. The message says where to put the file.
     """
     given = Path(name).expanduser()
     if given.is_file():
@@ -89,9 +88,9 @@ def _download(name: str, target: Path) -> Path:
 
 
 def _reachable(host: str) -> bool:
-    """Return whether a connection to `host` succeeds within 3 s. Return True without trying if a proxy is set.
+    """Return whether a connection to `host` succeeds within 3 seconds. If a network proxy is set, return True.
 
-    The downloader itself would wait minutes on a machine without network.
+    Without this test, the downloader waits for minutes on a machine without network.
     """
     if any(os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")):
         return True

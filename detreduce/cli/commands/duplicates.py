@@ -25,27 +25,33 @@ def duplicates(
         float | None,
         typer.Option(
             metavar="NUMBER",
-            help="Lowest similarity of duplicates: 0.85 (default) finds copies, 0.6 also frames. By features: 0.95.",
+            help=(
+                "Lowest similarity of duplicates. 0.85 finds copies, 0.6 also finds frames of a video. Default: 0.85, "
+                "or 0.95 with --by features."
+            ),
         ),
     ] = None,
     by: Annotated[
         Alike,
         typer.Option(
-            help="What to compare: whole images, the largest box of each, features, or only equal pixels (exact)."
+            help=(
+                "How to compare images: by their pixels, by their largest boxes, by their features, or only for equal "
+                "pixels (exact)."
+            )
         ),
     ] = "pixels",
     backbone: Backbone = BACKBONE,
-    leakage: Annotated[bool, typer.Option(help="Also look for images of one split in the other splits.")] = True,
+    leakage: Annotated[bool, typer.Option(help="Also find images that are in more than one split.")] = True,
     show_all: All = False,
     cache: Cache = None,
     as_json: Json = False,
 ) -> None:
     """List duplicates and near-duplicates, and images that are in more than one split.
 
-    Finds copies that were saved again, resized, brightened, cropped by up to 5 percent, flipped, or turned by 90, 180
-    or 270 degrees. `--by boxes` also finds objects that were turned inside their box or have another background. `--by
-    features` compares the images of one split by the cosine similarity of their features. The dataset is not changed.
-    `detreduce reduce --drop-duplicates` leaves duplicates out.
+    The command finds copies that were saved again, resized, brightened, cropped by up to 5 percent, flipped, or turned
+    by 90, 180 or 270 degrees. `--by boxes` also finds objects that were turned inside their box or that have another
+    background. `--by features` compares images of one split by the cosine similarity of their features. The dataset
+    does not change. To leave duplicates out, use `detreduce reduce --drop-duplicates`.
 
     Example: detreduce duplicates data.yaml
     """
@@ -54,7 +60,7 @@ def duplicates(
 
     place, exact = locate_dataset(data), by == "exact"
     if exact and threshold is not None:
-        raise InputError("--threshold does not apply to --by exact. Leave it out.")
+        raise InputError("--threshold does not apply to --by exact. Leave --threshold out.")
     if by != "features" and backbone != BACKBONE:
         raise InputError(
             f"--backbone {backbone} needs --by features, but --by is {by}. Use --by features, or leave --backbone out."

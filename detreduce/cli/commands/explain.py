@@ -1,4 +1,4 @@
-"""The command `explain`: why a selection kept or dropped an image."""
+"""The command `explain`: say why a selection kept or dropped an image."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def explain(
         Path, typer.Argument(metavar="SELECTION", help="A selection.json, for instance from `detreduce reduce`.")
     ],
     image: Annotated[
-        str, typer.Option("--image", metavar="NAME", help="Name or id of an image, or the end of its path.")
+        str, typer.Option("--image", metavar="NAME", help="Name or id of the image, or the end of its path.")
     ],
     data: Annotated[
         Path | None,

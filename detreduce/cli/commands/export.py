@@ -26,7 +26,10 @@ def export(
     ],
     form: Annotated[
         ExportForm,
-        typer.Option("--as", help="Paths of kept images, a table of all images, a COCO JSON, or a folder for a tool."),
+        typer.Option(
+            "--as",
+            help="What to write: paths of the kept images, a table of all images, a COCO JSON, or a folder for a tool.",
+        ),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="PATH", help="The file or folder to write.")],
     data: Annotated[
@@ -35,15 +38,15 @@ def export(
     ] = None,
     images: Images = None,
     link: Annotated[
-        Literal["hardlink", "symlink", "copy"], typer.Option(help="How to put images into a folder.")
+        Literal["hardlink", "symlink", "copy"], typer.Option(help="How to put images into the folder for a tool.")
     ] = "hardlink",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file or folder.")] = False,
     as_json: Json = False,
 ) -> None:
     """Write a selection for other programs: list, csv, coco, fiftyone or lightly-studio.
 
-    The folders (fiftyone, lightly-studio) contain all images of the split with rank, score and category. You can look
-    at kept and dropped images together.
+    A folder for a tool (fiftyone, lightly-studio) contains all images of the split, kept and dropped, with their ranks,
+    scores and categories.
 
     Example: detreduce export reduced/selection.json --as fiftyone --output kept-and-dropped/
     """
@@ -72,4 +75,4 @@ def export(
     elif form == "coco":
         from detreduce.exports.coco import image_folder
 
-        say(f"File names in it are relative to {image_folder(dataset)}")
+        say(f"The file names in this JSON are relative to {image_folder(dataset)}")

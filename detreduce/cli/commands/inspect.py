@@ -15,7 +15,9 @@ def inspect(
     data: Data,
     split: Split = None,
     images: Images = None,
-    check_images: Annotated[bool, typer.Option(help="Open every image and list those that cannot be read.")] = False,
+    check_images: Annotated[
+        bool, typer.Option(help="Open every image and list the images that cannot be read.")
+    ] = False,
     show_all: All = False,
     as_json: Json = False,
 ) -> None:

@@ -20,7 +20,7 @@ commands = Commands(
     cls=Group,
     help="""List, export, merge and remove the finished cells of an experiment.
 
-    A cell is one training, for instance of one method with one keep and one seed. The ledger is the folder that stores
+    A cell is one training, for instance with one method, one keep and one seed. The ledger is the folder that contains
     the finished cells.
 
     Example: detreduce ledger list runs/demo
@@ -34,11 +34,12 @@ Method = Annotated[
     typer.Option(
         metavar="NAME",
         autocompletion=completion.methods,
-        help="Only cells of this method: its name, or its name with parameters.",
+        help="Only cells of this method. The name may include parameters.",
     ),
 ]
 Keep = Annotated[
-    str | None, typer.Option(metavar="NUMBER", help="Only cells with this keep: 0.25, or a number of images.")
+    str | None,
+    typer.Option(metavar="NUMBER", help="Only cells with this keep: a fraction (0.25) or a number of images (500)."),
 ]
 Control = Annotated[
     str | None, typer.Option(metavar="NAME", help="Only cells of this control, for instance full (all images).")
@@ -48,7 +49,7 @@ Where = Annotated[
     typer.Option(
         metavar="COLUMN=VALUE",
         autocompletion=completion.columns,
-        help="Only cells with this value in a column: training_seed=0. May be repeated.",
+        help="Only cells with this value in a column, for instance training_seed=0. May be repeated.",
     ),
 ]
 
@@ -104,7 +105,9 @@ def export(
 
 @commands.command()
 def merge(
-    other: Annotated[Path, typer.Argument(metavar="OTHER", help="The ledger to copy cells from. It is not changed.")],
+    other: Annotated[
+        Path, typer.Argument(metavar="OTHER", help="The ledger to copy cells from. This ledger does not change.")
+    ],
     into: Annotated[
         Path, typer.Argument(metavar="INTO", help="The ledger to copy cells into. It is created if it does not exist.")
     ],
@@ -112,7 +115,7 @@ def merge(
 ) -> None:
     """Copy the finished cells of one ledger into another ledger.
 
-    A cell that is the same in both ledgers is skipped. If a cell differs between the ledgers, no cell is copied.
+    A cell that is equal in both ledgers is skipped. If a cell differs between the ledgers, no cell is copied.
 
     Example: detreduce ledger merge from-the-other-machine/demo runs/demo
     """
@@ -122,7 +125,7 @@ def merge(
     if as_json:
         print_json({"ledger": str(into), "copied": merged.copied, "skipped": merged.skipped})
         return
-    say(f"{len(merged.copied)} cells copied, {len(merged.skipped)} were there already: {into}")
+    say(f"{len(merged.copied)} cells copied, {len(merged.skipped)} cells existed already: {into}")
 
 
 @commands.command()
@@ -139,7 +142,7 @@ def forget(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Remove the cells without asking.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Remove finished cells and their weights. The next run trains them again.
+    """Remove finished cells and their weights. The next run trains these cells again.
 
     Example: detreduce ledger forget runs/demo srs-keep0.25-s0-t0-0123456789
     """
@@ -173,7 +176,7 @@ def _filtered(
     for text in where or []:
         column, equals, value = text.partition("=")
         if not equals or not column:
-            raise InputError(f"--where {text!r} is not of the form column=value, for instance training_seed=0.")
+            raise InputError(f"--where {text!r} does not have the form column=value. Use for example training_seed=0.")
         wanted[column.strip()] = value.strip()
     amount = None if keep is None else parse_keep(keep)
     return filter_rows(rows, method=method, keep=amount, control=control, where=wanted)

@@ -18,12 +18,12 @@ def methods(
         typer.Argument(
             metavar="NAME",
             autocompletion=completion.methods,
-            help="Show this method in full, with its parameters and an example.",
+            help="Show all facts about this method, with its parameters and an example.",
         ),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """List the methods that choose images: what each keeps, needs and costs, when it fails, and its source.
+    """List the methods that choose images, with their needs, costs, weaknesses and sources.
 
     Example: detreduce methods mms
     """

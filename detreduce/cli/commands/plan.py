@@ -16,15 +16,17 @@ def plan(
     target: Annotated[
         float | None,
         typer.Option(
-            metavar="NUMBER", help="Share of the full set's mAP to reach. Default: 0.95 if there is no --budget-wh."
+            metavar="NUMBER",
+            help="Target, as a fraction of the mAP that all images give. Default: 0.95 if there is no --budget-wh.",
         ),
     ] = None,
     budget_wh: Annotated[
-        float | None, typer.Option(metavar="NUMBER", help="Energy budget in watt-hours, for choosing and one training.")
+        float | None,
+        typer.Option(metavar="NUMBER", help="Energy budget in watt-hours, for choosing images and one training."),
     ] = None,
-    measure: Annotated[Literal["mAP50", "mAP50_95"], typer.Option(help="Which mAP to plan for.")] = "mAP50_95",
+    measure: Annotated[Literal["mAP50", "mAP50_95"], typer.Option(help="The mAP to use.")] = "mAP50_95",
     confidence: Annotated[
-        float, typer.Option(metavar="NUMBER", help="Probability of reaching the target, between 0 and 1.")
+        float, typer.Option(metavar="NUMBER", help="Least probability of reaching the target, from 0 to 1.")
     ] = 0.5,
     as_json: Json = False,
 ) -> None:

@@ -1,4 +1,4 @@
-"""The command `proxy`: log a short training, for methods that choose images by such a log."""
+"""The command `proxy`: log a short training. Some methods use this log to choose images."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def proxy(
     country: Country = "ESP",
     as_json: Json = False,
 ) -> None:
-    """Train a small detector briefly and log its scores for every box. Some methods choose images by this log.
+    """Train a small detector briefly and log its scores for every box. Some methods use this log to choose images.
 
     Example: detreduce proxy data.yaml --model yolov8n.pt --output proxy.npz epochs=5 imgsz=320
     """

@@ -1,4 +1,4 @@
-"""The command `reduce`: choose which images to keep and write the smaller dataset."""
+"""The command `reduce`: choose the images to keep and write the smaller dataset."""
 
 from __future__ import annotations
 
@@ -35,13 +35,16 @@ Method = Annotated[
         "-m",
         metavar="NAME",
         autocompletion=completion.methods,
-        help="Method that chooses the images; see `detreduce methods`.",
+        help="Method that chooses the images. `detreduce methods` lists all methods.",
     ),
 ]
 Keep = Annotated[
     str,
     typer.Option(
-        "--keep", "-k", metavar="NUMBER", help="A fraction with a point (0.25, 1.0) or a number of images (500)."
+        "--keep",
+        "-k",
+        metavar="NUMBER",
+        help="How many images to keep: a fraction with a point (0.25) or a number (500).",
     ),
 ]
 Seed = Annotated[int, typer.Option(metavar="NUMBER", help="Seed of every random choice.")]
@@ -57,49 +60,61 @@ Blocks = Annotated[
     str,
     typer.Option(
         metavar="NAMES",
-        help="Features to use: image,objects,annotations or some of them. Default: all that the method can use.",
+        help="Kinds of features, for instance image,objects,annotations. Default: all kinds that the method can use.",
     ),
 ]
 Link = Annotated[
-    Literal["hardlink", "symlink", "copy", "list"], typer.Option(help="How to put images into the output.")
+    Literal["hardlink", "symlink", "copy", "list"], typer.Option(help="How to put images into the output folder.")
 ]
 Format = Annotated[
-    str | None, typer.Option("--format", metavar="NAME", help="yolo. Default: the format of the source.")
+    str | None,
+    typer.Option("--format", metavar="NAME", help="Format of the output: yolo. Default: the format of the dataset."),
 ]
 MustKeep = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Text file with one image name on each line: keep these first.")
+    Path | None,
+    typer.Option(metavar="FILE", help="Text file with one image name per line. These images are kept first."),
 ]
-Initial = Annotated[Path | None, typer.Option(metavar="FILE", help="An earlier selection.json: keep its images first.")]
+Initial = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="An earlier selection.json. Its images are kept first.")
+]
 DropDuplicates = Annotated[bool, typer.Option("--drop-duplicates", help="Leave out near-duplicates before choosing.")]
 DuplicatesBy = Annotated[
-    Alike, typer.Option(help="What to compare: pixels, the largest box, features, or only equal pixels (exact).")
+    Alike,
+    typer.Option(
+        help=(
+            "How to compare images: by their pixels, by their largest boxes, by their features, or only for equal "
+            "pixels (exact)."
+        )
+    ),
 ]
 DuplicatesFrom = Annotated[
     float | None,
-    typer.Option(metavar="NUMBER", help="Lowest similarity of duplicates. Default: 0.85, by features 0.95."),
+    typer.Option(metavar="NUMBER", help="Lowest similarity of duplicates. Default: 0.85, or 0.95 for features."),
 ]
 ClassFloor = Annotated[
     list[str] | None,
     typer.Option(
         metavar="[CLASS=]NUMBER",
-        help="Minimum number of images of every class (3), or of one class (bus=10). May be repeated.",
+        help="Least number of images to keep with every class (3), or with one class (bus=10). May be repeated.",
     ),
 ]
 Groups = Annotated[
     str | None,
     typer.Option(
-        metavar="RULE", help=r"Rule that groups images of one video: folder, or a pattern for names: '(.+)_\d+'."
+        metavar="RULE", help=r"How to group the images of a video: folder, or a pattern for names: '(.+)_\d+'."
     ),
 ]
 MaxPerGroup = Annotated[
-    int | None, typer.Option(metavar="NUMBER", help="Largest number of images to keep of one group.")
+    int | None, typer.Option(metavar="NUMBER", help="Largest number of images to keep from one group.")
 ]
 Unreadable = Annotated[
-    Literal["skip", "raise"], typer.Option(help="Skip an image that cannot be read, or stop with an error.")
+    Literal["skip", "raise"], typer.Option(help="If an image cannot be read: skip it, or stop with an error.")
 ]
 ProxyLog = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="Log of a proxy training, for vps, forgetting, el2n, aum and gradmatch."),
+    typer.Option(
+        metavar="FILE", help="Log from `detreduce proxy`, for the methods vps, forgetting, el2n, aum and gradmatch."
+    ),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an output folder that detreduce made.")]
 
@@ -132,7 +147,7 @@ def reduce(
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
-    """Choose which images to keep and write the smaller dataset.
+    """Choose the images to keep and write the smaller dataset.
 
     Example: detreduce reduce data.yaml --method class_coverage --keep 0.25 --output reduced/
     """

@@ -22,9 +22,9 @@ def report(
         ),
     ] = None,
     selections: Annotated[
-        int, typer.Option(min=0, metavar="NUMBER", help="Largest number of selections to show with images.")
+        int, typer.Option(min=0, metavar="NUMBER", help="Largest number of selections whose images are shown.")
     ] = SELECTIONS_SHOWN,
-    images: Annotated[bool, typer.Option(help="Include small pictures of the dataset's images.")] = True,
+    images: Annotated[bool, typer.Option(help="Include small copies of the images.")] = True,
     data: Annotated[
         Path | None,
         typer.Option(metavar="DATA", help="The dataset, if it was moved after the experiment."),
@@ -34,8 +34,8 @@ def report(
 ) -> None:
     """Write the results of an experiment as one HTML file: findings in words, tables, charts, and kept images.
 
-    The file works without a network and without other files. You can send it to others. While an experiment is still
-    running, the report has the cells that are finished.
+    The file does not need a network or other files, so you can send it to other people. If an experiment is still
+    running, the report contains only its finished cells.
 
     Example: detreduce report runs/demo
     """

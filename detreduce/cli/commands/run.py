@@ -31,14 +31,14 @@ Overrides = Annotated[
     typer.Argument(
         metavar="KEY=VALUE",
         autocompletion=completion.keys,
-        help="Values that replace those in the YAML: train.epochs=1 reduce.keep=[0.1].",
+        help="Values that replace values in the YAML, for instance train.epochs=1 reduce.keep=[0.1].",
     ),
 ]
 Output = Annotated[
     Path | None,
     typer.Option("--output", "-o", metavar="FOLDER", help="Folder for the results (the ledger). Default: runs/<name>."),
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan. Do not run anything and do not make a ledger.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan, but do not run it and do not write files.")]
 MaxHours = Annotated[
     float | None,
     typer.Option(metavar="NUMBER", help="Do not start a training that is expected to end after this number of hours."),
@@ -50,7 +50,7 @@ MaxWh = Annotated[
 Shard = Annotated[
     str | None,
     typer.Option(
-        metavar="I/N", help="Run share i of n of the trainings, for instance 1/2 on one machine and 2/2 on another."
+        metavar="I/N", help="Run only part I of N of the trainings: 1/2 on one machine, 2/2 on another machine."
     ),
 ]
 OnRay = Annotated[bool, typer.Option("--ray", help="Run the trainings on a Ray cluster, or with Ray on this machine.")]
@@ -58,7 +58,7 @@ GpusPerCell = Annotated[
     float | None,
     typer.Option(
         metavar="NUMBER",
-        help="With --ray: GPUs for each training; 0.5 runs two on one GPU. Default: 1 if there is a GPU.",
+        help="With --ray: GPUs for each training. 0.5 runs two trainings on one GPU. Default: 1 if there is a GPU.",
     ),
 ]
 
@@ -75,15 +75,16 @@ def run(
     gpus_per_cell: GpusPerCell = None,
     as_json: Json = False,
 ) -> None:
-    """Run a whole experiment: every method, keep and seed, and the controls. Run it again to resume.
+    """Run or resume a whole experiment: every method, keep and seed, and the controls.
 
-    The plan is shown first. A cell is one training. The cost of the cells to run is estimated from finished cells. A
-    run that stops at --max-hours or --max-wh lists the remaining cells and exits with code 0. Run it again to continue.
+    The command first shows the plan. A cell is one training. The expected costs are estimated from finished cells. If
+    the run stops at --max-hours or --max-wh, the command lists the remaining cells and exits with code 0. To continue,
+    run the same command again.
 
     Example: detreduce run configs/demo.yaml --dry-run
     """
     if gpus_per_cell is not None and not on_ray:
-        raise InputError("--gpus-per-cell needs --ray; without Ray, ultralytics chooses the GPUs.")
+        raise InputError("--gpus-per-cell needs --ray. Add --ray, or leave --gpus-per-cell out.")
     from detreduce.dataset.finding import find
 
     file, values = find(config, what="experiment YAML"), parse_parameters(overrides or [])
@@ -114,7 +115,7 @@ def run(
 
 
 def _run_cells(prepared: PreparedExperiment, limits: Limits, *, on_ray: bool, gpus_per_cell: Any) -> Ledger:
-    """Run the missing cells and return the ledger. An error or Ctrl-C says how to continue."""
+    """Run the missing cells and return the ledger. After an error or Ctrl-C, the message says how to continue."""
     try:
         if not on_ray:
             return prepared.run(limits)
@@ -129,4 +130,4 @@ def _run_cells(prepared: PreparedExperiment, limits: Limits, *, on_ray: bool, gp
             f"{error} {left} of {len(prepared.cells)} cells remain. Run the same command again to continue."
         ) from error
     except KeyboardInterrupt:
-        raise KeyboardInterrupt("run the same command again to continue after the finished cells") from None
+        raise KeyboardInterrupt("finished cells are kept, and the same command continues") from None

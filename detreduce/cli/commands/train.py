@@ -1,4 +1,4 @@
-"""The command `train`: run one training, and measure its energy and its mAP."""
+"""The command `train`: train a detector, and measure the energy and the mAP."""
 
 from __future__ import annotations
 
@@ -27,23 +27,26 @@ def train(
     images: Images = None,
     seed: TrainingSeed = 0,
     choose: Annotated[
-        Literal["last", "best"], typer.Option(help="Which epoch to evaluate: the last, or the best on val.")
+        Literal["last", "best"],
+        typer.Option(help="Weights to evaluate: from the last epoch, or from the best epoch on val."),
     ] = "last",
     evaluate_on: Annotated[
         Literal["auto", "val", "test", "val+test"],
-        typer.Option("--on", help="Split to evaluate on. auto: test if there is a test split, else val."),
+        typer.Option("--on", help="Split for the evaluation. auto: test if there is a test split, else val."),
     ] = "auto",
     country: Country = "ESP",
     images_per_epoch: Annotated[
         int | None,
         typer.Option(
             metavar="NUMBER",
-            help="Train on all images, but with the number of steps per epoch of a subset of this size.",
+            help="Number of images in one epoch. The training still uses all images. Default: all images.",
         ),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Train a detector, and measure its energy and its mAP (with two tools).
+    """Train a detector, and measure the energy and the mAP.
+
+    Ultralytics and pycocotools compute the mAP from the same predictions.
 
     Example: detreduce train reduced/data.yaml --model yolo11n.pt epochs=50 imgsz=640
     """

@@ -1,4 +1,4 @@
-"""Print the results of `run`: each method compared with the full set, and when choosing has paid for itself."""
+"""Print the results of `run`: each method compared with the full set, and the break-even of choosing."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def show_comparison(name: str, table: ResultTable) -> None:
 
 
 def _parts(table: ResultTable, width: int) -> list[list[str]]:
-    """Return the measures of each table to print. A wide terminal gets one table; a narrow one gets several."""
+    """Return the measures of each table to print: one table on a wide terminal, several tables on a narrow terminal."""
     accuracy, costs = list(ACCURACIES), list(table.costs)
     if width >= WIDER or (width >= WIDE and len(costs) < 4):
         return [accuracy + costs]

@@ -44,4 +44,4 @@ def show_summary(summary: DatasetSummary, *, problems_shown: int | None) -> None
     for problem in shown:
         out.print(f"  {problem}", soft_wrap=True)
     if len(shown) < len(summary.problems):
-        out.print(f"  ... and {len(summary.problems) - len(shown)} more; --all lists them.")
+        out.print(f"  ... and {len(summary.problems) - len(shown)} more. Use --all to list all problems.")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from detreduce.experiment.statistics.comparison import Comparison
     from detreduce.experiment.statistics.ranks import MethodRanks
 
-# from this width, one table has both measures, each with its verdict
+# from this terminal width, one table has both measures with their verdicts
 WIDE = 180
 
 
@@ -35,8 +35,11 @@ def show_differences(
             _show_table(out, rows, against, shown)
     if not comparisons:
         trained = {row.method.text for row in table.rows if not row.is_control}
-        only = "Only random subsets were trained: add a method to compare with them."
-        none = "No random subsets to compare with. To judge a method, add srs or random with the same keep and seeds."
+        only = "Only random subsets were trained. Add a method to compare it with random subsets."
+        none = (
+            "There are no random subsets to compare with. To judge a method, add srs or random with the same keep and "
+            "seeds."
+        )
         out.print(only if trained and trained <= set(RANDOM_METHODS) else none)
         return
     for note in interval_notes(comparisons):

@@ -19,7 +19,7 @@ def show_duplicates(dataset: DetectionDataset, found: Duplicates, *, shown: int 
     """
     out = terminal.console()
     content = found.by == "content"
-    near = f"near-duplicates by {found.by} (similarity from {found.threshold:g})"
+    near = f"near-duplicates by {found.by} (similarity of at least {found.threshold:g})"
     what = "images with equal pixels" if content else near
     out.print(f"{dataset.source.path}, split {dataset.split}: {found.images} images compared")
     if not found.groups:
@@ -27,7 +27,7 @@ def show_duplicates(dataset: DetectionDataset, found: Duplicates, *, shown: int 
     else:
         exact = sum(pair.exact for pair in found.pairs)
         equal = f", {exact} of them equal in every pixel" if not content else ""
-        out.print(f"{len(found)} groups of {what}; {len(found.pairs)} images could be left out{equal}:")
+        out.print(f"{len(found)} groups of {what}. {len(found.pairs)} images could be left out{equal}:")
     names = {record.id: record.name for record in dataset}
     pairs_of: dict[ImageId, list[Any]] = {}
     for pair in found.pairs:
@@ -39,13 +39,13 @@ def show_duplicates(dataset: DetectionDataset, found: Duplicates, *, shown: int 
                 f"    {names[pair.copy]}: {alike(pair.exact, pair.transformation, pair.similarity)}", soft_wrap=True
             )
     if shown is not None and len(found.groups) > shown:
-        out.print(f"  ... and {len(found.groups) - shown} more groups; --all lists them.")
+        out.print(f"  ... and {len(found.groups) - shown} more groups. Use --all to list all groups.")
     for problem in found.problems[:shown]:
         out.print(f"  {problem}", soft_wrap=True)
 
 
 def leakage_lines(counts: Mapping[str, Mapping[str, int]]) -> list[str]:
-    """Return lines that say how many images of each split are also in an earlier split.
+    """Return lines with the number of images in each split that are also in an earlier split.
 
     The keys of `counts` are pairs of splits such as ``train / test``.
     """
@@ -61,15 +61,15 @@ def leakage_lines(counts: Mapping[str, Mapping[str, int]]) -> list[str]:
 
 
 def show_leakage(report: LeakageReport, *, shown: int | None) -> None:
-    """Print the images of a split that are also in an earlier split. If `shown` is None, all are listed."""
+    """Print the images that are also in an earlier split. If `shown` is None, all of these images are listed."""
     out = terminal.console()
     for line in leakage_lines({f"{earlier} / {later}": count for (earlier, later), count in report.counts.items()}):
         out.print(line)
     for item in report.leaked[:shown]:
         how = alike(item.exact, item.transformation, item.similarity)
-        out.print(f"    {item.split} {item.name} is {item.other_split} {item.other_name}: {how}", soft_wrap=True)
+        out.print(f"    {item.split} {item.name} matches {item.other_split} {item.other_name}: {how}", soft_wrap=True)
     if shown is not None and len(report.leaked) > shown:
-        out.print(f"    ... and {len(report.leaked) - shown} more; --all lists them.")
+        out.print(f"    ... and {len(report.leaked) - shown} more. Use --all to list all images.")
 
 
 def alike(exact: bool, transformation: str, similarity: float) -> str:

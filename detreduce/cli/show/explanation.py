@@ -32,7 +32,7 @@ def show_explanation(found: Explanation, selection: Selection) -> None:
     if found.category is not None:
         say(f"Category {found.category}: {found.category_kept} of {found.category_full} images were kept.")
     if not found.kept and found.group_full:
-        say(f"Its group {found.group} was full: max_per_group={found.group_limit} allows no more images of it.")
+        say(f"Its group {found.group} was full, because max_per_group is {found.group_limit}.")
     if found.score is not None and (found.step == "method" or not found.kept):
         say(f"Score {found.score:g}: position {found.score_place} of the {found.scored} scored images of its category.")
     elif found.step == "method":
@@ -69,7 +69,7 @@ def _reason(found: Explanation, selection: Selection) -> str:
 
 def _why_unscored(found: Explanation, selection: Selection) -> str:
     if found.category_kept == 0:
-        return "no image of its category was to be kept"
+        return "the selection has no images of its category"
     return f"{selection.method} scores only the images that it keeps"
 
 

@@ -1,4 +1,4 @@
-"""Print all methods in short, or one method in full, for `methods`."""
+"""Print the result of the command `methods`: all methods in short, or one method in full."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def show_methods(methods: Sequence[Description]) -> None:
-    """Print all methods: as a table on a wide terminal, else with one line for each fact."""
+    """Print all methods as a table on a wide terminal, else as lists of facts."""
     from detreduce.reducers.description import explain_symbols
 
     out = terminal.console()

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def show_advice(found: Advice, *, target: float | None, budget_wh: float | None, confidence: float) -> None:
-    """Print the best recipe, the next best recipes, and the training that would make the advice more certain."""
+    """Print the best recipe, the next best recipes, and a training that would make the advice more certain."""
     out = terminal.console()
     name = ACCURACIES[found.measure]
     full, best = found.full, found.best
@@ -26,7 +26,7 @@ def show_advice(found: Advice, *, target: float | None, budget_wh: float | None,
         f"All images, {_epochs(full)}: {name} {_range(full)}, {full.wh:.2f} Wh. "
         f"The model is fitted to {found.configurations} configurations."
     )
-    goal = f"{target:.0%} of that" if target is not None else f"at most {budget_wh:g} Wh"
+    goal = f"{target:.0%} of this {name}" if target is not None else f"at most {budget_wh:g} Wh"
     if best is None:
         at_least = f" with a probability of at least {confidence:.0%}" if target is not None else ""
         say(f"No recipe is expected to reach {goal}{at_least}.")

@@ -1,4 +1,4 @@
-"""Print what `run` shows before it starts and at its end."""
+"""Print the plan and the results of the command `run`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def show_plan(plan: Overview, *, stderr: bool) -> None:
     """Print the number of cells for each method and keep, with the expected cost of the cells to run.
 
-    On stderr (before a run), only the table is printed, because the run prints the rest.
+    On stderr, only the table is printed, because a run prints the rest itself.
     """
     out = terminal.console(stderr=stderr)
     table = Table(header_style="bold")
@@ -60,8 +60,8 @@ def show_outcome(settings: ExperimentConfig, outcome: Outcome) -> None:
         out.print(note)
     if EQUAL_ITERATIONS not in settings.controls:
         out.print(
-            f"{CONTROLS[EQUAL_ITERATIONS].words.capitalize()} is missing; controls: [{FULL}, {EQUAL_ITERATIONS}] adds "
-            "it."
+            f"{CONTROLS[EQUAL_ITERATIONS].words.capitalize()} is missing. To add it, use controls: "
+            f"[{FULL}, {EQUAL_ITERATIONS}]."
         )
     if settings.evaluate.choose == "best" and any("val" in str(row.get("evaluated_on")) for row in outcome.rows):
         out.print(
@@ -103,7 +103,7 @@ def show_next(prepared: PreparedExperiment) -> None:
         out.print(f"Next: the same command continues with the {missing} remaining cells.", soft_wrap=True)
     elif elsewhere:
         merge = f"detreduce ledger merge OTHER {folder}"
-        out.print(f"Next: {merge} adds the {elsewhere} cells of other shards; then run {report}", soft_wrap=True)
+        out.print(f"Next: {merge} adds the {elsewhere} cells of other shards. Then run {report}", soft_wrap=True)
     else:
         out.print(f"Next: {report}", soft_wrap=True)
 

@@ -1,4 +1,4 @@
-"""Print the results of `reduce`: which images were kept, and how well they represent the full set."""
+"""Print the results of `reduce`: the kept images, and how well these images represent the full set."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ MEASURES = {
     "size_divergence": "size divergence",
 }
 NOT_LOOKED_FOR = (
-    "There was no search for near-duplicates. `detreduce duplicates DATA` lists them, --drop-duplicates leaves "
-    "them out."
+    "There was no search for near-duplicates. `detreduce duplicates DATA` lists near-duplicates, and "
+    "--drop-duplicates leaves them out."
 )
 SHAPES = {0: "gaps", 1: "loops"}
 
 
 def show_reduced(result: ReductionResult) -> None:
-    """Print the kept images of each category and class, how well they represent the full set, and the next command."""
+    """Print the numbers of kept images, how well these images represent the full set, and the next command."""
     selection, report, measured = result.selection, result.report, result.representativeness
     out = terminal.console()
     out.print(f"{selection.method} kept {len(selection)} of {len(selection.scores)} images: {result.output}")
@@ -74,8 +74,8 @@ def show_reduced(result: ReductionResult) -> None:
 def show_representativeness(out: Console, measured: Representativeness) -> None:
     """Print how well a selection represents the full set: the value, comparison and meaning of each measure."""
     if measured.lost:
-        lost = ", ".join(f"{one.name} (of {one.images})" for one in measured.categories if not one.kept)
-        out.print(f"No image is kept of the category {lost}. Keep more images, or use fewer categories.")
+        lost = ", ".join(f"{one.name} ({one.images} images)" for one in measured.categories if not one.kept)
+        out.print(f"No image is kept of these categories: {lost}. Keep more images, or use fewer categories.")
     rows = list(_measure_rows(measured))
     # in a narrow terminal the meanings go below the table
     below = out.width < READABLE
@@ -97,7 +97,8 @@ def show_representativeness(out: Console, measured: Representativeness) -> None:
         out.print(f"Not measured, because {reason}: {names}.")
     if measured.unknown_sizes:
         out.print(
-            f"Size divergence without {measured.unknown_sizes} boxes, because the size of their images is not known."
+            f"Size divergence does not include {measured.unknown_sizes} boxes, because the size of their images is not "
+            "known."
         )
 
 
@@ -110,7 +111,11 @@ def _measure_rows(measured: Representativeness) -> Iterator[tuple[str, str, str,
             "chebyshev",
             "largest distance from an image to the nearest kept image of its category, in one feature: 0 is best",
         ),
-        ("covering_radius", "euclidean", "the same in all features together: 0 is best"),
+        (
+            "covering_radius",
+            "euclidean",
+            "largest distance from an image to the nearest kept image of its category, in all features: 0 is best",
+        ),
     ):
         if found := getattr(measured, field):
             yield MEASURES[field], _digits(found.value), f"{_digits(between.get(by))} typical", meaning
@@ -151,15 +156,15 @@ def _percentage(value: float | None) -> str:
 
 
 def _redundancy(selection: Selection) -> list[str]:
-    """Return lines about the duplicates that were left out or kept. Without duplicates, the list is empty."""
+    """Return lines about the duplicates that were left out or kept. If there are none, the list is empty."""
     if dropped := _left_out(selection):
         return [f"Left out before choosing: {dropped[0]['dropped']} images ({dropped[0]['what']})."]
     twice = selection.provenance.get("duplicates", {}).get("kept_twice", 0)
-    return [f"{twice} of the kept files are copies of other kept files; --drop-duplicates leaves them out."] * bool(
+    return [f"{twice} of the kept files are copies of other kept files. --drop-duplicates leaves copies out."] * bool(
         twice
     )
 
 
 def _left_out(selection: Selection) -> list[Mapping[str, Any]]:
-    """Return the step that dropped duplicates, in a list; the list is empty if there was no such step."""
+    """Return a list with the step that dropped duplicates. If there was no such step, the list is empty."""
     return [step for step in selection.steps if step["step"] == "drop_duplicates"]

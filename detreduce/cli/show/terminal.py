@@ -15,7 +15,7 @@ from rich.text import Text
 from detreduce.cli.output import begin_output
 from detreduce.display.terminal_text import visible_lines
 
-# piped output keeps whole rows and sentences: a script reads lines, not a screen
+# piped output is not wrapped, because scripts read whole lines
 PIPED_WIDTH = 10_000
 # longer lines of text are hard to read
 READABLE = 80
@@ -24,22 +24,22 @@ WIDE = 130
 
 
 class _HonestConsole(Console):
-    """A console that makes control characters visible: a name cannot move the cursor or hide other text."""
+    """A console that makes control characters visible, so that a name cannot move the cursor or hide text."""
 
     def render_str(self, text: str, **options: Any) -> Text:
-        """Return the text to print for a string, with its control characters made visible."""
+        """Return a string as text with visible control characters."""
         return super().render_str(visible_lines(text), **options)
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Return a console for stdout or stderr. If this is not a terminal, the console is very wide."""
+    """Return a console for stdout or stderr. If the output is not a terminal, the console is very wide."""
     begin_output()
     out = _HonestConsole(stderr=stderr, highlight=False, markup=False)
     return out if out.is_terminal else _HonestConsole(stderr=stderr, highlight=False, markup=False, width=PIPED_WIDTH)
 
 
 def share(part: int, whole: int) -> str:
-    """Return a part of a whole in percent, or an empty string if the whole is 0."""
+    """Return `part` in percent of `whole`, or an empty string if `whole` is 0."""
     return f"{part / whole:.0%}" if whole else ""
 
 
@@ -69,19 +69,19 @@ def fits(out: Console, table: Table) -> bool:
 
 
 def show_table(out: Console, table: Table) -> None:
-    """Print a table. If the terminal is too narrow for it, print it without lines."""
+    """Print a table. If the terminal is too narrow, print the table without lines."""
     out.print(fitted(out, table))
 
 
 def fitted(out: Console, table: Table) -> Table:
-    """Return the same table. If the terminal is too narrow for it, remove its lines."""
+    """Return the given table. If the terminal is too narrow, remove the lines of the table."""
     if not fits(out, table):
         table.box, table.padding, table.show_edge = SIMPLE_HEAD, (0, 0), False
     return table
 
 
 def number(value: float | None, digits: int) -> str:
-    """Return a number with `digits` digits after the point, or a dash if it is not known."""
+    """Return a number with `digits` digits after the point, or a dash if the number is not known."""
     return "-" if value is None or math.isnan(value) else f"{value:.{digits}f}"
 
 
@@ -96,8 +96,8 @@ def show_text(
 ) -> None:
     """Print text that is wrapped between words, without spaces at the end of lines.
 
-    A word that is longer than a line, for instance a path, stays whole. The default `width` is that of the console.
-    `first` is the beginning of the first line, `indent` that of the other lines.
+    A word that is longer than a line, for instance a path, is not broken. The default `width` is the width of the
+    console. `first` is the beginning of the first line. `indent` is the beginning of the other lines.
     """
     lead = indent if first is None else first
     shape = textwrap.TextWrapper(

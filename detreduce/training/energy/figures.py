@@ -19,9 +19,9 @@ class ComponentEnergy(BaseModel):
         Energy in watt-hours.
     provenance
         ``measured`` (by a counter or sensor of the hardware), ``modelled`` (computed from the load) or ``constant``
-        (fixed watts x time).
+        (a fixed power x time).
     method
-        The method in words.
+        How the energy was metered, in words.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -39,7 +39,7 @@ class PhaseEnergy(BaseModel):
     seconds
         Wall-clock time in seconds. It is measured without codecarbon, so it is always known.
     wh
-        Energy of all components in watt-hours. None if it could not be metered.
+        Energy of all components in watt-hours. None if the energy could not be metered.
     g_co2
         Grams of CO2-equivalent. None if the energy could not be metered.
     components
@@ -47,10 +47,10 @@ class PhaseEnergy(BaseModel):
     country
         Country whose electricity mix converts energy to CO2 (ISO 3166 alpha-3 code).
     unavailable
-        Why the energy is missing. None if the energy is known.
+        Reason why the energy is unknown. None if the energy is known.
     overlapped
-        Whether another training of detreduce ran on the machine at the same time. If so, the values include the energy
-        of the other training. None if this is unknown or stored elsewhere.
+        Whether another training or selection of detreduce ran on the machine at the same time. If True, the values
+        include the energy of the other process. None if the overlap is unknown or stored elsewhere.
     """
 
     model_config = ConfigDict(extra="forbid")

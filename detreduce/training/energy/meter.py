@@ -1,8 +1,8 @@
 """The energy meter. It meters the energy of each phase, and phases can be nested.
 
-codecarbon meters the energy, offline. codecarbon meters the whole machine, including other programs. If the machine
-does not have RAPL or NVML, codecarbon uses models and constants. Each number therefore has its provenance. For the CO2
-see Lacoste et al. 2019, arXiv 1910.09700.
+The meter uses codecarbon without network access. Codecarbon meters the whole machine, including other programs. If the
+machine does not have RAPL or NVML, codecarbon uses models and constants. Each number therefore has its provenance.
+Lacoste et al. 2019 (arXiv 1910.09700) describe how energy is converted to CO2.
 """
 
 from __future__ import annotations
@@ -23,8 +23,12 @@ class EnergyMeter:
     Parameters
     ----------
     country
-        Country whose electricity mix converts energy to CO2 (ISO 3166 alpha-3 code). InputError is raised if the mix is
-        unknown.
+        Country whose electricity mix converts energy to CO2 (ISO 3166 alpha-3 code).
+
+    Raises
+    ------
+    InputError
+        The electricity mix of the country is unknown.
 
     Attributes
     ----------
@@ -39,10 +43,7 @@ class EnergyMeter:
 
     @contextmanager
     def measure(self, phase: str) -> Iterator[PhaseEnergy]:
-        """Meter the block as the phase `phase`.
-
-        Yield the energy of the phase. Its values are complete when the block has ended.
-        """
+        """Meter the block as the phase `phase`. Yield the energy, which is complete when the block has ended."""
         total = self.phases.setdefault(phase, PhaseEnergy(country=self.country))
         if self._open:
             self._open[-1].pause()

@@ -1,4 +1,4 @@
-"""Make a codecarbon tracker that does not use files or the network, and state the provenance of its numbers."""
+"""Make a codecarbon tracker that uses no files and no network, and state the provenance of its numbers."""
 
 from __future__ import annotations
 

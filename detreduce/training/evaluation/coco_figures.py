@@ -1,4 +1,4 @@
-"""Compute the average precision of arrays of boxes with pycocotools."""
+"""Compute average precision with pycocotools, from arrays of boxes."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class Boxes:
     score
         (B,) float64: confidence. It is 1 for ground truth.
     crowd
-        (B,) bool: whether the box is a crowd region. Predictions on a crowd region are ignored, and a crowd region does
-        not have to be found. For predictions, `crowd` is False.
+        (B,) bool: whether the box is a crowd region. Predictions on a crowd region are ignored, and a missed crowd
+        region is not an error. For predictions, `crowd` is False.
     """
 
     image: npt.NDArray[np.int64]
@@ -49,7 +49,7 @@ def boxes_of(
     score: npt.ArrayLike | None = None,
     crowd: npt.ArrayLike | None = None,
 ) -> Boxes:
-    """Return `Boxes` from array-likes. By default all scores are 1, and no box is a crowd region."""
+    """Return `Boxes` from array-likes. The default score is 1, and the default of `crowd` is False."""
     rows = np.asarray(image, np.int64).reshape(-1)
     return Boxes(
         rows,
@@ -66,20 +66,20 @@ def average_precision(
     """Return the average precision and the recall of each class at each IoU threshold, computed by pycocotools.
 
     Crowd regions are ignored, as in COCO (Lin et al. 2014). `max_det` is the maximum number of predictions per image:
-    100 in COCO, 300 in ultralytics. Use the limit that was used when the predictions were made.
+    100 in COCO, 300 in ultralytics. Use the same limit as for the predictions.
 
     Returns
     -------
     ap
         (C, 10) float64: average precision at IoU 0.50 to 0.95. NaN for classes without ground truth.
     recall
-        (C, 10) float64: recall of all predictions, with any score. NaN for classes without ground truth.
+        (C, 10) float64: recall of all predictions, for any confidence. NaN for classes without ground truth.
     """
     return figures_of(evaluated(truth, predictions, n_images, n_classes, max_det))
 
 
 def evaluated(truth: Boxes, predictions: Boxes, n_images: int, n_classes: int, max_det: int = MAX_DET) -> Any:
-    """Return a ``COCOeval`` after matching and accumulation of boxes of all sizes. Image ids are 0 to n - 1."""
+    """Return a finished ``COCOeval`` for boxes of all sizes. The image ids are 0 to `n_images` - 1."""
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
@@ -104,7 +104,7 @@ def evaluated(truth: Boxes, predictions: Boxes, n_images: int, n_classes: int, m
 
 
 def figures_of(evaluator: Any) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Return the average precision and the recall of a finished ``COCOeval``, in the form of `average_precision`."""
+    """Return average precision and recall from a finished ``COCOeval``, with the shapes of `average_precision`."""
     precision = evaluator.eval["precision"][:, :, :, 0, 0]
     recall = evaluator.eval["recall"][:, :, 0, 0].T.copy()
     ap = precision.mean(axis=1).T.copy()

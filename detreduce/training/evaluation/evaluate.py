@@ -1,21 +1,19 @@
 """Compute mAP twice from the same predictions: with ultralytics' validator, and with pycocotools.
 
-Pycocotools uses the labels that detreduce reads. Both programs use predictions that are not clipped at the edges of the
-image, as ultralytics' validator does. Clipping alone can change mAP by up to 0.05 if objects fill the image and the
-model is weak.
+Pycocotools uses the labels that detreduce reads. Neither program clips predictions at the edges of the image. Clipping
+can change mAP by up to 0.05 if objects fill the image and the model is weak.
 
 The two mAP values still differ a little:
 
 - Both programs use the precision envelope at 101 recalls. Ultralytics connects the points of the curve with straight
-lines and computes the area: a perfect class gets 0.995. With pycocotools, a perfect class gets 1. On COCO128 (128
-images, 71 classes, most of
-  them with few boxes) the difference is 0.003.
-- Ultralytics does not sort predictions of equal confidence in a fixed order. So the mAP of ultralytics can change if an
-image is in a split twice: by 0.01 on the 30 wheelchair test images.
+  lines, so a perfect class gets 0.995. With pycocotools, a perfect class gets 1. On COCO128 the difference is 0.003
+  (128 images, 71 classes, few boxes in most classes).
+- Ultralytics does not sort predictions of equal confidence in a fixed order. If an image is in a split twice, the mAP
+  of ultralytics can therefore change. On the 30 wheelchair test images, it changes by 0.01.
 - YOLO labels cannot contain crowd regions (COCO's iscrowd). Pycocotools ignores detections on crowd regions, as COCO
   does. Ultralytics counts these detections as false positives.
 
-If the difference is larger than 0.01, the record has a warning with possible causes.
+If the difference is larger than 0.01, the record has a warning that states possible causes.
 """
 
 from __future__ import annotations
@@ -53,22 +51,22 @@ def compare(
 ) -> Agreement:
     """Compare mAP50 and mAP50-95 of ultralytics (`trainer`) with the values of pycocotools (`coco`).
 
-    If the values differ, the note states possible causes. The arguments describe these causes: `fewest_boxes` (smallest
-    number of boxes of a class), `ties` (number of predictions with the same confidence as another prediction) and
-    `crowds` (number of crowd regions).
+    If the values differ by more than `tolerance`, the note states possible causes. These arguments describe the causes:
+    `fewest_boxes` (smallest number of boxes of a class), `ties` (number of predictions with the same confidence as
+    another prediction) and `crowds` (number of crowd regions).
     """
     gaps = abs(trainer[0] - coco.mAP50), abs(trainer[1] - coco.mAP50_95)
     ok = all(gap <= tolerance for gap in gaps)
     note = ""
     if not ok:
         note = (
-            f"mAP50 {trainer[0]:.4f} by ultralytics, {coco.mAP50:.4f} by pycocotools; "
-            f"mAP50-95 {trainer[1]:.4f} and {coco.mAP50_95:.4f}."
+            f"mAP50 is {trainer[0]:.4f} by ultralytics and {coco.mAP50:.4f} by pycocotools. "
+            f"mAP50-95 is {trainer[1]:.4f} by ultralytics and {coco.mAP50_95:.4f} by pycocotools."
         )
         if 0 < fewest_boxes < FEW_BOXES:
-            note += f" One class has only {fewest_boxes} boxes: with few boxes the two interpolations differ most."
+            note += f" One class has only {fewest_boxes} boxes. With few boxes, the two interpolations differ most."
         if ties:
-            note += f" {ties} predictions have equal confidences: ultralytics does not sort these in a fixed order."
+            note += f" Ultralytics does not sort the {ties} predictions of equal confidence in a fixed order."
         if crowds:
             note += f" Ultralytics counts detections on {crowds} crowd regions as errors. Pycocotools does not."
     return Agreement(ok=ok, tolerance=tolerance, mAP50=gaps[0], mAP50_95=gaps[1], note=note)
@@ -110,7 +108,7 @@ def evaluate(
     Raises
     ------
     InputError
-        Ultralytics does not find an image that it can use. Other errors of ultralytics are raised unchanged.
+        Ultralytics finds no usable image. Other errors of ultralytics are raised unchanged.
     """
     with offline_session() as warnings:
         from ultralytics import YOLO
@@ -155,7 +153,7 @@ def _count_images(advance: Callable[..., None]) -> Callable[[Any], None]:
 
 
 class _Predictions:
-    """A mixin for ultralytics' validator that keeps all predictions, in pixels of the original images."""
+    """A mixin that makes ultralytics' validator keep all predictions, in pixels of the original images."""
 
     seen: int
     args: Any
@@ -178,7 +176,7 @@ class _Predictions:
 
 
 def _unclip_boxes(corners: Any, image: dict[str, Any]) -> Any:
-    """Return boxes in pixels of the original image, not clipped at its edges (see the docstring of the module)."""
+    """Return boxes in pixels of the original image, without clipping at its edges."""
     from ultralytics.utils import ops
 
     centred = ops.xyxy2xywh(corners)
@@ -188,7 +186,7 @@ def _unclip_boxes(corners: Any, image: dict[str, Any]) -> Any:
 
 
 def _collect_predictions(base: type, collected: list[_Predictions]) -> type:
-    """Return a subclass of the validator `base` that keeps predictions. Its objects are appended to `collected`."""
+    """Return a subclass of the validator `base` that keeps predictions. New validators are appended to `collected`."""
 
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
         base.__init__(self, *args, **kwargs)  # type: ignore[misc]
@@ -272,7 +270,7 @@ def _with_coco(
 
 
 def _name_images(datasets: Sequence[DetectionDataset], rows: dict[str, int]) -> list[str]:
-    """Return ``<split>/<name>`` of the image in each row. Paths are not used, because paths differ between runs."""
+    """Return ``<split>/<name>`` for the image in each row. Paths are not used, because paths differ between runs."""
     names = [""] * len(rows)
     for dataset in datasets:
         for record in dataset:

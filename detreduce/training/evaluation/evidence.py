@@ -1,7 +1,7 @@
 """Evidence of an evaluation: for each image, which predictions match a box.
 
-From the evidence, mAP can be computed for any resampling of the images. The matches are made by pycocotools: greedy
-order, ten IoU thresholds, crowd regions. So the mAP is the same as in the record's `CocoFigures`. It is not
+The evidence is enough to compute mAP for any resampling of the images. Pycocotools matches the predictions at ten IoU
+thresholds, and it ignores crowd regions. So the mAP is equal to the mAP in the record's `CocoFigures`, and not to
 ultralytics' own mAP.
 """
 
@@ -38,7 +38,7 @@ class Evidence:
     truth
         (n, C) int32: number of boxes of each class in each image, without crowd regions.
     image
-        (P,) int32: row of the image of each prediction.
+        (P,) int32: for each prediction, the row of its image in `images`.
     class_id
         (P,) int32: class of each prediction.
     confidence
@@ -61,7 +61,7 @@ class Evidence:
         return len(self.image)
 
     def in_order_of(self, images: npt.NDArray[np.str_]) -> Evidence:
-        """Return the evidence with its images in the order of `images`. Raise InputError if the images differ."""
+        """Return the evidence with its images in the given order. Raise InputError if the images differ."""
         if np.array_equal(images, self.images):
             return self
         own, wanted = np.argsort(self.images), np.argsort(images)
@@ -85,7 +85,7 @@ class Evidence:
         )
 
     def save(self, path: Path) -> None:
-        """Write the evidence to an ``.npz`` file, completely or not at all. Raise DetreduceError if this fails."""
+        """Write the evidence to an ``.npz`` file. Raise DetreduceError if writing fails. No partial file is left."""
         single = self.confidence.astype(np.float32)
         content: dict[str, Any] = {
             "schema": np.array(SCHEMA),
@@ -104,11 +104,11 @@ class Evidence:
     def load(cls, path: Path) -> Evidence:
         """Read a file that `save` wrote.
 
-        Raise MissingFileError if the file does not exist. Raise InputError if it is damaged or is not an evidence file.
+        Raise MissingFileError if the file does not exist. Raise InputError if the file is not readable evidence.
         """
         if not path.is_file():
             raise MissingFileError(
-                f"{path} does not exist. Older versions of detreduce did not write the evidence of an evaluation."
+                f"{path} does not exist. Older versions of detreduce did not write this file. Train again to get it."
             )
         try:
             with np.load(path) as content:
@@ -130,9 +130,9 @@ class Evidence:
 
 
 def evidence_of(evaluator: Any, images: Sequence[str]) -> Evidence:
-    """Return the evidence of a finished ``COCOeval`` with one area range and one limit of predictions.
+    """Return the evidence of a finished ``COCOeval`` with one area range and one value of ``maxDets``.
 
-    `images` are the names of the n images. The image with the id i in the ``COCOeval`` has the name ``images[i]``.
+    The image with the id i in the ``COCOeval`` has the name ``images[i]``.
     """
     classes = {int(number): column for column, number in enumerate(evaluator.params.catIds)}
     truth = np.zeros((len(images), len(classes)), np.int32)

@@ -17,8 +17,8 @@ def truth_of(
 ) -> tuple[Boxes, dict[str, int]]:
     """Return the ground-truth boxes of several splits in pixels, and a dict from `file_key` to the row of an image.
 
-    If `files` is given, only images whose `file_key` is in `files` are used. Images are skipped if their size cannot be
-    read. If `single_class` is True, all boxes get class 0.
+    If `files` is given, only images whose `file_key` is in `files` are used. Images of unknown size are skipped. If
+    `single_class` is True, all boxes get class 0.
     """
     rows: dict[str, int] = {}
     image, xyxy, class_id, crowd = [], [], [], []

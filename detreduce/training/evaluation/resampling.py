@@ -1,4 +1,4 @@
-"""Compute the mAP of resampled images from the evidence of an evaluation, without new predictions or matches."""
+"""Compute mAP on resampled images from the evidence of an evaluation, without new predictions."""
 
 from __future__ import annotations
 
@@ -12,18 +12,17 @@ from detreduce.training.evaluation.evidence import THRESHOLDS, Evidence
 
 # the recalls of pycocotools, computed in the same way
 RECALLS = np.linspace(0.0, 1.0, 101)
-# maximum number of entries of an array (8 MB), for any number of resamples and predictions
+# maximum number of entries in a temporary array (8 MB)
 BLOCK = 1_000_000
 
 
 def mean_ap(evidence: Evidence, weights: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """Return mAP50 and mAP50-95 of resamples in which each image is repeated `weights` times.
 
-    Up to rounding, the result is what pycocotools computes for a dataset that contains copies of the images. The copies
-    have new ids, and the copies of one image follow each other. Predictions of equal confidence are ranked by image,
-    then by their order. There is one exception: if an image has two predictions of one class with equal confidence, the
-    ranks of its copies are ordered by prediction instead of by copy. As in pycocotools, the mean does not include
-    classes without a box in the resample.
+    Up to rounding, pycocotools computes the same mAP for a dataset in which every copy is an image of its own. There is
+    one exception: two predictions of one class on one image with equal confidence. Then pycocotools ranks all
+    predictions of the first copy first, and this function ranks all copies of the first prediction first. As in
+    pycocotools, the mean does not include classes without a box in the resample.
 
     Parameters
     ----------
@@ -58,9 +57,9 @@ def mean_ap(evidence: Evidence, weights: npt.ArrayLike) -> npt.NDArray[np.float6
 
 @dataclass(frozen=True)
 class _Ranked:
-    """The predictions of one class, sorted by confidence, the highest first, and divided into segments.
+    """The predictions of one class, sorted by falling confidence and divided into segments.
 
-    Each segment ends with a prediction that matches a box at one or more thresholds.
+    Each segment ends with a prediction that matches a box at one or more IoU thresholds.
 
     Attributes
     ----------
@@ -104,7 +103,7 @@ def _rank(evidence: Evidence, number: int) -> _Ranked:
 def _average_precision(
     ranked: _Ranked, weights: npt.NDArray[np.float64], boxes: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
-    """Return (2, R) the average precision of R resamples: at IoU 0.50, and the mean over all thresholds."""
+    """Return the average precision of R resamples as (2, R): at IoU 0.50, and the mean over all thresholds."""
     found = np.zeros((THRESHOLDS, weights.shape[1]))
     if len(ranked.places):
         seen = np.cumsum(ranked.between @ weights, axis=0)
@@ -120,7 +119,7 @@ def _at_threshold(
     seen: npt.NDArray[np.float64],
     boxes: npt.NDArray[np.float64],
 ) -> npt.NDArray[np.float64]:
-    """Return (R,) the average precision of R resamples at one IoU threshold."""
+    """Return the average precision of R resamples at one IoU threshold, as (R,)."""
     places, images = ranked.hits[threshold]
     if not len(places):
         return np.zeros(weights.shape[1])

@@ -43,9 +43,9 @@ DEFAULTS: dict[str, Any] = {"plots": False, "deterministic": True}
 def check_arguments(given: Mapping[str, Any], reserved: Mapping[str, str] = RESERVED) -> dict[str, Any]:
     """Return the arguments for ultralytics: the `given` arguments, and detreduce's defaults for all others.
 
-    `reserved` is a dict: name of an argument that is not allowed -> advice on what to do instead. The first call
-    imports ultralytics, which takes seconds. Raise InputError if a name is unknown or reserved, if there are several
-    devices, or if ultralytics would refuse a value at the start or during the training.
+    `reserved` is a dict: name of an argument that is not allowed -> advice for the user. The first call imports
+    ultralytics, which takes seconds. Raise InputError if a name is unknown or reserved, if `device` lists several
+    devices, or if ultralytics does not accept a value.
     """
     from ultralytics.cfg import get_cfg
     from ultralytics.utils import DEFAULT_CFG_DICT
@@ -67,9 +67,9 @@ def check_arguments(given: Mapping[str, Any], reserved: Mapping[str, str] = RESE
 
 
 def _check_values(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Check values that ultralytics would refuse only during the training.
+    """Check values that ultralytics itself checks only during the training.
 
-    Return a dict with the argument ``optimizer`` in ultralytics' spelling. It replaces the given argument.
+    Return a dict that replaces the argument ``optimizer`` by the same name in ultralytics' spelling.
     """
     for name in ("epochs", "workers", "imgsz"):
         value, least = arguments.get(name), 0 if name == "workers" else 1
@@ -92,7 +92,9 @@ def _check_values(arguments: Mapping[str, Any]) -> dict[str, Any]:
 def _check_device(device: Any) -> None:
     several = isinstance(device, (list, tuple)) and len(device) > 1
     if several or (isinstance(device, str) and "," in device):
-        raise InputError(f"device={device!r}: detreduce can count and meter a training only on one device. Use one.")
+        raise InputError(
+            f"device={device!r} lists several devices, but detreduce trains on one device. Name one device."
+        )
 
 
 def _first_sentence(error: Exception) -> str:

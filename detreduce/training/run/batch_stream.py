@@ -10,8 +10,8 @@ import numpy as np
 class BatchStream:
     """A batch sampler with epochs of `per_epoch` images. Each epoch continues where the previous epoch ended.
 
-    The stream repeats all images again and again, each pass in a new random order. The number of batches, the optimiser
-    steps, the warm-up, the learning rates and the augmentation are those of a training on `per_epoch` images.
+    The stream repeats all images endlessly, each pass in a new random order. Batches, optimiser steps, warm-up,
+    learning rates and augmentation are the same as in a training on `per_epoch` images.
 
     Parameters
     ----------
@@ -22,7 +22,7 @@ class BatchStream:
     batch
         Number of images per batch. The last batch of an epoch may be smaller.
     seed
-        Seed of the random orders. The order of a pass depends only on the seed and on the number of the pass.
+        Seed of the random orders. Each order depends only on the seed and on the number of the pass.
     """
 
     def __init__(self, images: int, per_epoch: int, batch: int, seed: int = 0) -> None:

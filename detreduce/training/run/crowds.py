@@ -1,4 +1,4 @@
-"""Add the crowd regions of the original dataset to the ground truth: YOLO labels cannot contain crowd regions."""
+"""Add the crowd regions of the original dataset to the ground truth, because YOLO labels cannot contain them."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from detreduce.training.run.warm_up import warm_up
 
 @dataclass(frozen=True)
 class DetectorTraining:
-    """The description of a training.
+    """The settings of one training.
 
     Attributes
     ----------
@@ -32,12 +32,12 @@ class DetectorTraining:
     arguments
         Checked arguments of ultralytics, including ``val`` and ``seed``.
     images_per_epoch
-        Number of images in one epoch. None: all images.
+        Number of images in one epoch. If None, each image is used once per epoch.
     phase
         Name of the energy phase.
     observers
-        Event of ultralytics, such as ``on_fit_epoch_end`` -> a function to call with the trainer. The energy of these
-        calls is part of the phase.
+        Event of ultralytics, such as ``on_fit_epoch_end`` -> a function that is called with the trainer. The phase
+        includes the energy of these calls.
     """
 
     weights: str
@@ -98,10 +98,7 @@ def run_training(training: DetectorTraining, run: RunFolder, meter: EnergyMeter)
 
 
 def load_network(weights: str) -> Any:
-    """Return ultralytics' ``YOLO`` of a weights file or a model description.
-
-    Raise InputError if ultralytics cannot read it.
-    """
+    """Return ultralytics' ``YOLO`` of a weights file or a model description. Raise InputError if it is not readable."""
     from ultralytics import YOLO
 
     try:
@@ -111,7 +108,7 @@ def load_network(weights: str) -> Any:
 
 
 def explain_failure(error: Exception, run: RunFolder) -> Exception:
-    """Return an error that a person can act on. If the error is unexpected, return `error` itself.
+    """Return an error with a clear message. If the error is unexpected, return `error` itself.
 
     Errors about data or settings become InputError, and errors of the machine become DetreduceError.
     """
@@ -129,19 +126,18 @@ def explain_failure(error: Exception, run: RunFolder) -> Exception:
 
 
 def _raised_by_ultralytics(error: Exception) -> bool:
-    """Return True if ultralytics itself raised the error, and False if a library that ultralytics called raised it."""
+    """Return True if the error was raised in ultralytics' own code, and not in a library that ultralytics called."""
     frames = list(traceback.walk_tb(error.__traceback__))
     return bool(frames) and str(frames[-1][0].f_globals.get("__name__", "")).startswith("ultralytics.")
 
 
 @contextmanager
 def cpu_threads() -> Iterator[int]:
-    """Set torch's number of CPU threads in this block, and yield this number.
+    """Set the number of CPU threads of torch in this block, and yield this number.
 
-    It is ``OMP_NUM_THREADS`` if set, and otherwise 1.
-
-    Ultralytics also sets 1, but only if torch was not imported before ultralytics. Without this function, the time and
-    energy of a training would depend on what the process did before.
+    The environment variable ``OMP_NUM_THREADS`` gives the number. The default is 1, as in ultralytics. Ultralytics sets
+    its default only if torch was not imported before. Without this function, the time and energy of a training would
+    therefore depend on earlier imports.
     """
     import torch
 

@@ -1,7 +1,7 @@
 """The run folder of one training.
 
-It contains a YOLO view of the dataset: links to the images, copies of the labels, and a data.yaml. Ultralytics may
-write to the view, so the dataset itself does not change.
+The folder contains a YOLO view of the dataset: links to the images, copies of the labels, and a data.yaml. Ultralytics
+may write to the view. The dataset itself does not change.
 """
 
 from __future__ import annotations
@@ -50,13 +50,12 @@ class RunFolder:
     source
         The train split of the original dataset.
     datasets
-        The splits train, val and test of the view, by name. If the original dataset does not have a split, the dict
-        does not have it either.
+        The splits of the view by name: train, and val and test if the original dataset has them.
     truths
-        The splits to evaluate on, by name. They include crowd regions, which YOLO labels cannot contain. The dict may
-        be empty.
+        The splits for the evaluation by name, with crowd regions, which YOLO labels cannot contain. The dict may be
+        empty.
     warnings
-        Warnings about the view, and why there is nothing to evaluate on.
+        Warnings about the view and about the choice of the splits for the evaluation.
     created
         True if the folder was created for this run. False if it existed before and was empty.
     """
@@ -85,7 +84,7 @@ class RunFolder:
         return target
 
     def discard(self) -> None:
-        """Delete the files of the run, so that the next try can use the folder. A folder that existed before stays."""
+        """Delete the files of the run, so that the next try can use the folder. Keep a folder that existed before."""
         _discard(self.path, self.created)
 
 
@@ -107,18 +106,18 @@ def make_run_folder(
     data
         The dataset, as in `load_dataset`.
     output
-        A new or empty folder. None: ``runs/train/<label>-<number>``.
+        A new or empty folder. If None, the folder is ``runs/train/<label>-<number>``.
     label
         Name of the folder if `output` is None.
     images
         Only for COCO: the folder of the images, as in `load_dataset`.
     evaluation
-        What to evaluate on. If None, nothing is evaluated.
+        The splits for the evaluation, and the choice of weights. If None, there is no evaluation.
 
     Raises
     ------
     InputError
-        The dataset cannot be trained on, a split is missing, or `output` is not empty.
+        The train split has no labels, images or boxes, a split is missing, or `output` is not empty.
     DetreduceError
         The folder cannot be written.
     """
@@ -130,7 +129,7 @@ def make_run_folder(
     if evaluation is not None:
         evaluated = _choose_splits(evaluation.evaluate_on, unusable, str(data))
         if evaluation.choose == "best" and unusable["val"]:
-            raise InputError(f'{data}: choose="best" needs a val split, but {unusable["val"]}.')
+            raise InputError(f'{data}: choose="best" needs a val split with boxes, but {unusable["val"]}.')
         lost = unusable["test"] if "test" in dataset.source.splits else ""
         warnings = _evaluation_warnings(evaluated, unusable, evaluation.choose, lost)
     path, created = _new_folder(output, label)
@@ -150,9 +149,9 @@ def make_run_folder(
 
 
 def _other_splits(dataset: DetectionDataset) -> tuple[dict[str, DetectionDataset], dict[str, str]]:
-    """Return the val and test splits that can be loaded, and the reasons why splits cannot be evaluated on.
+    """Return the usable val and test splits, and the reason why a split cannot be used for the evaluation.
 
-    Both results are dicts with the name of a split as key. If a split can be evaluated on, its reason is an empty text.
+    The keys of both dicts are names of splits. The reason is an empty text if the split can be used.
     """
     sources: dict[str, DetectionDataset] = {}
     unusable: dict[str, str] = {}
@@ -183,16 +182,18 @@ def _is_readable(path: Path) -> bool:
 
 
 def _evaluation_warnings(evaluated: tuple[str, ...], unusable: dict[str, str], choose: str, lost: str) -> list[str]:
-    """Return warnings if nothing is evaluated, if the metrics are too good, or if val is evaluated instead of test.
+    """Return warnings about an evaluation that is missing, is too good, or uses val instead of test.
 
-    `lost` says why the dataset's test split cannot be evaluated; it is empty if the dataset has no test split.
+    `lost` says why the dataset's test split cannot be evaluated. It is empty if the dataset has no test split.
     """
     if not evaluated:
-        return [f"Nothing was evaluated: {unusable['val']}, and {unusable['test']}."]
+        return [f"Nothing was evaluated, because {unusable['val']}, and {unusable['test']}."]
     if choose == "best" and "val" in evaluated:
-        return ['The metrics are too good: they are from the val split, which also chose the weights (choose="best").']
+        return ['The metrics are too good, because choose="best" chose the weights on the same split (val).']
     # with evaluate_on="auto", val would silently replace a test split that cannot be used
-    return [f"Evaluated on val instead of test: {lost}."] if lost and evaluated == ("val",) else []
+    return (
+        [f"The model was evaluated on val instead of test, because {lost}."] if lost and evaluated == ("val",) else []
+    )
 
 
 def _find_link_targets(view: Path) -> dict[str, Path]:
@@ -219,7 +220,7 @@ def _choose_splits(asked: str, unusable: dict[str, str], where: str) -> tuple[st
     splits = tuple(asked.split("+"))
     for split in splits:
         if unusable[split]:
-            raise InputError(f"evaluate_on={asked!r}: {where}: {unusable[split]}.")
+            raise InputError(f"evaluate_on={asked!r} cannot be used with {where}, because {unusable[split]}.")
     return splits
 
 
@@ -229,7 +230,7 @@ def _new_folder(output: str | Path | None, label: str) -> tuple[Path, bool]:
         path = Path(output).expanduser().resolve()
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise InputError(
-                f"{path} exists and is not an empty folder. A training is never overwritten: use another output=."
+                f"{path} exists and is not an empty folder. A training is never overwritten. Use another output=."
             )
         created = not path.exists()
         with writing(path):
@@ -262,7 +263,7 @@ def _discard(path: Path, created: bool) -> None:
 
 
 def _key(content: dict[str, Any], split: str) -> str:
-    """Return the key of the split in a data.yaml. The key of val may be `valid` or `validation`."""
+    """Return the key of the split in a data.yaml. For val, the key may also be `valid` or `validation`."""
     for key in (split, *(("valid", "validation") if split == "val" else ())):
         if content.get(key):
             return key

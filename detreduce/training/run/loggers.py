@@ -1,7 +1,7 @@
 """Attach the loggers of ultralytics (MLflow, TensorBoard, W&B, ...) that the user's settings enable.
 
-Detreduce gives ultralytics a private settings folder (see `detreduce.ultralytics_bridge.pretrained`). Therefore this
-module reads the user's own settings. It never changes these settings. Reports to ultralytics and its platform stay off.
+Ultralytics itself cannot read these settings, because detreduce gives it a private settings folder. This module reads
+the user's settings and never changes them. Reports to ultralytics and its platform stay off.
 """
 
 from __future__ import annotations
@@ -26,10 +26,7 @@ LOGGERS = {
 
 
 def attach_loggers(instance: Any) -> None:
-    """Add the callbacks of the enabled loggers to a trainer.
-
-    This function is used instead of ultralytics' own function.
-    """
+    """Add the callbacks of the enabled loggers to a trainer. This replaces ultralytics' own function."""
     if "Trainer" not in type(instance).__name__:
         return
     for name in switched_on():
@@ -40,7 +37,7 @@ def attach_loggers(instance: Any) -> None:
 
 
 def switched_on() -> tuple[str, ...]:
-    """Return the names of the loggers that the user's ultralytics settings enable. The default is no logger."""
+    """Return the names of the loggers that the user's ultralytics settings enable. By default, there are none."""
     try:
         content = json.loads(settings_file().read_text(encoding="utf-8"))
     except (OSError, ValueError):

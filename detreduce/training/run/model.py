@@ -11,9 +11,9 @@ from detreduce.ultralytics_bridge.pretrained import find_weights, quiet_ultralyt
 def find_model(model: str | Path) -> str:
     """Return the argument of ``YOLO(...)`` for `model`.
 
-    For a ``.pt`` file, the result is the path of the weights file. A name without a folder is looked up in the working
-    folder, then in detreduce's cache. If the file is in neither folder, it is downloaded once. For ``.yaml``, the
-    result is the path of the file, or a name that ultralytics knows.
+    For ``.pt``, the result is the path of the weights file. A name without a folder is looked up in the working folder,
+    then in detreduce's cache. If the file is not found, it is downloaded to the cache. For ``.yaml``, the result is the
+    path of the file, or a name that ultralytics knows.
 
     Raises
     ------

@@ -38,8 +38,8 @@ class _Collector(logging.Handler):
 def offline_session() -> Iterator[list[str]]:
     """Silence ultralytics and block its network access in this block.
 
-    Yield the list of ultralytics' warnings. New warnings are appended to it. Afterwards everything is restored. This is
-    not thread-safe, because the settings are module globals of ultralytics.
+    Yield a list to which ultralytics' warnings are appended. After the block, ultralytics' settings are restored. The
+    function is not thread-safe, because these settings are module globals of ultralytics.
     """
     quiet_ultralytics()
     import ultralytics.engine.model
@@ -65,7 +65,7 @@ def offline_session() -> Iterator[list[str]]:
 
 
 def _silent(show_bar: Callable[..., None]) -> Callable[..., None]:
-    """Return a constructor that disables the progress bar. Ultralytics would print some bars to stdout in any case."""
+    """Return a constructor that disables the progress bar, because ultralytics cannot switch off all bars."""
 
     def hide_bar(self: Any, *args: Any, **kwargs: Any) -> None:
         show_bar(self, *args, **{**kwargs, "disable": True})
@@ -90,7 +90,7 @@ def _replacements() -> dict[tuple[str, str], Any]:
 
 
 def _replace(values: dict[tuple[str, str], Any]) -> dict[tuple[str, str], Any]:
-    """Set module attributes, and return the former values. Skip names that this version of ultralytics lacks."""
+    """Set module attributes, and return the former values. Skip names that the installed ultralytics does not have."""
     former = {}
     for (module_name, name), value in values.items():
         module = importlib.import_module(module_name)

@@ -14,11 +14,11 @@ from detreduce.ultralytics_bridge.pretrained import quiet_ultralytics
 def resolve_optimiser(arguments: Mapping[str, Any], *, images: int, classes: int) -> dict[str, Any]:
     """Return the arguments that replace ``optimizer=auto``, for the given number of images and classes.
 
-    Return an empty dict if the optimizer is not ``auto``. With ``auto``, the number of iterations decides which
-    optimizer ultralytics uses. So the training on a subset could get another optimizer than the training on the full
-    set. Therefore an experiment uses the choice for the full set in all trainings. Ultralytics' own code makes the
-    choice, for a network with one layer: ``optimizer``, ``lr0``, ``warmup_bias_lr`` and, for Adam, ``momentum`` (the
-    first beta).
+    The arguments are ``optimizer``, ``lr0``, ``warmup_bias_lr`` and, for Adam, ``momentum`` (the first beta).
+    Ultralytics' own code chooses their values. If the optimizer is not ``auto``, the dict is empty.
+
+    With ``auto``, ultralytics chooses the optimizer by the number of iterations, so subsets could get different
+    optimizers. Therefore all trainings of an experiment use the optimizer for the full set.
     """
     import torch
 

@@ -1,4 +1,4 @@
-"""Ultralytics' trainer with counters and a progress line. It validates only if this is requested."""
+"""Ultralytics' trainer with counters, a progress line and optional validation."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LINE_SECONDS = 60.0
 class Watch:
     """The counts, the history and the progress line of one training.
 
-    The trainer class that `watched` returns reports to it. If `images_per_epoch` is given, the training takes its
+    A trainer class that `watched` returns reports to a `Watch`. If `images_per_epoch` is given, the training takes its
     batches from a `BatchStream`.
     """
 
@@ -65,7 +65,7 @@ class Watch:
         self._stack.close()
 
     def batch_made(self, images: int) -> None:
-        """Store the number of images in the batch that goes through the network next."""
+        """Store the number of images in the next batch."""
         self._batch_images = images
 
     @property
@@ -126,7 +126,7 @@ class _WatchedTrainer:
         self.watch.trainer = self
 
     def get_model(self, cfg: Any = None, weights: Any = None, verbose: bool = True) -> Any:
-        """Build the model without printing the table of layers, which would count FLOPs."""
+        """Build the model, but do not print the table of layers, because the table needs a count of FLOPs."""
         return super().get_model(cfg=cfg, weights=weights, verbose=False)  # type: ignore[misc]
 
     def get_dataloader(self, dataset_path: Any, batch_size: int = 16, rank: int = 0, mode: str = "train") -> Any:
@@ -139,14 +139,14 @@ class _WatchedTrainer:
                 batch_size,
                 self.args.seed,  # type: ignore[attr-defined]
             )
-            # ultralytics' loader repeats this sampler forever, and takes its length from the sampler
+            # ultralytics' loader repeats this sampler forever, and gets the length of an epoch from the sampler
             loader.batch_sampler.sampler = self.stream
         return loader
 
     def _close_dataloader_mosaic(self) -> None:
-        """Close the mosaic. Ultralytics then restarts the loader, so the stream goes back to the current epoch.
+        """Close the mosaic as ultralytics does, and set the stream back to the current epoch.
 
-        This is necessary because the workers of the loader have fetched batches in advance.
+        Ultralytics restarts the loader here, but the loader's workers have already fetched later batches.
         """
         if self.watch.images_per_epoch:
             self.stream.epoch = self.epoch  # type: ignore[attr-defined]
@@ -159,10 +159,7 @@ class _WatchedTrainer:
         return batch
 
     def validate(self) -> tuple[Any, Any]:
-        """If validation is requested, validate as ultralytics does, metered as a separate phase.
-
-        If validation is not requested, do nothing, not even after the last epoch.
-        """
+        """Validate as ultralytics does, as a separate energy phase. If validation is not requested, do nothing."""
         if not self.watch.validate:
             # ultralytics returns the same after an epoch without validation
             return self.metrics, None  # type: ignore[has-type]
@@ -171,7 +168,7 @@ class _WatchedTrainer:
         return self.metrics, self.fitness
 
     def final_eval(self) -> None:
-        """Remove the optimiser from the weights files, but do not evaluate. The evaluation is a separate phase."""
+        """Remove the optimiser from the weights files. The evaluation is a separate phase that runs later."""
         from ultralytics.utils.torch_utils import strip_optimizer
 
         for weights in (self.last, self.best):  # type: ignore[attr-defined]

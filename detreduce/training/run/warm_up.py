@@ -1,6 +1,6 @@
-"""Warm up before a training: imports, the choice of kernels and the GPU's context.
+"""Warm up before a training: import modules, choose kernels and create the GPU's context.
 
-Otherwise the time and energy of the warm-up would count for the first training of a process.
+Otherwise the first training in a process would include the time and energy of the warm-up.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ _SIDE = 64
 def warm_up(network: Any, device: Any = None) -> None:
     """Import what a training needs, and take one step with a copy of the network. Weights and seeds do not change.
 
-    `network` is an ultralytics ``YOLO``, and `device` is the argument of its ``train``. Errors are ignored here,
-    because the training itself reports errors.
+    `network` is an ultralytics ``YOLO``, and `device` is the argument of ``YOLO.train``. Errors are ignored here,
+    because the training itself reports them.
     """
     for name in _LATE_MODULES:
         with contextlib.suppress(Exception):

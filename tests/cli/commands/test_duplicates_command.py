@@ -52,7 +52,7 @@ def test_duplicates_by_features_are_found_and_dropped(copies: Path, tmp_path: Pa
         ["1.png", "2.png"],
     ]
     said = detreduce("duplicates", copies, "--by", "features", "--threshold", "0.9999", *backbone)
-    assert "1 groups of near-duplicates by features (similarity from 0.9999)" in said.output, said.output
+    assert "1 groups of near-duplicates by features (similarity of at least 0.9999)" in said.output, said.output
     assert detreduce("duplicates", copies, "--by", "features", "--threshold", "1.5", *backbone).exit_code == 2
     ignored = detreduce("duplicates", copies, *backbone)
     assert ignored.exit_code == 2 and "--by features" in ignored.output

@@ -40,7 +40,7 @@ def test_explain_says_that_the_group_was_full(copies: Path, tmp_path: Path) -> N
         for image in ("0.png", "1.png", "2.png"):
             said = detreduce("explain", out / "selection.json", "--image", image)
             dropped = not any(item.endswith(image) for item in kept)
-            line = f"was full: max_per_group={limit} allows no more"
+            line = f"was full, because max_per_group is {limit}."
             assert (line in " ".join(said.output.split())) == (full and dropped)
 
 

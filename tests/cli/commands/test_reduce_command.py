@@ -239,7 +239,7 @@ def test_a_terminal_is_told_which_step_reduce_is_at(
 def test_reduce_names_lost_categories(yolo_folder: Path, tmp_path: Path) -> None:
     result = detreduce("reduce", yolo_folder, "-m", "srs", "-k", "1", "-o", tmp_path / "out")
     # three categories of 4, 3 and 1 images, and one seat
-    said = "No image is kept of the category dog (of 3), background (of 1)."
+    said = "No image is kept of these categories: dog (3 images), background (1 images)."
     assert said in result.output
     reason = "Not measured, because no features were given: epsilon, covering radius, coverage, discrepancy, diagram"
     assert reason in result.output
@@ -269,7 +269,7 @@ def test_kept_copies_are_reported_when_they_were_not_dropped(copies: Path, tmp_p
     images = copies.parent / "train" / "images"
     (images / "3.png").write_bytes((images / "2.png").read_bytes())
     result = detreduce("reduce", copies, "-m", "srs", "-k", "1.0", "-o", tmp_path / "out")
-    assert "1 of the kept files are copies of other kept files; --drop-duplicates leaves them out." in result.output
+    assert "1 of the kept files are copies of other kept files. --drop-duplicates leaves copies out." in result.output
 
 
 def test_it_is_said_that_near_duplicates_were_not_looked_for(copies: Path, tmp_path: Path) -> None:

@@ -339,7 +339,7 @@ def test_a_stopped_training_leaves_no_record(tiny: Path, tmp_path: Path, monkeyp
     with pytest.raises(KeyboardInterrupt, match="unfinished run is in"):
         train(tiny, output=tmp_path / "run", **SMALL)
     assert (tmp_path / "run").is_dir()
-    with pytest.raises(MissingFileError, match="record.json does not exist"):
+    with pytest.raises(MissingFileError, match=r"record\.json does not exist"):
         TrainingRecord.load(tmp_path / "run")
 
 

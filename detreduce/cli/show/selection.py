@@ -111,11 +111,7 @@ def _measure_rows(measured: Representativeness) -> Iterator[tuple[str, str, str,
             "chebyshev",
             "largest distance from an image to the nearest kept image of its category, in one feature: 0 is best",
         ),
-        (
-            "covering_radius",
-            "euclidean",
-            "largest distance from an image to the nearest kept image of its category, in all features: 0 is best",
-        ),
+        ("covering_radius", "euclidean", "the same distance in all features together: 0 is best"),
     ):
         if found := getattr(measured, field):
             yield MEASURES[field], _digits(found.value), f"{_digits(between.get(by))} typical", meaning

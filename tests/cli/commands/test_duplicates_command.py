@@ -14,7 +14,7 @@ def test_duplicates_and_leakage_in_plain_words(copies: Path) -> None:
     assert "split train: 6 images compared" in result.output
     assert "1 groups of near-duplicates by pixels" in result.output and "turned by 90 degrees" in result.output
     assert "2 of the 2 images of val are in train, 1 of them equal in every pixel." in result.output
-    assert "val 0.png is train 0.png: equal pixels" in result.output
+    assert "val 0.png matches train 0.png: equal pixels" in result.output
     assert "mirrored, similarity 1.00" in result.output
 
 

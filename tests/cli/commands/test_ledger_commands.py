@@ -62,8 +62,8 @@ def folder_named(place: Path, name: str) -> Path:
 
 
 def test_merge_says_what_it_did(ledger: Ledger, tmp_path: Path) -> None:
-    assert "4 cells copied, 0 were there" in detreduce("ledger", "merge", ledger.path, tmp_path / "y").output
-    assert "0 cells copied, 4 were there" in detreduce("ledger", "merge", ledger.path, tmp_path / "y").output
+    assert "4 cells copied, 0 cells existed already" in detreduce("ledger", "merge", ledger.path, tmp_path / "y").output
+    assert "0 cells copied, 4 cells existed already" in detreduce("ledger", "merge", ledger.path, tmp_path / "y").output
 
 
 def test_forget_asks_first(ledger: Ledger) -> None:

@@ -254,7 +254,7 @@ def test_how_well_the_kept_stand_for_all_fits_the_terminal(
     table = [line for line in lines if not line.startswith(("Next: ", "mms kept"))]
     assert max(map(len, table)) <= width and "…" not in "".join(lines)
     text = " ".join(" ".join(table).replace("│", " ").split())
-    assert "the same in all features together" in text
+    assert "the same distance in all features together" in text
     # a category is lost
     assert "infinite" in text and "random" in text and "typical" in text
 

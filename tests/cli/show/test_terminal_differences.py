@@ -92,4 +92,4 @@ def test_random_subsets_alone_need_a_method() -> None:
     out = Console(width=200, record=True)
     alone = [Summary("srs", 0.25, 112, 3, False, MEAN, MEAN, {})]
     show_differences(out, result_table(alone, []), [], None)
-    assert "srs or random" not in (text := out.export_text()) and "add a method" in text
+    assert "srs or random" not in (text := out.export_text()) and "Add a method" in text

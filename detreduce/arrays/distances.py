@@ -11,7 +11,7 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 CANCELLED = 1e-5
-"""If a squared distance is below this fraction of |x|^2 + |y|^2, it is computed again from x - y."""
+"""Squared distances below this fraction of |x|^2 + |y|^2 are computed again from x - y."""
 
 
 @dataclass

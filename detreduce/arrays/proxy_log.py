@@ -140,7 +140,7 @@ class ProxyLog:
     def load(cls, path: str | Path) -> ProxyLog:
         """Read a log that `save` wrote.
 
-        Raise MissingFileError if the file does not exist. Raise InputError if it is damaged or not a proxy log.
+        Raise MissingFileError if the file does not exist. Raise InputError if the file is damaged or not a proxy log.
         """
         file = Path(path)
         if not file.is_file():

@@ -24,7 +24,9 @@ def check_group_rule(rule: str) -> re.Pattern[str] | None:
     try:
         pattern = re.compile(rule)
     except re.error as error:
-        raise InputError(f"groups={rule!r} is neither 'folder' nor a regular expression: {error}.") from error
+        raise InputError(
+            f"groups={rule!r} is not a valid regular expression: {error}. Correct the expression or use 'folder'."
+        ) from error
     if not pattern.groups:
         raise InputError(
             f"groups={rule!r} has no part in parentheses. Put parentheses around the part that matches the group, "
@@ -48,7 +50,7 @@ def assign_groups(records: Iterable[ImageRecord], rule: str) -> list[str]:
     Raises
     ------
     InputError
-        The rule is not a regular expression, or it does not match the name of an image.
+        The rule is not a regular expression, or the rule does not match the name of an image.
     """
     pattern = check_group_rule(rule)
     if pattern is None:

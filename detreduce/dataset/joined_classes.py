@@ -18,12 +18,12 @@ class JoinedClasses:
     Attributes
     ----------
     names
-        One name per class. The classes of the first split come first, in their order. Classes that only other splits
-        have follow.
+        One name per class. The classes of the first split come first, in their order. Classes that occur only in other
+        splits follow.
     numbers
-        Name of a split -> for each class of the split, its place in `names`.
+        Name of a split -> indices of the split's classes in `names`.
     disagreements
-        Descriptions of ids that mean other classes in another split. Empty if all ids agree.
+        Descriptions of ids that mean different classes in different splits. Empty if all ids agree.
     """
 
     names: tuple[str, ...]
@@ -32,7 +32,7 @@ class JoinedClasses:
 
     @property
     def notice(self) -> str | None:
-        """A sentence on ids that disagree, or None."""
+        """A sentence about ids that disagree, or None."""
         if not self.disagreements:
             return None
         more = len(self.disagreements) - _SHOWN
@@ -41,9 +41,9 @@ class JoinedClasses:
 
 
 def join_classes(splits: Mapping[str, DetectionDataset]) -> JoinedClasses:
-    """Join the classes of the splits by name. Raise InputError if the names do not tell which classes are the same.
+    """Join the classes of the splits by name. Raise InputError if the names do not identify the classes.
 
-    A name that one split gives to several classes is joined by name and id.
+    If several classes of a split have the same name, they are joined by name and id.
     """
     _check_joinable(splits)
     repeated = {name for part in splits.values() for name in _repeated_names(part)}

@@ -34,9 +34,9 @@ def load_dataset(path: str | Path, split: str | None = None, images: str | Path 
     Parameters
     ----------
     path
-        A dataset file or folder of any known format, for instance a YOLO data.yaml, a COCO JSON, a Pascal VOC folder
-        or a folder of images. Also a folder that contains one of these, a dataset YAML with ``format:``, or the name
-        of a dataset that ultralytics ships (``coco8.yaml``). The page on formats lists all formats.
+        A dataset file or folder of any known format, for instance a YOLO data.yaml, a COCO JSON or a folder of images.
+        Also a folder that contains one dataset, a dataset YAML with ``format:``, or the name of a dataset that
+        ultralytics ships (``coco8.yaml``). The page on formats lists all formats.
     split
         ``train``, ``val`` (also ``valid``, ``validation``), ``test`` or another split of the dataset. Default:
         ``train``. For a COCO JSON, the default is the split that the file holds.

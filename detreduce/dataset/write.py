@@ -96,7 +96,7 @@ def write_subset(
     Warns
     -----
     SubsetWarning
-        A class lost all or nearly all boxes, images were copied instead of linked, a split could not be read, or the
+        A class lost all or nearly all boxes, or images were copied instead of linked. A split could not be read. The
         selection was made from another dataset.
     """
     mode = check_link(link)

@@ -26,7 +26,7 @@ def visible(name: object) -> str:
 
     Invisible characters are control characters, zero-width marks, direction marks, unusual spaces and halves of
     surrogate pairs. Letters of all scripts and emoji stay unchanged. Joiners, selectors and tags also stay unchanged if
-    they combine characters into one sign.
+    they combine other characters into one sign.
     """
     text = str(name)
     if text.isascii() and text.isprintable():
@@ -53,7 +53,7 @@ def _is_hidden(character: str) -> bool:
 
 
 def _changes_neighbours(text: str, place: int) -> bool:
-    """Return whether the invisible character at `place` changes how its neighbours look. If so, it is harmless."""
+    """Return whether an invisible character changes how its neighbours look. Such characters are harmless."""
     character, before, after = text[place], text[:place][-1:], text[place + 1 : place + 2]
     if character == AS_EMOJI:
         return _is_picture(before) or before in SIGNS_TOO or (after == KEYCAP and before in set("0123456789#*"))

@@ -35,7 +35,7 @@ _WEIGHTS = np.hypot(_U, _V).astype(np.float32)
 def describe(pixels: npt.NDArray[np.uint8]) -> Floats:
     """Return the descriptors of (n, 64, 64) pictures as (n, d) float32 rows of length 1.
 
-    The row of a plain picture is all zeros. Brightness and contrast do not change a descriptor.
+    The descriptor of a picture with only one colour is all zeros. Brightness and contrast do not change a descriptor.
     """
     basis = dct(np.eye(SIDE), norm="ortho", axis=0)[:REACH].astype(np.float32)
     described = np.empty((len(pixels), len(_U)), np.float32)

@@ -45,9 +45,9 @@ class Preprocess:
     imgsz
         For ``letterbox``, the length of the longer side in pixels. For ``stretch``, the length of both sides.
     shape
-        ``letterbox`` keeps the aspect ratio, centres the image and pads each side with grey 114 to a multiple of
-        `stride`, as ultralytics does for a single image. ``stretch`` resizes the whole image to a square. It does not
-        crop the image, because objects can be at the border.
+        ``letterbox`` keeps the aspect ratio and pads each side with grey 114 to a multiple of `stride`, as ultralytics
+        does for a single image. The image is centred. ``stretch`` resizes the whole image to a square. It does not crop
+        the image, because objects can be at the border.
     mean, std
         Mean and standard deviation of each RGB channel, for pixels in 0..255: input = (pixel - mean) / std.
     stride

@@ -38,7 +38,7 @@ def json_value(value: Any, *, infinities: bool = True) -> Any:
 
 
 def json_number(value: float | str | None) -> float:
-    """Return the number that `json_value` converted to `value`. Raise ValueError or TypeError if it is not a number."""
+    """Return the number that `json_value` converted to `value`. Raise ValueError or TypeError for other values."""
     return math.nan if value is None else float(value)
 
 

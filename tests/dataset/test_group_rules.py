@@ -29,7 +29,7 @@ def test_by_a_part_of_the_name() -> None:
 def test_refusals() -> None:
     with pytest.raises(InputError, match=r"'odd\.jpg'"):
         assign_groups(records("v_1.jpg", "odd.jpg"), r"(.+)_\d+")
-    with pytest.raises(InputError, match="neither 'folder' nor a regular expression"):
+    with pytest.raises(InputError, match="not a valid regular expression"):
         check_group_rule("(")
     with pytest.raises(InputError, match="in parentheses"):
         check_group_rule("folders")

@@ -57,7 +57,7 @@ class Format:
     likely_files
         Like `sure_files`, for names that other formats use too.
     images_for
-        Suffix of annotation files for which the caller may pass ``images=``, because they do not name their images
+        Suffix of annotation files for which the caller may pass ``images=``, because the files do not name their images
         folder. Empty if there are no such files.
     load_path
         Load an accepted path. The arguments are the path, the split (or None) and the images folder (or None).

@@ -28,9 +28,8 @@ def load_coco(source: Source, split: str, tried: Sequence[Path] = ()) -> Detecti
     an unknown category or an invalid box. Classes are the JSON's categories in the order of their ids. Categories with
     the same name stay separate.
 
-    If a ``file_name`` is not the path of a file (an upload path, a URL), an image with this name is searched for in the
-    images folder. The image is used if there is exactly one. If a ``file_name`` leads outside the images folder, the
-    image is left out and listed.
+    A ``file_name`` may also be an upload path or a URL. Then the image with this name in the images folder is used, if
+    there is exactly one. If a ``file_name`` leads outside the images folder, the image is left out and listed.
 
     `tried` lists the folders that were searched for the images, for the error message.
 
@@ -85,7 +84,7 @@ def count_images(source: Source, split: str) -> int:
 
 
 def read_json(file: Path) -> dict[str, Any]:
-    """Read a COCO JSON. Raise InputError if it is not COCO, and MissingFileError if the file cannot be read."""
+    """Read a COCO JSON. Raise MissingFileError if the file cannot be read, and InputError if the file is not COCO."""
     try:
         data = file.read_bytes()
     except OSError as error:

@@ -53,6 +53,6 @@ def _find_labels(paths: list[str]) -> list[Problem]:
     for kind, of in (("YOLO labels", label_path_of), ("XML files", lambda path: path.rsplit(".", 1)[0] + ".xml")):
         labels = [label for label in map(of, paths) if os.path.isfile(label)]  # noqa: PTH113 (100,000 calls)
         if labels:
-            what = f"{len(labels)} images seem to have {kind}, which are not read here; load the dataset's own file"
+            what = f"{len(labels)} images seem to have {kind}. Labels are not read here, so load the dataset's own file"
             problems.append(Problem(Path(labels[0]), what))
     return problems

@@ -100,7 +100,7 @@ def _write_lists(
     records: Mapping[str, ImageRecord],
     placer: Placer,
 ) -> None:
-    """Write all lists below ImageSets. `records` are the images in the output; see `write_voc` for the rules."""
+    """Write all lists below ImageSets. `records` are the images in the output."""
     source = choice.dataset.source
     own = source.splits[choice.dataset.split].annotations
     image_of = _images_by_stem([choice.dataset, *others.values()], source.root)

@@ -86,7 +86,7 @@ def yolo_boxes(corners: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64
     """Convert corners to centre, width and height. Clip boxes with a value outside [0, 1] to the image.
 
     `corners` (m, 4) are x1, y1, x2, y2 as fractions. A clipped box without area is dropped. Return the (k, 4) boxes
-    that are kept, the (m,) mask of these boxes, and the number of clipped boxes among them.
+    that are kept, the (m,) mask of these boxes, and the number of kept boxes that were clipped.
     """
     boxes = _to_centres(corners)
     outside = ((boxes < 0) | (boxes > 1)).any(axis=1)

@@ -32,8 +32,8 @@ class _Edit:
 def edit_data_yaml(text: str, changes: Mapping[str, Change]) -> tuple[str, bool]:
     """Change the values of keys in the text of a data.yaml. A new value of None removes the key.
 
-    Return the new text, and whether all other text is unchanged. If a value cannot be replaced in place (for example,
-    if a path has an anchor), the content is written again without comments, and the second value is False. Raise
+    Return the new text, and whether all other text is unchanged. If a value cannot be replaced in place (for example, a
+    path with an anchor), the content is written again without comments. In this case, the second value is False. Raise
     InputError if the text is not a YAML mapping.
     """
     content = load_mapping(text)

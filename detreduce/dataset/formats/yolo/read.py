@@ -223,7 +223,7 @@ def find_images(places: Iterable[Path], root: Path, file: Path, problems: list[P
 def _find_label_folder(folder: Path, found: SplitFiles) -> None:
     """Add the label files of an images folder to `found`.
 
-    If the folder is a link without labels next to it, add the label files of the folder that the link points to.
+    If the folder is a link and has no labels next to it, use the folder that the link points to.
     """
     for place in dict.fromkeys([str(folder), os.path.realpath(folder)]):
         labels = LABELS.join(f"{place}{os.sep}".rsplit(IMAGES, 1))
@@ -295,7 +295,7 @@ def label_path_of(image: str) -> str:
 
 
 def _label_file(image: str, found: SplitFiles) -> str | None:
-    """Return the label file of an image, or None if it does not exist."""
+    """Return the label file of an image, or None if the file does not exist."""
     for folder, target in found.linked_folders.items():
         if image.startswith(folder):
             image = target + image[len(folder) :]

@@ -1,4 +1,4 @@
-"""One listener for the lines that long work writes about its steps, so that no function passes it on."""
+"""Pass lines about the steps of long work to one listener."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ class AnnotatedFormat:
 
 
 def refuse_lists(choice: Choice, placer: Placer) -> None:
-    """Raise InputError for link='list', because this would separate the annotations from the images."""
+    """Raise InputError for link='list', because the annotation file needs its images next to it."""
     if placer.link == "list":
         raise InputError(
             f"link='list' cannot be used for {choice.dataset.source.path.name}: this file needs its images next to it. "
@@ -59,7 +59,9 @@ def write_annotated(choice: Choice, placer: Placer, target: Path, how: Annotated
     for split, records in splits.items():
         old = source.splits[split]
         if old.annotations is None:
-            raise InputError(f"{source.path}: the {split} split has no annotations. Add 'annotations: ...' for it.")
+            raise InputError(
+                f"{source.path}: the {split} split has no annotations. Add 'annotations: ...' for this split."
+            )
         relative, folder = places[old.annotations], places[old.images[0]]
         together = {split, own} <= how.inside and old.annotations == source.splits[own].annotations
         if split == own and not choice.everything:
@@ -74,7 +76,7 @@ def write_annotated(choice: Choice, placer: Placer, target: Path, how: Annotated
         else:
             _place_images(records, folder, placer)
         entries[split] = {"annotations": str(relative), "images": images}
-        # an absolute path of images stays as it is
+        # an absolute path of images stays unchanged
         written[split] = SplitSource((absolute(target / images),), target / relative)
     write_dataset_yaml(placer, source.format, entries)
     return partial(how.load, Source(source.format, target / DATA_YAML, target, written), own)
@@ -84,8 +86,8 @@ def mirror_annotated(source: Source) -> dict[Path, PurePosixPath]:
     """Return source path -> relative output path, for every annotation file and images folder of a source.
 
     Paths below the root keep their relative path. If all other paths are next to the root, all paths are relative to
-    the root's parent. Otherwise another folder becomes ``images`` (``images/<name>`` if there are several), and another
-    file becomes ``annotations/<name>``. A name that another file has gets a number.
+    the root's parent. Otherwise, a folder outside the root becomes ``images`` (``images/<name>`` if there are several).
+    A file outside the root becomes ``annotations/<name>``. A number is added to names that are in use.
     """
     files = [split.annotations for split in source.splits.values() if split.annotations is not None]
     folders = list(dict.fromkeys(split.images[0] for split in source.splits.values()))

@@ -1,4 +1,4 @@
-"""Write the dataset YAML of a subset, so that every output is loaded by one path, whatever its files are called."""
+"""Write the dataset YAML of a subset, so that data.yaml loads every output."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from detreduce.dataset.writing.staging import MANIFEST
 DATA_YAML = PurePosixPath("data.yaml")
 SELECTION_FILE = PurePosixPath("selection.json")
 OWN_FILES = frozenset({DATA_YAML, SELECTION_FILE, PurePosixPath(MANIFEST)})
-"""Names that detreduce itself uses at the top of an output."""
+"""Names of the files that detreduce writes at the top of an output."""
 
 
 def write_dataset_yaml(placer: Placer, format: str, splits: Mapping[str, Any]) -> None:

@@ -57,7 +57,7 @@ def extract_features(
         Input size in pixels, a multiple of 32. The default depends on the backbone (efficientnet-lite0: 224, yolo:
         640).
     batch
-        Number of images in one forward pass. By default 64 on a GPU, and 1 to 16 on a CPU (fewer for a large `imgsz`).
+        Images in one forward pass on a GPU, by default 64. A CPU computes one image at a time.
     device
         Name of a torch device. By default ``cuda`` if a GPU is available, else ``cpu``.
     precision
@@ -69,8 +69,7 @@ def extract_features(
     cache
         Folder for stored vectors. By default ``$DETREDUCE_CACHE``, else the user's cache folder.
     workers
-        Number of threads that read and decode images. By default one per core, but at most 8 on a CPU and 16 with a
-        GPU.
+        Number of threads that read and decode images. By default one per core, but at most 16.
     proxy
         Log of a proxy training (a short training of a small detector), made by `log_proxy_training`. An image that is
         not in the log gets the mean score per box of its 10 nearest neighbours in the log. A summed score is this

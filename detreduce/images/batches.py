@@ -143,9 +143,10 @@ def decoding_threads(
 class Threads:
     """The threads that decode images and run the network.
 
-    On a CPU, `decode` and `forward` are the same pool, and each thread uses only a few torch threads. So cores do not
-    wait for each other at the end of each layer. On other devices, one thread runs the network while the other threads
-    decode. `count` is the number of decoding threads.
+    On a CPU, `decode` and `forward` are the same pool. Each of its threads decodes an image or runs the network. torch
+    uses one thread in each of them, so that results do not depend on the number of cores, and no core waits for another
+    core at the end of each layer. On other devices, one thread runs the network while the other threads decode. `count`
+    is the number of threads that decode.
     """
 
     decode: ThreadPoolExecutor
@@ -158,16 +159,14 @@ def threads(device_type: str, workers: int | None = None) -> Iterator[Threads]:
     """Start the threads for a run. Afterwards, restore the thread counts of torch and OpenCV."""
     import torch
 
-    cores = processors()
     on_cpu = device_type == "cpu"
-    count = workers or min(8 if on_cpu else 16, cores)
+    count = workers or min(16, processors())
     before = torch.get_num_threads()
-    each = max(1, before // count)
-    with decoding_threads(count, prepare_thread=partial(torch.set_num_threads, each)) as pool:
+    with decoding_threads(count, prepare_thread=partial(torch.set_num_threads, 1)) as pool:
         single = pool if on_cpu else ThreadPoolExecutor(1, "detreduce-forward")
         try:
-            # the calling thread builds and tests networks, so it must not wait for busy cores either
-            torch.set_num_threads(each)
+            # the calling thread computes too, so the same rule applies to it
+            torch.set_num_threads(1)
             yield Threads(pool, single, count)
         finally:
             for executor in (pool, single):

@@ -56,6 +56,7 @@ class ImageVectors:
         self.filled = np.zeros(int(starts[-1]), bool)
         self.recalled = self.computed = 0
         self._values: Array | None = None
+        self._first: dict[Digest, int] = {}
 
     @property
     def width(self) -> int:
@@ -95,12 +96,20 @@ class ImageVectors:
                 self.recalled += 1
 
     def add(self, row: int, digest: Digest, vectors: Array) -> None:
-        """Fill in and store the computed (k, d) vectors of an image. Skip the vectors that the store already has."""
+        """Fill in and store the computed (k, d) vectors of an image. Skip the vectors that the store already has.
+
+        Vectors with equal keys, such as those of copies of an image, all get the value that was computed first.
+        """
         for (number, key), vector in zip(self._keys(row, digest), vectors, strict=True):
-            if not self.filled[number] and key not in self.store:
-                self._fill(number, vector)
+            if self.filled[number] or key in self.store:
+                continue
+            first = self._first.setdefault(key, number)
+            if first == number or self._values is None:
                 self.store.add(key, vector)
-                self.computed += 1
+            else:
+                vector = self._values[first]
+            self._fill(number, vector)
+            self.computed += 1
 
     def _keys(self, row: int, digest: Digest) -> Iterator[tuple[int, Digest]]:
         """Return the (index, key) of each vector of an image."""

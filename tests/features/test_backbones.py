@@ -46,12 +46,6 @@ def test_efficientnet_equals_the_package_and_knows_a_daisy(tmp_path: Path) -> No
     assert ours.shape == (len(images), 1280)
 
 
-def test_batches_equal_single_images(photos: list[Path], tmp_path: Path) -> None:
-    together = image_rows(photos, "efficientnet-lite0", tmp_path / "a", precision="float32", batch=8)
-    alone = image_rows(photos, "efficientnet-lite0", tmp_path / "b", precision="float32", batch=1)
-    np.testing.assert_allclose(together, alone, rtol=1e-3, atol=1e-4)
-
-
 @pytest.mark.shared
 @pytest.mark.parametrize(("weights", "last"), [("yolov8n", 9), ("yolo26n", 10)])
 def test_yolo_equals_its_own_layers_and_embed(shared: Path, tmp_path: Path, weights: str, last: int) -> None:

@@ -44,12 +44,16 @@ def embed_groups(
     pool: Executor,
     in_flight: int,
     place_boxes: Callable[[Group], PlacedBoxes | None],
+    batch: int,
 ) -> Iterator[tuple[Group, Embedded]]:
-    """Yield each group with its vectors, in order. At most `in_flight` groups are computed at the same time."""
+    """Yield each group with its vectors, in order. At most `in_flight` groups are computed at the same time.
+
+    A group has at most `batch` images. Every forward pass has exactly `batch` images (see `embed_batch`).
+    """
     waiting: deque[tuple[Group, Future[Embedded]]] = deque()
     for group in groups:
         images = [item.image for _, item in group]
-        waiting.append((group, pool.submit(embed_batch, network(), images, place_boxes(group))))
+        waiting.append((group, pool.submit(embed_batch, network(), images, batch, place_boxes(group))))
         if len(waiting) >= in_flight:
             done, future = waiting.popleft()
             yield done, future.result()
@@ -57,13 +61,15 @@ def embed_groups(
         yield done, future.result()
 
 
-def embed_batch(network: Network, images: list[RGB], boxes: PlacedBoxes | None = None) -> Embedded:
-    """Compute the feature map of b images of one shape.
+def embed_batch(network: Network, images: list[RGB], batch: int, boxes: PlacedBoxes | None = None) -> Embedded:
+    """Compute the feature map of at most `batch` images of one shape.
 
-    The map is pooled over each image and, if boxes are given, inside each box.
+    If there are fewer images, the last image is repeated, because the number of images in a forward pass changes the
+    last digits of the result. The map is pooled over each image and, if boxes are given, inside each box.
     """
     import torch
 
-    feature_map = network.feature_map(torch.from_numpy(np.stack(images)))
+    filled = images + images[-1:] * (batch - len(images))
+    feature_map = network.feature_map(torch.from_numpy(np.stack(filled)))[: len(images)]
     pairs = None if boxes is None else pool_boxes(feature_map, boxes)
     return Embedded(network.pool(feature_map).cpu().numpy(), pairs)

@@ -67,22 +67,23 @@ def image_block(
         reason: dict[str, Any] = {}
         if precision == "auto":
             precision, reason = resolve_precision(networks, folder, pools.forward)
-        key = {**backbone.key, "precision": precision}
-        images = ImageVectors(VectorStore(folder, key), np.arange(len(paths) + 1))
-        objects = None
-        if boxes is not None:
-            objects = ImageVectors(VectorStore(folder, {**key, "pooling": WORDS}), boxes.pair_starts, boxes.key)
-        batch = running.batch_size(device, backbone.imgsz)
+        memo = DigestMemo(folder)
+        former = {**backbone.key, "precision": precision}
+        vectors = _vectors(folder, former, boxes, len(paths))
+        if not _have_all(vectors, absolute, memo):
+            vectors = _vectors(folder, {**former, "forward": running.forward(device)}, boxes, len(paths))
+        images, objects = vectors[0], vectors[-1] if boxes is not None else None
+        batch = running.batch_size(device)
         job = ImageJob(
             "Embedding images",
             absolute,
-            [images] if objects is None else [images, objects],
-            DigestMemo(folder),
+            vectors,
+            memo,
             prepare=lambda row, data: network_input(data, backbone.preprocess),
             compute=_Embedding(absolute, partial(networks, precision), boxes, batch, pools),
             stop_at_failure=running.stop_at_failure,
         )
-        job.run(pools.decode, ahead=2 * batch + pools.count)
+        job.run(pools.decode, ahead=2 * (batch + pools.count))
     seconds = time.perf_counter() - start
     facts = {
         "backbone": backbone.name,
@@ -113,11 +114,38 @@ def kept_precision(paths: Sequence[Path], backbone: Backbone, folder: Path) -> s
     """
     memo = DigestMemo(folder)
     digests = [memo.get(path.absolute()) for path in paths]
+    running = Running()
+    forward = running.forward(running.pick_device())
     for precision in ("bfloat16", "float32"):
-        store = VectorStore(folder, {**backbone.key, "precision": precision})
-        if all(digest is not None and digest in store for digest in digests):
-            return precision
+        former = {**backbone.key, "precision": precision}
+        for key in ({**former, "forward": forward}, former):
+            store = VectorStore(folder, key)
+            if all(digest is not None and digest in store for digest in digests):
+                return precision
     return None
+
+
+def _vectors(folder: Path, key: dict[str, str], boxes: PairedBoxes | None, n_images: int) -> list[ImageVectors]:
+    """Return the vectors of the images and, if boxes are given, of the pairs, with the stores for this key."""
+    images = ImageVectors(VectorStore(folder, key), np.arange(n_images + 1))
+    if boxes is None:
+        return [images]
+    return [images, ImageVectors(VectorStore(folder, {**key, "pooling": WORDS}), boxes.pair_starts, boxes.key)]
+
+
+def _have_all(vectors: Sequence[ImageVectors], paths: Sequence[Path], memo: DigestMemo) -> bool:
+    """Return whether the stores have all vectors of all images.
+
+    Stores of former versions are used only then: their vectors depend on the batch in which they were computed, so they
+    must not be mixed with other vectors.
+    """
+    if not all(len(part.store) for part in vectors):
+        return False
+    try:
+        digests = {row: memo.read(path) for row, path in enumerate(paths)}
+    except OSError:
+        return False
+    return all(part.stored(row, digest) for row, digest in digests.items() for part in vectors)
 
 
 def _counts(vectors: ImageVectors) -> dict[str, Any]:
@@ -146,7 +174,7 @@ class _Embedding:
         """Yield each row with the (1, d) vector of the image and, with boxes, the (k, d) vectors of its pairs."""
         groups = same_shape_batches(images, self.batch)
         pool, in_flight = self.pools.forward, self.pools.count + 1
-        for group, embedded in embed_groups(groups, self.network, pool, in_flight, self._place_boxes):
+        for group, embedded in embed_groups(groups, self.network, pool, in_flight, self._place_boxes, self.batch):
             rows = [row for row, _ in group]
             parts = [np.split(embedded.images, len(rows))]
             self._check_finite(embedded.images, rows)

@@ -63,8 +63,11 @@ def resolve_precision(networks: Networks, folder: Path, pool: Executor) -> tuple
 def bfloat16_error(networks: Networks, pool: Executor) -> float:
     """Return the largest relative difference between bfloat16 and float32 vectors of the test images."""
     images = probe_images(networks.backbone.preprocess)
-    both = [pool.submit(embed_batch, networks(precision), images) for precision in ("float32", "bfloat16")]
-    exact, rough = (future.result().images.astype(np.float64) for future in both)
+    both = [
+        [pool.submit(embed_batch, networks(precision), [image], 1) for image in images]
+        for precision in ("float32", "bfloat16")
+    ]
+    exact, rough = (np.concatenate([future.result().images for future in row]).astype(np.float64) for row in both)
     error = float((np.linalg.norm(rough - exact, axis=1) / np.linalg.norm(exact, axis=1)).max())
     return error if np.isfinite(error) else float(np.finfo(np.float64).max)
 

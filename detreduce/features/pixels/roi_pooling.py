@@ -62,8 +62,10 @@ def pool_boxes(feature_map: torch.Tensor, boxes: PlacedBoxes) -> npt.NDArray[np.
             bins = roi_align(plain, regions[start : start + step], BINS, sampling_ratio=-1, aligned=True)
             pairs = boxes.pairs[start : start + step]
             firsts = np.flatnonzero(np.diff(pairs, prepend=-1))
-            values = bins.mean(dim=(2, 3)).cpu().numpy()
-            sums[pairs[firsts]] += np.add.reduceat(values, firsts, axis=0, dtype=np.float64)
+            # bins and boxes are added one after the other, so that the sum does not depend on the steps
+            values = (sum(bins.flatten(2).unbind(2)) / BINS**2).double().cpu().numpy()
+            values[0] += sums[pairs[0]]
+            sums[pairs[firsts]] = np.add.reduceat(values, firsts, axis=0)
     return (sums / np.bincount(boxes.pairs, minlength=count)[:, None]).astype(np.float32)
 
 

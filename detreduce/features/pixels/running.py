@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 class Running:
     """How to run a network on images. `batch`, `device` and `workers` are parameters of `extract_features`.
 
+    The vector of an image must not depend on the images that are computed with it. Kernels choose their order of
+    summation by the number of images in a batch and by the number of threads, and some kernels also by the place in the
+    batch. So a CPU computes one image at a time on one thread, and runs several such computations in parallel. Other
+    devices need batches to be fast. There all batches have the same size, and the last batch is filled up.
+
     `stop_at_failure` says whether to raise ImageReadError at the first image that cannot be read.
     """
 
@@ -36,11 +41,12 @@ class Running:
             raise InputError(f"device={self.device!r} cannot be used: {str(error).splitlines()[0]}.") from None
         return device
 
-    def batch_size(self, device: torch.device, imgsz: int) -> int:
-        """Return the number of images in a batch: `batch`, or by default 64 on a GPU and 1 to 16 on a CPU.
+    def batch_size(self, device: torch.device) -> int:
+        """Return the number of images in every forward pass: 1 on a CPU, else `batch`, by default 64."""
+        return 1 if device.type == "cpu" else self.batch or 64
 
-        A batch on a CPU has about 1.6 million pixels, so a thread needs about 100 MB.
-        """
-        if self.batch is not None:
-            return self.batch
-        return 64 if device.type != "cpu" else max(1, min(16, round(16 * (320 / imgsz) ** 2)))
+    def forward(self, device: torch.device) -> str:
+        """Return a description of the forward passes; part of the cache key, because it decides the last digits."""
+        if device.type == "cpu":
+            return "cpu, one image at a time on one thread"
+        return f"{device.type}, {self.batch_size(device)} images at a time"

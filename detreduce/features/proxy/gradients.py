@@ -55,10 +55,11 @@ def gradient_block(dataset: DetectionDataset, weights: Path, folder: Path, optio
         "weights_sha256": file_hash(weights),
         "dimensions": options.dimensions,
         "seed": options.seed,
+        "forward": options.running.forward(device),
     }
     labels = _Labels(dataset)
     vectors = ImageVectors(VectorStore(folder, key), np.arange(len(dataset) + 1), labels.key)
-    batch = options.running.batch_size(device, options.imgsz)
+    batch = options.running.batch_size(device)
 
     def prepare(row: int, data: bytes) -> NetworkInput:
         item = network_input(data, preprocess)

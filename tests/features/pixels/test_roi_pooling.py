@@ -105,3 +105,13 @@ def test_no_boxes_and_half_precision_maps() -> None:
     assert pool_boxes(ramp(), placed([])).shape == (0, 2)
     rough = pool_boxes(ramp().bfloat16().to(memory_format=torch.channels_last), placed([[0.2, 0.2, 0.8, 0.8]]))
     np.testing.assert_allclose(rough, [[0.5, 0.5]], atol=5e-3)
+
+
+@pytest.mark.parametrize("boxes_at_once", [1, 2, 3])
+def test_the_sum_over_boxes_does_not_depend_on_the_steps(monkeypatch: pytest.MonkeyPatch, boxes_at_once: int) -> None:
+    monkeypatch.setattr(roi_pooling, "VALUES_AT_ONCE", boxes_at_once * roi_pooling.BINS**2)
+    # (1 + 1e20) - 1e20 is 0 in float64, but 1 + (1e20 - 1e20) is 1
+    feature_map = torch.tensor([1.0, 1e20, -1e20]).repeat_interleave(3).view(1, 1, 1, 9)
+    corners = np.array([[(cell + 0.3) / 9, 0.3, (cell + 0.7) / 9, 0.7] for cell in (1, 4, 7)])
+    placed = PlacedBoxes(corners, np.zeros(3, np.int64), np.zeros(3, np.int64))
+    assert roi_pooling.pool_boxes(feature_map, placed).tolist() == [[0.0]]

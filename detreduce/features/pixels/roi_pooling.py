@@ -60,12 +60,10 @@ def pool_boxes(feature_map: torch.Tensor, boxes: PlacedBoxes) -> npt.NDArray[np.
         plain = feature_map.float().contiguous() if count else feature_map
         for start in range(0, len(regions), step):
             bins = roi_align(plain, regions[start : start + step], BINS, sampling_ratio=-1, aligned=True)
-            pairs = boxes.pairs[start : start + step]
-            firsts = np.flatnonzero(np.diff(pairs, prepend=-1))
             # bins and boxes are added one after the other, so that the sum does not depend on the steps
-            values = (sum(bins.flatten(2).unbind(2)) / BINS**2).double().cpu().numpy()
-            values[0] += sums[pairs[0]]
-            sums[pairs[firsts]] = np.add.reduceat(values, firsts, axis=0)
+            values = (sum(bins.flatten(2).unbind(2)) / BINS**2).cpu().numpy()
+            for pair, value in zip(boxes.pairs[start : start + step], values, strict=True):
+                sums[pair] += value
     return (sums / np.bincount(boxes.pairs, minlength=count)[:, None]).astype(np.float32)
 
 

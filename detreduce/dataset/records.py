@@ -75,6 +75,9 @@ class ImageRecord:
         Height in pixels. None if no annotation file gives the height.
     label_path
         The image's own label file (YOLO, VOC). None if the image does not have its own label file.
+    unreadable
+        True if the image has labels, but none that can be read. Such an image is not background: conversion and
+        training leave it out.
     """
 
     id: ImageId
@@ -86,6 +89,7 @@ class ImageRecord:
     width: int | None = None
     height: int | None = None
     label_path: Path | None = None
+    unreadable: bool = False
 
     @property
     def size(self) -> tuple[int, int]:

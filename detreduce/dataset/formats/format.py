@@ -51,6 +51,9 @@ class Format:
         Return whether an existing file is a dataset of this format.
     accepts_folder
         Return whether an existing folder is a dataset of this format.
+    accepts_images
+        Return whether a folder of images has labels of this format next to the images. This is asked only if the folder
+        has no dataset file of any format.
     sure_files
         Return the possible paths of a dataset file in a folder, with names that only this format uses. The files need
         not exist.
@@ -86,6 +89,7 @@ class Format:
     write: Write
     accepts_file: Callable[[Path], bool] = never
     accepts_folder: Callable[[Path], bool] = never
+    accepts_images: Callable[[Path], bool] = never
     sure_files: Callable[[Path], Iterable[Path]] = no_files
     likely_files: Callable[[Path], Iterable[Path]] = no_files
     images_for: str = ""

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 # (verify_image_label, version 8.4)
 TOLERANCE = 0.01
 DROPPED = "ultralytics will leave out the whole image"
+UNREADABLE = "conversion and training leave out the image"
 
 
 def outside_unit(values: Sequence[float], checked: Sequence[float]) -> str | None:

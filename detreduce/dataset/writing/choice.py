@@ -88,6 +88,17 @@ def records_on_disk(dataset: DetectionDataset) -> tuple[ImageRecord, ...]:
     return there
 
 
+def readable_records(split: str, records: tuple[ImageRecord, ...]) -> tuple[ImageRecord, ...]:
+    """Return the records without images whose labels cannot be read. Warn about them: they are not background."""
+    readable = tuple(record for record in records if not record.unreadable)
+    if count := len(records) - len(readable):
+        warn_about_subset(
+            f"{count} images of the {split} split have labels that cannot be read, and were left out. "
+            "`detreduce inspect` lists them."
+        )
+    return readable
+
+
 def check_choice(choice: Choice) -> None:
     """Raise InputError if there are no ids, if ids are unknown or repeated, or if image files are missing."""
     dataset, ids = choice.dataset, choice.image_ids

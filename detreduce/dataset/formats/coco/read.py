@@ -56,7 +56,15 @@ def load_coco(source: Source, split: str, tried: Sequence[Path] = ()) -> Detecti
     for image in rows:
         boxes.add(image.boxes, image.classes, image.crowd)
     records = tuple(
-        ImageRecord(image.id, image.name, image.path, *arrays, image.width, image.height)
+        ImageRecord(
+            image.id,
+            image.name,
+            image.path,
+            *arrays,
+            image.width,
+            image.height,
+            unreadable=bool(image.left_out) and not image.boxes,
+        )
         for image, arrays in zip(rows, boxes.arrays(), strict=True)
     )
     return DetectionDataset(
@@ -122,6 +130,7 @@ class _Image:
     classes: list[int] = field(default_factory=list)
     crowd: list[bool] = field(default_factory=list)
     seen: dict[tuple[Any, ...], Any] = field(default_factory=dict)
+    left_out: int = 0
 
 
 def _read_id(value: Any) -> ImageId | None:
@@ -227,6 +236,7 @@ def _add_annotation(
     if image is None:
         return f"image_id {_shorten(entry.get('image_id'))} is not in the file; left out"
     number = class_of.get(category) if category is not None else None
+    image.left_out += 1
     if number is None:
         return f"category_id {_shorten(entry.get('category_id'))} is not in the file; left out"
     box = _read_box(entry.get("bbox"))
@@ -236,6 +246,7 @@ def _add_annotation(
     if extent is not None and not extent[1]:
         return extent[0]
     crowd = bool(entry.get("iscrowd", 0))
+    image.left_out -= 1
     image.boxes.append(box)
     image.classes.append(number)
     image.crowd.append(crowd)

@@ -58,6 +58,8 @@ class CvatImage:
         Descriptions of faults.
     left_out
         Number of shapes of each kind that are not boxes.
+    faulty
+        True if a shape that should be a box cannot be used.
     """
 
     name: str
@@ -70,6 +72,7 @@ class CvatImage:
     labels: list[str] = field(default_factory=list)
     findings: list[str] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
+    faulty: bool = False
 
 
 @dataclass(frozen=True)
@@ -147,8 +150,11 @@ def load_cvat(source: Source, split: str) -> DetectionDataset:
     left_out = sum((image.left_out for image in wanted), Counter())
     problems += [Problem(file, f"{count} {kind} shapes are not boxes; left out") for kind, count in left_out.items()]
     records = tuple(
-        ImageRecord(name, name, folder / name, *arrays, rows[name].width, rows[name].height)
+        ImageRecord(
+            name, name, folder / name, *arrays, image.width, image.height, unreadable=image.faulty and not image.boxes
+        )
         for name, arrays in zip(sorted(rows), boxes.arrays(), strict=True)
+        for image in [rows[name]]
     )
     return DetectionDataset(records, names, names, "xyxy", split, source, tuple(problems))
 
@@ -193,6 +199,8 @@ def parse_cvat(file: Path) -> CvatFile:
     except expat.ExpatError as error:
         where = f"{file}:{error.lineno}:{error.offset + 1}"
         raise InputError(f"{where}: not valid XML: {expat.ErrorString(error.code)}.") from None
+    except (ValueError, LookupError) as error:
+        raise InputError(f"{file}: not UTF-8 ({error}). CVAT writes UTF-8. Export the file again.") from None
     if reader.root != "annotations":
         raise InputError(f"{file}: not CVAT: the XML's root must be <annotations>, not <{reader.root}>.")
     if reader.tracks and not reader.images:
@@ -263,11 +271,13 @@ class _Reader:
         if not label or box is None:
             what = "no label" if not label else "no finite numbers"
             image.findings.append(f"{tag} {len(self._seen) + 1} has {what}; left out")
+            image.faulty = True
             return
         extent = bad_extent(box[2] - box[0], box[3] - box[1])
         if extent is not None:
             image.findings.append(extent[0])
             if not extent[1]:
+                image.faulty = True
                 return
         if image.width is not None and image.height is not None:
             outside = outside_image(*box, image.width, image.height)

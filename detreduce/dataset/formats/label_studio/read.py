@@ -35,6 +35,7 @@ class _Task:
     labels: list[str] = field(default_factory=list)
     findings: list[str] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
+    faulty: bool = False
 
 
 def find_label_studio_splits(file: Path, images: Path | None = None) -> dict[str, SplitSource]:
@@ -80,8 +81,11 @@ def load_label_studio(source: Source, split: str) -> DetectionDataset:
     left_out = sum((task.left_out for task in rows.values()), Counter())
     problems += [Problem(file, f"{count} {kind} regions are not boxes; left out") for kind, count in left_out.items()]
     records = tuple(
-        ImageRecord(rows[name].id, name, folder / name, *arrays, rows[name].width, rows[name].height)
+        ImageRecord(
+            task.id, name, folder / name, *arrays, task.width, task.height, unreadable=task.faulty and not task.boxes
+        )
         for name, arrays in zip(sorted(rows), boxes.arrays(), strict=True)
+        for task in [rows[name]]
     )
     return DetectionDataset(records, names, names, "cxcywhn", split, source, tuple(problems))
 
@@ -128,9 +132,24 @@ def _read_task(entry: Mapping[str, Any], number: int, file: Path) -> _Task:
         )
     task = _Task(key_of(entry, number), reference)
     seen: dict[tuple[str, Box], int] = {}
-    for kind, value in _list_minimal_regions(entry) if minimal else _list_regions(entry, task):
-        _add_region(task, kind, value, seen)
+    regions = list(_list_minimal_regions(entry) if minimal else _list_regions(entry, task))
+    # a project with <Rectangle> and <Labels> stores each region twice: without and with its label
+    labelled = {_outline(value) for _, value in regions if _labels_of(value)}
+    for kind, value in regions:
+        if _labels_of(value) or _outline(value) not in labelled:
+            _add_region(task, kind, value, seen)
     return task
+
+
+def _labels_of(value: Mapping[str, Any]) -> list[Any]:
+    """Return the labels of a region."""
+    return next((value[key] for key in _BOXED if isinstance(value.get(key), list) and value[key]), [])
+
+
+def _outline(value: Mapping[str, Any]) -> str:
+    """Return the geometry of a region as a text."""
+    keys = ("x", "y", "width", "height", "radiusX", "radiusY", "points", "rotation")
+    return repr([value.get(key) for key in keys])
 
 
 def _find_reference(data: Mapping[str, Any]) -> str | None:
@@ -179,15 +198,19 @@ def _add_region(task: _Task, kind: str, value: Mapping[str, Any], seen: dict[tup
     sides = [value.get(f"original_{side}") for side in ("width", "height")]
     if task.width is None and all(isinstance(side, int | float) and side >= 1 for side in sides):
         task.width, task.height = int(sides[0]), int(sides[1])  # type: ignore[arg-type]
-    labels: list[Any] = next((value[key] for key in _BOXED if isinstance(value.get(key), list) and value[key]), [])
+    labels = _labels_of(value)
     if not labels:
         if kind.endswith("labels") and kind not in _BOXED:
             task.left_out[kind] += 1
+        elif _find_corners(value, 1, 1) is not None:
+            task.findings.append(f"{kind or 'region'} has no label; left out")
+            task.faulty = True
         return
     corners = _find_corners(value, task.width or 1, task.height or 1)
     if corners is None:
         if "x" in value or "points" in value:
             task.findings.append(f"{kind or 'region'} does not have four finite numbers; left out")
+            task.faulty = True
         else:
             task.left_out[kind] += 1
         return

@@ -6,56 +6,74 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from xml.etree import ElementTree
 
-from detreduce.dataset.listing import find_files
+from detreduce.dataset.formats.voc.layout import find_layout_beside, split_folders, voc_layout
+from detreduce.dataset.listing import below, find_files
 from detreduce.dataset.reading.box_collector import BoxCollector
-from detreduce.dataset.reading.box_problems import bad_extent, duplicate, outside_image
+from detreduce.dataset.reading.box_problems import UNREADABLE, bad_extent, duplicate, outside_image
+from detreduce.dataset.reading.xml_text import parse_xml
 from detreduce.dataset.records import IMAGE_SUFFIXES, DetectionDataset, ImageRecord, Problem, Source, SplitSource
 from detreduce.dataset.splits import CANONICAL, canonical_split, in_order, unnamed_is_train
 from detreduce.display.progress import progress
 from detreduce.errors import InputError, MissingFileError
 
-ANNOTATIONS, IMAGES, LISTS = "Annotations", "JPEGImages", "ImageSets/Main"
-OTHER_IMAGES = "images"
 Box = tuple[float, float, float, float]
-
-
-def is_voc_folder(folder: Path) -> bool:
-    """Return whether a folder is a VOC folder.
-
-    A VOC folder has Annotations and JPEGImages, or ``images`` and XML files in Annotations (Label Studio).
-    """
-    notes = folder / ANNOTATIONS
-    if not notes.is_dir():
-        return False
-    return (folder / IMAGES).is_dir() or ((folder / OTHER_IMAGES).is_dir() and any(notes.rglob("*.xml")))
-
-
-def images_folder(root: Path) -> str:
-    """Return the name of the images folder in a VOC folder."""
-    return IMAGES if (root / IMAGES).is_dir() else OTHER_IMAGES
 
 
 def find_voc_splits(folder: Path) -> dict[str, SplitSource]:
     """Return the splits in ImageSets/Main. Lists of a single class are not splits.
 
-    If there is no list, all XML files are the split ``train``.
+    If there is no list, all XML files are the split ``train``. If XML files are next to the images, each folder called
+    train, valid or test is a split.
     """
-    images = (folder / images_folder(folder),)
-    lists = sorted((folder / LISTS).glob("*.txt"))
+    layout = voc_layout(folder)
+    if layout.beside and find_layout_beside(folder):
+        parts = {split: SplitSource((place,)) for split, place in split_folders(folder).items()}
+        alone = any(name.lower().endswith(".xml") and "/" not in name for name in find_files(folder, {".xml"}))
+        return in_order(parts) if parts and not alone else {"train": SplitSource((folder,))}
+    images = (folder / layout.images,)
     splits: dict[str, SplitSource] = {}
-    for file in lists:
+    for file in list_files(folder):
         if canonical_split(file.stem) in CANONICAL or file.stem == "trainval" or not _is_class_list(file):
             splits.setdefault(canonical_split(file.stem), SplitSource(images, file))
     return in_order(unnamed_is_train(splits)) if splits else {"train": SplitSource(images)}
 
 
+def list_files(root: Path) -> list[Path]:
+    """Return the lists in ImageSets/Main."""
+    return sorted((root / voc_layout(root).lists).glob("*.txt"))
+
+
+def stems_in_line(line: str, images: str) -> list[str]:
+    """Return the paths without suffix that a line of a list may mean, best first. `images` is the images folder.
+
+    An image name may contain spaces, and a list may have a second column. Some tools write the path of the image.
+    """
+    entry = line.strip()
+    options = [entry, os.path.splitext(entry)[0], *entry.split()[:1]]  # noqa: PTH122
+    for text in [entry, *entry.split()[:1]]:
+        path = text.replace("\\", "/")
+        if "/" in path:
+            inside = path.rpartition(f"/{images}/")[2].removeprefix("./").removeprefix(f"{images}/")
+            options.append(os.path.splitext(inside)[0])  # noqa: PTH122
+            if path.startswith("/") or path[1:2] == ":":
+                options.append(os.path.splitext(path.rsplit("/", 1)[1])[0])  # noqa: PTH122
+    return list(dict.fromkeys(options))
+
+
 def _read_lines(file: Path) -> list[str]:
     """Return the lines of a list file."""
-    # file names need not be UTF-8, and Python also reads names from the file system with surrogateescape
-    return file.read_text(encoding="utf-8-sig", errors="surrogateescape").splitlines()
+    return decode_list(file.read_bytes()).splitlines()
+
+
+def decode_list(data: bytes) -> str:
+    """Return the text of a list file."""
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return data.decode("utf-16", "replace")
+    # file names need not be UTF-8; Python reads names from the file system with surrogateescape too
+    return data.decode("utf-8-sig", "surrogateescape")
 
 
 def _is_class_list(file: Path) -> bool:
@@ -65,11 +83,12 @@ def _is_class_list(file: Path) -> bool:
 
 
 def load_voc(source: Source, split: str) -> DetectionDataset:
-    """Load one split of a VOC folder. `source.root` is the folder that holds Annotations and JPEGImages.
+    """Load one split of a VOC folder. `source.root` is the folder with the folders of `voc_layout`.
 
     Classes are the sorted names in all XML files of the folder, so that all splits have the same classes. Boxes are in
-    pixels, as stored in the files. `difficult` boxes count like other boxes. An image with a missing or unreadable XML
-    is kept without boxes and listed. A list entry without an image is left out and listed.
+    pixels, as stored in the files. `difficult` boxes count like other boxes. An image without XML
+    is kept without boxes and listed. An image whose XML cannot be read, or has no usable object, is kept as
+    ``unreadable`` and listed. A list entry without an image is left out and listed.
 
     Raise MissingFileError if the folder has no images, and InputError if the split has no images.
     """
@@ -78,21 +97,25 @@ def load_voc(source: Source, split: str) -> DetectionDataset:
     notes = _read_annotations(root)
     names = tuple(sorted({name for note in notes.values() for name in note.classes}))
     class_of = {name: number for number, name in enumerate(names)}
-    folder = images_folder(root)
+    layout = voc_layout(root)
+    folder = layout.images
     images = _images_by_stem(root / folder, problems)
     stems: list[tuple[str, int | None]]
     if place.annotations is None:
-        stems = [(stem, None) for stem in notes]
+        inside = below(str(place.images[0]), str(root / folder))
+        start = f"{inside}/" if inside else ""
+        stems = [(stem, None) for stem in notes if stem.startswith(start)]
         unlabelled = sorted(images.keys() - notes.keys() - {_find_stem(notes[stem], stem, images) for stem in notes})
+        unlabelled = [stem for stem in unlabelled if stem.startswith(start)]
         problems += [Problem(root / folder / images[stem][0], "has no XML file; left out") for stem in unlabelled]
     else:
-        stems = _read_list(place.annotations, notes, images, problems)
+        stems = _read_list(place.annotations, notes, images, folder, problems)
     rows: dict[str, tuple[str, _Note | None]] = {}
     for stem, line in stems:
         note = notes.get(stem)
         image = images.get(_find_stem(note, stem, images))
         if image is None:
-            where = place.annotations or root / ANNOTATIONS / f"{stem}.xml"
+            where = place.annotations or root / layout.notes / f"{stem}.xml"
             problems.append(Problem(where, f"{stem!r} has no image in {folder}; left out", line))
             continue
         name = image[0] if note is None or note.filename not in image else note.filename
@@ -101,7 +124,10 @@ def load_voc(source: Source, split: str) -> DetectionDataset:
             continue
         rows[name] = (stem, note)
     if not rows:
-        raise InputError(f"{place.annotations or root / ANNOTATIONS}: the split {split!r} has no images.")
+        example = f" (the first line: {stems[0][0][:80]!r})" if place.annotations and stems else ""
+        raise InputError(
+            f"{place.annotations or root / layout.notes}: the split {split!r} has no images in {folder}{example}."
+        )
     records = _make_records(rows, class_of, root, problems)
     return DetectionDataset(records, names, names, "xyxy", split, source, tuple(dict.fromkeys(problems)))
 
@@ -110,13 +136,19 @@ def count_images(source: Source, split: str) -> int:
     """Return the number of entries in a split's list, or the number of XML files if the split has no list."""
     file = source.splits[split].annotations
     if file is None:
-        return len(find_files(source.root / ANNOTATIONS, {".xml"}))
+        layout = voc_layout(source.root)
+        return len(
+            find_files(source.splits[split].images[0] if layout.beside else source.root / layout.notes, {".xml"})
+        )
     return sum(1 for line in _read_lines(file) if line.strip())
 
 
 @dataclass(slots=True)
 class _Note:
-    """The content of one XML file. Boxes are (x1, y1, x2, y2) in pixels, and `findings` describe the file's faults."""
+    """The content of one XML file. Boxes are (x1, y1, x2, y2) in pixels, and `findings` describe the file's faults.
+
+    `unreadable` is True if the file cannot be parsed, or if it has objects but none of them is usable.
+    """
 
     path: Path
     filename: str = ""
@@ -125,11 +157,12 @@ class _Note:
     boxes: list[Box] = field(default_factory=list)
     classes: list[str] = field(default_factory=list)
     findings: list[str] = field(default_factory=list)
+    unreadable: bool = False
 
 
 def _read_annotations(root: Path) -> dict[str, _Note]:
     """Return path without suffix -> content of all XML files below Annotations."""
-    folder = root / ANNOTATIONS
+    folder = root / voc_layout(root).notes
     files = find_files(folder, {".xml"})
     notes = {}
     with progress("reading annotations", len(files), "files") as advance:
@@ -143,15 +176,17 @@ def parse_annotation(path: Path) -> _Note:
     """Return the content of one VOC XML. Parts that cannot be used are left out and listed in `findings`."""
     note = _Note(path)
     try:
-        # expat does not load external files, and limits entity expansion
-        root = ElementTree.fromstring(path.read_bytes())
+        root, repaired = parse_xml(path.read_bytes())
     except ElementTree.ParseError as error:
         line, column = error.position
-        note.findings.append(f"not valid XML (line {line}, column {column + 1}); the image counts as background")
+        note.findings.append(f"not valid XML (line {line}, column {column + 1}); {UNREADABLE}")
+        note.unreadable = True
         return note
     except (OSError, ValueError, LookupError) as error:
-        note.findings.append(f"cannot be read ({error}); the image counts as background")
+        note.findings.append(f"cannot be read ({error}); {UNREADABLE}")
+        note.unreadable = True
         return note
+    note.findings += repaired
     note.filename = (root.findtext("filename") or "").strip()
     size = [_read_number(root.findtext(f"size/{key}")) for key in ("width", "height")]
     if size[0] is not None and size[1] is not None and min(size[0], size[1]) >= 1:
@@ -159,10 +194,14 @@ def parse_annotation(path: Path) -> _Note:
     else:
         note.findings.append("no usable <size>")
     seen: dict[tuple[str, Box], int] = {}
+    number = 0
     for number, entry in enumerate(root.iter("object"), 1):
         what = _add_object(entry, number, note, seen)
         if what:
             note.findings.append(f"object {number}: {what}")
+    if number and not note.boxes:
+        note.findings.append(f"none of its objects is usable; {UNREADABLE}")
+        note.unreadable = True
     return note
 
 
@@ -223,7 +262,11 @@ def _find_stem(note: _Note | None, stem: str, images: Mapping[str, Sequence[str]
 
 
 def _read_list(
-    file: Path, notes: Mapping[str, _Note], images: Mapping[str, Sequence[str]], problems: list[Problem]
+    file: Path,
+    notes: Mapping[str, _Note],
+    images: Mapping[str, Sequence[str]],
+    folder: str,
+    problems: list[Problem],
 ) -> list[tuple[str, int | None]]:
     """Return the path without suffix and the line number (from 1) of each entry of a list file."""
     stems: list[tuple[str, int | None]] = []
@@ -231,9 +274,7 @@ def _read_list(
         entry = line.strip()
         if not entry:
             continue
-        # an image name may contain spaces, and a list may have a second column
-        options = [entry, os.path.splitext(entry)[0], entry.split()[0]]  # noqa: PTH122
-        stem = next((option for option in options if option in notes or option in images), entry)
+        stem = next((option for option in stems_in_line(entry, folder) if option in notes or option in images), entry)
         if stem in images and stem not in notes:
             problems.append(Problem(file, f"{stem!r} has no XML file; the image counts as background", number))
         stems.append((stem, number))
@@ -245,7 +286,7 @@ def _make_records(
 ) -> tuple[ImageRecord, ...]:
     """Return the records of a split, sorted by name. `rows` maps an image's name to (stem, XML or None)."""
     boxes = BoxCollector()
-    folder = images_folder(root)
+    folder = voc_layout(root).images
     ordered = sorted(rows)
     for name in ordered:
         note = rows[name][1]
@@ -254,13 +295,14 @@ def _make_records(
             problems += [Problem(note.path, what) for what in note.findings]
     return tuple(
         ImageRecord(
-            f"{folder}/{name}",
+            str(PurePosixPath(folder, name)),
             name,
             root / folder / name,
             *arrays,
             note.width if note else None,
             note.height if note else None,
             note.path if note else None,
+            note.unreadable if note else False,
         )
         for name, arrays in zip(ordered, boxes.arrays(), strict=True)
         for note in [rows[name][1]]

@@ -5,12 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 
 from detreduce.dataset.formats.format import Format
-from detreduce.dataset.formats.voc.read import LISTS, count_images, find_voc_splits, is_voc_folder, load_voc
+from detreduce.dataset.formats.voc.layout import find_layout_beside, find_voc_layout, voc_layout
+from detreduce.dataset.formats.voc.read import count_images, find_voc_splits, list_files, load_voc
 from detreduce.dataset.formats.voc.write import write_voc
 from detreduce.dataset.reading.description import Description, find_root, split_values
 from detreduce.dataset.records import DetectionDataset, Source, SplitSource
 from detreduce.dataset.splits import choose_split, in_order
 from detreduce.errors import MissingFileError
+
+
+def is_voc_folder(folder: Path) -> bool:
+    """Return whether a folder has annotations and images in the folders of a VOC dataset."""
+    return find_voc_layout(folder) is not None
+
+
+def has_voc_beside(folder: Path) -> bool:
+    """Return whether a folder has VOC XML files next to its images."""
+    return find_layout_beside(folder) is not None
 
 
 def load_path(folder: Path, split: str | None, images: Path | None) -> DetectionDataset:
@@ -32,19 +43,20 @@ def _splits(description: Description, root: Path) -> dict[str, SplitSource]:
 
     Without such keys, every list in ImageSets/Main is a split.
     """
-    if not is_voc_folder(root):
+    if not is_voc_folder(root) and not has_voc_beside(root):
         raise MissingFileError(
             f"{description.file}: {root} is not a VOC folder (Annotations, JPEGImages).{description.how_to_get()}"
         )
     there = find_voc_splits(root)
-    lists = {file.stem: file for file in sorted((root / LISTS).glob("*.txt"))}
+    lists = {file.stem: file for file in list_files(root)}
     splits = {}
     for split, name in split_values(description).items():
         stem = Path(str(name)).stem
         if stem not in lists:
             known = ", ".join(lists) or "none"
             raise MissingFileError(
-                f"{description.file}: {root / LISTS} has no list {stem!r}. Use one of these lists: {known}."
+                f"{description.file}: {root / voc_layout(root).lists} has no list {stem!r}. "
+                f"Use one of these lists: {known}."
             )
         splits[split] = SplitSource(next(iter(there.values())).images, lists[stem])
     return in_order(splits) if splits else there
@@ -54,6 +66,7 @@ VOC = Format(
     name="voc",
     example="a VOC folder",
     accepts_folder=is_voc_folder,
+    accepts_images=has_voc_beside,
     load_path=load_path,
     load_yaml=load_yaml,
     load_split=load_voc,

@@ -8,7 +8,8 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from detreduce.dataset.formats.format import Reload
-from detreduce.dataset.formats.voc.read import ANNOTATIONS, LISTS, images_folder, load_voc
+from detreduce.dataset.formats.voc.layout import voc_layout
+from detreduce.dataset.formats.voc.read import decode_list, list_files, load_voc, stems_in_line
 from detreduce.dataset.listing import absolute
 from detreduce.dataset.records import DetectionDataset, ImageRecord, Source, SplitSource
 from detreduce.dataset.splits import CANONICAL
@@ -51,8 +52,9 @@ def write_voc(choice: Choice, placer: Placer, target: Path) -> Reload:
     written = {}
     for split in [choice.dataset.split, *others]:
         old = source.splits[split].annotations
+        folder = source.splits[split].images[0].relative_to(source.root)
         written[split] = SplitSource(
-            (target / images_folder(source.root),), target / old.relative_to(source.root) if old is not None else None
+            (target / folder,), target / old.relative_to(source.root) if old is not None else None
         )
     canonical = all(split in CANONICAL and place.annotations is not None for split, place in written.items())
     # without keys, every list is a split, and without lists, all XML files are the split train
@@ -74,11 +76,11 @@ def _find_removed(choice: Choice, others: Mapping[str, DetectionDataset], kept: 
 
 def _place_files(root: Path, records: Sequence[ImageRecord], placer: Placer) -> None:
     """Place the images, XML files and segmentation masks of the records."""
-    images = images_folder(root)
+    layout = voc_layout(root)
     masks = [(folder, root / folder) for folder in MASKS if (root / folder).is_dir()]
     with progress("Writing images", len(records), "images") as advance:
         for record in records:
-            placer.image(record.path, PurePosixPath(images, record.name))
+            placer.image(record.path, PurePosixPath(layout.images, record.name))
             if record.label_path is not None and record.label_path.is_file():
                 placer.copy(
                     record.label_path, PurePosixPath(absolute(record.label_path).relative_to(absolute(root)).as_posix())
@@ -88,8 +90,8 @@ def _place_files(root: Path, records: Sequence[ImageRecord], placer: Placer) -> 
                 if (place / name).is_file():
                     placer.image(place / name, folder / name)
             advance()
-    placer.make_folder(PurePosixPath(images))
-    placer.make_folder(PurePosixPath(ANNOTATIONS))
+    placer.make_folder(PurePosixPath(layout.images))
+    placer.make_folder(PurePosixPath(layout.notes))
 
 
 def _write_lists(
@@ -107,20 +109,22 @@ def _write_lists(
 
     def is_kept(line: str) -> bool:
         """Return whether the image of a line is chosen."""
-        return _find_image(line, image_of) in kept
+        return _find_image(line, layout.images, image_of) in kept
 
     def is_not_removed(line: str) -> bool:
         """Return whether the image of a line is not removed."""
-        return _find_image(line, image_of) not in removed
+        return _find_image(line, layout.images, image_of) not in removed
 
     def is_in_output(line: str) -> bool:
         """Return whether the image of a line is in the output."""
-        return _find_image(line, image_of) in records
+        return _find_image(line, layout.images, image_of) in records
 
-    for file in sorted((source.root / "ImageSets").rglob("*.txt")):
+    layout = voc_layout(source.root)
+    mains = set(list_files(source.root))
+    for file in sorted((source.root / layout.lists).parent.rglob("*.txt")):
         place = PurePosixPath(file.relative_to(source.root).as_posix())
         test: Callable[[str], bool]
-        if file.parent != source.root / LISTS:
+        if file not in mains:
             test = is_in_output
         elif own is not None and (file == own or file.stem.endswith(f"_{own.stem}")):
             test = is_kept
@@ -134,8 +138,11 @@ def _write_lists(
 
 def filter_lines(content: bytes, wanted: Callable[[str], bool]) -> bytes:
     """Return the `wanted` lines and the blank lines of the content, unchanged."""
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        kept = [line for line in decode_list(content).splitlines(keepends=True) if not line.strip() or wanted(line)]
+        return "".join(kept).encode("utf-16")
     lines = content.splitlines(keepends=True)
-    texts = [line.decode("utf-8-sig", "surrogateescape").strip() for line in lines]
+    texts = [decode_list(line).strip() for line in lines]
     return b"".join(line for line, text in zip(lines, texts, strict=True) if not text or wanted(text))
 
 
@@ -146,20 +153,18 @@ def _images_by_stem(datasets: Sequence[DetectionDataset], root: Path) -> dict[st
     XML is meant.
     """
     stems: dict[str, str] = {}
+    notes = voc_layout(root).notes
     for dataset in datasets:
         for record in dataset:
             stems.setdefault(os.path.splitext(record.name)[0], record.name)  # noqa: PTH122
     for dataset in datasets:
         for record in dataset:
             if record.label_path is not None:
-                stem = record.label_path.relative_to(root / ANNOTATIONS).with_suffix("").as_posix()
+                stem = record.label_path.relative_to(root / notes).with_suffix("").as_posix()
                 stems[stem] = record.name
     return stems
 
 
-def _find_image(line: str, image_of: Mapping[str, str]) -> str | None:
-    """Return the name of the image in a line of a list, or None."""
-    for option in (line, os.path.splitext(line)[0], line.split()[0]):  # noqa: PTH122
-        if option in image_of:
-            return image_of[option]
-    return None
+def _find_image(line: str, images: str, image_of: Mapping[str, str]) -> str | None:
+    """Return the name of the image in a line of a list, or None. `images` is the images folder."""
+    return next((image_of[stem] for stem in stems_in_line(line, images) if stem in image_of), None)

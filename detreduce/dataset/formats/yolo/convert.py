@@ -18,7 +18,7 @@ from detreduce.dataset.formats.yolo.write import load_data_yaml, write_yolo
 from detreduce.dataset.joined_classes import join_classes
 from detreduce.dataset.records import DetectionDataset, ImageRecord
 from detreduce.dataset.splits import CANONICAL, in_order
-from detreduce.dataset.writing.choice import Choice, records_on_disk
+from detreduce.dataset.writing.choice import Choice, readable_records, records_on_disk
 from detreduce.dataset.writing.dataset_yaml import DATA_YAML
 from detreduce.dataset.writing.links import Placer
 from detreduce.dataset.writing.subset_warnings import warn_about_subset
@@ -73,9 +73,14 @@ def _collect_parts(choice: Choice) -> tuple[str, dict[str, DetectionDataset]]:
     """Return the name of the reduced split, and all splits to write. The split trainval (VOC) is renamed to train."""
     dataset, others = choice.dataset, choice.load_others()
     own = "train" if dataset.split == "trainval" else dataset.split
-    reduced = replace(dataset, records=choice.kept)
+    reduced = replace(dataset, records=readable_records(dataset.split, choice.kept))
+    if not len(reduced):
+        raise InputError(
+            f"{dataset.source.path}: none of the {len(choice.kept)} images has labels that can be read. "
+            "`detreduce inspect` lists what is wrong with them."
+        )
     parts = {
-        split: replace(others[split], records=records_on_disk(others[split]))
+        split: replace(others[split], records=readable_records(split, records_on_disk(others[split])))
         for split in CANONICAL
         if split in others and split != own
     }

@@ -12,6 +12,7 @@ from typing import Any
 from detreduce.dataset.formats.yolo.labels import parse_labels
 from detreduce.dataset.listing import absolute, below, find_files
 from detreduce.dataset.reading.box_collector import BoxCollector
+from detreduce.dataset.reading.box_problems import UNREADABLE
 from detreduce.dataset.reading.description import Description, candidate_roots, expand_path, split_entries
 from detreduce.dataset.records import IMAGE_SUFFIXES, DetectionDataset, ImageRecord, Problem, Source, SplitSource
 from detreduce.dataset.splits import canonical_split, choose_split, in_order
@@ -314,6 +315,7 @@ def _read_labels(
     boxes = BoxCollector()
     owner: dict[str, str] = {}
     labels: list[Path | None] = []
+    unreadable: set[str] = set()
     with progress("reading labels", len(rows), "files") as advance:
         for name, _, path in rows:
             file = _label_file(path, found)
@@ -325,30 +327,32 @@ def _read_labels(
             if file in owner:
                 problems.append(Problem(Path(file), f"is the label file of two images: {owner[file]} and {name}"))
             owner[file] = name
-            labels.append(_read_one(file, n_classes, kpt_shape, boxes, problems))
+            labels.append(Path(file))
+            if not _read_one(file, n_classes, kpt_shape, boxes, problems):
+                unreadable.add(path)
     _report_unmatched(rows, owner, found, problems)
     return [
-        ImageRecord(image_id, name, Path(path), *arrays, label_path=label)
+        ImageRecord(image_id, name, Path(path), *arrays, label_path=label, unreadable=path in unreadable)
         for (name, image_id, path), arrays, label in zip(rows, boxes.arrays(), labels, strict=True)
     ]
 
 
 def _read_one(
     file: str, n_classes: int, kpt_shape: tuple[int, int] | None, boxes: BoxCollector, problems: list[Problem]
-) -> Path:
-    """Add the boxes of one label file to `boxes`, and return the file's path."""
+) -> bool:
+    """Add the boxes of one label file to `boxes`. Return False if the file has labels, but none that can be read."""
     path = Path(file)
     try:
         with open(file, "rb") as handle:  # noqa: PTH123 (100,000 calls)
             data = handle.read()
     except OSError as error:
-        problems.append(Problem(path, f"cannot be read ({error.strerror}); the image counts as background"))
+        problems.append(Problem(path, f"cannot be read ({error.strerror}); {UNREADABLE}"))
         boxes.add((), ())
-        return path
+        return False
     parsed = parse_labels(data, n_classes, kpt_shape)
     boxes.add(parsed.boxes, parsed.classes)
     problems.extend(Problem(path, what, line) for line, what in parsed.findings)
-    return path
+    return bool(parsed.boxes) or not parsed.findings
 
 
 def _report_unmatched(

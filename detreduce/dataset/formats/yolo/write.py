@@ -16,7 +16,7 @@ from detreduce.dataset.listing import absolute
 from detreduce.dataset.reading.description import read_description
 from detreduce.dataset.records import IMAGE_SUFFIXES, DetectionDataset, ImageRecord
 from detreduce.dataset.splits import canonical_split
-from detreduce.dataset.writing.choice import Choice
+from detreduce.dataset.writing.choice import Choice, readable_records
 from detreduce.dataset.writing.dataset_yaml import DATA_YAML
 from detreduce.dataset.writing.links import Placer
 from detreduce.dataset.writing.subset_warnings import warn_about_subset
@@ -45,6 +45,8 @@ def load_data_yaml(file: Path, split: str) -> DetectionDataset:
 def _write_files(choice: Choice, placer: Placer, target: Path, *, trainable: bool) -> None:
     """Write the images and labels of all splits, and the data.yaml."""
     source, splits = choice.dataset.source, choice.load_records()
+    if trainable:
+        splits = {split: readable_records(split, records) for split, records in splits.items()}
     mirror = make_mirror(source.root, [r.path for records in splits.values() for r in records], target)
     with progress("Writing images", sum(map(len, splits.values())), "images") as advance:
         for records in splits.values():

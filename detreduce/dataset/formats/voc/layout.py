@@ -1,0 +1,124 @@
+"""Find the folders of a Pascal VOC dataset: Annotations, JPEGImages and ImageSets/Main, in any case."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from detreduce.dataset.records import IMAGE_SUFFIXES
+from detreduce.dataset.splits import CANONICAL, canonical_split
+
+_NOTES = ("Annotations", "Annotation")
+_IMAGES = ("JPEGImages", "images", "image")
+_BESIDE = "."
+_HEAD = 4096
+
+
+@dataclass(frozen=True)
+class VocLayout:
+    """The folders of a VOC dataset, relative to its root, as they are spelled on disk.
+
+    Attributes
+    ----------
+    notes
+        Folder of the XML files. "." if XML files and images are in the same folders.
+    images
+        Folder of the images.
+    lists
+        Folder of the lists of splits. The folder need not exist.
+    """
+
+    notes: str
+    images: str
+    lists: str
+
+    @property
+    def beside(self) -> bool:
+        """True if each XML file is next to its image."""
+        return self.notes == _BESIDE
+
+
+def find_voc_layout(root: Path) -> VocLayout | None:
+    """Return the layout of a folder, or None if the folder is not a VOC folder.
+
+    A VOC folder has Annotations and JPEGImages, or an images folder and XML files in an annotations folder (Label
+    Studio, Kaggle). Names match in any case.
+    """
+    names = _folders_in(root)
+    notes, images = _find(names, _NOTES), _find(names, _IMAGES)
+    if notes is None or images is None:
+        return None
+    if (notes, images) != (_NOTES[0], _IMAGES[0]) and not _has_xml(root / notes):
+        return None
+    sets = _find(names, ("ImageSets",)) or "ImageSets"
+    main = _find(_folders_in(root / sets), ("Main",)) or "Main"
+    return VocLayout(notes, images, f"{sets}/{main}")
+
+
+def find_layout_beside(root: Path) -> VocLayout | None:
+    """Return the layout of a folder with VOC XML files next to their images (labelImg, Roboflow), or None.
+
+    The files are in the folder itself, or in folders called train, valid, test.
+    """
+    places = [root, *split_folders(root).values()]
+    return VocLayout(_BESIDE, _BESIDE, "ImageSets/Main") if any(map(_has_pair, places)) else None
+
+
+def voc_layout(root: Path) -> VocLayout:
+    """Return the layout of a folder that is a VOC folder, or the official layout."""
+    return find_voc_layout(root) or find_layout_beside(root) or VocLayout(_NOTES[0], _IMAGES[0], "ImageSets/Main")
+
+
+def split_folders(root: Path) -> dict[str, Path]:
+    """Return split -> folder for the folders called train, valid, test and the like."""
+    found: dict[str, Path] = {}
+    for name in _folders_in(root):
+        if canonical_split(name) in CANONICAL:
+            found.setdefault(canonical_split(name), root / name)
+    return found
+
+
+def _folders_in(root: Path) -> list[str]:
+    """Return the sorted names of the folders in a folder. An unreadable folder has none."""
+    try:
+        with os.scandir(root) as entries:
+            return sorted(entry.name for entry in entries if entry.is_dir())
+    except OSError:
+        return []
+
+
+def _find(names: list[str], wanted: Iterable[str]) -> str | None:
+    """Return the first wanted name that exists: spelled exactly, else in any case."""
+    for name in wanted:
+        if name in names:
+            return name
+    lower = {name.lower(): name for name in reversed(names)}
+    return next((lower[name.lower()] for name in wanted if name.lower() in lower), None)
+
+
+def _has_xml(folder: Path) -> bool:
+    """Return whether an XML file is below a folder."""
+    return any(path.suffix.lower() == ".xml" for path in folder.rglob("*"))
+
+
+def _has_pair(folder: Path) -> bool:
+    """Return whether a folder directly holds a VOC XML file and an image of the same name."""
+    try:
+        names = sorted(os.listdir(folder))  # noqa: PTH208
+    except OSError:
+        return False
+    stems = {os.path.splitext(n)[0] for n in names if os.path.splitext(n)[1].lower() in IMAGE_SUFFIXES}  # noqa: PTH122
+    notes = [n for n in names if n.lower().endswith(".xml") and n[:-4] in stems]
+    return any(_is_voc_xml(folder / name) for name in notes[:20])
+
+
+def _is_voc_xml(file: Path) -> bool:
+    """Return whether the first bytes of a file look like VOC XML. Bytes of UTF-16 are compared without their zeros."""
+    try:
+        with file.open("rb") as handle:
+            head = handle.read(_HEAD).replace(b"\0", b"")
+    except OSError:
+        return False
+    return b"<annotation>" in head or b"<annotation " in head

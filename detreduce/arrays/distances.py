@@ -54,7 +54,7 @@ class CentredPoints:
     def products(self, rows: IntArray) -> FloatArray:
         """Return (b, n) squared distances from `rows` to all points.
 
-        Distances between close points have lost digits. `settled` corrects these distances.
+        Rounding errors can be large for close points. `settled` corrects these distances.
         """
         squared = (-2.0 * self.Z[rows]) @ self.Z.T
         squared += self.squares
@@ -62,7 +62,7 @@ class CentredPoints:
         return squared
 
     def settled(self, squared: FloatArray, others: IntArray, row: int) -> FloatArray:
-        """Compute again the entries of `squared` that have lost digits. Change and return `squared`.
+        """Recompute the distances in `squared` that have large rounding errors. Change and return `squared`.
 
         `squared` (m,) holds the squared distances from `row` to `others`.
         """

@@ -24,9 +24,9 @@ def extrapolate(
 ) -> FloatArray:
     """Give each row without scores the mean scores of the nearest rows that have scores.
 
-    The distance is Euclidean. Rows with the same distance as the last of the nearest rows are used too, so the order of
-    the rows does not matter. The memory is one float64 copy of X plus a constant amount. See arXiv 2406.13283 for a
-    similar method.
+    The distance is Euclidean. If several rows have the same distance as the farthest of these nearest rows, all of them
+    are used. So the order of the rows does not matter. The memory is one float64 copy of X plus a constant amount. See
+    arXiv 2406.13283 for a similar method.
 
     Parameters
     ----------

@@ -35,7 +35,7 @@ class Program(Group):
     """
 
     def main(self, args: Sequence[str] | None = None, *, standalone_mode: bool = True, **more: Any) -> Any:  # type: ignore[override]
-        """Run a command line and exit. If `standalone_mode` is False, return as typer does."""
+        """Run a command line and exit. If `standalone_mode` is False, return the command's result."""
         if not standalone_mode:
             return super().main(args, standalone_mode=False, **more)
         try:

@@ -11,9 +11,9 @@ EXAMPLE = "Example:"
 
 
 class _WithExample:
-    """A mixin for commands whose help ends with ``Example:`` and one command per line.
+    """A mixin that prints the examples of a command at the end of its help, without wrapping.
 
-    The examples come last, right above the prompt. Their lines are not wrapped.
+    Each line after ``Example:`` in the help text is one example.
     """
 
     def __init__(self, *args: Any, help: str | None = None, **more: Any) -> None:

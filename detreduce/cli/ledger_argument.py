@@ -1,4 +1,4 @@
-"""Open a ledger by its path. A wrong path is reported before slow imports."""
+"""Open a ledger by its path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Print the output of commands on stdout, after a progress line."""
+"""Print the output of commands on stdout, and show a progress line until the output begins."""
 
 from __future__ import annotations
 

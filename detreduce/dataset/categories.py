@@ -62,8 +62,8 @@ def assign_categories(
         A list of mappings such as ``{name: single, only: [person], max_boxes: 1}``: an image gets the name of the first
         entry that matches, or ``other`` if no entry matches. An entry matches if all its conditions are true. ``any``:
         the image has a box of at least one of these classes. ``all``: it has a box of each of these classes. ``only``:
-        it has no box of another class. ``none``: it has no box of these classes. ``min_boxes`` and ``max_boxes``:
-        bounds on the number of boxes of all classes. Entries with the same name form one category.
+        all its boxes have one of these classes. ``none``: it has no box of these classes. ``min_boxes`` and
+        ``max_boxes``: bounds on the number of boxes of all classes. Entries with the same name form one category.
     min_images
         Only for ``combination``. Default: 1 % of the images, at least 2 and at most 10.
 
@@ -214,7 +214,7 @@ def _read_rule(rule: Mapping[str, Any], number: int, class_names: Sequence[str])
 
 
 def _find_classes(value: Any, where: str, class_names: Sequence[str]) -> list[int]:
-    """Return the numbers of the classes in `value`. Raise InputError, starting with `where`, if one is unknown."""
+    """Return the numbers of the classes that `value` names. Error messages start with `where`."""
     wanted = [value] if isinstance(value, str) else value
     if not isinstance(wanted, Sequence) or not wanted:
         raise InputError(

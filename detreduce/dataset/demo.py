@@ -67,7 +67,7 @@ class Frame:
 
 
 class _Draw:
-    """A source of random numbers. It uses only `Generator.random`, which is unlikely to change with NumPy's version."""
+    """A source of random numbers. It uses only `Generator.random`, so that new NumPy versions give the same numbers."""
 
     def __init__(self, *key: int) -> None:
         self._generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence(key)))
@@ -339,7 +339,7 @@ class _Scene:
     size
         Side of the window, in pixels.
     reach
-        x and y of the window's corner in the first frame.
+        Both x and y of the window's corner in the first frame, in pixels of the world.
     drift
         Movement of the window per frame (x, y), in pixels.
     """

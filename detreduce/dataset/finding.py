@@ -84,7 +84,7 @@ def _missing(path: str | Path, base: Path | None, what: str, hint: str) -> Missi
 
 
 def _suggest_path(expanded: Path, base: Path | None) -> str:
-    """Return a hint with the most similar existing path (only the name if the folder exists), or ""."""
+    """Return a hint with the most similar existing path, or "". If the folder is right, name only the file."""
     shipped = len(expanded.parts) > 1 and nearest_name(expanded.parts[0], _SHIPPED) is not None
     for folder in _search_folders(expanded, base, shipped=shipped):
         found, parts = _correct_path(folder, expanded.parts), expanded.parts
@@ -97,7 +97,8 @@ def _suggest_path(expanded: Path, base: Path | None) -> str:
 def _correct_path(folder: Path, parts: Sequence[str]) -> tuple[str, ...] | None:
     """Return the parts of a path below a folder, with each missing part replaced by the most similar existing name.
 
-    The result ends before the first missing part without a similar name. Return None if no part was replaced.
+    If a missing part has no similar name, this part and all later parts are left out. Return None if no part was
+    replaced.
     """
     nearest: list[str] = []
     for part in parts:

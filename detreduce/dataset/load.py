@@ -93,7 +93,7 @@ def _load(place: Path, split: str | None, images: str | Path | None) -> Detectio
         suffixes = ", ".join(sorted({row.images_for for row in all_formats() if row.images_for}))
         raise InputError(
             f"{place}: images= is for annotation files ({suffixes}) only. "
-            "Remove images=, because other formats name their images."
+            "Remove images=. Other datasets say where their images are."
         )
     if place.suffix.lower() in YAML_SUFFIXES and not place.is_dir():
         return _load_description(read_description(place), split)
@@ -131,7 +131,7 @@ def _dataset_in(path: Path) -> Path:
 
 
 def _find_described(folder: Path) -> Path | None:
-    """Return the YAML of a folder that names its ``format:``, or None. Such a YAML knows better than a guess."""
+    """Return the YAML with the key ``format:`` in a folder, or None."""
     for name in YAML_NAMES:
         if (folder / name).is_file():
             with suppress(InputError):

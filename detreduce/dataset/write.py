@@ -179,7 +179,7 @@ def _target(output: str | Path) -> Path:
 
 @contextmanager
 def _open_output(target: Path, dataset: DetectionDataset, link: LinkMode, *, overwrite: bool) -> Iterator[Placer]:
-    """Yield a placer for a new folder that becomes `target` when the block succeeds."""
+    """Yield a `Placer` for a temporary folder. If the block succeeds, the folder is renamed to `target`."""
     check_apart_from(target, dataset)
     with staged(target, overwrite=overwrite) as folder:
         yield Placer(folder, link)

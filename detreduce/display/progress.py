@@ -55,7 +55,7 @@ def progress(title: str, total: int | None, unit: str = "", *, behind: bool = Fa
 
 
 def step(title: str) -> AbstractContextManager[Callable[..., None]]:
-    """Show the name of a step without a count. The name is shown only while no counted work is shown."""
+    """Show the name of a step that does not count units. The name is hidden while work with a count is shown."""
     return progress(title, None, behind=True)
 
 
@@ -155,7 +155,7 @@ class _Board:
         self._live: Live | None = None
 
     def begin(self, work: Work) -> None:
-        """Register a step with `behind=True`, so that its name replaces the name of an older step at once."""
+        """Register work with ``behind=True``, so that its line replaces the line of older work without a delay."""
         if work.behind:
             with self._lock:
                 self._behind.append(work)

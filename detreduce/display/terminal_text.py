@@ -25,8 +25,8 @@ def visible(name: object) -> str:
     """Return a name on one line, with codes instead of invisible characters.
 
     Invisible characters are control characters, zero-width marks, direction marks, unusual spaces and halves of
-    surrogate pairs. Letters of all scripts and emoji stay unchanged. Joiners, selectors and tags also stay unchanged if
-    they combine other characters into one sign.
+    surrogate pairs. Letters of all scripts and emoji stay unchanged. Joiners, variation selectors and tags stay
+    unchanged where they belong to an emoji, a flag or a letter form.
     """
     text = str(name)
     if text.isascii() and text.isprintable():
@@ -53,7 +53,7 @@ def _is_hidden(character: str) -> bool:
 
 
 def _changes_neighbours(text: str, place: int) -> bool:
-    """Return whether an invisible character changes how its neighbours look. Such characters are harmless."""
+    """Return whether an invisible character changes how its neighbours look, as a joiner between two emoji does."""
     character, before, after = text[place], text[:place][-1:], text[place + 1 : place + 2]
     if character == AS_EMOJI:
         return _is_picture(before) or before in SIGNS_TOO or (after == KEYCAP and before in set("0123456789#*"))

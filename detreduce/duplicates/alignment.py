@@ -68,9 +68,9 @@ def overlay(first: npt.NDArray[np.uint8], second: npt.NDArray[np.uint8]) -> Over
 
 
 def _refine(one: Picture, other: Picture, start: Picture, sigma: float) -> tuple[Picture | None, Overlay]:
-    """Align from the map `start`. Return the better map, the aligned map or `start`, with its overlay.
+    """Improve the map `start`. Return the better of both maps, and its overlay.
 
-    If the alignment fails, return None with the overlay of `start`.
+    If the alignment fails, return None and the overlay of `start`.
     """
     before = _compare(one, other, start, sigma)
     warp = _align(one, other, start)
@@ -83,8 +83,8 @@ def _refine(one: Picture, other: Picture, start: Picture, sigma: float) -> tuple
 def _starting_maps() -> tuple[Picture, ...]:
     """Return the maps from which the alignment at half size starts.
 
-    The first map is the identity. Each other map fits if one picture was cropped to 95 % of its sides, at one of nine
-    positions.
+    The first map is the identity. Each other map assumes that one of the two pictures was cropped to 95 % of its sides,
+    at one of nine positions.
     """
     starts = [_IDENTITY]
     for scale in (0.95, 1 / 0.95):

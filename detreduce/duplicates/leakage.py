@@ -220,7 +220,7 @@ def _match_splits(
     threshold: float,
     workers: int | None,
 ) -> list[Match]:
-    """Match images with equal pixels. Then match each remaining image with its most similar image."""
+    """Match each of `queries` with an image of `against`: with equal pixels, or else the most similar image."""
     first: dict[bytes, int] = {}
     for place in against.tolist():
         first.setdefault(signatures.digests[place], place)
@@ -243,7 +243,7 @@ def _describe_leak(
     starts: tuple[int, int],
     signatures: Signatures,
 ) -> LeakedImage:
-    """Return a match as ids and names. `starts` has the position of the first image of `later` and of `earlier`."""
+    """Return a match as a `LeakedImage`. `starts` are the positions at which `later` and `earlier` begin."""
     image, other = later[match.member - starts[0]], earlier[match.leader - starts[1]]
     return LeakedImage(
         later.split,

@@ -208,9 +208,10 @@ def _confirm_all(
 
 
 def _confirm(comparison: Comparison, query: int, likely: Candidates, threshold: float) -> Match | None:
-    """Return the best match in the first batch of candidates with a match. Return None if no candidate matches.
+    """Return the best match for a query, or None.
 
-    Later batches are skipped, because their candidates are less likely to match.
+    The candidates are compared in batches, the most probable candidates first. The search stops after the first batch
+    that contains a match.
     """
     for start in range(0, min(len(likely.places), MOST_CANDIDATES), _BATCH):
         best: Match | None = None
@@ -244,9 +245,10 @@ def _find_hits(queries: Floats, rows: Floats, against: IntArray, least: float, p
 
 
 def _group_by_query(hits: Hits, count: int, orientation_of: IntArray) -> list[Candidates]:
-    """Return the candidates for each of `count` queries, sorted by falling dot product.
+    """Return the candidates for each of `count` queries, the largest dot product first.
 
-    `_find_hits` has searched all queries once for each orientation in `orientation_of`.
+    `hits` are results of `_find_hits`, which searched all queries in the first orientation of `orientation_of`, then
+    all queries in the second orientation, and so on.
     """
     numbers, places, values = hits
     query, orientation = numbers % count, orientation_of[numbers // count]

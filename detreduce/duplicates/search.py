@@ -197,7 +197,8 @@ class _Images:
     preferred
         Positions of the images that are never redundant.
     order
-        (n,): positions of all images, the best image first. From two duplicates, the earlier image is kept.
+        (n,): positions of all images, the best image first. Of two duplicates, the image that comes first in `order` is
+        kept.
     """
 
     dataset: DetectionDataset
@@ -296,7 +297,7 @@ def _check_options(source: DetectionDataset | FeatureTable, by: str, threshold: 
 
 
 def _follow_leaders(exact: list[Match], near: list[Match]) -> list[Match]:
-    """Return all matches. If the leader of an exact match joined a group, its member joins the same group."""
+    """Return all matches. If the leader of an exact match joined another group, the exact copy joins that group too."""
     joined = {match.member: match for match in near}
     moved = [
         Match(match.member, through.leader, through.similarity, through.orientation)

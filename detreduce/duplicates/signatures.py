@@ -144,7 +144,7 @@ def read_signatures(
 
     Results are stored at intervals and on interruption, so a second run decodes only new and changed images. If
     `regions` is given, a signature describes only one region of each image (see `cut_out`). An image whose region is
-    None is not read, and its digest is empty. Image files never change.
+    None is not read, and its digest is empty.
     """
 
     def key(place: int, digest: Digest) -> Digest:

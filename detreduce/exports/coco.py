@@ -1,4 +1,4 @@
-"""Write the kept images as COCO JSON. A COCO dataset has its own JSON, which is filtered."""
+"""Write the kept images as COCO JSON. For a COCO dataset, this is its own JSON without the dropped images."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def fiftyone_files(
 def _sample(
     row: ImageRow, place: PurePosixPath, dataset: DetectionDataset, corners: Any, classes: Any, crowd: Any
 ) -> dict[str, Any]:
-    """Return one FiftyOne sample. Unknown values are left out, because FiftyOne infers types from the first value."""
+    """Return one FiftyOne sample without unknown values. FiftyOne infers a field's type from its first value."""
     fields = {"rank": row.rank, "score": json_value(row.score, infinities=False), "category": row.category}
     sample: dict[str, Any] = {
         "filepath": str(place),

@@ -44,7 +44,7 @@ class ReadImage(Generic[T]):
     content
         The result of `prepare`. None if all vectors of the image are stored, or if the image cannot be decoded.
     error
-        Reason why the file cannot be read or decoded. Empty if there is no such reason.
+        Reason why the file cannot be read or decoded. Empty if there was no error.
     """
 
     row: int

@@ -160,7 +160,7 @@ class DigestMemo:
     """A memory of the content digests of files, so that a second run does not open unchanged files.
 
     A file counts as unchanged if its size, mtime and ctime are the same. A file that changed just before the read is
-    not remembered, because a second change might not change its times.
+    not remembered, because a second change at nearly the same time might not change its mtime and ctime.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -40,7 +40,10 @@ def writing(target: object, consequence: str = "") -> Iterator[None]:
 
 
 def _reason(error: OSError, target: object) -> str:
-    """Return the operating system's reason. Add the path of the file if the file is not in or next to `target`."""
+    """Return the operating system's reason.
+
+    The path of the failed file is added, unless the file is directly in `target` or in the parent folder of `target`.
+    """
     if isinstance(error, shutil.Error):
         # copytree collects (source, target, reason)
         return str(error.args[0][-1][-1])

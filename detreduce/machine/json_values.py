@@ -38,7 +38,10 @@ def json_value(value: Any, *, infinities: bool = True) -> Any:
 
 
 def json_number(value: float | str | None) -> float:
-    """Return the number that `json_value` converted to `value`. Raise ValueError or TypeError for other values."""
+    """Return the float for a number in JSON: None is NaN, and the texts ``inf`` and ``-inf`` are infinite.
+
+    Raise ValueError or TypeError for other values.
+    """
     return math.nan if value is None else float(value)
 
 

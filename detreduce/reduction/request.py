@@ -41,7 +41,7 @@ class ReductionRequest:
     images: str | Path | None = None
 
     def check_method(self) -> None:
-        """Raise InputError if the method or an option cannot be used with any dataset."""
+        """Check the method and the options without a dataset. Raise InputError if one of them is not valid."""
         self.selection.check_names()
         # a wrong name is an error even if the method does not use features
         self.extraction.check_options()

@@ -66,7 +66,10 @@ class ReductionResult:
 
 @dataclass(frozen=True)
 class Reduction:
-    """The steps of one request on one dataset. `run_reduction` runs all of them; an experiment meters each step."""
+    """The steps of one request on one dataset.
+
+    `run` runs all steps. An experiment runs the steps one by one and measures the energy of each step.
+    """
 
     request: ReductionRequest
     dataset: DetectionDataset

@@ -92,9 +92,9 @@ def select(
     class_floor
         Minimum number of kept images that have a box of a class: one number for all classes, or a mapping from class
         name to number. If fewer images have the class, all of them are kept. With `max_per_group`, a class may stay
-        below its floor. A `DetreduceWarning` names such classes. If images have several classes, this can happen even
-        if another choice reaches the floor, because the exact problem is NP-hard. ``reached`` in `Selection.steps` has
-        the number of images of each class.
+        below its floor. A `DetreduceWarning` names such classes. If an image can have several classes, the search is
+        not exact: another choice of images might reach the floor. ``reached`` in `Selection.steps` has the number of
+        images of each class.
     cache
         Folder for the image signatures that the search for duplicates computes. `extract_features` has the same
         default.

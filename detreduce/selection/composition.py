@@ -66,7 +66,10 @@ class Composition:
     duplicates: Mapping[str, Any]
 
     def take(self, values: Any, name: str) -> Any:
-        """Return the values for the rows of `table`. `values` has one value for each row of the original table."""
+        """Return the values for the rows of `table`.
+
+        `values` has one value for each row of the original table. Error messages call the values `name`.
+        """
         if values is None or len(self.positions) == self.images:
             return values
         array = np.asarray(values)

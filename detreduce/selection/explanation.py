@@ -84,11 +84,12 @@ class Explanation:
     classes
         Class name -> number of boxes in the image.
     alone
-        Class name -> number of boxes in the image. It contains only classes that no other kept image has.
+        Class name -> number of boxes in the image, only for classes that no other kept image has.
     notes
         Sentences that say what is not known, and why.
     group
-        Group (video, sequence) of the image. None without a limit on groups, or if no rule made the groups.
+        Group (video, sequence) of the image. None if the selection has no limit on groups, or if the groups were given
+        as labels instead of a rule.
     group_kept
         Number of kept images in the group; None if `group` is None.
     group_limit
@@ -347,7 +348,7 @@ def _category(selection: Selection, row: int) -> dict[str, Any]:
 def _group(selection: Selection, dataset: DetectionDataset, row: int, chosen: npt.NDArray[np.bool_]) -> dict[str, Any]:
     """Return the group of the image, the number of kept images in the group, and the limit.
 
-    Without a rule that makes groups, only the limit is known.
+    If the groups were given as labels instead of a rule, return only the limit. Without a limit, return an empty dict.
     """
     step = selection.steps[-1] if selection.steps else {}
     limit, rule = step.get("max_per_group"), step.get("groups")

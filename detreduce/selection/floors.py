@@ -27,10 +27,11 @@ def floor_rows(
     """Return a small set of rows that brings every class to its floor.
 
     A greedy search always adds the row that helps the most classes. Without a limit on groups, every class reaches its
-    floor, or all rows of the class are chosen. With a limit, a chosen row may fill a group that a class below its floor
-    needs. Chains of swaps then exchange such rows. If every row has one class, the largest possible number of floors is
-    reached. If rows have several classes, a possible floor may be missed, because the problem (set cover) is NP-hard.
-    The number of rows may be larger than necessary.
+    floor, or all rows of the class are chosen. With a limit, the greedy search may fill a group with rows of one class,
+    although another class needs rows of this group. Afterwards, rows are swapped within full groups to correct this. If
+    every row has one class, the number of missing rows is then the smallest possible. If rows have several classes, the
+    result is not always the best, because the problem (set cover) is NP-hard. The number of chosen rows may be larger
+    than necessary.
 
     Parameters
     ----------
@@ -86,9 +87,8 @@ def _greedy(
 class _Exchange:
     """Swap rows within groups, so that more classes reach their goal.
 
-    A chain of swaps is an augmenting path. Each swap adds a row of a class below its goal, and removes another row of
-    the same full group. Without the removed row, one other class may be below its goal. The next swap of the chain then
-    adds a row of this other class.
+    A swap adds a row of a class below its goal, and removes another row of the same full group. If another class falls
+    below its goal because of this, the next swap adds a row of that class. Such a chain of swaps is an augmenting path.
     """
 
     def __init__(
@@ -122,8 +122,8 @@ class _Exchange:
     def _chain(self, start: int, closed: set[int]) -> tuple[list[int], list[int], set[int]]:
         """Find the shortest chain of swaps that adds one row of the class `start`.
 
-        Return the rows to add, the rows to remove, and the visited classes. If there is no chain, both
-        lists are empty.
+        The chain does not visit the classes in `closed`. Return the rows to add, the rows to remove, and the visited
+        classes. If there is no chain, both lists are empty.
         """
         came: dict[int, tuple[int, int, int]] = {}
         seen, queue = {start}, deque([start])

@@ -63,12 +63,12 @@ class Selection(SelectionData):
         return f"Selection({self.method}, {len(self.image_ids)} of {len(self.scores)} images, seed {self.seed})"
 
     def prefix(self, keep: float | int) -> Selection:
-        """Return the selection that the method makes at a smaller `keep`, without choosing again.
+        """Return the method's selection at a smaller `keep`, without running the method again.
 
-        The method must be nested: its smaller selections are prefixes of larger ones. The scores do not change, but a
-        greedy method that chooses at `keep` may give dropped images other scores. Raises InputError if the method is
-        not nested, if `keep` is larger than this selection, or if `keep` is smaller than the number of images kept
-        first.
+        The method must be nested: its smaller selections are prefixes of larger ones. The scores are those of this
+        selection. If `select` runs again with the smaller `keep`, a greedy method may give dropped images other scores.
+        Raises InputError if the method is not nested, if `keep` is larger than this selection, or if `keep` is smaller
+        than the number of images that were kept before the method chose.
         """
         from detreduce.reducers import reducer_class
 

@@ -72,7 +72,7 @@ class DuplicateSearch:
         return cls(threshold=value)
 
     def shortest(self) -> bool | float | str | dict[str, Any]:
-        """Return the shortest value of `drop_duplicates` that asks for this search."""
+        """Return this search in the shortest form that `drop_duplicates` accepts."""
         if self.threshold is None:
             return True if self.by == "pixels" else self.by
         return self.threshold if self.by == "pixels" else {"by": self.by, "threshold": self.threshold}
@@ -163,7 +163,7 @@ class SelectionRequest:
 
 
 def check_class_floor(value: Any) -> Any:
-    """Return a `class_floor` unchanged. Raise InputError if it is not valid for any dataset."""
+    """Return a `class_floor` unchanged. Raise InputError if a floor is not a whole number >= 0."""
     counts = list(value.values()) if isinstance(value, Mapping) else [] if value is None else [value]
     for count in counts:
         if isinstance(count, bool) or not isinstance(count, numbers.Integral) or count < 0:

@@ -35,8 +35,8 @@ def duplicates(
         Alike,
         typer.Option(
             help=(
-                "How to compare images: by their pixels, by their largest boxes, by their features, or only for equal "
-                "pixels (exact)."
+                "What to compare: whole images (pixels), their largest boxes (boxes) or their features (features). "
+                "With exact, only images with equal pixels are duplicates."
             )
         ),
     ] = "pixels",

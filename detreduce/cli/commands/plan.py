@@ -17,7 +17,7 @@ def plan(
         float | None,
         typer.Option(
             metavar="NUMBER",
-            help="Target, as a fraction of the mAP that all images give. Default: 0.95 if there is no --budget-wh.",
+            help="Target mAP, as a fraction of the mAP with all images. Default: 0.95 if there is no --budget-wh.",
         ),
     ] = None,
     budget_wh: Annotated[
@@ -26,7 +26,7 @@ def plan(
     ] = None,
     measure: Annotated[Literal["mAP50", "mAP50_95"], typer.Option(help="The mAP to use.")] = "mAP50_95",
     confidence: Annotated[
-        float, typer.Option(metavar="NUMBER", help="Least probability of reaching the target, from 0 to 1.")
+        float, typer.Option(metavar="NUMBER", help="Minimum probability that the recipe reaches the target, 0 to 1.")
     ] = 0.5,
     as_json: Json = False,
 ) -> None:

@@ -82,8 +82,8 @@ DuplicatesBy = Annotated[
     Alike,
     typer.Option(
         help=(
-            "How to compare images: by their pixels, by their largest boxes, by their features, or only for equal "
-            "pixels (exact)."
+            "What to compare: whole images (pixels), their largest boxes (boxes) or their features (features). "
+            "With exact, only images with equal pixels are duplicates."
         )
     ),
 ]
@@ -95,17 +95,21 @@ ClassFloor = Annotated[
     list[str] | None,
     typer.Option(
         metavar="[CLASS=]NUMBER",
-        help="Least number of images to keep with every class (3), or with one class (bus=10). May be repeated.",
+        help="Minimum number of images to keep with every class (3), or with one class (bus=10). May be repeated.",
     ),
 ]
 Groups = Annotated[
     str | None,
     typer.Option(
-        metavar="RULE", help=r"How to group the images of a video: folder, or a pattern for names: '(.+)_\d+'."
+        metavar="RULE",
+        help=(
+            "Which images form a group, for instance a video. folder: the images of one folder. Or a regular "
+            r"expression for names, for instance '(.+)_\d+': images whose names have the same text in the parentheses."
+        ),
     ),
 ]
 MaxPerGroup = Annotated[
-    int | None, typer.Option(metavar="NUMBER", help="Largest number of images to keep from one group.")
+    int | None, typer.Option(metavar="NUMBER", help="Maximum number of images to keep from each group.")
 ]
 Unreadable = Annotated[
     Literal["skip", "raise"], typer.Option(help="If an image cannot be read: skip it, or stop with an error.")

@@ -41,11 +41,17 @@ Output = Annotated[
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan, but do not run it and do not write files.")]
 MaxHours = Annotated[
     float | None,
-    typer.Option(metavar="NUMBER", help="Do not start a training that is expected to end after this number of hours."),
+    typer.Option(
+        metavar="NUMBER",
+        help="Do not start a training that would end later than this number of hours after the start of the run.",
+    ),
 ]
 MaxWh = Annotated[
     float | None,
-    typer.Option(metavar="NUMBER", help="Do not start a training that is expected to exceed this total energy in Wh."),
+    typer.Option(
+        metavar="NUMBER",
+        help="Do not start a training if the energy of the whole run would then exceed this number of Wh.",
+    ),
 ]
 Shard = Annotated[
     str | None,

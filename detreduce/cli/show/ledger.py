@@ -28,7 +28,7 @@ TEXT = ("key", "label", "ended")
 
 
 def show_rows(rows: Sequence[Mapping[str, Any]], path: object, of: int) -> None:
-    """Print the chosen `rows` of a ledger that has `of` finished cells."""
+    """Print these rows of a ledger. `of` is the number of all finished cells in the ledger."""
     out = terminal.console()
     if not rows:
         out.print(f"{path}: none of the {of} finished cells matches." if of else f"{path}: no finished cells.")
@@ -45,7 +45,7 @@ def show_rows(rows: Sequence[Mapping[str, Any]], path: object, of: int) -> None:
             _show_row(out, row)
     out.print(f"{len(rows)} of {of} finished cells: {path}" if len(rows) < of else f"{of} finished cells: {path}")
     if any(row.get("overlapped") for row in rows):
-        out.print("* overlapped another training on its machine: Wh and minutes include part of the other training.")
+        out.print("* Another training ran on the same machine at the same time, so Wh and minutes are too high.")
 
 
 def _show_row(out: Console, row: Mapping[str, Any]) -> None:

@@ -53,7 +53,7 @@ def show_advice(found: Advice, *, target: float | None, budget_wh: float | None,
         show_table(out, table)
     if found.surer is not None:
         training = _describe(found.surer)
-        say(f"One more training ({training}) would remove {found.surer_by:.0%} of the variance of this comparison.")
+        say(f"One more training ({training}) would reduce the variance of this estimate by {found.surer_by:.0%}.")
 
 
 def _describe_cost(best: Recipe, full: Recipe) -> str:

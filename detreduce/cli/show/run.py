@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def show_plan(plan: Overview, *, stderr: bool) -> None:
     """Print the number of cells for each method and keep, with the expected cost of the cells to run.
 
-    On stderr, only the table is printed, because a run prints the rest itself.
+    If `stderr` is True, print only the table, on stderr.
     """
     out = terminal.console(stderr=stderr)
     table = Table(header_style="bold")

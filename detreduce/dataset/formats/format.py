@@ -14,11 +14,11 @@ from detreduce.dataset.writing.links import Placer
 LicenceOf = Callable[[ImageId], str]
 """A function that returns the licence name of an image."""
 Reload = Callable[[], DetectionDataset]
-"""A function that loads the reduced split. It is called when the written folder is at its final place."""
+"""A function that loads the reduced split. It is called after the written folder was renamed to its final path."""
 Write = Callable[[Choice, Placer, Path], Reload]
-"""A function that writes the chosen images and the other splits to the placer's folder.
+"""A function that writes the chosen images and the other splits to the placer's temporary folder.
 
-The path is the final place of the folder.
+The path is the path of the folder after the caller has renamed it.
 """
 
 

@@ -101,9 +101,10 @@ def split_values(description: Description) -> dict[str, Any]:
 
 
 def named_path(description: Description, root: Path, text: str) -> Path:
-    """Return the path that a YAML names, relative to `root`. ``~`` and ``${NAME}`` are expanded if the path is missing.
+    """Return the absolute path for a path in a YAML, which is relative to `root`.
 
-    Raise InputError if an environment variable is not set.
+    If no file has this literal path, ``~`` and ``${NAME}`` are expanded. Raise InputError if an environment variable is
+    not set.
     """
     literal = absolute(root / text)
     return literal if os.path.exists(literal) else absolute(root / expand_path(text, description.file))  # noqa: PTH110

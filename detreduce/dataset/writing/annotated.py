@@ -28,7 +28,7 @@ class AnnotatedFormat:
     filtered
         Yield the content of an annotation file without the images that were not chosen.
     inside
-        Splits that one annotation file holds together. They stay in one file.
+        Names of the splits that one annotation file contains. These splits share one file in the output too.
     """
 
     load: Callable[[Source, str], DetectionDataset]
@@ -48,8 +48,9 @@ def refuse_lists(choice: Choice, placer: Placer) -> None:
 def write_annotated(choice: Choice, placer: Placer, target: Path, how: AnnotatedFormat) -> Reload:
     """Write the annotation files, the images and a data.yaml. Return a function that loads the reduced split.
 
-    `target` is the final place of the placer's folder. If all images are chosen, the annotation file is copied byte for
-    byte. With link='list', images are not written, and data.yaml names the source's folders of images.
+    `placer` writes to a temporary folder, which the caller then renames to `target`. If all images are chosen, the
+    annotation file is copied byte for byte. With link='list', images are not written, and data.yaml names the source's
+    folders of images.
     """
     source, own = choice.dataset.source, choice.dataset.split
     places = mirror_annotated(source)
@@ -85,9 +86,10 @@ def write_annotated(choice: Choice, placer: Placer, target: Path, how: Annotated
 def mirror_annotated(source: Source) -> dict[Path, PurePosixPath]:
     """Return source path -> relative output path, for every annotation file and images folder of a source.
 
-    Paths below the root keep their relative path. If all other paths are next to the root, all paths are relative to
-    the root's parent. Otherwise, a folder outside the root becomes ``images`` (``images/<name>`` if there are several).
-    A file outside the root becomes ``annotations/<name>``. A number is added to names that are in use.
+    A path below the root keeps its path relative to the root. If all other paths are directly in the root's parent
+    folder, every output path is relative to this parent. Otherwise, an images folder outside the root becomes
+    ``images`` (``images/<name>`` if there are several), and an annotation file outside the root becomes
+    ``annotations/<name>``. A number is added to a name that is already in use.
     """
     files = [split.annotations for split in source.splits.values() if split.annotations is not None]
     folders = list(dict.fromkeys(split.images[0] for split in source.splits.values()))
@@ -121,7 +123,11 @@ def _free(place: PurePosixPath, taken: Iterable[PurePosixPath]) -> PurePosixPath
 def _place_of_reduced(
     choice: Choice, how: AnnotatedFormat, place: PurePosixPath, splits: Iterable[str], taken: Iterable[PurePosixPath]
 ) -> PurePosixPath:
-    """Return the place of the reduced file. Another split that has the same file needs the file as it was."""
+    """Return the output path of the annotation file of the reduced split.
+
+    If another split uses the same source file, which stays unchanged, the name of the reduced split is added to the
+    path.
+    """
     source, own = choice.dataset.source.splits, choice.dataset.split
     sharing = [
         split

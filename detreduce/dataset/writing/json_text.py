@@ -22,7 +22,7 @@ class Event(NamedTuple):
     Attributes
     ----------
     kind
-        ``element``: an element of an array. ``close``: the end of an array.
+        ``element``: an element of an array. ``close``: the closing bracket of an array.
     key
         The key of the array.
     value
@@ -51,9 +51,9 @@ def to_bytes(text: str) -> bytes:
 
 
 def walk(text: str, arrays: Collection[str]) -> Iterator[Event]:
-    """Yield the elements of the top-level `arrays`, in the order of the text. Other members are parsed and skipped.
+    """Yield each element and the end of each top-level array whose key is in `arrays`, in the order of the text.
 
-    Raise json.JSONDecodeError if the text is not one JSON object. The caller may stop early.
+    Raise json.JSONDecodeError if the text is not one JSON object.
     """
     place = _expect(text, _skip(text, 1 if text.startswith("\ufeff") else 0), "{")
     if text[place : place + 1] == "}":
@@ -76,7 +76,10 @@ def walk(text: str, arrays: Collection[str]) -> Iterator[Event]:
 
 
 def _walk_array(text: str, key: str, start: int) -> Generator[Event, None, int]:
-    """Yield the elements of the array at `start`, then the end of the array. Return the position after the array."""
+    """Yield one event for each element of the array at `start`, and one event for its closing bracket.
+
+    Return the position after the closing bracket.
+    """
     decode = _DECODER.raw_decode
     place = _expect(text, start, "[")
     if text[place : place + 1] != "]":

@@ -24,10 +24,10 @@ _SECONDS_WITHOUT_LOCK = 3600.0
 def staged(output: Path, *, overwrite: bool = False) -> Iterator[Path]:
     """Yield an empty folder that becomes `output` when the block succeeds and is removed when it fails.
 
-    The empty folder is in a hidden folder next to `output`, so that the last step is one rename. First, hidden folders
-    of killed runs are removed. A lock marks the hidden folders of runs that are still active. With `overwrite`, the old
+    The empty folder is inside a hidden folder next to `output`, so that the last step is one rename. First, hidden
+    folders of killed runs are removed. A lock protects the hidden folders of active runs. With `overwrite`, the old
     output is renamed, the new folder is renamed to `output`, and then the old output is deleted. If the process is
-    killed between these steps, the next run restores the old output.
+    killed between the two renames, the next run restores the old output.
 
     Raise InputError if the output may not be replaced, and DetreduceError if the disk is full or not writable.
     """

@@ -15,7 +15,7 @@ def test_list_shows_a_cell_a_line_and_marks_what_overlapped(ledger: Ledger) -> N
     result = detreduce("ledger", "list", ledger.path)
     assert result.exit_code == 0, result.output
     assert "4 finished cells" in result.output and "4.00*" in result.output and "3.00 " in result.output
-    assert "* overlapped another" in result.output
+    assert "* Another training ran" in result.output
     part = detreduce("ledger", "list", ledger.path, "--method", "mms", "--where", "training_seed=0", "--keep", "0.25")
     assert "mms-2" in part.output and "mms-3" not in part.output and "1 of 4 finished cells" in part.output
     assert "overlapped" not in part.output

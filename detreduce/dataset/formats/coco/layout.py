@@ -48,9 +48,9 @@ def find_layout(file: Path, images: Path | None = None) -> CocoLayout:
 
     Roboflow's layout is ``train/_annotations.coco.json`` next to ``valid/`` and ``test/``, with the images next to the
     JSON. The official layout is ``annotations/instances_train2017.json`` next to ``instances_val2017.json``, with the
-    images in ``../train2017`` or ``../images/train2017``. `images` is the images folder of this JSON, and of other
-    splits whose images are not found elsewhere. A JSON without a split in its name is the ``train`` split. Raise
-    MissingFileError if the JSON or `images` does not exist.
+    images in ``../train2017`` or ``../images/train2017``. `images` is the images folder of this JSON. For other splits,
+    `images` is used if their images are not in any other folder. A JSON without a split in its name is the ``train``
+    split. Raise MissingFileError if the JSON or `images` does not exist.
     """
     if not file.is_file():
         raise MissingFileError(f"{file}: the annotation file does not exist.")
@@ -69,9 +69,9 @@ def find_layout(file: Path, images: Path | None = None) -> CocoLayout:
 
 
 def _find_jsons(file: Path) -> dict[str, Path]:
-    """Return the JSON of each split, including `file`.
+    """Return split -> JSON, for all splits of the dataset.
 
-    If the folder and the name of `file` do not give a split, the split of `file` is ``train``.
+    If neither the folder nor the name of `file` names a split, return only `file`, as the split ``train``.
     """
     found: dict[str, Path] = {}
     if file.name == ROBOFLOW:
@@ -96,10 +96,11 @@ def _find_jsons(file: Path) -> dict[str, Path]:
 def find_images_folder(
     file: Path, given: Path | None, jsons: Iterable[Path] = (), *, also: Path | None = None
 ) -> tuple[Path | None, list[Path]]:
-    """Return the first folder that holds an image of the JSON (or None), and the folders tried.
+    """Return the first folder that has an image of the JSON `file` (else None), and the folders tried.
 
-    If `given` is not None, only `given` is used. `jsons` are the JSONs of other splits, whose names suggest more
-    folders. `also` is a folder to try last. Raise MissingFileError if `given` does not exist.
+    If `given` is not None, return `given` without a search. `jsons` are the JSONs of all splits. Folders with similar
+    names are tried, for instance ``train2017`` for ``instances_train2017.json``. `also` is tried last. Raise
+    MissingFileError if `given` does not exist.
     """
     if given is not None:
         if not given.is_dir():

@@ -28,8 +28,9 @@ def load_coco(source: Source, split: str, tried: Sequence[Path] = ()) -> Detecti
     an unknown category or an invalid box. Classes are the JSON's categories in the order of their ids. Categories with
     the same name stay separate.
 
-    A ``file_name`` may also be an upload path or a URL. Then the image with this name in the images folder is used, if
-    there is exactly one. If a ``file_name`` leads outside the images folder, the image is left out and listed.
+    A ``file_name`` may also be an upload path or a URL. Then an image with the same file name is searched below the
+    images folder. The image is used if there is exactly one. If a ``file_name`` leads outside the images folder, the
+    image is left out and listed.
 
     `tried` lists the folders that were searched for the images, for the error message.
 
@@ -198,7 +199,7 @@ def _read_images(
     if elsewhere:
         key, given, name = elsewhere[0]
         what = f"{len(elsewhere)} images do not exist at their file_name; found by name below {folder}"
-        problems.append(Problem(file, f"{what} (image {key!r}: {given!r} is {name!r})"))
+        problems.append(Problem(file, f"{what} (for instance, image {key!r}: {name!r} instead of {given!r})"))
     return images
 
 

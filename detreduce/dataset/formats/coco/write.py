@@ -18,12 +18,12 @@ from detreduce.errors import InputError
 
 
 def write_coco(choice: Choice, placer: Placer, target: Path) -> Reload:
-    """Write the subset to the placer's folder. Return a function that loads the reduced split from `target`.
+    """Write the subset with `placer`. Return a function that loads the reduced split from `target`.
 
-    `target` is the final place of the placer's folder. Images that were not chosen are removed from the JSON, with all
-    annotations that do not belong to a chosen image. The rest of the text stays unchanged. A data.yaml
-    (``format: coco``) names the JSON and the images folder of each split. With link='list', images are not written, and
-    the images folders are those of the source.
+    `placer` writes to a temporary folder, which the caller then renames to `target`. Images that were not chosen are
+    removed from the JSON, with all annotations that do not belong to a chosen image. The rest of the text stays
+    unchanged. A data.yaml (``format: coco``) names the JSON and the images folder of each split. With link='list',
+    images are not written, and the images folders are those of the source.
     """
     how = AnnotatedFormat(load_coco, lambda path: filtered_json(path, set(choice.image_ids)))
     return write_annotated(choice, placer, target, how)

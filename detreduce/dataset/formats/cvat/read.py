@@ -91,7 +91,7 @@ class CvatFile:
         return splits_of_subsets(image.subset for image in self.images)
 
     def images_of(self, split: str) -> list[CvatImage]:
-        """Return the images of a split. If the file has no other split, a dataset YAML may call it by any name."""
+        """Return the images of a split. If the file has only one split, return all images for any name."""
         split_of = self.split_of
         single = len(set(split_of.values())) == 1
         return [image for image in self.images if single or split_of[image.subset] == split]

@@ -14,11 +14,11 @@ from detreduce.dataset.writing.links import Placer
 
 
 def write_cvat(choice: Choice, placer: Placer, target: Path) -> Reload:
-    """Write the subset to the placer's folder. Return a function that loads the reduced split from `target`.
+    """Write the subset with `placer`. Return a function that loads the reduced split from `target`.
 
-    `target` is the final place of the placer's folder. If an image of the reduced split was not chosen, its <image>
-    element and the white space before the element are removed. All other bytes stay unchanged. Raise InputError for
-    link='list'.
+    `placer` writes to a temporary folder, which the caller then renames to `target`. If an image of the reduced split
+    was not chosen, its <image> element and the white space before the element are removed. All other bytes stay
+    unchanged. Raise InputError for link='list'.
     """
     refuse_lists(choice, placer)
     source, split = choice.dataset.source, choice.dataset.split

@@ -162,7 +162,7 @@ def _find_reference(data: Mapping[str, Any]) -> str | None:
 
 
 def _list_regions(entry: Mapping[str, Any], task: _Task) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield the type and the value of each region in the annotation that counts. Values include the image's size."""
+    """Yield the type and value of each region of a task's best annotation, with the image's size in the value."""
     given = [a for a in entry.get("annotations") or entry.get("completions") or [] if isinstance(a, Mapping)]
     valid = [a for a in given if not a.get("was_cancelled") and not a.get("skipped")]
     if not valid:

@@ -16,10 +16,11 @@ from detreduce.dataset.writing.links import Placer
 
 
 def write_label_studio(choice: Choice, placer: Placer, target: Path) -> Reload:
-    """Write the subset to the placer's folder. Return a function that loads the reduced split from `target`.
+    """Write the subset with `placer`. Return a function that loads the reduced split from `target`.
 
-    `target` is the final place of the placer's folder. Every task that was not chosen is removed, including tasks whose
-    image does not exist. The other text stays unchanged. Raise InputError for link='list'.
+    `placer` writes to a temporary folder, which the caller then renames to `target`. Every task that was not chosen is
+    removed, including tasks whose image does not exist. The other text stays unchanged. Raise InputError for
+    link='list'.
     """
     refuse_lists(choice, placer)
     how = AnnotatedFormat(load_label_studio, lambda file: _filter_tasks(file, choice))

@@ -1,4 +1,4 @@
-"""Load folders of images without labels. `UNLABELLED` is the row of the format registry."""
+"""Load folders of images without labels: define the `Format` `UNLABELLED`."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def load_yaml(description: Description, split: str) -> DetectionDataset:
 
 
 def _splits(description: Description, root: Path) -> dict[str, SplitSource]:
-    """Return the splits of a YAML with ``train: folder``, a list of images (``train.txt``), or several of them.
+    """Return the splits of a YAML. The value of a split key (``train:``) is one or more folders or lists of images.
 
-    Without such keys, train is all images below the root.
+    Without split keys, all images below the root are the split train.
     """
     splits = {}
     for split, value in split_values(description).items():

@@ -17,12 +17,12 @@ from detreduce.display.progress import progress
 
 
 def write_unlabelled(choice: Choice, placer: Placer, target: Path) -> Reload:
-    """Write the subset to the placer's folder. Return a function that loads the reduced split from `target`.
+    """Write the subset with `placer`. Return a function that loads the reduced split from `target`.
 
-    `target` is the final place of the placer's folder. ``<split>.txt`` lists the chosen images in the order chosen,
-    with paths relative to the output. data.yaml (``format: images``) names the folder of each split, or a list if the
-    folder also holds images of other splits. With link='list', only lists and data.yaml are written, with absolute
-    paths of the source.
+    `placer` writes to a temporary folder, which the caller then renames to `target`. ``<split>.txt`` lists the chosen
+    images in the order chosen, with paths relative to the output. data.yaml (``format: images``) names the folder of
+    each split, or a list if the folder also holds images of other splits. With link='list', only lists and data.yaml
+    are written, with absolute paths of the source.
     """
     source, own = choice.dataset.source, choice.dataset.split
     splits = choice.load_records()

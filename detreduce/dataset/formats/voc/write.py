@@ -25,12 +25,13 @@ MASKS = ("SegmentationClass", "SegmentationObject")
 
 
 def write_voc(choice: Choice, placer: Placer, target: Path) -> Reload:
-    """Write the subset to the placer's folder. Return a function that loads the reduced split from `target`.
+    """Write the subset with `placer`. Return a function that loads the reduced split from `target`.
 
-    `target` is the final place of the placer's folder. The list of the reduced split and its lists per class
-    (``cat_train.txt``) keep the lines of the chosen images. If another split contains the reduced split (trainval), the
-    removed images are also removed from its list, except images in val or test. All other lists are copied. Lists
-    outside ImageSets/Main keep the lines of images in the output.
+    `placer` writes to a temporary folder, which the caller then renames to `target`. The list of the reduced split and
+    its lists per class (``cat_train.txt``) keep the lines of the chosen images. Images that were not chosen are also
+    removed from ``train``, ``trainval`` and each list that contains the whole reduced split. All other lists stay
+    unchanged, and images in them (for instance of val and test) are never removed. Lists outside ImageSets/Main keep
+    the lines of images in the output.
 
     Raise InputError for link='list', because lists cannot be loaded without the other folders.
     """
@@ -149,8 +150,8 @@ def filter_lines(content: bytes, wanted: Callable[[str], bool]) -> bytes:
 def _images_by_stem(datasets: Sequence[DetectionDataset], root: Path) -> dict[str, str]:
     """Return stem -> image name for all stems that a list may use.
 
-    A list may use the stem of an XML or of an image. If an XML and another image have the same stem, the image of the
-    XML is meant.
+    A list may use the stem of an XML or of an image. If a stem belongs to an XML and to another image, the image of the
+    XML is returned.
     """
     stems: dict[str, str] = {}
     notes = voc_layout(root).notes

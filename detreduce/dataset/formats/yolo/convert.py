@@ -38,9 +38,9 @@ class _Counts:
 def convert_to_yolo(choice: Choice, placer: Placer, target: Path) -> Reload:
     """Write a dataset of any format as YOLO. Return a function that loads the reduced split from `target`.
 
-    `target` is the final place of the placer's folder. A YOLO dataset keeps its layout and its label files. Datasets of
-    other formats get ``images/<split>``, ``labels/<split>`` and a data.yaml with the classes in the dataset's order.
-    The data.yaml always names a train and a val split.
+    `placer` writes to a temporary folder, which the caller then renames to `target`. A YOLO dataset keeps its layout
+    and its label files. Datasets of other formats get ``images/<split>``, ``labels/<split>`` and a data.yaml with the
+    classes in the dataset's order. The data.yaml always names a train and a val split.
 
     Boxes become centre, width and height as fractions with 12 decimals. Boxes with a value outside [0, 1] are clipped
     to the image, because ultralytics may skip images with such values. Boxes outside the image are left out. Every

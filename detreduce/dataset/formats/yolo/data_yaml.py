@@ -90,7 +90,7 @@ def quote(value: str) -> str:
 
 
 def _plain(value: str | Sequence[str]) -> str | list[str]:
-    """Return a text unchanged, and another sequence as a list."""
+    """Return a text unchanged, or a sequence of texts as a list."""
     return value if isinstance(value, str) else list(value)
 
 
@@ -132,7 +132,8 @@ def _add_keys(text: str, root: yaml.MappingNode, missing: Sequence[tuple[str, Ch
 
 
 def _find_end(node: yaml.Node) -> int:
-    """Return the position after a value. PyYAML's own end of a block collection is after the comments below."""
+    """Return the position directly after a value, before comments that follow the value."""
+    # PyYAML places the end of a block collection after these comments
     if isinstance(node, yaml.CollectionNode) and not node.flow_style and node.value:
         last = node.value[-1]
         return _find_end(last[1] if isinstance(last, tuple) else last)

@@ -44,11 +44,11 @@ class Mirror:
 
 
 def make_mirror(root: Path, images: Iterable[Path], output: Path) -> Mirror:
-    """Return a `Mirror` with which ultralytics finds the label file of each image.
+    """Return a `Mirror` whose output paths let ultralytics find the label file of each image.
 
-    Ultralytics replaces the last ``/images/`` in an absolute path with ``/labels/``. If only the path of the output
-    folder contains ``images``, ultralytics would replace this part. In this case, all files are written below
-    ``images/``.
+    Ultralytics replaces the last ``/images/`` in an image's absolute path with ``/labels/``. If the output folder is
+    inside a folder ``images`` and an image has no ``images`` folder of its own, ultralytics would replace the wrong
+    part. In this case, the files are written below a new folder ``images``.
     """
     root = absolute(root)
     paths = [absolute(path) for path in images]
@@ -85,7 +85,7 @@ def _has_images(path: PurePosixPath) -> bool:
 
 
 def _find_anchor(paths: list[Path]) -> Path:
-    """Return the deepest folder that contains all paths and the last ``images`` folder of each path."""
+    """Return the deepest folder that contains all paths and, for each path, its last folder ``images``."""
     anchor = Path(os.path.commonpath([path.parent for path in paths]))
     if IMAGES in anchor.parts and not all(IMAGES in path.relative_to(anchor).parts[:-1] for path in paths):
         last = len(anchor.parts) - 1 - anchor.parts[::-1].index(IMAGES)

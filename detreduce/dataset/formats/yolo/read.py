@@ -144,7 +144,7 @@ def _resolve_splits(
 
 
 def _resolve_entry(entry: str, root: Path, folder: Path, tried: list[Path]) -> tuple[list[Path], bool]:
-    """Return the paths that an entry of data.yaml names, and whether the paths are a guess.
+    """Return the existing paths that an entry of data.yaml may mean, and whether they differ from the written path.
 
     The searched places are added to `tried`.
     """

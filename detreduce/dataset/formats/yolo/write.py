@@ -24,11 +24,12 @@ from detreduce.display.progress import progress
 
 
 def write_yolo(choice: Choice, placer: Placer, target: Path, *, trainable: bool = False) -> Reload:
-    """Write the subset to the placer's folder. Return a function that loads the reduced split from `target`.
+    """Write the subset with `placer`. Return a function that loads the reduced split from `target`.
 
-    `target` is the final place of the placer's folder. The output has the same layout as the source. With link='list',
-    no file is linked or copied. Instead, a list and a data.yaml point to the source's images. Ultralytics needs a train
-    and a val split. If `trainable` is True and train or val is missing, data.yaml names another split instead.
+    `placer` writes to a temporary folder, which the caller then renames to `target`. The output has the same layout as
+    the source. With link='list', no file is linked or copied. Instead, a list and a data.yaml point to the source's
+    images. Ultralytics needs a train and a val split. If `trainable` is True and train or val is missing, data.yaml
+    names another split instead.
     """
     if placer.link == "list":
         _write_lists(choice, placer)
@@ -162,8 +163,8 @@ def _filter_list(
 ) -> list[tuple[PurePosixPath | None, bytes]]:
     """Return the lines of a list file for the images in `records`, each with the output path of its image.
 
-    Lines that do not name an image (blank lines, comments) stay unchanged, with None as the output path. A line stays
-    unchanged if it starts with ``./`` and leads to the same image in the output. Other lines are rewritten to start
+    A line that does not name an image (a blank line, a comment) stays unchanged, and its output path is None. A line
+    that starts with ``./`` stays unchanged if its path is correct in the output. Other lines are rewritten to start
     with ``./``, because ultralytics reads only such lines relative to the list.
     """
     places = {str(absolute(record.path)): mirror(record.path) for record in records}

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from detreduce.errors import InputError, MissingFileError
+from detreduce.machine.array_files import read_npz
+from detreduce.machine.documents import parse_json
 from detreduce.machine.files import write_atomically
 from detreduce.machine.json_values import json_text
 
@@ -26,7 +25,7 @@ OVERS = ("sum", "mean", "max")
 DYNAMICS_COLUMNS = (*(f"{score}_{over}" for score in SCORES for over in OVERS), "boxes")
 """Columns of the feature block `dynamics`, in order: scores (higher for harder images), then the number of boxes."""
 
-_UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error)
+_ARRAYS = {"box_images": "i", "box_classes": "i", "box_corners": "f", **dict.fromkeys(MEASURES, "f")}
 
 
 @dataclass(frozen=True)
@@ -146,17 +145,28 @@ class ProxyLog:
         if not file.is_file():
             raise MissingFileError(f"There is no proxy log at {file}. Create one with `detreduce proxy`.")
         try:
-            if not zipfile.is_zipfile(file):
-                raise InputError("it is not an .npz file")
-            with np.load(file, allow_pickle=False) as content:
-                facts = json.loads(content["facts"].tobytes())
-                if facts.pop("detreduce_proxy_log") != FORMAT_VERSION:
-                    raise InputError("another version of detreduce wrote it")
-                image_ids = tuple(facts.pop("image_ids"))
-                arrays = {name: content[name] for name in ("box_images", "box_classes", "box_corners", *MEASURES)}
-            return cls(image_ids, **arrays, facts=facts)
-        except _UNREADABLE as error:
+            content = read_npz(file, ("facts", *_ARRAYS))
+            facts = parse_json(content.pop("facts").tobytes())
+            if not isinstance(facts, dict) or facts.pop("detreduce_proxy_log", None) != FORMAT_VERSION:
+                raise InputError("another version of detreduce wrote it")
+            return cls(_read_ids(facts.pop("image_ids", None)), **_check_types(content), facts=facts)
+        except (OSError, ValueError) as error:
             raise InputError(
                 f"{file} is not a proxy log that this version of detreduce can read ({str(error).rstrip('.')}). "
                 "Create it again with `detreduce proxy`."
             ) from error
+
+
+def _read_ids(value: object) -> tuple[int | str, ...]:
+    """Return the image ids of a log. Raise InputError if they are not a list of numbers and texts."""
+    if not isinstance(value, list) or not all(isinstance(item, int | str) for item in value):
+        raise InputError("image_ids is not a list of ids")
+    return tuple(value)
+
+
+def _check_types(arrays: Mapping[str, npt.NDArray[Any]]) -> Mapping[str, npt.NDArray[Any]]:
+    """Return the arrays of a log. Raise InputError if an array has another type of number."""
+    for name, kind in _ARRAYS.items():
+        if arrays[name].dtype.kind != kind or arrays[name].ndim != (1 if kind == "i" else 2):
+            raise InputError(f"the array {name} has the type {arrays[name].dtype} and {arrays[name].ndim} dimensions")
+    return arrays

@@ -57,6 +57,8 @@ def parse_parameters(texts: list[str], options: tuple[str, ...] = ()) -> dict[st
     """
     import yaml
 
+    from detreduce.machine.documents import load_yaml
+
     found: dict[str, Any] = {}
     for text in texts:
         name, equals, value = text.partition("=")
@@ -66,7 +68,7 @@ def parse_parameters(texts: list[str], options: tuple[str, ...] = ()) -> dict[st
             own = {"random_state": "seed", "evaluate_on": "on"}.get(name, name)
             raise InputError(f"Pass {name!r} as " + ("the first argument." if own == "data" else f"--{own} {value}."))
         try:
-            found[name] = yaml.safe_load(value) if value else ""
+            found[name] = load_yaml(value) if value else ""
         except yaml.YAMLError as error:
             raise InputError(f"{name}={value!r} cannot be read as YAML. Put special characters into quotes.") from error
     return found
@@ -82,10 +84,12 @@ def read_categories(text: str) -> Any:
     import yaml
 
     from detreduce.dataset.finding import find
+    from detreduce.machine.documents import load_yaml
+    from detreduce.machine.regular_files import YAMLS, read_text
 
     file = find(text, what="YAML file of category rules")
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        content = load_yaml(read_text(file, YAMLS))
     except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
         raise InputError(f"{file} cannot be read as YAML: {error}") from error
     rules = content.get("categories") if isinstance(content, dict) else content

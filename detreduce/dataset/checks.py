@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -20,6 +19,7 @@ from detreduce.dataset.records import BoxFormat, DetectionDataset, ImageRecord, 
 from detreduce.dataset.splits import in_order
 from detreduce.display.progress import progress
 from detreduce.errors import InputError
+from detreduce.machine.image_files import check_pixels, decoding, opened_image
 from detreduce.machine.processors import processors
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -214,11 +214,9 @@ def check_images(dataset: DetectionDataset) -> tuple[Problem, ...]:
     """
     problems: list[Problem] = []
     with (
-        warnings.catch_warnings(),
         ThreadPoolExecutor(processors()) as pool,
         progress("decoding images", len(dataset), "images") as advance,
     ):
-        warnings.simplefilter("ignore")
         for faults in pool.map(_check_image, dataset.records):
             advance()
             problems += faults
@@ -230,11 +228,11 @@ def check_images(dataset: DetectionDataset) -> tuple[Problem, ...]:
 
 def _check_image(record: ImageRecord) -> list[Problem]:
     """Decode one image and return its problems."""
-    from PIL import Image
-
     try:
-        with Image.open(record.path) as image:
-            image.load()
+        with opened_image(record.path) as image:
+            check_pixels(*image.size)
+            with decoding(image.width * image.height):
+                image.load()
             kind, turned = image.format, image.getexif().get(0x0112) in (5, 6, 7, 8)
             width, height = image.size[::-1] if turned else image.size
     # for a broken file, Pillow's decoders raise almost any error

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from detreduce.machine.processors import processors
+from detreduce.machine.regular_files import open_regular
 
 START, END = b"\xff\xd8", b"\xff\xd9"
 _MARK = "detreduce image "
@@ -41,10 +42,11 @@ def lacks_end_marker(path: Path) -> bool:
     Ultralytics rewrites such files in place, even if they are links to the source. Only four bytes are read. Raise
     OSError if the file cannot be read.
     """
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         if file.read(2) != START:
             return False
-        file.seek(-2, os.SEEK_END)
+        file.seek(0, os.SEEK_END)
+        file.seek(max(2, file.tell() - 2))
         return file.read() != END
 
 

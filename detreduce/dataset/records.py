@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detreduce.dataset.box_sizes import inside_sides, relative_sizes
+from detreduce.machine.image_files import opened_image
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -347,14 +348,7 @@ class DetectionDataset:
 
 def read_image_size(path: Path) -> tuple[int, int]:
     """Return (width, height) in pixels from an image's header, after EXIF rotation. Raise OSError if this fails."""
-    from PIL import Image
-
-    try:
-        opened = Image.open(path)
-    except ImportError as error:
-        # once ultralytics is imported, Pillow asks for a HEIF reader when it cannot identify a file
-        raise OSError(f"cannot identify image file {str(path)!r}") from error
-    with opened as image:
+    with opened_image(path) as image:
         width, height = image.size
         if image.getexif().get(0x0112) in (5, 6, 7, 8):
             width, height = height, width

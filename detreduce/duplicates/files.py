@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
 
 from detreduce.display.progress import progress
 from detreduce.machine.hashes import file_hash
+from detreduce.machine.regular_files import open_regular
 
 _TAIL = 4096
 
@@ -46,8 +46,8 @@ def _read_size(path: Path, advance: Callable[[], object]) -> int | None:
 
 def _read_tail(path: Path) -> bytes | None:
     try:
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - _TAIL), os.SEEK_SET)
+        with open_regular(path) as file:
+            file.seek(max(0, path.stat().st_size - _TAIL))
             return file.read()
     except OSError:
         return None

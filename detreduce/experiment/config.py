@@ -21,6 +21,8 @@ from detreduce.experiment.sections import (
     Section,
     TrainConfig,
 )
+from detreduce.machine.documents import load_yaml
+from detreduce.machine.regular_files import YAMLS, read_text
 from detreduce.vocabulary.controls import CONTROLS, EQUAL_ITERATIONS, FULL
 
 if TYPE_CHECKING:
@@ -87,7 +89,7 @@ def load_config(path: str | Path, overrides: Mapping[str, Any] | None = None) ->
     """
     file = find(path, what="experiment YAML")
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        content = load_yaml(read_text(file, YAMLS))
     except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
         raise InputError(f"{file} cannot be read as YAML: {error}") from error
     if not isinstance(content, dict):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
@@ -26,7 +25,9 @@ from detreduce.features.blocks import FEATURES, default_blocks, kinds_of
 from detreduce.features.proxy.dynamics import needs_neighbours
 from detreduce.features.request import Extraction
 from detreduce.features.table import FeatureTable
+from detreduce.machine.documents import parse_json
 from detreduce.machine.hashes import json_hash
+from detreduce.machine.regular_files import RECORDS, read_regular
 from detreduce.reducers import reducer_class
 from detreduce.reducers.engine.budget import resolve_keep
 from detreduce.reduction.steps import Source, extract, image_vectors
@@ -93,7 +94,7 @@ class Sources:
             made = [*made, self._vectors_kind]
         if not made:
             return source, choosing, {}
-        kept = [json.loads(self._cost_file(part).read_text(encoding="utf-8")) for part in made]
+        kept = [parse_json(read_regular(self._cost_file(part), RECORDS)) for part in made]
         choosing["features"] = together([PhaseEnergy.model_validate(part["energy"]) for part in kept])
         return source, choosing, {"features_from_cache": kept[0]["from_cache"]}
 

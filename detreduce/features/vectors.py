@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,8 @@ import numpy.typing as npt
 from detreduce.dataset.records import DetectionDataset
 from detreduce.display.progress import progress
 from detreduce.errors import InputError, MissingFileError
+from detreduce.machine.array_files import read_npy
+from detreduce.machine.regular_files import open_regular
 
 
 def read_vectors(path: Path, dataset: DetectionDataset) -> npt.NDArray[np.float32]:
@@ -45,8 +48,8 @@ def read_vectors(path: Path, dataset: DetectionDataset) -> npt.NDArray[np.float3
 
 def _read_npy(path: Path, dataset: DetectionDataset) -> npt.NDArray[np.float32]:
     try:
-        vectors = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        vectors = read_npy(path)
+    except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read as .npy: {str(error).splitlines()[0]}.") from error
     if not isinstance(vectors, np.ndarray) or vectors.ndim != 2 or vectors.dtype.kind not in "fiu":
         raise InputError(f"{path}: expected a two-dimensional array of numbers, with one row per image.")
@@ -129,7 +132,7 @@ def _match_rows(path: Path, count: int, words: Mapping[str, int]) -> _CsvVectors
     matched = _CsvVectors()
     # surrogateescape: the bytes of a file name may not be UTF-8
     with (
-        path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file,
+        io.TextIOWrapper(open_regular(path), "utf-8-sig", "surrogateescape", newline="") as file,
         progress("Reading vectors", None, "rows") as advance,
     ):
         reader = csv.reader(file)

@@ -20,6 +20,7 @@ from detreduce.images.decode import RGB, Preprocess, decode_framed
 from detreduce.images.frame import Frame
 from detreduce.machine.hashes import Digest, content_digest
 from detreduce.machine.processors import processors
+from detreduce.machine.regular_files import IMAGES, read_regular
 
 T = TypeVar("T")
 
@@ -60,7 +61,7 @@ def read_image(row: int, path: Path, prepare: Callable[[int, bytes], T], known: 
     try:
         read_at_ns = time.time_ns()
         status = path.stat()
-        data = path.read_bytes()
+        data = read_regular(path, IMAGES)
     except OSError as error:
         return ReadImage(row, error=error.strerror or str(error))
     digest = content_digest(data)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import re
-import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -15,9 +13,8 @@ import numpy.typing as npt
 
 from detreduce.errors import ImageReadError
 from detreduce.images.frame import WHOLE, Frame, reduced_frame
-
-if TYPE_CHECKING:
-    import PIL.Image
+from detreduce.machine.image_files import check_pixels, decoding, opened_image
+from detreduce.machine.regular_files import IMAGES, read_regular
 
 RGB = npt.NDArray[np.uint8]
 PAD_VALUE = 114  # the grey of ultralytics' letterbox
@@ -132,7 +129,7 @@ def decode(data: bytes, *, longest: int | None = None, shortest: int | None = No
 def why_unreadable(path: Path) -> str:
     """Return the reason why an image file cannot be read or decoded, or an empty text if the file is fine."""
     try:
-        decode(path.read_bytes())
+        decode(read_regular(path, IMAGES))
     except OSError as error:
         return error.strerror or str(error)
     except (ImageReadError, cv2.error, MemoryError) as error:
@@ -147,18 +144,27 @@ def decode_framed(data: bytes, *, longest: int | None = None, shortest: int | No
     """
     if not data:
         raise ImageReadError("the file is empty")
-    size, divisor = None, 1
+    size, divisor, needed = None, 1, 0
     if data.startswith(_JPEG_START):
-        size, whole = _walk_jpeg(data)
+        size, whole, progressive = _walk_jpeg(data)
         if not whole:
             raise ImageReadError("truncated JPEG (no end marker)")
         divisor = _reduction(size, longest, shortest)
+        if size is not None:
+            # libjpeg keeps the whole image in memory if the JPEG is progressive
+            needed = size[0] * size[1] // (1 if progressive else divisor**2)
     elif data.startswith(_PNG_START):
         if b"IEND\xaeB`\x82" not in data[-1024:]:
             raise ImageReadError("truncated PNG (no end chunk)")
+        stated = (int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big"))
+        check_pixels(*stated)
+        needed = stated[0] * stated[1]
     else:
         return _decode_other(data), WHOLE
-    image = _decode_opencv(data, _FLAGS[divisor])
+    if size is not None:
+        check_pixels(*size)
+    with decoding(needed):
+        image = _decode_opencv(data, _FLAGS[divisor])
     if image is None:
         return _decode_pillow(data), WHOLE
     if size is None or not (size[0] % divisor or size[1] % divisor):
@@ -180,41 +186,36 @@ def _decode_opencv(data: bytes, flag: int) -> RGB | None:
 def _decode_other(data: bytes) -> RGB:
     """Decode an image that is neither JPEG nor PNG."""
     # Pillow raises an error for a truncated file, but some OpenCV versions fill the missing parts with black
-    strict = _decode_pillow(data)
-    image = _decode_opencv(data, _COLOUR)
-    return strict if image is None else image
-
-
-def _open_pillow(data: bytes) -> PIL.Image.Image:
-    from PIL import Image
-
-    # ultralytics' replacement of Image.open installs packages when a file is not an image
-    patched = sys.modules.get("ultralytics.utils.patches")
-    return getattr(patched, "_image_open", Image.open)(io.BytesIO(data))
+    return _decode_pillow(data, prefer_opencv=True)
 
 
 def _orientation(data: bytes) -> int:
     """Return the EXIF orientation, 1 to 8. Return 1 if the file does not have an EXIF orientation."""
     try:
-        with _open_pillow(data) as image:
+        with opened_image(data) as image:
             return int(image.getexif().get(_ORIENTATION, 1))
     except Exception:  # Pillow's plugins raise errors of many kinds, and OpenCV could read the image
         return 1
 
 
-def _decode_pillow(data: bytes) -> RGB:
-    """Decode with Pillow to RGB. Raise ImageReadError if Pillow cannot decode the file."""
-    import warnings
+def _decode_pillow(data: bytes, *, prefer_opencv: bool = False) -> RGB:
+    """Decode with Pillow to RGB. Raise ImageReadError if Pillow cannot decode the file.
 
+    `prefer_opencv` returns the array of OpenCV if OpenCV can decode the file too.
+    """
     from PIL import Image, ImageOps
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with _open_pillow(data) as image:
+        with opened_image(data) as image:
+            check_pixels(*image.size)
+            with decoding(image.width * image.height):
                 image.load()
-                rotated = ImageOps.exif_transpose(image)
-                return np.asarray(rotated.convert("RGB"))
+                if prefer_opencv and (other := _decode_opencv(data, _COLOUR)) is not None:
+                    return other
+                ImageOps.exif_transpose(image, in_place=True)
+                return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
+    except ImageReadError:
+        raise
     except Image.UnidentifiedImageError:
         raise ImageReadError("not an image of a known format") from None
     except Exception as error:  # Pillow's plugins raise errors of many kinds
@@ -229,18 +230,19 @@ def _reduction(size: tuple[int, int] | None, longest: int | None, shortest: int 
     return next(fits, 1)
 
 
-def _walk_jpeg(data: bytes) -> tuple[tuple[int, int] | None, bool]:
-    """Return the size (width, height) of a JPEG before rotation, and whether the file has its end marker.
+def _walk_jpeg(data: bytes) -> tuple[tuple[int, int] | None, bool, bool]:
+    """Return the size (width, height) of a JPEG before rotation, whether the file has its end marker, and whether it
+    is progressive.
 
     The size is None if the file does not state a size. The end marker of a thumbnail inside an APP segment does not
     count. Bytes after the end marker are ignored.
     """
-    size = None
+    size, progressive = None, False
     at = 2
     while (match := _MARKER.search(data, at)) is not None:
         code = match[1][0]
         if code == 0xD9:
-            return size, True
+            return size, True, progressive
         at = match.end()
         if code in (0x01, 0xD8):
             continue
@@ -249,7 +251,8 @@ def _walk_jpeg(data: bytes) -> tuple[tuple[int, int] | None, bool]:
             break
         if code in _FRAME_MARKERS and size is None:
             size = (int.from_bytes(segment[5:7], "big"), int.from_bytes(segment[3:5], "big"))
+            progressive = code not in (0xC0, 0xC1)
         at += int.from_bytes(segment[:2], "big")
         if size is not None and code == 0xDA and data.endswith(b"\xff\xd9"):
-            return size, True  # skip the search through the compressed data
-    return size, False
+            return size, True, progressive  # skip the search through the compressed data
+    return size, False, progressive

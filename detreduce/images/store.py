@@ -7,7 +7,6 @@ import os
 import re
 import time
 import warnings
-import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,8 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from detreduce.errors import DetreduceError, DetreduceWarning
+from detreduce.machine.array_files import read_npz
+from detreduce.machine.documents import parse_json
 from detreduce.machine.files import write_atomically
 from detreduce.machine.hashes import Digest, content_digest
+from detreduce.machine.regular_files import IMAGES, RECORDS, read_regular
 
 DIGEST_BYTES = 32
 SHARD_ROWS = 256
@@ -150,9 +152,8 @@ def _read_member(shard: Path, name: str) -> npt.NDArray[Any] | None:
     """Return an array of a shard. Return None if the array cannot be read."""
     # the checksums of the zip format detect damaged shards
     try:
-        with np.load(shard, allow_pickle=False) as content:
-            return np.asarray(content[name])
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, NotImplementedError):
+        return read_npz(shard, [name])[name]
+    except (OSError, ValueError):
         return None
 
 
@@ -183,7 +184,7 @@ class DigestMemo:
         known = self.get(path)
         if known is None:
             read_at_ns, status = time.time_ns(), path.stat()
-            known = content_digest(path.read_bytes())
+            known = content_digest(read_regular(path, IMAGES))
             self.put(path, status, read_at_ns, known)
         return known
 
@@ -211,7 +212,7 @@ class DigestMemo:
         if parent not in self._known:
             self._known[parent] = {}
             try:
-                files = json.loads(self._file(parent).read_bytes())["files"]
+                files = parse_json(read_regular(self._file(parent), RECORDS))["files"]
                 self._known[parent] = {str(name): (str(stamp), str(digest)) for name, (stamp, digest) in files.items()}
             except (OSError, ValueError, KeyError, TypeError, AttributeError):
                 pass  # a damaged memo counts as empty

@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from detreduce.machine.regular_files import open_regular
+
 Digest = bytes
 """A SHA-256 hash as 32 raw bytes."""
 
@@ -18,7 +20,7 @@ def content_digest(data: bytes) -> Digest:
 
 def file_hash(path: str | Path) -> str:
     """Return the SHA-256 of a file's content in hexadecimal. Raise OSError if the file cannot be read."""
-    with Path(path).open("rb") as file:
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +18,9 @@ from detreduce.experiment.ledger.ledger import FinishedCell, Ledger
 from detreduce.experiment.outcome import Outcome, energy_provenance, outcome_of
 from detreduce.experiment.searches.near_duplicates import read_near_duplicates
 from detreduce.features.table import FeatureTable
+from detreduce.machine.documents import load_yaml, parse_json
 from detreduce.machine.files import write_atomically
+from detreduce.machine.regular_files import RECORDS, YAMLS, read_regular, read_text
 from detreduce.report.charts import Chart, result_charts, selection_charts
 from detreduce.report.class_colours import Looks, looks_of
 from detreduce.report.duplicate_pairs import PAIRS_SHOWN, pair_in_words
@@ -151,7 +152,7 @@ def write_report(
 def _read_config(ledger: Ledger) -> dict[str, Any]:
     """Return the configuration stored in the ledger; empty if it cannot be read."""
     try:
-        content = yaml.safe_load((ledger.path / "config.yaml").read_text(encoding="utf-8"))
+        content = load_yaml(read_text(ledger.path / "config.yaml", YAMLS))
     except (OSError, ValueError, yaml.YAMLError):
         return {}
     return content if isinstance(content, dict) else {}
@@ -160,7 +161,7 @@ def _read_config(ledger: Ledger) -> dict[str, Any]:
 def _planned(ledger: Ledger) -> int | None:
     """Return the number of cells in the plan; None if the plan cannot be read."""
     try:
-        return len(json.loads((ledger.path / "plan.json").read_text(encoding="utf-8")))
+        return len(parse_json(read_regular(ledger.path / "plan.json", RECORDS)))
     except (OSError, ValueError, TypeError):
         return None
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
 from detreduce.errors import InputError, MissingFileError
+from detreduce.machine.documents import parse_json
 from detreduce.machine.json_values import json_number, json_text, json_value
+from detreduce.machine.regular_files import RECORDS, read_regular
 from detreduce.selection.data import SelectionData
 
 FORMAT_VERSION = 1
@@ -52,7 +53,7 @@ def read_selection(file: Path, kind: type[Kind]) -> Kind:
     if not file.is_file():
         raise MissingFileError(f"There is no selection at {file}.")
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = parse_json(read_regular(file, RECORDS))
         if content["detreduce_selection"] != FORMAT_VERSION or not isinstance(content["image_ids"], list):
             raise ValueError(f"format {content['detreduce_selection']!r}")
         codes = content.get("category_codes")

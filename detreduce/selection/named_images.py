@@ -12,6 +12,7 @@ import numpy.typing as npt
 from detreduce.dataset.records import ImageId
 from detreduce.errors import DetreduceWarning, InputError, MissingFileError, nearest
 from detreduce.features.table import FeatureTable
+from detreduce.machine.regular_files import LISTS, read_text
 from detreduce.selection.request import CompositionRequest
 
 IntArray = npt.NDArray[np.int64]
@@ -23,7 +24,7 @@ def read_names(file: Path) -> list[str]:
     Raises MissingFileError if the file does not exist, and InputError if the file cannot be read.
     """
     try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
+        lines = read_text(file, LISTS, "utf-8-sig").splitlines()
     except FileNotFoundError as error:
         raise MissingFileError(f"The list of images {file} does not exist.") from error
     except (OSError, UnicodeDecodeError) as error:

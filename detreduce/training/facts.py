@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
-import json
 import platform
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from detreduce.dataset.records import DetectionDataset
+from detreduce.machine.documents import parse_json
 from detreduce.machine.hashes import json_hash
+from detreduce.machine.regular_files import RECORDS, read_regular
 
 PACKAGES = ("detreduce", "torch", "ultralytics", "codecarbon", "numpy", "pycocotools")
 
@@ -55,7 +56,7 @@ def selection_hash(data: Path, image_ids: Collection[int | str]) -> str | None:
     folder = data if data.is_dir() else data.parent
     for level, place in enumerate([folder, *folder.parents][: LEVELS_UP + 1]):
         try:
-            content = json.loads((place / SELECTION_NAME).read_text(encoding="utf-8"))
+            content = parse_json(read_regular(place / SELECTION_NAME, RECORDS))
         except (OSError, ValueError):
             continue
         if not isinstance(content, dict) or not isinstance(content.get("image_ids"), list):

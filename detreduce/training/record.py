@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from detreduce.errors import InputError, MissingFileError
 from detreduce.machine.files import write_atomically
 from detreduce.machine.json_values import json_text, json_value
+from detreduce.machine.regular_files import RECORDS, read_text
 from detreduce.training.energy import PhaseEnergy
 
 if TYPE_CHECKING:
@@ -326,7 +327,7 @@ class TrainingRecord(_Part):
                 "folder of a finished training."
             )
         try:
-            record = cls.model_validate_json(source.read_text(encoding="utf-8"))
+            record = cls.model_validate_json(read_text(source, RECORDS))
         except (ValidationError, UnicodeDecodeError) as error:
             what = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
             raise InputError(

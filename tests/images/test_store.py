@@ -11,6 +11,7 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 
+from detreduce.images import batches
 from detreduce.images import store as store_module
 from detreduce.images.batches import read_image
 from detreduce.images.store import DigestMemo, VectorStore
@@ -135,14 +136,14 @@ def test_a_file_changed_while_it_is_read_is_not_taken_for_its_successor(
     path = tmp_path / "a.png"
     path.write_bytes(b"first")
     os.utime(path, ns=(1, 1_500_000_001))
-    real = Path.read_bytes
+    real = batches.read_regular
 
-    def change(file: Path) -> bytes:
-        content = real(file)
+    def change(file: Path, limit: int) -> bytes:
+        content = real(file, limit)
         file.write_bytes(b"second")
         return content
 
-    monkeypatch.setattr(Path, "read_bytes", change)
+    monkeypatch.setattr(batches, "read_regular", change)
     image = read_image(0, path, lambda row, data: data, lambda row, digest: False)
     monkeypatch.undo()
     assert image.content == b"first" and image.status is not None

@@ -15,6 +15,8 @@ from detreduce.dataset.listing import absolute
 from detreduce.dataset.records import SplitSource
 from detreduce.dataset.splits import canonical_split, in_order
 from detreduce.errors import InputError, MissingFileError
+from detreduce.machine.documents import load_yaml
+from detreduce.machine.regular_files import YAMLS, read_regular
 from detreduce.ultralytics_bridge.config_folder import datasets_folders, is_shipped
 
 SPLIT_KEYS = ("train", "val", "test", "minival", "valid", "validation")
@@ -56,7 +58,7 @@ def read_description(file: str | Path) -> Description:
     """Read a dataset YAML. Raise MissingFileError if the file cannot be read, and InputError for invalid YAML."""
     path = absolute(file)
     try:
-        data = path.read_bytes()
+        data = read_regular(path, YAMLS)
     except OSError as error:
         raise MissingFileError(f"{path}: the dataset file cannot be read ({error.strerror}).") from None
     oddities: tuple[str, ...] = ()
@@ -66,7 +68,7 @@ def read_description(file: str | Path) -> Description:
         text = data.decode("latin-1")
         oddities = ("not UTF-8: read as Latin-1",)
     try:
-        values = yaml.safe_load(text)
+        values = load_yaml(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f":{mark.line + 1}:{mark.column + 1}" if mark else ""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from detreduce.machine.regular_files import open_regular
+
 
 def holds_list(file: Path) -> bool:
     """Return whether a file starts like a JSON list. Return False if the file cannot be read."""
     try:
-        with file.open("rb") as handle:
+        with open_regular(file) as handle:
             return handle.read(256).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"["
     except OSError:
         return False

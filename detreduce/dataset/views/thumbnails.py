@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+
+from detreduce.machine.image_files import check_pixels, decoding, opened_image
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -22,14 +23,15 @@ OUTLINE = "#ff6d00"
 
 def small_image(path: Path, side: int = SIDE) -> Image | None:
     """Return a small upright image, or None if the file cannot be read. The longer side has at most `side` pixels."""
-    from PIL import Image, ImageOps
+    from PIL import ImageOps
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(path) as image:
+        with opened_image(path) as image:
+            check_pixels(*image.size)
+            with decoding(image.width * image.height):
                 image.draft("RGB", (2 * side, 2 * side))
-                small = ImageOps.exif_transpose(image).convert("RGB")
+                ImageOps.exif_transpose(image, in_place=True)
+                small = image if image.mode == "RGB" else image.convert("RGB")
                 small.thumbnail((side, side))
     # for a broken file, Pillow's decoders raise almost any error
     except Exception:

@@ -8,6 +8,8 @@ from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from detreduce.machine.regular_files import ANNOTATIONS, read_regular
+
 _SPACE = re.compile(r"[ \t\r\n]*")
 _DECODER = json.JSONDecoder()
 
@@ -42,7 +44,7 @@ class Event(NamedTuple):
 
 def read_text(path: Path) -> str:
     """Return the text of a JSON file, including a byte-order mark. `to_bytes` restores the same bytes."""
-    return path.read_bytes().decode("utf-8", "surrogateescape")
+    return read_regular(path, ANNOTATIONS).decode("utf-8", "surrogateescape")
 
 
 def to_bytes(text: str) -> bytes:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from detreduce.errors import InputError
 from detreduce.machine.files import writing
+from detreduce.machine.regular_files import LISTS, read_regular
 
 MANIFEST = ".detreduce-files"
 _MARK = ".detreduce-"
@@ -95,7 +96,7 @@ def check_replaceable(output: Path, *, overwrite: bool) -> None:
             f"Output {output} was not written by detreduce (selection.json or {MANIFEST} is missing), so it is not "
             "overwritten. Delete the folder yourself or choose another output."
         )
-    known = set(manifest.read_bytes().decode("utf-8", "surrogateescape").splitlines()) | {MANIFEST}
+    known = set(read_regular(manifest, LISTS).decode("utf-8", "surrogateescape").splitlines()) | {MANIFEST}
     for folder, _, names in os.walk(output):
         for name in names:
             file = Path(folder, name)

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from detreduce.errors import DetreduceError
+from detreduce.machine.documents import parse_json
 from detreduce.machine.files import write_atomically
+from detreduce.machine.regular_files import RECORDS, read_regular
 from detreduce.training.energy import PhaseEnergy, scaled, together
 
 COST_FILE = "making.json"
@@ -77,7 +79,7 @@ def keep_rate(store: Path, made: int, energy: PhaseEnergy) -> None:
 def known_rate(store: Path) -> MakingCost | None:
     """Return the rate that is stored in a cache folder; None if the rate is missing or cannot be read."""
     try:
-        content = json.loads((store / COST_FILE).read_text(encoding="utf-8"))
+        content = parse_json(read_regular(store / COST_FILE, RECORDS))
         return MakingCost(int(content["images"]), PhaseEnergy.model_validate(content["energy"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None

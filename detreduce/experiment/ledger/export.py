@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from detreduce.errors import InputError, nearest
+from detreduce.machine.documents import load_yaml
 from detreduce.machine.files import write_atomically
 from detreduce.machine.json_values import json_text
 from detreduce.reducers.registry import list_reducers
@@ -114,7 +115,7 @@ def export_rows(rows: Sequence[Row], path: str | Path, *, overwrite: bool = Fals
 def _matches(value: Any, wanted: str, column: str) -> bool:
     """Return whether a value of a column equals the value that is written in the text `wanted`."""
     try:
-        parsed = yaml.safe_load(wanted)
+        parsed = load_yaml(wanted)
     except yaml.YAMLError:
         parsed = wanted
     if value is None or isinstance(value, bool) or isinstance(parsed, bool) or parsed is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -13,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from detreduce.errors import DetreduceError, InputError, nearest
+from detreduce.machine.documents import parse_json
 from detreduce.machine.files import write_atomically, writing
 from detreduce.machine.json_values import json_text
+from detreduce.machine.regular_files import RECORDS, read_regular
 from detreduce.training.energy import PhaseEnergy
 from detreduce.training.evaluation.evidence import EVIDENCE_NAME, Evidence
 from detreduce.training.record import TrainingRecord
@@ -76,7 +77,7 @@ class FinishedCell:
     def read(cls, folder: Path) -> FinishedCell:
         """Read the folder of a cell; raise InputError if the folder is damaged."""
         try:
-            content = json.loads((folder / CELL_FILE).read_text(encoding="utf-8"))
+            content = parse_json(read_regular(folder / CELL_FILE, RECORDS))
             choosing = {phase: PhaseEnergy.model_validate(energy) for phase, energy in content["choosing"].items()}
             training = TrainingRecord.load(folder / TRAIN_FOLDER)
             ran = dict(content.get("ran", {}))
@@ -303,7 +304,7 @@ class Ledger:
     def read_json(self, name: str) -> dict[str, Any]:
         """Return the JSON object in a file of the ledger. Return {} if the file does not exist or cannot be read."""
         try:
-            content = json.loads((self.path / name).read_text(encoding="utf-8"))
+            content = parse_json(read_regular(self.path / name, RECORDS))
         except (OSError, ValueError):
             return {}
         return content if isinstance(content, dict) else {}
@@ -365,7 +366,7 @@ def finished_rows(ledger: Ledger, cells: Iterable[Cell] | None = None) -> list[d
         return [row for row in ledger.rows() if row["key"] in wanted]
     plan = ledger.path / "plan.json"
     try:
-        keys = [cell["key"] for cell in json.loads(plan.read_text(encoding="utf-8"))] if plan.is_file() else None
+        keys = [cell["key"] for cell in parse_json(read_regular(plan, RECORDS))] if plan.is_file() else None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{plan} cannot be read ({error}). If you remove this file, every finished cell counts, and the next run "

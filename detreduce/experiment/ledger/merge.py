@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +10,9 @@ from typing import Any
 
 from detreduce.errors import InputError
 from detreduce.experiment.ledger.ledger import CELL_FILE, TRAIN_FOLDER, Ledger
+from detreduce.machine.documents import parse_json
 from detreduce.machine.files import writing
+from detreduce.machine.regular_files import RECORDS, read_regular
 from detreduce.training.record import RECORD_NAME
 
 # two cells with the same key are equal if these files are equal; all other files are derived or large
@@ -69,7 +70,7 @@ def merge_ledgers(other: str | Path, into: str | Path) -> Merged:
 
 def _facts(folder: Path) -> list[Any]:
     """Return the content of the files of a cell that decide whether two cells are equal."""
-    return [json.loads((folder / name).read_text(encoding="utf-8")) for name in FACTS]
+    return [parse_json(read_regular(folder / name, RECORDS)) for name in FACTS]
 
 
 def _copy_cells(source: Ledger, target: Ledger, keys: list[str]) -> None:

@@ -14,7 +14,9 @@ from detreduce.experiment.costs.signature_cost import with_signatures
 from detreduce.experiment.ledger.identity import features_identity
 from detreduce.experiment.ledger.ledger import SEARCH
 from detreduce.experiment.sources import Sources
+from detreduce.machine.documents import parse_json
 from detreduce.machine.hashes import content_digest
+from detreduce.machine.regular_files import RECORDS, read_regular
 from detreduce.reducers.engine.budget import resolve_keep
 from detreduce.selection.duplicate_search import duplicates_to_drop
 from detreduce.selection.request import CompositionRequest
@@ -43,7 +45,7 @@ class Redundancy:
         found = self._search(cell.composition)
         if found is None:
             return None, {}
-        kept = json.loads(self._cost_file(cell.composition).read_text(encoding="utf-8"))
+        kept = parse_json(read_regular(self._cost_file(cell.composition), RECORDS))
         return found, {PHASE: PhaseEnergy.model_validate(kept["energy"])}
 
     def check(self, cell: Cell) -> None:

@@ -16,8 +16,10 @@ import numpy as np
 from detreduce.errors import DetreduceError, InputError, nearest
 from detreduce.features.pixels.embedding import embed_batch
 from detreduce.images.decode import RGB, Preprocess, decode
+from detreduce.machine.documents import parse_json
 from detreduce.machine.files import write_atomically
 from detreduce.machine.hashes import json_hash
+from detreduce.machine.regular_files import RECORDS, read_regular
 
 if TYPE_CHECKING:
     import torch
@@ -106,7 +108,7 @@ class Networks:
 def _read_error(memo: Path) -> float | None:
     """Return the measured difference that an earlier run stored. Return None if there is no valid file."""
     try:
-        return float(json.loads(memo.read_bytes())["bfloat16_error"])
+        return float(parse_json(read_regular(memo, RECORDS))["bfloat16_error"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

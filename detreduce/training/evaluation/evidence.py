@@ -7,8 +7,7 @@ ultralytics' own mAP.
 
 from __future__ import annotations
 
-import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,11 +16,22 @@ import numpy as np
 import numpy.typing as npt
 
 from detreduce.errors import InputError, MissingFileError
+from detreduce.machine.array_files import read_npz
 from detreduce.machine.files import write_atomically
 
 EVIDENCE_NAME = "evidence.npz"
 THRESHOLDS = 10
 SCHEMA = 1
+_KINDS = {
+    "images": ("U", 1),
+    "truth": ("i", 2),
+    "image": ("i", 1),
+    "class_id": ("i", 1),
+    "confidence": ("f", 1),
+    "hit": ("u", 2),
+    "ignored": ("u", 2),
+}
+"""Name of an array in the file -> kind of its numbers and number of its dimensions."""
 
 
 @dataclass(frozen=True)
@@ -111,22 +121,46 @@ class Evidence:
                 f"{path} does not exist. Older versions of detreduce did not write this file. Train again to get it."
             )
         try:
-            with np.load(path) as content:
-                if int(content["schema"]) != SCHEMA:
-                    raise ValueError("another version of detreduce wrote it")
-                return cls(
-                    content["images"],
-                    content["truth"],
-                    content["image"],
-                    content["class_id"],
-                    content["confidence"].astype(np.float64),
-                    np.unpackbits(content["hit"], axis=1, count=THRESHOLDS).astype(bool),
-                    np.unpackbits(content["ignored"], axis=1, count=THRESHOLDS).astype(bool),
-                )
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            content = read_npz(path, ("schema", *_KINDS))
+            _check_arrays(content)
+            return cls(
+                content["images"],
+                content["truth"],
+                content["image"],
+                content["class_id"],
+                content["confidence"].astype(np.float64),
+                np.unpackbits(content["hit"], axis=1, count=THRESHOLDS).astype(bool),
+                np.unpackbits(content["ignored"], axis=1, count=THRESHOLDS).astype(bool),
+            )
+        except (OSError, ValueError) as error:
             raise InputError(
                 f"{path} is not evidence of an evaluation that this version of detreduce can read ({error})."
             ) from error
+
+
+def _check_arrays(content: Mapping[str, npt.NDArray[Any]]) -> None:
+    """Raise ValueError if the arrays of a file do not fit together."""
+    if content["schema"].shape != () or content["schema"].dtype.kind not in "iu" or int(content["schema"]) != SCHEMA:
+        raise ValueError("another version of detreduce wrote it")
+    for name, (kind, dimensions) in _KINDS.items():
+        array = content[name]
+        if array.dtype.kind != kind or array.ndim != dimensions:
+            raise ValueError(f"the array {name} has the type {array.dtype} and {array.ndim} dimensions")
+    packed = (len(content["image"]), (THRESHOLDS + 7) // 8)
+    if {content[name].shape for name in ("hit", "ignored")} != {packed} or any(
+        len(content[name]) != packed[0] for name in ("class_id", "confidence")
+    ):
+        raise ValueError("the arrays of the predictions have different lengths")
+    images, classes = content["truth"].shape
+    if len(content["images"]) != images:
+        raise ValueError("images and truth have different lengths")
+    for name, most in (("image", images), ("class_id", classes)):
+        if len(content[name]) and not 0 <= content[name].min() <= content[name].max() < most:
+            raise ValueError(f"the array {name} has numbers outside 0 to {most - 1}")
+    if content["hit"].dtype != np.uint8 or content["ignored"].dtype != np.uint8:
+        raise ValueError("the matches are not packed bits")
+    if not np.isfinite(content["confidence"]).all() or (content["truth"] < 0).any():
+        raise ValueError("a confidence is not finite, or a number of boxes is below 0")
 
 
 def evidence_of(evaluator: Any, images: Sequence[str]) -> Evidence:

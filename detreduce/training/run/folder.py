@@ -19,7 +19,9 @@ from detreduce.dataset import DetectionDataset, load_dataset, load_split
 from detreduce.dataset.records import read_image_size
 from detreduce.dataset.write import write_yolo_view
 from detreduce.errors import InputError
+from detreduce.machine.documents import load_yaml
 from detreduce.machine.files import writing
+from detreduce.machine.regular_files import YAMLS, read_text
 from detreduce.training.run.crowds import with_crowds
 
 SPLITS = ("train", "val", "test")
@@ -71,7 +73,7 @@ class RunFolder:
     @property
     def evaluation_yaml(self) -> Path:
         """Write a data.yaml whose entry ``val`` lists all splits to evaluate on. Return its path."""
-        content = yaml.safe_load(self.data_yaml.read_text(encoding="utf-8"))
+        content = load_yaml(read_text(self.data_yaml, YAMLS))
         entries: list[str] = []
         for split in self.truths:
             value = content.get(_key(content, split))

@@ -14,6 +14,7 @@ from detreduce.dataset.reading.image_finder import path_in, safe_name
 from detreduce.dataset.records import SplitSource
 from detreduce.dataset.splits import ALIASES, CANONICAL, canonical_split, in_order
 from detreduce.errors import MissingFileError
+from detreduce.machine.regular_files import open_regular
 
 ROBOFLOW = "_annotations.coco.json"
 _WORDS = "|".join(sorted({*CANONICAL, *ALIASES}, key=len, reverse=True))
@@ -136,7 +137,7 @@ def _folder_name(file: Path) -> str:
 
 def _read_file_names(file: Path) -> list[str]:
     """Return at most 1000 image names of a JSON. Read the whole file only if its first 256 KiB have no names."""
-    with file.open("rb") as handle:
+    with open_regular(file) as handle:
         texts = _FILE_NAME.findall(handle.read(1 << 18))
         if not texts:
             handle.seek(0)

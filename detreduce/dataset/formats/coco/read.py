@@ -16,6 +16,8 @@ from detreduce.dataset.reading.image_finder import ImageFinder, safe_name
 from detreduce.dataset.records import DetectionDataset, ImageId, ImageRecord, Problem, Source
 from detreduce.display.progress import progress
 from detreduce.errors import InputError, MissingFileError
+from detreduce.machine.documents import parse_json
+from detreduce.machine.regular_files import ANNOTATIONS, read_regular
 
 NAME_IT = "Pass the images folder as images=."
 Box = tuple[float, float, float, float]
@@ -95,11 +97,11 @@ def count_images(source: Source, split: str) -> int:
 def read_json(file: Path) -> dict[str, Any]:
     """Read a COCO JSON. Raise MissingFileError if the file cannot be read, and InputError if the file is not COCO."""
     try:
-        data = file.read_bytes()
+        data = read_regular(file, ANNOTATIONS)
     except OSError as error:
         raise MissingFileError(f"{file}: the annotations cannot be read ({error.strerror}).") from None
     try:
-        content = json.loads(data.decode("utf-8-sig"))
+        content = parse_json(data.decode("utf-8-sig"))
     except json.JSONDecodeError as error:
         raise InputError(f"{file}:{error.lineno}:{error.colno}: not valid JSON: {error.msg}.") from None
     except UnicodeDecodeError as error:

@@ -19,6 +19,8 @@ from detreduce.dataset.reading.image_finder import ImageFinder, safe_name
 from detreduce.dataset.records import DetectionDataset, ImageRecord, Problem, Source, SplitSource
 from detreduce.dataset.splits import canonical_split, in_order, unnamed_is_train
 from detreduce.errors import InputError, MissingFileError
+from detreduce.machine.regular_files import ANNOTATIONS as ANNOTATIONS_LIMIT
+from detreduce.machine.regular_files import read_regular
 
 ANNOTATIONS, IMAGES = "annotations.xml", "images"
 # shapes without an area, or shapes that are not a region of the image
@@ -363,6 +365,6 @@ def _find_images(
 def _read_bytes(file: Path) -> bytes:
     """Return the content of a file. Raise MissingFileError if the file cannot be read."""
     try:
-        return file.read_bytes()
+        return read_regular(file, ANNOTATIONS_LIMIT)
     except OSError as error:
         raise MissingFileError(f"{file}: the annotations cannot be read ({error.strerror}).") from None

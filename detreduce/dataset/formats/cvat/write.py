@@ -11,6 +11,7 @@ from detreduce.dataset.reading.image_finder import ImageFinder
 from detreduce.dataset.writing.annotated import AnnotatedFormat, refuse_lists, write_annotated
 from detreduce.dataset.writing.choice import Choice
 from detreduce.dataset.writing.links import Placer
+from detreduce.machine.regular_files import ANNOTATIONS, read_regular
 
 
 def write_cvat(choice: Choice, placer: Placer, target: Path) -> Reload:
@@ -32,7 +33,7 @@ def write_cvat(choice: Choice, placer: Placer, target: Path) -> Reload:
         """Yield the XML without the images of the reduced split that were not chosen."""
         images = content.images_of(split)
         removed = [(image.start, image.end) for image in images if find_place(image, finder) not in kept]
-        yield remove_spans(file.read_bytes(), removed)
+        yield remove_spans(read_regular(file, ANNOTATIONS), removed)
 
     inside = frozenset(content.split_of.values())
     return write_annotated(choice, placer, target, AnnotatedFormat(load_cvat, filtered, inside))

@@ -15,6 +15,8 @@ from detreduce.dataset.reading.box_problems import bad_extent, duplicate, outsid
 from detreduce.dataset.reading.image_finder import ImageFinder, path_in
 from detreduce.dataset.records import IMAGE_SUFFIXES, DetectionDataset, ImageRecord, Problem, Source, SplitSource
 from detreduce.errors import InputError, MissingFileError
+from detreduce.machine.documents import parse_json
+from detreduce.machine.regular_files import ANNOTATIONS, read_regular
 
 # keys of a region's labels. In JSON, the key is also the region's type. JSON-MIN has no types
 _BOXED = ("rectanglelabels", "polygonlabels", "ellipselabels", "labels")
@@ -102,7 +104,7 @@ def count_images(source: Source, split: str) -> int:
 def read_tasks(file: Path) -> list[dict[str, Any]]:
     """Return the tasks of an export. Raise InputError if the file is not a JSON list of tasks."""
     try:
-        content = json.loads(file.read_bytes().decode("utf-8-sig"))
+        content = parse_json(read_regular(file, ANNOTATIONS).decode("utf-8-sig"))
     except OSError as error:
         raise MissingFileError(f"{file}: the annotations cannot be read ({error.strerror}).") from None
     except json.JSONDecodeError as error:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from detreduce.dataset.records import IMAGE_SUFFIXES
 from detreduce.dataset.splits import CANONICAL, canonical_split
+from detreduce.machine.regular_files import open_regular
 
 _NOTES = ("Annotations", "Annotation")
 _IMAGES = ("JPEGImages", "images", "image")
@@ -117,7 +118,7 @@ def _has_pair(folder: Path) -> bool:
 def _is_voc_xml(file: Path) -> bool:
     """Return whether the first bytes of a file look like VOC XML. Bytes of UTF-16 are compared without their zeros."""
     try:
-        with file.open("rb") as handle:
+        with open_regular(file) as handle:
             head = handle.read(_HEAD).replace(b"\0", b"")
     except OSError:
         return False

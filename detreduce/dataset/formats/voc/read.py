@@ -18,6 +18,8 @@ from detreduce.dataset.records import IMAGE_SUFFIXES, DetectionDataset, ImageRec
 from detreduce.dataset.splits import CANONICAL, canonical_split, in_order, unnamed_is_train
 from detreduce.display.progress import progress
 from detreduce.errors import InputError, MissingFileError
+from detreduce.machine.regular_files import LABELS, read_regular
+from detreduce.machine.regular_files import LISTS as LISTS_LIMIT
 
 Box = tuple[float, float, float, float]
 
@@ -65,7 +67,7 @@ def stems_in_line(line: str, images: str) -> list[str]:
 
 def _read_lines(file: Path) -> list[str]:
     """Return the lines of a list file."""
-    return decode_list(file.read_bytes()).splitlines()
+    return decode_list(read_regular(file, LISTS_LIMIT)).splitlines()
 
 
 def decode_list(data: bytes) -> str:
@@ -176,7 +178,7 @@ def parse_annotation(path: Path) -> _Note:
     """Return the content of one VOC XML. Parts that cannot be used are left out and listed in `findings`."""
     note = _Note(path)
     try:
-        root, repaired = parse_xml(path.read_bytes())
+        root, repaired = parse_xml(read_regular(path, LABELS))
     except ElementTree.ParseError as error:
         line, column = error.position
         note.findings.append(f"not valid XML (line {line}, column {column + 1}); {UNREADABLE}")

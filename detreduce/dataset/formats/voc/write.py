@@ -18,6 +18,8 @@ from detreduce.dataset.writing.dataset_yaml import DATA_YAML, write_dataset_yaml
 from detreduce.dataset.writing.links import Placer
 from detreduce.display.progress import progress
 from detreduce.errors import InputError
+from detreduce.machine.regular_files import LISTS as LISTS_LIMIT
+from detreduce.machine.regular_files import read_regular
 
 # CVAT writes the classes to this file
 LABEL_MAP = "labelmap.txt"
@@ -134,7 +136,7 @@ def _write_lists(
         if choice.everything:
             placer.copy(file, place)
         else:
-            placer.write(place, filter_lines(file.read_bytes(), test))
+            placer.write(place, filter_lines(read_regular(file, LISTS_LIMIT), test))
 
 
 def filter_lines(content: bytes, wanted: Callable[[str], bool]) -> bytes:

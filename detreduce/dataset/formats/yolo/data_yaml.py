@@ -12,6 +12,8 @@ import yaml
 from detreduce.dataset.formats.format import LicenceOf
 from detreduce.dataset.records import DetectionDataset
 from detreduce.errors import InputError
+from detreduce.machine.documents import load_yaml
+from detreduce.machine.regular_files import YAMLS, read_text
 
 _FORBIDDEN = re.compile("[^\\x09\\x0A\\x0D\\x20-\\x7E\\x85\\xA0-\\uD7FF\\uE000-\\uFFFD\\U00010000-\\U0010ffff]+")
 
@@ -56,10 +58,10 @@ def edit_data_yaml(text: str, changes: Mapping[str, Change]) -> tuple[str, bool]
 def load_mapping(text: str) -> dict[Any, Any]:
     """Parse a data.yaml like ultralytics. Raise InputError if the data.yaml is not a mapping."""
     try:
-        content = yaml.safe_load(text)
+        content = load_yaml(text)
     except yaml.YAMLError:
         # ultralytics drops characters that YAML does not allow
-        content = yaml.safe_load(_FORBIDDEN.sub("", text))
+        content = load_yaml(_FORBIDDEN.sub("", text))
     if not isinstance(content, dict):
         raise InputError("The data.yaml is not a mapping of keys to values.")
     return content
@@ -71,7 +73,7 @@ def read_yolo_licence(dataset: DetectionDataset) -> LicenceOf | None:
     All images have the licence under ``license``, ``licence`` or ``roboflow: license`` in the data.yaml.
     """
     try:
-        content = load_mapping(dataset.source.path.read_text(encoding="utf-8", errors="ignore"))
+        content = load_mapping(read_text(dataset.source.path, YAMLS, errors="ignore"))
     except (OSError, yaml.YAMLError, InputError):
         return None
     for place in (content, content.get("roboflow")):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,8 @@ from detreduce.dataset.formats.yolo.read import PREFIX
 from detreduce.dataset.reading.description import SPLIT_KEYS, Description, read_description
 from detreduce.dataset.splits import canonical_split
 from detreduce.errors import InputError, MissingFileError
+from detreduce.machine.documents import parse_json
+from detreduce.machine.regular_files import LISTS, read_regular
 
 CLASSES, NOTES = "classes.txt", "notes.json"
 DARKNET, DARKNET_SUFFIX = "obj.data", ".data"
@@ -58,7 +59,7 @@ def _read_label_studio(file: Path) -> Description:
 def _read_numbers(notes: Path) -> dict[int, str]:
     """Return class number -> class name from notes.json, or an empty dict if the file cannot be used."""
     try:
-        found = json.loads(notes.read_text(encoding="utf-8"))["categories"]
+        found = parse_json(read_regular(notes, LISTS))["categories"]
         numbers = {entry["id"]: str(entry["name"]) for entry in found}
     except (OSError, ValueError, KeyError, TypeError):
         return {}
@@ -107,6 +108,6 @@ def _strip_prefix(folder: Path, value: str) -> str:
 def _read_text(file: Path) -> str:
     """Return the text of a file. Raise MissingFileError if the file cannot be read."""
     try:
-        return file.read_bytes().decode("utf-8-sig", "surrogateescape")
+        return read_regular(file, LISTS).decode("utf-8-sig", "surrogateescape")
     except OSError as error:
         raise MissingFileError(f"{file}: cannot be read ({error.strerror}).") from None

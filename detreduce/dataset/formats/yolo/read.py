@@ -18,6 +18,8 @@ from detreduce.dataset.records import IMAGE_SUFFIXES, DetectionDataset, ImageRec
 from detreduce.dataset.splits import canonical_split, choose_split, in_order
 from detreduce.display.progress import progress
 from detreduce.errors import InputError, MissingFileError
+from detreduce.machine.regular_files import LABELS as LABELS_LIMIT
+from detreduce.machine.regular_files import LISTS, read_regular
 
 PREFIX = "data/"
 IMAGES, LABELS = f"{os.sep}images{os.sep}", f"{os.sep}labels{os.sep}"
@@ -244,7 +246,7 @@ def _find_name(path: str, root: Path) -> str:
 
 def _read_list(file: Path, root: Path, problems: list[Problem]) -> list[str]:
     """Return the images in a list file that exist, each at the first existing path of `listed_places`."""
-    text, latin = file.read_bytes().decode("utf-8-sig", "surrogateescape"), False
+    text, latin = read_regular(file, LISTS).decode("utf-8-sig", "surrogateescape"), False
     paths = []
     missing = 0
     for number, line in enumerate(text.splitlines(), 1):
@@ -343,8 +345,7 @@ def _read_one(
     """Add the boxes of one label file to `boxes`. Return False if the file has labels, but none that can be read."""
     path = Path(file)
     try:
-        with open(file, "rb") as handle:  # noqa: PTH123 (100,000 calls)
-            data = handle.read()
+        data = read_regular(file, LABELS_LIMIT)
     except OSError as error:
         problems.append(Problem(path, f"cannot be read ({error.strerror}); {UNREADABLE}"))
         boxes.add((), ())

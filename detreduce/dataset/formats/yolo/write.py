@@ -21,6 +21,7 @@ from detreduce.dataset.writing.dataset_yaml import DATA_YAML
 from detreduce.dataset.writing.links import Placer
 from detreduce.dataset.writing.subset_warnings import warn_about_subset
 from detreduce.display.progress import progress
+from detreduce.machine.regular_files import LISTS, YAMLS, read_regular
 
 
 def write_yolo(choice: Choice, placer: Placer, target: Path, *, trainable: bool = False) -> Reload:
@@ -170,7 +171,7 @@ def _filter_list(
     places = {str(absolute(record.path)): mirror(record.path) for record in records}
     home = mirror(path).parent
     lines: list[tuple[PurePosixPath | None, bytes]] = []
-    for raw in path.read_bytes().splitlines(keepends=True):
+    for raw in read_regular(path, LISTS).splitlines(keepends=True):
         text = raw.decode("utf-8-sig", "surrogateescape").strip()
         if PurePosixPath(text).suffix.lower() not in IMAGE_SUFFIXES:
             lines.append((None, raw))
@@ -189,7 +190,7 @@ def _filter_list(
 
 def _write_data_yaml(source: Path, entries: Mapping[str, Sequence[str]], placer: Placer) -> None:
     """Write the data.yaml with the new entries of each split. Warn if comments are lost."""
-    data = source.read_bytes()
+    data = read_regular(source, YAMLS)
     if is_yolo_export(source):
         data = as_data_yaml(read_yolo_description(source)).encode()
     encoding = "utf-8"

@@ -1,0 +1,133 @@
+"""Parse JSON and YAML from any source. A file that is nested too deeply, or that expands without end, is an error."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import yaml
+
+DEEPEST = 100
+"""Most levels of nested lists and mappings in a YAML, with aliases followed."""
+_GROWTH, _FREE = 10, 1_000_000
+# the parser in C is ten times faster, but its messages differ
+_LONG = 100_000
+
+
+def parse_json(text: str | bytes) -> Any:
+    """Return the content of a JSON text. Raise ValueError if it is not JSON or is nested too deeply.
+
+    The ValueError is a json.JSONDecodeError where the fault has a place in the text.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def load_yaml(text: str) -> Any:
+    """Return the content of a YAML text like ``yaml.safe_load``. Raise yaml.YAMLError for every fault.
+
+    Further faults are more than 100 levels, an anchor that contains itself, and aliases that expand to far more than
+    the text. Such aliases use little memory here, but all memory where the content is printed or copied.
+    """
+    try:
+        return _load(text)
+    except yaml.YAMLError:
+        raise
+    except RecursionError:
+        raise yaml.MarkedYAMLError(problem="nested too deeply") from None
+    # PyYAML lets through the errors of date, int, float and dict: ValueError, OverflowError, KeyError, TypeError, …
+    except Exception as error:
+        raise yaml.MarkedYAMLError(problem=f"a value cannot be read ({error})") from None
+
+
+def _load(text: str) -> Any:
+    loader: Any
+    if len(text) > _LONG and yaml.__with_libyaml__:
+        # the composer in C calls itself for each level, and ends the process if there are too many
+        _check_levels(text)
+        loader = yaml.CSafeLoader(text)
+    else:
+        loader = _Loader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        _check_expansion(node, len(text))
+        return loader.construct_document(node)
+    finally:
+        loader.dispose()
+
+
+class _Loader(yaml.SafeLoader):
+    """A SafeLoader that refuses deep nesting."""
+
+    level = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        """Return the next node. Raise YAMLError if it is too deep."""
+        self.level += 1
+        if self.level > DEEPEST:
+            raise yaml.MarkedYAMLError(problem="nested too deeply", problem_mark=self.peek_event().start_mark)
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self.level -= 1
+
+
+def _check_levels(text: str) -> None:
+    """Raise YAMLError if a text is nested too deeply. The parser in C does not call itself."""
+    level = 0
+    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            level += 1
+            if level > DEEPEST:
+                mark: Any = event.start_mark
+                raise yaml.MarkedYAMLError(problem="nested too deeply", problem_mark=mark)
+        elif isinstance(event, yaml.CollectionEndEvent):
+            level -= 1
+
+
+def _check_expansion(root: yaml.Node, size: int) -> None:
+    """Raise YAMLError if an alias contains itself, or if aliases make the content too deep or too large.
+
+    `size` is the number of characters of the text.
+    """
+    most = _GROWTH * size + _FREE
+    # node -> (characters, levels) with all aliases replaced by their content; None while its content is visited
+    done: dict[int, tuple[int, int] | None] = {}
+    pending = [root]
+    while pending:
+        node = pending[-1]
+        if done.get(id(node)) is not None:
+            pending.pop()
+            continue
+        children = _children(node)
+        if id(node) not in done:
+            done[id(node)] = None
+            for child in children:
+                if done.get(id(child), ()) is None:
+                    raise yaml.MarkedYAMLError(problem="an anchor contains itself", problem_mark=child.start_mark)
+            pending += [child for child in children if id(child) not in done]
+            if pending[-1] is not node:
+                continue
+        sizes = [part for child in children if (part := done[id(child)]) is not None]
+        characters = 1 + sum(part[0] for part in sizes)
+        if isinstance(node, yaml.ScalarNode):
+            characters += len(node.value)
+        levels = 1 + max((part[1] for part in sizes), default=0)
+        if characters > most:
+            raise yaml.MarkedYAMLError(problem="aliases expand to too much content", problem_mark=node.start_mark)
+        if levels > DEEPEST + 1:
+            raise yaml.MarkedYAMLError(problem="nested too deeply", problem_mark=node.start_mark)
+        done[id(node)] = characters, levels
+        pending.pop()
+
+
+def _children(node: yaml.Node) -> list[yaml.Node]:
+    if isinstance(node, yaml.SequenceNode):
+        return list(node.value)
+    if isinstance(node, yaml.MappingNode):
+        return [part for pair in node.value for part in pair]
+    return []

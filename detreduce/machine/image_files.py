@@ -1,0 +1,165 @@
+"""Open image files that may be hostile: known formats only, and at most as many pixels as the limit allows."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import sys
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from detreduce.errors import ImageReadError, InputError
+from detreduce.machine.regular_files import open_regular
+
+if TYPE_CHECKING:
+    import PIL.Image
+
+MAX_PIXELS = 178_956_970
+"""Default of the limit. Pillow, and so ultralytics too, refuses larger images."""
+VARIABLE = "DETREDUCE_MAX_PIXELS"
+
+# Pillow knows more formats, but no trainer reads them, and one of them starts another program to decode (EPS)
+_FORMATS = ("JPEG", "MPO", "PNG", "BMP", "DIB", "TIFF", "WEBP", "JPEG2000", "AVIF", "HEIF", "GIF", "PPM")
+_FIRST_BYTES = re.compile(
+    rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|GIF8[79]a|BM.{4}\0\0\0\0|II\*\0|MM\0\*|II\+\0|MM\0\+|RIFF.{4}WEBP"
+    rb"|.{4}ftyp(?:avi[fs]|hei[cfmsx]|hev[cmsx]|mif1|msf1)|\0\0\0\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51|P[1-6]\s",
+    re.DOTALL,
+)
+HEAD = 32
+"""Number of bytes at the start of a file that `starts_like_image` needs."""
+
+
+def pixel_limit() -> int:
+    """Return the largest number of pixels of an image that may be decoded.
+
+    The limit is 178,956,970, unless the environment variable DETREDUCE_MAX_PIXELS sets another one.
+    """
+    text = os.environ.get(VARIABLE, "")
+    if not text:
+        return MAX_PIXELS
+    try:
+        return _check_limit(int(text))
+    except ValueError:
+        raise InputError(f"{VARIABLE}={text!r} is not a number of pixels. Use a whole number of at least 1.") from None
+
+
+def set_pixel_limit(pixels: int) -> None:
+    """Set the limit of `pixel_limit` for this process and for the processes that it starts.
+
+    Raise InputError if `pixels` is below 1.
+    """
+    os.environ[VARIABLE] = str(_check_limit(pixels))
+
+
+def _check_limit(pixels: int) -> int:
+    if pixels < 1:
+        raise InputError(f"A limit of {pixels} pixels is not allowed. Use a whole number of at least 1.")
+    return pixels
+
+
+def check_pixels(width: int, height: int) -> None:
+    """Raise ImageReadError if an image of this size has more pixels than the limit."""
+    limit = pixel_limit()
+    if width * height > limit:
+        raise ImageReadError(
+            f"{width} x {height} pixels are above the limit of {limit:,} pixels; "
+            f"if the image is what it should be, raise the limit (--max-pixels or {VARIABLE})"
+        )
+
+
+def starts_like_image(head: bytes) -> bool:
+    """Return whether a file that starts with the bytes `head` is an image of a known format."""
+    return _FIRST_BYTES.match(head) is not None
+
+
+@contextmanager
+def opened_image(source: Path | bytes) -> Iterator[PIL.Image.Image]:
+    """Open an image file, or its bytes, with Pillow. Only the header is read. Warnings of Pillow are silent.
+
+    Raise OSError if the file is not a regular file or not an image of a known format.
+    """
+    with (
+        _quiet(),
+        io.BytesIO(source) if isinstance(source, bytes) else open_regular(source) as file,
+        _identify(file) as image,
+    ):
+        yield image
+
+
+def _identify(file: Any) -> PIL.Image.Image:
+    """Return the image in a file. Raise OSError if Pillow cannot identify the file."""
+    from PIL import Image
+
+    limit = pixel_limit()
+    if Image.MAX_IMAGE_PIXELS is not None and limit > 2 * Image.MAX_IMAGE_PIXELS:
+        Image.MAX_IMAGE_PIXELS = limit
+    Image.init()
+    # ultralytics' replacement of Image.open installs packages when a file is not an image
+    patched = sys.modules.get("ultralytics.utils.patches")
+    try:
+        image: PIL.Image.Image = getattr(patched, "_image_open", Image.open)(
+            file, formats=[name for name in _FORMATS if name in Image.OPEN]
+        )
+    except OSError:
+        raise
+    except Exception as error:  # for a broken header, Pillow's plugins raise almost any error
+        raise OSError(str(error) or type(error).__name__) from None
+    return image
+
+
+class _Quiet:
+    """A block without warnings of Pillow. Blocks of several threads may overlap, unlike those of ``catch_warnings``."""
+
+    def __init__(self) -> None:
+        self._blocks = 0
+        self._lock = threading.Lock()
+        self._saved = warnings.catch_warnings()
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        with self._lock:
+            if not self._blocks:
+                self._saved = warnings.catch_warnings()
+                self._saved.__enter__()
+                warnings.filterwarnings("ignore", module="PIL")
+            self._blocks += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._blocks -= 1
+                if not self._blocks:
+                    self._saved.__exit__(None, None, None)
+
+
+_quiet = _Quiet()
+
+
+class _Budget:
+    """The pixels that all threads decode at the same time. Together they stay below the limit of one image."""
+
+    def __init__(self) -> None:
+        self._pixels = 0
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def take(self, pixels: int) -> Iterator[None]:
+        """Wait until `pixels` more pixels may be decoded, and take them for the block."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._pixels or self._pixels + pixels <= pixel_limit())
+            self._pixels += pixels
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._pixels -= pixels
+                self._changed.notify_all()
+
+
+decoding = _Budget().take
+"""A context manager around the decoding of an image with this number of pixels. It waits while others decode much."""

@@ -1,0 +1,127 @@
+"""Open regular files only, and read at most as many bytes as a file of its kind can need.
+
+A FIFO waits for ever, a device may never end or may act when it is opened, and a link may lead to either. All readers
+open files here.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from io import BufferedReader
+
+LABELS = 64 << 20
+"""Largest label file of one image, in bytes: YOLO .txt or VOC .xml."""
+LISTS = 256 << 20
+"""Largest list of images, table of vectors, or list of class names, in bytes."""
+YAMLS = 4 << 20
+"""Largest YAML, in bytes."""
+RECORDS = 1 << 30
+"""Largest JSON file of detreduce, in bytes: selections, cells, plans, records."""
+ANNOTATIONS = 16 << 30
+"""Largest file with the annotations of all images, in bytes: COCO, Label Studio, CVAT."""
+IMAGES = 4 << 30
+"""Largest image file, in bytes."""
+
+_KINDS = (
+    (stat.S_ISDIR, "it is a folder, not a file"),
+    (stat.S_ISFIFO, "it is a named pipe, not a file"),
+    (stat.S_ISSOCK, "it is a socket, not a file"),
+    (stat.S_ISCHR, "it is a device, not a file"),
+    (stat.S_ISBLK, "it is a device, not a file"),
+)
+# without O_NONBLOCK, a FIFO that replaces the file between stat and open would wait for a writer
+_FLAGS = (
+    os.O_RDONLY
+    | getattr(os, "O_NONBLOCK", 0)
+    | getattr(os, "O_NOCTTY", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_BINARY", 0)
+)
+
+
+def open_descriptor(path: str | os.PathLike[str]) -> tuple[int, os.stat_result]:
+    """Open a regular file for reading, and return its descriptor and its status. The caller closes the descriptor.
+
+    Raise OSError if the file cannot be opened, or if it is not a regular file. Links are followed.
+    """
+    try:
+        _check(path, os.stat(path))  # noqa: PTH116 (100,000 calls)
+        descriptor = os.open(path, _FLAGS)
+    except ValueError as error:  # the path has a NUL byte
+        raise OSError(errno.EINVAL, str(error), str(path)) from None
+    try:
+        status = os.fstat(descriptor)
+        _check(path, status)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor, status
+
+
+def open_regular(path: str | os.PathLike[str]) -> BufferedReader:
+    """Open a regular file for reading bytes. Raise OSError like `open_descriptor`."""
+    return os.fdopen(open_descriptor(path)[0], "rb")
+
+
+def read_regular(path: str | os.PathLike[str], limit: int) -> bytes:
+    """Return the bytes of a regular file.
+
+    Raise OSError if the file cannot be read, is not a regular file, or has more than `limit` bytes. Then at most
+    `limit` bytes are read.
+    """
+    descriptor, status = open_descriptor(path)
+    try:
+        if status.st_size > limit:
+            raise _too_large(path, limit)
+        wanted = min(status.st_size, limit) + 1
+        data = _read(descriptor, wanted)
+        # the file grew while it was read, or it is a file of the kernel, whose status has no size
+        while len(data) == wanted:
+            if len(data) > limit:
+                raise _too_large(path, limit)
+            wanted = min(2 * wanted, limit + 1)
+            data += _read(descriptor, wanted - len(data))
+        return data
+    finally:
+        os.close(descriptor)
+
+
+def read_text(path: str | os.PathLike[str], limit: int, encoding: str = "utf-8", errors: str = "strict") -> str:
+    r"""Return the text of a regular file with line ends as ``\n``. Raise OSError like `read_regular`.
+
+    Raise UnicodeDecodeError if the bytes are not text in this encoding.
+    """
+    text = read_regular(path, limit).decode(encoding, errors)
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+
+
+def is_regular(path: str | os.PathLike[str]) -> bool:
+    """Return whether a path leads to a regular file. Links are followed."""
+    return os.path.isfile(path)  # noqa: PTH113 (100,000 calls, and an odd text must not raise)
+
+
+def _read(descriptor: int, size: int) -> bytes:
+    """Read up to `size` bytes, in parts of at most 1 GiB, because one call of the system reads at most 2 GiB."""
+    data = os.read(descriptor, min(size, 1 << 30))
+    if len(data) in (0, size):
+        return data
+    parts, missing = [data], size - len(data)
+    while missing and (part := os.read(descriptor, min(missing, 1 << 30))):
+        parts.append(part)
+        missing -= len(part)
+    return b"".join(parts)
+
+
+def _check(path: str | os.PathLike[str], status: os.stat_result) -> None:
+    """Raise OSError if the status is not that of a regular file."""
+    if stat.S_ISREG(status.st_mode):
+        return
+    what = next((words for test, words in _KINDS if test(status.st_mode)), "it is not a file")
+    number = errno.EISDIR if stat.S_ISDIR(status.st_mode) else errno.EINVAL
+    raise OSError(number, what, os.fspath(path))
+
+
+def _too_large(path: str | os.PathLike[str], limit: int) -> OSError:
+    return OSError(errno.EFBIG, f"it has more than {limit >> 20:,} MiB, the most for such a file", os.fspath(path))

@@ -184,7 +184,7 @@ def _resolve_paths(content: dict[str, Any], beside: Path, problems: list[str]) -
 
 
 def _read_images(reduce: ReduceConfig, beside: Path, problems: list[str]) -> dict[tuple[str, str], list[Any]]:
-    """Read the files that `must_keep` and `initial` name, and return the images of each file.
+    """Read the files that the keys in `IMAGE_LISTS` name, and return the images of each file.
 
     Add an error to `problems` for each file that cannot be read.
     """
@@ -195,7 +195,8 @@ def _read_images(reduce: ReduceConfig, beside: Path, problems: list[str]) -> dic
     def images_of(file: Path) -> list[Any]:
         return list(read_selection(file, SelectionData).image_ids)
 
-    readers = {"must_keep": (read_names, "list of images"), "initial": (images_of, "selection")}
+    names = (read_names, "list of images")
+    readers = {"must_keep": names, "initial": (images_of, "selection"), "exclude": names}
     images: dict[tuple[str, str], list[Any]] = {}
     for part in (reduce, *reduce.methods):
         for key in IMAGE_LISTS:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 Keep = float | int
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
-IMAGE_LISTS = ("must_keep", "initial")
+IMAGE_LISTS = ("must_keep", "initial", "exclude")
 """Keys that take a list of images, or the name of a file with images.
 
 The key of a cell depends on the images and not on the name of the file.
@@ -56,6 +56,8 @@ class CompositionConfig(BaseModel):
     """Images to keep first: a text file with one name on each line, or a list of names or ids."""
     initial: str | list[str | int] | None = None
     """Images to keep next, to continue an earlier selection: its `selection.json`, or a list of names or ids."""
+    exclude: str | list[str | int] | None = None
+    """Images that are never kept: a text file with one name on each line, or a list of names or ids."""
     class_floor: int | dict[str, int] | None = None
     """Smallest number of kept images with each class: one number for all classes, or `{name: number}`."""
     groups: str | None = None
@@ -180,7 +182,7 @@ class ReduceConfig(CompositionConfig, Section):
         return [in_range(keep) for keep in value]
 
     def with_images(self, files: Mapping[tuple[str, str], list[Any]]) -> ReduceConfig:
-        """Return the section with lists of images instead of the names of files in `must_keep` and `initial`.
+        """Return the section with lists of images instead of the names of files in `IMAGE_LISTS`.
 
         `files` maps a key and the name of a file to its images.
         """

@@ -39,6 +39,7 @@ def reduce(
     link: LinkMode = "hardlink",
     format: str | None = None,
     must_keep: Path | Iterable[str | int] | None = None,
+    exclude: Path | Iterable[str | int] | None = None,
     initial: Selection | str | Path | Sequence[ImageId] | None = None,
     drop_duplicates: DropDuplicates = False,
     class_floor: ClassFloor | None = None,
@@ -71,6 +72,8 @@ def reduce(
     must_keep, initial
         Images to keep first; see `select`. `must_keep` may be the Path of a text file with one name per line.
         `initial` may be the path of an earlier ``selection.json``.
+    exclude
+        Images that are never kept; see `select`. May be the Path of a text file with one name per line.
     drop_duplicates, class_floor, groups, max_per_group
         What to do before the method chooses; see `select`. A search for duplicates by ``"features"`` works with every
         method, because the image vectors are extracted for the search.
@@ -100,9 +103,16 @@ def reduce(
     DetreduceError
         The output cannot be written. No partial output is left.
     """
-    named = read_names(must_keep) if isinstance(must_keep, Path) else must_keep
     earlier = Selection.load(initial) if isinstance(initial, str | Path) else initial
-    composition = CompositionRequest.of(drop_duplicates, named, earlier, class_floor, groups, max_per_group)
+    composition = CompositionRequest.of(
+        drop_duplicates=drop_duplicates,
+        must_keep=read_names(must_keep) if isinstance(must_keep, Path) else must_keep,
+        initial=earlier,
+        class_floor=class_floor,
+        exclude=read_names(exclude) if isinstance(exclude, Path) else exclude,
+        groups=groups,
+        max_per_group=max_per_group,
+    )
     request = ReductionRequest(
         data=data,
         output=Output(output, link, format, overwrite),

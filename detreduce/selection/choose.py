@@ -46,6 +46,7 @@ def select(
     max_per_group: int | None = None,
     initial: Selection | Sequence[ImageId] | None = None,
     must_keep: Iterable[str | int] | None = None,
+    exclude: Iterable[str | int] | None = None,
     drop_duplicates: DropDuplicates = False,
     class_floor: ClassFloor | None = None,
     cache: str | Path | None = None,
@@ -53,9 +54,9 @@ def select(
 ) -> Selection:
     """Choose which images to keep.
 
-    The steps, in this order: drop duplicates, keep the images of `must_keep` and `initial`, add images until every
-    class reaches its `class_floor`, and let the method choose the rest. `keep` is the final number of images. If it is
-    a fraction, it refers to all images, including duplicates.
+    The steps, in this order: leave out the images of `exclude`, drop duplicates, keep the images of `must_keep` and
+    `initial`, add images until every class reaches its `class_floor`, and let the method choose the rest. `keep` is the
+    final number of images. If it is a fraction, it refers to all images, including duplicates and excluded images.
 
     Parameters
     ----------
@@ -82,6 +83,9 @@ def select(
         Images to keep first: an earlier selection, ids or names. These images count towards `keep`, and are never
         dropped as duplicates. An earlier selection may come from a smaller version of the dataset. The method then
         chooses from the new images and the images that were dropped earlier.
+    exclude
+        Ids or names of images that are never kept, even if an earlier selection has them. An image may not be in
+        `must_keep` and in `exclude`.
     drop_duplicates
         True compares the pixels of the images (`detreduce.duplicates.near_duplicates`), and drops near-duplicates
         before images are chosen. ``"boxes"`` compares the largest box of each image. ``"features"`` compares the
@@ -106,7 +110,15 @@ def select(
         for the images to keep first, or larger than the number of images that remain without duplicates. The features
         contain NaN. The method needs features, labels or object vectors, and they are missing.
     """
-    composition = CompositionRequest.of(drop_duplicates, must_keep, initial, class_floor, groups, max_per_group)
+    composition = CompositionRequest.of(
+        drop_duplicates=drop_duplicates,
+        must_keep=must_keep,
+        initial=initial,
+        class_floor=class_floor,
+        exclude=exclude,
+        groups=groups,
+        max_per_group=max_per_group,
+    )
     return choose(features, SelectionRequest(method, keep, seed, categories, composition, parameters, cache))
 
 

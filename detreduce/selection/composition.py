@@ -1,4 +1,4 @@
-"""Prepare the choice of a method: drop duplicates, keep named images, and reserve images for each class.
+"""Prepare the choice of a method: leave out images, drop duplicates, keep named images, and reserve images for classes.
 
 The floor of a class is the minimum number of kept images that have a box of this class.
 """
@@ -30,7 +30,7 @@ from detreduce.selection.duplicate_search import (
     rows_without_duplicates,
 )
 from detreduce.selection.floors import floor_rows
-from detreduce.selection.named_images import ids_of_rows, named_rows
+from detreduce.selection.named_images import ids_of_rows, leave_out_excluded, named_rows
 from detreduce.selection.request import ClassFloor, CompositionRequest
 
 # number of classes that a warning names
@@ -85,20 +85,25 @@ def compose(
     seed: int = 0,
     cache: str | Path | None = None,
 ) -> Composition:
-    """Drop duplicates, keep the images of `must_keep` and `initial`, then add images until classes reach their floors.
+    """Leave out excluded images, drop duplicates, keep named images, then add images until classes reach their floors.
 
-    Named images are never dropped. The images added for a floor respect `max_per_group`. Here `groups` must be one
-    label for each row, not a rule. Warns if a class stays below its floor.
+    Images of `must_keep` and `initial` are never dropped as duplicates. The images added for a floor respect
+    `max_per_group`. Here `groups` must be one label for each row, not a rule. Warns if a class stays below its floor.
 
     Raises InputError if an option cannot be used, or if a named image does not exist. Also raises InputError if more
     than `k` images are to be kept before the method chooses, or if fewer than `k` images remain.
     """
     check_result(table.dataset, request.drop_duplicates)
     floors = class_floors(table.dataset, request.class_floor)
+    images, (remaining, allowed, request) = len(table), leave_out_excluded(table, request)
+    excluded = ids_of_rows(table, np.setdiff1d(np.arange(images), allowed))
+    table = remaining
     named, earlier = named_rows(table, request, stacklevel=4)
     first = np.concatenate([named, earlier])
     _check_room(k, len(first), 0)
     steps: list[Mapping[str, Any]] = []
+    if excluded:
+        steps.append({"step": "exclude", "images": excluded})
     positions = np.arange(len(table), dtype=np.int64)
     with step("looking for duplicates"):
         found = request.drop_duplicates
@@ -110,8 +115,9 @@ def compose(
         dropped = len(table) - len(positions)
         steps.append({"step": "drop_duplicates", "what": describe_search(found), "dropped": dropped})
     if k > len(positions):
+        without = " and ".join(["excluded images"] * bool(excluded) + ["duplicates"] * (len(positions) < len(table)))
         raise InputError(
-            f"{k} images are to be kept, but only {len(positions)} of {len(table)} images remain without duplicates. "
+            f"{k} images are to be kept, but only {len(positions)} of {images} images remain without {without}. "
             f"Keep at most {len(positions)}."
         )
     for what, rows in (("must_keep", named), ("initial", earlier)):
@@ -136,7 +142,7 @@ def compose(
         if missed := _missed(table, floors, reached, positions, request.max_per_group):
             warnings.warn(missed, DetreduceWarning, stacklevel=4)
     kept = table if len(positions) == len(table) else table.take(positions)
-    return Composition(kept, positions, len(table), np.searchsorted(positions, first), tuple(steps), report)
+    return Composition(kept, allowed[positions], images, np.searchsorted(positions, first), tuple(steps), report)
 
 
 def check_composition(dataset: DetectionDataset, k: int, request: CompositionRequest) -> None:
@@ -146,14 +152,22 @@ def check_composition(dataset: DetectionDataset, k: int, request: CompositionReq
     """
     check_result(dataset, request.drop_duplicates)
     table = FeatureTable(dataset, np.arange(len(dataset), dtype=np.int64), {})
+    if isinstance(request.groups, str):
+        request = replace(request, groups=assign_groups(dataset, request.groups))
+    table, _, request = leave_out_excluded(table, request)
     first = np.concatenate(named_rows(table, request))
     floors = class_floors(dataset, request.class_floor)
-    labels = assign_groups(dataset, request.groups) if isinstance(request.groups, str) else request.groups
-    groups = make_groups(labels, request.max_per_group, len(dataset))
+    groups = make_groups(request.groups, request.max_per_group, len(table))
     _check_room(k, len(first), 0)
+    if k > len(table):
+        raise InputError(
+            f"{k} images are to be kept, but only {len(table)} of {len(dataset)} images remain without excluded "
+            f"images. Keep at most {len(table)}."
+        )
     if groups is not None:
         groups.check(k, first)
-    _check_room(k, len(first), 0 if floors is None else len(_reserve(table, floors, first, table.rows, 0, groups)))
+    everything = np.arange(len(table), dtype=np.int64)
+    _check_room(k, len(first), 0 if floors is None else len(_reserve(table, floors, first, everything, 0, groups)))
 
 
 def class_floors(dataset: DetectionDataset, value: ClassFloor | None) -> IntArray | None:

@@ -17,7 +17,7 @@ from detreduce.duplicates.result import Duplicates, pair_to_dict
 from detreduce.duplicates.search import exact_duplicates, near_duplicates
 from detreduce.errors import InputError
 from detreduce.features.table import FeatureTable
-from detreduce.selection.named_images import ids_of_rows, image_rows
+from detreduce.selection.named_images import ids_of_rows, image_rows, leave_out_excluded
 from detreduce.selection.request import EXACT, FEATURES, CompositionRequest, DuplicateSearch
 
 IntArray = npt.NDArray[np.int64]
@@ -31,13 +31,19 @@ def duplicates_to_drop(
 ) -> Duplicates | None:
     """Return the duplicates to drop, or None if the request does not ask for a search.
 
-    In each pair of duplicates, the search prefers to keep an image of `must_keep` or `initial`.
+    In each pair of duplicates, the search prefers to keep an image of `must_keep` or `initial`. Images of `exclude`
+    are not searched, so an excluded image does not stand for its duplicates.
     """
     search = request.drop_duplicates
     if not isinstance(search, DuplicateSearch):
         return search
     dataset = source.dataset if isinstance(source, FeatureTable) else source
     whole = FeatureTable(dataset, np.arange(len(dataset), dtype=np.int64), {})
+    whole, allowed, request = leave_out_excluded(whole, replace(request, groups=None))
+    if request.exclude:
+        source = (
+            source.take(np.flatnonzero(np.isin(source.rows, allowed))) if isinstance(source, FeatureTable) else whole
+        )
     prefer = ids_of_rows(whole, image_rows(whole, [*request.must_keep, *request.initial]))
     with step("looking for duplicates"):
         return find_duplicates(source, search, prefer, seed, cache)

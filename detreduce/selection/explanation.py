@@ -53,7 +53,7 @@ class Explanation:
         Whether the image was kept.
     step
         The step that kept or dropped the image. A kept image has ``must_keep``, ``initial``, ``class_floor`` or
-        ``method``. A dropped image has ``drop_duplicates``, ``unreadable`` or ``method``.
+        ``method``. A dropped image has ``exclude``, ``drop_duplicates``, ``unreadable`` or ``method``.
     rank
         Position of the image in the order of choice, starting at 1; None for a dropped image.
     of
@@ -315,6 +315,8 @@ def _step(selection: Selection, image: ImageId, kept: bool, row: int) -> str:
             return str(step["step"])
     if kept:
         return "method"
+    if any(step.get("step") == "exclude" and image in step["images"] for step in selection.steps):
+        return "exclude"
     dropped = any(step.get("step") == "drop_duplicates" for step in selection.steps)
     pairs = selection.provenance.get("duplicates", {}).get("pairs", ())
     if dropped and any(pair["copy"] == image for pair in pairs):

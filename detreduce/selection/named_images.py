@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -32,10 +33,11 @@ def read_names(file: Path) -> list[str]:
     return [line.strip() for line in lines if line.strip()]
 
 
-def image_rows(table: FeatureTable, wanted: Sequence[str | int]) -> IntArray:
+def image_rows(table: FeatureTable, wanted: Sequence[str | int], fate: str = "kept") -> IntArray:
     """Return the table rows of the `wanted` images (ids or names), each row once.
 
-    Raises InputError if an image is not in the table, or if several images have the same name.
+    `fate` says in messages what is to happen to the images. Raises InputError if an image is not in the table, or if
+    several images have the same name.
     """
     if not wanted:
         return np.empty(0, np.int64)
@@ -50,13 +52,17 @@ def image_rows(table: FeatureTable, wanted: Sequence[str | int]) -> IntArray:
     for item in wanted:
         rows = [row_of_id[item]] if item in row_of_id else rows_of_name.get(str(item), [])
         if not rows and str(item) in _unreadable_names(table):
-            raise InputError(f"The image {item!r} is to be kept, but it could not be read. Repair it or leave it out.")
+            raise InputError(
+                f"The image {item!r} is to be {fate}, but it could not be read. Repair it or leave it out."
+            )
         if not rows:
             hint = nearest(str(item), rows_of_name)
-            raise InputError(f"The image {item!r} is to be kept, but the dataset does not have it.{hint}")
+            raise InputError(f"The image {item!r} is to be {fate}, but the dataset does not have it.{hint}")
         if len(rows) > 1:
             ids = ", ".join(repr(table.dataset[int(table.rows[row])].id) for row in rows[:3])
-            raise InputError(f"{len(rows)} images are called {item!r}. Use the id of the image to keep: {ids}.")
+            raise InputError(
+                f"{len(rows)} images are called {item!r}. Use the id of the image that is to be {fate}: {ids}."
+            )
         found.append(rows[0])
     return np.array(list(dict.fromkeys(found)), np.int64)
 
@@ -79,6 +85,33 @@ def named_rows(table: FeatureTable, request: CompositionRequest, stacklevel: int
     return named, earlier[~np.isin(earlier, named)]
 
 
+def leave_out_excluded(
+    table: FeatureTable, request: CompositionRequest
+) -> tuple[FeatureTable, IntArray, CompositionRequest]:
+    """Leave out the images of `exclude`, also from an earlier selection.
+
+    Returns the remaining table, its rows in `table`, and the request for the remaining table. Labels of groups must be
+    one label for each row, or a rule. Raises InputError if `exclude` names an unknown image, or an image of
+    `must_keep`.
+    """
+    everything = np.arange(len(table), dtype=np.int64)
+    unreadable = _unreadable_names(table) if request.exclude else set()
+    # an image that cannot be read is left out already
+    out = image_rows(table, [item for item in request.exclude if str(item) not in unreadable], "excluded")
+    if not len(out):
+        return table, everything, request
+    if both := np.intersect1d(out, image_rows(table, request.must_keep)).tolist():
+        name = table.dataset[int(table.rows[both[0]])].name
+        raise InputError(f"The image {name!r} is in must_keep and in exclude. Take it out of one of them.")
+    names = {name for row in out for name in _names_of(table, int(table.rows[row]))}
+    rows = np.setdiff1d(everything, out)
+    groups = request.groups
+    if groups is not None and not isinstance(groups, str):
+        groups = np.asarray(groups)[rows]
+    earlier = tuple(item for item in request.initial if str(item) not in names)
+    return table.take(rows), rows, replace(request, initial=earlier, groups=groups)
+
+
 def ids_of_rows(table: FeatureTable, rows: IntArray) -> list[ImageId]:
     """Return the ids of the images in these rows of a table."""
     return [table.dataset[row].id for row in table.rows[rows].tolist()]
@@ -87,4 +120,9 @@ def ids_of_rows(table: FeatureTable, rows: IntArray) -> list[ImageId]:
 def _unreadable_names(table: FeatureTable) -> set[str]:
     """Return the names and ids of the images that are in the dataset but not in the table."""
     rows = np.setdiff1d(np.arange(len(table.dataset)), table.rows)
-    return {name for row in rows.tolist() for name in (table.dataset[row].name, str(table.dataset[row].id))}
+    return {name for row in rows.tolist() for name in _names_of(table, row)}
+
+
+def _names_of(table: FeatureTable, row: int) -> tuple[str, str]:
+    """Return the name and the id of the image in a row of the dataset, both as text."""
+    return table.dataset[row].name, str(table.dataset[row].id)

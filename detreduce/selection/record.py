@@ -52,8 +52,9 @@ class Selection(SelectionData):
         (n,) int64 in dataset order: the category of each image, as a position in ``categories["full"]``; -1 if the
         image could not be read. None in files of version 0.1.
     steps
-        The steps of the choice, in order: ``drop_duplicates``, ``must_keep``, ``initial`` and ``class_floor`` if they
-        were used, then ``method``. Each step has the kept images, or the number of kept or dropped images.
+        The steps of the choice, in order: ``exclude``, ``drop_duplicates``, ``must_keep``, ``initial`` and
+        ``class_floor`` if they were used, then ``method``. Each step has its images, or the number of kept or dropped
+        images.
     """
 
     def __len__(self) -> int:

@@ -101,28 +101,30 @@ class CompositionRequest:
     class_floor: ClassFloor | None = None
     groups: Any = None
     max_per_group: int | None = None
+    exclude: tuple[str | int, ...] = ()
 
     @classmethod
     def of(
         cls,
+        *,
         drop_duplicates: Any = False,
         must_keep: Iterable[str | int] | None = None,
         initial: Any = None,
         class_floor: ClassFloor | None = None,
-        groups: Any = None,
-        max_per_group: int | None = None,
+        exclude: Iterable[str | int] | None = None,
+        **groups: Any,
     ) -> CompositionRequest:
-        """Return the request for these keywords of `select`.
+        """Return the request for these keywords of `select`; `groups` are the keywords `groups` and `max_per_group`.
 
-        Raises InputError if `drop_duplicates` or `class_floor` is not valid.
+        Raises InputError if `drop_duplicates`, `class_floor` or a list of images is not valid.
         """
         return cls(
             drop_duplicates if _is_result(drop_duplicates) else DuplicateSearch.of(drop_duplicates),
             _to_images("must_keep", must_keep),
             _to_images("initial", getattr(initial, "image_ids", initial)),
             check_class_floor(class_floor),
-            groups,
-            max_per_group,
+            exclude=_to_images("exclude", exclude),
+            **groups,
         )
 
     @property

@@ -88,16 +88,17 @@ def test_values_are_replaced_by_dotted_name(minimal: dict, tmp_path: Path) -> No
         load_config(file, {"name.x": 7})
 
 
-def test_a_must_keep_list_is_a_file_or_names(minimal: dict, tmp_path: Path) -> None:
+@pytest.mark.parametrize("key", ["must_keep", "exclude"])
+def test_a_list_of_images_is_a_file_or_names(minimal: dict, tmp_path: Path, key: str) -> None:
     (tmp_path / "keep.txt").write_text("a.jpg\n\n b.jpg\n")
-    minimal["reduce"] |= {"must_keep": "keep.txt", "methods": ["srs", {"name": "srs", "must_keep": ["c.jpg"]}]}
+    minimal["reduce"] |= {key: "keep.txt", "methods": ["srs", {"name": "srs", key: ["c.jpg"]}]}
     reduce = parse_config(minimal, beside=tmp_path).reduce
     assert [method.composition(reduce) for method in reduce.methods] == [
-        {"must_keep": ["a.jpg", "b.jpg"]},
-        {"must_keep": ["c.jpg"]},
+        {key: ["a.jpg", "b.jpg"]},
+        {key: ["c.jpg"]},
     ]
-    minimal["reduce"]["must_keep"] = "kept.txt"
-    with pytest.raises(InputError, match=r"reduce.must_keep: .*Did you mean 'keep.txt'"):
+    minimal["reduce"][key] = "kept.txt"
+    with pytest.raises(InputError, match=rf"reduce.{key}: .*Did you mean 'keep.txt'"):
         parse_config(minimal, beside=tmp_path)
 
 

@@ -106,9 +106,9 @@ class Ways:
             if name == "drop_duplicates":
                 wanted = value if isinstance(value, dict) else {} if value is True else {"by": value}
                 typed += [option, *(part for key, way in wanted.items() for part in (TYPED[key], way))]
-            elif name == "must_keep":
-                (self.folder / "names.txt").write_text("\n".join(value))
-                typed += [option, self.folder / "names.txt"]
+            elif name in ("must_keep", "exclude"):
+                (self.folder / f"{name}.txt").write_text("\n".join(value))
+                typed += [option, self.folder / f"{name}.txt"]
             else:
                 typed += [option, value]
         return typed
@@ -124,6 +124,7 @@ TYPED = {"by": "--duplicates-by", "threshold": "--duplicates-from"}
         ({"drop_duplicates": True}, 2),
         ({"drop_duplicates": "exact", "must_keep": ["05.png", "06.png"]}, 1),
         ({"drop_duplicates": "features"}, 2),
+        ({"drop_duplicates": "exact", "exclude": ["07.png", "11.png"]}, 1),
         ({"drop_duplicates": {"by": "features", "threshold": 0.999}, "class_floor": 2, "must_keep": ["07.png"]}, 1),
         ({"groups": r"(\d)\d", "max_per_group": 5, "class_floor": 1}, None),
     ],

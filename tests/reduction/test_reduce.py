@@ -79,6 +79,9 @@ def test_must_keep_and_initial_may_be_files(data: Path, tmp_path: Path) -> None:
     (tmp_path / "names.txt").write_text("09.png\n")
     first = dr.reduce(data, tmp_path / "first", keep=2, must_keep=tmp_path / "names.txt")
     assert first.selection.image_ids[0] == "images/09.png"
+    for exclude in (tmp_path / "names.txt", "09.png"):
+        made = dr.reduce(data, tmp_path / "without", keep=1.0 - 1 / 12, exclude=exclude, overwrite=True)
+        assert "images/09.png" not in made.selection.image_ids
     for initial in (tmp_path / "first" / "selection.json", str(tmp_path / "first" / "selection.json"), first.selection):
         made = dr.reduce(data, tmp_path / "out", keep=4, initial=initial, overwrite=True)
         assert made.selection.image_ids[:2] == first.selection.image_ids

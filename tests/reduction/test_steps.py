@@ -112,7 +112,12 @@ def test_every_keyword_of_reduce_reaches_the_request(monkeypatch: pytest.MonkeyP
     caught: list[Any] = []
     monkeypatch.setattr(run, "run_reduction", caught.append)
     given = {name: f"<{name}>" for name in inspect.signature(dr.reduce).parameters if name != "parameters"}
-    given |= {"initial": ("<initial>",), "must_keep": ("<must_keep>",), "class_floor": {"<class_floor>": 7}}
+    given |= {
+        "initial": ("<initial>",),
+        "must_keep": ("<must_keep>",),
+        "exclude": ("<exclude>",),
+        "class_floor": {"<class_floor>": 7},
+    }
     dr.reduce(**{**given, "drop_duplicates": {"by": "features", "threshold": 0.125}, "special": 3})  # type: ignore[arg-type]
     (request,) = caught
     selection, extraction, output = request.selection, request.extraction, request.output
@@ -130,6 +135,7 @@ def test_every_keyword_of_reduce_reaches_the_request(monkeypatch: pytest.MonkeyP
     names = ("backbone", "blocks", "unreadable", "cache", "proxy")
     assert [getattr(extraction, name) for name in names] == [f"<{name}>" for name in names]
     assert composition.must_keep == ("<must_keep>",) and composition.initial == ("<initial>",)
+    assert composition.exclude == ("<exclude>",)
     assert composition.class_floor == {"<class_floor>": 7}
     assert (composition.groups, composition.max_per_group) == ("<groups>", "<max_per_group>")
     assert (composition.drop_duplicates.by, composition.drop_duplicates.threshold) == ("features", 0.125)

@@ -434,7 +434,7 @@ def test_floors_keep_to_the_limit_on_groups_after_duplicates_are_dropped(seed: i
     groups, dropped = rng.permutation(np.arange(12) % 3), rng.choice(12, 5, replace=False)
     kept = np.setdiff1d(np.arange(12), dropped)
     found = copies(*((int(copy), int(kept[0])) for copy in dropped))
-    composition = CompositionRequest.of(found, class_floor=2, groups=groups, max_per_group=2)
+    composition = CompositionRequest.of(drop_duplicates=found, class_floor=2, groups=groups, max_per_group=2)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DetreduceWarning)
         composed = compose(table_of(dataset), 6, composition)

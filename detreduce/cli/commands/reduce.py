@@ -74,6 +74,10 @@ MustKeep = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Text file with one image name per line. These images are kept first."),
 ]
+Exclude = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Text file with one image name per line. These images are never kept."),
+]
 Initial = Annotated[
     Path | None, typer.Option(metavar="FILE", help="An earlier selection.json. Its images are kept first.")
 ]
@@ -138,6 +142,7 @@ def reduce(
     link: Link = "hardlink",
     output_format: Format = None,
     must_keep: MustKeep = None,
+    exclude: Exclude = None,
     initial: Initial = None,
     drop_duplicates: DropDuplicates = False,
     duplicates_by: DuplicatesBy = "pixels",
@@ -170,9 +175,16 @@ def reduce(
     from detreduce.selection.named_images import read_names
     from detreduce.selection.record import Selection
 
-    names = read_names(must_keep) if must_keep else None
     earlier = Selection.load(initial) if initial else None
-    composition = CompositionRequest.of(duplicates, names, earlier, floor, groups, max_per_group)
+    composition = CompositionRequest.of(
+        drop_duplicates=duplicates,
+        must_keep=read_names(must_keep) if must_keep else None,
+        initial=earlier,
+        class_floor=floor,
+        exclude=read_names(exclude) if exclude else None,
+        groups=groups,
+        max_per_group=max_per_group,
+    )
     asked = [part.strip() for part in blocks.split(",")] if blocks else None
     request = ReductionRequest(
         data=place,

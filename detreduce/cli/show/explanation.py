@@ -59,6 +59,8 @@ def _reason(found: Explanation, selection: Selection) -> str:
     if found.kept:
         by = f"by {selection.method}" if found.step == "method" else STEPS.get(found.step, "")
         return f"{by}, number {found.rank} of {found.of} in the order of choice".strip()
+    if found.step == "exclude":
+        return "because exclude names it"
     if found.step == "unreadable":
         return "because it could not be read"
     if found.step == "drop_duplicates" and (pair := found.duplicate_of):

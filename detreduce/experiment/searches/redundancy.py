@@ -104,6 +104,8 @@ class Redundancy:
         question = [composition.get("drop_duplicates"), composition.get("must_keep")]
         if "initial" in composition:
             question.append(composition["initial"])
+        if "exclude" in composition:
+            question.append({"exclude": composition["exclude"]})
         if CompositionRequest.of(**composition).by_features:
             question.append(features_identity(self.sources.config.features))
         return content_digest(json.dumps(question, default=str).encode()).hex()[:10]

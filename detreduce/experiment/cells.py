@@ -41,7 +41,7 @@ class Cell:
         The keep of the method. The control ``full_equal_iterations`` trains on all images; its `keep` is the keep of
         the reduced cells that have the same number of steps.
     composition
-        The steps before the method chooses, as keyword arguments of `detreduce.select`.
+        The steps that run before the method chooses, as keyword arguments of `detreduce.select`.
     """
 
     key: str

@@ -119,7 +119,7 @@ class Choices:
         return replace(selection, provenance={**selection.provenance, FIT: fit})
 
     def _largest(self, name: str, cell: Cell, images: int) -> float | int:
-        """Return the largest `keep` of the cells that share the fit, without any `keep` too large for the dataset."""
+        """Return the largest possible `keep` of the cells that share a fit. A count above `images` is not possible."""
 
         def size(keep: float | int) -> float:
             try:

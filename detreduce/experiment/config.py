@@ -237,7 +237,7 @@ def _is_branch(part: str | int) -> bool:
 
 
 def _keys_beside(location: list[str]) -> list[str]:
-    """Return the known keys of the section of the YAML that contains a location."""
+    """Return the known keys of the YAML section in which an error is."""
     model: Any = ExperimentConfig
     for part in location[:-1]:
         field = model.model_fields.get(part) if hasattr(model, "model_fields") else None

@@ -137,7 +137,7 @@ def _result(ray: Any, reference: Any) -> RayResult:
 
 
 def _pass_on(outcome: RayResult) -> None:
-    """Say the lines of a result, and raise its error if there is one."""
+    """Print the lines of a result. If the result has an error, raise it."""
     for line in outcome.lines:
         say(line)
     if outcome.error:

@@ -56,7 +56,7 @@ def check_experiment(config: ExperimentConfig, dataset: DetectionDataset, evalua
 
 
 def _unequal(config: ExperimentConfig) -> list[str]:
-    """Return problems with settings that stop compared cells after different numbers of steps."""
+    """Return a problem for each setting that would stop cells after different numbers of steps."""
     given = config.train.arguments
     problems = []
     if given.get("time"):
@@ -75,7 +75,7 @@ def _unequal(config: ExperimentConfig) -> list[str]:
 
 
 def _features_problems(config: ExperimentConfig, dataset: DetectionDataset) -> list[str]:
-    """Return the different problems with the features that methods and their searches for duplicates need."""
+    """Return the problems with the features that methods or searches for duplicates use, each problem once."""
     problems: dict[str, None] = {}
     for method in config.reduce.methods:
         if not uses_features(method.name, method.composition(config.reduce)):

@@ -47,7 +47,10 @@ class FeaturesConfig(Section):
 
 
 class CompositionConfig(BaseModel):
-    """The steps before a method chooses; see `detreduce.select`. None: the value in the section `reduce`."""
+    """The steps that run before a method chooses, such as dropping duplicates; see `detreduce.select`.
+
+    For a method, None means the value of the section `reduce`.
+    """
 
     model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
     drop_duplicates: bool | float | str | dict[str, str | float] | None = None
@@ -63,7 +66,7 @@ class CompositionConfig(BaseModel):
     groups: str | None = None
     """Rule that groups images, such as frames of a video: `folder`, or a regular expression for a part of the name."""
     max_per_group: int | None = Field(default=None, ge=0)
-    """Largest number of images to keep from each group. 0: no limit, even if the section `reduce` has a limit."""
+    """Largest number of images to keep from each group. 0: no limit, also for one method if `reduce` has a limit."""
 
     @field_validator("groups")
     @classmethod
@@ -108,14 +111,17 @@ class CompositionConfig(BaseModel):
 def in_range(keep: int | float) -> int | float:
     """Return `keep` unchanged; raise ValueError if it is not a fraction in (0, 1] or a count of at least 1."""
     if isinstance(keep, float) and not 0 < keep <= 1:
-        raise ValueError(f"{keep} is not a fraction in (0, 1]; a whole number is a count of images")
+        raise ValueError(f"{keep} is not a fraction in (0, 1]. Use a fraction such as 0.25, or a count such as 25")
     if isinstance(keep, int) and keep < 1:
         raise ValueError(f"{keep} is not a count of at least 1")
     return keep
 
 
 class MethodConfig(CompositionConfig):
-    """A method, selected by its name. Further keys set parameters of the method, and steps for this method alone."""
+    """A method and its settings.
+
+    Other keys are parameters of the method, or replace values of the section `reduce` for this method.
+    """
 
     model_config = ConfigDict(extra="allow", frozen=True, use_attribute_docstrings=True)
     name: str
@@ -156,7 +162,10 @@ class MethodConfig(CompositionConfig):
 
 
 class ReduceConfig(CompositionConfig, Section):
-    """The subsets: every method at every keep with every seed. A method uses these steps unless it sets its own."""
+    """The subsets to train on: one for each method, keep and seed.
+
+    All keys except `methods`, `keep`, `seeds` and `categories` can also be set for one method.
+    """
 
     categories: CategoryRule = "rarest"
     """How an image gets its category: `rarest`, `dominant`, `combination`, `none`, or a list of rules."""
@@ -173,7 +182,7 @@ class ReduceConfig(CompositionConfig, Section):
         listed = value if isinstance(value, list) else [value]
         for keep in listed:
             if isinstance(keep, (bool, str)):
-                raise ValueError(f"{keep!r} is not a number")
+                raise ValueError(f"{keep!r} is not a number. Use a fraction such as 0.25, or a count such as 25")
         return listed
 
     @field_validator("keep")
@@ -182,9 +191,9 @@ class ReduceConfig(CompositionConfig, Section):
         return [in_range(keep) for keep in value]
 
     def with_images(self, files: Mapping[tuple[str, str], list[Any]]) -> ReduceConfig:
-        """Return the section with lists of images instead of the names of files in `IMAGE_LISTS`.
+        """Return the section with each file name under a key of `IMAGE_LISTS` replaced by the images in that file.
 
-        `files` maps a key and the name of a file to its images.
+        `files` maps (key, file name) to the images, for instance ``("must_keep", "names.txt")``.
         """
 
         def named(part: Any) -> Any:
@@ -221,10 +230,7 @@ class TrainConfig(BaseModel):
 
 
 class ProxyConfig(BaseModel):
-    """A short training of a small detector, which some methods need to choose images; see `log_proxy_training`.
-
-    Any other key is an ultralytics argument.
-    """
+    """A short training of a small detector, which some methods need to choose images; see `log_proxy_training`."""
 
     model_config = ConfigDict(extra="allow", frozen=True, use_attribute_docstrings=True)
     model: str | None = None
@@ -252,7 +258,7 @@ class ProxyConfig(BaseModel):
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """The other ultralytics arguments."""
+        """The ultralytics arguments without `epochs`, `imgsz` and `seed`."""
         return dict(self.model_extra or {})
 
 

@@ -122,7 +122,7 @@ class Sources:
         """Return the expected cost of a phase. Return None if the ledger does not have this cost.
 
         The estimate for a proxy training uses the mean cost per image and epoch. This mean comes from proxy trainings
-        in the ledger with the same model, image size and costly arguments. The cost of features is never estimated,
+        in the ledger with the same model, image size and `COSTLY` arguments. The cost of features is never estimated,
         because missing features differ in their settings from the features in the ledger.
         """
         wanted = self.config.proxy
@@ -228,8 +228,8 @@ class Sources:
     def _vectors_kind(self) -> str:
         """The kind of table that has the vectors of whole images.
 
-        It is the table of features only if a method uses that table. Otherwise object features would be extracted that
-        nothing uses.
+        It is the table of features if a method uses that table anyway. Otherwise a smaller table is enough, without
+        features of objects.
         """
         used = any(FEATURES in kinds_of(reducer_class(method.name).needs) for method in self.config.reduce.methods)
         return FEATURES if used and "image" in self._blocks else VECTORS
@@ -276,7 +276,7 @@ class Sources:
 
 
 def _costs_alike(log: ProxyLog, wanted: ProxyConfig, model: str) -> bool:
-    """Return whether a proxy training has the model, the image size and the costly arguments of the wanted training."""
+    """Return whether a proxy training has the model, the image size and the `COSTLY` arguments of another training."""
     given = {**wanted.arguments, "imgsz": wanted.imgsz}
     had = {**log.facts.get("arguments", {}), "imgsz": log.facts.get("imgsz")}
     return log.facts.get("model") == Path(model).name and all(given.get(name) == had.get(name) for name in COSTLY)

@@ -37,8 +37,8 @@ def annotation_features(
     - log(1 + number of boxes), for each class;
     - the number of boxes;
     - the quantiles 0, 25, 50, 75 and 100 % of sqrt(area), then of log(width / height);
-    - the cover of each cell of a 4x4 grid, row by row from the top left: the summed area of the boxes inside the cell,
-      divided by the area of the cell;
+    - the cover of each cell of a 4x4 grid, row by row from the top left. Each box adds the area that it covers in the
+      cell, divided by the area of the cell;
     - the mean IoU of all pairs of boxes in the image, whatever their classes. The value is 0 for a single box.
 
     Widths, heights and areas are fractions of the image. The row of an image without boxes is all zeros.

@@ -45,8 +45,8 @@ def extract_features(
         Names of the blocks to extract. A block is a group of features that come from one source:
 
         - ``image``: the backbone's feature map, average-pooled over the image.
-        - ``objects``: the same map, pooled inside each box by RoI-align. `objects_block` describes the row of an image.
-          The table's `objects` has the vector of each class in each image.
+        - ``objects``: the same map, pooled inside each box by RoI-align. The row of an image is a weighted mean over
+          its classes (see `objects_block`). The table's `objects` has the vector of each class in each image.
         - ``annotations``: features of the boxes alone (see `annotation_features`).
         - ``dynamics`` (see `dynamics_block`) and ``gradients`` (see `gradient_block`): both need `proxy`. They are not
           part of the table's X, and are extracted only if `blocks` names them.

@@ -38,7 +38,7 @@ class Extracted:
     def take(self, rows: npt.NDArray[np.int64]) -> tuple[Blocks, ObjectTable | None]:
         """Return the blocks and objects of the given ascending rows.
 
-        If there are objects, the block ``objects`` is made from the objects and added.
+        If the table has objects, the result also has the block ``objects``, computed for these rows.
         """
         # copy an array only if rows are left out
         blocks = {name: block if len(rows) == len(block) else block[rows] for name, block in self.blocks.items()}

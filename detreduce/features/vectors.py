@@ -163,7 +163,7 @@ def _match_rows(path: Path, count: int, words: Mapping[str, int]) -> _CsvVectors
 
 
 def _unique_ends(names: Sequence[str], words: Mapping[str, int]) -> list[str]:
-    """Return the names whose file name is that of an image. Leave out file names that occur more than once."""
+    """Return the names that end in the file name of an image. Leave out file names that occur more than once."""
     often = Counter(map(_file_name, names))
     return [name for name in names if often[_file_name(name)] == 1 and _file_name(name) in words]
 

@@ -46,10 +46,9 @@ SETTINGS: Any = {
 
 
 class Figure(matplotlib.figure.Figure):
-    """A matplotlib figure that a notebook shows once if the figure is the value of a cell, with or without pyplot.
+    """A matplotlib figure that a notebook shows once, whether or not the notebook imports pyplot.
 
-    Without pyplot, IPython does not know how to show figures, so it calls `_repr_png_`. With pyplot, IPython shows the
-    figure itself.
+    If pyplot is imported, IPython knows how to show figures. Otherwise IPython calls `_repr_png_`.
     """
 
     def _repr_png_(self) -> bytes:

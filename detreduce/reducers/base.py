@@ -286,7 +286,7 @@ class BaseReducer(BaseEstimator):
                 raise InputError(f"The method {self.name!r} does not use {argument}=. Leave it out{hint}.")
 
     def leave_rows(self, rows: IntArray, n: int) -> None:
-        """Renumber the rows in the parameters after other rows were removed. `rows` of the n rows remain.
+        """Renumber the rows in the parameters after some of the n rows were removed. `rows` are the remaining rows.
 
         Most methods do not have parameters with row numbers. Raise InputError if a parameter contains the number of a
         removed row.

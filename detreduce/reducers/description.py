@@ -69,7 +69,7 @@ class Description:
     deterministic, nested, order_dependent
         The class attributes with these names.
     traits
-        Sentences about these three properties and about the use of image categories.
+        Sentences about the seed, nested selections, the order of images, and image categories.
     about
         The paragraphs of the docstring above its sections.
     parameters

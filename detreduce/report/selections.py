@@ -92,7 +92,8 @@ class SelectionView:
     order
         Dataset rows of the kept images, in the order of selection.
     sheets
-        Groups of images: kept first, kept last, dropped nearest to the kept images, dropped furthest from them.
+        Groups of images: images that were kept first, images that were kept last, and dropped images that are
+        nearest to a kept image or furthest from all kept images.
     measures
         (name, value, meaning) of each measure of representativeness.
     lost

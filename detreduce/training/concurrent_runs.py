@@ -31,7 +31,7 @@ class Presence:
 
     The file is locked and lies in a folder that all processes of the machine share. If the process dies, the operating
     system releases the lock. A process that starts later writes a ``.met`` file for every process that is still
-    running. The ``.met`` file tells the earlier process that another process overlapped.
+    running. If a process finds its ``.met`` file, it knows that another process ran at the same time.
     """
 
     def __init__(self, folder: Path) -> None:

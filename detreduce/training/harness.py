@@ -47,8 +47,8 @@ def train(
 ) -> TrainingRecord:
     """Train a detector with ultralytics, meter its energy, and evaluate it with ultralytics and with pycocotools.
 
-    The dataset never changes, because ultralytics works on links to the images and on copies of the labels in the run
-    folder. After the training, the run folder contains
+    The files of the dataset are not changed, because ultralytics uses links to the images and copies of the labels,
+    which are in the run folder. After the training, the run folder contains
 
     - ultralytics' own files and ``weights/last.pt`` (or ``best.pt``),
     - ``evidence.npz`` for a detection model (see `Evidence`),

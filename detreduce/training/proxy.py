@@ -58,11 +58,12 @@ def log_proxy_training(
     """Train a small detector briefly. After each epoch, log its predictions for every ground-truth box.
 
     `detreduce.training.harness.train` trains in the same way if it gets the same arguments. The same seed gives the
-    same weights. The dataset never changes. After each epoch, the detector predicts on all training images with its
-    averaged weights (EMA). As in ultralytics' validation, the images are letterboxed and not augmented. The predictions
-    cost one forward pass per image and epoch. `detreduce.training.box_matching.match` matches each box to one
-    prediction. If the detection head has two parts (YOLO26), the predictions come from the part that ultralytics uses
-    by default for inference.
+    same weights. The files of the dataset are not changed.
+
+    After each epoch, the detector predicts on all training images with its averaged weights (EMA). As in ultralytics'
+    validation, the images are letterboxed and not augmented. The predictions cost one forward pass per image and epoch.
+    `detreduce.training.box_matching.match` matches each box to one prediction. If the detection head has two parts
+    (YOLO26), the predictions come from the part that ultralytics uses by default for inference.
 
     Two files are written: the log, and the weights after the last epoch, with the log's name and the suffix ``.pt``.
     The feature block ``gradients`` needs the weights. The detector is not evaluated. Training and predictions are

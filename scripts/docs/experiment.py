@@ -18,6 +18,7 @@ DOCS = Path(__file__).resolve().parent.parent.parent / "docs"
 PAGE, SCHEMA = DOCS / "experiment.md", DOCS / "experiment.schema.json"
 BEGIN, END = "<!-- keys: scripts/docs/experiment.py -->", "<!-- /keys -->"
 
+ARGUMENTS = ("epochs", "imgsz", "batch", "freeze")
 SECTIONS = ("features", "reduce", "proxy", "train", "evaluate", "energy")
 NAMES = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true or false", "null": "null"}
 
@@ -41,14 +42,17 @@ def reference(found: dict[str, Any]) -> str:
         lines += ["", f"### {name}", "", *textwrap.wrap(_plain(section["description"]), 120), ""]
         lines += _table(section, found)
         if section.get("additionalProperties") is True:
+            others = ", ".join(f"`{key}`" for key in ARGUMENTS if key not in section["properties"])
             lines += [
                 "",
-                "Besides: any argument of ultralytics by its own name (`epochs`, `imgsz`, `batch`, `freeze`).",
+                f"Any other key is an argument of ultralytics, for instance {others}.",
             ]
     composing = found["$defs"]["MethodConfig"]["properties"].keys() - {"name"}
-    own = "An entry of `reduce.methods` is a name, or `name` with that method's own parameters, and with any of "
-    own += f"{', '.join(f'`{name}`' for name in sorted(composing))} in place of those of `reduce`."
-    lines += ["", "### A method's own", "", *textwrap.wrap(own, 120)]
+    own = "An entry of `reduce.methods` is the name of a method, or a mapping such as `{name: mms, start: center, "
+    own += "max_per_group: 5}`. The mapping may contain parameters of the method and the keys "
+    own += f"{', '.join(f'`{name}`' for name in sorted(composing))}. For this method, these keys replace the keys of "
+    own += "the section `reduce`."
+    lines += ["", "### Settings of one method", "", *textwrap.wrap(own, 120)]
     return "\n".join(lines)
 
 

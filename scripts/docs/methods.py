@@ -31,6 +31,7 @@ TABLE = ("<!-- methods: made by scripts/methods.py -->", "<!-- /methods -->")
 PAGE_LIST = ("      # methods: made by scripts/methods.py", "      # /methods")
 SHOWN_PIXELS = 150
 IMAGE_CATEGORIES = "../choosing.md#categories"
+BASE_CLASSES = "../api.md#base-classes"
 
 NEEDS = {
     "features": "features of each image",
@@ -39,6 +40,14 @@ NEEDS = {
     "object_vectors": "a feature vector for each box (the block `objects`)",
     "dynamics": "the log of a [proxy training](../composing.md#a-proxy-training)",
     "gradients": "the log and the weights of a [proxy training](../composing.md#a-proxy-training)",
+}
+SHORT_NEEDS = {
+    "features": "features",
+    "categories": "image categories",
+    "objects": "labels",
+    "object_vectors": "features of boxes",
+    "dynamics": "a proxy training",
+    "gradients": "a proxy training",
 }
 FAMILIES = {
     "baseline": "It does what people often do without a tool",
@@ -71,7 +80,8 @@ def _head(cls: type[BaseReducer], method: Description) -> Iterator[str]:
     ):
         yield from _wrapped(f"- **{fact}**: {text}", indent="  ")
     yield from ("", "## How it chooses", "")
-    explanation = _link_categories("\n".join([*_paragraphs(cls), *(f"- {trait}" for trait in method.traits)]))
+    explanation = "\n".join([*_paragraphs(cls), *(f"- {trait}" for trait in method.traits)])
+    explanation = _link_scores(_link_categories(explanation))
     for line in explanation.split("\n"):
         if line.startswith("- "):
             yield from _wrapped(line, indent="  ")
@@ -88,6 +98,11 @@ def _sentence(text: str) -> str:
 def _link_categories(text: str) -> str:
     """Return the text with a link from its first "image category" to the page that explains image categories."""
     return re.sub(r"\b[Ii]mage categor(?:y|ies)\b", lambda match: f"[{match[0]}]({IMAGE_CATEGORIES})", text, count=1)
+
+
+def _link_scores(text: str) -> str:
+    """Return the text with a link from its first `scores_` to the page that explains this attribute."""
+    return text.replace("`scores_`", f"[`scores_`]({BASE_CLASSES})", 1)
 
 
 def _parameters(method: Description) -> Iterator[str]:
@@ -181,7 +196,7 @@ def _keeps(cls: type[BaseReducer]) -> str:
 
 
 def _needs(cls: type[BaseReducer]) -> str:
-    return ", ".join(cls.needs) or "nothing"
+    return ", ".join(SHORT_NEEDS[need] for need in cls.needs) or "a list of images"
 
 
 def linked(text: str) -> str:
@@ -195,7 +210,8 @@ def linked(text: str) -> str:
 def _paragraphs(cls: type) -> list[str]:
     """Return the docstring above its sections as Markdown paragraphs, each on one line."""
     text = numpydoc.parse(inspect.getdoc(cls) or "").description or ""
-    return [" ".join(re.sub(r"\b(\w+_) ", r"`\1` ", part).split()) for part in text.split("\n\n")]
+    paragraphs = [" ".join(part.split()) for part in text.split("\n\n")]
+    return [re.sub(r"\b(\w+_) ", r"`\1` ", part) for part in paragraphs]
 
 
 def _wrapped(text: str, indent: str = "") -> list[str]:

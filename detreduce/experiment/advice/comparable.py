@@ -15,9 +15,9 @@ OWN = ("epochs", "patience", "seed")
 def comparable_rows(ledger: Ledger) -> list[dict[str, Any]]:
     """Return tidy rows of finished cells that differ only in images, epochs and seeds.
 
-    The cells come from all plans of the ledger. All of them have the setting that is most common in the latest plan.
-    If the latest plan has no finished cell, they have the setting that is most common in the ledger. Raise InputError
-    if the plan or a cell cannot be read.
+    The cells may come from any plan of the ledger, but all of them have the same setting (see `setting_of`): the most
+    common setting among the finished cells of the latest plan. If that plan has no finished cell, it is the most common
+    setting in the ledger. Raise InputError if the plan or a cell cannot be read.
     """
     cells = {cell.key: setting_of(cell) for cell in ledger}
     planned = [cells[row["key"]] for row in finished_rows(ledger)] or list(cells.values())
@@ -28,9 +28,9 @@ def comparable_rows(ledger: Ledger) -> list[dict[str, Any]]:
 
 
 def setting_of(cell: FinishedCell) -> str:
-    """Return everything that affects the mAP of a cell except images, epochs and seeds, as JSON text.
+    """Return the setting of a cell as JSON text: everything that affects its mAP except images, epochs and seeds.
 
-    This includes the dataset, the model, the training arguments and the test data.
+    The setting includes the dataset, the model, the training arguments and the test data.
     """
     training = cell.training
     figures = training.evaluation

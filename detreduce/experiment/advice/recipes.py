@@ -328,9 +328,9 @@ def _ordered(recipes: Sequence[Recipe], budget_wh: float | None, confidence: flo
 def _surer(
     surface: Surface, best: Recipe, full: Recipe, target: float, recipes: Sequence[Recipe]
 ) -> tuple[Recipe | None, float]:
-    """Return the training that would reduce the uncertainty of `best` most, and the share of variance that it removes.
+    """Return the training that would make the advice most certain, and the fraction of the variance that it removes.
 
-    The uncertainty is the variance of the mAP of `best` minus `target` times the mAP of `full`.
+    The variance is that of (mAP of `best`) - `target` * (mAP of `full`).
     """
 
     def draws(recipe: Recipe) -> FloatArray:

@@ -203,8 +203,8 @@ def _pooled(found: Sequence[Configuration]) -> float:
 def _leverage(jacobian: FloatArray, rows: int) -> FloatArray:
     """Return the (rows,) leverages of the configurations: the diagonal of the hat matrix.
 
-    A leverage measures how strongly a configuration determines the surface. The sum of the leverages is the number of
-    degrees of freedom of the fit that come from the configurations. The rest comes from the priors.
+    A leverage is between 0 and 1, and measures how strongly a configuration determines the surface. The sum of the
+    leverages is the effective number of parameters that the configurations determine. The priors determine the rest.
     """
     data = jacobian[:rows]
     return np.asarray(np.einsum("ij,jk,ik->i", data, np.linalg.pinv(jacobian.T @ jacobian), data), np.float64)

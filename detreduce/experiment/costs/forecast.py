@@ -60,7 +60,7 @@ class Forecast:
 
     @classmethod
     def of(cls, finished: Iterable[FinishedCell], config: ExperimentConfig, images: int) -> Forecast:
-        """Fit a forecast to the finished cells with the model and the costly arguments of `config`.
+        """Fit a forecast to the finished cells that have the model and the `COSTLY` arguments of `config`.
 
         Cells from other machines are used only if no cell ran on this machine. Overlapped cells are used only if no
         cell ran alone. `images` is the number of images in the train split.
@@ -97,7 +97,7 @@ class Forecast:
 
 
 def _alike(cell: FinishedCell, config: ExperimentConfig) -> bool:
-    """Return whether a cell has the model and the costly training arguments of a configuration."""
+    """Return whether a cell has the model and the `COSTLY` arguments of a configuration."""
     wanted, had = config.train.arguments, cell.training.arguments
     same_model = cell.training.model.name == Path(config.train.model).name
     return same_model and all(had.get(name) == wanted.get(name) for name in COSTLY)

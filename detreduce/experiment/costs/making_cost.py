@@ -34,10 +34,10 @@ class MakingCost:
 def charged(pixels: Mapping[str, Any], made: int, images: int, energy: PhaseEnergy) -> PhaseEnergy:
     """Return the energy used to compute the features of all `images`, including images from the cache.
 
-    This run computed the features of `made` images and used `energy`. The images from the cache are charged the same
-    energy per image. If `made` is less than `LEAST_IMAGES`, they are charged the rate that the cache stores. `pixels`
-    is a part of the provenance of a feature table and names the cache. If no rate is known, the returned energy has
-    ``wh`` None, and ``unavailable`` says why.
+    This run computed the features of `made` images and used `energy`. Each image from the cache is charged the energy
+    per image of this run or, if `made` is less than `LEAST_IMAGES`, the energy per image that the cache stores. If
+    that is not known, the returned energy has ``wh`` None, and ``unavailable`` says why. `pixels` is the provenance of
+    the features; its entry ``store`` is the path of the cache.
     """
     store = Path(str(pixels["store"])) if pixels.get("store") else None
     if store is None:

@@ -68,9 +68,9 @@ def filter_rows(
 
 
 def _check_known(what: str, name: str | None, rows: Sequence[Row], column: str) -> None:
-    """Raise InputError if neither the rows nor detreduce know a name.
+    """Raise InputError for an unknown method or control: a name that is not in the rows and not built in.
 
-    `what` is ``method`` or ``control``. `column` is a second column of the rows that may hold the name.
+    `what` is ``method`` or ``control``. The name may be in the column `what` or in `column`.
     """
     there = sorted({str(value) for row in rows for value in (row[what], row[column]) if value is not None})
     known = [*CONTROLS, *(list_reducers() if what == "method" else [])]
@@ -87,9 +87,9 @@ def columns_of(rows: Iterable[Row]) -> list[str]:
 def export_rows(rows: Sequence[Row], path: str | Path, *, overwrite: bool = False) -> Path:
     """Write one row per cell as CSV, JSON or Parquet; the suffix of `path` selects the format.
 
-    The file is written completely or not at all. In CSV and Parquet, lists and mappings become JSON text. Parquet has
-    one type per column. If some cells have a fraction as `keep`, the counts in the column `keep` therefore become
-    floats. Use the column `images` to distinguish a count from a fraction.
+    The file is written completely or not at all. In CSV and Parquet, lists and mappings become JSON text. A Parquet
+    column has one type, so a `keep` of 1 (one image) and a `keep` of 1.0 (all images) may both become 1.0. The column
+    `images` always has the number of images.
 
     Raises
     ------
@@ -113,7 +113,7 @@ def export_rows(rows: Sequence[Row], path: str | Path, *, overwrite: bool = Fals
 
 
 def _matches(value: Any, wanted: str, column: str) -> bool:
-    """Return whether a value of a column equals the value that is written in the text `wanted`."""
+    """Return whether a value of a column equals `wanted`, which is text as in YAML."""
     try:
         parsed = load_yaml(wanted)
     except yaml.YAMLError:

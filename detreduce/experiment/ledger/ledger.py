@@ -239,8 +239,8 @@ class Ledger:
 
         Yield None if the cell is finished or if another process has claimed the cell.
 
-        If a process dies, the system frees its claim, and the next claim removes its files. The folder is removed at
-        the end, unless `finish` has moved it.
+        When the context ends, the folder is removed, unless `finish` has moved it. If a process dies, the system
+        frees its claim. The next process that claims the cell removes the files.
         """
         lock = FileLock(self._locks / f"{key}.lock")
         work = self._work / key

@@ -126,9 +126,9 @@ class PairedDifference:
     def detectable(self, alpha: float = 1 - LEVEL, power: float = POWER) -> float | None:
         """Return the smallest true difference that n seeds with this `spread` detect; None if `spread` is 0 or NaN.
 
-        The result is sqrt(S^2 + I^2). S = d * spread / sqrt(n) is the part of the seeds. d is the non-centrality at
+        The result is sqrt(S^2 + I^2). S = d * spread / sqrt(n) comes from the seeds. d is the non-centrality at
         which a non-central t with n - 1 degrees of freedom exceeds the t quantile of 1 - alpha / 2 with probability
-        `power`. I is the part of the test images: (z(1 - alpha / 2) + z(power)) times the standard deviation of the
+        `power`. I comes from the test images: (z(1 - alpha / 2) + z(power)) times the standard deviation of the
         mean over resampled images.
         """
         if not self.spread > 0:

@@ -26,7 +26,7 @@ class EfficientNetLite0(Backbone):
 
     @property
     def preprocess(self) -> Preprocess:
-        """Resize the whole image to a square and use (pixel - 127) / 128, as the training of the weights did."""
+        """Resize the whole image to a square and use (pixel - 127) / 128, as in the training of the weights."""
         return Preprocess(self.imgsz, "stretch", mean=(127.0,) * 3, std=(128.0,) * 3)
 
     @cached_property
@@ -71,7 +71,7 @@ class EfficientNetLite0(Backbone):
 
 
 def _fold(parent: torch.nn.Module, convolution: str, norm: str) -> None:
-    """Fold a batch norm of `parent` into a convolution, together with symmetric padding."""
+    """Merge a batch norm of `parent` into a convolution. If the padding is symmetric, the convolution also pads."""
     import torch
     from torch.nn.utils.fusion import fuse_conv_bn_eval
 

@@ -54,7 +54,7 @@ class ProxyBlocks:
         The result of `dynamics_block`. None if the block is not requested.
     failures
         Row -> reason, for images that are missing from the log and cannot be read. Empty if another block reads the
-        images.
+        images, because that block records the unreadable images.
     """
 
     names: tuple[str, ...]

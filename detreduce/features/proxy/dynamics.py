@@ -37,7 +37,7 @@ def box_scores(
     confidence
         Lowest confidence at which a box counts as detected. A box must reach both limits.
     early
-        Number of first epochs that `el2n` uses. By default half of the epochs, rounded up.
+        Number of epochs that `el2n` uses, counted from the first epoch. By default half of the epochs, rounded up.
 
     Returns
     -------
@@ -96,8 +96,7 @@ def unseen(log: ProxyLog, dataset: DetectionDataset) -> list[int]:
 def needs_neighbours(log: ProxyLog, dataset: DetectionDataset) -> bool:
     """Return whether a readable image with boxes is missing from the log.
 
-    Such an image needs the scores of similar images. This function opens missing images with boxes until an image can
-    be read.
+    Such an image needs the scores of similar images. This function opens images until it finds such an image.
     """
     boxes = dataset.class_counts.sum(axis=1) > 0
     return any(boxes[row] and not why_unreadable(dataset[row].path) for row in unseen(log, dataset))

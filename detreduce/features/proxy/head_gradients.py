@@ -87,7 +87,7 @@ class HeadGradients:
 
     @cached_property
     def loss(self) -> Any:
-        """Ultralytics' loss, for the outputs of the branch of the head that `branch` returns."""
+        """Ultralytics' loss. If the head has two parts (YOLO26), the part that predicts by default is used."""
         criterion = self.model.init_criterion()
         if not hasattr(criterion, "one2many"):
             return criterion

@@ -116,7 +116,7 @@ def occurrence(sequence: IntArray) -> IntArray:
 
 
 def _free_seats(sizes: IntArray, given: IntArray, k: int) -> tuple[IntArray, IntArray]:
-    """Return two arrays with one entry per free image: its category, and the earlier seats of this category."""
+    """Return, for each image that is not chosen yet, its category and the number of earlier seats of this category."""
     free = sizes - given
     if k > free.sum() or (free < 0).any():
         raise InputError(

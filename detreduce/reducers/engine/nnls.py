@@ -21,9 +21,9 @@ class GrowingFit:
 
     K = U'U is kept as a packed Cholesky factor. Each new member adds a column to U. Let Z be the set of members with
     weight 0. The columns of these members stay in the factor. The weights are w = K^-1 (mu - g), with multipliers g
-    that are 0 outside Z. The condition w_Z = 0 is a small linear system with the columns Y = K^-1 E_Z. These columns
-    get a new row whenever U grows. Block principal pivoting (Portugal, Judice and Vicente 1994) finds Z. The search
-    starts from the Z of the previous fit. A row that depends linearly on the members is not added.
+    that are 0 outside Z. The condition w_Z = 0 is a small linear system. Its matrix is Y, the columns of K^-1 that
+    belong to Z. Y gets a new row whenever U grows. Block principal pivoting (Portugal, Judice and Vicente 1994) finds
+    Z, and starts from the Z of the previous fit. A row that depends linearly on the members is not added.
     """
 
     def __init__(self, capacity: int) -> None:

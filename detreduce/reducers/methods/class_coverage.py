@@ -32,7 +32,7 @@ class ClassCoverage(ObjectReducer):
     Parameters
     ----------
     by_size
-        Count boxes of different sizes as different classes. The sizes come from `size_counts` of the object table.
+        Whether small, medium and large boxes of a class count as three classes.
     keep, random_state
         See BaseReducer. The seed only breaks ties.
     """

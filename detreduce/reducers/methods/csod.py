@@ -58,7 +58,7 @@ class ClasswiseObjects(ObjectReducer):
     needs = ("objects", "object_vectors")
     cost = "(image, class) pairs * d * k / classes"
     source = "CSOD, arXiv 2404.09161"
-    summary = "for each class in turn, an image whose objects are typical of the class and differ from the kept objects"
+    summary = "one image for each class in turn, with objects that are typical of the class and unlike the kept objects"
     keeps = "typical, diverse"
     fails = "All classes get the same number of turns. With many rare classes, common classes get few images."
 

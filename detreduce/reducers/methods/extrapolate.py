@@ -103,12 +103,12 @@ class Extrapolated(ScoringReducer):
         from detreduce.reducers.registry import make_reducer, reducer_class
 
         own = dict(self.parameters or {})
-        for name in ("keep", "random_state"):
+        for name, instead in (
+            ("keep", "To set how many images the scorer scores, use share="),
+            ("random_state", "The scorer uses the seed of extrapolate"),
+        ):
             if name in own:
-                raise InputError(
-                    f"parameters: {name!r} cannot be set here. Remove it. To set the number of images that the scorer "
-                    "scores, use share=. The seed of extrapolate is also the seed of the scorer."
-                )
+                raise InputError(f"parameters: {name!r} cannot be set here. Remove it. {instead}.")
         cls = reducer_class(self.scorer)
         if "gradients" in cls.needs:
             raise InputError(

@@ -25,9 +25,9 @@ class FacilityLocation(BaseReducer):
     Let ``s_ij`` be the similarity of images i and j. In each step, the method adds the image that increases ``sum_i
     max_{j kept} s_ij`` most. The sum is over all images i of an image category. Each image i counts with its similarity
     to the most similar kept image j. The similarity is ``s_ij = exp(-d_ij^2 / (2 sigma^2))`` if one of the two images
-    is among the nearest neighbours of the other image. Otherwise the similarity is 0. d_ij is the distance of the two
-    images. Each image has a distance to the last of its nearest neighbours. sigma is the median of these distances.
-    Most similarities are 0, so memory grows only in proportion to n.
+    is among the nearest neighbours of the other image (see `neighbours`). Otherwise the similarity is 0. ``d_ij`` is
+    the distance between the two images, and ``sigma`` is the median distance from an image to the last of its nearest
+    neighbours. Most similarities are 0, so memory grows only in proportion to n.
 
     scores_ is the increase of the sum at the step in which the image was chosen. For an image that is not chosen,
     scores_ is the increase that the image would give after the last step.

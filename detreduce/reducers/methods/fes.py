@@ -22,16 +22,16 @@ class ForgettingEvents(ScoringReducer):
 
     The classifier learns to predict the image category from the features. An image has a forgetting event if it is
     classified correctly after one epoch and wrongly after the next epoch. An image that is never classified correctly
-    has `epochs` events. scores_ is the number of events. Many images have equal scores, and the seed decides between
-    them. If there is only one category, nothing can be forgotten. Then the choice is random, and there is a warning.
+    has one event for every epoch. scores_ is the number of events. Many images have equal scores, and the seed decides
+    between them. If there is only one category, there are no events. Then the choice is random, and there is a warning.
 
     Parameters
     ----------
     epochs
         Number of passes over the images, at least 1.
     classifier
-        A scikit-learn classifier with the method `partial_fit`. This method is called once per epoch with the
-        standardised features, (n, d) float32. None means a neural network with one hidden layer of 128 units.
+        A scikit-learn classifier with `partial_fit`, which is called once per epoch with the standardised features,
+        (n, d) float32. None means a neural network with one hidden layer of 128 units.
     keep, random_state
         See BaseReducer. The seed initialises the classifier and shuffles its batches.
     """
@@ -69,7 +69,7 @@ class ForgettingEvents(ScoringReducer):
     def _prepare(self, problem: FitInput) -> FloatArray:
         if len(problem.labels) == 1:
             warnings.warn(
-                "The choice of fes with one category is random, because nothing can be forgotten.",
+                "The choice of fes is random: all images are in one category, so there are no forgetting events.",
                 RandomDrawWarning,
                 stacklevel=4,
             )

@@ -29,7 +29,7 @@ class Moderate(ScoringReducer):
     family = "geometric"
     cost = "n * d"
     source = "Xia et al. 2023 (ICLR), moderate coreset; cf. arXiv 2403.12166"
-    summary = "images that are neither near the middle of their category nor far from it"
+    summary = "images at a medium distance from the middle of their category"
     keeps = "moderate"
     fails = "The method does not avoid near-duplicates, and it never chooses unusual images."
     deterministic = True

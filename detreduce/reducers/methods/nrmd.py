@@ -31,14 +31,14 @@ NMF_ITERATIONS = 200
 
 
 class NumerosityReduction(ScoringReducer):
-    """Numerosity reduction: prefer images that are nearly orthogonal to the weak directions of a matrix.
+    """Numerosity reduction: prefer images whose features have almost no part in the weak directions of all features.
 
-    Each image is a column of a matrix, and a decomposition ``A = U S V'`` of the matrix gives directions ``u_i`` and
-    their strengths ``s_i``. Let ``a_j`` be the column of image j, scaled to unit length. The score of image j is
-    ``sum_i w_i * -log(max(|a_j . u_i|, 1e-3))`` with ``w_i = (1 / s_i) / sum(1 / s)``. So an image scores high if it is
-    nearly orthogonal to the directions, and weak directions have the largest weights. scores_ is the product of two
-    scores. For the first score, the matrix has the images of one image category. For the second score, the matrix has
-    all images, and the one-hot category is added to the features.
+    The features of an image are a column of a matrix. A decomposition ``A = U S V'`` of the matrix gives directions
+    ``u_i`` and their strengths ``s_i``. Let ``a_j`` be the column of image j, scaled to unit length. The score of image
+    j is ``sum_i w_i * -log(max(|a_j . u_i|, 1e-3))`` with ``w_i = (1 / s_i) / sum(1 / s)``. So an image scores high if
+    it is nearly orthogonal to the directions, and weak directions have the largest weights. scores_ is the product of
+    two scores. For the first score, the matrix has the images of one image category. For the second score, the matrix
+    has all images, and the one-hot category is added to the features.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ class NumerosityReduction(ScoringReducer):
         "numerosity reduction by matrix decomposition, Ghojogh and Crowley 2019 "
         "(doi 10.1007/978-3-030-18305-9_13); a ranking method in arXiv 2403.15150"
     )
-    summary = "images that the strong directions of their category explain well"
+    summary = "images whose features lie in the main directions (singular vectors) of the features of their category"
     keeps = "aligned"
     fails = "The weakest directions decide, and they are often noise. If n_c < d, images far from the mean are kept."
     deterministic = True

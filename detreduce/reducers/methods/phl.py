@@ -34,8 +34,8 @@ class PersistentHomologyLandmarks(ScoringReducer):
     a persistence for each hole. The persistence of the image is the largest finite persistence. An image with fewer
     than 2 neighbours is a super-outlier.
 
-    For representative landmarks, scores_ is minus the persistence. For vital landmarks, scores_ is the persistence. For
-    super-outliers, scores_ is -inf. Many images score 0, and the seed decides between them.
+    For representative landmarks (see `landmark`), scores_ is minus the persistence. For vital landmarks, scores_ is the
+    persistence. For super-outliers, scores_ is -inf. Many images score 0, and the seed decides between them.
 
     Parameters
     ----------
@@ -71,9 +71,9 @@ class PersistentHomologyLandmarks(ScoringReducer):
     family = "ranking"
     cost = "n_c^2 * d + n * persistence of at most 200 neighbours"
     source = "persistent-homology landmarks, Stolz 2021 (arXiv 2103.14743); a ranking method in arXiv 2403.15150"
-    summary = "images whose neighbours do not enclose a hole (representative), or enclose the largest holes (vital)"
-    keeps = "hole-free"
-    fails = "Images with 2 or 3 neighbours never enclose a hole, so they come first. Often there are many such images."
+    summary = "images with no empty region (hole) between their neighbours in feature space"
+    keeps = "without holes"
+    fails = "Images with 2 or 3 neighbours come first, because so few neighbours never enclose a hole."
     deterministic = True
 
     def __init__(

@@ -41,8 +41,8 @@ class ProtoDash(BaseReducer):
 
     Means are compared in the space of the Gaussian kernel ``K_ij = exp(-|x_i - x_j|^2 / (2 sigma^2))``. Let ``mu_i =
     mean_j K_ij`` be the mean kernel of image i, S the set of chosen images, and w their weights. The method repeats two
-    steps. First, it adds the image with the largest gradient ``mu_i - (K_S w)_i``. Then it sets w to the non-negative
-    weights that maximise ``w.mu_S - w'K_SS w / 2``.
+    steps. First, it adds the image with the largest gradient ``mu_i - sum_{j in S} K_ij w_j``. Then it sets w to the
+    non-negative weights that maximise ``w.mu_S - w'K_SS w / 2``, where mu_S and K_SS are the parts of mu and K for S.
 
     scores_ is the gradient of an image at the step in which the image was chosen. For an image that is not chosen,
     scores_ is the gradient after the last step. Scores never rise along the order of choice: a gradient that is larger
@@ -346,7 +346,7 @@ class _Search:
         return valid
 
     def _largest(self) -> float:
-        """Return an upper bound of the kernel values. For a Gaussian kernel, the exponent has the same bound."""
+        """Return an upper bound of the kernel values and, for a Gaussian kernel, of the size of the exponents."""
         if self.kernel.sigma is None:
             return 5.0 * max(1.0, float(self.diagonal.max()))
         return 1.0 + float(self.kernel.squares.max()) / self.kernel.sigma**2

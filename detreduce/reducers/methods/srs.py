@@ -35,7 +35,7 @@ class StratifiedRandom(ScoringReducer):
         With ``"categories"``, every sample of an image category is equally likely. With ``"classes"``, the sample of an
         image category also has nearly the same proportions of classes as the whole category. For this, iterative
         stratification (Sechidis et al. 2011) divides the images at random into halves, again and again. ``"classes"``
-        needs `objects`. If `categories` is None, the sample is stratified only by class.
+        needs labels. If `categories` is None, the sample is stratified only by class.
     keep, random_state
         See BaseReducer. Another seed gives another subset.
     """

@@ -8,9 +8,9 @@ from detreduce.reducers.engine.dynamics_reducer import DynamicsReducer
 class VariancePredictionScore(DynamicsReducer):
     """Variance-based prediction score: prefer images with boxes whose predictions vary most over the epochs.
 
-    Each box is matched with a prediction in each epoch. The score of the box is the variance of IoU x confidence of
-    these predictions. scores_ of an image is the sum, mean or maximum of the scores of its boxes (see `over`). The
-    images with the largest scores come first, as in the paper.
+    Each box is matched with a prediction in each epoch. The score of the box is the variance of IoU x confidence over
+    the epochs. scores_ of an image is the sum, mean or maximum of the scores of its boxes (see `over`). The images with
+    the largest scores come first, as in the paper.
     """
 
     name = "vps"

@@ -118,7 +118,7 @@ def assert_same_up_to_ties(one: BaseReducer, other: BaseReducer) -> None:
 
 
 def refused(text: str, subject: Subject, *args: Any, **params: Any) -> None:
-    """Assert that these arguments raise InputError with a message that contains `text`."""
+    """Assert that `fit` with the given arguments raises InputError with a message that contains `text`."""
     try:
         subject.fit(*args, **params)
     except InputError as error:

@@ -50,7 +50,7 @@ class PhaseEnergy(BaseModel):
         Reason why the energy is unknown. None if the energy is known.
     overlapped
         Whether another training or selection of detreduce ran on the machine at the same time. If True, the values
-        include the energy of the other process. None if the overlap is unknown or stored elsewhere.
+        include the energy of the other process. None if this was not recorded here.
     """
 
     model_config = ConfigDict(extra="forbid")

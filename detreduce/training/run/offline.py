@@ -100,5 +100,5 @@ def _replace(values: dict[tuple[str, str], Any]) -> dict[tuple[str, str], Any]:
     return former
 
 
-def _no_download(*args: Any, **kwargs: Any) -> NoReturn:
-    raise ConnectionError("Detreduce trains without network access. Download the file first.")
+def _no_download(url: object = "a file", *args: Any, **kwargs: Any) -> NoReturn:
+    raise ConnectionError(f"Ultralytics needs {url}, but detreduce trains without network access. Download it first.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import sys
 import warnings
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ import typer
 
 from detreduce.cli.help import Group
 from detreduce.cli.output import waiting
+from detreduce.cli.signals import ended_by_signals, received_signal
 from detreduce.display.progress import tell
 from detreduce.display.terminal_text import visible_lines
 from detreduce.errors import DetreduceError, DetreduceWarning, InputError, nearest
@@ -21,7 +23,10 @@ DONE = 0
 FAILED = 1
 BAD_INPUT = 2
 INTERRUPTED = 130
-CODES = f"{DONE} done, {FAILED} failed, {BAD_INPUT} bad input or usage, {INTERRUPTED} interrupted"
+CODES = (
+    f"{DONE} done, {FAILED} failed, {BAD_INPUT} bad input or usage, {INTERRUPTED} interrupted, "
+    "128 + n ended by signal n"
+)
 
 # typer has no public name for this class of errors: wrong values, options and commands
 UsageError: Any = typer.BadParameter.__bases__[0]
@@ -48,7 +53,7 @@ class Program(Group):
     def invoke(self, ctx: Any) -> Any:
         """Run the command. If it fails, print the reason and exit with the matching exit code."""
         try:
-            with warnings.catch_warnings(), waiting():
+            with warnings.catch_warnings(), ended_by_signals(), waiting():
                 warnings.showwarning = _show_warning
                 result = super().invoke(ctx)
                 sys.stdout.flush()
@@ -56,7 +61,10 @@ class Program(Group):
         except DetreduceError as error:
             _leave(f"Error: {error}", BAD_INPUT if isinstance(error, InputError) else FAILED)
         except KeyboardInterrupt as interruption:
-            _leave(": ".join(part for part in ("Interrupted", str(interruption)) if part) + ".", INTERRUPTED)
+            number = received_signal()
+            word = "Interrupted" if number is None else f"Ended by {signal.Signals(number).name}"
+            message = ": ".join(part for part in (word, str(interruption)) if part) + "."
+            _leave(message, INTERRUPTED if number is None else 128 + number)
         except typer.Abort:
             # after Ctrl-C at a question, the cursor is still in the line of the question
             _leave("\nInterrupted.", INTERRUPTED)

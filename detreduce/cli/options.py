@@ -62,6 +62,13 @@ LedgerFolder = Annotated[
         help="Folder with the results of an experiment, for instance runs/demo.",
     ),
 ]
+DiscardChanges = Annotated[
+    bool,
+    typer.Option(
+        "--discard-changes",
+        help="With --overwrite: also delete files in the output folder that others wrote or changed.",
+    ),
+]
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 All = Annotated[bool, typer.Option("--all", help="List all entries instead of the first 20.")]

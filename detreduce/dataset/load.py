@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from detreduce.dataset.formats.registry import all_formats, get_format
 from detreduce.dataset.listing import absolute
 from detreduce.dataset.reading.description import Description, read_description
+from detreduce.dataset.reading.loaded_files import LoadedFiles
 from detreduce.dataset.records import DetectionDataset, Source
 from detreduce.dataset.splits import canonical_split, choose_split
 from detreduce.display.progress import step
 from detreduce.errors import DetreduceError, InputError, MissingFileError, nearest
+from detreduce.machine.regular_files import watched_reads
 from detreduce.ultralytics_bridge.config_folder import nearest_dataset, shipped_dataset
 
 YAML_SUFFIXES = frozenset({".yaml", ".yml"})
@@ -60,7 +63,7 @@ def load_dataset(path: str | Path, split: str | None = None, images: str | Path 
         place = absolute(Path(path).expanduser())
         shipped = None if os.path.lexists(place) else shipped_dataset(str(path))
         with step("reading the dataset"):
-            return _load(_dataset_in(shipped or place), split, images)
+            return _remembered(lambda: _load(_dataset_in(shipped or place), split, images))
     except DetreduceError:
         raise
     except OSError as error:
@@ -73,7 +76,16 @@ def load_split(source: Source, split: str) -> DetectionDataset:
     Unlike ``load_dataset(source.path, split)``, this function also uses the `images` folder of the first load.
     """
     chosen = choose_split(split, source.splits, source.path)
-    return get_format(source.format).load_split(source, chosen)
+    return _remembered(lambda: get_format(source.format).load_split(source, chosen))
+
+
+def _remembered(load: Callable[[], DetectionDataset]) -> DetectionDataset:
+    """Load a dataset, and remember the state of its files."""
+    loaded = LoadedFiles()
+    with watched_reads(loaded.note):
+        dataset = load()
+    loaded.note_images(record.path for record in dataset)
+    return replace(dataset, loaded=loaded)
 
 
 def images_to_give(dataset: DetectionDataset) -> Path | None:

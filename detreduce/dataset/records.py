@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detreduce.dataset.box_sizes import inside_sides, relative_sizes
+from detreduce.dataset.reading.loaded_files import LoadedFiles
 from detreduce.machine.image_files import opened_image
 
 if TYPE_CHECKING:
@@ -163,6 +164,8 @@ class DetectionDataset:
         Faults that were found in the files while loading.
     labelled
         False for a folder of images without annotations.
+    loaded
+        The files as they were when they were loaded. `write_subset` refuses files that changed since.
     """
 
     records: tuple[ImageRecord, ...]
@@ -173,6 +176,7 @@ class DetectionDataset:
     source: Source
     problems: tuple[Problem, ...] = ()
     labelled: bool = True
+    loaded: LoadedFiles = field(default_factory=LoadedFiles, repr=False, compare=False)
 
     def __repr__(self) -> str:
         return (

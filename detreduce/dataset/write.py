@@ -18,7 +18,7 @@ from detreduce.dataset.writing.choice import Choice, check_choice, records_on_di
 from detreduce.dataset.writing.dataset_yaml import DATA_YAML, SELECTION_FILE
 from detreduce.dataset.writing.links import LinkMode, Placer, check_link
 from detreduce.dataset.writing.report import SubsetReport, subset_report
-from detreduce.dataset.writing.staging import check_apart, check_replaceable, staged, write_manifest
+from detreduce.dataset.writing.staging import check_apart, check_replaceable, staged
 from detreduce.dataset.writing.subset_warnings import SubsetWarning, warn_about_subset
 from detreduce.display.progress import step
 from detreduce.errors import InputError, nearest
@@ -55,6 +55,7 @@ def write_subset(
     link: LinkMode = "hardlink",
     format: Literal["yolo"] | str | None = None,
     overwrite: bool = False,
+    discard_changes: bool = False,
 ) -> DetectionDataset:
     """Write the chosen images of a split in the dataset's format, and the other splits unchanged.
 
@@ -78,7 +79,10 @@ def write_subset(
     format
         None: the source's format. ``yolo``: labels are made from the boxes, without polygons and crowd regions.
     overwrite
-        Whether to replace a folder at `output` that detreduce wrote before.
+        Whether to replace a folder at `output` that detreduce wrote before. A folder with files that detreduce did not
+        write, or that somebody changed, is not replaced.
+    discard_changes
+        With `overwrite`: whether to replace the folder even if this deletes such files.
 
     Returns
     -------
@@ -88,10 +92,10 @@ def write_subset(
     Raises
     ------
     InputError
-        Image ids are unknown or repeated, image files are missing, the output overlaps the source, or the output may
-        not be replaced.
+        Image ids are unknown or repeated, image files are missing, the output overlaps the source, the output may not
+        be replaced, or a file of the source changed after it was loaded.
     DetreduceError
-        The disk is full or not writable. Nothing is left at `output`.
+        The disk is full or not writable, or another process writes `output`. `output` is as it was before.
 
     Warns
     -----
@@ -105,11 +109,13 @@ def write_subset(
     choice = Choice(dataset, tuple(chosen), load_split)
     check_choice(choice)
     target = _target(output)
-    with step("writing the reduced dataset"), _open_output(target, dataset, mode, overwrite=overwrite) as placer:
+    replace = {"overwrite": overwrite, "discard_changes": discard_changes}
+    with step("writing the reduced dataset"), _open_output(target, choice, mode, **replace) as placer:
         reload = write(choice, placer, target)
+        if mode == "list":
+            choice.check_unchanged()
         placer.write(SELECTION_FILE, _selection_json(selection, choice))
         placer.finish()
-        write_manifest(placer.folder, placer.placed)
     _check_provenance(selection, dataset)
     for warning in subset_report(dataset, choice.image_ids).warnings:
         warn_about_subset(warning)
@@ -123,13 +129,14 @@ def check_output(
     link: str = "hardlink",
     format: str | None = None,
     overwrite: bool = False,
+    discard_changes: bool = False,
 ) -> None:
     """Check the arguments of `write_subset` before images are chosen. Raise InputError for an invalid argument."""
     check_link(link)
     _find_writer(dataset, format)
     target = _target(output)
     check_apart_from(target, dataset)
-    check_replaceable(target, overwrite=overwrite)
+    check_replaceable(target, overwrite=overwrite, discard_changes=discard_changes)
 
 
 def write_yolo_view(source: str | Path | DetectionDataset, output: str | Path, *, link: LinkMode = "symlink") -> Path:
@@ -164,7 +171,7 @@ def write_yolo_view(source: str | Path | DetectionDataset, output: str | Path, *
     dataset = source if isinstance(source, DetectionDataset) else load_dataset(source)
     choice = Choice(dataset, tuple(record.id for record in records_on_disk(dataset)), load_split)
     target = _target(output)
-    with _open_output(target, dataset, mode, overwrite=False) as placer:
+    with _open_output(target, choice, mode) as placer:
         convert_to_yolo(choice, placer, target)
         placer.finish()
     return target / DATA_YAML
@@ -178,11 +185,15 @@ def _target(output: str | Path) -> Path:
 
 
 @contextmanager
-def _open_output(target: Path, dataset: DetectionDataset, link: LinkMode, *, overwrite: bool) -> Iterator[Placer]:
-    """Yield a `Placer` for a temporary folder. If the block succeeds, the folder is renamed to `target`."""
-    check_apart_from(target, dataset)
-    with staged(target, overwrite=overwrite) as folder:
-        yield Placer(folder, link)
+def _open_output(target: Path, choice: Choice, link: LinkMode, **replace: bool) -> Iterator[Placer]:
+    """Yield a `Placer` for a temporary folder. If the block succeeds, the folder is renamed to `target`.
+
+    In the block, files of the source are compared with what was loaded. Raise InputError if a file changed.
+    """
+    check_apart_from(target, choice.dataset)
+    with staged(target, **replace) as folder, choice.files.compared():
+        yield Placer(folder, link, choice.files)
+        choice.check_lists()
 
 
 def _find_writer(dataset: DetectionDataset, format: str | None) -> Write:

@@ -12,7 +12,7 @@ from detreduce.dataset.listing import absolute
 from detreduce.dataset.records import DetectionDataset
 from detreduce.dataset.write import check_apart_from
 from detreduce.dataset.writing.links import LinkMode, Placer, check_link, require_images
-from detreduce.dataset.writing.staging import staged, write_manifest
+from detreduce.dataset.writing.staging import staged
 from detreduce.display.progress import progress
 from detreduce.errors import InputError, nearest
 from detreduce.exports.coco import coco_pieces
@@ -38,6 +38,7 @@ def export_selection(
     form: ExportForm | str,
     link: LinkMode = "hardlink",
     overwrite: bool = False,
+    discard_changes: bool = False,
 ) -> Path:
     """Write a selection in a form that another program can read.
 
@@ -68,7 +69,9 @@ def export_selection(
         How images are put into the folder: ``hardlink``, ``symlink`` or ``copy``. If the file system does not support
         hard links, ``hardlink`` copies the images.
     overwrite
-        Replace an existing file, or an existing folder that detreduce wrote.
+        Replace an existing file, or an existing folder that detreduce wrote and nobody changed.
+    discard_changes
+        With `overwrite`: replace a folder even if this deletes files that somebody added or changed.
 
     Returns
     -------
@@ -94,7 +97,8 @@ def export_selection(
     if form not in FOLDERS:
         _check_file(target, dataset, overwrite=overwrite)
         if form == "coco":
-            return _write_file(target, coco_pieces(dataset, rows))
+            with dataset.loaded.compared():
+                return _write_file(target, coco_pieces(dataset, rows))
         return _write_file(target, [list_text(rows) if form == "list" else csv_text(rows)])
     if mode == "list":
         raise InputError(
@@ -102,8 +106,11 @@ def export_selection(
         )
     check_apart_from(target, dataset)
     content = _folder_content(dataset, selection, rows, form)
-    with staged(target, overwrite=overwrite) as folder:
-        content.write(Placer(folder, mode))
+    with (
+        staged(target, overwrite=overwrite, discard_changes=discard_changes) as folder,
+        dataset.loaded.compared(),
+    ):
+        content.write(Placer(folder, mode, dataset.loaded))
     return target
 
 
@@ -131,7 +138,6 @@ class FolderContent:
         for place, content in self.files.items():
             placer.write(place, content)
         placer.finish()
-        write_manifest(placer.folder, placer.placed)
 
 
 def _folder_content(

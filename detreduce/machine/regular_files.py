@@ -9,6 +9,9 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from io import BufferedReader
 
 LABELS = 64 << 20
@@ -39,6 +42,20 @@ _FLAGS = (
     | getattr(os, "O_CLOEXEC", 0)
     | getattr(os, "O_BINARY", 0)
 )
+
+
+Watch = Callable[[str | os.PathLike[str], os.stat_result, bytes], None]
+_watch: ContextVar[Watch | None] = ContextVar("watch", default=None)
+
+
+@contextmanager
+def watched_reads(watch: Watch) -> Iterator[None]:
+    """Call `watch` with the path, the status and the bytes of each file that `read_regular` reads in this block."""
+    token = _watch.set(watch)
+    try:
+        yield
+    finally:
+        _watch.reset(token)
 
 
 def open_descriptor(path: str | os.PathLike[str]) -> tuple[int, os.stat_result]:
@@ -83,9 +100,11 @@ def read_regular(path: str | os.PathLike[str], limit: int) -> bytes:
                 raise _too_large(path, limit)
             wanted = min(2 * wanted, limit + 1)
             data += _read(descriptor, wanted - len(data))
-        return data
     finally:
         os.close(descriptor)
+    if (watch := _watch.get()) is not None:
+        watch(path, status, data)
+    return data
 
 
 def read_text(path: str | os.PathLike[str], limit: int, encoding: str = "utf-8", errors: str = "strict") -> str:

@@ -23,6 +23,7 @@ class Output:
     link: LinkMode = "hardlink"
     format: str | None = None
     overwrite: bool = False
+    discard_changes: bool = False
 
 
 @dataclass(frozen=True)

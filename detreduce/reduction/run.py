@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from detreduce.dataset.records import DetectionDataset, ImageId
 from detreduce.dataset.writing.links import LinkMode
+from detreduce.dataset.writing.staging import claimed_output
 from detreduce.display.listener import listening
 from detreduce.features.request import BACKBONE, Extraction
 from detreduce.reduction.request import Output, ReductionRequest
@@ -49,6 +50,7 @@ def reduce(
     cache: str | Path | None = None,
     proxy: str | Path | None = None,
     overwrite: bool = False,
+    discard_changes: bool = False,
     say: Callable[[str], None] | None = None,
     **parameters: Any,
 ) -> ReductionResult:
@@ -67,7 +69,7 @@ def reduce(
         Which images to choose; see `select`.
     backbone, blocks
         Features for the method; see `extract_features`. By default, all blocks that the method can use.
-    link, format, overwrite
+    link, format, overwrite, discard_changes
         How to write the output; see `write_subset`.
     must_keep, initial
         Images to keep first; see `select`. `must_keep` may be the Path of a text file with one name per line.
@@ -115,7 +117,7 @@ def reduce(
     )
     request = ReductionRequest(
         data=data,
-        output=Output(output, link, format, overwrite),
+        output=Output(output, link, format, overwrite, discard_changes),
         selection=SelectionRequest(method, keep, seed, categories, composition, parameters, cache),
         extraction=Extraction(backbone, blocks, unreadable=unreadable, cache=cache, proxy=proxy),
         split=split,
@@ -130,4 +132,5 @@ def run_reduction(request: ReductionRequest) -> ReductionResult:
     request.check_method()
     reduction = Reduction(request, request.load())
     reduction.check()
-    return reduction.run()
+    with claimed_output(Path(reduction.output.folder)):
+        return reduction.run()

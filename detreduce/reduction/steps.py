@@ -122,7 +122,14 @@ class Reduction:
     def check_output(self) -> None:
         """Raise the errors of `write_subset` that do not depend on the chosen images."""
         output = self.output
-        check_output(self.dataset, output.folder, link=output.link, format=output.format, overwrite=output.overwrite)
+        check_output(
+            self.dataset,
+            output.folder,
+            link=output.link,
+            format=output.format,
+            overwrite=output.overwrite,
+            discard_changes=output.discard_changes,
+        )
 
     @property
     def extractions(self) -> list[Extraction]:
@@ -174,6 +181,7 @@ class Reduction:
             link=output.link,
             format=output.format,
             overwrite=output.overwrite,
+            discard_changes=output.discard_changes,
         )
 
     def _for_rows(self, source: Source) -> SelectionRequest:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from detreduce.cli.options import Images, Json
+from detreduce.cli.options import DiscardChanges, Images, Json
 from detreduce.cli.output import print_json, say
 from detreduce.vocabulary.option_values import ExportForm
 
@@ -41,6 +41,7 @@ def export(
         Literal["hardlink", "symlink", "copy"], typer.Option(help="How to put images into the folder for a tool.")
     ] = "hardlink",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file or folder.")] = False,
+    discard_changes: DiscardChanges = False,
     as_json: Json = False,
 ) -> None:
     """Write a selection for other programs: list, csv, coco, fiftyone or lightly-studio.
@@ -65,7 +66,9 @@ def export(
     else:
         split = made.provenance.get("dataset", {}).get("split")
         dataset = load_dataset(place, split=split, images=images)
-    written = export_selection(dataset, made, output, form=form, link=link, overwrite=overwrite)
+    written = export_selection(
+        dataset, made, output, form=form, link=link, overwrite=overwrite, discard_changes=discard_changes
+    )
     if as_json:
         print_json({"written": str(written), "form": form, "images": len(dataset), "kept": len(made)})
         return

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from detreduce.cli import completion
-from detreduce.cli.options import Alike, Backbone, Cache, Data, Images, Json, Split
+from detreduce.cli.options import Alike, Backbone, Cache, Data, DiscardChanges, Images, Json, Split
 from detreduce.cli.output import print_json
 from detreduce.cli.values import (
     duplicate_search,
@@ -124,7 +124,9 @@ ProxyLog = Annotated[
         metavar="FILE", help="Log from `detreduce proxy`, for the methods vps, forgetting, el2n, aum and gradmatch."
     ),
 ]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an output folder that detreduce made.")]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace an output folder that detreduce wrote and nobody changed.")
+]
 
 
 def reduce(
@@ -154,6 +156,7 @@ def reduce(
     cache: Cache = None,
     proxy: ProxyLog = None,
     overwrite: Overwrite = False,
+    discard_changes: DiscardChanges = False,
     as_json: Json = False,
 ) -> None:
     """Choose the images to keep and write the smaller dataset.
@@ -188,7 +191,7 @@ def reduce(
     asked = [part.strip() for part in blocks.split(",")] if blocks else None
     request = ReductionRequest(
         data=place,
-        output=WrittenTo(output, link, output_format, overwrite),
+        output=WrittenTo(output, link, output_format, overwrite, discard_changes),
         selection=replace(selection, categories=read_categories(categories), composition=composition),
         extraction=Extraction(backbone, asked, unreadable=unreadable, cache=cache, proxy=proxy),
         split=split,

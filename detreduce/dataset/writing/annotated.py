@@ -67,8 +67,7 @@ def write_annotated(choice: Choice, placer: Placer, target: Path, how: Annotated
         together = {split, own} <= how.inside and old.annotations == source.splits[own].annotations
         if split == own and not choice.everything:
             relative = _place_of_reduced(choice, how, relative, list(splits), set(places.values()))
-            with placer.reserve(relative).open("wb") as file:
-                file.writelines(how.filtered(old.annotations))
+            placer.write_pieces(relative, how.filtered(old.annotations))
         elif split == own or not together:
             placer.copy(old.annotations, relative)
         images = str(folder)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 from detreduce.dataset.joined_classes import join_classes
+from detreduce.dataset.reading.loaded_files import LoadedFiles
 from detreduce.dataset.records import DetectionDataset, ImageId, ImageRecord, Source
 from detreduce.dataset.splits import in_order
 from detreduce.dataset.writing.links import require_images
 from detreduce.dataset.writing.subset_warnings import warn_about_subset
 from detreduce.errors import InputError, nearest
+from detreduce.machine.regular_files import LABELS, read_regular
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,11 @@ class Choice:
     image_ids: tuple[ImageId, ...]
     load_split: Callable[[Source, str], DetectionDataset]
 
+    @cached_property
+    def files(self) -> LoadedFiles:
+        """The source's files as they were loaded. `load_other` adds the files of the other splits."""
+        return self.dataset.loaded.copy()
+
     @property
     def everything(self) -> bool:
         """True if every image of the dataset is chosen."""
@@ -47,13 +55,30 @@ class Choice:
         ids = set(self.image_ids)
         return tuple(record for record in self.dataset if record.id in ids)
 
+    def check_lists(self) -> None:
+        """Raise OSError if an annotation file, a list or a YAML of the source vanished since the dataset was loaded."""
+        source = self.dataset.source
+        for split in source.splits.values():
+            for path in (source.path, split.annotations, *split.images):
+                if path is not None and path in self.files:
+                    path.stat()
+
+    def check_unchanged(self) -> None:
+        """Raise InputError or OSError if a chosen image or its label file changed since the dataset was loaded."""
+        for record in self.kept:
+            self.files.check_image(record.path)
+            if record.label_path is not None and record.label_path in self.files:
+                read_regular(record.label_path, LABELS)
+
     def load_other(self, split: str) -> DetectionDataset | None:
         """Load another split of the source. Warn and return None if the split cannot be read."""
         try:
-            return self.load_split(self.dataset.source, split)
+            other = self.load_split(self.dataset.source, split)
         except InputError as error:
             warn_about_subset(f"The {split} split cannot be read and was not written: {error}")
             return None
+        self.files.add_others(other.loaded)
+        return other
 
     def load_others(self) -> dict[str, DetectionDataset]:
         """Load every split except the dataset's own split. Warn about unreadable splits, and leave them out."""

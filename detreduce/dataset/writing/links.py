@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
-import shutil
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Literal, get_args
 
 from detreduce.dataset.jpeg import lacks_end_marker
 from detreduce.dataset.listing import absolute
+from detreduce.dataset.reading.loaded_files import LoadedFiles
+from detreduce.dataset.writing.manifest import Entry, HardLink, SymbolicLink, Written, write_manifest
 from detreduce.dataset.writing.subset_warnings import warn_about_subset
 from detreduce.errors import InputError, nearest
+from detreduce.machine.regular_files import ANNOTATIONS, open_regular, read_regular
 
 LinkMode = Literal["list", "symlink", "hardlink", "copy"]
 
 _NO_HARDLINK = {errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
+_BLOCK = 1 << 20
 
 
 def check_link(link: str) -> LinkMode:
@@ -33,13 +37,25 @@ class Placer:
 
     Symbolic links are absolute, so that the output can be moved. If the file system does not allow hard links, images
     are copied, and `finish` warns about this once. JPEG files without an end marker are always copied, because
-    ultralytics rewrites such files in place and would change the source through a link.
+    ultralytics rewrites such files in place and would change the source through a link. The mode of a file is never
+    set, because a hard link shares its mode with the source.
+
+    Parameters
+    ----------
+    folder
+        The folder to write to.
+    link
+        How images are placed.
+    loaded
+        The source's files as they were loaded. A file that changed since raises InputError.
     """
 
-    def __init__(self, folder: Path, link: LinkMode) -> None:
+    def __init__(self, folder: Path, link: LinkMode, loaded: LoadedFiles | None = None) -> None:
         self.folder = folder
         self.link = link
+        self.loaded = LoadedFiles() if loaded is None else loaded
         self.placed: dict[PurePosixPath, Path | None] = {}
+        self._entries: dict[PurePosixPath, Entry] = {}
         self._made: set[Path] = {folder}
         self._fallbacks = 0
         self._open_jpegs = 0
@@ -47,46 +63,66 @@ class Placer:
     def image(self, source: Path, relative: PurePosixPath) -> None:
         """Link or copy the image `source` to `relative`.
 
-        Raise InputError if another image has this path, and OSError if the file cannot be written.
+        Raise InputError if another image has this path or if the image changed after it was loaded, and OSError if the
+        file cannot be written.
         """
         target = self._target(relative, source)
         if target is None:
             return
+        try:
+            self._entries[relative] = self._place(source, target)
+        except FileNotFoundError:
+            os.stat(source)  # noqa: PTH116 (names the image by the path that was loaded, if the image is missing)
+            raise
+
+    def _place(self, source: Path, target: Path) -> Entry:
+        """Link or copy an image, and compare what was placed with what was loaded."""
         # link to the real file, so that a subset of a subset does not depend on the first subset
-        source = Path(os.path.realpath(source))
-        if self.link != "copy" and lacks_end_marker(source):
+        real = os.path.realpath(source)
+        if self.link != "copy" and lacks_end_marker(Path(real)):
             self._open_jpegs += 1
-            shutil.copyfile(source, target)
         elif self.link == "symlink":
-            target.symlink_to(source)
-        elif self.link == "hardlink":
-            self._hardlink(source, target)
-        else:
-            shutil.copyfile(source, target)
+            target.symlink_to(real)
+            self.loaded.check_image(source)
+            return SymbolicLink(real)
+        elif self.link == "hardlink" and self._hardlink(real, target):
+            status = os.stat(target)  # noqa: PTH116 (100,000 calls)
+            self.loaded.check(source, status)
+            return HardLink(real, status.st_size, status.st_mtime_ns)
+        size, sha256, status = _copy(real, target)
+        self.loaded.check(source, status)
+        return Written(size, sha256)
+
+    def has(self, source: Path) -> bool:
+        """Return whether a file of the source exists, or existed when it was loaded. `copy` refuses a vanished file."""
+        return source in self.loaded or source.is_file()
 
     def copy(self, source: Path, relative: PurePosixPath) -> None:
         """Copy `source` byte for byte to `relative`."""
         target = self._target(relative, source)
         if target is not None:
-            shutil.copyfile(source, target)
+            self._write(target, relative, [read_regular(source, ANNOTATIONS)])
 
     def write(self, relative: PurePosixPath, content: bytes) -> None:
         """Write `content` to the new file `relative`."""
-        self.reserve(relative).write_bytes(content)
+        self.write_pieces(relative, [content])
 
-    def reserve(self, relative: PurePosixPath) -> Path:
-        """Return the path to write the new file `relative` to. Raise InputError if this path is in use."""
+    def write_pieces(self, relative: PurePosixPath, pieces: Iterable[bytes]) -> None:
+        """Write the pieces of a content to the new file `relative`. Raise InputError if this path is in use."""
         target = self._target(relative, None)
         if target is None:
             raise InputError(f"Two files would be written to {relative} in the output.")
-        return target
+        self._write(target, relative, pieces)
 
     def make_folder(self, relative: PurePosixPath) -> None:
         """Make the folder `relative`, for a split without images."""
         (self.folder / relative).mkdir(parents=True, exist_ok=True)
+        self._made.add(self.folder / relative)
 
     def finish(self) -> None:
-        """Warn about images that were copied instead of linked."""
+        """Write the manifest. Warn about images that were copied instead of linked."""
+        folders = [PurePosixPath(folder.relative_to(self.folder)) for folder in self._made - {self.folder}]
+        write_manifest(self.folder, self._entries, folders)
         if self._fallbacks:
             warn_about_subset(
                 f"{self._fallbacks} images were copied, because the file system does not allow hard links to them "
@@ -119,15 +155,37 @@ class Placer:
             self._made.add(target.parent)
         return target
 
-    def _hardlink(self, source: Path, target: Path) -> None:
-        """Make a hard link. Copy the file if the file system does not allow the link."""
+    def _write(self, target: Path, relative: PurePosixPath, pieces: Iterable[bytes]) -> None:
+        """Write a new file, and note its size and hash for the manifest."""
+        size, digest = 0, hashlib.sha256()
+        with open(target, "xb") as file:  # noqa: PTH123 (100,000 calls)
+            for piece in pieces:
+                file.write(piece)
+                digest.update(piece)
+                size += len(piece)
+        self._entries[relative] = Written(size, digest.hexdigest())
+
+    def _hardlink(self, source: str, target: Path) -> bool:
+        """Make a hard link. Return False if the file system does not allow the link."""
         try:
             os.link(source, target)
         except OSError as error:
             if error.errno not in _NO_HARDLINK:
                 raise
             self._fallbacks += 1
-            shutil.copyfile(source, target)
+            return False
+        return True
+
+
+def _copy(source: str, target: Path) -> tuple[int, str, os.stat_result]:
+    """Copy the content of a file to a new file. Return its size, its SHA-256 and the state of `source` at the end."""
+    size, digest = 0, hashlib.sha256()
+    with open_regular(source) as read, open(target, "xb") as written:  # noqa: PTH123 (100,000 calls)
+        while block := read.read(_BLOCK):
+            written.write(block)
+            digest.update(block)
+            size += len(block)
+        return size, digest.hexdigest(), os.fstat(read.fileno())
 
 
 def require_images(paths: Iterable[Path]) -> None:

@@ -1,62 +1,66 @@
-"""Write a folder that appears complete or not at all. Never replace files that detreduce did not write."""
+"""Write a folder that appears complete or not at all. Never replace what detreduce did not write."""
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
-import tempfile
-import time
-from collections.abc import Iterable, Iterator
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
+from detreduce.dataset.writing.manifest import MANIFEST, Contents, Stamp, compare, remove, stamp_of, walk
+from detreduce.dataset.writing.subset_warnings import warn_about_subset
 from detreduce.errors import InputError
+from detreduce.machine.claims import claimed, hidden
 from detreduce.machine.files import writing
-from detreduce.machine.regular_files import LISTS, read_regular
+from detreduce.machine.renames import exchange, rename_new
 
-MANIFEST = ".detreduce-files"
-_MARK = ".detreduce-"
-# suffixes of files that ultralytics and other tools write in a dataset folder and can write again
-_REMADE = (".cache", ".npy")
-_SECONDS_WITHOUT_LOCK = 3600.0
+_HIDDEN, _JOURNAL, _NEW, _OLD = "new-", "journal.json", "new", "old"
+_NAMED = 3
+"""The number of files that a message names."""
 
 
 @contextmanager
-def staged(output: Path, *, overwrite: bool = False) -> Iterator[Path]:
+def staged(output: Path, *, overwrite: bool = False, discard_changes: bool = False) -> Iterator[Path]:
     """Yield an empty folder that becomes `output` when the block succeeds and is removed when it fails.
 
-    The empty folder is inside a hidden folder next to `output`, so that the last step is one rename. First, hidden
-    folders of killed runs are removed. A lock protects the hidden folders of active runs. With `overwrite`, the old
-    output is renamed, the new folder is renamed to `output`, and then the old output is deleted. If the process is
-    killed between the two renames, the next run restores the old output.
+    The output is claimed, so one process at a time writes it. The empty folder is in a hidden folder next to `output`.
+    First, hidden folders of killed runs are removed. The last step is one rename; it never replaces what appeared at
+    `output` meanwhile. With `overwrite`, the last step exchanges both folders, and then the files of the old output are
+    deleted. If the old output changed while the new one was written, both are exchanged again. So a killed run leaves
+    the old or the new output. Where the system cannot exchange folders, there are two renames. If the process is killed
+    between them, the next run restores the old output.
 
-    Raise InputError if the output may not be replaced, and DetreduceError if the disk is full or not writable.
+    Raise InputError if the output may not be replaced, and DetreduceError if another process writes it or if the disk
+    is full or not writable.
     """
-    from filelock import FileLock
-
     output = Path(os.path.realpath(output))
-    with writing(output, "Nothing was left there."):
-        output.parent.mkdir(parents=True, exist_ok=True)
+    with writing(output, "Nothing was changed there."), claimed(output):
         _remove_stale(output)
-        check_replaceable(output, overwrite=overwrite)
-        container = Path(tempfile.mkdtemp(prefix=f".{output.name}{_MARK}", dir=output.parent))
-        lock = FileLock(container / "lock")
+        old = check_replaceable(output, overwrite=overwrite, discard_changes=discard_changes)
+        stage = _Stage.make(output, discard_changes=discard_changes)
         try:
-            lock.acquire(timeout=10)
-            new = container / "new"
-            new.mkdir()
-            yield new
-            _swap(new, output, container / "old")
+            yield stage.new
+            stage.publish(old)
         finally:
-            _put_back(container, output)
-            lock.release()
-            shutil.rmtree(container, ignore_errors=True)
+            # what cannot be removed now is removed by the next run
+            with suppress(OSError):
+                stage.clear(lambda folder: old.everything)
 
 
-def write_manifest(folder: Path, files: Iterable[object]) -> None:
-    """Write the list of the written files to the folder. A later overwrite deletes only the files in this list."""
-    lines = sorted(str(file) for file in files)
-    (folder / MANIFEST).write_bytes("".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape"))
+@contextmanager
+def claimed_output(output: Path) -> Iterator[None]:
+    """Claim an output before the slow steps, so that a second command for the same output ends at once.
+
+    Raise DetreduceError if another process writes the output.
+    """
+    output = Path(os.path.realpath(output.expanduser()))
+    with writing(output), claimed(output):
+        yield
 
 
 def check_apart(output: Path, *, folders: Iterable[Path], files: Iterable[Path]) -> None:
@@ -70,14 +74,17 @@ def check_apart(output: Path, *, folders: Iterable[Path], files: Iterable[Path])
             raise InputError(f"Output {output} contains {file} of the source. Choose another output.")
 
 
-def check_replaceable(output: Path, *, overwrite: bool) -> None:
-    """Raise InputError if `output` may not be replaced.
+def check_replaceable(output: Path, *, overwrite: bool, discard_changes: bool = False) -> Contents:
+    """Return what the output holds. Raise InputError if the output may not be replaced.
 
-    A missing or empty folder may always be used. Another folder may be replaced if `overwrite` is True and detreduce
-    wrote all its files.
+    A missing or empty folder may always be used. Another folder may be replaced if `overwrite` is True, and detreduce
+    wrote all its files, and nobody changed these files. With `discard_changes`, the folder may hold changed files and
+    files of others, but it must be an output of detreduce.
     """
+    if discard_changes and not overwrite:
+        raise InputError("discard_changes=True needs overwrite=True (--discard-changes needs --overwrite).")
     if not os.path.lexists(output):
-        return
+        return Contents()
     if not output.is_dir():
         raise InputError(f"Output {output} exists and is not a folder. Choose another output.")
     here = _real(Path.cwd())
@@ -85,66 +92,191 @@ def check_replaceable(output: Path, *, overwrite: bool) -> None:
         if output == taken or output in taken.parents:
             raise InputError(f"Output {output} is or contains the working or home folder {taken}. Choose a new folder.")
     if not any(output.iterdir()):
-        return
+        return Contents()
     if not overwrite:
         raise InputError(
             f"Output {output} exists and is not empty. Choose another output, or pass overwrite=True (--overwrite)."
         )
-    manifest = output / MANIFEST
-    if not (output / "selection.json").is_file() or not manifest.is_file():
+    found = compare(output) if (output / "selection.json").is_file() else None
+    if found is None:
         raise InputError(
             f"Output {output} was not written by detreduce (selection.json or {MANIFEST} is missing), so it is not "
             "overwritten. Delete the folder yourself or choose another output."
         )
-    known = set(read_regular(manifest, LISTS).decode("utf-8", "surrogateescape").splitlines()) | {MANIFEST}
-    for folder, _, names in os.walk(output):
-        for name in names:
-            file = Path(folder, name)
-            if file.relative_to(output).as_posix() not in known and file.suffix not in _REMADE:
-                raise InputError(
-                    f"Output {output} contains {file.relative_to(output)}, which detreduce did not write, so it "
-                    "is not overwritten. Move this file away or choose another output."
-                )
+    if found.lost and not discard_changes:
+        raise InputError(
+            f"Output {output} is not overwritten, because files would be lost ({_name(found)}). Move them away, choose "
+            "another output, or pass discard_changes=True (--discard-changes) to delete them too."
+        )
+    return found
 
 
-def _swap(new: Path, output: Path, old: Path) -> None:
-    """Rename `output` to `old` if it exists, then rename `new` to `output`."""
-    if output.is_dir():
-        output.rename(old)
-    new.rename(output)
+def _name(found: Contents) -> str:
+    """Return the files that would be lost, in words: the first of them, and how many there are."""
+    parts = []
+    for paths, words in (
+        (found.foreign, "that detreduce did not write"),
+        (found.changed, "that changed after detreduce wrote them"),
+    ):
+        if paths:
+            more = ", …" if len(paths) > _NAMED else ""
+            parts.append(f"{len(paths)} {words}: {', '.join(sorted(paths)[:_NAMED])}{more}")
+    return "; ".join(parts)
 
 
-def _put_back(container: Path, output: Path) -> None:
-    """Restore the old output from the hidden folder if `output` does not exist."""
-    old = container / "old"
-    if old.is_dir() and not os.path.lexists(output):
-        old.rename(output)
+@dataclass(frozen=True)
+class _Stage:
+    """A hidden folder with the output that is being written, and the old output after both were exchanged.
+
+    Attributes
+    ----------
+    output
+        The final place.
+    folder
+        The hidden folder.
+    inode
+        Device and inode of the new output. They tell it from the old output.
+    """
+
+    output: Path
+    folder: Path
+    inode: tuple[int, int]
+
+    @property
+    def new(self) -> Path:
+        """The folder to write to. After an exchange, the old output is here."""
+        return self.folder / _NEW
+
+    @property
+    def old(self) -> Path:
+        """The old output, where the system cannot exchange folders."""
+        return self.folder / _OLD
+
+    @classmethod
+    def make(cls, output: Path, *, discard_changes: bool) -> _Stage:
+        """Make a hidden folder with an empty new output."""
+        folder = hidden(output, f"{_HIDDEN}{uuid.uuid4().hex[:12]}")
+        folder.mkdir()
+        try:
+            (folder / _NEW).mkdir()
+            stage = cls(output, folder, _inode(folder / _NEW))
+            journal = {"detreduce": "staging", "inode": stage.inode, "discard_changes": discard_changes}
+            (folder / _JOURNAL).write_text(json.dumps(journal), encoding="ascii")
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        return stage
+
+    def publish(self, old: Contents) -> None:
+        """Move the new output to its place. Raise InputError if the place was taken or the old output changed."""
+        if not old.everything:
+            try:
+                rename_new(self.new, self.output)
+            except OSError as error:
+                if os.path.lexists(self.output):
+                    raise InputError(
+                        f"Output {self.output} appeared while the new one was written, and was left as it is. "
+                        "Choose another output."
+                    ) from error
+                raise
+            return
+        if exchange(self.new, self.output):
+            if others := _others(self.new, old.everything):
+                exchange(self.new, self.output)
+                raise InputError(_says_changed(self.output, others))
+            return
+        self.output.rename(self.old)
+        if others := _others(self.old, old.everything):
+            self.old.rename(self.output)
+            raise InputError(_says_changed(self.output, others))
+        rename_new(self.new, self.output)
+
+    def clear(self, known: Callable[[Path], Mapping[str, Stamp]]) -> None:
+        """Remove the hidden folder. What is in it decides: it holds the new output that failed, or the old output.
+
+        `known` returns path -> state of the files of an old output that may be deleted.
+        """
+        if self.old.is_dir() and not os.path.lexists(self.output):
+            self.old.rename(self.output)
+        for folder in (self.new, self.old):
+            if not folder.is_dir():
+                continue
+            if _inode(folder) == self.inode:
+                shutil.rmtree(folder, ignore_errors=True)
+            else:
+                self._delete_old(folder, known(folder))
+        if not self.new.exists() and not self.old.exists():
+            _remove_empty(self.folder)
+
+    def _delete_old(self, folder: Path, files: Mapping[str, Stamp]) -> None:
+        """Delete the files of an old output. If other files are there too, move these files next to the output."""
+        remove(folder, files)
+        if folder.is_dir() and _others(folder, files):
+            kept = self.output.with_name(f"{self.output.name}.kept-{uuid.uuid4().hex[:6]}")
+            rename_new(folder, kept)
+            warn_about_subset(
+                f"The old output {self.output} had files that appeared or changed while it was replaced. "
+                f"They were moved to {kept}."
+            )
 
 
 def _remove_stale(output: Path) -> None:
-    """Remove the hidden folders of killed runs, and restore the old output if necessary."""
-    from filelock import FileLock, Timeout
+    """Remove the hidden folders of killed runs, and restore the old output if necessary. The output is claimed."""
+    name = re.compile(re.escape(hidden(output, _HIDDEN).name) + "[0-9a-f]{12}")
+    with os.scandir(output.parent) as entries:
+        found = [Path(entry.path) for entry in entries if name.fullmatch(entry.name) and entry.is_dir()]
+    for folder in found:
+        with suppress(OSError):
+            journal = _read_journal(folder / _JOURNAL)
+            if journal is None:
+                # killed before anything was written
+                with suppress(FileNotFoundError):
+                    (folder / _NEW).rmdir()
+                _remove_empty(folder)
+                continue
+            inode, discard_changes = journal
 
-    for container in output.parent.glob(f".{_glob_escape(output.name)}{_MARK}*"):
-        lock_path = container / "lock"
-        if not lock_path.exists():
-            # another run may have just made this folder and may lock it next
-            with suppress(OSError):
-                if time.time() - container.stat().st_mtime < _SECONDS_WITHOUT_LOCK:
-                    continue
-        try:
-            with FileLock(lock_path).acquire(timeout=0):
-                _put_back(container, output)
-                shutil.rmtree(container, ignore_errors=True)
-        except (Timeout, OSError):
-            continue
+            def known(old: Path, everything: bool = discard_changes) -> Mapping[str, Stamp]:
+                contents = compare(old) or Contents()
+                return contents.everything if everything else contents.unchanged
+
+            _Stage(output, folder, inode).clear(known)
 
 
-def _glob_escape(name: str) -> str:
-    """Return the name with the special characters of glob patterns escaped."""
-    import glob
+def _read_journal(file: Path) -> tuple[tuple[int, int], bool] | None:
+    """Return the inode and `discard_changes` of a hidden folder, or None if its journal is not complete."""
+    try:
+        content = json.loads(file.read_bytes())
+        device, inode = content["inode"]
+        return (device, inode), bool(content["discard_changes"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
-    return glob.escape(name)
+
+def _remove_empty(folder: Path) -> None:
+    """Remove a hidden folder that has only its journal."""
+    (folder / _JOURNAL).unlink(missing_ok=True)
+    folder.rmdir()
+
+
+def _others(folder: Path, known: Mapping[str, Stamp]) -> list[str]:
+    """Return the paths in a folder that are not known in their state. Only files of a folder without files count."""
+    return [path for path, status in walk(folder) if path not in known or known[path] != stamp_of(status)]
+
+
+def _says_changed(output: Path, others: list[str]) -> str:
+    """Return the message for an old output that changed while the new output was written."""
+    more = f" (and {len(others) - 1} more)" if len(others) > 1 else ""
+    return (
+        f"Output {output} is not overwritten: {others[0]}{more} appeared or changed while the new output was written. "
+        "Run the command again when no program writes there."
+    )
+
+
+def _inode(folder: Path) -> tuple[int, int]:
+    """Return the device and the inode of a folder."""
+    status = folder.stat()
+    return status.st_dev, status.st_ino
 
 
 def _real(path: Path) -> Path:

@@ -84,7 +84,7 @@ def _place_files(root: Path, records: Sequence[ImageRecord], placer: Placer) -> 
     with progress("Writing images", len(records), "images") as advance:
         for record in records:
             placer.image(record.path, PurePosixPath(layout.images, record.name))
-            if record.label_path is not None and record.label_path.is_file():
+            if record.label_path is not None and placer.has(record.label_path):
                 placer.copy(
                     record.label_path, PurePosixPath(absolute(record.label_path).relative_to(absolute(root)).as_posix())
                 )

@@ -109,7 +109,7 @@ def _place_files(record: ImageRecord, mirror: Mirror, placer: Placer) -> None:
     """Place an image and its label file."""
     relative = mirror(record.path)
     placer.image(record.path, relative)
-    if record.label_path is not None and record.label_path.is_file():
+    if record.label_path is not None and placer.has(record.label_path):
         placer.copy(record.label_path, label_place(relative))
 
 

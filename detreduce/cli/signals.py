@@ -1,0 +1,58 @@
+"""Let a command end by SIGTERM or SIGHUP as it ends by Ctrl-C: unfinished files are removed first."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+# Windows has no SIGHUP
+_ENDING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+_received: list[int] = []
+_handled: set[int] = set()
+
+
+@contextmanager
+def ended_by_signals() -> Iterator[None]:
+    """In this block, raise KeyboardInterrupt in the main thread at the first SIGTERM or SIGHUP; ignore later ones.
+
+    A signal that the caller ignores, as `nohup` does, or that a program around this one handles, is left as it is.
+    """
+    _received.clear()
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    _handled.update(number for number in _ENDING if signal.getsignal(number) is signal.SIG_DFL)
+    for number in _handled:
+        signal.signal(number, _interrupt)
+    try:
+        yield
+    finally:
+        _restore()
+
+
+def received_signal() -> int | None:
+    """Return the number of the signal that ended the command, or None."""
+    return _received[0] if _received else None
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """Remember the signal, and interrupt the main thread once."""
+    _received.append(number)
+    if len(_received) == 1:
+        raise KeyboardInterrupt
+
+
+def _restore() -> None:
+    """Let the signals end the process again."""
+    for number in _handled:
+        signal.signal(number, signal.SIG_DFL)
+    _handled.clear()
+
+
+# a forked process, such as a loader of images, must end at once
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_restore)

@@ -1,0 +1,108 @@
+"""Remember the files that a dataset was loaded from, so that a writer notices if a file changed since."""
+
+from __future__ import annotations
+
+import os
+from array import array
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from hashlib import blake2b
+
+import numpy as np
+
+from detreduce.errors import InputError
+from detreduce.machine.regular_files import watched_reads
+
+_PATH, _STAMP = b"path", b"stamp"
+
+
+class LoadedFiles:
+    """The files of a dataset as they were when the dataset was loaded: size, time of change, and hash of the content.
+
+    The content is hashed for files that the loader reads, such as labels and annotation files. Images are not opened by
+    the loader, so their size and time of change must do. A file takes 16 bytes of memory: a hash of its path and a hash
+    of its state.
+    """
+
+    def __init__(self) -> None:
+        self._paths, self._stamps = array("Q"), array("Q")
+        self._sorted: tuple[np.ndarray, np.ndarray] | None = None
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def __contains__(self, path: str | os.PathLike[str]) -> bool:
+        return self._stamp_of(path) is not None
+
+    def note(self, path: str | os.PathLike[str], status: os.stat_result, data: bytes | None = None) -> None:
+        """Remember the state of a file. `data` is its content if the loader reads the file."""
+        self._paths.append(_hash(_PATH, os.fsencode(path)))
+        self._stamps.append(_stamp(status, data))
+        self._sorted = None
+
+    def note_images(self, paths: Iterable[os.PathLike[str]]) -> None:
+        """Remember the state of image files. Missing files are skipped."""
+        for path in paths:
+            try:
+                self.note(path, os.stat(path))  # noqa: PTH116 (100,000 calls)
+            except OSError:
+                continue
+
+    @contextmanager
+    def compared(self) -> Iterator[None]:
+        """In this block, raise InputError if a file that is read changed or vanished since the dataset was loaded."""
+        try:
+            with watched_reads(self.check):
+                yield
+        except FileNotFoundError as error:
+            if isinstance(error.filename, str | os.PathLike) and error.filename in self:
+                raise InputError(f"{error.filename} {_VANISHED}") from None
+            raise
+
+    def check(self, path: str | os.PathLike[str], status: os.stat_result, data: bytes | None = None) -> None:
+        """Raise InputError if a file differs from what was loaded. `data` is the content of a file that was read."""
+        known = self._stamp_of(path)
+        if known is not None and known != _stamp(status, data):
+            raise InputError(f"{path} {_CHANGED}")
+
+    def check_image(self, path: str | os.PathLike[str]) -> None:
+        """Raise InputError if an image changed since the dataset was loaded, and OSError if it cannot be found."""
+        self.check(path, os.stat(path))  # noqa: PTH116 (100,000 calls)
+
+    def copy(self) -> LoadedFiles:
+        """Return a copy to which files can be added."""
+        copied = LoadedFiles()
+        copied.add_others(self)
+        return copied
+
+    def add_others(self, other: LoadedFiles) -> None:
+        """Add files that were loaded later. For a file that is known already, the known state counts."""
+        self._paths, self._stamps = other._paths + self._paths, other._stamps + self._stamps
+        self._sorted = None
+
+    def _stamp_of(self, path: str | os.PathLike[str]) -> int | None:
+        """Return the state of a file as it was loaded, or None if the loader did not see the file."""
+        if self._sorted is None:
+            paths = np.frombuffer(self._paths, np.uint64) if self._paths else np.empty(0, np.uint64)
+            order = np.argsort(paths, kind="stable")
+            stamps = np.frombuffer(self._stamps, np.uint64) if self._stamps else paths
+            self._sorted = paths[order].copy(), stamps[order].copy()
+        paths, stamps = self._sorted
+        key = np.uint64(_hash(_PATH, os.fsencode(path)))
+        # of several states of one file, the last one counts
+        place = int(np.searchsorted(paths, key, side="right")) - 1
+        return int(stamps[place]) if place >= 0 and paths[place] == key else None
+
+
+_CHANGED = "changed after the dataset was loaded. Nothing was written. Load the dataset again when no program edits it."
+_VANISHED = "was there when the dataset was loaded, and is missing now. Nothing was written. Load the dataset again."
+
+
+def _hash(kind: bytes, data: bytes) -> int:
+    """Return 64 bits of a hash."""
+    return int.from_bytes(blake2b(data, digest_size=8, person=kind).digest())
+
+
+def _stamp(status: os.stat_result, data: bytes | None) -> int:
+    """Return a hash of a file's size, time of change and content."""
+    return _hash(_STAMP, b"%d %d " % (status.st_size, status.st_mtime_ns) + (data or b""))

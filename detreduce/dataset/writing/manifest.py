@@ -1,0 +1,218 @@
+"""The manifest of an output: the files that detreduce wrote, and how to see that nobody changed them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+MANIFEST = ".detreduce-files"
+_HEADER = {"detreduce": "files", "version": 2}
+# ultralytics stores the labels of `labels/train` in `labels/train.cache`, an array file of numpy
+_LABEL_CACHE, _NUMPY = ".cache", b"\x93NUMPY"
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A file with content of its own: its size in bytes and the SHA-256 of its content."""
+
+    size: int
+    sha256: str
+
+    def is_unchanged(self, file: Path, status: os.stat_result) -> bool:
+        """Return whether the file has the same content. `status` does not follow a link."""
+        return status.st_size == self.size and hash_of(file) == self.sha256
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolicLink:
+    """A symbolic link, and the path that it holds."""
+
+    symlink: str
+
+    def is_unchanged(self, file: Path, status: os.stat_result) -> bool:
+        """Return whether the file is a link with the same path."""
+        return file.is_symlink() and os.fspath(file.readlink()) == self.symlink
+
+
+@dataclass(frozen=True, slots=True)
+class HardLink:
+    """A hard link to a file of the source: the path, the size and the time of change of that file."""
+
+    hardlink: str
+    size: int
+    mtime_ns: int
+
+    def is_unchanged(self, file: Path, status: os.stat_result) -> bool:
+        """Return whether the file is as it was linked, or a copy of the linked file."""
+        if status.st_size != self.size:
+            return False
+        if status.st_mtime_ns == self.mtime_ns:
+            return True
+        # a copy of the whole output has other times
+        source = Path(self.hardlink)
+        return source.is_file() and source.stat().st_size == self.size and hash_of(file) == hash_of(source)
+
+
+Entry = Written | SymbolicLink | HardLink
+Stamp = tuple[int, int, int]
+"""Inode, size and time of change of a file."""
+
+
+@dataclass
+class Contents:
+    """What a folder holds, compared with its manifest.
+
+    Attributes
+    ----------
+    unchanged
+        Path in the folder -> state, for the files and folders that detreduce wrote and nobody changed.
+    changed
+        Paths of the files that detreduce wrote and somebody changed.
+    foreign
+        Paths of the files and folders that detreduce did not write. A folder ends with ``/``.
+    """
+
+    unchanged: dict[str, Stamp] = field(default_factory=dict)
+    changed: dict[str, Stamp] = field(default_factory=dict)
+    foreign: dict[str, Stamp] = field(default_factory=dict)
+
+    @property
+    def lost(self) -> list[str]:
+        """Paths that would be lost if the folder were deleted."""
+        return sorted([*self.changed, *self.foreign])
+
+    @property
+    def everything(self) -> dict[str, Stamp]:
+        """Path -> state of all files and folders."""
+        return self.unchanged | self.changed | self.foreign
+
+
+def write_manifest(folder: Path, entries: Mapping[PurePosixPath, Entry], folders: Iterable[PurePosixPath]) -> None:
+    """Write the manifest to a folder. `folders` are folders that may be empty."""
+    lines = [json.dumps(_HEADER)]
+    lines += [json.dumps({"path": str(path), **asdict(entry)}) for path, entry in sorted(entries.items())]
+    lines += [json.dumps({"folder": str(path)}) for path in sorted(folders)]
+    (folder / MANIFEST).write_text("".join(f"{line}\n" for line in lines), encoding="ascii")
+
+
+def compare(folder: Path) -> Contents | None:
+    """Compare the files in a folder with its manifest. Return None if there is no usable manifest.
+
+    The content of files is read, except of links. A manifest of version 0.1 has no hashes, so all its files count as
+    changed. Raise OSError if a file cannot be read.
+    """
+    known = _read(folder / MANIFEST)
+    if known is None:
+        return None
+    entries, folders = known
+    caches = {str(path.parent.with_suffix(_LABEL_CACHE)) for path in map(PurePosixPath, entries) if path.parent.name}
+    found = Contents()
+    for path, status in walk(folder):
+        if path.endswith("/"):
+            (found.unchanged if path[:-1] in folders else found.foreign)[path] = stamp_of(status)
+            continue
+        entry = entries.get(path)
+        if path == MANIFEST or (path in caches and _starts_with(folder / path, _NUMPY)):
+            place = found.unchanged
+        elif path not in entries:
+            place = found.foreign
+        else:
+            unchanged = entry is not None and entry.is_unchanged(folder / path, status)
+            place = found.unchanged if unchanged else found.changed
+        place[path] = stamp_of(status)
+    return found
+
+
+def walk(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
+    """Yield (path relative to `folder`, status) of everything below a folder. Links are not followed.
+
+    The path of a folder ends with ``/``. A folder comes after what is in it.
+    """
+
+    def below(place: str, prefix: str) -> Iterator[tuple[str, os.stat_result]]:
+        with os.scandir(place) as entries:
+            listed = sorted(entries, key=lambda entry: entry.name)
+        for entry in listed:
+            path = prefix + entry.name
+            if entry.is_dir(follow_symlinks=False):
+                yield from below(entry.path, f"{path}/")
+                path += "/"
+            yield path, entry.stat(follow_symlinks=False)
+
+    return below(str(folder), "")
+
+
+def remove(folder: Path, files: Mapping[str, Stamp]) -> None:
+    """Delete the files of a folder that are still in the given state, and the given folders that become empty.
+
+    A file that appeared or changed meanwhile is never deleted. What the system refuses to delete stays.
+    """
+    for path, status in list(walk(folder)):
+        if files.get(path) == stamp_of(status):
+            with suppress(OSError):
+                (os.rmdir if path.endswith("/") else os.unlink)(folder / path)
+    with suppress(OSError):
+        folder.rmdir()
+
+
+def stamp_of(status: os.stat_result) -> Stamp:
+    """Return the state of a file that changes when somebody writes the file. A folder has no state."""
+    if stat.S_ISDIR(status.st_mode):
+        return (0, 0, 0)
+    return (status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+def hash_of(file: Path) -> str:
+    """Return the SHA-256 of a file in hexadecimal."""
+    with file.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def _starts_with(file: Path, mark: bytes) -> bool:
+    """Return whether a file is a regular file that starts with `mark`."""
+    if file.is_symlink():
+        return False
+    with file.open("rb") as handle:
+        return handle.read(len(mark)) == mark
+
+
+def _read(file: Path) -> tuple[dict[str, Entry | None], set[str]] | None:
+    """Return path -> entry (None: no hash is known) and the folders of a manifest. Return None if it is not usable."""
+    try:
+        text = file.read_bytes().decode("utf-8", "surrogateescape")
+    except OSError:
+        return None
+    lines = text.splitlines()
+    entries: dict[str, Entry | None] = {}
+    folders: set[str] = set()
+    if lines and lines[0].startswith("{"):
+        try:
+            if json.loads(lines[0]) != _HEADER:
+                return None
+            for content in map(json.loads, lines[1:]):
+                if "folder" in content:
+                    folders.add(content["folder"])
+                else:
+                    path = content.pop("path")
+                    entries[path] = _entry(content)
+        except (ValueError, TypeError, KeyError, AttributeError):
+            return None
+    else:
+        entries = dict.fromkeys(lines)
+    for place in [PurePosixPath(path) for path in entries] + [PurePosixPath(path) / "_" for path in folders]:
+        folders.update(str(parent) for parent in place.parents)
+    return entries, folders
+
+
+def _entry(content: dict[str, Any]) -> Entry:
+    """Return the entry of a line without its path."""
+    if "symlink" in content:
+        return SymbolicLink(**content)
+    return HardLink(**content) if "hardlink" in content else Written(**content)

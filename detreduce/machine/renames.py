@@ -1,0 +1,66 @@
+"""Rename folders so that nothing is replaced by accident, and exchange two folders in one step."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+_AT_FDCWD = -100
+_NOREPLACE, _EXCHANGE = 1, 2
+# the kernel, the C library or the file system does not know the call
+_UNKNOWN = {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP}
+
+
+def rename_new(source: Path, target: Path) -> None:
+    """Rename a folder to a path at which there is nothing, or an empty folder.
+
+    Raise FileExistsError or another OSError if something else is there, also if it has just appeared. Nothing is ever
+    replaced.
+    """
+    try:
+        if _rename(source, target, _NOREPLACE):
+            return
+    except FileExistsError:
+        pass
+    if os.path.lexists(target) and (target.is_symlink() or not target.is_dir()):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), os.fspath(target))
+    # the system refuses to replace a folder that is not empty
+    os.rename(source, target)  # noqa: PTH104 (this module is the place for renames)
+
+
+def exchange(one: Path, other: Path) -> bool:
+    """Exchange two existing folders in one step. Return False if the system cannot do this; nothing is changed then."""
+    return _rename(one, other, _EXCHANGE)
+
+
+def _rename(source: Path, target: Path, flags: int) -> bool:
+    """Call Linux' renameat2. Return False if it is not available. Raise OSError if it fails."""
+    call = _renameat2()
+    if call is None:
+        return False
+    # programs that watch or test this package see the call like one of os.rename
+    sys.audit("os.rename", source, target, -1, -1)
+    if call(_AT_FDCWD, os.fsencode(source), _AT_FDCWD, os.fsencode(target), flags) == 0:
+        return True
+    code = ctypes.get_errno()
+    if code in _UNKNOWN:
+        return False
+    raise OSError(code, os.strerror(code), os.fspath(source), None, os.fspath(target))
+
+
+@cache
+def _renameat2() -> Any:
+    """Return the C library's function renameat2, or None if there is none."""
+    if sys.platform != "linux":
+        return None
+    try:
+        call = ctypes.CDLL(None, use_errno=True).renameat2
+    except (OSError, AttributeError):
+        return None
+    call.argtypes = [ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint]
+    return call

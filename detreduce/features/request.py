@@ -82,7 +82,7 @@ class Extraction:
         """Return the backbone, or None for vectors from a file. Raise InputError for an unknown name."""
         if isinstance(self.backbone, Backbone):
             return self.backbone
-        return None if self._vectors_file is not None else make_backbone(self.backbone, self.imgsz)
+        return None if self.vectors_file is not None else make_backbone(self.backbone, self.imgsz)
 
     def run(self, dataset: DetectionDataset) -> FeatureTable:
         """Extract the features of a dataset. `extract_features` documents the result and the errors."""
@@ -101,7 +101,8 @@ class Extraction:
         return self._table(dataset, names, extracted)
 
     @property
-    def _vectors_file(self) -> Path | None:
+    def vectors_file(self) -> Path | None:
+        """The file of the caller's own vectors, or None if a network computes the vectors."""
         if isinstance(self.backbone, Backbone) or not self.backbone.startswith("file:"):
             return None
         return Path(self.backbone.removeprefix("file:")).expanduser()
@@ -110,7 +111,7 @@ class Extraction:
         """Add the vectors from the backbone or from the vectors file to `extracted`."""
         backbone = self.make_backbone()
         if backbone is None:
-            extracted.blocks["image"], extracted.provenance["image"] = self._read_file(dataset)
+            extracted.blocks["image"], extracted.provenance["image"] = self.read_file(dataset)
             return
         paths = [record.path for record in dataset]
         boxes = PairedBoxes.of(dataset) if objects else None
@@ -122,8 +123,9 @@ class Extraction:
         extracted.provenance |= block.provenance
         extracted.failures |= block.failures
 
-    def _read_file(self, dataset: DetectionDataset) -> tuple[npt.NDArray[np.float32], dict[str, Any]]:
-        path = self._vectors_file
+    def read_file(self, dataset: DetectionDataset) -> tuple[npt.NDArray[np.float32], dict[str, Any]]:
+        """Return the vectors in `vectors_file`, and how they were made."""
+        path = self.vectors_file
         assert path is not None
         vectors = read_vectors(path, dataset)
         sha256 = file_hash(path)

@@ -18,13 +18,12 @@ from detreduce.errors import DetreduceError, InputError, MissingFileError, neare
 from detreduce.features.backbones import make_backbone
 from detreduce.features.extract import extract_features
 from detreduce.features.pixels.image_block import kept_precision
+from detreduce.features.stored import stored_features
 from detreduce.features.table import SEPARATE_BLOCKS, FeatureTable
 from detreduce.machine.cache_folder import cache_folder
 from detreduce.selection.dataset import check_dataset, find_dataset
 from detreduce.selection.record import Selection
 
-# keys of a table's provenance. If one of these values differs, the features have changed.
-_DECISIVE = ("weights_sha256", "vectors_sha256", "layers", "preprocessing", "imgsz", "precision")
 _ROWS = 4096
 BACKBONE = "efficientnet-lite0"
 """Backbone of the cached image vectors that are used if the selection did not use features."""
@@ -152,10 +151,11 @@ def explain(
     dataset
         The dataset of the selection. By default, it is loaded from the path in the selection.
     features
-        Features used to find the nearest images. By default, the features of the selection are read from the cache
-        or computed again. Blocks of a proxy training are not used. If the selection did not use features, cached
-        image vectors are used, or else statistics of the boxes. If the features are not available or have changed,
-        the nearest images are None, and a note says why.
+        Features used to find the nearest images. By default, the features of the selection are read from the cache.
+        Weights that the selection names are never loaded, because loading a file of weights can run its code. Blocks
+        of a proxy training are not used. If the selection did not use features, cached image vectors are used, or else
+        statistics of the boxes. If the features are not available or have changed, the nearest images are None, and a
+        note says why.
     cache
         Folder that caches features. The default is the folder that the selection used, if it still exists.
 
@@ -240,21 +240,7 @@ def find_features(selection: Selection, dataset: DetectionDataset, cache: str | 
     blocks = _alike_by(made.get("blocks", ()))
     if not blocks:
         return _cheap_features(selection, dataset, cache)
-    image = made.get("image") or made.get("objects") or {}
-    store = Path(image["store"]).parents[1] if "store" in image else None
-    table = extract_features(
-        dataset,
-        backbone=image.get("backbone", BACKBONE),
-        blocks=blocks,
-        imgsz=image.get("imgsz"),
-        precision=image.get("precision", "auto"),
-        cache=cache or (store if store is not None and store.is_dir() else None),
-    )
-    found = table.provenance.get("image") or table.provenance.get("objects") or {}
-    changed = [name for name in _DECISIVE if image.get(name) != found.get(name)]
-    if changed:
-        raise InputError(f"The features changed since the selection ({', '.join(changed)} of {image.get('backbone')}).")
-    return table
+    return stored_features(dataset, made, blocks, cache)
 
 
 def _cheap_features(selection: Selection, dataset: DetectionDataset, cache: str | Path | None) -> FeatureTable:

@@ -1,0 +1,162 @@
+"""Read the features of a selection from the cache. The weights that the selection names are never loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from detreduce.dataset.object_counts import label_objects
+from detreduce.dataset.records import DetectionDataset
+from detreduce.errors import InputError
+from detreduce.features.extracted import Extracted
+from detreduce.features.pixels.objects import PairedBoxes
+from detreduce.features.pixels.running import Running
+from detreduce.features.request import Extraction
+from detreduce.features.table import FeatureTable
+from detreduce.images.decode import why_unreadable
+from detreduce.images.job import ImageVectors
+from detreduce.images.store import DigestMemo, VectorStore
+from detreduce.machine.cache_folder import cache_folder
+from detreduce.machine.documents import parse_json
+from detreduce.machine.hashes import Digest, file_hash
+from detreduce.machine.regular_files import RECORDS, read_regular
+
+_BLOCKS = ("image", "objects", "annotations")
+# parts of a store's key that must be those of the selection
+_DECISIVE = ("weights_sha256", "layers", "preprocessing", "precision")
+
+
+def stored_features(
+    dataset: DetectionDataset, made: Mapping[str, Any], blocks: Sequence[str], cache: str | Path | None = None
+) -> FeatureTable:
+    """Return features that were computed before, without a network.
+
+    Parameters
+    ----------
+    dataset
+        The dataset of the selection.
+    made
+        How the selection's features were made: ``provenance["features"]``. It is not trusted: weights are neither
+        opened nor hashed, and a store is only read below the cache folder.
+    blocks
+        Names of the blocks to read: ``image``, ``objects`` and ``annotations``.
+    cache
+        The cache folder. Default: the folder that the selection used, if it still exists, else the user's cache folder.
+
+    Raises
+    ------
+    InputError
+        The cache lacks the vectors of an image that can be read, or a file of vectors has changed.
+    MissingFileError
+        A file of vectors does not exist.
+    """
+    return _Stored(blocks=tuple(blocks), cache=cache, made=made).run(dataset)
+
+
+@dataclass(frozen=True)
+class _Stored(Extraction):
+    """An extraction that reads vectors and never computes them."""
+
+    made: Mapping[str, Any] = field(default_factory=dict)
+
+    def check(self, dataset: DetectionDataset) -> tuple[str, ...]:
+        """Return the names of the blocks. Raise InputError for a block that is not stored."""
+        names = tuple(self.blocks or ())
+        if unknown := [name for name in names if name not in _BLOCKS]:
+            raise InputError(f"The selection used the unknown block {unknown[0]!r}.")
+        return names
+
+    def _add_vectors(self, extracted: Extracted, dataset: DetectionDataset, running: Running, *, objects: bool) -> None:
+        """Add the vectors of the blocks `image` and `objects`."""
+        facts = self._facts("image" if "image" in (self.blocks or ()) else "objects")
+        name = str(facts.get("backbone", ""))
+        if name.startswith("file:"):
+            self._add_file(name, facts, extracted, dataset)
+            return
+        used = self._used_folder(facts)
+        memo = DigestMemo(used)
+        digests: dict[int, Digest] = {}
+        for row, record in enumerate(dataset):
+            try:
+                digests[row] = memo.read(record.path.absolute())
+            except OSError as error:
+                extracted.failures[row] = error.strerror or str(error)
+        if "image" in (self.blocks or ()):
+            images = ImageVectors(_open_store(used, facts), np.arange(len(dataset) + 1))
+            extracted.blocks["image"] = _recall(images, digests, dataset, extracted)
+            extracted.provenance["image"] = dict(facts)
+        if objects:
+            facts = self._facts("objects")
+            boxes = PairedBoxes.of(dataset)
+            pairs = ImageVectors(_open_store(used, facts), boxes.pair_starts, boxes.key)
+            vectors = _recall(pairs, digests, dataset, extracted)
+            extracted.objects = replace(label_objects(dataset), vectors=vectors)
+            extracted.provenance["objects"] = dict(facts)
+
+    def _facts(self, block: str) -> Mapping[str, Any]:
+        """Return how a block was made."""
+        facts = self.made.get(block)
+        return facts if isinstance(facts, Mapping) else {}
+
+    def _used_folder(self, facts: Mapping[str, Any]) -> Path:
+        """Return the cache folder."""
+        if self.cache is None and "store" in facts:
+            used = Path(str(facts["store"]))
+            if used.is_absolute() and used.parent.name == "features" and used.is_dir():
+                return used.parents[1]
+        return cache_folder(self.cache)
+
+    def _add_file(self, name: str, facts: Mapping[str, Any], extracted: Extracted, dataset: DetectionDataset) -> None:
+        """Add the vectors of the caller's own file. Raise InputError if the file has changed."""
+        own = Extraction(name)
+        path = own.vectors_file
+        assert path is not None
+        if path.is_file() and file_hash(path) != facts.get("vectors_sha256"):
+            raise InputError(f"The features changed since the selection (vectors_sha256 of {name}).")
+        extracted.blocks["image"], extracted.provenance["image"] = own.read_file(dataset)
+
+
+def _open_store(folder: Path, facts: Mapping[str, Any]) -> VectorStore:
+    """Return the store below a cache folder that has the vectors of a block. Raise InputError if there is none."""
+    name = Path(str(facts.get("store", ""))).name
+    try:
+        key = parse_json(read_regular(folder / "features" / name / "key.json", RECORDS))
+        store = VectorStore(folder, {part: value for part, value in key.items() if part != "layout"})
+    except (OSError, ValueError, AttributeError):
+        raise _not_cached(folder, facts, "all") from None
+    if store.folder.name != name:
+        raise _not_cached(folder, facts, "all")
+    changed = [part for part in _DECISIVE if key.get(part) != facts.get(part)]
+    if changed:
+        raise InputError(f"The features changed since the selection ({', '.join(changed)} of {facts.get('backbone')}).")
+    return store
+
+
+def _recall(
+    vectors: ImageVectors, digests: dict[int, Digest], dataset: DetectionDataset, extracted: Extracted
+) -> npt.NDArray[np.float32]:
+    """Return all vectors. An image that cannot be decoded is added to the failures.
+
+    Raise InputError if another image has no vector.
+    """
+    vectors.recall(digests)
+    missing = [row for row in np.flatnonzero(~vectors.complete()).tolist() if row in digests]
+    for row in missing:
+        reason = why_unreadable(dataset[row].path)
+        if not reason:
+            raise _not_cached(vectors.store.folder.parents[1], {}, f"{len(missing)} of {len(dataset)}")
+        extracted.failures[row] = reason
+    return vectors.array()
+
+
+def _not_cached(folder: Path, facts: Mapping[str, Any], number: str) -> InputError:
+    backbone = f" of {facts['backbone']}" if "backbone" in facts else ""
+    return InputError(
+        f"The features{backbone} of {number} images are not in the cache {folder}, and weights that a selection names "
+        "are not loaded. Pass the cache that the selection used (--cache), or select again."
+    )

@@ -107,8 +107,9 @@ Groups = Annotated[
     typer.Option(
         metavar="RULE",
         help=(
-            "Which images form a group, for instance a video. folder: the images of one folder. Or a regular "
-            r"expression for names, for instance '(.+)_\d+': images whose names have the same text in the parentheses."
+            "Which images form a group, for instance a video. folder: each folder is a group. Or a regular expression "
+            r"for image names. The text in its parentheses is the group: '(.+)_\d+' puts clip7_001.jpg into the group "
+            "clip7."
         ),
     ),
 ]

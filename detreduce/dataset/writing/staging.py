@@ -28,12 +28,12 @@ _NAMED = 3
 def staged(output: Path, *, overwrite: bool = False, discard_changes: bool = False) -> Iterator[Path]:
     """Yield an empty folder that becomes `output` when the block succeeds and is removed when it fails.
 
-    The output is claimed, so one process at a time writes it. The empty folder is in a hidden folder next to `output`.
-    First, hidden folders of killed runs are removed. The last step is one rename; it never replaces what appeared at
-    `output` meanwhile. With `overwrite`, the last step exchanges both folders, and then the files of the old output are
-    deleted. If the old output changed while the new one was written, both are exchanged again. So a killed run leaves
-    the old or the new output. Where the system cannot exchange folders, there are two renames. If the process is killed
-    between them, the next run restores the old output.
+    Only one process at a time can write an output. The empty folder is in a hidden folder next to `output`. First,
+    hidden folders of killed runs are removed. The last step renames the new folder to `output`, unless another file or
+    folder was created there in the meantime. With `overwrite`, the last step exchanges the new and the old folder, and
+    then deletes the files of the old output. If the old output changed during the writing, the exchange is undone. A
+    killed run therefore leaves the old output or the new output. If the system cannot exchange folders, there are two
+    renames. If the process is killed between the two renames, the next run restores the old output.
 
     Raise InputError if the output may not be replaced, and DetreduceError if another process writes it or if the disk
     is full or not writable.
@@ -131,11 +131,11 @@ class _Stage:
     Attributes
     ----------
     output
-        The final place.
+        The path of the output.
     folder
         The hidden folder.
     inode
-        Device and inode of the new output. They tell it from the old output.
+        Device and inode of the new output, to distinguish the new output from the old output.
     """
 
     output: Path

@@ -18,6 +18,7 @@ from detreduce.reducers.base import BaseReducer
 from detreduce.selection.request import CompositionRequest, SelectionRequest
 from detreduce.training.run.optimiser import resolve_optimiser
 from detreduce.vocabulary.controls import CONTROLS, EQUAL_ITERATIONS, FULL, ON_ALL_IMAGES, RANDOM_METHODS, Role
+from detreduce.vocabulary.labels import make_label, with_former_defaults
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +68,7 @@ class Cell:
     @property
     def label(self) -> str:
         """The method with its parameters and its composition, such as ``mms(start=center,max_per_group=5)``."""
-        extras = [f"{name}={value}" for name, value in sorted(self.parameters.items())]
-        for name, value in sorted(self.composition.items()):
-            extras.append(name if value is True else f"{name}={_brief(value)}")
-        return f"{self.method}({','.join(extras)})" if extras else self.method
+        return make_label(self.method, self.parameters, self.composition)
 
     @property
     def drops_by_features(self) -> bool:
@@ -88,7 +86,7 @@ class Cell:
             seed=self.selection_seed or 0,
             categories=None if self.control in RANDOM_METHODS else categories,
             composition=CompositionRequest.of(**self.composition),
-            parameters=self.parameters,
+            parameters=with_former_defaults(self.method, self.parameters),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -204,7 +202,8 @@ def changed_parameters(reducer: BaseReducer) -> dict[str, Any]:
 
     `keep` and `seed` are left out because they are fields of the cell.
     """
-    defaults = type(reducer)().get_params()
+    # keys of old ledgers stay valid, because a former default is still not recorded
+    defaults = type(reducer)().get_params() | with_former_defaults(reducer.name, {})
     own = reducer.get_params()
     return {
         name: value
@@ -225,13 +224,6 @@ def seed_pairs(selection: list[int], training: list[int], *, deterministic: bool
         for index in range(count)
     ]
     return list(dict.fromkeys(pairs))
-
-
-def _brief(value: Any) -> str:
-    """Return a value as text for a label. For a list of images, return the length of the list."""
-    if isinstance(value, list):
-        return f"{len(value)} images"
-    return "+".join(f"{key}:{part}" for key, part in value.items()) if isinstance(value, dict) else str(value)
 
 
 def _with_key(cell: Cell, context: dict[str, Any]) -> Cell:

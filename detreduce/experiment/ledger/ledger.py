@@ -19,6 +19,7 @@ from detreduce.machine.regular_files import RECORDS, read_regular
 from detreduce.training.energy import PhaseEnergy
 from detreduce.training.evaluation.evidence import EVIDENCE_NAME, Evidence
 from detreduce.training.record import TrainingRecord
+from detreduce.vocabulary.labels import FORMER_DEFAULTS, make_label
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,7 +82,7 @@ class FinishedCell:
             choosing = {phase: PhaseEnergy.model_validate(energy) for phase, energy in content["choosing"].items()}
             training = TrainingRecord.load(folder / TRAIN_FOLDER)
             ran = dict(content.get("ran", {}))
-            return cls(folder.name, content["cell"], training, choosing, content["selection"], ran)
+            return cls(folder.name, _relabelled(content["cell"]), training, choosing, content["selection"], ran)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(f"{folder} is not a finished cell ({error}). Remove it to run the cell again.") from error
 
@@ -105,6 +106,13 @@ class FinishedCell:
             "selection_deterministic": self.selection.get("deterministic"),
             **where,
         }
+
+
+def _relabelled(cell: dict[str, Any]) -> dict[str, Any]:
+    """Return a recorded cell, with a label that names the former defaults that it used."""
+    if cell["method"] not in FORMER_DEFAULTS:
+        return cell
+    return {**cell, "label": make_label(cell["method"], cell["parameters"], cell.get("composition", {}))}
 
 
 class Ledger:

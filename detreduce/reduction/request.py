@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from detreduce.dataset.load import load_dataset
@@ -12,7 +12,9 @@ from detreduce.dataset.writing.links import LinkMode
 from detreduce.errors import InputError
 from detreduce.features.request import Extraction
 from detreduce.features.table import SEPARATE_BLOCKS
-from detreduce.selection.request import SelectionRequest
+from detreduce.reduction.auto import advise
+from detreduce.selection.request import DuplicateSearch, SelectionRequest
+from detreduce.vocabulary.option_values import AUTO
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,8 @@ class ReductionRequest:
     """A request to reduce a dataset: the data, the choice of images, the features, and the output.
 
     `data`, `split` and `images` are arguments of `load_dataset`; `data` may also be a loaded dataset. If `output` is
-    None, the result cannot be written.
+    None, the result cannot be written. `clean` allows the method `auto` to drop near-duplicates. `reason` says why
+    `auto` took the method; it is empty for a method that was named.
     """
 
     data: str | Path | DetectionDataset
@@ -40,9 +43,29 @@ class ReductionRequest:
     extraction: Extraction = field(default_factory=Extraction)
     split: str | None = None
     images: str | Path | None = None
+    clean: bool = True
+    reason: str = ""
+
+    def resolve(self, dataset: DetectionDataset) -> ReductionRequest:
+        """Return the request with the method that `auto` takes for a dataset, and the `reason` for this method.
+
+        `auto` also drops near-duplicates by pixels, unless the request asks for another search or `clean` is False.
+        """
+        if self.selection.method != AUTO:
+            return self
+        advice = advise(dataset, self.extraction)
+        composition = self.selection.composition
+        clean = self.clean and composition.drop_duplicates is None
+        if clean:
+            composition = replace(composition, drop_duplicates=DuplicateSearch())
+        selection = replace(self.selection, method=advice.method, composition=composition)
+        return replace(self, selection=selection, clean=clean, reason=advice.reason)
 
     def check_method(self) -> None:
         """Check the method and the options without a dataset. Raise InputError if one of them is not valid."""
+        if self.selection.method == AUTO:
+            self._check_auto()
+            return
         self.selection.check_names()
         # a wrong name is an error even if the method does not use features
         self.extraction.check_options()
@@ -50,6 +73,13 @@ class ReductionRequest:
         check_proxy(self.selection.method, reducer.needs, self.extraction.proxy)
         composition = self.selection.composition
         reducer.check_given(groups=composition.groups is not None, limited=composition.max_per_group is not None)
+
+    def _check_auto(self) -> None:
+        """Raise InputError for options that apply to one method only."""
+        self.extraction.check_options()
+        options = [*self.selection.parameters, *["proxy"] * (self.extraction.proxy is not None)]
+        if options:
+            raise InputError(f"{options[0]!r} applies to one method. Name the method too (--method NAME).")
 
     def load(self) -> DetectionDataset:
         """Return the dataset, loaded if `data` is a path. Raise InputError if it cannot be loaded."""

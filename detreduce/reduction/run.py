@@ -11,13 +11,14 @@ import numpy.typing as npt
 from detreduce.dataset.records import DetectionDataset, ImageId
 from detreduce.dataset.writing.links import LinkMode
 from detreduce.dataset.writing.staging import claimed_output
-from detreduce.display.listener import listening
+from detreduce.display.listener import listening, say
 from detreduce.features.request import BACKBONE, Extraction
 from detreduce.reduction.request import Output, ReductionRequest
 from detreduce.reduction.steps import Reduction, ReductionResult
 from detreduce.selection.named_images import read_names
 from detreduce.selection.record import Selection
 from detreduce.selection.request import ClassFloor, CompositionRequest, SelectionRequest
+from detreduce.vocabulary.option_values import AUTO
 
 if TYPE_CHECKING:
     from detreduce.dataset.categories import CategoryRule
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 def reduce(
     data: str | Path | DetectionDataset,
     output: str | Path,
-    method: str = "srs",
+    method: str = AUTO,
     keep: float | int = 0.25,
     seed: int = 0,
     categories: CategoryRule | npt.ArrayLike | None = "rarest",
@@ -42,7 +43,7 @@ def reduce(
     must_keep: Path | Iterable[str | int] | None = None,
     exclude: Path | Iterable[str | int] | None = None,
     initial: Selection | str | Path | Sequence[ImageId] | None = None,
-    drop_duplicates: DropDuplicates = False,
+    drop_duplicates: DropDuplicates = None,
     class_floor: ClassFloor | None = None,
     groups: npt.ArrayLike | str | None = None,
     max_per_group: int | None = None,
@@ -56,8 +57,8 @@ def reduce(
 ) -> ReductionResult:
     """Choose which images to keep and write the smaller dataset, as the command ``detreduce reduce`` does.
 
-    All options are checked before an image is decoded. The steps are: extract the features that the method needs, look
-    for duplicates, choose the images, measure how well they represent the full set, and write them.
+    All options are checked before an image is decoded. The steps are: look for duplicates, extract the features that
+    the method needs, choose the images, measure how well they represent the full set, and write them.
 
     Parameters
     ----------
@@ -66,7 +67,8 @@ def reduce(
     output
         Folder for the smaller dataset; see `write_subset`.
     method, keep, seed, categories, parameters
-        Which images to choose; see `select`.
+        Which images to choose; see `select`. The method ``auto`` drops near-duplicates, then takes the method that the
+        results support: ``herding`` with boxes, ``facility`` without boxes.
     backbone, blocks
         Features for the method; see `extract_features`. By default, all blocks that the method can use.
     link, format, overwrite, discard_changes
@@ -77,7 +79,8 @@ def reduce(
     exclude
         Images that are never kept; see `select`. May be the Path of a text file with one name per line.
     drop_duplicates, class_floor, groups, max_per_group
-        What to do before the method chooses; see `select`. A search for duplicates by ``"features"`` works with every
+        What to do before the method chooses; see `select`. If `drop_duplicates` is None, only ``auto`` drops
+        near-duplicates. A search for duplicates by ``"features"`` works with every
         method, because the image vectors are extracted for the search.
     unreadable
         ``skip`` leaves out images that cannot be read; ``raise`` stops at the first such image.
@@ -122,6 +125,7 @@ def reduce(
         extraction=Extraction(backbone, blocks, unreadable=unreadable, cache=cache, proxy=proxy),
         split=split,
         images=images,
+        clean=drop_duplicates is None,
     )
     with listening(say):
         return run_reduction(request)
@@ -130,7 +134,12 @@ def reduce(
 def run_reduction(request: ReductionRequest) -> ReductionResult:
     """Check the whole request, then run its steps. The listener gets one line of text for each step."""
     request.check_method()
-    reduction = Reduction(request, request.load())
+    dataset = request.load()
+    resolved = request.resolve(dataset)
+    resolved.check_method()
+    if resolved.reason:
+        say(f"Method {resolved.selection.method}: {resolved.reason}")
+    reduction = Reduction(resolved, dataset)
     reduction.check()
     with claimed_output(Path(reduction.output.folder)):
         return reduction.run()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,14 +14,14 @@ from detreduce.dataset.records import DetectionDataset
 from detreduce.dataset.write import SubsetReport, check_output, subset_report, write_subset
 from detreduce.display.listener import say
 from detreduce.duplicates.result import Duplicates
-from detreduce.errors import InputError
+from detreduce.errors import DetreduceWarning, InputError
 from detreduce.features.request import Extraction
 from detreduce.features.table import FeatureTable
 from detreduce.reducers.base import BaseReducer
 from detreduce.reducers.engine.budget import resolve_keep
 from detreduce.reduction.request import Output, ReductionRequest
 from detreduce.representativeness import Representativeness, measure_representativeness
-from detreduce.selection.choose import check_labels, choose, needs_extraction
+from detreduce.selection.choose import check_labels, check_room, choose, needs_extraction
 from detreduce.selection.composition import check_composition
 from detreduce.selection.duplicate_search import duplicates_to_drop
 from detreduce.selection.record import Selection
@@ -47,6 +48,8 @@ class ReductionResult:
         Images and boxes of each class, in the full set and in the subset, and the licences of the kept images.
     output
         The folder with the smaller dataset.
+    reason
+        Why `auto` took this method; empty if the request named the method.
     """
 
     selection: Selection
@@ -54,6 +57,7 @@ class ReductionResult:
     representativeness: Representativeness
     report: SubsetReport
     output: Path
+    reason: str = ""
 
     def __repr__(self) -> str:
         return f"ReductionResult({self.selection!r}, {str(self.output)!r})"
@@ -61,7 +65,8 @@ class ReductionResult:
     def to_dict(self) -> dict[str, Any]:
         """Return the paths of the output, the report and the representativeness, ready for JSON."""
         written = {"data": str(self.dataset.source.path), "selection": str(self.output / "selection.json")}
-        return {**written, **asdict(self.report), "representativeness": self.representativeness.to_dict()}
+        chosen = {"method": self.selection.method, "reason": self.reason}
+        return {**written, **chosen, **asdict(self.report), "representativeness": self.representativeness.to_dict()}
 
 
 @dataclass(frozen=True)
@@ -161,6 +166,29 @@ class Reduction:
             source = extract(self.dataset, image_vectors(self.request.extraction))
         return duplicates_to_drop(source, selection.composition, selection.seed, selection.cache)
 
+    def check_room(self, found: Duplicates | None) -> Duplicates | None:
+        """Return the duplicates to drop. Raise InputError if fewer images remain without them than are to be kept.
+
+        If the method `auto` asked for the search, the duplicates are then kept instead, with a warning.
+        """
+        selection = self.request.selection
+        composition = replace(selection.composition, drop_duplicates=found)
+        try:
+            check_room(self.dataset, replace(selection, composition=composition))
+        except InputError:
+            if found is None or not (self.request.reason and self.request.clean):
+                raise
+            without = replace(composition, drop_duplicates=None)
+            check_room(self.dataset, replace(selection, composition=without))
+            warnings.warn(
+                f"Near-duplicates are not left out, because too few images would remain. Keep fewer images than "
+                f"{len(self.dataset)} to leave them out.",
+                DetreduceWarning,
+                stacklevel=4,
+            )
+            return None
+        return found
+
     def choose(self, source: Source, found: Duplicates | None) -> Selection:
         """Return the chosen images. `found` has the duplicates to drop."""
         selection = self._for_rows(source)
@@ -200,9 +228,14 @@ class Reduction:
         return replace(selection, categories=categories, composition=replace(selection.composition, groups=groups))
 
     def run(self) -> ReductionResult:
-        """Run all steps, one after the other."""
+        """Run all steps, the cheap ones first: nothing fails after a long step that could have been known before."""
+        by_features = self.request.selection.composition.by_features
+        found = None if by_features else self.find_duplicates(self.dataset)
+        if not by_features:
+            found = self.check_room(found)
         source = self.extract()
-        found = self.find_duplicates(source)
+        if by_features:
+            found = self.find_duplicates(source)
         selection = self.choose(source, found)
         for dropped in (taken for taken in selection.steps if taken["step"] == "drop_duplicates"):
             say(f"Duplicates: {dropped['dropped']} images dropped ({dropped['what']})")
@@ -212,7 +245,8 @@ class Reduction:
         written = self.write(selection)
         say(f"Written: {self.output.folder}")
         report = subset_report(self.dataset, selection.image_ids)
-        return ReductionResult(selection, written, measured, report, Path(self.output.folder))
+        reason = self.request.reason
+        return ReductionResult(selection, written, measured, report, Path(self.output.folder), reason)
 
 
 def extract(dataset: DetectionDataset, extraction: Extraction) -> FeatureTable:

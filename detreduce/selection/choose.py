@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from detreduce.features.blocks import kinds_of
 from detreduce.features.table import SEPARATE_BLOCKS, FeatureTable
 from detreduce.machine.hashes import content_digest
 from detreduce.reducers.engine.budget import resolve_keep
+from detreduce.reducers.engine.groups import make_groups
 from detreduce.selection.composition import Composition, compose
 from detreduce.selection.dataset import describe_dataset
 from detreduce.selection.record import Selection, count_kept_twice
@@ -158,6 +160,20 @@ def choose(source: FeatureTable | DetectionDataset, request: SelectionRequest) -
     seconds = time.perf_counter() - start
     brief = {name: _brief(value, len(composed.table)) for name, value in parameters.items()}
     return _record(replace(request, parameters=brief), table, categories, composed, reducer, seconds)
+
+
+def check_room(dataset: DetectionDataset, request: SelectionRequest) -> None:
+    """Raise InputError if the steps before the method leave fewer images than are to be kept. No image is opened."""
+    table, composition = bare_table(dataset), request.composition
+    if isinstance(composition.groups, str):
+        composition = replace(composition, groups=assign_groups(dataset, composition.groups))
+    with warnings.catch_warnings():
+        # the choice itself gives the same warnings
+        warnings.simplefilter("ignore")
+        composed = compose(table, resolve_keep(request.keep, len(dataset)), composition, request.seed, request.cache)
+    groups = make_groups(composed.take(composition.groups, "groups"), composition.max_per_group, len(composed.table))
+    if groups is not None:
+        groups.check(resolve_keep(request.keep, len(dataset)), composed.first)
 
 
 def _record(

@@ -10,3 +10,6 @@ from typing import Literal
 ExportForm = Literal["list", "csv", "coco", "fiftyone", "lightly-studio"]
 SELECTIONS_SHOWN = 24
 """Maximum number of selections that a report shows with images."""
+
+AUTO = "auto"
+"""The method that leaves out near-duplicates and takes what the results support."""

@@ -171,3 +171,14 @@ def test_no_cell_stops_early_by_patience() -> None:
     best = parse_config(content, beside=Path.cwd())
     assert training_arguments(best, images=100, classes=2)["patience"] == 300
     assert "patience" not in training_arguments(config(), images=100, classes=2)
+
+
+def test_a_changed_default_keeps_the_keys_of_old_ledgers_and_is_named_in_the_label() -> None:
+    plain, means, mmd = (
+        [cell for cell in plan(config(methods=[method], keep=[0.5])) if not cell.control]
+        for method in ("herding", {"name": "herding", "match": "class_means"}, {"name": "herding", "match": "mmd"})
+    )
+    assert plain == means and {cell.label for cell in means} == {"herding(match=class_means)"}
+    assert {cell.label for cell in mmd} == {"herding(match=mmd)"}
+    # as in ledgers from before: mmd was the default, so it is not in the key
+    assert all(cell.parameters == {} and cell.request(None).parameters == {"match": "mmd"} for cell in mmd)

@@ -13,6 +13,7 @@ from detreduce.reducers import list_reducers
 
 # each method once with its defaults, and with what changes the way that it goes
 CHOICES: dict[str, dict[str, object]] = {name: {"method": name} for name in list_reducers()} | {
+    "herding": {"method": "herding", "match": "mmd"},
     "srs by classes": {"method": "srs", "by": "classes"},
     "mms from the center": {"method": "mms", "start": "center"},
     "prd of one category": {"method": "prd", "categories": None},

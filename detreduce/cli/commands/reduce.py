@@ -18,6 +18,7 @@ from detreduce.cli.values import (
     parse_parameters,
     read_categories,
 )
+from detreduce.vocabulary.option_values import AUTO
 
 Output = Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="New folder for the reduced dataset.")]
 Parameters = Annotated[
@@ -35,7 +36,10 @@ Method = Annotated[
         "-m",
         metavar="NAME",
         autocompletion=completion.methods,
-        help="Method that chooses the images. `detreduce methods` lists all methods.",
+        help=(
+            "Method that chooses the images. auto leaves out near-duplicates and takes the method that the results "
+            "support. `detreduce methods` lists all methods."
+        ),
     ),
 ]
 Keep = Annotated[
@@ -81,7 +85,13 @@ Exclude = Annotated[
 Initial = Annotated[
     Path | None, typer.Option(metavar="FILE", help="An earlier selection.json. Its images are kept first.")
 ]
-DropDuplicates = Annotated[bool, typer.Option("--drop-duplicates", help="Leave out near-duplicates before choosing.")]
+DropDuplicates = Annotated[
+    bool | None,
+    typer.Option(
+        "--drop-duplicates/--keep-duplicates",
+        help="Leave out near-duplicates before choosing. Default: only with the method auto.",
+    ),
+]
 DuplicatesBy = Annotated[
     Alike,
     typer.Option(
@@ -134,7 +144,7 @@ def reduce(
     data: Data,
     output: Output,
     parameters: Parameters = None,
-    method: Method = "srs",
+    method: Method = "auto",
     keep: Keep = "0.25",
     seed: Seed = 0,
     categories: Categories = "rarest",
@@ -147,7 +157,7 @@ def reduce(
     must_keep: MustKeep = None,
     exclude: Exclude = None,
     initial: Initial = None,
-    drop_duplicates: DropDuplicates = False,
+    drop_duplicates: DropDuplicates = None,
     duplicates_by: DuplicatesBy = "pixels",
     duplicates_from: DuplicatesFrom = None,
     class_floor: ClassFloor = None,
@@ -169,8 +179,9 @@ def reduce(
 
     own = parse_parameters(parameters or [], options=("keep", "seed", "random_state", "method", "categories"))
     selection = SelectionRequest(method, parse_keep(keep), seed, parameters=own, cache=cache)
-    selection.check_names()
-    duplicates = duplicate_search(drop_duplicates, duplicates_by, duplicates_from)
+    if method != AUTO:
+        selection.check_names()
+    duplicates = duplicate_search(bool(drop_duplicates), duplicates_by, duplicates_from)
     floor = parse_class_floor(class_floor or [])
     place = locate_dataset(data)
     from detreduce.features.request import Extraction
@@ -197,6 +208,7 @@ def reduce(
         extraction=Extraction(backbone, asked, unreadable=unreadable, cache=cache, proxy=proxy),
         split=split,
         images=images,
+        clean=drop_duplicates is None,
     )
     result = run_reduction(request)
     if as_json:

@@ -16,7 +16,7 @@ from detreduce.reducers.methods.herding import ClassMeans, KernelMean, centre_an
 
 
 def fit(table: ObjectTable, initial: list[int] | None = None, **params: object):  # type: ignore[no-untyped-def]
-    return make_reducer("herding", **params).fit(np.empty((len(table), 0)), objects=table, initial=initial)
+    return make_reducer("herding", **{"match": "mmd", **params}).fit(np.empty((len(table), 0)), objects=table, initial=initial)
 
 
 def one_class(values: list[float], counts: list[int] | None = None) -> ObjectTable:
@@ -221,3 +221,10 @@ def test_what_is_not_chosen_follows_by_what_one_more_pick_would_leave(match: str
     empty = np.setdiff1d(np.arange(24), table.images)
     assert len(empty) and set(reducer.scores_[empty]) == {reducer.scores_.min()}
     assert reducer.scores_[empty].max() < reducer.scores_[filled].min()
+
+
+def test_the_default_is_what_the_results_support() -> None:
+    table = random_table(3, 60, 3)
+    plain = make_reducer("herding", keep=9).fit(np.empty((60, 0)), objects=table)
+    means, mmd = (fit(table, keep=9, match=match) for match in ("class_means", "mmd"))
+    assert plain.selected_idx_.tolist() == means.selected_idx_.tolist() != mmd.selected_idx_.tolist()

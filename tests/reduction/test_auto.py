@@ -1,0 +1,86 @@
+"""`auto` takes what the results support, and the cheap checks come before the long steps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import detreduce as dr
+from detreduce.errors import DetreduceWarning, InputError
+from detreduce.features.request import Extraction
+from detreduce.reduction import steps
+from detreduce.reduction.auto import advise
+from detreduce.reduction.request import Output, ReductionRequest
+from detreduce.selection.request import CompositionRequest, SelectionRequest
+
+
+def make_data(folder: Path, boxes: int, copies: int = 4, images: int = 12) -> Path:
+    """Images of noise, of which the last `copies` repeat the first image."""
+    rng = np.random.default_rng(0)
+    (folder / "images").mkdir(parents=True)
+    (folder / "labels").mkdir()
+    first = rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    for row in range(images):
+        repeated = row == 0 or row >= images - copies
+        pixels = first if repeated else rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / "images" / f"{row:02}.png")
+        (folder / "labels" / f"{row:02}.txt").write_text(f"{row % 2} 0.5 0.5 0.2 0.2\n" * boxes)
+    file = folder / "data.yaml"
+    file.write_text("train: images\nval: images\nnames: [ant, bee]\n")
+    return file
+
+
+def test_the_method_follows_what_is_known_of_the_images(tmp_path: Path) -> None:
+    boxes = dr.load_dataset(make_data(tmp_path / "a", 1), split="train")
+    none = dr.load_dataset(make_data(tmp_path / "b", 0), split="train")
+    pictures = dr.load_dataset(tmp_path / "b" / "images")
+    assert advise(boxes, Extraction()).method == "herding"
+    assert advise(boxes, Extraction("file:vectors.npy")).method == "class_coverage"
+    assert advise(none, Extraction()).method == advise(pictures, Extraction()).method == "facility"
+
+
+def request(data: Path, keep: int, composition: CompositionRequest = CompositionRequest(), **more: Any) -> Any:  # noqa: B008
+    extraction = Extraction("file:nowhere.npy")
+    return ReductionRequest(
+        data, Output("out"), SelectionRequest("auto", keep, 0, "none", composition), extraction, **more
+    )
+
+
+def test_auto_leaves_out_near_duplicates_unless_it_is_told_otherwise(tmp_path: Path) -> None:
+    data = make_data(tmp_path / "set", 1)
+    dataset = dr.load_dataset(data, split="train")
+
+    def search(**more: Any) -> Any:
+        return request(data, 3, **more).resolve(dataset).selection.composition.drop_duplicates
+
+    assert search().by == "pixels"
+    assert search(clean=False) is None
+    assert search(composition=CompositionRequest.of(drop_duplicates="exact")).by == "exact"
+
+
+def test_duplicates_stay_if_too_few_images_would_remain(tmp_path: Path) -> None:
+    data = make_data(tmp_path / "set", 1)
+    made = dr.reduce(data, tmp_path / "few", keep=3, backbone="file:nowhere.npy", cache=tmp_path / "cache")
+    assert made.selection.method == "class_coverage" and made.reason
+    assert [step["dropped"] for step in made.selection.steps if step["step"] == "drop_duplicates"] == [4]
+    with pytest.warns(DetreduceWarning, match="too few"):
+        made = dr.reduce(data, tmp_path / "many", keep=10, backbone="file:nowhere.npy", cache=tmp_path / "cache")
+    assert len(made.selection) == 10
+
+
+def test_too_few_images_are_found_before_features_are_extracted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = make_data(tmp_path / "set", 1)
+    monkeypatch.setattr(steps, "extract", lambda *_: pytest.fail("features were extracted first"))
+    with pytest.raises(InputError, match="10 images are to be kept, but only 8"):
+        dr.reduce(data, tmp_path / "out", "mms", 10, drop_duplicates=True, cache=tmp_path / "cache")
+
+
+def test_a_parameter_needs_its_method(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="start"):
+        dr.reduce(make_data(tmp_path / "set", 1), tmp_path / "out", keep=3, start=2)

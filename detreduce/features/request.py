@@ -87,7 +87,7 @@ class Extraction:
     @property
     def gives_object_vectors(self) -> bool:
         """Whether the backbone computes features of boxes. Vectors from a file are features of whole images only."""
-        return self._vectors_file is None
+        return self.vectors_file is None
 
     def run(self, dataset: DetectionDataset) -> FeatureTable:
         """Extract the features of a dataset. `extract_features` documents the result and the errors."""

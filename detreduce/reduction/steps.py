@@ -171,18 +171,19 @@ class Reduction:
 
         If the method `auto` asked for the search, the duplicates are then kept instead, with a warning.
         """
+        if found is None:
+            # `check` has looked at the other steps already
+            return None
         selection = self.request.selection
         composition = replace(selection.composition, drop_duplicates=found)
         try:
             check_room(self.dataset, replace(selection, composition=composition))
         except InputError:
-            if found is None or not (self.request.reason and self.request.clean):
+            if not (self.request.reason and self.request.clean):
                 raise
-            without = replace(composition, drop_duplicates=None)
-            check_room(self.dataset, replace(selection, composition=without))
             warnings.warn(
-                f"Near-duplicates are not left out, because too few images would remain. Keep fewer images than "
-                f"{len(self.dataset)} to leave them out.",
+                "Near-duplicates are not left out, because too few images would remain. "
+                "Keep fewer images to leave them out.",
                 DetreduceWarning,
                 stacklevel=4,
             )

@@ -172,9 +172,11 @@ def test_what_cannot_be_written_is_told_before_features_are_extracted(
         assert detreduce("reduce", yolo_folder, "-m", "mms", *extra).exit_code == 2
 
 
-def test_without_a_method_it_is_a_stratified_random_draw(yolo_folder: Path, tmp_path: Path) -> None:
-    assert detreduce("reduce", yolo_folder, "-o", tmp_path / "out").exit_code == 0
-    assert json.loads((tmp_path / "out" / "selection.json").read_text())["method"] == "srs"
+def test_without_a_method_it_is_what_the_results_support(yolo_folder: Path, tmp_path: Path) -> None:
+    result = detreduce("reduce", yolo_folder, "-o", tmp_path / "out")
+    assert result.exit_code == 0 and "docs/results.md" in result.output
+    selection = json.loads((tmp_path / "out" / "selection.json").read_text())
+    assert selection["method"] == "herding" and selection["parameters"] == {"match": "class_means"}
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,9 @@ from detreduce.reducers.methods.herding import ClassMeans, KernelMean, centre_an
 
 
 def fit(table: ObjectTable, initial: list[int] | None = None, **params: object):  # type: ignore[no-untyped-def]
-    return make_reducer("herding", **{"match": "mmd", **params}).fit(np.empty((len(table), 0)), objects=table, initial=initial)
+    return make_reducer("herding", **{"match": "mmd", **params}).fit(
+        np.empty((len(table), 0)), objects=table, initial=initial
+    )
 
 
 def one_class(values: list[float], counts: list[int] | None = None) -> ObjectTable:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from detreduce.machine.parallel import product
+
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
@@ -56,7 +58,7 @@ class CentredPoints:
 
         Rounding errors can be large for close points. `settled` corrects these distances.
         """
-        squared = (-2.0 * self.Z[rows]) @ self.Z.T
+        squared = product(-2.0 * self.Z[rows], self.Z)
         squared += self.squares
         squared += self.squares[rows, None]
         return squared

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from detreduce.arrays.distances import CentredPoints, FloatArray
 from detreduce.errors import InputError
+from detreduce.machine.parallel import one_blas_thread, product
 
 BLOCK_ENTRIES = 4_000_000
 TIED = 1e-12
@@ -58,16 +59,17 @@ def extrapolate(
     reference, squares = points.Z[known], points.squares[known]
     count = min(neighbours, len(known))
     step = max(1, BLOCK_ENTRIES // len(known))
-    for start in range(0, len(rest), step):
-        rows = rest[start : start + step]
-        squared = points.Z[rows] @ reference.T
-        squared *= -2.0
-        squared += squares
-        squared += points.squares[rows, None]
-        reach = np.partition(squared, count - 1, axis=1)[:, [count - 1]]
-        near = (squared <= reach + TIED * (points.squares[rows, None] + squares)).astype(np.float64)
-        table[rows] = (near @ table[known]) / near.sum(axis=1, keepdims=True)
-        advance(len(rows))
+    with one_blas_thread():
+        for start in range(0, len(rest), step):
+            rows = rest[start : start + step]
+            squared = product(points.Z[rows], reference)
+            squared *= -2.0
+            squared += squares
+            squared += points.squares[rows, None]
+            reach = np.partition(squared, count - 1, axis=1)[:, [count - 1]]
+            near = (squared <= reach + TIED * (points.squares[rows, None] + squares)).astype(np.float64)
+            table[rows] = (near @ table[known]) / near.sum(axis=1, keepdims=True)
+            advance(len(rows))
     return given
 
 

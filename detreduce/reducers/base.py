@@ -23,6 +23,7 @@ from sklearn.base import BaseEstimator
 from detreduce.arrays.object_table import ObjectTable
 from detreduce.display.progress import progress
 from detreduce.errors import InputError
+from detreduce.machine.parallel import one_blas_thread
 from detreduce.reducers.engine.budget import check_keep, occurrence, resolve_keep, seat_sequence
 from detreduce.reducers.engine.groups import Groups, fill_seats, make_groups
 from detreduce.reducers.engine.ordering import descending
@@ -231,8 +232,10 @@ class BaseReducer(BaseEstimator):
         self.check_params()
         problem = self._problem(X, categories, objects, groups, initial, max_per_group)
         n, codes, self.categories_ = len(problem.codes), problem.codes, problem.labels
-        problem = self._stratify(problem)
-        self.ranking_, self.scores_ = self._ranked(problem)
+        # the choice must not depend on the number of processors
+        with one_blas_thread():
+            problem = self._stratify(problem)
+            self.ranking_, self.scores_ = self._ranked(problem)
         self.selected_idx_ = self.ranking_[: problem.k].copy()
         self.n_rows_in_ = n
         self.strata_ = problem.codes

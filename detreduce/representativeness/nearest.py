@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial.distance import cdist
 
-from detreduce.reducers.engine.parallel import slices
+from detreduce.machine.parallel import slices
 from detreduce.reducers.engine.pool import FloatArray, IntArray, derive_rng
 
 Metric = Literal["chebyshev", "euclidean"]

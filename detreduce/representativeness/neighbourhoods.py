@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from detreduce.display.progress import progress
+from detreduce.machine.parallel import slices
 from detreduce.reducers.engine.ordering import TIE
-from detreduce.reducers.engine.parallel import slices
 from detreduce.reducers.engine.pool import FloatArray, IntArray, derive_rng
 from detreduce.reducers.engine.validation import check_features, check_rows, encode_categories, resolve_seed
 from detreduce.representativeness.checks import check_count

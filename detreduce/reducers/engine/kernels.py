@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detreduce.arrays.distances import CentredPoints
-from detreduce.reducers.engine.parallel import in_threads, slices
+from detreduce.machine.parallel import in_threads, slices
 from detreduce.reducers.engine.pool import FloatArray, IntArray, derive_rng
 
 EXACT_ROWS = 8192

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from detreduce.machine.parallel import product
 from detreduce.reducers.engine.pool import FloatArray, IntArray
 
 MAX_ITERATIONS = 50
@@ -115,7 +116,7 @@ def _squared_distances(
     points: npt.NDArray[np.floating], squares: npt.NDArray[np.floating], rows: IntArray
 ) -> npt.NDArray[np.floating]:
     """Return (b, n) squared distances between `rows` and all points. Values as small as rounding errors become 0."""
-    squared = points[rows] @ points.T
+    squared = product(points[rows], points)
     squared *= -2.0
     squared += squares
     squared += squares[rows, None]
@@ -145,7 +146,7 @@ class _Assignment:
         step = max(1, BLOCK_ENTRIES // len(own))
         for start in range(0, len(rows), step):
             block = rows[start : start + step]
-            scores = self.points[block] @ own.T
+            scores = product(self.points[block], own)
             scores *= -2.0
             scores += squares
             nearest = scores.argmin(axis=1)

@@ -7,12 +7,19 @@ from collections.abc import Callable
 import numpy as np
 
 from detreduce.arrays.distances import CentredPoints
+from detreduce.machine.parallel import in_threads, slices
 from detreduce.reducers.engine.pool import FloatArray, IntArray
 
-PRODUCTS = 2**33
-"""Number of multiplications in one call of the search (about half a second). Ctrl-C has no effect during a call."""
-DIFFERENCES = 2**22
-"""Largest number of coordinate differences in memory at once."""
+ROWS = 256
+"""Largest number of rows whose distances to all points are in memory at once, in one thread."""
+DISTANCES = 2**22
+"""Largest number of distances in memory at once, in one thread."""
+DIFFERENCES = 2**20
+"""Largest number of coordinate differences in memory at once, in one thread."""
+ROUNDING = 1e-12
+"""Squared distances from inner products are exact up to this share of |x|^2 + |y|^2."""
+BITS = 33
+"""Squared distances that agree in this number of bits (ten digits) are equal."""
 
 
 def nearest_neighbours(
@@ -21,39 +28,70 @@ def nearest_neighbours(
     """Find the `count` nearest other points of each point.
 
     Return their rows and their distances, both (n, count), the nearest neighbour first. Distances are in units of the
-    features. Two rows are different points, even if their coordinates are equal. The search uses inner products, which
-    are inexact for near points. So the distances are computed again from coordinate differences.
+    features. Two rows are different points, even if their coordinates are equal. Neighbours at the same distance (in
+    ten digits) are sorted by row, and the first rows are taken. Inner products find the candidates. They lose digits
+    for near points, so coordinate differences decide.
+
+    scikit-learn's search cannot replace this one: if more than `count` points are at the same distance, its choice
+    depends on the number of threads.
     """
     n = len(points)
     count = min(count, n - 1)
     neighbours, distances = np.empty((n, count), np.int64), np.empty((n, count))
     if not count:
         return neighbours, distances
-    from sklearn.neighbors import NearestNeighbors
+    parts = slices(n, max(1, min(ROWS, DISTANCES // n)))
 
-    search = NearestNeighbors(n_neighbors=count + 1, algorithm="brute").fit(points.Z)
-    block = max(64, PRODUCTS // points.Z.size)
-    for start in range(0, n, block):
-        rows = np.arange(start, min(start + block, n))
-        near = search.kneighbors(points.Z[rows], return_distance=False)
-        own = near == rows[:, None]
-        # if many points coincide with a point, the search may not return the point itself
-        own[~own.any(axis=1), -1] = True
-        near = near[~own].reshape(len(rows), count)
-        squared = _squared_differences(points, rows, near)
-        order = np.argsort(squared, axis=1, kind="stable")
-        neighbours[rows] = np.take_along_axis(near, order, axis=1)
-        distances[rows] = np.sqrt(np.take_along_axis(squared, order, axis=1)) * points.scale
-        advance(len(rows))
+    def work(part: slice) -> tuple[IntArray, FloatArray]:
+        return _neighbours_of(points, np.arange(part.start, part.stop), count)
+
+    for part, (near, squared) in zip(parts, in_threads(work, parts), strict=True):
+        neighbours[part] = near
+        distances[part] = np.sqrt(squared) * points.scale
+        advance(len(near))
     return neighbours, distances
+
+
+def _neighbours_of(points: CentredPoints, rows: IntArray, count: int) -> tuple[IntArray, FloatArray]:
+    """Return the neighbours of `rows` and their squared distances, both (b, count)."""
+    index = np.arange(len(rows))
+    squared = points.Z[rows] @ points.Z.T
+    squared *= -2.0
+    squared += points.squares
+    squared += points.squares[rows, None]
+    squared[index, rows] = np.inf
+    near = np.sort(np.argpartition(squared, count - 1, axis=1)[:, :count], axis=1)
+    exact = _squared_differences(points, rows, near)
+    order = _sorted_by_distance(exact)
+    near, exact = np.take_along_axis(near, order, axis=1), np.take_along_axis(exact, order, axis=1)
+    reach = np.take_along_axis(squared, near, axis=1).max(axis=1)
+    squared *= 1.0 - 2.0 ** (1 - BITS)
+    squared -= ROUNDING * (points.squares + points.squares[rows, None])
+    close = squared <= reach[:, None]
+    for place in np.flatnonzero(close.sum(axis=1) > count):
+        # several points are as far as the last neighbour
+        others = np.flatnonzero(close[place])
+        apart = _squared_differences(points, rows[[place]], others[None])[0]
+        first = _sorted_by_distance(apart[None])[0, :count]
+        near[place], exact[place] = others[first], apart[first]
+    return near, exact
+
+
+def _sorted_by_distance(squared: FloatArray) -> IntArray:
+    """Return the order of each row of (b, m) squared distances. Equal distances keep their order."""
+    digits, exponent = np.frexp(squared)
+    return np.argsort(np.ldexp(np.round(np.ldexp(digits, BITS)), exponent - BITS), axis=1, kind="stable")
 
 
 def _squared_differences(points: CentredPoints, rows: IntArray, near: IntArray) -> FloatArray:
     """Return the squared distances between each of `rows` and its neighbours `near`, in the shape of `near`."""
     squared = np.empty(near.shape)
-    step = max(1, DIFFERENCES // (near.shape[1] * points.Z.shape[1]))
+    wide = max(1, DIFFERENCES // points.Z.shape[1])
+    step = max(1, wide // near.shape[1])
     for start in range(0, len(rows), step):
         block = slice(start, start + step)
-        difference = points.Z[rows[block], None] - points.Z[near[block]]
-        squared[block] = np.einsum("ijk,ijk->ij", difference, difference)
+        for first in range(0, near.shape[1], wide):
+            part = slice(first, first + wide)
+            difference = points.Z[rows[block], None] - points.Z[near[block, part]]
+            squared[block, part] = np.einsum("ijk,ijk->ij", difference, difference)
     return squared

@@ -6,6 +6,7 @@ import numpy as np
 
 from detreduce.arrays.distances import CentredPoints
 from detreduce.display.progress import progress
+from detreduce.machine.parallel import product
 from detreduce.reducers.base import BaseReducer, Ranking
 from detreduce.reducers.engine.groups import Openings
 from detreduce.reducers.engine.kmeans import kmeans
@@ -70,7 +71,7 @@ def nearest_without_repeats(
     order = np.empty(len(centres), np.int64)
     for start in range(0, len(centres), 64):
         block = centres[start : start + 64]
-        squared = points.squares - 2.0 * (block @ points.Z.T) + np.einsum("ij,ij->i", block, block)[:, None]
+        squared = points.squares - 2.0 * product(block, points.Z) + np.einsum("ij,ij->i", block, block)[:, None]
         for offset, row_squared in enumerate(squared):
             candidates = np.where(openings.mask, row_squared, np.inf)
             # inner products are inexact near a centre, so coordinate differences decide

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import threadpool_limits
 
 from detreduce.arrays.object_table import ObjectTable
 from detreduce.display.progress import progress
 from detreduce.errors import InputError
+from detreduce.machine.parallel import one_blas_thread
 from detreduce.reducers.base import Ranking
 from detreduce.reducers.engine.greedy import GreedyTask
 from detreduce.reducers.engine.object_reducer import ObjectReducer, rank_with_empty_last
@@ -73,9 +73,9 @@ class ClasswiseObjects(ObjectReducer):
 
     def _rank(self, pool: Pool) -> Ranking:
         # with many small products, the threads of BLAS would wait for each other
-        with threadpool_limits(1, user_api="blas"), progress("csod: objects", len(pool.shared.images)) as advance:
+        with one_blas_thread(), progress("csod: objects", len(pool.shared.images)) as advance:
             rows = ClassRows.of(pool.shared, advance)
-        with threadpool_limits(1, user_api="blas"), progress("csod", pool.wanted, "images") as advance:
+        with one_blas_thread(), progress("csod", pool.wanted, "images") as advance:
             task = GreedyTask.of(pool, advance)
             order, criteria, remaining = classwise_greedy(rows, float(self.balance), task)
         self.criterion_ = np.full(len(pool), np.nan)

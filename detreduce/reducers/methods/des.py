@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from detreduce.errors import InputError, RandomDrawWarning
+from detreduce.machine.parallel import in_threads, slices
 from detreduce.reducers.base import BaseReducer, FitInput, Ranking
 from detreduce.reducers.engine.budget import allot_seats
 from detreduce.reducers.engine.ordering import descending
-from detreduce.reducers.engine.parallel import in_threads, slices
 from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool
 from detreduce.reducers.engine.scaling import BLOCK, StandardScale, mean_rows
 

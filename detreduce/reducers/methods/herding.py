@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from detreduce.arrays.distances import CentredPoints
 from detreduce.arrays.object_table import ObjectTable
 from detreduce.display.progress import progress
 from detreduce.errors import InputError, nearest
+from detreduce.machine.parallel import one_blas_thread
 from detreduce.reducers.base import Ranking
 from detreduce.reducers.engine.greedy import GreedyTask
 from detreduce.reducers.engine.groups import Openings
@@ -79,7 +79,7 @@ class Herding(ObjectReducer):
     def _rank(self, pool: Pool) -> Ranking:
         table, mmd = pool.shared, self.match == "mmd"
         total, unit = (len(pool), "images") if mmd else (len(table.images), "objects")
-        with threadpool_limits(1, user_api="blas"):
+        with one_blas_thread():
             with progress("herding: features", total, unit) as advance:
                 content = pool.X[:, 0].astype(np.float64)
                 objective = KernelMean(table, content, advance) if mmd else ClassMeans(table, advance)

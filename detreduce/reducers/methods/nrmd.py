@@ -9,12 +9,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import threadpool_limits
 
 from detreduce.display.progress import progress
 from detreduce.errors import InputError, nearest
+from detreduce.machine.parallel import in_threads, one_blas_thread, slices
 from detreduce.reducers.base import FitInput, ScoringReducer
-from detreduce.reducers.engine.parallel import in_threads, slices
 from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool
 
 BLOCK = 2048
@@ -191,7 +190,7 @@ def svd_axes(rows: Rows, gram: FloatArray | None = None) -> tuple[FloatArray, Fl
 def _eigen(gram: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return the singular values, the largest first, and their vectors, from a Gram matrix."""
     # threads of BLAS gain little here, and lose much on a busy machine
-    with threadpool_limits(1, user_api="blas"):
+    with one_blas_thread():
         squares, vectors = np.linalg.eigh(gram)
     return np.sqrt(squares[::-1].clip(0.0)), vectors[:, ::-1]
 

@@ -11,9 +11,9 @@ import numpy as np
 from detreduce.arrays.distances import CentredPoints
 from detreduce.display.progress import progress
 from detreduce.errors import InputError, nearest
+from detreduce.machine.parallel import in_threads, slices
 from detreduce.reducers.base import FitInput, ScoringReducer
 from detreduce.reducers.engine.neighbours import nearest_neighbours
-from detreduce.reducers.engine.parallel import in_threads, slices
 from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool
 
 BATCH = 64

@@ -14,11 +14,11 @@ import numpy.typing as npt
 from detreduce.arrays.distances import CentredPoints
 from detreduce.display.progress import progress
 from detreduce.errors import InputError
+from detreduce.machine.parallel import in_threads, slices
 from detreduce.reducers.base import BaseReducer, FitInput, Ranking
 from detreduce.reducers.engine.kernels import Kernel, median_distance
 from detreduce.reducers.engine.nnls import GrowingFit
 from detreduce.reducers.engine.ordering import best, gain_scores
-from detreduce.reducers.engine.parallel import in_threads, slices
 from detreduce.reducers.engine.pool import FloatArray, IntArray, Pool
 
 CHUNK = 2048

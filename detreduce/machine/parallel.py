@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
+import numpy as np
+import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from detreduce.machine.processors import processors
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+PART = 2**26
+"""Multiplications in one part of a large matrix product: a few milliseconds on one core."""
 
 
 def in_threads(work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
@@ -44,3 +49,30 @@ def in_threads(work: Callable[[Item], Result], items: Sequence[Item]) -> Iterato
 def slices(length: int, size: int) -> list[slice]:
     """Return slices of `size` rows that together cover `length` rows. The last slice may be shorter."""
     return [slice(start, min(start + size, length)) for start in range(0, length, size)]
+
+
+def one_blas_thread() -> threadpool_limits:
+    """Return a context in which BLAS uses one thread. With several threads, BLAS rounds in another order."""
+    return threadpool_limits(1, user_api="blas")
+
+
+def product(a: npt.NDArray[np.floating], b: npt.NDArray[np.floating]) -> npt.NDArray[Any]:
+    """Return the (m, n) product ``a @ b.T`` of (m, d) and (n, d) matrices. Large products are computed in threads.
+
+    The parts of the product depend only on the shapes. So the result does not depend on the number of processors, if
+    the caller holds `one_blas_thread`.
+    """
+    m, n, each = len(a), len(b), min(len(a), len(b)) * a.shape[1]
+    parts = slices(max(m, n), max(256, PART // max(1, each)))
+    if len(parts) <= 1:
+        return a @ b.T
+    result = np.empty((m, n), np.result_type(a, b))
+
+    def work(part: slice) -> None:
+        if m >= n:
+            np.matmul(a[part], b.T, out=result[part])
+        else:
+            np.matmul(a, b[part].T, out=result[:, part])
+
+    deque(in_threads(work, parts), maxlen=0)
+    return result

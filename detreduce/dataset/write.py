@@ -14,11 +14,12 @@ from detreduce.dataset.formats.yolo.convert import convert_to_yolo
 from detreduce.dataset.listing import absolute
 from detreduce.dataset.load import load_dataset, load_split
 from detreduce.dataset.records import DetectionDataset, ImageId
+from detreduce.dataset.writing.apart import check_apart_from
 from detreduce.dataset.writing.choice import Choice, check_choice, records_on_disk
 from detreduce.dataset.writing.dataset_yaml import DATA_YAML, SELECTION_FILE
 from detreduce.dataset.writing.links import LinkMode, Placer, check_link
 from detreduce.dataset.writing.report import SubsetReport, subset_report
-from detreduce.dataset.writing.staging import check_apart, check_replaceable, staged
+from detreduce.dataset.writing.staging import check_replaceable, staged
 from detreduce.dataset.writing.subset_warnings import SubsetWarning, warn_about_subset
 from detreduce.display.progress import step
 from detreduce.errors import InputError, nearest
@@ -206,18 +207,6 @@ def _find_writer(dataset: DetectionDataset, format: str | None) -> Write:
         return converters[format]
     known = list(dict.fromkeys([own.name, *converters]))
     raise InputError(f"format={format!r} cannot be written. Use {' or '.join(known)}.{nearest(str(format), known)}")
-
-
-def check_apart_from(target: Path, dataset: DetectionDataset) -> None:
-    """Raise InputError if the folder to write overlaps the dataset's folders or contains its files."""
-    source = dataset.source
-    places = {path for split in source.splits.values() for path in split.images}
-    jsons = {split.annotations for split in source.splits.values() if split.annotations is not None}
-    labels = {record.label_path.parent for record in dataset if record.label_path is not None}
-    # the loader lists these folders, except the folder of a COCO JSON,
-    # so files written there would become images of the source
-    listed = {path for path in places if path.is_dir() and not any(path in file.parents for file in jsons)}
-    check_apart(target, folders=listed, files={source.path, source.root, *places, *jsons, *labels})
 
 
 def _selection_json(selection: object, choice: Choice) -> bytes:

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detreduce.dataset.records import DetectionDataset, ImageId, Problem
+from detreduce.dataset.writing.apart import check_cache_apart
 from detreduce.duplicates.matching import Comparison, FeatureComparison, Match, PixelComparison, star_groups
 from detreduce.duplicates.orientations import ORIENTATIONS
 from detreduce.duplicates.result import DuplicatePair, Duplicates
@@ -150,6 +151,7 @@ def signatures_of(
     dataset: DetectionDataset, rows: IntArray, by: str, cache: str | Path | None, workers: int | None
 ) -> Signatures:
     """Return the signatures of the images at `rows`. With ``boxes``, a signature describes only the largest box."""
+    check_cache_apart(cache, dataset)
     paths = [dataset[row].path for row in rows.tolist()]
     regions = None if by == "pixels" else largest_boxes(dataset, rows)
     signatures = read_signatures(paths, cache_folder(cache), workers, regions)

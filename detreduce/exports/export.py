@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import get_args
 
 from detreduce.dataset.listing import absolute
+from detreduce.dataset.load import load_split
 from detreduce.dataset.records import DetectionDataset
-from detreduce.dataset.write import check_apart_from
+from detreduce.dataset.writing.apart import check_apart_from, check_file_apart
 from detreduce.dataset.writing.links import LinkMode, Placer, check_link, require_images
+from detreduce.dataset.writing.manifest import is_in_output
 from detreduce.dataset.writing.staging import staged
 from detreduce.display.progress import progress
 from detreduce.errors import InputError, nearest
@@ -20,7 +23,9 @@ from detreduce.exports.fiftyone import DATA, fiftyone_files
 from detreduce.exports.lightly_studio import IMAGES, by_tag, lightly_files
 from detreduce.exports.rows import ImageRow, image_places, image_rows
 from detreduce.exports.text import csv_text, list_text
+from detreduce.machine.documents import parse_json
 from detreduce.machine.files import write_atomically
+from detreduce.machine.regular_files import RECORDS, read_regular
 from detreduce.selection.dataset import check_dataset
 from detreduce.selection.record import Selection
 from detreduce.vocabulary.option_values import ExportForm
@@ -158,15 +163,41 @@ def _folder_content(
 
 
 def _check_file(target: Path, dataset: DetectionDataset, *, overwrite: bool) -> None:
+    """Raise InputError if a file may not be written: it is part of a dataset or a selection, or it exists."""
     if target.is_dir():
         raise InputError(f"Output {target} is a folder. Pass the path of a file.")
-    if target.exists() and not overwrite:
+    check_file_apart(target, dataset)
+    if not os.path.lexists(target):
+        return
+    if not overwrite:
         raise InputError(f"Output {target} exists. Choose another path, or pass overwrite (--overwrite).")
-    source = dataset.source
-    own = {source.path, *(split.annotations for split in source.splits.values())}
-    own |= {path for record in dataset for path in (record.path, record.label_path)}
-    if os.path.realpath(target) in {os.path.realpath(path) for path in own if path is not None}:
+    if os.path.realpath(target) in _files_of(dataset):
         raise InputError(f"Output {target} is a file of the dataset itself. Choose another path.")
+    if is_in_output(target):
+        raise InputError(f"Output {target} is a file of a reduced dataset. Choose another path.")
+    if _is_selection(target):
+        raise InputError(f"Output {target} is a selection. Choose another path.")
+
+
+def _files_of(dataset: DetectionDataset) -> set[str]:
+    """Return the real paths of all files of a dataset, of every split."""
+    source = dataset.source
+    found: set[Path | None] = {source.path}
+    for split, place in source.splits.items():
+        found |= {place.annotations, *place.images}
+        with suppress(InputError, OSError):
+            part = dataset if split == dataset.split else load_split(source, split)
+            found |= {path for record in part for path in (record.path, record.label_path)}
+    return {os.path.realpath(path) for path in found if path is not None}
+
+
+def _is_selection(file: Path) -> bool:
+    """Return whether a file is a selection.json."""
+    try:
+        content = parse_json(read_regular(file, RECORDS).decode("utf-8-sig"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(content, dict) and "image_ids" in content
 
 
 def _write_file(target: Path, pieces: Iterable[bytes]) -> Path:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from detreduce.dataset.object_counts import label_objects
 from detreduce.dataset.records import DetectionDataset, Problem
+from detreduce.dataset.writing.apart import check_cache_apart
 from detreduce.display.progress import step
 from detreduce.errors import DetreduceWarning, ImageReadError, InputError
 from detreduce.features.annotations import annotation_columns, annotation_features
@@ -66,6 +67,7 @@ class Extraction:
         self.check_options()
         if not len(dataset):
             raise InputError(f"{dataset.source.path} has no images to extract features from.")
+        check_cache_apart(self.cache, dataset)
         return names
 
     def check_options(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,8 +20,8 @@ from detreduce.experiment.outcome import Outcome, energy_provenance, outcome_of
 from detreduce.experiment.searches.near_duplicates import read_near_duplicates
 from detreduce.features.table import FeatureTable
 from detreduce.machine.documents import load_yaml, parse_json
-from detreduce.machine.files import write_atomically
-from detreduce.machine.regular_files import RECORDS, YAMLS, read_regular, read_text
+from detreduce.machine.files import write_atomically, writing
+from detreduce.machine.regular_files import RECORDS, YAMLS, open_regular, read_regular, read_text
 from detreduce.report.charts import Chart, result_charts, selection_charts
 from detreduce.report.class_colours import Looks, looks_of
 from detreduce.report.duplicate_pairs import PAIRS_SHOWN, pair_in_words
@@ -43,6 +44,9 @@ from detreduce.training.energy import carbon_intensity
 from detreduce.vocabulary.option_values import SELECTIONS_SHOWN
 
 REPORT_NAME = "report.html"
+# the second mark is that of version 0.1
+_MARKS = (b'<meta name="generator" content="detreduce ', b": detreduce report</title>")
+_HEAD = 64 << 10
 
 
 @dataclass
@@ -110,7 +114,8 @@ def write_report(
     MissingFileError
         The ledger or the dataset does not exist.
     InputError
-        The ledger has no finished cell or a damaged cell, `selections` is below 0, or `dataset` cannot be read.
+        The ledger has no finished cell or a damaged cell, `selections` is below 0, `dataset` cannot be read, or the
+        file to write exists and is not a report.
     DetreduceError
         The file cannot be written.
     """
@@ -119,6 +124,7 @@ def write_report(
     source = ledger if isinstance(ledger, Ledger) else Ledger(ledger)
     if not source.is_ledger():
         raise MissingFileError(f"{source.path} is not a ledger. Create a ledger with `detreduce run experiment.yaml`.")
+    target = _check_target(Path(output) if output is not None else source.path / REPORT_NAME)
     outcome = outcome_of(source)
     if not outcome.rows:
         raise InputError(f"{source.path} has no finished cell. Run the experiment, or wait for its first cell.")
@@ -142,10 +148,20 @@ def write_report(
         planned=_planned(source),
         chose_on_val=(config.get("evaluate") or {}).get("choose") == "best",
     )
-    target = Path(output) if output is not None else source.path / REPORT_NAME
+    write_atomically(target, lambda file: file.write(text.encode("utf-8", "replace")))
+    return target
+
+
+def _check_target(target: Path) -> Path:
+    """Return the file to write. Raise InputError if there is a file that is not a report of detreduce."""
     if target.is_dir():
         target = target / REPORT_NAME
-    write_atomically(target, lambda file: file.write(text.encode("utf-8", "replace")))
+    if not os.path.lexists(target):
+        return target
+    with writing(target), open_regular(target) as file:
+        head = file.read(_HEAD)
+    if not any(mark in head for mark in _MARKS):
+        raise InputError(f"{target} is not a report of detreduce, so it is not overwritten. Choose another file.")
     return target
 
 

@@ -383,3 +383,19 @@ def test_keeps_take_turns_where_not_every_selection_is_shown() -> None:
     shown, left_out = shown_cells([cell(label, keep) for label in "abc" for keep in (0.1, 0.5)], 3)
     assert [(found.cell["label"], found.cell["keep"]) for found, _ in shown] == [("a", 0.5), ("b", 0.5), ("a", 0.1)]
     assert left_out == 3
+
+
+def test_a_file_that_is_no_report_is_never_replaced(hostile: Ledger, tmp_path: Path) -> None:
+    mine = tmp_path / "notes.html"
+    mine.write_text("<html>mine</html>")
+    with pytest.raises(InputError, match=r"notes\.html is not a report"):
+        write_report(hostile, mine, selections=0)
+    assert mine.read_text() == "<html>mine</html>"
+    mine.unlink()
+    for _ in range(2):
+        write_report(hostile, mine, selections=0)
+    old = mine.read_text()
+    start = old.index('<meta name="generator"')
+    mine.write_text(old[:start] + old[old.index("\n", start) + 1 :])
+    write_report(hostile, mine, selections=0)
+    assert mine.read_text() == old, "a report of version 0.1 has no generator"

@@ -37,6 +37,11 @@ def no_licences(dataset: DetectionDataset) -> LicenceOf | None:
     return None
 
 
+def no_places(source: Source) -> Iterable[Path | str]:
+    """Return an empty collection: the format reads no folders except those of the images and of the label files."""
+    return ()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Format:
     """A dataset format: the functions that recognise, load, count and write its datasets.
@@ -72,6 +77,8 @@ class Format:
         Return the number of images in one split of a source. Boxes are not loaded.
     labelled
         False for images without annotations.
+    reads_from
+        Return more folders that the format reads, and absolute glob patterns (str). Nothing may be written there.
     read_licences
         Return a function image id -> licence, or None if the files do not state a licence.
     write
@@ -95,5 +102,6 @@ class Format:
     images_for: str = ""
     load_yaml: Callable[[Description, str], DetectionDataset] | None = None
     labelled: bool = True
+    reads_from: Callable[[Source], Iterable[Path | str]] = no_places
     read_licences: Callable[[DetectionDataset], LicenceOf | None] = no_licences
     convert: Write | None = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import stat
@@ -11,6 +10,9 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
+
+from detreduce.machine.hashes import file_hash
+from detreduce.machine.regular_files import RECORDS, open_regular, read_regular
 
 MANIFEST = ".detreduce-files"
 _HEADER = {"detreduce": "files", "version": 2}
@@ -27,7 +29,7 @@ class Written:
 
     def is_unchanged(self, file: Path, status: os.stat_result) -> bool:
         """Return whether the file has the same content. `status` does not follow a link."""
-        return status.st_size == self.size and hash_of(file) == self.sha256
+        return stat.S_ISREG(status.st_mode) and status.st_size == self.size and file_hash(file) == self.sha256
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +53,13 @@ class HardLink:
 
     def is_unchanged(self, file: Path, status: os.stat_result) -> bool:
         """Return whether the file is as it was linked, or a copy of the linked file."""
-        if status.st_size != self.size:
+        if not stat.S_ISREG(status.st_mode) or status.st_size != self.size:
             return False
         if status.st_mtime_ns == self.mtime_ns:
             return True
         # a copy of the whole output has other times
         source = Path(self.hardlink)
-        return source.is_file() and source.stat().st_size == self.size and hash_of(file) == hash_of(source)
+        return source.is_file() and source.stat().st_size == self.size and file_hash(file) == file_hash(source)
 
 
 Entry = Written | SymbolicLink | HardLink
@@ -130,6 +132,16 @@ def compare(folder: Path) -> Contents | None:
     return found
 
 
+def is_in_output(file: Path) -> bool:
+    """Return whether a file is in the manifest of a folder above it."""
+    file = Path(os.path.realpath(file))
+    for folder in file.parents:
+        known = _read(folder / MANIFEST)
+        if known is not None and str(file.relative_to(folder)) in (*known[0], MANIFEST):
+            return True
+    return False
+
+
 def walk(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
     """Yield (path relative to `folder`, status) of everything below a folder. Links are not followed.
 
@@ -169,24 +181,18 @@ def stamp_of(status: os.stat_result) -> Stamp:
     return (status.st_ino, status.st_size, status.st_mtime_ns)
 
 
-def hash_of(file: Path) -> str:
-    """Return the SHA-256 of a file in hexadecimal."""
-    with file.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
-
-
 def _starts_with(file: Path, mark: bytes) -> bool:
     """Return whether a file is a regular file that starts with `mark`."""
-    if file.is_symlink():
+    if file.is_symlink() or not file.is_file():
         return False
-    with file.open("rb") as handle:
+    with open_regular(file) as handle:
         return handle.read(len(mark)) == mark
 
 
 def _read(file: Path) -> tuple[dict[str, Entry | None], set[str]] | None:
     """Return path -> entry (None: no hash is known) and the folders of a manifest. Return None if it is not usable."""
     try:
-        text = file.read_bytes().decode("utf-8", "surrogateescape")
+        text = read_regular(file, RECORDS).decode("utf-8", "surrogateescape")
     except OSError:
         return None
     lines = text.splitlines()

@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,9 @@ from detreduce.dataset.writing.manifest import MANIFEST, Contents, Stamp, compar
 from detreduce.dataset.writing.subset_warnings import warn_about_subset
 from detreduce.errors import InputError
 from detreduce.machine.claims import claimed, hidden
+from detreduce.machine.documents import parse_json
 from detreduce.machine.files import writing
+from detreduce.machine.regular_files import RECORDS, read_regular
 from detreduce.machine.renames import exchange, rename_new
 
 _HIDDEN, _JOURNAL, _NEW, _OLD = "new-", "journal.json", "new", "old"
@@ -61,17 +63,6 @@ def claimed_output(output: Path) -> Iterator[None]:
     output = Path(os.path.realpath(output.expanduser()))
     with writing(output), claimed(output):
         yield
-
-
-def check_apart(output: Path, *, folders: Iterable[Path], files: Iterable[Path]) -> None:
-    """Raise InputError if `output` overlaps one of the source's `folders` or contains one of its `files`."""
-    output = Path(os.path.realpath(output))
-    for folder in map(_real, folders):
-        if output == folder or output in folder.parents or folder in output.parents:
-            raise InputError(f"Output {output} and the source's folder {folder} overlap. Choose another output.")
-    for file in map(_real, files):
-        if output == file or output in file.parents:
-            raise InputError(f"Output {output} contains {file} of the source. Choose another output.")
 
 
 def check_replaceable(output: Path, *, overwrite: bool, discard_changes: bool = False) -> Contents:
@@ -246,7 +237,7 @@ def _remove_stale(output: Path) -> None:
 def _read_journal(file: Path) -> tuple[tuple[int, int], bool] | None:
     """Return the inode and `discard_changes` of a hidden folder, or None if its journal is not complete."""
     try:
-        content = json.loads(file.read_bytes())
+        content = parse_json(read_regular(file, RECORDS))
         device, inode = content["inode"]
         return (device, inode), bool(content["discard_changes"])
     except (OSError, ValueError, KeyError, TypeError):

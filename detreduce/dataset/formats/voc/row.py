@@ -7,7 +7,8 @@ from pathlib import Path
 from detreduce.dataset.formats.format import Format
 from detreduce.dataset.formats.voc.layout import find_layout_beside, find_voc_layout, voc_layout
 from detreduce.dataset.formats.voc.read import count_images, find_voc_splits, list_files, load_voc
-from detreduce.dataset.formats.voc.write import write_voc
+from detreduce.dataset.formats.voc.write import MASKS, write_voc
+from detreduce.dataset.listing import absolute
 from detreduce.dataset.reading.description import Description, find_root, split_values
 from detreduce.dataset.records import DetectionDataset, Source, SplitSource
 from detreduce.dataset.splits import choose_split, in_order
@@ -22,6 +23,15 @@ def is_voc_folder(folder: Path) -> bool:
 def has_voc_beside(folder: Path) -> bool:
     """Return whether a folder has VOC XML files next to its images."""
     return find_layout_beside(folder) is not None
+
+
+def reads_from(source: Source) -> list[Path]:
+    """Return the folders of a VOC dataset with XML files, lists and masks."""
+    layout = find_voc_layout(source.root)
+    if layout is None or layout.beside:
+        return []
+    names = (layout.notes, layout.lists.split("/")[0], *MASKS)
+    return [absolute(source.root) / name for name in names]
 
 
 def load_path(folder: Path, split: str | None, images: Path | None) -> DetectionDataset:
@@ -71,5 +81,6 @@ VOC = Format(
     load_yaml=load_yaml,
     load_split=load_voc,
     count_images=count_images,
+    reads_from=reads_from,
     write=write_voc,
 )

@@ -105,6 +105,19 @@ def _read_splits(description: Description) -> dict[str, list[str]]:
     return declared
 
 
+def split_patterns(description: Description, root: Path) -> list[str]:
+    """Return the splits' entries that are globs, as absolute patterns."""
+    entries = [entry for entries in _read_splits(description).values() for entry in entries]
+    return [str(absolute(root / entry)) for entry in entries if glob.has_magic(entry)]
+
+
+def label_folders(source: Source) -> set[Path]:
+    """Return the folders called ``labels`` that belong to the images folders of a source."""
+    places = {str(path) for split in source.splits.values() for path in split.images if path.is_dir()}
+    roots = {f"{place}{os.sep}".rsplit(IMAGES, 1)[0] for place in places if IMAGES in f"{place}{os.sep}"}
+    return {Path(f"{root}{LABELS}") for root in roots}
+
+
 def _resolve_splits(
     description: Description, asked: str, problems: list[Problem]
 ) -> tuple[Path, dict[str, SplitSource]]:

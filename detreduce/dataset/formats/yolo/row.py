@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from detreduce.dataset.formats.format import Format
 from detreduce.dataset.formats.yolo.convert import convert_to_yolo
 from detreduce.dataset.formats.yolo.data_yaml import read_yolo_licence
 from detreduce.dataset.formats.yolo.exports import CLASSES, DARKNET, is_yolo_export, read_yolo_description
-from detreduce.dataset.formats.yolo.read import count_images, load_yolo
+from detreduce.dataset.formats.yolo.read import count_images, label_folders, load_yolo, split_patterns
 from detreduce.dataset.formats.yolo.write import write_yolo
 from detreduce.dataset.records import DetectionDataset, Source
 from detreduce.dataset.splits import canonical_split
+from detreduce.errors import InputError
 
 
 def likely_files(folder: Path) -> Iterable[Path]:
@@ -33,6 +35,13 @@ def load_split(source: Source, split: str) -> DetectionDataset:
     return load_yolo(read_yolo_description(source.path), split)
 
 
+def reads_from(source: Source) -> Iterable[Path | str]:
+    """Return the labels folders of a source, and the patterns in its data.yaml."""
+    yield from label_folders(source)
+    with suppress(InputError):
+        yield from split_patterns(read_yolo_description(source.path), source.root)
+
+
 YOLO = Format(
     name="yolo",
     example="a YOLO export (classes.txt, obj.data)",
@@ -44,6 +53,7 @@ YOLO = Format(
     load_split=load_split,
     count_images=count_images,
     read_licences=read_yolo_licence,
+    reads_from=reads_from,
     write=write_yolo,
     convert=convert_to_yolo,
 )

@@ -1,0 +1,85 @@
+"""Keep what is written apart from the source: an output inside a folder of the source would become part of it."""
+
+from __future__ import annotations
+
+import glob
+import os
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from detreduce.dataset.formats.registry import get_format
+from detreduce.dataset.records import DetectionDataset
+from detreduce.errors import InputError
+from detreduce.machine.cache_folder import cache_folder
+
+
+def check_apart_from(target: Path, dataset: DetectionDataset) -> None:
+    """Raise InputError if the folder to write overlaps the dataset's folders or contains its files."""
+    source = dataset.source
+    output = _real(target)
+    files = {source.path, source.root}
+    files |= {path for split in source.splits.values() for path in (*split.images, split.annotations) if path}
+    files |= {record.label_path.parent for record in dataset if record.label_path is not None}
+    for folder in _listed(dataset):
+        if _matches(output, folder) or (isinstance(folder, Path) and _real(folder).is_relative_to(output)):
+            raise InputError(f"Output {output} and the source's folder {folder} overlap. Choose another output.")
+    for file in map(_real, files):
+        if file.is_relative_to(output):
+            raise InputError(f"Output {output} contains {file} of the source. Choose another output.")
+
+
+def check_file_apart(target: Path, dataset: DetectionDataset) -> None:
+    """Raise InputError if a file to write is inside a folder that the dataset is read from."""
+    for folder in _listed(dataset):
+        if _matches(_real(target), folder):
+            raise InputError(f"Output {target} is inside the source's folder {folder}. Choose another path.")
+
+
+def check_cache_apart(cache: str | Path | None, dataset: DetectionDataset) -> None:
+    """Raise InputError if the cache is inside a folder that the dataset is read from."""
+    place = _real(cache_folder(cache).absolute())
+    for folder in _listed(dataset, also_with_annotations=True):
+        if _matches(place, folder):
+            raise InputError(f"The cache {place} is inside the source's folder {folder}. Choose another folder.")
+
+
+def _listed(dataset: DetectionDataset, *, also_with_annotations: bool = False) -> set[Path | str]:
+    """Return the folders, and patterns of folders, in which every file may become part of the dataset.
+
+    The images folder of a COCO JSON is not listed by the loader, so a JSON inside this folder is allowed.
+    """
+    source = dataset.source
+    annotations = {split.annotations for split in source.splits.values() if split.annotations is not None}
+    images = {
+        path
+        for split in source.splits.values()
+        for path in split.images
+        if path.is_dir() and (also_with_annotations or not any(path in file.parents for file in annotations))
+    }
+    labels = {record.label_path.parent for record in dataset if record.label_path is not None}
+    return {*images, *labels, *get_format(source.format).reads_from(source)}
+
+
+def _matches(path: Path, place: Path | str) -> bool:
+    """Return whether a path is in a folder, or whether a pattern matches the path, a folder above it or its content.
+
+    ``**`` matches any number of folders.
+    """
+    if isinstance(place, Path):
+        return path.is_relative_to(_real(place))
+    wanted = Path(place).parts
+    fixed = next(number for number, part in enumerate(wanted) if glob.has_magic(part))
+    prefix = _real(Path(*wanted[:fixed]))
+    if not path.is_relative_to(prefix):
+        return False
+    for part, own in zip(wanted[fixed:], path.parts[len(prefix.parts) :], strict=False):
+        if part == "**":
+            return True
+        if not fnmatchcase(own, part):
+            return False
+    return True
+
+
+def _real(path: Path) -> Path:
+    """Return the absolute path with links resolved."""
+    return Path(os.path.realpath(path))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from detreduce.dataset.formats.registry import all_formats, get_format
 from detreduce.dataset.listing import absolute
+from detreduce.dataset.reading.annotation_kinds import kind_of_file
 from detreduce.dataset.reading.description import Description, read_description
 from detreduce.dataset.reading.loaded_files import LoadedFiles
 from detreduce.dataset.records import DetectionDataset, Source
@@ -118,6 +119,8 @@ def _load(place: Path, split: str | None, images: str | Path | None) -> Detectio
             return row.load_path(place, split, folder)
     if zipfile.is_zipfile(place):
         raise InputError(f"{place}: this is a zip file. Unpack the file and pass the resulting folder.")
+    if kind := kind_of_file(place):
+        raise InputError(f"{place}: this is {kind.title}, which cannot be loaded as a file. {kind.advice}.")
     examples = ", ".join(row.example for row in all_formats())
     raise InputError(f"{place}: this is not a dataset. Pass one of: a data.yaml, {examples}.")
 

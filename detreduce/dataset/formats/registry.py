@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 FORMATS = {
     "voc": "detreduce.dataset.formats.voc.row:VOC",
     "coco": "detreduce.dataset.formats.coco.row:COCO",
+    "createml": "detreduce.dataset.formats.createml.row:CREATEML",
     "cvat": "detreduce.dataset.formats.cvat.row:CVAT",
     "yolo": "detreduce.dataset.formats.yolo.row:YOLO",
     "label_studio": "detreduce.dataset.formats.label_studio.row:LABEL_STUDIO",
+    "labelme": "detreduce.dataset.formats.labelme.row:LABELME",
     "images": "detreduce.dataset.formats.unlabelled.row:UNLABELLED",
 }
 

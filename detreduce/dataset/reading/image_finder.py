@@ -27,8 +27,13 @@ def path_in(reference: str) -> str:
     """Return the path in a reference: x of ``/data/local-files/?d=x``, the path of a URL, or the whole reference."""
     parts = urlsplit(reference.replace("\\", "/"))
     if local := parse_qs(parts.query).get("d"):
-        return local[0]
-    return unquote(parts.path) if parts.scheme or parts.path.startswith("/data/") else reference.replace("\\", "/")
+        found = local[0]
+    elif parts.scheme or parts.path.startswith("/data/"):
+        found = unquote(parts.path)
+    else:
+        found = reference
+    # a backslash may appear only after decoding
+    return found.replace("\\", "/")
 
 
 class ImageFinder:
@@ -52,7 +57,7 @@ class ImageFinder:
             return None
         by_name, by_bare_name = self._listed
         hits = by_name.get(last) or by_bare_name.get(_HASH.sub("", last), [])
-        return hits[0] if len(hits) == 1 else None
+        return hits[0] if len(hits) == 1 else _longest_tail(path, hits)
 
     @cached_property
     def _listed(self) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
@@ -64,3 +69,21 @@ class ImageFinder:
             by_name.setdefault(last, []).append(name)
             by_bare_name.setdefault(_HASH.sub("", last), []).append(name)
         return by_name, by_bare_name
+
+
+def _longest_tail(path: str, hits: list[str]) -> str | None:
+    """Return the hit that shares more of its last folders with `path` than every other hit, or None."""
+    # a/x.jpg is the end of mnt/a/x.jpg, c/a/x.jpg is not
+    if whole := [hit for hit in hits if f"/{path}".endswith(f"/{hit}")]:
+        return max(whole, key=len)
+    wanted = path.split("/")[-2::-1]
+
+    def shared(hit: str) -> int:
+        """Return the number of last folders that a hit shares with `path`."""
+        folders = hit.split("/")[-2::-1]
+        pairs = enumerate(zip(folders, wanted, strict=False))
+        return next((count for count, (one, other) in pairs if one != other), min(len(folders), len(wanted)))
+
+    counts = {hit: shared(hit) for hit in hits}
+    best = [hit for hit in hits if counts[hit] == max(counts.values())]
+    return best[0] if len(best) == 1 else None

@@ -76,7 +76,8 @@ def test_two_exports_in_a_folder_are_not_chosen_from(folder):
         shutil.rmtree(folder / nested)
     make_images(folder / "images", {name[9:]: size for name, size in SIZES.items()})
     shutil.copyfile(folder / JSON, folder / "project-9-at-2026-02-02.json")
-    assert load_dataset(folder).source.format != "label_studio"
+    with pytest.raises(InputError, match="2 files that look like a Label Studio export"):
+        load_dataset(folder)
 
 
 def test_json_without_images_says_where_they_were_sought(folder):

@@ -97,7 +97,9 @@ def test_what_cannot_be_converted(tmp_path: Path) -> None:
         write_subset(dataset, [1], tmp_path / "out", format="yolo", link="list")
     with pytest.raises(InputError, match=r"format='coco128'.*Did you mean 'coco'"):
         write_subset(dataset, [1], tmp_path / "out", format="coco128")
-    photos = load_dataset(write_coco(tmp_path / "photos/x", [{"id": 1, "file_name": "a.jpg"}], []).parent)
+    pictures = write_coco(tmp_path / "photos/x", [{"id": 1, "file_name": "a.jpg"}], [])
+    pictures.unlink()
+    photos = load_dataset(pictures.parent)
     with pytest.raises(InputError, match="without labels"):
         write_subset(photos, photos.image_ids, tmp_path / "out", format="yolo")
     assert not (tmp_path / "out").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import re
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from detreduce.dataset.listing import absolute
+from detreduce.dataset.reading.annotation_kinds import COCO, kind_of_json
 from detreduce.dataset.reading.image_finder import path_in, safe_name
 from detreduce.dataset.records import SplitSource
 from detreduce.dataset.splits import ALIASES, CANONICAL, canonical_split, in_order
@@ -17,9 +19,11 @@ from detreduce.errors import MissingFileError
 from detreduce.machine.regular_files import open_regular
 
 ROBOFLOW = "_annotations.coco.json"
+FOLDERS = ("annotations", "annotation")
+"""Folders of annotation files, in lower case."""
 _WORDS = "|".join(sorted({*CANONICAL, *ALIASES}, key=len, reverse=True))
 _SPLIT_IN_NAME = re.compile(rf"^(.*?)(?<![a-z])({_WORDS})(?![a-z])(.*)$", re.IGNORECASE)
-_FILE_NAME = re.compile(rb'"file_name"\s*:\s*("(?:[^"\\]|\\.)*")')
+_FILE_NAME = re.compile(rb'"(?:file_name|coco_url)"\s*:\s*("(?:[^"\\]|\\.)*")')
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,7 @@ def find_layout(file: Path, images: Path | None = None) -> CocoLayout:
     """
     if not file.is_file():
         raise MissingFileError(f"{file}: the annotation file does not exist.")
-    jsons = _find_jsons(file)
+    jsons = find_jsons(file)
     own = next(split for split, other in jsons.items() if other == file)
     folder, tried = find_images_folder(file, images, list(jsons.values()))
     # if no folder fits, the loader raises an error with the folders tried
@@ -65,33 +69,55 @@ def find_layout(file: Path, images: Path | None = None) -> CocoLayout:
             theirs, _ = find_images_folder(other, None, list(jsons.values()), also=images)
             if theirs is not None:
                 splits[split] = SplitSource((theirs,), other)
-    nested = file.parent.name == "annotations" or (file.name == ROBOFLOW and len(jsons) > 1)
+    in_folders = len(jsons) > 1 and len({other.parent for other in jsons.values()}) > 1
+    nested = file.parent.name.lower() in FOLDERS or in_folders
     return CocoLayout(file.parent.parent if nested else file.parent, own, in_order(splits), tuple(tried))
 
 
-def _find_jsons(file: Path) -> dict[str, Path]:
+def find_jsons(file: Path) -> dict[str, Path]:
     """Return split -> JSON, for all splits of the dataset.
 
     If neither the folder nor the name of `file` names a split, return only `file`, as the split ``train``.
     """
-    found: dict[str, Path] = {}
-    if file.name == ROBOFLOW:
-        own = canonical_split(file.parent.name)
-        if own not in CANONICAL:
-            return {"train": file}
-        for folder in sorted(file.parent.parent.iterdir()):
-            split = canonical_split(folder.name)
-            if split in CANONICAL and (folder / ROBOFLOW).is_file():
-                found.setdefault(split, folder / ROBOFLOW)
-        return {**found, own: file}
     match = _SPLIT_IN_NAME.match(file.stem)
-    if match is None:
+    own = split_of_json(file)
+    if own is None:
         return {"train": file}
-    for word in (*CANONICAL, *ALIASES):
-        other = file.with_name(f"{match[1]}{word}{match[3]}{file.suffix}")
-        if other.is_file():
-            found.setdefault(canonical_split(word), other)
-    return {**found, canonical_split(match[2]): file}
+    found = _find_in_split_folders(file) if canonical_split(file.parent.name) == own else {}
+    if match is not None:
+        for word in (*CANONICAL, *ALIASES):
+            other = file.with_name(f"{match[1]}{word}{match[3]}{file.suffix}")
+            if other.is_file():
+                found.setdefault(canonical_split(word), other)
+        for other in sorted(file.parent.glob(f"{glob.escape(match[1])}*{file.suffix}")):
+            split = split_of_json(other)
+            if split is not None and split not in found and other.name.startswith(match[1]):
+                found[split] = other
+    return {**found, own: file}
+
+
+def split_of_json(file: Path) -> str | None:
+    """Return the split that the name of a JSON, or of its folder, gives. Return None if there is none."""
+    match = _SPLIT_IN_NAME.match(file.stem)
+    split = canonical_split(match[2] if match is not None else file.parent.name)
+    return split if split in CANONICAL else None
+
+
+def _find_in_split_folders(file: Path) -> dict[str, Path]:
+    """Return the JSONs of splits that have one folder each: train/_annotations.coco.json, valid/_annotations.coco.json.
+
+    A JSON with another name is used if it is the only COCO JSON in the folder of its split.
+    """
+    found: dict[str, Path] = {}
+    for folder in sorted(file.parent.parent.iterdir()):
+        split = canonical_split(folder.name)
+        if split not in CANONICAL or split in found or folder == file.parent or not folder.is_dir():
+            continue
+        if (folder / file.name).is_file():
+            found[split] = folder / file.name
+        elif len(others := [other for other in sorted(folder.glob("*.json")) if kind_of_json(other) == COCO]) == 1:
+            found[split] = others[0]
+    return found
 
 
 def find_images_folder(
@@ -114,11 +140,19 @@ def find_images_folder(
             candidates += [above / name, above / "images" / name, file.parent / name, file.parent / "images" / name]
         # CVAT: annotations/instances_default.json, images/default
         subset = file.stem.rpartition("_")[2]
+        if canonical_split(split := file.parent.name) in CANONICAL:
+            # annotations/train/a.json, images/train
+            candidates += [above / "images" / split, above.parent / "images" / split, above.parent / split]
         candidates += [file.parent / "images", above / "images" / subset, above / "images"]
     if also is not None:
         candidates.append(also)
-    candidates = list(dict.fromkeys(absolute(folder) for folder in candidates))
     references = _read_file_names(file)
+    # LVIS: the folder of an image is in its URL
+    urls = [path_in(reference).split("/") for reference in references if "://" in reference]
+    parents = dict.fromkeys(parts[-2] for parts in urls if len(parts) > 2)
+    for name in list(parents)[:5]:
+        candidates += [home / name for home in (file.parent, file.parent / "images", above, above / "images")]
+    candidates = list(dict.fromkeys(absolute(folder) for folder in candidates))
     names = [name for name in map(safe_name, references) if name is not None]
     # in Label Studio's COCO export, file names are upload paths or URLs that end with the name of the image
     last_parts = [path_in(reference).rsplit("/", 1)[-1] for reference in references]

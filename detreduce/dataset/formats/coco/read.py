@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 
 from detreduce.dataset.reading.box_collector import BoxCollector
 from detreduce.dataset.reading.box_problems import bad_extent, duplicate, outside_image
-from detreduce.dataset.reading.image_finder import ImageFinder, safe_name
+from detreduce.dataset.reading.image_finder import ImageFinder, path_in, safe_name
 from detreduce.dataset.records import DetectionDataset, ImageId, ImageRecord, Problem, Source
 from detreduce.display.progress import progress
 from detreduce.errors import InputError, MissingFileError
@@ -49,11 +50,10 @@ def load_coco(source: Source, split: str, tried: Sequence[Path] = ()) -> Detecti
     _add_annotations(content.get("annotations") or [], images, keys, file, problems)
     rows = sorted(images.values(), key=lambda image: (image.name, isinstance(image.id, str), image.id))
     rows = _keep_existing(rows, file, tried or (folder,), problems)
-    if not rows and any("outside the images folder" in problem.what for problem in problems):
+    if content["images"] and not rows:
         shown = ", ".join(map(str, tried or (folder,)))
         raise MissingFileError(
-            f"{file}: none of its images (the first: {content['images'][0].get('file_name')}) exists. "
-            f"Looked in: {shown}. {NAME_IT}"
+            f"{file}: none of its images (the first: {_first_name(content)}) exists. Looked in: {shown}. {NAME_IT}"
         )
     boxes = BoxCollector()
     for image in rows:
@@ -176,6 +176,9 @@ def _read_images(
                 f"{file}: two images have the id {key!r}: {images[key].name!r} and {entry.get('file_name')!r}."
             )
         name = entry.get("file_name")
+        if not name and isinstance(entry.get("coco_url"), str):
+            # LVIS has no file names
+            name = path_in(entry["coco_url"]).rsplit("/", 1)[-1]
         if not isinstance(name, str) or not name.strip():
             problems.append(Problem(file, f"image {key!r} has no file_name; left out"))
             continue
@@ -205,9 +208,84 @@ def _read_images(
     return images
 
 
+def _first_name(content: Mapping[str, Any]) -> str:
+    """Return the file name of the first image, or the text of its entry."""
+    first = content["images"][0]
+    return str(first["file_name"]) if first.get("file_name") else _shorten(first)
+
+
 def _read_side(value: Any) -> int | None:
     """Return a width or height in pixels, or None if the value is not usable."""
     return int(value) if isinstance(value, int | float) and 1 <= value < 2**31 else None
+
+
+def other_spelling(key: ImageId | None) -> ImageId | None:
+    """Return an id as a text if it is a number, and as a number if it is the text of one. Return None for others."""
+    if isinstance(key, str):
+        return int(key) if key.isascii() and key.isdigit() and str(int(key)) == key else None
+    return str(key) if key is not None else None
+
+
+@dataclass(slots=True)
+class _Oddities:
+    """Counts of unusual values that many annotations of a file may share. Each kind is one problem.
+
+    Attributes
+    ----------
+    joined
+        Key -> (number of ids of another type than the id that they name, the first of them).
+    flags
+        Values of ``iscrowd`` that are texts, with their number.
+    ids
+        Ids of the annotations.
+    repeated
+        Ids that several annotations have.
+    place
+        Number of the current annotation, from 0.
+    """
+
+    joined: dict[str, tuple[int, ImageId]] = field(default_factory=dict)
+    flags: Counter[str] = field(default_factory=Counter)
+    ids: set[ImageId] = field(default_factory=set)
+    repeated: Counter[ImageId] = field(default_factory=Counter)
+    place: int = 0
+
+    def known(self, key: ImageId, ids: Container[ImageId], name: str) -> ImageId:
+        """Return the id that is in `ids`: the id itself, or the same id as a text or as a number."""
+        other = other_spelling(key)
+        if key in ids or other is None or other not in ids:
+            return key
+        count, first = self.joined.get(name, (0, key))
+        self.joined[name] = count + 1, first
+        return other
+
+    def flag(self, value: Any) -> bool:
+        """Return ``iscrowd`` as a truth value. A text is read as it was meant."""
+        if not isinstance(value, str):
+            return bool(value)
+        self.flags[value] += 1
+        return value.strip().lower() not in ("", "0", "0.0", "false", "no", "null", "none")
+
+    def see(self, key: Any) -> None:
+        """Note the id of an annotation."""
+        if isinstance(key, int | str):
+            if key in self.ids:
+                self.repeated[key] += 1
+            self.ids.add(key)
+
+    def descriptions(self) -> Iterator[str]:
+        """Yield a description of each kind."""
+        for name, (count, first) in self.joined.items():
+            kind = "a text" if isinstance(first, str) else "a number"
+            yield f"{count} annotations have the {name} as {kind} (the first: {first!r}); joined with the same id"
+        for value, count in list(self.flags.items()):
+            yield f"{count} annotations have 'iscrowd' as the text {value!r}; read as {int(self.flag(value))}"
+        if self.repeated:
+            first, count = next(iter(self.repeated)), sum(self.repeated.values())
+            yield (
+                f"{count} annotations have the id of an earlier annotation (the first: {first!r}). pycocotools reads "
+                "only one of them"
+            )
 
 
 def _add_annotations(
@@ -219,26 +297,29 @@ def _add_annotations(
 ) -> None:
     """Add all annotations to their images, and the faults to `problems`."""
     class_of = {key: number for number, key in enumerate(keys)}
+    odd = _Oddities()
     with progress("reading annotations", len(entries), "boxes") as advance:
         for place, entry in enumerate(entries):
             advance()
-            what = _add_annotation(entry, images, class_of, place)
+            odd.place = place
+            what = _add_annotation(entry, images, class_of, odd)
             if what:
                 key = entry.get("id", f"number {place}") if isinstance(entry, dict) else f"number {place}"
                 problems.append(Problem(file, f"annotation {key}: {what}"))
+    problems += [Problem(file, what) for what in odd.descriptions()]
 
 
 def _add_annotation(
-    entry: Any, images: Mapping[ImageId, _Image], class_of: Mapping[int | str, int], place: int
+    entry: Any, images: Mapping[ImageId, _Image], class_of: Mapping[int | str, int], odd: _Oddities
 ) -> str | None:
     """Add one annotation to its image. Return a description of the annotation's faults, or None."""
     if not isinstance(entry, dict):
         return "not an object; left out"
     key, category = _read_id(entry.get("image_id")), _read_id(entry.get("category_id"))
-    image = images.get(key) if key is not None else None
+    image = images.get(odd.known(key, images, "image_id")) if key is not None else None
     if image is None:
         return f"image_id {_shorten(entry.get('image_id'))} is not in the file; left out"
-    number = class_of.get(category) if category is not None else None
+    number = class_of.get(odd.known(category, class_of, "category_id")) if category is not None else None
     image.left_out += 1
     if number is None:
         return f"category_id {_shorten(entry.get('category_id'))} is not in the file; left out"
@@ -248,7 +329,8 @@ def _add_annotation(
     extent = bad_extent(box[2], box[3])
     if extent is not None and not extent[1]:
         return extent[0]
-    crowd = bool(entry.get("iscrowd", 0))
+    crowd = odd.flag(entry.get("iscrowd", 0))
+    odd.see(entry.get("id"))
     image.left_out -= 1
     image.boxes.append(box)
     image.classes.append(number)
@@ -261,7 +343,7 @@ def _add_annotation(
     if identity in image.seen:
         found.append(duplicate(f"annotation {image.seen[identity]}"))
     else:
-        image.seen[identity] = entry.get("id", place)
+        image.seen[identity] = entry.get("id", odd.place)
     return f"image {image.name}: {'; '.join(found)}" if found else None
 
 

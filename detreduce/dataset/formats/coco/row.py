@@ -5,23 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from detreduce.dataset.formats.coco.layout import ROBOFLOW, find_images_folder, find_layout
+from detreduce.dataset.formats.coco.layout import FOLDERS, ROBOFLOW, find_images_folder, find_layout, split_of_json
 from detreduce.dataset.formats.coco.licences import read_coco_licences
 from detreduce.dataset.formats.coco.read import count_images, load_coco
 from detreduce.dataset.formats.coco.write import write_coco
 from detreduce.dataset.formats.format import Format
+from detreduce.dataset.reading.annotation_kinds import COCO as COCO_JSON
+from detreduce.dataset.reading.annotation_kinds import kind_of_json
 from detreduce.dataset.reading.description import Description, annotated_splits, find_root
 from detreduce.dataset.reading.json_kind import holds_list
 from detreduce.dataset.records import DetectionDataset, Source
-from detreduce.dataset.splits import choose_split
+from detreduce.dataset.splits import ALIASES, CANONICAL, canonical_split, choose_split
+from detreduce.errors import InputError
 
-# the file of Label Studio's COCO export
-LABEL_STUDIO = "result.json"
+# folders of a dataset in which annotation files may be, in lower case
+_PLACES = frozenset({*FOLDERS, "labels", "images", *CANONICAL, *ALIASES})
+# COCO's own files for other tasks
+_OTHER_TASKS = ("captions", "keypoints", "panoptic", "stuff", "image_info", "densepose")
+_MOST = 100
 
 
 def accepts_file(file: Path) -> bool:
-    """Return whether a file is a JSON file that does not hold a list. COCO files hold an object."""
-    return file.suffix.lower() == ".json" and not holds_list(file)
+    """Return whether a file is a JSON object that is not known to be of another format."""
+    return file.suffix.lower() == ".json" and not holds_list(file) and kind_of_json(file) in (COCO_JSON, None)
 
 
 def sure_files(folder: Path) -> Iterator[Path]:
@@ -29,6 +35,37 @@ def sure_files(folder: Path) -> Iterator[Path]:
     yield folder / ROBOFLOW
     yield from (folder / split / ROBOFLOW for split in ("train", "valid", "val", "test"))
     yield from sorted((folder / "annotations").glob("instances_*.json"), key=_train_first)
+
+
+def likely_files(folder: Path) -> list[Path]:
+    """Return the COCO JSON of a folder, whatever its name, train first. It may be in annotations/ or next to images.
+
+    Raise InputError if several JSONs may be the dataset.
+    """
+    places = [folder, *sorted(place for place in folder.iterdir() if place.name.lower() in _PLACES and place.is_dir())]
+    places += [part for place in places[1:] for part in split_folders(place) if place.name.lower() in FOLDERS]
+    files = [file for place in places for file in sorted(place.glob("*.json"))[:_MOST]]
+    by_split: dict[str, list[Path]] = {}
+    for file in files:
+        if kind_of_json(file) == COCO_JSON:
+            by_split.setdefault(split_of_json(file) or "train", []).append(file)
+    for split in CANONICAL:
+        found = by_split.get(split, [])
+        main = [file for file in found if not any(word in file.name.lower() for word in _OTHER_TASKS)] or found
+        if len(main) > 1:
+            names = ", ".join(str(file.relative_to(folder)) for file in main)
+            raise InputError(
+                f"{folder}: several COCO JSONs may be the {split} split: {names}. Pass one of them, or a dataset YAML "
+                "with 'format: coco' that names the JSON of each split."
+            )
+        if main:
+            return main
+    return []
+
+
+def split_folders(folder: Path) -> list[Path]:
+    """Return the folders called train, val, test and the like."""
+    return sorted(part for part in folder.iterdir() if canonical_split(part.name) in CANONICAL and part.is_dir())
 
 
 def _train_first(file: Path) -> tuple[bool, bool, str]:
@@ -61,7 +98,7 @@ COCO = Format(
     example="a COCO .json",
     accepts_file=accepts_file,
     sure_files=sure_files,
-    likely_files=lambda folder: [folder / LABEL_STUDIO],
+    likely_files=likely_files,
     images_for=".json",
     load_path=load_path,
     load_yaml=load_yaml,

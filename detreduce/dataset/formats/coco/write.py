@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-from detreduce.dataset.formats.coco.read import load_coco
+from detreduce.dataset.formats.coco.read import load_coco, other_spelling
 from detreduce.dataset.formats.format import Reload
 from detreduce.dataset.records import ImageId
 from detreduce.dataset.writing.annotated import AnnotatedFormat, write_annotated
@@ -25,16 +25,22 @@ def write_coco(choice: Choice, placer: Placer, target: Path) -> Reload:
     unchanged. A data.yaml (``format: coco``) names the JSON and the images folder of each split. With link='list',
     images are not written, and the images folders are those of the source.
     """
-    how = AnnotatedFormat(load_coco, lambda path: filtered_json(path, set(choice.image_ids)))
+    how = AnnotatedFormat(
+        load_coco, lambda path: filtered_json(path, set(choice.image_ids), set(choice.dataset.image_ids))
+    )
     return write_annotated(choice, placer, target, how)
 
 
-def filtered_json(path: Path, ids: Collection[ImageId]) -> Iterator[bytes]:
-    """Yield a COCO JSON in parts, without the images that are not in `ids` and without their annotations."""
+def filtered_json(path: Path, ids: Collection[ImageId], known: Collection[ImageId] = ()) -> Iterator[bytes]:
+    """Yield a COCO JSON in parts, without the images that are not in `ids` and without their annotations.
+
+    `known` are the ids of all images. The reader joins an annotation with an ``image_id`` of another type, and so does
+    this function.
+    """
     text = read_text(path)
     wanted = {
         "images": lambda image: _is_among(ids, image, "id"),
-        "annotations": lambda box: _is_among(ids, box, "image_id"),
+        "annotations": lambda box: _is_among(ids, box, "image_id") or _is_joined(ids, box, known),
     }
     try:
         with progress("Filtering annotations", None, "entries") as advance:
@@ -51,3 +57,9 @@ def _is_among(ids: Collection[ImageId], element: Any, key: str) -> bool:
     """Return whether the id under `key` of a JSON element is in `ids`."""
     value = element.get(key) if isinstance(element, dict) else None
     return isinstance(value, int | float | str) and value in ids
+
+
+def _is_joined(ids: Collection[ImageId], element: Any, known: Collection[ImageId]) -> bool:
+    """Return whether the ``image_id`` of an element is an id in `ids` as a text or as a number."""
+    value = element.get("image_id") if isinstance(element, dict) else None
+    return isinstance(value, int | str) and value not in known and other_spelling(value) in ids

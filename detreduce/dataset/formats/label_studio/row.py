@@ -12,15 +12,24 @@ from detreduce.dataset.formats.label_studio.read import (
     load_label_studio,
 )
 from detreduce.dataset.formats.label_studio.write import write_label_studio
+from detreduce.dataset.reading.annotation_kinds import LABEL_STUDIO as LABEL_STUDIO_JSON
+from detreduce.dataset.reading.annotation_kinds import kind_of_json
 from detreduce.dataset.reading.description import Description, annotated_splits, find_root
 from detreduce.dataset.reading.json_kind import holds_list
 from detreduce.dataset.records import DetectionDataset, Source
 from detreduce.dataset.splits import choose_split
 
 
+def accepts_file(file: Path) -> bool:
+    """Return whether a file holds a JSON list that is not known to be of another format."""
+    return holds_list(file) and kind_of_json(file) in (LABEL_STUDIO_JSON, None)
+
+
 def likely_files(folder: Path) -> list[Path]:
     """Return a list with the export in a folder, or an empty list if there are none or several."""
-    exports = list(folder.glob("project-*-at-*.json"))
+    exports = sorted(folder.glob("project-*-at-*.json"))
+    if not exports:
+        exports = [file for file in sorted(folder.glob("*.json"))[:100] if kind_of_json(file) == LABEL_STUDIO_JSON]
     return exports if len(exports) == 1 else []
 
 
@@ -42,7 +51,7 @@ def load_yaml(description: Description, split: str) -> DetectionDataset:
 LABEL_STUDIO = Format(
     name="label_studio",
     example="a Label Studio export",
-    accepts_file=holds_list,
+    accepts_file=accepts_file,
     likely_files=likely_files,
     images_for=".json",
     load_path=load_path,

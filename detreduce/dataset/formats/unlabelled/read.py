@@ -7,9 +7,13 @@ from pathlib import Path
 
 from detreduce.dataset.formats.yolo.read import find_images, label_path_of
 from detreduce.dataset.listing import below, find_files
+from detreduce.dataset.reading.annotation_kinds import find_unread
 from detreduce.dataset.reading.box_collector import BoxCollector
 from detreduce.dataset.records import IMAGE_SUFFIXES, DetectionDataset, ImageRecord, Problem, Source
 from detreduce.errors import InputError
+
+UNREAD = "Labels are not read here, and are not written to a subset"
+"""Part of the problems about labels of an unlabelled dataset."""
 
 
 def load_unlabelled(source: Source, split: str) -> DetectionDataset:
@@ -31,6 +35,10 @@ def load_unlabelled(source: Source, split: str) -> DetectionDataset:
         for path, arrays in zip(paths, boxes.arrays(), strict=True)
     )
     problems += _find_labels(paths)
+    # a path that is a folder was checked before: its labels are an error
+    for folder in source.splits[split].images if source.path.is_file() else ():
+        for kind, first, count in find_unread(folder) if folder.is_dir() else ():
+            problems.append(Problem(first, f"looks like {kind.title} ({count} such files). {UNREAD}"))
     return DetectionDataset(records, (), (), "cxcywhn", split, source, tuple(problems), labelled=False)
 
 
@@ -53,6 +61,6 @@ def _find_labels(paths: list[str]) -> list[Problem]:
     for kind, of in (("YOLO labels", label_path_of), ("XML files", lambda path: path.rsplit(".", 1)[0] + ".xml")):
         labels = [label for label in map(of, paths) if os.path.isfile(label)]  # noqa: PTH113 (100,000 calls)
         if labels:
-            what = f"{len(labels)} images seem to have {kind}. Labels are not read here, so load the dataset's own file"
+            what = f"{len(labels)} images seem to have {kind}. {UNREAD}. To read them, load the dataset's own file"
             problems.append(Problem(Path(labels[0]), what))
     return problems

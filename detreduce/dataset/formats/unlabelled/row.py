@@ -8,16 +8,29 @@ from pathlib import Path
 from detreduce.dataset.formats.format import Format
 from detreduce.dataset.formats.unlabelled.read import count_images, load_unlabelled
 from detreduce.dataset.formats.unlabelled.write import write_unlabelled
+from detreduce.dataset.reading.annotation_kinds import find_unread
 from detreduce.dataset.reading.description import Description, find_root, named_path, split_values
 from detreduce.dataset.records import DetectionDataset, Source, SplitSource
 from detreduce.dataset.splits import choose_split, in_order
-from detreduce.errors import MissingFileError
+from detreduce.errors import InputError, MissingFileError
 
 
 def load_path(folder: Path, split: str | None, images: Path | None) -> DetectionDataset:
-    """Load all images below a folder as the split train. Raise the errors of `load_unlabelled`."""
+    """Load all images below a folder as the split train.
+
+    Raise InputError if the folder has files that look like annotations: the images are labelled, but the labels cannot
+    be read. A dataset YAML with ``format: images`` loads the images without labels.
+    """
     splits = {"train": SplitSource((folder,))}
-    return load_unlabelled(Source("images", folder, folder, splits), choose_split(split or "train", splits, folder))
+    dataset = load_unlabelled(Source("images", folder, folder, splits), choose_split(split or "train", splits, folder))
+    for kind, first, count in find_unread(folder):
+        files = f"{count} files that look" if count > 1 else "a file that looks"
+        raise InputError(
+            f"{folder}: the folder has {files} like {kind.title} (for instance {first}), which cannot be read as part "
+            f"of a folder of images. {kind.advice}. To choose from the images without labels, pass a YAML with "
+            f"'format: images' and 'path: {folder}'."
+        )
+    return dataset
 
 
 def load_yaml(description: Description, split: str) -> DetectionDataset:

@@ -7,12 +7,13 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from detreduce.dataset.formats.format import Reload
-from detreduce.dataset.formats.unlabelled.read import load_unlabelled
+from detreduce.dataset.formats.unlabelled.read import UNREAD, load_unlabelled
 from detreduce.dataset.listing import absolute
 from detreduce.dataset.records import ImageRecord, Source, SplitSource
 from detreduce.dataset.writing.choice import Choice
 from detreduce.dataset.writing.dataset_yaml import DATA_YAML, write_dataset_yaml
 from detreduce.dataset.writing.links import Placer
+from detreduce.dataset.writing.subset_warnings import warn_about_subset
 from detreduce.display.progress import progress
 
 
@@ -39,6 +40,9 @@ def write_unlabelled(choice: Choice, placer: Placer, target: Path) -> Reload:
         if not as_list:
             _place_images(records, places[split], placer)
     write_dataset_yaml(placer, source.format, entries)
+    for problem in choice.dataset.problems:
+        if UNREAD in problem.what:
+            warn_about_subset(str(problem))
     written = {split: SplitSource((target / entry,)) for split, entry in entries.items()}
     return partial(load_unlabelled, Source(source.format, target / DATA_YAML, target, written), own)
 

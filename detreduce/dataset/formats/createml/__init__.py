@@ -1,0 +1,1 @@
+"""CreateML: one JSON list per folder of images."""

@@ -1,0 +1,142 @@
+"""Read CreateML JSON: a list of images with boxes, as Roboflow, Create ML and RectLabel write it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from detreduce.dataset.reading.box_collector import BoxCollector
+from detreduce.dataset.reading.box_problems import UNREADABLE, bad_extent, duplicate
+from detreduce.dataset.reading.image_finder import ImageFinder
+from detreduce.dataset.records import DetectionDataset, ImageRecord, Problem, Source
+from detreduce.errors import InputError, MissingFileError
+
+Box = tuple[float, float, float, float]
+
+
+@dataclass(slots=True)
+class _Image:
+    """One entry: the name of an image, its boxes (x1, y1, x2, y2) in pixels, and its number of unusable annotations."""
+
+    name: str
+    boxes: list[Box] = field(default_factory=list)
+    labels: list[str] = field(default_factory=list)
+    findings: list[str] = field(default_factory=list)
+    left_out: int = 0
+
+
+def load_createml(source: Source, split: str) -> DetectionDataset:
+    """Load the JSON of one split. Images are not opened.
+
+    Classes are the sorted labels in the file. The coordinates are the centre and the size of a box in pixels. Images
+    whose file does not exist are left out and listed. Raise MissingFileError if none of the images exists, and
+    InputError if the file is not CreateML JSON.
+    """
+    place = source.splits[split]
+    file, folder = place.annotations, place.images[0]
+    assert file is not None, "a CreateML split has its JSON"
+    problems: list[Problem] = []
+    finder = ImageFinder(folder)
+    rows: dict[str, _Image] = {}
+    entries = read_entries(file)
+    for number, entry in enumerate(entries):
+        image = _read_image(entry, number, file)
+        name = finder.find(image.name)
+        if name is None:
+            problems.append(Problem(file, f"image {image.name!r} does not exist; left out"))
+        elif name in rows:
+            problems.append(Problem(file, f"{name}: listed twice, used once"))
+        else:
+            rows[name] = image
+    if entries and not rows:
+        raise MissingFileError(
+            f"{file}: none of its {len(entries)} images exists below {folder}. Pass the images folder as images=."
+        )
+    names = tuple(sorted({label for image in rows.values() for label in image.labels}))
+    class_of = {name: number for number, name in enumerate(names)}
+    boxes = BoxCollector()
+    for name in sorted(rows):
+        boxes.add(rows[name].boxes, [class_of[label] for label in rows[name].labels])
+        problems += [Problem(file, f"image {name}: {what}") for what in rows[name].findings]
+    records = tuple(
+        ImageRecord(name, name, folder / name, *arrays, unreadable=bool(rows[name].left_out) and not rows[name].boxes)
+        for name, arrays in zip(sorted(rows), boxes.arrays(), strict=True)
+    )
+    return DetectionDataset(records, names, names, "xyxy", split, source, tuple(problems))
+
+
+def count_images(source: Source, split: str) -> int:
+    """Return the number of images that a split's JSON lists. Return 0 if the JSON cannot be read."""
+    file = source.splits[split].annotations
+    try:
+        return len(read_entries(file)) if file is not None else 0
+    except InputError:
+        return 0
+
+
+def read_entries(file: Path) -> list[Mapping[str, Any]]:
+    """Return the entries of a JSON. Raise InputError if the file is not a JSON list of images."""
+    try:
+        content = json.loads(file.read_bytes().decode("utf-8-sig"))
+    except OSError as error:
+        raise MissingFileError(f"{file}: the annotations cannot be read ({error.strerror}).") from None
+    except json.JSONDecodeError as error:
+        raise InputError(f"{file}:{error.lineno}:{error.colno}: not valid JSON: {error.msg}.") from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{file}: not valid JSON: {error}.") from None
+    if not isinstance(content, list) or not all(isinstance(entry, dict) for entry in content):
+        raise InputError(f"{file}: not CreateML: expected a JSON list of images.")
+    return content
+
+
+def name_of(entry: Mapping[str, Any]) -> str | None:
+    """Return the name of the image of an entry, or None."""
+    name = entry.get("image", entry.get("imagefilename"))
+    return name if isinstance(name, str) and name.strip() else None
+
+
+def _read_image(entry: Mapping[str, Any], number: int, file: Path) -> _Image:
+    """Return one entry of the JSON. Raise InputError if the entry does not name an image."""
+    name = name_of(entry)
+    if name is None:
+        raise InputError(f"{file}: entry {number} does not name an image ('image').")
+    image = _Image(name)
+    given = entry.get("annotations", entry.get("annotation")) or []
+    seen: dict[tuple[str, Box], int] = {}
+    for place, note in enumerate(given if isinstance(given, Sequence) and not isinstance(given, str) else [None]):
+        if what := _add_annotation(note, image, seen, place):
+            image.findings.append(f"annotation {place}: {what}")
+    if image.left_out and not image.boxes:
+        image.findings.append(f"none of its annotations is usable; {UNREADABLE}")
+    return image
+
+
+def _add_annotation(note: Any, image: _Image, seen: dict[tuple[str, Box], int], place: int) -> str | None:
+    """Add one annotation to its image. Return a description of the annotation's faults, or None."""
+    label = note.get("label") if isinstance(note, Mapping) else None
+    sides = note.get("coordinates") if isinstance(note, Mapping) else None
+    image.left_out += 1
+    if not isinstance(label, str) or not label.strip():
+        return "no label; left out"
+    try:
+        x, y, width, height = (float(sides[key]) for key in ("x", "y", "width", "height"))  # type: ignore[index]
+    except (KeyError, TypeError, ValueError):
+        return "the coordinates are not four numbers; left out"
+    if not isfinite(x + y + width + height):
+        return "the coordinates are not four finite numbers; left out"
+    extent = bad_extent(width, height)
+    if extent is not None and not extent[1]:
+        return extent[0]
+    image.left_out -= 1
+    box = (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
+    found = [] if extent is None else [extent[0]]
+    if (label, box) in seen:
+        found.append(duplicate(f"annotation {seen[label, box]}"))
+    seen.setdefault((label, box), place)
+    image.boxes.append(box)
+    image.labels.append(label)
+    return "; ".join(found) or None

@@ -1,0 +1,206 @@
+"""Read LabelMe folders: one JSON file per image, usually next to the image."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from detreduce.dataset.listing import absolute, below, find_files
+from detreduce.dataset.reading.annotation_kinds import LABELME, kind_of_json
+from detreduce.dataset.reading.box_collector import BoxCollector
+from detreduce.dataset.reading.box_problems import UNREADABLE, bad_extent, duplicate, outside_image
+from detreduce.dataset.records import IMAGE_SUFFIXES, DetectionDataset, ImageRecord, Problem, Source, SplitSource
+from detreduce.dataset.splits import CANONICAL, canonical_split, in_order
+from detreduce.display.progress import progress
+from detreduce.errors import InputError
+
+# shapes without an area
+_NO_BOXES = frozenset({"point", "points", "line", "linestrip"})
+Box = tuple[float, float, float, float]
+
+
+@dataclass(slots=True)
+class _Note:
+    """The content of one JSON file. `image` is the image's path relative to the root, or None if it does not exist."""
+
+    path: Path
+    image: str | None = None
+    width: int | None = None
+    height: int | None = None
+    boxes: list[Box] = field(default_factory=list)
+    labels: list[str] = field(default_factory=list)
+    findings: list[str] = field(default_factory=list)
+    unreadable: bool = False
+
+
+def has_labelme(folder: Path) -> bool:
+    """Return whether LabelMe JSON files are in a folder, or in its sub-folders."""
+    files = find_files(folder, {".json"})
+    step = max(1, len(files) // 20)
+    return any(kind_of_json(folder / name) == LABELME for name in files[::step])
+
+
+def find_labelme_splits(folder: Path) -> dict[str, SplitSource]:
+    """Return a split for each folder called train, valid, test. If other folders hold JSON files too, all is train."""
+    parts: dict[str, SplitSource] = {}
+    for name in find_files(folder, {".json"}):
+        first = name.split("/", 1)[0] if "/" in name else ""
+        if canonical_split(first) not in CANONICAL:
+            return {"train": SplitSource((folder,))}
+        parts.setdefault(canonical_split(first), SplitSource((folder / first,)))
+    return in_order(parts) if parts else {"train": SplitSource((folder,))}
+
+
+def load_labelme(source: Source, split: str) -> DetectionDataset:
+    """Load one split of a LabelMe folder. Images are not opened.
+
+    Classes are the sorted labels of all JSON files of the folder, so that all splits have the same classes. Polygons,
+    circles and masks become the box around the shape. Points and lines are left out and listed. Images without a JSON
+    file are left out and listed: LabelMe writes no file for an image that nobody has labelled.
+
+    Raise InputError if the split has no images.
+    """
+    folder = source.splits[split].images[0]
+    notes = _read_notes(source.root)
+    names = tuple(sorted({label for note in notes for label in note.labels}))
+    class_of = {name: number for number, name in enumerate(names)}
+    problems: list[Problem] = []
+    rows: dict[str, _Note] = {}
+    inside = below(str(folder), str(source.root))
+    for note in notes:
+        if inside is not None and not (below(str(note.path), str(folder)) or (note.image or "").startswith(inside)):
+            continue
+        if note.image is None:
+            problems.append(Problem(note.path, "the image does not exist; left out"))
+        elif note.image in rows:
+            problems.append(Problem(note.path, f"{note.image} has several JSON files; {rows[note.image].path} counts"))
+        else:
+            rows[note.image] = note
+            problems += [Problem(note.path, what) for what in note.findings]
+    if not rows:
+        raise InputError(f"{folder}: none of the images of the LabelMe files exists.")
+    start = f"{inside}/" if inside else ""
+    for name in find_files(source.root, IMAGE_SUFFIXES):
+        if name.startswith(start) and name not in rows:
+            problems.append(Problem(source.root / name, "has no JSON file; left out"))
+    boxes = BoxCollector()
+    for name in sorted(rows):
+        boxes.add(rows[name].boxes, [class_of[label] for label in rows[name].labels])
+    records = tuple(
+        ImageRecord(
+            name, name, source.root / name, *arrays, note.width, note.height, note.path, unreadable=note.unreadable
+        )
+        for name, arrays in zip(sorted(rows), boxes.arrays(), strict=True)
+        for note in [rows[name]]
+    )
+    return DetectionDataset(records, names, names, "xyxy", split, source, tuple(problems))
+
+
+def count_images(source: Source, split: str) -> int:
+    """Return the number of JSON files in a split's folder."""
+    return len(find_files(source.splits[split].images[0], {".json"}))
+
+
+def _read_notes(root: Path) -> list[_Note]:
+    """Return the content of the LabelMe files below a folder. A broken JSON next to its image counts as one of them."""
+    files = find_files(root, {".json"})
+    notes = []
+    with progress("reading annotations", len(files), "files") as advance:
+        for name in files:
+            advance()
+            note = _read_note(root, root / name)
+            if note is not None:
+                notes.append(note)
+    return notes
+
+
+def _read_note(root: Path, file: Path) -> _Note | None:
+    """Return the content of one file, or None if the file is not LabelMe's."""
+    note = _Note(file, _find_image(root, file, ""))
+    try:
+        content = json.loads(file.read_bytes().decode("utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as error:
+        note.findings.append(f"not valid JSON ({error}); {UNREADABLE}")
+        note.unreadable = True
+        return note if note.image is not None else None
+    if not isinstance(content, dict) or not isinstance(content.get("shapes"), list):
+        return None
+    note.image = _find_image(root, file, str(content.get("imagePath") or "")) or note.image
+    sides = [content.get(key) for key in ("imageWidth", "imageHeight")]
+    if all(isinstance(side, int | float) and 1 <= side < 2**31 for side in sides):
+        note.width, note.height = int(sides[0]), int(sides[1])  # type: ignore[arg-type]
+    seen: dict[tuple[str, Box], int] = {}
+    faulty = 0
+    for number, shape in enumerate(content["shapes"], 1):
+        if isinstance(shape, Mapping) and shape.get("shape_type") in _NO_BOXES:
+            note.findings.append(f"shape {number}: a {shape['shape_type']} is not a box; left out")
+            continue
+        before = len(note.boxes)
+        if what := _add_shape(shape, number, note, seen):
+            note.findings.append(f"shape {number}: {what}")
+        faulty += len(note.boxes) == before
+    if faulty and not note.boxes:
+        note.findings.append(f"none of its shapes is usable; {UNREADABLE}")
+        note.unreadable = True
+    return note
+
+
+def _find_image(root: Path, file: Path, named: str) -> str | None:
+    """Return the image of a JSON file relative to the root: the path that the file names, else the file's own name."""
+    if named:
+        path = absolute(file.parent / named.replace("\\", "/"))
+        for option in (path, file.parent / path.name):
+            inside = below(str(option), str(root))
+            if inside is not None and option.suffix.lower() in IMAGE_SUFFIXES and option.is_file():
+                return inside
+    try:
+        names = sorted(os.listdir(file.parent)) if not named else []  # noqa: PTH208
+    except OSError:
+        names = []
+    for name in names:
+        stem, suffix = os.path.splitext(name)  # noqa: PTH122
+        if stem == file.stem and suffix.lower() in IMAGE_SUFFIXES:
+            return below(str(file.parent / name), str(root))
+    return None
+
+
+def _add_shape(shape: Any, number: int, note: _Note, seen: dict[tuple[str, Box], int]) -> str | None:
+    """Add the box around a shape to the note. Return a description of the shape's faults, or None."""
+    label = shape.get("label") if isinstance(shape, Mapping) else None
+    if not isinstance(label, str) or not label.strip():
+        return "no label; left out"
+    box = _find_box(shape)
+    if box is None:
+        return "the points are not finite numbers; left out"
+    extent = bad_extent(box[2] - box[0], box[3] - box[1])
+    found = [] if extent is None else [extent[0]]
+    if note.width is not None and note.height is not None:
+        outside = outside_image(*box, note.width, note.height)
+        found += [outside] if outside else []
+    if (label, box) in seen:
+        found.append(duplicate(f"shape {seen[label, box]}"))
+    seen.setdefault((label, box), number)
+    note.boxes.append(box)
+    note.labels.append(label)
+    return "; ".join(found) or None
+
+
+def _find_box(shape: Mapping[str, Any]) -> Box | None:
+    """Return the box around the points of a shape (x1, y1, x2, y2), or None. A circle has its centre and one point."""
+    points = shape.get("points")
+    if not isinstance(points, Sequence) or len(points) < 2:
+        return None
+    try:
+        xs, ys = [float(point[0]) for point in points], [float(point[1]) for point in points]
+    except (TypeError, ValueError, IndexError, KeyError):
+        return None
+    if shape.get("shape_type") == "circle":
+        radius = math.hypot(xs[1] - xs[0], ys[1] - ys[0])
+        xs, ys = [xs[0] - radius, xs[0] + radius], [ys[0] - radius, ys[0] + radius]
+    box = (min(xs), min(ys), max(xs), max(ys))
+    return box if all(map(math.isfinite, [*xs, *ys])) else None

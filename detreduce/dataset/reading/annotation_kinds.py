@@ -1,0 +1,233 @@
+"""Find out from the first bytes of a file which annotation format it holds, whatever its name and size."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from detreduce.dataset.listing import find_files
+from detreduce.dataset.records import IMAGE_SUFFIXES
+
+SUFFIXES = frozenset({".json", ".xml", ".csv", ".txt", ".jsonl", ".ndjson", ".manifest"})
+_HEAD = 1 << 16
+_SAMPLES = 100
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """An annotation format.
+
+    Attributes
+    ----------
+    name
+        Short name.
+    title
+        Name in messages.
+    advice
+        What a person can do with files of this format, if detreduce does not read them.
+    """
+
+    name: str
+    title: str
+    advice: str
+
+
+_TO_COCO = "Convert the labels to COCO"
+_LABELFORMAT = "labelformat convert --task object-detection --output-format coco --input-format"
+_PASS = "Pass the file, and the folder of its images as images= (--images)"
+COCO = Kind("coco", "COCO JSON", _PASS)
+COCO_RESULTS = Kind("coco_results", "COCO results (detections)", "Pass the file with the annotations")
+LABEL_STUDIO = Kind("label_studio", "a Label Studio export", _PASS)
+CREATEML = Kind("createml", "CreateML JSON", _PASS)
+LABELME = Kind("labelme", "LabelMe JSON", "Pass the folder that holds the JSON files and the images")
+VOC = Kind(
+    "voc", "Pascal VOC XML", "Put the XML files into a folder Annotations next to a folder JPEGImages of the images"
+)
+CVAT = Kind("cvat", "CVAT XML", _PASS)
+YOLO = Kind("yolo", "YOLO labels", "Write a data.yaml with 'train:' (the folder of images) and 'names:', and pass it")
+KITTI = Kind("kitti", "KITTI labels", f"{_TO_COCO}: '{_LABELFORMAT} kitti' (package labelformat)")
+LABELBOX = Kind("labelbox", "a Labelbox export", f"{_TO_COCO}: '{_LABELFORMAT} labelbox' (package labelformat)")
+BDD = Kind("bdd", "BDD100K or Scalabel JSON", f"{_TO_COCO}: 'python -m scalabel.label.to_coco' (package scalabel)")
+VIA = Kind("via", "a VIA project", f"{_TO_COCO}: VIA itself exports annotations as COCO")
+SUPERVISELY = Kind("supervisely", "Supervisely JSON", f"{_TO_COCO}: Supervisely itself exports projects as COCO")
+DATUMARO = Kind("datumaro", "Datumaro JSON", f"{_TO_COCO}: 'datum convert -if datumaro -f coco' (package datumaro)")
+CSV = Kind("csv", "a table of boxes", f"{_TO_COCO}: the page on formats shows which entries a COCO JSON needs")
+DOTA = Kind("dota", "DOTA labels", "Convert the labels to YOLO: ultralytics.data.converter.convert_dota_to_yolo_obb")
+
+
+def kind_of_file(file: Path) -> Kind | None:
+    """Return the annotation format of a file, or None. A file that cannot be read has none."""
+    read = _READERS.get(file.suffix.lower())
+    if read is None or not file.is_file():
+        return None
+    try:
+        return read(file)
+    except OSError:
+        return None
+
+
+def kind_of_json(file: Path) -> Kind | None:
+    """Return the annotation format of a JSON file, or None."""
+    head = _read_head(file)
+    if head[:1] == "[":
+        return _kind_of_list(head)
+    if head[:1] != "{":
+        return None
+    for kind, keys in _OBJECTS:
+        if all(re.search(key, head) for key in keys):
+            return kind
+    # COCO: the images may follow a long list of other things
+    return COCO if _has_images(file) else None
+
+
+def find_unread(folder: Path) -> list[tuple[Kind, Path, int]]:
+    """Return (format, first file, number of files) for the annotation files below a folder.
+
+    Of each suffix, at most 100 files are opened, evenly spread over the sorted names.
+    """
+    files = find_files(folder, SUFFIXES | IMAGE_SUFFIXES)
+    stems = {_stem(name) for name in files if _suffix(name) in IMAGE_SUFFIXES}
+    by_suffix: dict[str, list[str]] = {}
+    for name in files:
+        # most text files are no labels: labels have the name of their image
+        if _suffix(name) in SUFFIXES and (_suffix(name) != ".txt" or _stem(name) in stems):
+            by_suffix.setdefault(_suffix(name), []).append(name)
+    found: dict[Kind, tuple[Path, int]] = {}
+    for names in by_suffix.values():
+        step = max(1, len(names) // _SAMPLES)
+        sample = names[::step]
+        for name in sample:
+            kind = kind_of_file(folder / name)
+            if kind is not None:
+                first, count = found.get(kind, (folder / name, 0))
+                found[kind] = first, count + 1
+    return [(kind, first, count) for kind, (first, count) in found.items()]
+
+
+# the first format of which every pattern occurs
+_OBJECTS: tuple[tuple[Kind, tuple[str, ...]], ...] = (
+    (LABELME, (r'"shapes"\s*:\s*\[', r'"image(Path|Data|Height|Width)"\s*:')),
+    (VIA, (r'"_via_(img_metadata|settings|attributes)"\s*:',)),
+    (VIA, (r'"filename"\s*:', r'"regions"\s*:\s*[\[{]')),
+    (SUPERVISELY, (r'"objects"\s*:\s*\[', r'"size"\s*:\s*\{', r'"(tags|description)"\s*:')),
+    (BDD, (r'"frames"\s*:\s*\[', r'"(labels|name|config|groups)"\s*:')),
+    (BDD, (r'"frames"\s*:\s*\[', r'"box2d"\s*:')),
+    (DATUMARO, (r'"items"\s*:\s*\[', r'"categories"\s*:\s*\{')),
+    (LABELBOX, (r'"data_row"\s*:\s*\{',)),
+    (COCO, (r'"images"\s*:\s*\[',)),
+)
+
+
+def _kind_of_list(head: str) -> Kind | None:
+    """Return the format of a JSON list."""
+    if re.search(r'"coordinates"\s*:\s*\{', head) and re.search(r'"(image|imagefilename)"\s*:', head):
+        return CREATEML
+    if re.search(r'"(image|imagefilename)"\s*:\s*"', head) and re.search(r'"annotations?"\s*:\s*\[\s*\]', head):
+        return CREATEML if not re.search(r'"(data|annotator|lead_time)"\s*:', head) else LABEL_STUDIO
+    if re.search(r'"box2d"\s*:', head) or (
+        re.search(r'"name"\s*:\s*"', head) and re.search(r'"(labels|timestamp|attributes)"\s*:', head)
+    ):
+        return BDD
+    if re.search(r'"data_row"\s*:\s*\{|"Labeled Data"\s*:', head):
+        return LABELBOX
+    if re.search(r'"image_id"\s*:', head) and re.search(r'"score"\s*:', head):
+        return COCO_RESULTS
+    if re.search(r'"data"\s*:\s*\{|"annotator"\s*:|"annotation_id"\s*:|"lead_time"\s*:', head):
+        return LABEL_STUDIO
+    return None
+
+
+def _has_images(file: Path) -> bool:
+    """Return whether a JSON object of any size has a list ``images``. The file is read in pieces."""
+    pattern, tail = re.compile(rb'"images"\s*:\s*\['), b""
+    with file.open("rb") as handle:
+        while piece := handle.read(1 << 22):
+            if pattern.search(tail + piece):
+                return True
+            tail = piece[-64:]
+    return False
+
+
+def _kind_of_lines(file: Path) -> Kind | None:
+    """Return the format of a file with one JSON object a line."""
+    head = _read_head(file)
+    return LABELBOX if re.search(r'"data_row"\s*:\s*\{', head) else None
+
+
+def _kind_of_xml(file: Path) -> Kind | None:
+    """Return the format of an XML file."""
+    head = _read_head(file)
+    if re.search(r"<annotations[\s>]", head) and re.search(r"<(image|track|meta)[\s>]", head):
+        return CVAT
+    return VOC if re.search(r"<annotation[\s>]", head) else None
+
+
+def _kind_of_csv(file: Path) -> Kind | None:
+    """Return the format of a table: the names of its columns, or its first row, must look like boxes."""
+    lines = [line for line in _read_head(file).splitlines() if line.strip()][:2]
+    if not lines:
+        return None
+    separator = max(",;\t|", key=lines[0].count)
+    names = [re.sub(r"[^a-z0-9]", "", field.lower()) for field in lines[0].split(separator)]
+    if any("regionshapeattributes" in name for name in names):
+        return VIA
+    boxes = (
+        {"xmin", "ymin"}, {"x1", "y1"}, {"bbox"}, {"x", "y", "width"}, {"x", "y", "w"}, {"left", "top"}, {"box"},
+        {"x0", "y0"}, {"bboxx", "bboxy"}, {"boundingbox"}, {"xcenter", "ycenter"}, {"boxes"}, {"predictionstring"},
+    )  # fmt: skip
+    if any(wanted <= set(names) for wanted in boxes):
+        return CSV
+    # without names of columns: path,x1,y1,x2,y2,class
+    fields = [field.strip().strip('"') for field in lines[0].split(separator)]
+    numbers = [field for field in fields if _NUMBER.match(field)]
+    return CSV if any(_suffix(field) in IMAGE_SUFFIXES for field in fields) and len(numbers) >= 4 else None
+
+
+def _kind_of_text(file: Path) -> Kind | None:
+    """Return the format of a text file with the name of an image."""
+    rows = [line.split() for line in _read_head(file).splitlines()[:50] if line.strip()]
+    if not rows:
+        return None
+
+    def numeric(fields: list[str]) -> bool:
+        return bool(fields) and all(_NUMBER.match(field) for field in fields)
+
+    if all(len(row) in (15, 16) and not _NUMBER.match(row[0]) and numeric(row[1:]) for row in rows):
+        return KITTI
+    if all(len(row) >= 5 and numeric(row) and row[0].isdigit() for row in rows):
+        return YOLO
+    named = [row for row in rows if len(row) in (9, 10) and numeric(row[:8])]
+    return DOTA if named and len(named) >= len(rows) - 2 else None
+
+
+def _read_head(file: Path) -> str:
+    """Return the first text of a file, without white space at its start."""
+    with file.open("rb") as handle:
+        data = handle.read(_HEAD)
+    encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    return data.decode(encoding, "replace").lstrip()
+
+
+def _suffix(name: str) -> str:
+    """Return the suffix of a name, in lower case."""
+    return os.path.splitext(name)[1].lower()  # noqa: PTH122
+
+
+def _stem(name: str) -> str:
+    """Return the name of a file without folder and suffix."""
+    return os.path.splitext(name.rsplit("/", 1)[-1])[0]  # noqa: PTH122
+
+
+_READERS: dict[str, Callable[[Path], Kind | None]] = {
+    ".json": kind_of_json,
+    ".jsonl": _kind_of_lines,
+    ".ndjson": _kind_of_lines,
+    ".manifest": _kind_of_lines,
+    ".xml": _kind_of_xml,
+    ".csv": _kind_of_csv,
+    ".txt": _kind_of_text,
+}

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from detreduce.dataset.listing import find_files
 from detreduce.dataset.records import IMAGE_SUFFIXES
+from detreduce.machine.regular_files import open_regular
 
 SUFFIXES = frozenset({".json", ".xml", ".csv", ".txt", ".jsonl", ".ndjson", ".manifest"})
 _HEAD = 1 << 16
@@ -144,7 +145,7 @@ def _kind_of_list(head: str) -> Kind | None:
 def _has_images(file: Path) -> bool:
     """Return whether a JSON object of any size has a list ``images``. The file is read in pieces."""
     pattern, tail = re.compile(rb'"images"\s*:\s*\['), b""
-    with file.open("rb") as handle:
+    with open_regular(file) as handle:
         while piece := handle.read(1 << 22):
             if pattern.search(tail + piece):
                 return True
@@ -206,7 +207,7 @@ def _kind_of_text(file: Path) -> Kind | None:
 
 def _read_head(file: Path) -> str:
     """Return the first text of a file, without white space at its start."""
-    with file.open("rb") as handle:
+    with open_regular(file) as handle:
         data = handle.read(_HEAD)
     encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     return data.decode(encoding, "replace").lstrip()

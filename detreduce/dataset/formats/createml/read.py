@@ -14,6 +14,8 @@ from detreduce.dataset.reading.box_problems import UNREADABLE, bad_extent, dupli
 from detreduce.dataset.reading.image_finder import ImageFinder
 from detreduce.dataset.records import DetectionDataset, ImageRecord, Problem, Source
 from detreduce.errors import InputError, MissingFileError
+from detreduce.machine.documents import parse_json
+from detreduce.machine.regular_files import ANNOTATIONS, read_regular
 
 Box = tuple[float, float, float, float]
 
@@ -81,7 +83,7 @@ def count_images(source: Source, split: str) -> int:
 def read_entries(file: Path) -> list[Mapping[str, Any]]:
     """Return the entries of a JSON. Raise InputError if the file is not a JSON list of images."""
     try:
-        content = json.loads(file.read_bytes().decode("utf-8-sig"))
+        content = parse_json(read_regular(file, ANNOTATIONS).decode("utf-8-sig"))
     except OSError as error:
         raise MissingFileError(f"{file}: the annotations cannot be read ({error.strerror}).") from None
     except json.JSONDecodeError as error:

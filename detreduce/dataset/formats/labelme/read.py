@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -18,6 +17,8 @@ from detreduce.dataset.records import IMAGE_SUFFIXES, DetectionDataset, ImageRec
 from detreduce.dataset.splits import CANONICAL, canonical_split, in_order
 from detreduce.display.progress import progress
 from detreduce.errors import InputError
+from detreduce.machine.documents import parse_json
+from detreduce.machine.regular_files import LABELS, read_regular
 
 # shapes without an area
 _NO_BOXES = frozenset({"point", "points", "line", "linestrip"})
@@ -123,7 +124,7 @@ def _read_note(root: Path, file: Path) -> _Note | None:
     """Return the content of one file, or None if the file is not LabelMe's."""
     note = _Note(file, _find_image(root, file, ""))
     try:
-        content = json.loads(file.read_bytes().decode("utf-8-sig"))
+        content = parse_json(read_regular(file, LABELS).decode("utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         note.findings.append(f"not valid JSON ({error}); {UNREADABLE}")
         note.unreadable = True

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import Annotated
 
 import typer
@@ -67,4 +69,8 @@ app.command()(export.export)
 
 def main() -> None:
     """Entry point of the ``detreduce`` command."""
+    if sys.executable and os.name == "posix" and not sys.flags.utf8_mode and sys.getfilesystemencoding() != "utf-8":
+        # the same file names in every locale: Python reads the encoding of names only when it starts
+        variables = {**os.environ, "PYTHONUTF8": "1"}
+        os.execve(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]], variables)
     app()

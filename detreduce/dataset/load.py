@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from detreduce.dataset.file_names import check_file_names, names_as_utf8
 from detreduce.dataset.formats.registry import all_formats, get_format
 from detreduce.dataset.listing import absolute
 from detreduce.dataset.reading.annotation_kinds import kind_of_file
@@ -83,8 +84,9 @@ def load_split(source: Source, split: str) -> DetectionDataset:
 def _remembered(load: Callable[[], DetectionDataset]) -> DetectionDataset:
     """Load a dataset, and remember the state of its files."""
     loaded = LoadedFiles()
-    with watched_reads(loaded.note):
+    with watched_reads(loaded.note), names_as_utf8():
         dataset = load()
+    check_file_names(dataset)
     loaded.note_images(record.path for record in dataset)
     return replace(dataset, loaded=loaded)
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +12,11 @@ import numpy as np
 import numpy.typing as npt
 import yaml
 
+from detreduce.dataset.writing.staging import staged
 from detreduce.display.progress import progress
 from detreduce.errors import InputError, nearest
 from detreduce.machine.cache_folder import cache_folder
+from detreduce.machine.claims import claimed
 from detreduce.machine.files import writing
 from detreduce.machine.hashes import json_hash
 
@@ -150,27 +150,12 @@ def make_demo(
     target = Path(folder)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise InputError(f"{target} is not empty. Pass a new folder for the demo dataset.")
-    with writing(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-        try:
-            unfinished.chmod(0o755)  # mkdtemp makes it private
-            _write(unfinished, design)
-            _move(unfinished, target)
-        finally:
-            shutil.rmtree(unfinished, ignore_errors=True)
-    return target / "data.yaml"
-
-
-def _move(unfinished: Path, target: Path) -> None:
-    """Rename the finished folder to `target`, unless another process has made the same dataset there."""
-    try:
-        unfinished.rename(target)
-    except OSError:
-        # some systems require that an empty target is removed first. Or another process has made the same dataset
+    with writing(target), claimed(target, wait=True):
+        # another process may have just made the same dataset
         if not (target / "data.yaml").is_file():
-            target.rmdir()
-            unfinished.rename(target)
+            with staged(target) as unfinished:
+                _write(unfinished, design)
+    return target / "data.yaml"
 
 
 def _check_parameters(parameters: dict[str, Any]) -> dict[str, Any]:

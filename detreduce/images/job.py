@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
@@ -18,6 +20,7 @@ from detreduce.images.store import DigestMemo, VectorStore, warn_unwritable
 from detreduce.machine.hashes import Digest
 
 Array = npt.NDArray[Any]
+MEMO_SECONDS = 30.0
 
 
 class ImageVectors:
@@ -145,6 +148,8 @@ class ImageJob(Generic[T]):
         array for each kind of vector.
     stop_at_failure
         Whether to raise ImageReadError at the first image that cannot be read.
+    batch
+        Number of computed images after which the vectors are written to disk. A kill loses at most so many.
     failures
         Row of each unreadable image -> reason.
     computed
@@ -158,9 +163,11 @@ class ImageJob(Generic[T]):
     prepare: Callable[[int, bytes], T]
     compute: Callable[[Iterator[tuple[int, T]]], Iterator[tuple[int, Sequence[Array]]]]
     stop_at_failure: bool = False
+    batch: int = 16
     failures: dict[int, str] = field(default_factory=dict)
     computed: int = 0
     _digests: dict[int, Digest] = field(default_factory=dict)
+    _kept: float = field(default_factory=time.monotonic)
 
     def run(self, pool: Executor, ahead: int) -> None:
         """Fill in the vectors, and store the computed vectors even if the run is interrupted.
@@ -178,13 +185,26 @@ class ImageJob(Generic[T]):
         finally:
             self.keep()
 
+    def _save(self) -> None:
+        """Write new vectors to disk, and now and then new digests."""
+        for vectors in self.vectors:
+            vectors.store.save()
+        if time.monotonic() - self._kept > MEMO_SECONDS:
+            self._keep_digests()
+
     def keep(self) -> None:
         """Write new vectors and new digests to disk."""
         for vectors in self.vectors:
             vectors.store.flush()
+        self._keep_digests()
+
+    def _keep_digests(self) -> None:
+        """Write new digests to disk."""
+        self._kept = time.monotonic()
         try:
             self.memo.flush()
         except DetreduceError as error:
+            self._kept = math.inf  # not again before the end
             if all(vectors.store.writable for vectors in self.vectors):
                 warn_unwritable(error)
 
@@ -217,6 +237,8 @@ class ImageJob(Generic[T]):
                 for vectors, array in zip(self.vectors, arrays, strict=True):
                     vectors.add(row, self._digests[row], array)
                 self.computed += 1
+                if self.computed % self.batch == 0:
+                    self._save()
                 advance()
 
     def _readable(self, images: Iterator[ReadImage[T]], advance: Callable[..., None]) -> Iterator[tuple[int, T]]:

@@ -8,6 +8,7 @@ import re
 import time
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,7 +18,7 @@ import numpy.typing as npt
 from detreduce.errors import DetreduceError, DetreduceWarning
 from detreduce.machine.array_files import read_npz
 from detreduce.machine.documents import parse_json
-from detreduce.machine.files import write_atomically
+from detreduce.machine.files import remove_partial, write_atomically
 from detreduce.machine.hashes import Digest, content_digest
 from detreduce.machine.regular_files import IMAGES, RECORDS, read_regular
 
@@ -55,9 +56,12 @@ class VectorStore:
         self._index: dict[Digest, tuple[Path, int]] = {}
         self._spare: dict[Digest, list[tuple[Path, int]]] = {}
         self._waiting: dict[Digest, npt.NDArray[Any]] = {}
+        self._saved: dict[Digest, npt.NDArray[Any]] = {}
+        self._parts: list[Path] = []
         self._written = time.monotonic()
         self.writable = True
         self.dimension = dimension
+        remove_partial(self.folder)
         self._read_index()
 
     def __contains__(self, digest: Digest) -> bool:
@@ -81,6 +85,7 @@ class VectorStore:
     def read(self, digests: Iterable[Digest]) -> Iterator[tuple[Digest, npt.NDArray[Any]]]:
         """Yield (digest, vector) for each digest whose vector can be read, shard by shard."""
         wanted = set(digests)
+        joined = False
         while wanted:
             by_shard: dict[Path, list[tuple[Digest, int]]] = {}
             for digest in wanted & self._index.keys():
@@ -95,8 +100,15 @@ class VectorStore:
                     or not self._fits(vectors)
                     or max(row for _, row in places) >= len(vectors)
                 ):
-                    self._forget(shard)
                     wanted.update(digest for digest, _ in places)
+                    if not joined and not shard.exists():
+                        # another process joined it to a larger shard
+                        joined = True
+                        self._index.clear()
+                        self._spare.clear()
+                        self._read_index()
+                        continue
+                    self._forget(shard)
                     continue
                 yield from ((digest, vectors[row]) for digest, row in places)
 
@@ -117,30 +129,52 @@ class VectorStore:
                 del self._index[digest]
 
     def add(self, digest: Digest, vector: npt.NDArray[Any]) -> None:
-        """Add a vector. New vectors are written by `flush`, and also after 256 vectors or 30 seconds."""
-        if digest not in self._index:
+        """Add a vector. New vectors are written by `save` and `flush`, and also after 256 vectors or 30 seconds."""
+        if digest not in self._index and digest not in self._saved:
             self._waiting[digest] = np.array(vector, self.dtype)
-        if len(self._waiting) >= SHARD_ROWS or time.monotonic() - self._written > SHARD_SECONDS:
+        if len(self._waiting) + len(self._saved) >= SHARD_ROWS:
             self.flush()
+        elif time.monotonic() - self._written > SHARD_SECONDS:
+            self.save()
+
+    def save(self) -> None:
+        """Write the added vectors to disk, so that a kill does not lose them. `flush` joins them to a larger shard."""
+        self._written = time.monotonic()
+        if self._waiting and self.writable:
+            part = self._write_shard(self._waiting)
+            self._parts += [part] if part else []
+            self._saved |= self._waiting
+        self._waiting.clear()
 
     def flush(self) -> None:
-        """Write the added vectors to disk as a new shard."""
+        """Write the vectors that were added since the last `flush` to disk as one new shard."""
         self._written = time.monotonic()
-        if not self._waiting or not self.writable:
-            self._waiting.clear()
-            return
-        digests = np.frombuffer(b"".join(self._waiting), np.uint8).reshape(-1, DIGEST_BYTES)
-        vectors = np.stack(list(self._waiting.values()))
-        name = content_digest(digests.tobytes() + os.urandom(8)).hex()[:24]
+        rows = self._saved | self._waiting
+        # one part that has all rows is a shard already
+        if self.writable and rows and not (len(self._parts) == 1 and not self._waiting):
+            joined = self._write_shard(rows)
+            for part in self._parts if joined else ():
+                with suppress(OSError):
+                    part.unlink()
+        self._waiting.clear()
+        self._saved.clear()
+        self._parts.clear()
+
+    def _write_shard(self, rows: Mapping[Digest, npt.NDArray[Any]]) -> Path | None:
+        """Write vectors as a shard, and return its path. Return None, and write nothing more, if this fails."""
+        digests = np.frombuffer(b"".join(rows), np.uint8).reshape(-1, DIGEST_BYTES)
+        vectors = np.stack(list(rows.values()))
+        shard = self.folder / f"{content_digest(digests.tobytes() + os.urandom(8)).hex()[:24]}.npz"
         try:
             meta = self.folder / "key.json"
             if not meta.exists():
                 write_atomically(meta, lambda file: file.write(self._key_text.encode()))
-            write_atomically(self.folder / f"{name}.npz", lambda file: np.savez(file, digests=digests, vectors=vectors))
+            write_atomically(shard, lambda file: np.savez(file, digests=digests, vectors=vectors))
         except DetreduceError as error:
             self.writable = False
             warn_unwritable(error)
-        self._waiting.clear()
+            return None
+        return shard
 
 
 def warn_unwritable(error: DetreduceError) -> None:
@@ -166,6 +200,7 @@ class DigestMemo:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder / "digests"
+        remove_partial(self._folder)
         self._known: dict[Path, dict[str, tuple[str, str]]] = {}
         self._changed: set[Path] = set()
 

@@ -8,6 +8,7 @@ import hashlib
 import os
 import platform
 import sys
+import time
 from collections.abc import Iterator
 from contextvars import ContextVar
 from pathlib import Path
@@ -18,17 +19,18 @@ _MARK = "claimed by detreduce: "
 _BUSY = {errno.EAGAIN, errno.EACCES, errno.EWOULDBLOCK}
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 _LONGEST = 200
+_SECONDS_BETWEEN_TRIES = 0.1
 _held: ContextVar[frozenset[Path]] = ContextVar("claims", default=frozenset())
 
 
 @contextlib.contextmanager
-def claimed(path: Path) -> Iterator[None]:
+def claimed(path: Path, *, wait: bool = False) -> Iterator[None]:
     """Claim `path` for the duration of the block. The folders above `path` are made, and removed if they stay empty.
 
     The claim is a hidden file next to `path` that is locked and deleted at the end. If the process is killed, the
     system frees the lock, and the next claim takes the file over. On a file system without locks, the file itself is
     the claim: after a kill, a person must delete the file. A block inside a block that claims the same path has the
-    claim already.
+    claim already. With `wait`, wait until another process or thread gives up the claim.
 
     Raise DetreduceError if another process or thread has the claim, InputError if a file that is not a claim is in the
     way, and OSError if the system refuses.
@@ -40,7 +42,7 @@ def claimed(path: Path) -> Iterator[None]:
     made = _make_folders(path.parent)
     try:
         file = hidden(path, "claim")
-        descriptor = _acquire(file, path)
+        descriptor = _acquire(file, path, wait=wait)
         token = _held.set(_held.get() | {path})
         try:
             yield
@@ -84,7 +86,7 @@ def _make_folders(folder: Path) -> list[Path]:
     return made
 
 
-def _acquire(file: Path, path: Path) -> int:
+def _acquire(file: Path, path: Path, *, wait: bool) -> int:
     """Return the descriptor of the claim's file, which is open and locked."""
     while True:
         try:
@@ -94,7 +96,11 @@ def _acquire(file: Path, path: Path) -> int:
         try:
             if not fresh and not _is_claim(descriptor):
                 raise InputError(f"{file} is not a file of detreduce, but has its name. Move this file away.")
-            locked = _lock(descriptor)
+            locked = lock(descriptor)
+            if locked is False and wait:
+                os.close(descriptor)
+                time.sleep(_SECONDS_BETWEEN_TRIES)
+                continue
             if locked is False or (locked is None and not fresh):
                 raise DetreduceError(_in_use(descriptor, file, path, without_locks=locked is None))
             if locked and not _is_at(descriptor, file):
@@ -128,8 +134,11 @@ def _is_claim(descriptor: int) -> bool:
     return not data or _MARK.encode().startswith(data)
 
 
-def _lock(descriptor: int) -> bool | None:
-    """Lock a file without waiting. Return False if somebody else has the lock, None if there are no locks."""
+def lock(descriptor: int) -> bool | None:
+    """Lock an open file without waiting. Return False if somebody else has the lock, None if there are no locks.
+
+    The lock ends when all descriptors of the file are closed, however the process ends.
+    """
     if sys.platform == "win32":
         return None
     import fcntl

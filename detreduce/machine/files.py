@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from detreduce.errors import DetreduceError, InputError
+from detreduce.machine.claims import lock
 
 # the caller gave a wrong path: one of its parents is a file, or the path itself is a folder
 _GIVEN = (NotADirectoryError, FileExistsError, IsADirectoryError)
@@ -55,18 +57,65 @@ def _reason(error: OSError, target: object) -> str:
 
 
 def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Write a file completely or not at all, even if two processes write it at once.
+    """Write a file completely or not at all, even if two processes write it. Raise the errors of `writing`.
 
-    Raise the errors of `writing`.
+    A temporary file that a killed process left in the folder is removed by the next process that writes there.
     """
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
+        remove_partial(path.parent)
         partial = path.with_name(f".writing-{os.getpid()}-{uuid.uuid4().hex[:12]}")
+        held: int | None = None
         try:
             with partial.open("xb") as file:
+                # a copy of the descriptor keeps the lock until the file has its name
+                held = os.dup(file.fileno())
+                with contextlib.suppress(OSError):
+                    lock(held)
                 write(file)
             partial.replace(path)
         except BaseException:
-            with contextlib.suppress(OSError):  # deleting fails too on a read-only disk
+            with contextlib.suppress(OSError):  # a read-only disk also refuses to delete
                 partial.unlink(missing_ok=True)
             raise
+        finally:
+            if held is not None:
+                os.close(held)
+
+
+_cleaned: set[Path] = set()
+_PARTIAL = re.compile(r"\.writing-(\d+)-[0-9a-f]{12}")
+
+
+def remove_partial(folder: Path) -> None:
+    """Remove the temporary files that killed processes left in a folder. Each process looks once in each folder."""
+    if folder in _cleaned:
+        return
+    _cleaned.add(folder)
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            match = _PARTIAL.fullmatch(entry.name)
+            if match and entry.is_file(follow_symlinks=False) and not _runs(int(match[1])):
+                with contextlib.suppress(OSError):
+                    _remove_unlocked(Path(entry.path))
+
+
+def _remove_unlocked(file: Path) -> None:
+    """Remove a file unless a process has locked it, for instance on another machine."""
+    descriptor = os.open(file, os.O_RDWR)
+    try:
+        if lock(descriptor):
+            file.unlink()
+    finally:
+        os.close(descriptor)
+
+
+def _runs(process: int) -> bool:
+    """Return whether a process with this number runs on this machine."""
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        return True
+    return True

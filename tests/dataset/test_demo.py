@@ -179,7 +179,7 @@ def test_a_killed_run_leaves_no_dataset(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(demo, "_film_scene", killed)
     with pytest.raises(KeyboardInterrupt):
         demo_data_yaml(SMALL, cache=tmp_path)
-    assert not list((tmp_path / "demo").iterdir())
+    assert not list(tmp_path.iterdir())
     monkeypatch.undo()
     assert demo_data_yaml(SMALL, cache=tmp_path).is_file()
 

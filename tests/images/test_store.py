@@ -220,3 +220,65 @@ def test_a_file_of_another_size_is_another_file(tmp_path: Path) -> None:
         stamp = SimpleNamespace(st_size=size, st_mtime_ns=status.st_mtime_ns, st_ctime_ns=status.st_ctime_ns)
         memo.put(path, cast(os.stat_result, stamp), 2**62, bytes(32))
         assert memo.get(path) == (bytes(32) if size == 3 else None)
+
+
+def killed_after(tmp_path: Path, rows: int, batch: int) -> VectorStore:
+    """Add vectors and save after each batch, and end without a flush, as a killed process does."""
+    store = VectorStore(tmp_path, {"backbone": "x"})
+    for number in range(rows):
+        store.add(content_digest(number.to_bytes(4, "big")), np.full(2, number, np.float32))
+        if (number + 1) % batch == 0:
+            store.save()
+    return store
+
+
+@pytest.mark.parametrize("rows", [1, 15, 16, 100, 255, 256, 257, 700])
+def test_a_kill_loses_at_most_one_batch(tmp_path: Path, rows: int) -> None:
+    killed_after(tmp_path, rows, 16)
+    again = VectorStore(tmp_path, {"backbone": "x"})
+    assert rows - 16 < len(again) <= rows
+    digests = [content_digest(number.to_bytes(4, "big")) for number in range(len(again))]
+    assert {digest: vector[0] for digest, vector in again.read(digests)} == dict(
+        zip(digests, range(len(again)), strict=True)
+    )
+
+
+def test_saved_parts_become_one_shard(tmp_path: Path) -> None:
+    store = killed_after(tmp_path, 300, 16)
+    store.flush()
+    assert len(list(store.folder.glob("*.npz"))) == 2
+    assert len(VectorStore(tmp_path, {"backbone": "x"})) == 300
+
+
+def test_parts_that_another_process_joined_meanwhile_are_found(tmp_path: Path) -> None:
+    writer = killed_after(tmp_path, 32, 16)
+    reader = VectorStore(tmp_path, {"backbone": "x"})
+    writer.flush()
+    digests = [content_digest(number.to_bytes(4, "big")) for number in range(32)]
+    assert len(dict(reader.read(digests))) == 32
+
+
+def test_partial_files_of_a_killed_process_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import subprocess
+    import sys
+
+    from detreduce.machine import files
+
+    store = VectorStore(tmp_path, {"backbone": "x"})
+    dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True)
+    for folder in (store.folder, tmp_path / "digests"):
+        folder.mkdir(parents=True)
+        for name in (
+            f".writing-{dead.stdout.strip()}-0123456789ab",
+            f".writing-{os.getpid()}-0123456789ab",
+            ".writing-1",
+            ".writing-x-0123456789ab",
+        ):
+            (folder / name).write_bytes(b"half")
+    monkeypatch.setattr(files, "_cleaned", set())
+    VectorStore(tmp_path, {"backbone": "x"})
+    DigestMemo(tmp_path)
+    for folder in (store.folder, tmp_path / "digests"):
+        assert sorted(path.name for path in folder.iterdir()) == sorted(
+            [".writing-1", ".writing-x-0123456789ab", f".writing-{os.getpid()}-0123456789ab"]
+        )

@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 
 from detreduce.errors import DetreduceError, InputError, nearest
 from detreduce.machine.documents import parse_json
-from detreduce.machine.files import write_atomically, writing
+from detreduce.machine.files import remove_partial, write_atomically, writing
 from detreduce.machine.json_values import json_text
 from detreduce.machine.regular_files import RECORDS, read_regular
 from detreduce.training.energy import PhaseEnergy
@@ -131,6 +131,8 @@ class Ledger:
         with ledger._writing():
             for folder in (ledger._cells, ledger._work, ledger._locks):
                 folder.mkdir(parents=True, exist_ok=True)
+        for folder in (ledger.path, ledger.path / SELECTIONS):
+            remove_partial(folder)
         return ledger
 
     def __repr__(self) -> str:

@@ -82,6 +82,7 @@ def image_block(
             prepare=lambda row, data: network_input(data, backbone.preprocess),
             compute=_Embedding(absolute, partial(networks, precision), boxes, batch, pools),
             stop_at_failure=running.stop_at_failure,
+            batch=batch,
         )
         job.run(pools.decode, ahead=2 * (batch + pools.count))
     seconds = time.perf_counter() - start

@@ -79,6 +79,7 @@ def gradient_block(dataset: DetectionDataset, weights: Path, folder: Path, optio
         prepare,
         compute,
         options.running.stop_at_failure,
+        batch,
     )
     with threads(device.type, options.running.workers) as pools:
         job.run(pools.decode, ahead=batch + 2 * pools.count)

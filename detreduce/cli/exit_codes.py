@@ -28,6 +28,9 @@ CODES = (
     "128 + n ended by signal n"
 )
 
+# the training arguments that people write most often; ultralytics itself takes seconds to import
+TRAINING = {"epochs", "imgsz", "batch", "lr0", "device", "workers", "seed", "optimizer", "freeze", "mosaic", "patience"}
+
 # typer has no public name for this class of errors: wrong values, options and commands
 UsageError: Any = typer.BadParameter.__bases__[0]
 
@@ -93,12 +96,27 @@ def usage_message(error: Any) -> str:
     if type(error).__name__ == "NoSuchOption":
         name = error.option_name
         known = [option for parameter in error.ctx.command.params for option in parameter.opts]
-        text = f"There is no option {name}.{nearest(name, known)}"
+        text = f"There is no option {name}.{parameter_hint(error.ctx.command.name, name) or nearest(name, known)}"
     elif choice := re.search(r"'([^']*)' is not one of (.+)$", text):
         text += "." + nearest(choice[1], re.findall(r"'([^']*)'", choice[2]))
     elif isinstance(error.__cause__, ValueError) and "input" in (detail := _detail(error.__cause__)):
         text += f"; it is {detail['input']!r}"
     return f"Error: {text}{'' if text[-1] in '.?' else '.'} See `{error.ctx.command_path} --help`."
+
+
+def parameter_hint(command: str | None, option: str) -> str:
+    """Return a hint if an option that does not exist is a parameter of a method or of the training, else ""."""
+    name = option.lstrip("-").replace("-", "_")
+    if command == "reduce":
+        from detreduce.reducers.catalogue import described
+        from detreduce.reducers.registry import BUILT_IN
+
+        users = [one for one in BUILT_IN if name in [parameter.name for parameter in described(one).parameters]]
+        if users:
+            return f" {name} is a parameter of {', '.join(users)}. Write it without dashes: {name}=VALUE."
+    if command in ("train", "proxy") and name in TRAINING:
+        return f" {name} is a training argument. Write it without dashes: {name}=VALUE."
+    return ""
 
 
 def _detail(error: Any) -> dict[str, Any]:

@@ -42,11 +42,16 @@ def parse_class_floor(texts: list[str]) -> int | dict[str, int] | None:
 
 
 def parse_keep(text: str) -> float | int:
-    """Return an int (number of images) if the text has no decimal point, else a float (fraction of the images)."""
+    """Return an int (number of images) if the text has no decimal point, else a float (fraction of the images).
+
+    A percentage such as ``25%`` is a fraction.
+    """
     try:
+        if text.strip().endswith("%"):
+            return float(text.strip()[:-1]) / 100
         return int(text) if text.strip().lstrip("+-").isdigit() else float(text)
     except ValueError:
-        example = "For example, 0.25 keeps a quarter of the images, and 500 keeps 500 images."
+        example = "For example, 0.25 or 25% keeps a quarter of the images, and 500 keeps 500 images."
         raise InputError(f"--keep {text!r} is not a number. {example}") from None
 
 

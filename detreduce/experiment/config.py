@@ -96,6 +96,11 @@ def load_config(path: str | Path, overrides: Mapping[str, Any] | None = None) ->
         raise InputError(
             f"{file} is not an experiment YAML: its content is {type(content).__name__}, not keys and values."
         )
+    if "names" in content and "reduce" not in content:
+        raise InputError(
+            f"{file} is a dataset, not an experiment. `detreduce reduce {file} --output reduced/` chooses images, and "
+            "`detreduce run` needs an experiment YAML, for instance configs/demo.yaml."
+        )
     for name, value in (overrides or {}).items():
         _replace(content, name, value)
     return parse_config(content, beside=file.parent, file=file)

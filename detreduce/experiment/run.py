@@ -168,7 +168,10 @@ class PreparedExperiment:
             experiment.redundancy.check(cell)
         keep_leakage(*searched)
         if why := read_leakage(self.ledger).get("skipped"):
-            say(f"The splits were not searched for common images: {why}. Search them with `detreduce duplicates`.")
+            say(
+                f"The splits were not searched for images that are in two splits: {why}. "
+                "Search them with `detreduce duplicates`."
+            )
         say(self.overview.in_words())
         plan = [cell.to_dict() for cell in experiment.plan]
         self.ledger.write_json("plan.json", plan)

@@ -113,7 +113,7 @@ def _identify(file: Any) -> PIL.Image.Image:
 
 
 class _Quiet:
-    """A block without warnings of Pillow. Blocks of several threads may overlap, unlike those of ``catch_warnings``."""
+    """Silence the warnings of Pillow in a block. Unlike `warnings.catch_warnings`, this works in several threads."""
 
     def __init__(self) -> None:
         self._blocks = 0

@@ -49,7 +49,8 @@ class ReductionRequest:
     def resolve(self, dataset: DetectionDataset) -> ReductionRequest:
         """Return the request with the method that `auto` takes for a dataset, and the `reason` for this method.
 
-        `auto` also drops near-duplicates by pixels, unless the request asks for another search or `clean` is False.
+        `auto` also searches for near-duplicates by pixels and drops them. It does not if the request names another
+        search for duplicates, or if `clean` is False.
         """
         if self.selection.method != AUTO:
             return self

@@ -141,5 +141,8 @@ def run_reduction(request: ReductionRequest) -> ReductionResult:
         say(f"Method {resolved.selection.method}: {resolved.reason}")
     reduction = Reduction(resolved, dataset)
     reduction.check()
+    keep = resolved.selection.keep
+    if isinstance(keep, int) and keep < 100 and len(dataset) >= 200:
+        say(f"Keeping {keep} of {len(dataset)} images ({keep / len(dataset):.1%}). For {keep} %, write {keep / 100:g}.")
     with claimed_output(Path(reduction.output.folder)):
         return reduction.run()

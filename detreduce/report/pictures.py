@@ -38,7 +38,7 @@ class Picture:
         rarest classes are counted together.
     boxes
         The boxes as (left, top, width, height, class); positions and sizes are fractions of the image. There
-        are at most `BOXES_DRAWN` boxes. Empty if the page is full.
+        are at most `BOXES_DRAWN` boxes. Empty if the page already shows as many boxes as it can.
     width, height
         Size in pixels of the picture, or of the placeholder if there is no picture.
     data

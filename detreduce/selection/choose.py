@@ -241,8 +241,17 @@ def check_labels(dataset: DetectionDataset, method: str, needs: Iterable[str]) -
     if "objects" in needs and not dataset.labelled:
         raise InputError(
             f"The method {method!r} needs boxes, but {dataset.source.path} does not have labels. "
-            "`detreduce methods` shows what each method needs."
+            f"Use a method that does not need boxes: {', '.join(without_boxes())}."
         )
+
+
+def without_boxes() -> list[str]:
+    """Return the names of the built-in methods that choose without boxes and without a proxy training."""
+    from detreduce.reducers.catalogue import described
+    from detreduce.reducers.registry import BUILT_IN
+
+    trained = {"objects", "object_vectors", *SEPARATE_BLOCKS}
+    return [name for name in BUILT_IN if not trained & set(described(name).needs)]
 
 
 def _no_columns(table: FeatureTable) -> npt.NDArray[np.float32]:

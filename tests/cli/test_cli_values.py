@@ -34,3 +34,7 @@ def test_floors_are_read_for_all_classes_or_by_name() -> None:
     for bad in (["x"], ["=3"], ["bus=-1"], ["3", "4"]):
         with pytest.raises(InputError):
             parse_class_floor(bad)
+
+
+def test_a_percentage_is_a_fraction() -> None:
+    assert parse_keep("25%") == 0.25 and parse_keep(" 2.5% ") == 0.025 and isinstance(parse_keep("100%"), float)

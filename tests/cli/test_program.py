@@ -327,3 +327,15 @@ class TestOutput:
         for words, command in COMMANDS:
             if not hasattr(command, "commands"):
                 assert "as_json" in [parameter.name for parameter in command.params], words
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("reduce", "data.yaml", "--match", "mmd", "-o", "out"), "match=VALUE"),
+        (("train", "data.yaml", "--epochs", "3"), "epochs=VALUE"),
+    ],
+)
+def test_a_parameter_with_dashes_is_told_how_to_write_it(arguments: tuple[str, ...], says: str) -> None:
+    result = CliRunner().invoke(app, list(arguments))
+    assert result.exit_code == 2 and says in result.output

@@ -175,6 +175,8 @@ def reduce(
     Example: detreduce reduce data.yaml --method class_coverage --keep 0.25 --output reduced/
     """
     from detreduce.dataset.finding import locate_dataset
+    from detreduce.display.listener import listening
+    from detreduce.display.progress import tell
     from detreduce.selection.request import CompositionRequest, SelectionRequest
 
     own = parse_parameters(parameters or [], options=("keep", "seed", "random_state", "method", "categories"))
@@ -210,7 +212,8 @@ def reduce(
         images=images,
         clean=drop_duplicates is None,
     )
-    result = run_reduction(request)
+    with listening(tell):
+        result = run_reduction(request)
     if as_json:
         print_json(result.to_dict())
         return

@@ -39,8 +39,6 @@ def show_reduced(result: ReductionResult) -> None:
     selection, report, measured = result.selection, result.report, result.representativeness
     out = terminal.console()
     out.print(f"{selection.method} kept {len(selection)} of {len(selection.scores)} images: {result.output}")
-    if result.reason:
-        show_text(out, f"Why {selection.method}: {result.reason}")
     by_features = measured.epsilon is not None
     more = ("epsilon", "covering radius", "coverage") if by_features else ()
     table = table_of("category", "images", "kept", "share", *more, right=3 + len(more))

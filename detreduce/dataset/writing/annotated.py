@@ -124,8 +124,8 @@ def _place_of_reduced(
 ) -> PurePosixPath:
     """Return the output path of the annotation file of the reduced split.
 
-    If another split uses the same source file, which stays unchanged, the name of the reduced split is added to the
-    path.
+    If another split uses the same annotation file, this file is written unchanged for that split. The file of the
+    reduced split then has the name of the split in its path.
     """
     source, own = choice.dataset.source.splits, choice.dataset.split
     sharing = [

@@ -93,7 +93,7 @@ def signatures(table: ObjectTable, *columns: npt.NDArray[np.generic]) -> list[by
 
 
 def content_column(table: ObjectTable, *columns: npt.NDArray[np.generic]) -> FloatArray:
-    """Return (n, 1) a hash of the content of each image.
+    """Return an (n, 1) array with a hash of the content of each image.
 
     These numbers break ties, so that the order of rows does not matter.
 

@@ -43,8 +43,8 @@ class GradMatch(BaseReducer):
         mean gradient.
     by
         How agreement with the residual is measured. ``"cosine"`` does not depend on the length of a gradient. This
-        suits a training without weights. ``"product"`` is the measure of the paper. With ``"product"``, long gradients
-        come first and get small weights.
+        suits a training that counts all images equally. ``"product"`` is the measure of the paper. With ``"product"``,
+        long gradients come first and get small weights.
     keep, random_state
         See BaseReducer. The seed only breaks ties.
 
@@ -64,7 +64,8 @@ class GradMatch(BaseReducer):
     summary = "images whose gradients together match the mean gradient of all images, for a half-trained detector"
     keeps = "varied gradients"
     fails = (
-        "The gradients are from one epoch only, and training does not use the weights. A random subset may be as good."
+        "The gradients are from one epoch only, and training counts all kept images equally. A random subset may be as "
+        "good."
     )
     deterministic = True
     nested = True

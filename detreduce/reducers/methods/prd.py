@@ -76,7 +76,10 @@ class ProtoDash(BaseReducer):
     source = "ProtoDash, Gurumoorthy et al. 2019 (arXiv 1707.01212); a statistic method in arXiv 2403.15150"
     summary = "prototypes whose weighted mean is close to the mean of their category"
     keeps = "representative"
-    fails = "Training does not use the weights, so rare images count too much. The method is slow in large categories."
+    fails = (
+        "Training counts all kept images equally, so rare images count too much. The method is slow in large "
+        "categories."
+    )
     deterministic = True
     nested = True
 

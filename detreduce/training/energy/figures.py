@@ -50,7 +50,7 @@ class PhaseEnergy(BaseModel):
         Reason why the energy is unknown. None if the energy is known.
     overlapped
         Whether another training or selection of detreduce ran on the machine at the same time. If True, the values
-        include the energy of the other process. None if this was not recorded here.
+        include the energy of the other process. None if the record does not say so.
     """
 
     model_config = ConfigDict(extra="forbid")

@@ -37,6 +37,21 @@ RESERVED_BY_PROXY = {
 
 OPTIMIZERS = ("auto", "SGD", "MuSGD", "Adam", "Adamax", "AdamW", "NAdam", "RAdam", "RMSprop")
 
+ALIASES = {
+    "learning_rate": "lr0",
+    "lr": "lr0",
+    "batch_size": "batch",
+    "batchsize": "batch",
+    "image_size": "imgsz",
+    "img_size": "imgsz",
+    "img": "imgsz",
+    "num_epochs": "epochs",
+    "n_epochs": "epochs",
+    "num_workers": "workers",
+    "wd": "weight_decay",
+    "optim": "optimizer",
+}
+"""Names of other tools -> the training argument of ultralytics."""
 DEFAULTS: dict[str, Any] = {"plots": False, "deterministic": True}
 
 
@@ -55,7 +70,8 @@ def check_arguments(given: Mapping[str, Any], reserved: Mapping[str, str] = RESE
         if name in reserved:
             raise InputError(f"{name}={given[name]!r} cannot be set here: {reserved[name]}.")
         if name not in known:
-            raise InputError(f"Ultralytics has no training argument {name!r}.{nearest(name, known - set(reserved))}")
+            hint = f" Did you mean {ALIASES[name]!r}?" if name in ALIASES else nearest(name, known - set(reserved))
+            raise InputError(f"Ultralytics has no training argument {name!r}.{hint}")
     arguments = {**DEFAULTS, **given}
     _check_device(arguments.get("device"))
     try:

@@ -31,7 +31,7 @@ def with_crowds(
     split
         The name of the split.
     train
-        The train split of the original dataset. The classes of the view are the classes of all original splits.
+        The train split of the original dataset. Together with `others`, it gives the order of the classes in the view.
     others
         The other splits of the original dataset, by name.
     originals

@@ -21,8 +21,8 @@ LINE_SECONDS = 60.0
 class Watch:
     """The counts, the history and the progress line of one training.
 
-    A trainer class that `watched` returns reports to a `Watch`. If `images_per_epoch` is given, the training takes its
-    batches from a `BatchStream`.
+    `watched` returns a trainer class. Trainers of this class report to a `Watch`. If `images_per_epoch` is given, the
+    training takes its batches from a `BatchStream`.
     """
 
     def __init__(

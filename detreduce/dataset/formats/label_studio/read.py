@@ -288,7 +288,11 @@ def _find_images(tasks: Sequence[_Task], file: Path, folder: Path, problems: lis
         if name is None:
             missing.append(task)
         elif name in rows:
-            problems.append(Problem(file, f"{name}: tasks {rows[name].id} and {task.id} name this image; used once"))
+            problems.append(
+                Problem(
+                    file, f"{name}: tasks {rows[name].id} and {task.id} both name this image; only the first is used"
+                )
+            )
         else:
             rows[name] = task
     if not rows:

@@ -7,6 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# no test may depend on how fast or how busy the machine is
+settings.register_profile("any speed", deadline=None)
+settings.load_profile("any speed")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("DETREDUCE_SHARED", REPOSITORY.parent / "shared"))

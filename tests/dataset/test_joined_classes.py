@@ -127,3 +127,46 @@ def test_training_says_it_and_crowd_regions_have_the_joined_class(tmp_path: Path
 
     truth = run.truths["val"]
     assert names(truth, True) == names(truth, False) == ["c", "a", "b"]
+
+
+def make_yolo(root: Path, files: dict[str, str]) -> Path:
+    """Write a data.yaml that joins the exports one and two, and class files."""
+    for part in ("one", "two"):
+        (root / part / "images").mkdir(parents=True)
+        (root / part / "labels").mkdir()
+        Image.new("RGB", (64, 32), (len(part), 0, 0)).save(root / part / f"images/{part}.png")
+        (root / part / f"labels/{part}.txt").write_text("0 0.5 0.5 0.2 0.2\n")
+    for name, text in files.items():
+        (root / name).write_text(text)
+    (root / "data.yaml").write_text("train: one/images\nval: two/images\nnames: [cat, dog]\n")
+    return root / "data.yaml"
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"one/classes.txt": "cat\ndog\n", "two/classes.txt": "dog\ncat\n"},
+        {"one/labels/classes.txt": "cat\ndog\n", "two/labels/classes.txt": "dog\ncat\n"},
+        {"one/data.yaml": "names: [cat, dog]\n", "two/data.yaml": "names: {0: dog, 1: cat}\n"},
+    ],
+)
+def test_yolo_exports_that_number_otherwise_are_refused(tmp_path: Path, files: dict[str, str]) -> None:
+    dataset = load_dataset(make_yolo(tmp_path / "source", files))
+    found = [problem for problem in summarise(dataset).problems if "class 0 is 'dog' here, but 'cat'" in problem.what]
+    assert [problem.file for problem in found] == [tmp_path / "source" / list(files)[1]]
+    for write in (
+        lambda: write_subset(dataset, dataset.image_ids, tmp_path / "out"),
+        lambda: write_yolo_view(dataset, tmp_path / "view"),
+    ):
+        with pytest.raises(InputError, match=r"Class 0 is 'cat' in .*one.*, but 'dog' in .*two"):
+            write()
+    assert [path.name for path in tmp_path.iterdir()] == ["source"]
+
+
+def test_class_files_that_agree_with_each_other_only_are_said(tmp_path: Path) -> None:
+    files = {"one/classes.txt": "dog\ncat\n", "two/classes.txt": "dog\ncat\n"}
+    dataset = load_dataset(make_yolo(tmp_path / "source", files))
+    with pytest.warns(SubsetWarning, match="class 0 is 'dog' here"):
+        write_subset(dataset, dataset.image_ids, tmp_path / "out")
+    agreeing = {"one/classes.txt": "cat\ndog\nhorse\n", "two/data.yaml": "nothing: [\n"}
+    assert not load_dataset(make_yolo(tmp_path / "other", agreeing)).problems

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from detreduce.dataset.formats.yolo.class_files import class_file_problems
 from detreduce.dataset.formats.yolo.labels import parse_labels
 from detreduce.dataset.listing import absolute, below, find_files
 from detreduce.dataset.reading.box_collector import BoxCollector
@@ -35,6 +36,7 @@ def load_yolo(description: Description, split: str) -> DetectionDataset:
     names = read_class_names(description)
     kpt_shape = _read_kpt_shape(description)
     root, splits = _resolve_splits(description, split, problems)
+    problems += class_file_problems(description.file, root, splits[split].images, names)
     found = find_images(splits[split].images, root, description.file, problems)
     records = _read_labels(found, root, len(names), kpt_shape, problems)
     source = Source("yolo", description.file, root, splits)

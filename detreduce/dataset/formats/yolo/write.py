@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from detreduce.dataset.formats.format import Reload
+from detreduce.dataset.formats.yolo.class_files import check_class_files, class_file_problems
 from detreduce.dataset.formats.yolo.data_yaml import Change, edit_data_yaml, load_mapping
 from detreduce.dataset.formats.yolo.exports import as_data_yaml, is_yolo_export, list_other_files, read_yolo_description
 from detreduce.dataset.formats.yolo.mirror import Mirror, label_place, make_mirror
@@ -32,11 +33,21 @@ def write_yolo(choice: Choice, placer: Placer, target: Path, *, trainable: bool 
     images. Ultralytics needs a train and a val split. If `trainable` is True and train or val is missing, data.yaml
     names another split instead.
     """
+    _check_class_files(choice)
     if placer.link == "list":
         _write_lists(choice, placer)
     else:
         _write_files(choice, placer, target, trainable=trainable)
     return partial(load_data_yaml, target / DATA_YAML, choice.dataset.split)
+
+
+def _check_class_files(choice: Choice) -> None:
+    """Raise InputError if class files next to the labels contradict each other. Warn if they contradict data.yaml."""
+    source, names = choice.dataset.source, choice.dataset.class_names
+    places = [place for split in source.splits.values() for place in split.images]
+    check_class_files(source.path, source.root, places, names)
+    for problem in class_file_problems(source.path, source.root, places, names):
+        warn_about_subset(str(problem))
 
 
 def load_data_yaml(file: Path, split: str) -> DetectionDataset:

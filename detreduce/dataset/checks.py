@@ -71,6 +71,8 @@ class DatasetSummary:
         Number of images in each split.
     problems
         Faults in the files of all splits.
+    refused
+        Number of images of the split that ultralytics leaves out of a training because of their label files.
     """
 
     path: Path
@@ -86,6 +88,7 @@ class DatasetSummary:
     side_quantiles: Mapping[float, float]
     splits: Mapping[str, int]
     problems: tuple[Problem, ...]
+    refused: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return the summary as a dict of values that JSON can store."""
@@ -124,17 +127,15 @@ def summarise(dataset: DetectionDataset) -> DatasetSummary:
         sizes=sizes,
         side_quantiles=side_quantiles,
         splits=count_splits(dataset.source, {dataset.split: len(dataset)}),
-        problems=tuple(
-            dict.fromkeys(
-                [
-                    *dataset.problems,
-                    *_find_repeated_names(dataset),
-                    *_find_emptiness(dataset),
-                    *problems_of_other_splits(dataset),
-                ]
-            )
-        ),
+        problems=all_problems(dataset),
+        refused=sum(not record.trainable for record in dataset),
     )
+
+
+def all_problems(dataset: DetectionDataset) -> tuple[Problem, ...]:
+    """Return the problems of all splits, as `inspect` lists them. The annotations of the other splits are loaded."""
+    own = [*dataset.problems, *_find_repeated_names(dataset), *_find_emptiness(dataset)]
+    return tuple(dict.fromkeys([*own, *problems_of_other_splits(dataset)]))
 
 
 def problems_of_other_splits(dataset: DetectionDataset) -> tuple[Problem, ...]:

@@ -6,15 +6,20 @@ import os
 from collections.abc import Collection
 from pathlib import Path
 
+from detreduce.dataset.records import Problem
 
-def find_files(folder: str | Path, suffixes: Collection[str]) -> list[str]:
+
+def find_files(folder: str | Path, suffixes: Collection[str], problems: list[Problem] | None = None) -> list[str]:
     """Return the files below a folder that have one of the `suffixes` (lower case).
 
     Upper-case suffixes of files match too. Links are followed, and each folder is visited once. As in ultralytics,
-    hidden files and folders are skipped. The paths are relative to `folder`, with ``/``, and sorted. Raise OSError if
-    the folder cannot be read.
+    hidden files and folders are skipped. The paths are relative to `folder`, with ``/``, and sorted.
+
+    If `problems` is given, entries that are not files (a link to a missing file, a pipe) are left out and added to
+    `problems`. Raise OSError if the folder cannot be read.
     """
     found: list[str] = []
+    unusable: dict[str, str] = {}
     visited: set[str] = set()
     pending = [(str(folder), "")]
     while pending:
@@ -28,11 +33,37 @@ def find_files(folder: str | Path, suffixes: Collection[str]) -> list[str]:
             for entry in sorted(entries, key=lambda entry: entry.name, reverse=True):
                 if entry.name.startswith("."):
                     continue
-                if entry.is_dir():
+                if _is_folder(entry):
                     pending.append((entry.path, f"{prefix}{entry.name}/"))
                 elif os.path.splitext(entry.name)[1].lower() in suffixes:  # noqa: PTH122 (pathlib is five times slower)
-                    found.append(prefix + entry.name)
+                    if problems is not None and (why := _why_no_file(entry)):
+                        unusable[entry.path] = why
+                    else:
+                        found.append(prefix + entry.name)
+    if problems is not None:
+        problems += [Problem(Path(path), unusable[path]) for path in sorted(unusable)]
     return sorted(found)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Return whether an entry is a folder or a link to a folder."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        # a link that leads to itself
+        return False
+
+
+def _why_no_file(entry: os.DirEntry[str]) -> str | None:
+    """Return why an entry is not a file that can be read, or None if the entry is a file or a link to a file."""
+    try:
+        if entry.is_file():
+            return None
+    except OSError as error:
+        return f"cannot be read ({error.strerror}); left out"
+    if entry.is_symlink():
+        return f"is a link to {os.readlink(entry.path)!r}, which is not a file; left out"  # noqa: PTH115
+    return "is not a file; left out"
 
 
 def absolute(path: str | Path) -> Path:

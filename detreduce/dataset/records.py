@@ -80,6 +80,9 @@ class ImageRecord:
     unreadable
         True if the image has labels, but none that can be read. Such an image is not background: conversion and
         training leave it out.
+    refused
+        True if ultralytics leaves the image out of the training because of its label file (YOLO). Labels that are
+        converted from another format are never refused.
     """
 
     id: ImageId
@@ -92,6 +95,12 @@ class ImageRecord:
     height: int | None = None
     label_path: Path | None = None
     unreadable: bool = False
+    refused: bool = False
+
+    @property
+    def trainable(self) -> bool:
+        """False if a training leaves the image out because of its labels."""
+        return not (self.refused or self.unreadable)
 
     @property
     def size(self) -> tuple[int, int]:

@@ -8,8 +8,10 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
 
+from detreduce.dataset.problem_counts import ProblemCounts
 from detreduce.experiment.cells import Cell
 from detreduce.experiment.consistency import inconsistencies
+from detreduce.experiment.data_problems import read_problems
 from detreduce.experiment.ledger.ledger import FinishedCell, Ledger, finished_rows
 from detreduce.experiment.result_table import ResultTable, result_table
 from detreduce.experiment.searches.leakage import read_leakage
@@ -53,6 +55,8 @@ class Outcome:
         Warnings about differences between cells that should be equal, such as versions of packages.
     lost
         Comparisons of all other methods and controls with `full`; empty without `full`.
+    problems
+        How many problems the data has, from ``problems.json`` in the ledger; None if the ledger does not say.
     near_duplicates
         Near-duplicates in the train split, from ``near-duplicates.json`` in the ledger; empty if there was no search.
     """
@@ -68,6 +72,7 @@ class Outcome:
     notes: Sequence[str]
     lost: Sequence[Comparison] = ()
     near_duplicates: Mapping[str, Any] = field(default_factory=dict)
+    problems: ProblemCounts | None = None
 
     @cached_property
     def table(self) -> ResultTable:
@@ -98,6 +103,7 @@ class Outcome:
                 for name in ("images", "redundant", "exact", "threshold", "skipped")
                 if name in self.near_duplicates
             },
+            "problems": self.problems.to_dict() if self.problems is not None else None,
             "notes": list(self.notes),
         }
 
@@ -118,6 +124,7 @@ def outcome_of(ledger: Ledger, cells: Iterable[Cell] | None = None) -> Outcome:
         lost=[item for item in compared if item.against == FULL],
         ranking=rank_methods(rows),
         paid=break_even(rows),
+        problems=read_problems(ledger),
         random=random_reference(rows),
         leakage=read_leakage(ledger),
         near_duplicates=read_near_duplicates(ledger),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from detreduce.dataset.categories import assign_categories
+from detreduce.dataset.problem_counts import inspect_command
 from detreduce.dataset.records import DetectionDataset
 from detreduce.errors import DetreduceError, InputError
 from detreduce.experiment.cells import uses_features
@@ -33,6 +34,11 @@ def check_experiment(config: ExperimentConfig, dataset: DetectionDataset, evalua
 
     if not dataset.labelled:
         problems.append(f"dataset: {dataset.source.path} has no labels to train on")
+    if len(dataset) and not any(record.trainable for record in dataset):
+        problems.append(
+            f"dataset: ultralytics would leave out all {len(dataset)} images of the train split because of their label "
+            f"files. List the problems: {inspect_command(dataset)}"
+        )
     for split in evaluate_on.split("+"):
         if split != "auto" and split not in dataset.source.splits:
             there = ", ".join(dataset.source.splits)

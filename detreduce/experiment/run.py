@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from detreduce.dataset import load_dataset
+from detreduce.dataset.problem_counts import ProblemCounts, count_problems
 from detreduce.dataset.records import DetectionDataset
 from detreduce.display.listener import Listener, listening, say
 from detreduce.display.progress import progress
@@ -25,6 +26,7 @@ from detreduce.experiment.choices import FIT, Choices
 from detreduce.experiment.config import ExperimentConfig, load_config
 from detreduce.experiment.costs.forecast import Forecast
 from detreduce.experiment.costs.limits import Limits, Spent
+from detreduce.experiment.data_problems import keep_problems
 from detreduce.experiment.ledger.identity import data_identity, features_identity, file_identity
 from detreduce.experiment.ledger.ledger import TRAIN_FOLDER, FinishedCell, Ledger
 from detreduce.experiment.overview import Costing, Overview, PlannedCells, overview, shard_of
@@ -134,6 +136,11 @@ class PreparedExperiment:
         """The cells to run that are not finished."""
         return [cell for cell in self.cells if cell.key not in self.ledger]
 
+    @property
+    def problems(self) -> ProblemCounts:
+        """How many problems the data has, and how many images of the train split ultralytics leaves out."""
+        return self._experiment.problems
+
     @cached_property
     def overview(self) -> Overview:
         """The overview of the run: its cells, and the expected cost of the missing cells."""
@@ -161,6 +168,8 @@ class PreparedExperiment:
         """Search for duplicates and leakage, and write the results, the plan and the configuration into the ledger."""
         experiment = self._experiment
         Ledger.create(self.ledger.path)
+        keep_problems(self.ledger, self.problems)
+        say(self.problems.line)
         searched = experiment.dataset, self.ledger, experiment.identity.data, experiment.wait_for_search
         # this search comes first, because it makes the signatures that the other searches use
         keep_near_duplicates(*searched, country=experiment.config.energy.country)
@@ -289,6 +298,11 @@ class _Experiment:
     def dataset(self) -> DetectionDataset:
         """The train split."""
         return load_dataset(self.config.dataset, split="train")
+
+    @cached_property
+    def problems(self) -> ProblemCounts:
+        """How many problems the data has, and how many images of the train split ultralytics leaves out."""
+        return count_problems(self.dataset)
 
     @cached_property
     def evaluate_on(self) -> EvaluateOn:

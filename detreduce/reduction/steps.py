@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from detreduce.dataset.problem_counts import ProblemCounts, count_problems
 from detreduce.dataset.records import DetectionDataset
 from detreduce.dataset.write import SubsetReport, check_output, subset_report, write_subset
 from detreduce.display.listener import say
@@ -48,6 +49,8 @@ class ReductionResult:
         Images and boxes of each class, in the full set and in the subset, and the licences of the kept images.
     output
         The folder with the smaller dataset.
+    problems
+        How many problems the source has, and how many of the kept images ultralytics leaves out of a training.
     reason
         Why `auto` took this method; empty if the request named the method.
     """
@@ -57,16 +60,18 @@ class ReductionResult:
     representativeness: Representativeness
     report: SubsetReport
     output: Path
+    problems: ProblemCounts
     reason: str = ""
 
     def __repr__(self) -> str:
         return f"ReductionResult({self.selection!r}, {str(self.output)!r})"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the paths of the output, the report and the representativeness, ready for JSON."""
+        """Return the paths of the output, the report, the representativeness and the problems, ready for JSON."""
         written = {"data": str(self.dataset.source.path), "selection": str(self.output / "selection.json")}
         chosen = {"method": self.selection.method, "reason": self.reason}
-        return {**written, **chosen, **asdict(self.report), "representativeness": self.representativeness.to_dict()}
+        measured = {"representativeness": self.representativeness.to_dict(), "problems": self.problems.to_dict()}
+        return {**written, **chosen, **asdict(self.report), **measured}
 
 
 @dataclass(frozen=True)
@@ -246,8 +251,10 @@ class Reduction:
         written = self.write(selection)
         say(f"Written: {self.output.folder}")
         report = subset_report(self.dataset, selection.image_ids)
+        kept = [self.dataset[self.dataset.row_of[image_id]] for image_id in selection.image_ids]
+        problems = count_problems(self.dataset, kept)
         reason = self.request.reason
-        return ReductionResult(selection, written, measured, report, Path(self.output.folder), reason)
+        return ReductionResult(selection, written, measured, report, Path(self.output.folder), problems, reason)
 
 
 def extract(dataset: DetectionDataset, extraction: Extraction) -> FeatureTable:

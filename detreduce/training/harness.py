@@ -203,6 +203,7 @@ def _data_facts(data: str | Path, run: RunFolder, watch: Watch) -> DataFacts:
         train_images=len(watch.image_files),
         train_boxes=int(training.class_counts[rows].sum()),
         class_names=list(training.class_names),
+        problems=run.problems,
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from detreduce.dataset.problem_counts import ProblemCounts
 from detreduce.errors import InputError, MissingFileError
 from detreduce.machine.files import write_atomically
 from detreduce.machine.json_values import json_text, json_value
@@ -145,6 +146,9 @@ class DataFacts(_Part):
         Number of boxes in the images of the training.
     class_names
         Names of the classes.
+    problems
+        How many problems the data has, and how many images of the train split ultralytics leaves out because of their
+        labels. None in records of earlier versions.
     """
 
     path: str
@@ -154,6 +158,7 @@ class DataFacts(_Part):
     train_images: int
     train_boxes: int
     class_names: list[str]
+    problems: ProblemCounts | None = None
 
 
 class ModelFacts(_Part):

@@ -677,3 +677,33 @@ def test_what_would_make_cells_unequal_is_refused(
     config.write_text(yaml.safe_dump(content))
     with pytest.raises(InputError, match=message):
         prepare_experiment(config, config.parent / "ledger")
+
+
+def test_the_problems_of_the_data_are_said_and_kept(
+    config: Path, stand_in_train: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_module, "train", stand_in_train)
+    for row in (3, 4):
+        (config.parent / "set" / "labels" / f"{row:02}.txt").write_text("0 32 24 20 20\n")
+    said: list[str] = []
+    ledger = run_experiment(config, config.parent / "ledger", say=said.append)
+    (line,) = [line for line in said if "detreduce inspect" in line]
+    # train and val are the same images
+    assert "2 of the 12 images" in line and ": 2. " in line
+    program = CliRunner()
+    for arguments in (["run", config, "-o", ledger.path], ["run", config, "-o", ledger.path, "--dry-run"]):
+        result = program.invoke(app, [*map(str, arguments), "--json"])
+        found = json.loads(result.stdout)["problems"]
+        assert (found["problems"], found["refused"], found["images"]) == (2, 2, 12)
+        assert line in program.invoke(app, list(map(str, arguments))).stdout
+    result = program.invoke(app, ["report", str(ledger.path), "--json"])
+    assert json.loads(result.stdout)["problems"] == found
+    assert line in program.invoke(app, ["report", str(ledger.path)]).stdout
+    assert "2 of the 12 images of the train split" in (ledger.path / "report.html").read_text()
+
+
+def test_an_experiment_on_labels_that_the_trainer_refuses_does_not_start(config: Path) -> None:
+    for file in (config.parent / "set" / "labels").iterdir():
+        file.write_text("0 32 24 20 20\n")
+    with pytest.raises(InputError, match="all 12 images"):
+        run_experiment(config, config.parent / "ledger")

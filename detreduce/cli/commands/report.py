@@ -40,12 +40,17 @@ def report(
     Example: detreduce report runs/demo
     """
     opened = open_ledger(ledger)
+    from detreduce.experiment.data_problems import read_problems
     from detreduce.report import write_report
 
     path = write_report(opened.path, output, selections=selections, images=images, dataset=data)
+    problems = read_problems(opened)
     if as_json:
-        print_json({"report": str(path), "bytes": path.stat().st_size})
+        found = problems.to_dict() if problems is not None else None
+        print_json({"report": str(path), "bytes": path.stat().st_size, "problems": found})
     else:
         say(f"{path} ({path.stat().st_size / 1e6:.1f} MB)")
+        if problems is not None:
+            say(problems.line)
     if show:
         typer.launch(str(path))

@@ -9,7 +9,7 @@ import typer
 
 from detreduce.cli import completion
 from detreduce.cli.options import Json
-from detreduce.cli.output import print_json
+from detreduce.cli.output import print_json, say
 from detreduce.cli.values import parse_parameters
 from detreduce.display.listener import listening
 from detreduce.display.progress import tell
@@ -103,12 +103,13 @@ def run(
     settings = load_config(file, values)
     prepared = prepare_experiment(settings, output, shard=shard)
     if dry_run and as_json:
-        print_json(prepared.overview.to_dict())
+        print_json({**prepared.overview.to_dict(), "problems": prepared.problems.to_dict()})
         return
     from detreduce.cli.show.run import show_next, show_outcome, show_plan
 
     show_plan(prepared.overview, stderr=not dry_run)
     if dry_run:
+        say(prepared.problems.line)
         return
     with listening(tell):
         ledger = _run_cells(prepared, limits, on_ray=on_ray, gpus_per_cell=gpus_per_cell)

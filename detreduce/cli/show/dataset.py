@@ -45,3 +45,5 @@ def show_summary(summary: DatasetSummary, *, problems_shown: int | None) -> None
         out.print(f"  {problem}", soft_wrap=True)
     if len(shown) < len(summary.problems):
         out.print(f"  ... and {len(summary.problems) - len(shown)} more. Use --all to list all problems.")
+    if summary.refused:
+        out.print(f"Ultralytics will leave out {summary.refused} of the {summary.images} images of this split.")

@@ -58,6 +58,8 @@ def show_outcome(settings: ExperimentConfig, outcome: Outcome) -> None:
     out.print(carbon_intensity(settings.energy.country))
     for note in outcome.notes:
         out.print(note)
+    if outcome.problems is not None:
+        out.print(outcome.problems.line, soft_wrap=True)
     if EQUAL_ITERATIONS not in settings.controls:
         out.print(
             f"{CONTROLS[EQUAL_ITERATIONS].words.capitalize()} is missing. To add it, use controls: "

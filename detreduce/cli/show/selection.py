@@ -61,6 +61,7 @@ def show_reduced(result: ReductionResult) -> None:
         out.print(line)
     if not _left_out(selection):
         show_text(out, NOT_LOOKED_FOR, style="dim")
+    out.print(result.problems.line, soft_wrap=True)
     for name, count in report.licences:
         out.print(f"Licence: {name}: {count} images")
     if not result.dataset.labelled:

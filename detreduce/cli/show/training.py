@@ -37,6 +37,8 @@ def show_record(record: TrainingRecord) -> None:
         out.print(f"Energy of the {component}: {part.wh:.2f} Wh, {part.provenance} ({part.method})")
     if (evaluation := record.evaluation) and (agreement := evaluation.agreement) and not agreement.ok:
         out.print(f"The two mAP values differ by more than {agreement.tolerance}: {agreement.note}")
+    if record.data.problems is not None:
+        out.print(record.data.problems.line, soft_wrap=True)
     for warning in record.warnings:
         show_text(out, f"Warning: {warning}")
     out.print(f"Run folder: {record.run}", soft_wrap=True)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 TOLERANCE = 0.01
 DROPPED = "ultralytics will leave out the whole image"
 UNREADABLE = "conversion and training leave out the image"
+KEPT = "ultralytics uses the image"
 
 
 def outside_unit(values: Sequence[float], checked: Sequence[float]) -> str | None:

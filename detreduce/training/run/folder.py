@@ -16,6 +16,7 @@ from typing import Any, Literal
 import yaml
 
 from detreduce.dataset import DetectionDataset, load_dataset, load_split
+from detreduce.dataset.problem_counts import ProblemCounts, count_problems, inspect_command
 from detreduce.dataset.records import read_image_size
 from detreduce.dataset.write import write_yolo_view
 from detreduce.errors import InputError
@@ -58,6 +59,8 @@ class RunFolder:
         empty.
     warnings
         Warnings about the view and about the choice of the splits for the evaluation.
+    problems
+        How many problems the original dataset has, and how many images of its train split ultralytics leaves out.
     created
         True if the folder was created for this run. False if it existed before and was empty.
     """
@@ -68,6 +71,7 @@ class RunFolder:
     datasets: dict[str, DetectionDataset]
     truths: dict[str, DetectionDataset]
     warnings: tuple[str, ...]
+    problems: ProblemCounts
     created: bool
 
     @property
@@ -125,6 +129,7 @@ def make_run_folder(
     """
     dataset = load_dataset(data, split="train", images=images)
     _check_trainable(dataset)
+    problems = count_problems(dataset)
     sources, unusable = _other_splits(dataset)
     evaluated: tuple[str, ...] = ()
     warnings: list[str] = []
@@ -147,7 +152,7 @@ def make_run_folder(
     except BaseException:
         _discard(path, created)
         raise
-    return RunFolder(path, data_yaml, dataset, datasets, truths, tuple(warnings), created)
+    return RunFolder(path, data_yaml, dataset, datasets, truths, tuple(warnings), problems, created)
 
 
 def _other_splits(dataset: DetectionDataset) -> tuple[dict[str, DetectionDataset], dict[str, str]]:
@@ -211,6 +216,11 @@ def _check_trainable(dataset: DetectionDataset) -> None:
         raise InputError(f"{dataset.source.path}: the train split does not have images.")
     if not any(len(record.class_ids) for record in dataset):
         raise InputError(f"{dataset.source.path}: none of the {len(dataset)} images of the train split has a box.")
+    if not any(record.trainable for record in dataset):
+        raise InputError(
+            f"{dataset.source.path}: ultralytics would leave out all {len(dataset)} images of the train split because "
+            f"of their label files. List the problems: {inspect_command(dataset)}"
+        )
 
 
 def _choose_splits(asked: str, unusable: dict[str, str], where: str) -> tuple[str, ...]:

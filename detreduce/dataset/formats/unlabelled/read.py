@@ -51,7 +51,7 @@ def _name_of(source: Source, split: str, problems: list[Problem]) -> dict[str, s
     """Return path -> name of the images in the folders and lists of a split."""
     places = source.splits[split].images
     if len(places) == 1 and places[0].is_dir():
-        return {f"{places[0]}{os.sep}{name}": name for name in find_files(places[0], IMAGE_SUFFIXES)}
+        return {f"{places[0]}{os.sep}{name}": name for name in find_files(places[0], IMAGE_SUFFIXES, problems)}
     return find_images(places, source.root, source.path, problems).names
 
 

@@ -245,7 +245,7 @@ def _read_number(text: str | None) -> float | None:
 def _images_by_stem(folder: Path, problems: list[Problem]) -> dict[str, list[str]]:
     """Return path without suffix -> image files below the images folder. Raise an error if there are no images."""
     images: dict[str, list[str]] = {}
-    for name in find_files(folder, IMAGE_SUFFIXES):
+    for name in find_files(folder, IMAGE_SUFFIXES, problems):
         images.setdefault(name.rsplit(".", 1)[0], []).append(name)
     if not images:
         raise MissingFileError(f"{folder}: the folder has no images.")

@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import isfinite
 
-from detreduce.dataset.reading.box_problems import DROPPED, bad_extent, duplicate, outside_unit
+from detreduce.dataset.formats.yolo.trainer_rules import why_refused
+from detreduce.dataset.reading.box_problems import DROPPED, KEPT, bad_extent, duplicate, outside_unit
 
 Box = tuple[float, float, float, float]
+
+_LINE_LEFT_OUT = f"the line is left out, {DROPPED}"
 
 
 @dataclass(slots=True)
@@ -23,11 +26,14 @@ class Labels:
         Class of each box.
     findings
         Line number (from 1, or None for the whole file) and description of each fault.
+    refused
+        True if ultralytics leaves out the image of the file (see `why_refused`).
     """
 
     boxes: list[Box] = field(default_factory=list)
     classes: list[int] = field(default_factory=list)
     findings: list[tuple[int | None, str]] = field(default_factory=list)
+    refused: bool = False
 
 
 def parse_labels(data: bytes, n_classes: int, kpt_shape: tuple[int, int] | None = None) -> Labels:
@@ -51,7 +57,7 @@ def parse_labels(data: bytes, n_classes: int, kpt_shape: tuple[int, int] | None 
             labels.findings.append((number, _describe_text(fields)))
             continue
         if not isfinite(sum(row)):
-            labels.findings.append((number, f"not a finite number in {line.strip()[:60]!r}; the line is left out"))
+            labels.findings.append((number, f"not a finite number in {line.strip()[:60]!r}; {_LINE_LEFT_OUT}"))
             continue
         what = _check_class(row[0], n_classes)
         if what:
@@ -70,7 +76,20 @@ def parse_labels(data: bytes, n_classes: int, kpt_shape: tuple[int, int] | None 
     if len(shapes) == 2:
         kinds = "plain boxes and boxes with keypoints" if kpt_shape else "boxes and polygons"
         labels.findings.append((None, f"mixes {kinds}; {DROPPED}"))
+    if labels.findings:
+        _judge_file(data, n_classes, kpt_shape, labels)
     return labels
+
+
+def _judge_file(data: bytes, n_classes: int, kpt_shape: tuple[int, int] | None, labels: Labels) -> None:
+    """Set `refused`, and make the findings say the same. A file without findings is never refused."""
+    why = why_refused(data, n_classes, kpt_shape)
+    labels.refused = why is not None
+    if why is None:
+        # ultralytics judges the whole file, so that a line may be accepted in one file and not in another
+        labels.findings = [(line, what.replace(DROPPED, KEPT)) for line, what in labels.findings]
+    elif not any(DROPPED in what for _, what in labels.findings):
+        labels.findings.append((None, f"{why}; {DROPPED}"))
 
 
 def _decode(data: bytes, labels: Labels) -> str:
@@ -89,7 +108,7 @@ def _describe_text(fields: Sequence[str]) -> str:
         try:
             float(value)
         except ValueError:
-            return f"{value[:40]!r} is not a number; the line is left out, {DROPPED}"
+            return f"{value[:40]!r} is not a number; {_LINE_LEFT_OUT}"
     raise AssertionError("called for a line of numbers")
 
 
@@ -98,8 +117,8 @@ def _check_class(value: float, n_classes: int) -> str | None:
     if 0 <= value < n_classes and value.is_integer():
         return None
     if not value.is_integer():
-        return f"class {value:g} is not a whole number; the line is left out, {DROPPED}"
-    return f"class {value:g} is outside 0-{n_classes - 1}; the line is left out, {DROPPED}"
+        return f"class {value:g} is not a whole number; {_LINE_LEFT_OUT}"
+    return f"class {value:g} is outside 0-{n_classes - 1}; {_LINE_LEFT_OUT}"
 
 
 def _read_box(row: tuple[float, ...], kpt_shape: tuple[int, int] | None, number: int, labels: Labels) -> Box | None:
@@ -122,7 +141,7 @@ def _read_box(row: tuple[float, ...], kpt_shape: tuple[int, int] | None, number:
         return None
     extent = bad_extent(box[2], box[3])
     if extent is not None:
-        labels.findings.append((number, extent[0]))
+        labels.findings.append((number, extent[0] if extent[1] else f"{extent[0]}, {DROPPED}"))
         if not extent[1]:
             return None
     outside = outside_unit(coordinates, checked)
@@ -143,4 +162,4 @@ def _describe_count(count: int, kpt_shape: tuple[int, int] | None) -> str:
         wanted = f"5 or {5 + kpt_shape[0] * kpt_shape[1]} (kpt_shape {list(kpt_shape)})"
     else:
         wanted = "5 (box) or an odd number from 7 (polygon)"
-    return f"{count} fields, expected {wanted}; the line is left out, {DROPPED}"
+    return f"{count} fields, expected {wanted}; {_LINE_LEFT_OUT}"

@@ -217,7 +217,7 @@ def find_images(places: Iterable[Path], root: Path, file: Path, problems: list[P
     listed_in: dict[str, Path] = {}
     for place in places:
         if place.is_dir():
-            pairs = [(f"{place}{os.sep}{name}", name) for name in find_files(place, IMAGE_SUFFIXES)]
+            pairs = [(f"{place}{os.sep}{name}", name) for name in find_files(place, IMAGE_SUFFIXES, problems)]
             _find_label_folder(place, found)
         elif place.suffix.lower() in IMAGE_SUFFIXES:
             pairs = [(str(place), _find_name(str(place), root))]
@@ -333,42 +333,58 @@ def _read_labels(
     owner: dict[str, str] = {}
     labels: list[Path | None] = []
     unreadable: set[str] = set()
+    refused: set[str] = set()
     with progress("reading labels", len(rows), "files") as advance:
         for name, _, path in rows:
             file = _label_file(path, found)
             advance()
             if file is None:
                 boxes.add((), ())
-                labels.append(None)
+                labels.append((None, False))
                 continue
             if file in owner:
                 problems.append(Problem(Path(file), f"is the label file of two images: {owner[file]} and {name}"))
             owner[file] = name
             labels.append(Path(file))
-            if not _read_one(file, n_classes, kpt_shape, boxes, problems):
+            usable, out = _read_one(file, n_classes, kpt_shape, boxes, problems)
+            if not usable:
                 unreadable.add(path)
+            if out:
+                refused.add(path)
     _report_unmatched(rows, owner, found, problems)
     return [
-        ImageRecord(image_id, name, Path(path), *arrays, label_path=label, unreadable=path in unreadable)
+        ImageRecord(
+            image_id,
+            name,
+            Path(path),
+            *arrays,
+            label_path=label,
+            unreadable=path in unreadable,
+            refused=path in refused,
+        )
         for (name, image_id, path), arrays, label in zip(rows, boxes.arrays(), labels, strict=True)
     ]
 
 
 def _read_one(
     file: str, n_classes: int, kpt_shape: tuple[int, int] | None, boxes: BoxCollector, problems: list[Problem]
-) -> bool:
-    """Add the boxes of one label file to `boxes`. Return False if the file has labels, but none that can be read."""
+) -> tuple[bool, bool]:
+    """Add the boxes of one label file to `boxes`.
+
+    Return whether the file can be read, which is False for labels of which none can be used, and whether ultralytics
+    refuses the file.
+    """
     path = Path(file)
     try:
         data = read_regular(file, LABELS_LIMIT)
     except OSError as error:
         problems.append(Problem(path, f"cannot be read ({error.strerror}); {UNREADABLE}"))
         boxes.add((), ())
-        return False
+        return False, True
     parsed = parse_labels(data, n_classes, kpt_shape)
     boxes.add(parsed.boxes, parsed.classes)
     problems.extend(Problem(path, what, line) for line, what in parsed.findings)
-    return bool(parsed.boxes) or not parsed.findings
+    return bool(parsed.boxes) or not parsed.findings, parsed.refused
 
 
 def _report_unmatched(

@@ -1,0 +1,74 @@
+"""Count the problems of a dataset and the images that the trainer leaves out, for commands that do not list them."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from detreduce.dataset.checks import all_problems
+from detreduce.dataset.load import images_to_give
+from detreduce.dataset.records import DetectionDataset, ImageRecord
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemCounts:
+    """How many problems a dataset has, and how many of some images ultralytics leaves out of a training.
+
+    Attributes
+    ----------
+    problems
+        Number of problems in the files of all splits, as `detreduce inspect` lists them.
+    refused
+        Number of these images that ultralytics leaves out because of their label files.
+    images
+        Number of images: the kept images, or the images of the train split.
+    kept
+        Whether the images are a selection.
+    command
+        The command that lists the problems.
+    """
+
+    problems: int
+    refused: int
+    images: int
+    kept: bool
+    command: str
+
+    @property
+    def line(self) -> str:
+        """The counts and the command, as one line of text."""
+        images = f"{self.images} {'kept images' if self.kept else 'images of the train split'}"
+        refused = f"{self.refused}" if self.refused else "none"
+        problems = f"{self.problems}" if self.problems else "none"
+        said = f"Problems in the data: {problems}. Ultralytics will leave out {refused} of the {images}."
+        return f"{said} List the problems: {self.command}" if self.problems else said
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the counts and the command, ready for JSON."""
+        return asdict(self)
+
+
+def count_problems(dataset: DetectionDataset, kept: Iterable[ImageRecord] | None = None) -> ProblemCounts:
+    """Return the counts for the images `kept`, or for all images of the dataset.
+
+    The annotations of the other splits are loaded, but no image is opened.
+    """
+    records = dataset.records if kept is None else tuple(kept)
+    return ProblemCounts(
+        problems=len(all_problems(dataset)),
+        refused=sum(not record.trainable for record in records),
+        images=len(records),
+        kept=kept is not None,
+        command=inspect_command(dataset),
+    )
+
+
+def inspect_command(dataset: DetectionDataset) -> str:
+    """Return the command that lists all problems of a dataset."""
+    images = images_to_give(dataset)
+    options = ["--images", str(images)] if images is not None else []
+    if dataset.split != "train":
+        options += ["--split", dataset.split]
+    return shlex.join(["detreduce", "inspect", str(dataset.source.path), *options, "--all"])

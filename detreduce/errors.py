@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections.abc import Iterable
 from pathlib import PurePath
 
@@ -36,14 +37,42 @@ class RandomDrawWarning(DetreduceWarning):
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Return `` Did you mean 'x'?`` with the known name most similar to `word`, or an empty string."""
+    """Return `` Did you mean 'x'?`` with the known name most similar to `word`, or an empty string.
+
+    If the two names look the same, the text says in what they differ.
+    """
     match = nearest_name(word, known)
-    return f" Did you mean {match!r}?" if match is not None else ""
+    if match is None:
+        return ""
+    if (what := describe_difference(word, match)) is not None:
+        # letters that look the same are shown as codes
+        shown = repr(match) if match.casefold() == word.casefold() else ascii(match)
+        return f" Did you mean {shown}? The names differ in {what}."
+    return f" Did you mean {match!r}?"
+
+
+def describe_difference(one: str, other: str) -> str | None:
+    """Return in what two different names that look the same differ, or None if they do not look the same."""
+    if one == other or look_of(one) != look_of(other):
+        return None
+    form = "the Unicode form of their letters (composed or decomposed)"
+    case = "upper and lower case"
+    if unicodedata.normalize("NFC", one) == unicodedata.normalize("NFC", other):
+        return form
+    return case if one.casefold() == other.casefold() else f"{case}, and in {form}"
+
+
+def look_of(name: str) -> str:
+    """Return a name without differences of case and Unicode form."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def nearest_name(word: str, known: Iterable[str]) -> str | None:
     """Return the known name most similar to `word`, ignoring case. Return None if no name is similar."""
     names = list(known)
+    look = look_of(word)
+    if lookalikes := [name for name in names if name != word and look_of(name) == look]:
+        return lookalikes[0]
     # a shared ending, such as .yaml, must not make two names similar
     ending = PurePath(word).suffix
     shared = ending if any(name.endswith(ending) for name in names) else ""

@@ -21,6 +21,7 @@ from detreduce.display.progress import progress
 from detreduce.errors import InputError
 from detreduce.machine.image_files import check_pixels, decoding, opened_image
 from detreduce.machine.processors import processors
+from detreduce.ultralytics_bridge.shown_size import shown_size
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 # ultralytics skips images with a shorter side
@@ -234,8 +235,8 @@ def _check_image(record: ImageRecord) -> list[Problem]:
             check_pixels(*image.size)
             with decoding(image.width * image.height):
                 image.load()
-            kind, turned = image.format, image.getexif().get(0x0112) in (5, 6, 7, 8)
-            width, height = image.size[::-1] if turned else image.size
+            kind = image.format
+            width, height = shown_size(image, record.path)
     # for a broken file, Pillow's decoders raise almost any error
     except Exception as error:
         return [Problem(record.path, f"cannot be decoded: {error or type(error).__name__}")]

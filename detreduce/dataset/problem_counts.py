@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from detreduce.dataset.checks import all_problems
-from detreduce.dataset.load import images_to_give
+from detreduce.dataset.inspect_command import inspect_command
 from detreduce.dataset.records import DetectionDataset, ImageRecord
 
 
@@ -63,12 +62,3 @@ def count_problems(dataset: DetectionDataset, kept: Iterable[ImageRecord] | None
         kept=kept is not None,
         command=inspect_command(dataset),
     )
-
-
-def inspect_command(dataset: DetectionDataset) -> str:
-    """Return the command that lists all problems of a dataset."""
-    images = images_to_give(dataset)
-    options = ["--images", str(images)] if images is not None else []
-    if dataset.split != "train":
-        options += ["--split", dataset.split]
-    return shlex.join(["detreduce", "inspect", str(dataset.source.path), *options, "--all"])

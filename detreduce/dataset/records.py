@@ -16,6 +16,7 @@ import numpy.typing as npt
 from detreduce.dataset.box_sizes import inside_sides, relative_sizes
 from detreduce.dataset.reading.loaded_files import LoadedFiles
 from detreduce.machine.image_files import opened_image
+from detreduce.ultralytics_bridge.shown_size import shown_size
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -360,9 +361,9 @@ class DetectionDataset:
 
 
 def read_image_size(path: Path) -> tuple[int, int]:
-    """Return (width, height) in pixels from an image's header, after EXIF rotation. Raise OSError if this fails."""
+    """Return (width, height) in pixels from an image's header, after EXIF rotation. Raise OSError if this fails.
+
+    See `shown_size`.
+    """
     with opened_image(path) as image:
-        width, height = image.size
-        if image.getexif().get(0x0112) in (5, 6, 7, 8):
-            width, height = height, width
-    return width, height
+        return shown_size(image, path)

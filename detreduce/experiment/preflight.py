@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from detreduce.dataset.categories import assign_categories
-from detreduce.dataset.problem_counts import inspect_command
+from detreduce.dataset.inspect_command import inspect_command
 from detreduce.dataset.records import DetectionDataset
 from detreduce.errors import DetreduceError, InputError
 from detreduce.experiment.cells import uses_features

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,6 +12,8 @@ QUANTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
 GRID = 4
 SHORTEST_SIDE = 1e-4  # fraction of the image; with it, every box has a finite aspect ratio
 _PAIRS_AT_ONCE = 1 << 20
+# rows and columns of a tile of pairs in a crowded image, so that its arrays fit into a processor's cache
+_TILE = (32, 2048)
 
 Floats = npt.NDArray[np.float64]
 
@@ -115,20 +118,48 @@ def _mean_pairwise_iou(corners: Floats, counts: npt.NDArray[np.int64]) -> Floats
     """Return (n,): the mean IoU of all pairs of boxes in each image. `corners` must be sorted by image."""
     starts = np.cumsum(counts) - counts
     result = np.zeros(len(counts))
+    crowded = counts * (counts - 1) // 2 > _PAIRS_AT_ONCE
+    for row in np.flatnonzero(crowded):
+        total = _sum_of_ious(corners[starts[row] : starts[row] + counts[row]])
+        result[row] = total / (counts[row] * (counts[row] - 1) // 2)
     # images with equal numbers of boxes are computed together, a few at a time, so that memory stays bounded
-    for m in np.unique(counts[counts > 1]):
+    for m in np.unique(counts[(counts > 1) & ~crowded]):
         first, second = np.triu_indices(int(m), k=1)
         members = np.flatnonzero(counts == m)
         step = max(1, _PAIRS_AT_ONCE // len(first))
         for begin in range(0, len(members), step):
             chunk = members[begin : begin + step]
-            total = np.zeros(len(chunk))
-            for part in range(0, len(first), _PAIRS_AT_ONCE):
-                a = corners[starts[chunk][:, None] + first[part : part + _PAIRS_AT_ONCE]]
-                b = corners[starts[chunk][:, None] + second[part : part + _PAIRS_AT_ONCE]]
-                total += _iou(a, b).sum(axis=1)
-            result[chunk] = total / len(first)
+            a = corners[starts[chunk][:, None] + first]
+            b = corners[starts[chunk][:, None] + second]
+            result[chunk] = _iou(a, b).sum(axis=1) / len(first)
     return result
+
+
+def _sum_of_ious(corners: Floats) -> float:
+    """Return the sum of the IoU of all pairs of (m, 4) boxes. Memory does not grow with the number of pairs.
+
+    The boxes are sorted by their left side. Then a box meets only boxes that begin before the box ends, so boxes that
+    are far apart are never compared.
+    """
+    left, top, right, bottom = np.ascontiguousarray(corners[np.argsort(corners[:, 0], kind="stable")].T)
+    areas = np.maximum(right - left, 0.0) * np.maximum(bottom - top, 0.0)
+    parts = []
+    for start in range(0, len(left), _TILE[0]):
+        rows = slice(start, start + _TILE[0])
+        end = int(np.searchsorted(left, right[rows].max(), side="left"))
+        for begin in range(start, end, _TILE[1]):
+            columns = slice(begin, min(begin + _TILE[1], end))
+            shared = np.minimum(right[rows, None], right[columns]) - np.maximum(left[rows, None], left[columns])
+            np.maximum(shared, 0.0, out=shared)
+            height = np.minimum(bottom[rows, None], bottom[columns]) - np.maximum(top[rows, None], top[columns])
+            shared *= np.maximum(height, 0.0, out=height)
+            if begin == start:
+                # each pair once, and no box with itself
+                shared = np.triu(shared, k=1)
+            union = areas[rows, None] + areas[columns] - shared
+            np.divide(shared, union, out=shared, where=union > 0)
+            parts.append(float(shared.sum()))
+    return math.fsum(parts)
 
 
 def _iou(a: Floats, b: Floats) -> Floats:

@@ -10,31 +10,33 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from detreduce.dataset.listing import absolute
+from detreduce.dataset.reading.text_lines import text_lines
 from detreduce.dataset.records import ImageId
 from detreduce.errors import DetreduceWarning, InputError, MissingFileError, nearest
 from detreduce.features.table import FeatureTable
-from detreduce.machine.regular_files import LISTS, read_text
+from detreduce.machine.regular_files import LISTS, read_regular
 from detreduce.selection.request import CompositionRequest
 
 IntArray = npt.NDArray[np.int64]
 
 
 def read_names(file: Path) -> list[str]:
-    """Return the image names in a text file with one name per line.
+    """Return the image names or paths in a text file with one image per line.
 
     Raises MissingFileError if the file does not exist, and InputError if the file cannot be read.
     """
     try:
-        lines = read_text(file, LISTS, "utf-8-sig").splitlines()
+        lines = text_lines(read_regular(file, LISTS))
     except FileNotFoundError as error:
         raise MissingFileError(f"The list of images {file} does not exist.") from error
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise InputError(f"The list of images {file} cannot be read: {error}.") from error
     return [line.strip() for line in lines if line.strip()]
 
 
 def image_rows(table: FeatureTable, wanted: Sequence[str | int], fate: str = "kept") -> IntArray:
-    """Return the table rows of the `wanted` images (ids or names), each row once.
+    """Return the table rows of the `wanted` images (ids, names or paths), each row once.
 
     `fate` says in messages what is to happen to the images. Raises InputError if an image is not in the table, or if
     several images have the same name.
@@ -46,17 +48,20 @@ def image_rows(table: FeatureTable, wanted: Sequence[str | int], fate: str = "ke
     for row, dataset_row in enumerate(table.rows):
         record = table.dataset[int(dataset_row)]
         row_of_id[record.id] = row
-        for name in {record.name, str(record.id)}:
+        for name in {*_names_of(table, int(dataset_row))}:
             rows_of_name.setdefault(name, []).append(row)
     found = []
     for item in wanted:
         rows = [row_of_id[item]] if item in row_of_id else rows_of_name.get(str(item), [])
+        if not rows and isinstance(item, str):
+            rows = rows_of_name.get(str(absolute(item)), [])
         if not rows and str(item) in _unreadable_names(table):
             raise InputError(
                 f"The image {item!r} is to be {fate}, but it could not be read. Repair it or leave it out."
             )
         if not rows:
-            hint = nearest(str(item), rows_of_name)
+            names = [name for row in table.rows.tolist() for name in _names_of(table, row)[:2]]
+            hint = nearest(str(item), names)
             raise InputError(f"The image {item!r} is to be {fate}, but the dataset does not have it.{hint}")
         if len(rows) > 1:
             ids = ", ".join(repr(table.dataset[int(table.rows[row])].id) for row in rows[:3])
@@ -123,6 +128,7 @@ def _unreadable_names(table: FeatureTable) -> set[str]:
     return {name for row in rows.tolist() for name in _names_of(table, row)}
 
 
-def _names_of(table: FeatureTable, row: int) -> tuple[str, str]:
-    """Return the name and the id of the image in a row of the dataset, both as text."""
-    return table.dataset[row].name, str(table.dataset[row].id)
+def _names_of(table: FeatureTable, row: int) -> tuple[str, str, str]:
+    """Return the name, the id and the path of the image in a row of the dataset, as text."""
+    record = table.dataset[row]
+    return record.name, str(record.id), str(record.path)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 import time
+import tracemalloc
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from detreduce.features import annotations
 from detreduce.features.annotations import annotation_columns, annotation_features
 
 
@@ -106,3 +108,32 @@ def test_coco_size_in_seconds() -> None:
     block = annotation_features(np.hstack([low, low + 0.2]), rows, rng.integers(0, 80, 860_000), 118_000, 80)
     assert time.process_time() - start < 15
     assert block.shape == (118_000, 108)
+
+
+@pytest.mark.parametrize("side", [0.002, 0.05, 1.5])
+def test_crowded_images_have_the_same_numbers_as_others(monkeypatch: pytest.MonkeyPatch, side: float) -> None:
+    rng = np.random.default_rng(0)
+    corners = rng.random((900, 2)) - 0.2
+    boxes = np.hstack([corners, corners + side * rng.random((900, 2))])
+    # without area, reversed, and repeated boxes
+    boxes[:9, 2] = boxes[:9, 0]
+    boxes[9:19, [0, 2]] = boxes[9:19, [2, 0]]
+    boxes[19:29] = boxes[29:39]
+    rows = rng.integers(0, 2, 900)
+    usual = annotation_features(boxes, rows, np.zeros(900, int), 2, 1)
+    monkeypatch.setattr(annotations, "_PAIRS_AT_ONCE", 1000)
+    monkeypatch.setattr(annotations, "_TILE", (7, 50))
+    assert np.array_equal(annotation_features(boxes, rows, np.zeros(900, int), 2, 1), usual)
+
+
+def test_memory_does_not_grow_with_the_square_of_the_boxes() -> None:
+    rng = np.random.default_rng(0)
+    corners = rng.random((20_000, 2)) * 0.99
+    boxes = np.hstack([corners, corners + 0.01])
+    zeros = np.zeros(len(boxes), int)
+    tracemalloc.start()
+    annotation_features(boxes, zeros, zeros, 1, 1)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    # the pairs of 20,000 boxes would take 1.6 GB an array
+    assert peak < 50e6

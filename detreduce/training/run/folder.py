@@ -16,7 +16,8 @@ from typing import Any, Literal
 import yaml
 
 from detreduce.dataset import DetectionDataset, load_dataset, load_split
-from detreduce.dataset.problem_counts import ProblemCounts, count_problems, inspect_command
+from detreduce.dataset.inspect_command import inspect_command
+from detreduce.dataset.problem_counts import ProblemCounts, count_problems
 from detreduce.dataset.records import read_image_size
 from detreduce.dataset.write import write_yolo_view
 from detreduce.errors import InputError

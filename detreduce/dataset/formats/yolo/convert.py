@@ -15,7 +15,9 @@ from detreduce.dataset.formats.format import Reload
 from detreduce.dataset.formats.registry import get_format
 from detreduce.dataset.formats.yolo.mirror import label_place
 from detreduce.dataset.formats.yolo.write import load_data_yaml, write_yolo
+from detreduce.dataset.inspect_command import inspect_command
 from detreduce.dataset.joined_classes import join_classes
+from detreduce.dataset.picture_sizes import with_picture_sizes
 from detreduce.dataset.records import DetectionDataset, ImageRecord
 from detreduce.dataset.splits import CANONICAL, in_order
 from detreduce.dataset.writing.choice import Choice, readable_records, records_on_disk
@@ -44,7 +46,8 @@ def convert_to_yolo(choice: Choice, placer: Placer, target: Path) -> Reload:
 
     Boxes become centre, width and height as fractions with 12 decimals. Boxes with a value outside [0, 1] are clipped
     to the image, because ultralytics may skip images with such values. Boxes outside the image are left out. Every
-    image gets a label file, which is empty for a background image.
+    image gets a label file, which is empty for a background image. Image sizes come from the pictures, see
+    `with_picture_sizes`.
 
     Raise InputError if the dataset has no labels, if the link mode is ``list``, or if a needed image size cannot be
     read.
@@ -60,6 +63,10 @@ def convert_to_yolo(choice: Choice, placer: Placer, target: Path) -> Reload:
     classes = join_classes({own: parts[own], **parts})
     if classes.notice:
         warn_about_subset(classes.notice)
+    for split, part in parts.items():
+        parts[split], conflicts = with_picture_sizes(part)
+        for notice in conflicts.notices(inspect_command(part)):
+            warn_about_subset(notice)
     counts = _Counts()
     with progress("Writing images", sum(map(len, parts.values())), "images") as advance:
         for split, part in parts.items():

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from detreduce.dataset.formats.yolo.read import PREFIX
+from detreduce.dataset.formats.yolo.lists import PREFIX
 from detreduce.dataset.reading.description import SPLIT_KEYS, Description, read_description
 from detreduce.dataset.splits import canonical_split
 from detreduce.errors import InputError, MissingFileError

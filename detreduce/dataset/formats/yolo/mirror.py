@@ -70,13 +70,13 @@ def make_mirror(root: Path, images: Iterable[Path], output: Path) -> Mirror:
     return Mirror(root, prefix, anchor, outside)
 
 
-def label_place(image: PurePosixPath) -> PurePosixPath:
-    """Return the relative path at which ultralytics looks for the label file of an image."""
+def label_place(image: PurePosixPath, folder: str = "labels", suffix: str = ".txt") -> PurePosixPath:
+    """Return the path at which ultralytics looks for the label file of an image, or for another file of the image."""
     folders = list(image.parts[:-1])
     if IMAGES in folders:
         last = len(folders) - 1 - folders[::-1].index(IMAGES)
-        folders[last] = "labels"
-    return PurePosixPath(*folders, image.name).with_suffix(".txt")
+        folders[last] = folder
+    return PurePosixPath(*folders, image.name).with_suffix(suffix)
 
 
 def _has_images(path: PurePosixPath) -> bool:

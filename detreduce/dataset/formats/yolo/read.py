@@ -11,6 +11,7 @@ from typing import Any
 
 from detreduce.dataset.formats.yolo.class_files import class_file_problems
 from detreduce.dataset.formats.yolo.labels import parse_labels
+from detreduce.dataset.formats.yolo.lists import read_list
 from detreduce.dataset.listing import absolute, below, find_files
 from detreduce.dataset.reading.box_collector import BoxCollector
 from detreduce.dataset.reading.box_problems import UNREADABLE
@@ -20,9 +21,8 @@ from detreduce.dataset.splits import canonical_split, choose_split, in_order
 from detreduce.display.progress import progress
 from detreduce.errors import InputError, MissingFileError
 from detreduce.machine.regular_files import LABELS as LABELS_LIMIT
-from detreduce.machine.regular_files import LISTS, read_regular
+from detreduce.machine.regular_files import read_regular
 
-PREFIX = "data/"
 IMAGES, LABELS = f"{os.sep}images{os.sep}", f"{os.sep}labels{os.sep}"
 
 
@@ -222,7 +222,7 @@ def find_images(places: Iterable[Path], root: Path, file: Path, problems: list[P
         elif place.suffix.lower() in IMAGE_SUFFIXES:
             pairs = [(str(place), _find_name(str(place), root))]
         elif place.suffix.lower() == ".txt":
-            pairs = [(path, _find_name(path, root)) for path in _read_list(place, root, problems)]
+            pairs = [(path, _find_name(path, root)) for path in read_list(place, root, problems)]
         else:
             raise InputError(f"{file}: {place} cannot be used. Name a folder, an image or a .txt list of images.")
         for path, name in pairs:
@@ -257,51 +257,6 @@ def _find_name(path: str, root: Path) -> str:
     if IMAGES in path:
         return path.rsplit(IMAGES, 1)[1].replace(os.sep, "/")
     return below(path, str(root)) or Path(path).name
-
-
-def _read_list(file: Path, root: Path, problems: list[Problem]) -> list[str]:
-    """Return the images in a list file that exist, each at the first existing path of `listed_places`."""
-    text, latin = read_regular(file, LISTS).decode("utf-8-sig", "surrogateescape"), False
-    paths = []
-    missing = 0
-    for number, line in enumerate(text.splitlines(), 1):
-        entry = line.strip()
-        if not entry:
-            continue
-        if os.path.splitext(entry)[1].lower() not in IMAGE_SUFFIXES:  # noqa: PTH122
-            problems.append(Problem(file, f"{entry[:80]!r} is not the name of an image file; left out", number))
-            continue
-        hit = _first_file(listed_places(entry, file, root))
-        if hit is None and not entry.isprintable():
-            # the file does not exist, but the encodings of the list and of the file names may differ
-            hit = _first_file(listed_places(os.fsencode(entry).decode("latin-1"), file, root))
-            latin = latin or hit is not None
-        if hit is None:
-            missing += 1
-            problems.append(Problem(file, f"image {entry!r} does not exist; left out", number))
-        else:
-            paths.append(hit)
-    if latin:
-        problems.append(Problem(file, "not UTF-8: read as Latin-1"))
-    if missing and not paths:
-        raise MissingFileError(f"{file}: none of its {missing} images exists below {root} or next to the list.")
-    return paths
-
-
-def listed_places(entry: str, file: Path, root: Path) -> list[str]:
-    """Return the paths that a line of a list file may mean, best first.
-
-    ``./x`` is relative to the list's folder. ``x`` is relative to the root, the list's folder or the working folder.
-    ``data/x`` may also mean ``x``, because CVAT adds the folder ``data`` to the paths.
-    """
-    bases = [file.parent] if entry.startswith("./") else [root, file.parent, Path.cwd()]
-    spellings = [entry, entry[len(PREFIX) :]] if entry.startswith(PREFIX) else [entry]
-    return [os.path.normpath(os.path.join(base, text)) for text in spellings for base in bases]  # noqa: PTH118
-
-
-def _first_file(places: Iterable[str]) -> str | None:
-    """Return the first path that is a file, or None."""
-    return next((place for place in places if os.path.isfile(place)), None)  # noqa: PTH113
 
 
 def label_path_of(image: str) -> str:
@@ -340,7 +295,7 @@ def _read_labels(
             advance()
             if file is None:
                 boxes.add((), ())
-                labels.append((None, False))
+                labels.append(None)
                 continue
             if file in owner:
                 problems.append(Problem(Path(file), f"is the label file of two images: {owner[file]} and {name}"))

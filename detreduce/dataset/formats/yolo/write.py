@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import posixpath
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -11,11 +12,15 @@ from detreduce.dataset.formats.format import Reload
 from detreduce.dataset.formats.yolo.class_files import check_class_files, class_file_problems
 from detreduce.dataset.formats.yolo.data_yaml import Change, edit_data_yaml, load_mapping
 from detreduce.dataset.formats.yolo.exports import as_data_yaml, is_yolo_export, list_other_files, read_yolo_description
+from detreduce.dataset.formats.yolo.lists import listed_places
+from detreduce.dataset.formats.yolo.masks import KEY as MASKS_KEY
+from detreduce.dataset.formats.yolo.masks import mask_places, masks_folder
 from detreduce.dataset.formats.yolo.mirror import Mirror, label_place, make_mirror
-from detreduce.dataset.formats.yolo.read import listed_places, load_yolo
+from detreduce.dataset.formats.yolo.read import load_yolo
 from detreduce.dataset.listing import absolute
 from detreduce.dataset.reading.description import read_description
-from detreduce.dataset.records import IMAGE_SUFFIXES, DetectionDataset, ImageRecord
+from detreduce.dataset.reading.text_lines import text_lines
+from detreduce.dataset.records import IMAGE_SUFFIXES, DetectionDataset, ImageRecord, Source
 from detreduce.dataset.splits import canonical_split
 from detreduce.dataset.writing.choice import Choice, readable_records
 from detreduce.dataset.writing.dataset_yaml import DATA_YAML
@@ -60,11 +65,12 @@ def _write_files(choice: Choice, placer: Placer, target: Path, *, trainable: boo
     source, splits = choice.dataset.source, choice.load_records()
     if trainable:
         splits = {split: readable_records(split, records) for split, records in splits.items()}
+    masks = _find_masks(source)
     mirror = make_mirror(source.root, [r.path for records in splits.values() for r in records], target)
     with progress("Writing images", sum(map(len, splits.values())), "images") as advance:
         for records in splits.values():
             for record in records:
-                _place_files(record, mirror, placer)
+                _place_files(record, mirror, masks, placer)
                 advance()
     entries = {
         split: _make_entries(source.splits[split].images, records, split, splits, mirror, placer)
@@ -116,10 +122,18 @@ def _write_list_of_split(choice: Choice, split: str, placer: Placer) -> list[str
     return [f"{split}.txt"]
 
 
-def _place_files(record: ImageRecord, mirror: Mirror, placer: Placer) -> None:
-    """Place an image and its label file."""
+def _find_masks(source: Source) -> str | None:
+    """Return the name of the masks folder, or None if the dataset has no masks."""
+    description = read_yolo_description(source.path)
+    return masks_folder(description.values, source.root)
+
+
+def _place_files(record: ImageRecord, mirror: Mirror, masks: str | None, placer: Placer) -> None:
+    """Place an image, its label file and its mask."""
     relative = mirror(record.path)
     placer.image(record.path, relative)
+    if masks is not None and (places := mask_places(record, relative, masks)) is not None:
+        placer.image(*places)
     if record.label_path is not None and placer.has(record.label_path):
         placer.copy(record.label_path, label_place(relative))
 
@@ -176,26 +190,31 @@ def _filter_list(
     """Return the lines of a list file for the images in `records`, each with the output path of its image.
 
     A line that does not name an image (a blank line, a comment) stays unchanged, and its output path is None. A line
-    that starts with ``./`` stays unchanged if its path is correct in the output. Other lines are rewritten to start
-    with ``./``, because ultralytics reads only such lines relative to the list.
+    that starts with ``./`` stays unchanged if ultralytics finds the image in the output: the path is correct, and there
+    are no blanks around it. Other lines are rewritten to start with ``./``, because ultralytics reads only such lines
+    relative to the list. The lines are UTF-8.
     """
     places = {str(absolute(record.path)): mirror(record.path) for record in records}
     home = mirror(path).parent
     lines: list[tuple[PurePosixPath | None, bytes]] = []
-    for raw in read_regular(path, LISTS).splitlines(keepends=True):
-        text = raw.decode("utf-8-sig", "surrogateescape").strip()
-        if PurePosixPath(text).suffix.lower() not in IMAGE_SUFFIXES:
+    data = read_regular(path, LISTS)
+    for line in text_lines(data):
+        raw, text = line.encode("utf-8", "surrogateescape"), line.strip()
+        if PurePosixPath(text.replace("\\", "/")).suffix.lower() not in IMAGE_SUFFIXES:
             lines.append((None, raw))
             continue
         image = next((places[name] for name in listed_places(text, path, mirror.root) if name in places), None)
         if image is None:
             continue
-        if text.startswith("./") and posixpath.normpath(str(home / text)) == str(image):
+        bare = text == line.rstrip("\r\n")
+        if bare and text.startswith("./") and posixpath.normpath(str(home / text)) == str(image):
             lines.append((image, raw))
         else:
             end = raw[len(raw.rstrip(b"\r\n")) :] or b"\n"
             written = f"./{posixpath.relpath(str(image), str(home))}"
             lines.append((image, written.encode("utf-8", "surrogateescape") + end))
+    if data.startswith(codecs.BOM_UTF8) and lines:
+        lines[0] = lines[0][0], codecs.BOM_UTF8 + lines[0][1]
     return lines
 
 
@@ -212,6 +231,12 @@ def _write_data_yaml(source: Path, entries: Mapping[str, Sequence[str]], placer:
         text = data.decode(encoding)
     content = load_mapping(text.removeprefix("\ufeff"))
     changes = _plan_changes(content, entries)
+    if content.get(MASKS_KEY) is not None and masks_folder(content, source.parent) is None:
+        changes[MASKS_KEY] = None
+        warn_about_subset(
+            f"The masks in {content[MASKS_KEY]!r} were not written, and {MASKS_KEY}: was left out: it must be the name "
+            "of the folder that replaces 'images' in the path of an image."
+        )
     edited, verbatim = edit_data_yaml(text, changes)
     if not verbatim:
         warn_about_subset(f"The comments in {source} were lost: the paths in the file could not be changed in place.")
@@ -227,8 +252,8 @@ def _plan_changes(content: Mapping[object, object], entries: Mapping[str, Sequen
             continue
         split = canonical_split(key)
         if split in entries:
-            if key != key.lower():
-                # ultralytics does not read `Train:`, so the loop below adds the key in lower case
+            if key != split:
+                # ultralytics does not read `Train:` or `valid:`, so the loop below adds the key that it reads
                 changes[key] = None
                 continue
             found.add(split)

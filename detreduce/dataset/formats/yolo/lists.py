@@ -1,0 +1,90 @@
+"""Read the text files that list the images of a split."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from detreduce.dataset.reading.near_names import FolderNames
+from detreduce.dataset.reading.text_lines import is_utf16, text_lines
+from detreduce.dataset.records import IMAGE_SUFFIXES, Problem
+from detreduce.errors import MissingFileError
+from detreduce.machine.regular_files import LISTS, read_regular
+
+PREFIX = "data/"
+
+
+def read_list(file: Path, root: Path, problems: list[Problem]) -> list[str]:
+    """Return the images in a list file that exist, each at the first existing path of `listed_places`."""
+    data = read_regular(file, LISTS)
+    lines, latin = text_lines(data), False
+    paths = []
+    missing = 0
+    names = FolderNames()
+    backslashes: list[int] = []
+    for number, line in enumerate(lines, 1):
+        entry = line.strip()
+        if not entry:
+            continue
+        if os.path.splitext(entry)[1].lower() not in IMAGE_SUFFIXES:  # noqa: PTH122
+            problems.append(Problem(file, f"{entry[:80]!r} is not the name of an image file; left out", number))
+            continue
+        hit = _first_file(listed_places(entry, file, root))
+        if hit is None and not entry.isprintable():
+            # the file does not exist, but the encodings of the list and of the file names may differ
+            hit = _first_file(listed_places(os.fsencode(entry).decode("latin-1"), file, root))
+            latin = latin or hit is not None
+        if hit is None:
+            missing += 1
+            hint = next(filter(None, map(names.hint, listed_places(entry, file, root))), "")
+            problems.append(Problem(file, f"image {entry!r} does not exist{hint}; left out", number))
+            continue
+        if "\\" in entry and os.sep == "/" and not hit.endswith(entry):
+            backslashes.append(number)
+        paths.append(hit)
+    problems += _describe_form(file, data, lines, backslashes)
+    if latin:
+        problems.append(Problem(file, "not UTF-8: read as Latin-1"))
+    if missing and not paths:
+        raise MissingFileError(f"{file}: none of its {missing} images exists below {root} or next to the list.")
+    return paths
+
+
+def listed_places(entry: str, file: Path, root: Path) -> list[str]:
+    """Return the paths that a line of a list file may mean, best first.
+
+    ``./x`` is relative to the list's folder. ``x`` is relative to the root, the list's folder or the working folder.
+    ``data/x`` may also mean ``x``, because CVAT adds the folder ``data`` to the paths. A backslash may mean ``/``,
+    because programs on Windows write it.
+    """
+    places: dict[str, None] = {}
+    for text in [entry, entry.replace("\\", "/")] if "\\" in entry else [entry]:
+        bases = [file.parent] if text.startswith("./") else [root, file.parent, Path.cwd()]
+        for spelling in [text, text[len(PREFIX) :]] if text.startswith(PREFIX) else [text]:
+            places |= {os.path.normpath(os.path.join(base, spelling)): None for base in bases}  # noqa: PTH118
+    return list(places)
+
+
+def _first_file(places: Iterable[str]) -> str | None:
+    """Return the first path that is a file, or None."""
+    return next((place for place in places if os.path.isfile(place)), None)  # noqa: PTH113
+
+
+def _describe_form(file: Path, data: bytes, lines: list[str], backslashes: list[int]) -> list[Problem]:
+    """Return the problems of a list that detreduce reads, but ultralytics does not."""
+    found = []
+    if is_utf16(data):
+        found.append(Problem(file, "UTF-16; ultralytics cannot read this list. Save the list as UTF-8"))
+    if backslashes:
+        what = f"{len(backslashes)} lines have backslashes; ultralytics finds these images on Windows only"
+        found.append(Problem(file, what, backslashes[0]))
+    # ultralytics removes the blanks around the whole text, but not around each line
+    padded = [number for number, line in enumerate(lines, 1) if line.strip() and line.strip("\r\n") != line.strip()]
+    filled = [number for number, line in enumerate(lines, 1) if line.strip()]
+    if padded and padded[-1] == filled[-1] and lines[padded[-1] - 1].lstrip() == lines[padded[-1] - 1]:
+        padded.pop()
+    if padded:
+        what = f"{len(padded)} lines have blanks around the path; ultralytics does not find these images"
+        found.append(Problem(file, what, padded[0]))
+    return found

@@ -1,0 +1,38 @@
+"""Find the masks of images, for datasets for semantic segmentation (``masks_dir:`` in data.yaml)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from detreduce.dataset.formats.yolo.mirror import label_place
+from detreduce.dataset.records import ImageRecord
+
+KEY = "masks_dir"
+DEFAULT = "masks"
+
+
+def masks_folder(content: Mapping[Any, Any], root: Path) -> str | None:
+    """Return the name of the masks folder that ultralytics uses, or None if the dataset has no masks.
+
+    Without the key, ultralytics uses a folder ``masks`` in the dataset's root. The name replaces ``images`` in the path
+    of an image, so a path that leads elsewhere cannot be written and counts as no folder.
+    """
+    named = content.get(KEY)
+    if named is None:
+        return DEFAULT if (root / DEFAULT).is_dir() else None
+    if not isinstance(named, str) or not named or PurePosixPath(named).is_absolute():
+        return None
+    return named if ".." not in PurePosixPath(named).parts else None
+
+
+def mask_places(record: ImageRecord, relative: PurePosixPath, folder: str) -> tuple[Path, PurePosixPath] | None:
+    """Return the mask of an image and its path in the output, or None if the image has no mask.
+
+    `relative` is the path of the image in the output.
+    """
+    source = Path(label_place(PurePosixPath(record.path), folder, ".png"))
+    target = label_place(relative, folder, ".png")
+    # without a folder `images` in its path, an image would be its own mask
+    return (source, target) if target != relative and source != record.path and source.is_file() else None

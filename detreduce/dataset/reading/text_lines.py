@@ -1,0 +1,20 @@
+"""Read the lines of a text file that lists images."""
+
+from __future__ import annotations
+
+import codecs
+
+
+def text_lines(data: bytes) -> list[str]:
+    """Return the lines of a text in UTF-8 or (with a byte-order mark) in UTF-16, with their line ends.
+
+    Bytes that are not UTF-8 become surrogates, as in the names that Python gets from the file system.
+    """
+    if is_utf16(data):
+        return data.decode("utf-16", "replace").splitlines(keepends=True)
+    return data.decode("utf-8-sig", "surrogateescape").splitlines(keepends=True)
+
+
+def is_utf16(data: bytes) -> bool:
+    """Return whether a text begins with the byte-order mark of UTF-16."""
+    return data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))

@@ -1,0 +1,38 @@
+"""The size of an image as ultralytics sees it: after the rotation that EXIF asks for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import PIL.Image
+
+_ORIENTATION = 274
+_TURNED = (5, 6, 7, 8)
+# whether these are turned depends on the format alone; for others (TIFF, WebP) it depends on the version of OpenCV
+_ALWAYS_TURNED = ("JPEG", "MPO", "PNG", "AVIF")
+
+
+def shown_size(image: PIL.Image.Image, path: Path) -> tuple[int, int]:
+    """Return (width, height) of an open image in pixels, as in ultralytics' `exif_size`. `path` is the image's file.
+
+    Only the header is read, except for a turned TIFF or WebP, which is decoded as ultralytics decodes it.
+    """
+    width, height = image.size
+    if _orientation(image) not in _TURNED:
+        return width, height
+    if image.format in _ALWAYS_TURNED:
+        return height, width
+    from ultralytics.utils.patches import imread
+
+    pixels = imread(path)
+    return (width, height) if pixels is None else (pixels.shape[1], pixels.shape[0])
+
+
+def _orientation(image: PIL.Image.Image) -> object:
+    """Return the EXIF orientation, or None if there is none or if it cannot be read."""
+    try:
+        return image.getexif().get(_ORIENTATION)
+    except Exception:  # for broken EXIF data, Pillow raises almost any error
+        return None

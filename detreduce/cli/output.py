@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -10,7 +10,7 @@ import typer
 
 from detreduce.display.progress import progress
 from detreduce.display.terminal_text import visible_lines
-from detreduce.machine.json_values import json_text
+from detreduce.machine.json_values import json_pieces, json_text
 
 _waiting = ExitStack()
 
@@ -40,4 +40,5 @@ def print_json(content: Any) -> None:
     As in selection.json, NaN becomes null, and infinite numbers become the strings ``inf`` and ``-inf``.
     """
     begin_output()
-    typer.echo(json_text(content), nl=False)
+    for piece in json_pieces(content) if isinstance(content, Mapping) else [json_text(content)]:
+        typer.echo(piece, nl=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -93,6 +93,10 @@ class DatasetSummary:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the summary as a dict of values that JSON can store."""
+        return {**self.to_pieces(), "problems": list(self._plain_problems())}
+
+    def to_pieces(self) -> dict[str, Any]:
+        """Return the same content as `to_dict`, with an iterator over the problems, of which there may be millions."""
         plain = {key: value for key, value in vars(self).items() if key not in ("classes", "problems")}
         return {
             **plain,
@@ -101,10 +105,13 @@ class DatasetSummary:
             "sizes": dict(self.sizes) if self.sizes is not None else None,
             "side_quantiles": {str(q): value for q, value in self.side_quantiles.items()},
             "splits": dict(self.splits),
-            "problems": [
-                {"file": str(problem.file), "line": problem.line, "what": problem.what} for problem in self.problems
-            ],
+            "problems": self._plain_problems(),
         }
+
+    def _plain_problems(self) -> Iterator[dict[str, Any]]:
+        """Yield each problem as a dict."""
+        for problem in self.problems:
+            yield {"file": str(problem.file), "line": problem.line, "what": problem.what}
 
 
 def summarise(dataset: DetectionDataset) -> DatasetSummary:
@@ -135,12 +142,22 @@ def summarise(dataset: DetectionDataset) -> DatasetSummary:
 
 def all_problems(dataset: DetectionDataset) -> tuple[Problem, ...]:
     """Return the problems of all splits, as `inspect` lists them. The annotations of the other splits are loaded."""
-    own = [*dataset.problems, *_find_repeated_names(dataset), *_find_emptiness(dataset)]
-    return tuple(dict.fromkeys([*own, *problems_of_other_splits(dataset)]))
+    return tuple(dict.fromkeys([*_own_problems(dataset), *_find_emptiness(dataset), *_problems_elsewhere(dataset)]))
 
 
 def problems_of_other_splits(dataset: DetectionDataset) -> tuple[Problem, ...]:
     """Return the problems of the other splits of the source. Their annotations are loaded, but no image is opened."""
+    known = set(_own_problems(dataset))
+    return tuple(dict.fromkeys(problem for problem in _problems_elsewhere(dataset) if problem not in known))
+
+
+def _own_problems(dataset: DetectionDataset) -> list[Problem]:
+    """Return the problems of the files and class names of a split."""
+    return [*dataset.problems, *_find_repeated_names(dataset)]
+
+
+def _problems_elsewhere(dataset: DetectionDataset) -> list[Problem]:
+    """Return the problems of the other splits, and of the classes of all splits. Problems may be repeated."""
     problems: list[Problem] = []
     loaded = {dataset.split: dataset}
     for split in dataset.source.splits:
@@ -152,10 +169,8 @@ def problems_of_other_splits(dataset: DetectionDataset) -> tuple[Problem, ...]:
             problems.append(Problem(dataset.source.path, f"the {split} split cannot be loaded: {error}"))
         else:
             loaded[split] = other
-            problems += [*other.problems, *_find_repeated_names(other), *_find_emptiness(other)]
-    problems += class_problems(in_order(loaded))
-    known = {*dataset.problems, *_find_repeated_names(dataset)}
-    return tuple(dict.fromkeys(problem for problem in problems if problem not in known))
+            problems += [*_own_problems(other), *_find_emptiness(other)]
+    return problems + list(class_problems(in_order(loaded)))
 
 
 def _find_emptiness(dataset: DetectionDataset) -> list[Problem]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
+from itertools import islice
 from typing import Any
 
 PLAIN = frozenset({int, str, bool, type(None)})
@@ -57,3 +58,34 @@ def json_text(content: Any, *, indent: int | None = 1) -> str:
         # only content with numbers or keys that JSON does not have needs a converted copy
         text = json.dumps(json_value(content), ensure_ascii=False, indent=indent)
     return (text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()) + "\n"
+
+
+def json_pieces(content: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the JSON text of a mapping in pieces, so that a long list is never a text as a whole.
+
+    Together the pieces are the text of `json_text`. A value may also be an iterator, which is written as a list.
+    """
+    start = "{\n"
+    for key, value in content.items():
+        yield f"{start} {json_text(key, indent=None)[:-1]}: "
+        if isinstance(value, list | tuple | Iterator):
+            yield from _list_pieces(iter(value))
+        else:
+            yield _indented(json_text(value))
+        start = ",\n"
+    yield "\n}\n" if content else "{}\n"
+
+
+def _list_pieces(items: Iterator[Any]) -> Iterator[str]:
+    """Yield the JSON text of a list inside a mapping, for 1,000 items at a time."""
+    start = "["
+    while batch := list(islice(items, 1000)):
+        # without the brackets of the batch
+        yield start + _indented(json_text(batch))[1:-3]
+        start = ","
+    yield "\n ]" if start == "," else "[]"
+
+
+def _indented(text: str) -> str:
+    """Return a JSON text one level deeper, without the newline at its end."""
+    return text.rstrip("\n").replace("\n", "\n ")

@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from detreduce.machine.json_values import json_number, json_text, json_value
+from detreduce.machine.json_values import json_number, json_pieces, json_text, json_value
 
 
 @dataclass
@@ -59,3 +61,25 @@ def test_text_is_utf_8_whatever_the_file_names() -> None:
     assert "ü" in text
     assert json.loads(text.encode()) == ["ü", "\udcff.jpg"]
     assert json_text({"a": 1}, indent=None) == '{"a": 1}\n'
+
+
+@given(
+    st.dictionaries(
+        st.text(),
+        st.recursive(
+            st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+            lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+            max_leaves=20,
+        ),
+        max_size=4,
+    )
+)
+def test_the_pieces_of_a_mapping_are_its_text(content: dict[str, Any]) -> None:
+    assert "".join(json_pieces(content)) == json_text(content)
+
+
+def test_a_long_iterator_is_written_in_pieces() -> None:
+    items = [{"a": number, "b": ["x\n"]} for number in range(2500)]
+    pieces = list(json_pieces({"first": 1, "items": iter(items), "none": iter(()), "last": 2}))
+    assert "".join(pieces) == json_text({"first": 1, "items": items, "none": [], "last": 2})
+    assert max(map(len, pieces)) < len("".join(pieces)) / 2

@@ -35,7 +35,7 @@ def inspect(
         dataset = replace(dataset, problems=(*dataset.problems, *find_unreadable(dataset)))
     summary = summarise(dataset)
     if as_json:
-        print_json(summary.to_dict())
+        print_json(summary.to_pieces())
         return
     from detreduce.cli.show.dataset import show_summary
 

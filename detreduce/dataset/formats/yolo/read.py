@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from detreduce.dataset.formats.yolo.class_files import class_file_problems
-from detreduce.dataset.formats.yolo.labels import parse_labels
+from detreduce.dataset.formats.yolo.labels import Labels, parse_labels
 from detreduce.dataset.formats.yolo.lists import read_list
 from detreduce.dataset.listing import absolute, below, find_files
 from detreduce.dataset.reading.box_collector import BoxCollector
@@ -300,11 +300,12 @@ def _read_labels(
             if file in owner:
                 problems.append(Problem(Path(file), f"is the label file of two images: {owner[file]} and {name}"))
             owner[file] = name
-            labels.append(Path(file))
-            usable, out = _read_one(file, n_classes, kpt_shape, boxes, problems)
-            if not usable:
+            labels.append(place := Path(file))
+            parsed = _read_one(file, n_classes, kpt_shape, boxes)
+            problems.extend(Problem(place, what, line) for line, what in parsed.findings)
+            if parsed.findings and not parsed.boxes:
                 unreadable.add(path)
-            if out:
+            if parsed.refused:
                 refused.add(path)
     _report_unmatched(rows, owner, found, problems)
     return [
@@ -321,25 +322,16 @@ def _read_labels(
     ]
 
 
-def _read_one(
-    file: str, n_classes: int, kpt_shape: tuple[int, int] | None, boxes: BoxCollector, problems: list[Problem]
-) -> tuple[bool, bool]:
-    """Add the boxes of one label file to `boxes`.
-
-    Return whether the file can be read, which is False for labels of which none can be used, and whether ultralytics
-    refuses the file.
-    """
-    path = Path(file)
+def _read_one(file: str, n_classes: int, kpt_shape: tuple[int, int] | None, boxes: BoxCollector) -> Labels:
+    """Add the boxes of one label file to `boxes`. Return the content of the file."""
     try:
         data = read_regular(file, LABELS_LIMIT)
     except OSError as error:
-        problems.append(Problem(path, f"cannot be read ({error.strerror}); {UNREADABLE}"))
-        boxes.add((), ())
-        return False, True
-    parsed = parse_labels(data, n_classes, kpt_shape)
+        parsed = Labels(findings=[(None, f"cannot be read ({error.strerror}); {UNREADABLE}")], refused=True)
+    else:
+        parsed = parse_labels(data, n_classes, kpt_shape)
     boxes.add(parsed.boxes, parsed.classes)
-    problems.extend(Problem(path, what, line) for line, what in parsed.findings)
-    return bool(parsed.boxes) or not parsed.findings, parsed.refused
+    return parsed
 
 
 def _report_unmatched(

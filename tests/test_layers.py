@@ -23,6 +23,7 @@ LAYERS = (
     ("duplicates",),
     ("selection",),
     ("representativeness",),
+    ("pages",),
     ("reduction",),
     ("exports", "experiment"),
     ("report",),

@@ -22,21 +22,16 @@ from detreduce.features.table import FeatureTable
 from detreduce.machine.documents import load_yaml, parse_json
 from detreduce.machine.files import write_atomically, writing
 from detreduce.machine.regular_files import RECORDS, YAMLS, open_regular, read_regular, read_text
-from detreduce.report.charts import Chart, result_charts, selection_charts
-from detreduce.report.class_colours import Looks, looks_of
-from detreduce.report.duplicate_pairs import PAIRS_SHOWN, pair_in_words
+from detreduce.pages.class_colours import Looks, looks_of
+from detreduce.pages.duplicate_pairs import PAIRS_SHOWN, pair_in_words
+from detreduce.pages.feature_map import FeatureMap, feature_map_of
+from detreduce.pages.pictures import CAPACITY, Album
+from detreduce.pages.selection_view import view_selection
+from detreduce.report.charts import result_charts
 from detreduce.report.facts import command_of, config_text, facts_of
 from detreduce.report.headline import headline
 from detreduce.report.page import render
-from detreduce.report.pictures import CAPACITY, Album
-from detreduce.report.selections import (
-    FeatureMap,
-    SelectionView,
-    feature_map_of,
-    read_selection,
-    shown_cells,
-    view_selection,
-)
+from detreduce.report.shown_cells import ShownSelection, read_selection, shown_cells
 from detreduce.selection.dataset import check_dataset
 from detreduce.selection.explanation import find_features
 from detreduce.selection.record import Selection
@@ -47,6 +42,8 @@ REPORT_NAME = "report.html"
 # the second mark is that of version 0.1
 _MARKS = (b'<meta name="generator" content="detreduce ', b": detreduce report</title>")
 _HEAD = 64 << 10
+MAP_POINTS = 1500
+"""Largest number of images on the map of the features."""
 
 
 @dataclass
@@ -57,8 +54,8 @@ class _Chosen:
     ----------
     dataset
         The train split; None if it cannot be read.
-    views, charts
-        `views` holds the view of each shown selection. `charts` holds the charts of each selection, in the same order.
+    shown
+        The selections to show, with their cells.
     map
         The feature map; None without features.
     left_out
@@ -72,8 +69,7 @@ class _Chosen:
     """
 
     dataset: DetectionDataset | None = None
-    views: list[SelectionView] = field(default_factory=list)
-    charts: list[list[Chart]] = field(default_factory=list)
+    shown: list[ShownSelection] = field(default_factory=list)
     map: FeatureMap | None = None
     left_out: int = 0
     album: Album | None = None
@@ -212,16 +208,14 @@ def _gather_images(
     near = read_near_duplicates(ledger, found.dataset)
     with progress("selections", len(selections), "selections") as advance:
         for cell, count, selection in selections:
-            view = view_selection(cell, count, selection, found.dataset, table, near)
-            found.views.append(view)
-            found.charts.append(selection_charts(view, found.dataset, f"s{len(found.views)}"))
+            view = view_selection(selection, found.dataset, table, near)
+            found.shown.append(ShownSelection(cell.key, str(cell.cell["label"]), count, view))
             advance()
     found.album = Album(found.dataset, capacity=capacity)
-    found.album.add(row for view in found.views for sheet in view.sheets for row in sheet.rows)
-    duplicates = [pair for view in found.views for search in view.duplicates for pair in search.shown]
-    found.album.add(row for pair in duplicates for row in (pair.first, pair.second))
-    if table is not None and table.X.shape[1]:
-        found.map = feature_map_of(table, found.album.pictures, len(found.views))
+    found.album.add(row for one in found.shown for row in one.view.shown_rows)
+    if table is not None:
+        found.map = feature_map_of(table, found.album.pictures, MAP_POINTS)
+    if found.map is not None:
         found.album.add(found.map.rows.tolist())
     return found
 

@@ -5,15 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
-
-from detreduce.dataset.records import DetectionDataset
 from detreduce.experiment.outcome import PHASES, Outcome, energy_by_method
 from detreduce.experiment.statistics.summary import Summary
-from detreduce.figures import class_bars, difference_intervals, energy_by_phase, learning_curves, size_bars, trade_off
+from detreduce.figures import difference_intervals, energy_by_phase, learning_curves, trade_off
 from detreduce.figures.cost import MOST_KEEPS
-from detreduce.report.selections import SelectionView, single_box_sizes
-from detreduce.report.svg import inline_svg
+from detreduce.pages.svg import inline_svg
 from detreduce.vocabulary.controls import CONTROLS, EQUAL_ITERATIONS, FULL, title_of
 from detreduce.vocabulary.keeps import keep_in_words, keep_key
 from detreduce.vocabulary.measures import MAIN_ACCURACY as MEASURE
@@ -29,7 +25,7 @@ class Chart:
     Attributes
     ----------
     section
-        The section of the page: ``cost``, ``differences``, ``learning``, ``energy`` or ``selection``.
+        The section of the page: ``cost``, ``differences``, ``learning`` or ``energy``.
     title
         The heading.
     svg
@@ -125,34 +121,3 @@ def _label(summary: Summary) -> str:
 def _left_out(found: int) -> str:
     """Return a sentence with the number of bars that a chart leaves out. Return "" if the chart shows all bars."""
     return f" {found - MOST_BARS} more are in the table." if found > MOST_BARS else ""
-
-
-def selection_charts(view: SelectionView, dataset: DetectionDataset, name: str) -> list[Chart]:
-    """Return charts that compare the classes and the box sizes of the kept images with all images.
-
-    `name` is a prefix of the ids in the SVG. Return an empty list if the dataset has no boxes.
-    """
-    full = dataset.class_counts.sum(axis=0)
-    if not full.sum():
-        return []
-    found = [
-        Chart(
-            "selection",
-            "Classes",
-            inline_svg(
-                class_bars(dataset.class_names, full, view.class_counts), f"{name}-classes", _bars_in_words(view)
-            ),
-            "Share of each class among the boxes.",
-        )
-    ]
-    sizes = single_box_sizes(dataset)
-    if np.isfinite(sizes).any():
-        label = "Box sizes of the kept images and of all images"
-        svg = inline_svg(size_bars(sizes, view.sizes), f"{name}-sizes", label)
-        found.append(Chart("selection", "Box sizes", svg, "The size of a box is sqrt(box area / image area)."))
-    return found
-
-
-def _bars_in_words(view: SelectionView) -> str:
-    """Return the description of the chart of classes for screen readers."""
-    return f"Classes of the kept images and of all images; {int(view.class_counts.sum())} boxes are kept"

@@ -4,30 +4,24 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+import numpy as np
 from markupsafe import Markup, escape
 
-from detreduce.display.numbers import significant
-from detreduce.display.terminal_text import visible, visible_lines
+from detreduce.display.terminal_text import visible_lines
 from detreduce.experiment.outcome import Outcome
 from detreduce.experiment.result_table import DifferenceCell, ResultCell, ResultRow, ResultTable
-from detreduce.report.class_colours import Looks
-from detreduce.report.pictures import Album, Picture
-from detreduce.report.selections import FeatureMap, SelectionView
-from detreduce.version import __version__
+from detreduce.pages.environment import make_environment, part
+from detreduce.pages.image_data import pack_images
+from detreduce.pages.image_labels import image_labels
 from detreduce.vocabulary.controls import EQUAL_ITERATIONS, EQUAL_STEPS_EXPLAINED, title_of
-from detreduce.vocabulary.keeps import keep_in_words
 from detreduce.vocabulary.measures import ACCURACIES, COSTS
 from detreduce.vocabulary.measures import MAIN_ACCURACY as MEASURE
 
-MAP_SIDES = (640, 440)
-MAP_MARGIN = 14
 HINTS = {"Wh": "energy of training", "TFLOPs": "10^12 operations of training"}
 COMPARED_COSTS = ("Wh", "TFLOPs")
 """Costs for which a column shows the change compared with all images."""
@@ -35,51 +29,17 @@ COMPARED_COSTS = ("Wh", "TFLOPs")
 
 def render(*, chosen: Any, outcome: Outcome, **content: Any) -> str:
     """Return the page as HTML; `chosen` holds the images and selections, and `content` the other template variables."""
-    environment = Environment(
-        loader=PackageLoader("detreduce.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_shown,
-    )
-    environment.filters.update(
-        keep=keep_in_words,
-        safe_svg=Markup,
-        significant=significant,
-        apart=_apart,
-        breakable=_breakable,
-        in_words=_in_words,
-        sort_key=_sort_key,
-    )
-    environment.globals.update(
-        thumbnail=_thumbnail(environment), outlines=partial(outlines, looks=chosen.looks), version=__version__
-    )
-    folder = files("detreduce.report") / "templates"
-    style, script = ((folder / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
+    environment = make_environment(chosen.looks, "detreduce.report")
+    environment.filters.update(breakable=_breakable, sort_key=_sort_key)
     return environment.get_template("report.html.j2").render(
-        style=Markup(style),
-        script=Markup(script),
+        report_style=part("detreduce.report", "report.css"),
+        report_script=part("detreduce.report", "report.js"),
         columns=_columns(outcome.table),
         outcome=outcome,
         chosen=chosen,
-        map_data=map_data(chosen.map, chosen.album, chosen.views) if chosen.map is not None else None,
-        map_sides=MAP_SIDES,
+        packed=_packed(chosen),
         **content,
     )
-
-
-def _shown(value: Any) -> Any:
-    """Return a value for the page. In text that is not markup, invisible characters become codes."""
-    return visible_lines(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
-def _apart(name: str) -> Markup:
-    """Return a name with Unicode marks that isolate its writing direction, for use in an HTML attribute or title.
-
-    In other places the element ``<bdi>`` isolates the direction, but attributes and titles cannot contain elements.
-    """
-    return escape(f"\u2068{visible(name)}\u2069")
 
 
 def _breakable(name: str) -> Markup:
@@ -87,11 +47,14 @@ def _breakable(name: str) -> Markup:
     return Markup(re.sub(r"([(=,_])", r"\1<wbr>", str(escape(visible_lines(name)))))
 
 
-def _in_words(classes: Sequence[tuple[str, int]]) -> Markup:
-    """Return the classes of an image with their counts, as text."""
-    return Markup(", ").join(Markup("{} {}").format(_apart(name), count) for name, count in classes) or Markup(
-        "no boxes"
-    )
+def _packed(chosen: Any) -> str | None:
+    """Return the images of the map for the page's script; None without selections."""
+    if not chosen.shown:
+        return None
+    views = [one.view for one in chosen.shown]
+    labels = image_labels(views[0].selection, chosen.dataset, chosen.looks)
+    rows = np.array(sorted(chosen.album.pictures), np.int64)
+    return pack_images(chosen.dataset, views, chosen.map, labels, chosen.album, rows=rows)
 
 
 CellOf = Callable[[ResultRow], ResultCell | DifferenceCell]
@@ -159,52 +122,3 @@ def _sort_key(value: float) -> str:
     The script sorts empty texts last.
     """
     return "" if math.isnan(value) else "Infinity" if math.isinf(value) else f"{value}"
-
-
-def _place(point: Any) -> tuple[float, float]:
-    """Return the position of a map point in the drawing, in pixels; the largest y is at the top."""
-    width, height = (side - 2 * MAP_MARGIN for side in MAP_SIDES)
-    return round(MAP_MARGIN + float(point[0]) * width, 1), round(MAP_MARGIN + (1 - float(point[1])) * height, 1)
-
-
-def map_data(drawn: FeatureMap, album: Album, views: Sequence[SelectionView]) -> dict[str, Any]:
-    """Return the data of the feature map for the page's script.
-
-    ``images`` holds the position and the picture of each image. ``ranks`` holds, for each selection, the kept images
-    on the map with their rank in the order of selection.
-    """
-    images = {}
-    for row, point in zip(drawn.rows.tolist(), drawn.points, strict=True):
-        picture = album.pictures[row]
-        images[row] = {
-            "at": _place(point),
-            "name": visible(picture.name),
-            "classes": [[visible(name), count] for name, count in picture.classes],
-            "size": [picture.width, picture.height],
-            "picture": f"{album.prefix}{row}",
-        }
-    ranks = {
-        f"s{number}": [(row, rank) for rank, row in enumerate(view.order, 1) if row in images]
-        for number, view in enumerate(views, 1)
-    }
-    return {"images": images, "ranks": ranks}
-
-
-def outlines(picture: Picture, looks: Looks) -> Markup:
-    """Return the boxes of a picture as SVG paths, one path for each colour and line style."""
-    paths: dict[str, list[str]] = {}
-    for x, y, w, h, kind in picture.boxes:
-        left, width = round(x * picture.width, 1), round(w * picture.width, 1)
-        top, height = round(y * picture.height, 1), round(h * picture.height, 1)
-        paths.setdefault(looks.of_class[kind], []).append(f"M{left:g} {top:g}h{width:g}v{height:g}h-{width:g}z")
-    return Markup().join(Markup('<path class="box {}" d="{}"/>').format(css, "".join(d)) for css, d in paths.items())
-
-
-def _thumbnail(environment: Environment) -> Any:
-    """Return a function for the templates that draws an image with its boxes and a caption."""
-    macro = environment.get_template("thumbnail.html.j2")
-
-    def draw(album: Album, row: int, note: str = "") -> Markup:
-        return Markup(macro.render(picture=album.pictures[row], identity=f"{album.prefix}{row}", note=note))
-
-    return draw

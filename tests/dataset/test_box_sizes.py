@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from detreduce.dataset.checks import summarise
 from detreduce.dataset.records import BoxFormat, DetectionDataset, ImageRecord, Source
-from detreduce.report.selections import single_box_sizes
+from detreduce.pages.shares import single_box_sizes
 from detreduce.representativeness import measure_representativeness, size_divergence
 
 SIDES = np.array([640, 480], np.int64)

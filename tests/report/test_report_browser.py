@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -38,6 +41,8 @@ def opened(browser: Any, page: Path, **options: Any) -> tuple[Any, list[str]]:
         "request", lambda request: said.append(request.url) if not request.url.startswith(("file:", "data:")) else None
     )
     tab.goto(page.as_uri())
+    if tab.locator("#images-data").count():
+        tab.wait_for_selector("html[data-ready]")
     return tab, said
 
 
@@ -106,24 +111,29 @@ def test_what_never_pays_comes_after_what_does(browser: Any, page: Path) -> None
 
 def test_the_map_shows_images_by_pointer_and_by_keys(browser: Any, page: Path) -> None:
     tab, _ = opened(browser, page)
-    figure = tab.locator(".map").first
-    point = figure.locator(".kept circle").first
-    point.hover()
-    panel = figure.locator(".shown")
-    images = tab.evaluate("JSON.parse(document.getElementById('map-data').textContent).images")
-    shown = {image["name"]: image["picture"] for image in images.values()}
-    name = panel.locator("p").nth(0).text_content()
-    assert panel.locator("p").nth(1).text_content().startswith("kept, ")
-    assert panel.locator("p").nth(1).text_content().endswith(" of 15")
-    assert panel.locator("use").get_attribute("href") == f"#{shown[name]}"
-    assert tab.locator(f"[id='{shown[name]}'] path.box").count() == 1
-    assert figure.locator(".ring").is_visible()
-    drawing = figure.locator("svg").first
-    drawing.focus()
+    packed = tab.locator("#images-data").text_content()
+    data = json.loads(gzip.decompress(base64.b64decode(packed)))
+    figure = tab.locator(".explorer").first
+    canvas, panel = figure.locator("canvas"), figure.locator(".shown")
+    place = data["selections"][0]["order"][0]
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    across, down = data["x"][place] / data["steps"], 1 - data["y"][place] / data["steps"]
+    tab.mouse.move(box["x"] + 14 + across * (box["width"] - 28), box["y"] + 14 + down * (box["height"] - 28))
+    name = panel.locator(".called").text_content()
+    at = data["names"].index(name)
+    kept = data["selections"][0]["order"]
+    state = f"kept, {kept.index(at) + 1} of 15" if at in kept else "dropped"
+    assert panel.locator("p").nth(1).text_content() == state
+    assert (data["x"][at], data["y"][at]) == (data["x"][place], data["y"][place])
+    row = data["rows"][at] if data["rows"] else at
+    assert panel.locator("use").get_attribute("href") == f"#{data['prefix']}{row}"
+    assert tab.locator(f"[id='{data['prefix']}{row}'] path.box").count() == 1
+    canvas.focus()
     seen = set()
     for key in ("ArrowRight", "ArrowRight", "ArrowLeft", "ArrowUp", "ArrowDown"):
         tab.keyboard.press(key)
-        seen.add(panel.locator("p").nth(0).text_content())
+        seen.add(panel.locator(".called").text_content())
     assert len(seen) > 1
 
 

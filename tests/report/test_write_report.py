@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 import re
 import shutil
@@ -20,7 +22,7 @@ from detreduce.errors import DetreduceError, InputError, MissingFileError
 from detreduce.experiment.ledger.ledger import Ledger
 from detreduce.experiment.searches.near_duplicates import NEAR_DUPLICATES_FILE
 from detreduce.report import write_report
-from detreduce.report.selections import shown_cells
+from detreduce.report.shown_cells import shown_cells
 from detreduce.training.energy import PhaseEnergy
 from detreduce.training.record import Flops
 
@@ -58,6 +60,11 @@ class Page(HTMLParser):
         return " ".join(" ".join(self.words).split())
 
 
+def unpacked(page: Page) -> dict[str, Any]:
+    """The images of the page's maps."""
+    return json.loads(gzip.decompress(base64.b64decode(page.scripts[0])))
+
+
 @pytest.fixture(scope="module")
 def shown(page: Path) -> Page:
     return Page(page.read_text(encoding="utf-8"))
@@ -69,8 +76,9 @@ def test_hostile_names_are_shown_and_never_markup(shown: Page) -> None:
     assert any(NAMES[0] in word for word in shown.words) and any(NAMES[5] in word for word in shown.words)
     assert not shown.all("img") and "49" not in shown.text.split()
     assert len(shown.scripts) == 2, "the map's data and the page's own script"
-    data = json.loads(shown.scripts[0])
-    assert {image["name"].split(".jpg")[0][:-2] for image in data["images"].values()} == set(map(visible, NAMES))
+    data = unpacked(shown)
+    assert {name.split(".jpg")[0][:-2] for name in data["names"]} == set(map(visible, NAMES))
+    assert data["classes"] == [visible(name) for name in CLASSES]
 
 
 def test_no_name_is_disguised(page: Path, shown: Page) -> None:
@@ -79,9 +87,11 @@ def test_no_name_is_disguised(page: Path, shown: Page) -> None:
     within = [words for words in shown.words if "fish" in words and "txt" in words]
     titles = [words for words in within if "\u2068" in words]
     assert titles and all(words.count("\u2068") == words.count("\u2069") for words in titles)
-    assert re.search(r"<figcaption><bdi>fish\\u202etxt", text) and re.search(r"</svg><bdi>fish\\u202etxt", text)
-    data = json.loads(shown.scripts[0])
-    assert not set("\u202e\u200b") & {letter for image in data["images"].values() for letter in str(image)}
+    assert re.search(r'<figcaption><bdi class="name"[^>]*><span>fish\\u202et', text) and re.search(
+        r"</svg><bdi>fish\\u202etxt", text
+    )
+    data = unpacked(shown)
+    assert not set("\u202e\u200b") & set("".join(data["names"] + data["classes"] + data["labels"]))
 
 
 def test_the_page_needs_nothing_else(page: Path, shown: Page) -> None:
@@ -199,7 +209,7 @@ def test_how_to_get_it_again(hostile: Ledger, shown: Page) -> None:
 
 def test_without_images_and_without_selections(hostile: Ledger, tmp_path: Path) -> None:
     page = Page(write_report(hostile, tmp_path / "a.html", images=False).read_text(encoding="utf-8"))
-    assert not page.all("image") and page.all("circle") and NAMES[2] in page.text
+    assert not page.all("image") and page.all("canvas") and NAMES[2] in page.text
     page = Page(write_report(hostile, tmp_path / "b.html", selections=1).read_text(encoding="utf-8"))
     assert len(page.all("details", "selection")) == 1 and "3 more selections are not shown" in page.text
     assert not Page(write_report(hostile, tmp_path / "c.html", selections=0).read_text(encoding="utf-8")).all(

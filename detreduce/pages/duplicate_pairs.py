@@ -1,4 +1,4 @@
-"""The pairs of duplicate images that a report shows with a selection. Pairs of two kept images come first."""
+"""The pairs of duplicate images that a page shows with a selection. Pairs of two kept images come first."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class DuplicateSearch:
 
 
 def duplicate_searches(
-    selection: Selection, near: Mapping[str, Any], dataset: DetectionDataset, shown: int = PAIRS_SHOWN
+    selection: Selection, near: Mapping[str, Any] | None, dataset: DetectionDataset, shown: int = PAIRS_SHOWN
 ) -> tuple[DuplicateSearch, ...]:
     """Return the searches for duplicates to show with a selection.
 
@@ -68,7 +68,7 @@ def duplicate_searches(
     selection
         A selection from `dataset`.
     near
-        The experiment's search for near-duplicates, as `read_near_duplicates` returns it.
+        The experiment's search for near-duplicates, as `read_near_duplicates` returns it. None without an experiment.
     dataset
         The dataset that rows refer to.
     shown
@@ -88,7 +88,9 @@ def duplicate_searches(
         words = str(own.get("looked_for", "an unknown kind of duplicate"))
         if dropped:
             words += f"; {dropped[0].get('dropped')} images were dropped before choosing"
-        if not searches:
+        elif near is None:
+            words += "; there was no search for near-duplicates (--drop-duplicates)"
+        if near is not None and not searches:
             why = near.get("skipped", "this ledger has no result of this search; run `detreduce run` again to search")
             words += f"; there was no search for near-duplicates among all training images: {why}"
         searches.append(_search(words, own.get("pairs", ()), dataset, kept, shown))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from detreduce.report.duplicate_pairs import duplicate_searches
+from detreduce.pages.duplicate_pairs import duplicate_searches
 
 # a to f, ids of rows 0 to 5
 DATASET: Any = SimpleNamespace(row_of={name: row for row, name in enumerate("abcdef")})

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from detreduce.report.class_colours import MOST, looks_of
+from detreduce.pages.class_colours import MOST, looks_of
 
 
 def test_the_commonest_classes_have_a_look_each() -> None:

@@ -1,0 +1,110 @@
+"""The templates of pages: their filters, and what all pages share. All names are escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from detreduce.display.numbers import significant
+from detreduce.display.terminal_text import visible, visible_lines
+from detreduce.pages.class_colours import Looks
+from detreduce.pages.pictures import Album, Picture
+from detreduce.version import __version__
+from detreduce.vocabulary.keeps import keep_in_words
+
+ENDS = 14
+"""Number of characters that stay at the end of a long name when its middle is cut."""
+
+
+def make_environment(looks: Looks | None, *packages: str) -> Environment:
+    """Return the environment for the templates of this package and of other `packages`.
+
+    `looks` says how boxes are drawn; None if the page has no pictures.
+    """
+    environment = Environment(
+        loader=ChoiceLoader([PackageLoader(name) for name in (*packages, "detreduce.pages")]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_shown,
+    )
+    environment.filters.update(
+        keep=keep_in_words,
+        safe_svg=Markup,
+        significant=significant,
+        apart=_apart,
+        cut=_cut,
+        in_words=_in_words,
+    )
+    environment.globals.update(
+        thumbnail=_thumbnail(environment),
+        outlines=partial(outlines, looks=looks or Looks((), ())),
+        version=__version__,
+        style=part("detreduce.pages", "page.css"),
+        script=part("detreduce.pages", "page.js"),
+    )
+    return environment
+
+
+def part(package: str, name: str) -> Markup:
+    """Return a style sheet or a script among the templates of a package."""
+    return Markup((files(package) / "templates" / name).read_text(encoding="utf-8"))
+
+
+def _shown(value: Any) -> Any:
+    """Return a value for the page. In text that is not markup, invisible characters become codes."""
+    return visible_lines(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _apart(name: str) -> Markup:
+    """Return a name with Unicode marks that isolate its writing direction, for use in an HTML attribute or title.
+
+    In other places the element ``<bdi>`` isolates the direction, but attributes and titles cannot contain elements.
+    """
+    return escape(f"\u2068{visible(name)}\u2069")
+
+
+def _cut(name: str) -> Markup:
+    """Return a name in two parts. The style of the page cuts the first part where the name is too long for its place.
+
+    So the middle of the name is cut, and its beginning and its end stay.
+    """
+    text = visible(name)
+    first, last = text[:-ENDS], text[-ENDS:]
+    if not first:
+        return Markup('<bdi class="name" title="{}"><span>{}</span></bdi>').format(_apart(name), last)
+    return Markup('<bdi class="name" title="{}"><span>{}</span><span>{}</span></bdi>').format(_apart(name), first, last)
+
+
+def _in_words(classes: Sequence[tuple[str, int]]) -> Markup:
+    """Return the classes of an image with their counts, as text."""
+    return Markup(", ").join(Markup("{} {}").format(_apart(name), count) for name, count in classes) or Markup(
+        "no boxes"
+    )
+
+
+def outlines(picture: Picture, looks: Looks) -> Markup:
+    """Return the boxes of a picture as SVG paths, one path for each colour and line style."""
+    paths: dict[str, list[str]] = {}
+    for x, y, w, h, kind in picture.boxes:
+        left, width = round(x * picture.width, 1), round(w * picture.width, 1)
+        top, height = round(y * picture.height, 1), round(h * picture.height, 1)
+        paths.setdefault(looks.of_class[kind], []).append(f"M{left:g} {top:g}h{width:g}v{height:g}h-{width:g}z")
+    return Markup().join(Markup('<path class="box {}" d="{}"/>').format(css, "".join(d)) for css, d in paths.items())
+
+
+def _thumbnail(environment: Environment) -> Any:
+    """Return a function for the templates that draws an image with its boxes and a caption."""
+    macro = environment.get_template("thumbnail.html.j2")
+
+    def draw(album: Album, row: int, note: str = "") -> Markup:
+        picture = album.pictures[row]
+        return Markup(macro.render(picture=picture, identity=f"{album.prefix}{row}", row=row, note=note))
+
+    return draw

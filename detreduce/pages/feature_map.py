@@ -1,0 +1,53 @@
+"""The map of a page: where each image lies by the first two principal components of its features."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from detreduce.features.projection import principal_plane
+from detreduce.features.table import FeatureTable
+
+
+@dataclass(frozen=True)
+class FeatureMap:
+    """A map of images by the first two principal components of their features.
+
+    Attributes
+    ----------
+    rows
+        (n,) dataset rows of the points, ascending.
+    points
+        (n, 2) positions of the points, from 0 to 1.
+    explained
+        Share of the variance along each axis.
+    blocks
+        The feature blocks used.
+    """
+
+    rows: npt.NDArray[np.int64]
+    points: npt.NDArray[np.float64]
+    explained: tuple[float, float]
+    blocks: tuple[str, ...]
+
+
+def feature_map_of(table: FeatureTable, first: Collection[int] = (), most: int | None = None) -> FeatureMap | None:
+    """Return a map of images by the first two principal components of their scaled features.
+
+    The map has at most `most` images: the dataset rows in `first`, then a random sample of the other images. Return
+    None if the table has no features.
+    """
+    if table.X.shape[1] == 0 or len(table) == 0:
+        return None
+    plane = principal_plane(table.X)
+    low, high = plane.points.min(axis=0), plane.points.max(axis=0)
+    scaled = (plane.points - low) / np.where(high > low, high - low, 1.0)
+    drawn = np.arange(len(table))
+    if most is not None and len(table) > most:
+        order = np.random.default_rng(0).permutation(len(table))
+        wanted = np.isin(table.rows[order], np.array(list(first), np.int64))
+        drawn = np.sort(order[np.argsort(~wanted, kind="stable")][: max(1, most)])
+    return FeatureMap(table.rows[drawn], scaled[drawn], plane.explained, tuple(table.blocks))

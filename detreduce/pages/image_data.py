@@ -1,0 +1,157 @@
+"""The images of a page as packed data for its script: gzipped JSON as base64 text."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from detreduce.dataset.records import DetectionDataset
+from detreduce.display.terminal_text import visible
+from detreduce.pages.feature_map import FeatureMap
+from detreduce.pages.image_labels import ImageLabels
+from detreduce.pages.pictures import Album
+from detreduce.pages.selection_view import SelectionView
+
+STEPS = 4000
+"""Number of positions along each axis of a map."""
+CAPACITY = 4_000_000
+"""Largest number of characters of the packed data."""
+MOST_IMAGES = 150_000
+"""Largest number of images in the packed data."""
+
+
+def pack_images(
+    dataset: DetectionDataset,
+    views: Sequence[SelectionView],
+    drawn: FeatureMap | None,
+    labels: ImageLabels,
+    album: Album,
+    *,
+    rows: npt.NDArray[np.int64] | None = None,
+    names_for_lists: bool = False,
+) -> str:
+    """Return the packed data of the images in `rows`; default all images of the dataset.
+
+    Names are shown with codes instead of invisible characters. With `names_for_lists`, the data also has the names by
+    which a list of images names each image, where they differ.
+    """
+    rows = np.arange(len(dataset), dtype=np.int64) if rows is None else rows
+    place_of = {row: place for place, row in enumerate(rows.tolist())}
+    names = [visible(dataset[row].name) for row in place_of]
+    content: dict[str, Any] = {
+        "rows": None if len(rows) == len(dataset) else rows.tolist(),
+        "names": names,
+        "keys": _keys(dataset, rows, names) if names_for_lists else {},
+        "classes": [visible(name) for name in dataset.class_names],
+        "boxes": _boxes(dataset, rows),
+        "labels": [visible(name) for name in labels.names],
+        "looks": [_look(css) for css in labels.looks],
+        "label": labels.codes[rows].tolist(),
+        "prefix": album.prefix,
+        "pictures": {
+            place_of[row]: [picture.width, picture.height] for row, picture in album.pictures.items() if row in place_of
+        },
+        "selections": [_selection(view, dataset, place_of) for view in views],
+    }
+    if drawn is not None:
+        x, y = np.full(len(dataset), -1, np.int64), np.full(len(dataset), -1, np.int64)
+        x[drawn.rows], y[drawn.rows] = np.rint(drawn.points.T * STEPS).astype(np.int64)
+        content |= {"x": x[rows].tolist(), "y": y[rows].tolist(), "steps": STEPS}
+    text = json.dumps(content, separators=(",", ":"))
+    return base64.b64encode(gzip.compress(text.encode(), 9, mtime=0)).decode()
+
+
+def pack_within(
+    dataset: DetectionDataset,
+    views: Sequence[SelectionView],
+    drawn: FeatureMap | None,
+    labels: ImageLabels,
+    album: Album,
+    capacity: int = CAPACITY,
+) -> tuple[str, int]:
+    """Return the packed data with names for lists, and its number of images.
+
+    If the data of all images is larger than `capacity`, images are left out: first the images without a picture, and
+    among these the dropped images.
+    """
+    generator = np.random.default_rng(0)
+    order = generator.permutation(len(dataset))
+    first = np.zeros(len(dataset), np.int64)
+    for view in views:
+        first[list(view.order)] = 1
+    first[list(album.pictures)] = 2
+    order = order[np.argsort(-first[order], kind="stable")]
+    count = min(len(dataset), MOST_IMAGES)
+    while True:
+        rows = np.sort(order[:count])
+        packed = pack_images(dataset, views, drawn, labels, album, rows=rows, names_for_lists=True)
+        if len(packed) <= capacity or count <= 1:
+            return packed, count
+        count = max(1, int(count * min(0.9, 0.95 * capacity / len(packed))))
+
+
+def _boxes(dataset: DetectionDataset, rows: npt.NDArray[np.int64]) -> list[list[int]]:
+    """Return for each row: a class, its number of boxes, the next class, and so on; most boxes first."""
+    if not dataset.labelled:
+        return [[] for _ in rows]
+    found = []
+    counts = dataset.class_counts
+    for row in rows.tolist():
+        present = np.flatnonzero(counts[row])
+        present = present[np.argsort(-counts[row, present], kind="stable")]
+        found.append([int(value) for one in present for value in (one, counts[row, one])])
+    return found
+
+
+def _look(css: str) -> list[int]:
+    """Return the numbers of the colour and of the shape of a look; [-1, 0] for a plain look."""
+    if not css:
+        return [-1, 0]
+    colour, line = css.split()
+    return [int(colour[1:]), int(line[1:])]
+
+
+def _keys(dataset: DetectionDataset, rows: npt.NDArray[np.int64], names: Sequence[str]) -> dict[int, str | None]:
+    """Return place -> the text that names the image in a list, where this is not its shown name.
+
+    It is the name or, where other images have the same name, the id; None if a text file cannot name the image.
+    """
+    every = [(record.name, str(record.id)) for record in dataset]
+    called = Counter(text for name, identity in every for text in {name, identity})
+    found: dict[int, str | None] = {}
+    for place, (row, shown) in enumerate(zip(rows.tolist(), names, strict=True)):
+        fits = [text for text in every[row] if called[text] == 1 and _can_be_listed(text)]
+        if fits[:1] != [shown]:
+            found[place] = fits[0] if fits else None
+    return found
+
+
+def _can_be_listed(text: str) -> bool:
+    """Return whether `read_names` reads the text again from a line of a file."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return text.strip() == text and text.splitlines() == [text] and not text.startswith("\ufeff")
+
+
+def _selection(view: SelectionView, dataset: DetectionDataset, place_of: Mapping[int, int]) -> dict[str, Any]:
+    """Return the kept images in the order of choice, and the images that a person kept or excluded."""
+    found: dict[str, Any] = {
+        "kept": view.images,
+        "order": [[place_of[row], rank] for rank, row in enumerate(view.order, 1) if row in place_of],
+    }
+    if len(found["order"]) == view.images:
+        found["order"] = [place for place, _ in found["order"]]
+    for step, name in (("must_keep", "pinned"), ("exclude", "excluded")):
+        images = [one for taken in view.selection.steps if taken.get("step") == step for one in taken["images"]]
+        places = [place_of.get(dataset.row_of[image]) for image in images if image in dataset.row_of]
+        found[name] = [place for place in places if place is not None]
+    return found

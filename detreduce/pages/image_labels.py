@@ -1,0 +1,56 @@
+"""What the points of a map are coloured by: the category of each image, or else its most common class."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from detreduce.dataset.records import DetectionDataset
+from detreduce.pages.class_colours import Looks, looks_of
+from detreduce.selection.record import Selection
+
+PLAIN = ""
+"""The look of images without a label of their own."""
+
+
+@dataclass(frozen=True)
+class ImageLabels:
+    """The labels of the images of a dataset.
+
+    Attributes
+    ----------
+    what
+        What a label is: ``category``, ``class`` or, if all images have the same label, "".
+    names
+        The names of the labels.
+    codes
+        (n,) int64: the label of each image; -1 if it has none.
+    looks
+        CSS classes of each label; `PLAIN` for images without boxes.
+    """
+
+    what: str
+    names: tuple[str, ...]
+    codes: npt.NDArray[np.int64]
+    looks: tuple[str, ...]
+
+
+def image_labels(selection: Selection | None, dataset: DetectionDataset, looks: Looks) -> ImageLabels:
+    """Return the categories of a selection if it has several, or else the most common class of each image.
+
+    A category that has the name of a class looks as this class.
+    """
+    names = () if selection is None else tuple(map(str, selection.categories.get("full", ())))
+    if selection is not None and selection.category_codes is not None and len(names) > 1:
+        of_class = dict(zip(dataset.class_names, looks.of_class, strict=True))
+        own = looks_of(names, list(selection.categories["full"].values())).of_class
+        as_classes = all(name in of_class or name == "background" for name in names)
+        shown = tuple(of_class.get(name, PLAIN) for name in names) if as_classes else own
+        return ImageLabels("category", names, selection.category_codes, shown)
+    counts = dataset.class_counts
+    if dataset.labelled and counts.size and len(dataset.class_names) > 1:
+        codes = np.where(counts.sum(axis=1) > 0, counts.argmax(axis=1), -1).astype(np.int64)
+        return ImageLabels("class", tuple(dataset.class_names), codes, looks.of_class)
+    return ImageLabels("", (), np.full(len(dataset), -1, np.int64), ())

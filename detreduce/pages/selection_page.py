@@ -1,0 +1,143 @@
+"""The page ``selection.html``: one selection in pictures, which a person can look through and correct."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from detreduce.dataset.records import DetectionDataset
+from detreduce.display.progress import step
+from detreduce.features.table import FeatureTable
+from detreduce.machine.hashes import content_digest
+from detreduce.pages.class_colours import looks_of
+from detreduce.pages.environment import make_environment
+from detreduce.pages.feature_map import FeatureMap, feature_map_of
+from detreduce.pages.image_data import MOST_IMAGES, pack_within
+from detreduce.pages.image_labels import image_labels
+from detreduce.pages.pictures import CAPACITY, Album
+from detreduce.pages.selection_view import SelectionView, view_selection
+from detreduce.pages.summary import command_again, heading, own_parameters, sentences
+from detreduce.selection.record import Selection
+from detreduce.vocabulary.keeps import keep_in_words
+
+SELECTION_PAGE = "selection.html"
+ON_A_SHEET, PAIRS, PICTURES = 16, 12, 320
+"""Largest number of images on a contact sheet, of pairs of duplicates, and of images with a picture."""
+
+
+@dataclass(frozen=True)
+class PageSource:
+    """What the page of a selection is made from.
+
+    Attributes
+    ----------
+    selection, dataset
+        The selection, and the dataset that it was made from.
+    table
+        The features for the map and the distances. None without features.
+    output
+        The folder of the reduced dataset; None if there is none.
+    images
+        False leaves out all pictures of the dataset, for confidential data.
+    notes
+        Sentences for the top of the page, for instance on what is not shown.
+    """
+
+    selection: Selection
+    dataset: DetectionDataset
+    table: FeatureTable | None = None
+    output: Path | None = None
+    images: bool = True
+    notes: tuple[str, ...] = field(default=())
+
+
+def selection_page(source: PageSource) -> bytes:
+    """Return the page as one HTML file that works without a network or other files."""
+    selection, dataset = source.selection, source.dataset
+    with step("making the page of pictures"):
+        view = view_selection(selection, dataset, source.table, on_a_sheet=ON_A_SHEET, pairs=PAIRS)
+        looks = looks_of(dataset.class_names, dataset.class_counts.sum(axis=0))
+        drawn = None if source.table is None else feature_map_of(source.table, view.order, MOST_IMAGES)
+        album = Album(dataset, capacity=CAPACITY if source.images else 0)
+        album.add(view.shown_rows)
+        if source.images:
+            album.add(_more_rows(view, PICTURES - len(album.pictures)))
+        packed, in_page = pack_within(dataset, [view], drawn, image_labels(selection, dataset, looks), album)
+    environment = make_environment(looks)
+    text = environment.get_template("selection_page.html.j2").render(
+        view=view,
+        album=album,
+        looks=looks,
+        map=drawn,
+        drawn=0 if drawn is None else min(len(drawn.rows), in_page),
+        packed=packed,
+        in_page=in_page,
+        pictured=sum(picture.data is not None for picture in album.pictures.values()),
+        name=_name(dataset),
+        heading=heading(view),
+        sentences=list(sentences(view, dataset)),
+        notes=[*source.notes, *_notes(drawn, source)],
+        facts=list(_facts(view, dataset)),
+        command=" ".join(command_again(selection, dataset, source.output)),
+        identity=_identity(selection),
+    )
+    return text.encode("utf-8", "replace")
+
+
+def _name(dataset: DetectionDataset) -> str:
+    """Return a short name of a dataset: its file, or its folder where the file has the usual name."""
+    place = dataset.source.path
+    if place.is_dir():
+        return place.name
+    return (
+        place.stem if place.stem not in ("data", "dataset", "annotations", "_annotations.coco") else place.parent.name
+    )
+
+
+def _identity(selection: Selection) -> str:
+    """Return a key of a selection, under which a browser keeps the choices of its reader."""
+    made_on = selection.provenance.get("dataset", {}).get("content_hash", "")
+    return content_digest("\n".join([str(made_on), *map(str, selection.image_ids)]).encode()).hex()[:16]
+
+
+def _more_rows(view: SelectionView, most: int) -> list[int]:
+    """Return the dataset rows of at most `most` further images: kept and dropped ones by turns, evenly spread."""
+    shown, kept = set(view.shown_rows), set(view.order)
+    parts = [[row for row in view.order if row not in shown]]
+    parts.append([row for row in range(view.of) if row not in kept and row not in shown])
+    most = max(0, most)
+    shares = [min(len(parts[0]), max(most // 2, most - len(parts[1])))]
+    shares.append(min(len(parts[1]), most - shares[0]))
+    return [
+        rows[place * len(rows) // share] for rows, share in zip(parts, shares, strict=True) for place in range(share)
+    ]
+
+
+def _notes(drawn: FeatureMap | None, source: PageSource) -> Iterator[str]:
+    """Yield sentences on what the page does not show."""
+    if drawn is None and not source.notes:
+        yield (
+            "There is no map: the method did not use features, and none are stored. A method that uses features, such "
+            "as herding, gives a map."
+        )
+    if not source.dataset.labelled:
+        yield "The images have no labels, so there are no boxes and no classes."
+
+
+def _facts(view: SelectionView, dataset: DetectionDataset) -> Iterator[tuple[str, Any]]:
+    """Yield (name, value) of the options and of what they were applied to."""
+    selection = view.selection
+    yield "dataset", f"{dataset.source.path} ({dataset.split})"
+    yield "method", selection.method
+    yield from own_parameters(selection).items()
+    yield "keep", f"{keep_in_words(selection.keep)} = {view.images:,} images"
+    yield "seed", selection.seed
+    yield "categories", selection.categories.get("rule")
+    yield "steps", ", ".join(str(taken.get("step")) for taken in selection.steps)
+    made = selection.provenance.get("features", {})
+    by = (made.get("image") or made.get("objects") or {}).get("backbone")
+    yield "features", ", ".join(made.get("blocks", ())) + (f" by {by}" if by else "") or "none"
+    versions = selection.provenance.get("versions", {})
+    yield "made by", ", ".join(f"{name} {version}" for name, version in versions.items())

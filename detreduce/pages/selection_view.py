@@ -1,0 +1,193 @@
+"""The view of a selection: its kept and dropped images, and how well the subset represents the full set."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from detreduce.dataset.records import DetectionDataset
+from detreduce.display.numbers import significant
+from detreduce.features.table import FeatureTable
+from detreduce.pages.duplicate_pairs import PAIRS_SHOWN, DuplicateSearch, duplicate_searches
+from detreduce.pages.measures import Measure, measures_of
+from detreduce.pages.shares import Shares, category_shares, class_shares, group_shares, size_shares
+from detreduce.selection.record import Selection
+
+IntArray = npt.NDArray[np.int64]
+ON_A_SHEET = 8
+COMPARED = 20_000
+"""Largest number of dropped images that are compared with the kept images."""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A group of images in the view of a selection.
+
+    Attributes
+    ----------
+    title, about
+        The heading, and a phrase that explains the group.
+    rows
+        Dataset rows of the images.
+    notes
+        A note for each image; empty without notes.
+    """
+
+    title: str
+    about: str
+    rows: tuple[int, ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SelectionView:
+    """The view of one selection in a page.
+
+    Attributes
+    ----------
+    selection
+        The selection.
+    of
+        Number of images in the full set.
+    order
+        Dataset rows of the kept images, in the order of selection.
+    sheets
+        Groups of images: images that were kept first, images that were kept last, and dropped images that are
+        nearest to a kept image or furthest from all kept images.
+    measures
+        The measures of representativeness.
+    lost
+        Classes without a kept box.
+    shares
+        How classes, box sizes, categories and groups are shared out.
+    duplicates
+        The searches for duplicate images, with their results.
+    background
+        (images without boxes in the full set, those of them that are kept); None without labels.
+    """
+
+    selection: Selection
+    of: int
+    order: tuple[int, ...]
+    sheets: tuple[Sheet, ...]
+    measures: tuple[Measure, ...]
+    lost: tuple[str, ...]
+    shares: tuple[Shares, ...]
+    duplicates: tuple[DuplicateSearch, ...]
+    background: tuple[int, int] | None
+
+    @property
+    def images(self) -> int:
+        """Number of kept images."""
+        return len(self.order)
+
+    @property
+    def shown_rows(self) -> list[int]:
+        """Dataset rows of the images that the view shows with a picture."""
+        rows = [row for sheet in self.sheets for row in sheet.rows]
+        pairs = [pair for search in self.duplicates for pair in search.shown]
+        return [*rows, *(row for pair in pairs for row in (pair.first, pair.second))]
+
+
+def view_selection(
+    selection: Selection,
+    dataset: DetectionDataset,
+    table: FeatureTable | None,
+    near: Mapping[str, Any] | None = None,
+    *,
+    on_a_sheet: int = ON_A_SHEET,
+    pairs: int = PAIRS_SHOWN,
+) -> SelectionView:
+    """Return the view of a selection.
+
+    Parameters
+    ----------
+    selection, dataset
+        The selection, and the dataset that it was made from.
+    table
+        The features of the dataset; without features the view has no distances.
+    near
+        An experiment's search for near-duplicates, as `read_near_duplicates` returns it.
+    on_a_sheet, pairs
+        Largest number of images of a group, and of pairs of duplicates, that are shown.
+    """
+    order = [dataset.row_of[image] for image in selection.image_ids]
+    kept = np.zeros(len(dataset), bool)
+    kept[order] = True
+    classes = class_shares(dataset, kept)
+    empty = (np.bincount(dataset.box_rows, minlength=len(dataset)) == 0) if dataset.labelled else None
+    shares = (
+        classes,
+        size_shares(dataset, kept),
+        category_shares(selection, dataset),
+        group_shares(selection, dataset, kept),
+    )
+    return SelectionView(
+        selection=selection,
+        of=len(dataset),
+        order=tuple(order),
+        sheets=tuple(_sheets(selection, order, kept, table, on_a_sheet)),
+        measures=measures_of(selection, dataset, kept, table),
+        lost=() if classes is None else tuple(row.name for row in classes.rows if row.lost),
+        shares=tuple(found for found in shares if found is not None),
+        duplicates=duplicate_searches(selection, near, dataset, pairs),
+        background=None if empty is None else (int(empty.sum()), int((empty & kept).sum())),
+    )
+
+
+def _sheets(
+    selection: Selection,
+    order: Sequence[int],
+    kept: npt.NDArray[np.bool_],
+    table: FeatureTable | None,
+    size: int,
+) -> list[Sheet]:
+    """Return the groups of images to show, with at most `size` images each; `kept` is (n,) bool by dataset row."""
+    ends = [("First kept", "chosen before all others", 0)]
+    if len(order) > size:
+        ends.append(("Last kept", "chosen last", max(size, len(order) - size)))
+    sheets = []
+    for title, about, start in ends:
+        rows = order[start : start + size]
+        notes = tuple(_rank_in_words(selection, row, rank) for rank, row in enumerate(rows, start + 1))
+        sheets.append(Sheet(title, about, tuple(rows), notes))
+    if table is None or table.X.shape[1] == 0 or kept[table.rows].all() or not kept[table.rows].any():
+        return sheets
+    gaps, distances = _gaps(table, kept)
+    near = np.argsort(distances, kind="stable")
+    for title, about, places in (
+        ("Dropped, nearest to a kept image", "best represented by the kept images", near[:size]),
+        ("Dropped, furthest from all kept images", "what may be missing", near[::-1][:size]),
+    ):
+        notes = tuple(f"distance {significant(distances[place])}" for place in places)
+        sheets.append(Sheet(title, about, tuple(gaps[places].tolist()), notes))
+    return sheets
+
+
+def _gaps(table: FeatureTable, kept: npt.NDArray[np.bool_]) -> tuple[IntArray, npt.NDArray[np.float64]]:
+    """Return the dataset rows of dropped images, and the distance of each image to its nearest kept image.
+
+    If there are more than `COMPARED` dropped images, return a random sample of them.
+    """
+    from sklearn.metrics import pairwise_distances_argmin_min
+
+    places = np.flatnonzero(~kept[table.rows])
+    if len(places) > COMPARED:
+        places = np.sort(np.random.default_rng(0).choice(places, COMPARED, replace=False))
+    # float64, so that the order of nearly equal distances does not depend on rounding
+    dropped, chosen = (table.X[part].astype(np.float64) for part in (places, kept[table.rows]))
+    _, distances = pairwise_distances_argmin_min(dropped, chosen)
+    return table.rows[places], distances
+
+
+def _rank_in_words(selection: Selection, row: int, rank: int) -> str:
+    """Return the place of an image in the order of choice, and its score if the score says more than the place."""
+    place, score = f"{rank} of {len(selection)}", float(selection.scores[row])
+    if not math.isfinite(score) or -score in (rank, rank - 1):
+        return place
+    return f"{place}, score {significant(score, 4)}"

@@ -1,0 +1,171 @@
+"""How classes, box sizes, categories and groups are shared out: in the full set and in the subset."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from detreduce.dataset.groups import FOLDER, assign_groups
+from detreduce.dataset.records import DetectionDataset
+from detreduce.errors import InputError
+from detreduce.selection.record import Selection
+
+IntArray = npt.NDArray[np.int64]
+SHOWN = 20
+"""Largest number of rows that a table shows before its other rows are folded away."""
+MOST = 400
+"""Largest number of rows of a table."""
+SIZE_BOUNDS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0)
+"""Bounds of the bins of box sizes, as sqrt(box area / image area)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """One row: its name, and how many of the full set and of the subset it has."""
+
+    name: str
+    full: int
+    kept: int
+
+    @property
+    def lost(self) -> bool:
+        """Whether the full set has some and the subset has none."""
+        return self.full > 0 and self.kept == 0
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """A table of shares.
+
+    Attributes
+    ----------
+    title
+        The heading.
+    counted
+        What the numbers count: ``boxes`` or ``images``.
+    about
+        A sentence on how to read the table.
+    rows
+        The rows, at most `MOST`.
+    full, kept
+        The sums over all rows, also of the rows that are left out.
+    left_out
+        Number of rows that are left out.
+    """
+
+    title: str
+    counted: str
+    about: str
+    rows: tuple[Share, ...]
+    full: int
+    kept: int
+    left_out: int = 0
+
+    def bars(self, row: Share) -> tuple[float, float]:
+        """Return the lengths of the two bars of a row in percent; the longest bar of the table has 100."""
+        full, kept = max(1, self.full), max(1, self.kept)
+        longest = max((max(one.full / full, one.kept / kept) for one in self.rows), default=0.0) or 1.0
+        return 100 * row.full / full / longest, 100 * row.kept / kept / longest
+
+
+def class_shares(dataset: DetectionDataset, kept: npt.NDArray[np.bool_]) -> Shares | None:
+    """Return the boxes of each class; None if the dataset has no boxes. `kept` is (n,) by dataset row."""
+    counts = dataset.class_counts
+    if not counts.sum():
+        return None
+    about = "Share of each class among all boxes and among the kept boxes."
+    return _table("Classes", "boxes", about, dataset.class_names, counts.sum(axis=0), counts[kept].sum(axis=0))
+
+
+def size_shares(dataset: DetectionDataset, kept: npt.NDArray[np.bool_]) -> Shares | None:
+    """Return the boxes of each size; None if no size is known. `kept` is (n,) by dataset row."""
+    sizes = single_box_sizes(dataset)
+    known = np.isfinite(sizes)
+    if not known.any():
+        return None
+    counted = [
+        np.histogram(np.clip(sizes[chosen], 0, 1), SIZE_BOUNDS)[0] for chosen in (known, known & kept[dataset.box_rows])
+    ]
+    names = [f"up to {high:g}" for high in SIZE_BOUNDS[1:]]
+    about = "The size of a box is sqrt(box area / image area): 0.1 is a tenth of the image in width and in height."
+    return _table("Box sizes", "boxes", about, names, *counted, ordered=False)
+
+
+def category_shares(selection: Selection, dataset: DetectionDataset) -> Shares | None:
+    """Return the images of each category; None if there is only one category."""
+    full, kept = (selection.categories.get(part, {}) for part in ("full", "kept"))
+    if len(full) < 2:
+        return None
+    about = (
+        f"The category of an image (rule: {selection.categories.get('rule')}) is what the choice of images is "
+        "stratified by."
+    )
+    return _table("Categories", "images", about, list(full), list(full.values()), [kept.get(name, 0) for name in full])
+
+
+def group_shares(selection: Selection, dataset: DetectionDataset, kept: npt.NDArray[np.bool_]) -> Shares | None:
+    """Return the images of each group; None without groups.
+
+    The groups are those of the selection. Without a rule for groups, the folders of the images are the groups if there
+    are several folders, but not nearly one for each image.
+    """
+    step = selection.steps[-1] if selection.steps else {}
+    rule, limit = step.get("groups"), step.get("max_per_group")
+    labels: list[str] = []
+    with suppress(InputError):
+        labels = assign_groups(dataset, str(rule if isinstance(rule, str) and rule != "given" else FOLDER))
+    by_folder = rule in (None, "given", FOLDER)
+    counts = Counter(labels)
+    if not labels or (rule in (None, "given") and not 1 < len(counts) <= len(labels) // 3):
+        return None
+    if by_folder and len(counts) > 1:
+        top = os.path.commonpath(list(counts))
+        named = {label: os.path.relpath(label, top) for label in counts}
+    else:
+        named = {label: label for label in counts}
+    chosen = Counter(label for label, one in zip(labels, kept.tolist(), strict=True) if one)
+    about = "Images of each folder." if by_folder else f"Images of each group. The rule for groups is {rule}."
+    if limit is not None:
+        about += f" At most {limit} images are kept from a group."
+    title = "Images per folder" if by_folder else "Images per group"
+    names = list(counts)
+    return _table(
+        title,
+        "images",
+        about,
+        [named[name] or "(no name)" for name in names],
+        [counts[name] for name in names],
+        [chosen[name] for name in names],
+    )
+
+
+def single_box_sizes(dataset: DetectionDataset) -> npt.NDArray[np.float64]:
+    """Return the (B,) size of each box: sqrt(box area / image area).
+
+    The size is NaN for crowd regions, and for boxes in images of unknown size.
+    """
+    return np.where(dataset.box_crowd, np.nan, dataset.box_sizes)
+
+
+def _table(
+    title: str,
+    counted: str,
+    about: str,
+    names: Sequence[str],
+    full: Sequence[int] | IntArray,
+    kept: Sequence[int] | IntArray,
+    *,
+    ordered: bool = True,
+) -> Shares:
+    """Return a table, with the largest rows first if it is `ordered`. Rows that the full set does not have are out."""
+    rows = [Share(str(name), int(a), int(b)) for name, a, b in zip(names, full, kept, strict=True) if a or not ordered]
+    if ordered:
+        rows.sort(key=lambda row: -row.full)
+    sums = sum(row.full for row in rows), sum(row.kept for row in rows)
+    return Shares(title, counted, about, tuple(rows[:MOST]), *sums, max(0, len(rows) - MOST))

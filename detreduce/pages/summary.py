@@ -1,0 +1,125 @@
+"""What was asked of a selection and what came out, in sentences."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from detreduce.dataset.records import DetectionDataset
+from detreduce.errors import DetreduceError
+from detreduce.pages.selection_view import SelectionView
+from detreduce.reducers.catalogue import described
+from detreduce.reducers.description import shown
+from detreduce.selection.record import Selection
+from detreduce.vocabulary.keeps import keep_in_words
+
+
+def heading(view: SelectionView) -> str:
+    """Return the main result, such as ``200 of 1,704 images kept``."""
+    return f"{view.images:,} of {view.of:,} images kept"
+
+
+def sentences(view: SelectionView, dataset: DetectionDataset) -> Iterator[str]:
+    """Yield what was asked and what came out."""
+    selection = view.selection
+    parameters = ", ".join(f"{name}={value}" for name, value in own_parameters(selection).items())
+    method = f"{selection.method} ({parameters})" if parameters else selection.method
+    place = dataset.source.path
+    where = f"the {dataset.split} split of {place.parent.name}/{place.name}"
+    yield f"Asked: {keep_in_words(selection.keep)} of {where}, chosen by {method} with seed {selection.seed}."
+    if found := ", ".join(_outcome(view)):
+        yield f"{found[0].upper()}{found[1:]}."
+
+
+def _outcome(view: SelectionView) -> Iterator[str]:
+    """Yield phrases on the classes, the background images, the duplicates, the groups and the named images."""
+    if classes := next((found for found in view.shares if found.title == "Classes"), None):
+        total = len(classes.rows) + classes.left_out
+        present = total - len(view.lost)
+        yield f"all {total} classes present" if not view.lost else f"{present} of {total} classes present"
+    if view.background is not None and view.background[0]:
+        yield f"{view.background[1]} of {view.background[0]:,} background images"
+    for step in view.selection.steps:
+        if step.get("step") == "drop_duplicates":
+            yield f"{step.get('dropped', 0):,} {_duplicates(str(step.get('what', '')))} left out before choosing"
+        elif step.get("step") in ("must_keep", "exclude"):
+            count = len(step.get("images", ()))
+            yield f"{count:,} {'kept' if step['step'] == 'must_keep' else 'excluded'} by name"
+    for found in view.shares:
+        if found.title.startswith("Images per"):
+            with_kept = sum(row.kept > 0 for row in found.rows)
+            yield f"{with_kept:,} of {len(found.rows) + found.left_out:,} {found.title.rpartition(' ')[2]}s represented"
+    if unread := len(view.selection.provenance.get("skipped_images", ())):
+        yield f"{unread:,} images could not be read"
+
+
+def _duplicates(what: str) -> str:
+    """Return the noun for the duplicates of a search."""
+    return "copies with equal pixels" if what.startswith("equal") else "near-duplicates"
+
+
+def own_parameters(selection: Selection) -> dict[str, Any]:
+    """Return the parameters of the method that are not the defaults."""
+    try:
+        defaults = {one.name: one.default for one in described(selection.method).parameters}
+    except DetreduceError:
+        return dict(selection.parameters)
+    return {
+        name: value
+        for name, value in selection.parameters.items()
+        if name not in defaults or not _equal(value, defaults[name])
+    }
+
+
+def _equal(one: Any, other: Any) -> bool:
+    """Return whether two values of a parameter are the same in JSON."""
+    return json.dumps(one, default=str) == json.dumps(other, default=str)
+
+
+def command_again(selection: Selection, dataset: DetectionDataset, output: Path | None) -> list[str]:
+    """Return the words of a command that chooses again with the same options, quoted for a shell.
+
+    The command does not have an earlier selection (``--initial``), because a selection does not store its path.
+    """
+    words = ["detreduce", "reduce", str(dataset.source.path)]
+    place = selection.provenance.get("dataset", {})
+    if place.get("image_folder"):
+        words += ["--images", str(place["image_folder"])]
+    words += ["--split", dataset.split, "--method", selection.method, "--keep", str(selection.keep)]
+    words += ["--seed", str(selection.seed)]
+    rule = selection.categories.get("rule")
+    if isinstance(rule, str) and rule not in ("rarest", "given"):
+        words += ["--categories", rule]
+    for step in selection.steps:
+        words += _options(step)
+    if output is not None:
+        words += ["--output", f"{output}-curated"]
+    words += [f"{name}={shown(value)}" for name, value in own_parameters(selection).items() if _typed(value)]
+    return [shlex.quote(word) for word in words]
+
+
+def _options(step: Any) -> list[str]:
+    """Return the options of the command that ask for a step."""
+    kind = step.get("step")
+    if kind == "drop_duplicates":
+        what = str(step.get("what", ""))
+        found = ["--drop-duplicates"]
+        if what.startswith("equal"):
+            return [*found, "--duplicates-by", "exact"]
+        by, _, threshold = what.removeprefix("near-duplicates by ").partition(" from ")
+        found += ["--duplicates-by", by] if by in ("boxes", "features") else []
+        return [*found, "--duplicates-from", threshold] if threshold else found
+    if kind == "class_floor":
+        return [word for name, count in step.get("floor", {}).items() for word in ("--class-floor", f"{name}={count}")]
+    if kind == "method" and isinstance(step.get("groups"), str) and step["groups"] != "given":
+        limit = step.get("max_per_group")
+        return ["--groups", step["groups"], *([] if limit is None else ["--max-per-group", str(limit)])]
+    return []
+
+
+def _typed(value: Any) -> bool:
+    """Return whether a parameter can be typed on the command line."""
+    return value is None or isinstance(value, str | int | float)

@@ -1,0 +1,569 @@
+(() => {
+  "use strict";
+  const SVG = "http://www.w3.org/2000/svg";
+  const LISTED = 24;
+
+  // light or dark colours: those of the system, until the reader clicks the button
+  const themeButton = document.getElementById("theme");
+  const system = matchMedia("(prefers-color-scheme: dark)");
+  const redraws = [];
+  const dark = () => (document.documentElement.dataset.theme || (system.matches ? "dark" : "light")) === "dark";
+  const label = () => {
+    themeButton.textContent = dark() ? "Light" : "Dark";
+    themeButton.setAttribute("aria-label", `Switch to ${dark() ? "light" : "dark"} colours`);
+    for (const redraw of redraws) redraw();
+  };
+  themeButton.hidden = false;
+  themeButton.addEventListener("click", () => {
+    document.documentElement.dataset.theme = dark() ? "light" : "dark";
+    label();
+  });
+  system.addEventListener("change", label);
+  label();
+
+  // print everything, including closed details
+  let closed = [];
+  addEventListener("beforeprint", () => {
+    closed = [...document.querySelectorAll("details:not([open])")];
+    for (const each of closed) each.open = true;
+  });
+  addEventListener("afterprint", () => { for (const each of closed) each.open = false; });
+
+  const make = (tag, attributes = {}, ...children) => {
+    const element = document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+    element.append(...children);
+    return element;
+  };
+  const draw = (tag, attributes) => {
+    const element = document.createElementNS(SVG, tag);
+    for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+    return element;
+  };
+  const counted = (number, noun) => `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
+
+  const unpack = async (text) => {
+    const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+    return JSON.parse(await new Response(stream).text());
+  };
+
+  // the names of images: the middle of a long name is cut, and its writing direction is isolated
+  const nameOf = (text) => {
+    const name = make("bdi", { class: "name", title: text });
+    const [first, last] = [text.slice(0, -14), text.slice(-14)];
+    for (const part of first ? [first, last] : [last]) name.append(make("span", {}, part));
+    return name;
+  };
+  const boxesOf = (data, place) => {
+    const words = make("p");
+    const boxes = data.boxes[place];
+    for (let at = 0; at < boxes.length; at += 2) {
+      words.append(at ? ", " : "", make("bdi", {}, data.classes[boxes[at]]), ` ${boxes[at + 1]}`);
+    }
+    if (!boxes.length) words.textContent = data.classes.length ? "no boxes" : "no labels";
+    return words;
+  };
+  const pictureOf = (data, place) => {
+    const size = data.pictures[place];
+    if (!size) return null;
+    const svg = draw("svg", { viewBox: `0 0 ${size[0]} ${size[1]}`, role: "img", "aria-label": data.names[place] });
+    svg.append(draw("use", { href: `#${data.prefix}${data.rows ? data.rows[place] : place}` }));
+    return svg;
+  };
+
+  // what the reader pins or excludes; kept in the browser until the lists are saved
+  class Curation {
+    constructor(data, root) {
+      this.data = data;
+      this.root = root;
+      this.choices = new Map();
+      this.listeners = [];
+      this.store = `detreduce ${document.body.dataset.identity}`;
+      const given = { pinned: data.selections[0].pinned, excluded: data.selections[0].excluded };
+      let found = given;
+      try { found = JSON.parse(localStorage.getItem(this.store)) || given; } catch { /* the browser stores nothing */ }
+      for (const what of ["pinned", "excluded"]) {
+        for (const place of found[what]) if (place < data.names.length) this.choices.set(place, what);
+      }
+      root.addEventListener("click", (event) => this.act(event.target.closest("button")));
+      this.show();
+    }
+
+    places(what) { return [...this.choices].filter(([, chosen]) => chosen === what).map(([place]) => place).sort((a, b) => a - b); }
+
+    key(place) { return place in this.data.keys ? this.data.keys[place] : this.data.names[place]; }
+
+    toggle(place, what) {
+      if (this.key(place) === null) return;
+      if (this.choices.get(place) === what) this.choices.delete(place);
+      else this.choices.set(place, what);
+      this.changed([place]);
+    }
+
+    changed(places) {
+      const found = { pinned: this.places("pinned"), excluded: this.places("excluded") };
+      try { localStorage.setItem(this.store, JSON.stringify(found)); } catch { /* the browser stores nothing */ }
+      this.show();
+      for (const listener of this.listeners) listener(places);
+    }
+
+    show() {
+      const [pinned, excluded] = [this.places("pinned").length, this.places("excluded").length];
+      this.root.hidden = !pinned && !excluded;
+      this.root.querySelector("[role=status]").textContent =
+        `${counted(pinned, "image")} pinned, ${counted(excluded, "image")} excluded. Save the lists, then choose again.`;
+      this.root.querySelector("[data-save=pinned]").disabled = !pinned;
+      this.root.querySelector("[data-save=excluded]").disabled = !excluded;
+      const code = this.root.querySelector("[data-command]");
+      code.textContent = code.dataset.command
+        + (pinned ? " --must-keep must-keep.txt" : "") + (excluded ? " --exclude exclude.txt" : "");
+    }
+
+    act(button) {
+      if (!button) return;
+      if (button.dataset.save) {
+        const names = this.places(button.dataset.save).map((place) => `${this.key(place)}\n`);
+        const link = make("a", {
+          href: URL.createObjectURL(new Blob(names, { type: "text/plain" })),
+          download: button.dataset.save === "pinned" ? "must-keep.txt" : "exclude.txt",
+        });
+        link.click();
+        setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+      } else if ("copy" in button.dataset) {
+        const code = this.root.querySelector("[data-command]");
+        const copied = () => { this.root.querySelector("[role=status]").textContent = "The command is copied. Run it in the folder of the lists."; };
+        const select = () => {
+          this.root.querySelector("details").open = true;
+          getSelection().selectAllChildren(code);
+          if (document.execCommand("copy")) copied();
+        };
+        if (navigator.clipboard) navigator.clipboard.writeText(code.textContent).then(copied, select);
+        else select();
+      } else if ("clear" in button.dataset) {
+        const places = [...this.choices.keys()];
+        this.choices.clear();
+        this.changed(places);
+      }
+    }
+
+    // the two buttons of an image
+    buttons(place) {
+      const group = make("div", { class: "acts", "data-place": place });
+      for (const [what, word] of [["pinned", "Pin"], ["excluded", "Exclude"]]) {
+        const button = make("button", { type: "button", "data-act": what, "aria-label": `${word} ${this.data.names[place]}` }, word);
+        if (this.key(place) === null) {
+          button.disabled = true;
+          button.title = "A list cannot name this image.";
+        }
+        button.addEventListener("click", () => this.toggle(place, what));
+        group.append(button);
+      }
+      this.mark(group);
+      return group;
+    }
+
+    mark(group) {
+      const chosen = this.choices.get(Number(group.dataset.place));
+      for (const button of group.children) button.setAttribute("aria-pressed", String(button.dataset.act === chosen));
+      const thumb = group.closest(".thumb");
+      if (thumb) for (const what of ["pinned", "excluded"]) thumb.classList.toggle(what, chosen === what);
+    }
+  }
+
+  // one selection: its filters, its map, and the image that is shown
+  class Explorer {
+    constructor(root, data, curation) {
+      this.root = root;
+      this.data = data;
+      this.curation = curation;
+      this.form = root.querySelector(".filters");
+      this.panel = root.querySelector(".shown");
+      this.canvas = root.querySelector("canvas");
+      const { order, kept } = data.selections[Number(root.dataset.selection)];
+      this.kept = kept;
+      this.rank = new Uint32Array(data.names.length);
+      order.forEach((entry, at) => {
+        const [place, rank] = Array.isArray(entry) ? entry : [entry, at + 1];
+        this.rank[place] = rank;
+      });
+      this.matching = new Uint8Array(data.names.length).fill(1);
+      this.current = null;
+      this.held = false;
+      this.listeners = [];
+      this.prepareFilters();
+      if (this.canvas) this.prepareMap();
+      this.filter();
+      if (data.names.length) this.show(this.inOrder()[0]);
+    }
+
+    stateOf(place) { return this.rank[place] ? `kept, ${this.rank[place].toLocaleString("en")} of ${this.kept.toLocaleString("en")}` : "dropped"; }
+
+    // the places of the matching images: kept ones in the order of choice, then the dropped ones
+    inOrder() {
+      const places = [];
+      for (let place = 0; place < this.matching.length; place += 1) if (this.matching[place]) places.push(place);
+      return places.sort((a, b) => (this.rank[a] || Infinity) - (this.rank[b] || Infinity) || a - b || 0);
+    }
+
+    prepareFilters() {
+      const { data, form } = this;
+      form.hidden = false;
+      form.addEventListener("submit", (event) => event.preventDefault());
+      form.addEventListener("input", () => this.filter());
+      const select = form.elements.class;
+      if (data.classes.length) {
+        const counts = new Map();
+        let without = 0;
+        for (const boxes of data.boxes) {
+          if (!boxes.length) without += 1;
+          for (let at = 0; at < boxes.length; at += 2) counts.set(boxes[at], (counts.get(boxes[at]) || 0) + 1);
+        }
+        for (const [code, count] of [...counts].sort((a, b) => b[1] - a[1])) {
+          select.append(make("option", { value: code }, `${data.classes[code]} (${count})`));
+        }
+        if (without) select.append(make("option", { value: "none" }, `no boxes (${without})`));
+      } else select.closest("label").hidden = true;
+      if (this.curation) {
+        const states = form.querySelector("fieldset");
+        for (const value of ["pinned", "excluded"]) {
+          const input = make("input", { type: "radio", name: form.querySelector("[type=radio]").name, value });
+          states.append(make("label", {}, input, make("span", {}, value)));
+        }
+      }
+    }
+
+    filter() {
+      const { data, form } = this;
+      const state = form.querySelector("[type=radio]:checked").value;
+      const kind = form.elements.class.value;
+      const part = form.elements.name.value.trim().toLowerCase();
+      let count = 0;
+      for (let place = 0; place < this.matching.length; place += 1) {
+        const boxes = data.boxes[place];
+        let fits = state === "all" || (state === "kept" ? this.rank[place] > 0
+          : state === "dropped" ? !this.rank[place] : this.curation.choices.get(place) === state);
+        if (fits && kind === "none") fits = !boxes.length;
+        else if (fits && kind) fits = boxes.some((value, at) => at % 2 === 0 && value === Number(kind));
+        if (fits && part) fits = data.names[place].toLowerCase().includes(part);
+        this.matching[place] = fits ? 1 : 0;
+        count += fits;
+      }
+      form.querySelector("output").textContent = count === this.matching.length ? counted(count, "image")
+        : `${counted(count, "image")} of ${this.matching.length.toLocaleString("en")}`;
+      this.draw();
+      for (const listener of this.listeners) listener();
+    }
+
+    prepareMap() {
+      const { canvas, data } = this;
+      this.view = { zoom: 1, x: 0.5, y: 0.5 };
+      this.drawn = [];
+      for (let place = 0; place < data.names.length; place += 1) if (data.x[place] >= 0) this.drawn.push(place);
+      const zoom = this.root.querySelector(".zoom");
+      zoom.hidden = false;
+      zoom.addEventListener("click", (event) => {
+        const how = event.target.closest("button")?.dataset.zoom;
+        if (how) this.zoom(how);
+      });
+      new ResizeObserver(() => this.draw()).observe(canvas);
+      redraws.push(() => this.draw());
+      const at = (event) => {
+        const box = canvas.getBoundingClientRect();
+        return [event.clientX - box.left, event.clientY - box.top];
+      };
+      let grip = null;
+      canvas.addEventListener("pointerdown", (event) => {
+        if (this.view.zoom > 1) grip = { start: at(event), from: { ...this.view }, moved: false };
+      });
+      addEventListener("pointerup", () => setTimeout(() => { grip = null; }));
+      canvas.addEventListener("pointermove", (event) => {
+        const [x, y] = at(event);
+        if (grip && event.buttons) {
+          const [dx, dy] = [x - grip.start[0], y - grip.start[1]];
+          grip.moved ||= Math.hypot(dx, dy) > 4;
+          if (grip.moved) {
+            this.look(grip.from.zoom, grip.from.x - dx / this.area.width / grip.from.zoom, grip.from.y - dy / this.area.height / grip.from.zoom);
+            return;
+          }
+        }
+        if (this.held) return;
+        const place = this.nearest(x, y, (dx, dy) => dx * dx + dy * dy < 900);
+        if (place !== null) this.show(place);
+      });
+      canvas.addEventListener("click", (event) => {
+        if (grip?.moved) return;
+        const [x, y] = at(event);
+        const place = this.nearest(x, y, (dx, dy) => dx * dx + dy * dy < 900);
+        this.held = place !== null && !(this.held && place === this.current);
+        if (place !== null) this.show(place);
+        this.draw();
+      });
+      canvas.addEventListener("keydown", (event) => this.key(event));
+      this.legend();
+    }
+
+    key(event) {
+      if (event.ctrlKey || event.metaKey || event.altKey) return;
+      const ways = {
+        ArrowRight: (dx, dy) => dx > 0 && Math.abs(dy) <= dx,
+        ArrowLeft: (dx, dy) => dx < 0 && Math.abs(dy) <= -dx,
+        ArrowDown: (dx, dy) => dy > 0 && Math.abs(dx) <= dy,
+        ArrowUp: (dx, dy) => dy < 0 && Math.abs(dx) <= -dy,
+      };
+      const acts = { p: "pinned", x: "excluded" };
+      const zooms = { "+": "in", "=": "in", "-": "out", 0: "all" };
+      if (ways[event.key]) {
+        event.preventDefault();
+        this.held = true;
+        if (this.current === null || this.data.x[this.current] < 0) {
+          this.show(this.inOrder().find((place) => this.data.x[place] >= 0));
+          return;
+        }
+        const [x, y] = this.screen(this.current);
+        const place = this.nearest(x, y, ways[event.key]);
+        if (place === null) return;
+        this.show(place);
+        const [sx, sy] = this.screen(place);
+        if (sx < 0 || sy < 0 || sx > this.box.width || sy > this.box.height) this.look(this.view.zoom, ...this.unit(place));
+      } else if (acts[event.key] && this.curation && this.current !== null) {
+        event.preventDefault();
+        this.curation.toggle(this.current, acts[event.key]);
+      } else if (zooms[event.key]) {
+        event.preventDefault();
+        this.zoom(zooms[event.key]);
+      }
+    }
+
+    zoom(how) {
+      if (how === "all") { this.look(1, 0.5, 0.5); return; }
+      const centre = this.held && this.current !== null ? this.unit(this.current) : [this.view.x, this.view.y];
+      this.look(this.view.zoom * (how === "in" ? 1.6 : 1 / 1.6), ...centre);
+    }
+
+    look(zoom, x, y) {
+      const most = Math.min(40, Math.max(1, zoom));
+      const half = 0.5 / most;
+      const within = (value) => Math.min(1 - half, Math.max(half, value));
+      this.view = { zoom: most, x: within(x), y: within(y) };
+      this.canvas.style.touchAction = most > 1 ? "none" : "";
+      this.draw();
+    }
+
+    unit(place) { return [this.data.x[place] / this.data.steps, 1 - this.data.y[place] / this.data.steps]; }
+
+    screen(place) {
+      const [x, y] = this.unit(place);
+      return [
+        this.area.left + ((x - this.view.x) * this.view.zoom + 0.5) * this.area.width,
+        this.area.top + ((y - this.view.y) * this.view.zoom + 0.5) * this.area.height,
+      ];
+    }
+
+    nearest(x, y, allowed) {
+      let [best, least] = [null, Infinity];
+      for (const place of this.drawn) {
+        if (!this.matching[place]) continue;
+        const [px, py] = this.screen(place);
+        const distance = allowed(px - x, py - y) ? (px - x) ** 2 + (py - y) ** 2 : Infinity;
+        if (distance < least) [best, least] = [place, distance];
+      }
+      return best;
+    }
+
+    // the colour and the shape of an image: those of its label
+    lookOf(place) {
+      if (!this.data.looks.length) return [6, 0];
+      return this.data.label[place] < 0 ? [-1, 0] : this.data.looks[this.data.label[place]];
+    }
+
+    legend() {
+      const list = this.root.querySelector(".colours");
+      const { data } = this;
+      const counts = new Map();
+      for (const place of this.drawn) counts.set(data.label[place], (counts.get(data.label[place]) || 0) + 1);
+      const shown = new Map();
+      for (const [code, count] of [...counts].sort((a, b) => b[1] - a[1])) {
+        if (!data.looks.length) break;
+        const look = code < 0 ? [-1, 0] : data.looks[code];
+        const entry = shown.get(String(look));
+        if (entry) { entry.others += 1; entry.count += count; continue; }
+        shown.set(String(look), { name: code < 0 ? "no boxes" : data.labels[code], look, count, others: 0 });
+      }
+      for (const { name, look: [colour, shape], count, others } of shown.values()) {
+        const mark = draw("svg", { viewBox: "0 0 12 12", "aria-hidden": "true" });
+        const fill = `var(--m${colour < 0 ? "x" : colour})`;
+        mark.append(shape === 1 ? draw("rect", { x: 2, y: 2, width: 8, height: 8, style: `fill:${fill}` })
+          : shape === 2 ? draw("path", { d: "M6 1L11 10H1Z", style: `fill:${fill}` })
+            : draw("circle", { cx: 6, cy: 6, r: 4.5, style: `fill:${fill}` }));
+        list.append(make("li", {}, mark, make("bdi", {}, name), others ? ` and ${others} more` : "", make("small", {}, String(count))));
+      }
+    }
+
+    draw() {
+      if (!this.canvas) return;
+      const box = this.canvas.getBoundingClientRect();
+      if (!box.width) return;
+      const scale = devicePixelRatio || 1;
+      const [width, height] = [Math.round(box.width * scale), Math.round(box.height * scale)];
+      if (this.canvas.width !== width || this.canvas.height !== height) Object.assign(this.canvas, { width, height });
+      this.box = box;
+      this.area = { left: 14, top: 14, width: box.width - 28, height: box.height - 28 };
+      const pen = this.canvas.getContext("2d");
+      pen.setTransform(scale, 0, 0, scale, 0, 0);
+      pen.clearRect(0, 0, box.width, box.height);
+      const style = getComputedStyle(document.documentElement);
+      const colour = (name) => style.getPropertyValue(name).trim();
+      const many = this.drawn.length;
+      const size = (many > 20000 ? 2 : many > 4000 ? 3 : 4.5) * Math.min(2, Math.sqrt(this.view.zoom));
+      const groups = new Map();
+      for (const place of this.drawn) {
+        const look = this.lookOf(place);
+        const state = !this.matching[place] ? 0 : this.rank[place] ? 2 : 1;
+        const key = `${state} ${look}`;
+        if (!groups.has(key)) groups.set(key, { state, look, places: [] });
+        groups.get(key).places.push(place);
+      }
+      for (const { state, look: [code, shape], places } of [...groups.values()].sort((a, b) => a.state - b.state)) {
+        const radius = state === 2 ? size : state === 1 ? size * 0.72 : Math.min(1.2, size / 2);
+        const path = new Path2D();
+        for (const place of places) {
+          const [x, y] = this.screen(place);
+          if (x < -9 || y < -9 || x > box.width + 9 || y > box.height + 9) continue;
+          if (state === 0 || (many > 20000 && shape === 0)) path.rect(x - radius, y - radius, 2 * radius, 2 * radius);
+          else if (shape === 1) path.rect(x - radius * 0.9, y - radius * 0.9, 1.8 * radius, 1.8 * radius);
+          else if (shape === 2) {
+            path.moveTo(x, y - 1.2 * radius);
+            path.lineTo(x + 1.15 * radius, y + 0.9 * radius);
+            path.lineTo(x - 1.15 * radius, y + 0.9 * radius);
+            path.closePath();
+          } else {
+            path.moveTo(x + radius, y);
+            path.arc(x, y, radius, 0, 2 * Math.PI);
+          }
+        }
+        const ink = code === 6 ? colour(state === 2 ? "--blue" : "--muted") : colour(`--m${code < 0 ? "x" : code}`);
+        pen.globalAlpha = state === 2 ? 1 : state === 1 ? 0.75 : 0.25;
+        if (state === 1 && many <= 20000) {
+          pen.strokeStyle = ink;
+          pen.lineWidth = 1.2;
+          pen.stroke(path);
+        } else {
+          if (state === 1) pen.globalAlpha = 0.35;
+          pen.fillStyle = state === 0 ? colour("--mx") : ink;
+          pen.fill(path);
+          if (state === 2 && many <= 4000) {
+            pen.strokeStyle = colour("--panel");
+            pen.lineWidth = 1;
+            pen.stroke(path);
+          }
+        }
+      }
+      pen.globalAlpha = 1;
+      const ring = (place, name, radius) => {
+        const [x, y] = this.screen(place);
+        pen.beginPath();
+        pen.arc(x, y, radius, 0, 2 * Math.PI);
+        pen.strokeStyle = colour(name);
+        pen.lineWidth = 2.5;
+        pen.stroke();
+      };
+      if (this.curation) {
+        for (const [place, what] of this.curation.choices) {
+          if (this.data.x[place] >= 0) ring(place, what === "pinned" ? "--green" : "--orange", size + 3);
+        }
+      }
+      if (this.current !== null && this.data.x[this.current] >= 0) ring(this.current, "--ink", size + (this.held ? 6 : 4));
+    }
+
+    show(place) {
+      if (place === undefined || place === this.current) return;
+      this.current = place;
+      const { data } = this;
+      const called = make("p", { class: "called" });
+      called.append(nameOf(data.names[place]));
+      const lines = [called, make("p", {}, this.stateOf(place)), boxesOf(data, place)];
+      if (this.curation) lines.push(this.curation.buttons(place));
+      const picture = pictureOf(data, place);
+      this.panel.replaceChildren(...(picture ? [picture] : []), ...lines);
+      this.draw();
+    }
+  }
+
+  // the list of all images that match the filters, a page at a time
+  class Listing {
+    constructor(root, explorer) {
+      this.root = root;
+      this.explorer = explorer;
+      this.page = 0;
+      root.hidden = false;
+      root.querySelector(".pages").addEventListener("click", (event) => {
+        const step = Number(event.target.closest("button")?.dataset.page || 0);
+        if (step) { this.page += step; this.show(); root.querySelector("h2").scrollIntoView(); }
+      });
+      explorer.listeners.push(() => { this.page = 0; this.show(); });
+      this.show();
+    }
+
+    show() {
+      const { explorer, root } = this;
+      const { data, curation } = explorer;
+      const places = explorer.inOrder();
+      const last = Math.max(0, Math.ceil(places.length / LISTED) - 1);
+      this.page = Math.min(last, Math.max(0, this.page));
+      const some = places.slice(this.page * LISTED, (this.page + 1) * LISTED);
+      root.querySelector("#listed").replaceChildren(...some.map((place) => {
+        const picture = pictureOf(data, place);
+        const words = boxesOf(data, place);
+        words.className = "words";
+        const caption = make("figcaption", {}, nameOf(data.names[place]), make("span", {}, explorer.stateOf(place)));
+        const thumb = make("figure", { class: "thumb" }, picture || words, caption);
+        if (curation) {
+          const group = curation.buttons(place);
+          thumb.append(group);
+          curation.mark(group);
+        }
+        return thumb;
+      }));
+      const [earlier, later] = root.querySelectorAll(".pages button");
+      earlier.disabled = this.page === 0;
+      later.disabled = this.page === last;
+      root.querySelector(".pages output").textContent = places.length
+        ? `${(this.page * LISTED + 1).toLocaleString("en")} to ${(this.page * LISTED + some.length).toLocaleString("en")} of ${places.length.toLocaleString("en")}`
+        : "no image matches";
+    }
+  }
+
+  const source = document.getElementById("images-data");
+  if (!source) return;
+  unpack(source.textContent).then((data) => {
+    const curates = "curate" in document.body.dataset;
+    const curation = curates ? new Curation(data, document.getElementById("curation")) : null;
+    const explorers = [...document.querySelectorAll(".explorer")].map((root) => new Explorer(root, data, curation));
+    if (curation) {
+      const placeOf = data.rows && new Map(data.rows.map((row, place) => [row, place]));
+      for (const thumb of document.querySelectorAll(".thumb[data-row]")) {
+        const row = Number(thumb.dataset.row);
+        const place = placeOf ? placeOf.get(row) : row;
+        if (place !== undefined) thumb.append(curation.buttons(place));
+        if (place !== undefined) curation.mark(thumb.querySelector(".acts"));
+      }
+      curation.listeners.push(() => {
+        for (const group of document.querySelectorAll(".acts")) curation.mark(group);
+        for (const explorer of explorers) {
+          const state = explorer.form.querySelector("[type=radio]:checked").value;
+          if (state === "pinned" || state === "excluded") explorer.filter();
+          else explorer.draw();
+        }
+      });
+      new Listing(document.getElementById("browse"), explorers[0]);
+    }
+    // a closed part of the page has no size to draw on until it opens
+    for (const part of document.querySelectorAll("details")) {
+      part.addEventListener("toggle", () => { for (const explorer of explorers) if (part.contains(explorer.root)) explorer.draw(); });
+    }
+    document.documentElement.dataset.ready = "";
+  }).catch(() => {
+    for (const panel of document.querySelectorAll(".shown")) panel.textContent = "This browser cannot show the map. The pictures below do not need it.";
+  });
+})();

@@ -1,0 +1,69 @@
+"""Which selections of an experiment a report shows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from detreduce.experiment.ledger.ledger import FinishedCell, Ledger
+from detreduce.pages.selection_view import SelectionView
+from detreduce.selection.record import Selection
+from detreduce.vocabulary.controls import ON_ALL_IMAGES
+from detreduce.vocabulary.keeps import keep_key
+
+
+@dataclass(frozen=True)
+class ShownSelection:
+    """The view of a selection with the cell that was trained on it.
+
+    Attributes
+    ----------
+    key, label
+        The key of the cell, and the label of its method.
+    cells
+        Number of cells with the same method and keep.
+    view
+        The view of the selection.
+    """
+
+    key: str
+    label: str
+    cells: int
+    view: SelectionView
+
+
+def shown_cells(cells: Sequence[FinishedCell], limit: int) -> tuple[list[tuple[FinishedCell, int]], int]:
+    """Return the cells whose selections the report shows, and the number of selections that are left out.
+
+    Each method at each keep is shown by the cell with the lowest seeds. The cell comes with the number of cells of that
+    method and keep. If there are more than `limit` selections, one method of each keep is taken first, then a second
+    method of each keep, and so on.
+    """
+    groups: dict[tuple[str, str], list[FinishedCell]] = {}
+    for cell in cells:
+        if cell.cell["control"] not in ON_ALL_IMAGES:
+            groups.setdefault((cell.cell["label"], keep_key(cell.cell["keep"])), []).append(cell)
+    found = [(min(group, key=_seeds), len(group)) for group in groups.values()]
+    found.sort(key=lambda entry: -_images(entry[0]))
+    turns, seen = [], Counter[int]()
+    for cell, _ in found:
+        turns.append(seen[_images(cell)])
+        seen[_images(cell)] += 1
+    shown = sorted(sorted(range(len(found)), key=turns.__getitem__)[:limit])
+    return [found[place] for place in shown], len(found) - len(shown)
+
+
+def _images(cell: FinishedCell) -> int:
+    """Return the number of images that a cell was trained on."""
+    return int(cell.selection.get("images", 0))
+
+
+def _seeds(cell: FinishedCell) -> tuple[int, int]:
+    """Return the selection seed and the training seed of a cell."""
+    return cell.cell.get("selection_seed") or 0, cell.cell["training_seed"]
+
+
+def read_selection(ledger: Ledger, cell: FinishedCell) -> Selection:
+    """Return the selection that a cell was trained on."""
+    return Selection.load(ledger.cell_folder(cell.key) / "selection.json")

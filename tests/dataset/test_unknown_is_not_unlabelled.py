@@ -241,17 +241,18 @@ def test_a_list_of_another_tool_is_not_taken_for_label_studio(tmp_path: Path) ->
         load_dataset(bdd)
 
 
-def test_image_ids_of_another_type_are_joined_and_said(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("key", "of", "kind"), [("image_id", "annotations", "text"), ("id", "images", "number")])
+def test_image_ids_of_another_type_are_joined_and_said(tmp_path: Path, key: str, of: str, kind: str) -> None:
     draw(tmp_path, "a.png", "b.png", "c.png")
     content = json.loads(coco(["a.png", "b.png", "c.png"]))
-    for box in content["annotations"]:
-        box["image_id"] = str(box["image_id"])
+    for entry in content[of]:
+        entry[key] = str(entry[key])
     content["annotations"][2]["category_id"] = "1"
     file = put(tmp_path / "train.json", json.dumps(content))
     dataset = load_dataset(file)
     assert [len(record.boxes) for record in dataset] == [1, 1, 1]
-    assert len(dataset.problems) == 2 and "3 annotations have the image_id as a text" in dataset.problems[0].what
-    reduced = write_subset(dataset, [2], tmp_path / "out")
+    assert len(dataset.problems) == 2 and f"3 annotations have the image_id as a {kind}" in dataset.problems[0].what
+    reduced = write_subset(dataset, [dataset[1].id], tmp_path / "out")
     assert [len(record.boxes) for record in reduced] == [1]
     kept = json.loads((tmp_path / "out/train.json").read_text())
     assert kept["annotations"] == content["annotations"][1:2]

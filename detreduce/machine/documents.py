@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import yaml
@@ -14,13 +15,22 @@ _GROWTH, _FREE = 10, 1_000_000
 _LONG = 100_000
 
 
-def parse_json(text: str | bytes) -> Any:
+def parse_json(text: str | bytes, without: Iterable[str] = ()) -> Any:
     """Return the content of a JSON text. Raise ValueError if it is not JSON or is nested too deeply.
 
-    The ValueError is a json.JSONDecodeError where the fault has a place in the text.
+    The keys `without` are left out of every mapping as soon as it is read, so that long values of no interest, such as
+    polygons, are never in memory all at once. The ValueError is a json.JSONDecodeError where the fault has a place in
+    the text.
     """
+    unwanted = tuple(without)
+
+    def drop(entry: dict[str, Any]) -> dict[str, Any]:
+        for key in unwanted:
+            entry.pop(key, None)
+        return entry
+
     try:
-        return json.loads(text)
+        return json.loads(text, object_hook=drop if unwanted else None)
     except RecursionError:
         raise ValueError("nested too deeply") from None
 

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detreduce.dataset import load_dataset
+from detreduce.dataset.formats.coco.licences import licences_in
 from detreduce.errors import InputError, MissingFileError
 
 CATEGORIES = [{"id": 7, "name": "dog"}, {"id": 3, "name": "cat"}, {"id": 90, "name": "dog", "supercategory": "x"}]
@@ -317,3 +318,29 @@ def test_junk_ends_in_problems_or_an_input_error(tmp_path_factory, images, notes
         assert str(folder) in str(error)
     else:
         assert 10**6 in dataset.image_ids
+
+
+def test_polygons_and_keypoints_are_not_kept_in_memory(tmp_path: Path) -> None:
+    import tracemalloc
+
+    polygon = [0.5] * 2000
+    shapes = {"segmentation": [polygon], "keypoints": polygon}
+    boxes = [note(number, 1, 7, [number % 9, 2, 3, 4], **shapes) for number in range(300)]
+    content = {"images": [image(1, "a.png")], "annotations": boxes, "categories": CATEGORIES}
+    file = write(tmp_path / "a.json", content)
+    (tmp_path / "a.png").touch()
+    tracemalloc.start()
+    assert len(load_dataset(file)[0].boxes) == 300
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    # the text and its bytes; the numbers alone would be six times as much
+    assert peak < 3 * file.stat().st_size
+
+
+@pytest.mark.parametrize("order", [("licenses", "images", "annotations"), ("images", "annotations", "licenses")])
+@pytest.mark.parametrize("stated", [False, True])
+def test_licences_are_found_in_any_order_of_keys(tmp_path: Path, order: tuple[str, ...], stated: bool) -> None:
+    entry = image(1, "a.png", **({"license": 7} if stated else {}))
+    content = {"licenses": [{"id": 7, "name": "free"}], "images": [entry], "annotations": [{"id": 1}]}
+    (tmp_path / "a.json").write_text(json.dumps({key: content[key] for key in order}))
+    assert licences_in(tmp_path / "a.json") == ({1: "free"} if stated else {})

@@ -28,7 +28,8 @@ def licences_in(path: Path) -> dict[ImageId, str]:
         for event in walk(read_text(path), ("licenses", "images", "annotations")):
             if event.kind == "close":
                 seen.add(event.key)
-                if seen >= {"licenses", "images"}:
+                # without licences of images, the annotations, which are most of the file, need not be read
+                if seen >= {"licenses", "images"} or ("images" in seen and not number_of):
                     break
             elif event.kind == "element" and isinstance(event.value, dict):
                 entry = event.value

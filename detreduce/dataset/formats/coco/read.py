@@ -22,6 +22,8 @@ from detreduce.machine.regular_files import ANNOTATIONS, read_regular
 
 NAME_IT = "Pass the images folder as images=."
 Box = tuple[float, float, float, float]
+# what no box is made from, and what takes most of a file
+_UNUSED = ("segmentation", "keypoints")
 
 
 def load_coco(source: Source, split: str, tried: Sequence[Path] = ()) -> DetectionDataset:
@@ -95,23 +97,25 @@ def count_images(source: Source, split: str) -> int:
 
 
 def read_json(file: Path) -> dict[str, Any]:
-    """Read a COCO JSON. Raise MissingFileError if the file cannot be read, and InputError if the file is not COCO."""
+    """Read a COCO JSON, without its polygons and keypoints.
+
+    Raise MissingFileError if the file cannot be read, and InputError if the file is not COCO.
+    """
     try:
-        data = read_regular(file, ANNOTATIONS)
+        # the bytes are not kept, because such files may be large
+        text = read_regular(file, ANNOTATIONS).decode("utf-8-sig")
     except OSError as error:
         raise MissingFileError(f"{file}: the annotations cannot be read ({error.strerror}).") from None
-    try:
-        content = parse_json(data.decode("utf-8-sig"))
-    except json.JSONDecodeError as error:
-        raise InputError(f"{file}:{error.lineno}:{error.colno}: not valid JSON: {error.msg}.") from None
     except UnicodeDecodeError as error:
         raise InputError(
             f"{file}: not UTF-8 (byte {error.start}). JSON must be UTF-8. Save the file as UTF-8."
         ) from None
+    try:
+        content = parse_json(text, without=_UNUSED)
+    except json.JSONDecodeError as error:
+        raise InputError(f"{file}:{error.lineno}:{error.colno}: not valid JSON: {error.msg}.") from None
     except ValueError as error:
         raise InputError(f"{file}: not valid JSON: {error}.") from None
-    except RecursionError:
-        raise InputError(f"{file}: not COCO: the JSON is nested too deeply.") from None
     if not isinstance(content, dict) or not isinstance(content.get("images"), list):
         raise InputError(f"{file}: not COCO: the file must be a JSON object with a list 'images'.")
     for key in ("annotations", "categories"):

@@ -245,11 +245,9 @@ class Reduction:
         selection = self.choose(source, found)
         for dropped in (taken for taken in selection.steps if taken["step"] == "drop_duplicates"):
             say(f"Duplicates: {dropped['dropped']} images dropped ({dropped['what']})")
-        say(f"Chosen by {selection.method}: {len(selection)} of {len(self.dataset)} images")
         measured = self.measure(source, selection)
         selection = replace(selection, representativeness=measured.to_dict())
         written = self.write(selection)
-        say(f"Written: {self.output.folder}")
         report = subset_report(self.dataset, selection.image_ids)
         kept = [self.dataset[self.dataset.row_of[image_id]] for image_id in selection.image_ids]
         problems = count_problems(self.dataset, kept)

@@ -139,6 +139,10 @@ Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace an output folder that detreduce wrote and nobody changed.")
 ]
 
+Details = Annotated[
+    bool, typer.Option("--details", help="Also print how well the kept images represent the full set, with measures.")
+]
+
 
 def reduce(
     data: Data,
@@ -168,6 +172,7 @@ def reduce(
     proxy: ProxyLog = None,
     overwrite: Overwrite = False,
     discard_changes: DiscardChanges = False,
+    details: Details = False,
     as_json: Json = False,
 ) -> None:
     """Choose the images to keep and write the smaller dataset.
@@ -219,4 +224,4 @@ def reduce(
         return
     from detreduce.cli.show.selection import show_reduced
 
-    show_reduced(result)
+    show_reduced(result, details=details)

@@ -34,11 +34,64 @@ NOT_LOOKED_FOR = (
 SHAPES = {0: "gaps", 1: "loops"}
 
 
-def show_reduced(result: ReductionResult) -> None:
-    """Print the numbers of kept images, how well these images represent the full set, and the next command."""
+def show_reduced(result: ReductionResult, *, details: bool = False) -> None:
+    """Print what was kept, the classes in the full set and in the subset, and the next command.
+
+    With `details`, also print the image categories and how well the kept images represent the full set.
+    """
     selection, report, measured = result.selection, result.report, result.representativeness
     out = terminal.console()
-    out.print(f"{selection.method} kept {len(selection)} of {len(selection.scores)} images: {result.output}")
+    show_text(out, " ".join(_outcome(result)))
+    out.print(f"Written to {result.output}", soft_wrap=True)
+    if report.classes:
+        table = table_of("class", "images", "kept", "share", "boxes", "kept", "share", right=6)
+        for row in report.classes:
+            images, boxes = (row.images_kept, row.images_full), (row.boxes_kept, row.boxes_full)
+            table.add_row(
+                row.name, f"{images[1]}", f"{images[0]}", share(*images), f"{boxes[1]}", f"{boxes[0]}", share(*boxes)
+            )
+        show_table(out, table)
+    if details:
+        _show_categories(out, measured)
+        show_representativeness(out, measured)
+    for line in _copies_kept(selection):
+        out.print(line)
+    if not _left_out(selection):
+        show_text(out, NOT_LOOKED_FOR, style="dim")
+    out.print(result.problems.line, soft_wrap=True)
+    for name, count in report.licences:
+        out.print(f"Licence: {name}: {count} images")
+    if not details:
+        show_text(out, "--details prints how well the kept images represent the full set.", style="dim")
+    if not result.dataset.labelled:
+        out.print("Next: label these images.")
+        return
+    # a command stays on one line, so that it can be copied
+    command = f"detreduce train {shlex.quote(str(result.dataset.source.path))} --model yolo11n.pt epochs=50 imgsz=640"
+    out.print(f"Next: {command}", soft_wrap=True)
+
+
+def _outcome(result: ReductionResult) -> Iterator[str]:
+    """Yield sentences: how many images are kept, by which method, and what is missing or was left out."""
+    selection, classes = result.selection, [row for row in result.report.classes if row.images_full]
+    match = str(selection.parameters.get("match", "")).replace("_", " ")
+    method = f"{selection.method} ({match})" if match else selection.method
+    yield f"{len(selection):,} of {len(selection.scores):,} images kept by {method}."
+    lost = [row.name for row in classes if not row.images_kept]
+    background = next((one for one in result.representativeness.categories if one.name == "background"), None)
+    images = f"{background.kept:,} of {background.images:,} background images." if background else ""
+    if lost:
+        yield f"{len(classes) - len(lost)} of {len(classes)} classes present; without {', '.join(lost)}."
+        yield images
+    elif classes:
+        yield f"All {len(classes)} classes present{'; ' + images if images else '.'}"
+    for step in _left_out(selection):
+        kind = "copies" if step["what"].startswith("equal") else "near-duplicates"
+        yield f"{step['dropped']:,} {kind} left out before choosing."
+
+
+def _show_categories(out: Console, measured: Representativeness) -> None:
+    """Print the number of images of each category, and how well the kept images represent the category."""
     by_features = measured.epsilon is not None
     more = ("epsilon", "covering radius", "coverage") if by_features else ()
     table = table_of("category", "images", "kept", "share", *more, right=3 + len(more))
@@ -48,28 +101,6 @@ def show_reduced(result: ReductionResult) -> None:
             cells += [_digits(one.epsilon), _digits(one.covering_radius), _percentage(one.coverage)]
         table.add_row(*cells)
     show_table(out, table)
-    show_representativeness(out, measured)
-    if report.classes:
-        table = table_of("class", "images", "kept", "share", "boxes", "kept", "share", right=6)
-        for row in report.classes:
-            images, boxes = (row.images_kept, row.images_full), (row.boxes_kept, row.boxes_full)
-            table.add_row(
-                row.name, f"{images[1]}", f"{images[0]}", share(*images), f"{boxes[1]}", f"{boxes[0]}", share(*boxes)
-            )
-        show_table(out, table)
-    for line in _redundancy(selection):
-        out.print(line)
-    if not _left_out(selection):
-        show_text(out, NOT_LOOKED_FOR, style="dim")
-    out.print(result.problems.line, soft_wrap=True)
-    for name, count in report.licences:
-        out.print(f"Licence: {name}: {count} images")
-    if not result.dataset.labelled:
-        out.print("Next: label these images.")
-        return
-    # a command stays on one line, so that it can be copied
-    command = f"detreduce train {shlex.quote(str(result.dataset.source.path))} --model yolo11n.pt epochs=50 imgsz=640"
-    out.print(f"Next: {command}", soft_wrap=True)
 
 
 def show_representativeness(out: Console, measured: Representativeness) -> None:
@@ -142,7 +173,7 @@ def _digits(value: float | None) -> str:
     if value is None:
         return ""
     if math.isinf(value):
-        return "infinite"
+        return "not covered"
     if 0.0 < value < 0.0005:
         return "< 0.001"
     return f"{value:.3f}" if value < 10.0 else f"{value:.1f}" if value < 1000.0 else f"{value:.0f}"
@@ -152,14 +183,12 @@ def _percentage(value: float | None) -> str:
     return "" if value is None else f"{value:.0%}"
 
 
-def _redundancy(selection: Selection) -> list[str]:
-    """Return lines about the duplicates that were left out or kept. If there are none, the list is empty."""
-    if dropped := _left_out(selection):
-        return [f"Left out before choosing: {dropped[0]['dropped']} images ({dropped[0]['what']})."]
+def _copies_kept(selection: Selection) -> list[str]:
+    """Return a line about copies among the kept files, if copies were not left out. Otherwise the list is empty."""
     twice = selection.provenance.get("duplicates", {}).get("kept_twice", 0)
-    return [f"{twice} of the kept files are copies of other kept files. --drop-duplicates leaves copies out."] * bool(
-        twice
-    )
+    if _left_out(selection) or not twice:
+        return []
+    return [f"{twice} of the kept files are copies of other kept files. --drop-duplicates leaves copies out."]
 
 
 def _left_out(selection: Selection) -> list[Mapping[str, Any]]:

@@ -26,7 +26,7 @@ def test_reduce_writes_exactly_k_images_and_says_what_to_type_next(yolo_folder: 
     out = tmp_path / "out"
     result = detreduce("reduce", yolo_folder, "--method", "srs", "--keep", "0.5", "--output", out)
     assert result.exit_code == 0, result.output
-    assert "srs kept 4 of 8 images" in result.output
+    assert "4 of 8 images kept by srs" in result.output
     assert f"detreduce train {out}/data.yaml" in result.output
     assert len(list((out / "images").iterdir())) == 8, "val is the same folder and is carried over untouched"
     content = json.loads((out / "selection.json").read_text())
@@ -72,7 +72,7 @@ def test_images_that_cannot_be_read_are_said(yolo_folder: Path, tmp_path: Path) 
     assert result.exit_code == 0, result.output
     assert "Warning: Unreadable images are left out" in result.stderr
     assert "5.jpg" in result.stderr
-    assert "kept 4 of 8 images" in result.stdout
+    assert "4 of 8 images kept by mms." in result.stdout
 
 
 def test_which_duplicates_without_leaving_them_out(yolo_folder: Path, tmp_path: Path) -> None:
@@ -198,7 +198,7 @@ def test_a_proxy_is_asked_for_where_it_serves(
 
 def test_reduce_says_how_well_the_kept_images_stand_for_all(yolo_folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    result = detreduce("reduce", yolo_folder, "-m", "mms", "-k", "4", "-o", out, "--blocks", "annotations")
+    result = detreduce("reduce", yolo_folder, "-m", "mms", "-k", "4", "-o", out, "--blocks", "annotations", "--details")
     assert result.exit_code == 0, result.output
     for words in ("covering radius", "random subset", "class divergence", "100% is best"):
         assert words in result.output
@@ -239,7 +239,7 @@ def test_a_terminal_is_told_which_step_reduce_is_at(
 
 
 def test_reduce_names_lost_categories(yolo_folder: Path, tmp_path: Path) -> None:
-    result = detreduce("reduce", yolo_folder, "-m", "srs", "-k", "1", "-o", tmp_path / "out")
+    result = detreduce("reduce", yolo_folder, "-m", "srs", "-k", "1", "-o", tmp_path / "out", "--details")
     # three categories of 4, 3 and 1 images, and one seat
     said = "No image is kept of these categories: dog (3 images), background (1 images)."
     assert said in result.output
@@ -251,14 +251,14 @@ def test_reduce_names_lost_categories(yolo_folder: Path, tmp_path: Path) -> None
 def test_how_well_the_kept_stand_for_all_fits_the_terminal(
     yolo_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, width: int
 ) -> None:
-    options = ("-m", "mms", "-k", "2", "--blocks", "annotations", "-o", tmp_path / "out")
+    options = ("-m", "mms", "-k", "2", "--blocks", "annotations", "-o", tmp_path / "out", "--details")
     lines = on_a_terminal(monkeypatch, width, "reduce", yolo_folder, *options)
-    table = [line for line in lines if not line.startswith(("Next: ", "Problems in the data", "mms kept"))]
+    table = [line for line in lines if not line.startswith(("Next: ", "Problems in the data", "Written to "))]
     assert max(map(len, table)) <= width and "…" not in "".join(lines)
     text = " ".join(" ".join(table).replace("│", " ").split())
     assert "the same distance in all features together" in text
     # a category is lost
-    assert "infinite" in text and "random" in text and "typical" in text
+    assert "not covered" in text and "random" in text and "typical" in text
 
 
 def test_a_random_draw_is_said(yolo_folder: Path, tmp_path: Path) -> None:
@@ -297,3 +297,9 @@ def test_bad_compositions_are_one_message(copies: Path, tmp_path: Path, options:
     result = detreduce("reduce", copies, "-m", "srs", "-o", tmp_path / "out", *options)
     assert result.exit_code == 2 and said in " ".join(result.output.split()), result.output
     assert not (tmp_path / "out").exists()
+
+
+def test_the_first_sentence_says_what_came_out(yolo_folder: Path, tmp_path: Path) -> None:
+    result = detreduce("reduce", yolo_folder, "-m", "srs", "-k", "1.0", "-o", tmp_path / "all", "--drop-duplicates")
+    assert "8 of 8 images kept by srs. All 2 classes present; 1 of 1 background images." in result.stdout, result.output
+    assert "covering radius" not in result.stdout

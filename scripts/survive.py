@@ -38,9 +38,10 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 WEIGHTS = 200_000
 READY, BETWEEN, TRAINING = "ready", "between", "training"
 BRIEF = ("choosing", "writing", "finishing")
-# torch's loader processes check every 5 s that their parent lives
-STRAY_SECONDS = 20.0
-RUN_SECONDS = 120.0
+# torch's loader processes check every 5 s that their parent lives. On a busy machine it takes longer until they run;
+# both limits only end a wait that would never end
+STRAY_SECONDS = 600.0
+RUN_SECONDS = 1200.0
 PRELOADED = ["codecarbon", "detreduce.experiment.run", "detreduce.features.extract", "sklearn.base", "torch.utils.data"]
 
 
@@ -126,11 +127,18 @@ def survive(
         result.faults += seen.look(ledger, log)
         result.faults += compare(facts(ledger), truth, place)
     result.children = len(children)
-    while any(child.is_running() and time.monotonic() - at < STRAY_SECONDS for child, at in children.items()):
+    while any(_lives(child) and time.monotonic() - at < STRAY_SECONDS for child, at in children.items()):
         time.sleep(0.5)
-    result.strays = [child.pid for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
+    result.strays = [child.pid for child in children if _lives(child)]
     result.faults += [f"process {pid} of a killed run is still there" for pid in result.strays]
     return result
+
+
+def _lives(process: psutil.Process) -> bool:
+    """Return whether a process runs. A process that ended, but whose parent has not asked for its end, does not."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 class Attempt:

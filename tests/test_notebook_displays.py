@@ -39,7 +39,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict]]:
     (folder / "data.yaml").write_text(json.dumps(content))
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in CELLS.values()])
     nbclient.NotebookClient(
-        notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
+        notebook, timeout=1800, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
     ).execute()
     return {name: cell.outputs for name, cell in zip(CELLS, notebook.cells, strict=True)}
 

@@ -64,7 +64,7 @@ def in_terminal(*arguments: object, **environment: str) -> str:
     with started(*arguments, stdin=theirs, stdout=theirs, stderr=theirs, env=variables) as process:
         os.close(theirs)
         written = b""
-        while select.select([ours], [], [], 60.0)[0]:
+        while select.select([ours], [], [], 600.0)[0]:
             try:
                 part = os.read(ours, 65536)
             except OSError:
@@ -73,7 +73,7 @@ def in_terminal(*arguments: object, **environment: str) -> str:
             if not part:
                 break
             written += part
-        assert process.wait(timeout=60) == 0, written
+        assert process.wait(timeout=600) == 0, written
     os.close(ours)
     return written.decode()
 
@@ -146,7 +146,7 @@ def test_nothing_heavy_is_imported_where_it_is_not_needed(
 ) -> None:
     told = "import atexit, sys; atexit.register(lambda: print('imported', *sys.modules, file=sys.stderr))\n"
     with started(*arguments, program=told + PROGRAM, cwd=ledger.path.parent.parent) as process:
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=600)
     imported = errors.rpartition("imported ")[2].split()
     assert process.returncode == code, errors[:500]
     assert "detreduce.cli.program" in imported
@@ -195,7 +195,7 @@ class TestExitCodes:
             while process.stderr.read(1) != "?":
                 pass
             process.send_signal(signal.SIGINT)
-            out, errors = process.communicate(timeout=30)
+            out, errors = process.communicate(timeout=600)
         assert process.returncode == 130
         # the question itself is on stderr; input() writes a blank after it
         assert errors.strip().endswith("Interrupted.") and "Traceback" not in errors and not out.strip()

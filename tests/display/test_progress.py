@@ -96,12 +96,27 @@ def test_a_work_is_one_line_at_any_width(width: int) -> None:
         assert "20/100  2.0 images/s  40 s left" in text
 
 
+def until(terminal: io.StringIO, *texts: str) -> str:
+    """Wait until the terminal shows all of these texts, however busy the machine is."""
+    end = time.monotonic() + 300
+    while not all(text in terminal.getvalue() for text in texts):
+        assert time.monotonic() < end, f"{texts} never came: {terminal.getvalue()!r}"
+        time.sleep(0.02)
+    return terminal.getvalue()
+
+
+def anew(terminal: io.StringIO, *texts: str) -> str:
+    """What the terminal shows once it has shown these texts, without what it showed before."""
+    until(terminal, *texts)
+    terminal.truncate(0)
+    return until(terminal, *texts)
+
+
 def test_a_terminal_is_shown_a_line_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = terminal_of(monkeypatch)
     with progress("Reading", 10, "images") as advance:
         advance(3)
-        time.sleep(0.5)
-    assert "Reading" in terminal.getvalue() and "3/10" in terminal.getvalue()
+        until(terminal, "Reading", "3/10")
 
 
 def test_quick_things_show_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,59 +130,47 @@ def test_quick_things_show_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_stands_behind_is_shown_alone_only(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = terminal_of(monkeypatch)
     with progress("working", None, behind=True):
-        time.sleep(0.4)
-        assert "working" in terminal.getvalue()
+        until(terminal, "working")
         with progress("Reading", 10):
-            time.sleep(0.4)
-            terminal.truncate(0)
-            time.sleep(0.4)
-            assert "Reading" in terminal.getvalue() and "working" not in terminal.getvalue()
+            until(terminal, "Reading")
+            assert "working" not in anew(terminal, "Reading")
 
 
 def test_a_step_has_its_name_there_at_once_where_a_line_is_and_gives_way_to_a_count(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def now() -> str:
-        terminal.truncate(0)
-        time.sleep(0.4)
-        return terminal.getvalue()
-
     terminal = terminal_of(monkeypatch)
     with progress("working", None, behind=True):
-        time.sleep(0.2)
+        until(terminal, "working")
         monkeypatch.setattr(module, "DELAY_SECONDS", 60.0)
         with step("choosing by mms"):
-            shown = now()
-            assert "choosing by mms" in shown and "working" not in shown
+            assert "working" not in anew(terminal, "choosing by mms")
             with progress("dogs", 40, "images", behind=True) as advance:
                 advance(10)
-                shown = now()
-                assert "dogs" in shown and "10/40" in shown and "choosing" not in shown
+                assert "choosing" not in anew(terminal, "dogs", "10/40")
             monkeypatch.setattr(module, "DELAY_SECONDS", 0.0)
             with progress("Reading", 10):
-                now()
-                shown = now()
-                assert "Reading" in shown and "choosing" not in shown
-        now()
-        assert "working" in now()
+                assert "choosing" not in anew(terminal, "Reading")
+        anew(terminal, "working")
 
 
 def test_a_step_that_is_alone_waits_for_its_line(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = terminal_of(monkeypatch)
+    monkeypatch.setattr(module, "DELAY_SECONDS", 60.0)
     with step("choosing"):
         assert terminal.getvalue() == ""
-        time.sleep(0.4)
-        assert "choosing" in terminal.getvalue()
+    monkeypatch.setattr(module, "DELAY_SECONDS", 0.1)
+    with step("choosing"):
+        until(terminal, "choosing")
     assert not module._BOARD._behind and module._BOARD._live is None
 
 
 def test_lines_come_above(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = terminal_of(monkeypatch)
     with progress("Reading", 10):
-        time.sleep(0.3)
+        until(terminal, "Reading")
         tell("[1/3] one of [them]")
-        time.sleep(0.3)
-    assert "\n" in terminal.getvalue() and "[1/3] one of [them]" in terminal.getvalue()
+        until(terminal, "[1/3] one of [them]", "\n")
 
 
 @pytest.mark.parametrize("dumb", [True, False])

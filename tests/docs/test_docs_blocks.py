@@ -87,7 +87,7 @@ class Runner:
         call = ["bash", "-euo", "pipefail", "-c", line]
         pipe = subprocess.PIPE
         done = subprocess.run(
-            call, cwd=self.folder, env=environment, stdout=pipe, stderr=subprocess.STDOUT, text=True, timeout=300
+            call, cwd=self.folder, env=environment, stdout=pipe, stderr=subprocess.STDOUT, text=True, timeout=1800
         )
         return done.returncode, done.stdout
 

@@ -34,7 +34,7 @@ def test_it_runs(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH")])))
     notebook = nbformat.read(file, as_version=4)
-    client = NotebookClient(notebook, timeout=300, kernel_name=KERNEL, resources={"metadata": {"path": str(tmp_path)}})
+    client = NotebookClient(notebook, timeout=1800, kernel_name=KERNEL, resources={"metadata": {"path": str(tmp_path)}})
     client.execute()
     results = [output for cell in notebook.cells for output in cell.get("outputs", []) if "data" in output]
     kinds = [kind for output in results for kind in output["data"]]

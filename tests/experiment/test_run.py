@@ -76,7 +76,7 @@ def test_the_cost_of_choosing_is_each_cells_own_and_is_kept(
     config: Path, stand_in_train: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def slow_choose(*arguments: Any, **named: Any) -> Any:
-        time.sleep(0.2)
+        time.sleep(0.5)
         return choose(*arguments, **named)
 
     choose = steps.choose
@@ -85,7 +85,7 @@ def test_the_cost_of_choosing_is_each_cells_own_and_is_kept(
     ledger = run_experiment(config, config.parent / "ledger")
     assert len(list(ledger.path.glob("features-*.json"))) == 1
     seconds = [row["selection_seconds"] for row in ledger.rows() if not row["control"]]
-    assert len(seconds) == 8 and max(seconds) < 8 * 0.2, "seconds add up from cell to cell"
+    assert len(seconds) == 8 and max(seconds) < 8 * 0.5, "seconds add up from cell to cell"
     content = yaml.safe_load(config.read_text())
     content["reduce"]["keep"] = [0.25]
     config.write_text(yaml.safe_dump(content))
@@ -522,7 +522,7 @@ def test_two_processes_share_the_cells_and_what_overlapped_is_marked(config: Pat
                 stream.write(output.parent.name + "\\n")
             # on a busy machine one may be done before the other has started
             pathlib.Path({str(meeting)!r}, str(os.getpid())).touch()
-            until = time.monotonic() + 200
+            until = time.monotonic() + 1000
             while len(os.listdir({str(meeting)!r})) < 2 and time.monotonic() < until:
                 time.sleep(0.05)
             time.sleep(0.3)
@@ -539,7 +539,7 @@ def test_two_processes_share_the_cells_and_what_overlapped_is_marked(config: Pat
     for process in processes:
         assert process.stdin is not None
         process.stdin.write("\n")
-    assert [process.wait(timeout=400) for process in processes] == [0, 0]
+    assert [process.wait(timeout=2000) for process in processes] == [0, 0]
     begun = log.read_text().split()
     assert len(begun) == len(set(begun)) == 10
     ledger = Ledger(config.parent / "ledger")

@@ -71,7 +71,7 @@ def test_a_killed_one_is_not_there(alone: Path) -> None:
     with other() as process:
         assert process.stdout and process.stdout.readline() == "False\n"
         process.kill()
-    for _ in range(50):
+    for _ in range(3000):
         with present() as here:
             if not here.overlapped:
                 break

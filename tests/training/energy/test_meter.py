@@ -65,9 +65,10 @@ def trackers(monkeypatch: pytest.MonkeyPatch) -> list[FakeTracker]:
 
 
 def test_a_phase_is_converted_and_split_by_component(trackers: list[FakeTracker]) -> None:
-    meter = EnergyMeter("ESP")
+    meter, start = EnergyMeter("ESP"), time.perf_counter()
     with meter.measure("training") as phase:
         time.sleep(0.05)
+    elapsed = time.perf_counter() - start
     assert phase is meter.phases["training"]
     assert phase.wh == pytest.approx(3.0)
     assert phase.g_co2 == pytest.approx(0.5)
@@ -75,11 +76,11 @@ def test_a_phase_is_converted_and_split_by_component(trackers: list[FakeTracker]
     assert phase.components["cpu"].provenance == "modelled"
     assert phase.components["ram"].wh == pytest.approx(2.0)
     assert phase.components["ram"].provenance == "constant"
-    assert 0.05 <= phase.seconds < 1
+    assert 0.05 <= phase.seconds <= elapsed
 
 
 def test_an_inner_phase_pauses_the_outer(trackers: list[FakeTracker]) -> None:
-    meter = EnergyMeter("ESP")
+    meter, start = EnergyMeter("ESP"), time.perf_counter()
     with meter.measure("training"):
         for _ in range(2):
             with meter.measure("validation"):
@@ -87,7 +88,8 @@ def test_an_inner_phase_pauses_the_outer(trackers: list[FakeTracker]) -> None:
                 time.sleep(0.1)
     assert meter.phases["training"].wh == pytest.approx(9.0), "three stays"
     assert meter.phases["validation"].wh == pytest.approx(6.0), "two stays"
-    assert meter.phases["training"].seconds < 0.1
+    elapsed = time.perf_counter() - start
+    assert meter.phases["training"].seconds + meter.phases["validation"].seconds <= elapsed
     assert meter.phases["validation"].seconds >= 0.2
     assert not any(tracker.running for tracker in trackers)
 

@@ -30,8 +30,8 @@ Train = Callable[..., Any]
 def script() -> Iterator[ModuleType]:
     # importable by its name, as the processes that it starts need it
     with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(REPOSITORY / "scripts")
-        yield importlib.import_module("survive")
+        patch.syspath_prepend(REPOSITORY / "scripts" / "torture")
+        yield importlib.import_module("ledger_kills")
 
 
 @pytest.fixture

@@ -13,8 +13,6 @@ import numpy as np
 from detreduce.errors import InputError
 from detreduce.machine.regular_files import watched_reads
 
-_PATH, _STAMP = b"path", b"stamp"
-
 
 class LoadedFiles:
     """The files of a dataset as they were when the dataset was loaded: size, time of change, and hash of the content.
@@ -36,7 +34,7 @@ class LoadedFiles:
 
     def note(self, path: str | os.PathLike[str], status: os.stat_result, data: bytes | None = None) -> None:
         """Remember the state of a file. `data` is its content if the loader reads the file."""
-        self._paths.append(_hash(_PATH, os.fsencode(path)))
+        self._paths.append(_key(path))
         self._stamps.append(_stamp(status, data))
         self._sorted = None
 
@@ -88,7 +86,7 @@ class LoadedFiles:
             stamps = np.frombuffer(self._stamps, np.uint64) if self._stamps else paths
             self._sorted = paths[order].copy(), stamps[order].copy()
         paths, stamps = self._sorted
-        key = np.uint64(_hash(_PATH, os.fsencode(path)))
+        key = np.uint64(_key(path))
         # of several states of one file, the last one counts
         place = int(np.searchsorted(paths, key, side="right")) - 1
         return int(stamps[place]) if place >= 0 and paths[place] == key else None
@@ -98,11 +96,14 @@ _CHANGED = "changed after the dataset was loaded. Nothing was written. Load the 
 _VANISHED = "was there when the dataset was loaded, and is missing now. Nothing was written. Load the dataset again."
 
 
-def _hash(kind: bytes, data: bytes) -> int:
-    """Return 64 bits of a hash."""
-    return int.from_bytes(blake2b(data, digest_size=8, person=kind).digest())
+def _key(path: str | os.PathLike[str]) -> int:
+    """Return 64 bits of a hash of a path."""
+    return int.from_bytes(blake2b(os.fsencode(path), digest_size=8).digest())
 
 
 def _stamp(status: os.stat_result, data: bytes | None) -> int:
     """Return a hash of a file's size, time of change and content."""
-    return _hash(_STAMP, b"%d %d " % (status.st_size, status.st_mtime_ns) + (data or b""))
+    state = blake2b(b"%d %d " % (status.st_size, status.st_mtime_ns), digest_size=8)
+    if data is not None:
+        state.update(data)
+    return int.from_bytes(state.digest())

@@ -166,7 +166,10 @@ def remove(folder: Path, files: Mapping[str, Stamp]) -> None:
 
     A file that appeared or changed meanwhile is never deleted. What the system refuses to delete stays.
     """
-    for path, status in list(walk(folder)):
+    # the manifest goes last, so that a later run knows what may be deleted if this run is killed
+    for path, status in sorted(walk(folder), key=lambda item: item[0] == MANIFEST):
+        if path == MANIFEST and len(os.listdir(folder)) > 1:  # noqa: PTH208
+            return
         if files.get(path) == stamp_of(status):
             with suppress(OSError):
                 (os.rmdir if path.endswith("/") else os.unlink)(folder / path)

@@ -1,4 +1,4 @@
-"""Kill a small experiment at random moments and check that its ledger survives: `python scripts/survive.py`.
+"""Kill a small experiment at random moments and check its ledger: `python scripts/torture/ledger_kills.py`.
 
 A stand-in trainer counts images instead of training, in fractions of a second, and starts torch's own loader processes.
 The experiment is killed (SIGKILL) and started again until all kills are done. When a grid is finished, a new one
@@ -34,10 +34,11 @@ from PIL import Image
 
 from detreduce.experiment.ledger.ledger import CELL_FILE, Ledger
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+REPOSITORY = Path(__file__).resolve().parents[2]
 WEIGHTS = 200_000
 READY, BETWEEN, TRAINING = "ready", "between", "training"
 BRIEF = ("choosing", "writing", "finishing")
+KILLS = {True: 5, False: 50}
 # torch's loader processes check every 5 s that their parent lives. On a busy machine it takes longer until they run;
 # both limits only end a wait that would never end
 STRAY_SECONDS = 600.0
@@ -45,22 +46,18 @@ RUN_SECONDS = 1200.0
 PRELOADED = ["codecarbon", "detreduce.experiment.run", "detreduce.features.extract", "sklearn.base", "torch.utils.data"]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--kills", type=int, default=50)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--cell-seconds", type=float, default=0.4, help="how long the stand-in trainer takes")
-    options = parser.parse_args()
+def main(short: bool, kills: int = 0, seed: int = 0, cell_seconds: float = 0.4) -> list[str]:
+    """Kill the experiment, print what happened, and return the faults."""
     with tempfile.TemporaryDirectory() as folder:
         start = time.monotonic()
-        result = survive(Path(folder), options.kills, options.seed, options.cell_seconds, say=print)
+        result = survive(Path(folder), kills or KILLS[short], seed, cell_seconds, say=print)
     print(f"{result.kills} kills in {result.grids} grids of {result.cells} cells, {time.monotonic() - start:.0f} s")
     print(f"killed while: {', '.join(f'{place} {count}' for place, count in sorted(result.moments.items()))}")
     print(f"loader processes of killed trainings: {result.children}")
     print(f"left after {STRAY_SECONDS:.0f} s: {len(result.strays)}")
-    unharmed = "No finished cell is lost, repeated or incomplete. Every ledger equals that of an undisturbed run."
-    print("\n".join(result.faults) or unharmed)
-    sys.exit(1 if result.faults else 0)
+    if not result.faults:
+        print("No finished cell is lost, repeated or incomplete. Every ledger equals that of an undisturbed run.")
+    return result.faults
 
 
 @dataclass
@@ -337,4 +334,12 @@ def _conftest() -> ModuleType:
 
 
 if __name__ == "__main__":
-    main()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--short", action="store_true", help=f"{KILLS[True]} kills instead of {KILLS[False]}")
+    parser.add_argument("--kills", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--cell-seconds", type=float, default=0.4, help="how long the stand-in trainer takes")
+    options = parser.parse_args()
+    faults_found = main(options.short, options.kills, options.seed, options.cell_seconds)
+    print("\n".join(faults_found))
+    sys.exit(1 if faults_found else 0)

@@ -26,7 +26,7 @@ from detreduce.exports.text import csv_text, list_text
 from detreduce.machine.documents import parse_json
 from detreduce.machine.files import write_atomically
 from detreduce.machine.regular_files import RECORDS, read_regular
-from detreduce.selection.dataset import check_dataset
+from detreduce.selection.dataset import check_selection
 from detreduce.selection.record import Selection
 from detreduce.vocabulary.option_values import ExportForm
 
@@ -96,7 +96,7 @@ def export_selection(
     if form not in FORMS:
         raise InputError(f"form={form!r} is not one of {', '.join(FORMS)}.{nearest(str(form), FORMS)}")
     mode = check_link(link)
-    check_dataset(dataset, selection.provenance, len(selection.scores))
+    check_selection(dataset, selection)
     rows = image_rows(dataset, selection)
     target = absolute(Path(output).expanduser())
     if form not in FOLDERS:

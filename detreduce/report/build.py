@@ -32,7 +32,7 @@ from detreduce.report.facts import command_of, config_text, facts_of
 from detreduce.report.headline import headline
 from detreduce.report.page import render
 from detreduce.report.shown_cells import ShownSelection, read_selection, shown_cells
-from detreduce.selection.dataset import check_dataset
+from detreduce.selection.dataset import check_selection
 from detreduce.selection.explanation import find_features
 from detreduce.selection.record import Selection
 from detreduce.training.energy import carbon_intensity
@@ -232,7 +232,7 @@ def _readable(
     for cell, count in cells:
         try:
             selection = read_selection(ledger, cell)
-            check_dataset(found.dataset, selection.provenance, len(selection.scores))
+            check_selection(found.dataset, selection)
             selections.append((cell, count, selection))
         except DetreduceError as error:
             found.notes.append(f"{cell.cell['label']}, keep {cell.cell['keep']}: {error}")

@@ -9,6 +9,7 @@ from detreduce.dataset.finding import find
 from detreduce.dataset.load import images_to_give, load_dataset, takes_images
 from detreduce.dataset.records import DetectionDataset
 from detreduce.errors import InputError, MissingFileError
+from detreduce.selection.data import SelectionData
 
 
 def describe_dataset(dataset: DetectionDataset) -> dict[str, Any]:
@@ -35,6 +36,28 @@ def find_dataset(provenance: Mapping[str, Any]) -> DetectionDataset:
         return load_dataset(file, place.get("split"), place.get("image_folder") if takes_images(file) else None)
     except MissingFileError as error:
         raise MissingFileError(f"{error} If the dataset was moved, pass its new path (--data).") from None
+
+
+def check_selection(dataset: DetectionDataset, selection: SelectionData) -> DetectionDataset:
+    """Return the dataset if it is the dataset of a selection, else raise InputError.
+
+    Like `check_dataset`, and the selection's images must be those of the dataset at its rows.
+    """
+    check_dataset(dataset, selection.provenance, len(selection.scores))
+    for row, image in zip(selection.indices.tolist(), selection.image_ids, strict=True):
+        if dataset[row].id != image:
+            raise InputError(
+                f"The selection was edited: row {row} of {dataset.source.path} is the image {dataset[row].id!r}, and "
+                f"the selection calls it {image!r}."
+            )
+    for pair in selection.duplicates.get("pairs", ()):
+        for image in (pair["copy"], pair["kept"]):
+            if image not in dataset.row_of:
+                raise InputError(
+                    f"The selection was edited: its duplicates name the image {image!r}, which is not in "
+                    f"{dataset.source.path}."
+                )
+    return dataset
 
 
 def check_dataset(dataset: DetectionDataset, provenance: Mapping[str, Any], images: int) -> DetectionDataset:

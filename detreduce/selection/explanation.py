@@ -21,7 +21,7 @@ from detreduce.features.pixels.image_block import kept_precision
 from detreduce.features.stored import stored_features
 from detreduce.features.table import SEPARATE_BLOCKS, FeatureTable
 from detreduce.machine.cache_folder import cache_folder
-from detreduce.selection.dataset import check_dataset, find_dataset
+from detreduce.selection.dataset import check_selection, find_dataset
 from detreduce.selection.record import Selection
 
 _ROWS = 4096
@@ -167,7 +167,7 @@ def explain(
         The dataset has changed, no image matches, or several images match.
     """
     dataset = dataset if dataset is not None else find_dataset(selection.provenance)
-    data = check_dataset(dataset, selection.provenance, len(selection.scores))
+    data = check_selection(dataset, selection)
     row = find_image(data, image)
     notes: list[str] = []
     table = features

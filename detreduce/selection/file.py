@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
-from detreduce.errors import InputError, MissingFileError
-from detreduce.machine.documents import parse_json
+from detreduce.errors import MissingFileError
+from detreduce.machine.checked_json import read_checked
 from detreduce.machine.json_values import json_number, json_text, json_value
-from detreduce.machine.regular_files import RECORDS, read_regular
 from detreduce.selection.data import SelectionData
+from detreduce.selection.stored import SelectionFile
 
 FORMAT_VERSION = 1
 Kind = TypeVar("Kind", bound=SelectionData)
@@ -50,27 +51,22 @@ def read_selection(file: Path, kind: type[Kind]) -> Kind:
     InputError
         The file is not a selection that this version can read.
     """
-    if not file.is_file():
+    if not os.path.lexists(file):
         raise MissingFileError(f"There is no selection at {file}.")
-    try:
-        content = parse_json(read_regular(file, RECORDS))
-        if content["detreduce_selection"] != FORMAT_VERSION or not isinstance(content["image_ids"], list):
-            raise ValueError(f"format {content['detreduce_selection']!r}")
-        codes = content.get("category_codes")
-        return kind(
-            image_ids=tuple(content["image_ids"]),
-            indices=np.asarray(content["indices"], np.int64),
-            scores=np.array([json_number(score) for score in content["scores"]], np.float64),
-            method=content["method"],
-            parameters=content["parameters"],
-            keep=content["keep"],
-            seed=content["seed"],
-            categories=content["categories"],
-            provenance=content["provenance"],
-            # files of earlier versions may not have these keys
-            representativeness=content.get("representativeness", {}),
-            steps=tuple(content.get("steps", ())),
-            category_codes=None if codes is None else np.asarray(codes, np.int64),
-        )
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{file} is not a selection that this version of detreduce can read ({error}).") from error
+    content, _ = read_checked(file, SelectionFile, "a selection")
+    codes = content.get("category_codes")
+    return kind(
+        image_ids=tuple(content["image_ids"]),
+        indices=np.array(content["indices"], np.int64),
+        scores=np.array([json_number(score) for score in content["scores"]], np.float64),
+        method=content["method"],
+        parameters=content["parameters"],
+        keep=content["keep"],
+        seed=content["seed"],
+        categories=content["categories"],
+        provenance=content["provenance"],
+        # files of earlier versions may not have these keys
+        representativeness=content.get("representativeness", {}),
+        steps=tuple(content.get("steps", ())),
+        category_codes=None if codes is None else np.array(codes, np.int64),
+    )

@@ -15,7 +15,7 @@ from detreduce.features.table import FeatureTable
 from detreduce.machine.files import write_atomically
 from detreduce.reducers.engine.budget import resolve_keep
 from detreduce.selection.data import SelectionData
-from detreduce.selection.dataset import check_dataset
+from detreduce.selection.dataset import check_selection
 from detreduce.selection.file import read_selection, selection_to_json
 
 if TYPE_CHECKING:
@@ -90,8 +90,8 @@ class Selection(SelectionData):
             raise InputError(f"keep={keep!r} is {k} images. Prefixes of this selection have {least} to {len(self)}.")
         indices, image_ids = self.indices[:k], self.image_ids[:k]
         kept = np.bincount(self.category_codes[indices], minlength=len(self.categories["full"])).tolist()
-        duplicates = {**self.duplicates, "kept_twice": count_kept_twice(self.duplicates["pairs"], image_ids)}
-        *before, last = self.steps
+        duplicates = {**self.duplicates, "kept_twice": count_kept_twice(self.duplicates.get("pairs", ()), image_ids)}
+        steps = tuple({**step, "images": k - least} if step is self.steps[-1] else step for step in self.steps)
         return replace(
             self,
             image_ids=image_ids,
@@ -99,7 +99,7 @@ class Selection(SelectionData):
             keep=keep,
             categories={**self.categories, "kept": dict(zip(self.categories["full"], kept, strict=True))},
             representativeness={},
-            steps=(*before, {**last, "images": k - least}),
+            steps=steps,
             provenance={**self.provenance, "duplicates": duplicates},
         )
 
@@ -140,7 +140,7 @@ class Selection(SelectionData):
             return categories_figure(self.categories)
         from detreduce.features.views import features_figure
 
-        check_dataset(features.dataset, self.provenance, len(self.scores))
+        check_selection(features.dataset, self)
         kept = np.zeros(len(self.scores), bool)
         kept[self.indices] = True
         return features_figure(features.X, kept[features.rows])
@@ -157,7 +157,7 @@ class Selection(SelectionData):
 
         images = None
         if dataset is not None:
-            check_dataset(dataset, self.provenance, len(self.scores))
+            check_selection(dataset, self)
             images = [(record.id, record.name) for record in dataset]
         return selection_frame(self, images)
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from detreduce.dataset.problem_counts import ProblemCounts
-from detreduce.errors import InputError, MissingFileError
+from detreduce.errors import MissingFileError
+from detreduce.machine.checked_json import read_checked
 from detreduce.machine.files import write_atomically
 from detreduce.machine.json_values import json_text, json_value
-from detreduce.machine.regular_files import RECORDS, read_text
 from detreduce.training.energy import PhaseEnergy
 
 if TYPE_CHECKING:
@@ -331,12 +331,6 @@ class TrainingRecord(_Part):
                 f"{source} does not exist. The training is not finished, or its record is in another folder. Pass the "
                 "folder of a finished training."
             )
-        try:
-            record = cls.model_validate_json(read_text(source, RECORDS))
-        except (ValidationError, UnicodeDecodeError) as error:
-            what = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
-            raise InputError(
-                f"{source} is not a training record that this version of detreduce can read ({what})."
-            ) from None
+        _, record = read_checked(source, cls, "a training record")
         # the run folder may have been moved
         return record.model_copy(update={"run": str(source.absolute().parent)})

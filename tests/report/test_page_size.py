@@ -59,7 +59,7 @@ def stand_ins(monkeypatch: pytest.MonkeyPatch, dataset: DetectionDataset) -> Non
     for name, value in {
         "load_dataset": lambda *_, **__: dataset,
         "read_selection": chosen,
-        "check_dataset": lambda *_: dataset,
+        "check_selection": lambda *_: dataset,
         "find_features": lambda *_: table,
         "read_near_duplicates": near,
         "result_charts": lambda *_: [replace(CHART, svg=20 * CHART.svg)],

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -11,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from detreduce.errors import DetreduceError, InputError, nearest
+from detreduce.errors import DetreduceError, DetreduceWarning, InputError, nearest
+from detreduce.experiment.ledger.stored import CellFile, PlannedCell
+from detreduce.machine.checked_json import read_checked, refuse
 from detreduce.machine.documents import parse_json
 from detreduce.machine.files import remove_partial, write_atomically, writing
 from detreduce.machine.json_values import json_text
@@ -76,15 +80,16 @@ class FinishedCell:
 
     @classmethod
     def read(cls, folder: Path) -> FinishedCell:
-        """Read the folder of a cell; raise InputError if the folder is damaged."""
+        """Read the folder of a cell; raise InputError, with the file and the field, if the folder is damaged."""
         try:
-            content = parse_json(read_regular(folder / CELL_FILE, RECORDS))
-            choosing = {phase: PhaseEnergy.model_validate(energy) for phase, energy in content["choosing"].items()}
+            content, checked = read_checked(folder / CELL_FILE, CellFile, "a finished cell")
+            if checked.cell.key != folder.name:
+                raise refuse(folder / CELL_FILE, "a finished cell", f"cell.key: it is not {folder.name!r}, the folder")
             training = TrainingRecord.load(folder / TRAIN_FOLDER)
-            ran = dict(content.get("ran", {}))
-            return cls(folder.name, _relabelled(content["cell"]), training, choosing, content["selection"], ran)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise InputError(f"{folder} is not a finished cell ({error}). Remove it to run the cell again.") from error
+        except InputError as error:
+            raise InputError(f"{error} Remove the folder {folder} to run the cell again.") from error
+        ran = content.get("ran", {})
+        return cls(folder.name, _relabelled(content["cell"]), training, checked.choosing, content["selection"], ran)
 
     def row(self) -> dict[str, Any]:
         """Return the cell as one tidy row: its settings, its results, its cost, and where and when it ran.
@@ -112,7 +117,7 @@ def _relabelled(cell: dict[str, Any]) -> dict[str, Any]:
     """Return a recorded cell, with a label that names the former defaults that it used."""
     if cell["method"] not in FORMER_DEFAULTS:
         return cell
-    return {**cell, "label": make_label(cell["method"], cell["parameters"], cell.get("composition", {}))}
+    return {**cell, "label": make_label(cell["method"], cell.get("parameters", {}), cell.get("composition", {}))}
 
 
 class Ledger:
@@ -217,6 +222,17 @@ class Ledger:
         return sum(1 for _ in self._folders())
 
     def __iter__(self) -> Iterator[FinishedCell]:
+        """Yield the finished cells, sorted by key. A damaged cell is left out with a warning."""
+        for folder in self._folders():
+            try:
+                cell = FinishedCell.read(folder)
+            except InputError as error:
+                warnings.warn(f"A cell is left out. {error}", DetreduceWarning, stacklevel=2)
+            else:
+                yield cell
+
+    def whole(self) -> Iterator[FinishedCell]:
+        """Yield the finished cells, sorted by key; raise InputError if a cell is damaged."""
         return (FinishedCell.read(folder) for folder in self._folders())
 
     def cell_keys(self) -> list[str]:
@@ -376,12 +392,12 @@ def finished_rows(ledger: Ledger, cells: Iterable[Cell] | None = None) -> list[d
         return [row for row in ledger.rows() if row["key"] in wanted]
     plan = ledger.path / "plan.json"
     try:
-        keys = [cell["key"] for cell in parse_json(read_regular(plan, RECORDS))] if plan.is_file() else None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        planned = read_checked(plan, list[PlannedCell], "a plan")[1] if os.path.lexists(plan) else None
+    except InputError as error:
         raise InputError(
-            f"{plan} cannot be read ({error}). If you remove this file, every finished cell counts, and the next run "
-            "writes the file again."
+            f"{error} If you remove this file, every finished cell counts, and the next run writes the file again."
         ) from error
+    keys = None if planned is None else {cell.key for cell in planned}
     return [row for row in ledger.rows() if keys is None or row["key"] in keys]
 
 

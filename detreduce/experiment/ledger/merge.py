@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -52,9 +53,10 @@ def merge_ledgers(other: str | Path, into: str | Path) -> Merged:
     source = Ledger(other)
     if not source.is_ledger():
         raise InputError(f"{source.path} is not a ledger: it has no folder of finished cells.")
-    if source.path.resolve() == Path(into).resolve():
+    if os.path.realpath(source.path) == os.path.realpath(into):
         raise InputError(f"{source.path}: both ledgers are this folder. Pass two different ledgers.")
-    keys = [cell.key for cell in source]
+    _check_inside(source.path)
+    keys = [cell.key for cell in source.whole()]
     target = Ledger.create(into)
     with target.exclusive("merge", lambda: None):
         there = [key for key in keys if key in target]
@@ -66,6 +68,26 @@ def merge_ledgers(other: str | Path, into: str | Path) -> Merged:
         missing = [key for key in keys if key not in target]
         _copy_cells(source, target, missing)
     return Merged(tuple(missing), tuple(there))
+
+
+def _check_inside(folder: Path) -> None:
+    """Raise InputError if a ledger holds something else than files and folders, or a link that leads out of it.
+
+    The copied link would lead to a file of this computer that the other ledger chooses.
+    """
+    home = Path(os.path.realpath(folder))
+    for place, folders, files in os.walk(home):
+        for name in (*folders, *files):
+            path = Path(place, name)
+            if path.is_symlink():
+                target = Path(os.path.realpath(path))
+                if not (target.is_relative_to(home) and os.path.exists(path)):  # noqa: PTH110 (a loop must not raise)
+                    raise InputError(
+                        f"{path} is a link to {target}, which is outside the ledger or does not exist. Nothing is "
+                        "merged. Replace the link with the file, or remove it."
+                    )
+            elif not (path.is_dir() or path.is_file()):
+                raise InputError(f"{path} is neither a file nor a folder. Nothing is merged. Remove it.")
 
 
 def _facts(folder: Path) -> list[Any]:

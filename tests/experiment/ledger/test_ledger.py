@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from detreduce.errors import InputError
+from detreduce.errors import DetreduceWarning, InputError
 from detreduce.experiment.ledger.ledger import TRAIN_FOLDER, FinishedCell, Ledger
 from detreduce.training.energy import PhaseEnergy
 from detreduce.training.evaluation.evidence import EVIDENCE_NAME, Evidence
@@ -91,8 +91,10 @@ def test_bad_cells_and_folders_are_told(tmp_path: Path) -> None:
     broken = ledger.path / "cells" / "b"
     broken.mkdir()
     (broken / "cell.json").write_text("{")
+    with pytest.warns(DetreduceWarning, match="not a finished cell"):
+        assert list(ledger) == []
     with pytest.raises(InputError, match="not a finished cell"):
-        list(ledger)
+        list(ledger.whole())
     with pytest.raises(InputError, match="no finished cell 'c'"):
         ledger["c"]
     (tmp_path / "file").write_text("")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from detreduce.errors import InputError
+from detreduce.errors import DetreduceWarning, InputError
 from detreduce.experiment.ledger.ledger import CELL_FILE, TRAIN_FOLDER, FinishedCell, Ledger
 from detreduce.training.record import TrainingRecord
 
@@ -60,7 +60,10 @@ def test_what_is_empty_or_damaged_is_said_in_the_table(ledger: Ledger, tmp_path:
     assert "no finished cells" in Ledger(tmp_path / "nothing")._repr_html_()
     assert "no finished cells" in Ledger.create(tmp_path / "new")._repr_html_()
     (ledger.cell_folder("0-0") / CELL_FILE).write_text("{")
-    assert "is not a finished cell" in ledger._repr_html_()
+    with pytest.warns(DetreduceWarning, match="is not a finished cell"):
+        assert "srs" in ledger._repr_html_()  # the other cells are shown
+    (ledger.path / "plan.json").write_text("{")
+    assert "is not a plan" in ledger._repr_html_()
 
 
 def test_its_name_counts_the_cells(ledger: Ledger) -> None:

@@ -30,10 +30,14 @@ def ledger_of(tmp_path: Path, make_record: Make) -> Callable[..., Ledger]:
                 (work / TRAIN_FOLDER / "weights" / "last.pt").write_text(key)
                 record = make_record(map50=map50)
                 record.save(work / TRAIN_FOLDER)
-                ledger.finish(work, FinishedCell(key, {"key": key, "label": "srs"}, record))
+                ledger.finish(work, FinishedCell(key, facts(key), record))
         return ledger
 
     return make
+
+
+def facts(key: str) -> dict[str, Any]:
+    return {"key": key, "label": "srs", "method": "srs", "control": None, "keep": 0.5, "training_seed": 0}
 
 
 def content(folder: Path) -> dict[str, str]:
@@ -160,5 +164,5 @@ def test_cells_that_ran_at_the_same_time_on_one_machine_are_marked(make_record: 
                 "ended": f"2026-01-01T{end}:00:00.000+00:00",
                 "overlapped": False,
             }
-            ledger.finish(work, FinishedCell(key, {"key": key}, make_record(), {}, {}, ran))
+            ledger.finish(work, FinishedCell(key, facts(key), make_record(), {}, {}, ran))
     assert {row["key"] for row in ledger.rows() if row["overlapped"]} == {"a", "b", "c"}

@@ -1,0 +1,57 @@
+"""The content of the files of a ledger: their fields and their types."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from detreduce.machine.checked_json import Count, Int64, Stored
+from detreduce.training.energy import PhaseEnergy
+
+
+class PlannedCell(Stored):
+    """A cell in ``plan.json``. Only its key is used."""
+
+    key: str
+
+
+class _Cell(PlannedCell):
+    """The cell in ``cell.json``. `Cell` documents the fields."""
+
+    label: str
+    method: str
+    control: str | None
+    keep: int | float
+    training_seed: Int64
+    selection_seed: Int64 | None = None
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    composition: dict[str, Any] = Field(default_factory=dict)
+
+
+class _Selection(Stored):
+    """Counts and hash of a selection. Empty for a control on all images."""
+
+    images: Count | None = None
+    of: Count | None = None
+    hash: str | None = None
+    fitted_at: int | float | None = None
+    deterministic: bool | None = None
+
+
+class _Ran(Stored):
+    machine: str | None = None
+    host: str | None = None
+    started: str | None = None
+    ended: str | None = None
+    training_seconds: float | None = None
+    overlapped: bool | None = None
+
+
+class CellFile(Stored):
+    """The content of ``cell.json``. `FinishedCell` documents the fields."""
+
+    cell: _Cell
+    selection: _Selection
+    choosing: dict[str, PhaseEnergy]
+    ran: _Ran = Field(default_factory=_Ran)

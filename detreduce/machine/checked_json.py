@@ -1,0 +1,89 @@
+"""Read the JSON files that detreduce writes. An edited or damaged file is one error that names the field."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from detreduce.errors import InputError, MissingFileError
+from detreduce.machine.documents import parse_json
+from detreduce.machine.regular_files import RECORDS, read_regular
+
+Checked = TypeVar("Checked")
+
+Int64 = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+Count = Annotated[int, Field(ge=0, lt=2**63)]
+ImageId = Int64 | str
+
+
+class Stored(BaseModel):
+    """The base of the models of files. Fields of later versions are kept, and no type is converted."""
+
+    model_config = ConfigDict(extra="allow", strict=True, protected_namespaces=(), populate_by_name=True)
+
+
+def read_checked(file: Path, kind: Any, what: str) -> tuple[Any, Any]:
+    """Return the content of a JSON file twice: as plain values, and as `kind`, a pydantic model or a type.
+
+    `what` names the kind of file in messages, such as "a selection". Raise MissingFileError if the file does not exist.
+    Raise InputError, with the field, if the file is not what it should be.
+    """
+    try:
+        content = parse_json(read_regular(file, RECORDS))
+    except FileNotFoundError as error:
+        raise MissingFileError(f"{file} does not exist, so there is no {what.partition(' ')[2]}.") from error
+    except OSError as error:
+        raise InputError(f"{file} cannot be read: {error.strerror or error}.") from error
+    except json.JSONDecodeError as error:
+        raise refuse(file, what, f"line {error.lineno}, column {error.colno}: {error.msg}") from error
+    except ValueError as error:
+        raise refuse(file, what, str(error)) from error
+    return content, check_value(file, content, kind, what)
+
+
+def check_value(file: Path, content: Any, kind: Any, what: str) -> Any:
+    """Return plain values as `kind`, a pydantic model or a type. Raise InputError, with the field and `file`."""
+    try:
+        if (odd := next(_not_finite(content, ""), None)) is not None:
+            raise refuse(file, what, f"{odd}: not a finite number")
+        return TypeAdapter(kind).validate_python(content)
+    except ValidationError as error:
+        raise refuse(file, what, first_fault(error)) from None
+    except RecursionError:
+        raise refuse(file, what, "nested too deeply") from None
+
+
+def refuse(file: Path, what: str, fault: str) -> InputError:
+    """Return the error for a file with a fault."""
+    return InputError(
+        f"{file} is not {what} that this version of detreduce can read ({fault}). It was edited or damaged, or another "
+        "version wrote it."
+    )
+
+
+def first_fault(error: ValidationError) -> str:
+    """Return the field and the message of the first fault that pydantic found."""
+    fault = error.errors(include_url=False)[0]
+    # a union lists its members after the field: their names are no part of the file
+    place = ".".join(str(part) for part in fault["loc"] if not (isinstance(part, str) and "[" in part))
+    return f"{place or 'the whole file'}: {fault['msg'][:1].lower()}{fault['msg'][1:]}"
+
+
+def _not_finite(value: Any, place: str) -> Iterator[str]:
+    """Yield the places of numbers that are not finite. JSON has no such numbers, but Python reads and makes them."""
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            yield place or "the whole file"
+    elif isinstance(value, dict):
+        for name, part in value.items():
+            if isinstance(part, float | dict | list):
+                yield from _not_finite(part, f"{place}.{name}" if place else str(name))
+    elif isinstance(value, list):
+        for number, part in enumerate(value):
+            if isinstance(part, float | dict | list):
+                yield from _not_finite(part, f"{place}.{number}" if place else str(number))

@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from detreduce.errors import ImageReadError
+from detreduce.machine.image_files import check_pixels, decoding
+
 if TYPE_CHECKING:
     import PIL.Image
 
@@ -26,7 +29,12 @@ def shown_size(image: PIL.Image.Image, path: Path) -> tuple[int, int]:
         return height, width
     from ultralytics.utils.patches import imread
 
-    pixels = imread(path)
+    try:
+        check_pixels(width, height)
+    except ImageReadError as error:
+        raise OSError(str(error)) from None
+    with decoding(width * height):
+        pixels = imread(path)
     return (width, height) if pixels is None else (pixels.shape[1], pixels.shape[0])
 
 

@@ -21,6 +21,9 @@ OWN = {
     "features/pixels/precision.py",
     "training/concurrent_runs.py",
     "training/run/loggers.py",
+    "pages/environment.py",
+    # decodes an image that was opened before
+    "ultralytics_bridge/shown_size.py",
     "ultralytics_bridge/config_folder.py",
     "cli/exit_codes.py",
     # the child process decodes images that were opened before

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from detreduce.report.duplicate_pairs import duplicate_searches
 from edits import edits
 from PIL import Image
 
@@ -18,6 +17,7 @@ import detreduce as dr
 from detreduce.cli.show.explanation import show_explanation
 from detreduce.errors import DetreduceError, InputError
 from detreduce.exports import export_selection
+from detreduce.pages.duplicate_pairs import duplicate_searches
 from detreduce.selection.dataset import check_selection
 from detreduce.selection.explanation import explain, find_features
 from detreduce.selection.record import Selection

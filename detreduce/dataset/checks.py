@@ -116,8 +116,11 @@ class DatasetSummary:
 
 def summarise(dataset: DetectionDataset) -> DatasetSummary:
     """Return a summary of a dataset. No image is opened. The other splits are loaded to find their problems."""
-    counts = dataset.class_counts
-    images, boxes = (counts > 0).sum(axis=0), counts.sum(axis=0)
+    single = ~dataset.box_crowd
+    rows, kinds, classes = dataset.box_rows[single], dataset.box_classes[single], len(dataset.class_names)
+    boxes = np.bincount(kinds, minlength=classes)
+    # a table of images and classes may be large where there are many classes
+    images = np.bincount(np.unique(rows * classes + kinds) % max(classes, 1), minlength=classes)
     sizes, side_quantiles = _measure_sizes(dataset)
     return DatasetSummary(
         path=dataset.source.path,
@@ -125,9 +128,9 @@ def summarise(dataset: DetectionDataset) -> DatasetSummary:
         split=dataset.split,
         labelled=dataset.labelled,
         images=len(dataset),
-        boxes=int(counts.sum()),
+        boxes=int(boxes.sum()),
         crowd=int(dataset.box_crowd.sum()),
-        background=int((~counts.any(axis=1)).sum()),
+        background=len(dataset) - len(np.unique(rows)),
         classes=tuple(
             ClassSummary(key, name, int(images[number]), int(boxes[number]))
             for number, (key, name) in enumerate(zip(dataset.class_keys, dataset.class_names, strict=True))

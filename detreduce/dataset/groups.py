@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
+import sys
 from collections.abc import Iterable
 
 from detreduce.dataset.records import ImageRecord
 from detreduce.errors import InputError
+from detreduce.machine.documents import parse_json
 
 FOLDER = "folder"
+SECONDS, NAMES_PER_SECOND = 20.0, 10_000
+_CHILD = """
+import json, re, sys
+rule, names = json.load(sys.stdin)
+search = re.compile(rule).search
+found = map(search, names)
+json.dump([match and " ".join(part or "" for part in match.groups()) for match in found], sys.stdout)
+"""
 
 
 def check_group_rule(rule: str) -> re.Pattern[str] | None:
@@ -23,7 +35,7 @@ def check_group_rule(rule: str) -> re.Pattern[str] | None:
         return None
     try:
         pattern = re.compile(rule)
-    except re.error as error:
+    except (re.error, RecursionError, OverflowError) as error:
         raise InputError(
             f"groups={rule!r} is not a valid regular expression: {error}. Correct the expression or use 'folder'."
         ) from error
@@ -55,13 +67,32 @@ def assign_groups(records: Iterable[ImageRecord], rule: str) -> list[str]:
     pattern = check_group_rule(rule)
     if pattern is None:
         return [str(record.path.parent) for record in records]
-    groups = []
-    for record in records:
-        match = pattern.search(record.name)
-        if match is None:
+    names = [record.name for record in records]
+    groups = _match(rule, names)
+    for name, group in zip(names, groups, strict=True):
+        if group is None:
             raise InputError(
-                f"groups={rule!r} does not match the image name {record.name!r}. "
-                "Change the rule: every image needs a group."
+                f"groups={rule!r} does not match the image name {name!r}. Change the rule: every image needs a group."
             )
-        groups.append(" ".join(part or "" for part in match.groups()))
+    return [group for group in groups if group is not None]
+
+
+def _match(rule: str, names: list[str]) -> list[str | None]:
+    """Return the text that the rule's parts match in each name, or None. Raise InputError if this takes too long.
+
+    Another process matches, because Python cannot stop a match. With nested repeats, such as ``(a+)+b``, the time
+    doubles with each character of a name.
+    """
+    seconds = SECONDS + len(names) / NAMES_PER_SECOND
+    content = json.dumps([rule, names]).encode()
+    try:
+        done = subprocess.run(
+            [sys.executable, "-I", "-S", "-c", _CHILD], input=content, capture_output=True, check=True, timeout=seconds
+        )
+    except subprocess.TimeoutExpired:
+        raise InputError(
+            f"groups={rule!r} does not finish in {seconds:.0f} s. Change the rule: do not repeat a part that contains "
+            "a repeat, such as (a+)+."
+        ) from None
+    groups: list[str | None] = parse_json(done.stdout)
     return groups

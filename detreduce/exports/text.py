@@ -7,6 +7,8 @@ import io
 from collections.abc import Sequence
 
 from detreduce.dataset.listing import absolute
+from detreduce.dataset.writing.list_lines import list_line
+from detreduce.display.spreadsheet import spreadsheet_cell
 from detreduce.exports.rows import ImageRow
 
 COLUMNS = ("image_id", "name", "path", "kept", "rank", "score", "category")
@@ -15,14 +17,15 @@ COLUMNS = ("image_id", "name", "path", "kept", "rank", "score", "category")
 def list_text(rows: Sequence[ImageRow]) -> bytes:
     """Return the absolute paths of the kept images, one per line, in the order of selection, for a data.yaml."""
     kept = sorted((row.rank, row.record) for row in rows if row.rank is not None)
-    return "".join(f"{absolute(record.path)}\n" for _, record in kept).encode("utf-8", "surrogateescape")
+    return "".join(list_line(absolute(record.path)) for _, record in kept).encode("utf-8", "surrogateescape")
 
 
 def csv_text(rows: Sequence[ImageRow], paths: Sequence[str] | None = None) -> bytes:
     """Return a CSV table with one line for each image, in the dataset's order.
 
     The paths are `paths` or, by default, the absolute paths of the images. Missing values are empty: the rank of a
-    dropped image, and the score of an image that the method did not score.
+    dropped image, and the score of an image that the method did not score. A text that a spreadsheet would run as a
+    formula begins with an apostrophe.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -30,5 +33,6 @@ def csv_text(rows: Sequence[ImageRow], paths: Sequence[str] | None = None) -> by
     for number, row in enumerate(rows):
         path = str(absolute(row.record.path)) if paths is None else paths[number]
         score = "" if row.score != row.score else row.score
-        writer.writerow([row.record.id, row.record.name, path, int(row.kept), row.rank, score, row.category])
+        cells = [row.record.id, row.record.name, path, int(row.kept), row.rank, score, row.category]
+        writer.writerow(map(spreadsheet_cell, cells))
     return text.getvalue().encode("utf-8", "surrogateescape")

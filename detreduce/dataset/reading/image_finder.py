@@ -25,7 +25,10 @@ def safe_name(name: str) -> str | None:
 
 def path_in(reference: str) -> str:
     """Return the path in a reference: x of ``/data/local-files/?d=x``, the path of a URL, or the whole reference."""
-    parts = urlsplit(reference.replace("\\", "/"))
+    try:
+        parts = urlsplit(reference.replace("\\", "/"))
+    except ValueError:  # for instance an address with brackets that is no IPv6 address
+        return reference.replace("\\", "/")
     if local := parse_qs(parts.query).get("d"):
         found = local[0]
     elif parts.scheme or parts.path.startswith("/data/"):

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from detreduce.display.spreadsheet import spreadsheet_cell
 from detreduce.errors import InputError, nearest
 from detreduce.machine.documents import load_yaml
 from detreduce.machine.files import write_atomically
@@ -131,7 +132,7 @@ def _csv(rows: Sequence[Row]) -> bytes:
     columns = columns_of(rows)
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
-    writer.writerows([_flat(row.get(name)) for name in columns] for row in rows)
+    writer.writerows([spreadsheet_cell(_flat(row.get(name))) for name in columns] for row in rows)
     return text.getvalue().encode()
 
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from xml.parsers import expat
-from xml.sax.saxutils import unescape
 
 from detreduce.dataset.reading.box_collector import BoxCollector
 from detreduce.dataset.reading.box_problems import bad_extent, duplicate, outside_image
@@ -28,7 +27,6 @@ _NO_BOXES = frozenset({"points", "polyline", "cuboid", "skeleton", "tag"})
 _BOXES = frozenset({"box", "polygon", "ellipse", "mask"})
 _START = re.compile(rb"<image(?:[^>\"']|\"[^\"]*\"|'[^']*')*>")
 _END = re.compile(rb"</image\s*>")
-_SUBSET = re.compile(rb"<image\s(?:[^>\"']|\"[^\"]*\"|'[^']*')*?\ssubset=(?:\"([^\"]*)\"|'([^']*)')")
 # CVAT writes the names of video frames without the suffix of the image files
 _FRAME_SUFFIXES = ("", ".PNG", ".png", ".jpg")
 Box = tuple[float, float, float, float]
@@ -115,8 +113,7 @@ def find_cvat_splits(file: Path, images: Path | None = None) -> dict[str, SplitS
     """
     if images is not None and not images.is_dir():
         raise MissingFileError(f"{images}: the images folder does not exist.")
-    data = _read_bytes(file)
-    named = {unescape((one or two).decode("utf-8", "replace")) for one, two in _SUBSET.findall(data)}
+    named = {image.subset for image in parse_cvat(file).images}
     place = SplitSource((images or default_images(file),), file)
     return in_order(dict.fromkeys(splits_of_subsets(sorted(named) or [""]).values(), place))
 
@@ -184,7 +181,7 @@ def find_place(image: CvatImage, finder: ImageFinder) -> str | None:
         if name is None:
             return None
         for option in (f"{image.subset}/{name}", name) if image.subset else (name,):
-            if os.path.isfile(finder.folder / option):  # noqa: PTH113 (an odd text must not raise)
+            if safe_name(option) is not None and os.path.isfile(finder.folder / option):  # noqa: PTH113 (an odd text must not raise)
                 return option
     return finder.find(image.name)
 
@@ -332,7 +329,9 @@ def _find_bounds(points: Sequence[Any]) -> Box | None:
 
 def _read_side(text: str | None) -> int | None:
     """Return a width or height in pixels, or None if the text is not a whole number >= 1."""
-    return int(text) if text is not None and text.isdigit() and int(text) >= 1 else None
+    if text is None or not (text.isascii() and text.isdigit()) or len(text) > 9:
+        return None
+    return int(text) or None
 
 
 def _find_images(

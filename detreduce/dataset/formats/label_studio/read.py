@@ -165,7 +165,8 @@ def _find_reference(data: Mapping[str, Any]) -> str | None:
 
 def _list_regions(entry: Mapping[str, Any], task: _Task) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Yield the type and value of each region of a task's best annotation, with the image's size in the value."""
-    given = [a for a in entry.get("annotations") or entry.get("completions") or [] if isinstance(a, Mapping)]
+    listed = entry.get("annotations") or entry.get("completions")
+    given = [a for a in (listed if isinstance(listed, list) else ()) if isinstance(a, Mapping)]
     valid = [a for a in given if not a.get("was_cancelled") and not a.get("skipped")]
     if not valid:
         task.findings.append("no annotation; the image counts as background")
@@ -173,7 +174,11 @@ def _list_regions(entry: Mapping[str, Any], task: _Task) -> Iterator[tuple[str, 
     best = max(valid, key=_weigh_annotation)
     if len(valid) > 1:
         task.findings.append(f"{len(valid)} annotations; only {best.get('id')} (ground truth or latest) counts")
-    for region in best.get("result") or []:
+    result = best.get("result") or []
+    if not isinstance(result, list):
+        task.findings.append(f"the result of annotation {best.get('id')} is not a list; left out")
+        return
+    for region in result:
         if isinstance(region, Mapping) and isinstance(region.get("value"), Mapping):
             size = {key: region[key] for key in ("original_width", "original_height") if key in region}
             yield str(region.get("type", "")), {**region["value"], **size}
@@ -198,7 +203,7 @@ def _list_minimal_regions(entry: Mapping[str, Any]) -> Iterator[tuple[str, Mappi
 def _add_region(task: _Task, kind: str, value: Mapping[str, Any], seen: dict[tuple[str, Box], int]) -> None:
     """Add the boxes of a region to its task, and the faults to `findings`. `seen` maps (label, box) to a number."""
     sides = [value.get(f"original_{side}") for side in ("width", "height")]
-    if task.width is None and all(isinstance(side, int | float) and side >= 1 for side in sides):
+    if task.width is None and all(isinstance(side, int | float) and 1 <= side < 2**31 for side in sides):
         task.width, task.height = int(sides[0]), int(sides[1])  # type: ignore[arg-type]
     labels = _labels_of(value)
     if not labels:
@@ -246,7 +251,7 @@ def _find_corners(value: Mapping[str, Any], width: int, height: int) -> Box | No
             points = _turn_rectangle((x, y), (w, h), float(value.get("rotation") or 0), (width, height))
         across, down = [point[0] for point in points], [point[1] for point in points]
         box = (min(across), min(down), max(across), max(down))
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         return None
     return box if all(map(math.isfinite, [*across, *down])) else None
 

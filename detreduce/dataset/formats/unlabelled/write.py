@@ -13,6 +13,7 @@ from detreduce.dataset.records import ImageRecord, Source, SplitSource
 from detreduce.dataset.writing.choice import Choice
 from detreduce.dataset.writing.dataset_yaml import DATA_YAML, write_dataset_yaml
 from detreduce.dataset.writing.links import Placer
+from detreduce.dataset.writing.list_lines import list_line
 from detreduce.dataset.writing.subset_warnings import warn_about_subset
 from detreduce.display.progress import progress
 
@@ -35,7 +36,7 @@ def write_unlabelled(choice: Choice, placer: Placer, target: Path) -> Reload:
         entries[split] = str(folder) if folder is not None else f"{split}.txt"
         if split == own or folder is None:
             chosen = choice.chosen if split == own else records
-            lines = [f"{absolute(r.path)}\n" if as_list else f"./{places[split][r.path]}\n" for r in chosen]
+            lines = [list_line(absolute(r.path) if as_list else f"./{places[split][r.path]}") for r in chosen]
             placer.write(PurePosixPath(f"{split}.txt"), "".join(lines).encode("utf-8", "surrogateescape"))
         if not as_list:
             _place_images(records, places[split], placer)

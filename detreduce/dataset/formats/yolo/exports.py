@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import yaml
 
 from detreduce.dataset.formats.yolo.lists import PREFIX
+from detreduce.dataset.formats.yolo.read import MOST_UNNAMED
+from detreduce.dataset.listing import below
 from detreduce.dataset.reading.description import SPLIT_KEYS, Description, read_description
 from detreduce.dataset.splits import canonical_split
 from detreduce.errors import InputError, MissingFileError
@@ -52,6 +55,11 @@ def _read_label_studio(file: Path) -> Description:
     if not numbered:
         raise InputError(f"{file}: the file has no class names. Write one class name per line.")
     # labels use the class numbers in notes.json, which a project may choose freely
+    if max(numbered) >= MOST_UNNAMED + len(numbered):
+        raise InputError(
+            f"{file.with_name(NOTES)}: the class id {max(numbered)} is too large for {len(numbered)} classes. "
+            "Number the classes from 0."
+        )
     every = {number: numbered.get(number, f"class_{number}") for number in range(max(numbered) + 1)}
     return Description(file, {"train": "images", "names": every})
 
@@ -63,7 +71,7 @@ def _read_numbers(notes: Path) -> dict[int, str]:
         numbers = {entry["id"]: str(entry["name"]) for entry in found}
     except (OSError, ValueError, KeyError, TypeError):
         return {}
-    return numbers if all(isinstance(number, int) and number >= 0 for number in numbers) else {}
+    return numbers if all(type(number) is int and number >= 0 for number in numbers) else {}
 
 
 def _read_darknet(file: Path) -> Description:
@@ -78,7 +86,7 @@ def _read_darknet(file: Path) -> Description:
         if canonical_split(key).lower() not in SPLIT_KEYS:
             oddities.append(f"the subset {key!r} is not train, val or test; left out")
             continue
-        values[key] = _strip_prefix(file.parent, value)
+        values[key] = _strip_prefix(file, value)
     return Description(file, values, tuple(oddities))
 
 
@@ -92,17 +100,23 @@ def _read_pairs(file: Path) -> dict[str, str]:
 
 
 def _find_names_file(file: Path, pairs: Mapping[str, str]) -> Path:
-    """Return the path of the file of class names that obj.data refers to."""
-    return file.parent / _strip_prefix(file.parent, pairs["names"])
+    """Return the path of the file of class names that obj.data refers to. Raise InputError if it is outside."""
+    return file.parent / _strip_prefix(file, pairs["names"])
 
 
-def _strip_prefix(folder: Path, value: str) -> str:
+def _strip_prefix(file: Path, value: str) -> str:
     """Return a path of obj.data without the prefix ``data/``, if only the path without prefix exists.
 
-    CVAT writes this prefix, but CVAT's archives do not have a folder ``data``.
+    CVAT writes this prefix, but CVAT's archives do not have a folder ``data``. Raise InputError if the path leads out
+    of the folder of obj.data: such a file, with links followed, is taken from nowhere else.
     """
+    folder = file.parent
     bare = value.removeprefix(PREFIX)
-    return bare if not (folder / value).is_file() and (folder / bare).is_file() else value
+    found = bare if not os.path.isfile(folder / value) and os.path.isfile(folder / bare) else value  # noqa: PTH113
+    home = os.path.realpath(folder)
+    if "\0" in found or below(os.path.realpath(folder / found), home) is None:
+        raise InputError(f"{file}: {value!r} is outside {folder}. Put the file next to {file.name}, and name it there.")
+    return found
 
 
 def _read_text(file: Path) -> str:

@@ -25,6 +25,9 @@ from detreduce.machine.regular_files import read_regular
 
 IMAGES, LABELS = f"{os.sep}images{os.sep}", f"{os.sep}labels{os.sep}"
 
+MOST_UNNAMED = 10_000
+"""Most classes without names. Each class takes memory for each image."""
+
 
 def load_yolo(description: Description, split: str) -> DetectionDataset:
     """Load one split of a YOLO data.yaml. Images are not opened.
@@ -58,16 +61,21 @@ def read_class_names(description: Description) -> tuple[str, ...]:
             if isinstance(count, bool) or whole != float(count) or whole < 1:
                 raise ValueError
             count = whole
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise InputError(f"{file}: 'nc' must be the number of classes, not {count!r}.") from None
     if names is None:
         if count is None:
             raise InputError(f"{file}: 'names' is missing. Add the class names, for instance 'names: [person, car]'.")
+        if count > MOST_UNNAMED:
+            raise InputError(
+                f"{file}: 'nc' is {count}, and the classes have no names. Add their names, for instance "
+                f"'names: [person, car]'. More than {MOST_UNNAMED:,} classes without names are not read."
+            )
         return tuple(f"class_{number}" for number in range(count))
     if isinstance(names, dict):
         try:
             numbered = {int(key): str(value) for key, value in names.items()}
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise InputError(f"{file}: the keys of 'names' must be class numbers, not {list(names)[:5]!r}.") from None
         if sorted(numbered) != list(range(len(numbered))) or len(numbered) != len(names):
             raise InputError(f"{file}: 'names' has {len(names)} classes. Number them 0-{len(names) - 1}.")

@@ -25,6 +25,7 @@ from detreduce.dataset.splits import canonical_split
 from detreduce.dataset.writing.choice import Choice, readable_records
 from detreduce.dataset.writing.dataset_yaml import DATA_YAML
 from detreduce.dataset.writing.links import Placer
+from detreduce.dataset.writing.list_lines import list_line
 from detreduce.dataset.writing.subset_warnings import warn_about_subset
 from detreduce.display.progress import progress
 from detreduce.machine.regular_files import LISTS, YAMLS, read_regular
@@ -95,7 +96,7 @@ def _write_lists(choice: Choice, placer: Placer) -> None:
     entries: dict[str, list[str]] = {}
     for split, split_source in source.splits.items():
         if split == choice.dataset.split:
-            lines = [f"{absolute(record.path)}\n" for record in choice.chosen]
+            lines = [list_line(absolute(record.path)) for record in choice.chosen]
             placer.write(PurePosixPath(f"{split}.txt"), "".join(lines).encode("utf-8", "surrogateescape"))
             entries[split] = [f"{split}.txt"]
         elif all(path.is_dir() for path in split_source.images):
@@ -117,7 +118,7 @@ def _write_list_of_split(choice: Choice, split: str, placer: Placer) -> list[str
     other = choice.load_other(split)
     if other is None:
         return []
-    lines = [f"{absolute(record.path)}\n" for record in other]
+    lines = [list_line(absolute(record.path)) for record in other]
     placer.write(PurePosixPath(f"{split}.txt"), "".join(lines).encode("utf-8", "surrogateescape"))
     return [f"{split}.txt"]
 
@@ -165,7 +166,7 @@ def _make_entries(
             placer.write(mirror(path), b"".join(line for _, line in lines))
         return [str(mirror(path)) for path in sources]
     name = _find_free_name(split, placer)
-    content = "".join(f"./{mirror(record.path)}\n" for record in records)
+    content = "".join(list_line(f"./{mirror(record.path)}") for record in records)
     placer.write(name, content.encode("utf-8", "surrogateescape"))
     return [str(name)]
 

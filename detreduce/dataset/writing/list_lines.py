@@ -1,0 +1,19 @@
+"""Lines of list files that name images."""
+
+from __future__ import annotations
+
+from detreduce.errors import InputError
+
+
+def list_line(path: object) -> str:
+    """Return the line of a list file for a path. Raise InputError if the path has a line end in it.
+
+    All line ends of Python count, because ultralytics splits lists with ``splitlines``.
+    """
+    text = str(path)
+    if len(text.splitlines()) > 1 or (text and text.splitlines()[0] != text):
+        raise InputError(
+            f"{text!r} has a line end in its name, so a list cannot hold it. Rename the file, or use a link mode that "
+            "needs no list (symlink, hardlink or copy)."
+        )
+    return f"{text}\n"

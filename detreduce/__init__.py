@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from detreduce.exports import export_selection
     from detreduce.features.extract import extract_features
     from detreduce.features.table import FeatureTable
+    from detreduce.pages.write import write_selection_page
     from detreduce.reduction.run import reduce
     from detreduce.reduction.steps import ReductionResult
     from detreduce.report import write_report
@@ -59,6 +60,7 @@ __getattr__ = import_at_first_use(
         "select": "detreduce.selection",
         "train": "detreduce.training.harness",
         "write_report": "detreduce.report",
+        "write_selection_page": "detreduce.pages.write",
         "write_subset": "detreduce.dataset.write",
     },
 )
@@ -87,6 +89,7 @@ __all__ = [
     "select",
     "train",
     "write_report",
+    "write_selection_page",
     "write_subset",
 ]
 

@@ -62,6 +62,11 @@ def test_a_figure_is_shown_once_with_and_without_pyplot(shown: dict[str, list[di
         assert min(picture.size) > 100
 
 
+def test_a_selection_shows_kept_and_dropped_images(shown: dict[str, list[dict]]) -> None:
+    page = shown["selection"][0]["data"]["text/html"]
+    assert page.index("First kept") < page.index("Some dropped") and page.count("data:image/jpeg") == 4
+
+
 @pytest.mark.parametrize("cell", ["selected", "assigned", "assigned beside pyplot"])
 def test_what_is_only_assigned_is_not_shown(shown: dict[str, list[dict]], cell: str) -> None:
     assert [output for output in shown[cell] if "data" in output] == []

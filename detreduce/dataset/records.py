@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -220,13 +220,15 @@ class DetectionDataset:
                 content["crowd regions"] = crowd
             content["images without boxes"] = int((~counts.any(axis=1)).sum())
         content["problems"] = len(self.problems)
-        return dataset_html(content, self.class_names, counts, self.problems, self._examples(6))
+        rows = np.unique(np.linspace(0, len(self) - 1, min(6, len(self))).astype(int))
+        return dataset_html(content, self.class_names, counts, self.problems, self.examples(rows.tolist()))
 
-    def _examples(self, most: int) -> list[tuple[str, Path, npt.NDArray[np.float64]]]:
-        """Return the name, file and box corners of at most `most` images, spread evenly over the dataset."""
-        rows = np.unique(np.linspace(0, len(self) - 1, min(most, len(self))).astype(int))
-        # make a dataset of these images, so that other images are not opened for their size
-        few = replace(self, records=tuple(self[row] for row in rows.tolist()))
+    def examples(self, rows: Iterable[int]) -> list[tuple[str, Path, npt.NDArray[np.float64]]]:
+        """Return the name, the file and the (m, 4) box corners of the images in some rows, for pictures of them.
+
+        The corners are fractions of the image. The headers of other images are not read.
+        """
+        few = replace(self, records=tuple(self[row] for row in rows))
         return [(record.name, record.path, few.boxes_xyxyn[few.box_rows == row]) for row, record in enumerate(few)]
 
     def plot(self) -> Figure:

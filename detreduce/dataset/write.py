@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Literal, Protocol, runtime_checkable
 
 from detreduce.dataset.formats.format import Write
@@ -57,6 +57,7 @@ def write_subset(
     format: Literal["yolo"] | str | None = None,
     overwrite: bool = False,
     discard_changes: bool = False,
+    files: Mapping[str, bytes] | None = None,
 ) -> DetectionDataset:
     """Write the chosen images of a split in the dataset's format, and the other splits unchanged.
 
@@ -84,6 +85,8 @@ def write_subset(
         write, or that somebody changed, is not replaced.
     discard_changes
         With `overwrite`: whether to replace the folder even if this deletes such files.
+    files
+        Name -> content of further files to write into the folder.
 
     Returns
     -------
@@ -116,6 +119,8 @@ def write_subset(
         if mode == "list":
             choice.check_unchanged()
         placer.write(SELECTION_FILE, _selection_json(selection, choice))
+        for name, content in (files or {}).items():
+            placer.write(PurePosixPath(name), content)
         placer.finish()
     _check_provenance(selection, dataset)
     for warning in subset_report(dataset, choice.image_ids).warnings:

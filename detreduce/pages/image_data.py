@@ -21,8 +21,8 @@ from detreduce.pages.selection_view import SelectionView
 
 STEPS = 4000
 """Number of positions along each axis of a map."""
-CAPACITY = 4_000_000
-"""Largest number of characters of the packed data."""
+CAPACITY = 9_000_000
+"""Largest number of characters of the packed data and of all pictures together, so that a page is below 10 MB."""
 MOST_IMAGES = 150_000
 """Largest number of images in the packed data."""
 
@@ -65,7 +65,7 @@ def pack_images(
         x[drawn.rows], y[drawn.rows] = np.rint(drawn.points.T * STEPS).astype(np.int64)
         content |= {"x": x[rows].tolist(), "y": y[rows].tolist(), "steps": STEPS}
     text = json.dumps(content, separators=(",", ":"))
-    return base64.b64encode(gzip.compress(text.encode(), 9, mtime=0)).decode()
+    return base64.b64encode(gzip.compress(text.encode(), 6, mtime=0)).decode()
 
 
 def pack_within(
@@ -74,13 +74,15 @@ def pack_within(
     drawn: FeatureMap | None,
     labels: ImageLabels,
     album: Album,
-    capacity: int = CAPACITY,
+    capacity: int | None = None,
 ) -> tuple[str, int]:
     """Return the packed data with names for lists, and its number of images.
 
-    If the data of all images is larger than `capacity`, images are left out: first the images without a picture, and
-    among these the dropped images.
+    If the data of all images is larger than `capacity` (default: what the pictures leave of `CAPACITY`), images are
+    left out: first the dropped images without a picture, then the kept ones.
     """
+    if capacity is None:
+        capacity = CAPACITY - sum(len(picture.data or "") for picture in album.pictures.values())
     generator = np.random.default_rng(0)
     order = generator.permutation(len(dataset))
     first = np.zeros(len(dataset), np.int64)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detreduce.dataset.records import DetectionDataset
-from detreduce.pages.class_colours import Looks, looks_of
+from detreduce.pages.class_colours import MOST, Looks, looks_of
 from detreduce.selection.record import Selection
 
 PLAIN = ""
@@ -40,13 +40,14 @@ class ImageLabels:
 def image_labels(selection: Selection | None, dataset: DetectionDataset, looks: Looks) -> ImageLabels:
     """Return the categories of a selection if it has several, or else the most common class of each image.
 
-    A category that has the name of a class looks as this class.
+    A category that has the name of a class looks as this class, unless there are many classes.
     """
     names = () if selection is None else tuple(map(str, selection.categories.get("full", ())))
     if selection is not None and selection.category_codes is not None and len(names) > 1:
         of_class = dict(zip(dataset.class_names, looks.of_class, strict=True))
         own = looks_of(names, list(selection.categories["full"].values())).of_class
-        as_classes = all(name in of_class or name == "background" for name in names)
+        # the looks of many classes are shared, but the largest categories should have looks of their own
+        as_classes = len(of_class) <= MOST and all(name in of_class or name == "background" for name in names)
         shown = tuple(of_class.get(name, PLAIN) for name in names) if as_classes else own
         return ImageLabels("category", names, selection.category_codes, shown)
     counts = dataset.class_counts

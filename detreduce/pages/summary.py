@@ -41,7 +41,7 @@ def _outcome(view: SelectionView) -> Iterator[str]:
         present = total - len(view.lost)
         yield f"all {total} classes present" if not view.lost else f"{present} of {total} classes present"
     if view.background is not None and view.background[0]:
-        yield f"{view.background[1]} of {view.background[0]:,} background images"
+        yield f"{view.background[1]:,} of {view.background[0]:,} background images"
     for step in view.selection.steps:
         if step.get("step") == "drop_duplicates":
             yield f"{step.get('dropped', 0):,} {_duplicates(str(step.get('what', '')))} left out before choosing"

@@ -19,13 +19,17 @@ from detreduce.vocabulary.option_values import AUTO
 
 @dataclass(frozen=True)
 class Output:
-    """Where and how to write the smaller dataset. `detreduce.write_subset` documents each field."""
+    """Where and how to write the smaller dataset. `detreduce.write_subset` documents each field.
+
+    `page` says whether to write ``selection.html``, a page of pictures of the kept and the dropped images.
+    """
 
     folder: str | Path
     link: LinkMode = "hardlink"
     format: str | None = None
     overwrite: bool = False
     discard_changes: bool = False
+    page: bool = True
 
 
 @dataclass(frozen=True)

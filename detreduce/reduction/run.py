@@ -52,6 +52,7 @@ def reduce(
     proxy: str | Path | None = None,
     overwrite: bool = False,
     discard_changes: bool = False,
+    page: bool = True,
     say: Callable[[str], None] | None = None,
     **parameters: Any,
 ) -> ReductionResult:
@@ -73,6 +74,9 @@ def reduce(
         Features for the method; see `extract_features`. By default, all blocks that the method can use.
     link, format, overwrite, discard_changes
         How to write the output; see `write_subset`.
+    page
+        Whether to write ``selection.html`` into the output: the kept and the dropped images in pictures. Images can be
+        pinned and excluded on this page, for `must_keep` and `exclude`.
     must_keep, initial
         Images to keep first; see `select`. `must_keep` may be the Path of a text file with one name per line.
         `initial` may be the path of an earlier ``selection.json``.
@@ -120,7 +124,7 @@ def reduce(
     )
     request = ReductionRequest(
         data=data,
-        output=Output(output, link, format, overwrite, discard_changes),
+        output=Output(output, link, format, overwrite, discard_changes, page),
         selection=SelectionRequest(method, keep, seed, categories, composition, parameters, cache),
         extraction=Extraction(backbone, blocks, unreadable=unreadable, cache=cache, proxy=proxy),
         split=split,

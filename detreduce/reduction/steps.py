@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,8 +17,10 @@ from detreduce.dataset.write import SubsetReport, check_output, subset_report, w
 from detreduce.display.listener import say
 from detreduce.duplicates.result import Duplicates
 from detreduce.errors import DetreduceWarning, InputError
+from detreduce.features.extract import extract_features
 from detreduce.features.request import Extraction
 from detreduce.features.table import FeatureTable
+from detreduce.pages.selection_page import SELECTION_PAGE, PageSource, selection_page
 from detreduce.reducers.base import BaseReducer
 from detreduce.reducers.engine.budget import resolve_keep
 from detreduce.reduction.request import Output, ReductionRequest
@@ -53,6 +56,8 @@ class ReductionResult:
         How many problems the source has, and how many of the kept images ultralytics leaves out of a training.
     reason
         Why `auto` took this method; empty if the request named the method.
+    page
+        The page of pictures, ``selection.html`` in the output; None if it was not asked for.
     """
 
     selection: Selection
@@ -62,6 +67,7 @@ class ReductionResult:
     output: Path
     problems: ProblemCounts
     reason: str = ""
+    page: Path | None = None
 
     def __repr__(self) -> str:
         return f"ReductionResult({self.selection!r}, {str(self.output)!r})"
@@ -69,6 +75,8 @@ class ReductionResult:
     def to_dict(self) -> dict[str, Any]:
         """Return the paths of the output, the report, the representativeness and the problems, ready for JSON."""
         written = {"data": str(self.dataset.source.path), "selection": str(self.output / "selection.json")}
+        if self.page is not None:
+            written["page"] = str(self.page)
         chosen = {"method": self.selection.method, "reason": self.reason}
         measured = {"representativeness": self.representativeness.to_dict(), "problems": self.problems.to_dict()}
         return {**written, **chosen, **asdict(self.report), **measured}
@@ -205,8 +213,19 @@ class Reduction:
         """Return how well a selection represents the full set."""
         return measure_representativeness(source, selection, self._for_rows(source).categories)
 
-    def write(self, selection: Selection) -> DetectionDataset:
-        """Write the images of a selection to the output, and return them as a dataset."""
+    def make_page(self, source: Source, selection: Selection) -> bytes:
+        """Return the page of pictures of a selection.
+
+        If the method does not use features, the map shows the statistics of the boxes: no image passes through a
+        network for the page alone.
+        """
+        if not isinstance(source, FeatureTable) and self.dataset.labelled:
+            source = extract_features(self.dataset, blocks=("annotations",))
+        table = source if isinstance(source, FeatureTable) else None
+        return selection_page(PageSource(selection, self.dataset, table, Path(self.output.folder)))
+
+    def write(self, selection: Selection, files: Mapping[str, bytes] | None = None) -> DetectionDataset:
+        """Write the images of a selection and further files to the output, and return the images as a dataset."""
         output = self.output
         return write_subset(
             self.dataset,
@@ -216,6 +235,7 @@ class Reduction:
             format=output.format,
             overwrite=output.overwrite,
             discard_changes=output.discard_changes,
+            files=files,
         )
 
     def _for_rows(self, source: Source) -> SelectionRequest:
@@ -247,12 +267,14 @@ class Reduction:
             say(f"Duplicates: {dropped['dropped']} images dropped ({dropped['what']})")
         measured = self.measure(source, selection)
         selection = replace(selection, representativeness=measured.to_dict())
-        written = self.write(selection)
+        files = {SELECTION_PAGE: self.make_page(source, selection)} if self.output.page else {}
+        written = self.write(selection, files)
         report = subset_report(self.dataset, selection.image_ids)
         kept = [self.dataset[self.dataset.row_of[image_id]] for image_id in selection.image_ids]
         problems = count_problems(self.dataset, kept)
-        reason = self.request.reason
-        return ReductionResult(selection, written, measured, report, Path(self.output.folder), problems, reason)
+        folder, reason = Path(self.output.folder), self.request.reason
+        page = folder / SELECTION_PAGE if files else None
+        return ReductionResult(selection, written, measured, report, folder, problems, reason, page)
 
 
 def extract(dataset: DetectionDataset, extraction: Extraction) -> FeatureTable:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,11 +19,12 @@ from detreduce.experiment.outcome import Outcome, energy_provenance, outcome_of
 from detreduce.experiment.searches.near_duplicates import read_near_duplicates
 from detreduce.features.table import FeatureTable
 from detreduce.machine.documents import load_yaml, parse_json
-from detreduce.machine.files import write_atomically, writing
-from detreduce.machine.regular_files import RECORDS, YAMLS, open_regular, read_regular, read_text
+from detreduce.machine.files import write_atomically
+from detreduce.machine.regular_files import RECORDS, YAMLS, read_regular, read_text
 from detreduce.pages.class_colours import Looks, looks_of
 from detreduce.pages.duplicate_pairs import PAIRS_SHOWN, pair_in_words
 from detreduce.pages.feature_map import FeatureMap, feature_map_of
+from detreduce.pages.own_file import check_target
 from detreduce.pages.pictures import CAPACITY, Album
 from detreduce.pages.selection_view import view_selection
 from detreduce.report.charts import result_charts
@@ -39,9 +39,8 @@ from detreduce.training.energy import carbon_intensity
 from detreduce.vocabulary.option_values import SELECTIONS_SHOWN
 
 REPORT_NAME = "report.html"
-# the second mark is that of version 0.1
-_MARKS = (b'<meta name="generator" content="detreduce ', b": detreduce report</title>")
-_HEAD = 64 << 10
+# the mark of reports of version 0.1
+_FORMER_MARK = b": detreduce report</title>"
 MAP_POINTS = 1500
 """Largest number of images on the map of the features."""
 
@@ -120,7 +119,9 @@ def write_report(
     source = ledger if isinstance(ledger, Ledger) else Ledger(ledger)
     if not source.is_ledger():
         raise MissingFileError(f"{source.path} is not a ledger. Create a ledger with `detreduce run experiment.yaml`.")
-    target = _check_target(Path(output) if output is not None else source.path / REPORT_NAME)
+    target = check_target(
+        Path(output) if output is not None else source.path / REPORT_NAME, REPORT_NAME, [_FORMER_MARK]
+    )
     outcome = outcome_of(source)
     if not outcome.rows:
         raise InputError(f"{source.path} has no finished cell. Run the experiment, or wait for its first cell.")
@@ -145,19 +146,6 @@ def write_report(
         chose_on_val=(config.get("evaluate") or {}).get("choose") == "best",
     )
     write_atomically(target, lambda file: file.write(text.encode("utf-8", "replace")))
-    return target
-
-
-def _check_target(target: Path) -> Path:
-    """Return the file to write. Raise InputError if there is a file that is not a report of detreduce."""
-    if target.is_dir():
-        target = target / REPORT_NAME
-    if not os.path.lexists(target):
-        return target
-    with writing(target), open_regular(target) as file:
-        head = file.read(_HEAD)
-    if not any(mark in head for mark in _MARKS):
-        raise InputError(f"{target} is not a report of detreduce, so it is not overwritten. Choose another file.")
     return target
 
 

@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from detreduce.dataset.views.frames import id_column, text_column
+from detreduce.dataset.views.notebook import contact_sheet
 from detreduce.display.html import block, facts, table
+from detreduce.errors import DetreduceError
 from detreduce.selection.data import SelectionData
+from detreduce.selection.dataset import check_dataset, find_dataset
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
 CATEGORIES = 30
+ON_A_SHEET = 8
+MOST_IMAGES = 20_000
+"""Largest dataset that is loaded for a contact sheet. Larger datasets take seconds to load."""
 
 
 def selection_html(selection: SelectionData) -> str:
-    """Return HTML with two tables.
+    """Return HTML with a contact sheet of kept and dropped images, and two tables.
 
     The first table has the method and its options. The second table has the number of images of each category, in the
-    full set and in the subset.
+    full set and in the subset. There is no contact sheet if the dataset is not found, has changed or is very large.
     """
     provenance, categories = selection.provenance, selection.categories
     made_on = provenance.get("dataset", {})
@@ -42,9 +51,28 @@ def selection_html(selection: SelectionData) -> str:
     rows = [(name, full[name], kept[name], f"{kept[name] / max(full[name], 1):.0%}") for name in order]
     return block(
         f"Selection: {len(selection.image_ids)} of {len(selection.scores)} images",
+        *_contact_sheets(selection),
         facts({name: value for name, value in content.items() if value not in (None, "")}),
         table(("category", "images", "kept", "share"), rows, shown=CATEGORIES, what="categories"),
     )
+
+
+def _contact_sheets(selection: SelectionData) -> Iterator[str]:
+    """Yield HTML with the images that were kept first, and with dropped images spread evenly over the dataset."""
+    if len(selection.scores) > MOST_IMAGES:
+        return
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            dataset = find_dataset(selection.provenance)
+            check_dataset(dataset, selection.provenance, len(selection.scores))
+    except (DetreduceError, OSError):
+        return
+    dropped = np.setdiff1d(np.arange(len(dataset)), selection.indices)
+    spread = dropped[np.unique(np.linspace(0, len(dropped) - 1, min(ON_A_SHEET, len(dropped))).astype(int))]
+    for title, rows in (("First kept", selection.indices[:ON_A_SHEET]), ("Some dropped", spread)):
+        if len(rows):
+            yield f"<div>{title}</div>{contact_sheet(dataset.examples(rows.tolist()))}"
 
 
 def categories_figure(categories: Mapping[str, Any]) -> Figure:

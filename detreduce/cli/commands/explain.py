@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from detreduce.cli.options import Cache, Images, Json
-from detreduce.cli.output import print_json
+from detreduce.cli.output import print_json, say
+
+if TYPE_CHECKING:
+    from detreduce.dataset.records import DetectionDataset
 
 
 def explain(
@@ -16,8 +20,13 @@ def explain(
         Path, typer.Argument(metavar="SELECTION", help="A selection.json, for instance from `detreduce reduce`.")
     ],
     image: Annotated[
-        str, typer.Option("--image", metavar="NAME", help="Name or id of the image, or the end of its path.")
-    ],
+        str | None,
+        typer.Option(
+            "--image",
+            metavar="NAME",
+            help="Name or id of the image, or the end of its path. Without it, the page of pictures opens.",
+        ),
+    ] = None,
     data: Annotated[
         Path | None,
         typer.Option(metavar="DATA", help="The dataset, if it was moved after the selection."),
@@ -26,13 +35,14 @@ def explain(
     cache: Cache = None,
     as_json: Json = False,
 ) -> None:
-    """Explain why a selection kept or dropped an image.
+    """Explain why a selection kept or dropped an image. Without --image, open its page of pictures.
 
     Example: detreduce explain reduced/selection.json --image IMG_2277.jpg
     """
     from detreduce.dataset.finding import find, locate_dataset
 
     file = find(selection, what="selection")
+    file = file / "selection.json" if file.is_dir() else file
     place = None if data is None else locate_dataset(data)
     from detreduce.dataset import load_dataset
     from detreduce.selection.explanation import explain as explain_image
@@ -43,6 +53,9 @@ def explain(
     if place is not None:
         split = made.provenance.get("dataset", {}).get("split")
         dataset = load_dataset(place, split=split, images=images)
+    if image is None:
+        _open_page(file, dataset, cache, as_json)
+        return
     explanation = explain_image(made, image, dataset=dataset, cache=cache)
     if as_json:
         print_json(explanation.to_dict())
@@ -50,3 +63,20 @@ def explain(
     from detreduce.cli.show.explanation import show_explanation
 
     show_explanation(explanation, made)
+
+
+def _open_page(file: Path, dataset: DetectionDataset | None, cache: Path | None, as_json: bool) -> None:
+    """Print the path of the page of a selection, and open it on a terminal. If it is not there, write it first."""
+    from detreduce.pages.own_file import is_own
+    from detreduce.pages.selection_page import SELECTION_PAGE
+    from detreduce.pages.write import write_selection_page
+
+    page = file.with_name(SELECTION_PAGE)
+    if not page.is_file() or not is_own(page) or page.stat().st_mtime < file.stat().st_mtime:
+        page = write_selection_page(file, dataset=dataset, cache=cache)
+    if as_json:
+        print_json({"page": str(page)})
+        return
+    say(str(page))
+    if sys.stdout.isatty():
+        typer.launch(str(page))

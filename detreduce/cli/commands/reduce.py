@@ -138,6 +138,12 @@ ProxyLog = Annotated[
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace an output folder that detreduce wrote and nobody changed.")
 ]
+Page = Annotated[
+    bool,
+    typer.Option(
+        "--page/--no-page", help="Write selection.html into the output: the kept and the dropped images in pictures."
+    ),
+]
 
 Details = Annotated[
     bool, typer.Option("--details", help="Also print how well the kept images represent the full set, with measures.")
@@ -173,6 +179,7 @@ def reduce(
     overwrite: Overwrite = False,
     discard_changes: DiscardChanges = False,
     details: Details = False,
+    page: Page = True,
     as_json: Json = False,
 ) -> None:
     """Choose the images to keep and write the smaller dataset.
@@ -210,7 +217,7 @@ def reduce(
     asked = [part.strip() for part in blocks.split(",")] if blocks else None
     request = ReductionRequest(
         data=place,
-        output=WrittenTo(output, link, output_format, overwrite, discard_changes),
+        output=WrittenTo(output, link, output_format, overwrite, discard_changes, page),
         selection=replace(selection, categories=read_categories(categories), composition=composition),
         extraction=Extraction(backbone, asked, unreadable=unreadable, cache=cache, proxy=proxy),
         split=split,

@@ -1,4 +1,4 @@
-"""The command `report`: write the results of an experiment as one HTML file."""
+"""The command `report`: write the results of an experiment, or the choice of a reduced dataset, as one HTML file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ def report(
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", metavar="FILE", help="The HTML file to write. Default: report.html in the ledger."
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="The HTML file. Default: report.html, or selection.html for a reduced dataset.",
         ),
     ] = None,
     selections: Annotated[
@@ -37,8 +40,13 @@ def report(
     The file does not need a network or other files, so you can send it to other people. If an experiment is still
     running, the report contains only its finished cells.
 
+    For the folder of a reduced dataset, it writes the page of pictures that `detreduce reduce` writes.
+
     Example: detreduce report runs/demo
     """
+    if is_reduced(ledger):
+        _write_page(ledger, output, data, images=images, as_json=as_json, show=show)
+        return
     opened = open_ledger(ledger)
     from detreduce.experiment.data_problems import read_problems
     from detreduce.report import write_report
@@ -54,3 +62,25 @@ def report(
             say(problems.line)
     if show:
         typer.launch(str(path))
+
+
+def is_reduced(place: Path) -> bool:
+    """Return whether a path is a selection, or the folder of a reduced dataset, and not a ledger."""
+    if place.is_file():
+        return place.suffix == ".json"
+    return (place / "selection.json").is_file() and not (place / "cells").is_dir()
+
+
+def _write_page(
+    place: Path, output: Path | None, data: Path | None, *, images: bool, as_json: bool, show: bool
+) -> None:
+    """Write the page of a selection, and print its path."""
+    from detreduce.pages.write import write_selection_page
+
+    page = write_selection_page(place, output, dataset=data, images=images)
+    if as_json:
+        print_json({"page": str(page), "bytes": page.stat().st_size})
+    else:
+        say(f"{page} ({page.stat().st_size / 1e6:.1f} MB)")
+    if show:
+        typer.launch(str(page))

@@ -63,12 +63,14 @@ def show_reduced(result: ReductionResult, *, details: bool = False) -> None:
         out.print(f"Licence: {name}: {count} images")
     if not details:
         show_text(out, "--details prints how well the kept images represent the full set.", style="dim")
-    if not result.dataset.labelled:
+    if result.dataset.labelled:
+        data = shlex.quote(str(result.dataset.source.path))
+        # a command stays on one line, so that it can be copied
+        out.print(f"Next: detreduce train {data} --model yolo11n.pt epochs=50 imgsz=640", soft_wrap=True)
+    else:
         out.print("Next: label these images.")
-        return
-    # a command stays on one line, so that it can be copied
-    command = f"detreduce train {shlex.quote(str(result.dataset.source.path))} --model yolo11n.pt epochs=50 imgsz=640"
-    out.print(f"Next: {command}", soft_wrap=True)
+    if result.page is not None:
+        out.print(f"Pictures of kept and dropped images: {result.page}", soft_wrap=True)
 
 
 def _outcome(result: ReductionResult) -> Iterator[str]:

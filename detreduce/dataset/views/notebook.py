@@ -53,19 +53,19 @@ def dataset_html(
         facts(content),
         table(("class", "images", "boxes"), rows, shown=CLASSES, what="classes") if rows else "not labelled",
         folded("problems", problems),
-        f"<div>{''.join(_pictures(examples))}</div>",
+        contact_sheet(examples),
     )
 
 
-def _pictures(examples: Iterable[Example]) -> list[str]:
-    """Return the HTML of the example images that fit into `PICTURE_BYTES` and can be read."""
-    shown, budget = [], PICTURE_BYTES
+def contact_sheet(examples: Iterable[Example], budget: int = PICTURE_BYTES) -> str:
+    """Return the HTML of the example images that can be read and whose pictures fit into `budget` bytes."""
+    shown = []
     for name, file, corners in examples:
         jpeg = thumbnail(file, corners)
         if jpeg is not None and len(jpeg) <= budget:
             budget -= len(jpeg)
             shown.append(picture(jpeg, name))
-    return shown
+    return f"<div>{''.join(shown)}</div>"
 
 
 def dataset_figure(class_names: Sequence[str], boxes: npt.NDArray[np.int64], sizes: npt.NDArray[np.float64]) -> Figure:

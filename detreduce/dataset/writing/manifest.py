@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from detreduce.machine.files import write_atomically
 from detreduce.machine.hashes import file_hash
 from detreduce.machine.regular_files import RECORDS, open_regular, read_regular
 
@@ -102,6 +103,26 @@ def write_manifest(folder: Path, entries: Mapping[PurePosixPath, Entry], folders
     lines += [json.dumps({"path": str(path), **asdict(entry)}) for path, entry in sorted(entries.items())]
     lines += [json.dumps({"folder": str(path)}) for path in sorted(folders)]
     (folder / MANIFEST).write_text("".join(f"{line}\n" for line in lines), encoding="ascii")
+
+
+def record_file(folder: Path, path: PurePosixPath) -> None:
+    """Record in the manifest of a finished output a file that was written later, or again.
+
+    Nothing happens if the folder has no usable manifest.
+    """
+    manifest = folder / MANIFEST
+    if _read(manifest) is None:
+        return
+    lines = manifest.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    if not lines or not lines[0].startswith("{"):
+        return
+    file = folder / path
+    entry = Written(file.stat().st_size, file_hash(file))
+    others = [line for line in lines[1:] if json.loads(line).get("path") != str(path)]
+    content = "".join(
+        f"{line}\n" for line in [lines[0], json.dumps({"path": str(path), **asdict(entry)}), *others]
+    ).encode("ascii")
+    write_atomically(manifest, lambda handle: handle.write(content))
 
 
 def compare(folder: Path) -> Contents | None:

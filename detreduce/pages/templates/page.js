@@ -188,9 +188,13 @@
         this.rank[place] = rank;
       });
       this.matching = new Uint8Array(data.names.length).fill(1);
+      const last = kept + 1;
+      this.ordered = data.names.map((_, place) => place)
+        .sort((a, b) => (this.rank[a] || last) - (this.rank[b] || last) || a - b);
       this.current = null;
       this.held = false;
       this.listeners = [];
+      this.shownCount = data.names.length;
       this.prepareFilters();
       if (this.canvas) this.prepareMap();
       this.filter();
@@ -200,11 +204,7 @@
     stateOf(place) { return this.rank[place] ? `kept, ${this.rank[place].toLocaleString("en")} of ${this.kept.toLocaleString("en")}` : "dropped"; }
 
     // the places of the matching images: kept ones in the order of choice, then the dropped ones
-    inOrder() {
-      const places = [];
-      for (let place = 0; place < this.matching.length; place += 1) if (this.matching[place]) places.push(place);
-      return places.sort((a, b) => (this.rank[a] || Infinity) - (this.rank[b] || Infinity) || a - b || 0);
-    }
+    inOrder() { return this.ordered.filter((place) => this.matching[place]); }
 
     prepareFilters() {
       const { data, form } = this;
@@ -249,6 +249,7 @@
         this.matching[place] = fits ? 1 : 0;
         count += fits;
       }
+      this.shownCount = count;
       form.querySelector("output").textContent = count === this.matching.length ? counted(count, "image")
         : `${counted(count, "image")} of ${this.matching.length.toLocaleString("en")}`;
       this.draw();
@@ -258,8 +259,11 @@
     prepareMap() {
       const { canvas, data } = this;
       this.view = { zoom: 1, x: 0.5, y: 0.5 };
+      this.measure();
       this.drawn = [];
       for (let place = 0; place < data.names.length; place += 1) if (data.x[place] >= 0) this.drawn.push(place);
+      this.points = document.createElement("canvas");
+      this.stale = true;
       const zoom = this.root.querySelector(".zoom");
       zoom.hidden = false;
       zoom.addEventListener("click", (event) => {
@@ -278,6 +282,7 @@
       });
       addEventListener("pointerup", () => setTimeout(() => { grip = null; }));
       canvas.addEventListener("pointermove", (event) => {
+        if (!this.area.width) return;
         const [x, y] = at(event);
         if (grip && event.buttons) {
           const [dx, dy] = [x - grip.start[0], y - grip.start[1]];
@@ -297,7 +302,7 @@
         const place = this.nearest(x, y, (dx, dy) => dx * dx + dy * dy < 900);
         this.held = place !== null && !(this.held && place === this.current);
         if (place !== null) this.show(place);
-        this.draw();
+        this.mark();
       });
       canvas.addEventListener("keydown", (event) => this.key(event));
       this.legend();
@@ -315,6 +320,7 @@
       const zooms = { "+": "in", "=": "in", "-": "out", 0: "all" };
       if (ways[event.key]) {
         event.preventDefault();
+        this.measure();
         this.held = true;
         if (this.current === null || this.data.x[this.current] < 0) {
           this.show(this.inOrder().find((place) => this.data.x[place] >= 0));
@@ -352,21 +358,32 @@
 
     unit(place) { return [this.data.x[place] / this.data.steps, 1 - this.data.y[place] / this.data.steps]; }
 
+    // the pixels of a position along an axis: position * factor + start
+    scale() {
+      const { area, data, view } = this;
+      const across = view.zoom * area.width / data.steps;
+      const down = -view.zoom * area.height / data.steps;
+      return {
+        across, down,
+        left: area.left + (0.5 - view.x * view.zoom) * area.width,
+        top: area.top + (0.5 + (1 - view.y) * view.zoom) * area.height,
+      };
+    }
+
     screen(place) {
-      const [x, y] = this.unit(place);
-      return [
-        this.area.left + ((x - this.view.x) * this.view.zoom + 0.5) * this.area.width,
-        this.area.top + ((y - this.view.y) * this.view.zoom + 0.5) * this.area.height,
-      ];
+      const { across, down, left, top } = this.scale();
+      return [left + this.data.x[place] * across, top + this.data.y[place] * down];
     }
 
     nearest(x, y, allowed) {
+      const { across, down, left, top } = this.scale();
       let [best, least] = [null, Infinity];
       for (const place of this.drawn) {
         if (!this.matching[place]) continue;
-        const [px, py] = this.screen(place);
-        const distance = allowed(px - x, py - y) ? (px - x) ** 2 + (py - y) ** 2 : Infinity;
-        if (distance < least) [best, least] = [place, distance];
+        const dx = left + this.data.x[place] * across - x;
+        const dy = top + this.data.y[place] * down - y;
+        const distance = dx * dx + dy * dy;
+        if (distance < least && allowed(dx, dy)) [best, least] = [place, distance];
       }
       return best;
     }
@@ -400,66 +417,51 @@
       }
     }
 
+    // draw the points again, at the next frame
     draw() {
-      if (!this.canvas) return;
+      this.stale = true;
+      this.mark();
+    }
+
+    // draw the rings again, at the next frame
+    mark() {
+      if (!this.canvas || this.waiting) return;
+      this.waiting = true;
+      requestAnimationFrame(() => {
+        this.waiting = false;
+        this.paint();
+      });
+    }
+
+    measure() {
       const box = this.canvas.getBoundingClientRect();
+      this.box = box;
+      this.area = { left: 14, top: 14, width: box.width - 28, height: box.height - 28 };
+      return box;
+    }
+
+    paint() {
+      const box = this.measure();
       if (!box.width) return;
       const scale = devicePixelRatio || 1;
       const [width, height] = [Math.round(box.width * scale), Math.round(box.height * scale)];
-      if (this.canvas.width !== width || this.canvas.height !== height) Object.assign(this.canvas, { width, height });
-      this.box = box;
-      this.area = { left: 14, top: 14, width: box.width - 28, height: box.height - 28 };
-      const pen = this.canvas.getContext("2d");
-      pen.setTransform(scale, 0, 0, scale, 0, 0);
-      pen.clearRect(0, 0, box.width, box.height);
+      for (const canvas of [this.canvas, this.points]) {
+        if (canvas.width === width && canvas.height === height) continue;
+        Object.assign(canvas, { width, height });
+        this.stale = true;
+      }
       const style = getComputedStyle(document.documentElement);
       const colour = (name) => style.getPropertyValue(name).trim();
-      const many = this.drawn.length;
-      const size = (many > 20000 ? 2 : many > 4000 ? 3 : 4.5) * Math.min(2, Math.sqrt(this.view.zoom));
-      const groups = new Map();
-      for (const place of this.drawn) {
-        const look = this.lookOf(place);
-        const state = !this.matching[place] ? 0 : this.rank[place] ? 2 : 1;
-        const key = `${state} ${look}`;
-        if (!groups.has(key)) groups.set(key, { state, look, places: [] });
-        groups.get(key).places.push(place);
-      }
-      for (const { state, look: [code, shape], places } of [...groups.values()].sort((a, b) => a.state - b.state)) {
-        const radius = state === 2 ? size : state === 1 ? size * 0.72 : Math.min(1.2, size / 2);
-        const path = new Path2D();
-        for (const place of places) {
-          const [x, y] = this.screen(place);
-          if (x < -9 || y < -9 || x > box.width + 9 || y > box.height + 9) continue;
-          if (state === 0 || (many > 20000 && shape === 0)) path.rect(x - radius, y - radius, 2 * radius, 2 * radius);
-          else if (shape === 1) path.rect(x - radius * 0.9, y - radius * 0.9, 1.8 * radius, 1.8 * radius);
-          else if (shape === 2) {
-            path.moveTo(x, y - 1.2 * radius);
-            path.lineTo(x + 1.15 * radius, y + 0.9 * radius);
-            path.lineTo(x - 1.15 * radius, y + 0.9 * radius);
-            path.closePath();
-          } else {
-            path.moveTo(x + radius, y);
-            path.arc(x, y, radius, 0, 2 * Math.PI);
-          }
-        }
-        const ink = code === 6 ? colour(state === 2 ? "--blue" : "--muted") : colour(`--m${code < 0 ? "x" : code}`);
-        pen.globalAlpha = state === 2 ? 1 : state === 1 ? 0.75 : 0.25;
-        if (state === 1 && many <= 20000) {
-          pen.strokeStyle = ink;
-          pen.lineWidth = 1.2;
-          pen.stroke(path);
-        } else {
-          if (state === 1) pen.globalAlpha = 0.35;
-          pen.fillStyle = state === 0 ? colour("--mx") : ink;
-          pen.fill(path);
-          if (state === 2 && many <= 4000) {
-            pen.strokeStyle = colour("--panel");
-            pen.lineWidth = 1;
-            pen.stroke(path);
-          }
-        }
-      }
-      pen.globalAlpha = 1;
+      // the fewer images match, the larger they are drawn
+      const many = this.shownCount;
+      const size = (many > 20000 ? 1.6 : many > 4000 ? 2.6 : 4.5) * Math.min(2, Math.sqrt(this.view.zoom));
+      if (this.stale) this.paintPoints(size, colour, scale);
+      this.stale = false;
+      const pen = this.canvas.getContext("2d");
+      pen.setTransform(1, 0, 0, 1, 0, 0);
+      pen.clearRect(0, 0, width, height);
+      pen.drawImage(this.points, 0, 0);
+      pen.setTransform(scale, 0, 0, scale, 0, 0);
       const ring = (place, name, radius) => {
         const [x, y] = this.screen(place);
         pen.beginPath();
@@ -476,6 +478,48 @@
       if (this.current !== null && this.data.x[this.current] >= 0) ring(this.current, "--ink", size + (this.held ? 6 : 4));
     }
 
+    paintPoints(size, colour, scale) {
+      const { box, data } = this;
+      const few = this.shownCount <= 4000;
+      const pen = this.points.getContext("2d");
+      pen.setTransform(scale, 0, 0, scale, 0, 0);
+      pen.clearRect(0, 0, box.width, box.height);
+      const groups = new Map();
+      for (const place of this.drawn) {
+        const state = !this.matching[place] ? 0 : this.rank[place] ? 2 : 1;
+        const [code, shape] = this.lookOf(place);
+        const key = 1000 * state + 10 * (code + 1) + shape;
+        if (!groups.has(key)) groups.set(key, { state, code, shape, places: [] });
+        groups.get(key).places.push(place);
+      }
+      const { across, down, left, top } = this.scale();
+      for (const { state, code, shape, places } of [...groups.values()].sort((a, b) => a.state - b.state)) {
+        const radius = state === 2 ? size : state === 1 ? size * 0.72 : Math.min(1.2, size / 2);
+        const ink = code === 6 ? colour(state === 2 ? "--blue" : "--muted") : colour(`--m${code < 0 ? "x" : code}`);
+        pen.fillStyle = pen.strokeStyle = state === 0 ? colour("--mx") : ink;
+        pen.globalAlpha = state === 2 ? 1 : state === 0 ? 0.25 : few ? 0.75 : 0.4;
+        pen.lineWidth = 1.2;
+        for (const place of places) {
+          const x = left + data.x[place] * across;
+          const y = top + data.y[place] * down;
+          if (x < -9 || y < -9 || x > box.width + 9 || y > box.height + 9) continue;
+          // squares are drawn fast
+          if (!few || state === 0) { pen.fillRect(x - radius, y - radius, 2 * radius, 2 * radius); continue; }
+          pen.beginPath();
+          if (shape === 1) pen.rect(x - radius * 0.9, y - radius * 0.9, 1.8 * radius, 1.8 * radius);
+          else if (shape === 2) {
+            pen.moveTo(x, y - 1.2 * radius);
+            pen.lineTo(x + 1.15 * radius, y + 0.9 * radius);
+            pen.lineTo(x - 1.15 * radius, y + 0.9 * radius);
+            pen.closePath();
+          } else pen.arc(x, y, radius, 0, 2 * Math.PI);
+          if (state === 1) pen.stroke();
+          else pen.fill();
+        }
+      }
+      pen.globalAlpha = 1;
+    }
+
     show(place) {
       if (place === undefined || place === this.current) return;
       this.current = place;
@@ -486,7 +530,7 @@
       if (this.curation) lines.push(this.curation.buttons(place));
       const picture = pictureOf(data, place);
       this.panel.replaceChildren(...(picture ? [picture] : []), ...lines);
-      this.draw();
+      this.mark();
     }
   }
 
@@ -553,7 +597,7 @@
         for (const explorer of explorers) {
           const state = explorer.form.querySelector("[type=radio]:checked").value;
           if (state === "pinned" || state === "excluded") explorer.filter();
-          else explorer.draw();
+          else explorer.mark();
         }
       });
       new Listing(document.getElementById("browse"), explorers[0]);

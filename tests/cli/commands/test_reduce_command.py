@@ -232,6 +232,7 @@ def test_a_terminal_is_told_which_step_reduce_is_at(
         "looking for duplicates",
         "choosing by mms",
         "measuring representativeness",
+        "making the page of pictures",
         "writing the reduced dataset",
     ]
     # of the three categories together, which take long where each is over before its own line is due
@@ -253,7 +254,8 @@ def test_how_well_the_kept_stand_for_all_fits_the_terminal(
 ) -> None:
     options = ("-m", "mms", "-k", "2", "--blocks", "annotations", "-o", tmp_path / "out", "--details")
     lines = on_a_terminal(monkeypatch, width, "reduce", yolo_folder, *options)
-    table = [line for line in lines if not line.startswith(("Next: ", "Problems in the data", "Written to "))]
+    others = ("Next: ", "Pictures of", "Problems in the data", "Written to ")
+    table = [line for line in lines if not line.startswith(others)]
     assert max(map(len, table)) <= width and "…" not in "".join(lines)
     text = " ".join(" ".join(table).replace("│", " ").split())
     assert "the same distance in all features together" in text

@@ -1,0 +1,87 @@
+"""Write the page of a selection that is on disk."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+
+from detreduce.dataset.finding import locate_dataset
+from detreduce.dataset.load import load_dataset
+from detreduce.dataset.records import DetectionDataset
+from detreduce.dataset.writing.dataset_yaml import SELECTION_FILE
+from detreduce.dataset.writing.manifest import record_file
+from detreduce.errors import DetreduceError, MissingFileError
+from detreduce.machine.files import write_atomically
+from detreduce.pages.own_file import check_target
+from detreduce.pages.selection_page import SELECTION_PAGE, PageSource, selection_page
+from detreduce.selection.dataset import check_dataset, find_dataset
+from detreduce.selection.explanation import find_features
+from detreduce.selection.record import Selection
+
+
+def write_selection_page(
+    selection: str | Path,
+    output: str | Path | None = None,
+    *,
+    dataset: DetectionDataset | str | Path | None = None,
+    images: bool = True,
+    cache: str | Path | None = None,
+) -> Path:
+    """Write the page of pictures of a selection: one HTML file that works without a network or other files.
+
+    The page shows the kept and the dropped images, and lets its reader pin or exclude images. `reduce` writes the same
+    page. Features come from the cache; no image passes through a network, and no weights are loaded.
+
+    Parameters
+    ----------
+    selection
+        A ``selection.json``, or the folder of a reduced dataset.
+    output
+        The HTML file; default ``selection.html`` beside the selection.
+    dataset
+        The dataset of the selection, or its path if it was moved. By default, it is loaded from the path in the
+        selection.
+    images
+        False leaves out all pictures of the dataset, for confidential data. The names of images are still shown.
+    cache
+        Folder that caches features. The default is the folder that the selection used, if it still exists.
+
+    Returns
+    -------
+    Path
+        The path of the written file.
+
+    Raises
+    ------
+    MissingFileError
+        The selection or the dataset does not exist.
+    InputError
+        The selection cannot be read, the dataset has changed, or the file to write exists and is not such a page.
+    DetreduceError
+        The file cannot be written.
+    """
+    file = selection_file(Path(selection))
+    target = check_target(Path(output) if output is not None else file.parent / SELECTION_PAGE, SELECTION_PAGE)
+    made = Selection.load(file)
+    if isinstance(dataset, str | Path):
+        dataset = load_dataset(locate_dataset(dataset), split=made.provenance.get("dataset", {}).get("split"))
+    data = dataset if dataset is not None else find_dataset(made.provenance)
+    check_dataset(data, made.provenance, len(made.scores))
+    table = None
+    notes: tuple[str, ...] = ()
+    try:
+        table = find_features(made, data, cache)
+    except DetreduceError as error:
+        notes = (f"There is no map. {error}",)
+    page = selection_page(PageSource(made, data, table, file.parent, images, notes))
+    write_atomically(target, lambda handle: handle.write(page))
+    if target.parent.resolve() == file.parent.resolve():
+        record_file(file.parent, PurePosixPath(target.name))
+    return target
+
+
+def selection_file(place: Path) -> Path:
+    """Return the ``selection.json`` at a path: the file itself, or the file in a folder."""
+    file = place / str(SELECTION_FILE) if place.is_dir() else place
+    if not file.is_file():
+        raise MissingFileError(f"{place} has no selection. Pass a selection.json, or a folder of `detreduce reduce`.")
+    return file

@@ -14,6 +14,9 @@ from detreduce.cli.signals import ended_by_signals, received_signal
 
 PROGRAM = """
 import signal, sys
+# whoever runs the tests may ignore these signals, as nohup does
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 from detreduce.cli import app
 from detreduce.dataset.writing import links
 def wait(*_):

@@ -71,8 +71,8 @@ def try_all(operation: Operation, folder: Path, tally: Tally, step: int, number:
             faults = [] if code in (0, 1, 2) else [f"ended with {said.strip()[-300:]}"]
             if code and said.count("Error: ") != 1:
                 faults.append(f"does not say one error: {said.strip()[-300:]!r}")
-            # a label of the source that cannot be read is a problem of the dataset, which is listed
-            if code or not one.place.startswith(str(place / "source")):
+            # a label or a cell that cannot be read is left out, and listed
+            if code or not one.place.startswith((str(place / "source"), str(place / "ledger/cells"))):
                 faults += check_whole(state_of(operation, place), before, after)
             if tree(place / "source") != source:
                 faults.append("changed the source")

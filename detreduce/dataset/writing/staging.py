@@ -205,6 +205,8 @@ class _Stage:
         if folder.is_dir() and _others(folder, files):
             kept = self.output.with_name(f"{self.output.name}.kept-{uuid.uuid4().hex[:6]}")
             rename_new(folder, kept)
+            if MANIFEST in files:
+                (kept / MANIFEST).unlink(missing_ok=True)
             warn_about_subset(
                 f"The old output {self.output} had files that appeared or changed while it was replaced. "
                 f"They were moved to {kept}."

@@ -20,7 +20,7 @@ from PIL import Image
 ROWS = 4
 _TEMPORARY = re.compile(r"\.writing-.*|.*\.detreduce-(claim|new-.*)|.*\.kept-.*")
 # what differs between two runs of the same command
-_VARYING = {"selection.json", ".detreduce-files", "report.html"}
+_VARYING = {"selection.json", "selection.html", ".detreduce-files", "report.html"}
 
 Tree = dict[str, str]
 

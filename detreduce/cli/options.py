@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -39,6 +40,56 @@ Cache = Annotated[
     Path | None,
     typer.Option(
         metavar="FOLDER", help="Folder for cached features and duplicate searches. Default: the user's cache folder."
+    ),
+]
+
+
+def _limit_pixels(context: typer.Context, value: int | None) -> int | None:
+    """Set the pixel limit for the time of the command."""
+    if value is not None:
+        from detreduce.machine.image_files import VARIABLE, check_limit
+
+        _set_for_command(context, VARIABLE, str(check_limit(value)))
+    return value
+
+
+def _refuse_outside(context: typer.Context, value: bool) -> bool:
+    """Refuse files outside the dataset for the time of the command."""
+    if value:
+        from detreduce.dataset.outside import VARIABLE
+
+        _set_for_command(context, VARIABLE, "1")
+    return value
+
+
+def _set_for_command(context: typer.Context, name: str, value: str) -> None:
+    """Set an environment variable, which the processes of the command see too, and restore it after the command."""
+    before = os.environ.get(name)
+
+    def restore() -> None:
+        if before is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = before
+
+    context.call_on_close(restore)
+    os.environ[name] = value
+
+
+MaxPixels = Annotated[
+    int | None,
+    typer.Option(
+        metavar="NUMBER",
+        callback=_limit_pixels,
+        help="Images with more pixels are not decoded. Default: 178956970, the limit of Pillow and ultralytics.",
+    ),
+]
+NoOutside = Annotated[
+    bool,
+    typer.Option(
+        "--no-outside",
+        callback=_refuse_outside,
+        help="Leave out images and labels that links or paths take from outside the dataset's folder.",
     ),
 ]
 

@@ -15,6 +15,7 @@ from detreduce.dataset.formats.registry import get_format
 from detreduce.dataset.joined_classes import class_problems
 from detreduce.dataset.jpeg import damaged_jpegs, lacks_end_marker
 from detreduce.dataset.load import load_split
+from detreduce.dataset.outside import outside_notice
 from detreduce.dataset.records import BoxFormat, DetectionDataset, ImageRecord, Problem, Source
 from detreduce.dataset.splits import in_order
 from detreduce.display.progress import progress
@@ -74,6 +75,8 @@ class DatasetSummary:
         Faults in the files of all splits.
     refused
         Number of images of the split that ultralytics leaves out of a training because of their label files.
+    outside
+        A sentence that says how many files are outside the dataset's folder. Empty if there are none.
     """
 
     path: Path
@@ -90,6 +93,7 @@ class DatasetSummary:
     splits: Mapping[str, int]
     problems: tuple[Problem, ...]
     refused: int = 0
+    outside: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the summary as a dict of values that JSON can store."""
@@ -140,6 +144,7 @@ def summarise(dataset: DetectionDataset) -> DatasetSummary:
         splits=count_splits(dataset.source, {dataset.split: len(dataset)}),
         problems=all_problems(dataset),
         refused=sum(not record.trainable for record in dataset),
+        outside=outside_notice(dataset),
     )
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from detreduce.dataset.file_names import check_file_names, names_as_utf8
 from detreduce.dataset.formats.registry import all_formats, get_format
 from detreduce.dataset.listing import absolute
+from detreduce.dataset.outside import check_outside
 from detreduce.dataset.reading.annotation_kinds import kind_of_file
 from detreduce.dataset.reading.description import Description, read_description
 from detreduce.dataset.reading.loaded_files import LoadedFiles
@@ -30,7 +31,9 @@ DEMO = "demo"
 """``format: demo`` makes a YOLO dataset."""
 
 
-def load_dataset(path: str | Path, split: str | None = None, images: str | Path | None = None) -> DetectionDataset:
+def load_dataset(
+    path: str | Path, split: str | None = None, images: str | Path | None = None, *, outside: bool = True
+) -> DetectionDataset:
     """Load one split of a dataset. No file is copied, and no image is opened.
 
     ``dataset.problems`` lists faults that were found while loading. ``dataset.source.splits`` lists all splits of the
@@ -50,6 +53,9 @@ def load_dataset(path: str | Path, split: str | None = None, images: str | Path 
         Default for COCO: the JSON's own folder. For ``instances_train2017.json``, ``../train2017`` and
         ``../images/train2017`` are tried next. Default for CVAT and Label Studio: ``images`` next to the file, or the
         file's own folder if ``images`` does not exist.
+    outside
+        Whether to follow links and paths that lead out of the dataset's folder. Links are followed only to
+        images (by their suffix or first bytes) and to files that parse as labels. `dataset.outside` counts the files.
 
     Raises
     ------
@@ -65,7 +71,7 @@ def load_dataset(path: str | Path, split: str | None = None, images: str | Path 
         place = absolute(Path(path).expanduser())
         shipped = None if os.path.lexists(place) else shipped_dataset(str(path))
         with step("reading the dataset"):
-            return _remembered(lambda: _load(_dataset_in(shipped or place), split, images))
+            return _remembered(lambda: _load(_dataset_in(shipped or place), split, images), outside)
     except DetreduceError:
         raise
     except OSError as error:
@@ -78,14 +84,14 @@ def load_split(source: Source, split: str) -> DetectionDataset:
     Unlike ``load_dataset(source.path, split)``, this function also uses the `images` folder of the first load.
     """
     chosen = choose_split(split, source.splits, source.path)
-    return _remembered(lambda: get_format(source.format).load_split(source, chosen))
+    return _remembered(lambda: get_format(source.format).load_split(source, chosen), source.outside)
 
 
-def _remembered(load: Callable[[], DetectionDataset]) -> DetectionDataset:
+def _remembered(load: Callable[[], DetectionDataset], outside: bool) -> DetectionDataset:
     """Load a dataset, and remember the state of its files."""
     loaded = LoadedFiles()
     with watched_reads(loaded.note), names_as_utf8():
-        dataset = load()
+        dataset = check_outside(load(), follow=outside)
     check_file_names(dataset)
     loaded.note_images(record.path for record in dataset)
     return replace(dataset, loaded=loaded)

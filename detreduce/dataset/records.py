@@ -142,12 +142,15 @@ class Source:
         The folder to which image ids are relative, if the ids are paths.
     splits
         Every known split, in the order train, val, test, others.
+    outside
+        False if files outside the dataset's folder are refused.
     """
 
     format: str
     path: Path
     root: Path
     splits: Mapping[str, SplitSource] = field(default_factory=dict)
+    outside: bool = True
 
 
 @dataclass(frozen=True)
@@ -176,6 +179,8 @@ class DetectionDataset:
         False for a folder of images without annotations.
     loaded
         The files as they were when they were loaded. `write_subset` refuses files that changed since.
+    outside
+        Number of images and label files outside the dataset's folder, reached through links or paths.
     """
 
     records: tuple[ImageRecord, ...]
@@ -187,6 +192,7 @@ class DetectionDataset:
     problems: tuple[Problem, ...] = ()
     labelled: bool = True
     loaded: LoadedFiles = field(default_factory=LoadedFiles, repr=False, compare=False)
+    outside: int = field(default=0, compare=False)
 
     def __repr__(self) -> str:
         return (

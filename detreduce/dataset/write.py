@@ -13,6 +13,7 @@ from detreduce.dataset.formats.registry import all_formats, get_format
 from detreduce.dataset.formats.yolo.convert import convert_to_yolo
 from detreduce.dataset.listing import absolute
 from detreduce.dataset.load import load_dataset, load_split
+from detreduce.dataset.outside import outside_notice
 from detreduce.dataset.records import DetectionDataset, ImageId
 from detreduce.dataset.writing.apart import check_apart_from
 from detreduce.dataset.writing.choice import Choice, check_choice, records_on_disk
@@ -123,8 +124,9 @@ def write_subset(
             placer.write(PurePosixPath(name), content)
         placer.finish()
     _check_provenance(selection, dataset)
-    for warning in subset_report(dataset, choice.image_ids).warnings:
-        warn_about_subset(warning)
+    for warning in (*subset_report(dataset, choice.image_ids).warnings, outside_notice(dataset)):
+        if warning:
+            warn_about_subset(warning)
     return reload()
 
 

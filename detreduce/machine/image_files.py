@@ -43,7 +43,7 @@ def pixel_limit() -> int:
     if not text:
         return MAX_PIXELS
     try:
-        return _check_limit(int(text))
+        return check_limit(int(text))
     except ValueError:
         raise InputError(f"{VARIABLE}={text!r} is not a number of pixels. Use a whole number of at least 1.") from None
 
@@ -53,10 +53,11 @@ def set_pixel_limit(pixels: int) -> None:
 
     Raise InputError if `pixels` is below 1.
     """
-    os.environ[VARIABLE] = str(_check_limit(pixels))
+    os.environ[VARIABLE] = str(check_limit(pixels))
 
 
-def _check_limit(pixels: int) -> int:
+def check_limit(pixels: int) -> int:
+    """Return a limit. Raise InputError if it is below 1."""
     if pixels < 1:
         raise InputError(f"A limit of {pixels} pixels is not allowed. Use a whole number of at least 1.")
     return pixels

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from detreduce.cli.options import SHOWN, Alike, All, Backbone, Cache, Data, Images, Json, Split
+from detreduce.cli.options import SHOWN, Alike, All, Backbone, Cache, Data, Images, Json, MaxPixels, NoOutside, Split
 from detreduce.cli.output import print_json
 from detreduce.display.progress import step
 
@@ -21,6 +21,8 @@ def duplicates(
     data: Data,
     split: Split = None,
     images: Images = None,
+    max_pixels: MaxPixels = None,
+    no_outside: NoOutside = False,
     threshold: Annotated[
         float | None,
         typer.Option(

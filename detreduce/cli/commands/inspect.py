@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from detreduce.cli.options import SHOWN, All, Data, Images, Json, Split
+from detreduce.cli.options import SHOWN, All, Data, Images, Json, MaxPixels, NoOutside, Split
 from detreduce.cli.output import print_json
 
 
@@ -15,6 +15,8 @@ def inspect(
     data: Data,
     split: Split = None,
     images: Images = None,
+    max_pixels: MaxPixels = None,
+    no_outside: NoOutside = False,
     check_images: Annotated[
         bool, typer.Option(help="Open every image and list the images that cannot be read.")
     ] = False,

@@ -9,7 +9,18 @@ from typing import Annotated, Literal
 import typer
 
 from detreduce.cli import completion
-from detreduce.cli.options import Alike, Backbone, Cache, Data, DiscardChanges, Images, Json, Split
+from detreduce.cli.options import (
+    Alike,
+    Backbone,
+    Cache,
+    Data,
+    DiscardChanges,
+    Images,
+    Json,
+    MaxPixels,
+    NoOutside,
+    Split,
+)
 from detreduce.cli.output import print_json
 from detreduce.cli.values import (
     duplicate_search,
@@ -162,6 +173,8 @@ def reduce(
     blocks: Blocks = "",
     split: Split = None,
     images: Images = None,
+    max_pixels: MaxPixels = None,
+    no_outside: NoOutside = False,
     link: Link = "hardlink",
     output_format: Format = None,
     must_keep: MustKeep = None,

@@ -39,6 +39,8 @@ def show_summary(summary: DatasetSummary, *, problems_shown: int | None) -> None
     if summary.sizes is not None:
         sizes = ", ".join(f"{name} {count}" for name, count in summary.sizes.items())
         out.print(f"Box size by COCO's bounds (32 and 96 pixels squared): {sizes}")
+    if summary.outside:
+        out.print(summary.outside, soft_wrap=True)
     shown = summary.problems[:problems_shown]
     out.print(f"Problems: {len(summary.problems) or 'none found'}")
     for problem in shown:

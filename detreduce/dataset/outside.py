@@ -1,0 +1,177 @@
+"""Images and labels outside the folder of their dataset, reached through links or paths."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterable
+from dataclasses import replace
+from enum import Enum
+from pathlib import Path
+
+from detreduce.dataset.records import IMAGE_SUFFIXES, DetectionDataset, ImageRecord, Problem, Source
+from detreduce.machine.image_files import HEAD, starts_like_image
+from detreduce.machine.regular_files import LABELS, open_regular, read_regular
+from detreduce.ultralytics_bridge.config_folder import is_shipped
+
+VARIABLE = "DETREDUCE_NO_OUTSIDE"
+YAMLS = frozenset({".yaml", ".yml"})
+MARKS = {".xml": b"<annotation", ".json": b'"shapes"'}
+"""Text that a label file of this kind holds."""
+
+
+def check_outside(dataset: DetectionDataset, *, follow: bool) -> DetectionDataset:
+    """Return the dataset without the images that may not be taken from outside the dataset's folder.
+
+    A file is outside if its path, with all links followed, is neither below the folder of the file that the caller
+    named nor below the folder that ``path:`` in a dataset YAML names. A hostile dataset could name any file of the
+    computer in this way, and the written subset would hold it. So an image outside the first folder is taken only if
+    it has the suffix of an image at its true place, or the first bytes of an image. A label file that is reached
+    through links is taken only if it parses as labels.
+
+    Parameters
+    ----------
+    dataset
+        A dataset as its reader returns it.
+    follow
+        False takes no file from outside. The environment variable DETREDUCE_NO_OUTSIDE has the same effect.
+
+    Returns
+    -------
+    DetectionDataset
+        The dataset, with the number of files outside in `outside`. Images that are left out are listed in `problems`.
+    """
+    follow = follow and not os.environ.get(VARIABLE)
+    inside = _Inside(dataset.source)
+    kept: list[ImageRecord] = []
+    problems: list[Problem] = []
+    outside = 0
+    for record in dataset:
+        files = {path: inside.locate(path) for path in (record.path, record.label_path) if path is not None}
+        if all(place is Place.OWN for place in files.values()):
+            kept.append(record)
+            continue
+        beyond = [path for path, place in files.items() if place is Place.OUTSIDE]
+        if beyond and not follow:
+            fault: Problem | None = _refusal(beyond[0], inside.folder)
+        else:
+            fault = _find_fault([path for path, place in files.items() if place is not Place.OWN], record)
+        if fault is None:
+            kept.append(record)
+            outside += len(beyond)
+        else:
+            problems.append(fault)
+    source = replace(dataset.source, outside=follow)
+    if len(kept) == len(dataset):
+        return replace(dataset, source=source, outside=outside)
+    return replace(
+        dataset, records=tuple(kept), source=source, outside=outside, problems=(*dataset.problems, *problems)
+    )
+
+
+def outside_notice(dataset: DetectionDataset) -> str:
+    """Return a sentence that says how many files are outside the dataset's folder, or an empty text."""
+    if not dataset.outside:
+        return ""
+    files = "1 file is" if dataset.outside == 1 else f"{dataset.outside} files are"
+    return (
+        f"{files} outside the folder of the dataset ({_Inside(dataset.source).folder}), and reached through links or "
+        "paths. To refuse such files, use --no-outside."
+    )
+
+
+class Place(Enum):
+    """Where a file is: in a folder that the caller named, in the folder that ``path:`` names, or outside both."""
+
+    OWN = 0
+    NAMED = 1
+    OUTSIDE = 2
+
+
+class _Inside:
+    """The folders of a dataset. A path is looked up with one call of the system, because there are many."""
+
+    def __init__(self, source: Source) -> None:
+        path = source.path
+        self.folder = source.root if is_shipped(path) else path if path.is_dir() else path.parent
+        """The folder of the file that the caller named, or the folder itself."""
+        homes: list[Path] = [self.folder]
+        if path.suffix.lower() not in YAMLS:  # only a YAML names other folders in its text
+            homes += [source.root, *(folder for split in source.splits.values() for folder in split.images)]
+        self._own = tuple(dict.fromkeys(map(_real_folder, homes)))
+        root = _real_folder(source.root)
+        # `path: /` would make every file of the computer a file of the dataset
+        self._named = () if _real_folder(os.path.expanduser("~")).startswith(root) else (root,)  # noqa: PTH111
+        self._folders: dict[str, str] = {}
+
+    def locate(self, path: Path) -> Place:
+        """Return where a file is, with links followed."""
+        real = self._real(path)
+        if real.startswith(self._own):
+            return Place.OWN
+        return Place.NAMED if real.startswith(self._named) else Place.OUTSIDE
+
+    def _real(self, path: Path) -> str:
+        """Return the path of a file, with links followed. Without a link at the end, only the folder's path."""
+        text = os.fspath(path)
+        if os.path.islink(text):  # noqa: PTH114 (100,000 calls)
+            return os.path.realpath(text)
+        parent = os.path.dirname(text)  # noqa: PTH120
+        if parent not in self._folders:
+            self._folders[parent] = _real_folder(parent)
+        return self._folders[parent]
+
+
+def _real_folder(folder: str | Path) -> str:
+    """Return the path of a folder with links followed and with a separator at the end."""
+    return os.path.join(os.path.realpath(folder), "")  # noqa: PTH118
+
+
+def _refusal(path: Path, folder: Path) -> Problem:
+    return Problem(path, f"is outside the dataset's folder {folder}; left out")
+
+
+def _find_fault(files: Iterable[Path], record: ImageRecord) -> Problem | None:
+    """Return a problem if a file outside is not what it should be."""
+    for path in files:
+        is_image = path == record.path
+        if not (_is_image(path) if is_image else _is_labels(path)):
+            what = "an image" if is_image else "a label file"
+            return Problem(path, f"lies or leads outside the dataset's folder and is not {what}; the image is left out")
+    return None
+
+
+def _is_image(path: Path) -> bool:
+    """Return whether a file is named like an image at its true place, or starts like one.
+
+    A file that does not exist is listed elsewhere.
+    """
+    true = os.path.realpath(path) if os.path.islink(path) else path  # noqa: PTH114
+    if os.path.splitext(true)[1].lower() in IMAGE_SUFFIXES:  # noqa: PTH122
+        return True
+    try:
+        with open_regular(path) as file:
+            return starts_like_image(file.read(HEAD))
+    except OSError as error:
+        return error.errno == errno.ENOENT
+
+
+def _is_labels(path: Path) -> bool:
+    """Return whether a whole file is YOLO labels, VOC XML, a JSON of LabelMe, or the image of a mask.
+
+    Without links, the reader found the file by the name of its image, and a wrong row does not take the image out.
+    """
+    if os.path.realpath(path) == os.fspath(path):
+        return True
+    try:
+        data = read_regular(path, LABELS)
+    except OSError as error:
+        return error.errno == errno.ENOENT
+    mark = MARKS.get(path.suffix.lower())
+    if mark is not None:
+        return mark in data.replace(b"\0", b"")  # UTF-16 has a NUL byte beside each letter
+    try:
+        text = data.decode("utf-8-sig")
+        return all(len([float(field) for field in line.split()]) >= 5 for line in text.splitlines() if line.strip())
+    except ValueError:
+        return starts_like_image(data[:HEAD])

@@ -28,17 +28,22 @@ def parse_class_floor(texts: list[str]) -> int | dict[str, int] | None:
     """Return one floor for every class (``["3"]``), or a dict of floors by class (``["bus=10", "car=5"]``)."""
     if not texts:
         return None
-    if len(texts) == 1 and texts[0].strip().isdigit():
+    if len(texts) == 1 and _is_count(texts[0]):
         return int(texts[0])
     found = {}
     for text in texts:
         name, _, count = text.rpartition("=")
-        if not name.strip() or not count.strip().isdigit():
+        if not name.strip() or not _is_count(count):
             raise InputError(
                 f"--class-floor {text!r} is not valid. Use a number of images (3), or a class and a number (bus=10)."
             )
         found[name.strip()] = int(count)
     return found
+
+
+def _is_count(text: str) -> bool:
+    """Return whether a text is a number of images. Python converts no superscripts, and no thousands of digits."""
+    return text.strip().isdecimal() and len(text) < 1000
 
 
 def parse_keep(text: str) -> float | int:

@@ -15,6 +15,8 @@ DIGITS = 9
 """Decimals of sides and sizes. Sides are rounded, so that equal boxes at different positions have equal sizes."""
 AT_EDGE = 1e-6
 """A box that reaches less than this past the edge counts as ending at the edge. Annotation files round numbers."""
+FARTHEST = 1e15
+"""Boxes that reach farther than this end here. Rounded numbers above have no digits left, and the largest overflow."""
 
 Floats = npt.NDArray[np.float64]
 
@@ -25,6 +27,7 @@ def inside_sides(boxes: Floats, box_format: str, images: Floats) -> Floats:
     `boxes` (B, 4) are in `box_format`. `images` (B, 2) are the width and height of each box's image in pixels, or 1 if
     boxes are fractions. If an image's size is NaN, its boxes are not cut at the right and bottom edges.
     """
+    boxes = boxes.clip(-FARTHEST, FARTHEST)
     first, sides = boxes[:, :2], boxes[:, 2:]
     if box_format == "cxcywhn":
         first = first - sides / 2

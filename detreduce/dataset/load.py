@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -67,15 +67,11 @@ def load_dataset(
     """
     if not isinstance(path, str | os.PathLike):
         raise InputError(f"{path!r} is not a path. Pass the path of a dataset YAML, an annotation file or a folder.")
-    try:
+    with _one_error(path):
         place = absolute(Path(path).expanduser())
         shipped = None if os.path.lexists(place) else shipped_dataset(str(path))
         with step("reading the dataset"):
             return _remembered(lambda: _load(_dataset_in(shipped or place), split, images), outside)
-    except DetreduceError:
-        raise
-    except OSError as error:
-        raise InputError(f"{error.filename or path}: cannot be read ({error.strerror}).") from error
 
 
 def load_split(source: Source, split: str) -> DetectionDataset:
@@ -83,8 +79,20 @@ def load_split(source: Source, split: str) -> DetectionDataset:
 
     Unlike ``load_dataset(source.path, split)``, this function also uses the `images` folder of the first load.
     """
-    chosen = choose_split(split, source.splits, source.path)
-    return _remembered(lambda: get_format(source.format).load_split(source, chosen), source.outside)
+    with _one_error(source.path):
+        chosen = choose_split(split, source.splits, source.path)
+        return _remembered(lambda: get_format(source.format).load_split(source, chosen), source.outside)
+
+
+@contextmanager
+def _one_error(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Raise InputError for the errors of the file system, such as a name that is too long."""
+    try:
+        yield
+    except DetreduceError:
+        raise
+    except OSError as error:
+        raise InputError(f"{error.filename or path}: cannot be read ({error.strerror}).") from error
 
 
 def _remembered(load: Callable[[], DetectionDataset], outside: bool) -> DetectionDataset:

@@ -15,9 +15,12 @@ import pytest
 from PIL import Image
 
 import detreduce as dr
+from detreduce.cli.values import parse_class_floor
 from detreduce.dataset import groups
+from detreduce.dataset.box_sizes import inside_sides
 from detreduce.dataset.checks import summarise
 from detreduce.dataset.groups import assign_groups
+from detreduce.dataset.load import load_split
 from detreduce.dataset.reading.image_finder import path_in
 from detreduce.dataset.writing.list_lines import list_line
 from detreduce.display.spreadsheet import spreadsheet_cell
@@ -52,6 +55,79 @@ def test_keys_of_names_that_cannot_be_are_an_error(tmp_path: Path) -> None:
     for names in ("{.inf: a}", "{1000000000: a}", "{.nan: a}", "&a {0: *a}"):
         with pytest.raises(InputError, match=r"data\.yaml"):
             dr.load_dataset(yolo(tmp_path, names=names))
+
+
+def test_names_of_other_splits_that_are_too_long_are_no_traceback(tmp_path: Path) -> None:
+    picture(tmp_path / "images/a.png")
+    image, kind = {"id": 1, "file_name": "a.png", "width": 20, "height": 10}, {"id": 1, "name": "ant"}
+    content = json.dumps({"images": [image], "annotations": [], "categories": [kind]})
+    (tmp_path / "all.json").write_text(content)
+    folders = {"train": "images", "val": "x" * 5000}
+    lines = [f"{split}: {{annotations: all.json, images: {folder}}}\n" for split, folder in folders.items()]
+    (tmp_path / "data.yaml").write_text("".join(["format: coco\n", *lines]))
+    dataset = dr.load_dataset(tmp_path / "data.yaml")
+    with pytest.raises(InputError):
+        load_split(dataset.source, "val")
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("box_format", ["xyxy", "xywh", "cxcywhn"])
+def test_sides_of_boxes_of_any_size_are_numbers(box_format: str) -> None:
+    largest = np.finfo(float).max
+    boxes = np.array([[-largest, -largest, largest, largest], [largest, 0, 1, largest], [0, 0, 4, 4]])
+    for images in (np.full((3, 2), 8.0), np.full((3, 2), np.nan)):
+        sides = inside_sides(boxes, box_format, images)
+        assert np.isfinite(sides).all()
+
+
+HUGE = 10**400  # no float is so large
+
+
+@pytest.mark.parametrize("shape_type", [["x"], {"x": 1}, None, "point", 7])
+def test_labelme_shapes_of_any_type_and_size_are_listed(tmp_path: Path, shape_type: Any) -> None:
+    picture(tmp_path / "a.png")
+    shapes = [
+        {"label": "ant", "shape_type": shape_type, "points": [[1, 1], [9, 9]]},
+        {"label": "ant", "shape_type": "rectangle", "points": [[1, 1], [HUGE, 9]]},
+        {"label": "ant", "shape_type": "rectangle", "points": [[2, 2], [8, 8]]},
+    ]
+    (tmp_path / "a.json").write_text(json.dumps({"version": "5", "shapes": shapes, "imagePath": "a.png"}))
+    dataset = dr.load_dataset(tmp_path)
+    assert len(dataset[0].boxes) == 1 + (shape_type != "point")
+    assert any("shape 2" in str(problem) for problem in dataset.problems)
+
+
+def test_createml_coordinates_too_large_for_a_float_are_listed(tmp_path: Path) -> None:
+    picture(tmp_path / "a.png")
+    notes = [
+        {"label": "ant", "coordinates": {"x": 5, "y": 5, "width": 4, "height": 4}},
+        {"label": "ant", "coordinates": {"x": 5, "y": 5, "width": HUGE, "height": 4}},
+    ]
+    file = tmp_path / "_annotations.createml.json"
+    file.write_text(json.dumps([{"image": "a.png", "annotations": notes}]))
+    dataset = dr.load_dataset(file)
+    assert len(dataset[0].boxes) == 1
+    assert any("four numbers" in str(problem) for problem in dataset.problems)
+
+
+def test_coco_ids_of_thousands_of_digits_are_unknown_ids(tmp_path: Path) -> None:
+    picture(tmp_path / "a.png")
+    box = {"image_id": 1, "bbox": [1, 1, 5, 5]}
+    content = {
+        "images": [{"id": 1, "file_name": "a.png", "width": 20, "height": 10}],
+        "annotations": [{**box, "id": 1, "category_id": 1}, {**box, "id": 2, "category_id": "9" * 5000}],
+        "categories": [{"id": 1, "name": "ant"}],
+    }
+    (tmp_path / "all.json").write_text(json.dumps(content))
+    dataset = dr.load_dataset(tmp_path / "all.json")
+    assert len(dataset[0].boxes) == 1 and dataset.problems
+
+
+@pytest.mark.parametrize("count", ["\u00b2", "9" * 5000])
+def test_floors_that_python_cannot_convert_are_an_error(count: str) -> None:
+    for texts in ([count], [f"bus={count}"]):
+        with pytest.raises(InputError, match="class-floor"):
+            parse_class_floor(texts)
 
 
 def test_kpt_shape_null_is_no_shape(tmp_path: Path) -> None:

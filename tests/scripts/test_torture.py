@@ -6,6 +6,7 @@ import errno
 import os
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -35,6 +36,60 @@ def test_twenty_kills() -> None:
 
 def test_faults_at_calls_of_every_kind_of_writing() -> None:
     run("faults.py", "--short", "hardlink, --over", "coco", "export as", "ledger", "report", "duplicates")
+
+
+def test_a_hundred_damaged_files_for_each_parser() -> None:
+    assert "faults" not in run("fuzz.py", "--short")
+
+
+@pytest.fixture
+def fuzz() -> ModuleType:
+    import fuzz
+
+    return fuzz
+
+
+def test_a_number_makes_the_same_damaged_file_again(fuzz: ModuleType, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    one, two = fuzz.Kitchen(tmp_path / "one"), fuzz.Kitchen(tmp_path / "two")
+    for parser in fuzz.parsers():
+        made = [one.make(parser, number) for number in range(30)]
+        assert made == [two.make(parser, number) for number in range(30)], parser.name
+        assert len(set(made)) > 20
+
+
+def test_fuzzing_finds_what_it_looks_for(fuzz: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from detreduce.errors import DetreduceError, DetreduceWarning, InputError
+
+    def hang() -> None:
+        while True:
+            pass
+
+    def give(error: BaseException) -> None:
+        raise error
+
+    def fill() -> None:
+        try:
+            raise MemoryError
+        except MemoryError as error:
+            raise DetreduceError("the memory is full") from error
+
+    reads = {
+        "read": lambda: warnings.warn("", DetreduceWarning, stacklevel=1),
+        "refused": lambda: give(InputError("x")),
+        "KeyError: 'x'": lambda: give(KeyError("x")),
+        "RuntimeWarning: x": lambda: warnings.warn("x", RuntimeWarning, stacklevel=1),
+        "MemoryError": fill,
+        "longer than 1 s": hang,
+    }
+    monkeypatch.setattr(fuzz, "SECONDS", 1)
+    kitchen = fuzz.Kitchen(tmp_path)
+    for number, (wanted, read) in enumerate(reads.items()):
+        parser = fuzz.Parser(
+            f"p{number}", lambda folder: (folder / "a").write_bytes(b"1 2"), "a", lambda _, read=read: read()
+        )
+        assert kitchen.try_one(parser, 0)[0] == wanted
 
 
 @pytest.fixture

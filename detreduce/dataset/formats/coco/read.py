@@ -226,7 +226,8 @@ def _read_side(value: Any) -> int | None:
 def other_spelling(key: ImageId | None) -> ImageId | None:
     """Return an id as a text if it is a number, and as a number if it is the text of one. Return None for others."""
     if isinstance(key, str):
-        return int(key) if key.isascii() and key.isdigit() and str(int(key)) == key else None
+        # Python converts no numbers of thousands of digits
+        return int(key) if len(key) < 1000 and key.isascii() and key.isdigit() and str(int(key)) == key else None
     return str(key) if key is not None else None
 
 

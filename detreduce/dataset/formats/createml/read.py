@@ -126,7 +126,7 @@ def _add_annotation(note: Any, image: _Image, seen: dict[tuple[str, Box], int], 
         return "no label; left out"
     try:
         x, y, width, height = (float(sides[key]) for key in ("x", "y", "width", "height"))  # type: ignore[index]
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         return "the coordinates are not four numbers; left out"
     if not isfinite(x + y + width + height):
         return "the coordinates are not four finite numbers; left out"

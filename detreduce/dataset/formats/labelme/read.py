@@ -20,8 +20,8 @@ from detreduce.errors import InputError
 from detreduce.machine.documents import parse_json
 from detreduce.machine.regular_files import LABELS, read_regular
 
-# shapes without an area
-_NO_BOXES = frozenset({"point", "points", "line", "linestrip"})
+# shapes without an area; no set, because a file may give a list as its type, which has no hash
+_NO_BOXES = ("point", "points", "line", "linestrip")
 Box = tuple[float, float, float, float]
 
 
@@ -198,7 +198,7 @@ def _find_box(shape: Mapping[str, Any]) -> Box | None:
         return None
     try:
         xs, ys = [float(point[0]) for point in points], [float(point[1]) for point in points]
-    except (TypeError, ValueError, IndexError, KeyError):
+    except (TypeError, ValueError, OverflowError, IndexError, KeyError):
         return None
     if shape.get("shape_type") == "circle":
         radius = math.hypot(xs[1] - xs[0], ys[1] - ys[0])

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -99,9 +100,14 @@ def test_later_signals_do_not_disturb_the_clean_up_and_the_handlers_are_given_ba
 
 def test_a_forked_process_ends_at_once() -> None:
     with ended_by_signals():
+        reader, writer = os.pipe()
         process = os.fork()
         if process == 0:
-            signal.pause()
+            # Python drops signals that arrive before the fork is over
+            os.write(writer, b"!")
+            for _ in range(6000):
+                time.sleep(0.01)
             os._exit(0)
+        assert os.read(reader, 1) == b"!"
         os.kill(process, signal.SIGTERM)
         assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == -signal.SIGTERM

@@ -642,7 +642,7 @@ def test_figures_are_not_from_images_that_an_epoch_was_chosen_on(
 def test_a_damaged_plan_is_told(tmp_path: Path, content: bytes) -> None:
     ledger = Ledger.create(tmp_path)
     (tmp_path / "plan.json").write_bytes(content)
-    with pytest.raises(InputError, match=r"plan\.json cannot be read"):
+    with pytest.raises(InputError, match=r"plan\.json is not a plan"):
         finished_rows(ledger)
 
 

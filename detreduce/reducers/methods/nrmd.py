@@ -61,10 +61,7 @@ class NumerosityReduction(ScoringReducer):
     )
     summary = "images whose features lie in the main directions (singular vectors) of the features of their category"
     keeps = "aligned"
-    fails = (
-        "All directions count equally, so the many weak ones decide, and these are often noise. If n_c < d, images far "
-        "from the mean are kept."
-    )
+    fails = "Weak directions count as much as strong ones. If n_c < d, images far from the mean are kept."
     deterministic = True
 
     def __init__(

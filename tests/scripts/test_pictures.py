@@ -21,7 +21,7 @@ from detreduce.reducers.registry import BUILT_IN
 REPOSITORY = Path(__file__).resolve().parents[2]
 PICTURES = REPOSITORY / "docs" / "methods"
 # their picks may differ between machines
-MACHINE = ("clc", "fes")
+MACHINE = ("clc", "fes", "forgetting")
 REDRAW = "run python scripts/methods.py"
 
 

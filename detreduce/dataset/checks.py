@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -148,37 +148,41 @@ def summarise(dataset: DetectionDataset) -> DatasetSummary:
     )
 
 
+def load_all_splits(dataset: DetectionDataset) -> tuple[dict[str, DetectionDataset], list[Problem]]:
+    """Return all splits of the source, in order, and a problem for each split that cannot be loaded.
+
+    `dataset` is one of the splits. No image is opened.
+    """
+    loaded, problems = {dataset.split: dataset}, []
+    for split in dataset.source.splits:
+        if split == dataset.split:
+            continue
+        try:
+            loaded[split] = load_split(dataset.source, split)
+        except InputError as error:
+            problems.append(Problem(dataset.source.path, f"the {split} split cannot be loaded: {error}"))
+    return in_order(loaded), problems
+
+
 def all_problems(dataset: DetectionDataset) -> tuple[Problem, ...]:
     """Return the problems of all splits, as `inspect` lists them. The annotations of the other splits are loaded."""
-    return tuple(dict.fromkeys([*_own_problems(dataset), *_find_emptiness(dataset), *_problems_elsewhere(dataset)]))
+    return problems_of_splits(dataset, *load_all_splits(dataset))
 
 
-def problems_of_other_splits(dataset: DetectionDataset) -> tuple[Problem, ...]:
-    """Return the problems of the other splits of the source. Their annotations are loaded, but no image is opened."""
-    known = set(_own_problems(dataset))
-    return tuple(dict.fromkeys(problem for problem in _problems_elsewhere(dataset) if problem not in known))
+def problems_of_splits(
+    dataset: DetectionDataset, splits: Mapping[str, DetectionDataset], unloaded: Iterable[Problem]
+) -> tuple[Problem, ...]:
+    """Return the problems of `dataset`, then those of the other splits as `load_all_splits` returns them."""
+    found = [*_own_problems(dataset), *_find_emptiness(dataset), *unloaded]
+    for split, other in splits.items():
+        if split != dataset.split:
+            found += [*_own_problems(other), *_find_emptiness(other)]
+    return tuple(dict.fromkeys([*found, *class_problems(splits)]))
 
 
 def _own_problems(dataset: DetectionDataset) -> list[Problem]:
     """Return the problems of the files and class names of a split."""
     return [*dataset.problems, *_find_repeated_names(dataset)]
-
-
-def _problems_elsewhere(dataset: DetectionDataset) -> list[Problem]:
-    """Return the problems of the other splits, and of the classes of all splits. Problems may be repeated."""
-    problems: list[Problem] = []
-    loaded = {dataset.split: dataset}
-    for split in dataset.source.splits:
-        if split == dataset.split:
-            continue
-        try:
-            other = load_split(dataset.source, split)
-        except InputError as error:
-            problems.append(Problem(dataset.source.path, f"the {split} split cannot be loaded: {error}"))
-        else:
-            loaded[split] = other
-            problems += [*_own_problems(other), *_find_emptiness(other)]
-    return problems + list(class_problems(in_order(loaded)))
 
 
 def _find_emptiness(dataset: DetectionDataset) -> list[Problem]:

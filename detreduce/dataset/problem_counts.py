@@ -49,14 +49,16 @@ class ProblemCounts:
         return asdict(self)
 
 
-def count_problems(dataset: DetectionDataset, kept: Iterable[ImageRecord] | None = None) -> ProblemCounts:
+def count_problems(
+    dataset: DetectionDataset, kept: Iterable[ImageRecord] | None = None, problems: int | None = None
+) -> ProblemCounts:
     """Return the counts for the images `kept`, or for all images of the dataset.
 
-    The annotations of the other splits are loaded, but no image is opened.
+    If the number of `problems` is not given, the annotations of the other splits are loaded. No image is opened.
     """
     records = dataset.records if kept is None else tuple(kept)
     return ProblemCounts(
-        problems=len(all_problems(dataset)),
+        problems=len(all_problems(dataset)) if problems is None else problems,
         refused=sum(not record.trainable for record in records),
         images=len(records),
         kept=kept is not None,

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 
 from detreduce.dataset.categories import assign_categories
+from detreduce.dataset.checks import load_all_splits
 from detreduce.dataset.inspect_command import inspect_command
 from detreduce.dataset.joined_classes import join_classes
-from detreduce.dataset.load import load_split
 from detreduce.dataset.records import DetectionDataset
 from detreduce.errors import DetreduceError, InputError
 from detreduce.experiment.cells import uses_features
@@ -42,7 +41,7 @@ def check_experiment(config: ExperimentConfig, dataset: DetectionDataset, evalua
             f"dataset: ultralytics would leave out all {len(dataset)} images of the train split because of their label "
             f"files. List the problems: {inspect_command(dataset)}"
         )
-    attempt("dataset", lambda: _check_classes(dataset))
+    attempt("dataset", lambda: join_classes(load_all_splits(dataset)[0]))
     for split in evaluate_on.split("+"):
         if split != "auto" and split not in dataset.source.splits:
             there = ", ".join(dataset.source.splits)
@@ -63,16 +62,6 @@ def check_experiment(config: ExperimentConfig, dataset: DetectionDataset, evalua
     if problems:
         numbered = "\n".join(f"  {number}. {text}" for number, text in enumerate(problems, 1))
         raise InputError(f"The experiment {config.name!r} cannot run:\n{numbered}")
-
-
-def _check_classes(dataset: DetectionDataset) -> None:
-    """Raise InputError if the classes of the splits cannot be joined by name. Unreadable splits are skipped."""
-    splits = {dataset.split: dataset}
-    for split in dataset.source.splits:
-        if split != dataset.split:
-            with suppress(InputError):
-                splits[split] = load_split(dataset.source, split)
-    join_classes(splits)
 
 
 def _unequal(config: ExperimentConfig) -> list[str]:

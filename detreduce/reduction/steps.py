@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from detreduce.dataset.checks import load_all_splits, problems_of_splits
+from detreduce.dataset.joined_classes import join_classes
 from detreduce.dataset.problem_counts import ProblemCounts, count_problems
 from detreduce.dataset.records import DetectionDataset
 from detreduce.dataset.write import SubsetReport, check_output, subset_report, write_subset
@@ -111,10 +113,18 @@ class Reduction:
     def check(self) -> None:
         """Raise every error that can be found without decoding an image."""
         self.check_keep()
+        _ = self.problems
         self.check_categories()
         self.check_blocks()
         self.check_backbone()
         self.check_output()
+
+    @cached_property
+    def problems(self) -> int:
+        """Number of problems in all splits. Raises InputError if the splits cannot be joined by class name."""
+        splits, unloaded = load_all_splits(self.dataset)
+        join_classes(splits)
+        return len(problems_of_splits(self.dataset, splits, unloaded))
 
     def check_keep(self) -> None:
         """Check that the needed labels exist, and that `keep` is large enough for the images to keep first."""
@@ -271,7 +281,7 @@ class Reduction:
         written = self.write(selection, files)
         report = subset_report(self.dataset, selection.image_ids)
         kept = [self.dataset[self.dataset.row_of[image_id]] for image_id in selection.image_ids]
-        problems = count_problems(self.dataset, kept)
+        problems = count_problems(self.dataset, kept, self.problems)
         folder, reason = Path(self.output.folder), self.request.reason
         page = folder / SELECTION_PAGE if files else None
         return ReductionResult(selection, written, measured, report, folder, problems, reason, page)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -84,3 +85,19 @@ def test_too_few_images_are_found_before_features_are_extracted(
 def test_a_parameter_needs_its_method(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="start"):
         dr.reduce(make_data(tmp_path / "set", 1), tmp_path / "out", keep=3, start=2)
+
+
+def test_splits_that_cannot_be_joined_are_found_before_features_are_extracted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_data(tmp_path, 1)
+    images = [{"id": 1, "file_name": "00.png", "width": 64, "height": 64}]
+    boxes = [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [0, 0, 9, 9]}]
+    for split, ids in (("train", (1, 2)), ("val", (1, 3))):
+        content = {"images": images, "annotations": boxes, "categories": [{"id": one, "name": "ant"} for one in ids]}
+        (tmp_path / f"{split}.json").write_text(json.dumps(content))
+    places = {split: {"annotations": f"{split}.json", "images": "images"} for split in ("train", "val")}
+    (tmp_path / "coco.yaml").write_text(json.dumps({"format": "coco", **places}))
+    monkeypatch.setattr(steps, "extract", lambda *_: pytest.fail("features were extracted first"))
+    with pytest.raises(InputError, match="cannot be joined by class name"):
+        dr.reduce(tmp_path / "coco.yaml", tmp_path / "out", "mms", 1, cache=tmp_path / "cache")

@@ -12,8 +12,8 @@ import yaml
 
 from detreduce.dataset.finding import expand
 from detreduce.dataset.listing import absolute
-from detreduce.dataset.records import SplitSource
-from detreduce.dataset.splits import canonical_split, in_order
+from detreduce.dataset.records import Source, SplitSource
+from detreduce.dataset.splits import canonical_split, choose_split, in_order
 from detreduce.errors import InputError, MissingFileError
 from detreduce.machine.documents import load_yaml
 from detreduce.machine.regular_files import YAMLS, read_regular
@@ -195,3 +195,15 @@ def find_root(description: Description) -> Path:
     raise MissingFileError(
         f"{description.file}: the dataset's folder does not exist. Looked for: {tried}.{description.how_to_get()}"
     )
+
+
+def annotated_source(
+    name: str, description: Description, split: str, find_images: Callable[[Path], Path]
+) -> tuple[Source, str]:
+    """Return the source of a dataset YAML in the format `name`, and its split. Raise the errors of `annotated_splits`.
+
+    `find_images` is as in `annotated_splits`.
+    """
+    root = find_root(description)
+    splits = annotated_splits(description, root, find_images)
+    return Source(name, description.file, root, splits), choose_split(split, splits, description.file)

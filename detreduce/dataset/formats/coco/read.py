@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections import Counter
 from collections.abc import Container, Iterator, Mapping, Sequence
@@ -11,14 +10,13 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from detreduce.dataset.reading.annotation_json import read_annotation_json
 from detreduce.dataset.reading.box_collector import BoxCollector
 from detreduce.dataset.reading.box_problems import bad_extent, duplicate, outside_image
 from detreduce.dataset.reading.image_finder import ImageFinder, path_in, safe_name
 from detreduce.dataset.records import DetectionDataset, ImageId, ImageRecord, Problem, Source
 from detreduce.display.progress import progress
 from detreduce.errors import InputError, MissingFileError
-from detreduce.machine.documents import parse_json
-from detreduce.machine.regular_files import ANNOTATIONS, read_regular
 
 NAME_IT = "Pass the images folder as images=."
 Box = tuple[float, float, float, float]
@@ -101,21 +99,7 @@ def read_json(file: Path) -> dict[str, Any]:
 
     Raise MissingFileError if the file cannot be read, and InputError if the file is not COCO.
     """
-    try:
-        # the bytes are not kept, because such files may be large
-        text = read_regular(file, ANNOTATIONS).decode("utf-8-sig")
-    except OSError as error:
-        raise MissingFileError(f"{file}: the annotations cannot be read ({error.strerror}).") from None
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{file}: not UTF-8 (byte {error.start}). JSON must be UTF-8. Save the file as UTF-8."
-        ) from None
-    try:
-        content = parse_json(text, without=_UNUSED)
-    except json.JSONDecodeError as error:
-        raise InputError(f"{file}:{error.lineno}:{error.colno}: not valid JSON: {error.msg}.") from None
-    except ValueError as error:
-        raise InputError(f"{file}: not valid JSON: {error}.") from None
+    content = read_annotation_json(file, without=_UNUSED)
     if not isinstance(content, dict) or not isinstance(content.get("images"), list):
         raise InputError(f"{file}: not COCO: the file must be a JSON object with a list 'images'.")
     for key in ("annotations", "categories"):

@@ -12,7 +12,7 @@ from detreduce.dataset.formats.coco.write import write_coco
 from detreduce.dataset.formats.format import Format
 from detreduce.dataset.reading.annotation_kinds import COCO as COCO_JSON
 from detreduce.dataset.reading.annotation_kinds import kind_of_json
-from detreduce.dataset.reading.description import Description, annotated_splits, find_root
+from detreduce.dataset.reading.description import Description, annotated_source
 from detreduce.dataset.reading.json_kind import holds_list
 from detreduce.dataset.records import DetectionDataset, Source
 from detreduce.dataset.splits import ALIASES, CANONICAL, canonical_split, choose_split
@@ -82,15 +82,17 @@ def load_path(file: Path, split: str | None, images: Path | None) -> DetectionDa
     return load_coco(Source("coco", file, layout.root, layout.splits), chosen, tried)
 
 
+def _find_images(file: Path) -> Path:
+    """Return the folder of the images that a JSON lists, or the folder of the JSON."""
+    return find_images_folder(file, None)[0] or file.parent
+
+
 def load_yaml(description: Description, split: str) -> DetectionDataset:
     """Load a dataset YAML with ``format: coco``. Raise InputError if a split does not name its JSON.
 
     Without ``images``, the images folder is searched in the same way as for a JSON that is loaded alone.
     """
-    root = find_root(description)
-    splits = annotated_splits(description, root, lambda file: find_images_folder(file, None)[0] or file.parent)
-    source = Source("coco", description.file, root, splits)
-    return load_coco(source, choose_split(split, splits, description.file))
+    return load_coco(*annotated_source("coco", description, split, _find_images))
 
 
 COCO = Format(

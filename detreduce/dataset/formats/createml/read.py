@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from detreduce.dataset.reading.annotation_json import read_annotation_json
 from detreduce.dataset.reading.box_collector import BoxCollector
 from detreduce.dataset.reading.box_problems import UNREADABLE, bad_extent, duplicate
 from detreduce.dataset.reading.image_finder import ImageFinder
 from detreduce.dataset.records import DetectionDataset, ImageRecord, Problem, Source
 from detreduce.errors import InputError, MissingFileError
-from detreduce.machine.documents import parse_json
-from detreduce.machine.regular_files import ANNOTATIONS, read_regular
 
 Box = tuple[float, float, float, float]
 
@@ -82,14 +80,7 @@ def count_images(source: Source, split: str) -> int:
 
 def read_entries(file: Path) -> list[Mapping[str, Any]]:
     """Return the entries of a JSON. Raise InputError if the file is not a JSON list of images."""
-    try:
-        content = parse_json(read_regular(file, ANNOTATIONS).decode("utf-8-sig"))
-    except OSError as error:
-        raise MissingFileError(f"{file}: the annotations cannot be read ({error.strerror}).") from None
-    except json.JSONDecodeError as error:
-        raise InputError(f"{file}:{error.lineno}:{error.colno}: not valid JSON: {error.msg}.") from None
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{file}: not valid JSON: {error}.") from None
+    content = read_annotation_json(file)
     if not isinstance(content, list) or not all(isinstance(entry, dict) for entry in content):
         raise InputError(f"{file}: not CreateML: expected a JSON list of images.")
     return content

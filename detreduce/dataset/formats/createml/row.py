@@ -1,4 +1,4 @@
-"""Recognise and load CreateML JSON. `CREATEML` is the row of the format registry."""
+"""Recognise and load CreateML JSON: define the `Format` `CREATEML`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from detreduce.dataset.formats.createml.write import write_createml
 from detreduce.dataset.formats.format import Format
 from detreduce.dataset.reading.annotation_kinds import CREATEML as CREATEML_JSON
 from detreduce.dataset.reading.annotation_kinds import kind_of_json
-from detreduce.dataset.reading.description import Description, annotated_splits, find_root
+from detreduce.dataset.reading.description import Description, annotated_source
 from detreduce.dataset.records import DetectionDataset, Source, SplitSource
 from detreduce.dataset.splits import CANONICAL, canonical_split, choose_split, in_order
 from detreduce.errors import InputError, MissingFileError
@@ -62,11 +62,8 @@ def load_path(file: Path, split: str | None, images: Path | None) -> DetectionDa
 
 
 def load_yaml(description: Description, split: str) -> DetectionDataset:
-    """Load a dataset YAML with ``format: createml``. Raise the errors of `annotated_splits` and `load_createml`."""
-    root = find_root(description)
-    splits = annotated_splits(description, root, default_images)
-    source = Source("createml", description.file, root, splits)
-    return load_createml(source, choose_split(split, splits, description.file))
+    """Load a dataset YAML with ``format: createml``. Raise the errors of `annotated_source` and `load_createml`."""
+    return load_createml(*annotated_source("createml", description, split, default_images))
 
 
 CREATEML = Format(

@@ -7,7 +7,7 @@ from pathlib import Path
 from detreduce.dataset.formats.cvat.read import ANNOTATIONS, count_images, default_images, find_cvat_splits, load_cvat
 from detreduce.dataset.formats.cvat.write import write_cvat
 from detreduce.dataset.formats.format import Format
-from detreduce.dataset.reading.description import Description, annotated_splits, find_root
+from detreduce.dataset.reading.description import Description, annotated_source
 from detreduce.dataset.records import DetectionDataset, Source
 from detreduce.dataset.splits import choose_split
 
@@ -24,11 +24,8 @@ def load_path(file: Path, split: str | None, images: Path | None) -> DetectionDa
 
 
 def load_yaml(description: Description, split: str) -> DetectionDataset:
-    """Load a dataset YAML with ``format: cvat``. Raise the errors of `annotated_splits` and `load_cvat`."""
-    root = find_root(description)
-    splits = annotated_splits(description, root, default_images)
-    source = Source("cvat", description.file, root, splits)
-    return load_cvat(source, choose_split(split, splits, description.file))
+    """Load a dataset YAML with ``format: cvat``. Raise the errors of `annotated_source` and `load_cvat`."""
+    return load_cvat(*annotated_source("cvat", description, split, default_images))
 
 
 CVAT = Format(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,13 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from detreduce.dataset.reading.annotation_json import read_annotation_json
 from detreduce.dataset.reading.box_collector import BoxCollector
 from detreduce.dataset.reading.box_problems import bad_extent, duplicate, outside_unit
 from detreduce.dataset.reading.image_finder import ImageFinder, path_in
 from detreduce.dataset.records import IMAGE_SUFFIXES, DetectionDataset, ImageRecord, Problem, Source, SplitSource
 from detreduce.errors import InputError, MissingFileError
-from detreduce.machine.documents import parse_json
-from detreduce.machine.regular_files import ANNOTATIONS, read_regular
 
 # keys of a region's labels. In JSON, the key is also the region's type. JSON-MIN has no types
 _BOXED = ("rectanglelabels", "polygonlabels", "ellipselabels", "labels")
@@ -103,14 +101,7 @@ def count_images(source: Source, split: str) -> int:
 
 def read_tasks(file: Path) -> list[dict[str, Any]]:
     """Return the tasks of an export. Raise InputError if the file is not a JSON list of tasks."""
-    try:
-        content = parse_json(read_regular(file, ANNOTATIONS).decode("utf-8-sig"))
-    except OSError as error:
-        raise MissingFileError(f"{file}: the annotations cannot be read ({error.strerror}).") from None
-    except json.JSONDecodeError as error:
-        raise InputError(f"{file}:{error.lineno}:{error.colno}: not valid JSON: {error.msg}.") from None
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{file}: not valid JSON: {error}.") from None
+    content = read_annotation_json(file)
     if not isinstance(content, list) or not all(isinstance(entry, dict) for entry in content):
         raise InputError(f"{file}: unknown JSON. Use COCO (an object with 'images') or Label Studio (a list of tasks).")
     if not content:

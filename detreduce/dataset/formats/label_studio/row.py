@@ -14,7 +14,7 @@ from detreduce.dataset.formats.label_studio.read import (
 from detreduce.dataset.formats.label_studio.write import write_label_studio
 from detreduce.dataset.reading.annotation_kinds import LABEL_STUDIO as LABEL_STUDIO_JSON
 from detreduce.dataset.reading.annotation_kinds import kind_of_json
-from detreduce.dataset.reading.description import Description, annotated_splits, find_root
+from detreduce.dataset.reading.description import Description, annotated_source
 from detreduce.dataset.reading.json_kind import holds_list
 from detreduce.dataset.records import DetectionDataset, Source
 from detreduce.dataset.splits import choose_split
@@ -41,11 +41,8 @@ def load_path(file: Path, split: str | None, images: Path | None) -> DetectionDa
 
 
 def load_yaml(description: Description, split: str) -> DetectionDataset:
-    """Load a YAML with ``format: label_studio``. Raise the errors of `annotated_splits` and `load_label_studio`."""
-    root = find_root(description)
-    splits = annotated_splits(description, root, default_images)
-    source = Source("label_studio", description.file, root, splits)
-    return load_label_studio(source, choose_split(split, splits, description.file))
+    """Load a YAML with ``format: label_studio``. Raise the errors of `annotated_source` and `load_label_studio`."""
+    return load_label_studio(*annotated_source("label_studio", description, split, default_images))
 
 
 LABEL_STUDIO = Format(

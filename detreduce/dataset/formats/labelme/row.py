@@ -1,4 +1,4 @@
-"""Recognise and load LabelMe folders. `LABELME` is the row of the format registry."""
+"""Recognise and load LabelMe folders: define the `Format` `LABELME`."""
 
 from __future__ import annotations
 

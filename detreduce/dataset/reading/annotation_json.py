@@ -1,0 +1,34 @@
+"""Read a JSON file of annotations, and say where it is wrong."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from detreduce.errors import InputError, MissingFileError
+from detreduce.machine.documents import parse_json
+from detreduce.machine.regular_files import ANNOTATIONS, read_regular
+
+
+def read_annotation_json(file: Path, without: Iterable[str] = ()) -> Any:
+    """Return the content of a JSON file, without the values of the keys `without`.
+
+    Raise MissingFileError if the file cannot be read, and InputError with line and column if it is not valid JSON.
+    """
+    try:
+        # the bytes are not kept, because such files may be large
+        text = read_regular(file, ANNOTATIONS).decode("utf-8-sig")
+    except OSError as error:
+        raise MissingFileError(f"{file}: the annotations cannot be read ({error.strerror}).") from None
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{file}: not UTF-8 (byte {error.start}). JSON must be UTF-8. Save the file as UTF-8."
+        ) from None
+    try:
+        return parse_json(text, without=without)
+    except json.JSONDecodeError as error:
+        raise InputError(f"{file}:{error.lineno}:{error.colno}: not valid JSON: {error.msg}.") from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{file}: not valid JSON: {error}.") from None

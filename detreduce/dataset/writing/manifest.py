@@ -113,7 +113,7 @@ def record_file(folder: Path, path: PurePosixPath) -> None:
     manifest = folder / MANIFEST
     if _read(manifest) is None:
         return
-    lines = manifest.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    lines = read_regular(manifest, RECORDS).decode("utf-8", "surrogateescape").splitlines()
     if not lines or not lines[0].startswith("{"):
         return
     file = folder / path

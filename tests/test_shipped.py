@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,11 @@ def test_a_dataset_that_is_absent_says_how_to_get_it(
     assert " ".join(yaml.safe_load(file.read_text(encoding="utf-8"))["get"].split()[:4]) in str(error.value)
 
 
+@pytest.mark.parametrize("file", [*DATASETS, *CONFIGS], ids=lambda file: file.name)
+def test_one_variable_names_the_data(file: Path) -> None:
+    assert set(re.findall(r"\$\{?(DETREDUCE_\w+)", file.read_text(encoding="utf-8"))) <= {"DETREDUCE_DATA"}
+
+
 def test_the_demo_dataset_is_made_on_first_use() -> None:
     file = REPOSITORY / "datasets" / "demo.yaml"
     sizes = {split: len(load_dataset(file, split=split)) for split in ("train", "val", "test")}
@@ -72,13 +78,12 @@ def test_the_demo_dataset_is_made_on_first_use() -> None:
 
 @pytest.mark.parametrize("file", CONFIGS, ids=lambda file: file.stem)
 def test_a_configuration_is_valid(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    if "DETREDUCE_SHARED" in file.read_text(encoding="utf-8") and not SHARED.is_dir():
-        # the weights that it names are not part of the checkout; any file will do to check the rest
+    monkeypatch.setenv("DETREDUCE_DATA", str(SHARED / "data"))
+    if not SHARED.is_dir():
+        # the weights that some name are not part of the checkout; any file will do to check the rest
         (tmp_path / "weights").mkdir()
         (tmp_path / "weights" / "yolov8n.pt").touch()
-        monkeypatch.setenv("DETREDUCE_SHARED", str(tmp_path))
-    elif SHARED.is_dir():
-        monkeypatch.setenv("DETREDUCE_SHARED", str(SHARED))
+        monkeypatch.setenv("DETREDUCE_DATA", str(tmp_path / "data"))
     config = load_config(file)
     assert config.name == file.stem
     assert Path(config.dataset).parent == REPOSITORY / "datasets"

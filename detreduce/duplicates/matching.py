@@ -20,6 +20,7 @@ from detreduce.duplicates.descriptors import describe, in_all_orientations
 from detreduce.duplicates.orientations import ORIENTATIONS
 from detreduce.duplicates.signatures import available_cores
 from detreduce.images.batches import decoding_threads
+from detreduce.machine.parallel import one_blas_thread
 
 CANDIDATE = 0.65
 """Lowest correlation of two descriptors, in any orientation, for which the pictures are aligned."""
@@ -188,10 +189,8 @@ def nearest_matches(
 @contextmanager
 def _threads(workers: int | None) -> Iterator[Executor]:
     """Start threads that compare pictures. In this block, OpenCV and BLAS do not start their own threads."""
-    from threadpoolctl import threadpool_limits
-
     count = workers or available_cores()
-    with decoding_threads(count, "detreduce-compare") as pool, threadpool_limits(1, user_api="blas"):
+    with decoding_threads(count, "detreduce-compare") as pool, one_blas_thread():
         yield pool
 
 

@@ -77,11 +77,11 @@ def told(result: Result, code: int, *texts: str) -> None:
         assert text in result.output
 
 
-def test_killed_five_times_nothing_finished_is_lost_or_repeated_and_no_process_is_left(
+def test_killed_once_nothing_finished_is_lost_or_repeated_and_no_process_is_left(
     script: ModuleType, tmp_path: Path
 ) -> None:
-    found = script.survive(tmp_path, kills=5, seed=1, cell_seconds=0.2, seeds=1)
-    assert (found.kills, found.cells) == (5, CELLS)
+    found = script.survive(tmp_path, kills=1, seed=1, cell_seconds=0.2, seeds=1)
+    assert (found.kills, found.cells) == (1, CELLS)
     assert not found.faults
     assert found.children
 

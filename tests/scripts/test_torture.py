@@ -1,4 +1,4 @@
-"""The short part of what detreduce must survive, as `scripts/torture/run --short` runs it."""
+"""The tools of `scripts/torture/run`. What they try is tried by CI, which runs the command itself."""
 
 from __future__ import annotations
 
@@ -21,25 +21,6 @@ def importable() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(TORTURE)
         yield
-
-
-def run(*arguments: str) -> str:
-    """Run a module in a new process, because it forks; return what it prints."""
-    done = subprocess.run([sys.executable, *arguments], cwd=TORTURE, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    return done.stdout
-
-
-def test_twenty_kills() -> None:
-    assert "SIGKILLs: 20 tried (20 killed), 0 faults" in run("kills.py", "--short")
-
-
-def test_faults_at_calls_of_every_kind_of_writing() -> None:
-    run("faults.py", "--short", "hardlink, --over", "coco", "export as", "ledger", "report", "duplicates")
-
-
-def test_a_hundred_damaged_files_for_each_parser() -> None:
-    assert "faults" not in run("fuzz.py", "--short")
 
 
 @pytest.fixture

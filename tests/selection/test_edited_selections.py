@@ -56,7 +56,7 @@ def content(data: dr.DetectionDataset) -> dict[str, Any]:
 
 
 def use(file: Path, data: dr.DetectionDataset, folder: Path, *, slow: bool) -> None:
-    """Everything that a selection's file is used for; uses that write or draw only if `slow`."""
+    """Everything that a selection's file is used for; uses that write, draw or read images only if `slow`."""
     made = Selection.load(file)
     repr(made), made._repr_html_(), made.to_json(), len(made)
     uses = [
@@ -72,12 +72,12 @@ def use(file: Path, data: dr.DetectionDataset, folder: Path, *, slow: bool) -> N
         lambda: export_selection(data, made, folder / "out.csv", form="csv"),
         lambda: export_selection(data, made, folder / "fiftyone", form="fiftyone", link="symlink"),
     ]
-    for one in uses if slow else uses[1:8]:
+    for one in uses if slow else uses[1:4]:
         with contextlib.suppress(DetreduceError):
             one()
 
 
-@pytest.mark.parametrize("part", range(8))
+@pytest.mark.parametrize("part", range(2))
 def test_no_edit_ends_in_another_error(
     data: dr.DetectionDataset, content: dict[str, Any], tmp_path: Path, part: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -86,7 +86,7 @@ def test_no_edit_ends_in_another_error(
     file = tmp_path / "selection.json"
     failed = []
     for number, (what, edited) in enumerate(edits(content)):
-        if number % 8 != part:
+        if number % 2 != part:
             continue
         file.write_text(json.dumps(edited))
         try:

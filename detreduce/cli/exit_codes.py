@@ -16,7 +16,7 @@ from detreduce.cli.help import Group
 from detreduce.cli.output import waiting
 from detreduce.cli.signals import ended_by_signals, received_signal
 from detreduce.display.progress import tell
-from detreduce.display.terminal_text import visible_lines
+from detreduce.display.terminal_text import ERROR, WARNING, visible_lines
 from detreduce.errors import DetreduceError, DetreduceWarning, InputError, nearest
 
 DONE = 0
@@ -49,7 +49,7 @@ class Program(Group):
         try:
             code = super().main(args, standalone_mode=False, **more)
         except UsageError as error:
-            tell(usage_message(error))
+            _tell(usage_message(error))
             code = BAD_INPUT
         sys.exit(code if isinstance(code, int) else DONE)
 
@@ -126,11 +126,17 @@ def _detail(error: Any) -> dict[str, Any]:
 
 def _leave(message: str, code: int) -> NoReturn:
     """Print a message on stderr and exit with a code."""
-    tell(visible_lines(message))
+    _tell(visible_lines(message))
     raise typer.Exit(code) from None
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
     """Print a warning of detreduce in one line. Do not print the warnings of libraries."""
     if issubclass(category, DetreduceWarning):
-        tell(visible_lines(f"Warning: {message}"))
+        _tell(visible_lines(f"Warning: {message}"))
+
+
+def _tell(message: str) -> None:
+    """Print a message on stderr, in the colour of its first word."""
+    first = message.lstrip().partition(" ")[0]
+    tell(message, {"Error:": ERROR, "Warning:": WARNING, "Interrupted.": WARNING, "Interrupted:": WARNING}.get(first, ""))

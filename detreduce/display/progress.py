@@ -59,9 +59,12 @@ def step(title: str) -> AbstractContextManager[Callable[..., None]]:
     return progress(title, None, behind=True)
 
 
-def tell(text: str) -> None:
-    """Print a line on stderr above the progress display."""
-    _BOARD.tell(text)
+def tell(text: str, style: str = "") -> None:
+    """Print a line on stderr above the progress display.
+
+    On a terminal with colours, the label of the line (the text before its first colon) has the style.
+    """
+    _BOARD.tell(text, style)
 
 
 def _is_terminal() -> bool:
@@ -180,13 +183,19 @@ class _Board:
                 live, self._live = self._live, None
                 live.stop()
 
-    def tell(self, text: str) -> None:
+    def tell(self, text: str, style: str) -> None:
         """Print a line on stderr, above the display if there is one."""
         with self._lock:
-            if self._live is None:
+            if not _is_terminal():
                 print(text, file=sys.stderr, flush=True)
-            else:
-                self._live.console.print(text, highlight=False, markup=False, soft_wrap=True)
+                return
+            from rich.console import Console
+
+            from detreduce.display.terminal_text import labelled, wrap
+
+            console = self._live.console if self._live is not None else Console(stderr=True)
+            lines = "\n".join(wrap(text, console.width))
+            console.print(labelled(lines, style), highlight=False, markup=False, soft_wrap=True)
 
     def _start(self) -> Live:
         # rich takes 0.1 s to import, and most work ends before a line is shown

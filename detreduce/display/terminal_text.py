@@ -1,9 +1,17 @@
-"""Show invisible characters in names as codes, so that names are safe to print."""
+"""Text for a terminal: the colours of messages, and codes for invisible characters in names."""
 
 from __future__ import annotations
 
 import re
+import textwrap
 import unicodedata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+# rich shows no colours in a pipe, on a dumb terminal, and if NO_COLOR is set
+GOOD, WARNING, ERROR = "bold green", "bold yellow", "bold red"
 
 # these look empty, although Unicode classifies them as letters, marks or symbols
 BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0")
@@ -82,3 +90,32 @@ def _joins(character: str) -> bool:
 def _code(character: str) -> str:
     number = ord(character)
     return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
+
+
+def labelled(line: str, style: str) -> Text:
+    """Return a line whose label, the text up to its first colon, has a style. Without a label, all of it has."""
+    from rich.text import Text
+
+    text = visible_lines(line)
+    label, colon, _ = text.lstrip("\n").partition(":")
+    end = text.index(label) + len(label) + 1 if colon and "\n" not in label else len(text)
+    found = Text(text)
+    found.stylize(style, 0, end)
+    return found
+
+
+def wrap(text: str, width: int, *, first: str = "", indent: str = "") -> list[str]:
+    """Return text in lines of at most `width` characters. Line breaks stay.
+
+    A long word, such as a path, and a command between backticks stay on one line, so that they can be copied. `first`
+    is the beginning of the first line. `indent` is the beginning of the other lines.
+    """
+    whole = re.sub(r"`[^`\n]*`", lambda command: command[0].replace(" ", "\0"), text)
+    shape = textwrap.TextWrapper(
+        width, initial_indent=first, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False
+    )
+    lines = []
+    for number, part in enumerate(whole.split("\n")):
+        shape.initial_indent = indent if number else first
+        lines += [line.replace("\0", " ") for line in shape.wrap(part)] or [""]
+    return lines

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import textwrap
 from typing import Any
 
 from rich.box import HEAVY_HEAD, SIMPLE_HEAD
@@ -13,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from detreduce.cli.output import begin_output
-from detreduce.display.terminal_text import visible_lines
+from detreduce.display.terminal_text import labelled, visible_lines, wrap
 
 # piped output is not wrapped, because scripts read whole lines
 PIPED_WIDTH = 10_000
@@ -99,13 +98,10 @@ def show_text(
     A word that is longer than a line, for instance a path, is not broken. The default `width` is the width of the
     console. `first` is the beginning of the first line. `indent` is the beginning of the other lines.
     """
-    lead = indent if first is None else first
-    shape = textwrap.TextWrapper(
-        width or out.width,
-        initial_indent=lead,
-        subsequent_indent=indent,
-        break_on_hyphens=False,
-        break_long_words=False,
-    )
-    for line in shape.wrap(text):
+    for line in wrap(text, width or out.width, first=indent if first is None else first, indent=indent):
         out.print(line, soft_wrap=True, style=style)
+
+
+def show_status(out: Console, text: str, style: str, *, indent: str = "") -> None:
+    """Print a line whose label, the text up to its first colon, has a colour: GOOD, WARNING or ERROR."""
+    out.print(labelled("\n".join(wrap(text, out.width, first=indent, indent=indent)), style), soft_wrap=True)

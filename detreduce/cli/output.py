@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from detreduce.display.progress import progress
+from detreduce.display.progress import command
 from detreduce.display.terminal_text import visible_lines
 from detreduce.machine.json_values import json_pieces, json_text
 
@@ -19,7 +19,7 @@ _waiting = ExitStack()
 def waiting() -> Iterator[None]:
     """Show a progress line on a terminal until the output of the command begins."""
     with _waiting:
-        _waiting.enter_context(progress("working", None, behind=True))
+        _waiting.enter_context(command("loading libraries"))
         yield
 
 

@@ -39,24 +39,37 @@ def progress(title: str, total: int | None, unit: str = "", *, behind: bool = Fa
     None, the line shows the elapsed time. If stderr is a pipe or a file, nothing is shown. A line with `behind=True` is
     shown only if there is no other line. If there are several lines with `behind=True`, only the newest line is shown.
     """
-    work = Work(title, total, unit, behind=behind)
-    if not _is_terminal():
+    with _shown(Work(title, total, unit, behind=behind)) as work:
         yield work.advance
+
+
+def step(title: str) -> AbstractContextManager[Callable[..., None]]:
+    """Show the name of a step that does not count units. The name is hidden while work with a count is shown."""
+    return progress(title, None, behind=True)
+
+
+@contextmanager
+def command(title: str) -> Iterator[None]:
+    """Show a line while a command runs and no other line is shown. The line names the work that ended last."""
+    with _shown(Work(title, None, behind=True, follows=True)):
+        yield
+
+
+@contextmanager
+def _shown(work: Work) -> Iterator[Work]:
+    """Show a line for some work on a terminal, after two seconds."""
+    if not _is_terminal():
+        yield work
         return
     _BOARD.begin(work)
     timer = threading.Timer(DELAY_SECONDS, _BOARD.show, (work,))
     timer.daemon = True
     timer.start()
     try:
-        yield work.advance
+        yield work
     finally:
         timer.cancel()
         _BOARD.hide(work)
-
-
-def step(title: str) -> AbstractContextManager[Callable[..., None]]:
-    """Show the name of a step that does not count units. The name is hidden while work with a count is shown."""
-    return progress(title, None, behind=True)
 
 
 def tell(text: str, style: str = "") -> None:
@@ -73,7 +86,10 @@ def _is_terminal() -> bool:
 
 
 class Work:
-    """Some work with its number of finished units, its rate and its time left. `clock` returns seconds."""
+    """Some work with its number of finished units, its rate and its time left. `clock` returns seconds.
+
+    The title of work with ``follows=True`` changes when other work ends.
+    """
 
     def __init__(
         self,
@@ -82,15 +98,20 @@ class Work:
         unit: str = "",
         *,
         behind: bool = False,
+        follows: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.title, self.total, self.unit, self.behind = title, total, unit, behind
+        self.title, self.total, self.unit, self.behind, self.follows = title, total, unit, behind, follows
         self.done = 0
         self.note = ""
         self.over = False
         self._clock = clock
         self._start = self._last = clock()
         self._samples = deque([(self._start, 0)])
+
+    def follow(self, title: str) -> None:
+        """Say that other work has ended, and count the seconds from now."""
+        self.title, self._start = f"{title}: finishing", self._clock()
 
     def advance(self, count: int = 1, note: str | None = None) -> None:
         """Add `count` finished units. A note is shown until the next note replaces it."""
@@ -179,6 +200,9 @@ class _Board:
             for works in (self._works, self._behind):
                 if work in works:
                     works.remove(work)
+            for other in self._behind:
+                if other.follows:
+                    other.follow(work.title)
             if self._live is not None and not self._works:
                 live, self._live = self._live, None
                 live.stop()

@@ -12,6 +12,7 @@ from detreduce.dataset.records import DetectionDataset, ImageId
 from detreduce.dataset.writing.links import LinkMode
 from detreduce.dataset.writing.staging import claimed_output
 from detreduce.display.listener import listening, say
+from detreduce.display.progress import step
 from detreduce.features.request import BACKBONE, Extraction
 from detreduce.reduction.request import Output, ReductionRequest
 from detreduce.reduction.steps import Reduction, ReductionResult
@@ -144,7 +145,8 @@ def run_reduction(request: ReductionRequest) -> ReductionResult:
     if resolved.reason:
         say(f"Method {resolved.selection.method}: {resolved.reason}")
     reduction = Reduction(resolved, dataset)
-    reduction.check()
+    with step("checking the dataset and the options"):
+        reduction.check()
     keep = resolved.selection.keep
     if isinstance(keep, int) and keep < 100 and len(dataset) >= 200:
         say(f"Keeping {keep} of {len(dataset)} images ({keep / len(dataset):.1%}). For {keep} %, write {keep / 100:g}.")

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from detreduce.display.progress import step
 from detreduce.errors import DetreduceError, InputError
 from detreduce.training.concurrent_runs import announced
 from detreduce.training.energy import EnergyMeter, check_country
@@ -165,7 +166,7 @@ def _evaluate(
     shared["imgsz"] = watch.trainer.args.imgsz
     data_yaml, scratch = run.evaluation_yaml, run.path / "evaluation"
     try:
-        with meter.measure("evaluation"):
+        with step("evaluating the trained model"), meter.measure("evaluation"):
             return evaluate(
                 weights,
                 data_yaml,

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from detreduce.display import progress as module
-from detreduce.display.progress import Work, in_time, line, progress, step, tell
+from detreduce.display.progress import Work, command, in_time, line, progress, step, tell
 
 
 class Terminal(io.StringIO):
@@ -152,6 +152,15 @@ def test_a_step_has_its_name_there_at_once_where_a_line_is_and_gives_way_to_a_co
             with progress("Reading", 10):
                 assert "choosing" not in anew(terminal, "Reading")
         anew(terminal, "working")
+
+
+def test_the_line_of_a_command_names_the_work_that_ended_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = terminal_of(monkeypatch)
+    with command("loading libraries"):
+        until(terminal, "loading libraries")
+        with step("choosing by mms"):
+            anew(terminal, "choosing by mms")
+        anew(terminal, "choosing by mms: finishing 0 s")
 
 
 def test_a_step_that_is_alone_waits_for_its_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -70,10 +70,11 @@ def run_training(training: DetectorTraining, run: RunFolder, meter: EnergyMeter)
             network.add_callback(event, callback)
         trainer_class = watched(network._smart_load("trainer"), watch)
         before = file_hash(training.weights) if network.ckpt else None
-        warm_up(network, training.arguments.get("device"))
         # for an argument that is None, ultralytics would use the settings stored in the weights file
         given = {name: value for name, value in training.arguments.items() if value is not None}
         try:
+            watch.prepare()
+            warm_up(network, training.arguments.get("device"))
             with meter.measure(training.phase):
                 network.train(trainer=trainer_class, data=str(run.data_yaml), save_dir=str(run.path), **given)
         except DetreduceError:

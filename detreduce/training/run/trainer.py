@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
-from detreduce.display.progress import progress
+from detreduce.display.progress import progress, step
 from detreduce.errors import InputError
 from detreduce.training.energy import EnergyMeter
 from detreduce.training.record import Counts
@@ -60,6 +60,10 @@ class Watch:
             "on_fit_epoch_end": self._epoch_ended,
         }
 
+    def prepare(self) -> None:
+        """Show a line until the training starts."""
+        self._stack.enter_context(step("preparing the training"))
+
     def close(self) -> None:
         """Remove the progress line."""
         self._stack.close()
@@ -84,6 +88,7 @@ class Watch:
         # the files without corrupt images, which ultralytics skips
         self.image_files = [str(file) for file in trainer.train_loader.dataset.im_files]
         self._start = self._last_line = time.monotonic()
+        self.close()
         self._advance = self._stack.enter_context(progress("training", self._total, "images"))
 
     def _stepped(self, *_: Any) -> None:

@@ -218,7 +218,7 @@ def test_a_terminal_is_told_which_step_reduce_is_at(
         def begin(self, work: Work) -> None:
             began.append((work.title, work.total, work.behind))
 
-        show = hide = tell = staticmethod(lambda work: None)
+        show = hide = tell = staticmethod(lambda *_: None)
 
     monkeypatch.setattr("detreduce.display.progress._is_terminal", lambda: True)
     monkeypatch.setattr("detreduce.display.progress._BOARD", Board())
@@ -226,8 +226,9 @@ def test_a_terminal_is_told_which_step_reduce_is_at(
     result = detreduce(*arguments, "--blocks", "image,annotations")
     assert result.exit_code == 0, result.output
     steps = [title for title, total, behind in began if behind and total is None]
-    assert [title for title in dict.fromkeys(steps) if title != "working"] == [
+    assert [title for title in dict.fromkeys(steps) if title != "loading libraries"] == [
         "reading the dataset",
+        "checking the dataset and the options",
         "extracting features",
         "looking for duplicates",
         "choosing by mms",

@@ -11,10 +11,18 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-# a Python that says what it is asked for, and makes an environment of itself
+# a Python that says what it is asked for, and makes an environment of itself; its pip says what pip does, and may fail
 STAND_IN = """#!/bin/bash
 echo "$@" >>{log}
 if [ "$2" = venv ]; then rm -rf .venv; mkdir -p .venv/bin; cp {python} .venv/bin/python; touch .venv/pyvenv.cfg; fi
+if [ "$2" = pip ]; then
+    for number in $(seq 300); do
+        echo "Collecting torch==2.9 (from detreduce)"
+        echo "  Downloading https://files.example/ab/torch-2.9.whl (821.0 MB)"
+        echo "     more of it"
+    done
+    if [ -n "$PIP_FAILS" ]; then echo "ERROR: No matching distribution found for torch" >&2; exit 1; fi
+fi
 """
 
 
@@ -40,6 +48,13 @@ def asked(checkout: Path) -> list[str]:
     return [line for line in log.read_text().splitlines() if line.startswith("-m")]
 
 
+def said(checkout: Path, **variables: str) -> tuple[int, str]:
+    """The exit code and the output of a set-up."""
+    environment = {**os.environ, "PYTHON": str(checkout.parent / "python"), **variables}
+    done = subprocess.run([checkout / "scripts" / "setup"], env=environment, capture_output=True, text=True)
+    return done.returncode, done.stdout + done.stderr
+
+
 def test_a_second_set_up_does_nothing(checkout: Path) -> None:
     made, installed = asked(checkout)
     assert made == "-m venv --clear .venv"
@@ -59,3 +74,28 @@ def test_nothing_is_installed_beside_the_interpreter(checkout: Path) -> None:
     (checkout / ".venv" / "bin").mkdir(parents=True)
     (checkout / ".venv" / "bin" / "python").symlink_to(Path(sys.base_prefix) / "bin" / "python3")
     assert asked(checkout)[0] == "-m venv --clear .venv"
+
+
+def test_the_lines_of_pip_go_to_a_log(checkout: Path) -> None:
+    code, output = said(checkout)
+    assert code == 0 and len(output.splitlines()) < 8, output
+    assert len((checkout / ".venv" / "setup.log").read_text().splitlines()) == 900
+
+
+@pytest.mark.skipif(shutil.which("script") is None, reason="the program script makes the terminal")
+def test_a_terminal_shows_how_far_it_is(checkout: Path) -> None:
+    terminal = ("script", "-qec", f"stty cols 50; {checkout / 'scripts' / 'setup'}", "/dev/null")
+    done = subprocess.run(
+        terminal, env={**os.environ, "PYTHON": str(checkout.parent / "python")}, capture_output=True, text=True
+    )
+    lines = done.stdout.split("\r\033[K")
+    assert any("300 packages, " in line and "downloading torch-2.9.whl (" in line for line in lines), done.stdout
+    assert max(len(line) for line in lines[1:-1]) < 50 and done.returncode == 0
+
+
+def test_a_failure_says_why_and_where_the_log_is(checkout: Path) -> None:
+    code, output = said(checkout, PIP_FAILS="yes")
+    assert code == 1 and len(output.splitlines()) < 8, output
+    assert "ERROR: No matching distribution found for torch" in output
+    assert str(checkout / ".venv" / "setup.log") in output
+    assert said(checkout)[0] == 0

@@ -138,5 +138,5 @@ def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__
 
 def _tell(message: str) -> None:
     """Print a message on stderr, in the colour of its first word."""
-    first = message.lstrip().partition(" ")[0]
-    tell(message, {"Error:": ERROR, "Warning:": WARNING, "Interrupted.": WARNING, "Interrupted:": WARNING}.get(first, ""))
+    styles = {"Error:": ERROR, "Warning:": WARNING, "Interrupted.": WARNING, "Interrupted:": WARNING}
+    tell(message, styles.get(message.lstrip().partition(" ")[0], ""))

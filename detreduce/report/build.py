@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from detreduce.dataset.finding import locate_dataset
 from detreduce.dataset.load import load_dataset
 from detreduce.dataset.records import DetectionDataset
@@ -18,9 +16,9 @@ from detreduce.experiment.ledger.ledger import FinishedCell, Ledger
 from detreduce.experiment.outcome import Outcome, energy_provenance, outcome_of
 from detreduce.experiment.searches.near_duplicates import read_near_duplicates
 from detreduce.features.table import FeatureTable
-from detreduce.machine.documents import load_yaml, parse_json
+from detreduce.machine.documents import parse_json
 from detreduce.machine.files import write_atomically
-from detreduce.machine.regular_files import RECORDS, YAMLS, read_regular, read_text
+from detreduce.machine.regular_files import RECORDS, read_regular
 from detreduce.pages.class_colours import Looks, looks_of
 from detreduce.pages.duplicate_pairs import PAIRS_SHOWN, pair_in_words
 from detreduce.pages.feature_map import FeatureMap, feature_map_of
@@ -28,6 +26,7 @@ from detreduce.pages.own_file import check_target
 from detreduce.pages.pictures import CAPACITY, Album
 from detreduce.pages.selection_view import view_selection
 from detreduce.report.charts import result_charts
+from detreduce.report.config import read_config
 from detreduce.report.facts import command_of, config_text, facts_of
 from detreduce.report.headline import headline
 from detreduce.report.page import render
@@ -125,7 +124,7 @@ def write_report(
     outcome = outcome_of(source)
     if not outcome.rows:
         raise InputError(f"{source.path} has no finished cell. Run the experiment, or wait for its first cell.")
-    config = _read_config(source)
+    config = read_config(source)
     given = None if dataset is None else load_dataset(locate_dataset(dataset), split="train")
     chosen = _gather_images(source, outcome, config, selections, given, capacity=CAPACITY if images else 0)
     leakage = _leakage(outcome.leakage, chosen, CAPACITY // 10 if images else 0)
@@ -147,15 +146,6 @@ def write_report(
     )
     write_atomically(target, lambda file: file.write(text.encode("utf-8", "replace")))
     return target
-
-
-def _read_config(ledger: Ledger) -> dict[str, Any]:
-    """Return the configuration stored in the ledger; empty if it cannot be read."""
-    try:
-        content = load_yaml(read_text(ledger.path / "config.yaml", YAMLS))
-    except (OSError, ValueError, yaml.YAMLError):
-        return {}
-    return content if isinstance(content, dict) else {}
 
 
 def _planned(ledger: Ledger) -> int | None:

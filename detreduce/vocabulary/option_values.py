@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Literal
 
 ExportForm = Literal["list", "csv", "coco", "fiftyone", "lightly-studio"]
+ReportForm = Literal["page", "paper"]
 SELECTIONS_SHOWN = 24
 """Maximum number of selections that a report shows with images."""
 

@@ -10,7 +10,8 @@ import typer
 from detreduce.cli.ledger_argument import open_ledger
 from detreduce.cli.options import Json, LedgerFolder
 from detreduce.cli.output import print_json, say
-from detreduce.vocabulary.option_values import SELECTIONS_SHOWN
+from detreduce.errors import InputError
+from detreduce.vocabulary.option_values import SELECTIONS_SHOWN, ReportForm
 
 
 def report(
@@ -21,9 +22,19 @@ def report(
             "--output",
             "-o",
             metavar="FILE",
-            help="The HTML file. Default: report.html, or selection.html for a reduced dataset.",
+            help=(
+                "The HTML file. Default: report.html, or selection.html for a reduced dataset. "
+                "With --as paper: a .csv, .md or .tex file."
+            ),
         ),
     ] = None,
+    form: Annotated[
+        ReportForm,
+        typer.Option(
+            "--as",
+            help="The HTML page, or the tables of arXiv 2403.15150: mAP, epsilon, time and CO2 by method and keep.",
+        ),
+    ] = "page",
     selections: Annotated[
         int, typer.Option(min=0, metavar="NUMBER", help="Largest number of selections whose images are shown.")
     ] = SELECTIONS_SHOWN,
@@ -42,8 +53,13 @@ def report(
 
     For the folder of a reduced dataset, it writes the page of pictures that `detreduce reduce` writes.
 
+    With --as paper, it prints the tables of the paper, or writes them to the file that --output names.
+
     Example: detreduce report runs/demo
     """
+    if form == "paper":
+        _give_tables(ledger, output, data, as_json=as_json, show=show)
+        return
     if is_reduced(ledger):
         _write_page(ledger, output, data, images=images, as_json=as_json, show=show)
         return
@@ -62,6 +78,29 @@ def report(
             say(problems.line)
     if show:
         typer.launch(str(path))
+
+
+def _give_tables(place: Path, output: Path | None, data: Path | None, *, as_json: bool, show: bool) -> None:
+    """Print the tables of the paper, or write them to a file and print its path."""
+    if show and output is None:
+        raise InputError("--open needs a file: pass --output as well, for example --output paper.md.")
+    opened = open_ledger(place)
+    from detreduce.report.paper import paper_tables, paper_target, write_paper_tables
+
+    if output is not None:
+        output = paper_target(output)
+    tables = paper_tables(opened, data)
+    written = None if output is None else write_paper_tables(tables, output)
+    if as_json:
+        print_json({**tables.to_dict(), "written": None if written is None else str(written)})
+    elif written is not None:
+        say(str(written))
+    else:
+        from detreduce.cli.show.paper import show_paper
+
+        show_paper(tables)
+    if show:
+        typer.launch(str(written))
 
 
 def is_reduced(place: Path) -> bool:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -30,3 +31,23 @@ def test_a_dataset_that_is_not_there_is_one_sentence(ledger: Ledger, tmp_path: P
     assert result.exit_code == 2 and not (ledger.path / "report.html").exists()
     (said,) = result.output.strip().splitlines()
     assert said.startswith("Error: ") and "gone.yaml" in said
+
+
+def test_the_tables_of_the_paper_are_printed_or_written(ledger: Ledger, tmp_path: Path) -> None:
+    printed = detreduce("report", ledger.path, "--as", "paper")
+    assert printed.exit_code == 0 and "time (min)" in printed.output and "25 %" in printed.output
+    assert not (ledger.path / "report.html").exists()
+    target = tmp_path / "tables.md"
+    written = detreduce("report", ledger.path, "--as", "paper", "-o", target)
+    assert written.exit_code == 0 and written.output.strip().splitlines()[-1] == str(target)
+    assert "## time (min)" in target.read_text(encoding="utf-8")
+    found = json.loads(detreduce("report", ledger.path, "--as", "paper", "--json").output)
+    assert found["written"] is None and found["tables"][0]["rows"][0]["method"] == "full"
+
+
+def test_a_target_that_is_refused_is_refused_first(ledger: Ledger, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.md"
+    mine.write_text("mine")
+    result = detreduce("report", ledger.path, "--as", "paper", "-o", mine)
+    assert result.exit_code == 2 and "not overwritten" in result.output and mine.read_text() == "mine"
+    assert "--output" in detreduce("report", ledger.path, "--as", "paper", "--open").output

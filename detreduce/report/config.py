@@ -1,0 +1,20 @@
+"""The configuration that a ledger stores."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from detreduce.experiment.ledger.ledger import Ledger
+from detreduce.machine.documents import load_yaml
+from detreduce.machine.regular_files import YAMLS, read_text
+
+
+def read_config(ledger: Ledger) -> dict[str, Any]:
+    """Return the configuration stored in the ledger; empty if it cannot be read."""
+    try:
+        content = load_yaml(read_text(ledger.path / "config.yaml", YAMLS))
+    except (OSError, ValueError, yaml.YAMLError):
+        return {}
+    return content if isinstance(content, dict) else {}

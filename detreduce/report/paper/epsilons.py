@@ -1,0 +1,102 @@
+"""Epsilon of the selections of an experiment, from features in the cache."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from detreduce.dataset.finding import locate_dataset
+from detreduce.dataset.load import load_dataset
+from detreduce.dataset.records import DetectionDataset
+from detreduce.display.progress import progress
+from detreduce.errors import DetreduceError, InputError
+from detreduce.experiment.ledger.ledger import FinishedCell, Ledger
+from detreduce.features.table import FeatureTable
+from detreduce.report.shown_cells import read_selection
+from detreduce.representativeness import epsilon
+from detreduce.selection.dataset import check_selection
+from detreduce.selection.explanation import find_features
+from detreduce.selection.record import Selection
+from detreduce.selection.row_categories import categories_of_rows
+from detreduce.vocabulary.controls import ON_ALL_IMAGES
+
+_CATEGORIES = "rarest"
+
+
+def epsilons_of(
+    ledger: Ledger, cells: Sequence[FinishedCell], config: Mapping[str, Any], dataset: str | Path | None
+) -> tuple[dict[str, float], list[str]]:
+    """Return key of a cell -> epsilon of its selection, and notes.
+
+    All selections are measured in the features of the selection that used the most blocks, and by the categories of
+    the experiment. Weights that a selection names are not loaded. What cannot be measured is left out, with a note that
+    says why. Raise MissingFileError or InputError only if the given `dataset` cannot be read.
+    """
+    chosen = [cell for cell in cells if cell.cell["control"] not in ON_ALL_IMAGES]
+    if not chosen:
+        return {}, []
+    given = None if dataset is None else load_dataset(locate_dataset(dataset), split="train")
+    try:
+        data = given if given is not None else load_dataset(str(config.get("dataset", "")), split="train")
+    except DetreduceError as error:
+        return {}, [f"Epsilon is left out: {error} If the dataset was moved, pass its path (--data)."]
+    notes: list[str] = []
+    selections = _selections(ledger, chosen, data, notes)
+    if not selections:
+        return {}, notes
+    try:
+        table = find_features(max(selections.values(), key=_blocks), data, None)
+        groups = categories_of_rows(data, table.rows, (config.get("reduce") or {}).get("categories", _CATEGORIES))
+    except DetreduceError as error:
+        return {}, [*notes, f"Epsilon is left out: {error}"]
+    found: dict[str, float] = {}
+    known: dict[tuple[Any, ...], float] = {}
+    with progress("epsilon", len(selections), "selections") as advance:
+        for key, selection in selections.items():
+            images = tuple(selection.image_ids)
+            if images not in known:
+                known[images] = _epsilon(table, groups.codes, selection, notes)
+            found[key] = known[images]
+            advance()
+    notes.append(
+        "Epsilon is the largest distance (L-infinity) from an image to the nearest kept image of its category, in the "
+        f"features {', '.join(table.blocks)}; 0 is best."
+    )
+    if np.inf in found.values():
+        notes.append("not covered: an image category has no kept image, so epsilon is infinite.")
+    return found, list(dict.fromkeys(notes))
+
+
+def _selections(
+    ledger: Ledger, cells: Sequence[FinishedCell], data: DetectionDataset, notes: list[str]
+) -> dict[str, Selection]:
+    """Return the selection of each cell by its key. A selection that cannot be used is left out, with a note."""
+    found = {}
+    for cell in cells:
+        try:
+            selection = read_selection(ledger, cell)
+            check_selection(data, selection)
+            found[cell.key] = selection
+        except DetreduceError as error:
+            notes.append(f"Epsilon of {cell.cell['label']} is left out: {error}")
+    return found
+
+
+def _blocks(selection: Selection) -> int:
+    """Return the number of feature blocks that a selection used."""
+    return len(selection.provenance.get("features", {}).get("blocks", ()))
+
+
+def _epsilon(table: FeatureTable, codes: Any, selection: Selection, notes: list[str]) -> float:
+    """Return the epsilon of one selection; NaN, with a note, if a kept image has no features."""
+    if not np.isin(selection.indices, table.rows).all():
+        notes.append(f"Epsilon of {selection.method} is left out: kept images have no features.")
+        return np.nan
+    try:
+        return epsilon(table.X, codes, np.searchsorted(table.rows, selection.indices))
+    except InputError as error:
+        notes.append(f"Epsilon of {selection.method} is left out: {error}")
+        return np.nan

@@ -7,6 +7,9 @@ import math
 MOST = 12
 """Maximum number of digits after the decimal point. A number that needs more digits is written with an exponent."""
 
+ROUNDING = 1e-9
+"""A smaller number, or a smaller spread of a number near 1, is a rounding error."""
+
 
 def significant(value: float, digits: int = 3) -> str:
     """Return a number with `digits` significant digits, for example ``0.0412`` or ``3.1``.
@@ -25,13 +28,33 @@ def with_spread(value: float, spread: float, digits: int = 3) -> str:
     """
     if not math.isfinite(value) or not math.isfinite(spread):
         return significant(value, digits)
-    # a spread of this size is a rounding error
-    if spread <= 1e-9 * abs(value):
+    if spread <= ROUNDING * abs(value):
         return f"{significant(value, digits)} ± 0"
     decimals = max(_count_decimals(value, digits), _count_decimals(spread, 1))
     if decimals > MOST:
         return f"{significant(value, digits)} ± {significant(spread, digits)}"
     return f"{value:.{decimals}f} ± {spread:.{decimals}f}"
+
+
+def fixed(value: float, decimals: int, *, sign: bool = False) -> str:
+    """Return a number with `decimals` digits after the point, or with more digits if it would be rounded to 0."""
+    value = 0.0 if abs(value) < ROUNDING else value
+    mark = "+" if sign and value else ""
+    return f"{value:{mark}.{_more_decimals(value, decimals)}f}"
+
+
+def fixed_with_spread(value: float, spread: float, decimals: int) -> str:
+    """Return a number ± its spread, with `decimals` digits after the point.
+
+    There are more digits if the number or the spread would be rounded to 0. If the spread is NaN or infinite, return
+    the number alone.
+    """
+    if not math.isfinite(value) or not math.isfinite(spread):
+        return fixed(value, decimals)
+    value = 0.0 if abs(value) < ROUNDING else value
+    spread = 0.0 if spread <= ROUNDING * max(1.0, abs(value)) else spread
+    decimals = max(_more_decimals(value, decimals), _more_decimals(spread, decimals))
+    return f"{value:.{decimals}f} ± {spread:.{decimals}f}" if value or spread else f"{value:.{decimals}f}"
 
 
 def change(ratio: float) -> str:
@@ -54,6 +77,13 @@ def _write_percent(percent: float) -> str:
         if not ((float(text) == 0 and percent != 0) or (float(text) == -100 < percent)):
             return text
     return f"{percent:+.0f}"
+
+
+def _more_decimals(value: float, decimals: int) -> int:
+    """Return `decimals`, or more if the value would be rounded to 0."""
+    while value and math.isfinite(value) and decimals < MOST and float(f"{value:.{decimals}f}") == 0:
+        decimals += 1
+    return decimals
 
 
 def _count_decimals(value: float, digits: int) -> int:

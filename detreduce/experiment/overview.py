@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from functools import reduce
 from typing import Any
 
+from detreduce.display.numbers import fixed
 from detreduce.errors import InputError
 from detreduce.experiment.cells import Cell
 from detreduce.experiment.choices import Choices
@@ -94,7 +95,7 @@ class Overview:
         """Return the estimate as a sentence."""
         if self.seconds is None:
             return "No estimate yet: no similar cell is finished."
-        energy = "energy not known" if self.wh is None else f"{self.wh:.2f} Wh"
+        energy = "energy not known" if self.wh is None else f"{fixed(self.wh, 2)} Wh"
         text = (
             f"About {self.seconds / 60:.1f} minutes, {energy}, estimated from {self.estimated_from} similar finished "
             f"cell{'' if self.estimated_from == 1 else 's'}"

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from detreduce.display.numbers import change, with_spread
+from detreduce.display.numbers import change, fixed, fixed_with_spread, with_spread
 from detreduce.experiment.statistics.break_even import BreakEven
 from detreduce.experiment.statistics.comparison import Comparison
 from detreduce.experiment.statistics.summary import Summary
@@ -198,7 +198,7 @@ def _mean(summary: Summary, name: str) -> ResultCell:
     if not math.isfinite(mean):
         return NO_CELL
     if name in ACCURACIES:
-        return ResultCell(f"{mean:.3f}" + (f" ± {spread:.3f}" if math.isfinite(spread) else ""), mean)
+        return ResultCell(fixed_with_spread(mean, spread, 3), mean)
     return ResultCell(with_spread(mean, spread), mean)
 
 
@@ -218,17 +218,19 @@ def _against_full(summary: Summary, name: str) -> DifferenceCell:
     if not math.isfinite(value):
         return NO_DIFFERENCE
     unpaired = "" if summary.paired else "no training seed in common"
-    return DifferenceCell(f"{value:+.3f}" + "~" * (not summary.paired), value, verdict=unpaired)
+    return DifferenceCell(fixed(value, 3, sign=True) + "~" * (not summary.paired), value, verdict=unpaired)
 
 
 def difference_cell(item: Comparison, mark: str = "") -> DifferenceCell:
     """Return a comparison as a cell of the table; `mark` is added after the interval."""
-    known = item.low is not None and item.high is not None
+    interval = ""
+    if item.low is not None and item.high is not None:
+        interval = f"[{fixed(item.low, 3, sign=True)}, {fixed(item.high, 3, sign=True)}]{mark}"
     return DifferenceCell(
-        text=f"{item.difference:+.3f}",
+        text=fixed(item.difference, 3, sign=True),
         value=item.difference,
-        spread="" if item.spread is None or not math.isfinite(item.spread) else f"± {item.spread:.3f}",
-        interval=f"[{item.low:+.3f}, {item.high:+.3f}]{mark}" if known else "",
+        spread="" if item.spread is None or not math.isfinite(item.spread) else f"± {fixed(item.spread, 3)}",
+        interval=interval,
         seeds=item.seeds,
         p="" if item.p_holm is None else f"{item.p_holm:.3f}",
         verdict=item.verdict,

@@ -19,6 +19,7 @@ from detreduce.dataset import load_dataset
 from detreduce.dataset.problem_counts import ProblemCounts, count_problems
 from detreduce.dataset.records import DetectionDataset
 from detreduce.display.listener import Listener, listening, say
+from detreduce.display.numbers import fixed
 from detreduce.display.progress import progress
 from detreduce.errors import DetreduceError, InputError
 from detreduce.experiment.cells import Cell, Identity, make_plan, training_arguments, uses_features
@@ -267,8 +268,10 @@ def describe_outcome(finished: FinishedCell) -> str:
     row = finished.row()
     parts = [f"{row['images']} images"]
     for name, label in (("mAP50", "mAP50"), ("mAP50_95", "mAP50-95")):
-        parts.append(f"{label} not known" if row[name] is None else f"{label} {row[name]:.3f}")
-    parts.append("energy not known" if row["Wh"] is None else f"{row['Wh']:.2f} Wh, {row['g_co2']:.2f} g CO2")
+        parts.append(f"{label} not known" if row[name] is None else f"{label} {fixed(row[name], 3)}")
+    parts.append(
+        "energy not known" if row["Wh"] is None else f"{fixed(row['Wh'], 2)} Wh, {fixed(row['g_co2'], 2)} g CO2"
+    )
     return ", ".join([*parts, f"{row['minutes']:.1f} min"])
 
 

@@ -16,7 +16,7 @@ from detreduce.training.evaluation.evidence import EVIDENCE_NAME
 from detreduce.training.evaluation.ground_truth import file_key
 from detreduce.training.facts import cpu_name, data_hash, device_name, selection_hash, versions
 from detreduce.training.flops import training_flops
-from detreduce.training.record import DataFacts, Evaluation, TrainingRecord
+from detreduce.training.record import PLOTS_FOLDER, DataFacts, Evaluation, TrainingRecord
 from detreduce.training.run.arguments import check_arguments
 from detreduce.training.run.detector_training import DetectorTraining, cpu_threads, run_training
 from detreduce.training.run.folder import EvaluateOn, EvaluationPlan, RunFolder, make_run_folder
@@ -44,6 +44,7 @@ def train(
     seed: int = 0,
     images: str | Path | None = None,
     images_per_epoch: int | None = None,
+    evaluation_plots: bool = False,
     **ultralytics_arguments: Any,
 ) -> TrainingRecord:
     """Train a detector with ultralytics, meter its energy, and evaluate it with ultralytics and with pycocotools.
@@ -83,6 +84,9 @@ def train(
         images, because the epochs take their images from an endless stream that repeats the dataset in random order.
         Batches, optimiser steps, warm-up, learning rates and mosaic are the same as in a training on a subset of this
         size.
+    evaluation_plots
+        Write ultralytics' plots of the final evaluation into the folder ``evaluation`` of the run folder: curves of
+        precision and recall, and a confusion matrix. The argument ``plots=True`` of ultralytics also writes them.
     **ultralytics_arguments
         Any training argument of ultralytics by its own name: ``epochs=50, imgsz=640, batch=16, freeze=10``.
 
@@ -109,7 +113,8 @@ def train(
     try:
         with cpu_threads() as threads:
             trained = run_training(training, run, meter)
-            evaluation, evaluation_warnings = _evaluate(run, training, trained.watch, meter)
+            plots = evaluation_plots or bool(arguments.get("plots"))
+            evaluation, evaluation_warnings = _evaluate(run, training, trained.watch, meter, plots=plots)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"the training was stopped; the unfinished run is in {run.path}") from None
     except DetreduceError:
@@ -152,7 +157,7 @@ def _check_images_per_epoch(images: int | None) -> None:
 
 
 def _evaluate(
-    run: RunFolder, training: DetectorTraining, watch: Watch, meter: EnergyMeter
+    run: RunFolder, training: DetectorTraining, watch: Watch, meter: EnergyMeter, *, plots: bool
 ) -> tuple[Evaluation | None, list[str]]:
     """Evaluate the trained weights.
 
@@ -164,7 +169,7 @@ def _evaluate(
     arguments = training.arguments
     shared = {name: arguments[name] for name in _SHARED_WITH_EVALUATION if arguments.get(name) is not None}
     shared["imgsz"] = watch.trainer.args.imgsz
-    data_yaml, scratch = run.evaluation_yaml, run.path / "evaluation"
+    data_yaml, scratch = run.evaluation_yaml, run.path / PLOTS_FOLDER
     try:
         with step("evaluating the trained model"), meter.measure("evaluation"):
             return evaluate(
@@ -173,6 +178,7 @@ def _evaluate(
                 list(run.truths.values()),
                 output=scratch,
                 evidence=run.path / EVIDENCE_NAME,
+                plots=plots,
                 batch=max(1, int(watch.trainer.batch_size)) * 2,
                 **shared,
             )
@@ -185,7 +191,7 @@ def _evaluate(
         ) from error
     finally:
         data_yaml.unlink(missing_ok=True)
-        # with plots=True the folder is not empty, and stays
+        # a folder with plots is not empty, and stays
         with contextlib.suppress(OSError):
             scratch.rmdir()
 

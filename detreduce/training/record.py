@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 RECORD_NAME = "record.json"
+PLOTS_FOLDER = "evaluation"
+"""Folder in the run folder with ultralytics' plots of the final evaluation."""
 SCHEMA = 1
 
 
@@ -242,6 +244,11 @@ class TrainingRecord(_Part):
         if self.flops is None:
             return None
         return (self.flops.forward + self.flops.backward) * self.counts.images_seen / 1e12
+
+    @property
+    def plots(self) -> list[Path]:
+        """The plots of the final evaluation in the run folder, sorted by name. The list may be empty."""
+        return sorted(Path(self.run, PLOTS_FOLDER).glob("*.png"))
 
     def row(self) -> dict[str, Any]:
         """Return the record as one table row. Wh, g_co2 and minutes are values of the phase ``training`` only."""

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from detreduce.display.numbers import change, less_or_more, significant, with_spread
+from detreduce.display.numbers import change, fixed, fixed_with_spread, less_or_more, significant, with_spread
 
 
 @pytest.mark.parametrize(
@@ -59,3 +59,26 @@ def test_a_spread_and_its_mean_have_as_many_decimals(value: float, spread: float
 )
 def test_a_ratio_is_a_change_that_is_true(ratio: float, signed: str, words: str) -> None:
     assert (change(ratio), less_or_more(ratio)) == (signed, words)
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(0.5, "+0.500"), (-0.02, "-0.020"), (0.00012, "+0.0001"), (-0.0004, "-0.0004"), (0.0, "0.000"), (2e-17, "0.000")],
+)
+def test_a_small_number_is_not_rounded_to_nothing(value: float, shown: str) -> None:
+    assert fixed(value, 3, sign=True) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "spread", "shown"),
+    [
+        (0.593, 0.01, "0.593 ± 0.010"),
+        (0.593, 0.00042, "0.5930 ± 0.0004"),
+        (0.00012, 0.00003, "0.00012 ± 0.00003"),
+        (0.593, 3e-17, "0.593 ± 0.000"),
+        (0.593, math.nan, "0.593"),
+        (0.0, 0.0, "0.000"),
+    ],
+)
+def test_neither_a_number_nor_its_spread_is_rounded_to_nothing(value: float, spread: float, shown: str) -> None:
+    assert fixed_with_spread(value, spread, 3) == shown

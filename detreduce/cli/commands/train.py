@@ -11,7 +11,18 @@ from detreduce.cli.options import Country, Data, Images, Json, Model, TrainingSe
 from detreduce.cli.output import print_json
 from detreduce.cli.values import parse_parameters
 
-_OWN_OPTIONS = ("model", "output", "seed", "choose", "evaluate_on", "country", "images", "images_per_epoch", "data")
+_OWN_OPTIONS = (
+    "model",
+    "output",
+    "seed",
+    "choose",
+    "evaluate_on",
+    "country",
+    "images",
+    "images_per_epoch",
+    "data",
+    "evaluation_plots",
+)
 
 
 def train(
@@ -42,6 +53,13 @@ def train(
             help="Number of images in one epoch. The training still uses all images. Default: all images.",
         ),
     ] = None,
+    plots: Annotated[
+        bool,
+        typer.Option(
+            "--plots/--no-plots",
+            help="Write ultralytics' plots of the evaluation: curves of precision and recall, and a confusion matrix.",
+        ),
+    ] = True,
     as_json: Json = False,
 ) -> None:
     """Train a detector, and measure the energy and the mAP.
@@ -53,6 +71,7 @@ def train(
     from detreduce.dataset.finding import locate_dataset
     from detreduce.training.harness import train as run_training
 
+    given = parse_parameters(arguments or [], options=_OWN_OPTIONS)
     record = run_training(
         locate_dataset(data),
         model=model,
@@ -63,7 +82,9 @@ def train(
         country=country,
         images=images,
         images_per_epoch=images_per_epoch,
-        **parse_parameters(arguments or [], options=_OWN_OPTIONS),
+        # the argument plots=False of ultralytics leaves out all plots
+        evaluation_plots=plots and given.get("plots") is not False,
+        **given,
     )
     if as_json:
         print_json(record.model_dump(mode="json"))

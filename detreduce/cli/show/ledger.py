@@ -10,6 +10,7 @@ from rich.table import Table
 
 from detreduce.cli.show import terminal
 from detreduce.cli.show.terminal import fits, fitted, show_text
+from detreduce.display.numbers import fixed
 from detreduce.vocabulary.keeps import keep_of
 from detreduce.vocabulary.measures import ACCURACIES
 
@@ -64,5 +65,5 @@ def _shown(row: Mapping[str, Any], name: str, digits: int | None) -> str:
         return keep_of(row["label"], value)
     if digits is not None:
         mark = "*" if row.get("overlapped") and name in ("Wh", "minutes") else ""
-        return f"{value:.{digits}f}{mark}"
+        return f"{fixed(value, digits)}{mark}"
     return str(value).replace("T", " ")[:16] if name == "ended" else str(value)

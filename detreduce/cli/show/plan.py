@@ -6,8 +6,12 @@ from typing import TYPE_CHECKING
 
 from detreduce.cli.show import terminal
 from detreduce.cli.show.terminal import show_table, show_text, table_of
+from detreduce.display.numbers import fixed
 from detreduce.vocabulary.controls import FULL
 from detreduce.vocabulary.measures import ACCURACIES
+
+# a smaller difference than this part of the energy of full is no difference
+SAME_ENERGY = 0.005
 
 if TYPE_CHECKING:
     from detreduce.experiment.advice.recipes import Advice, Recipe
@@ -23,31 +27,38 @@ def show_advice(found: Advice, *, target: float | None, budget_wh: float | None,
         show_text(out, text, indent=indent)
 
     say(
-        f"All images, {_epochs(full)}: {name} {_range(full)}, {full.wh:.2f} Wh. "
+        f"All images, {_epochs(full)}: {name} {_range(full)}, {fixed(full.wh, 2)} Wh. "
         f"The model is fitted to {found.configurations} configurations."
     )
     goal = f"{target:.0%} of this {name}" if target is not None else f"at most {budget_wh:g} Wh"
     if best is None:
         at_least = f" with a probability of at least {confidence:.0%}" if target is not None else ""
-        say(f"No recipe is expected to reach {goal}{at_least}.")
+        cheapest = f" The cheapest recipe needs {fixed(found.least_wh, 2)} Wh." if target is None else ""
+        reach = "is expected to reach" if target is not None else "needs"
+        say(f"No recipe {reach} {goal}{at_least}.{cheapest}")
         return
     say(f"For {goal}: {_describe(best)}.")
     probability = "" if target is None else f" The probability of reaching the target is {best.chance:.0%}."
     say(f"Expected {name} {_range(best)}.{probability}", "  ")
     say(_describe_cost(best, full), "  ")
+    if budget_wh is not None and budget_wh >= found.most_wh:
+        say(
+            f"The budget of {budget_wh:g} Wh is above every recipe: the most expensive one that was "
+            f"compared needs {fixed(found.most_wh, 2)} Wh. So the budget does not limit the choice."
+        )
     if found.energy_note:
         say(found.energy_note)
     if found.others:
-        table = table_of("method", "images", "epochs", name, "9 of 10 times", "probability", "Wh", right=6)
+        chance = ["probability"] if target is not None else []
+        table = table_of("method", "images", "epochs", name, "9 of 10 times", *chance, "Wh", right=5 + len(chance))
         for recipe in (best, *found.others):
-            probability = "" if target is None else f"{recipe.chance:.0%}"
             table.add_row(
                 recipe.method,
                 f"{recipe.images}",
                 f"{recipe.epochs}",
-                f"{recipe.expected:.3f}",
+                fixed(recipe.expected, 3),
                 f"{recipe.low:.3f} to {recipe.high:.3f}",
-                probability,
+                *[f"{recipe.chance:.0%}"] * len(chance),
                 _wh(recipe),
             )
         show_table(out, table)
@@ -58,18 +69,19 @@ def show_advice(found: Advice, *, target: float | None, budget_wh: float | None,
 
 def _describe_cost(best: Recipe, full: Recipe) -> str:
     if best.total_wh is None:
-        return f"{best.wh:.2f} Wh, plus an unknown amount for choosing; full takes {full.wh:.2f} Wh."
+        return f"{fixed(best.wh, 2)} Wh, plus an unknown amount for choosing. Full takes {fixed(full.wh, 2)} Wh."
     saved = full.wh - best.total_wh
-    choosing = f", including {best.choosing_wh:.2f} for choosing once" if best.choosing_wh else ""
-    if f"{abs(saved):.2f}" == "0.00":
-        return f"{best.total_wh:.2f} Wh{choosing}; the same energy as full."
-    how = f"{saved:.2f} Wh less" if saved > 0 else f"{-saved:.2f} Wh more"
-    return f"{best.total_wh:.2f} Wh{choosing}; {how} than full ({-saved / full.wh:+.0%})."
+    choosing = f", including {fixed(best.choosing_wh, 2)} Wh for choosing once" if best.choosing_wh else ""
+    costs = f"It costs {fixed(best.total_wh, 2)} Wh{choosing}"
+    if abs(saved) < SAME_ENERGY * full.wh:
+        return f"{costs}, the same energy as full."
+    if saved > 0:
+        return f"{costs}, and saves {fixed(saved, 2)} Wh of the {fixed(full.wh, 2)} Wh of full ({saved / full.wh:.0%})."
+    return f"{costs}, {fixed(-saved, 2)} Wh more than full ({-saved / full.wh:+.0%})."
 
 
 def _wh(recipe: Recipe) -> str:
-    known = recipe.total_wh is not None
-    return f"{recipe.total_wh:.2f}" if known else f"{recipe.wh:.2f}, choosing not known"
+    return fixed(recipe.total_wh, 2) if recipe.total_wh is not None else f"{fixed(recipe.wh, 2)} + ?"
 
 
 def _describe(recipe: Recipe) -> str:
@@ -79,7 +91,7 @@ def _describe(recipe: Recipe) -> str:
 
 
 def _range(recipe: Recipe) -> str:
-    return f"{recipe.expected:.3f} (9 of 10 times {recipe.low:.3f} to {recipe.high:.3f})"
+    return f"{fixed(recipe.expected, 3)} (9 of 10 times {recipe.low:.3f} to {recipe.high:.3f})"
 
 
 def _epochs(recipe: Recipe) -> str:

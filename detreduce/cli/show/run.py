@@ -11,6 +11,7 @@ from rich.table import Table
 
 from detreduce.cli.show import terminal
 from detreduce.cli.show.terminal import show_table, show_text
+from detreduce.display.numbers import fixed
 from detreduce.vocabulary.controls import CONTROLS, EQUAL_ITERATIONS, FULL, title_of
 from detreduce.vocabulary.keeps import keep_of
 
@@ -114,4 +115,4 @@ def _cost(cells: int, seconds: float | None, wh: float | None) -> tuple[str, str
     """Return minutes and watt-hours as text: ``?`` if unknown, empty if there are no cells to run."""
     if not cells:
         return "", ""
-    return "?" if seconds is None else f"{seconds / 60:.1f}", "?" if wh is None else f"{wh:.2f}"
+    return "?" if seconds is None else fixed(seconds / 60, 1), "?" if wh is None else fixed(wh, 2)

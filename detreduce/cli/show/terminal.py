@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.box import HEAVY_HEAD, SIMPLE_HEAD
 from rich.console import Console
@@ -12,7 +12,11 @@ from rich.table import Table
 from rich.text import Text
 
 from detreduce.cli.output import begin_output
-from detreduce.display.terminal_text import labelled, visible_lines, wrap
+from detreduce.display.numbers import fixed
+from detreduce.display.terminal_text import GOOD, WARNING, labelled, visible_lines, wrap
+
+if TYPE_CHECKING:
+    from detreduce.dataset.problem_counts import ProblemCounts
 
 # piped output is not wrapped, because scripts read whole lines
 PIPED_WIDTH = 10_000
@@ -80,8 +84,11 @@ def fitted(out: Console, table: Table) -> Table:
 
 
 def number(value: float | None, digits: int) -> str:
-    """Return a number with `digits` digits after the point, or a dash if the number is not known."""
-    return "-" if value is None or math.isnan(value) else f"{value:.{digits}f}"
+    """Return a number with `digits` digits after the point, or a dash if the number is not known.
+
+    There are more digits if the number would be rounded to 0.
+    """
+    return "-" if value is None or math.isnan(value) else fixed(value, digits)
 
 
 def show_text(
@@ -105,3 +112,8 @@ def show_text(
 def show_status(out: Console, text: str, style: str, *, indent: str = "") -> None:
     """Print a line whose label, the text up to its first colon, has a colour: GOOD, WARNING or ERROR."""
     out.print(labelled("\n".join(wrap(text, out.width, first=indent, indent=indent)), style), soft_wrap=True)
+
+
+def show_problems(out: Console, problems: ProblemCounts) -> None:
+    """Print how many problems the data has. The line is green without problems, else yellow."""
+    show_status(out, problems.line, WARNING if problems.problems or problems.refused else GOOD)

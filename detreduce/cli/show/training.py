@@ -7,41 +7,83 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich.console import Console
+
 from detreduce.cli.show import terminal
-from detreduce.cli.show.terminal import number, show_table, show_text, table_of
+from detreduce.cli.show.terminal import number, show_problems, show_status, show_table, show_text, table_of
+from detreduce.display.terminal_text import WARNING
+
+# more classes than this do not fit a screen
+SHOWN = 30
 
 if TYPE_CHECKING:
     from detreduce.arrays.proxy_log import ProxyLog
-    from detreduce.training.record import TrainingRecord
+    from detreduce.training.record import Evaluation, TrainingRecord
 
 
 def show_record(record: TrainingRecord) -> None:
-    """Print the results and costs of one training."""
+    """Print the results and costs of one training: mAP by two programs, classes, energy, plots and warnings."""
+    out = terminal.console()
+    if evaluation := record.evaluation:
+        splits = " and ".join(evaluation.splits)
+        show_text(
+            out,
+            f"Measured on {splits}: {evaluation.images:,} images with {evaluation.boxes:,} boxes. The weights are "
+            f"those of the {record.choose} epoch.",
+            style="bold",
+        )
+        _show_classes(out, evaluation)
     row = record.row()
     table = table_of("measure", "value", right=1)
-    for label, key, digits in (
-        ("mAP50", "mAP50", 3),
-        ("mAP50-95", "mAP50_95", 3),
-        ("precision", "precision", 3),
-        ("recall", "recall", 3),
-        ("energy (Wh)", "Wh", 2),
-        ("CO2 (g)", "g_co2", 2),
-        ("minutes", "minutes", 1),
-        ("optimiser steps", "optimiser_steps", 0),
-        ("images seen", "images_seen", 0),
+    for label, value, digits in (
+        ("precision", row["precision"], 3),
+        ("recall", row["recall"], 3),
+        ("energy (Wh)", row["Wh"], 2),
+        ("CO2 (g)", row["g_co2"], 2),
+        ("minutes", row["minutes"], 1),
+        ("optimiser steps", row["optimiser_steps"], 0),
+        ("images seen", row["images_seen"], 0),
     ):
-        table.add_row(label, number(row.get(key), digits))
-    out = terminal.console()
+        table.add_row(label, number(value, digits))
     show_table(out, table)
     for component, part in record.energy["training"].components.items():
-        out.print(f"Energy of the {component}: {part.wh:.2f} Wh, {part.provenance} ({part.method})")
-    if (evaluation := record.evaluation) and (agreement := evaluation.agreement) and not agreement.ok:
-        out.print(f"The two mAP values differ by more than {agreement.tolerance}: {agreement.note}")
+        show_text(
+            out, f"Energy of the {component}: {number(part.wh, 2)} Wh, {part.provenance} ({part.method})", indent="  "
+        )
+    if evaluation and (agreement := evaluation.agreement) and not agreement.ok:
+        line = f"Warning: The two mAP values differ by more than {agreement.tolerance}: {agreement.note}"
+        show_status(out, line, WARNING)
     if record.data.problems is not None:
-        out.print(record.data.problems.line, soft_wrap=True)
+        show_problems(out, record.data.problems)
     for warning in record.warnings:
-        show_text(out, f"Warning: {warning}")
+        show_status(out, f"Warning: {warning}", WARNING)
+    if plots := record.plots:
+        found = ", ".join(plot.name for plot in plots)
+        show_text(out, f"Plots: {plots[0].parent}")
+        show_text(out, found, indent="  ")
     out.print(f"Run folder: {record.run}", soft_wrap=True)
+
+
+def _show_classes(out: Console, evaluation: Evaluation) -> None:
+    """Print the AP of each class and the mAP, by ultralytics and by pycocotools."""
+    coco = evaluation.coco
+    more = ("AP50, COCO", "AP50-95, COCO") if coco else ()
+    table = table_of("class", "images", "boxes", "AP50", "AP50-95", *more, right=4 + len(more))
+    lowest_first = sorted(evaluation.per_class, key=lambda one: one.AP50_95)
+    for one in evaluation.per_class if len(lowest_first) <= SHOWN else lowest_first[:SHOWN]:
+        by_coco = [number(one.coco_AP50, 3), number(one.coco_AP50_95, 3)] if coco else []
+        table.add_row(one.name, f"{one.images}", f"{one.boxes}", number(one.AP50, 3), number(one.AP50_95, 3), *by_coco)
+    table.add_section()
+    by_coco = [number(coco.mAP50, 3), number(coco.mAP50_95, 3)] if coco else []
+    mean = [number(evaluation.mAP50, 3), number(evaluation.mAP50_95, 3)]
+    table.add_row("mAP", f"{evaluation.images}", f"{evaluation.boxes}", *mean, *by_coco, style="bold")
+    show_table(out, table)
+    if len(lowest_first) > SHOWN:
+        show_text(out, f"These are the {SHOWN} classes with the lowest AP50-95. record.json has all of them.")
+    if coco:
+        show_text(
+            out, "AP50 and AP50-95 are by ultralytics. COCO: pycocotools, from the same predictions.", style="dim"
+        )
 
 
 def show_proxy(log: ProxyLog, output: Path) -> None:
@@ -57,7 +99,7 @@ def show_proxy(log: ProxyLog, output: Path) -> None:
     cost = f"{number(energy.get('seconds', math.nan) / 60, 1)} minutes, {number(energy.get('wh'), 2)} Wh"
     show_text(out, f"{len(log.box_images)} boxes in {len(log.image_ids)} images; {cost}. Log: {output}")
     for warning in log.facts.get("warnings", ()):
-        show_text(out, f"Warning: {warning}")
+        show_status(out, f"Warning: {warning}", WARNING)
     data = shlex.quote(str(log.facts.get("data", {}).get("path", "data.yaml")))
     chosen_by = f"--method vps --proxy {shlex.quote(str(output))}"
     out.print(f"Next: detreduce reduce {data} {chosen_by} --output reduced/", soft_wrap=True)

@@ -103,6 +103,8 @@ class Advice:
         Standard deviation of configurations around the surface, and standard deviation between runs of a configuration.
     energy_note
         Why the energy values are not exact or not complete. Empty if there is no such limit.
+    least_wh, most_wh
+        Energy of the cheapest and of the most expensive recipe that was compared, in Wh.
     """
 
     full: Recipe
@@ -115,6 +117,8 @@ class Advice:
     misfit: float
     run_spread: float
     energy_note: str = ""
+    least_wh: float = 0.0
+    most_wh: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
         """Return the advice as a dict for JSON."""
@@ -129,6 +133,8 @@ class Advice:
             "surer": self.surer.to_dict() if self.surer else None,
             "surer_by": self.surer_by,
             "energy_note": self.energy_note,
+            "least_wh": self.least_wh,
+            "most_wh": self.most_wh,
         }
 
 
@@ -197,6 +203,8 @@ def advise(
         surface.misfit,
         surface.run_spread,
         energy.note,
+        min(recipe.least_wh for recipe in recipes),
+        max(recipe.least_wh for recipe in recipes),
     )
 
 
@@ -298,7 +306,7 @@ def _recipe(
     """Return a recipe with its expected mAP and energy; `goal` holds the mAP to reach in each posterior sample."""
     seen = images * epochs
     means, runs = surface.means(method, images, seen), surface.runs(method, images, seen)
-    low, high = np.quantile(runs, INTERVAL)
+    low, high = np.quantile(runs, INTERVAL).clip(0.0, 1.0)
     return Recipe(
         method,
         images / surface.total,

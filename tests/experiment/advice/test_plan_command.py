@@ -47,7 +47,7 @@ def test_what_choosing_took_may_not_be_known(ledger: Path, monkeypatch: pytest.M
     monkeypatch.setattr(comparable, "comparable_rows", lambda ledger: without_choosing("good"))
     shown = plan(ledger, "--budget-wh", 3.5).stdout
     (line,) = (line for line in shown.splitlines() if "good" in line and "│" in line)
-    assert ", choosing not known" in line and shown.count(", choosing not known") == 1
+    assert " + ?" in line and shown.count(" + ?") == 1
     assert "For at most 3.5 Wh: good" not in shown and "choosing by good" in shown
 
 
@@ -55,6 +55,21 @@ def test_where_the_best_is_one_whose_choosing_is_not_known() -> None:
     full, best = recipe("full", 0.6, 8.0, 0.0), recipe("good", 0.5, 2.0, None)
     said = _describe_cost(best, full)
     assert "2.00 Wh" in said and "8.00 Wh" in said and "%" not in said
+
+
+def test_a_budget_that_limits_nothing_and_one_that_nothing_fits(ledger: Path) -> None:
+    shown = plan(ledger, "--budget-wh", 5000).stdout
+    most = json.loads(plan(ledger, "--budget-wh", 5000, "--json").stdout)["most_wh"]
+    assert f"above every recipe: the most expensive one that was compared needs {most:.2f} Wh" in shown
+    assert "above every recipe" not in plan(ledger, "--budget-wh", 4).stdout
+    assert "No recipe needs at most 0.001 Wh. The cheapest recipe needs" in plan(ledger, "--budget-wh", 0.001).stdout
+
+
+def test_what_is_saved_has_no_minus_and_what_costs_more_has_a_plus() -> None:
+    full = recipe("full", 0.6, 8.0, 0.0)
+    assert _describe_cost(recipe("good", 0.5, 2.0, 0.0), full).endswith("saves 6.00 Wh of the 8.00 Wh of full (75%).")
+    assert _describe_cost(recipe("good", 0.5, 10.0, 0.0), full).endswith("2.00 Wh more than full (+25%).")
+    assert _describe_cost(recipe("good", 0.5, 8.01, 0.0), full).endswith("the same energy as full.")
 
 
 def test_bad_questions(ledger: Path) -> None:

@@ -160,7 +160,7 @@ def make_plan(config: ExperimentConfig, identity: Identity, arguments: dict[str,
         if composition:
             context["composition"] = composition
         pairs = seed_pairs(config.reduce.seeds, config.train.seeds, deterministic=reducer.deterministic)
-        for keep in config.reduce.keep:
+        for keep in config.reduce.keeps:
             for selection_seed, training_seed in pairs:
                 cell = Cell(
                     key="",
@@ -182,7 +182,7 @@ def _control_cells(config: ExperimentConfig, context: dict[str, Any], name: str)
     """
     control = CONTROLS[name]
     drawn = control.chooser is not None and not reducer_class(control.chooser).deterministic
-    keeps = [1.0] if control.role is Role.FULL else config.reduce.keep
+    keeps = [1.0] if control.role is Role.FULL else config.reduce.keeps
     pairs = seed_pairs(config.reduce.seeds, config.train.seeds, deterministic=not drawn)
     return [
         _with_key(Cell("", name, training_seed, name, keep=keep, selection_seed=selected), context)

@@ -12,7 +12,7 @@ from detreduce.dataset.records import DetectionDataset
 from detreduce.errors import DetreduceError, InputError
 from detreduce.experiment.cells import uses_features
 from detreduce.experiment.config import ExperimentConfig
-from detreduce.experiment.sections import MethodConfig
+from detreduce.experiment.sections import ALL, MethodConfig
 from detreduce.features.table import SEPARATE_BLOCKS
 from detreduce.reducers import make_reducer
 from detreduce.reducers.engine.budget import resolve_keep
@@ -46,8 +46,13 @@ def check_experiment(config: ExperimentConfig, dataset: DetectionDataset, evalua
         if split != "auto" and split not in dataset.source.splits:
             there = ", ".join(dataset.source.splits)
             problems.append(f"evaluate.on: the dataset does not have the split {split!r}. Use one of: {there}")
-    for keep in config.reduce.keep:
-        attempt("reduce.keep", lambda keep=keep: _check_keep(config, dataset, keep))  # type: ignore[misc]
+    for keep in config.reduce.keeps:
+        attempt("reduce.keep", lambda keep=keep: check_keep(config, dataset, keep))  # type: ignore[misc]
+    if ALL in config.reduce.keep and any(_drops_by_features(method, config) for method in config.reduce.methods):
+        problems.append(
+            f"reduce.keep: {ALL!r} cannot be used with drop_duplicates by features, because the features are not made "
+            "yet. Write a number, or compare pixels: drop_duplicates: true"
+        )
     rule = config.reduce.categories
     attempt("reduce.categories", lambda: assign_categories(dataset.class_counts, dataset.class_names, rule))
     problems += _unequal(config)
@@ -100,7 +105,12 @@ def _features_problems(config: ExperimentConfig, dataset: DetectionDataset) -> l
     return list(problems)
 
 
-def _check_keep(config: ExperimentConfig, dataset: DetectionDataset, keep: float | int) -> None:
+def _drops_by_features(method: MethodConfig, config: ExperimentConfig) -> bool:
+    """Return whether a search that compares features finds the duplicates that a method drops."""
+    return CompositionRequest.of(**method.composition(config.reduce)).by_features
+
+
+def check_keep(config: ExperimentConfig, dataset: DetectionDataset, keep: float | int) -> None:
     """Raise InputError if `keep` is smaller than the number of images that are kept before a method chooses."""
     resolve_keep(keep, len(dataset))
     for method in config.reduce.methods:

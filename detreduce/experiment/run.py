@@ -35,6 +35,7 @@ from detreduce.experiment.preflight import check_experiment
 from detreduce.experiment.searches.leakage import has_leakage, keep_leakage, read_leakage
 from detreduce.experiment.searches.near_duplicates import has_near_duplicates, keep_near_duplicates
 from detreduce.experiment.searches.redundancy import Redundancy
+from detreduce.experiment.searches.remaining import with_counts
 from detreduce.experiment.sources import Sources, proxy_identity
 from detreduce.machine.files import writing
 from detreduce.machine.hashes import json_hash
@@ -103,6 +104,7 @@ def prepare_experiment(
     shard_of([], shard)
     experiment = _Experiment(settings, Ledger(output or Path("runs") / settings.name))
     check_experiment(settings, experiment.dataset, experiment.evaluate_on)
+    experiment.config = with_counts(settings, experiment.dataset)
     return PreparedExperiment(experiment, shard)
 
 

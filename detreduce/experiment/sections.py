@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from detreduce.features.request import Extraction
 
 Keep = float | int
+ALL = "all"
+"""The `keep` of every image that remains without duplicates and excluded images."""
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 IMAGE_LISTS = ("must_keep", "initial", "exclude")
 """Keys that take a list of images, or the name of a file with images.
@@ -171,8 +173,8 @@ class ReduceConfig(CompositionConfig, Section):
     """How an image gets its category: `rarest`, `dominant`, `combination`, `none`, or a list of rules."""
     methods: list[MethodConfig] = Field(min_length=1)
     """Names of methods, or `{name: mms, start: center}` to set parameters and steps of a method."""
-    keep: list[Keep] = Field(min_length=1)
-    """Fractions with a decimal point (0.25), or numbers of images (500)."""
+    keep: list[Keep | Literal["all"]] = Field(min_length=1)
+    """Fractions (0.25), numbers of images (500), or `all`: all images that remain without duplicates and exclusions."""
     seeds: list[Seed] = Field(default=[0], min_length=1)
     """Selection seeds; the i-th selection seed is paired with the i-th training seed."""
 
@@ -181,14 +183,24 @@ class ReduceConfig(CompositionConfig, Section):
     def _listed(cls, value: Any) -> Any:
         listed = value if isinstance(value, list) else [value]
         for keep in listed:
-            if isinstance(keep, (bool, str)):
+            if isinstance(keep, (bool, str)) and keep != ALL:
                 raise ValueError(f"{keep!r} is not a number. Use a fraction such as 0.25, or a count such as 25")
         return listed
 
     @field_validator("keep")
     @classmethod
-    def _in_range(cls, value: list[Keep]) -> list[Keep]:
-        return [in_range(keep) for keep in value]
+    def _in_range(cls, value: list[Keep | Literal["all"]]) -> list[Keep | Literal["all"]]:
+        return [keep if isinstance(keep, str) else in_range(keep) for keep in value]
+
+    @property
+    def keeps(self) -> list[Keep]:
+        """The numbers in `keep`. `with_all` replaces `all` by a number."""
+        return [keep for keep in self.keep if not isinstance(keep, str)]
+
+    def with_all(self, images: int) -> ReduceConfig:
+        """Return the section with `all` replaced by a number of images."""
+        keeps = [images if isinstance(keep, str) else keep for keep in self.keep]
+        return self.model_copy(update={"keep": list({repr(keep): keep for keep in keeps}.values())})
 
     def with_images(self, files: Mapping[tuple[str, str], list[Any]]) -> ReduceConfig:
         """Return the section with each file name under a key of `IMAGE_LISTS` replaced by the images in that file.

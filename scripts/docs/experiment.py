@@ -84,6 +84,8 @@ def _type(entry: dict[str, Any], found: dict[str, Any]) -> str:
         if single and several:
             return f"{' or '.join(single)}, or a list"
         return " or ".join([*single, *(_type(option, found) for option in several)])
+    if "const" in entry:
+        return f"`{entry['const']}`"
     if "enum" in entry:
         return " or ".join(f"`{value}`" for value in entry["enum"])
     if entry.get("type") == "array":

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -32,6 +35,15 @@ def say(text: str) -> None:
     """Print one line of text."""
     begin_output()
     typer.echo(visible_lines(text))
+
+
+def say_file(path: Path, more: str = "") -> None:
+    """Print a path, and `more` after it. On a terminal, the path is a link that opens the file (OSC 8)."""
+    begin_output()
+    text = visible_lines(path)
+    if sys.stdout.isatty() and os.environ.get("TERM") != "dumb":
+        text = f"\033]8;;{path.resolve().as_uri()}\033\\{text}\033]8;;\033\\"
+    typer.echo(text + visible_lines(more))
 
 
 def print_json(content: Any) -> None:

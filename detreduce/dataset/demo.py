@@ -23,7 +23,7 @@ from detreduce.machine.hashes import json_hash
 VERSION = 2  # part of the cache key: increase it if the same parameters give different pixels or labels
 
 SPLITS = {"train": 0.6, "val": 0.2, "test": 0.2}
-LONGEST = 0.6  # frames of the longest clip in train, divided by the number of scenes in train
+LONGEST = 0.5  # frames of the longest clip in train, divided by the number of scenes in train
 RARITY = 0.6  # the frequency of each digit, divided by the frequency of the digit before
 OBJECT_SIZES = (0.22, 0.45)  # height of a digit, as a fraction of the frame
 OVERLAP = 0.1  # largest overlap of two boxes, as a fraction of the smaller box
@@ -121,7 +121,7 @@ def make_demo(
 
     Every scene is filmed by one static camera that trembles a little, so its frames are near-duplicates. In train, the
     lengths of the clips follow Zipf's law, as if a few cameras had run much longer than the others: the longest clip
-    has 0.6 times as many frames as train has scenes, the second longest half of it, the third longest a third, and most
+    has half as many frames as train has scenes, the second longest half of that, the third longest a third, and most
     clips have one frame. Val and test show other scenes, with one frame each, so that mAP counts all scenes equally.
     Each handwriting sample is in one split only. The same arguments give the same label bytes and the same pixels (PNG)
     on every machine. The folder appears complete or not at all.

@@ -34,7 +34,7 @@ SHORT_PROXY = {"epochs": 3, "imgsz": 64, "batch": 8, "nbs": 8, "workers": 0}
 SELECTIONS = {
     "srs": {"method": "srs", "keep": 0.25, "seed": 3},
     "first": {"method": "first", "keep": 5, "categories": None},
-    "mms_must_keep": {"method": "mms", "keep": 0.3, "must_keep": ["scene0003_frame00.jpg"], "start": "center"},
+    "mms_must_keep": {"method": "mms", "keep": 0.3, "must_keep": ["scene0003_frame000.jpg"], "start": "center"},
     "prd_class_floor": {"method": "prd", "keep": 12, "class_floor": {"1": 3, "2": 3}},
     "facility_duplicates": {"method": "facility", "keep": 0.25, "drop_duplicates": True},
     "class_coverage_exact": {"method": "class_coverage", "keep": 8, "drop_duplicates": "exact"},

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from detreduce.cli.options import Cache, Images, Json
-from detreduce.cli.output import print_json, say
+from detreduce.cli.output import print_json, say_file
 
 if TYPE_CHECKING:
     from detreduce.dataset.records import DetectionDataset
@@ -77,6 +77,6 @@ def _open_page(file: Path, dataset: DetectionDataset | None, cache: Path | None,
     if as_json:
         print_json({"page": str(page)})
         return
-    say(str(page))
+    say_file(page)
     if sys.stdout.isatty():
         typer.launch(str(page))

@@ -9,7 +9,7 @@ import typer
 
 from detreduce.cli.ledger_argument import open_ledger
 from detreduce.cli.options import Json, LedgerFolder
-from detreduce.cli.output import print_json, say
+from detreduce.cli.output import print_json, say, say_file
 from detreduce.errors import InputError
 from detreduce.vocabulary.option_values import SELECTIONS_SHOWN, ReportForm
 
@@ -73,7 +73,7 @@ def report(
         found = problems.to_dict() if problems is not None else None
         print_json({"report": str(path), "bytes": path.stat().st_size, "problems": found})
     else:
-        say(f"{path} ({path.stat().st_size / 1e6:.1f} MB)")
+        say_file(path, f" ({path.stat().st_size / 1e6:.1f} MB)")
         if problems is not None:
             say(problems.line)
     if show:
@@ -120,6 +120,6 @@ def _write_page(
     if as_json:
         print_json({"page": str(page), "bytes": page.stat().st_size})
     else:
-        say(f"{page} ({page.stat().st_size / 1e6:.1f} MB)")
+        say_file(page, f" ({page.stat().st_size / 1e6:.1f} MB)")
     if show:
         typer.launch(str(page))

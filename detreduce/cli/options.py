@@ -121,6 +121,12 @@ DiscardChanges = Annotated[
     ),
 ]
 
+AllowLeaks = Annotated[
+    bool,
+    typer.Option(
+        "--allow-leaks", help="Train although images of val or test are also in train. The mAP is then too good."
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 All = Annotated[bool, typer.Option("--all", help="List all entries instead of the first 20.")]
 Alike = Literal["pixels", "boxes", "features", "exact"]

@@ -55,6 +55,8 @@ class ExperimentConfig(Section):
     """Controls: `full`, `full_equal_iterations` (all images, with the steps of a reduced cell), `random`, `first`."""
     energy: EnergyConfig = EnergyConfig()
     """Country whose electricity mix converts energy to CO2."""
+    allow_leaks: bool = False
+    """true: train although images of val or test are also in train. The results then carry a warning."""
 
     @model_validator(mode="after")
     def _counts_its_steps(self) -> ExperimentConfig:

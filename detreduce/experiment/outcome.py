@@ -15,6 +15,7 @@ from detreduce.experiment.data_problems import read_problems
 from detreduce.experiment.ledger.ledger import FinishedCell, Ledger, finished_rows
 from detreduce.experiment.result_table import ResultTable, result_table
 from detreduce.experiment.searches.leakage import read_leakage
+from detreduce.experiment.searches.leaks import LeakWarning, leak_warning, read_leaks
 from detreduce.experiment.searches.near_duplicates import read_near_duplicates
 from detreduce.experiment.statistics.break_even import BreakEven, break_even, choosing_wh
 from detreduce.experiment.statistics.comparison import Comparison, compare_methods
@@ -57,6 +58,8 @@ class Outcome:
         Comparisons of all other methods and controls with `full`; empty without `full`.
     problems
         How many problems the data has, from ``problems.json`` in the ledger; None if the ledger does not say.
+    leaks
+        The warning that images of val or test are also in train; None if none are known to be.
     near_duplicates
         Near-duplicates in the train split, from ``near-duplicates.json`` in the ledger; empty if there was no search.
     """
@@ -73,6 +76,7 @@ class Outcome:
     lost: Sequence[Comparison] = ()
     near_duplicates: Mapping[str, Any] = field(default_factory=dict)
     problems: ProblemCounts | None = None
+    leaks: LeakWarning | None = None
 
     @cached_property
     def table(self) -> ResultTable:
@@ -98,6 +102,7 @@ class Outcome:
             "break_even": [{**asdict(item), "trainings": item.trainings} for item in self.paid],
             "energy": energy_provenance(self),
             "leakage": {name: self.leakage.get(name) for name in ("counts", "threshold") if name in self.leakage},
+            "leaks": self.leaks.to_dict() if self.leaks is not None else None,
             "near_duplicates": {
                 name: self.near_duplicates[name]
                 for name in ("images", "redundant", "exact", "threshold", "skipped")
@@ -113,7 +118,7 @@ def outcome_of(ledger: Ledger, cells: Iterable[Cell] | None = None) -> Outcome:
 
     This takes seconds for hundreds of cells. Raise InputError if the plan or a cell cannot be read.
     """
-    rows = finished_rows(ledger, cells)
+    rows, leakage = finished_rows(ledger, cells), read_leakage(ledger)
     found = [ledger[row["key"]] for row in rows]
     compared = compare_methods(rows, ledger.evidence, full=True)
     return Outcome(
@@ -126,7 +131,8 @@ def outcome_of(ledger: Ledger, cells: Iterable[Cell] | None = None) -> Outcome:
         paid=break_even(rows),
         problems=read_problems(ledger),
         random=random_reference(rows),
-        leakage=read_leakage(ledger),
+        leakage=leakage,
+        leaks=leak_warning(leakage, read_leaks(ledger)),
         near_duplicates=read_near_duplicates(ledger),
         notes=inconsistencies(found),
     )

@@ -16,6 +16,8 @@ from typing import Any
 import yaml
 
 from detreduce.dataset import load_dataset
+from detreduce.dataset.checks import load_all_splits
+from detreduce.dataset.leaks import Leaks, find_leaks, refuse_leaks
 from detreduce.dataset.problem_counts import ProblemCounts, count_problems
 from detreduce.dataset.records import DetectionDataset
 from detreduce.display.listener import Listener, listening, say
@@ -33,6 +35,7 @@ from detreduce.experiment.ledger.ledger import TRAIN_FOLDER, FinishedCell, Ledge
 from detreduce.experiment.overview import Costing, Overview, PlannedCells, overview, shard_of
 from detreduce.experiment.preflight import check_experiment
 from detreduce.experiment.searches.leakage import has_leakage, keep_leakage, read_leakage
+from detreduce.experiment.searches.leaks import LeakWarning, keep_leaks, leak_warning
 from detreduce.experiment.searches.near_duplicates import has_near_duplicates, keep_near_duplicates
 from detreduce.experiment.searches.redundancy import Redundancy
 from detreduce.experiment.searches.remaining import with_counts
@@ -144,6 +147,19 @@ class PreparedExperiment:
         """How many problems the data has, and how many images of the train split ultralytics leaves out."""
         return self._experiment.problems
 
+    @property
+    def leak_warning(self) -> LeakWarning | None:
+        """The warning that images of val or test are also in train, by a search that opens no image."""
+        return leak_warning({}, self._experiment.leaks.to_dict(0))
+
+    def check_leaks(self) -> None:
+        """Raise InputError if images of val or test are also in train, and `allow_leaks` is not set.
+
+        No image is opened. If all cells are finished, there is nothing to stop.
+        """
+        if self.missing and not self.settings.allow_leaks:
+            refuse_leaks(self._experiment.dataset, self._experiment.leaks)
+
     @cached_property
     def overview(self) -> Overview:
         """The overview of the run: its cells, and the expected cost of the missing cells."""
@@ -156,8 +172,9 @@ class PreparedExperiment:
     def begin(self) -> list[Cell]:
         """Create the ledger, write the plan into the ledger, and return the missing cells.
 
-        If no cell is missing, the ledger may be read-only.
+        If no cell is missing, the ledger may be read-only. Raise InputError as `check_leaks` does.
         """
+        self.check_leaks()
         missing = self.missing
         try:
             self._write_down(missing)
@@ -173,6 +190,7 @@ class PreparedExperiment:
         Ledger.create(self.ledger.path)
         keep_problems(self.ledger, self.problems)
         say(self.problems.line)
+        keep_leaks(self.ledger, experiment.leaks, experiment.identity.data)
         searched = experiment.dataset, self.ledger, experiment.identity.data, experiment.wait_for_search
         # this search comes first, because it makes the signatures that the other searches use
         keep_near_duplicates(*searched, country=experiment.config.energy.country)
@@ -310,6 +328,11 @@ class _Experiment:
         return count_problems(self.dataset)
 
     @cached_property
+    def leaks(self) -> Leaks:
+        """The images that splits share, as far as this can be found without opening an image."""
+        return find_leaks(load_all_splits(self.dataset)[0])
+
+    @cached_property
     def evaluate_on(self) -> EvaluateOn:
         """The splits to evaluate on.
 
@@ -437,6 +460,7 @@ class _Experiment:
             evaluate_on=self.evaluate_on,
             country=self.config.energy.country,
             images_per_epoch=resolve_keep(cell.keep, len(self.dataset)) if cell.control == EQUAL_ITERATIONS else None,
+            allow_leaks=True,  # `check_leaks` has looked at the dataset
             **self.arguments,
         )
         # remove the images, because a ledger must not grow with the dataset

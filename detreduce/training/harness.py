@@ -45,6 +45,7 @@ def train(
     images: str | Path | None = None,
     images_per_epoch: int | None = None,
     evaluation_plots: bool = False,
+    allow_leaks: bool = False,
     **ultralytics_arguments: Any,
 ) -> TrainingRecord:
     """Train a detector with ultralytics, meter its energy, and evaluate it with ultralytics and with pycocotools.
@@ -87,13 +88,16 @@ def train(
     evaluation_plots
         Write ultralytics' plots of the final evaluation into the folder ``evaluation`` of the run folder: curves of
         precision and recall, and a confusion matrix. The argument ``plots=True`` of ultralytics also writes them.
+    allow_leaks
+        Whether to train although images of val or test are also in train. The record then has a warning.
     **ultralytics_arguments
         Any training argument of ultralytics by its own name: ``epochs=50, imgsz=640, batch=16, freeze=10``.
 
     Raises
     ------
     InputError
-        An argument is unknown, the data cannot be used, or the output folder is not empty.
+        An argument is unknown, the data cannot be used, or the output folder is not empty. Also if images of val or
+        test are in train (the same file, or the same bytes), because the mAP would be too good.
     MissingFileError
         The weights or the dataset do not exist.
     DetreduceError
@@ -109,7 +113,9 @@ def train(
     training = DetectorTraining(find_model(model), arguments, images_per_epoch)
     started = datetime.now(UTC).isoformat(timespec="seconds")
     label = f"{_dataset_name(data)}-{Path(training.weights).stem}"
-    run = make_run_folder(data, output, label=label, images=images, evaluation=EvaluationPlan(evaluate_on, choose))
+    run = make_run_folder(
+        data, output, label=label, images=images, evaluation=EvaluationPlan(evaluate_on, choose, allow_leaks)
+    )
     try:
         with cpu_threads() as threads:
             trained = run_training(training, run, meter)

@@ -258,6 +258,7 @@ def make_experiment(folder: Path, seeds: list[int]) -> Path:
         "reduce": {"methods": ["srs", "mms", "clc"], "keep": [0.5, 3], "seeds": seeds},
         "train": {"model": "yolov8n.yaml", "seeds": seeds, "epochs": 1},
         "evaluate": {"on": "val"},
+        "allow_leaks": True,
     }
     file = folder / "small.yaml"
     file.write_text(yaml.safe_dump(content))

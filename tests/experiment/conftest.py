@@ -92,6 +92,7 @@ def config(tmp_path: Path) -> Path:
         "reduce": {"methods": ["srs", "mms"], "keep": [0.5, 3], "seeds": [0, 1]},
         "train": {"model": "yolov8n.yaml", "seeds": [0, 1], "epochs": 1},
         "evaluate": {"on": "val"},
+        "allow_leaks": True,
     }
     file = tmp_path / "tiny.yaml"
     file.write_text(yaml.safe_dump(content))

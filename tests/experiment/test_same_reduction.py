@@ -87,6 +87,7 @@ class Ways:
             "reduce": {"methods": methods, "keep": [keep, 9], **options},
             "train": {"model": "yolov8n.yaml"},
             "evaluate": {"on": "val"},
+            "allow_leaks": True,
             "controls": [],
         }
         (self.folder / "x.yaml").write_text(yaml.safe_dump(content))

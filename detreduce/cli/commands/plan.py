@@ -37,13 +37,17 @@ def plan(
     opened = open_ledger(ledger)
     from detreduce.experiment.advice.comparable import comparable_rows
     from detreduce.experiment.advice.recipes import advise
+    from detreduce.experiment.searches.leaks import ledger_warning
 
     if target is None and budget_wh is None:
         target = 0.95
     found = advise(comparable_rows(opened), target=target, budget_wh=budget_wh, measure=measure, confidence=confidence)
+    leaks = ledger_warning(opened)
     if as_json:
-        print_json(found.to_dict())
+        print_json({**found.to_dict(), "leaks": leaks.to_dict() if leaks else None})
         return
+    from detreduce.cli.show.leaks import show_leaks
     from detreduce.cli.show.plan import show_advice
 
+    show_leaks(leaks)
     show_advice(found, target=target, budget_wh=budget_wh, confidence=confidence)

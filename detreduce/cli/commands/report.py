@@ -64,15 +64,19 @@ def report(
         _write_page(ledger, output, data, images=images, as_json=as_json, show=show)
         return
     opened = open_ledger(ledger)
+    from detreduce.cli.show.leaks import show_leaks
     from detreduce.experiment.data_problems import read_problems
+    from detreduce.experiment.searches.leaks import ledger_warning
     from detreduce.report import write_report
 
     path = write_report(opened.path, output, selections=selections, images=images, dataset=data)
-    problems = read_problems(opened)
+    problems, leaks = read_problems(opened), ledger_warning(opened)
     if as_json:
         found = problems.to_dict() if problems is not None else None
-        print_json({"report": str(path), "bytes": path.stat().st_size, "problems": found})
+        told = leaks.to_dict() if leaks is not None else None
+        print_json({"report": str(path), "bytes": path.stat().st_size, "problems": found, "leaks": told})
     else:
+        show_leaks(leaks)
         say_file(path, f" ({path.stat().st_size / 1e6:.1f} MB)")
         if problems is not None:
             say(problems.line)

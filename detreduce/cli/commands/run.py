@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from detreduce.cli import completion
-from detreduce.cli.options import Json
+from detreduce.cli.options import AllowLeaks, Json
 from detreduce.cli.output import print_json, say
 from detreduce.cli.values import parse_parameters
 from detreduce.display.listener import listening
@@ -79,6 +79,7 @@ def run(
     shard: Shard = None,
     on_ray: OnRay = False,
     gpus_per_cell: GpusPerCell = None,
+    allow_leaks: AllowLeaks = False,
     as_json: Json = False,
 ) -> None:
     """Run or resume a whole experiment: every method, keep and seed, and the controls.
@@ -94,6 +95,8 @@ def run(
     from detreduce.dataset.finding import find
 
     file, values = find(config, what="experiment YAML"), parse_parameters(overrides or [])
+    if allow_leaks:
+        values["allow_leaks"] = True
     from detreduce.experiment.config import load_config
     from detreduce.experiment.costs.limits import Limits
     from detreduce.experiment.outcome import outcome_of
@@ -103,12 +106,19 @@ def run(
     settings = load_config(file, values)
     prepared = prepare_experiment(settings, output, shard=shard)
     if dry_run and as_json:
-        print_json({**prepared.overview.to_dict(), "problems": prepared.problems.to_dict()})
+        leaks = prepared.leak_warning
+        content = {"problems": prepared.problems.to_dict(), "leaks": leaks.to_dict() if leaks else None}
+        print_json({**prepared.overview.to_dict(), **content})
         return
+    if not dry_run:
+        prepared.check_leaks()
     from detreduce.cli.show.run import show_next, show_outcome, show_plan
 
     show_plan(prepared.overview, stderr=not dry_run)
     if dry_run:
+        from detreduce.cli.show.leaks import show_leaks
+
+        show_leaks(prepared.leak_warning)
         say(prepared.problems.line)
         return
     with listening(tell):

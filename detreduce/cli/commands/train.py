@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from detreduce.cli.options import Country, Data, Images, Json, Model, TrainingSeed, UltralyticsArguments
+from detreduce.cli.options import AllowLeaks, Country, Data, Images, Json, Model, TrainingSeed, UltralyticsArguments
 from detreduce.cli.output import print_json
 from detreduce.cli.values import parse_parameters
 
@@ -22,6 +22,7 @@ _OWN_OPTIONS = (
     "images_per_epoch",
     "data",
     "evaluation_plots",
+    "allow_leaks",
 )
 
 
@@ -60,6 +61,7 @@ def train(
             help="Write ultralytics' plots of the evaluation: curves of precision and recall, and a confusion matrix.",
         ),
     ] = True,
+    allow_leaks: AllowLeaks = False,
     as_json: Json = False,
 ) -> None:
     """Train a detector, and measure the energy and the mAP.
@@ -84,6 +86,7 @@ def train(
         images_per_epoch=images_per_epoch,
         # the argument plots=False of ultralytics leaves out all plots
         evaluation_plots=plots and given.get("plots") is not False,
+        allow_leaks=allow_leaks,
         **given,
     )
     if as_json:

@@ -47,9 +47,11 @@ def show_outcome(settings: ExperimentConfig, outcome: Outcome) -> None:
     from detreduce.cli.show.comparison import show_comparison
     from detreduce.cli.show.differences import show_differences
     from detreduce.cli.show.duplicates import leakage_lines
+    from detreduce.cli.show.leaks import show_leaks
     from detreduce.experiment.outcome import provenance_in_words
     from detreduce.training.energy import carbon_intensity
 
+    show_leaks(outcome.leaks)
     show_comparison(settings.name, outcome.table)
     out = terminal.console()
     if any(not row.is_control for row in outcome.table.rows):

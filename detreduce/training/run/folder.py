@@ -17,6 +17,7 @@ import yaml
 
 from detreduce.dataset import DetectionDataset, load_dataset, load_split
 from detreduce.dataset.inspect_command import inspect_command
+from detreduce.dataset.leaks import find_leaks, refuse_leaks
 from detreduce.dataset.problem_counts import ProblemCounts, count_problems
 from detreduce.dataset.records import read_image_size
 from detreduce.dataset.write import write_yolo_view
@@ -35,10 +36,15 @@ VIEW_FOLDER = "data"
 
 @dataclass(frozen=True)
 class EvaluationPlan:
-    """The arguments `evaluate_on` (splits to evaluate on) and `choose` (``last`` or ``best`` weights) of `train`."""
+    """The arguments of `train` for the evaluation.
+
+    `evaluate_on` has the splits to evaluate on, `choose` is ``last`` or ``best`` weights, and `allow_leaks` says
+    whether images of val and test may also be in train.
+    """
 
     evaluate_on: str = "auto"
     choose: str = "last"
+    allow_leaks: bool = False
 
 
 @dataclass(frozen=True)
@@ -124,7 +130,8 @@ def make_run_folder(
     Raises
     ------
     InputError
-        The train split has no labels, images or boxes, a split is missing, or `output` is not empty.
+        The train split has no labels, images or boxes, a split is missing, `output` is not empty, or images of val or
+        test are also in train.
     DetreduceError
         The folder cannot be written.
     """
@@ -140,6 +147,7 @@ def make_run_folder(
             raise InputError(f'{data}: choose="best" needs a val split with boxes, but {unusable["val"]}.')
         lost = unusable["test"] if "test" in dataset.source.splits else ""
         warnings = _evaluation_warnings(evaluated, unusable, evaluation.choose, lost)
+        warnings += _leak_warnings(dataset, sources, allowed=evaluation.allow_leaks)
     path, created = _new_folder(output, label)
     try:
         with python_warnings.catch_warnings(record=True) as caught:
@@ -202,6 +210,17 @@ def _evaluation_warnings(evaluated: tuple[str, ...], unusable: dict[str, str], c
     return (
         [f"The model was evaluated on val instead of test, because {lost}."] if lost and evaluated == ("val",) else []
     )
+
+
+def _leak_warnings(dataset: DetectionDataset, others: dict[str, DetectionDataset], *, allowed: bool) -> list[str]:
+    """Return warnings about images of val and test that are also in train. Raise InputError if they are not `allowed`.
+
+    No image is opened.
+    """
+    leaks = find_leaks({dataset.split: dataset, **others})
+    if not allowed:
+        refuse_leaks(dataset, leaks)
+    return [f"The metrics are too good: {sentence}." for sentence in leaks.sentences(leaks.in_train)]
 
 
 def _find_link_targets(view: Path) -> dict[str, Path]:

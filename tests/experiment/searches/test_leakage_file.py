@@ -37,6 +37,7 @@ def config(tmp_path: Path) -> Path:
         "dataset": "data.yaml",
         "reduce": {"methods": ["srs"], "keep": [0.5]},
         "train": {"model": "yolov8n.yaml", "epochs": 1},
+        "allow_leaks": True,
     }
     (tmp_path / "leaky.yaml").write_text(yaml.safe_dump(content))
     return tmp_path / "leaky.yaml"

@@ -1,0 +1,251 @@
+"""Find images that two splits share, without opening an image as a picture. A shared image makes the mAP too good."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import combinations
+from typing import Any, Literal
+
+from detreduce.dataset.inspect_command import inspect_command
+from detreduce.dataset.records import DetectionDataset, ImageId
+from detreduce.dataset.splits import CANONICAL
+from detreduce.errors import InputError
+from detreduce.machine.regular_files import open_regular
+
+TRAIN = CANONICAL[0]
+MOST_RENAMED = 2000
+"""Largest number of files of equal size in two splits whose bytes are compared although their names differ."""
+PAIRS_NAMED = 3
+_ENDS = 4096
+
+How = Literal["same file", "same bytes", "same name and size"]
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """An image of a later split, and the image of an earlier split that it repeats. The order is train, val, test.
+
+    Attributes
+    ----------
+    split, image, name
+        The later split, and the id and the name of its image.
+    other_split, other, other_name
+        The same of the earlier split.
+    how
+        ``same file``: both paths lead to one file. ``same bytes``: the files have the same size and the same bytes at
+        their ends. ``same name and size``: only that, and other bytes.
+    """
+
+    split: str
+    image: ImageId
+    name: str
+    other_split: str
+    other: ImageId
+    other_name: str
+    how: How
+
+    def __str__(self) -> str:
+        return f"{self.split} {self.name} is {self.other_split} {self.other_name} ({self.how})"
+
+
+@dataclass(frozen=True)
+class Leaks:
+    """The images that splits share.
+
+    Attributes
+    ----------
+    splits
+        Name of a split (train, val, test) -> number of its images.
+    pairs
+        One entry for each image of a later split and each earlier split that has the same file or the same bytes.
+    alike
+        Images that only share name and size with an image of an earlier split. Their bytes differ, so they are no
+        leaks.
+    """
+
+    splits: Mapping[str, int]
+    pairs: tuple[Leak, ...] = ()
+    alike: tuple[Leak, ...] = ()
+
+    @property
+    def counts(self) -> dict[tuple[str, str], int]:
+        """(earlier split, later split) -> number of images of the later split that are in the earlier one."""
+        counts = dict.fromkeys(combinations(self.splits, 2), 0)
+        for leak in self.pairs:
+            counts[leak.other_split, leak.split] += 1
+        return counts
+
+    @property
+    def in_train(self) -> tuple[Leak, ...]:
+        """The leaks that make a measurement wrong: images of val and test that are also in train."""
+        return tuple(leak for leak in self.pairs if leak.other_split == TRAIN)
+
+    def is_whole(self, earlier: str, later: str) -> bool:
+        """Return whether two splits consist of the same images."""
+        found = {(leak.image, leak.other) for leak in self.pairs if (leak.other_split, leak.split) == (earlier, later)}
+        same = len(found) == self.splits[later] == self.splits[earlier]
+        return same and len({other for _, other in found}) == len(found)
+
+    def sentences(self, leaks: Sequence[Leak] | None = None) -> list[str]:
+        """Return one sentence for each pair of splits with `leaks`, by default all pairs."""
+        counts: dict[tuple[str, str], int] = {}
+        for leak in self.pairs if leaks is None else leaks:
+            counts[leak.other_split, leak.split] = counts.get((leak.other_split, leak.split), 0) + 1
+        return [
+            f"{later} is the {earlier} split: all {count} images are the same"
+            if self.is_whole(earlier, later)
+            else f"{count} of the {self.splits[later]} images of {later} {_be(count)} also in {earlier}"
+            for (earlier, later), count in counts.items()
+        ]
+
+    def to_dict(self, most: int | None = None) -> dict[str, Any]:
+        """Return the result as JSON-able values, with at most `most` pairs."""
+        return {
+            "splits": dict(self.splits),
+            "counts": {
+                f"{earlier} / {later}": {
+                    "leaked": count,
+                    "of": self.splits[later],
+                    "whole": self.is_whole(earlier, later),
+                }
+                for (earlier, later), count in self.counts.items()
+            },
+            "pairs": [asdict(leak) for leak in self.pairs[:most]],
+        }
+
+
+def find_leaks(splits: Mapping[str, DetectionDataset]) -> Leaks:
+    """Return the images that train, val and test share. Other splits are ignored, for example ``trainval``.
+
+    No image is decoded. Two images are the same if their paths lead to one file, or if their sizes and the first and
+    last 4 KiB are equal. Bytes are compared for files with the same name and size. Files with other names are only
+    compared if few have equal sizes, so that the search stays fast. Missing files are skipped.
+    """
+    parts = [_Files.of(splits[name]) for name in CANONICAL if name in splits]
+    pairs: list[Leak] = []
+    alike: list[Leak] = []
+    for earlier, later in combinations(parts, 2):
+        found, similar = _compare(earlier, later)
+        pairs += found
+        alike += similar
+    return Leaks({part.split.split: len(part.split) for part in parts}, tuple(pairs), tuple(alike))
+
+
+def refuse_leaks(dataset: DetectionDataset, leaks: Leaks) -> None:
+    """Raise InputError if images of val or test are in train. The message names the first pairs and what to do."""
+    found = leaks.in_train
+    if not found:
+        return
+    told = [f"{sentence}." for sentence in leaks.sentences(found)]
+    whole = any(leaks.is_whole(TRAIN, later) for later in ("val", "test") if later in leaks.splits)
+    if not whole:
+        told += [f"  {leak}" for leak in found[:PAIRS_NAMED]]
+        told += [f"  ... and {len(found) - PAIRS_NAMED} more"] * (len(found) > PAIRS_NAMED)
+    data = shlex.quote(str(dataset.source.path))
+    out = "Give the dataset other images for val" if whole else "Take them out of train"
+    how = "" if whole else f" (detreduce reduce {data} --keep 1.0 --drop-leaked --output clean)"
+    raise InputError(
+        f"{dataset.source.path}: train leaks into the images that measure it, so the mAP would be too good.\n"
+        + "\n".join(told)
+        + f"\n{out}{how}, or train anyway (--allow-leaks). Look at them: {inspect_command(dataset)}"
+    )
+
+
+@dataclass(frozen=True)
+class _Files:
+    """The image files of a split: one entry a row, None for a missing file."""
+
+    split: DetectionDataset
+    states: list[os.stat_result | None]
+    row_of_file: dict[tuple[int, int], int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, split: DetectionDataset) -> _Files:
+        states = [_state(record.path) for record in split]
+        files = {(state.st_dev, state.st_ino): row for row, state in enumerate(states) if state and state.st_ino}
+        return cls(split, states, files)
+
+    def by(self, rows: Iterable[int], *, named: bool) -> dict[tuple[str, int], list[int]]:
+        """Return the rows by size, or by the file's name and its size. Empty files are left out."""
+        found: dict[tuple[str, int], list[int]] = {}
+        for row in rows:
+            state = self.states[row]
+            if state is not None and state.st_size:
+                name = self.split[row].name.rpartition("/")[2] if named else ""
+                found.setdefault((name, state.st_size), []).append(row)
+        return found
+
+    def ends(self, row: int) -> bytes | None:
+        """Return the first and the last bytes of a file, or None if it cannot be read."""
+        try:
+            with open_regular(self.split[row].path) as file:
+                first = file.read(_ENDS)
+                file.seek(max(len(first), file.seek(0, os.SEEK_END) - _ENDS))
+                return first + file.read()
+        except OSError:
+            return None
+
+
+def _be(count: int) -> str:
+    return "is" if count == 1 else "are"
+
+
+def _state(path: os.PathLike[str]) -> os.stat_result | None:
+    try:
+        return os.stat(path)  # noqa: PTH116 (100,000 calls)
+    except OSError:
+        return None
+
+
+def _compare(earlier: _Files, later: _Files) -> tuple[list[Leak], list[Leak]]:
+    """Return the leaks between two splits in the order of the later one, and the images with equal name and size."""
+    found: dict[int, tuple[int, How]] = {}
+    for row, state in enumerate(later.states):
+        other = earlier.row_of_file.get((state.st_dev, state.st_ino)) if state else None
+        if other is not None:
+            found[row] = other, "same file"
+    open_rows = [row for row in range(len(later.split)) if row not in found]
+    same, different = _equal_bytes(earlier, later, open_rows, named=True)
+    found |= {row: (other, "same bytes") for row, other in same.items()}
+    open_rows = [row for row in open_rows if row not in found]
+    renamed, _ = _equal_bytes(earlier, later, open_rows, named=False, most=MOST_RENAMED)
+    found |= {row: (other, "same bytes") for row, other in renamed.items()}
+    similar = {row: (other, "same name and size") for row, other in different.items() if row not in found}
+    return list(_described(earlier, later, found)), list(_described(earlier, later, similar))  # type: ignore[arg-type]
+
+
+def _equal_bytes(
+    earlier: _Files, later: _Files, rows: Iterable[int], *, named: bool, most: int | None = None
+) -> tuple[dict[int, int], dict[int, int]]:
+    """Match rows of the later split with rows of the earlier one of the same size, by name or by any name.
+
+    Returns the matches with equal bytes, and those with other bytes. If more than `most` files would have to be opened,
+    none is.
+    """
+    wanted = later.by(rows, named=named)
+    offered = {
+        key: others for key, others in earlier.by(range(len(earlier.split)), named=named).items() if key in wanted
+    }
+    if most is not None and sum(len(wanted[key]) + len(others) for key, others in offered.items()) > most:
+        return {}, {}
+    same: dict[int, int] = {}
+    different: dict[int, int] = {}
+    for key, others in offered.items():
+        by_ends = {ends: other for other in reversed(others) if (ends := earlier.ends(other)) is not None}
+        for row in wanted[key]:
+            ends = later.ends(row)
+            if ends is not None and ends in by_ends:
+                same[row] = by_ends[ends]
+            else:
+                different[row] = others[0]
+    return same, different
+
+
+def _described(earlier: _Files, later: _Files, found: Mapping[int, tuple[int, How]]) -> Iterator[Leak]:
+    for row in sorted(found):
+        other, how = found[row]
+        image, source = later.split[row], earlier.split[other]
+        yield Leak(later.split.split, image.id, image.name, earlier.split.split, source.id, source.name, how)

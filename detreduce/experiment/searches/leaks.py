@@ -1,0 +1,133 @@
+"""Images that train shares with val or test: the quick search before a run, and one warning for all that shows results.
+
+The ledger keeps the quick search in ``leaks.json``. The search by pixels, which also finds near-duplicates, is in
+``leakage.json``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from detreduce.dataset.leaks import TRAIN, Leaks
+from detreduce.experiment.ledger.ledger import Ledger
+from detreduce.experiment.searches.leakage import read_leakage
+
+LEAKS_FILE = "leaks.json"
+PAIRS_KEPT = 50
+
+
+@dataclass(frozen=True, slots=True)
+class SharedImages:
+    """How many images of a split are also in train.
+
+    Attributes
+    ----------
+    split
+        The split: val or test.
+    exact
+        Number of its images that are in train with equal pixels, or as the same file.
+    near
+        Number of its images that have a near-duplicate in train, beside the exact ones.
+    of
+        Number of images of the split.
+    """
+
+    split: str
+    exact: int
+    near: int
+    of: int
+
+    @property
+    def sentence(self) -> str:
+        """The numbers as a sentence without a full stop."""
+        count = self.exact + self.near
+        kinds = [f"{self.exact} equal"] * bool(self.exact) + [f"{self.near} similar"] * bool(self.near)
+        verb = "is" if count == 1 else "are"
+        return f"{count} of the {self.of} images of {self.split} {verb} also in train ({', '.join(kinds)})"
+
+
+@dataclass(frozen=True, slots=True)
+class LeakWarning:
+    """The warning that stands above all results of data with leaks.
+
+    Attributes
+    ----------
+    shared
+        One entry for each split that shares images with train; never empty.
+    """
+
+    shared: tuple[SharedImages, ...]
+
+    @property
+    def title(self) -> str:
+        """The warning in a few words."""
+        return "The data has leaks, so the mAP is too good"
+
+    @property
+    def text(self) -> str:
+        """The numbers, and what to do, in sentences."""
+        found = "; ".join(one.sentence for one in self.shared)
+        return f"{found}. Take them out of train with `detreduce reduce DATA --drop-leaked`, and run again."
+
+    @property
+    def line(self) -> str:
+        """The whole warning as one line of text."""
+        return f"{self.title}: {self.text}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the warning as JSON-able values."""
+        shared = {one.split: {"exact": one.exact, "near": one.near, "of": one.of} for one in self.shared}
+        return {"warning": self.line, "shared_with_train": shared}
+
+
+def leak_warning(leakage: Mapping[str, Any], leaks: Mapping[str, Any]) -> LeakWarning | None:
+    """Return the warning for a ledger, or None if no image of val or test is known to be in train.
+
+    Parameters
+    ----------
+    leakage
+        The search by pixels, as `read_leakage` returns it; {} without a search.
+    leaks
+        The quick search, as `read_leaks` returns it; {} without a search. It counts where the search by pixels has no
+        numbers, because the splits were too large.
+    """
+    shared = []
+    pixels, quick = _counts(leakage), _counts(leaks)
+    for pair in dict.fromkeys((*pixels, *quick)):
+        earlier, _, later = pair.partition(" / ")
+        slow, fast = pixels.get(pair, {}), quick.get(pair, {})
+        # the quick search also finds files that cannot be decoded
+        exact = max(slow.get("exact", 0), fast.get("leaked", 0))
+        near = max(0, slow.get("exact", 0) + slow.get("near", 0) - exact)
+        if earlier == TRAIN and exact + near:
+            shared.append(SharedImages(later, exact, near, {**slow, **fast}.get("of", 0)))
+    return LeakWarning(tuple(shared)) if shared else None
+
+
+def _counts(found: Mapping[str, Any]) -> dict[str, dict[str, int]]:
+    """Return the counts of a search by pair of splits. Anything else in an edited file is left out."""
+    counts = found.get("counts")
+    if not isinstance(counts, Mapping):
+        return {}
+    return {
+        str(pair): {name: value for name, value in row.items() if isinstance(value, int)}
+        for pair, row in counts.items()
+        if isinstance(row, Mapping)
+    }
+
+
+def keep_leaks(ledger: Ledger, leaks: Leaks, data_identity: str) -> None:
+    """Write the result of the quick search into the ledger, with the first pairs."""
+    ledger.write_json(LEAKS_FILE, {"data": data_identity, **leaks.to_dict(PAIRS_KEPT)})
+
+
+def read_leaks(ledger: Ledger) -> dict[str, Any]:
+    """Return the content of ``leaks.json`` in the ledger. Return {} if the file cannot be read."""
+    return ledger.read_json(LEAKS_FILE)
+
+
+def ledger_warning(ledger: Ledger) -> LeakWarning | None:
+    """Return the warning for the results of a ledger, or None without leaks."""
+    return leak_warning(read_leakage(ledger), read_leaks(ledger))

@@ -3,7 +3,7 @@
     python scripts/methods.py
 
 It writes detreduce/reducers/catalogue.json, the pages docs/methods/NAME.md and index.md, the pictures
-docs/methods/NAME.png, the table of methods in README.md, the list of pages in mkdocs.yml, and the experiment's schema.
+docs/methods/NAME.png, the list of pages in mkdocs.yml, and the experiment's schema.
 """
 
 from __future__ import annotations

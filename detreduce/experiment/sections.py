@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from detreduce.dataset.categories import CategoryRule
+from detreduce.vocabulary.option_values import ALL
 
 if TYPE_CHECKING:
     from detreduce.features.request import Extraction
 
 Keep = float | int
-ALL = "all"
-"""The `keep` of every image that remains without duplicates and excluded images."""
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 IMAGE_LISTS = ("must_keep", "initial", "exclude")
 """Keys that take a list of images, or the name of a file with images.

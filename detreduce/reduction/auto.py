@@ -20,6 +20,9 @@ class Advice:
     reason: str
 
 
+NOTHING_TO_CHOOSE = Advice("srs", "Every image that remains is kept, so there is nothing to choose.")
+
+
 def advise(dataset: DetectionDataset, extraction: Extraction) -> Advice:
     """Return the method that the results support for a dataset, given the features that can be extracted."""
     if not dataset.labelled or not np.any(~dataset.box_crowd):

@@ -12,7 +12,7 @@ from detreduce.dataset.writing.links import LinkMode
 from detreduce.errors import InputError
 from detreduce.features.request import Extraction
 from detreduce.features.table import SEPARATE_BLOCKS
-from detreduce.reduction.auto import advise
+from detreduce.reduction.auto import NOTHING_TO_CHOOSE, advise
 from detreduce.selection.request import DuplicateSearch, SelectionRequest
 from detreduce.vocabulary.option_values import AUTO
 
@@ -37,8 +37,9 @@ class ReductionRequest:
     """A request to reduce a dataset: the data, the choice of images, the features, and the output.
 
     `data`, `split` and `images` are arguments of `load_dataset`; `data` may also be a loaded dataset. If `output` is
-    None, the result cannot be written. `clean` allows the method `auto` to drop near-duplicates. `reason` says why
-    `auto` took the method; it is empty for a method that was named.
+    None, the result cannot be written. `keep_all` keeps every image that remains without excluded images and
+    duplicates, whatever the `keep` of the selection. `clean` allows the method `auto` to drop near-duplicates. `reason`
+    says why `auto` took the method; it is empty for a method that was named.
     """
 
     data: str | Path | DetectionDataset
@@ -48,6 +49,7 @@ class ReductionRequest:
     split: str | None = None
     images: str | Path | None = None
     clean: bool = True
+    keep_all: bool = False
     reason: str = ""
 
     def resolve(self, dataset: DetectionDataset) -> ReductionRequest:
@@ -58,7 +60,7 @@ class ReductionRequest:
         """
         if self.selection.method != AUTO:
             return self
-        advice = advise(dataset, self.extraction)
+        advice = NOTHING_TO_CHOOSE if self.keep_all else advise(dataset, self.extraction)
         composition = self.selection.composition
         clean = self.clean and composition.drop_duplicates is None
         if clean:

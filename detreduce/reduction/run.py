@@ -19,7 +19,7 @@ from detreduce.reduction.steps import Reduction, ReductionResult
 from detreduce.selection.named_images import read_names
 from detreduce.selection.record import Selection
 from detreduce.selection.request import ClassFloor, CompositionRequest, SelectionRequest
-from detreduce.vocabulary.option_values import AUTO
+from detreduce.vocabulary.option_values import ALL, AUTO
 
 if TYPE_CHECKING:
     from detreduce.dataset.categories import CategoryRule
@@ -31,7 +31,7 @@ def reduce(
     data: str | Path | DetectionDataset,
     output: str | Path,
     method: str = AUTO,
-    keep: float | int = 0.25,
+    keep: float | int | Literal["all"] = 0.25,
     seed: int = 0,
     categories: CategoryRule | npt.ArrayLike | None = "rarest",
     *,
@@ -70,7 +70,8 @@ def reduce(
         Folder for the smaller dataset; see `write_subset`.
     method, keep, seed, categories, parameters
         Which images to choose; see `select`. The method ``auto`` drops near-duplicates, then takes the method that the
-        results support: ``herding`` with boxes, ``facility`` without boxes.
+        results support: ``herding`` with boxes, ``facility`` without boxes. ``keep="all"`` keeps every image that
+        remains without excluded images and duplicates, so it only cleans.
     backbone, blocks
         Features for the method; see `extract_features`. By default, all blocks that the method can use.
     link, format, overwrite, discard_changes
@@ -123,14 +124,16 @@ def reduce(
         groups=groups,
         max_per_group=max_per_group,
     )
+    number: Any = 1.0 if keep == ALL else keep
     request = ReductionRequest(
         data=data,
         output=Output(output, link, format, overwrite, discard_changes, page),
-        selection=SelectionRequest(method, keep, seed, categories, composition, parameters, cache),
+        selection=SelectionRequest(method, number, seed, categories, composition, parameters, cache),
         extraction=Extraction(backbone, blocks, unreadable=unreadable, cache=cache, proxy=proxy),
         split=split,
         images=images,
         clean=drop_duplicates is None,
+        keep_all=keep == ALL,
     )
     with listening(say):
         return run_reduction(request)

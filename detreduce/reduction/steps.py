@@ -27,9 +27,9 @@ from detreduce.reducers.base import BaseReducer
 from detreduce.reducers.engine.budget import resolve_keep
 from detreduce.reduction.request import Output, ReductionRequest
 from detreduce.representativeness import Representativeness, measure_representativeness
-from detreduce.selection.choose import check_labels, check_room, choose, needs_extraction
+from detreduce.selection.choose import bare_table, check_labels, check_room, choose, needs_extraction
 from detreduce.selection.composition import check_composition
-from detreduce.selection.duplicate_search import duplicates_to_drop
+from detreduce.selection.duplicate_search import count_remaining, duplicates_to_drop
 from detreduce.selection.record import Selection
 from detreduce.selection.request import SelectionRequest
 from detreduce.selection.row_categories import categories_of_rows, is_rule
@@ -130,7 +130,8 @@ class Reduction:
         """Check that the needed labels exist, and that `keep` is large enough for the images to keep first."""
         selection = self.request.selection
         check_labels(self.dataset, selection.method, self.reducer.needs)
-        check_composition(self.dataset, resolve_keep(selection.keep, len(self.dataset)), selection.composition)
+        keep = self._sized(self.dataset, None).keep
+        check_composition(self.dataset, resolve_keep(keep, len(self.dataset)), selection.composition)
 
     def check_categories(self) -> None:
         """Check the category rule, or the category labels of the images."""
@@ -197,7 +198,7 @@ class Reduction:
         if found is None:
             # `check` has looked at the other steps already
             return None
-        selection = self.request.selection
+        selection = self._sized(self.dataset, found)
         composition = replace(selection.composition, drop_duplicates=found)
         try:
             check_room(self.dataset, replace(selection, composition=composition))
@@ -216,6 +217,7 @@ class Reduction:
     def choose(self, source: Source, found: Duplicates | None) -> Selection:
         """Return the chosen images. `found` has the duplicates to drop."""
         selection = self._for_rows(source)
+        selection = replace(selection, keep=self._sized(source, found).keep)
         composition = replace(selection.composition, drop_duplicates=found)
         return choose(source, replace(selection, composition=composition))
 
@@ -247,6 +249,14 @@ class Reduction:
             discard_changes=output.discard_changes,
             files=files,
         )
+
+    def _sized(self, source: Source, found: Duplicates | None) -> SelectionRequest:
+        """Return the request with the number of images to keep, if every image that remains is to be kept."""
+        selection = self.request.selection
+        if not self.request.keep_all:
+            return selection
+        table = source if isinstance(source, FeatureTable) else bare_table(source)
+        return replace(selection, keep=count_remaining(table, selection.composition, found))
 
     def _for_rows(self, source: Source) -> SelectionRequest:
         """Return the request with the category and group labels of the rows of `source`.

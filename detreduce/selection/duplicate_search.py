@@ -87,6 +87,15 @@ def rows_without_duplicates(table: FeatureTable, found: Duplicates, named: set[i
     return np.array([row for row, image in enumerate(ids) if row in named or image not in redundant], np.int64)
 
 
+def count_remaining(table: FeatureTable, request: CompositionRequest, found: Duplicates | None) -> int:
+    """Return the number of images of a table that remain without excluded images and without the duplicates found."""
+    remaining, _, request = leave_out_excluded(table, replace(request, groups=None))
+    if found is None:
+        return len(remaining)
+    named = image_rows(remaining, [*request.must_keep, *request.initial])
+    return len(rows_without_duplicates(remaining, found, set(named.tolist())))
+
+
 def duplicates_report(table: FeatureTable, found: Duplicates | None) -> dict[str, Any]:
     """Return the kind of search and the pairs of duplicates, ready for JSON.
 

@@ -12,5 +12,7 @@ ReportForm = Literal["page", "paper"]
 SELECTIONS_SHOWN = 24
 """Maximum number of selections that a report shows with images."""
 
+ALL = "all"
+"""The `keep` of every image that remains without excluded images and duplicates."""
 AUTO = "auto"
 """The method that leaves out near-duplicates and takes what the results support."""

@@ -1,4 +1,4 @@
-"""Write the texts about the methods from their classes: a page for each method, the index, and the table in README.md.
+"""Write the texts about the methods from their classes: a page for each method, and the index.
 
     python scripts/docs/methods.py
 
@@ -24,12 +24,9 @@ from detreduce.reducers.registry import BUILT_IN
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 PAGES = REPOSITORY / "docs" / "methods"
-README = REPOSITORY / "README.md"
 NAVIGATION = REPOSITORY / "mkdocs.yml"
 GENERATED = "<!-- scripts/methods.py writes this page. To change it, edit the docstring of the class. -->"
-TABLE = ("<!-- methods: made by scripts/methods.py -->", "<!-- /methods -->")
 PAGE_LIST = ("      # methods: made by scripts/methods.py", "      # /methods")
-SHOWN_PIXELS = 150
 IMAGE_CATEGORIES = "../choosing.md#categories"
 BASE_CLASSES = "../api.md#base-classes"
 
@@ -147,24 +144,18 @@ def index() -> str:
         "Each picture shows the same points in three image categories. Each method keeps a tenth of the points: these "
         "have strong colours. [Choosing a method](../choosing.md) says which method to try first."
     )
-    lines += ["", "| | method | keeps | needs |", "|---|---|---|---|"]
+    lines += ["", "| | method | keeps | needs | cost | when it fails |", "|---|---|---|---|---|---|"]
     for name in BUILT_IN:
         cls = reducer_class(name)
         picture = f"[![Points that {name} keeps]({name}.png)]({name}.md)"
-        lines.append(f"| {picture} | [{name}]({name}.md) | {_keeps(cls)} | {_needs(cls)} |")
+        cells = (picture, f"[`{name}`]({name}.md)", _keeps(cls), _needs(cls), f"`{cls.cost}`", cls.fails)
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    lines += ["", *_wrapped(f"Symbols in the costs: {explain_symbols()}"), ""]
+    lines += _wrapped(
+        "Each method is a scikit-learn estimator in `detreduce.reducers`. Your own package can add methods: see "
+        "[adding a method](../adding-a-method.md)."
+    )
     return "\n".join([*lines, ""])
-
-
-def readme_table() -> str:
-    """Return the table of methods for README.md, and an explanation of the symbols in it."""
-    rows = ["| | method | keeps | needs | cost | when it fails |", "|---|---|---|---|---|---|"]
-    folder = PAGES.relative_to(REPOSITORY).as_posix()
-    for name in BUILT_IN:
-        cls = reducer_class(name)
-        picture = f'<img src="{folder}/{name}.png" width="{SHOWN_PIXELS}" alt="Points that {name} keeps">'
-        cells = (picture, f"[`{name}`]({folder}/{name}.md)", _keeps(cls), _needs(cls), f"`{cls.cost}`", cls.fails)
-        rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    return "\n".join(["", *rows, "", *_wrapped(f"Symbols in the costs: {explain_symbols()}"), ""])
 
 
 def page_list() -> str:
@@ -186,7 +177,6 @@ def texts() -> dict[Path, str]:
     return {
         **{PAGES / f"{name}.md": page(name) for name in BUILT_IN},
         PAGES / "index.md": index(),
-        README: between(README.read_text(encoding="utf-8"), TABLE, readme_table()),
         NAVIGATION: between(NAVIGATION.read_text(encoding="utf-8"), PAGE_LIST, page_list()),
     }
 

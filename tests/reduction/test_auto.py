@@ -101,3 +101,26 @@ def test_splits_that_cannot_be_joined_are_found_before_features_are_extracted(
     monkeypatch.setattr(steps, "extract", lambda *_: pytest.fail("features were extracted first"))
     with pytest.raises(InputError, match="cannot be joined by class name"):
         dr.reduce(tmp_path / "coco.yaml", tmp_path / "out", "mms", 1, cache=tmp_path / "cache")
+
+
+def test_all_keeps_every_image_that_remains(tmp_path: Path) -> None:
+    data = make_data(tmp_path / "set", 1)
+    names = {f"images/{row:02}.png" for row in range(12)}
+    made = dr.reduce(data, tmp_path / "clean", keep="all", cache=tmp_path / "cache")
+    # the method does not matter, so none is run: no features
+    assert made.selection.method == "srs" and "nothing to choose" in made.reason
+    # of five equal images one remains
+    assert len(made.selection) == 8 and {*map(str, made.selection.image_ids)} < names
+    both = dr.reduce(data, tmp_path / "both", keep="all", drop_duplicates=False, exclude=["01.png", "02.png"])
+    assert {*map(str, both.selection.image_ids)} == names - {"images/01.png", "images/02.png"}
+    kept = dr.reduce(data, tmp_path / "kept", "srs", "all", drop_duplicates=True, must_keep=["10.png", "11.png"])
+    assert len(kept.selection) == 9 and {"images/10.png", "images/11.png"} < {*map(str, kept.selection.image_ids)}
+    with pytest.raises(InputError, match="'al' is not a number"):
+        dr.reduce(data, tmp_path / "no", keep="al")  # type: ignore[arg-type]
+
+
+def test_all_leaves_out_what_cannot_be_read(tmp_path: Path) -> None:
+    data = make_data(tmp_path / "set", 1, copies=0)
+    (tmp_path / "set" / "images" / "05.png").write_bytes(b"no image")
+    made = dr.reduce(data, tmp_path / "clean", "mms", "all", blocks=("image",), cache=tmp_path / "cache")
+    assert len(made.selection) == 11

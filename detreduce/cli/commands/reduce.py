@@ -29,7 +29,7 @@ from detreduce.cli.values import (
     parse_parameters,
     read_categories,
 )
-from detreduce.vocabulary.option_values import AUTO
+from detreduce.vocabulary.option_values import ALL, AUTO
 
 Output = Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="New folder for the reduced dataset.")]
 Parameters = Annotated[
@@ -59,7 +59,7 @@ Keep = Annotated[
         "--keep",
         "-k",
         metavar="NUMBER",
-        help="How many images to keep: a fraction with a point (0.25) or a number (500).",
+        help="How many images to keep: a fraction with a point (0.25), a number (500), or all that remain (all).",
     ),
 ]
 Seed = Annotated[int, typer.Option(metavar="NUMBER", help="Seed of every random choice.")]
@@ -205,7 +205,7 @@ def reduce(
     from detreduce.selection.request import CompositionRequest, SelectionRequest
 
     own = parse_parameters(parameters or [], options=("keep", "seed", "random_state", "method", "categories"))
-    selection = SelectionRequest(method, parse_keep(keep), seed, parameters=own, cache=cache)
+    selection = SelectionRequest(method, 1.0 if keep == ALL else parse_keep(keep), seed, parameters=own, cache=cache)
     if method != AUTO:
         selection.check_names()
     duplicates = duplicate_search(bool(drop_duplicates), duplicates_by, duplicates_from)
@@ -236,6 +236,7 @@ def reduce(
         split=split,
         images=images,
         clean=drop_duplicates is None,
+        keep_all=keep == ALL,
     )
     with listening(tell):
         result = run_reduction(request)

@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import os
+from bisect import bisect_left
 from collections.abc import Collection
 from pathlib import Path
 
 from detreduce.dataset.records import Problem
 
 
-def find_files(folder: str | Path, suffixes: Collection[str], problems: list[Problem] | None = None) -> list[str]:
+def find_files(
+    folder: str | Path,
+    suffixes: Collection[str],
+    problems: list[Problem] | None = None,
+    *,
+    with_folders: bool = False,
+) -> list[str]:
     """Return the files below a folder that have one of the `suffixes` (lower case).
 
     Upper-case suffixes of files match too. Links are followed, and each folder is visited once. As in ultralytics,
     hidden files and folders are skipped. The paths are relative to `folder`, with ``/``, and sorted.
 
-    If `problems` is given, entries that are not files (a link to a missing file, a pipe) are left out and added to
-    `problems`. Raise OSError if the folder cannot be read.
+    If `problems` is given, entries that are not files (a link to a missing file, a pipe, a folder called a.jpg without
+    such files) are left out and added to `problems`. If `with_folders` is True, folders with one of the suffixes are
+    returned too, so that they are not taken for missing files. Raise OSError if the folder cannot be read.
     """
     found: list[str] = []
     unusable: dict[str, str] = {}
+    named: list[str] = []
     visited: set[str] = set()
     pending = [(str(folder), "")]
     while pending:
@@ -33,14 +42,24 @@ def find_files(folder: str | Path, suffixes: Collection[str], problems: list[Pro
             for entry in sorted(entries, key=lambda entry: entry.name, reverse=True):
                 if entry.name.startswith("."):
                     continue
+                wanted = os.path.splitext(entry.name)[1].lower() in suffixes  # noqa: PTH122 (pathlib is five times slower)
                 if _is_folder(entry):
                     pending.append((entry.path, f"{prefix}{entry.name}/"))
-                elif os.path.splitext(entry.name)[1].lower() in suffixes:  # noqa: PTH122 (pathlib is five times slower)
+                    if wanted:
+                        named.append(prefix + entry.name)
+                elif wanted:
                     if problems is not None and (why := _why_no_file(entry)):
                         unusable[entry.path] = why
                     else:
                         found.append(prefix + entry.name)
+    if with_folders:
+        found += named
     if problems is not None:
+        ordered = sorted(found)
+        for name in named:
+            first = bisect_left(ordered, f"{name}/")
+            if not any(other.startswith(f"{name}/") for other in ordered[first : first + 1]):
+                unusable[os.path.join(folder, name)] = "is a folder, not a file; left out"  # noqa: PTH118
         problems += [Problem(Path(path), unusable[path]) for path in sorted(unusable)]
     return sorted(found)
 

@@ -72,7 +72,15 @@ def kind_of_file(file: Path) -> Kind | None:
 
 
 def kind_of_json(file: Path) -> Kind | None:
-    """Return the annotation format of a JSON file, or None."""
+    """Return the annotation format of a JSON file, or None. A file that cannot be read has none."""
+    try:
+        return _kind_of_json(file)
+    except OSError:
+        return None
+
+
+def _kind_of_json(file: Path) -> Kind | None:
+    """Return the annotation format of a JSON file, or None. Raise OSError if the file cannot be read."""
     head = _read_head(file)
     if head[:1] == "[":
         return _kind_of_list(head)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -49,8 +50,8 @@ def write_annotated(choice: Choice, placer: Placer, target: Path, how: Annotated
     """Write the annotation files, the images and a data.yaml. Return a function that loads the reduced split.
 
     `placer` writes to a temporary folder, which the caller then renames to `target`. If all images are chosen, the
-    annotation file is copied byte for byte. With link='list', images are not written, and data.yaml names the source's
-    folders of images.
+    annotation file is copied byte for byte, except for the byte-order mark of a JSON. With link='list', images are not
+    written, and data.yaml names the source's folders of images.
     """
     source, own = choice.dataset.source, choice.dataset.split
     places = mirror_annotated(source)
@@ -69,7 +70,9 @@ def write_annotated(choice: Choice, placer: Placer, target: Path, how: Annotated
             relative = _place_of_reduced(choice, how, relative, list(splits), set(places.values()))
             placer.write_pieces(relative, how.filtered(old.annotations))
         elif split == own or not together:
-            placer.copy(old.annotations, relative)
+            # pycocotools reads no JSON with a byte-order mark
+            mark = codecs.BOM_UTF8 if old.annotations.suffix.lower() == ".json" else b""
+            placer.copy(old.annotations, relative, without=mark)
         images = str(folder)
         if placer.link == "list":
             images = str(absolute(old.images[0]))

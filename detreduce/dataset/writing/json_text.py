@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping
@@ -43,8 +44,8 @@ class Event(NamedTuple):
 
 
 def read_text(path: Path) -> str:
-    """Return the text of a JSON file, including a byte-order mark. `to_bytes` restores the same bytes."""
-    return read_regular(path, ANNOTATIONS).decode("utf-8", "surrogateescape")
+    """Return the text of a JSON file without a byte-order mark. `to_bytes` restores the other bytes."""
+    return read_regular(path, ANNOTATIONS).removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogateescape")
 
 
 def to_bytes(text: str) -> bytes:
@@ -57,7 +58,7 @@ def walk(text: str, arrays: Collection[str]) -> Iterator[Event]:
 
     Raise json.JSONDecodeError if the text is not one JSON object.
     """
-    place = _expect(text, _skip(text, 1 if text.startswith("\ufeff") else 0), "{")
+    place = _expect(text, _skip(text, 0), "{")
     if text[place : place + 1] == "}":
         return
     while True:
@@ -140,7 +141,7 @@ def _spans(
 
 def kept_spans_of_list(text: str, wanted: Callable[[Any], bool]) -> list[Span]:
     """Return the spans like `kept_spans`, for a text that is one list."""
-    start = _skip(text, 1 if text.startswith("\ufeff") else 0)
+    start = _skip(text, 0)
     return _spans(text, _walk_array(text, "", start), {"": wanted}, lambda: None)
 
 

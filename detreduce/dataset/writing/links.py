@@ -97,11 +97,11 @@ class Placer:
         """Return whether a file of the source exists, or existed when it was loaded. `copy` refuses a vanished file."""
         return source in self.loaded or source.is_file()
 
-    def copy(self, source: Path, relative: PurePosixPath) -> None:
-        """Copy `source` byte for byte to `relative`."""
+    def copy(self, source: Path, relative: PurePosixPath, without: bytes = b"") -> None:
+        """Copy `source` byte for byte to `relative`, except for the bytes `without` at its start."""
         target = self._target(relative, source)
         if target is not None:
-            self._write(target, relative, [read_regular(source, ANNOTATIONS)])
+            self._write(target, relative, [read_regular(source, ANNOTATIONS).removeprefix(without)])
 
     def write(self, relative: PurePosixPath, content: bytes) -> None:
         """Write `content` to the new file `relative`."""

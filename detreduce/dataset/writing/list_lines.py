@@ -12,8 +12,5 @@ def list_line(path: object) -> str:
     """
     text = str(path)
     if len(text.splitlines()) > 1 or (text and text.splitlines()[0] != text):
-        raise InputError(
-            f"{text!r} has a line end in its name, so a list cannot hold it. Rename the file, or use a link mode that "
-            "needs no list (symlink, hardlink or copy)."
-        )
+        raise InputError(f"{text!r} has a line end in its name, so a list cannot hold it. Rename the file.")
     return f"{text}\n"

@@ -27,7 +27,7 @@ def filter_text(text: str, kept: set[object]) -> str:
     return "".join(text[start:end] for start, end in kept_spans(text, wanted))
 
 
-ODD = """\ufeff {
+ODD = """ {
   "info": {"version": 1.50, "big": 123456789012345678901234567890, "exp": 1e3, "t": "caf\\u00e9 café"},
   "images": [
     {"id": 1, "file_name": "a.jpg", "width": 10, "height": 1.0e1, "mine": [1.50, null]},
@@ -63,7 +63,7 @@ def test_kept_elements_stay_as_they_are_written() -> None:
 
 def test_all_or_nothing() -> None:
     assert filter_text(ODD, {1, 2, 3, 99}) == ODD
-    nothing = json.loads(filter_text(ODD, set()).lstrip("\ufeff"))
+    nothing = json.loads(filter_text(ODD, set()))
     assert nothing["images"] == [] and nothing["annotations"] == []
     assert nothing["images_extra"] == [1, 2, 3]
 

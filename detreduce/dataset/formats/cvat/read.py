@@ -259,7 +259,7 @@ class _Reader:
             # for <image/>, some versions of expat give the position of the start, others of the end
             match = _END.match(self.data, place) or _START.match(self.data, self._image.start)
             if match is None:
-                raise InputError("annotations.xml: not UTF-8. CVAT writes UTF-8. Export the file again.")
+                raise ValueError("an element does not end in its bytes")
             self._image.end = match.end()
             self._image = None
 

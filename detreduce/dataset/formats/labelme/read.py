@@ -18,7 +18,7 @@ from detreduce.dataset.splits import CANONICAL, canonical_split, in_order
 from detreduce.display.progress import progress
 from detreduce.errors import InputError
 from detreduce.machine.documents import parse_json
-from detreduce.machine.regular_files import LABELS, read_regular
+from detreduce.machine.regular_files import LABELS, is_regular, read_regular
 
 # shapes without an area; no set, because a file may give a list as its type, which has no hash
 _NO_BOXES = ("point", "points", "line", "linestrip")
@@ -109,20 +109,21 @@ def count_images(source: Source, split: str) -> int:
 
 def _read_notes(root: Path) -> list[_Note]:
     """Return the content of the LabelMe files below a folder. A broken JSON next to its image counts as one of them."""
-    files = find_files(root, {".json"})
+    files = find_files(root, {".json"}, with_folders=True)
+    images = _Images(root)
     notes = []
     with progress("reading annotations", len(files), "files") as advance:
         for name in files:
             advance()
-            note = _read_note(root, root / name)
+            note = _read_note(images, root / name)
             if note is not None:
                 notes.append(note)
     return notes
 
 
-def _read_note(root: Path, file: Path) -> _Note | None:
+def _read_note(images: _Images, file: Path) -> _Note | None:
     """Return the content of one file, or None if the file is not LabelMe's."""
-    note = _Note(file, _find_image(root, file, ""))
+    note = _Note(file, images.find_beside(file))
     try:
         content = parse_json(read_regular(file, LABELS).decode("utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
@@ -131,7 +132,7 @@ def _read_note(root: Path, file: Path) -> _Note | None:
         return note if note.image is not None else None
     if not isinstance(content, dict) or not isinstance(content.get("shapes"), list):
         return None
-    note.image = _find_image(root, file, str(content.get("imagePath") or "")) or note.image
+    note.image = images.find_named(file, str(content.get("imagePath") or "")) or note.image
     sides = [content.get(key) for key in ("imageWidth", "imageHeight")]
     if all(isinstance(side, int | float) and 1 <= side < 2**31 for side in sides):
         note.width, note.height = int(sides[0]), int(sides[1])  # type: ignore[arg-type]
@@ -151,23 +152,37 @@ def _read_note(root: Path, file: Path) -> _Note | None:
     return note
 
 
-def _find_image(root: Path, file: Path, named: str) -> str | None:
-    """Return the image of a JSON file relative to the root: the path that the file names, else the file's own name."""
-    if named:
+class _Images:
+    """Find the images of JSON files. Each folder is listed once."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._beside: dict[Path, dict[str, str]] = {}
+
+    def find_named(self, file: Path, named: str) -> str | None:
+        """Return the image that a JSON file names, relative to the root, or None if it does not exist."""
         path = absolute(file.parent / named.replace("\\", "/"))
         for option in (path, file.parent / path.name):
-            inside = below(str(option), str(root))
-            if inside is not None and option.suffix.lower() in IMAGE_SUFFIXES and option.is_file():
+            inside = below(str(option), str(self.root))
+            if inside is not None and option.suffix.lower() in IMAGE_SUFFIXES and is_regular(option):
                 return inside
-    try:
-        names = sorted(os.listdir(file.parent)) if not named else []  # noqa: PTH208
-    except OSError:
-        names = []
-    for name in names:
-        stem, suffix = os.path.splitext(name)  # noqa: PTH122
-        if stem == file.stem and suffix.lower() in IMAGE_SUFFIXES:
-            return below(str(file.parent / name), str(root))
-    return None
+        return None
+
+    def find_beside(self, file: Path) -> str | None:
+        """Return the image beside a JSON file with the file's own name, relative to the root, or None."""
+        if file.parent not in self._beside:
+            self._beside[file.parent] = self._list(file.parent)
+        name = self._beside[file.parent].get(file.stem)
+        return below(str(file.parent / name), str(self.root)) if name is not None else None
+
+    def _list(self, folder: Path) -> dict[str, str]:
+        """Return name without suffix -> name, for the images of a folder."""
+        try:
+            names = sorted(os.listdir(folder), reverse=True)  # noqa: PTH208
+        except OSError:
+            return {}
+        parts = [(*os.path.splitext(name), name) for name in names]  # noqa: PTH122
+        return {stem: name for stem, suffix, name in parts if suffix.lower() in IMAGE_SUFFIXES}
 
 
 def _add_shape(shape: Any, number: int, note: _Note, seen: dict[tuple[str, Box], int]) -> str | None:

@@ -165,7 +165,7 @@ class _Note:
 def _read_annotations(root: Path) -> dict[str, _Note]:
     """Return path without suffix -> content of all XML files below Annotations."""
     folder = root / voc_layout(root).notes
-    files = find_files(folder, {".xml"})
+    files = find_files(folder, {".xml"}, with_folders=True)
     notes = {}
     with progress("reading annotations", len(files), "files") as advance:
         for name in files:

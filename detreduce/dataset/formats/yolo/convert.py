@@ -13,12 +13,13 @@ import yaml
 
 from detreduce.dataset.formats.format import Reload
 from detreduce.dataset.formats.registry import get_format
+from detreduce.dataset.formats.yolo.image_places import assign_places, count_renamed, findable_records
 from detreduce.dataset.formats.yolo.mirror import label_place
 from detreduce.dataset.formats.yolo.write import load_data_yaml, write_yolo
 from detreduce.dataset.inspect_command import inspect_command
 from detreduce.dataset.joined_classes import join_classes
 from detreduce.dataset.picture_sizes import with_picture_sizes
-from detreduce.dataset.records import DetectionDataset, ImageRecord
+from detreduce.dataset.records import DetectionDataset
 from detreduce.dataset.splits import CANONICAL, in_order
 from detreduce.dataset.writing.choice import Choice, readable_records, records_on_disk
 from detreduce.dataset.writing.dataset_yaml import DATA_YAML
@@ -80,18 +81,24 @@ def _collect_parts(choice: Choice) -> tuple[str, dict[str, DetectionDataset]]:
     """Return the name of the reduced split, and all splits to write. The split trainval (VOC) is renamed to train."""
     dataset, others = choice.dataset, choice.load_others()
     own = "train" if dataset.split == "trainval" else dataset.split
-    reduced = replace(dataset, records=readable_records(dataset.split, choice.kept))
-    if not len(reduced):
+    kept = readable_records(dataset.split, choice.kept)
+    reduced = replace(dataset, records=findable_records(dataset.split, kept))
+    if not len(kept):
         raise InputError(
             f"{dataset.source.path}: none of the {len(choice.kept)} images has labels that can be read. "
             "`detreduce inspect` lists what is wrong with them."
         )
+    if not len(reduced):
+        raise InputError(f"{dataset.source.path}: ultralytics can read none of the {len(kept)} images. Convert them.")
     parts = {
-        split: replace(others[split], records=readable_records(split, records_on_disk(others[split])))
+        split: replace(
+            others[split], records=findable_records(split, readable_records(split, records_on_disk(others[split])))
+        )
         for split in CANONICAL
         if split in others and split != own
     }
-    return own, in_order({own: reduced, **parts})
+    # ultralytics refuses a split without images
+    return own, in_order({own: reduced, **{split: part for split, part in parts.items() if len(part)}})
 
 
 def yolo_boxes(corners: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_], int]:
@@ -124,7 +131,8 @@ def _write_split(
     advance: Callable[..., None],
 ) -> None:
     """Write the images and labels of one split. `numbers` are the YOLO class numbers of the split's classes."""
-    places = _assign_places(split, part.records, counts)
+    places = assign_places(split, part.records)
+    counts.renamed += count_renamed(split, part.records, places)
     corners, rows, crowd = part.boxes_xyxyn, part.box_rows, part.box_crowd
     bounds = np.searchsorted(rows, np.arange(len(part) + 1))
     placer.make_folder(PurePosixPath("images", split))
@@ -141,22 +149,6 @@ def _write_split(
         placer.image(record.path, place)
         placer.write(label_place(place), _format_lines(classes, boxes).encode("ascii"))
         advance()
-
-
-def _assign_places(split: str, records: Iterable[ImageRecord], counts: _Counts) -> list[PurePosixPath]:
-    """Return the output path of each image. Add a number to names that would share a label file (a.jpg and a.png)."""
-    places: list[PurePosixPath] = []
-    labels: set[PurePosixPath] = set()
-    for record in records:
-        wanted = place = PurePosixPath("images", split, record.name)
-        count = 1
-        while label_place(place) in labels:
-            count += 1
-            place = wanted.with_name(f"{wanted.stem}-{count}{wanted.suffix}")
-        counts.renamed += place != wanted
-        labels.add(label_place(place))
-        places.append(place)
-    return places
 
 
 def _format_lines(classes: Iterable[int], boxes: npt.NDArray[np.float64]) -> str:
@@ -178,7 +170,8 @@ def _warn_about_changes(counts: _Counts) -> None:
         warn_about_subset(f"{counts.dropped} boxes outside their image were left out.")
     if counts.renamed:
         warn_about_subset(
-            f"{counts.renamed} images were renamed with a number, because YOLO finds labels by name without suffix."
+            f"{counts.renamed} images were renamed: YOLO finds labels by name without suffix, and skips hidden files "
+            "and names without a suffix of images."
         )
 
 

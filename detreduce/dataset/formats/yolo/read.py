@@ -254,7 +254,7 @@ def _find_label_folder(folder: Path, found: SplitFiles) -> None:
     for place in dict.fromkeys([str(folder), os.path.realpath(folder)]):
         labels = LABELS.join(f"{place}{os.sep}".rsplit(IMAGES, 1))
         if labels != f"{place}{os.sep}" and Path(labels).is_dir():
-            found.label_roots[labels] = {labels + name for name in find_files(labels, {".txt"})}
+            found.label_roots[labels] = {labels + name for name in find_files(labels, {".txt"}, with_folders=True)}
             if place != str(folder):
                 found.linked_folders[f"{folder}{os.sep}"] = f"{place}{os.sep}"
             return
@@ -276,7 +276,7 @@ def label_path_of(image: str) -> str:
 
 
 def _label_file(image: str, found: SplitFiles) -> str | None:
-    """Return the label file of an image, or None if the file does not exist."""
+    """Return the label file of an image, or None if the path does not exist."""
     for folder, target in found.linked_folders.items():
         if image.startswith(folder):
             image = target + image[len(folder) :]
@@ -284,7 +284,8 @@ def _label_file(image: str, found: SplitFiles) -> str | None:
     for folder, files in found.label_roots.items():
         if label.startswith(folder):
             return label if label in files else None
-    return label if os.path.isfile(label) else None  # noqa: PTH113 (100,000 calls)
+    # what exists and is no file is a label that cannot be read, and not a missing label
+    return label if os.path.lexists(label) else None
 
 
 def _read_labels(

@@ -66,6 +66,8 @@ def _write_files(choice: Choice, placer: Placer, target: Path, *, trainable: boo
     source, splits = choice.dataset.source, choice.load_records()
     if trainable:
         splits = {split: readable_records(split, records) for split, records in splits.items()}
+        # ultralytics refuses a split without images
+        splits = {split: records for split, records in splits.items() if records or split == choice.dataset.split}
     masks = _find_masks(source)
     mirror = make_mirror(source.root, [r.path for records in splits.values() for r in records], target)
     with progress("Writing images", sum(map(len, splits.values())), "images") as advance:

@@ -1,0 +1,80 @@
+"""Give images of other formats names that ultralytics finds: no hidden files, and suffixes of images."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+from detreduce.dataset.formats.yolo.mirror import label_place
+from detreduce.dataset.records import IMAGE_SUFFIXES, ImageRecord
+from detreduce.dataset.writing.subset_warnings import warn_about_subset
+from detreduce.machine.image_files import opened_image
+
+_SUFFIX_OF = {
+    "AVIF": ".avif",
+    "BMP": ".bmp",
+    "DIB": ".bmp",
+    "HEIF": ".heic",
+    "JPEG": ".jpg",
+    "JPEG2000": ".jp2",
+    "MPO": ".jpg",
+    "PNG": ".png",
+    "TIFF": ".tif",
+    "WEBP": ".webp",
+}
+"""Pillow's name of a format that ultralytics reads -> suffix."""
+
+
+def findable_records(split: str, records: Sequence[ImageRecord]) -> tuple[ImageRecord, ...]:
+    """Return the records of images that ultralytics can read. Warn about the others, for instance GIF files."""
+    kept = tuple(record for record in records if _suffix(record) is not None)
+    if count := len(records) - len(kept):
+        first = next(record for record in records if _suffix(record) is None)
+        warn_about_subset(
+            f"{count} images of the {split} split were left out, because ultralytics cannot read their format "
+            f"(the first: {first.path}). Convert them to PNG or JPEG."
+        )
+    return kept
+
+
+def assign_places(split: str, records: Sequence[ImageRecord]) -> list[PurePosixPath]:
+    """Return the output path of each image of `findable_records`, below ``images/<split>``.
+
+    Ultralytics skips hidden files and folders, so a point at the start of a name becomes ``_``. An image whose suffix
+    is not one of an image gets one. Names that would share a label file (a.jpg and a.png) get a number.
+    """
+    places: list[PurePosixPath] = []
+    labels: set[PurePosixPath] = set()
+    for record in records:
+        parts = ["_" + part.lstrip(".") if part.startswith(".") else part for part in record.name.split("/")]
+        wanted = place = PurePosixPath("images", split, "/".join(parts) + (_suffix(record) or ""))
+        count = 1
+        while label_place(place) in labels:
+            count += 1
+            place = wanted.with_name(f"{wanted.stem}-{count}{wanted.suffix}")
+        labels.add(label_place(place))
+        places.append(place)
+    return places
+
+
+def count_renamed(split: str, records: Sequence[ImageRecord], places: Sequence[PurePosixPath]) -> int:
+    """Return the number of images that do not keep their name."""
+    folder = PurePosixPath("images", split)
+    return sum(place != folder / record.name for record, place in zip(records, places, strict=True))
+
+
+def _suffix(record: ImageRecord) -> str | None:
+    """Return the text to add to an image's name: nothing, or a suffix. None if ultralytics cannot read the format."""
+    if os.path.splitext(record.name)[1].lower() in IMAGE_SUFFIXES:  # noqa: PTH122 (100,000 calls)
+        return ""
+    return _suffix_of_content(record.path)
+
+
+def _suffix_of_content(path: Path) -> str | None:
+    """Return the suffix of the format of an image, or None if ultralytics does not read this format."""
+    try:
+        with opened_image(path) as image:
+            return _SUFFIX_OF.get(image.format or "")
+    except OSError:
+        return None

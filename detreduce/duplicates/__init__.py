@@ -1,6 +1,6 @@
 """Find exact duplicates and near-duplicates in a dataset, and images that are in more than one split (leakage)."""
 
-from detreduce.duplicates.leakage import LeakageReport, LeakedImage, leakage_report
+from detreduce.duplicates.leakage import LeakageReport, LeakedImage, leakage_report, leaked_images
 from detreduce.duplicates.result import DuplicatePair, Duplicates
 from detreduce.duplicates.search import exact_duplicates, near_duplicates
 
@@ -11,5 +11,6 @@ __all__ = [
     "LeakedImage",
     "exact_duplicates",
     "leakage_report",
+    "leaked_images",
     "near_duplicates",
 ]

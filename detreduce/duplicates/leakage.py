@@ -20,10 +20,13 @@ from detreduce.duplicates.matching import Match, PixelComparison, nearest_matche
 from detreduce.duplicates.orientations import ORIENTATIONS
 from detreduce.duplicates.search import IMAGES_BY, THRESHOLD, check_by, check_threshold, signatures_of
 from detreduce.duplicates.signatures import Signatures, together
+from detreduce.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
 
+MEASURING = CANONICAL[1:]
+"""The splits that measure a detector: val and test."""
 IntArray = npt.NDArray[np.int64]
 
 
@@ -188,14 +191,51 @@ def leakage_report(
     )
 
 
+def leaked_images(
+    dataset: DetectionDataset,
+    *,
+    threshold: float = THRESHOLD,
+    cache: str | Path | None = None,
+    workers: int | None = None,
+) -> LeakageReport:
+    """Find the images of a split that are also in val or test, unchanged or slightly changed.
+
+    `leakage_report` names one copy of each val and test image. This function names every image of `dataset` that is
+    such a copy, so that all of them can be left out. The parameters are those of `near_duplicates`.
+
+    Raises InputError if the dataset has no other val or test split, or if a split cannot be loaded.
+    """
+    limit = check_threshold(threshold)
+    start = time.perf_counter()
+    names = [name for name in MEASURING if name in dataset.source.splits and name != dataset.split]
+    if not names:
+        raise InputError(f"{dataset.source.path} has no val or test split that images of {dataset.split} could be in.")
+    with step("looking for images that are also in val or test"):
+        parts = [*(load_split(dataset.source, name) for name in names), dataset]
+        pairs = [(len(names), place) for place in range(len(names))]
+        leaked, signatures = _find_leaks(parts, "pixels", limit, cache, workers, pairs)
+    return LeakageReport(
+        {part.split: len(part) for part in parts},
+        tuple(leaked),
+        limit,
+        provenance={"seconds": round(time.perf_counter() - start, 3), "from_cache": signatures.from_cache},
+    )
+
+
 def _find_leaks(
     parts: Sequence[DetectionDataset],
     by: Literal["pixels", "boxes"],
     limit: float,
     cache: str | Path | None,
     workers: int | None = None,
+    pairs: Sequence[tuple[int, int]] | None = None,
 ) -> tuple[list[LeakedImage], Signatures]:
-    """Return the images that are also in an earlier split, and the signatures of all images."""
+    """Return the images of a part that are also in another part, and the signatures of all images.
+
+    `pairs` has the places of both parts, by default those of each part and each part before it.
+    """
+    if pairs is None:
+        pairs = [(later, earlier) for later in range(1, len(parts)) for earlier in range(later)]
     signatures = together(
         [signatures_of(part, np.arange(len(part), dtype=np.int64), by, cache, workers) for part in parts]
     )
@@ -204,11 +244,10 @@ def _find_leaks(
     comparison = PixelComparison(signatures.pixels)
     comparison.comparable[list(signatures.failures)] = False
     leaked: list[LeakedImage] = []
-    for later in range(1, len(parts)):
-        for earlier in range(later):
-            matches = _match_splits(comparison, signatures, places[later], places[earlier], limit, workers)
-            starts = int(ends[later]), int(ends[earlier])
-            leaked += [_describe_leak(match, parts[later], parts[earlier], starts, signatures) for match in matches]
+    for later, earlier in pairs:
+        matches = _match_splits(comparison, signatures, places[later], places[earlier], limit, workers)
+        starts = int(ends[later]), int(ends[earlier])
+        leaked += [_describe_leak(match, parts[later], parts[earlier], starts, signatures) for match in matches]
     return leaked, signatures
 
 

@@ -45,6 +45,8 @@ def _outcome(view: SelectionView) -> Iterator[str]:
     for step in view.selection.steps:
         if step.get("step") == "drop_duplicates":
             yield f"{step.get('dropped', 0):,} {_duplicates(str(step.get('what', '')))} left out before choosing"
+        elif step.get("step") == "drop_leaked":
+            yield f"{len(step.get('images', ())):,} images that are also in val or test left out"
         elif step.get("step") in ("must_keep", "exclude"):
             count = len(step.get("images", ()))
             yield f"{count:,} {'kept' if step['step'] == 'must_keep' else 'excluded'} by name"
@@ -112,6 +114,8 @@ def _options(step: Any) -> list[str]:
         by, _, threshold = what.removeprefix("near-duplicates by ").partition(" from ")
         found += ["--duplicates-by", by] if by in ("boxes", "features") else []
         return [*found, "--duplicates-from", threshold] if threshold else found
+    if kind == "drop_leaked":
+        return ["--drop-leaked"]
     if kind == "class_floor":
         return [word for name, count in step.get("floor", {}).items() for word in ("--class-floor", f"{name}={count}")]
     if kind == "method" and isinstance(step.get("groups"), str) and step["groups"] != "given":

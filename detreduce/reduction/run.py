@@ -45,6 +45,7 @@ def reduce(
     exclude: Path | Iterable[str | int] | None = None,
     initial: Selection | str | Path | Sequence[ImageId] | None = None,
     drop_duplicates: DropDuplicates = None,
+    drop_leaked: bool = False,
     class_floor: ClassFloor | None = None,
     groups: npt.ArrayLike | str | None = None,
     max_per_group: int | None = None,
@@ -84,6 +85,9 @@ def reduce(
         `initial` may be the path of an earlier ``selection.json``.
     exclude
         Images that are never kept; see `select`. May be the Path of a text file with one name per line.
+    drop_leaked
+        Whether to leave out images that are also in val or test, unchanged or slightly changed. A fraction `keep` then
+        refers to the images that remain. ``selection.json`` lists these images.
     drop_duplicates, class_floor, groups, max_per_group
         What to do before the method chooses; see `select`. If `drop_duplicates` is None, only ``auto`` drops
         near-duplicates. A search for duplicates by ``"features"`` works with every
@@ -123,6 +127,7 @@ def reduce(
         exclude=read_names(exclude) if isinstance(exclude, Path) else exclude,
         groups=groups,
         max_per_group=max_per_group,
+        drop_leaked=drop_leaked,
     )
     number: Any = 1.0 if keep == ALL else keep
     request = ReductionRequest(

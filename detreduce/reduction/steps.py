@@ -17,6 +17,7 @@ from detreduce.dataset.problem_counts import ProblemCounts, count_problems
 from detreduce.dataset.records import DetectionDataset
 from detreduce.dataset.write import SubsetReport, check_output, subset_report, write_subset
 from detreduce.display.listener import say
+from detreduce.duplicates.leakage import leaked_images
 from detreduce.duplicates.result import Duplicates
 from detreduce.errors import DetreduceWarning, InputError
 from detreduce.features.extract import extract_features
@@ -179,6 +180,28 @@ class Reduction:
             return self.dataset
         return extract(self.dataset, self.extractions[0])
 
+    def without_leaks(self) -> Reduction:
+        """Return the reduction without images that are also in val or test, if the request asks for it.
+
+        A fraction `keep` then refers to the images that remain.
+        """
+        selection = self.request.selection
+        composition = selection.composition
+        if composition.drop_leaked is not True:
+            return self
+        found = leaked_images(self.dataset, cache=selection.cache)
+        left_out = len({item.image for item in found.leaked})
+        say(f"Leaks: {left_out} of {len(self.dataset)} images are also in val or test, and are left out")
+        if left_out == len(self.dataset):
+            raise InputError("All images are also in val or test, so none remains. Give the dataset another val split.")
+        composition = replace(composition, drop_leaked=found)
+        keep: float | int = selection.keep
+        if isinstance(keep, float):
+            keep = resolve_keep(keep, len(self.dataset) - left_out)
+        chosen = replace(selection, keep=keep, composition=composition)
+        check_composition(self.dataset, resolve_keep(keep, len(self.dataset)), composition)
+        return replace(self, request=replace(self.request, selection=chosen))
+
     def find_duplicates(self, source: Source) -> Duplicates | None:
         """Return the duplicates to drop, or None if the request does not ask for a search.
 
@@ -275,6 +298,10 @@ class Reduction:
 
     def run(self) -> ReductionResult:
         """Run all steps, the cheap ones first: nothing fails after a long step that could have been known before."""
+        return self.without_leaks()._run()
+
+    def _run(self) -> ReductionResult:
+        """Run the steps after the search for leaks."""
         by_features = self.request.selection.composition.by_features
         found = None if by_features else self.find_duplicates(self.dataset)
         if not by_features:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from detreduce.dataset.groups import assign_groups
 from detreduce.dataset.records import DetectionDataset
 from detreduce.display.progress import step
+from detreduce.duplicates.leakage import LeakageReport
 from detreduce.duplicates.result import Duplicates
 from detreduce.duplicates.search import draw_by_id
 from detreduce.errors import DetreduceWarning, InputError, nearest
@@ -96,7 +97,8 @@ def compose(
     check_result(table.dataset, request.drop_duplicates)
     floors = class_floors(table.dataset, request.class_floor)
     images, (remaining, allowed, request) = len(table), leave_out_excluded(table, request)
-    excluded = ids_of_rows(table, np.setdiff1d(np.arange(images), allowed))
+    leaked = {item.image: item for item in request.leaked}
+    excluded = [one for one in ids_of_rows(table, np.setdiff1d(np.arange(images), allowed)) if one not in leaked]
     table = remaining
     named, earlier = named_rows(table, request, stacklevel=4)
     first = np.concatenate([named, earlier])
@@ -104,6 +106,8 @@ def compose(
     steps: list[Mapping[str, Any]] = []
     if excluded:
         steps.append({"step": "exclude", "images": excluded})
+    if not isinstance(request.drop_leaked, bool):
+        steps.append(_leaked_step(request.drop_leaked))
     positions = np.arange(len(table), dtype=np.int64)
     with step("looking for duplicates"):
         found = request.drop_duplicates
@@ -115,7 +119,11 @@ def compose(
         dropped = len(table) - len(positions)
         steps.append({"step": "drop_duplicates", "what": describe_search(found), "dropped": dropped})
     if k > len(positions):
-        without = " and ".join(["excluded images"] * bool(excluded) + ["duplicates"] * (len(positions) < len(table)))
+        without = " and ".join(
+            ["excluded images"] * bool(excluded)
+            + ["images of val and test"] * bool(leaked)
+            + ["duplicates"] * (len(positions) < len(table))
+        )
         raise InputError(
             f"{k} images are to be kept, but only {len(positions)} of {images} images remain without {without}. "
             f"Keep at most {len(positions)}."
@@ -145,6 +153,18 @@ def compose(
     return Composition(kept, allowed[positions], images, np.searchsorted(positions, first), tuple(steps), report)
 
 
+def _leaked_step(found: LeakageReport) -> dict[str, Any]:
+    """Return the step that left out images of val and test, with the pairs that were found; ready for JSON."""
+    images = list(dict.fromkeys(item.image for item in found.leaked))
+    return {
+        "step": "drop_leaked",
+        "what": f"images that are also in {' or '.join(list(found.splits)[:-1])}, by pixels from {found.threshold:g}",
+        "dropped": len(images),
+        "images": images,
+        "pairs": found.to_dict()["leaked"],
+    }
+
+
 def check_composition(dataset: DetectionDataset, k: int, request: CompositionRequest) -> None:
     """Raise the errors of `compose` that can be found without opening an image.
 
@@ -160,9 +180,12 @@ def check_composition(dataset: DetectionDataset, k: int, request: CompositionReq
     groups = make_groups(request.groups, request.max_per_group, len(table))
     _check_room(k, len(first), 0)
     if k > len(table):
+        without = " and ".join(
+            ["excluded images"] * bool(request.exclude) + ["images of val and test"] * bool(request.leaked)
+        )
         raise InputError(
-            f"{k} images are to be kept, but only {len(table)} of {len(dataset)} images remain without excluded "
-            f"images. Keep at most {len(table)}."
+            f"{k} images are to be kept, but only {len(table)} of {len(dataset)} images remain without {without}. "
+            f"Keep at most {len(table)}."
         )
     if groups is not None:
         groups.check(k, first)

@@ -301,8 +301,9 @@ def _step(selection: Selection, image: ImageId, kept: bool, row: int) -> str:
             return str(step["step"])
     if kept:
         return "method"
-    if any(step.get("step") == "exclude" and image in step["images"] for step in selection.steps):
-        return "exclude"
+    for step in selection.steps:
+        if step.get("step") in ("exclude", "drop_leaked") and image in step["images"]:
+            return str(step["step"])
     dropped = any(step.get("step") == "drop_duplicates" for step in selection.steps)
     pairs = selection.provenance.get("duplicates", {}).get("pairs", ())
     if dropped and any(pair["copy"] == image for pair in pairs):

@@ -93,7 +93,7 @@ def named_rows(table: FeatureTable, request: CompositionRequest, stacklevel: int
 def leave_out_excluded(
     table: FeatureTable, request: CompositionRequest
 ) -> tuple[FeatureTable, IntArray, CompositionRequest]:
-    """Leave out the images of `exclude`, also from an earlier selection.
+    """Leave out the images of `exclude`, and those found in val or test, also from an earlier selection.
 
     Returns the remaining table, its rows in `table`, and the request for the remaining table. Labels of groups must be
     one label for each row, or a rule. Raises InputError if `exclude` names an unknown image, or an image of
@@ -103,6 +103,15 @@ def leave_out_excluded(
     unreadable = _unreadable_names(table) if request.exclude else set()
     # an image that cannot be read is left out already
     out = image_rows(table, [item for item in request.exclude if str(item) not in unreadable], "excluded")
+    if leaked := {item.image: item for item in request.leaked}:
+        ids = ids_of_rows(table, everything)
+        for row in image_rows(table, request.must_keep).tolist():
+            if found := leaked.get(ids[row]):
+                raise InputError(
+                    f"The image {found.name!r} is in must_keep, but it is also in {found.other_split}. Take it out of "
+                    "must_keep, or keep such images (without drop_leaked)."
+                )
+        out = np.union1d(out, np.array([row for row in everything.tolist() if ids[row] in leaked], np.int64))
     if not len(out):
         return table, everything, request
     if both := np.intersect1d(out, image_rows(table, request.must_keep)).tolist():

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from detreduce.dataset.categories import CategoryRule
     from detreduce.dataset.records import ImageId
+    from detreduce.duplicates.leakage import LeakageReport, LeakedImage
     from detreduce.duplicates.result import Duplicates
     from detreduce.reducers.base import BaseReducer
 
@@ -93,6 +94,7 @@ class CompositionRequest:
     """What to do before a method chooses. `detreduce.select` documents each field.
 
     `drop_duplicates` is a search, or the result of a search. `groups` is a rule, or one label for each image.
+    `drop_leaked` asks for a search for images that are also in val or test, or is its result.
     """
 
     drop_duplicates: DuplicateSearch | Duplicates | None = None
@@ -102,6 +104,12 @@ class CompositionRequest:
     groups: Any = None
     max_per_group: int | None = None
     exclude: tuple[str | int, ...] = ()
+    drop_leaked: bool | LeakageReport = False
+
+    @property
+    def leaked(self) -> tuple[LeakedImage, ...]:
+        """The images that are also in val or test, as far as the search for them is done."""
+        return () if isinstance(self.drop_leaked, bool) else self.drop_leaked.leaked
 
     @classmethod
     def of(
@@ -114,7 +122,8 @@ class CompositionRequest:
         exclude: Iterable[str | int] | None = None,
         **groups: Any,
     ) -> CompositionRequest:
-        """Return the request for these keywords of `select`; `groups` are the keywords `groups` and `max_per_group`.
+        """Return the request for these keywords of `select`; `groups` are the keywords `groups`, `max_per_group`
+        and `drop_leaked`.
 
         Raises InputError if `drop_duplicates`, `class_floor` or a list of images is not valid.
         """

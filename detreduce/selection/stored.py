@@ -31,8 +31,8 @@ class _Step(Stored):
 
     @model_validator(mode="after")
     def _check_excluded(self) -> _Step:
-        if self.step == "exclude" and not isinstance(self.images, list):
-            raise ValueError("the step 'exclude' has no list 'images'")
+        if self.step in ("exclude", "drop_leaked") and not isinstance(self.images, list):
+            raise ValueError(f"the step {self.step!r} has no list 'images'")
         return self
 
 

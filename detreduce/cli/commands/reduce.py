@@ -103,6 +103,12 @@ DropDuplicates = Annotated[
         help="Leave out near-duplicates before choosing. Default: only with the method auto.",
     ),
 ]
+DropLeaked = Annotated[
+    bool,
+    typer.Option(
+        "--drop-leaked", help="Leave out images that are also in val or test, exact copies and near-duplicates."
+    ),
+]
 DuplicatesBy = Annotated[
     Alike,
     typer.Option(
@@ -181,6 +187,7 @@ def reduce(
     exclude: Exclude = None,
     initial: Initial = None,
     drop_duplicates: DropDuplicates = None,
+    drop_leaked: DropLeaked = False,
     duplicates_by: DuplicatesBy = "pixels",
     duplicates_from: DuplicatesFrom = None,
     class_floor: ClassFloor = None,
@@ -226,6 +233,7 @@ def reduce(
         exclude=read_names(exclude) if exclude else None,
         groups=groups,
         max_per_group=max_per_group,
+        drop_leaked=drop_leaked,
     )
     asked = [part.strip() for part in blocks.split(",")] if blocks else None
     request = ReductionRequest(

@@ -61,6 +61,8 @@ def _reason(found: Explanation, selection: Selection) -> str:
         return f"{by}, number {found.rank} of {found.of} in the order of choice".strip()
     if found.step == "exclude":
         return "because exclude names it"
+    if found.step == "drop_leaked":
+        return f"before {selection.method} chose, because it is also in val or test"
     if found.step == "unreadable":
         return "because it could not be read"
     if found.step == "drop_duplicates" and (pair := found.duplicate_of):

@@ -87,6 +87,9 @@ def _outcome(result: ReductionResult) -> Iterator[str]:
         yield images
     elif classes:
         yield f"All {len(classes)} classes present{'; ' + images if images else '.'}"
+    for step in selection.steps:
+        if step["step"] == "drop_leaked":
+            yield f"{step['dropped']:,} images that are also in val or test left out."
     for step in _left_out(selection):
         kind = "copies" if step["what"].startswith("equal") else "near-duplicates"
         yield f"{step['dropped']:,} {kind} left out before choosing."

@@ -1,0 +1,91 @@
+"""Images of train that are also in val or test are left out, and selection.json says which."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+import detreduce as dr
+from detreduce.cli import app
+from detreduce.dataset.leaks import find_leaks
+from detreduce.errors import InputError
+
+
+@pytest.fixture
+def leaky(tmp_path: Path) -> Path:
+    """Eight images in train: 0 is a copy of val 0, 1 and 2 are val 1 mirrored and turned, 3 is test 0."""
+    rng = np.random.default_rng(0)
+    pictures = [np.kron(rng.integers(0, 256, (8, 8, 3)), np.ones((8, 8, 1))).astype(np.uint8) for _ in range(9)]
+    content = {
+        "train": [pictures[0], pictures[1][:, ::-1], np.rot90(pictures[1]), pictures[2], *pictures[3:7]],
+        "val": [pictures[0], pictures[1], pictures[7]],
+        "test": [pictures[2], pictures[8]],
+    }
+    for split, images in content.items():
+        for row, image in enumerate(images):
+            for folder in ("images", "labels"):
+                (tmp_path / split / folder).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image).save(tmp_path / split / "images" / f"{split}{row}.png")
+            (tmp_path / split / "labels" / f"{split}{row}.txt").write_text(f"{row % 2} 0.5 0.5 0.2 0.2\n")
+    data = tmp_path / "data.yaml"
+    data.write_text("train: train/images\nval: val/images\ntest: test/images\nnames: [cat, dog]\n")
+    return data
+
+
+def test_every_copy_is_left_out_and_listed(leaky, tmp_path):
+    out = tmp_path / "out"
+    result = CliRunner().invoke(
+        app, ["reduce", str(leaky), "-m", "srs", "-k", "1.0", "--drop-leaked", "-o", str(out), "--no-page"]
+    )
+    assert result.exit_code == 0, result.output
+    assert "Leaks: 4 of 8 images are also in val or test" in result.output
+    assert "4 images that are also in val or test left out." in result.output
+    stored = json.loads((out / "selection.json").read_text())
+    step = stored["steps"][0]
+    assert (step["step"], step["dropped"]) == ("drop_leaked", 4)
+    assert step["images"] == [f"train/images/train{row}.png" for row in (0, 1, 2, 3)]
+    pairs = {pair["name"]: (pair["other_split"], pair["other_name"], pair["exact"]) for pair in step["pairs"]}
+    assert pairs["train0.png"] == ("val", "val0.png", True)
+    assert pairs["train1.png"] == ("val", "val1.png", False)
+    assert pairs["train3.png"] == ("test", "test0.png", True)
+    kept = dr.load_dataset(out)
+    assert [record.name for record in kept] == [f"train{row}.png" for row in (4, 5, 6, 7)]
+    splits = {split: dr.load_dataset(out / "data.yaml", split=split) for split in ("train", "val", "test")}
+    assert not find_leaks(splits).in_train
+    assert dr.Selection.load(out / "selection.json").keep == 4
+
+
+def test_a_fraction_refers_to_the_images_that_remain(leaky, tmp_path):
+    result = dr.reduce(leaky, tmp_path / "out", "srs", keep=0.5, drop_leaked=True, page=False)
+    assert len(result.selection) == 2
+    again = dr.reduce(leaky, tmp_path / "again", "srs", keep=0.5, drop_leaked=True, page=False)
+    assert again.selection.image_ids == result.selection.image_ids
+
+
+def test_explain_says_why(leaky, tmp_path):
+    dr.reduce(leaky, tmp_path / "out", "srs", keep=2, drop_leaked=True, page=False)
+    done = CliRunner().invoke(app, ["explain", str(tmp_path / "out"), "--image", "train0.png"])
+    assert "because it is also in val or test" in done.output, done.output
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"must_keep": ["train1.png"]}, "'train1.png' is in must_keep, but it is also in val"),
+        ({"keep": 5}, "only 4 of 8 images remain without images of val and test"),
+        ({"split": "val", "data": "val-only"}, "has no val or test split"),
+        ({"data": "same"}, "All images are also in val or test"),
+    ],
+)
+def test_what_cannot_be_done_is_one_error(leaky, tmp_path, change, message):
+    if data := change.pop("data", ""):
+        splits = "val: val/images\n" if data == "val-only" else "train: val/images\nval: val/images\n"
+        leaky.write_text(f"{splits}names: [cat, dog]\n")
+    with pytest.raises(InputError, match=message):
+        dr.reduce(leaky, tmp_path / "out", "srs", **{"keep": 2, **change}, drop_leaked=True, page=False)
+    assert not (tmp_path / "out").exists()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -21,6 +21,7 @@ from detreduce.experiment.statistics.break_even import BreakEven, break_even, ch
 from detreduce.experiment.statistics.comparison import Comparison, compare_methods
 from detreduce.experiment.statistics.pairs import random_reference
 from detreduce.experiment.statistics.ranks import MethodRanks, rank_methods
+from detreduce.experiment.statistics.same_images import same_choices, same_images_notes
 from detreduce.experiment.statistics.summary import Summary, summarise_cells
 from detreduce.training.energy import PhaseEnergy
 from detreduce.vocabulary.controls import FULL
@@ -81,7 +82,8 @@ class Outcome:
     @cached_property
     def table(self) -> ResultTable:
         """The table of results: one row for every method at every keep."""
-        return result_table(self.summaries, [*self.comparisons, *self.lost], self.paid)
+        table = result_table(self.summaries, [*self.comparisons, *self.lost], self.paid)
+        return replace(table, notes=(*table.notes, *same_images_notes(self.rows)))
 
     def difference(self, summary: Summary, against: str, measure: str) -> Comparison | None:
         """Return the comparison of the summarised cells with the reference `against`; None without a comparison."""
@@ -103,6 +105,7 @@ class Outcome:
             "energy": energy_provenance(self),
             "leakage": {name: self.leakage.get(name) for name in ("counts", "threshold") if name in self.leakage},
             "leaks": self.leaks.to_dict() if self.leaks is not None else None,
+            "same_images": [{"keep": keep, "methods": list(names)} for keep, names in same_choices(self.rows)],
             "near_duplicates": {
                 name: self.near_duplicates[name]
                 for name in ("images", "redundant", "exact", "threshold", "skipped")

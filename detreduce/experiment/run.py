@@ -429,6 +429,7 @@ class _Experiment:
             "images": len(selection),
             "of": len(self.dataset),
             "hash": json_hash(list(selection.image_ids)),
+            "set_hash": json_hash(sorted(selection.image_ids, key=str)),
             "categories": dict(selection.categories),
             **cached,
         }

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from detreduce.cli.show.terminal import plain_table
+from detreduce.cli.show.terminal import plain_table, show_text
 from detreduce.vocabulary.controls import CONTROLS, EQUAL_ITERATIONS, RANDOM_METHODS
 from detreduce.vocabulary.measures import ACCURACIES, MAIN_ACCURACY
 
@@ -33,14 +33,9 @@ def show_differences(
         measures = [name for name in ACCURACIES if any((against, name) in row.differences for row in rows)]
         for shown in [measures] if out.width >= WIDE else [[name] for name in measures]:
             _show_table(out, rows, against, shown)
+    if all(item.against == EQUAL_ITERATIONS for item in comparisons):
+        show_text(out, _why_not_random(table))
     if not comparisons:
-        trained = {row.method.text for row in table.rows if not row.is_control}
-        only = "Only random subsets were trained. Add a method to compare it with random subsets."
-        none = (
-            "There are no random subsets to compare with. To judge a method, add srs or random with the same keep and "
-            "seeds."
-        )
-        out.print(only if trained and trained <= set(RANDOM_METHODS) else none)
         return
     for note in interval_notes(comparisons):
         out.print(note)
@@ -48,6 +43,23 @@ def show_differences(
         ranks = ", ".join(f"{method} {rank:.1f}" for method, rank in ranking.average.items())
         what = f"Average rank in {ACCURACIES[MAIN_ACCURACY]} over {ranking.blocks} blocks of keep and seed"
         out.print(f"{what}: {ranks}. {ranking.in_words()}")
+
+
+def _why_not_random(table: ResultTable) -> str:
+    """Return a sentence that says why no method is compared with random subsets."""
+    trained = {row.method.text.partition("(")[0] for row in table.rows if not row.is_control}
+    random = {row.method.text.partition("(")[0] for row in table.rows} & set(RANDOM_METHODS)
+    if trained and trained <= random:
+        return "Only random subsets were trained. Add a method to compare it with random subsets."
+    if random:
+        return (
+            f"No method has random subsets ({', '.join(sorted(random))}) with the same keep and training seeds to "
+            "compare with."
+        )
+    return (
+        "There are no random subsets to compare with. To judge a method, add srs or random with the same keep and "
+        "seeds."
+    )
 
 
 def _show_table(out: Console, rows: Sequence[ResultRow], against: str, measures: Sequence[str]) -> None:

@@ -107,6 +107,8 @@ class FinishedCell:
             **self.cell,
             **self.training.row(),
             **cost,
+            # the hash of earlier versions also depends on the order in which the images were chosen
+            "selection_hash": self.selection.get("set_hash") or self.selection.get("hash"),
             "selection_fitted_at": self.selection.get("fitted_at"),
             "selection_deterministic": self.selection.get("deterministic"),
             **where,

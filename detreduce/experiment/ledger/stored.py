@@ -35,6 +35,7 @@ class _Selection(Stored):
     images: Count | None = None
     of: Count | None = None
     hash: str | None = None
+    set_hash: str | None = None
     fitted_at: int | float | None = None
     deterministic: bool | None = None
 

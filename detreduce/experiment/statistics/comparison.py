@@ -18,6 +18,7 @@ from detreduce.experiment.statistics.pairs import (
     sides_of,
 )
 from detreduce.experiment.statistics.resampled import Load, ResampledFigures
+from detreduce.experiment.statistics.same_images import SAME_IMAGES, share_images
 from detreduce.experiment.statistics.significance import holm, sign_flip_p
 from detreduce.vocabulary.controls import CONTROLS
 from detreduce.vocabulary.keeps import keep_key
@@ -189,6 +190,7 @@ def _compared(
         p=sign_flip_p(pair.differences),
         note="; ".join(note for note in notes if note),
         spread=None if len(groups) < 2 else pair.spread,
+        verdict=SAME_IMAGES if share_images(groups) else "",
     )
     return comparison, pair
 
@@ -212,6 +214,8 @@ def _judged(family: Sequence[tuple[Comparison, PairedDifference]]) -> list[Compa
 
 def _verdict(found: Comparison, doubt: float | None) -> str:
     """Return the verdict of a comparison in words; `doubt` is `PairedDifference.doubt` after Holm's adjustment."""
+    if found.verdict:
+        return found.verdict
     if found.seeds == 1:
         return "one seed: nothing can be said"
     if doubt is None or found.detectable is None or found.low is None or found.high is None:

@@ -93,3 +93,15 @@ def test_random_subsets_alone_need_a_method() -> None:
     alone = [Summary("srs", 0.25, 112, 3, False, MEAN, MEAN, {})]
     show_differences(out, result_table(alone, []), [], None)
     assert "srs or random" not in (text := out.export_text()) and "Add a method" in text
+
+
+def test_random_subsets_at_another_keep_are_not_called_absent() -> None:
+    out = Console(width=200, record=True)
+    rows = [Summary(name, keep, 112, 3, False, MEAN, MEAN, {}) for name, keep in (("srs", 0.5), ("mms", 0.25))]
+    show_differences(out, result_table(rows, []), [], None)
+    assert "There are no random subsets" not in (text := out.export_text())
+    assert "No method has random subsets (srs) with the same keep" in text
+
+
+def test_without_random_subsets_it_says_so_beside_the_equal_steps_control() -> None:
+    assert "There are no random subsets" in printed(replace(ROW, against="full_equal_iterations"))

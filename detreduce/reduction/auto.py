@@ -8,8 +8,7 @@ import numpy as np
 
 from detreduce.dataset.records import DetectionDataset
 from detreduce.features.request import Extraction
-
-EVIDENCE = "docs/results.md"
+from detreduce.reducers.recommended import EVIDENCE
 
 
 @dataclass(frozen=True)

@@ -23,9 +23,10 @@ def methods(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """List the methods that choose images, with their needs, costs, weaknesses and sources.
+    """List the methods that choose images, the recommended ones first. With a name, show all about one method.
 
-    Example: detreduce methods mms
+    Example: detreduce methods
+    detreduce methods herding
     """
     from detreduce.reducers import list_reducers
     from detreduce.reducers.catalogue import described

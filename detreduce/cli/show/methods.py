@@ -6,30 +6,52 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.text import Text
 
 from detreduce.cli.show import terminal
-from detreduce.cli.show.terminal import READABLE, WIDE, show_text, table_of
+from detreduce.cli.show.terminal import READABLE, show_table, show_text, table_of
+from detreduce.display.terminal_text import GOOD
 
 if TYPE_CHECKING:
     from detreduce.reducers.description import Description
 
 
+# a need of a method -> the short word in the table
+NEEDS = {
+    "objects": "boxes",
+    "features": "images",
+    "object_vectors": "images",
+    "dynamics": "proxy",
+    "gradients": "proxy",
+}
+
+
 def show_methods(methods: Sequence[Description]) -> None:
-    """Print all methods as a table on a wide terminal, else as lists of facts."""
-    from detreduce.reducers.description import explain_symbols
+    """Print all methods as a table, the recommended ones first, and when to use the recommended ones."""
+    from detreduce.reducers.recommended import EVIDENCE, RECOMMENDED, recommended_first
 
     out = terminal.console()
-    if out.is_terminal and out.width >= WIDE:
-        table = table_of("method", "family", *(label for label, _ in _facts(methods[0])))
-        for method in methods:
-            table.add_row(method.name, method.family, *(text for _, text in _facts(method)))
-            table.add_section()
-        out.print(table)
-    else:
-        for method in methods:
-            _show_facts(out, method, out.width)
-    show_text(out, f"Symbols in the costs: {explain_symbols()}", out.width)
-    out.print("To show one method in full: detreduce methods mms")
+    by_name = {method.name: method for method in methods}
+    order = recommended_first(list(by_name))
+    table = table_of("method", "needs", "keeps")
+    for name in order:
+        method, is_first = by_name[name], name in RECOMMENDED
+        needs = dict.fromkeys(NEEDS[need] for need in method.needs if need in NEEDS)
+        last = is_first and order[-1] != name and order[order.index(name) + 1] not in RECOMMENDED
+        shown = Text(name, GOOD if is_first else "")
+        table.add_row(shown, ", ".join(needs) or "-", method.summary, end_section=last)
+    show_table(out, table)
+    out.print()
+    show_text(out, f"Recommended (evidence: {EVIDENCE}):", style="bold")
+    for name, when in RECOMMENDED.items():
+        show_text(out, when, first=f"  {name:15}", indent=" " * 17)
+    out.print()
+    show_text(
+        out,
+        "Needs: boxes are the labels; images are read and their features computed; proxy is a short training, "
+        "`detreduce proxy`. Methods without boxes also work on unlabelled images.",
+    )
+    show_text(out, "Costs, weaknesses, parameters and an example of one method: `detreduce methods herding`")
 
 
 def show_method(method: Description) -> None:

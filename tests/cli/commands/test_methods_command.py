@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from invocation import detreduce, on_a_terminal
 
 from detreduce.reducers.catalogue import described
+from detreduce.reducers.recommended import RECOMMENDED
 
 
 def test_methods_lists_the_registered_ones() -> None:
@@ -20,21 +22,29 @@ def test_methods_lists_the_registered_ones() -> None:
     assert set(found[0]) == declared | {"deterministic", "nested", "order_dependent"}
 
 
-def test_piped_methods_are_a_whole_line_for_each_fact() -> None:
+def test_piped_methods_are_a_table_with_the_recommended_first() -> None:
     from detreduce.reducers import list_reducers, reducer_class
 
     lines = detreduce("methods").output.splitlines()
-    assert all(line == line.rstrip() for line in lines)
-    for name in list_reducers():
-        cls = reducer_class(name)
-        start = lines.index(f"{name} ({cls.family})")
-        assert [line.split(maxsplit=1) for line in lines[start + 1 : start + 6]] == [
-            ["keeps", f"{cls.keeps}: {cls.summary}"],
-            ["needs", ", ".join(cls.needs) or "nothing"],
-            ["cost", cls.cost],
-            ["fails", cls.fails],
-            ["source", cls.source],
-        ]
+    rows = [[cell.strip() for cell in line.strip("│").split("│")] for line in lines if line.startswith("│")]
+    names = [row[0] for row in rows]
+    assert sorted(names) == sorted(list_reducers())
+    assert names[: len(RECOMMENDED)] == list(RECOMMENDED)
+    assert all(summary == reducer_class(name).summary for name, _, summary in rows)
+    needs = {name: need for name, need, _ in rows}
+    assert (needs["herding"], needs["class_coverage"], needs["srs"]) == ("boxes, images", "boxes", "-")
+    assert all(any(when in line for line in lines) for when in RECOMMENDED.values())
+
+
+def test_auto_takes_recommended_methods(yolo_folder: Path) -> None:
+    from detreduce.dataset import load_dataset
+    from detreduce.features.request import Extraction
+    from detreduce.reduction.auto import advise
+
+    dataset = load_dataset(yolo_folder)
+    assert advise(dataset, Extraction()).method == next(iter(RECOMMENDED))
+    assert advise(dataset, Extraction("file:vectors.npy")).method in RECOMMENDED
+    assert advise(load_dataset(yolo_folder.parent / "images"), Extraction()).method in RECOMMENDED
 
 
 @pytest.mark.parametrize("width", [60, 80, 160])
@@ -45,8 +55,7 @@ def test_methods_fit_the_terminal(monkeypatch: pytest.MonkeyPatch, width: int) -
     assert max(map(len, lines)) <= width and not any("…" in line for line in lines)
     words = " ".join(lines).replace("│", " ").split()
     for name in list_reducers():
-        assert name in words and set(reducer_class(name).fails.split()) <= set(words)
-    assert ("│" in "".join(lines)) == (width == 160)
+        assert name in words and set(reducer_class(name).summary.split()) <= set(words)
 
 
 @pytest.mark.parametrize("width", [60, 80, 160])

@@ -9,6 +9,14 @@ from typer.core import TyperCommand, TyperGroup
 
 EXAMPLE = "Example:"
 
+# groups of options in the help of a command, in this order; each option names its group (rich_help_panel)
+DATA, CONTENT, CHOICE, DUPLICATES = "Data", "Content", "Choosing images", "Duplicates and leaks"
+FEATURES, TRAINING, EVALUATION, RECIPE = "Features", "Training", "Evaluation and energy", "Recipe"
+FILTER, RUN, OUTPUT = "Cells", "Running", "Output"
+GROUPS = [CHOICE, CONTENT, DUPLICATES, FEATURES, RECIPE, FILTER, TRAINING, EVALUATION, RUN, DATA, OUTPUT]
+# groups of commands
+CLEAN, CHOOSE, TRAIN = "Clean a dataset", "Choose images", "Train for less"
+
 
 class _WithExample:
     """A mixin that prints the examples of a command at the end of its help, without wrapping.
@@ -48,9 +56,14 @@ class Command(_WithExample, TyperCommand):
         if given:
             with formatter.section("Arguments"):
                 formatter.write_dl(given)
-        records = [one.get_help_record(ctx) for one in self.get_params(ctx) if one.param_type_name == "option"]
-        with formatter.section("Options"):
-            formatter.write_dl([record for record in records if record is not None])
+        grouped: dict[str, list[tuple[str, str]]] = {}
+        for one in self.get_params(ctx):
+            record = one.get_help_record(ctx) if one.param_type_name == "option" else None
+            if record is not None:
+                grouped.setdefault(getattr(one, "rich_help_panel", None) or OUTPUT, []).append(record)
+        for name in sorted(grouped, key=GROUPS.index):
+            with formatter.section(name if len(grouped) > 1 else "Options"):
+                formatter.write_dl(grouped[name])
 
     def _arguments(self, ctx: Any) -> list[Any]:
         return [one for one in self.get_params(ctx) if one.param_type_name == "argument"]
@@ -65,9 +78,14 @@ class Group(_WithExample, TyperGroup):
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the list of commands."""
-        commands = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, one.get_short_help_str(limit=500)) for name, one in commands.items() if one])
+        grouped: dict[str, list[tuple[str, str]]] = {}
+        for name in self.list_commands(ctx):
+            if one := self.get_command(ctx, name):
+                group = getattr(one, "rich_help_panel", None) or "Commands"
+                grouped.setdefault(group, []).append((name, one.get_short_help_str(limit=500)))
+        for group, commands in grouped.items():
+            with formatter.section(group):
+                formatter.write_dl(commands)
 
 
 class Commands(typer.Typer):

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from detreduce.cli import completion
+from detreduce.cli.help import DATA, EVALUATION, FEATURES, OUTPUT, TRAINING
 
 Data = Annotated[
     Path,
@@ -26,6 +27,7 @@ Images = Annotated[
     typer.Option(
         metavar="FOLDER",
         help="For COCO, CVAT and Label Studio: the folder of images, if detreduce does not find it.",
+        rich_help_panel=DATA,
     ),
 ]
 Split = Annotated[
@@ -34,12 +36,15 @@ Split = Annotated[
         metavar="NAME",
         autocompletion=completion.splits,
         help="The split: train, val or test. Default: train, or the split that a COCO JSON contains.",
+        rich_help_panel=DATA,
     ),
 ]
 Cache = Annotated[
     Path | None,
     typer.Option(
-        metavar="FOLDER", help="Folder for cached features and duplicate searches. Default: the user's cache folder."
+        metavar="FOLDER",
+        help="Folder for cached features and duplicate searches. Default: the user's cache folder.",
+        rich_help_panel=DATA,
     ),
 ]
 
@@ -82,6 +87,7 @@ MaxPixels = Annotated[
         metavar="NUMBER",
         callback=_limit_pixels,
         help="Images with more pixels are not decoded. Default: 178956970, the limit of Pillow and ultralytics.",
+        rich_help_panel=DATA,
     ),
 ]
 NoOutside = Annotated[
@@ -90,15 +96,26 @@ NoOutside = Annotated[
         "--no-outside",
         callback=_refuse_outside,
         help="Leave out images and labels that links or paths take from outside the dataset's folder.",
+        rich_help_panel=DATA,
     ),
 ]
 
 Model = Annotated[
-    str, typer.Option(metavar="FILE", help="Detector to train: weights (.pt) or an architecture (.yaml).")
+    str,
+    typer.Option(
+        metavar="FILE", help="Detector to train: weights (.pt) or an architecture (.yaml).", rich_help_panel=TRAINING
+    ),
 ]
-TrainingSeed = Annotated[int, typer.Option("--seed", metavar="NUMBER", help="Seed of the training.")]
+TrainingSeed = Annotated[
+    int, typer.Option("--seed", metavar="NUMBER", help="Seed of the training.", rich_help_panel=TRAINING)
+]
 Country = Annotated[
-    str, typer.Option(metavar="CODE", help="Country whose electricity mix converts energy to CO2 (ISO 3166 alpha-3).")
+    str,
+    typer.Option(
+        metavar="CODE",
+        help="Country whose electricity mix converts energy to CO2 (ISO 3166 alpha-3).",
+        rich_help_panel=EVALUATION,
+    ),
 ]
 UltralyticsArguments = Annotated[
     list[str] | None,
@@ -118,17 +135,20 @@ DiscardChanges = Annotated[
     typer.Option(
         "--discard-changes",
         help="With --overwrite: also delete files in the output folder that others wrote or changed.",
+        rich_help_panel=OUTPUT,
     ),
 ]
 
 AllowLeaks = Annotated[
     bool,
     typer.Option(
-        "--allow-leaks", help="Train although images of val or test are also in train. The mAP is then too good."
+        "--allow-leaks",
+        help="Train although images of val or test are also in train. The mAP is then too good.",
+        rich_help_panel=DATA,
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
-All = Annotated[bool, typer.Option("--all", help="List all entries instead of the first 20.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.", rich_help_panel=OUTPUT)]
+All = Annotated[bool, typer.Option("--all", help="List all entries instead of the first 20.", rich_help_panel=OUTPUT)]
 Alike = Literal["pixels", "boxes", "features", "exact"]
 Backbone = Annotated[
     str,
@@ -138,6 +158,7 @@ Backbone = Annotated[
             "Source of image features: efficientnet-lite0, yolo:weights.pt, torchvision:name, or file:vectors.npy "
             "(your own features)."
         ),
+        rich_help_panel=FEATURES,
     ),
 ]
 

@@ -23,7 +23,7 @@ from detreduce.cli.commands import (
     train,
 )
 from detreduce.cli.exit_codes import CODES, Program
-from detreduce.cli.help import Commands
+from detreduce.cli.help import CHOOSE, CLEAN, TRAIN, Commands
 
 app = Commands(
     name="detreduce",
@@ -52,19 +52,19 @@ def version(
         raise typer.Exit
 
 
-# one line for each command or group of commands
-app.command()(inspect.inspect)
-app.command()(reduce.reduce)
-app.command()(train.train)
-app.command()(proxy.proxy)
-app.command()(run.run)
-app.command()(methods.methods)
-app.add_typer(ledger.commands, name="ledger")
-app.command()(plan.plan)
-app.command()(report.report)
-app.command()(duplicates.duplicates)
-app.command()(explain.explain)
-app.command()(export.export)
+# one line for each command or group of commands; the help lists groups of commands last within their job
+app.command(rich_help_panel=CLEAN)(inspect.inspect)
+app.command(rich_help_panel=CLEAN)(duplicates.duplicates)
+app.command(rich_help_panel=CHOOSE)(reduce.reduce)
+app.command(rich_help_panel=CHOOSE)(methods.methods)
+app.command(rich_help_panel=CHOOSE)(explain.explain)
+app.command(rich_help_panel=CHOOSE)(export.export)
+app.command(rich_help_panel=TRAIN)(train.train)
+app.command(rich_help_panel=TRAIN)(proxy.proxy)
+app.command(rich_help_panel=TRAIN)(run.run)
+app.command(rich_help_panel=TRAIN)(plan.plan)
+app.command(rich_help_panel=TRAIN)(report.report)
+app.add_typer(ledger.commands, name="ledger", rich_help_panel=TRAIN)
 
 
 def main() -> None:

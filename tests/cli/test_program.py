@@ -274,6 +274,26 @@ def test_wrong_usage_is_one_line_with_the_nearest(arguments: tuple[str, ...], sa
     assert (result.exit_code, result.stderr, result.stdout) == (2, f"Error: {said}\n", "")
 
 
+def test_every_option_and_every_command_is_in_a_group_of_the_help() -> None:
+    from detreduce.cli.help import GROUPS
+
+    def commands(group: Any) -> list[Any]:
+        return [
+            inner for one in group.commands.values() for inner in (commands(one) if hasattr(one, "commands") else [one])
+        ]
+
+    program = typer.main.get_command(app)
+    assert all(one.rich_help_panel for one in program.commands.values())
+    for command in commands(program):
+        for option in command.params:
+            if option.param_type_name == "option":
+                assert option.rich_help_panel in GROUPS, (command.name, option.name)
+    lines = detreduce("reduce", "--help").stdout.splitlines()
+    shown = [line.rstrip(":") for line in lines if line.rstrip(":") in GROUPS]
+    assert shown == [name for name in GROUPS if name in shown] and len(shown) > 3
+    assert "Train for less:" in detreduce("--help").stdout.splitlines()
+
+
 class TestOutput:
     def test_colours_are_for_terminals(self) -> None:
         assert "\x1b[" in in_terminal("methods", "mms", NO_COLOR="")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from detreduce.cli.help import DUPLICATES
 from detreduce.cli.options import SHOWN, Alike, All, Backbone, Cache, Data, Images, Json, MaxPixels, NoOutside, Split
 from detreduce.cli.output import print_json
 from detreduce.display.progress import step
@@ -31,6 +32,7 @@ def duplicates(
                 "Lowest similarity of duplicates. 0.85 finds copies, 0.6 also finds frames of a video. Default: 0.85, "
                 "or 0.95 with --by features."
             ),
+            rich_help_panel=DUPLICATES,
         ),
     ] = None,
     by: Annotated[
@@ -39,11 +41,14 @@ def duplicates(
             help=(
                 "What to compare: whole images (pixels), their largest boxes (boxes) or their features (features). "
                 "With exact, only images with equal pixels are duplicates."
-            )
+            ),
+            rich_help_panel=DUPLICATES,
         ),
     ] = "pixels",
     backbone: Backbone = BACKBONE,
-    leakage: Annotated[bool, typer.Option(help="Also find images that are in more than one split.")] = True,
+    leakage: Annotated[
+        bool, typer.Option(help="Also find images that are in more than one split.", rich_help_panel=DUPLICATES)
+    ] = True,
     show_all: All = False,
     cache: Cache = None,
     as_json: Json = False,

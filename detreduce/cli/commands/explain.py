@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from detreduce.cli.help import CONTENT, DATA
 from detreduce.cli.options import Cache, Images, Json
 from detreduce.cli.output import print_json, say_file
 
@@ -25,11 +26,12 @@ def explain(
             "--image",
             metavar="NAME",
             help="Name or id of the image, or the end of its path. Without it, the page of pictures opens.",
+            rich_help_panel=CONTENT,
         ),
     ] = None,
     data: Annotated[
         Path | None,
-        typer.Option(metavar="DATA", help="The dataset, if it was moved after the selection."),
+        typer.Option(metavar="DATA", help="The dataset, if it was moved after the selection.", rich_help_panel=DATA),
     ] = None,
     images: Images = None,
     cache: Cache = None,

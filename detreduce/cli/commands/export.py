@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from detreduce.cli.help import DATA, OUTPUT
 from detreduce.cli.options import DiscardChanges, Images, Json
 from detreduce.cli.output import print_json, say
 from detreduce.vocabulary.option_values import ExportForm
@@ -29,18 +30,25 @@ def export(
         typer.Option(
             "--as",
             help="What to write: paths of the kept images, a table of all images, a COCO JSON, or a folder for a tool.",
+            rich_help_panel=OUTPUT,
         ),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="PATH", help="The file or folder to write.")],
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", metavar="PATH", help="The file or folder to write.", rich_help_panel=OUTPUT),
+    ],
     data: Annotated[
         Path | None,
-        typer.Option(metavar="DATA", help="The dataset, if it was moved after the selection."),
+        typer.Option(metavar="DATA", help="The dataset, if it was moved after the selection.", rich_help_panel=DATA),
     ] = None,
     images: Images = None,
     link: Annotated[
-        Literal["hardlink", "symlink", "copy"], typer.Option(help="How to put images into the folder for a tool.")
+        Literal["hardlink", "symlink", "copy"],
+        typer.Option(help="How to put images into the folder for a tool.", rich_help_panel=OUTPUT),
     ] = "hardlink",
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file or folder.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an existing file or folder.", rich_help_panel=OUTPUT)
+    ] = False,
     discard_changes: DiscardChanges = False,
     as_json: Json = False,
 ) -> None:

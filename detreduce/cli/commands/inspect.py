@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from detreduce.cli.help import CONTENT
 from detreduce.cli.options import SHOWN, All, Data, Images, Json, MaxPixels, NoOutside, Split
 from detreduce.cli.output import print_json
 
@@ -18,7 +19,7 @@ def inspect(
     max_pixels: MaxPixels = None,
     no_outside: NoOutside = False,
     check_images: Annotated[
-        bool, typer.Option(help="Open every image and list the images that cannot be read.")
+        bool, typer.Option(help="Open every image and list the images that cannot be read.", rich_help_panel=CONTENT)
     ] = False,
     show_all: All = False,
     as_json: Json = False,

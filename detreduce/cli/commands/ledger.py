@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from detreduce.cli import completion
-from detreduce.cli.help import Commands, Group
+from detreduce.cli.help import FILTER, OUTPUT, Commands, Group
 from detreduce.cli.ledger_argument import open_ledger
 from detreduce.cli.options import Json, LedgerFolder
 from detreduce.cli.output import begin_output, print_json, say
@@ -35,14 +35,22 @@ Method = Annotated[
         metavar="NAME",
         autocompletion=completion.methods,
         help="Only cells of this method. The name may include parameters.",
+        rich_help_panel=FILTER,
     ),
 ]
 Keep = Annotated[
     str | None,
-    typer.Option(metavar="NUMBER", help="Only cells with this keep: a fraction (0.25) or a number of images (500)."),
+    typer.Option(
+        metavar="NUMBER",
+        help="Only cells with this keep: a fraction (0.25) or a number of images (500).",
+        rich_help_panel=FILTER,
+    ),
 ]
 Control = Annotated[
-    str | None, typer.Option(metavar="NAME", help="Only cells of this control, for instance full (all images).")
+    str | None,
+    typer.Option(
+        metavar="NAME", help="Only cells of this control, for instance full (all images).", rich_help_panel=FILTER
+    ),
 ]
 Where = Annotated[
     list[str] | None,
@@ -50,6 +58,7 @@ Where = Annotated[
         metavar="COLUMN=VALUE",
         autocompletion=completion.columns,
         help="Only cells with this value in a column, for instance training_seed=0. May be repeated.",
+        rich_help_panel=FILTER,
     ),
 ]
 
@@ -86,7 +95,9 @@ def export(
     keep: Keep = None,
     control: Control = None,
     where: Where = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an existing file.", rich_help_panel=OUTPUT)
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Write the finished cells as one table with one row for each cell.
@@ -139,7 +150,9 @@ def forget(
             help="Names of cells, as `detreduce ledger list` shows them.",
         ),
     ],
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Remove the cells without asking.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Remove the cells without asking.", rich_help_panel=OUTPUT)
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Remove finished cells and their weights. The next run trains these cells again.

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from detreduce.cli.help import RECIPE
 from detreduce.cli.ledger_argument import open_ledger
 from detreduce.cli.options import Json, LedgerFolder
 from detreduce.cli.output import print_json
@@ -18,15 +19,27 @@ def plan(
         typer.Option(
             metavar="NUMBER",
             help="Target mAP, as a fraction of the mAP with all images. Default: 0.95 if there is no --budget-wh.",
+            rich_help_panel=RECIPE,
         ),
     ] = None,
     budget_wh: Annotated[
         float | None,
-        typer.Option(metavar="NUMBER", help="Energy budget in watt-hours, for choosing images and one training."),
+        typer.Option(
+            metavar="NUMBER",
+            help="Energy budget in watt-hours, for choosing images and one training.",
+            rich_help_panel=RECIPE,
+        ),
     ] = None,
-    measure: Annotated[Literal["mAP50", "mAP50_95"], typer.Option(help="The mAP to use.")] = "mAP50_95",
+    measure: Annotated[
+        Literal["mAP50", "mAP50_95"], typer.Option(help="The mAP to use.", rich_help_panel=RECIPE)
+    ] = "mAP50_95",
     confidence: Annotated[
-        float, typer.Option(metavar="NUMBER", help="Minimum probability that the recipe reaches the target, 0 to 1.")
+        float,
+        typer.Option(
+            metavar="NUMBER",
+            help="Minimum probability that the recipe reaches the target, 0 to 1.",
+            rich_help_panel=RECIPE,
+        ),
     ] = 0.5,
     as_json: Json = False,
 ) -> None:

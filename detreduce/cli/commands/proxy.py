@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from detreduce.cli.help import OUTPUT
 from detreduce.cli.options import Country, Data, Images, Json, Model, TrainingSeed, UltralyticsArguments
 from detreduce.cli.output import print_json
 from detreduce.cli.values import parse_parameters
@@ -16,7 +17,10 @@ from detreduce.cli.values import parse_parameters
 def proxy(
     data: Data,
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FILE", help="The log to write, for instance proxy.npz.")
+        Path,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="The log to write, for instance proxy.npz.", rich_help_panel=OUTPUT
+        ),
     ],
     arguments: UltralyticsArguments = None,
     model: Model = "yolo11n.pt",

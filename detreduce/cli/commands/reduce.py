@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from detreduce.cli import completion
+from detreduce.cli.help import CHOICE, DUPLICATES, FEATURES, OUTPUT
 from detreduce.cli.options import (
     Alike,
     Backbone,
@@ -31,7 +32,12 @@ from detreduce.cli.values import (
 )
 from detreduce.vocabulary.option_values import ALL, AUTO
 
-Output = Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="New folder for the reduced dataset.")]
+Output = Annotated[
+    Path,
+    typer.Option(
+        "--output", "-o", metavar="FOLDER", help="New folder for the reduced dataset.", rich_help_panel=OUTPUT
+    ),
+]
 Parameters = Annotated[
     list[str] | None,
     typer.Argument(
@@ -51,6 +57,7 @@ Method = Annotated[
             "Method that chooses the images. auto leaves out near-duplicates and takes the method that the results "
             "support. `detreduce methods` lists all methods."
         ),
+        rich_help_panel=CHOICE,
     ),
 ]
 Keep = Annotated[
@@ -60,15 +67,17 @@ Keep = Annotated[
         "-k",
         metavar="NUMBER",
         help="How many images to keep: a fraction with a point (0.25), a number (500), or all that remain (all).",
+        rich_help_panel=CHOICE,
     ),
 ]
-Seed = Annotated[int, typer.Option(metavar="NUMBER", help="Seed of every random choice.")]
+Seed = Annotated[int, typer.Option(metavar="NUMBER", help="Seed of every random choice.", rich_help_panel=CHOICE)]
 Categories = Annotated[
     str,
     typer.Option(
         metavar="RULE",
         autocompletion=completion.rules,
         help="How to group images into categories: rarest, dominant, combination, none, or a YAML file of rules.",
+        rich_help_panel=CHOICE,
     ),
 ]
 Blocks = Annotated[
@@ -76,37 +85,56 @@ Blocks = Annotated[
     typer.Option(
         metavar="NAMES",
         help="Kinds of features, for instance image,objects,annotations. Default: all kinds that the method can use.",
+        rich_help_panel=FEATURES,
     ),
 ]
 Link = Annotated[
-    Literal["hardlink", "symlink", "copy", "list"], typer.Option(help="How to put images into the output folder.")
+    Literal["hardlink", "symlink", "copy", "list"],
+    typer.Option(help="How to put images into the output folder.", rich_help_panel=OUTPUT),
 ]
 Format = Annotated[
     str | None,
-    typer.Option("--format", metavar="NAME", help="Format of the output: yolo. Default: the format of the dataset."),
+    typer.Option(
+        "--format",
+        metavar="NAME",
+        help="Format of the output: yolo. Default: the format of the dataset.",
+        rich_help_panel=OUTPUT,
+    ),
 ]
 MustKeep = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="Text file with one image name per line. These images are kept first."),
+    typer.Option(
+        metavar="FILE",
+        help="Text file with one image name per line. These images are kept first.",
+        rich_help_panel=CHOICE,
+    ),
 ]
 Exclude = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="Text file with one image name per line. These images are never kept."),
+    typer.Option(
+        metavar="FILE",
+        help="Text file with one image name per line. These images are never kept.",
+        rich_help_panel=CHOICE,
+    ),
 ]
 Initial = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="An earlier selection.json. Its images are kept first.")
+    Path | None,
+    typer.Option(metavar="FILE", help="An earlier selection.json. Its images are kept first.", rich_help_panel=CHOICE),
 ]
 DropDuplicates = Annotated[
     bool | None,
     typer.Option(
         "--drop-duplicates/--keep-duplicates",
         help="Leave out near-duplicates before choosing. Default: only with the method auto.",
+        rich_help_panel=DUPLICATES,
     ),
 ]
 DropLeaked = Annotated[
     bool,
     typer.Option(
-        "--drop-leaked", help="Leave out images that are also in val or test, exact copies and near-duplicates."
+        "--drop-leaked",
+        help="Leave out images that are also in val or test, exact copies and near-duplicates.",
+        rich_help_panel=DUPLICATES,
     ),
 ]
 DuplicatesBy = Annotated[
@@ -115,18 +143,24 @@ DuplicatesBy = Annotated[
         help=(
             "What to compare: whole images (pixels), their largest boxes (boxes) or their features (features). "
             "With exact, only images with equal pixels are duplicates."
-        )
+        ),
+        rich_help_panel=DUPLICATES,
     ),
 ]
 DuplicatesFrom = Annotated[
     float | None,
-    typer.Option(metavar="NUMBER", help="Lowest similarity of duplicates. Default: 0.85, or 0.95 for features."),
+    typer.Option(
+        metavar="NUMBER",
+        help="Lowest similarity of duplicates. Default: 0.85, or 0.95 for features.",
+        rich_help_panel=DUPLICATES,
+    ),
 ]
 ClassFloor = Annotated[
     list[str] | None,
     typer.Option(
         metavar="[CLASS=]NUMBER",
         help="Minimum number of images to keep with every class (3), or with one class (bus=10). May be repeated.",
+        rich_help_panel=CHOICE,
     ),
 ]
 Groups = Annotated[
@@ -138,32 +172,47 @@ Groups = Annotated[
             r"for image names. The text in its parentheses is the group: '(.+)_\d+' puts clip7_001.jpg into the group "
             "clip7."
         ),
+        rich_help_panel=CHOICE,
     ),
 ]
 MaxPerGroup = Annotated[
-    int | None, typer.Option(metavar="NUMBER", help="Maximum number of images to keep from each group.")
+    int | None,
+    typer.Option(metavar="NUMBER", help="Maximum number of images to keep from each group.", rich_help_panel=CHOICE),
 ]
 Unreadable = Annotated[
-    Literal["skip", "raise"], typer.Option(help="If an image cannot be read: skip it, or stop with an error.")
+    Literal["skip", "raise"],
+    typer.Option(help="If an image cannot be read: skip it, or stop with an error.", rich_help_panel=FEATURES),
 ]
 ProxyLog = Annotated[
     Path | None,
     typer.Option(
-        metavar="FILE", help="Log from `detreduce proxy`, for the methods vps, forgetting, el2n, aum and gradmatch."
+        metavar="FILE",
+        help="Log from `detreduce proxy`, for the methods vps, forgetting, el2n, aum and gradmatch.",
+        rich_help_panel=FEATURES,
     ),
 ]
 Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Replace an output folder that detreduce wrote and nobody changed.")
+    bool,
+    typer.Option(
+        "--overwrite", help="Replace an output folder that detreduce wrote and nobody changed.", rich_help_panel=OUTPUT
+    ),
 ]
 Page = Annotated[
     bool,
     typer.Option(
-        "--page/--no-page", help="Write selection.html into the output: the kept and the dropped images in pictures."
+        "--page/--no-page",
+        help="Write selection.html into the output: the kept and the dropped images in pictures.",
+        rich_help_panel=OUTPUT,
     ),
 ]
 
 Details = Annotated[
-    bool, typer.Option("--details", help="Also print how well the kept images represent the full set, with measures.")
+    bool,
+    typer.Option(
+        "--details",
+        help="Also print how well the kept images represent the full set, with measures.",
+        rich_help_panel=OUTPUT,
+    ),
 ]
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from detreduce.cli.help import CONTENT, DATA, OUTPUT
 from detreduce.cli.ledger_argument import open_ledger
 from detreduce.cli.options import Json, LedgerFolder
 from detreduce.cli.output import print_json, say, say_file
@@ -26,6 +27,7 @@ def report(
                 "The HTML file. Default: report.html, or selection.html for a reduced dataset. "
                 "With --as paper: a .csv, .md or .tex file."
             ),
+            rich_help_panel=OUTPUT,
         ),
     ] = None,
     form: Annotated[
@@ -33,17 +35,26 @@ def report(
         typer.Option(
             "--as",
             help="The HTML page, or the tables of arXiv 2403.15150: mAP, epsilon, time and CO2 by method and keep.",
+            rich_help_panel=CONTENT,
         ),
     ] = "page",
     selections: Annotated[
-        int, typer.Option(min=0, metavar="NUMBER", help="Largest number of selections whose images are shown.")
+        int,
+        typer.Option(
+            min=0,
+            metavar="NUMBER",
+            help="Largest number of selections whose images are shown.",
+            rich_help_panel=CONTENT,
+        ),
     ] = SELECTIONS_SHOWN,
-    images: Annotated[bool, typer.Option(help="Include small copies of the images.")] = True,
+    images: Annotated[bool, typer.Option(help="Include small copies of the images.", rich_help_panel=CONTENT)] = True,
     data: Annotated[
         Path | None,
-        typer.Option(metavar="DATA", help="The dataset, if it was moved after the experiment."),
+        typer.Option(metavar="DATA", help="The dataset, if it was moved after the experiment.", rich_help_panel=DATA),
     ] = None,
-    show: Annotated[bool, typer.Option("--open", help="Open the report in the browser.")] = False,
+    show: Annotated[
+        bool, typer.Option("--open", help="Open the report in the browser.", rich_help_panel=OUTPUT)
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Write the results of an experiment as one HTML file: findings in words, tables, charts, and kept images.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from detreduce.cli import completion
+from detreduce.cli.help import OUTPUT, RUN
 from detreduce.cli.options import AllowLeaks, Json
 from detreduce.cli.output import print_json, say
 from detreduce.cli.values import parse_parameters
@@ -36,14 +37,24 @@ Overrides = Annotated[
 ]
 Output = Annotated[
     Path | None,
-    typer.Option("--output", "-o", metavar="FOLDER", help="Folder for the results (the ledger). Default: runs/<name>."),
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FOLDER",
+        help="Folder for the results (the ledger). Default: runs/<name>.",
+        rich_help_panel=OUTPUT,
+    ),
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan, but do not run it and do not write files.")]
+DryRun = Annotated[
+    bool,
+    typer.Option("--dry-run", help="Show the plan, but do not run it and do not write files.", rich_help_panel=RUN),
+]
 MaxHours = Annotated[
     float | None,
     typer.Option(
         metavar="NUMBER",
         help="Do not start a training that would end later than this number of hours after the start of the run.",
+        rich_help_panel=RUN,
     ),
 ]
 MaxWh = Annotated[
@@ -51,20 +62,27 @@ MaxWh = Annotated[
     typer.Option(
         metavar="NUMBER",
         help="Do not start a training if the energy of the whole run would then exceed this number of Wh.",
+        rich_help_panel=RUN,
     ),
 ]
 Shard = Annotated[
     str | None,
     typer.Option(
-        metavar="I/N", help="Run only part I of N of the trainings: 1/2 on one machine, 2/2 on another machine."
+        metavar="I/N",
+        help="Run only part I of N of the trainings: 1/2 on one machine, 2/2 on another machine.",
+        rich_help_panel=RUN,
     ),
 ]
-OnRay = Annotated[bool, typer.Option("--ray", help="Run the trainings on a Ray cluster, or with Ray on this machine.")]
+OnRay = Annotated[
+    bool,
+    typer.Option("--ray", help="Run the trainings on a Ray cluster, or with Ray on this machine.", rich_help_panel=RUN),
+]
 GpusPerCell = Annotated[
     float | None,
     typer.Option(
         metavar="NUMBER",
         help="With --ray: GPUs for each training. 0.5 runs two trainings on one GPU. Default: 1 if there is a GPU.",
+        rich_help_panel=RUN,
     ),
 ]
 

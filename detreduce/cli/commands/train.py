@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from detreduce.cli.help import EVALUATION, OUTPUT, TRAINING
 from detreduce.cli.options import AllowLeaks, Country, Data, Images, Json, Model, TrainingSeed, UltralyticsArguments
 from detreduce.cli.output import print_json
 from detreduce.cli.values import parse_parameters
@@ -33,18 +34,28 @@ def train(
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", metavar="FOLDER", help="Folder for the results. Default: a new folder in runs/train."
+            "--output",
+            "-o",
+            metavar="FOLDER",
+            help="Folder for the results. Default: a new folder in runs/train.",
+            rich_help_panel=OUTPUT,
         ),
     ] = None,
     images: Images = None,
     seed: TrainingSeed = 0,
     choose: Annotated[
         Literal["last", "best"],
-        typer.Option(help="Weights to evaluate: from the last epoch, or from the best epoch on val."),
+        typer.Option(
+            help="Weights to evaluate: from the last epoch, or from the best epoch on val.", rich_help_panel=EVALUATION
+        ),
     ] = "last",
     evaluate_on: Annotated[
         Literal["auto", "val", "test", "val+test"],
-        typer.Option("--on", help="Split for the evaluation. auto: test if there is a test split, else val."),
+        typer.Option(
+            "--on",
+            help="Split for the evaluation. auto: test if there is a test split, else val.",
+            rich_help_panel=EVALUATION,
+        ),
     ] = "auto",
     country: Country = "ESP",
     images_per_epoch: Annotated[
@@ -52,6 +63,7 @@ def train(
         typer.Option(
             metavar="NUMBER",
             help="Number of images in one epoch. The training still uses all images. Default: all images.",
+            rich_help_panel=TRAINING,
         ),
     ] = None,
     plots: Annotated[
@@ -59,6 +71,7 @@ def train(
         typer.Option(
             "--plots/--no-plots",
             help="Write ultralytics' plots of the evaluation: curves of precision and recall, and a confusion matrix.",
+            rich_help_panel=EVALUATION,
         ),
     ] = True,
     allow_leaks: AllowLeaks = False,

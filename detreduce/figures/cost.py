@@ -95,7 +95,7 @@ def trade_off(rows: Iterable[Row], cost: str = "TFLOPs", measure: str = "mAP50_9
         costs = [x for x, *_ in means]
         if min(costs) > 0 and max(costs) > 3 * min(costs):
             axes.set_xscale("log")
-            _plain_ticks(axes.xaxis, min(costs), max(costs))
+            plain_ticks(axes.xaxis, min(costs), max(costs))
         axes.margins(x=0.12)
         _name_points(axes, [means[place] for place in front])
         axes.set_xlabel(COSTS[cost])
@@ -141,7 +141,7 @@ def _label(name: str, row: Row) -> str:
     return f"{short(name)} {keep_in_words(row['keep'])}".strip()
 
 
-def _plain_ticks(axis: Any, low: float, high: float) -> None:
+def plain_ticks(axis: Any, low: float, high: float) -> None:
     """Show plain numbers, not powers of ten, on a logarithmic axis."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 

@@ -20,6 +20,8 @@ from detreduce.selection.record import Selection
 
 IntArray = npt.NDArray[np.int64]
 ON_A_SHEET = 8
+SHORT = 12
+"""Largest number of rows of a table of shares that stands beside two others."""
 COMPARED = 20_000
 """Largest number of dropped images that are compared with the kept images."""
 
@@ -85,6 +87,11 @@ class SelectionView:
     def images(self) -> int:
         """Number of kept images."""
         return len(self.order)
+
+    @property
+    def fits_three_tables(self) -> bool:
+        """Whether the tables of shares are three short ones, which fill a wide screen side by side."""
+        return len(self.shares) == 3 and all(len(found.rows) <= SHORT for found in self.shares)
 
     @property
     def shown_rows(self) -> list[int]:

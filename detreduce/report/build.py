@@ -12,6 +12,7 @@ from detreduce.dataset.load import load_dataset
 from detreduce.dataset.records import DetectionDataset
 from detreduce.display.progress import progress
 from detreduce.errors import DetreduceError, InputError, MissingFileError
+from detreduce.experiment.conclusion import Conclusion, conclude, ranked_subsets
 from detreduce.experiment.ledger.ledger import FinishedCell, Ledger
 from detreduce.experiment.outcome import Outcome, energy_provenance, outcome_of
 from detreduce.experiment.searches.near_duplicates import read_near_duplicates
@@ -28,6 +29,7 @@ from detreduce.pages.selection_view import view_selection
 from detreduce.report.charts import result_charts
 from detreduce.report.config import read_config
 from detreduce.report.facts import command_of, config_text, facts_of
+from detreduce.report.first_screen import first_screen
 from detreduce.report.headline import headline
 from detreduce.report.page import render
 from detreduce.report.shown_cells import ShownSelection, read_selection, shown_cells
@@ -35,6 +37,7 @@ from detreduce.selection.dataset import check_selection
 from detreduce.selection.explanation import find_features
 from detreduce.selection.record import Selection
 from detreduce.training.energy import carbon_intensity
+from detreduce.vocabulary.keeps import keep_key
 from detreduce.vocabulary.option_values import SELECTIONS_SHOWN
 
 REPORT_NAME = "report.html"
@@ -126,12 +129,17 @@ def write_report(
         raise InputError(f"{source.path} has no finished cell. Run the experiment, or wait for its first cell.")
     config = read_config(source)
     given = None if dataset is None else load_dataset(locate_dataset(dataset), split="train")
-    chosen = _gather_images(source, outcome, config, selections, given, capacity=CAPACITY if images else 0)
+    conclusion = conclude(outcome)
+    ranked = _ranked(outcome, conclusion)
+    cells, left_out = shown_cells(outcome.cells, selections, ranked)
+    chosen = _gather_images(source, cells, config, given, capacity=CAPACITY if images else 0)
+    chosen.left_out = left_out
     leakage = _leakage(outcome.leakage, chosen, CAPACITY // 10 if images else 0)
     country = str((config.get("energy") or {}).get("country", ""))
     text = render(
         title=str(config.get("name", source.path.name)),
         outcome=outcome,
+        first=first_screen(outcome, conclusion, chosen.shown, source.path),
         headline=headline(outcome),
         charts=list(result_charts(outcome)),
         provenance=energy_provenance(outcome),
@@ -148,6 +156,12 @@ def write_report(
     return target
 
 
+def _ranked(outcome: Outcome, conclusion: Conclusion) -> list[tuple[str, str]]:
+    """Return the label and the keep of each subset, best first; the subset of the conclusion is the first."""
+    subsets = sorted(ranked_subsets(outcome), key=lambda item: item is not conclusion.best)
+    return [(item.method, keep_key(item.keep)) for item in subsets]
+
+
 def _planned(ledger: Ledger) -> int | None:
     """Return the number of cells in the plan; None if the plan cannot be read."""
     try:
@@ -158,21 +172,18 @@ def _planned(ledger: Ledger) -> int | None:
 
 def _gather_images(
     ledger: Ledger,
-    outcome: Outcome,
+    cells: Sequence[tuple[FinishedCell, int]],
     config: dict[str, Any],
-    limit: int,
     given: DetectionDataset | None,
     *,
     capacity: int,
 ) -> _Chosen:
     """Return the images and selections to show.
 
-    `limit` is the largest number of selections to show. `given` is the dataset at the path that the user passed, or
-    None. `capacity` is the largest number of characters of all pictures. If images or features cannot be read, the
-    notes say so.
+    `cells` holds the cells to show. `given` is the dataset at the path that the user passed, or None. `capacity` is the
+    largest number of characters of all pictures. If images or features cannot be read, the notes say so.
     """
-    cells, left_out = shown_cells(outcome.cells, limit)
-    found = _Chosen(left_out=left_out)
+    found = _Chosen()
     try:
         found.dataset = given if given is not None else load_dataset(str(config.get("dataset", "")), split="train")
     except DetreduceError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -9,12 +10,17 @@ from detreduce.experiment.outcome import PHASES, Outcome, energy_by_method
 from detreduce.experiment.statistics.summary import Summary
 from detreduce.figures import difference_intervals, energy_by_phase, learning_curves, trade_off
 from detreduce.figures.cost import MOST_KEEPS
+from detreduce.figures.named_points import NamedPoint, named_points
 from detreduce.pages.svg import inline_svg
-from detreduce.vocabulary.controls import CONTROLS, EQUAL_ITERATIONS, FULL, title_of
+from detreduce.vocabulary.controls import CONTROLS, EQUAL_ITERATIONS, FULL, role_of, title_of
 from detreduce.vocabulary.keeps import keep_in_words, keep_key
 from detreduce.vocabulary.measures import MAIN_ACCURACY as MEASURE
 
 MOST_BARS = 60
+MOST_POINTS = 60
+"""Largest number of points of the chart on the first screen."""
+WIDE, NARROW = (7.2, 4.0), (3.9, 4.0)
+"""Sizes of the chart on the first screen in inches: on wide and on narrow screens."""
 VALIDATED = "metrics/mAP50-95(B)"
 
 
@@ -40,6 +46,84 @@ class Chart:
     about: str
 
 
+@dataclass(frozen=True, slots=True)
+class FirstChart:
+    """The chart on the first screen, drawn for wide and for narrow screens.
+
+    Attributes
+    ----------
+    title
+        The heading.
+    wide, narrow
+        The pictures, as ``<svg>`` elements.
+    about
+        Sentences on how to read the pictures.
+    """
+
+    title: str
+    wide: str
+    narrow: str
+    about: str
+
+
+def first_chart(outcome: Outcome, best: Summary | None) -> FirstChart | None:
+    """Return the chart of mAP against the cost of training, with a name at each point; None without costs.
+
+    The cost is computation, or energy if the computation is not known. `best` is the subset that the chart marks.
+    """
+    cost, words = "TFLOPs", "Computation"
+    known = _with_cost(outcome, cost)
+    if len(known) < 2:
+        cost, words = "Wh", "Energy"
+        known = _with_cost(outcome, cost)
+    if len(known) < 2:
+        return None
+    full = next((item for item in known if item.method == FULL and item.mean[cost] > 0), None)
+    unit = 100 / full.mean[cost] if full else 1.0
+    across = f"{words} of training, " + ("% of all images" if full else cost)
+    known.sort(key=lambda item: (item is not best, item is not full, not item.is_control, -item.mean[MEASURE]))
+    points = [
+        NamedPoint(
+            name=_short_label(item, outcome),
+            cost=item.mean[cost] * unit,
+            value=item.mean[MEASURE],
+            spread=item.spread[MEASURE],
+            role=role_of({"control": item.method if item.is_control else None, "label": item.method}),
+            chosen=item is best,
+        )
+        for item in known[:MOST_POINTS]
+    ]
+    title = f"mAP50-95 against {words.lower()}"
+    drawn = [named_points(points, (across, "mAP50-95"), size) for size in (WIDE, NARROW)]
+    wide, narrow = (
+        inline_svg(figure, f"first-{name}", title) for (figure, _), name in zip(drawn, ("wide", "narrow"), strict=True)
+    )
+    about = "Each point is the mean of the trainings of one method at one keep; a line is their standard deviation."
+    if best is not None and best in known:
+        about += f" The ring marks {title_of(best.method)}, keep {keep_in_words(best.keep)}."
+    if len(known) > MOST_POINTS:
+        about += f" {len(known) - MOST_POINTS} points are not drawn."
+    if any(nameless for _, nameless in drawn):
+        about += " Names without room are left out: point at a mark, or see the table."
+    return FirstChart(title, wide, narrow, about)
+
+
+def _with_cost(outcome: Outcome, cost: str) -> list[Summary]:
+    """Return the summaries whose mAP and cost are known."""
+    return [item for item in outcome.summaries if math.isfinite(item.mean[cost] + item.mean[MEASURE])]
+
+
+def _short_label(item: Summary, outcome: Outcome) -> str:
+    """Return a short name for a point: without the parameters of the method if no other method has its name."""
+    if item.method == FULL:
+        return CONTROLS[FULL].words
+    if item.method == EQUAL_ITERATIONS:
+        return f"equal steps {keep_in_words(item.keep)}"
+    bare = item.method.partition("(")[0]
+    labels = {one.method for one in outcome.summaries if one.method.partition("(")[0] == bare}
+    return f"{bare if len(labels) == 1 else item.method} {keep_in_words(item.keep)}"
+
+
 def result_charts(outcome: Outcome) -> Iterator[Chart]:
     """Yield the charts of results: accuracy against cost, differences with intervals, learning curves, energy."""
     for cost, words in (("Wh", "energy"), ("TFLOPs", "computation")):
@@ -60,8 +144,8 @@ def result_charts(outcome: Outcome) -> Iterator[Chart]:
     for reference in references:
         found = [item for item in outcome.comparisons if item.against == reference and item.measure == MEASURE]
         if found:
-            words = "a random subset" if reference == outcome.random else CONTROLS[EQUAL_ITERATIONS].words
-            title = f"mAP50-95 minus that of {words}"
+            words = "random subset" if reference == outcome.random else CONTROLS[EQUAL_ITERATIONS].title
+            title = f"mAP50-95: method minus {words}"
             about = (
                 "Lines are unadjusted 95 % intervals. A triangle marks a difference that remains after Holm's "
                 "adjustment for all methods at that keep. A circle marks a difference that is not shown."

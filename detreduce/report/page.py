@@ -18,6 +18,7 @@ from detreduce.experiment.result_table import DifferenceCell, ResultCell, Result
 from detreduce.pages.environment import make_environment, part
 from detreduce.pages.image_data import pack_images
 from detreduce.pages.image_labels import image_labels
+from detreduce.report.cards import chip_of
 from detreduce.vocabulary.controls import EQUAL_ITERATIONS, EQUAL_STEPS_EXPLAINED, title_of
 from detreduce.vocabulary.measures import ACCURACIES, COSTS
 from detreduce.vocabulary.measures import MAIN_ACCURACY as MEASURE
@@ -30,7 +31,7 @@ COMPARED_COSTS = ("Wh", "TFLOPs")
 def render(*, chosen: Any, outcome: Outcome, **content: Any) -> str:
     """Return the page as HTML; `chosen` holds the images and selections, and `content` the other template variables."""
     environment = make_environment(chosen.looks, "detreduce.report")
-    environment.filters.update(breakable=_breakable, sort_key=_sort_key)
+    environment.filters.update(breakable=_breakable, sort_key=_sort_key, chip=chip_of, coded=_coded)
     return environment.get_template("report.html.j2").render(
         report_style=part("detreduce.report", "report.css"),
         report_script=part("detreduce.report", "report.js"),
@@ -45,6 +46,11 @@ def render(*, chosen: Any, outcome: Outcome, **content: Any) -> str:
 def _breakable(name: str) -> Markup:
     """Return the name of a method with possible line breaks at its parameters, for narrow columns."""
     return Markup(re.sub(r"([(=,_])", r"\1<wbr>", str(escape(visible_lines(name)))))
+
+
+def _coded(text: str) -> Markup:
+    """Return a text in which commands between backticks are marked as code."""
+    return Markup(re.sub(r"`([^`]*)`", r"<code>\1</code>", str(escape(visible_lines(text)))))
 
 
 def _packed(chosen: Any) -> str | None:
@@ -72,11 +78,14 @@ class Column:
         Function that returns the cell of a row.
     hint
         An explanation of the heading, shown as a tooltip.
+    is_main
+        Whether the column shows the main measure, which narrow screens show first.
     """
 
     heading: str
     cell: CellOf
     hint: str = ""
+    is_main: bool = False
 
 
 def _mean(measure: str) -> CellOf:
@@ -97,15 +106,15 @@ def _columns(table: ResultTable) -> list[Column]:
         Column("keep", lambda row: row.keep),
         Column("images", lambda row: row.images),
         Column("trainings", lambda row: row.cells),
-        *(Column(heading, _mean(name)) for name, heading in ACCURACIES.items()),
-        Column("vs all images", _against_full(MEASURE), f"{main} minus that of all images"),
+        *(Column(heading, _mean(name), is_main=name == MEASURE) for name, heading in ACCURACIES.items()),
+        Column("vs all images", _against_full(MEASURE), f"{main} minus {main} of all images"),
     ]
     for against in table.references:
         title, words = "random", "a random subset"
         if against == EQUAL_ITERATIONS:
             title, words = title_of(against), EQUAL_STEPS_EXPLAINED
         cell = partial(ResultRow.difference, against=against, measure=MEASURE)
-        columns.append(Column(f"vs {title}", cell, f"{main} minus that of {words}"))
+        columns.append(Column(f"vs {title}", cell, f"{main} minus {main} of {words}"))
     for name in table.costs:
         columns.append(Column(COSTS[name], _mean(name), HINTS.get(name, "")))
         if name in COMPARED_COSTS:

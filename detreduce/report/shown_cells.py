@@ -32,20 +32,35 @@ class ShownSelection:
     cells: int
     view: SelectionView
 
+    def is_of(self, label: str, keep: str) -> bool:
+        """Return whether this is the selection of a method at a keep (a `keep_key`)."""
+        return self.label == label and keep_key(self.view.selection.keep) == keep
 
-def shown_cells(cells: Sequence[FinishedCell], limit: int) -> tuple[list[tuple[FinishedCell, int]], int]:
+
+def shown_cells(
+    cells: Sequence[FinishedCell], limit: int, ranked: Sequence[tuple[str, str]] = ()
+) -> tuple[list[tuple[FinishedCell, int]], int]:
     """Return the cells whose selections the report shows, and the number of selections that are left out.
 
     Each method at each keep is shown by the cell with the lowest seeds. The cell comes with the number of cells of that
-    method and keep. If there are more than `limit` selections, one method of each keep is taken first, then a second
-    method of each keep, and so on.
+    method and keep. `ranked` holds the label and the `keep_key` of each subset, best first. The best subset comes
+    first, then the others by keep, largest first, and within a keep by rank. If there are more than `limit` selections,
+    one method of each keep is taken first, then a second method of each keep, and so on.
     """
     groups: dict[tuple[str, str], list[FinishedCell]] = {}
     for cell in cells:
         if cell.cell["control"] not in ON_ALL_IMAGES:
             groups.setdefault((cell.cell["label"], keep_key(cell.cell["keep"])), []).append(cell)
-    found = [(min(group, key=_seeds), len(group)) for group in groups.values()]
-    found.sort(key=lambda entry: -_images(entry[0]))
+    place_of = {name: place for place, name in enumerate(ranked)}
+    names = sorted(
+        groups,
+        key=lambda name: (
+            place_of.get(name) != 0,
+            -_images(groups[name][0]),
+            place_of.get(name, len(place_of)),
+        ),
+    )
+    found = [(min(groups[name], key=_seeds), len(groups[name])) for name in names]
     turns, seen = [], Counter[int]()
     for cell, _ in found:
         turns.append(seen[_images(cell)])

@@ -27,7 +27,7 @@ FOUND = [
 
 
 def test_each_difference_is_a_point_with_its_interval_in_a_row() -> None:
-    figure = difference_intervals(FOUND, "mAP50 less that of srs")
+    figure = difference_intervals(FOUND, "mAP50 minus srs")
     (axes,) = figure.axes
     assert ticks_of(axes.yaxis) == ["$mms$  25 %", "<script>  500 images", "rkm  50 %"]
     assert [points_of(axes, place) for place in range(3)] == [[[0.1, 0]], [[-0.1, 1]], [[0.01, 2]]]
@@ -35,7 +35,7 @@ def test_each_difference_is_a_point_with_its_interval_in_a_row() -> None:
     assert (list(better.get_xdata()), list(better.get_ydata())) == ([0.05, 0.15], [0, 0])
     assert (list(worse.get_xdata()), list(worse.get_ydata())) == ([-0.2, -0.05], [1, 1])
     assert list(zero.get_xdata()) == [0, 0]
-    assert axes.get_xlabel() == "mAP50 less that of srs"
+    assert axes.get_xlabel() == "mAP50 minus srs"
     assert takes_no_text_for_mathematics(figure)
     assert "<script>" not in svg_of(figure)
 
@@ -55,7 +55,7 @@ def test_numbers_below_long_names_do_not_collide(scale: float) -> None:
         Found("class_coverage(minimum=3, balance=0.25)" * 3, 0.25, scale / 3, -scale / 7, scale, "better than random"),
         Found("k", 0.5, -scale, -1.3 * scale, -scale / 2, "worse than random"),
     ]
-    figure = difference_intervals(found, "mAP50-95 minus that of the equal-steps control")
+    figure = difference_intervals(found, "mAP50-95 minus the equal-steps control")
     assert not colliding_ticks(figure)
     assert max(map(len, ticks_of(figure.axes[0].yaxis))) < 72, "names leave room for the intervals"
 

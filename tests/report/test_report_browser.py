@@ -31,7 +31,7 @@ def browser() -> Iterator[Any]:
         started.close()
 
 
-def opened(browser: Any, page: Path, **options: Any) -> tuple[Any, list[str]]:
+def opened(browser: Any, page: Path, *, unfold: bool = False, **options: Any) -> tuple[Any, list[str]]:
     """The page in a fresh context, and what it complained of or asked the network for."""
     context = browser.new_context(viewport={"width": 1440, "height": 900}, **options)
     tab, said = context.new_page(), []
@@ -43,6 +43,8 @@ def opened(browser: Any, page: Path, **options: Any) -> tuple[Any, list[str]]:
     tab.goto(page.as_uri())
     if tab.locator("#images-data").count():
         tab.wait_for_selector("html[data-ready]")
+    if unfold:
+        tab.locator(".folded > summary").click()
     return tab, said
 
 
@@ -71,7 +73,7 @@ def test_nothing_overflows(browser: Any, page: Path, width: int, scheme: str) ->
 
 
 def test_a_heading_sorts_both_ways_and_says_so(browser: Any, page: Path) -> None:
-    tab, _ = opened(browser, page)
+    tab, _ = opened(browser, page, unfold=True)
     heading = tab.locator("table.sortable th[scope=col]", has_text="mAP50-95")
     column = tab.evaluate("heading => heading.cellIndex", heading.element_handle())
 
@@ -92,7 +94,7 @@ def test_a_heading_sorts_both_ways_and_says_so(browser: Any, page: Path) -> None
 
 
 def test_what_never_pays_comes_after_what_does(browser: Any, page: Path) -> None:
-    tab, _ = opened(browser, page)
+    tab, _ = opened(browser, page, unfold=True)
     heading = tab.locator("table.sortable th[scope=col]", has_text="mAP50-95")
     cells = (
         f"table.sortable tbody tr > :nth-child({tab.evaluate('cell => cell.cellIndex', heading.element_handle()) + 1})"
@@ -164,7 +166,7 @@ def test_all_of_it_goes_on_paper(browser: Any, page: Path) -> None:
     tab.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert tab.locator("details:not([open])").count() == 0
     tab.evaluate("dispatchEvent(new Event('afterprint'))")
-    assert tab.locator("details:not([open])").count() == 4
+    assert tab.locator("details:not([open])").count() == 6
     tab.emulate_media(media="print")
     assert tab.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert not tab.locator("nav").is_visible()
@@ -174,16 +176,34 @@ def test_all_of_it_goes_on_paper(browser: Any, page: Path) -> None:
     assert table.evaluate("table => table.scrollWidth <= table.parentElement.clientWidth")
 
 
-def test_the_names_stay_in_sight_on_a_phone(browser: Any, page: Path) -> None:
+@pytest.mark.parametrize("width", [390, 768, 1440])
+def test_the_table_loses_nothing_at_any_width(browser: Any, page: Path, width: int) -> None:
+    tab, _ = opened(browser, page, unfold=True)
+    tab.set_viewport_size({"width": width, "height": 800})
+    cells = tab.locator("table.sortable tbody :is(th, td)")
+    boxes = cells.evaluate_all(
+        "cells => cells.filter(cell => cell.textContent.trim()).map(cell => {"
+        "const box = cell.getBoundingClientRect();"
+        "return [box.left, box.right, cell.scrollWidth - cell.clientWidth]; })"
+    )
+    assert len(boxes) > 50
+    assert all(left >= 0 and right <= width and over <= 1 for left, right, over in boxes)
+    assert tab.locator("table.sortable td.main").first.is_visible()
+    # the roles stay where the style makes blocks of the rows
+    assert tab.get_by_role("rowheader").count() == tab.locator("table.sortable tbody tr").count()
+
+
+@pytest.mark.parametrize("width", [390, 768, 1440])
+def test_the_first_screen_says_what_to_do(browser: Any, page: Path, width: int) -> None:
     tab, _ = opened(browser, page)
-    tab.set_viewport_size({"width": 390, "height": 800})
-    name = tab.locator("table.sortable tbody th").first
-    name.scroll_into_view_if_needed()
-    before = name.bounding_box()
-    tab.locator("table.sortable").evaluate("table => { table.parentElement.scrollLeft = 500; }")
-    after = name.bounding_box()
-    assert before is not None and after is not None
-    assert abs(after["x"] - before["x"]) < 2 and after["width"] <= 0.45 * 390
+    tab.set_viewport_size({"width": width, "height": 900})
+    assert tab.locator(".leaks").bounding_box()["y"] < tab.locator("h1").bounding_box()["y"]
+    assert tab.locator(".sentence").bounding_box()["y"] < 400
+    assert tab.locator(".card").count() == 3 and tab.locator(".eight .thumb").count() == 6
+    narrow, wide = tab.locator(".first-chart .narrow"), tab.locator(".first-chart .wide")
+    assert narrow.is_visible() == (width == 390) and wide.is_visible() == (width != 390)
+    size = tab.locator(".first-chart svg:visible text").first.evaluate("text => text.getBoundingClientRect().height")
+    assert size > 8
 
 
 @pytest.mark.parametrize("cells", [1, 500])

@@ -140,7 +140,9 @@ def test_table_has_every_method_at_every_keep(hostile: Ledger, shown: Page) -> N
 
 
 def test_images_in_two_splits_are_told_and_shown(page: Path, shown: Page) -> None:
-    assert "train / val: 2 of 6 images of the later split" in shown.text
+    assert "2 of the 6 images of val are also in train (2 equal)" in shown.text
+    words = shown.text
+    assert words.index("The data has leaks") < words.index("Advice") < words.index("mAP kept")
     section = page_part(page, "leakage")
     assert len(section.all("div", "twins")) == 2
     assert "0.85" in section.text and section.text.count("val, equal pixels") == 2

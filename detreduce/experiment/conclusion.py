@@ -1,0 +1,259 @@
+"""The conclusion of an experiment: one sentence of advice that follows the statistics, and what to run next."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from detreduce.experiment.outcome import Outcome
+from detreduce.experiment.statistics.comparison import Comparison
+from detreduce.experiment.statistics.summary import Summary
+from detreduce.vocabulary.controls import EQUAL_ITERATIONS, FULL, ON_ALL_IMAGES, RANDOM_METHODS, title_of
+from detreduce.vocabulary.keeps import keep_in_words
+from detreduce.vocabulary.measures import ACCURACIES
+from detreduce.vocabulary.measures import MAIN_ACCURACY as MEASURE
+
+BETTER, WORSE, OPEN, UNKNOWN = "better", "worse", "open", "unknown"
+ENOUGH_SEEDS = 3
+"""Fewer seeds cannot show anything but the largest differences."""
+CONFIRMING_SEEDS = 7
+"""Number of new seeds of an experiment that confirms the best method."""
+NAME = ACCURACIES[MEASURE]
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """What an experiment shows.
+
+    Attributes
+    ----------
+    kind
+        What is shown about the best subset compared with random subsets: ``better``, ``worse``, ``open`` (no difference
+        is shown) or ``unknown`` (nothing can be said, for example with one seed).
+    sentence
+        The advice.
+    verdict
+        The verdict about the best subset compared with random subsets, in a few words.
+    against_equal
+        The same compared with the equal-steps control; empty without this control.
+    best
+        The subset that the advice is about; None without a training on a subset.
+    next
+        What to run next, as a sentence; empty if nothing is missing.
+    overrides
+        The values that replace values of the configuration for the next run, such as ``train.seeds=[0,1,2]``.
+    confirms
+        Whether the next run is a new experiment, which needs a ledger of its own.
+    """
+
+    kind: str
+    sentence: str
+    verdict: str
+    against_equal: str = ""
+    best: Summary | None = None
+    next: str = ""
+    overrides: tuple[str, ...] = ()
+    confirms: bool = False
+
+    def command(self, ledger: Path) -> str:
+        """Return the command of the next run; empty if there is none. `ledger` is the folder of this experiment."""
+        if not self.overrides:
+            return ""
+        output = ledger.with_name(f"{ledger.name}-confirm") if self.confirms else ledger
+        return shlex.join(["detreduce", "run", str(ledger / "config.yaml"), *self.overrides, "--output", str(output)])
+
+
+def conclude(outcome: Outcome) -> Conclusion:
+    """Return the conclusion of an experiment."""
+    ranked = ranked_subsets(outcome)
+    if not ranked:
+        return Conclusion(
+            UNKNOWN, "No training on fewer images is finished, so there is nothing to compare yet.", "not known"
+        )
+    best = ranked[0]
+    if outcome.random is None:
+        return Conclusion(
+            UNKNOWN,
+            "No method can be judged, because there are no random subsets to compare with.",
+            "no random subsets",
+            _against(outcome, best, EQUAL_ITERATIONS),
+            best,
+            "Add srs to the methods of the experiment.",
+        )
+    found = [item for item in _differences(outcome, outcome.random) if item.method not in ON_ALL_IMAGES]
+    if not found:
+        return _only_random(outcome, best)
+    if not any(_is_judged(item) for item in found):
+        return _not_judged(outcome, best, found)
+    item = outcome.difference(best, outcome.random, MEASURE)
+    if item is not None and _starts(item, BETTER):
+        return _shown_better(outcome, best, item)
+    return _none_better(outcome, ranked, found)
+
+
+def ranked_subsets(outcome: Outcome) -> list[Summary]:
+    """Return the methods at each keep, best first.
+
+    Subsets that are shown to be better than random subsets come first, and subsets that are shown to be worse come
+    last. Among equals the highest mean mAP counts. The control ``first`` is not ranked.
+    """
+    subsets = [
+        item
+        for item in outcome.summaries
+        if item.method not in ON_ALL_IMAGES and (not item.is_control or item.method in RANDOM_METHODS)
+    ]
+
+    def place(item: Summary) -> tuple[int, int, float, str]:
+        against = [_found(outcome, item, name) for name in (outcome.random, EQUAL_ITERATIONS)]
+        tiers = [1 if _starts(one, BETTER) else -1 if _starts(one, WORSE) else 0 for one in against]
+        mean = item.mean[MEASURE]
+        random, equal = tiers[0], max(0, tiers[1]) if tiers[0] > 0 else 0
+        return -random, -equal, -mean if math.isfinite(mean) else math.inf, item.method
+
+    return sorted(subsets, key=place)
+
+
+def _shown_better(outcome: Outcome, best: Summary, item: Comparison) -> Conclusion:
+    """Return the conclusion if the best subset is shown to be better than random subsets."""
+    equal = _found(outcome, best, EQUAL_ITERATIONS)
+    images = f"the {best.images} images ({keep_in_words(best.keep)}) that {title_of(best.method)} chose"
+    proof = f"{NAME} is shown to be higher than with random images ({item.difference:+.3f})"
+    more, overrides = "", list[str]()
+    start = f"If images, labels or storage are the limit, keep {images}: {proof}"
+    if equal is None:
+        text = f"{start}; training on all images for fewer steps was not tried"
+        more = "Add the equal-steps control."
+        overrides = [f"controls=[{FULL},{EQUAL_ITERATIONS}]"]
+    elif _starts(equal, BETTER):
+        text = (
+            f"Train on {images}: {proof}, and higher than on all images with the same steps ({equal.difference:+.3f})"
+        )
+    elif _starts(equal, WORSE):
+        text = f"{start}; {_fewer_steps(equal)}"
+    else:
+        text = f"{start}; all images with the same steps: no difference is shown ({equal.difference:+.3f})"
+    return Conclusion(BETTER, f"{text}.", item.verdict, equal.verdict if equal else "", best, more, tuple(overrides))
+
+
+def _none_better(outcome: Outcome, ranked: Sequence[Summary], found: Sequence[Comparison]) -> Conclusion:
+    """Return the conclusion if no method is shown to be better than random subsets."""
+    best = ranked[0]
+    kind, verdict = OPEN, "no method is shown to be better than random"
+    text = f"No method is shown to be better than random images, so choose at random ({outcome.random})"
+    candidate = next((item for item in ranked if item.method != outcome.random), best)
+    more, overrides = _confirmation(outcome, candidate)
+    if all(_starts(item, WORSE) for item in found):
+        kind, verdict, more, overrides = WORSE, "every method is worse than random", "", ()
+        text = f"Every method is shown to be worse than random images, so choose at random ({outcome.random})"
+    elif (leads := _found(outcome, best, outcome.random)) is not None and leads.difference > 0:
+        verdict = leads.verdict
+        text = (
+            f"No method is shown to be better than random images: {title_of(best.method)} at "
+            f"{keep_in_words(best.keep)} leads ({leads.difference:+.3f}), which may be chance"
+        )
+    equal = _found(outcome, best, EQUAL_ITERATIONS)
+    if _starts(equal, WORSE):
+        assert equal is not None
+        text += f"; {_fewer_steps(equal)}"
+    against_equal = equal.verdict if equal else ""
+    return Conclusion(kind, f"{text}.", verdict, against_equal, best, more, overrides, confirms=bool(overrides))
+
+
+def _fewer_steps(equal: Comparison) -> str:
+    """Return the advice if the equal-steps control is shown to be better than the subset."""
+    return (
+        "to save only computation, train on all images for fewer steps (the equal-steps control), which is shown to be "
+        f"better ({-equal.difference:+.3f})"
+    )
+
+
+def _only_random(outcome: Outcome, best: Summary) -> Conclusion:
+    """Return the conclusion if no method has a random subset with the same keep and the same seeds."""
+    methods = [item for item in outcome.summaries if not item.is_control and item.method != outcome.random]
+    if methods:
+        text = "No method has random images with the same keep and training seeds, so no method can be judged yet."
+        more = "Finish the experiment, or give all methods the same keeps and seeds."
+    else:
+        text = "Only random images are finished, so no method can be judged yet."
+        more = "Add a method to the experiment, such as herding."
+    return Conclusion(UNKNOWN, text, "not known", _against(outcome, best, EQUAL_ITERATIONS), best, more)
+
+
+def _not_judged(outcome: Outcome, best: Summary, found: Sequence[Comparison]) -> Conclusion:
+    """Return the conclusion if the seeds do not allow any verdict."""
+    seeds = max(item.seeds for item in found)
+    reason = "One seed" if seeds == 1 else f"{seeds} seeds without a spread between them"
+    verdict = next((item.verdict for item in found if item.method == best.method), found[0].verdict)
+    chosen = list(range(max(ENOUGH_SEEDS, seeds + 2)))
+    values = ",".join(map(str, chosen))
+    return Conclusion(
+        UNKNOWN,
+        f"{reason}: nothing can be said about the methods, so do not choose one by these numbers.",
+        verdict,
+        _against(outcome, best, EQUAL_ITERATIONS),
+        best,
+        f"Run at least {len(chosen)} seeds; finished trainings are used again.",
+        (f"reduce.seeds=[{values}]", f"train.seeds=[{values}]"),
+    )
+
+
+def _confirmation(outcome: Outcome, candidate: Summary) -> tuple[str, tuple[str, ...]]:
+    """Return a sentence that recommends to compare one method with random images again, and the values to override."""
+    cell = next((one.cell for one in outcome.cells if one.cell.get("label") == candidate.method), None)
+    if cell is None or candidate.method == outcome.random or candidate.method in RANDOM_METHODS:
+        return "", ()
+    trained = [int(row["training_seed"]) for row in outcome.rows]
+    first = max(trained, default=-1) + 1
+    seeds = ",".join(str(seed) for seed in range(first, first + CONFIRMING_SEEDS))
+    random = next((one.cell for one in outcome.cells if one.cell.get("label") == outcome.random), {})
+    methods = f"[{_method_text({'method': 'srs'} if random.get('control') else random)},{_method_text(cell)}]"
+    text = (
+        f"Compare {title_of(candidate.method)} alone with random images, with {CONFIRMING_SEEDS} new seeds: fewer "
+        "methods and more seeds show smaller differences."
+    )
+    return text, (
+        f"reduce.methods={methods}",
+        f"reduce.keep=[{candidate.keep!r}]",
+        f"reduce.seeds=[{seeds}]",
+        f"train.seeds=[{seeds}]",
+    )
+
+
+def _method_text(cell: Mapping[str, Any]) -> str:
+    """Return the method of a cell, with its parameters, as YAML on one line."""
+    name, parameters = str(cell.get("method", "srs")), dict(cell.get("parameters") or {})
+    if not parameters:
+        return name
+    return yaml.safe_dump({"name": name, **parameters}, default_flow_style=True, sort_keys=False, width=10**6).strip()
+
+
+def _differences(outcome: Outcome, against: str) -> list[Comparison]:
+    """Return the comparisons of mAP50-95 with a reference."""
+    return [item for item in outcome.comparisons if item.against == against and item.measure == MEASURE]
+
+
+def _found(outcome: Outcome, summary: Summary, against: str | None) -> Comparison | None:
+    """Return the comparison of a subset with a reference; None without a comparison."""
+    return None if against is None else outcome.difference(summary, against, MEASURE)
+
+
+def _against(outcome: Outcome, summary: Summary, against: str) -> str:
+    """Return the verdict of a subset compared with a reference; empty without a comparison."""
+    item = _found(outcome, summary, against)
+    return "" if item is None else item.verdict
+
+
+def _starts(item: Comparison | None, word: str) -> bool:
+    """Return whether a comparison has the verdict ``better`` or ``worse``."""
+    return item is not None and item.verdict.startswith(word)
+
+
+def _is_judged(item: Comparison) -> bool:
+    """Return whether the seeds of a comparison allow a verdict."""
+    return "nothing can be said" not in item.verdict

@@ -1,0 +1,152 @@
+"""The figure of accuracy against cost with a name at every point that has room for one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
+
+from detreduce.display.numbers import significant
+from detreduce.figures.cost import plain_ticks
+from detreduce.figures.roles import LOOKS
+from detreduce.figures.style import GREEN, MUTED, Figure, drawn, short, styled
+from detreduce.vocabulary.controls import Role
+
+LONGEST = 30
+"""Largest number of characters of a name at a point; longer names are cut in the middle."""
+GAP = 7.0
+"""Distance in points between a point and its name."""
+RING = 11.0
+"""The same distance for the chosen point, which has a ring."""
+MARK = 5.0
+"""Half the side of the square around a point that names stay away from, in points."""
+LINE = 12.0
+"""Height of a line of text, in points."""
+PLACES = tuple((side, lines) for lines in (0, 1, -1, 2, -2, 3, -3, 4, -4) for side in (1, -1))
+"""Where a name may stand: side of the point, and lines above it. The first free place is taken."""
+
+
+LEADER = {"arrowstyle": "-", "linewidth": 0.6, "shrinkA": 1, "shrinkB": 4}
+"""The line that leads from a point to a name that does not stand beside it."""
+
+
+@dataclass(frozen=True, slots=True)
+class NamedPoint:
+    """One way to train, as a point.
+
+    Attributes
+    ----------
+    name
+        The name.
+    cost, value
+        The position: cost along the horizontal axis, accuracy along the vertical axis.
+    spread
+        Standard deviation of the accuracy, drawn as a vertical line; NaN if it is not known.
+    role
+        What the training is for in comparisons. It gives the colour and the marker.
+    chosen
+        Whether the page recommends or describes this point. It is drawn larger, with a ring.
+    """
+
+    name: str
+    cost: float
+    value: float
+    spread: float
+    role: Role
+    chosen: bool = False
+
+
+def named_points(
+    points: Sequence[NamedPoint], axes: tuple[str, str], size: tuple[float, float] = (7.2, 4.2)
+) -> tuple[Figure, int]:
+    """Draw points with their names. Return the figure and the number of points whose name has no room.
+
+    `axes` holds the names of the horizontal and the vertical axis. `size` is the width and the height in inches. The
+    names of points that come first are placed first. A point without a name has its name as a tooltip.
+    """
+    with styled():
+        figure, (frame,) = drawn(*size)
+        for role, look in LOOKS.items():
+            own = [point for point in points if point.role is role]
+            for number, point in enumerate(own):
+                if math.isfinite(point.spread) and point.spread > 0:
+                    ends = [point.value - point.spread, point.value + point.spread]
+                    frame.plot([point.cost] * 2, ends, color=look.colour, linewidth=1.2, alpha=0.45)
+                mark = frame.scatter([point.cost], [point.value], s=44, c=look.colour, marker=look.marker, zorder=3)
+                mark.set_gid(f"title:{point.name}: {point.value:.3f} at {significant(point.cost)}")
+                if number == 0:
+                    mark.set_label(look.name)
+                if point.chosen:
+                    frame.scatter(
+                        [point.cost], [point.value], s=190, facecolors="none", edgecolors=GREEN, linewidths=2, zorder=4
+                    )
+        frame.margins(x=0.14, y=0.14)
+        costs = [point.cost for point in points]
+        if min(costs, default=0.0) > 0 and max(costs) > 3 * min(costs):
+            frame.set_xscale("log")
+            plain_ticks(frame.xaxis, min(costs), max(costs))
+        frame.set_xlabel(axes[0])
+        frame.set_ylabel(axes[1])
+        figure.legend(loc="outside upper left", ncols=2 if size[0] < 5 else 4, fontsize=8.5)
+        nameless = _name(figure, frame, points)
+    return figure, nameless
+
+
+def _name(figure: Figure, frame: Any, points: Sequence[NamedPoint]) -> int:
+    """Write the name of each point where it covers no other name and no point. Return the number of points left out."""
+    figure.draw_without_rendering()
+    scale = figure.dpi / 72
+    places = frame.transData.transform([(point.cost, point.value) for point in points]) if points else []
+    half = MARK * scale
+    taken = [Bbox.from_extents(x - half, y - half, x + half, y + half) for x, y in places]
+    left_out = 0
+    for number, point in enumerate(points):
+        own = taken[number]
+        others = [box for box in taken if box is not own]
+        for text in _candidates(frame, point):
+            text.get_window_extent()  # this computes the position; its result includes the line
+            box = Text.get_window_extent(text).padded(1.0)
+            within = frame.bbox.contains(box.x0, box.y0) and frame.bbox.contains(box.x1, box.y1)
+            if within and not any(box.overlaps(other) for other in others):
+                taken.append(box)
+                break
+            text.remove()
+        else:
+            left_out += 1
+    return left_out
+
+
+def _candidates(frame: Any, point: NamedPoint) -> Iterator[Any]:
+    """Yield the name of a point as a text at each of the possible places; a text that does not fit must be removed.
+
+    A thin line leads from the point to a name that does not stand beside it.
+    """
+    colour = GREEN if point.chosen else MUTED
+    for side, lines in PLACES:
+        gap = (RING if point.chosen else GAP) + (GAP if lines else 0)
+        yield frame.annotate(
+            cut_in_the_middle(point.name, LONGEST),
+            (point.cost, point.value),
+            (gap * side, LINE * lines),
+            textcoords="offset points",
+            fontsize=8.5,
+            fontweight="bold" if point.chosen else "normal",
+            color=colour,
+            ha="left" if side > 0 else "right",
+            va="center",
+            arrowprops={**LEADER, "color": colour} if lines else None,
+            in_layout=False,
+        )
+
+
+def cut_in_the_middle(name: object, longest: int) -> str:
+    """Return a name of at most `longest` characters as one line; in a longer name, ``…`` stands for its middle."""
+    text = short(name, 10**4)
+    if len(text) <= longest:
+        return text
+    last = longest // 2
+    return f"{text[: longest - last - 1]}…{text[-last:]}"

@@ -1,0 +1,193 @@
+"""The first screen of a report: the leaks, and three cards on the subset that the advice is about."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from detreduce.display.numbers import less_or_more, significant
+from detreduce.experiment.conclusion import BETTER, OPEN, UNKNOWN, WORSE
+from detreduce.experiment.outcome import Outcome
+from detreduce.experiment.result_table import LEAST_WH, difference_cell
+from detreduce.experiment.statistics.break_even import BreakEven
+from detreduce.experiment.statistics.summary import Summary
+from detreduce.vocabulary.controls import EQUAL_ITERATIONS, FULL
+from detreduce.vocabulary.keeps import keep_key
+from detreduce.vocabulary.measures import ACCURACIES
+from detreduce.vocabulary.measures import MAIN_ACCURACY as MEASURE
+
+NAME = ACCURACIES[MEASURE]
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """A verdict as a coloured chip.
+
+    Attributes
+    ----------
+    kind
+        The colour: ``better``, ``worse``, ``open`` or ``unknown``.
+    words
+        The verdict in words.
+    about
+        What is compared, such as ``vs random``; may be empty.
+    """
+
+    kind: str
+    words: str
+    about: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One card of the first screen.
+
+    Attributes
+    ----------
+    title, value
+        The heading, and the main figure.
+    lines
+        Sentences that explain the figure.
+    chips
+        Verdicts; empty without a verdict.
+    """
+
+    title: str
+    value: str
+    lines: tuple[str, ...]
+    chips: tuple[Chip, ...] = ()
+
+
+def chip_of(verdict: str, about: str = "") -> Chip:
+    """Return a verdict of the statistics as a chip."""
+    kind = next((word for word in (BETTER, WORSE) if verdict.startswith(word)), OPEN)
+    return Chip(UNKNOWN if "nothing can be said" in verdict else kind, verdict, about)
+
+
+def cards_of(outcome: Outcome, best: Summary | None) -> list[Card]:
+    """Return the cards: kept mAP and saved computation of a subset, and duplicates and leaks of the data."""
+    found = [] if best is None else [_accuracy_card(outcome, best), _saving_card(outcome, best)]
+    return [*found, _data_card(outcome)]
+
+
+def _accuracy_card(outcome: Outcome, best: Summary) -> Card:
+    """Return the card of the kept mAP."""
+    title, mean = "mAP kept", best.mean[MEASURE]
+    own = _figure(best)
+    full = _summary(outcome, FULL)
+    if not math.isfinite(mean):
+        return Card(title, "not known", (f"{NAME} was not measured.",))
+    if full is None or not full.mean[MEASURE] > 0:
+        return Card(title, "not known", (f"{NAME} {own}.", "No training on all images is finished."))
+    lines = [f"{NAME} {own} vs {_figure(full)} on all {full.images} images"]
+    chips = []
+    item = outcome.difference(best, FULL, MEASURE)
+    if item is not None:
+        lines.append(f"Difference: {difference_cell(item).in_full}")
+        chips.append(chip_of(item.verdict))
+    return Card(title, _percent(mean / full.mean[MEASURE]), tuple(lines), tuple(chips))
+
+
+def _saving_card(outcome: Outcome, best: Summary) -> Card:
+    """Return the card of the saved computation and energy."""
+    full = _summary(outcome, FULL)
+    lines, value = [], ""
+    for name, words, unit in (("TFLOPs", "computation", "TFLOPs"), ("Wh", "energy", "Wh")):
+        ratio = best.against_full.get(name, math.nan)
+        if full is None or not math.isfinite(ratio):
+            lines.append(_unknown(outcome, words, full is None))
+            continue
+        pair = f"{significant(best.mean[name])} vs {significant(full.mean[name])} {unit} a training"
+        if value:
+            lines.append(f"{words.capitalize()}: {less_or_more(ratio)} ({pair})")
+        else:
+            value = _percent(1 - ratio) if ratio <= 1 else f"−{_percent(ratio - 1)}"
+            lines.append(f"{words.capitalize()}: {pair}" + (", which is more" if ratio > 1 else ""))
+    lines += _choosing(outcome, best)
+    equal = next((one for one in outcome.summaries if one.method == EQUAL_ITERATIONS and _at_keep(one, best)), None)
+    if equal is not None:
+        lines.append(f"All images with the same number of steps: {NAME} {_figure(equal)}")
+    return Card("Compute saved", value or "not known", tuple(lines))
+
+
+def _choosing(outcome: Outcome, best: Summary) -> list[str]:
+    """Return a sentence on the energy of choosing; no sentence if choosing is free or was not measured."""
+    paid = next((item for item in outcome.paid if _is_same(item, best)), None)
+    if paid is None or not paid.choosing_wh >= LEAST_WH:
+        return []
+    after = f"after {paid.after} training{'' if paid.after == '1' else 's'}" if paid.after.isdigit() else paid.after
+    return [f"Choosing takes {significant(paid.choosing_wh)} Wh once and pays for itself {after}"]
+
+
+def _unknown(outcome: Outcome, words: str, no_full: bool) -> str:
+    """Return a sentence that says why a saving is not known."""
+    if no_full:
+        return f"{words.capitalize()}: not known without a training on all images"
+    if words == "energy" and outcome.rows and all(row.get("overlapped") for row in outcome.rows):
+        return "Energy: not comparable, because the trainings overlapped others on their machine"
+    return f"{words.capitalize()}: not known"
+
+
+def _data_card(outcome: Outcome) -> Card:
+    """Return the card of near-duplicates in train and of images that several splits contain."""
+    near, lines, values = outcome.near_duplicates, [], []
+    if "redundant" in near:
+        values.append(_counted(near["redundant"], "duplicate"))
+        lines.append(f"{near['redundant']} of {near['images']} train images repeat another train image")
+    else:
+        lines.append(f"Near-duplicates in train: not searched{_because(near)}")
+    if outcome.leaks is not None:
+        total = sum(one.exact + one.near for one in outcome.leaks.shared)
+        values.append(_counted(total, "leak"))
+        lines += [one.sentence for one in outcome.leaks.shared]
+        chip = Chip(WORSE, "leaks between splits")
+    elif "counts" in outcome.leakage:
+        values.append("0 leaks")
+        lines.append("No image of val or test is in train")
+        chip = Chip(BETTER, "no leaks found")
+    else:
+        lines.append(f"Leaks between splits: not searched{_because(outcome.leakage)}")
+        chip = Chip(UNKNOWN, "leaks not searched")
+    return Card("Duplicates and leaks", ", ".join(values) or "not known", tuple(lines), (chip,))
+
+
+def _because(search: Mapping[str, Any]) -> str:
+    """Return ``, because ...`` if a search was skipped."""
+    return f", because {search['skipped']}" if "skipped" in search else ""
+
+
+def _summary(outcome: Outcome, control: str) -> Summary | None:
+    """Return the summary of a control without a keep; None if it is not finished."""
+    return next((item for item in outcome.summaries if item.method == control), None)
+
+
+def _is_same(item: BreakEven, best: Summary) -> bool:
+    """Return whether a break-even is about a subset."""
+    return item.method == best.method and _at_keep(item, best)
+
+
+def _at_keep(item: Summary | BreakEven, best: Summary) -> bool:
+    """Return whether an item has the keep of a subset."""
+    return keep_key(item.keep) == keep_key(best.keep)
+
+
+def _figure(summary: Summary) -> str:
+    """Return the mean mAP of a summary and its standard deviation, as text."""
+    mean, spread = summary.mean[MEASURE], summary.spread[MEASURE]
+    return f"{mean:.3f}" + (f" ± {spread:.3f}" if math.isfinite(spread) else "")
+
+
+def _percent(share: float) -> str:
+    """Return a share in percent; digits are added where rounding would give 0 or 100 wrongly."""
+    for decimals in range(4):
+        text = f"{100 * share:.{decimals}f}"
+        if not (float(text) == 0 < share or float(text) == 100 > 100 * share):
+            break
+    return f"{text} %"
+
+
+def _counted(count: int, noun: str) -> str:
+    """Return a count with a noun, such as ``1 leak``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -1,0 +1,80 @@
+"""What the first screen of a report shows: advice, cards, a chart and the first kept images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from detreduce.experiment.conclusion import Conclusion
+from detreduce.experiment.outcome import Outcome
+from detreduce.pages.selection_view import ON_A_SHEET
+from detreduce.report.cards import Card, Chip, cards_of, chip_of
+from detreduce.report.charts import FirstChart, first_chart
+from detreduce.report.shown_cells import ShownSelection
+from detreduce.vocabulary.controls import EQUAL_ITERATIONS, title_of
+from detreduce.vocabulary.keeps import keep_in_words, keep_key
+
+
+@dataclass(frozen=True)
+class FirstScreen:
+    """The facts of the first screen.
+
+    Attributes
+    ----------
+    conclusion
+        The advice.
+    chips
+        The verdicts on the best subset compared with random subsets and with the equal-steps control.
+    command
+        The command of the next run; empty if nothing is missing.
+    subject
+        The subset that the cards, the ring in the chart and the pictures show; empty without a subset.
+    cards
+        The cards.
+    chart
+        The chart of mAP against cost; None without costs.
+    pictures, pictures_by
+        Dataset rows of the images that the best subset kept first, and the name of its method. Empty if no image can be
+        shown.
+    """
+
+    conclusion: Conclusion
+    chips: tuple[Chip, ...]
+    command: str
+    subject: str
+    cards: tuple[Card, ...]
+    chart: FirstChart | None
+    pictures: tuple[int, ...]
+    pictures_by: str
+
+
+def first_screen(
+    outcome: Outcome, conclusion: Conclusion, shown: Sequence[ShownSelection], ledger: Path
+) -> FirstScreen:
+    """Return the facts of the first screen. `shown` holds the selections of the page, `ledger` is their folder."""
+    best = conclusion.best
+    subject, pictures = "", tuple[int, ...]()
+    if best is not None:
+        of = f" of {shown[0].view.of}" if shown else ""
+        subject = f"{title_of(best.method)}, keep {keep_in_words(best.keep)} ({best.images}{of} images)"
+        own = next((one for one in shown if one.is_of(best.method, keep_key(best.keep))), None)
+        pictures = own.view.order[:ON_A_SHEET] if own is not None else ()
+    return FirstScreen(
+        conclusion=conclusion,
+        chips=tuple(_chips(conclusion)),
+        command=conclusion.command(ledger) if (ledger / "config.yaml").is_file() else "",
+        subject=subject,
+        cards=tuple(cards_of(outcome, best)),
+        chart=first_chart(outcome, best),
+        pictures=pictures,
+        pictures_by=title_of(best.method) if best is not None else "",
+    )
+
+
+def _chips(conclusion: Conclusion) -> list[Chip]:
+    """Return the verdicts on the best subset as chips."""
+    found = [Chip(conclusion.kind, conclusion.verdict, "vs random")]
+    if conclusion.against_equal:
+        found.append(chip_of(conclusion.against_equal, f"vs {title_of(EQUAL_ITERATIONS)}"))
+    return found

@@ -1,0 +1,129 @@
+"""The advice follows the statistics, and says what to run next."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from detreduce.experiment.conclusion import conclude, ranked_subsets
+from detreduce.experiment.outcome import Outcome
+from detreduce.experiment.statistics.comparison import compare_methods
+from detreduce.experiment.statistics.pairs import random_reference
+from detreduce.experiment.statistics.summary import summarise_cells
+
+EQUAL = "full_equal_iterations"
+JITTER = (0.000, 0.002, -0.001, 0.001, -0.002, 0.0015)
+
+
+def outcome(levels: dict[tuple[str, float], float], seeds: int = 6) -> Outcome:
+    """The outcome of trainings with these levels of mAP, by label and keep."""
+    rows: list[dict[str, Any]] = []
+    for number, ((label, keep), level) in enumerate(levels.items()):
+        control = label if label in ("full", EQUAL, "first", "random") else None
+        for seed in range(seeds):
+            value = level + JITTER[(seed + number) % len(JITTER)]
+            rows.append(
+                {
+                    "key": f"{label}-{keep}-{seed}",
+                    "label": label,
+                    "method": label.partition("(")[0],
+                    "control": control,
+                    "parameters": {"match": "class_means"} if "(" in label else {},
+                    "keep": keep,
+                    "images": round(200 * keep),
+                    "training_seed": seed,
+                    "selection_seed": seed,
+                    "mAP50": value,
+                    "mAP50_95": value,
+                }
+            )
+    compared = compare_methods(rows, full=True)
+    return Outcome(
+        cells=[SimpleNamespace(cell=row) for row in rows],  # type: ignore[misc]
+        rows=rows,
+        summaries=summarise_cells(rows),
+        comparisons=[item for item in compared if item.against != "full"],
+        lost=[item for item in compared if item.against == "full"],
+        ranking=None,
+        paid=[],
+        random=random_reference(rows),
+        leakage={},
+        notes=[],
+    )
+
+
+RANDOM = {("srs", 0.1): 0.3}
+
+
+def test_a_method_that_is_shown_better_is_advised_with_the_equal_steps_control_beside_it() -> None:
+    found = conclude(outcome({**RANDOM, ("csod", 0.1): 0.4, (EQUAL, 0.1): 0.5, ("full", 1.0): 0.6}))
+    assert found.kind == "better" and found.verdict == "better than random"
+    assert found.best is not None and found.best.method == "csod"
+    assert "keep the 20 images (10 %) that csod chose" in found.sentence and "(+0.1" in found.sentence
+    assert "train on all images for fewer steps" in found.sentence and not found.next
+
+
+@pytest.mark.parametrize(
+    ("equal", "said"),
+    [
+        (0.2, "Train on the 20 images"),
+        (0.4, "all images with the same steps: no difference is shown"),
+        (None, "training on all images for fewer steps was not tried"),
+    ],
+)
+def test_the_advice_differs_by_the_equal_steps_control(equal: float | None, said: str) -> None:
+    levels = {**RANDOM, ("csod", 0.1): 0.4}
+    found = conclude(outcome(levels if equal is None else {**levels, (EQUAL, 0.1): equal}))
+    assert said in found.sentence
+    assert found.overrides == (() if equal else ("controls=[full,full_equal_iterations]",))
+
+
+def test_one_seed_says_nothing_and_asks_for_more_seeds() -> None:
+    found = conclude(outcome({**RANDOM, ("csod", 0.1): 0.9}, seeds=1))
+    assert (
+        found.kind == "unknown" and "One seed: nothing can be said" in found.sentence and "csod" not in found.sentence
+    )
+    assert found.command(Path("runs/a")) == (
+        "detreduce run runs/a/config.yaml 'reduce.seeds=[0,1,2]' 'train.seeds=[0,1,2]' --output runs/a"
+    )
+
+
+def test_a_lead_that_is_not_shown_is_compared_again_with_new_seeds_in_another_ledger() -> None:
+    found = conclude(outcome({**RANDOM, ("herding(match=class_means)", 0.1): 0.3005, ("mms", 0.1): 0.2998}))
+    assert found.kind == "open" and "may be chance" in found.sentence and "no difference shown" in found.verdict
+    command = found.command(Path("runs/a"))
+    assert "'reduce.methods=[srs,{name: herding, match: class_means}]'" in command
+    assert "'train.seeds=[6,7,8,9,10,11,12]'" in command and command.endswith("--output runs/a-confirm")
+
+
+def test_methods_that_are_worse_than_random_are_advised_against() -> None:
+    found = conclude(outcome({**RANDOM, ("mms", 0.1): 0.1, ("des", 0.1): 0.1}))
+    assert found.kind == "worse" and found.best is not None and found.best.method == "srs"
+    assert "Every method is shown to be worse than random" in found.sentence and not found.overrides
+
+
+@pytest.mark.parametrize(
+    ("levels", "said"),
+    [
+        ({("full", 1.0): 0.5}, "No training on fewer images"),
+        ({("csod", 0.1): 0.5}, "no random subsets to compare with"),
+        (RANDOM, "Only random images are finished"),
+        ({**RANDOM, ("csod", 0.5): 0.5}, "No method has random images with the same keep"),
+    ],
+)
+def test_what_cannot_be_judged_is_said(levels: dict[tuple[str, float], float], said: str) -> None:
+    found = conclude(outcome(levels))
+    assert found.kind == "unknown" and said in found.sentence
+
+
+def test_evidence_ranks_before_a_higher_mean_and_the_first_images_do_not_rank() -> None:
+    made = outcome({("srs", 0.5): 0.6, ("mms", 0.5): 0.1, **RANDOM, ("csod", 0.1): 0.4, ("first", 0.5): 0.9})
+    assert [(item.method, item.keep) for item in ranked_subsets(made)] == [
+        ("csod", 0.1),
+        ("srs", 0.5),
+        ("srs", 0.1),
+        ("mms", 0.5),
+    ]

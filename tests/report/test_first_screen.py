@@ -1,0 +1,84 @@
+"""The facts of a report's first screen, from ledgers whose trainings are made up."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from made_up import made_up_ledger
+
+from detreduce.experiment.conclusion import conclude
+from detreduce.experiment.outcome import Outcome, outcome_of
+from detreduce.experiment.searches.leaks import leak_warning
+from detreduce.report.cards import cards_of, chip_of
+from detreduce.report.charts import first_chart
+from detreduce.report.first_screen import FirstScreen, first_screen
+
+LEAKS = {"counts": {"train / val": {"exact": 1, "near": 2, "of": 9}, "train / test": {"exact": 0, "near": 0, "of": 4}}}
+
+
+def finished(folder: Path, *cells: dict[str, Any], **options: Any) -> Outcome:
+    given = [
+        {"keep": 1.0 if one["label"] == "full" else 0.1, "seed": seed, **one} for one in cells for seed in range(3)
+    ]
+    return outcome_of(made_up_ledger(folder / "ledger", given, **options))
+
+
+def shown(outcome: Outcome) -> FirstScreen:
+    return first_screen(outcome, conclude(outcome), [], Path("ledger"))
+
+
+def test_cards_say_what_is_kept_and_saved(tmp_path: Path) -> None:
+    outcome = finished(tmp_path, {"label": "full"}, {"label": "srs"}, {"label": "mms", "lift": -0.02})
+    screen = shown(outcome)
+    accuracy, saving, data = screen.cards
+    best = conclude(outcome).best
+    full = next(item for item in outcome.summaries if item.method == "full")
+    assert best is not None
+    assert accuracy.value == f"{100 * best.mean['mAP50_95'] / full.mean['mAP50_95']:.0f} %"
+    assert saving.value == "90 %" and any("90 % less" in line for line in saving.lines)
+    assert data.value == "not known" and data.chips[0].kind == "unknown"
+    assert "keep 10 % (20 images)" in screen.subject and screen.command == ""
+
+
+def test_what_is_not_known_has_no_figure(tmp_path: Path) -> None:
+    outcome = finished(tmp_path, {"label": "srs", "changes": {"flops": None, "energy": {}}})
+    accuracy, saving, _ = shown(outcome).cards
+    assert accuracy.value == saving.value == "not known"
+    assert "No training on all images is finished." in accuracy.lines
+    assert shown(outcome).chart is None
+
+
+def test_energy_of_overlapping_trainings_is_not_compared(tmp_path: Path) -> None:
+    outcome = finished(tmp_path, {"label": "full"}, {"label": "srs"}, overlapped=True)
+    assert any("not comparable" in line for line in shown(outcome).cards[1].lines)
+
+
+def test_leaks_and_duplicates_are_counted(tmp_path: Path) -> None:
+    outcome = replace(
+        finished(tmp_path, {"label": "srs"}),
+        leakage=LEAKS,
+        leaks=leak_warning(LEAKS, {}),
+        near_duplicates={"redundant": 1, "images": 9},
+    )
+    (card,) = cards_of(outcome, None)
+    assert card.value == "1 duplicate, 3 leaks" and card.chips[0].kind == "worse"
+    assert any("3 of the 9 images of val are also in train" in line for line in card.lines)
+    (card,) = cards_of(replace(outcome, leaks=None), None)
+    assert card.value == "1 duplicate, 0 leaks" and card.chips[0].kind == "better"
+
+
+def test_chips_have_the_words_of_the_verdict() -> None:
+    assert [chip_of(words).kind for words in ("better than random", "worse than all images")] == ["better", "worse"]
+    assert chip_of("no difference shown (3 seeds; could detect 0.02)").kind == "open"
+    assert chip_of("one seed: nothing can be said").kind == "unknown"
+
+
+def test_the_chart_names_every_point_and_marks_the_subset(tmp_path: Path) -> None:
+    outcome = finished(tmp_path, {"label": "full"}, {"label": "srs"}, {"label": "herding(match=mmd)", "lift": 0.1})
+    chart = first_chart(outcome, conclude(outcome).best)
+    assert chart is not None and "ring" in chart.about
+    for picture in (chart.wide, chart.narrow):
+        for name in (">all images<", ">herding 10 %<", ">srs 10 %<"):
+            assert name in picture

@@ -78,6 +78,7 @@ def hostile_experiment(folder: Path, **changes: Any) -> Path:
         "reduce": {"methods": ["srs", "mms"], "keep": [0.5, 0.2], "seeds": [0, 1, 2]},
         "train": {"model": "yolov8n.yaml", "seeds": [0, 1, 2], "epochs": 3},
         "evaluate": {"on": "val"},
+        "allow_leaks": True,
         "controls": ["full", "full_equal_iterations"],
         **changes,
     }

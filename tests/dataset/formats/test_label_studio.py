@@ -17,6 +17,7 @@ from PIL import Image
 from detreduce.dataset import load_dataset
 from detreduce.dataset.write import write_subset
 from detreduce.errors import InputError, MissingFileError
+from detreduce.training.run.folder import make_run_folder
 
 FILES = Path(__file__).parent / "label_studio"
 JSON = "project-1-at-2024-01-30-02-41-3bc9da85.json"
@@ -174,6 +175,43 @@ def test_other_regions(tmp_path):
         "task 1: rectanglelabels does not have four finite numbers; left out",
         "1 keypointlabels regions are not boxes; left out",
     ]
+
+
+def unlabelled(kind: str, labels: list, **value: object) -> dict:
+    return {"type": kind, "value": {**value, kind: labels}}
+
+
+SIDES = {"x": 10, "y": 10, "width": 20, "height": 20}
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        [unlabelled("rectanglelabels", [], **SIDES)],
+        [{"type": "rectangle", "value": SIDES}],
+        [unlabelled("rectanglelabels", [None, ""], **SIDES)],
+        [unlabelled("rectanglelabels", [], **{**SIDES, "x": "nan"})],
+        [unlabelled("polygonlabels", [], points=[])],
+        [unlabelled("rectanglelabels", [])],
+        [region("rectanglelabels")],
+        [{"type": "rectanglelabels", "value": 3}],
+        [3],
+        5,
+    ],
+)
+def test_regions_without_a_usable_label_are_not_background(tmp_path, result):
+    good = {"id": 1, "result": [region("rectanglelabels", x=10, y=10, width=20, height=20)]}
+    tasks = [task(1, good), task(2, {"id": 2, "result": result}), task(3, {"id": 3, "result": []})]
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "x.json").write_text(json.dumps(tasks))
+    make_images(tmp_path / "in", {"1.jpg": (100, 50), "2.jpg": (100, 50), "3.jpg": (100, 50)})
+    dataset = load_dataset(tmp_path / "in" / "x.json")
+    assert [record.unreadable for record in dataset] == [False, True, False]
+    assert len(dataset.class_names) == 1 and any("task 2:" in problem.what for problem in dataset.problems)
+    written = write_subset(dataset, [1, 2, 3], tmp_path / "out", format="yolo")
+    assert [record.path.name for record in written] == ["1.jpg", "3.jpg"]
+    view = make_run_folder(tmp_path / "in" / "x.json", tmp_path / "train", label="x").path
+    assert {file.name for file in view.rglob("*.jpg")} == {"1.jpg", "3.jpg"}
 
 
 @pytest.mark.parametrize(

@@ -11,13 +11,15 @@ from typing import Any
 
 from detreduce.dataset.reading.annotation_json import read_annotation_json
 from detreduce.dataset.reading.box_collector import BoxCollector
-from detreduce.dataset.reading.box_problems import bad_extent, duplicate, outside_unit
+from detreduce.dataset.reading.box_problems import UNREADABLE, bad_extent, duplicate, outside_unit
 from detreduce.dataset.reading.image_finder import ImageFinder, path_in
 from detreduce.dataset.records import IMAGE_SUFFIXES, DetectionDataset, ImageRecord, Problem, Source, SplitSource
 from detreduce.errors import InputError, MissingFileError
 
 # keys of a region's labels. In JSON, the key is also the region's type. JSON-MIN has no types
 _BOXED = ("rectanglelabels", "polygonlabels", "ellipselabels", "labels")
+# types of regions that should give a box
+_SHAPES = frozenset({*_BOXED[:3], "rectangle", "polygon", "ellipse"})
 _KNOWN = ("id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time", "agreement")
 Box = tuple[float, float, float, float]
 Pair = tuple[float, float]
@@ -131,12 +133,19 @@ def _read_task(entry: Mapping[str, Any], number: int, file: Path) -> _Task:
     for kind, value in regions:
         if _labels_of(value) or _outline(value) not in labelled:
             _add_region(task, kind, value, seen)
+    if task.faulty and not task.boxes:
+        task.findings.append(f"none of its regions is usable; {UNREADABLE}")
     return task
 
 
-def _labels_of(value: Mapping[str, Any]) -> list[Any]:
-    """Return the labels of a region."""
-    return next((value[key] for key in _BOXED if isinstance(value.get(key), list) and value[key]), [])
+def _labels_of(value: Mapping[str, Any]) -> list[str]:
+    """Return the labels of a region. A label is a text or a number that is not empty."""
+    for key in _BOXED:
+        given = value.get(key)
+        labels = [str(label) for label in given if isinstance(label, str | int)] if isinstance(given, list) else []
+        if found := [label for label in labels if label.strip()]:
+            return found
+    return []
 
 
 def _outline(value: Mapping[str, Any]) -> str:
@@ -168,11 +177,16 @@ def _list_regions(entry: Mapping[str, Any], task: _Task) -> Iterator[tuple[str, 
     result = best.get("result") or []
     if not isinstance(result, list):
         task.findings.append(f"the result of annotation {best.get('id')} is not a list; left out")
+        task.faulty = True
         return
     for region in result:
+        kind = str(region.get("type", "")) if isinstance(region, Mapping) else ""
         if isinstance(region, Mapping) and isinstance(region.get("value"), Mapping):
             size = {key: region[key] for key in ("original_width", "original_height") if key in region}
-            yield str(region.get("type", "")), {**region["value"], **size}
+            yield kind, {**region["value"], **size}
+        elif not isinstance(region, Mapping) or kind in _SHAPES:
+            task.findings.append(f"{kind or 'region'} has no value; left out")
+            task.faulty = True
 
 
 def _weigh_annotation(annotation: Mapping[str, Any]) -> tuple[bool, str]:
@@ -200,13 +214,13 @@ def _add_region(task: _Task, kind: str, value: Mapping[str, Any], seen: dict[tup
     if not labels:
         if kind.endswith("labels") and kind not in _BOXED:
             task.left_out[kind] += 1
-        elif _find_corners(value, 1, 1) is not None:
+        elif kind in _SHAPES or "points" in value or {"x", "height"} <= value.keys():
             task.findings.append(f"{kind or 'region'} has no label; left out")
             task.faulty = True
         return
     corners = _find_corners(value, task.width or 1, task.height or 1)
     if corners is None:
-        if "x" in value or "points" in value:
+        if kind in _SHAPES or "x" in value or "points" in value:
             task.findings.append(f"{kind or 'region'} does not have four finite numbers; left out")
             task.faulty = True
         else:
@@ -218,7 +232,7 @@ def _add_region(task: _Task, kind: str, value: Mapping[str, Any], seen: dict[tup
     outside = outside_unit(corners, corners)
     task.findings += [outside] if outside else []
     box = ((x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1)
-    for label in map(str, labels):
+    for label in labels:
         if (label, box) in seen:
             task.findings.append(duplicate(f"region {seen[label, box]}"))
         seen.setdefault((label, box), len(task.boxes) + 1)

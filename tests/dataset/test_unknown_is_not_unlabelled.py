@@ -13,6 +13,7 @@ from PIL import Image
 
 from detreduce.dataset import load_dataset
 from detreduce.dataset.checks import summarise
+from detreduce.dataset.reading import annotation_kinds
 from detreduce.dataset.reading.annotation_kinds import kind_of_file
 from detreduce.dataset.write import SubsetWarning, write_subset
 from detreduce.errors import InputError, MissingFileError
@@ -138,6 +139,29 @@ def test_others_are_refused_by_name(tmp_path: Path, case: str) -> None:
     assert any("not read here" in problem.what for problem in summarise(dataset).problems)
     with pytest.warns(SubsetWarning, match="not read here"):
         write_subset(dataset, dataset.image_ids[:1], tmp_path / "out")
+
+
+@pytest.mark.parametrize("place", range(7))
+def test_the_one_foreign_file_of_a_mixed_folder_is_found(
+    tmp_path: Path, place: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(annotation_kinds, "_SAMPLES", 2)
+    draw(tmp_path, *(f"{number}.jpg" for number in range(7)))
+    for number in range(7):
+        put(tmp_path / f"{number}.json", '{"camera": 3}')
+    put(tmp_path / f"{place}.json", '{"frames": [{"name": "x", "labels": []}]}')
+    with pytest.raises(InputError, match="a file that looks like BDD100K"):
+        load_dataset(tmp_path)
+
+
+def test_labelme_among_many_other_jsons_is_found(tmp_path: Path) -> None:
+    draw(tmp_path, "z.jpg")
+    for number in range(45):
+        put(tmp_path / "notes" / f"{number:02}.json", '{"camera": 3}')
+    shape = {"label": "cat", "points": [[5, 6], [25, 21]], "shape_type": "rectangle"}
+    put(tmp_path / "notes" / "43_.json", json.dumps({"imagePath": "../z.jpg", "imageData": None, "shapes": [shape]}))
+    dataset = load_dataset(tmp_path)
+    assert dataset.source.format == "labelme" and len(dataset[0].boxes) == 1
 
 
 @pytest.mark.parametrize("text", ["notes of a walk\n", "1 2\n", "", "a.png\nb.png\n", "0 0.5\n"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,13 +90,26 @@ def _kind_of_json(file: Path) -> Kind | None:
         if all(re.search(key, head) for key in keys):
             return kind
     # COCO: the images may follow a long list of other things
-    return COCO if _has_images(file) else None
+    return COCO if file.stat().st_size > _HEAD and _has_images(file) else None
+
+
+def sample_of(names: Sequence[str], size: int) -> Sequence[str]:
+    """Return at least `size` of the names (fewer than twice as many), evenly spread, or all if there are fewer."""
+    return names[:: max(1, len(names) // size)]
+
+
+def spread_first(names: Sequence[str], size: int) -> Iterator[str]:
+    """Yield all names, beginning with `sample_of` them: what most files have in common is then found early."""
+    yield from sample_of(names, size)
+    step = max(1, len(names) // size)
+    yield from (name for place, name in enumerate(names) if place % step)
 
 
 def find_unread(folder: Path) -> list[tuple[Kind, Path, int]]:
     """Return (format, first file, number of files) for the annotation files below a folder.
 
-    Of each suffix, at most 100 files are opened, evenly spread over the sorted names.
+    Of each suffix, about 100 files are opened, evenly spread over the sorted names. If none of these holds annotations,
+    the others are opened up to the first that does. So the number is that of the files that were opened.
     """
     files = find_files(folder, SUFFIXES | IMAGE_SUFFIXES)
     stems = {_stem(name) for name in files if _suffix(name) in IMAGE_SUFFIXES}
@@ -107,13 +120,14 @@ def find_unread(folder: Path) -> list[tuple[Kind, Path, int]]:
             by_suffix.setdefault(_suffix(name), []).append(name)
     found: dict[Kind, tuple[Path, int]] = {}
     for names in by_suffix.values():
-        step = max(1, len(names) // _SAMPLES)
-        sample = names[::step]
-        for name in sample:
+        sampled, hit = sample_of(names, _SAMPLES), False
+        for number, name in enumerate(spread_first(names, _SAMPLES)):
+            if hit and number >= len(sampled):
+                break
             kind = kind_of_file(folder / name)
             if kind is not None:
                 first, count = found.get(kind, (folder / name, 0))
-                found[kind] = first, count + 1
+                found[kind], hit = (first, count + 1), True
     return [(kind, first, count) for kind, (first, count) in found.items()]
 
 
@@ -151,9 +165,10 @@ def _kind_of_list(head: str) -> Kind | None:
 
 
 def _has_images(file: Path) -> bool:
-    """Return whether a JSON object of any size has a list ``images``. The file is read in pieces."""
-    pattern, tail = re.compile(rb'"images"\s*:\s*\['), b""
+    """Return whether a JSON object of any size has a list ``images``. The file is read in pieces after its head."""
+    pattern = re.compile(rb'"images"\s*:\s*\[')
     with open_regular(file) as handle:
+        tail = handle.read(_HEAD)[-64:]
         while piece := handle.read(1 << 22):
             if pattern.search(tail + piece):
                 return True

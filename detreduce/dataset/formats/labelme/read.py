@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from detreduce.dataset.listing import absolute, below, find_files
-from detreduce.dataset.reading.annotation_kinds import LABELME, kind_of_json
+from detreduce.dataset.reading.annotation_kinds import LABELME, kind_of_json, spread_first
 from detreduce.dataset.reading.box_collector import BoxCollector
 from detreduce.dataset.reading.box_problems import UNREADABLE, bad_extent, duplicate, outside_image
 from detreduce.dataset.records import IMAGE_SUFFIXES, DetectionDataset, ImageRecord, Problem, Source, SplitSource
@@ -42,8 +42,7 @@ class _Note:
 def has_labelme(folder: Path) -> bool:
     """Return whether LabelMe JSON files are in a folder, or in its sub-folders."""
     files = find_files(folder, {".json"})
-    step = max(1, len(files) // 20)
-    return any(kind_of_json(folder / name) == LABELME for name in files[::step])
+    return any(kind_of_json(folder / name) == LABELME for name in spread_first(files, 20))
 
 
 def find_labelme_splits(folder: Path) -> dict[str, SplitSource]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from detreduce.dataset.listing import find_files
+from detreduce.dataset.reading.text_lines import is_utf16
 from detreduce.dataset.records import IMAGE_SUFFIXES
 from detreduce.machine.regular_files import open_regular
 
@@ -232,7 +233,7 @@ def _read_head(file: Path) -> str:
     """Return the first text of a file, without white space at its start."""
     with open_regular(file) as handle:
         data = handle.read(_HEAD)
-    encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    encoding = "utf-16" if is_utf16(data) else "utf-8-sig"
     return data.decode(encoding, "replace").lstrip()
 
 

@@ -3,34 +3,47 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterable
 
 from detreduce.errors import describe_difference, look_of
+
+
+class NearNames:
+    """Names that look alike. `list_names` is called once, and only if a hint is wanted."""
+
+    def __init__(self, list_names: Callable[[], Iterable[str]]) -> None:
+        self._list_names = list_names
+        self._by_look: dict[str, list[str]] | None = None
+
+    def hint(self, name: str) -> str:
+        """Return a clause about a name that looks like the missing `name`, or an empty string."""
+        if self._by_look is None:
+            self._by_look = {}
+            for known in sorted(self._list_names()):
+                self._by_look.setdefault(look_of(known), []).append(known)
+        for known in self._by_look.get(look_of(name), ()):
+            if (what := describe_difference(name, known)) is not None:
+                return f" ({known!a} is there; the names differ in {what})"
+        return ""
 
 
 class FolderNames:
     """The names in folders. Each folder is listed once, and only if a file in it is missing."""
 
     def __init__(self) -> None:
-        self._listed: dict[str, dict[str, list[str]]] = {}
+        self._folders: dict[str, NearNames] = {}
 
     def hint(self, path: str) -> str:
         """Return a clause about a file that looks like the missing file `path`, or an empty string."""
         folder, name = os.path.split(path)
-        if folder not in self._listed:
-            self._listed[folder] = _names_by_look(folder)
-        for known in self._listed[folder].get(look_of(name), ()):
-            if (what := describe_difference(name, known)) is not None:
-                return f" ({known!a} is there; the names differ in {what})"
-        return ""
+        if folder not in self._folders:
+            self._folders[folder] = NearNames(lambda: _entries(folder))
+        return self._folders[folder].hint(name)
 
 
-def _names_by_look(folder: str) -> dict[str, list[str]]:
-    """Return folded name -> names of the entries of a folder, or an empty dict if it cannot be listed."""
-    names: dict[str, list[str]] = {}
+def _entries(folder: str) -> list[str]:
+    """Return the names of the entries of a folder, or an empty list if it cannot be listed."""
     try:
-        entries = sorted(os.listdir(folder))  # noqa: PTH208 (pathlib is slower)
+        return os.listdir(folder)  # noqa: PTH208 (pathlib is slower)
     except (OSError, ValueError):
-        return names
-    for entry in entries:
-        names.setdefault(look_of(entry), []).append(entry)
-    return names
+        return []

@@ -5,14 +5,17 @@ from __future__ import annotations
 import codecs
 
 
-def text_lines(data: bytes) -> list[str]:
-    """Return the lines of a text in UTF-8 or (with a byte-order mark) in UTF-16, with their line ends.
+def decode_list(data: bytes) -> str:
+    """Return a text in UTF-8 or (with a byte-order mark) in UTF-16, without its mark.
 
     Bytes that are not UTF-8 become surrogates, as in the names that Python gets from the file system.
     """
-    if is_utf16(data):
-        return data.decode("utf-16", "replace").splitlines(keepends=True)
-    return data.decode("utf-8-sig", "surrogateescape").splitlines(keepends=True)
+    return data.decode("utf-16", "replace") if is_utf16(data) else data.decode("utf-8-sig", "surrogateescape")
+
+
+def text_lines(data: bytes) -> list[str]:
+    """Return the lines of a text, decoded by `decode_list`, with their line ends."""
+    return decode_list(data).splitlines(keepends=True)
 
 
 def is_utf16(data: bytes) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from xml.etree import ElementTree
 
+from detreduce.dataset.reading.text_lines import is_utf16
+
 _DECLARATION = re.compile(rb"^\s*<\?xml[^>]*?\bencoding\s*=\s*[\"']([A-Za-z0-9._:-]+)[\"'][^>]*\?>")
 _TEXT_DECLARATION = re.compile(r"^\ufeff?\s*<\?xml[^>]*\?>")
 _BARE_AMPERSAND = re.compile(r"&(?!#[0-9]+;|#x[0-9a-fA-F]+;|[A-Za-z_:][\w:.-]*;)")
@@ -32,7 +34,7 @@ def decode_xml(data: bytes) -> tuple[str, list[str]]:
     Raise ValueError if the bytes do not have the declared encoding, and LookupError if the encoding is unknown.
     """
     found: list[str] = []
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+    if is_utf16(data):
         encoding = "utf-16"
     elif data[:3] == b"\xef\xbb\xbf":
         encoding = "utf-8-sig"

@@ -14,6 +14,7 @@ from detreduce.dataset.reading.annotation_json import read_annotation_json
 from detreduce.dataset.reading.box_collector import BoxCollector
 from detreduce.dataset.reading.box_problems import bad_extent, duplicate, outside_image
 from detreduce.dataset.reading.image_finder import ImageFinder, path_in, safe_name
+from detreduce.dataset.reading.near_names import FolderNames
 from detreduce.dataset.records import DetectionDataset, ImageId, ImageRecord, Problem, Source
 from detreduce.display.progress import progress
 from detreduce.errors import InputError, MissingFileError
@@ -356,12 +357,12 @@ def _keep_existing(rows: list[_Image], file: Path, tried: Sequence[Path], proble
             f"Looked in: {', '.join(map(str, tried))}. {NAME_IT}"
         )
     if len(there) < len(rows):
-        kept = {image.id for image in there}
-        problems += [
-            Problem(image.path, f"image {image.id!r} does not exist; left out with its {len(image.boxes)} boxes")
-            for image in rows
-            if image.id not in kept
-        ]
+        kept, names = {image.id for image in there}, FolderNames()
+        for image in rows:
+            if image.id not in kept:
+                hint = names.hint(str(image.path))
+                what = f"image {image.id!r} does not exist{hint}; left out with its {len(image.boxes)} boxes"
+                problems.append(Problem(image.path, what))
     return there
 
 

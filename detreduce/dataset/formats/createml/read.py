@@ -10,12 +10,11 @@ from typing import Any
 
 from detreduce.dataset.reading.annotation_json import read_annotation_json
 from detreduce.dataset.reading.box_collector import BoxCollector
-from detreduce.dataset.reading.box_problems import UNREADABLE, bad_extent, duplicate
+from detreduce.dataset.reading.box_problems import UNREADABLE
 from detreduce.dataset.reading.image_finder import ImageFinder
+from detreduce.dataset.reading.labelled_boxes import Box, add_box
 from detreduce.dataset.records import DetectionDataset, ImageRecord, Problem, Source
 from detreduce.errors import InputError, MissingFileError
-
-Box = tuple[float, float, float, float]
 
 
 @dataclass(slots=True)
@@ -27,6 +26,9 @@ class _Image:
     labels: list[str] = field(default_factory=list)
     findings: list[str] = field(default_factory=list)
     left_out: int = 0
+    # CreateML does not give the size of an image
+    width: int | None = None
+    height: int | None = None
 
 
 def load_createml(source: Source, split: str) -> DetectionDataset:
@@ -99,7 +101,7 @@ def _read_image(entry: Mapping[str, Any], number: int, file: Path) -> _Image:
         raise InputError(f"{file}: entry {number} does not name an image ('image').")
     image = _Image(name)
     given = entry.get("annotations", entry.get("annotation")) or []
-    seen: dict[tuple[str, Box], int] = {}
+    seen: dict[tuple[str, Box], str] = {}
     for place, note in enumerate(given if isinstance(given, Sequence) and not isinstance(given, str) else [None]):
         if what := _add_annotation(note, image, seen, place):
             image.findings.append(f"annotation {place}: {what}")
@@ -108,7 +110,7 @@ def _read_image(entry: Mapping[str, Any], number: int, file: Path) -> _Image:
     return image
 
 
-def _add_annotation(note: Any, image: _Image, seen: dict[tuple[str, Box], int], place: int) -> str | None:
+def _add_annotation(note: Any, image: _Image, seen: dict[tuple[str, Box], str], place: int) -> str | None:
     """Add one annotation to its image. Return a description of the annotation's faults, or None."""
     label = note.get("label") if isinstance(note, Mapping) else None
     sides = note.get("coordinates") if isinstance(note, Mapping) else None
@@ -121,15 +123,8 @@ def _add_annotation(note: Any, image: _Image, seen: dict[tuple[str, Box], int], 
         return "the coordinates are not four numbers; left out"
     if not isfinite(x + y + width + height):
         return "the coordinates are not four finite numbers; left out"
-    extent = bad_extent(width, height)
-    if extent is not None and not extent[1]:
-        return extent[0]
-    image.left_out -= 1
+    before = len(image.boxes)
     box = (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
-    found = [] if extent is None else [extent[0]]
-    if (label, box) in seen:
-        found.append(duplicate(f"annotation {seen[label, box]}"))
-    seen.setdefault((label, box), place)
-    image.boxes.append(box)
-    image.labels.append(label)
+    found = add_box(image, label, box, f"annotation {place}", seen)
+    image.left_out -= len(image.boxes) - before
     return "; ".join(found) or None

@@ -13,8 +13,8 @@ from typing import Any
 from xml.parsers import expat
 
 from detreduce.dataset.reading.box_collector import BoxCollector
-from detreduce.dataset.reading.box_problems import bad_extent, duplicate, outside_image
 from detreduce.dataset.reading.image_finder import ImageFinder, safe_name
+from detreduce.dataset.reading.labelled_boxes import Box, add_box
 from detreduce.dataset.records import DetectionDataset, ImageRecord, Problem, Source, SplitSource
 from detreduce.dataset.splits import canonical_split, in_order, unnamed_is_train
 from detreduce.errors import InputError, MissingFileError
@@ -29,7 +29,6 @@ _START = re.compile(rb"<image(?:[^>\"']|\"[^\"]*\"|'[^']*')*>")
 _END = re.compile(rb"</image\s*>")
 # CVAT writes the names of video frames without the suffix of the image files
 _FRAME_SUFFIXES = ("", ".PNG", ".png", ".jpg")
-Box = tuple[float, float, float, float]
 
 
 @dataclass(slots=True)
@@ -220,7 +219,7 @@ class _Reader:
         self._text: list[str] = []
         self._label: dict[str, str] = {}
         self._image: CvatImage | None = None
-        self._seen: dict[tuple[str, Box], int] = {}
+        self._seen: dict[tuple[str, Box], str] = {}
 
     def start(self, tag: str, values: Mapping[str, str], place: int) -> None:
         """Handle the start of an element at byte `place`. `values` are the attributes of the element."""
@@ -272,20 +271,9 @@ class _Reader:
             image.findings.append(f"{tag} {len(self._seen) + 1} has {what}; left out")
             image.faulty = True
             return
-        extent = bad_extent(box[2] - box[0], box[3] - box[1])
-        if extent is not None:
-            image.findings.append(extent[0])
-            if not extent[1]:
-                image.faulty = True
-                return
-        if image.width is not None and image.height is not None:
-            outside = outside_image(*box, image.width, image.height)
-            image.findings += [outside] if outside else []
-        if (label, box) in self._seen:
-            image.findings.append(duplicate(f"shape {self._seen[label, box]}"))
-        self._seen.setdefault((label, box), len(image.boxes) + 1)
-        image.boxes.append(box)
-        image.labels.append(label)
+        before = len(image.boxes)
+        image.findings += add_box(image, label, box, f"shape {before + 1}", self._seen)
+        image.faulty = image.faulty or len(image.boxes) == before
 
 
 def _find_extent(tag: str, values: Mapping[str, str]) -> Box | None:

@@ -12,7 +12,8 @@ from typing import Any
 from detreduce.dataset.listing import absolute, below, find_files
 from detreduce.dataset.reading.annotation_kinds import LABELME, kind_of_json, spread_first
 from detreduce.dataset.reading.box_collector import BoxCollector
-from detreduce.dataset.reading.box_problems import UNREADABLE, bad_extent, duplicate, outside_image
+from detreduce.dataset.reading.box_problems import UNREADABLE
+from detreduce.dataset.reading.labelled_boxes import Box, add_box
 from detreduce.dataset.records import IMAGE_SUFFIXES, DetectionDataset, ImageRecord, Problem, Source, SplitSource
 from detreduce.dataset.splits import CANONICAL, canonical_split, in_order
 from detreduce.display.progress import progress
@@ -22,7 +23,6 @@ from detreduce.machine.regular_files import LABELS, is_regular, read_regular
 
 # shapes without an area; no set, because a file may give a list as its type, which has no hash
 _NO_BOXES = ("point", "points", "line", "linestrip")
-Box = tuple[float, float, float, float]
 
 
 @dataclass(slots=True)
@@ -135,7 +135,7 @@ def _read_note(images: _Images, file: Path) -> _Note | None:
     sides = [content.get(key) for key in ("imageWidth", "imageHeight")]
     if all(isinstance(side, int | float) and 1 <= side < 2**31 for side in sides):
         note.width, note.height = int(sides[0]), int(sides[1])  # type: ignore[arg-type]
-    seen: dict[tuple[str, Box], int] = {}
+    seen: dict[tuple[str, Box], str] = {}
     faulty = 0
     for number, shape in enumerate(content["shapes"], 1):
         if isinstance(shape, Mapping) and shape.get("shape_type") in _NO_BOXES:
@@ -184,7 +184,7 @@ class _Images:
         return {stem: name for stem, suffix, name in parts if suffix.lower() in IMAGE_SUFFIXES}
 
 
-def _add_shape(shape: Any, number: int, note: _Note, seen: dict[tuple[str, Box], int]) -> str | None:
+def _add_shape(shape: Any, number: int, note: _Note, seen: dict[tuple[str, Box], str]) -> str | None:
     """Add the box around a shape to the note. Return a description of the shape's faults, or None."""
     label = shape.get("label") if isinstance(shape, Mapping) else None
     if not isinstance(label, str) or not label.strip():
@@ -192,17 +192,7 @@ def _add_shape(shape: Any, number: int, note: _Note, seen: dict[tuple[str, Box],
     box = _find_box(shape)
     if box is None:
         return "the points are not finite numbers; left out"
-    extent = bad_extent(box[2] - box[0], box[3] - box[1])
-    found = [] if extent is None else [extent[0]]
-    if note.width is not None and note.height is not None:
-        outside = outside_image(*box, note.width, note.height)
-        found += [outside] if outside else []
-    if (label, box) in seen:
-        found.append(duplicate(f"shape {seen[label, box]}"))
-    seen.setdefault((label, box), number)
-    note.boxes.append(box)
-    note.labels.append(label)
-    return "; ".join(found) or None
+    return "; ".join(add_box(note, label, box, f"shape {number}", seen)) or None
 
 
 def _find_box(shape: Mapping[str, Any]) -> Box | None:

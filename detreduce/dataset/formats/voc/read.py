@@ -12,7 +12,10 @@ from xml.etree import ElementTree
 from detreduce.dataset.formats.voc.layout import find_layout_beside, split_folders, voc_layout
 from detreduce.dataset.listing import below, find_files
 from detreduce.dataset.reading.box_collector import BoxCollector
-from detreduce.dataset.reading.box_problems import UNREADABLE, bad_extent, duplicate, outside_image
+from detreduce.dataset.reading.box_problems import UNREADABLE
+from detreduce.dataset.reading.labelled_boxes import Box, add_box
+from detreduce.dataset.reading.near_names import NearNames
+from detreduce.dataset.reading.text_lines import text_lines
 from detreduce.dataset.reading.xml_text import parse_xml
 from detreduce.dataset.records import IMAGE_SUFFIXES, DetectionDataset, ImageRecord, Problem, Source, SplitSource
 from detreduce.dataset.splits import CANONICAL, canonical_split, in_order, unnamed_is_train
@@ -20,8 +23,6 @@ from detreduce.display.progress import progress
 from detreduce.errors import InputError, MissingFileError
 from detreduce.machine.regular_files import LABELS, read_regular
 from detreduce.machine.regular_files import LISTS as LISTS_LIMIT
-
-Box = tuple[float, float, float, float]
 
 
 def find_voc_splits(folder: Path) -> dict[str, SplitSource]:
@@ -67,15 +68,7 @@ def stems_in_line(line: str, images: str) -> list[str]:
 
 def _read_lines(file: Path) -> list[str]:
     """Return the lines of a list file."""
-    return decode_list(read_regular(file, LISTS_LIMIT)).splitlines()
-
-
-def decode_list(data: bytes) -> str:
-    """Return the text of a list file."""
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return data.decode("utf-16", "replace")
-    # file names need not be UTF-8; Python reads names from the file system with surrogateescape too
-    return data.decode("utf-8-sig", "surrogateescape")
+    return text_lines(read_regular(file, LISTS_LIMIT))
 
 
 def _is_class_list(file: Path) -> bool:
@@ -97,7 +90,7 @@ def load_voc(source: Source, split: str) -> DetectionDataset:
     problems: list[Problem] = []
     root, place = source.root, source.splits[split]
     notes = _read_annotations(root)
-    names = tuple(sorted({name for note in notes.values() for name in note.classes}))
+    names = tuple(sorted({name for note in notes.values() for name in note.labels}))
     class_of = {name: number for number, name in enumerate(names)}
     layout = voc_layout(root)
     folder = layout.images
@@ -113,12 +106,13 @@ def load_voc(source: Source, split: str) -> DetectionDataset:
     else:
         stems = _read_list(place.annotations, notes, images, folder, problems)
     rows: dict[str, tuple[str, _Note | None]] = {}
+    near = NearNames(lambda: images)
     for stem, line in stems:
         note = notes.get(stem)
         image = images.get(_find_stem(note, stem, images))
         if image is None:
             where = place.annotations or root / layout.notes / f"{stem}.xml"
-            problems.append(Problem(where, f"{stem!r} has no image in {folder}; left out", line))
+            problems.append(Problem(where, f"{stem!r} has no image in {folder}{near.hint(stem)}; left out", line))
             continue
         name = image[0] if note is None or note.filename not in image else note.filename
         if name in rows:
@@ -157,7 +151,7 @@ class _Note:
     width: int | None = None
     height: int | None = None
     boxes: list[Box] = field(default_factory=list)
-    classes: list[str] = field(default_factory=list)
+    labels: list[str] = field(default_factory=list)
     findings: list[str] = field(default_factory=list)
     unreadable: bool = False
 
@@ -195,7 +189,7 @@ def parse_annotation(path: Path) -> _Note:
         note.width, note.height = int(size[0]), int(size[1])
     else:
         note.findings.append("no usable <size>")
-    seen: dict[tuple[str, Box], int] = {}
+    seen: dict[tuple[str, Box], str] = {}
     number = 0
     for number, entry in enumerate(root.iter("object"), 1):
         what = _add_object(entry, number, note, seen)
@@ -207,7 +201,7 @@ def parse_annotation(path: Path) -> _Note:
     return note
 
 
-def _add_object(entry: ElementTree.Element, number: int, note: _Note, seen: dict[tuple[str, Box], int]) -> str | None:
+def _add_object(entry: ElementTree.Element, number: int, note: _Note, seen: dict[tuple[str, Box], str]) -> str | None:
     """Add the box of one <object> to the note. Return a description of the <object>'s faults, or None."""
     name = (entry.findtext("name") or "").strip()
     if not name:
@@ -217,20 +211,7 @@ def _add_object(entry: ElementTree.Element, number: int, note: _Note, seen: dict
     x1, y1, x2, y2 = values
     if x1 is None or y1 is None or x2 is None or y2 is None:
         return f"<bndbox> is not four finite numbers: {texts}; left out"
-    box = (x1, y1, x2, y2)
-    extent = bad_extent(x2 - x1, y2 - y1)
-    if extent is not None and not extent[1]:
-        return extent[0]
-    found = [] if extent is None else [extent[0]]
-    if note.width is not None and note.height is not None:
-        outside = outside_image(*box, note.width, note.height)
-        found += [outside] if outside else []
-    if (name, box) in seen:
-        found.append(duplicate(f"object {seen[name, box]}"))
-    seen.setdefault((name, box), number)
-    note.boxes.append(box)
-    note.classes.append(name)
-    return "; ".join(found) or None
+    return "; ".join(add_box(note, name, (x1, y1, x2, y2), f"object {number}", seen)) or None
 
 
 def _read_number(text: str | None) -> float | None:
@@ -292,7 +273,7 @@ def _make_records(
     ordered = sorted(rows)
     for name in ordered:
         note = rows[name][1]
-        boxes.add(note.boxes if note else (), [class_of[key] for key in note.classes] if note else ())
+        boxes.add(note.boxes if note else (), [class_of[key] for key in note.labels] if note else ())
         if note:
             problems += [Problem(note.path, what) for what in note.findings]
     return tuple(

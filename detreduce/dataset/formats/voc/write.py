@@ -9,8 +9,9 @@ from pathlib import Path, PurePosixPath
 
 from detreduce.dataset.formats.format import Reload
 from detreduce.dataset.formats.voc.layout import voc_layout
-from detreduce.dataset.formats.voc.read import decode_list, list_files, load_voc, stems_in_line
+from detreduce.dataset.formats.voc.read import list_files, load_voc, stems_in_line
 from detreduce.dataset.listing import absolute
+from detreduce.dataset.reading.text_lines import decode_list, is_utf16, text_lines
 from detreduce.dataset.records import DetectionDataset, ImageRecord, Source, SplitSource
 from detreduce.dataset.splits import CANONICAL
 from detreduce.dataset.writing.choice import Choice
@@ -141,8 +142,8 @@ def _write_lists(
 
 def filter_lines(content: bytes, wanted: Callable[[str], bool]) -> bytes:
     """Return the `wanted` lines and the blank lines of the content, unchanged."""
-    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        kept = [line for line in decode_list(content).splitlines(keepends=True) if not line.strip() or wanted(line)]
+    if is_utf16(content):
+        kept = [line for line in text_lines(content) if not line.strip() or wanted(line)]
         return "".join(kept).encode("utf-16")
     lines = content.splitlines(keepends=True)
     texts = [decode_list(line).strip() for line in lines]

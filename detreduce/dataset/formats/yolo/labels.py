@@ -8,6 +8,7 @@ from math import isfinite
 
 from detreduce.dataset.formats.yolo.trainer_rules import why_refused
 from detreduce.dataset.reading.box_problems import DROPPED, KEPT, bad_extent, duplicate, outside_unit
+from detreduce.dataset.reading.text_lines import is_utf16
 
 Box = tuple[float, float, float, float]
 
@@ -97,7 +98,7 @@ def _decode(data: bytes, labels: Labels) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "latin-1"
+        encoding = "utf-16" if is_utf16(data) else "latin-1"
     labels.findings.append((None, f"not UTF-8: read as {encoding}; {DROPPED}"))
     return data.decode(encoding, errors="replace")
 

@@ -103,9 +103,6 @@ def _show(
     if as_json:
         print_json({"split": dataset.split, **found.to_dict(), "leakage": report.to_dict() if report else None})
         return
-    from detreduce.cli.show.duplicates import show_duplicates, show_leakage
+    from detreduce.cli.show.duplicates import show_duplicates
 
-    shown = None if show_all else SHOWN
-    show_duplicates(dataset, found, shown=shown)
-    if report is not None:
-        show_leakage(report, shown=shown)
+    show_duplicates(dataset, found, report, shown=None if show_all else SHOWN)

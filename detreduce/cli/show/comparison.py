@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from detreduce.cli.show import terminal
-from detreduce.cli.show.terminal import WIDE, plain_table, show_table, table_of
+from detreduce.cli.show.terminal import WIDE, plain_table, show_table, show_text, table_of
 from detreduce.vocabulary.measures import ACCURACIES, COSTS
 
 if TYPE_CHECKING:
@@ -20,11 +20,11 @@ WIDER = 150
 def show_comparison(name: str, table: ResultTable) -> None:
     """Print accuracy, energy, CO2 and time of each method and keep, compared with the full set, and the break-even."""
     out = terminal.console()
-    out.print(f"{name}: reduced vs full")
+    out.print(f"{name}: reduced vs full", style="bold")
     for measures in _parts(table, out.width):
         _show_measures(out, table, measures)
     for note in table.notes:
-        out.print(note)
+        show_text(out, note, style="dim")
     show_break_even(out, table)
 
 

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.text import Text
 
 from detreduce.cli.show.terminal import plain_table, show_text
+from detreduce.display.terminal_text import ERROR, GOOD
 from detreduce.vocabulary.controls import CONTROLS, EQUAL_ITERATIONS, RANDOM_METHODS
 from detreduce.vocabulary.measures import ACCURACIES, MAIN_ACCURACY
 
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from detreduce.experiment.result_table import ResultRow, ResultTable
     from detreduce.experiment.statistics.comparison import Comparison
     from detreduce.experiment.statistics.ranks import MethodRanks
+
+VERDICTS = {"better": GOOD, "worse": ERROR}
 
 # from this terminal width, one table has both measures with their verdicts
 WIDE = 180
@@ -29,7 +33,7 @@ def show_differences(
     for against in table.references:
         rows = [row for row in table.rows if any(name == against for name, _ in row.differences)]
         words = CONTROLS[against].words if against == EQUAL_ITERATIONS else f"random ({against})"
-        out.print(f"\nCompared with {words}: difference, 95 % interval, verdict")
+        out.print(f"\nCompared with {words}: difference, 95 % interval, verdict", style="bold")
         measures = [name for name in ACCURACIES if any((against, name) in row.differences for row in rows)]
         for shown in [measures] if out.width >= WIDE else [[name] for name in measures]:
             _show_table(out, rows, against, shown)
@@ -38,11 +42,11 @@ def show_differences(
     if not comparisons:
         return
     for note in interval_notes(comparisons):
-        out.print(note)
+        show_text(out, note, style="dim")
     if ranking is not None and ranking.compares_several:
         ranks = ", ".join(f"{method} {rank:.1f}" for method, rank in ranking.average.items())
         what = f"Average rank in {ACCURACIES[MAIN_ACCURACY]} over {ranking.blocks} blocks of keep and seed"
-        out.print(f"{what}: {ranks}. {ranking.in_words()}")
+        show_text(out, f"{what}: {ranks}. {ranking.in_words()}")
 
 
 def _why_not_random(table: ResultTable) -> str:
@@ -70,8 +74,8 @@ def _show_table(out: Console, rows: Sequence[ResultRow], against: str, measures:
     shown = plain_table("method", "keep", "seeds", *headings, wide=out.width >= WIDE)
     for row in rows:
         found = [row.difference(against, name) for name in measures]
-        cells = [row.method.text, row.keep.text, f"{max(item.seeds for item in found)}"]
+        cells: list[str | Text] = [row.method.text, row.keep.text, f"{max(item.seeds for item in found)}"]
         for item in found:
-            cells += [item.with_interval, *[item.p] * tested, item.verdict]
+            cells += [item.with_interval, *[item.p] * tested, Text(item.verdict, VERDICTS.get(item.kind, ""))]
         shown.add_row(*cells)
     out.print(shown)

@@ -2,46 +2,94 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from rich.console import Console
 
 from detreduce.cli.show import terminal
+from detreduce.cli.show.terminal import show_status, show_text
+from detreduce.display.terminal_text import GOOD, WARNING
 
 if TYPE_CHECKING:
-    from detreduce.dataset.records import DetectionDataset, ImageId
+    from detreduce.dataset.records import DetectionDataset
     from detreduce.duplicates import Duplicates, LeakageReport
 
 
-def show_duplicates(dataset: DetectionDataset, found: Duplicates, *, shown: int | None) -> None:
-    """Print the groups of duplicates in a split, each with the image to keep first.
+def show_duplicates(
+    dataset: DetectionDataset, found: Duplicates, report: LeakageReport | None, *, shown: int | None
+) -> None:
+    """Print the pairs of duplicates in a split, the images that are also in another split, and a summary.
 
-    If `shown` is None, all groups are listed.
+    If `shown` is None, all pairs are listed.
     """
     out = terminal.console()
-    content = found.by == "content"
-    near = f"near-duplicates by {found.by} (similarity of at least {found.threshold:g})"
-    what = "images with equal pixels" if content else near
-    out.print(f"{dataset.source.path}, split {dataset.split}: {found.images} images compared")
-    if not found.groups:
-        out.print(f"No {what}.")
-    else:
-        exact = sum(pair.exact for pair in found.pairs)
-        equal = f", {exact} of them equal in every pixel" if not content else ""
-        out.print(f"{len(found)} groups of {what}. {len(found.pairs)} images could be left out{equal}:")
+    if found.pairs:
+        out.print(f"In {dataset.split}, the kept image and its duplicate:", style="bold")
     names = {record.id: record.name for record in dataset}
-    pairs_of: dict[ImageId, list[Any]] = {}
-    for pair in found.pairs:
-        pairs_of.setdefault(pair.kept, []).append(pair)
-    for group in found.groups[:shown]:
-        out.print(f"  {names[group[0]]}", soft_wrap=True)
-        for pair in pairs_of[group[0]]:
-            out.print(
-                f"    {names[pair.copy]}: {alike(pair.exact, pair.transformation, pair.similarity)}", soft_wrap=True
-            )
-    if shown is not None and len(found.groups) > shown:
-        out.print(f"  ... and {len(found.groups) - shown} more groups. Use --all to list all groups.")
+    # what is surest comes first
+    for pair in sorted(found.pairs, key=lambda pair: (not pair.exact, -pair.similarity))[:shown]:
+        _show_pair(out, names[pair.kept], names[pair.copy], alike(pair.exact, pair.transformation, pair.similarity))
+    _show_more(out, len(found.pairs), shown)
+    if report is not None and report.leaked:
+        out.print("In two splits:", style="bold")
+        for item in sorted(report.leaked, key=lambda item: (not item.exact, -item.similarity))[:shown]:
+            how = alike(item.exact, item.transformation, item.similarity)
+            _show_pair(out, f"{item.other_split} {item.other_name}", f"{item.split} {item.name}", how)
+        _show_more(out, len(report.leaked), shown)
     for problem in found.problems[:shown]:
-        out.print(f"  {problem}", soft_wrap=True)
+        show_status(out, f"Warning: {problem}", WARNING)
+    _show_summary(out, dataset, found, report)
+
+
+def _show_pair(out: Console, first: str, second: str, how: str) -> None:
+    """Print two names and how alike their images are: on one line, or on two lines if the terminal is narrow."""
+    if len(first) + len(second) + len(how) + 6 <= out.width:
+        out.print(f"  {first}, {second}: {how}", soft_wrap=True)
+    else:
+        out.print(f"  {first}", soft_wrap=True)
+        out.print(f"    {second}: {how}", soft_wrap=True)
+
+
+def _show_more(out: Console, pairs: int, shown: int | None) -> None:
+    """Print how many pairs are not listed."""
+    if shown is not None and pairs > shown:
+        out.print(f"  ... and {pairs - shown:,} more pairs. Use --all to list all pairs.")
+
+
+def _show_summary(out: Console, dataset: DetectionDataset, found: Duplicates, report: LeakageReport | None) -> None:
+    """Print how many images are duplicates or leaks, and the command that leaves the duplicates out."""
+    from detreduce.duplicates.search import THRESHOLD
+
+    content = found.by == "content"
+    how = "in every pixel" if content else f"by {found.by}, with a similarity of at least {found.threshold:g}"
+    if found.pairs:
+        exact = sum(pair.exact for pair in found.pairs)
+        equal = f", {exact:,} of them in every pixel" if exact and not content else ""
+        line = (
+            f"Duplicates: {len(found.pairs):,} of the {found.images:,} images of {dataset.split} repeat another image"
+            f"{equal} ({how}; {len(found):,} group{'s' * (len(found) != 1)})."
+        )
+    else:
+        line = f"Duplicates: none among the {found.images:,} images of {dataset.split} ({how})."
+    show_status(out, line, WARNING if found.pairs else GOOD)
+    leaked = report is not None and any(dataset.split in (item.split, item.other_split) for item in report.leaked)
+    if report is not None:
+        show_leakage(out, {f"{earlier} / {later}": count for (earlier, later), count in report.counts.items()})
+    options = []
+    if found.pairs:
+        options = ["--drop-duplicates"]
+        options += [f"--duplicates-by {'exact' if content else found.by}"] * (found.by != "pixels")
+        options += [f"--duplicates-from {found.threshold:g}"] * (found.by == "pixels" and found.threshold != THRESHOLD)
+    options += ["--drop-leaked"] * (leaked and dataset.split == "train")
+    if options:
+        split = f" --split {dataset.split}" * (dataset.split != "train")
+        data = shlex.quote(str(dataset.source.path))
+        # a command stays on one line, so that it can be copied
+        out.print(
+            f"Next: detreduce reduce {data}{split} {' '.join(options)} --keep all --output cleaned/", soft_wrap=True
+        )
 
 
 def leakage_lines(counts: Mapping[str, Mapping[str, int]]) -> list[str]:
@@ -60,16 +108,12 @@ def leakage_lines(counts: Mapping[str, Mapping[str, int]]) -> list[str]:
     return ["Leakage between splits:", *lines] if lines else ["Leakage between splits: none found."]
 
 
-def show_leakage(report: LeakageReport, *, shown: int | None) -> None:
-    """Print the images that are also in an earlier split. If `shown` is None, all of these images are listed."""
-    out = terminal.console()
-    for line in leakage_lines({f"{earlier} / {later}": count for (earlier, later), count in report.counts.items()}):
-        out.print(line)
-    for item in report.leaked[:shown]:
-        how = alike(item.exact, item.transformation, item.similarity)
-        out.print(f"    {item.split} {item.name} matches {item.other_split} {item.other_name}: {how}", soft_wrap=True)
-    if shown is not None and len(report.leaked) > shown:
-        out.print(f"    ... and {len(report.leaked) - shown} more. Use --all to list all images.")
+def show_leakage(out: Console, counts: Mapping[str, Mapping[str, int]]) -> None:
+    """Print the number of images in each split that are also in an earlier split."""
+    lines = leakage_lines(counts)
+    show_status(out, lines[0], WARNING if lines[1:] else GOOD)
+    for line in lines[1:]:
+        show_text(out, line.strip(), indent="  ")
 
 
 def alike(exact: bool, transformation: str, similarity: float) -> str:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 from detreduce.cli.show import terminal
-from detreduce.cli.show.terminal import show_table, show_text
+from detreduce.cli.show.terminal import show_problems, show_status, show_table, show_text
 from detreduce.display.numbers import fixed
+from detreduce.display.terminal_text import GOOD, WARNING
 from detreduce.vocabulary.controls import CONTROLS, EQUAL_ITERATIONS, FULL, title_of
 from detreduce.vocabulary.keeps import keep_of
 
@@ -46,7 +47,7 @@ def show_outcome(settings: ExperimentConfig, outcome: Outcome) -> None:
     """Print the results of the finished cells, and warnings."""
     from detreduce.cli.show.comparison import show_comparison
     from detreduce.cli.show.differences import show_differences
-    from detreduce.cli.show.duplicates import leakage_lines
+    from detreduce.cli.show.duplicates import show_leakage
     from detreduce.cli.show.leaks import show_leaks
     from detreduce.experiment.outcome import provenance_in_words
     from detreduce.training.energy import carbon_intensity
@@ -57,27 +58,32 @@ def show_outcome(settings: ExperimentConfig, outcome: Outcome) -> None:
     if any(not row.is_control for row in outcome.table.rows):
         show_differences(out, outcome.table, outcome.comparisons, outcome.ranking)
     if how := provenance_in_words(outcome):
-        out.print(how)
-    out.print(carbon_intensity(settings.energy.country))
+        show_text(out, how)
+    show_text(out, carbon_intensity(settings.energy.country))
     for note in outcome.notes:
-        out.print(note)
+        show_status(out, f"Warning: {note}", WARNING)
     if outcome.problems is not None:
-        out.print(outcome.problems.line, soft_wrap=True)
+        show_problems(out, outcome.problems)
     if EQUAL_ITERATIONS not in settings.controls:
-        out.print(
+        show_text(
+            out,
             f"{CONTROLS[EQUAL_ITERATIONS].words.capitalize()} is missing. To add it, use controls: "
-            f"[{FULL}, {EQUAL_ITERATIONS}]."
+            f"[{FULL}, {EQUAL_ITERATIONS}].",
         )
     if settings.evaluate.choose == "best" and any("val" in str(row.get("evaluated_on")) for row in outcome.rows):
-        out.print(
-            "The epochs were chosen on val, and the results are from val too. All results are therefore too good."
+        show_status(
+            out,
+            "Warning: The epochs were chosen on val, and the results are from val too. All results are therefore too "
+            "good.",
+            WARNING,
         )
-    out.print(near_duplicates_line(outcome.near_duplicates))
-    if "counts" not in outcome.leakage:
-        out.print(f"Leakage between splits: no search{_because(outcome.leakage)}.")
-        return
-    for line in leakage_lines(outcome.leakage["counts"]):
-        out.print(line)
+    found = outcome.near_duplicates
+    style = "" if "redundant" not in found else WARNING if found["redundant"] else GOOD
+    show_status(out, near_duplicates_line(found), style)
+    if "counts" in outcome.leakage:
+        show_leakage(out, outcome.leakage["counts"])
+    else:
+        show_status(out, f"Leakage between splits: no search{_because(outcome.leakage)}.", "")
 
 
 def near_duplicates_line(found: Mapping[str, Any]) -> str:

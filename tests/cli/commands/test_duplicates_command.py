@@ -11,10 +11,19 @@ from PIL import Image
 def test_duplicates_and_leakage_in_plain_words(copies: Path) -> None:
     result = detreduce("duplicates", copies)
     assert result.exit_code == 0, result.output
-    assert "split train: 6 images compared" in result.output
-    assert "1 groups of near-duplicates by pixels" in result.output and "turned by 90 degrees" in result.output
+    assert "turned by 90 degrees" in result.output
+    # the summary comes last, where a terminal shows it
+    summary = result.output[result.output.index("Duplicates: ") :].splitlines()
+    assert summary[0] == (
+        "Duplicates: 1 of the 6 images of train repeat another image (by pixels, with a similarity of at least 0.85; "
+        "1 group)."
+    )
+    assert summary[1] == "Leakage between splits:" and len(summary) == 4
+    assert (
+        summary[-1] == f"Next: detreduce reduce {copies} --drop-duplicates --drop-leaked --keep all --output cleaned/"
+    )
     assert "2 of the 2 images of val are in train, 1 of them equal in every pixel." in result.output
-    assert "val 0.png matches train 0.png: equal pixels" in result.output
+    assert "train 0.png, val 0.png: equal pixels" in result.output
     assert "mirrored, similarity 1.00" in result.output
 
 
@@ -27,9 +36,22 @@ def test_duplicates_as_json_of_one_split_without_leakage(copies: Path) -> None:
     assert (exact["groups"], exact["leakage"], exact["by"]) == ([], None, "content")
 
 
+def test_twenty_pairs_are_shown(tmp_path: Path) -> None:
+    for row in range(24):
+        file = tmp_path / "set" / "images" / f"{row}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (64, 48), (row // 12, 100, 100)).save(file)
+    lines = detreduce("duplicates", tmp_path / "set", "--by", "exact").output.splitlines()
+    assert sum(line.startswith("  ") and line.endswith(": equal pixels") for line in lines) == 20
+    assert "  ... and 2 more pairs. Use --all to list all pairs." in lines
+    assert lines[-2].startswith("Duplicates: 22 of the 24 images") or lines[-3].startswith("Duplicates: 22 of the 24")
+    everything = detreduce("duplicates", tmp_path / "set", "--by", "exact", "--all").output.splitlines()
+    assert sum(line.endswith(": equal pixels") for line in everything) == 22
+
+
 def test_nothing_found_is_said(copies: Path) -> None:
     result = detreduce("duplicates", copies, "--by", "exact", "--split", "val", "--no-leakage")
-    assert "No images with equal pixels." in result.output
+    assert "Duplicates: none among the 2 images of val (in every pixel)." in result.output
     (copies.parent / "val" / "images" / "0.png").unlink()
     (copies.parent / "val" / "images" / "1.png").unlink()
     Image.fromarray(np.random.default_rng(9).integers(0, 256, (40, 40, 3), dtype=np.uint8)).save(
@@ -52,7 +74,7 @@ def test_duplicates_by_features_are_found_and_dropped(copies: Path, tmp_path: Pa
         ["1.png", "2.png"],
     ]
     said = detreduce("duplicates", copies, "--by", "features", "--threshold", "0.9999", *backbone)
-    assert "1 groups of near-duplicates by features (similarity of at least 0.9999)" in said.output, said.output
+    assert "(by features, with a similarity of at least 0.9999; 1 group)" in said.output, said.output
     assert detreduce("duplicates", copies, "--by", "features", "--threshold", "1.5", *backbone).exit_code == 2
     ignored = detreduce("duplicates", copies, *backbone)
     assert ignored.exit_code == 2 and "--by features" in ignored.output

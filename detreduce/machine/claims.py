@@ -20,6 +20,7 @@ _BUSY = {errno.EAGAIN, errno.EACCES, errno.EWOULDBLOCK}
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 _LONGEST = 200
 _SECONDS_BETWEEN_TRIES = 0.1
+_MOST_FOLDERS_MADE = 100
 _held: ContextVar[frozenset[Path]] = ContextVar("claims", default=frozenset())
 
 
@@ -88,11 +89,17 @@ def _make_folders(folder: Path) -> list[Path]:
 
 def _acquire(file: Path, path: Path, *, wait: bool) -> int:
     """Return the descriptor of the claim's file, which is open and locked."""
+    folders_made = 0
     while True:
         try:
             descriptor, fresh = _open(file)
         except FileNotFoundError:
-            continue  # its owner deleted it just now
+            # another process deleted the file, or the folder that it had made; or there can be no file, as in /proc
+            folders_made += 1
+            if folders_made > _MOST_FOLDERS_MADE:
+                raise
+            file.parent.mkdir(parents=True, exist_ok=True)
+            continue
         try:
             if not fresh and not _is_claim(descriptor):
                 raise InputError(f"{file} is not a file of detreduce, but has its name. Move this file away.")

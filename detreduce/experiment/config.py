@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -100,8 +101,8 @@ def load_config(path: str | Path, overrides: Mapping[str, Any] | None = None) ->
         )
     if "names" in content and "reduce" not in content:
         raise InputError(
-            f"{file} is a dataset, not an experiment. `detreduce reduce {file} --output reduced/` chooses images, and "
-            "`detreduce run` needs an experiment YAML, for instance configs/demo.yaml."
+            f"{file} is a dataset, not an experiment. `detreduce reduce {shlex.quote(str(file))} --output reduced/` "
+            "chooses images, and `detreduce run` needs an experiment YAML, for instance configs/demo.yaml."
         )
     for name, value in (overrides or {}).items():
         _replace(content, name, value)

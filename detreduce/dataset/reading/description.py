@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +14,7 @@ import yaml
 
 from detreduce.dataset.finding import expand
 from detreduce.dataset.listing import absolute
+from detreduce.dataset.reading.text_lines import is_utf16
 from detreduce.dataset.records import Source, SplitSource
 from detreduce.dataset.splits import canonical_split, choose_split, in_order
 from detreduce.errors import InputError, MissingFileError
@@ -61,6 +64,8 @@ def read_description(file: str | Path) -> Description:
         data = read_regular(path, YAMLS)
     except OSError as error:
         raise MissingFileError(f"{path}: the dataset file cannot be read ({error.strerror}).") from None
+    if is_utf16(data):
+        raise InputError(f"{path}: UTF-16, which ultralytics cannot read. Save the file as UTF-8.")
     oddities: tuple[str, ...] = ()
     try:
         text = data.decode("utf-8-sig")
@@ -145,11 +150,18 @@ def annotated_splits(
 
 def _how_to_download(file: Path, source: str) -> str:
     """Return a sentence on how to download the data. `source` is the value of ``download:``."""
-    name = file.name if is_shipped(file) else str(file)
-    fetch = f"python -c \"from ultralytics.data.utils import check_det_dataset; check_det_dataset('{name}')\""
-    first = source.strip().splitlines()[0]
-    unpack = f"unpack {first} into {datasets_folders()[0]}, or " if first.startswith(("http://", "https://")) else ""
-    return f"detreduce does not download data. To get it, {unpack}let ultralytics download it: {fetch}"
+    shipped = is_shipped(file)
+    name = file.name if shipped else str(file)
+    code = f"from ultralytics.data.utils import check_det_dataset; check_det_dataset({json.dumps(name)})"
+    fetch = f"python -c {shlex.quote(code)}"
+    first = next(iter(source.strip().splitlines()), "")
+    if first.startswith(("http://", "https://")):
+        how = f"unpack {first} into {datasets_folders()[0]}, or let ultralytics download it: {fetch}"
+    elif shipped:
+        how = f"let ultralytics download it: {fetch}"
+    else:
+        how = f"let ultralytics run the code under 'download:', after you have read it: {fetch}"
+    return f"detreduce does not download data. To get it, {how}"
 
 
 def expand_path(text: str, file: Path) -> str:

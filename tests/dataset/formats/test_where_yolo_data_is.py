@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import shlex
 import sys
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import pytest
 from detreduce.dataset import load_dataset
 from detreduce.dataset.finding import find, locate_dataset
 from detreduce.dataset.write import write_subset
-from detreduce.errors import MissingFileError
+from detreduce.errors import InputError, MissingFileError
 from detreduce.ultralytics_bridge import config_folder
 
 
@@ -134,7 +136,7 @@ def test_absent_images_say_where_they_were_sought_and_how_to_get_them(tmp_path):
         assert f"{tmp_path}/{folder}," in text
     assert "To get it, unpack https://github.com/ultralytics/assets/" in text
     assert f"coco8.zip into {tmp_path}/sets, or let ultralytics download it: python -c " in text
-    assert "check_det_dataset('coco8.yaml')" in text
+    assert 'check_det_dataset("coco8.yaml")' in text
     assert not (tmp_path / "sets").exists()
 
 
@@ -143,8 +145,31 @@ def test_a_script_as_download_is_left_to_ultralytics(tmp_path):
     with pytest.raises(MissingFileError) as caught:
         load_dataset(tmp_path / "x.yaml")
     assert "abort" not in str(caught.value)
-    assert "To get it, let ultralytics download it: python -c " in str(caught.value)
-    assert f"check_det_dataset('{tmp_path}/x.yaml')" in str(caught.value)
+    assert "let ultralytics run the code under 'download:', after you have read it: python -c " in str(caught.value)
+    assert f'check_det_dataset("{tmp_path}/x.yaml")' in str(caught.value)
+
+
+@pytest.mark.parametrize("folder", ["it's", "$(touch x)", 'say "hi"'])
+def test_the_command_to_download_can_be_pasted(tmp_path, folder):
+    (tmp_path / folder).mkdir()
+    (tmp_path / folder / "x.yaml").write_text("path: gone\ntrain: a\nnames: [a]\ndownload: https://x.y/z.zip\n")
+    with pytest.raises(MissingFileError) as caught:
+        load_dataset(tmp_path / folder / "x.yaml")
+    words = shlex.split(str(caught.value).split("download it: ")[1])
+    call = ast.parse(words[2]).body[-1].value
+    assert words[:2] == ["python", "-c"] and call.args[0].value == str(tmp_path / folder / "x.yaml")
+
+
+def test_a_download_of_blanks_is_no_traceback(tmp_path):
+    (tmp_path / "x.yaml").write_text("path: gone\ntrain: a\nnames: [a]\ndownload: ' '\n")
+    with pytest.raises(MissingFileError, match="does not download data"):
+        load_dataset(tmp_path / "x.yaml")
+
+
+def test_a_yaml_in_utf16_is_an_error_that_says_so(tmp_path):
+    (tmp_path / "x.yaml").write_text("train: a\nnames: [a]\n", encoding="utf-16")
+    with pytest.raises(InputError, match="UTF-16"):
+        load_dataset(tmp_path / "x.yaml")
 
 
 def test_a_misspelt_name_names_the_nearest():

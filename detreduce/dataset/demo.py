@@ -20,12 +20,12 @@ from detreduce.machine.claims import claimed
 from detreduce.machine.files import writing
 from detreduce.machine.hashes import json_hash
 
-VERSION = 2  # part of the cache key: increase it if the same parameters give different pixels or labels
+VERSION = 3  # part of the cache key: increase it if the same parameters give different pixels or labels
 
 SPLITS = {"train": 0.6, "val": 0.2, "test": 0.2}
 LONGEST = 0.5  # frames of the longest clip in train, divided by the number of scenes in train
 RARITY = 0.6  # the frequency of each digit, divided by the frequency of the digit before
-OBJECT_SIZES = (0.22, 0.45)  # height of a digit, as a fraction of the frame
+OBJECT_SIZES = (0.35, 0.6)  # height of a digit, as a fraction of the frame
 OVERLAP = 0.1  # largest overlap of two boxes, as a fraction of the smaller box
 LICENCE = (
     "CC BY 4.0 (digits: E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning "

@@ -15,7 +15,7 @@ from methods import PICTURES, STYLES, Example, example, picks
 
 SHOWN = (
     ("srs", "srs: a random tenth"),
-    ("mms", "mms: the most diverse tenth"),
+    ("herding", "herding: typical objects"),
     ("class_coverage", "class_coverage: rich in boxes"),
 )
 WIDE, HIGH, DPI = 9.6, 2.75, 150

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 LINK = re.compile(r"(?:\]\(|src=\")(?!https?:)([^)\"#]*)(#[^)\"]*)?[)\"]")
@@ -26,3 +27,15 @@ def test_relative_links_lead_to_files_and_headings(name: str) -> None:
         target = REPOSITORY / path if path else page
         assert target.exists(), path
         assert not anchor or anchor[1:] in anchors(target), path + anchor
+
+
+def test_the_readme_is_one_page() -> None:
+    assert len((REPOSITORY / "README.md").read_text(encoding="utf-8")) <= 8000
+
+
+def test_the_pages_are_in_the_order_of_the_work() -> None:
+    pages = yaml.safe_load((REPOSITORY / "mkdocs.yml").read_text(encoding="utf-8"))["nav"]
+    assert [name for page in pages for name in page] == [
+        *("Home", "Install", "Clean", "Choose", "Train for less", "Tutorial", "Methods", "Experiments", "Results"),
+        *("How numbers are obtained", "Formats", "Other tools", "API", "Contributing"),
+    ]

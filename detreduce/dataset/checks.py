@@ -25,6 +25,8 @@ from detreduce.machine.processors import processors
 from detreduce.ultralytics_bridge.shown_size import shown_size
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+TINY = 8 / 640
+"""A box whose sqrt(box area / image area) is smaller is tiny."""
 # ultralytics skips images with a shorter side
 SMALLEST_SIDE = 10
 
@@ -77,6 +79,8 @@ class DatasetSummary:
         Number of images of the split that ultralytics leaves out of a training because of their label files.
     outside
         A sentence that says how many files are outside the dataset's folder. Empty if there are none.
+    tiny
+        Number of boxes whose sqrt(box area / image area) is below that of 8 pixels in an image of 640 x 640.
     """
 
     path: Path
@@ -94,6 +98,7 @@ class DatasetSummary:
     problems: tuple[Problem, ...]
     refused: int = 0
     outside: str = ""
+    tiny: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return the summary as a dict of values that JSON can store."""
@@ -118,14 +123,19 @@ class DatasetSummary:
             yield {"file": str(problem.file), "line": problem.line, "what": problem.what}
 
 
-def summarise(dataset: DetectionDataset) -> DatasetSummary:
-    """Return a summary of a dataset. No image is opened. The other splits are loaded to find their problems."""
+def summarise(
+    dataset: DetectionDataset, others: tuple[Mapping[str, DetectionDataset], Iterable[Problem]] | None = None
+) -> DatasetSummary:
+    """Return a summary of a dataset. No image is opened.
+
+    `others` are all splits as `load_all_splits` returns them. Without it, they are loaded to find their problems.
+    """
     single = ~dataset.box_crowd
     rows, kinds, classes = dataset.box_rows[single], dataset.box_classes[single], len(dataset.class_names)
     boxes = np.bincount(kinds, minlength=classes)
     # a table of images and classes may be large where there are many classes
     images = np.bincount(np.unique(rows * classes + kinds) % max(classes, 1), minlength=classes)
-    sizes, side_quantiles = _measure_sizes(dataset)
+    sizes, side_quantiles, tiny = _measure_sizes(dataset)
     return DatasetSummary(
         path=dataset.source.path,
         format=dataset.source.format,
@@ -142,7 +152,8 @@ def summarise(dataset: DetectionDataset) -> DatasetSummary:
         sizes=sizes,
         side_quantiles=side_quantiles,
         splits=count_splits(dataset.source, {dataset.split: len(dataset)}),
-        problems=all_problems(dataset),
+        problems=problems_of_splits(dataset, *(others or load_all_splits(dataset))),
+        tiny=tiny,
         refused=sum(not record.trainable for record in dataset),
         outside=outside_notice(dataset),
     )
@@ -211,14 +222,15 @@ def count_splits(source: Source, known: Mapping[str, int] | None = None) -> dict
     return {split: counted[split] if split in counted else count(source, split) for split in source.splits}
 
 
-def _measure_sizes(dataset: DetectionDataset) -> tuple[dict[str, int] | None, dict[float, float]]:
-    """Return the two fields `sizes` and `side_quantiles` of a `DatasetSummary`."""
+def _measure_sizes(dataset: DetectionDataset) -> tuple[dict[str, int] | None, dict[float, float], int]:
+    """Return the fields `sizes`, `side_quantiles` and `tiny` of a `DatasetSummary`."""
     boxes, box_format, images = _stack_boxes(dataset)
     sides = inside_sides(boxes, box_format, images)
     relative = relative_sizes(sides, images)
     relative = relative[np.isfinite(relative)]
     values = np.quantile(relative, QUANTILES).tolist() if len(relative) else []
-    return None if box_format == "cxcywhn" else count_sizes(sides), dict(zip(QUANTILES, values, strict=False))
+    tiny = int((relative < TINY).sum())
+    return None if box_format == "cxcywhn" else count_sizes(sides), dict(zip(QUANTILES, values, strict=False)), tiny
 
 
 def _stack_boxes(dataset: DetectionDataset) -> tuple[Floats, BoxFormat, Floats]:

@@ -146,7 +146,7 @@ def refuse_leaks(dataset: DetectionDataset, leaks: Leaks) -> None:
         told += [f"  ... and {len(found) - PAIRS_NAMED} more"] * (len(found) > PAIRS_NAMED)
     data = shlex.quote(str(dataset.source.path))
     out = "Give the dataset other images for val" if whole else "Take them out of train"
-    how = "" if whole else f" (detreduce reduce {data} --keep 1.0 --drop-leaked --output clean)"
+    how = "" if whole else f" (detreduce reduce {data} --keep all --drop-leaked --output clean)"
     raise InputError(
         f"{dataset.source.path}: train leaks into the images that measure it, so the mAP would be too good.\n"
         + "\n".join(told)

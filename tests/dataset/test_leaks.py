@@ -108,5 +108,5 @@ def test_the_refusal_names_the_first_pairs_and_what_to_do(tmp_path):
     assert lines[1] == "5 of the 5 images of val are also in train."
     assert lines[2] == "  val 0.jpg is train 0.jpg (same bytes)"
     assert lines[5] == "  ... and 2 more"
-    assert f"detreduce reduce {data} --keep 1.0 --drop-leaked" in lines[6]
+    assert f"detreduce reduce {data} --keep all --drop-leaked" in lines[6]
     assert "--allow-leaks" in lines[6]

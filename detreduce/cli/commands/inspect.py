@@ -1,15 +1,16 @@
-"""The command `inspect`: show the content and the problems of a dataset."""
+"""The command `inspect`: check the health of a dataset, and show its content and its problems."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
-from detreduce.cli.help import CONTENT
-from detreduce.cli.options import SHOWN, All, Data, Images, Json, MaxPixels, NoOutside, Split
-from detreduce.cli.output import print_json
+from detreduce.cli.help import CONTENT, OUTPUT
+from detreduce.cli.options import SHOWN, All, Cache, Data, Images, Json, MaxPixels, NoOutside, Split
+from detreduce.cli.output import print_json, say_file
 
 
 def inspect(
@@ -19,27 +20,87 @@ def inspect(
     max_pixels: MaxPixels = None,
     no_outside: NoOutside = False,
     check_images: Annotated[
-        bool, typer.Option(help="Open every image and list the images that cannot be read.", rich_help_panel=CONTENT)
+        bool,
+        typer.Option(
+            help="Open every image: find damaged images, duplicates, and images that are in two splits.",
+            rich_help_panel=CONTENT,
+        ),
     ] = False,
+    page: Annotated[
+        bool,
+        typer.Option(
+            "--page", help="Write the result as one HTML file with charts and pictures.", rich_help_panel=OUTPUT
+        ),
+    ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="The HTML file of --page. Default: health.html.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
+    pictures: Annotated[
+        bool, typer.Option(help="Include small copies of images in the HTML file.", rich_help_panel=OUTPUT)
+    ] = True,
+    cache: Cache = None,
     show_all: All = False,
     as_json: Json = False,
 ) -> None:
-    """Show the content and the problems of a dataset.
+    """Check the health of a dataset: what is good, what to look at, and what is wrong.
 
-    Example: detreduce inspect data.yaml --split val
+    The check reads the annotations of all splits, and opens no image. It finds images that are in two splits, empty
+    splits, missing and rare classes, and faults in the files.
+
+    Example: detreduce inspect data.yaml --check-images --page
     """
     from detreduce.dataset import load_dataset
-    from detreduce.dataset.checks import check_images as find_unreadable
-    from detreduce.dataset.checks import summarise
+    from detreduce.dataset.checks import load_all_splits, summarise
     from detreduce.dataset.finding import locate_dataset
+    from detreduce.dataset.health.checks import check_health
+    from detreduce.dataset.health.finding import overall, worst_first
+    from detreduce.dataset.leaks import find_leaks
 
+    wanted = page or output is not None
+    if wanted:
+        from detreduce.pages.health_page import HEALTH_PAGE, HealthSource, write_health_page
+        from detreduce.pages.own_file import check_target
+
+        check_target(output or Path(HEALTH_PAGE), HEALTH_PAGE)
     dataset = load_dataset(locate_dataset(data), split=split, images=images)
+    found = None
     if check_images:
-        dataset = replace(dataset, problems=(*dataset.problems, *find_unreadable(dataset)))
-    summary = summarise(dataset)
-    if as_json:
-        print_json(summary.to_pieces())
-        return
-    from detreduce.cli.show.dataset import show_summary
+        from detreduce.duplicates.health import check_pixels
 
+        found = check_pixels(dataset, cache)
+        dataset = replace(dataset, problems=(*dataset.problems, *found.damaged))
+    splits, unloaded = load_all_splits(dataset)
+    summary, leaks = summarise(dataset, (splits, unloaded)), find_leaks(splits)
+    findings = check_health(summary, splits, leaks)
+    if found is not None:
+        findings = worst_first((*found.findings, *findings))
+    written = None
+    if wanted:
+        source = HealthSource(summary, findings, leaks, splits, found, pictures)
+        written = write_health_page(source, output or HEALTH_PAGE)
+    if as_json:
+        health: dict[str, Any] = {
+            "verdict": overall(findings),
+            "health": [one.to_dict() for one in findings],
+            "leaks": leaks.to_dict(),
+        }
+        if found is not None:
+            health["images_checked"] = found.to_dict()
+        if written is not None:
+            health["page"] = str(written)
+        print_json({**summary.to_pieces(), **health})
+        return
+    from detreduce.cli.show.dataset import show_findings, show_next, show_summary
+
+    show_findings(summary, findings)
     show_summary(summary, problems_shown=None if show_all else SHOWN)
+    show_next(summary, findings, opened=check_images)
+    if written is not None:
+        say_file(written)

@@ -1,22 +1,54 @@
-"""Print the content and the problems of a dataset, for `inspect`."""
+"""Print the health, the content and the problems of a dataset, for `inspect`."""
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
 from detreduce.cli.show import terminal
-from detreduce.cli.show.terminal import share, show_table, table_of
+from detreduce.cli.show.terminal import share, show_table, show_text, table_of
 
 if TYPE_CHECKING:
     from detreduce.dataset.checks import DatasetSummary
+    from detreduce.dataset.health.finding import Finding
+
+STYLES = {"wrong": "bold red", "look": "yellow", "good": "green"}
+
+
+def show_findings(summary: DatasetSummary, findings: Sequence[Finding]) -> None:
+    """Print one line for each finding, with its verdict first."""
+    from detreduce.dataset.health.finding import in_words
+
+    out = terminal.console()
+    show_text(out, f"{summary.path} ({summary.format}), split {summary.split}: {in_words(findings)}")
+    for one in findings:
+        text = f"{one.what} {one.advice}".strip()
+        show_text(out, text, first=f"  {one.verdict:<5}  ", indent=" " * 9, style=STYLES[one.verdict])
+
+
+def show_next(summary: DatasetSummary, findings: Sequence[Finding], *, opened: bool) -> None:
+    """Print the next command to type. `opened` says whether the images were opened."""
+    out, data = terminal.console(), shlex.quote(str(summary.path))
+    bad = {one.check for one in findings if one.verdict != "good"}
+    wrong = {one.check for one in findings if one.verdict == "wrong"}
+    if wrong & {"leaks", "leaks by pixels"}:
+        command = f"detreduce reduce {data} --keep all --drop-leaked --output clean"
+    elif bad & {"exact duplicates", "near-duplicates"}:
+        command = f"detreduce reduce {data} --keep all --drop-duplicates --output clean"
+    elif not opened:
+        command = f"detreduce inspect {data} --check-images --page"
+    else:
+        command = f"detreduce reduce {data} --keep 0.25 --output reduced"
+    # a command stays on one line, so that it can be copied
+    out.print(f"Next: {command}", soft_wrap=True)
 
 
 def show_summary(summary: DatasetSummary, *, problems_shown: int | None) -> None:
     """Print the content and the problems of a dataset. If `problems_shown` is None, all problems are listed."""
     out = terminal.console()
-    out.print(f"{summary.path} ({summary.format}), split {summary.split}")
     splits = ", ".join(f"{name} {count}" for name, count in summary.splits.items())
     facts: dict[str, Any] = {"images": summary.images}
     if summary.labelled:
@@ -39,13 +71,9 @@ def show_summary(summary: DatasetSummary, *, problems_shown: int | None) -> None
     if summary.sizes is not None:
         sizes = ", ".join(f"{name} {count}" for name, count in summary.sizes.items())
         out.print(f"Box size by COCO's bounds (32 and 96 pixels squared): {sizes}")
-    if summary.outside:
-        out.print(summary.outside, soft_wrap=True)
     shown = summary.problems[:problems_shown]
     out.print(f"Problems: {len(summary.problems) or 'none found'}")
     for problem in shown:
         out.print(f"  {problem}", soft_wrap=True)
     if len(shown) < len(summary.problems):
         out.print(f"  ... and {len(summary.problems) - len(shown)} more. Use --all to list all problems.")
-    if summary.refused:
-        out.print(f"Ultralytics will leave out {summary.refused} of the {summary.images} images of this split.")

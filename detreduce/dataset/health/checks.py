@@ -1,0 +1,209 @@
+"""The checks of a dataset that open no image: files, splits, leaks, classes, boxes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from detreduce.dataset.checks import DatasetSummary
+from detreduce.dataset.health.finding import Finding, worst_first
+from detreduce.dataset.leaks import TRAIN, Leaks
+from detreduce.dataset.records import DetectionDataset
+
+MEASURING = ("val", "test")
+FEW_IMAGES = 30
+"""Fewer images in val or test give an mAP that changes much from one set of images to the next."""
+UNEVEN = 20.0
+"""Boxes of the most common class for each box of the rarest class, from which classes count as uneven."""
+FEW_OF_CLASS = 20
+"""A class in fewer train images is hard to learn."""
+TINY_SHARE = 0.1
+"""Share of tiny boxes from which they are worth a look."""
+MUCH_BACKGROUND = 0.5
+NAMED = 5
+
+
+def check_health(summary: DatasetSummary, splits: Mapping[str, DetectionDataset], leaks: Leaks) -> tuple[Finding, ...]:
+    """Return one finding for each check, worst first. No image is opened.
+
+    `summary` is that of one split, `splits` are all splits that could be loaded, and `leaks` what they share.
+    """
+    return worst_first(
+        [
+            _splits(summary, splits),
+            *_leaks(leaks),
+            *(_classes(splits) if summary.labelled else ()),
+            *_boxes(summary),
+            _files(summary),
+            *_outside(summary),
+        ]
+    )
+
+
+def _splits(summary: DatasetSummary, splits: Mapping[str, DetectionDataset]) -> Finding:
+    """Return the finding about the sizes of the splits."""
+    sizes = ", ".join(f"{name} {count:,}" for name, count in summary.splits.items())
+    empty = [name for name, count in summary.splits.items() if not count]
+    lost = [name for name in summary.splits if name not in splits]
+    measured = [name for name in MEASURING if summary.splits.get(name)]
+    if lost and not empty:
+        return Finding("splits", "wrong", f"Cannot be loaded: {', '.join(lost)}.", len(lost), "See the problems below.")
+    if empty:
+        advice = "Check the path of the split in the dataset's file."
+        return Finding("splits", "wrong", f"Without images: {', '.join(empty)}. Splits: {sizes}.", len(empty), advice)
+    if not summary.labelled:
+        return Finding("splits", "good", f"Splits: {sizes}.", sum(summary.splits.values()))
+    if not measured:
+        advice = "Take some images out of train, so that a training can be measured."
+        return Finding("splits", "look", f"There is no val and no test split. Splits: {sizes}.", 0, advice)
+    small = [name for name in measured if summary.splits[name] < FEW_IMAGES]
+    if small:
+        what = f"Few images in {', '.join(small)}. Splits: {sizes}."
+        advice = f"With fewer than {FEW_IMAGES} images, the mAP depends much on which images they are."
+        return Finding("splits", "look", what, sum(summary.splits[name] for name in small), advice)
+    return Finding("splits", "good", f"Splits: {sizes}.", sum(summary.splits.values()))
+
+
+def _leaks(leaks: Leaks) -> Iterator[Finding]:
+    """Yield the findings about images that are in two splits."""
+    if len(leaks.splits) < 2:
+        return
+    if found := leaks.in_train:
+        told = "; ".join(leaks.sentences(found))
+        whole = any(leaks.is_whole(TRAIN, later) for later in MEASURING if later in leaks.splits)
+        advice = "Give the dataset other images for val." if whole else "reduce --drop-leaked takes them out of train."
+        yield Finding("leaks", "wrong", f"{_sentence(told)} The mAP is then too good.", len(found), advice)
+    else:
+        yield Finding("leaks", "good", "No file of val or test is also in train, by name, size and bytes.")
+    others = [leak for leak in leaks.pairs if leak not in leaks.in_train]
+    if others:
+        advice = "They count twice in val+test, and epochs chosen on val make the result on test too good."
+        yield Finding(
+            "shared by val and test", "look", _sentence("; ".join(leaks.sentences(others))), len(others), advice
+        )
+    if leaks.alike:
+        what = f"{_images(len(leaks.alike))} with the name and the size of an image of another split, but other bytes."
+        yield Finding(
+            "equal names", "look", what, len(leaks.alike), "Look whether they show the same (--check-images)."
+        )
+
+
+def _classes(splits: Mapping[str, DetectionDataset]) -> Iterator[Finding]:
+    """Yield the findings about classes that a split lacks, and about rare classes."""
+    counts = {name: images_by_class(split) for name, split in splits.items()}
+    train = counts.get(TRAIN)
+    if train is None:
+        return
+    measured = [name for name in MEASURING if name in counts and len(splits[name])]
+    unseen = {name: [one for one, images in counts[name].items() if images and not train.get(one)] for name in measured}
+    missing = {
+        name: [one for one, images in train.items() if images and not counts[name].get(one)] for name in measured
+    }
+    unused = [one for one, images in train.items() if not any(found.get(one) for found in counts.values())]
+    never = sorted({one for names in unseen.values() for one in names})
+    if never:
+        advice = "A detector cannot find a class that it has not seen. Add images of it to train."
+        yield Finding("classes", "wrong", f"In val or test, but not in train: {_named(never)}.", len(never), advice)
+    elif absent := {name: names for name, names in missing.items() if names}:
+        told = "; ".join(f"{name} lacks {_named(names)}" for name, names in absent.items())
+        count = len({one for names in absent.values() for one in names})
+        yield Finding("classes", "look", _sentence(told), count, "What a split lacks is not measured there.")
+    else:
+        yield Finding("classes", "good", f"Every split has all {len(train) - len(unused)} classes that are used.")
+    if unused:
+        what = f"Named, but without a box in any split: {_named(unused)}."
+        yield Finding("unused classes", "look", what, len(unused), "Check the class names, or leave them as they are.")
+    used = {one: images for one, images in train.items() if images}
+    if len(used) > 1:
+        yield _imbalance(splits[TRAIN], used)
+
+
+def _imbalance(train: DetectionDataset, images: Mapping[str, int]) -> Finding:
+    """Return the finding about how unevenly boxes are spread over the classes of train."""
+    boxes = boxes_by_class(train)
+    ordered = sorted(images, key=lambda name: (-boxes[name], name))
+    most, least = ordered[0], ordered[-1]
+    ratio = boxes[most] / boxes[least]
+    rare = [name for name in reversed(ordered) if images[name] < FEW_OF_CLASS]
+    what = f"{most} has {boxes[most]:,} boxes, {least} has {boxes[least]:,}: {ratio:,.1f} to 1."
+    if ratio < UNEVEN and not rare:
+        return Finding("imbalance", "good", what)
+    few = f" In fewer than {FEW_OF_CLASS} images of train: {_named(rare)}." if rare else ""
+    advice = "When you keep a part, --class-floor keeps rare classes."
+    return Finding("imbalance", "look", what + few, len(rare), advice)
+
+
+def _boxes(summary: DatasetSummary) -> Iterator[Finding]:
+    """Yield the findings about the sizes of boxes and about images without boxes."""
+    if not summary.labelled or not summary.images:
+        return
+    share = summary.background / summary.images
+    part = "less than 1%" if 0 < share < 0.01 else f"{share:.0%}"
+    what = f"{summary.background:,} of {summary.images:,} images of {summary.split} have no boxes ({part})."
+    if share > MUCH_BACKGROUND:
+        advice = "Check that their label files are where the reader looks for them."
+        yield Finding("background", "look", what, summary.background, advice)
+    else:
+        yield Finding("background", "good", what, summary.background)
+    if summary.side_quantiles:
+        low, middle, high = (summary.side_quantiles[part] for part in (0.05, 0.5, 0.95))
+        what = f"Boxes take {low:.1%} to {high:.1%} of the image's side, half of them more than {middle:.1%}."
+        tiny = summary.tiny
+        if tiny > TINY_SHARE * summary.boxes:
+            advice = (
+                f"{tiny:,} boxes are below 8 pixels at imgsz=640. Train at a larger imgsz, or cut images into tiles."
+            )
+            yield Finding("box sizes", "look", what, tiny, advice)
+        else:
+            yield Finding("box sizes", "good", what)
+
+
+def _files(summary: DatasetSummary) -> Finding:
+    """Return the finding about faults in files."""
+    count = len(summary.problems)
+    if summary.refused:
+        what = f"Ultralytics will leave out {summary.refused:,} of the {summary.images:,} images of {summary.split}."
+        return Finding("files", "wrong", what, summary.refused, "Correct the label files that the problems name.")
+    if count:
+        what = f"{count:,} problem{'' if count == 1 else 's'} in the files, listed below."
+        return Finding("files", "look", what, count, "The rest of the dataset is used. Correct what you can.")
+    return Finding("files", "good", "No problem in the label and annotation files.")
+
+
+def _outside(summary: DatasetSummary) -> Iterator[Finding]:
+    if summary.outside:
+        yield Finding("outside", "look", summary.outside)
+
+
+def images_by_class(split: DetectionDataset) -> dict[str, int]:
+    """Return class name -> number of images of a split that have a box of it."""
+    single = ~split.box_crowd
+    pairs = np.unique(split.box_rows[single] * max(len(split.class_names), 1) + split.box_classes[single])
+    return _by_name(split, pairs % max(len(split.class_names), 1))
+
+
+def boxes_by_class(split: DetectionDataset) -> dict[str, int]:
+    """Return class name -> number of boxes of a split, without crowd regions."""
+    return _by_name(split, split.box_classes[~split.box_crowd])
+
+
+def _by_name(split: DetectionDataset, classes: np.ndarray) -> dict[str, int]:
+    """Return class name -> how often the class is in `classes`. Classes of the same name count together."""
+    counts = dict.fromkeys(split.class_names, 0)
+    for name, count in zip(split.class_names, np.bincount(classes, minlength=len(split.class_names)), strict=True):
+        counts[name] += int(count)
+    return counts
+
+
+def _images(count: int) -> str:
+    return f"{count:,} image{'' if count == 1 else 's'}"
+
+
+def _named(names: Sequence[str]) -> str:
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."

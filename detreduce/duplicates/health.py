@@ -1,0 +1,106 @@
+"""The findings of a health check that opens the images: damage, duplicates, and leaks by pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from detreduce.dataset.checks import check_images
+from detreduce.dataset.health.finding import Finding
+from detreduce.dataset.leaks import TRAIN
+from detreduce.dataset.records import DetectionDataset, Problem
+from detreduce.duplicates.leakage import LeakageReport, leakage_report
+from detreduce.duplicates.result import Duplicates
+from detreduce.duplicates.search import near_duplicates
+
+
+@dataclass(frozen=True)
+class ImageCheck:
+    """What was found in the images.
+
+    Attributes
+    ----------
+    split
+        The split whose images were decoded and compared with each other.
+    damaged
+        Images of the split that are damaged, tiny, or of another size than the annotations say.
+    duplicates
+        Exact duplicates and near-duplicates in the split.
+    leakage
+        Images that several splits have in common.
+    """
+
+    split: str
+    damaged: tuple[Problem, ...]
+    duplicates: Duplicates
+    leakage: LeakageReport
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as JSON-able values. The damaged images are among the problems of the summary."""
+        files = len({problem.file for problem in self.damaged})
+        return {"damaged": files, "duplicates": self.duplicates.to_dict(), "leakage": self.leakage.to_dict()}
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """One finding for each check."""
+        return (_damage(self), *_copies(self), _leaks(self.leakage))
+
+
+def check_pixels(dataset: DetectionDataset, cache: str | Path | None = None) -> ImageCheck:
+    """Decode the images of a split, and look for damage, duplicates and leaks."""
+    damaged = check_images(dataset)
+    return ImageCheck(
+        dataset.split, damaged, near_duplicates(dataset, cache=cache), leakage_report(dataset, cache=cache)
+    )
+
+
+def _damage(found: ImageCheck) -> Finding:
+    files = len({problem.file for problem in found.damaged})
+    if not files:
+        return Finding("images", "good", f"Every image of {found.split} can be decoded.")
+    what = f"{files:,} image{' is' if files == 1 else 's are'} damaged, or not what the annotations say."
+    return Finding("images", "wrong", what, files, "The problems below name them. Repair or remove them.")
+
+
+def _copies(found: ImageCheck) -> Sequence[Finding]:
+    exact = sum(pair.exact for pair in found.duplicates.pairs)
+    near = len(found.duplicates.pairs) - exact
+    advice = "reduce --drop-duplicates leaves them out."
+    images = found.duplicates.images
+    return (
+        Finding(
+            "exact duplicates",
+            "look" if exact else "good",
+            f"{exact:,} of {images:,} images of {found.split} have the same pixels as another."
+            if exact
+            else f"No two images of {found.split} have the same pixels.",
+            exact,
+            advice if exact else "",
+        ),
+        Finding(
+            "near-duplicates",
+            "look" if near else "good",
+            f"{near:,} of {images:,} images of {found.split} are nearly the same as another."
+            if near
+            else f"No near-duplicates in {found.split}.",
+            near,
+            advice if near else "",
+        ),
+    )
+
+
+def _leaks(found: LeakageReport) -> Finding:
+    if len(found.splits) < 2:
+        return Finding("leaks by pixels", "good", "There is only one split.")
+    told, count = [], 0
+    for (earlier, later), counts in found.counts.items():
+        both = counts["exact"] + counts["near"]
+        if earlier == TRAIN and both:
+            count += both
+            told.append(f"{both:,} of the {counts['of']:,} images of {later} ({counts['exact']} with the same pixels)")
+    if not count:
+        return Finding("leaks by pixels", "good", "No image of val or test is in train, also not nearly.")
+    what = f"In train, or nearly: {'; '.join(told)}. The mAP is then too good."
+    return Finding("leaks by pixels", "wrong", what, count, "reduce --drop-leaked takes them out of train.")

@@ -1,0 +1,277 @@
+"""The page ``health.html``: the health of a dataset in words, charts and pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from detreduce.dataset.checks import DatasetSummary
+from detreduce.dataset.health.finding import VERDICTS, Finding, in_words
+from detreduce.dataset.health.statistics import (
+    PER_IMAGE,
+    SIDES,
+    ClassCounts,
+    Positions,
+    class_counts,
+    per_image_counts,
+    positions,
+    size_counts,
+    together,
+)
+from detreduce.dataset.leaks import Leaks
+from detreduce.dataset.records import DetectionDataset, ImageId
+from detreduce.display.progress import step
+from detreduce.duplicates.health import ImageCheck
+from detreduce.duplicates.leakage import LeakedImage
+from detreduce.duplicates.result import pair_to_dict
+from detreduce.machine.files import write_atomically
+from detreduce.pages.class_colours import looks_of
+from detreduce.pages.duplicate_pairs import pair_in_words
+from detreduce.pages.environment import make_environment, part
+from detreduce.pages.own_file import check_target
+from detreduce.pages.pictures import Album
+
+HEALTH_PAGE = "health.html"
+PAIRS, PROBLEMS, CLASSES, FOLDED = 12, 100, 20, 400
+"""Largest number of pairs of a kind, of problems, of classes shown at once, and of classes in all."""
+TOGETHER, MAPS = 12, 7
+"""Largest number of classes in the table of classes that occur together, and of maps of positions of one class."""
+LEVELS = 8
+
+
+@dataclass(frozen=True)
+class HealthSource:
+    """What the page is made from.
+
+    Attributes
+    ----------
+    summary, findings, leaks
+        The summary of one split, the findings, and the images that splits share.
+    splits
+        All splits that could be loaded, the split of the summary among them.
+    images
+        What was found in the images. None if they were not opened.
+    pictures
+        False leaves out all pictures of the dataset, for confidential data.
+    """
+
+    summary: DatasetSummary
+    findings: Sequence[Finding]
+    leaks: Leaks
+    splits: Mapping[str, DetectionDataset]
+    images: ImageCheck | None = None
+    pictures: bool = True
+
+    @property
+    def split(self) -> DetectionDataset:
+        """The split of the summary."""
+        return self.splits[self.summary.split]
+
+
+@dataclass(frozen=True, slots=True)
+class PictureOf:
+    """A picture on the page: the album of its split, its row, and a note."""
+
+    album: Album
+    row: int
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Pairs of images with a heading. `found` is the number of all pairs, of which the first are shown."""
+
+    title: str
+    about: str
+    found: int
+    shown: tuple[tuple[PictureOf, PictureOf], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """A histogram as a table: rows of a name, a count, and the length of a bar in percent."""
+
+    title: str
+    counted: str
+    rows: tuple[tuple[str, int, float], ...]
+
+
+def write_health_page(source: HealthSource, output: str | Path = HEALTH_PAGE) -> Path:
+    """Write the page and return its path. A folder `output` gets the file ``health.html``.
+
+    Raise InputError if the file exists and is not a page of detreduce, and DetreduceError if it cannot be written.
+    """
+    target = check_target(Path(output), HEALTH_PAGE)
+    page = health_page(source)
+    write_atomically(target, lambda handle: handle.write(page))
+    return target
+
+
+def health_page(source: HealthSource) -> bytes:
+    """Return the page as one HTML file that works without a network or other files."""
+    summary, split = source.summary, source.split
+    with step("making the page"):
+        looks = looks_of(split.class_names, split.class_counts.sum(axis=0)) if split.labelled else None
+        albums = _Albums(source)
+        pairs = [one for one in (*_leaks(source, albums), *_duplicates(source, albums)) if one.found]
+        classes = class_counts(source.splits) if split.labelled else []
+        names, matrix = together(split, TOGETHER) if split.labelled else ([], np.zeros((0, 0), np.int64))
+        maps = positions(split, MAPS) if split.labelled else []
+    text = (
+        make_environment(looks)
+        .get_template("health_page.html.j2")
+        .render(
+            name=_name(summary.path),
+            summary=summary,
+            heading=in_words(source.findings).capitalize(),
+            findings=source.findings,
+            verdicts=VERDICTS,
+            looked=source.images is not None,
+            pairs=pairs,
+            albums=list(albums.made.values()),
+            looks=looks,
+            classes=[_class_row(one, classes) for one in classes[:FOLDED]],
+            classes_left_out=max(0, len(classes) - FOLDED),
+            classes_shown=CLASSES,
+            splits=list(source.splits),
+            histograms=list(_histograms(split)) if split.labelled else [],
+            together=_together_rows(names, matrix),
+            maps=[_map(one) for one in maps],
+            cells=len(maps[0].cells) if maps else 0,
+            problems=summary.problems[:PROBLEMS],
+            health_style=part("detreduce.pages", "health.css"),
+        )
+    )
+    return text.encode("utf-8", "replace")
+
+
+def _name(path: Path) -> str:
+    """Return a short name of a dataset: its folder where the file has a usual name."""
+    usual = path.is_file() and path.stem in ("data", "dataset", "annotations", "_annotations.coco")
+    return path.parent.name if usual else path.name if path.is_dir() else path.stem
+
+
+class _Albums:
+    """The pictures of each split, made when the first pair needs them."""
+
+    def __init__(self, source: HealthSource) -> None:
+        self.source = source
+        self.made: dict[str, Album] = {}
+
+    def picture(self, split: str, image: ImageId, note: str) -> PictureOf | None:
+        """Return the picture of an image, or None if its split was not loaded."""
+        data = self.source.splits.get(split)
+        if data is None or image not in data.row_of:
+            return None
+        if split not in self.made:
+            self.made[split] = Album(data, f"h{len(self.made)}-", *([] if self.source.pictures else [0]))
+        row = data.row_of[image]
+        self.made[split].add([row])
+        return PictureOf(self.made[split], row, note)
+
+    def pairs(
+        self, wanted: Sequence[tuple[str, ImageId, str, ImageId, str]]
+    ) -> tuple[tuple[PictureOf, PictureOf], ...]:
+        """Return pairs of (split, image, other split, other image, words)."""
+        found = []
+        for split, image, other_split, other, words in wanted[:PAIRS]:
+            left, right = self.picture(other_split, other, other_split), self.picture(split, image, f"{split}, {words}")
+            if left is not None and right is not None:
+                found.append((left, right))
+        return tuple(found)
+
+
+def _leaks(source: HealthSource, albums: _Albums) -> Iterator[Pairs]:
+    """Yield the pairs of images that two splits share: by pixels if the images were opened, else by their files."""
+    title = "Images in two splits"
+    if source.images is not None:
+        leaked: Sequence[LeakedImage] = sorted(
+            source.images.leakage.leaked, key=lambda item: item.other_split != "train"
+        )
+        wanted = [
+            (item.split, item.image, item.other_split, item.other, pair_in_words(_words(item))) for item in leaked
+        ]
+        yield Pairs(
+            title, "Equal or nearly equal pixels; turned and mirrored copies count.", len(wanted), albums.pairs(wanted)
+        )
+        return
+    wanted = [(leak.split, leak.image, leak.other_split, leak.other, leak.how) for leak in source.leaks.pairs]
+    yield Pairs(title, "Found by their files. No image was compared by its pixels.", len(wanted), albums.pairs(wanted))
+
+
+def _duplicates(source: HealthSource, albums: _Albums) -> Iterator[Pairs]:
+    """Yield the pairs of duplicates within the split."""
+    if source.images is None:
+        return
+    split = source.images.split
+    for title, exact in ((f"Equal images in {split}", True), (f"Near-duplicates in {split}", False)):
+        pairs = [pair for pair in source.images.duplicates.pairs if pair.exact is exact]
+        wanted = [(split, pair.copy, split, pair.kept, pair_in_words(pair_to_dict(pair))) for pair in pairs]
+        yield Pairs(title, "The left image would stay.", len(wanted), albums.pairs(wanted))
+
+
+def _words(item: LeakedImage) -> dict[str, Any]:
+    return {"exact": item.exact, "similarity": item.similarity, "transformation": item.transformation}
+
+
+def _class_row(one: ClassCounts, every: Sequence[ClassCounts]) -> dict[str, Any]:
+    """Return the counts of a class, and its share of the boxes of each split with the length of a bar."""
+    bars = []
+    for split, boxes in one.boxes.items():
+        total = sum(row.boxes[split] for row in every)
+        longest = max((row.boxes[split] for row in every), default=0)
+        bars.append((split, boxes, 100 * boxes / max(total, 1), 100 * boxes / max(longest, 1)))
+    absent = [split for split, boxes in one.boxes.items() if not boxes and any(row.boxes[split] for row in every)]
+    return {
+        "name": one.name,
+        "images": sum(one.images.values()),
+        "boxes": sum(one.boxes.values()),
+        "bars": bars,
+        "absent": absent,
+    }
+
+
+def _histograms(split: DetectionDataset) -> Iterator[Bars]:
+    """Yield the histograms of box sizes and of boxes in an image."""
+    sizes = size_counts(split)
+    if sum(sizes):
+        names = [f"{low:.2%} to {high:.2%}".replace(".00%", "%") for low, high in pairwise(SIDES)]
+        yield _bars("Box size, as a share of the image's side", "boxes", names, sizes)
+    ends = [*(after - 1 for after in PER_IMAGE[1:]), None]
+    names = [
+        f"{first} or more" if last is None else f"{first}" if first == last else f"{first} to {last}"
+        for first, last in zip(PER_IMAGE, ends, strict=True)
+    ]
+    yield _bars("Boxes in an image", "images", names, per_image_counts(split))
+
+
+def _bars(title: str, counted: str, names: Sequence[str], counts: Sequence[int]) -> Bars:
+    longest = max(1, *counts)
+    rows = tuple((name, count, 100 * count / longest) for name, count in zip(names, counts, strict=True))
+    return Bars(title, counted, rows)
+
+
+def _together_rows(names: Sequence[str], matrix: Any) -> list[tuple[str, list[tuple[int, float]]]]:
+    """Return for each class the images that it shares with each class, and the share of its own images."""
+    return [
+        (name, [(int(count), float(count) / max(1, int(matrix[row, row]))) for count in matrix[row]])
+        for row, name in enumerate(names)
+    ]
+
+
+def _map(one: Positions) -> dict[str, Any]:
+    """Return a map of positions as SVG paths: one for each level of coverage, with its opacity."""
+    highest = max(1, int(one.cells.max()))
+    levels = np.ceil(LEVELS * one.cells / highest).astype(np.int64)
+    paths = []
+    for level in range(1, LEVELS + 1):
+        rows, columns = np.nonzero(levels == level)
+        path = "".join(f"M{x} {y}h1v1h-1z" for y, x in zip(rows.tolist(), columns.tolist(), strict=True))
+        if path:
+            paths.append((round(level / LEVELS, 3), path))
+    return {"name": one.name, "boxes": one.boxes, "centre": one.centre, "paths": paths}

@@ -1,0 +1,39 @@
+"""What a health check finds in the images themselves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from detreduce.dataset import load_dataset
+from detreduce.duplicates.health import check_pixels
+
+
+def test_damage_duplicates_and_leaks(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    pictures = [np.kron(rng.integers(0, 256, (8, 8, 3)), np.ones((8, 8, 1))).astype(np.uint8) for _ in range(5)]
+    content = {"train": [pictures[0], pictures[0], pictures[1][:, ::-1], pictures[1], pictures[2], pictures[3]],
+               "val": [pictures[2], pictures[3][::-1], pictures[4]]}  # fmt: skip
+    for split, images in content.items():
+        for row, image in enumerate(images):
+            for folder in ("images", "labels"):
+                (tmp_path / split / folder).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image).save(tmp_path / split / "images" / f"{row}.png")
+            (tmp_path / split / "labels" / f"{row}.txt").write_text("0 0.5 0.5 0.2 0.2\n")
+    (tmp_path / "train/images/bad.jpg").write_bytes(b"no image")
+    (tmp_path / "train/labels/bad.txt").write_text("0 0.5 0.5 0.2 0.2\n")
+    (tmp_path / "data.yaml").write_text("train: train/images\nval: val/images\nnames: [a]\n")
+    found = check_pixels(load_dataset(tmp_path), cache=tmp_path / "cache")
+    lines = {one.check: (one.verdict, one.count) for one in found.findings}
+    assert lines == {
+        "images": ("wrong", 1),
+        "exact duplicates": ("look", 1),
+        "near-duplicates": ("look", 1),
+        "leaks by pixels": ("wrong", 2),
+    }
+    told = found.to_dict()
+    assert told["damaged"] == 1 and told["leakage"]["counts"]["train / val"] == {"exact": 1, "near": 1, "of": 3}
+    good = check_pixels(load_dataset(tmp_path, split="val"), cache=tmp_path / "cache").findings
+    assert [one.verdict for one in good] == ["good", "good", "good", "wrong"]

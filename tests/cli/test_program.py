@@ -186,7 +186,7 @@ class TestExitCodes:
     def test_a_mistake_of_the_program_keeps_its_traceback(
         self, yolo_folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("detreduce.dataset.checks.summarise", lambda _: {}["x"])
+        monkeypatch.setattr("detreduce.dataset.checks.summarise", lambda *_: {}["x"])
         assert isinstance(detreduce("inspect", yolo_folder).exception, KeyError)
 
     def test_interrupted_at_a_question(self, ledger: Ledger) -> None:

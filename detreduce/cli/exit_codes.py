@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import sys
@@ -15,6 +14,7 @@ import typer
 from detreduce.cli.help import Group
 from detreduce.cli.output import waiting
 from detreduce.cli.signals import ended_by_signals, received_signal
+from detreduce.cli.streams import forget_output, open_closed_streams
 from detreduce.display.progress import tell
 from detreduce.display.terminal_text import ERROR, WARNING, visible_lines
 from detreduce.errors import DetreduceError, DetreduceWarning, InputError, nearest
@@ -46,12 +46,21 @@ class Program(Group):
         """Run a command line and exit. If `standalone_mode` is False, return the command's result."""
         if not standalone_mode:
             return super().main(args, standalone_mode=False, **more)
+        open_closed_streams()
         try:
             code = super().main(args, standalone_mode=False, **more)
         except UsageError as error:
             _tell(usage_message(error))
             code = BAD_INPUT
         sys.exit(code if isinstance(code, int) else DONE)
+
+    def make_context(self, *args: Any, **more: Any) -> Any:
+        """Return the context of a command line. The help of the program is printed here, before `invoke`."""
+        try:
+            return super().make_context(*args, **more)
+        except BrokenPipeError:
+            forget_output()
+            raise typer.Exit(DONE) from None
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command. If it fails, print the reason and exit with the matching exit code."""
@@ -73,7 +82,7 @@ class Program(Group):
             _leave("\nInterrupted.", INTERRUPTED)
         except BrokenPipeError:
             # the reader closed the pipe, as `| head` does
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            forget_output()
             raise typer.Exit(DONE) from None
         except OSError as error:
             if error.errno is None:

@@ -211,7 +211,11 @@ class _Board:
         """Print a line on stderr, above the display if there is one."""
         with self._lock:
             if not _is_terminal():
-                print(text, file=sys.stderr, flush=True)
+                try:
+                    print(text, file=sys.stderr, flush=True)
+                except BrokenPipeError:
+                    # nobody reads the messages any more: the work goes on without them
+                    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
                 return
             from rich.console import Console
 

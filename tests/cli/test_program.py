@@ -24,6 +24,7 @@ from detreduce.cli import app
 from detreduce.cli.help import EXAMPLE
 from detreduce.errors import DetreduceError
 from detreduce.experiment.ledger.ledger import Ledger
+from detreduce.selection.record import Selection
 
 PROGRAM = "from detreduce.cli import app; app(prog_name='detreduce')"
 HEAVY = (
@@ -55,6 +56,12 @@ def started(*arguments: object, program: str = PROGRAM, **more: Any) -> subproce
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     command = [sys.executable, "-c", program, *map(str, arguments)]
     return subprocess.Popen(command, text=True, **{**pipes, **more})
+
+
+def in_shell(line: str) -> subprocess.CompletedProcess[str]:
+    """Run a command line with redirections, as bash does."""
+    command = f"set -o pipefail; {shlex.quote(sys.executable)} -c {shlex.quote(PROGRAM)} {line}"
+    return subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
 
 
 def in_terminal(*arguments: object, **environment: str) -> str:
@@ -205,6 +212,22 @@ class TestExitCodes:
         command = f"set -o pipefail; {shlex.quote(sys.executable)} -c {shlex.quote(PROGRAM)} methods --json | head -1"
         done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
         assert (done.returncode, done.stdout, done.stderr) == (0, "[\n", "")
+
+    @pytest.mark.parametrize("line", ["methods", "methods --json", "methods mms", "inspect {data}", "--help"])
+    @pytest.mark.parametrize("end", ["| true", ">&-", ">&- 2>&- <&-"])
+    def test_an_output_that_is_closed(self, yolo_folder: Path, line: str, end: str) -> None:
+        done = in_shell(f"{line.format(data=yolo_folder)} {end}")
+        assert (done.returncode, done.stderr) == (0, "")
+
+    @pytest.mark.parametrize("end", ["2>&1 | true", ">&- 2>&- <&-"])
+    def test_work_goes_on_when_nobody_reads(self, yolo_folder: Path, tmp_path: Path, end: str) -> None:
+        done = in_shell(f"reduce {yolo_folder} -m srs --keep 3 -o {tmp_path / 'out'} {end}")
+        assert done.returncode == 0 and "Traceback" not in done.stderr
+        assert len(Selection.load(tmp_path / "out" / "selection.json")) == 3
+
+    def test_a_closed_output_does_not_hide_an_error(self) -> None:
+        done = in_shell("inspect /does/not/exist >&-")
+        assert done.returncode == 2 and done.stderr.startswith("Error: ")
 
 
 @pytest.mark.parametrize("command", ["inspect", "reduce", "train", "run"])

@@ -33,6 +33,10 @@ class _HonestConsole(Console):
         """Return a string as text with visible control characters."""
         return super().render_str(visible_lines(text), **options)
 
+    def on_broken_pipe(self) -> None:
+        """Raise BrokenPipeError, which ends the program quietly. Rich would end it with exit code 1."""
+        raise BrokenPipeError
+
 
 def console(*, stderr: bool = False) -> Console:
     """Return a console for stdout or stderr. If the output is not a terminal, the console is very wide."""

@@ -12,8 +12,13 @@ from detreduce.dataset.reading.box_collector import BoxCollector
 from detreduce.dataset.records import IMAGE_SUFFIXES, DetectionDataset, ImageRecord, Problem, Source
 from detreduce.errors import InputError
 
-UNREAD = "Labels are not read here, and are not written to a subset"
-"""Part of the problems about labels of an unlabelled dataset."""
+_UNREAD = "Labels are not read here, and are not written to a subset"
+
+
+class UnreadLabels(Problem):
+    """Labels that lie beside the images of an unlabelled dataset, and that a subset does not hold."""
+
+    __slots__ = ()
 
 
 def load_unlabelled(source: Source, split: str) -> DetectionDataset:
@@ -38,7 +43,7 @@ def load_unlabelled(source: Source, split: str) -> DetectionDataset:
     # a path that is a folder was checked before: its labels are an error
     for folder in source.splits[split].images if source.path.is_file() else ():
         for kind, first, count in find_unread(folder) if folder.is_dir() else ():
-            problems.append(Problem(first, f"looks like {kind.title} ({count} such files). {UNREAD}"))
+            problems.append(UnreadLabels(first, f"looks like {kind.title} ({count} such files). {_UNREAD}"))
     return DetectionDataset(records, (), (), "cxcywhn", split, source, tuple(problems), labelled=False)
 
 
@@ -55,12 +60,12 @@ def _name_of(source: Source, split: str, problems: list[Problem]) -> dict[str, s
     return find_images(places, source.root, source.path, problems).names
 
 
-def _find_labels(paths: list[str]) -> list[Problem]:
+def _find_labels(paths: list[str]) -> list[UnreadLabels]:
     """Return a problem for each kind of file that looks like labels of the images."""
     problems = []
     for kind, of in (("YOLO labels", label_path_of), ("XML files", lambda path: path.rsplit(".", 1)[0] + ".xml")):
         labels = [label for label in map(of, paths) if os.path.isfile(label)]  # noqa: PTH113 (100,000 calls)
         if labels:
-            what = f"{len(labels)} images seem to have {kind}. {UNREAD}. To read them, load the dataset's own file"
-            problems.append(Problem(Path(labels[0]), what))
+            what = f"{len(labels)} images seem to have {kind}. {_UNREAD}. To read them, load the dataset's own file"
+            problems.append(UnreadLabels(Path(labels[0]), what))
     return problems

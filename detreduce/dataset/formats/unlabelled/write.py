@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from detreduce.dataset.formats.format import Reload
-from detreduce.dataset.formats.unlabelled.read import UNREAD, load_unlabelled
+from detreduce.dataset.formats.unlabelled.read import UnreadLabels, load_unlabelled
 from detreduce.dataset.listing import absolute
 from detreduce.dataset.records import ImageRecord, Source, SplitSource
 from detreduce.dataset.writing.choice import Choice
@@ -42,7 +42,7 @@ def write_unlabelled(choice: Choice, placer: Placer, target: Path) -> Reload:
             _place_images(records, places[split], placer)
     write_dataset_yaml(placer, source.format, entries)
     for problem in choice.dataset.problems:
-        if UNREAD in problem.what:
+        if isinstance(problem, UnreadLabels):
             warn_about_subset(str(problem))
     written = {split: SplitSource((target / entry,)) for split, entry in entries.items()}
     return partial(load_unlabelled, Source(source.format, target / DATA_YAML, target, written), own)

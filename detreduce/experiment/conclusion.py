@@ -68,6 +68,11 @@ class Conclusion:
         output = ledger.with_name(f"{ledger.name}-confirm") if self.confirms else ledger
         return shlex.join(["detreduce", "run", str(ledger / "config.yaml"), *self.overrides, "--output", str(output)])
 
+    def to_dict(self, ledger: Path) -> dict[str, str]:
+        """Return the conclusion as a dict for JSON, with the command of the next run."""
+        words = {name: str(getattr(self, name)) for name in ("kind", "sentence", "verdict", "against_equal", "next")}
+        return {**words, "command": self.command(ledger)}
+
 
 def conclude(outcome: Outcome) -> Conclusion:
     """Return the conclusion of an experiment."""

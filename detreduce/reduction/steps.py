@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from detreduce.dataset.checks import load_all_splits, problems_of_splits
+from detreduce.dataset.groups import assign_groups
 from detreduce.dataset.joined_classes import join_classes
 from detreduce.dataset.problem_counts import ProblemCounts, count_problems
 from detreduce.dataset.records import DetectionDataset
@@ -61,6 +62,8 @@ class ReductionResult:
         Why `auto` took this method; empty if the request named the method.
     page
         The page of pictures, ``selection.html`` in the output; None if it was not asked for.
+    groups
+        Number of groups (cameras, videos) with a kept image, and number of all groups; None without groups.
     """
 
     selection: Selection
@@ -71,6 +74,7 @@ class ReductionResult:
     problems: ProblemCounts
     reason: str = ""
     page: Path | None = None
+    groups: tuple[int, int] | None = None
 
     def __repr__(self) -> str:
         return f"ReductionResult({self.selection!r}, {str(self.output)!r})"
@@ -80,7 +84,9 @@ class ReductionResult:
         written = {"data": str(self.dataset.source.path), "selection": str(self.output / "selection.json")}
         if self.page is not None:
             written["page"] = str(self.page)
-        chosen = {"method": self.selection.method, "reason": self.reason}
+        chosen: dict[str, Any] = {"method": self.selection.method, "reason": self.reason}
+        if self.groups is not None:
+            chosen["groups"] = {"kept": self.groups[0], "full": self.groups[1]}
         measured = {"representativeness": self.representativeness.to_dict(), "problems": self.problems.to_dict()}
         return {**written, **chosen, **asdict(self.report), **measured}
 
@@ -248,6 +254,14 @@ class Reduction:
         """Return how well a selection represents the full set."""
         return measure_representativeness(source, selection, self._for_rows(source).categories)
 
+    def count_groups(self, selection: Selection) -> tuple[int, int] | None:
+        """Return the number of groups with a kept image, and the number of all groups. Return None without groups."""
+        groups = self.request.selection.composition.groups
+        if groups is None:
+            return None
+        labels = np.asarray(assign_groups(self.dataset, groups) if isinstance(groups, str) else groups)
+        return len(np.unique(labels[selection.indices])), len(np.unique(labels))
+
     def make_page(self, source: Source, selection: Selection) -> bytes:
         """Return the page of pictures of a selection.
 
@@ -321,7 +335,9 @@ class Reduction:
         problems = count_problems(self.dataset, kept, self.problems)
         folder, reason = Path(self.output.folder), self.request.reason
         page = folder / SELECTION_PAGE if files else None
-        return ReductionResult(selection, written, measured, report, folder, problems, reason, page)
+        return ReductionResult(
+            selection, written, measured, report, folder, problems, reason, page, self.count_groups(selection)
+        )
 
 
 def extract(dataset: DetectionDataset, extraction: Extraction) -> FeatureTable:

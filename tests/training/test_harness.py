@@ -146,6 +146,9 @@ class TestOneTraining:
         assert record.row()["TFLOPs"] == pytest.approx((record.flops.forward + record.flops.backward) * 50 / 1e12)
         assert record.row()["passes"] == 2
 
+    def test_plots_are_made_only_if_asked_for(self, run: tuple) -> None:
+        assert run[0].plots == [] and not (run[1] / "evaluation").exists()
+
     def test_a_second_run_never_overwrites(self, run: tuple, source: Path) -> None:
         with pytest.raises(InputError, match="not an empty folder"):
             train(source, output=run[1], **SMALL)
@@ -172,7 +175,8 @@ def _steps_by_hand(batches: int, warmup: int, accumulate: int) -> int:
 
 @pytest.mark.train
 def test_best_validates_each_epoch_apart_from_training(tiny: Path, tmp_path: Path) -> None:
-    record = train(tiny, output=tmp_path / "run", choose="best", evaluate_on="val+test", **SMALL)
+    record = train(tiny, output=tmp_path / "run", choose="best", evaluate_on="val+test", evaluation_plots=True, **SMALL)
+    assert {"BoxPR_curve.png", "confusion_matrix.png"} <= {plot.name for plot in record.plots}
     assert record.model.weights_file == "weights/best.pt"
     assert all("metrics/mAP50(B)" in row for row in record.history)
     assert record.energy["validation"].seconds > 0

@@ -10,7 +10,7 @@ import typer
 from detreduce.cli import completion
 from detreduce.cli.help import OUTPUT, RUN
 from detreduce.cli.options import AllowLeaks, Json
-from detreduce.cli.output import print_json, say
+from detreduce.cli.output import print_json
 from detreduce.cli.values import parse_parameters
 from detreduce.display.listener import listening
 from detreduce.display.progress import tell
@@ -115,6 +115,7 @@ def run(
     file, values = find(config, what="experiment YAML"), parse_parameters(overrides or [])
     if allow_leaks:
         values["allow_leaks"] = True
+    from detreduce.experiment.conclusion import conclude
     from detreduce.experiment.config import load_config
     from detreduce.experiment.costs.limits import Limits
     from detreduce.experiment.outcome import outcome_of
@@ -130,22 +131,25 @@ def run(
         return
     if not dry_run:
         prepared.check_leaks()
-    from detreduce.cli.show.run import show_next, show_outcome, show_plan
+    from detreduce.cli.show.run import show_conclusion, show_next, show_outcome, show_plan
+    from detreduce.cli.show.terminal import console, show_problems
 
     show_plan(prepared.overview, stderr=not dry_run)
     if dry_run:
         from detreduce.cli.show.leaks import show_leaks
 
         show_leaks(prepared.leak_warning)
-        say(prepared.problems.line)
+        show_problems(console(), prepared.problems)
         return
     with listening(tell):
         ledger = _run_cells(prepared, limits, on_ray=on_ray, gpus_per_cell=gpus_per_cell)
     outcome = outcome_of(ledger, prepared.plan)
+    conclusion = conclude(outcome)
     if as_json:
-        print_json(outcome.to_dict())
+        print_json({**outcome.to_dict(), "conclusion": conclusion.to_dict(ledger.path)})
         return
     show_outcome(settings, outcome)
+    show_conclusion(conclusion, ledger.path)
     show_next(prepared)
 
 

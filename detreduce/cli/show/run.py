@@ -12,11 +12,12 @@ from rich.table import Table
 from detreduce.cli.show import terminal
 from detreduce.cli.show.terminal import show_problems, show_status, show_table, show_text
 from detreduce.display.numbers import fixed
-from detreduce.display.terminal_text import GOOD, WARNING
+from detreduce.display.terminal_text import ERROR, GOOD, WARNING
 from detreduce.vocabulary.controls import CONTROLS, EQUAL_ITERATIONS, FULL, title_of
 from detreduce.vocabulary.keeps import keep_of
 
 if TYPE_CHECKING:
+    from detreduce.experiment.conclusion import Conclusion
     from detreduce.experiment.config import ExperimentConfig
     from detreduce.experiment.outcome import Outcome
     from detreduce.experiment.overview import Overview
@@ -86,6 +87,20 @@ def show_outcome(settings: ExperimentConfig, outcome: Outcome) -> None:
         show_status(out, f"Leakage between splits: no search{_because(outcome.leakage)}.", "")
 
 
+def show_conclusion(conclusion: Conclusion, ledger: Path) -> None:
+    """Print the conclusion of the experiment, and what to run to know more."""
+    out = terminal.console()
+    style = {"better": GOOD, "worse": ERROR}.get(conclusion.kind, WARNING)
+    out.print()
+    show_status(out, f"Conclusion: {conclusion.sentence}", style)
+    command = conclusion.command(_short(ledger))
+    if conclusion.next:
+        show_text(out, f"To know more: {conclusion.next}")
+    if command:
+        # a command stays on one line, so that it can be copied
+        out.print(f"  {command}", soft_wrap=True)
+
+
 def near_duplicates_line(found: Mapping[str, Any]) -> str:
     """Return a sentence with the number of near-duplicates in train, from the search of the experiment."""
     if "redundant" not in found:
@@ -103,9 +118,7 @@ def _because(search: Mapping[str, Any]) -> str:
 def show_next(prepared: PreparedExperiment) -> None:
     """Print the next command to type: the report if all cells are finished, else the command that continues."""
     out = terminal.console()
-    place = prepared.ledger.path
-    shown = place.relative_to(Path.cwd()) if place.is_relative_to(Path.cwd()) else place
-    folder = shlex.quote(str(shown))
+    folder = shlex.quote(str(_short(prepared.ledger.path)))
     report = f"detreduce report {folder}"
     missing = len(prepared.missing)
     elsewhere = sum(cell.key not in prepared.ledger for cell in prepared.plan) - missing
@@ -117,6 +130,11 @@ def show_next(prepared: PreparedExperiment) -> None:
         out.print(f"Next: {merge} adds the {elsewhere} cells of other shards. Then run {report}", soft_wrap=True)
     else:
         out.print(f"Next: {report}", soft_wrap=True)
+
+
+def _short(path: Path) -> Path:
+    """Return a path relative to the working folder if it is inside it."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def _cost(cells: int, seconds: float | None, wh: float | None) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from detreduce.cli.show import terminal
-from detreduce.cli.show.terminal import READABLE, share, show_table, show_text, table_of
+from detreduce.cli.show.terminal import READABLE, share, show_problems, show_table, show_text, table_of
 
 if TYPE_CHECKING:
     from detreduce.reduction import ReductionResult
@@ -31,6 +31,8 @@ NOT_LOOKED_FOR = (
     "There was no search for near-duplicates. `detreduce duplicates DATA` lists near-duplicates, and "
     "--drop-duplicates leaves them out."
 )
+# more names do not fit a sentence
+MOST_NAMES = 12
 SHAPES = {0: "gaps", 1: "loops"}
 
 
@@ -41,7 +43,8 @@ def show_reduced(result: ReductionResult, *, details: bool = False) -> None:
     """
     selection, report, measured = result.selection, result.report, result.representativeness
     out = terminal.console()
-    show_text(out, " ".join(_outcome(result)))
+    complete = all(row.images_kept for row in report.classes if row.images_full)
+    show_text(out, " ".join(_outcome(result)), style="green" if complete else "yellow")
     out.print(f"Written to {result.output}", soft_wrap=True)
     if report.classes:
         table = table_of("class", "images", "kept", "share", "boxes", "kept", "share", right=6)
@@ -55,12 +58,12 @@ def show_reduced(result: ReductionResult, *, details: bool = False) -> None:
         _show_categories(out, measured)
         show_representativeness(out, measured)
     for line in _copies_kept(selection):
-        out.print(line)
+        show_text(out, line, style="yellow")
     if not _left_out(selection):
         show_text(out, NOT_LOOKED_FOR, style="dim")
-    out.print(result.problems.line, soft_wrap=True)
+    show_problems(out, result.problems)
     for name, count in report.licences:
-        out.print(f"Licence: {name}: {count} images")
+        show_text(out, f"Licence: {name}: {count} images")
     if not details:
         show_text(out, "--details prints how well the kept images represent the full set.", style="dim")
     if result.dataset.labelled:
@@ -83,10 +86,14 @@ def _outcome(result: ReductionResult) -> Iterator[str]:
     background = next((one for one in result.representativeness.categories if one.name == "background"), None)
     images = f"{background.kept:,} of {background.images:,} background images." if background else ""
     if lost:
-        yield f"{len(classes) - len(lost)} of {len(classes)} classes present; without {', '.join(lost)}."
+        named = ", ".join(lost[:MOST_NAMES]) + f" and {len(lost) - MOST_NAMES} more" * (len(lost) > MOST_NAMES)
+        yield f"{len(classes) - len(lost)} of {len(classes)} classes present; without {named}."
         yield images
     elif classes:
         yield f"All {len(classes)} classes present{'; ' + images if images else '.'}"
+    if result.groups is not None:
+        kept, full = result.groups
+        yield f"{f'All {full:,}' if kept == full else f'{kept:,} of {full:,}'} groups represented."
     for step in selection.steps:
         if step["step"] == "drop_leaked":
             yield f"{step['dropped']:,} images that are also in val or test left out."

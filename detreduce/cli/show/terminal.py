@@ -120,4 +120,6 @@ def show_status(out: Console, text: str, style: str, *, indent: str = "") -> Non
 
 def show_problems(out: Console, problems: ProblemCounts) -> None:
     """Print how many problems the data has. The line is green without problems, else yellow."""
-    show_status(out, problems.line, WARNING if problems.problems or problems.refused else GOOD)
+    style = WARNING if problems.problems or problems.refused else GOOD
+    # the line ends with a command, which stays on one line, so that it can be copied
+    out.print(labelled(problems.line, style), soft_wrap=True)

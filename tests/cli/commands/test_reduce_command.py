@@ -16,6 +16,9 @@ def test_reduce_keeps_no_more_of_a_group_than_allowed(yolo_folder: Path, tmp_pat
     assert result.exit_code == 0, result.output
     kept = sorted(int(file.stem) for file in (tmp_path / "out" / "images").iterdir())
     assert kept[:4] == [0, 1, 2, 3] and kept[4] > 3
+    assert "All 5 groups represented." in result.output
+    few = detreduce(*arguments, tmp_path / "few", "--keep", "3", "--json")
+    assert json.loads(few.stdout)["groups"] == {"kept": 3, "full": 5}
     result = detreduce(*arguments, tmp_path / "more", "--keep", "6")
     assert result.exit_code == 2 and "max_per_group=1" in result.output
     result = detreduce("reduce", yolo_folder, "-m", "srs", "--groups", "folder", "--output", tmp_path / "more")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from detreduce.cli.show.run import near_duplicates_line, show_plan
+from detreduce.cli.show.run import near_duplicates_line, show_conclusion, show_plan
+from detreduce.experiment.conclusion import Conclusion
 from detreduce.experiment.overview import Overview, Share
 
 
@@ -29,3 +31,14 @@ def test_a_control_at_one_image_is_not_shown_as_all(capsys: pytest.CaptureFixtur
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert "all" not in next(row for row in rows if "random" in row)
     assert "all" in next(row for row in rows if "full" in row)
+
+
+def test_the_conclusion_is_one_sentence_and_the_command_that_shows_more(capsys: pytest.CaptureFixture[str]) -> None:
+    found = Conclusion("unknown", "One seed: nothing can be said.", "", next="Run 3 seeds.", overrides=("a=[0,1]",))
+    show_conclusion(found, Path.cwd() / "runs" / "x")
+    assert capsys.readouterr().out.splitlines() == [
+        "",
+        "Conclusion: One seed: nothing can be said.",
+        "To know more: Run 3 seeds.",
+        "  detreduce run runs/x/config.yaml 'a=[0,1]' --output runs/x",
+    ]

@@ -1,0 +1,60 @@
+"""What `train` says at its end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from detreduce.cli.show.training import SHOWN, show_record
+from detreduce.training.energy import PhaseEnergy
+from detreduce.training.record import ClassMetrics, CocoFigures, Evaluation, TrainingRecord
+
+
+def record(run: Path, classes: int = 2) -> TrainingRecord:
+    per_class = [
+        ClassMetrics(
+            name=f"class{number}", class_id=number, boxes=9, images=8, precision=0.5, recall=0.5,
+            AP50=0.8, AP50_95=0.4 + number / 1000, coco_AP50=0.7, coco_AP50_95=0.00004,
+        )
+        for number in range(classes)
+    ]  # fmt: skip
+    return TrainingRecord.model_validate(
+        {
+            "evaluation": Evaluation(
+                splits=["val", "test"], images=1200, boxes=18, mAP50=0.8, mAP50_95=0.401, precision=0.5, recall=0.5,
+                per_class=per_class, coco=CocoFigures(mAP50=0.7, mAP50_95=0.399, max_det=300, images=1200, boxes=18),
+            ),
+            "energy": {"training": PhaseEnergy(seconds=60, wh=0.0004, g_co2=0.1)}, "seconds": 60,
+            "counts": {"optimiser_steps": 1, "batches": 1, "images_seen": 1, "epochs": 1},
+            "data": {"path": "d", "hash": "0", "splits": {}, "train_images": 9, "train_boxes": 1, "class_names": ["a"]},
+            "model": {
+                "name": "x.yaml", "task": "detect", "parameters": 1, "weights_before": None, "weights_after": "0",
+                "weights_file": "last.pt",
+            },
+            "choose": "last", "seed": 0, "imgsz": 64, "arguments": {}, "resolved": {}, "history": [], "device": "cpu",
+            "cpu": "cpu", "threads": 1, "versions": {}, "started": "", "run": str(run),
+        }
+    )  # fmt: skip
+
+
+def test_train_says_what_was_measured_by_whom_and_where_the_plots_are(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "evaluation").mkdir()
+    (tmp_path / "evaluation" / "BoxPR_curve.png").touch()
+    show_record(record(tmp_path))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("Measured on val and test: 1,200 images with 18 boxes.") and "last epoch" in lines[0]
+    rows = [[cell.strip() for cell in line.strip("│").split("│")] for line in lines if line.startswith("│")]
+    assert rows[0] == ["class0", "8", "9", "0.800", "0.400", "0.700", "0.00004"]
+    assert rows[2] == ["mAP", "1200", "18", "0.800", "0.401", "0.700", "0.399"]
+    assert ["energy (Wh)", "0.0004"] in rows
+    assert lines[-3:] == [f"Plots: {tmp_path / 'evaluation'}", "  BoxPR_curve.png", f"Run folder: {tmp_path}"]
+
+
+def test_of_many_classes_the_lowest_are_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    show_record(record(tmp_path, SHOWN + 5))
+    text = capsys.readouterr().out
+    assert "class0 " in text and f"class{SHOWN - 1} " in text and f"class{SHOWN} " not in text
+    assert f"the {SHOWN} classes with the lowest AP50-95" in text and "Plots:" not in text
